@@ -1,0 +1,1 @@
+//! The lamp's logic, shared by the virtual board and the firmware

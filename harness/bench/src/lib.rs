@@ -1,0 +1,1 @@
+//! Drivers: ports, console, flashing, reset, power, pins

@@ -1,0 +1,208 @@
+//! A whole bench file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+
+use crate::board::Board;
+use crate::broker::Broker;
+use crate::builtin;
+use crate::firmware::Firmware;
+use crate::names::{BoardName, FirmwareName, nearest};
+use crate::problem::{ConfigError, Problem};
+use crate::table::{Context, Table};
+use crate::tap::Tap;
+
+/// Boards, firmware and broker, validated. Nothing has been opened yet.
+///
+/// # Example
+/// ```
+/// let bench = hil_config::Bench::builtin();
+/// assert!(bench.board("lamp").is_some());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// What reports call it: the path of its file, or that it is built in.
+    pub name: String,
+    /// The broker.
+    pub broker: Broker,
+    /// The tap.
+    pub tap: Tap,
+    /// Boards by name.
+    pub boards: BTreeMap<BoardName, Board>,
+    /// Firmware by name.
+    pub firmware: BTreeMap<FirmwareName, Firmware>,
+}
+
+impl Bench {
+    /// The built-in virtual bench.
+    #[must_use]
+    pub fn builtin() -> Self {
+        match Self::parse(builtin::TEXT, Path::new(builtin::NAME), Path::new("")) {
+            Ok(bench) => bench,
+            // Its text is part of this program and read in a test.
+            Err(error) => unreachable!("{error}"),
+        }
+    }
+
+    /// Reads a bench file. Relative paths in it count from its folder.
+    ///
+    /// # Errors
+    /// When it can't be read or says anything wrong; the error lists every problem with its line.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        Self::parse(&text, path, path.parent().unwrap_or(Path::new("")))
+    }
+
+    fn parse(text: &str, path: &Path, folder: &Path) -> Result<Self, ConfigError> {
+        let invalid = |problems| ConfigError::Invalid { path: path.to_owned(), text: text.to_owned(), problems };
+        let document = DeTable::parse(text).map_err(|error| {
+            let (span, what) = (error.span().unwrap_or_default(), error.message().trim_end().replace('\n', ", "));
+            invalid(vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }])
+        })?;
+        let context = Context::new(folder);
+        let bench = Self::read(path, Table::root(&context, &document));
+        let problems = context.into_problems();
+        if problems.is_empty() { Ok(bench) } else { Err(invalid(problems)) }
+    }
+
+    fn read(path: &Path, mut root: Table<'_, '_>) -> Self {
+        let broker = root.table("broker").map(Broker::read).unwrap_or_default();
+        let tap = root.table("tap").map(Tap::read).unwrap_or_default();
+        let mut firmware = BTreeMap::new();
+        if let Some(table) = root.table("firmware") {
+            for (name, span, value) in table.entries() {
+                match FirmwareName::new(name) {
+                    Ok(name) => {
+                        let read = value.table().and_then(|inner| Firmware::read(name.clone(), inner));
+                        firmware.extend(read.map(|read| (name, read)));
+                    }
+                    Err(hint) => table.problem(span, name, format!("`{name}` is no firmware name"), Some(hint)),
+                }
+            }
+        }
+        let mut boards = BTreeMap::new();
+        if let Some(table) = root.table("boards") {
+            for (name, span, value) in table.entries() {
+                match BoardName::new(name) {
+                    Ok(board_name) => {
+                        let Some(inner) = value.table() else { continue };
+                        let board = Board::read(board_name.clone(), inner);
+                        if let Some(problem) = unknown_firmware(&board, &firmware) {
+                            value.problem(problem.0, problem.1);
+                        }
+                        boards.insert(board_name, board);
+                    }
+                    Err(hint) => table.problem(span, name, format!("`{name}` is no board name"), Some(hint)),
+                }
+            }
+        }
+        root.finish();
+        Self { name: path.display().to_string(), broker, tap, boards, firmware }
+    }
+
+    /// The board of that name.
+    #[must_use]
+    pub fn board(&self, name: &str) -> Option<&Board> {
+        self.boards.get(name)
+    }
+
+    /// The firmware of that name.
+    #[must_use]
+    pub fn firmware(&self, name: &str) -> Option<&Firmware> {
+        self.firmware.get(name)
+    }
+
+    /// The file named on the command line, else by the environment, else none: then the built-in bench.
+    ///
+    /// # Errors
+    /// As [`Bench::from_file`].
+    pub fn choose(flag: Option<PathBuf>) -> Result<Self, ConfigError> {
+        match flag.or_else(|| std::env::var_os(crate::HIL_BENCH).filter(|v| !v.is_empty()).map(PathBuf::from)) {
+            Some(path) => Self::from_file(&path),
+            None => Ok(Self::builtin()),
+        }
+    }
+}
+
+fn unknown_firmware(board: &Board, firmware: &BTreeMap<FirmwareName, Firmware>) -> Option<(String, Option<String>)> {
+    let name = board.firmware.as_ref().filter(|name| !firmware.contains_key(*name))?;
+    let near = nearest(name.as_str(), firmware.keys().map(FirmwareName::as_str));
+    let hint =
+        near.map_or_else(|| format!("add a table `[firmware.{name}]`"), |near| format!("did you mean `{near}`?"));
+    Some((format!("board `{}` names the firmware `{name}`, which is not in this file", board.name), Some(hint)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        match Bench::parse(text, Path::new("bench.toml"), Path::new("")) {
+            Ok(bench) => panic!("accepted: {bench:?}"),
+            Err(error) => format!("error: {error}"),
+        }
+    }
+
+    #[test]
+    fn the_builtin_bench_is_valid() {
+        let bench = Bench::builtin();
+        assert_eq!(bench.boards.len(), 2);
+        assert!(bench.board("lamp").is_some_and(|lamp| lamp.pins["led"].active_low));
+        assert_eq!(bench.firmware("lamp").map(|lamp| lamp.nvs.len()), Some(2));
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = r#"
+            [broker]
+            kind = "embedded"
+            listen = "127.0.0.1:1883"
+            [tap]
+            address = "127.0.0.2"
+            [boards.a]
+            kind = "virtual"
+            chip = "esp32c3"
+            tags = ["wifi"]
+            misbehaves = ["mute", "real-wire-speed"]
+            tap-port = 1884
+            console = { baud = 74880 }
+            flash-baud = 460800
+            off-time = "2s"
+            firmware = "f"
+            pins = { led = { line = "GPIO8" }, button = { line = "GPIO9", direction = "drive", active-low = true } }
+            [firmware.f]
+            image = { 0x0 = "boot.bin", "0x10000" = "app.bin" }
+            nvs = { "a.b" = "text", "a.n" = -5 }
+            ready = "up$"
+        "#;
+        let bench = Bench::parse(text, Path::new("b"), Path::new("/bench")).expect("valid");
+        let board = bench.board("a").expect("board");
+        assert_eq!((board.tap_port, board.console_baud, board.flash_baud), (1884, 74_880, 460_800));
+        assert_eq!(board.misbehaves.len(), 2);
+        assert_eq!(board.pins["button"].direction, crate::PinDirection::Drive);
+        let firmware = bench.firmware("f").expect("firmware");
+        let parts = vec![(0, "/bench/boot.bin".into()), (0x10000, "/bench/app.bin".into())];
+        assert_eq!(firmware.image, crate::Image::Parts(parts));
+        assert_eq!(firmware.nvs[&("a".into(), "n".into())], crate::NvsValue::Integer(-5));
+    }
+
+    #[test]
+    fn every_problem_is_shown_with_its_place() {
+        insta::assert_snapshot!(error(include_str!("../tests/many-problems.toml")));
+    }
+
+    #[test]
+    fn broken_toml_is_shown_with_its_place() {
+        insta::assert_snapshot!(error("[boards.lamp]\nkind = \"virtual\nchip = 1\n"));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Bench::from_file(Path::new("no/such/bench.toml")).expect_err("missing");
+        assert_eq!(error.to_string(), "can't read the bench file `no/such/bench.toml`");
+        assert!(std::error::Error::source(&error).is_some());
+    }
+}

@@ -1,0 +1,140 @@
+//! `[firmware.NAME]`: what is flashed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use regex::Regex;
+
+use crate::names::FirmwareName;
+use crate::table::{Table, Value};
+
+/// One firmware of the bench.
+#[derive(Debug, Clone)]
+pub struct Firmware {
+    /// Its name.
+    pub name: FirmwareName,
+    /// What is written.
+    pub image: Image,
+    /// Settings written into the NVS partition: (namespace, key) to value. Where it is empty, the partition is
+    /// written as the image has it.
+    pub nvs: BTreeMap<(String, String), NvsValue>,
+    /// A line of the console that says that the app is up. Without it, the bootloader's hand-over counts.
+    pub ready: Option<Regex>,
+}
+
+/// What is flashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Image {
+    /// An image that `hil` brings along, by name.
+    Builtin(String),
+    /// Raw `.bin` files at offsets in flash, in ascending order. A merged image is one part at 0.
+    Parts(Vec<(u32, PathBuf)>),
+}
+
+/// A value in NVS. Text may hold `{tap.host}` and `{tap.port}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NvsValue {
+    /// Stored as a string.
+    Text(String),
+    /// Stored as an `i32`.
+    Integer(i32),
+}
+
+impl Firmware {
+    const IMAGE_HINT: &str =
+        "a file (`\"lamp.bin\"`, written at 0), files at offsets (`{ 0x10000 = \"app.bin\" }`), or `\"builtin:lamp\"`";
+
+    pub(crate) fn read(name: FirmwareName, mut table: Table<'_, '_>) -> Option<Self> {
+        let image = table.required("image", Self::IMAGE_HINT).and_then(|v| Image::read(&v));
+        let nvs = table.table("nvs").map(|nvs| nvs.entries().filter_map(read_nvs).collect()).unwrap_or_default();
+        let ready = table.value("ready").and_then(|v| {
+            let hint = "the syntax is that of the Rust crate `regex`";
+            v.parsed("a regular expression", hint, |text| Regex::new(text).ok())
+        });
+        table.finish();
+        Some(Self { name, image: image?, nvs, ready })
+    }
+}
+
+impl Image {
+    fn read(value: &Value<'_, '_>) -> Option<Self> {
+        let folder = value.context().folder;
+        if value.is_table() {
+            let mut parts: Vec<_> = value
+                .table()?
+                .entries()
+                .filter_map(|(offset, _, file)| {
+                    let Some(address) = read_offset(offset) else {
+                        file.problem(format!("`{offset}` is not an offset in flash"), "example: `0x10000`".to_owned());
+                        return None;
+                    };
+                    Some((address, folder.join(file.string()?)))
+                })
+                .collect();
+            parts.sort();
+            return (!parts.is_empty()).then_some(Self::Parts(parts));
+        }
+        let text = value.string()?;
+        match text.strip_prefix("builtin:") {
+            Some(name) => Some(Self::Builtin(name.to_owned())),
+            None => Some(Self::Parts(vec![(0, folder.join(text))])),
+        }
+    }
+}
+
+fn read_offset(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// Longest namespace and key of NVS (ESP-IDF, NVS library: `NVS_KEY_NAME_MAX_SIZE` less the terminator).
+const NVS_NAME: usize = 15;
+
+fn read_nvs((key, _, value): (&str, std::ops::Range<usize>, Value<'_, '_>)) -> Option<((String, String), NvsValue)> {
+    let parts = key
+        .split_once('.')
+        .filter(|(namespace, key)| [namespace, key].iter().all(|part| (1..=NVS_NAME).contains(&part.len())));
+    let Some((namespace, key)) = parts else {
+        let hint = format!("write \"namespace.key\", each of 1 to {NVS_NAME} bytes, example: \"mqtt.host\"");
+        value.problem(format!("`{key}` is not an NVS key"), hint);
+        return None;
+    };
+    let stored = if value.is_integer() {
+        let number = value.integer(i64::from(i32::MIN)..=i64::from(i32::MAX))?;
+        NvsValue::Integer(i32::try_from(number).ok()?)
+    } else {
+        NvsValue::Text(from_environment(&value)?)
+    };
+    Some(((namespace.to_owned(), key.to_owned()), stored))
+}
+
+/// Puts environment variables in the place of `${NAME}`.
+fn from_environment(value: &Value<'_, '_>) -> Option<String> {
+    let mut rest = value.string()?;
+    let mut text = String::new();
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else {
+            value.problem("`${` without `}`", "write `${NAME}` for an environment variable".to_owned());
+            return None;
+        };
+        let name = &rest[start + 2..start + length];
+        text.push_str(&rest[..start]);
+        if name.starts_with("secret:") {
+            let hint = "this version can't mask secrets yet; use `${NAME}` for what may be seen".to_owned();
+            value.problem(format!("`${{{name}}}` is not supported"), hint);
+            return None;
+        }
+        match std::env::var(name) {
+            Ok(found) => text.push_str(&found),
+            Err(_) => {
+                value.problem(format!("environment variable `{name}` is not set"), format!("export {name}=…"));
+                return None;
+            }
+        }
+        rest = &rest[start + length + 1..];
+    }
+    text.push_str(rest);
+    Some(text)
+}

@@ -1,0 +1,101 @@
+//! What is wrong with a bench file, where, and what would be valid.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// One thing that is wrong with a bench file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong, with the value in backticks.
+    pub what: String,
+    /// The key it is about, as a path: `boards.lamp.chip`.
+    pub key: String,
+    /// One true hint, usually the valid values.
+    pub hint: Option<String>,
+    /// Bytes of the file it is about.
+    pub span: Range<usize>,
+}
+
+/// Why there is no bench.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("can't read the bench file `{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file says something wrong; the text shows every problem with its line.
+    #[error("{}", Listing { path, text, problems })]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Its text.
+        text: String,
+        /// What is wrong, in the order of the file.
+        problems: Vec<Problem>,
+    },
+}
+
+struct Listing<'a> {
+    path: &'a Path,
+    text: &'a str,
+    problems: &'a [Problem],
+}
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.problems.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n\nerror: ")?;
+            }
+            self.show(problem, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl Listing<'_> {
+    fn show(&self, problem: &Problem, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = Place::find(self.text, &problem.span);
+        write!(f, "{} at {}:{}:{}", problem.what, self.path.display(), place.line, place.column)?;
+        if !problem.key.is_empty() {
+            write!(f, " (`{}`)", problem.key)?;
+        }
+        let gutter = place.line.to_string();
+        let blank = " ".repeat(gutter.len());
+        write!(f, "\n{blank} |\n{gutter} | {}\n", place.source)?;
+        write!(f, "{blank} | {}{}", " ".repeat(place.column - 1), "^".repeat(place.width))?;
+        match &problem.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a span begins, for people: lines and columns count from 1, columns in characters.
+struct Place<'a> {
+    line: usize,
+    column: usize,
+    width: usize,
+    source: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn find(text: &'a str, span: &Range<usize>) -> Self {
+        let start = text.floor_char_boundary(span.start.min(text.len()));
+        let end = text.floor_char_boundary(span.end.min(text.len()));
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let marked = &text[start..end.clamp(start, line_end)];
+        Self {
+            line: text[..start].matches('\n').count() + 1,
+            column: text[line_start..start].chars().count() + 1,
+            width: marked.chars().count().max(1),
+            source: text[line_start..line_end].trim_end_matches('\r'),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Walks a TOML table key by key, collecting every problem instead of stopping at the first.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::duration::{DurationError, parse_duration};
+use crate::names::nearest;
+use crate::problem::Problem;
+
+/// What all tables of one file share.
+pub(crate) struct Context<'a> {
+    /// Relative paths in the file count from here.
+    pub(crate) folder: &'a Path,
+    problems: RefCell<Vec<Problem>>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(folder: &'a Path) -> Self {
+        Self { folder, problems: RefCell::default() }
+    }
+
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by_key(|problem| problem.span.start);
+        problems
+    }
+}
+
+/// A table being read. Each key is asked for once; [`Table::finish`] complains about the rest.
+pub(crate) struct Table<'t, 'c> {
+    context: &'c Context<'c>,
+    path: String,
+    span: Range<usize>,
+    entries: &'t DeTable<'t>,
+    known: Vec<&'static str>,
+}
+
+/// A value with the key it stands under.
+pub(crate) struct Value<'t, 'c> {
+    context: &'c Context<'c>,
+    key: String,
+    value: &'t Spanned<DeValue<'t>>,
+}
+
+impl<'t, 'c> Table<'t, 'c> {
+    pub(crate) fn root(context: &'c Context<'c>, table: &'t Spanned<DeTable<'t>>) -> Self {
+        Self { context, path: String::new(), span: table.span(), entries: table.get_ref(), known: Vec::new() }
+    }
+
+    fn key_path(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    /// The value under `key`, if it is there.
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'t, 'c>> {
+        self.known.push(key);
+        let value = self.entries.get(key)?;
+        Some(Value { context: self.context, key: self.key_path(key), value })
+    }
+
+    /// The value under `key`; its absence is a problem.
+    pub(crate) fn required(&mut self, key: &'static str, hint: &str) -> Option<Value<'t, 'c>> {
+        let value = self.value(key);
+        if value.is_none() {
+            self.problem(self.span.clone(), &self.path, format!("missing key `{key}`"), Some(hint.to_owned()));
+        }
+        value
+    }
+
+    /// The table under `key`, if it is there.
+    pub(crate) fn table(&mut self, key: &'static str) -> Option<Table<'t, 'c>> {
+        self.value(key)?.table()
+    }
+
+    /// Every entry, for tables whose keys the user chooses.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, Value<'t, 'c>)> {
+        self.entries.iter().map(|(key, value)| {
+            let name: &str = key.get_ref();
+            (name, key.span(), Value { context: self.context, key: self.key_path(name), value })
+        })
+    }
+
+    /// Complains about every key that nobody asked for.
+    pub(crate) fn finish(self) {
+        for (key, _) in self.entries {
+            let name: &str = key.get_ref();
+            if !self.known.contains(&name) {
+                let hint = match nearest(name, self.known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`? valid here: {}", listed(&self.known)),
+                    None => format!("valid here: {}", listed(&self.known)),
+                };
+                self.problem(key.span(), &self.key_path(name), format!("unknown key `{name}`"), Some(hint));
+            }
+        }
+    }
+
+    pub(crate) fn problem(&self, span: Range<usize>, key: &str, what: String, hint: Option<String>) {
+        self.context.problems.borrow_mut().push(Problem { what, key: key.to_owned(), hint, span });
+    }
+}
+
+impl<'t, 'c> Value<'t, 'c> {
+    pub(crate) fn context(&self) -> &'c Context<'c> {
+        self.context
+    }
+
+    /// Notes a problem with this value.
+    pub(crate) fn problem(&self, what: impl Into<String>, hint: impl Into<Option<String>>) {
+        let problem = Problem { what: what.into(), key: self.key.clone(), hint: hint.into(), span: self.value.span() };
+        self.context.problems.borrow_mut().push(problem);
+    }
+
+    fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
+        let found = match self.value.get_ref() {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "an integer",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "a boolean",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "an array",
+            DeValue::Table(_) => "a table",
+        };
+        self.problem(format!("expected {wanted}, found {found}"), None);
+        None
+    }
+
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Table(_))
+    }
+
+    pub(crate) fn is_integer(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Integer(_))
+    }
+
+    pub(crate) fn string(&self) -> Option<&'t str> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Some(text),
+            _ => self.wrong_type("a string"),
+        }
+    }
+
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.value.get_ref() {
+            DeValue::Boolean(value) => Some(*value),
+            _ => self.wrong_type("`true` or `false`"),
+        }
+    }
+
+    pub(crate) fn integer(&self, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+        let DeValue::Integer(integer) = self.value.get_ref() else {
+            return self.wrong_type("an integer");
+        };
+        let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|n| range.contains(n));
+        if number.is_none() {
+            let hint = format!("valid: {} to {}", range.start(), range.end());
+            self.problem(format!("`{integer}` is out of range"), hint);
+        }
+        number
+    }
+
+    pub(crate) fn duration(&self) -> Option<Duration> {
+        let text = self.string()?;
+        parse_duration(text).map_err(|error| self.problem(error.to_string(), DurationError::HINT.to_owned())).ok()
+    }
+
+    /// A string that must be one of a few words.
+    pub(crate) fn one_of<T: Copy>(&self, what: &str, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.string()?;
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let valid: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            self.problem(format!("unknown {what} `{text}`"), format!("expected one of {}", listed(&valid)));
+        }
+        found
+    }
+
+    /// A string that something else can read.
+    pub(crate) fn parsed<T>(&self, what: &str, hint: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.string()?;
+        let parsed = parse(text);
+        if parsed.is_none() {
+            self.problem(format!("`{text}` is not {what}"), hint.to_owned());
+        }
+        parsed
+    }
+
+    pub(crate) fn array(&self) -> Option<Vec<Value<'t, 'c>>> {
+        let DeValue::Array(items) = self.value.get_ref() else {
+            return self.wrong_type("an array");
+        };
+        let item = |(n, value)| Value { context: self.context, key: format!("{}[{n}]", self.key), value };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    pub(crate) fn table(&self) -> Option<Table<'t, 'c>> {
+        let DeValue::Table(entries) = self.value.get_ref() else {
+            return self.wrong_type("a table");
+        };
+        let (path, span) = (self.key.clone(), self.value.span());
+        Some(Table { context: self.context, path, span, entries, known: Vec::new() })
+    }
+}
+
+/// `a`, `b`, `c`.
+pub(crate) fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,1 @@
+//! A protocol-blind TCP path that can be silenced, held, delayed, closed or reset

@@ -1,0 +1,1 @@
+//! Brokers, the tap, packet decoding, matchers and the observer

@@ -1,0 +1,1 @@
+//! Verdict folding and reports, computed from recorded events

@@ -1,0 +1,1 @@
+//! World, steps and runner; the only crate that sees cucumber

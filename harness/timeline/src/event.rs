@@ -1,0 +1,325 @@
+//! Everything that can happen in a run: the whole contract between what runs and what reports.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Direction, Packet, Payload, QoS, Stamp};
+
+/// Version of the format of `events.jsonl`; written in its first line.
+pub const SCHEMA: u32 = 1;
+
+/// Number of a scenario within its run, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ScenarioId(pub u32);
+
+/// One record of the timeline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunEvent {
+    /// Place in the order of the run, counted from 0.
+    pub seq: u64,
+    /// When, in microseconds since the run began.
+    pub at: Stamp,
+    /// The scenario it belongs to, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<ScenarioId>,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What a scenario's end says about the firmware and the bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every step held.
+    Passed,
+    /// The firmware's fault.
+    Failed,
+    /// The bench's fault, or ours.
+    Errored,
+    /// The bench lacks what the scenario needs.
+    Skipped,
+    /// Ctrl-C, SIGTERM or the run's deadline.
+    Aborted,
+}
+
+impl Verdict {
+    /// The word that reports use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Errored => "errored",
+            Self::Skipped => "skipped",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// Why a step did not pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The message, without its verdict word.
+    pub message: String,
+    /// What came closest, the last packet, the last console line; one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+    /// One true hint, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOutcome {
+    /// The step's own verdict.
+    pub verdict: Verdict,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// When the latest Given or When took effect: deadlines count from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Stamp>,
+    /// Why it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// A board as a report shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoardInfo {
+    /// Its name in `bench.toml`.
+    pub name: String,
+    /// Its kind: `virtual`, `esp`, …
+    pub kind: String,
+    /// Its chip.
+    pub chip: String,
+    /// Whether it is simulated: its figures are never compared with silicon's.
+    pub simulated: bool,
+}
+
+/// A scenario as a report shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioInfo {
+    /// Name of its feature.
+    pub feature: String,
+    /// Path of the feature file, as given.
+    pub path: String,
+    /// Line of the scenario (of the example row in an outline).
+    pub line: usize,
+    /// Its name, with the values of its example row.
+    pub name: String,
+    /// Its tags and its feature's, without `@`.
+    pub tags: Vec<String>,
+    /// The boards it names.
+    pub boards: Vec<String>,
+}
+
+/// A life event of one connection through the tap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change")]
+pub enum ConnectionChange {
+    /// The board connected to its tap port.
+    Opened,
+    /// It was refused: no broker answered.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// It ended.
+    Closed {
+        /// Who ended it and how, for people.
+        how: String,
+    },
+}
+
+/// Whether a fault begins or ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultPhase {
+    /// It begins.
+    Begins,
+    /// It ends.
+    Ends,
+    /// It happens at once and is over.
+    Happens,
+}
+
+/// Why a pin changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PinCause {
+    /// The bench sensed it.
+    Sensed,
+    /// The bench drove it.
+    Driven,
+}
+
+/// What a console detector found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// The chip left reset.
+    Boot,
+    /// The second-stage bootloader handed over to the app.
+    AppStarted,
+    /// Three or more boots in a row that nobody asked for.
+    BootLoop,
+    /// The firmware panicked.
+    Panic,
+    /// The supply sagged.
+    BrownOut,
+    /// A watchdog fired.
+    Watchdog,
+}
+
+/// How a flash goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "phase")]
+pub enum FlashPhase {
+    /// Talking to the chip.
+    Connecting {
+        /// Which attempt, from 1.
+        attempt: u32,
+    },
+    /// A region is looked at.
+    Region {
+        /// Address in flash.
+        address: u32,
+        /// Bytes.
+        size: usize,
+    },
+    /// Bytes written so far of all bytes.
+    Progress {
+        /// Done.
+        done: usize,
+        /// All.
+        total: usize,
+    },
+    /// Over.
+    Finished {
+        /// Bytes written; 0 where the flash already held the image.
+        written: usize,
+        /// Bytes that the flash already held.
+        skipped: usize,
+        /// Milliseconds.
+        took_ms: u64,
+    },
+    /// It did not work.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each field says what it is; the variants carry the documentation")]
+pub enum What {
+    /// First line of every run.
+    RunStarted {
+        schema: u32,
+        version: String,
+        /// Wall clock, milliseconds since 1970.
+        unix_ms: u64,
+        bench: String,
+        broker: String,
+        boards: Vec<BoardInfo>,
+        scenarios: usize,
+    },
+    /// A scenario owns its boards and begins.
+    ScenarioStarted { info: ScenarioInfo },
+    /// A step begins.
+    StepStarted { keyword: String, text: String, line: usize },
+    /// A step ended.
+    StepFinished { outcome: StepOutcome },
+    /// A step was not run because an earlier one did not pass.
+    StepNotRun { keyword: String, text: String, line: usize },
+    /// A scenario ended.
+    ScenarioFinished {
+        verdict: Verdict,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<Failure>,
+    },
+    /// An MQTT packet passed the tap.
+    Packet { board: String, connection: u32, direction: Direction, bytes: usize, packet: Packet },
+    /// A connection through the tap changed.
+    Connection {
+        board: String,
+        connection: u32,
+        #[serde(flatten)]
+        change: ConnectionChange,
+    },
+    /// A line of a board's console.
+    Console { board: String, line: String },
+    /// A console detector found something.
+    Found { board: String, finding: Finding, detail: String },
+    /// A rail was switched.
+    Power { board: String, rail: String, on: bool },
+    /// The chip was released from reset.
+    Reset { board: String, how: String },
+    /// A pin changed.
+    Pin { board: String, pin: String, on: bool, cause: PinCause },
+    /// A network fault.
+    Fault { board: String, fault: String, phase: FaultPhase },
+    /// A flash goes on.
+    Flash {
+        board: String,
+        firmware: String,
+        #[serde(flatten)]
+        flash: FlashPhase,
+    },
+    /// The broker started or stopped.
+    Broker { kind: String, running: bool, address: String },
+    /// The observer published.
+    Published { topic: String, payload: Payload, qos: QoS, retain: bool },
+    /// The observer received.
+    Observed { observer: String, topic: String, payload: Payload, qos: QoS, retain: bool, dup: bool },
+    /// The observer's subscription stands.
+    Subscribed { observer: String, filter: String },
+    /// The bench says what it does about a problem.
+    Bench { board: String, note: String },
+    /// Last line of a run that was not killed.
+    RunFinished { exit_code: u8 },
+}
+
+impl What {
+    /// The board it is about, if any.
+    #[must_use]
+    pub fn board(&self) -> Option<&str> {
+        match self {
+            Self::Packet { board, .. }
+            | Self::Connection { board, .. }
+            | Self::Console { board, .. }
+            | Self::Found { board, .. }
+            | Self::Power { board, .. }
+            | Self::Reset { board, .. }
+            | Self::Pin { board, .. }
+            | Self::Fault { board, .. }
+            | Self::Flash { board, .. }
+            | Self::Bench { board, .. } => Some(board),
+            Self::RunStarted { .. }
+            | Self::ScenarioStarted { .. }
+            | Self::StepStarted { .. }
+            | Self::StepFinished { .. }
+            | Self::StepNotRun { .. }
+            | Self::ScenarioFinished { .. }
+            | Self::Broker { .. }
+            | Self::Published { .. }
+            | Self::Observed { .. }
+            | Self::Subscribed { .. }
+            | Self::RunFinished { .. } => None,
+        }
+    }
+}
+
+impl StepOutcome {
+    /// How long the step took.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        Duration::from_micros(self.took_us)
+    }
+}

@@ -1,0 +1,99 @@
+//! `events.jsonl`: one event a line, appended as they happen.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use crate::{RunEvent, SCHEMA, What};
+
+/// Appends events to a file, one `write` each.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    file: File,
+    line: Vec<u8>,
+    /// The first write that failed; later ones are not tried.
+    failed: Option<String>,
+}
+
+impl EventLog {
+    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { file: File::create_new(path)?, line: Vec::new(), failed: None })
+    }
+
+    pub(crate) fn append(&mut self, event: &RunEvent) {
+        if self.failed.is_some() {
+            return;
+        }
+        self.line.clear();
+        let written = serde_json::to_writer(&mut self.line, event)
+            .map_err(std::io::Error::from)
+            .map(|()| self.line.push(b'\n'))
+            .and_then(|()| self.file.write_all(&self.line));
+        self.failed = written.err().map(|error| error.to_string());
+    }
+
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+}
+
+/// Why a recorded run can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file can't be opened or read.
+    #[error("can't read `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line other than the last is no event.
+    #[error("`{}` line {line} is not an event of a run", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The run was written by another version of `hil`.
+    #[error("`{}` has schema version {found}, this `hil` reads up to {SCHEMA}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+    },
+}
+
+/// Reads a recorded run. A torn last line (the run was killed while writing it) is left out.
+///
+/// # Errors
+/// When the file can't be read, a whole line is no event, or it was written by a newer `hil`.
+pub fn read_events(path: &Path) -> Result<Vec<RunEvent>, ReadError> {
+    let io = |source| ReadError::Io { path: path.to_owned(), source };
+    let mut reader = BufReader::new(File::open(path).map_err(io)?);
+    let mut events = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        reader.read_until(b'\n', &mut line).map_err(io)?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        let event: RunEvent = serde_json::from_slice(&line).map_err(|source| ReadError::Malformed {
+            path: path.to_owned(),
+            line: number,
+            source,
+        })?;
+        if let What::RunStarted { schema, .. } = &event.what
+            && *schema > SCHEMA
+        {
+            return Err(ReadError::Schema { path: path.to_owned(), found: *schema });
+        }
+        events.push(event);
+    }
+    Ok(events)
+}

@@ -1,0 +1,22 @@
+//! One clock, one ordered record of everything that happens in a run, and waiting on it.
+//!
+//! The crate knows no device and no socket: packets, console lines, power, pins, faults and steps reach it as
+//! plain data ([`What`]). It stamps them with one [`Epoch`], keeps them in order and appends each to
+//! `events.jsonl` with a single `write`, so that a killed run still tells its story.
+
+mod clock;
+mod event;
+mod event_log;
+mod packet;
+mod payload;
+mod timeline;
+
+pub use clock::{Epoch, Stamp};
+pub use event::{
+    BoardInfo, ConnectionChange, Failure, FaultPhase, Finding, FlashPhase, PinCause, RunEvent, SCHEMA, ScenarioId,
+    ScenarioInfo, StepOutcome, Verdict, What,
+};
+pub use event_log::{ReadError, read_events};
+pub use packet::{Direction, Packet, QoS, Subscription, Will};
+pub use payload::Payload;
+pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};

@@ -1,0 +1,255 @@
+//! MQTT control packets as plain data: what the tap saw, without the bytes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Payload;
+
+/// Which way something travelled, seen from the broker's side of the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// The board sent it.
+    FromBoard,
+    /// It was written towards the board.
+    ToBoard,
+}
+
+/// Quality of service (MQTT 3.1.1 §4.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum QoS {
+    /// 0: at most once.
+    AtMostOnce,
+    /// 1: at least once.
+    AtLeastOnce,
+    /// 2: exactly once.
+    ExactlyOnce,
+}
+
+impl TryFrom<u8> for QoS {
+    type Error = String;
+
+    fn try_from(value: u8) -> Result<Self, String> {
+        match value {
+            0 => Ok(Self::AtMostOnce),
+            1 => Ok(Self::AtLeastOnce),
+            2 => Ok(Self::ExactlyOnce),
+            other => Err(format!("QoS {other} does not exist (0, 1 or 2)")),
+        }
+    }
+}
+
+impl From<QoS> for u8 {
+    fn from(qos: QoS) -> u8 {
+        qos as u8
+    }
+}
+
+impl fmt::Display for QoS {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", *self as u8)
+    }
+}
+
+/// The will a client announced in its CONNECT (MQTT 3.1.1 §3.1.2.5).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Will {
+    /// Topic the broker publishes it on.
+    pub topic: String,
+    /// What it publishes.
+    pub payload: Payload,
+    /// Its quality of service.
+    pub qos: QoS,
+    /// Whether it is retained.
+    pub retain: bool,
+}
+
+/// One topic filter of a SUBSCRIBE with the QoS asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The topic filter, wildcards included.
+    pub filter: String,
+    /// Highest QoS the client wants.
+    pub qos: QoS,
+}
+
+/// One MQTT control packet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "UPPERCASE", rename_all_fields = "snake_case")]
+pub enum Packet {
+    /// The first packet of a client.
+    Connect {
+        /// Protocol level: 4 is MQTT 3.1.1, 5 is MQTT 5.
+        protocol: u8,
+        /// Client identifier.
+        client_id: String,
+        /// Keep alive in seconds; 0 turns it off.
+        keep_alive: u16,
+        /// Clean session (3.1.1) or clean start (5).
+        clean_session: bool,
+        /// User name, when one was sent.
+        user_name: Option<String>,
+        /// Whether a password was sent; its value is never recorded.
+        has_password: bool,
+        /// The will, when one was announced.
+        will: Option<Will>,
+    },
+    /// The broker's answer to CONNECT.
+    Connack {
+        /// Whether the broker kept an earlier session.
+        session_present: bool,
+        /// Return code (3.1.1) or reason code (5); 0 is success.
+        code: u8,
+    },
+    /// A message.
+    Publish {
+        /// Topic name.
+        topic: String,
+        /// Its bytes.
+        payload: Payload,
+        /// Quality of service.
+        qos: QoS,
+        /// Retain flag.
+        retain: bool,
+        /// Whether it is sent again.
+        dup: bool,
+        /// Packet identifier, at QoS 1 and 2.
+        packet_id: Option<u16>,
+    },
+    /// Answer to a QoS 1 PUBLISH.
+    Puback {
+        /// Identifier of the PUBLISH.
+        packet_id: u16,
+        /// Reason code (5); 0 in 3.1.1.
+        code: u8,
+    },
+    /// First answer to a QoS 2 PUBLISH.
+    Pubrec {
+        /// Identifier of the PUBLISH.
+        packet_id: u16,
+        /// Reason code (5); 0 in 3.1.1.
+        code: u8,
+    },
+    /// Release of a QoS 2 PUBLISH.
+    Pubrel {
+        /// Identifier of the PUBLISH.
+        packet_id: u16,
+    },
+    /// Last answer to a QoS 2 PUBLISH.
+    Pubcomp {
+        /// Identifier of the PUBLISH.
+        packet_id: u16,
+    },
+    /// Asks for messages.
+    Subscribe {
+        /// Packet identifier.
+        packet_id: u16,
+        /// The filters asked for.
+        filters: Vec<Subscription>,
+    },
+    /// Answer to SUBSCRIBE.
+    Suback {
+        /// Identifier of the SUBSCRIBE.
+        packet_id: u16,
+        /// Granted QoS per filter, or 0x80 and above for a refusal.
+        codes: Vec<u8>,
+    },
+    /// Ends subscriptions.
+    Unsubscribe {
+        /// Packet identifier.
+        packet_id: u16,
+        /// The filters to end.
+        filters: Vec<String>,
+    },
+    /// Answer to UNSUBSCRIBE.
+    Unsuback {
+        /// Identifier of the UNSUBSCRIBE.
+        packet_id: u16,
+    },
+    /// Keep-alive request.
+    Pingreq,
+    /// Keep-alive answer.
+    Pingresp,
+    /// The last packet of a connection.
+    Disconnect {
+        /// Reason code (5); 0 in 3.1.1.
+        code: u8,
+    },
+    /// Authentication exchange (5).
+    Auth,
+    /// Bytes that are no packet; they were forwarded all the same.
+    Undecodable {
+        /// Why not.
+        reason: String,
+        /// The first bytes, in hex.
+        head: String,
+    },
+}
+
+impl Packet {
+    /// The packet's name as the specification writes it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "CONNECT",
+            Self::Connack { .. } => "CONNACK",
+            Self::Publish { .. } => "PUBLISH",
+            Self::Puback { .. } => "PUBACK",
+            Self::Pubrec { .. } => "PUBREC",
+            Self::Pubrel { .. } => "PUBREL",
+            Self::Pubcomp { .. } => "PUBCOMP",
+            Self::Subscribe { .. } => "SUBSCRIBE",
+            Self::Suback { .. } => "SUBACK",
+            Self::Unsubscribe { .. } => "UNSUBSCRIBE",
+            Self::Unsuback { .. } => "UNSUBACK",
+            Self::Pingreq => "PINGREQ",
+            Self::Pingresp => "PINGRESP",
+            Self::Disconnect { .. } => "DISCONNECT",
+            Self::Auth => "AUTH",
+            Self::Undecodable { .. } => "undecodable bytes",
+        }
+    }
+}
+
+/// One line for people: name and the fields that matter.
+impl fmt::Display for Packet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Connect { client_id, keep_alive, clean_session, will, .. } => {
+                let session = if *clean_session { "clean session" } else { "kept session" };
+                write!(f, "{name} `{}`, keep alive {keep_alive} s, {session}", client_id.escape_debug())?;
+                match will {
+                    Some(will) => write!(f, ", will `{}` on `{}`", will.payload, will.topic.escape_debug()),
+                    None => f.write_str(", no will"),
+                }
+            }
+            Self::Connack { code, .. } => write!(f, "{name} {code}"),
+            Self::Publish { topic, payload, qos, retain, dup, .. } => {
+                write!(f, "{name} `{payload}` on `{}`, QoS {qos}", topic.escape_debug())?;
+                f.write_str(if *retain { ", retained" } else { "" })?;
+                f.write_str(if *dup { ", DUP" } else { "" })
+            }
+            Self::Puback { packet_id, code } | Self::Pubrec { packet_id, code } if *code != 0 => {
+                write!(f, "{name} {packet_id}, code {code:#04x}")
+            }
+            Self::Puback { packet_id, .. }
+            | Self::Pubrec { packet_id, .. }
+            | Self::Pubrel { packet_id }
+            | Self::Pubcomp { packet_id }
+            | Self::Unsuback { packet_id } => write!(f, "{name} {packet_id}"),
+            Self::Subscribe { filters, .. } => {
+                let filters: Vec<_> =
+                    filters.iter().map(|s| format!("`{}` QoS {}", s.filter.escape_debug(), s.qos)).collect();
+                write!(f, "{name} {}", filters.join(", "))
+            }
+            Self::Suback { codes, .. } => write!(f, "{name} {codes:?}"),
+            Self::Unsubscribe { filters, .. } => write!(f, "{name} {filters:?}"),
+            Self::Disconnect { code } if *code != 0 => write!(f, "{name}, code {code:#04x}"),
+            Self::Undecodable { reason, head } => write!(f, "{name} {head} ({reason})"),
+            Self::Pingreq | Self::Pingresp | Self::Disconnect { .. } | Self::Auth => f.write_str(name),
+        }
+    }
+}

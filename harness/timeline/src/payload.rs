@@ -1,0 +1,111 @@
+//! Bytes a device sent, kept exactly and shown readably.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The bytes of an MQTT payload.
+///
+/// Serialized as `{"utf8": "…"}` where they are valid UTF-8, else as `{"hex": "…"}`: nothing is ever lost.
+/// Displayed as text where it is UTF-8 (control characters escaped), else as `0x…`.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Payload(pub Vec<u8>);
+
+impl Payload {
+    /// The bytes as text, where they are UTF-8.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl From<&str> for Payload {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Longer payloads are cut in messages; the timeline keeps them whole.
+        const SHOWN: usize = 200;
+        let (text, whole) = match self.as_text() {
+            Some(text) => (text.chars().take(SHOWN).flat_map(escaped).collect::<String>(), text.chars().count()),
+            None => (format!("0x{}", self.hex().chars().take(SHOWN).collect::<String>()), self.0.len() * 2),
+        };
+        f.write_str(&text)?;
+        if whole > SHOWN { write!(f, "… ({} bytes)", self.0.len()) } else { Ok(()) }
+    }
+}
+
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    let escape = c.is_control();
+    let plain = (!escape).then_some(c);
+    let control = escape.then(|| c.escape_default());
+    plain.into_iter().chain(control.into_iter().flatten())
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{self}`")
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stored {
+    Utf8(String),
+    Hex(String),
+}
+
+impl Serialize for Payload {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.as_text() {
+            Some(text) => Stored::Utf8(text.to_owned()),
+            None => Stored::Hex(self.hex()),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Payload {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Stored::deserialize(deserializer)? {
+            Stored::Utf8(text) => Ok(Self(text.into_bytes())),
+            Stored::Hex(hex) => from_hex(&hex).map(Self).ok_or_else(|| serde::de::Error::custom("odd or invalid hex")),
+        }
+    }
+}
+
+fn from_hex(hex: &str) -> Option<Vec<u8>> {
+    if !hex.is_ascii() || hex.len() % 2 != 0 {
+        return None;
+    }
+    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_survive_the_trip_through_json() {
+        for bytes in [b"saya hidup".to_vec(), "Suhu: 28°C".into(), vec![0xff, 0x00, 0xc0], vec![]] {
+            let json = serde_json::to_string(&Payload(bytes.clone())).expect("serialize");
+            let back: Payload = serde_json::from_str(&json).expect("deserialize");
+            assert_eq!(back.0, bytes, "{json}");
+        }
+    }
+
+    #[test]
+    fn display_is_readable_and_inert() {
+        assert_eq!(Payload::from("Suhu: 28°C").to_string(), "Suhu: 28°C");
+        assert_eq!(Payload(vec![0xff, 1]).to_string(), "0xff01");
+        assert_eq!(Payload::from("a\u{1b}[31m\n").to_string(), "a\\u{1b}[31m\\n");
+        assert_eq!(Payload(vec![b'x'; 300]).to_string(), format!("{}… (300 bytes)", "x".repeat(200)));
+    }
+}

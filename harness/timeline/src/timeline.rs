@@ -1,0 +1,324 @@
+//! The ordered record and waiting on it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::event_log::EventLog;
+use crate::{Epoch, RunEvent, ScenarioId, Stamp, What};
+
+/// A place in the timeline: only records from here on match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Cursor(pub u64);
+
+impl Cursor {
+    /// The place just behind an event.
+    #[must_use]
+    pub fn after(event: &RunEvent) -> Self {
+        Self(event.seq + 1)
+    }
+}
+
+/// The deadline passed and nothing matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("nothing matched before the deadline")]
+pub struct TimedOut;
+
+/// The one ordered record of a run. Cheap to clone; all clones are the same record.
+///
+/// # Example
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use hil_timeline::{Cursor, Epoch, Timeline, What};
+///
+/// let timeline = Timeline::in_memory(Epoch::start());
+/// timeline.record(None, What::Console { board: "lamp".into(), line: "mqtt running".into() });
+/// let deadline = tokio::time::Instant::now() + Duration::from_secs(1);
+/// let line = timeline
+///     .wait_for(Cursor::default(), deadline, |event| match &event.what {
+///         What::Console { line, .. } => Some(line.clone()),
+///         _ => None,
+///     })
+///     .await;
+/// assert_eq!(line.unwrap(), "mqtt running");
+/// # });
+/// ```
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    epoch: Epoch,
+    record: Mutex<Record>,
+    /// How many events there are; a change wakes whoever waits.
+    length: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Record {
+    events: Vec<Arc<RunEvent>>,
+    log: Option<EventLog>,
+}
+
+impl Timeline {
+    /// A timeline that is kept in memory only.
+    #[must_use]
+    pub fn in_memory(epoch: Epoch) -> Self {
+        Self::build(epoch, None)
+    }
+
+    /// A timeline that is also appended to a new file.
+    ///
+    /// # Errors
+    /// When the file exists or can't be made.
+    pub fn in_file(epoch: Epoch, path: &Path) -> std::io::Result<Self> {
+        Ok(Self::build(epoch, Some(EventLog::create(path)?)))
+    }
+
+    fn build(epoch: Epoch, log: Option<EventLog>) -> Self {
+        let record = Mutex::new(Record { events: Vec::new(), log });
+        Self { inner: Arc::new(Inner { epoch, record, length: watch::Sender::new(0) }) }
+    }
+
+    /// The run's clock.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.inner.epoch
+    }
+
+    /// Stamps and appends what happened, and wakes whoever waits for it.
+    pub fn record(&self, scenario: Option<ScenarioId>, what: What) -> Arc<RunEvent> {
+        let mut record = self.lock();
+        let seq = record.events.len() as u64;
+        // Stamped under the lock: the order of the stamps is the order of the record.
+        let event = Arc::new(RunEvent { seq, at: self.inner.epoch.now(), scenario, what });
+        record.events.push(Arc::clone(&event));
+        if let Some(log) = &mut record.log {
+            log.append(&event);
+        }
+        drop(record);
+        self.inner.length.send_modify(|length| *length = (*length).max(seq + 1));
+        event
+    }
+
+    /// A handle that stamps everything with one scenario.
+    #[must_use]
+    pub fn recorder(&self, scenario: Option<ScenarioId>) -> Recorder {
+        Recorder { timeline: self.clone(), scenario }
+    }
+
+    /// The place behind the newest record.
+    #[must_use]
+    pub fn end(&self) -> Cursor {
+        Cursor(self.lock().events.len() as u64)
+    }
+
+    /// The records from `from` to the newest.
+    #[must_use]
+    pub fn since(&self, from: Cursor) -> Vec<Arc<RunEvent>> {
+        let record = self.lock();
+        let start = usize::try_from(from.0).unwrap_or(usize::MAX).min(record.events.len());
+        record.events[start..].to_vec()
+    }
+
+    /// Waits for the first record from `from` on that `pick` takes.
+    ///
+    /// Woken by each record; nothing polls. Records that exist already are looked at first, so that a
+    /// deadline in the past still finds them.
+    ///
+    /// # Errors
+    /// [`TimedOut`] when nothing was taken before `deadline`.
+    pub async fn wait_for<T>(
+        &self,
+        from: Cursor,
+        deadline: Instant,
+        mut pick: impl FnMut(&RunEvent) -> Option<T>,
+    ) -> Result<T, TimedOut> {
+        let mut follower = self.follow(from);
+        loop {
+            let event = tokio::time::timeout_at(deadline, follower.next()).await.map_err(|_| TimedOut)?;
+            if let Some(taken) = pick(&event) {
+                return Ok(taken);
+            }
+        }
+    }
+
+    /// Reads the records one by one from `from` on, waiting at the end for new ones.
+    #[must_use]
+    pub fn follow(&self, from: Cursor) -> Follower {
+        Follower { length: self.inner.length.subscribe(), timeline: self.clone(), next: from.0 }
+    }
+
+    /// Why the events could not be written to the file, if that happened.
+    #[must_use]
+    pub fn write_failure(&self) -> Option<String> {
+        self.lock().log.as_ref().and_then(|log| log.failure().map(str::to_owned))
+    }
+
+    fn get(&self, seq: u64) -> Option<Arc<RunEvent>> {
+        self.lock().events.get(usize::try_from(seq).ok()?).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        // A panic elsewhere can't leave the record half-changed: each change is one push.
+        self.inner.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads a timeline in order, see [`Timeline::follow`].
+#[derive(Debug)]
+pub struct Follower {
+    timeline: Timeline,
+    length: watch::Receiver<u64>,
+    next: u64,
+}
+
+impl Follower {
+    /// The next record; waits for it. Cancel-safe: a record is taken only when it is returned.
+    pub async fn next(&mut self) -> Arc<RunEvent> {
+        loop {
+            if let Some(event) = self.timeline.get(self.next) {
+                self.next += 1;
+                return event;
+            }
+            let next = self.next;
+            if self.length.wait_for(|length| *length > next).await.is_err() {
+                // The sender lives in the timeline that this follower holds.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+/// Records on behalf of one scenario (or of none).
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    timeline: Timeline,
+    scenario: Option<ScenarioId>,
+}
+
+impl Recorder {
+    /// See [`Timeline::record`].
+    pub fn record(&self, what: What) -> Arc<RunEvent> {
+        self.timeline.record(self.scenario, what)
+    }
+
+    /// The timeline behind it.
+    #[must_use]
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The scenario it records for.
+    #[must_use]
+    pub fn scenario(&self) -> Option<ScenarioId> {
+        self.scenario
+    }
+
+    /// Now, on the run's clock.
+    #[must_use]
+    pub fn now(&self) -> Stamp {
+        self.timeline.epoch().now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::read_events;
+
+    fn line(text: &str) -> What {
+        What::Console { board: "lamp".into(), line: text.into() }
+    }
+
+    fn text(event: &RunEvent) -> Option<String> {
+        match &event.what {
+            What::Console { line, .. } => Some(line.clone()),
+            _ => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_record_wakes_the_waiting_step_at_once() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let writer = timeline.clone();
+        let start = Instant::now();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            writer.record(None, line("late"));
+        });
+        let found = timeline.wait_for(timeline.end(), start + Duration::from_secs(10), text).await;
+        assert_eq!(found.as_deref(), Ok("late"));
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_ends_a_wait_that_nothing_matches() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        timeline.record(None, line("other"));
+        let start = Instant::now();
+        let found = timeline
+            .wait_for(Cursor::default(), start + Duration::from_secs(2), |event| text(event).filter(|t| t == "mine"))
+            .await;
+        assert_eq!(found, Err(TimedOut));
+        assert_eq!(start.elapsed(), Duration::from_secs(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn records_before_the_cursor_do_not_match() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let first = timeline.record(None, line("old"));
+        let past = Instant::now();
+        assert_eq!(timeline.wait_for(Cursor::after(&first), past, text).await, Err(TimedOut));
+        assert_eq!(timeline.wait_for(Cursor::default(), past, text).await.as_deref(), Ok("old"));
+    }
+
+    #[tokio::test]
+    async fn many_writers_leave_one_order() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let threads: Vec<_> = (0..4)
+            .map(|n| {
+                let timeline = timeline.clone();
+                std::thread::spawn(move || {
+                    for i in 0..500 {
+                        timeline.record(Some(ScenarioId(n)), line(&i.to_string()));
+                    }
+                })
+            })
+            .collect();
+        let mut follower = timeline.follow(Cursor::default());
+        let mut last = Stamp::default();
+        for seq in 0..2000 {
+            let event = follower.next().await;
+            assert_eq!(event.seq, seq);
+            assert!(event.at >= last);
+            last = event.at;
+        }
+        for thread in threads {
+            thread.join().expect("writer");
+        }
+    }
+
+    #[test]
+    fn a_torn_last_line_is_left_out() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("events.jsonl");
+        let timeline = Timeline::in_file(Epoch::start(), &path).expect("new file");
+        timeline.record(Some(ScenarioId(1)), line("whole"));
+        timeline.record(None, What::RunFinished { exit_code: 0 });
+        let whole = std::fs::read(&path).expect("read");
+        std::fs::write(&path, &whole[..whole.len() - 5]).expect("tear");
+        let events = read_events(&path).expect("readable");
+        assert_eq!(events.len(), 1);
+        assert_eq!(text(&events[0]).as_deref(), Some("whole"));
+        assert_eq!(events[0].scenario, Some(ScenarioId(1)));
+        assert!(Timeline::in_file(Epoch::start(), &path).is_err(), "an earlier run is never overwritten");
+    }
+}
