@@ -1,1 +1,29 @@
-//! The lamp's logic, shared by the virtual board and the firmware
+//! The lamp's logic, shared by the virtual board and the firmware.
+//!
+//! No I/O, no clock, no `std`: what happens goes in as [`Input`]s with the time in milliseconds, what shall
+//! happen comes out as [`Effect`]s. The platform connects sockets, drives pins and prints.
+//!
+//! The contract: the lamp subscribes `sooko/lampu` at QoS 1. `on` switches it on and is answered with
+//! `saya hidup` on `loger`, `off` switches it off and is answered with `saya mati`; anything else changes
+//! nothing. A retained `online` on `sooko/status` says that it is there, a retained will `offline` that it is
+//! not. A lost connection is tried again with growing, jittered pauses.
+#![no_std]
+
+extern crate alloc;
+
+mod backoff;
+mod lamp;
+mod settings;
+mod wire;
+
+pub use lamp::{Effect, Input, Lamp};
+pub use settings::{Settings, Variant};
+
+/// Topic of the commands.
+pub const COMMAND_TOPIC: &str = "sooko/lampu";
+/// Topic of the answers.
+pub const ANSWER_TOPIC: &str = "loger";
+/// Topic of birth and will.
+pub const STATUS_TOPIC: &str = "sooko/status";
+/// GPIO of the lamp. A low level lights it.
+pub const LAMP_PIN: u8 = 2;

@@ -1,1 +1,15 @@
-//! A protocol-blind TCP path that can be silenced, held, delayed, closed or reset
+//! A protocol-blind TCP path that can be silenced, held, delayed, closed or reset.
+//!
+//! [`relay`] carries bytes between two sockets, in order and unchanged, under a [`Control`]. [`Parked`] keeps
+//! sockets whose owner has lost its power: silent, as the air is silent, until a rebooted device would answer
+//! late segments with a reset.
+
+mod control;
+mod parked;
+mod relay;
+mod socket;
+
+pub use control::{Control, Ending, Way};
+pub use parked::Parked;
+pub use relay::{Ended, Watch, relay};
+pub use socket::reset;

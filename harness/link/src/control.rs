@@ -1,0 +1,115 @@
+//! What is done to a path while it carries bytes.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+/// One of the two ways of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// From the near socket (the device) to the far one (the broker).
+    Up,
+    /// From the far socket to the near one.
+    Down,
+}
+
+impl Way {
+    /// Both ways.
+    pub const BOTH: [Self; 2] = [Self::Up, Self::Down];
+}
+
+/// How a path is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// FIN towards both sides.
+    Close,
+    /// RST towards both sides.
+    Reset,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) silent: bool,
+    pub(crate) delay: Duration,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Conditions {
+    up: Condition,
+    down: Condition,
+    pub(crate) ending: Option<Ending>,
+}
+
+impl Conditions {
+    pub(crate) fn of(&self, way: Way) -> Condition {
+        match way {
+            Way::Up => self.up,
+            Way::Down => self.down,
+        }
+    }
+
+    fn of_mut(&mut self, way: Way) -> &mut Condition {
+        match way {
+            Way::Up => &mut self.up,
+            Way::Down => &mut self.down,
+        }
+    }
+}
+
+/// Handle on one or more paths; cheap to clone, all clones steer the same paths.
+///
+/// # Example
+/// ```
+/// use hil_link::{Control, Way};
+/// let control = Control::default();
+/// control.silence(&Way::BOTH);
+/// control.resume(&Way::BOTH);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    conditions: watch::Sender<Conditions>,
+}
+
+impl Control {
+    /// From now on nothing gets through: no byte, no FIN, no RST. Bytes are held, as TCP would keep trying.
+    pub fn silence(&self, ways: &[Way]) {
+        self.change(ways, |condition| condition.silent = true);
+    }
+
+    /// What was held is delivered, in order.
+    pub fn resume(&self, ways: &[Way]) {
+        self.change(ways, |condition| condition.silent = false);
+    }
+
+    /// Bytes read from now on arrive this much later; order is kept.
+    pub fn delay(&self, ways: &[Way], by: Duration) {
+        self.change(ways, |condition| condition.delay = by);
+    }
+
+    /// Ends the paths that carry bytes now; later ones are not touched.
+    pub fn end(&self, ending: Ending) {
+        self.conditions.send_modify(|conditions| conditions.ending = Some(ending));
+    }
+
+    /// Whether either way is silent.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        let conditions = self.conditions.borrow();
+        Way::BOTH.iter().any(|way| conditions.of(*way).silent)
+    }
+
+    /// A control of its own with the same silence and delay, not ended.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let conditions = Conditions { ending: None, ..self.conditions.borrow().clone() };
+        Self { conditions: watch::Sender::new(conditions) }
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Conditions> {
+        self.conditions.subscribe()
+    }
+
+    fn change(&self, ways: &[Way], change: impl Fn(&mut Condition)) {
+        self.conditions.send_modify(|conditions| ways.iter().for_each(|way| change(conditions.of_mut(*way))));
+    }
+}

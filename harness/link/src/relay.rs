@@ -1,0 +1,198 @@
+//! Carries bytes between two sockets under a [`Control`].
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::control::{Conditions, Control, Ending, Way};
+use crate::socket;
+
+/// Sees every chunk just before it is forwarded.
+pub trait Watch: Send + Sync {
+    /// Bytes are about to be written to the receiving side.
+    fn forwarding(&self, way: Way, bytes: &[u8]);
+}
+
+impl<F: Fn(Way, &[u8]) + Send + Sync> Watch for F {
+    fn forwarding(&self, way: Way, bytes: &[u8]) {
+        self(way, bytes);
+    }
+}
+
+/// How a path came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// One side sent FIN; `Up` is the near side.
+    Closed(Way),
+    /// One side sent RST or its socket failed; `Up` is the near side.
+    Broken(Way),
+    /// The control ended it.
+    Ordered(Ending),
+}
+
+/// Bytes in flight per way before the reading stops: what a slow receiver costs in memory.
+const CHUNKS_IN_FLIGHT: usize = 64;
+const CHUNK: usize = 16 * 1024;
+/// After one side's FIN the other gets this long to say its last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Carries bytes between `near` and `far` until either side ends it, or the control does.
+///
+/// Bytes are forwarded unchanged and in order; `watch` sees each chunk just before it is written. FIN and RST are
+/// passed on as such. While a way is silent nothing of it is read, so that not even a FIN gets through.
+pub async fn relay(near: TcpStream, far: TcpStream, control: &Control, watch: Arc<dyn Watch>) -> Ended {
+    let (near, far) = (Arc::new(near), Arc::new(far));
+    // Small packets must not wait for each other: a harness measures milliseconds.
+    let _ = near.set_nodelay(true);
+    let _ = far.set_nodelay(true);
+    let ended = {
+        let up = carry(Way::Up, &near, &far, control, &*watch);
+        let down = carry(Way::Down, &far, &near, control, &*watch);
+        let mut conditions = control.subscribe();
+        tokio::select! {
+            ended = both(up, down) => ended,
+            ending = ordered(&mut conditions) => Ended::Ordered(ending),
+        }
+    };
+    let hard = matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset));
+    for stream in [near, far] {
+        if let Ok(stream) = Arc::try_unwrap(stream)
+            && hard
+        {
+            socket::reset(stream);
+        }
+    }
+    ended
+}
+
+/// The first end decides; a FIN lets the other way finish what it has to say.
+async fn both(up: impl Future<Output = Ended>, down: impl Future<Output = Ended>) -> Ended {
+    tokio::pin!(up, down);
+    let first = tokio::select! {
+        ended = &mut up => (ended, Way::Up),
+        ended = &mut down => (ended, Way::Down),
+    };
+    if let (Ended::Closed(_), way) = first {
+        let rest = async {
+            match way {
+                Way::Up => down.await,
+                Way::Down => up.await,
+            }
+        };
+        let _ = tokio::time::timeout(LAST_WORDS, rest).await;
+    }
+    first.0
+}
+
+async fn ordered(conditions: &mut watch::Receiver<Conditions>) -> Ending {
+    match conditions.wait_for(|conditions| conditions.ending.is_some()).await.map(|found| found.ending) {
+        Ok(Some(ending)) => ending,
+        // Nobody holds the control any more: nobody can end the path.
+        _ => std::future::pending().await,
+    }
+}
+
+enum Item {
+    Bytes(Vec<u8>),
+    Fin,
+}
+
+async fn carry(way: Way, from: &TcpStream, to: &TcpStream, control: &Control, watch: &dyn Watch) -> Ended {
+    let (queue, queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    let reading = read(way, from, control.subscribe(), queue);
+    let writing = write(way, to, control.subscribe(), queued, watch);
+    tokio::pin!(reading, writing);
+    tokio::select! {
+        // What was read before the source broke is still delivered.
+        () = &mut reading => writing.await.unwrap_or(Ended::Broken(way)),
+        ended = &mut writing => ended.unwrap_or(Ended::Broken(opposite(way))),
+    }
+}
+
+fn opposite(way: Way) -> Way {
+    match way {
+        Way::Up => Way::Down,
+        Way::Down => Way::Up,
+    }
+}
+
+/// Reads while the way is not silent, stamping each chunk with the moment at which it is due.
+async fn read(
+    way: Way,
+    from: &TcpStream,
+    mut conditions: watch::Receiver<Conditions>,
+    queue: mpsc::Sender<(Instant, Item)>,
+) {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        if audible(way, &mut conditions).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            ready = from.readable() => if ready.is_err() { return },
+            _ = conditions.changed() => continue,
+        }
+        let condition = conditions.borrow_and_update().of(way);
+        if condition.silent {
+            continue;
+        }
+        let due = Instant::now() + condition.delay;
+        let item = match from.try_read(&mut buffer) {
+            Ok(0) => Item::Fin,
+            Ok(length) => Item::Bytes(buffer[..length].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(_) => return,
+        };
+        let last = matches!(item, Item::Fin);
+        if queue.send((due, item)).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Writes what was read when it is due. `Ok` says how the way ended; `Err` that writing failed.
+async fn write(
+    way: Way,
+    to: &TcpStream,
+    mut conditions: watch::Receiver<Conditions>,
+    mut queued: mpsc::Receiver<(Instant, Item)>,
+    watch: &dyn Watch,
+) -> io::Result<Ended> {
+    while let Some((due, item)) = queued.recv().await {
+        tokio::time::sleep_until(due).await;
+        if audible(way, &mut conditions).await.is_err() {
+            break;
+        }
+        match item {
+            Item::Bytes(bytes) => {
+                watch.forwarding(way, &bytes);
+                write_all(to, &bytes).await?;
+            }
+            Item::Fin => {
+                socket2::SockRef::from(to).shutdown(std::net::Shutdown::Write)?;
+                return Ok(Ended::Closed(way));
+            }
+        }
+    }
+    Ok(Ended::Broken(way))
+}
+
+async fn audible(way: Way, conditions: &mut watch::Receiver<Conditions>) -> Result<(), watch::error::RecvError> {
+    conditions.wait_for(|conditions| !conditions.of(way).silent).await.map(drop)
+}
+
+async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        to.writable().await?;
+        match to.try_write(bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,11 @@
+//! What TCP itself can do to a connection.
+
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+/// Ends a connection with RST instead of FIN: a linger time of zero discards what is queued.
+pub fn reset(stream: TcpStream) {
+    // A socket that refuses the option is already gone; closing it is all that is left.
+    let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+}

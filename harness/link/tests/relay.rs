@@ -1,0 +1,153 @@
+//! The path carries bytes unchanged and in order, and does what its control says.
+
+use std::io::ErrorKind;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hil_link::{Control, Ended, Ending, Way, relay};
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+const SOON: Duration = Duration::from_secs(5);
+const A_WHILE: Duration = Duration::from_millis(150);
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let near = TcpStream::connect(listener.local_addr().expect("address")).await.expect("connect");
+    let (far, _) = listener.accept().await.expect("accept");
+    (near, far)
+}
+
+struct Path {
+    device: TcpStream,
+    broker: TcpStream,
+    control: Control,
+    seen: Arc<Mutex<Vec<(Way, Vec<u8>)>>>,
+    ended: JoinHandle<Ended>,
+}
+
+async fn path() -> Path {
+    let (device, near) = pair().await;
+    let (broker, far) = pair().await;
+    let control = Control::default();
+    let seen: Arc<Mutex<Vec<(Way, Vec<u8>)>>> = Arc::default();
+    let watch = Arc::clone(&seen);
+    let steering = control.clone();
+    let ended = tokio::spawn(async move {
+        let watch = move |way: Way, bytes: &[u8]| watch.lock().expect("lock").push((way, bytes.to_vec()));
+        relay(near, far, &steering, Arc::new(watch)).await
+    });
+    Path { device, broker, control, seen, ended }
+}
+
+async fn read_exactly(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    timeout(SOON, stream.read_exact(&mut bytes)).await.expect("in time").expect("bytes");
+    bytes
+}
+
+async fn hears_nothing(stream: &mut TcpStream) {
+    let mut byte = [0];
+    let heard = timeout(A_WHILE, stream.read(&mut byte)).await;
+    assert!(heard.is_err(), "heard {heard:?}");
+}
+
+#[tokio::test]
+async fn silence_holds_bytes_and_fin_and_resuming_delivers_both_in_order() {
+    let mut path = path().await;
+    path.device.write_all(b"one ").await.expect("write");
+    assert_eq!(read_exactly(&mut path.broker, 4).await, b"one ");
+    path.control.silence(&Way::BOTH);
+    path.device.write_all(b"two ").await.expect("write");
+    path.device.write_all(b"three").await.expect("write");
+    path.device.shutdown().await.expect("FIN");
+    path.broker.write_all(b"answer").await.expect("write");
+    hears_nothing(&mut path.broker).await;
+    hears_nothing(&mut path.device).await;
+    path.control.resume(&Way::BOTH);
+    assert_eq!(read_exactly(&mut path.broker, 9).await, b"two three");
+    assert_eq!(read_exactly(&mut path.device, 6).await, b"answer");
+    assert_eq!(timeout(SOON, path.broker.read(&mut [0])).await.expect("in time").expect("FIN"), 0);
+    drop(path.broker);
+    assert_eq!(timeout(SOON, path.ended).await.expect("in time").expect("ends"), Ended::Closed(Way::Up));
+}
+
+#[tokio::test]
+async fn one_way_can_be_silent_alone() {
+    let mut path = path().await;
+    path.control.silence(&[Way::Down]);
+    path.device.write_all(b"up").await.expect("write");
+    path.broker.write_all(b"down").await.expect("write");
+    assert_eq!(read_exactly(&mut path.broker, 2).await, b"up");
+    hears_nothing(&mut path.device).await;
+}
+
+#[tokio::test]
+async fn a_delay_keeps_order_and_does_not_throttle() {
+    let mut path = path().await;
+    path.control.delay(&[Way::Up], Duration::from_millis(200));
+    let start = Instant::now();
+    for n in 0..50u8 {
+        path.device.write_all(&[n]).await.expect("write");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read_exactly(&mut path.broker, 50).await, (0..50).collect::<Vec<u8>>());
+    assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "each byte waited for the one before");
+}
+
+#[tokio::test]
+async fn a_reset_is_passed_on_as_a_reset() {
+    let mut path = path().await;
+    path.device.write_all(b"x").await.expect("write");
+    read_exactly(&mut path.broker, 1).await;
+    hil_link::reset(path.device);
+    let error = timeout(SOON, path.broker.read(&mut [0])).await.expect("in time").expect_err("reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(path.ended.await.expect("ends"), Ended::Broken(Way::Up));
+}
+
+#[tokio::test]
+async fn the_control_closes_and_resets() {
+    for (ending, fin) in [(Ending::Close, true), (Ending::Reset, false)] {
+        let mut path = path().await;
+        path.device.write_all(b"x").await.expect("write");
+        read_exactly(&mut path.broker, 1).await;
+        path.control.end(ending);
+        for stream in [&mut path.device, &mut path.broker] {
+            let end = timeout(SOON, stream.read(&mut [0])).await.expect("in time");
+            assert_eq!(end.is_ok_and(|n| n == 0), fin, "{ending:?}");
+        }
+        assert_eq!(path.ended.await.expect("ends"), Ended::Ordered(ending));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn any_bytes_arrive_unchanged_and_are_seen_unchanged(
+        chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..5000), 1..20),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(async {
+            let whole: Vec<u8> = chunks.concat();
+            let Path { mut device, mut broker, seen, ended, .. } = path().await;
+            let length = whole.len();
+            let writer = tokio::spawn(async move {
+                for chunk in chunks {
+                    device.write_all(&chunk).await.expect("write");
+                }
+            });
+            let arrived = read_exactly(&mut broker, length).await;
+            writer.await.expect("written");
+            drop(broker);
+            ended.await.expect("ends");
+            assert_eq!(arrived, whole);
+            let seen: Vec<u8> = seen.lock().expect("lock").iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+            assert_eq!(seen, whole);
+        });
+    }
+}
