@@ -1,0 +1,151 @@
+//! Runs the lamp's logic on the virtual chip.
+
+use lamp_core::{Effect, Input, LAMP_PIN, Lamp, Settings, Variant};
+use tokio::time::Instant;
+
+use super::Platform;
+use crate::boot::ResetCause;
+use crate::radio::Socket;
+
+/// What a version of the lamp does; none where there is no such version.
+pub(super) fn variant(version: &str) -> Option<Variant> {
+    Some(match version {
+        "1.0.0" => Variant::GOOD,
+        "1.0.0-never-acks" => Variant { acknowledges: false, ..Variant::GOOD },
+        "1.0.0-no-will" => Variant { has_will: false, ..Variant::GOOD },
+        "1.0.0-no-keep-alive" => Variant { keeps_alive: false, ..Variant::GOOD },
+        "1.0.0-reboots-on-on" => Variant { survives_on: false, ..Variant::GOOD },
+        "1.0.0-never-subscribes" => Variant { subscribes: false, ..Variant::GOOD },
+        _ => return None,
+    })
+}
+
+struct Runtime {
+    platform: Platform,
+    lamp: Lamp,
+    booted: Instant,
+    host: String,
+    port: u16,
+    socket: Option<Socket>,
+}
+
+/// Runs until the lamp restarts its chip.
+pub(super) async fn run(platform: Platform, variant: Variant) -> ResetCause {
+    let nvs = &platform.nvs;
+    let [.., d, e, f] = platform.mac;
+    let settings = Settings {
+        client_id: nvs.text("mqtt", "client_id").unwrap_or_else(|| format!("lamp-{d:02x}{e:02x}{f:02x}")),
+        user: nvs.text("mqtt", "user"),
+        password: nvs.text("mqtt", "password"),
+        keep_alive: nvs.number("mqtt", "keep_alive").unwrap_or(Settings::KEEP_ALIVE),
+    };
+    let host = nvs.text("mqtt", "host").unwrap_or_else(|| "127.0.0.1".to_owned());
+    let port = nvs.number("mqtt", "port").unwrap_or(1883);
+    let console = platform.console.clone();
+    console.info("lamp", &format!("reset reason: {}", platform.cause.app_text())).await;
+    console.info("mqtt", &format!("starting, broker {host}:{port}")).await;
+    platform.pins.drive(LAMP_PIN, true);
+    let seed = platform.mac.iter().fold(17, |seed: u32, byte| seed.wrapping_mul(31) + u32::from(*byte));
+    let lamp = Lamp::new(settings, variant, seed);
+    Runtime { platform, lamp, booted: Instant::now(), host, port, socket: None }.run().await
+}
+
+enum Happened {
+    Due,
+    Received(Vec<u8>),
+    Closed,
+}
+
+impl Runtime {
+    async fn run(mut self) -> ResetCause {
+        let mut happened = Happened::Due;
+        loop {
+            let now = self.now();
+            let effects = match &happened {
+                Happened::Due => self.lamp.handle(now, Input::Tick),
+                Happened::Received(bytes) => self.lamp.handle(now, Input::Received(bytes)),
+                Happened::Closed => {
+                    self.close();
+                    self.lamp.handle(now, Input::Closed)
+                }
+            };
+            match self.carry_out(effects).await {
+                Some(cause) => return cause,
+                None => happened = self.next().await,
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.booted.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    async fn next(&self) -> Happened {
+        let due = self.lamp.wake_at().map(|at| self.booted + std::time::Duration::from_millis(at));
+        tokio::select! {
+            received = receive(self.socket.as_ref()) => match received {
+                Some(bytes) => Happened::Received(bytes),
+                None => Happened::Closed,
+            },
+            () = sleep_until(due) => Happened::Due,
+        }
+    }
+
+    /// Carries out effects in order; a restart ends the app.
+    async fn carry_out(&mut self, effects: Vec<Effect>) -> Option<ResetCause> {
+        let mut effects = std::collections::VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Connect => effects.extend(self.connect().await),
+                Effect::Close => self.close(),
+                Effect::Send(bytes) => {
+                    if let Some(socket) = &self.socket
+                        && socket.send(&bytes).await.is_err()
+                    {
+                        self.close();
+                        effects.extend(self.lamp.handle(self.now(), Input::Closed));
+                    }
+                }
+                Effect::Light(lit) => self.platform.pins.drive(LAMP_PIN, !lit),
+                Effect::Log(line) => {
+                    let (tag, text) = line.split_once(": ").unwrap_or(("lamp", &line));
+                    self.platform.console.info(tag, text).await;
+                }
+                Effect::Restart => {
+                    self.platform.console.info("lamp", "restarting").await;
+                    return Some(ResetCause::SoftwareCpu);
+                }
+            }
+        }
+        None
+    }
+
+    async fn connect(&mut self) -> Vec<Effect> {
+        match self.platform.radio.connect(&self.host, self.port).await {
+            Ok(socket) => {
+                self.socket = Some(socket);
+                self.lamp.handle(self.now(), Input::Connected)
+            }
+            Err(_) => self.lamp.handle(self.now(), Input::Closed),
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            socket.close();
+        }
+    }
+}
+
+/// Bytes, or none when the connection ended; waits for ever where there is no connection.
+async fn receive(socket: Option<&Socket>) -> Option<Vec<u8>> {
+    let Some(socket) = socket else { return std::future::pending().await };
+    socket.receive().await.ok().filter(|bytes| !bytes.is_empty())
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}

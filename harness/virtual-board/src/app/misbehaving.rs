@@ -1,0 +1,29 @@
+//! What a board does instead of running its app well.
+
+use std::time::Duration;
+
+use super::Platform;
+use crate::boot::ResetCause;
+
+/// An app that panics soon after its start.
+pub(crate) async fn boot_loop(platform: Platform) -> ResetCause {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let lines = [
+        "Guru Meditation Error: Core  0 panic'ed (Load access fault). Exception was unhandled.",
+        "MEPC    : 0x42010020  RA      : 0x42010044  SP      : 0x3fc90a30  GP      : 0x3fc8d200",
+        "Rebooting...",
+    ];
+    for line in lines {
+        platform.console.line(line.to_owned()).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    ResetCause::SoftwareCpu
+}
+
+/// The radio draws its first current, and the supply sags.
+pub(crate) async fn brown_out(platform: Platform) -> ResetCause {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    platform.console.line("Brownout detector was triggered".to_owned()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    ResetCause::BrownOut
+}

@@ -1,0 +1,69 @@
+//! What runs on the chip: native apps, chosen by the app descriptor of the flashed image.
+
+mod lamp;
+mod misbehaving;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::boot::{Bootable, ResetCause};
+use crate::chip::Pins;
+use crate::nvs::Nvs;
+use crate::radio::Radio;
+
+pub(crate) use misbehaving::{boot_loop, brown_out};
+
+/// What an app can reach of its chip.
+#[derive(Clone)]
+pub(crate) struct Platform {
+    pub(crate) console: Console,
+    pub(crate) pins: Rc<Pins>,
+    pub(crate) radio: Radio,
+    pub(crate) nvs: Rc<Nvs>,
+    pub(crate) mac: [u8; 6],
+    pub(crate) cause: ResetCause,
+}
+
+/// An app prints here.
+#[derive(Clone)]
+pub(crate) struct Console {
+    booted: Instant,
+    lines: mpsc::Sender<String>,
+}
+
+impl Console {
+    pub(crate) fn new(lines: mpsc::Sender<String>) -> Self {
+        Self { booted: Instant::now(), lines }
+    }
+
+    /// A log line in the format of ESP-IDF.
+    pub(crate) async fn info(&self, tag: &str, text: &str) {
+        self.line(format!("I ({}) {tag}: {text}", self.booted.elapsed().as_millis())).await;
+    }
+
+    /// Any line.
+    pub(crate) async fn line(&self, text: String) {
+        // The receiver is the chip that runs the app: it outlives it.
+        let _ = self.lines.send(text).await;
+    }
+}
+
+/// An app runs until it makes the chip reset.
+pub(crate) type App = Pin<Box<dyn Future<Output = ResetCause>>>;
+
+/// The app of an image; unknown ones print what they are and idle.
+pub(crate) fn start(bootable: &Bootable, platform: Platform) -> App {
+    match (bootable.app.project.as_str(), lamp::variant(&bootable.app.version)) {
+        ("lamp", Some(variant)) => Box::pin(lamp::run(platform, variant)),
+        (project, _) => Box::pin(unknown(platform, format!("{project} {}", bootable.app.version))),
+    }
+}
+
+async fn unknown(platform: Platform, name: String) -> ResetCause {
+    platform.console.info("hil", &format!("no native app for `{name}` on a virtual board; idle")).await;
+    std::future::pending().await
+}

@@ -1,0 +1,290 @@
+//! The chip: power, EN, strapping, and what runs in between.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hil_config::Misbehaviour;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::app::{self, App, Console, Platform};
+use crate::boot::{self, ResetCause};
+use crate::flash::Flash;
+use crate::loader::{Action, Identity, Loader};
+use crate::radio::Radio;
+use crate::uart::{BOOT_BAUD, Uart};
+use crate::virtual_board::{Options, PinListener, PortPath};
+
+/// GPIO that chooses between app (high) and download (low) when the chip leaves reset (datasheet, "Strapping Pins").
+pub(crate) const BOOT_PIN: u8 = 9;
+const PINS: usize = 22;
+
+/// What the outside does to the chip.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Rail(bool),
+    Enable(bool),
+    Drive { gpio: u8, high: bool },
+}
+
+/// A command with the way to say that it took effect.
+pub(crate) type Request = (Command, oneshot::Sender<()>);
+
+/// Levels of the GPIOs. A pin that nobody drives is pulled high.
+pub(crate) struct Pins {
+    levels: RefCell<[bool; PINS]>,
+    listener: Option<PinListener>,
+}
+
+impl Pins {
+    fn new(listener: Option<PinListener>) -> Self {
+        Self { levels: RefCell::new([true; PINS]), listener }
+    }
+
+    pub(crate) fn drive(&self, gpio: u8, high: bool) {
+        let changed = match self.levels.borrow_mut().get_mut(usize::from(gpio)) {
+            Some(level) => std::mem::replace(level, high) != high,
+            None => false,
+        };
+        if let Some(listener) = &self.listener
+            && changed
+        {
+            listener(gpio, high);
+        }
+    }
+
+    fn float(&self) {
+        for gpio in 0..PINS {
+            self.drive(u8::try_from(gpio).unwrap_or(u8::MAX), true);
+        }
+    }
+}
+
+enum Activity {
+    /// No power, or held in reset.
+    Dead,
+    /// The ROM waits for a host.
+    Download(Box<Loader>),
+    /// Boot and app.
+    Running(App),
+}
+
+pub(crate) struct Chip {
+    options: Options,
+    flash: Flash,
+    uart: Uart,
+    port: watch::Sender<PortPath>,
+    pins: Rc<Pins>,
+    radio: Radio,
+    rail: bool,
+    enabled: bool,
+    boot_pin_high: bool,
+    activity: Activity,
+    console: mpsc::Sender<String>,
+}
+
+enum Happened {
+    Asked(Option<Request>),
+    Heard(Vec<u8>),
+    Printed(Option<String>),
+    AppEnded(ResetCause),
+}
+
+/// How long ROM and bootloader take: short of a real chip's 300 ms, long enough to be seen.
+const BOOT_TIME: Duration = Duration::from_millis(20);
+
+impl Chip {
+    pub(crate) fn new(options: Options, flash: Flash, port: watch::Sender<PortPath>) -> (Self, mpsc::Receiver<String>) {
+        let (console, printed) = mpsc::channel(16);
+        let uart = Uart::new(options.has(Misbehaviour::RealWireSpeed), options.has(Misbehaviour::Mute));
+        let pins = Rc::new(Pins::new(options.on_pin.clone()));
+        let chip = Self {
+            options,
+            flash,
+            uart,
+            port,
+            pins,
+            radio: Radio::default(),
+            rail: false,
+            enabled: true,
+            boot_pin_high: true,
+            activity: Activity::Dead,
+            console,
+        };
+        (chip, printed)
+    }
+
+    /// Runs until nobody can ask for anything any more.
+    pub(crate) async fn run(
+        mut self,
+        mut requests: mpsc::UnboundedReceiver<Request>,
+        mut printed: mpsc::Receiver<String>,
+    ) {
+        loop {
+            let happened = tokio::select! {
+                biased;
+                request = requests.recv() => Happened::Asked(request),
+                line = printed.recv() => Happened::Printed(line),
+                bytes = self.uart.read() => Happened::Heard(bytes),
+                cause = running(&mut self.activity) => Happened::AppEnded(cause),
+            };
+            match happened {
+                Happened::Asked(None) => return,
+                Happened::Asked(Some((command, done))) => {
+                    self.obey(command, &mut printed).await;
+                    let _ = done.send(());
+                }
+                Happened::Heard(bytes) => self.hear(&bytes, &mut printed).await,
+                Happened::Printed(line) => self.print(&line.unwrap_or_default()).await,
+                Happened::AppEnded(cause) => {
+                    self.print_rest(&mut printed).await;
+                    self.reset(cause, &mut printed).await;
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command, printed: &mut mpsc::Receiver<String>) {
+        match command {
+            Command::Rail(true) if !self.rail => {
+                self.rail = true;
+                // Without a port the board runs on, as with its cable pulled; the host finds no port and says so.
+                let _ = self.plug();
+                if self.enabled {
+                    self.reset(ResetCause::PowerOn, printed).await;
+                }
+            }
+            Command::Rail(false) if !self.options.has(Misbehaviour::NeverPowersOff) => {
+                self.rail = false;
+                self.die(printed);
+            }
+            Command::Enable(false) => {
+                self.enabled = false;
+                self.die(printed);
+            }
+            Command::Enable(true) if !self.enabled => {
+                self.enabled = true;
+                if self.rail {
+                    self.reset(ResetCause::PowerOn, printed).await;
+                }
+            }
+            Command::Drive { gpio: BOOT_PIN, high } => self.boot_pin_high = high,
+            Command::Drive { .. } | Command::Rail(_) | Command::Enable(true) => {}
+        }
+    }
+
+    /// What ran is gone in this instant, and so is what it had not yet printed.
+    fn die(&mut self, printed: &mut mpsc::Receiver<String>) {
+        self.activity = Activity::Dead;
+        while printed.try_recv().is_ok() {}
+        self.radio.lose_all();
+        self.pins.float();
+        self.uart.set_baud(BOOT_BAUD);
+    }
+
+    async fn reset(&mut self, cause: ResetCause, printed: &mut mpsc::Receiver<String>) {
+        self.die(printed);
+        self.radio.is_back();
+        let download = !self.boot_pin_high;
+        for line in boot::rom_banner(cause, download) {
+            self.print(&line).await;
+        }
+        self.activity = if download { self.download() } else { Activity::Running(self.boot(cause)) };
+    }
+
+    fn download(&self) -> Activity {
+        let wrong = self.options.has(Misbehaviour::WrongChip);
+        let identity = if wrong { Identity::Esp32c6 } else { Identity::Esp32c3 };
+        Activity::Download(Box::new(Loader::new(self.flash.clone(), identity, self.options.mac)))
+    }
+
+    /// Boot and app as one future: dropping it is what a power cut does.
+    fn boot(&mut self, cause: ResetCause) -> App {
+        let boot = boot::boot(&self.flash);
+        let console = Console::new(self.console.clone());
+        let vanishes = self.options.has(Misbehaviour::PortVanishes) && boot.end.is_ok();
+        let platform = |nvs| Platform {
+            console: console.clone(),
+            pins: Rc::clone(&self.pins),
+            radio: self.radio.clone(),
+            nvs: Rc::new(nvs),
+            mac: self.options.mac,
+            cause,
+        };
+        let next: App = match boot.end {
+            Err((cause, after)) => Box::pin(async move {
+                tokio::time::sleep(after).await;
+                cause
+            }),
+            Ok(bootable) if self.options.has(Misbehaviour::BootLoop) => {
+                Box::pin(app::boot_loop(platform(bootable.nvs)))
+            }
+            Ok(bootable) if self.options.has(Misbehaviour::BrownOut) => {
+                Box::pin(app::brown_out(platform(bootable.nvs)))
+            }
+            Ok(mut bootable) => {
+                let nvs = std::mem::take(&mut bootable.nvs);
+                app::start(&bootable, platform(nvs))
+            }
+        };
+        if vanishes {
+            self.uart.unplug();
+            self.port.send_replace(None);
+        }
+        Box::pin(async move {
+            for line in boot.lines {
+                console.line(line).await;
+            }
+            tokio::time::sleep(BOOT_TIME).await;
+            next.await
+        })
+    }
+
+    async fn hear(&mut self, bytes: &[u8], printed: &mut mpsc::Receiver<String>) {
+        let pause = self.uart.wire_time(bytes.len());
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        // A dead chip and an app that reads no console hear nothing; so does a mute one.
+        let Activity::Download(loader) = &mut self.activity else { return };
+        if self.uart.is_mute() {
+            return;
+        }
+        for action in loader.receive(bytes) {
+            match action {
+                Action::Send(bytes) => self.uart.write(&bytes).await,
+                Action::Baud(baud) => self.uart.set_baud(baud),
+                Action::Reset => return self.reset(ResetCause::SoftwareCpu, printed).await,
+                Action::RunApp => {
+                    self.die(printed);
+                    self.activity = Activity::Running(self.boot(ResetCause::SoftwareCpu));
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn print(&mut self, line: &str) {
+        self.uart.write(format!("{line}\r\n").as_bytes()).await;
+    }
+
+    async fn print_rest(&mut self, printed: &mut mpsc::Receiver<String>) {
+        while let Ok(line) = printed.try_recv() {
+            self.print(&line).await;
+        }
+    }
+
+    /// The port is there from now on, unless it was.
+    pub(crate) fn plug(&mut self) -> std::io::Result<()> {
+        self.uart.plug()?;
+        self.port.send_replace(self.uart.path());
+        Ok(())
+    }
+}
+
+async fn running(activity: &mut Activity) -> ResetCause {
+    match activity {
+        Activity::Running(app) => app.await,
+        Activity::Dead | Activity::Download(_) => std::future::pending().await,
+    }
+}

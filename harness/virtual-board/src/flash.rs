@@ -1,0 +1,77 @@
+//! The SPI flash of the module: it keeps its contents over power cuts.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use md5::{Digest as _, Md5};
+
+/// Size of the flash in bytes: 4 MiB, as on an ESP32-C3-DevKitM-1.
+pub(crate) const SIZE: usize = 4 << 20;
+/// Smallest part that can be erased.
+pub(crate) const SECTOR: usize = 4096;
+
+/// Contents of the flash; cheap to clone, all clones are the same flash.
+#[derive(Debug, Clone)]
+pub(crate) struct Flash {
+    contents: Arc<Mutex<Vec<u8>>>,
+    /// Misbehaviour: a bit of each write flips.
+    flips_bits: bool,
+}
+
+impl Flash {
+    pub(crate) fn erased(flips_bits: bool) -> Self {
+        Self { contents: Arc::new(Mutex::new(vec![0xff; SIZE])), flips_bits }
+    }
+
+    /// The bytes of a range, or none where it reaches beyond the flash.
+    pub(crate) fn read(&self, address: usize, length: usize) -> Option<Vec<u8>> {
+        self.lock().get(address..address.checked_add(length)?).map(<[u8]>::to_vec)
+    }
+
+    pub(crate) fn md5(&self, address: usize, length: usize) -> Option<[u8; 16]> {
+        self.lock().get(address..address.checked_add(length)?).map(|bytes| Md5::digest(bytes).into())
+    }
+
+    /// Erases all sectors that the range touches.
+    pub(crate) fn erase(&self, address: usize, length: usize) -> bool {
+        let Some(end) = address.checked_add(length).map(|end| end.next_multiple_of(SECTOR)) else { return false };
+        let start = address - address % SECTOR;
+        self.lock().get_mut(start..end).map(|bytes| bytes.fill(0xff)).is_some()
+    }
+
+    /// Programs bytes. A flash can only clear bits: what was not erased before is not what was written.
+    pub(crate) fn program(&self, address: usize, bytes: &[u8]) -> bool {
+        let mut contents = self.lock();
+        let Some(end) = address.checked_add(bytes.len()) else { return false };
+        let Some(cells) = contents.get_mut(address..end) else { return false };
+        for (cell, byte) in cells.iter_mut().zip(bytes) {
+            *cell &= byte;
+        }
+        if self.flips_bits
+            && let Some(cell) = cells.last_mut()
+        {
+            *cell ^= 0x10;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programming_only_clears_bits_and_erasing_sets_whole_sectors() {
+        let flash = Flash::erased(false);
+        assert!(flash.program(10, &[0xf0, 0x0f]));
+        assert!(flash.program(10, &[0x3c, 0xff]));
+        assert_eq!(flash.read(9, 4), Some(vec![0xff, 0x30, 0x0f, 0xff]));
+        assert!(flash.program(SECTOR, &[0]));
+        assert!(flash.erase(100, SECTOR));
+        assert_eq!(flash.read(0, 2 * SECTOR), Some(vec![0xff; 2 * SECTOR]));
+        assert!(!flash.program(SIZE - 1, &[0, 0]) && !flash.erase(SIZE, 1) && flash.read(SIZE - 1, 2).is_none());
+    }
+}

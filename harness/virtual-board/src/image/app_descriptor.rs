@@ -1,0 +1,59 @@
+//! Who an app is: the first 256 bytes of its first segment.
+
+/// Name and version of an app (`esp_app_desc_t`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppDescriptor {
+    /// Project name, at most 31 bytes.
+    pub project: String,
+    /// Version, at most 31 bytes.
+    pub version: String,
+}
+
+const MAGIC: u32 = 0xabcd_5432;
+const SIZE: usize = 256;
+const VERSION_AT: usize = 16;
+const PROJECT_AT: usize = 48;
+const TIME_AT: usize = 80;
+const DATE_AT: usize = 96;
+const IDF_AT: usize = 112;
+const MAX_EFUSE_AT: usize = 178;
+const MMU_PAGE_AT: usize = 180;
+
+impl AppDescriptor {
+    /// The descriptor's bytes. Time and date are fixed: the same input makes the same image.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![0; SIZE];
+        bytes[..4].copy_from_slice(&MAGIC.to_le_bytes());
+        put(&mut bytes, VERSION_AT, 31, &self.version);
+        put(&mut bytes, PROJECT_AT, 31, &self.project);
+        put(&mut bytes, TIME_AT, 15, "00:00:00");
+        put(&mut bytes, DATE_AT, 15, "Jan  1 2026");
+        put(&mut bytes, IDF_AT, 31, "hil-virtual");
+        bytes[MAX_EFUSE_AT..MAX_EFUSE_AT + 2].copy_from_slice(&u16::MAX.to_le_bytes());
+        // Pages of 2^16 bytes.
+        bytes[MMU_PAGE_AT] = 16;
+        bytes
+    }
+
+    /// Reads a descriptor from the start of a segment.
+    #[must_use]
+    pub fn decode(segment: &[u8]) -> Option<Self> {
+        let bytes = segment.get(..SIZE)?;
+        if bytes[..4] != MAGIC.to_le_bytes() {
+            return None;
+        }
+        Some(Self { project: text(bytes, PROJECT_AT)?, version: text(bytes, VERSION_AT)? })
+    }
+}
+
+fn put(bytes: &mut [u8], at: usize, most: usize, text: &str) {
+    let length = text.len().min(most);
+    bytes[at..at + length].copy_from_slice(&text.as_bytes()[..length]);
+}
+
+fn text(bytes: &[u8], at: usize) -> Option<String> {
+    let field = &bytes[at..at + 32];
+    let length = field.iter().position(|byte| *byte == 0)?;
+    String::from_utf8(field[..length].to_vec()).ok()
+}

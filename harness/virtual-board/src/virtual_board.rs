@@ -1,0 +1,131 @@
+//! The handle on a virtual board.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use hil_config::Misbehaviour;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::chip::{BOOT_PIN, Chip, Command, Request};
+use crate::flash::Flash;
+
+/// Called with GPIO and level at each change, on the board's own thread.
+pub(crate) type PinListener = Arc<dyn Fn(u8, bool) + Send + Sync>;
+/// Path of the port while it is there.
+pub(crate) type PortPath = Option<PathBuf>;
+
+/// What kind of board it is.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// MAC address; the first byte should mark it as locally administered (`0x02`).
+    pub mac: [u8; 6],
+    /// How it misbehaves.
+    pub misbehaves: Vec<Misbehaviour>,
+    /// Called with GPIO and level (`true` is high) whenever a pin changes.
+    pub on_pin: Option<PinListener>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("mac", &self.mac).field("misbehaves", &self.misbehaves).finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    pub(crate) fn has(&self, misbehaviour: Misbehaviour) -> bool {
+        self.misbehaves.contains(&misbehaviour)
+    }
+}
+
+/// An ESP32-C3 that isn't there. It starts without power and with an erased flash; dropping it ends it.
+///
+/// The board lives on a thread of its own: a busy harness does not slow its loader down.
+///
+/// # Example
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use hil_virtual_board::{Options, VirtualBoard};
+/// let board = VirtualBoard::start(Options::default()).unwrap();
+/// board.drive_boot_pin(false).await; // the loader waits at `board.port()`
+/// board.set_rail(true).await;
+/// assert!(board.port().is_some());
+/// # });
+/// ```
+#[derive(Debug)]
+pub struct VirtualBoard {
+    requests: Option<mpsc::UnboundedSender<Request>>,
+    port: watch::Receiver<PortPath>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl VirtualBoard {
+    /// Starts a board.
+    ///
+    /// # Errors
+    /// When the system gives no thread, no event loop or no pseudo-terminal.
+    pub fn start(options: Options) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (requests, incoming) = mpsc::unbounded_channel();
+        let (port_here, port) = watch::channel(None);
+        let flash = Flash::erased(options.has(Misbehaviour::FlashBitFlip));
+        let (started, is_started) = std::sync::mpsc::sync_channel(1);
+        let body = move || {
+            runtime.block_on(async move {
+                let (mut chip, printed) = Chip::new(options, flash, port_here);
+                let _ = started.send(chip.plug());
+                chip.run(incoming, printed).await;
+            });
+        };
+        let thread = std::thread::Builder::new().name("virtual-board".to_owned()).spawn(body)?;
+        let board = Self { requests: Some(requests), port, thread: Some(thread) };
+        is_started.recv().unwrap_or_else(|_| Err(io::Error::other("the board's thread ended")))?;
+        Ok(board)
+    }
+
+    /// Path of its serial port; none while the port has vanished.
+    #[must_use]
+    pub fn port(&self) -> Option<PathBuf> {
+        self.port.borrow().clone()
+    }
+
+    /// Switches its supply.
+    pub async fn set_rail(&self, on: bool) {
+        self.ask(Command::Rail(on)).await;
+    }
+
+    /// Releases (`true`) or pulls down its EN line: low holds the chip in reset.
+    pub async fn set_enable(&self, high: bool) {
+        self.ask(Command::Enable(high)).await;
+    }
+
+    /// Drives GPIO9: low when the chip leaves reset makes the ROM wait for a download.
+    pub async fn drive_boot_pin(&self, high: bool) {
+        self.drive(BOOT_PIN, high).await;
+    }
+
+    /// Drives an input of the board from outside.
+    pub async fn drive(&self, gpio: u8, high: bool) {
+        self.ask(Command::Drive { gpio, high }).await;
+    }
+
+    async fn ask(&self, command: Command) {
+        let (done, is_done) = oneshot::channel();
+        if let Some(requests) = &self.requests {
+            let _ = requests.send((command, done));
+        }
+        // A board that has ended has done all it will do.
+        let _ = is_done.await;
+    }
+}
+
+impl Drop for VirtualBoard {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
