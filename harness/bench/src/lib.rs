@@ -1,1 +1,27 @@
-//! Drivers: ports, console, flashing, reset, power, pins
+//! Drivers: what acts on the boards that a bench file describes.
+//!
+//! A [`Bench`] owns its boards. Whoever locks a [`Board`] owns it alone: its port, its console, its power, its pins.
+//! A bench failure climbs a ladder (retry, reset, power cycle); when the ladder gives up, the failure sticks to the
+//! board, and later users get it as their cause.
+
+mod bench;
+mod board;
+mod console;
+mod detector;
+mod error;
+mod flashing;
+mod ladder;
+mod pins;
+mod power;
+mod reset;
+mod scope;
+mod virtual_board;
+
+pub use bench::{Bench, LockedBoard};
+pub use board::{Board, Booted, TapAddress};
+pub use detector::{Detector, Found};
+pub use error::BenchError;
+pub use flashing::{Flashed, PlanError, Region, plan};
+pub use power::{PowerDriver, Switching};
+pub use reset::{ResetDriver, ResetInto, Resetting};
+pub use scope::Scope;

@@ -37,7 +37,8 @@ pub(crate) struct Condition {
 pub(crate) struct Conditions {
     up: Condition,
     down: Condition,
-    pub(crate) ending: Option<Ending>,
+    /// How often paths were ended, and how the last time.
+    pub(crate) endings: (u64, Option<Ending>),
 }
 
 impl Conditions {
@@ -88,7 +89,7 @@ impl Control {
 
     /// Ends the paths that carry bytes now; later ones are not touched.
     pub fn end(&self, ending: Ending) {
-        self.conditions.send_modify(|conditions| conditions.ending = Some(ending));
+        self.conditions.send_modify(|conditions| conditions.endings = (conditions.endings.0 + 1, Some(ending)));
     }
 
     /// Whether either way is silent.
@@ -98,11 +99,16 @@ impl Control {
         Way::BOTH.iter().any(|way| conditions.of(*way).silent)
     }
 
-    /// A control of its own with the same silence and delay, not ended.
-    #[must_use]
-    pub fn fork(&self) -> Self {
-        let conditions = Conditions { ending: None, ..self.conditions.borrow().clone() };
-        Self { conditions: watch::Sender::new(conditions) }
+    /// Waits until neither way is silent.
+    pub async fn audible(&self) {
+        let audible = |conditions: &Conditions| Way::BOTH.iter().all(|way| !conditions.of(*way).silent);
+        // The sender is `self`: it can't be gone.
+        let _ = self.subscribe().wait_for(audible).await;
+    }
+
+    /// No silence and no delay from now on.
+    pub fn clear(&self) {
+        self.change(&Way::BOTH, |condition| *condition = Condition::default());
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Conditions> {

@@ -88,8 +88,10 @@ async fn both(up: impl Future<Output = Ended>, down: impl Future<Output = Ended>
     first.0
 }
 
+/// Waits for an ending that is ordered from now on.
 async fn ordered(conditions: &mut watch::Receiver<Conditions>) -> Ending {
-    match conditions.wait_for(|conditions| conditions.ending.is_some()).await.map(|found| found.ending) {
+    let before = conditions.borrow().endings.0;
+    match conditions.wait_for(|conditions| conditions.endings.0 != before).await.map(|found| found.endings.1) {
         Ok(Some(ending)) => ending,
         // Nobody holds the control any more: nobody can end the path.
         _ => std::future::pending().await,

@@ -255,6 +255,8 @@ pub enum What {
     },
     /// A line of a board's console.
     Console { board: String, line: String },
+    /// The console's port vanished: nothing more is captured until it is opened again.
+    ConsoleLost { board: String },
     /// A console detector found something.
     Found { board: String, finding: Finding, detail: String },
     /// A rail was switched.
@@ -295,6 +297,7 @@ impl What {
             | Self::Connection { board, .. }
             | Self::Console { board, .. }
             | Self::Found { board, .. }
+            | Self::ConsoleLost { board }
             | Self::Power { board, .. }
             | Self::Reset { board, .. }
             | Self::Pin { board, .. }

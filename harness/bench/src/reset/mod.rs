@@ -1,0 +1,26 @@
+//! Resetting a chip into its app or its loader.
+
+use std::pin::Pin;
+
+use crate::error::BenchError;
+
+/// What runs after a reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetInto {
+    /// The flashed app.
+    App,
+    /// The ROM's loader.
+    Loader,
+}
+
+/// What a driver promises: boxed, so that drivers can be chosen at run time.
+pub type Resetting<'a> = Pin<Box<dyn Future<Output = Result<(), BenchError>> + Send + 'a>>;
+
+/// Resets a chip. A new strategy is one file here and one line in the board's set-up.
+pub trait ResetDriver: Send + Sync {
+    /// Resets the chip; returns when reset is released.
+    fn reset(&self, into: ResetInto) -> Resetting<'_>;
+
+    /// What it does, for the timeline.
+    fn describe(&self) -> &str;
+}
