@@ -282,6 +282,8 @@ pub enum What {
     Observed { observer: String, topic: String, payload: Payload, qos: QoS, retain: bool, dup: bool },
     /// The observer's subscription stands.
     Subscribed { observer: String, filter: String },
+    /// The observer lost its connection: what it would have seen from here on is unknown.
+    ObserverLost { observer: String, reason: String },
     /// The bench says what it does about a problem.
     Bench { board: String, note: String },
     /// Last line of a run that was not killed.
@@ -314,6 +316,7 @@ impl What {
             | Self::Published { .. }
             | Self::Observed { .. }
             | Self::Subscribed { .. }
+            | Self::ObserverLost { .. }
             | Self::RunFinished { .. } => None,
         }
     }

@@ -1,0 +1,55 @@
+//! Text that a step expects: exact, or a regular expression between slashes.
+
+use std::fmt;
+
+use hil_timeline::Payload;
+use regex::bytes::Regex;
+
+/// What a payload or a field shall be.
+///
+/// # Example
+/// ```
+/// use hil_mqtt::TextPattern;
+/// use hil_timeline::Payload;
+/// let pattern = TextPattern::parse(r"/^Suhu: -?\d+°C$/").unwrap();
+/// assert!(pattern.matches(&Payload::from("Suhu: 28°C")));
+/// assert!(!TextPattern::parse("on").unwrap().matches(&Payload::from("on ")));
+/// ```
+#[derive(Debug, Clone)]
+pub enum TextPattern {
+    /// Byte for byte.
+    Exact(String),
+    /// Anywhere in it, unless anchored.
+    Matching(Regex),
+}
+
+impl TextPattern {
+    /// Reads `text` as it stands, or `/regex/`.
+    ///
+    /// # Errors
+    /// When what is between the slashes is no regular expression.
+    pub fn parse(text: &str) -> Result<Self, regex::Error> {
+        match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+            Some(regex) => Regex::new(regex).map(Self::Matching),
+            None => Ok(Self::Exact(text.to_owned())),
+        }
+    }
+
+    /// Whether a payload is as expected.
+    #[must_use]
+    pub fn matches(&self, payload: &Payload) -> bool {
+        match self {
+            Self::Exact(text) => text.as_bytes() == payload.0,
+            Self::Matching(regex) => regex.is_match(&payload.0),
+        }
+    }
+}
+
+impl fmt::Display for TextPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(text) => write!(f, "`{}`", text.escape_debug()),
+            Self::Matching(regex) => write!(f, "/{regex}/"),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Broker, tap and observer together, with a real client on the other side of the tap.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use hil_link::Way;
+use hil_mqtt::{Broker, Observer, Route, Session, TapPort, broker};
+use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Packet, Payload, QoS, RunEvent, Timeline, What};
+use rumqttc::{AsyncClient, Event, LastWill, MqttOptions};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+struct Fixture {
+    timeline: Timeline,
+    broker: Box<dyn Broker>,
+    tap: TapPort,
+    observer: Observer,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let mut broker = broker::new(&hil_config::Broker::default());
+        let address = broker.start().await.expect("broker");
+        let tap = TapPort::open("lamp", LOOPBACK, 0).await.expect("tap");
+        tap.open_route(Route { broker: address, recorder: timeline.recorder(None) });
+        let observer = Observer::connect("observer", address, timeline.recorder(None)).await.expect("observer");
+        observer.subscribe("#").await.expect("subscribed");
+        Self { timeline, broker, tap, observer }
+    }
+
+    async fn wait<T>(&self, from: Cursor, pick: impl FnMut(&RunEvent) -> Option<T>) -> T {
+        let found = self.timeline.wait_for(from, Instant::now() + Duration::from_secs(10), pick).await;
+        found.unwrap_or_else(|_| panic!("not seen; the timeline holds {:#?}", self.timeline.since(from)))
+    }
+
+    fn session(&self) -> Session {
+        let events = self.timeline.since(Cursor::default());
+        Session::of("lamp", events.iter().map(AsRef::as_ref))
+    }
+}
+
+struct Device {
+    client: AsyncClient,
+    pump: JoinHandle<()>,
+}
+
+/// A client that answers as fast as it can, as a device behind the tap.
+fn device(fixture: &Fixture, keep_alive: u64) -> Device {
+    let mut options = MqttOptions::new("device", "127.0.0.1", fixture.tap.address().port());
+    options.set_keep_alive(Duration::from_secs(keep_alive));
+    options.set_last_will(LastWill::new("status", "gone", rumqttc::QoS::AtLeastOnce, true));
+    let (client, mut events) = AsyncClient::new(options, 16);
+    let answers = client.clone();
+    let pump = tokio::spawn(async move {
+        while let Ok(event) = events.poll().await {
+            if let Event::Incoming(rumqttc::Packet::Publish(publish)) = event
+                && publish.topic == "command"
+            {
+                let _ = answers.publish("answer", rumqttc::QoS::AtLeastOnce, false, publish.payload).await;
+            }
+        }
+    });
+    Device { client, pump }
+}
+
+fn is_answer(event: &RunEvent) -> Option<Payload> {
+    match &event.what {
+        What::Packet { direction: Direction::FromBoard, packet: Packet::Publish { topic, payload, .. }, .. }
+            if topic == "answer" =>
+        {
+            Some(payload.clone())
+        }
+        _ => None,
+    }
+}
+
+fn is_suback(event: &RunEvent) -> Option<()> {
+    matches!(&event.what, What::Packet { packet: Packet::Suback { .. }, .. }).then_some(())
+}
+
+fn observed(event: &RunEvent, wanted: &str) -> Option<(Payload, bool)> {
+    match &event.what {
+        What::Observed { topic, payload, retain, .. } if topic == wanted => Some((payload.clone(), *retain)),
+        _ => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn packets_of_both_directions_are_recorded_in_order() {
+    let fixture = Fixture::new().await;
+    let device = device(&fixture, 5);
+    device.client.subscribe("command", rumqttc::QoS::AtLeastOnce).await.expect("queued");
+    fixture.wait(Cursor::default(), is_suback).await;
+    let session = fixture.session();
+    assert!(session.connected && session.receives("command") && !session.receives("other"));
+    let published =
+        fixture.observer.publish("command", Payload::from("on"), QoS::AtLeastOnce, false).await.expect("published");
+    let answer = fixture.wait(Cursor::after(&published), is_answer).await;
+    assert_eq!(answer, Payload::from("on"));
+    let names: Vec<_> = fixture
+        .timeline
+        .since(Cursor::default())
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::Packet { packet, direction, .. } => Some((packet.name(), *direction)),
+            _ => None,
+        })
+        .collect();
+    let (up, down) = (Direction::FromBoard, Direction::ToBoard);
+    assert_eq!(names[..4], [("CONNECT", up), ("CONNACK", down), ("SUBSCRIBE", up), ("SUBACK", down)]);
+    assert!(names[4..].contains(&("PUBLISH", down)) && names[4..].contains(&("PUBACK", up)));
+    device.pump.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_will_of_a_silenced_device_comes_in_the_brokers_window() {
+    let fixture = Fixture::new().await;
+    let device = device(&fixture, 2);
+    device.client.subscribe("command", rumqttc::QoS::AtLeastOnce).await.expect("queued");
+    fixture.wait(Cursor::default(), is_suback).await;
+    fixture.tap.control().silence(&Way::BOTH);
+    let (last, _) = fixture.session().last_from_board.expect("packets");
+    let window = fixture.broker.will_window(Duration::from_secs(2));
+    let (at, (payload, _)) =
+        fixture.wait(Cursor::default(), |event| observed(event, "status").map(|seen| (event.at, seen))).await;
+    assert_eq!(payload, Payload::from("gone"));
+    let after = at.since(last);
+    assert!(after >= window.not_before && after <= window.not_after, "{after:?} is not in {window:?}");
+    let late = Observer::connect("late", fixture.observer.broker(), fixture.timeline.recorder(None)).await;
+    let late = late.expect("late subscriber");
+    let from = fixture.timeline.end();
+    late.subscribe("status").await.expect("subscribed");
+    let (_, retained) = fixture.wait(from, |event| observed(event, "status")).await;
+    assert!(retained);
+    device.pump.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_broker_is_refused_at_the_tap_and_comes_back_on_its_address() {
+    let mut fixture = Fixture::new().await;
+    let first = device(&fixture, 5);
+    fixture
+        .wait(Cursor::default(), |event| {
+            matches!(&event.what, What::Packet { packet: Packet::Connack { .. }, .. }).then_some(())
+        })
+        .await;
+    fixture.broker.stop().await;
+    fixture.observer.wait_for_loss().await;
+    let stopped = fixture.timeline.end();
+    let closed = |event: &RunEvent| {
+        matches!(&event.what, What::Connection { change: ConnectionChange::Closed { .. }, .. }).then_some(())
+    };
+    fixture.wait(Cursor::default(), closed).await;
+    first.pump.abort();
+    let second = device(&fixture, 5);
+    let refused = |event: &RunEvent| {
+        matches!(&event.what, What::Connection { change: ConnectionChange::Refused { .. }, .. }).then_some(())
+    };
+    fixture.wait(stopped, refused).await;
+    second.pump.abort();
+    assert_eq!(fixture.broker.start().await.expect("starts again"), fixture.observer.broker());
+    fixture.observer.reconnect().await.expect("reconnects");
+    let event = fixture.observer.publish("x", Payload::from("y"), QoS::ExactlyOnce, false).await.expect("published");
+    fixture.wait(Cursor::after(&event), |event| observed(event, "x")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_route_and_on_a_taken_port_nothing_gets_through() {
+    let tap = TapPort::open("lamp", LOOPBACK, 0).await.expect("tap");
+    let error = TapPort::open("other", LOOPBACK, tap.address().port()).await.expect_err("taken");
+    assert!(error.to_string().starts_with("the tap of board `other` can't listen on 127.0.0.1:"), "{error}");
+    let mut options = MqttOptions::new("device", "127.0.0.1", tap.address().port());
+    options.set_keep_alive(Duration::from_secs(5));
+    let (_client, mut events) = AsyncClient::new(options, 4);
+    assert!(events.poll().await.is_err());
+    let mut taken = broker::Embedded::new(tap.address());
+    let error = taken.start().await.expect_err("taken");
+    assert!(error.to_string().starts_with("the broker can't listen on 127.0.0.1:"), "{error}");
+}
