@@ -1,1 +1,15 @@
-//! Verdict folding and reports, computed from recorded events
+//! Reports: computed from recorded events and nothing else.
+//!
+//! A killed run still yields them, and an old run can be rendered by a newer `hil`.
+
+mod console_log;
+mod fold;
+mod folder;
+mod junit;
+mod text;
+
+pub use console_log::console_logs;
+pub use fold::{Counts, Fold, RunInfo, RunSummary, ScenarioResult, StepResult};
+pub use folder::{WriteError, write_reports};
+pub use junit::junit;
+pub use text::{failure_lines, scenario_line, summary_line};

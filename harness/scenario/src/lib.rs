@@ -1,1 +1,27 @@
-//! World, steps and runner; the only crate that sees cucumber
+//! World, steps and runner: the only crate that sees cucumber.
+//!
+//! Users add steps of their own on [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can reach.
+
+pub mod catalogue;
+mod context;
+mod dispatch;
+mod error;
+mod parameters;
+mod plan;
+mod run;
+mod stage;
+mod steps;
+mod story;
+mod suggest;
+mod world;
+
+pub use context::{Limits, RunContext, SetupError};
+pub use error::StepError;
+pub use parameters::{OnOff, Span};
+pub use plan::{Filter, Plan, PlanError, Problem};
+pub use run::run;
+pub use stage::{Mark, Stage};
+pub use world::HilWorld;
+
+/// The cucumber that steps must be written for.
+pub use cucumber;

@@ -1,0 +1,84 @@
+//! A run for people on a terminal.
+
+use hil_timeline::{Failure, Verdict};
+
+use crate::fold::{RunSummary, ScenarioResult};
+
+/// One line for a scenario: verdict, place, name, time.
+#[must_use]
+pub fn scenario_line(scenario: &ScenarioResult) -> String {
+    let info = &scenario.info;
+    let took = scenario.took().as_secs_f64();
+    format!("{:>7}  {}:{}  {}  ({took:.2} s)", scenario.verdict.word(), info.path, info.line, info.name)
+}
+
+/// Why a scenario did not pass, in several lines; empty where it passed.
+#[must_use]
+pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
+    let Some(Failure { message, details, hint }) = &scenario.failure else { return Vec::new() };
+    let place = scenario.failed_step().map(|step| format!("{}:{}", scenario.info.path, step.line));
+    let mut lines = Vec::new();
+    if let (Some(step), Some(place)) = (scenario.failed_step(), place) {
+        lines.push(format!("{} {}  ({place})", step.keyword, step.text));
+    }
+    // The word is the one of STYLE.md: an error is the bench's.
+    let word = match scenario.verdict {
+        Verdict::Errored => "error",
+        other => other.word(),
+    };
+    lines.push(format!("{word}: {message}"));
+    lines.extend(details.iter().map(|detail| format!("  {detail}")));
+    lines.extend(hint.iter().map(|hint| format!("hint: {hint}")));
+    lines
+}
+
+/// The run in one line: `3 passed, 1 failed in 12.3 s on simulated boards`.
+#[must_use]
+pub fn summary_line(run: &RunSummary) -> String {
+    let counts = run.counts();
+    let parts = [
+        (counts.passed, "passed"),
+        (counts.failed, "failed"),
+        (counts.errored, "errored"),
+        (counts.skipped, "skipped"),
+        (counts.aborted, "aborted"),
+    ];
+    let shown: Vec<_> = parts
+        .iter()
+        .filter(|(count, word)| *count > 0 || *word == "passed")
+        .map(|(n, word)| format!("{n} {word}"))
+        .collect();
+    let seconds = std::time::Duration::from_micros(run.took_us).as_secs_f64();
+    format!("{} in {seconds:.1} s{}", shown.join(", "), badge(run))
+}
+
+fn badge(run: &RunSummary) -> &'static str {
+    let boards = run.info.iter().flat_map(|info| &info.boards);
+    let (simulated, all) = boards.fold((0, 0), |(s, all), board| (s + usize::from(board.simulated), all + 1));
+    match (simulated, all) {
+        (0, _) => "",
+        (some, all) if some == all => " (all boards simulated)",
+        _ => " (some boards simulated)",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::tests::sample;
+
+    #[test]
+    fn a_run_reads_well() {
+        let run = RunSummary::of(&sample());
+        let mut text = String::new();
+        for scenario in &run.scenarios {
+            text.push_str(&scenario_line(scenario));
+            text.push('\n');
+            for line in failure_lines(scenario) {
+                text.push_str(&format!("         {line}\n"));
+            }
+        }
+        text.push_str(&summary_line(&run));
+        insta::assert_snapshot!(text);
+    }
+}

@@ -1,0 +1,119 @@
+//! What all scenarios of a run share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use hil_bench::{Bench, BenchError, TapAddress};
+use hil_mqtt::{TapError, TapPort};
+use hil_timeline::{ScenarioId, Timeline};
+use tokio::sync::{Mutex, watch};
+
+/// How long things may take before the bench is blamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// One step, beyond the durations that its text names.
+    pub step: Duration,
+    /// One scenario, from its first step.
+    pub scenario: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { step: Duration::from_secs(60), scenario: Duration::from_secs(300) }
+    }
+}
+
+/// Why no scenario could begin.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A board can't be opened.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// A tap can't be opened.
+    #[error(transparent)]
+    Tap(#[from] TapError),
+    /// The broker's fixed port is taken.
+    #[error(transparent)]
+    Broker(#[from] hil_mqtt::BrokerError),
+}
+
+/// Boards, taps and timeline of a run.
+#[derive(Debug)]
+pub struct RunContext {
+    pub(crate) bench: Bench,
+    pub(crate) taps: BTreeMap<String, TapPort>,
+    pub(crate) timeline: Timeline,
+    pub(crate) limits: Limits,
+    /// Held by the stage whose broker has the fixed port.
+    pub(crate) fixed_port: Arc<Mutex<()>>,
+    abort: watch::Receiver<bool>,
+    next_scenario: AtomicU32,
+}
+
+impl RunContext {
+    /// Opens boards and taps; nothing has power yet. `abort` turns true when the run shall end.
+    ///
+    /// # Errors
+    /// When a board or a port can't be had.
+    pub async fn open(
+        config: hil_config::Bench,
+        timeline: Timeline,
+        limits: Limits,
+        abort: watch::Receiver<bool>,
+    ) -> Result<Self, SetupError> {
+        let mut taps = BTreeMap::new();
+        for board in config.boards.values() {
+            let tap = TapPort::open(board.name.as_str(), config.tap.address, board.tap_port).await?;
+            taps.insert(board.name.to_string(), tap);
+        }
+        if config.broker.listen.port() != 0 {
+            // Found out now rather than in every scenario.
+            let mut probe = hil_mqtt::broker::new(&config.broker);
+            probe.start().await?;
+            probe.stop().await;
+        }
+        let bench = Bench::open(config, &timeline)?;
+        let fixed_port = Arc::default();
+        Ok(Self { bench, taps, timeline, limits, fixed_port, abort, next_scenario: AtomicU32::new(1) })
+    }
+
+    /// The bench.
+    #[must_use]
+    pub fn bench(&self) -> &Bench {
+        &self.bench
+    }
+
+    /// Where a board reaches its tap.
+    #[must_use]
+    pub fn tap_address(&self, board: &str) -> TapAddress {
+        let address = self.taps.get(board).map(TapPort::address);
+        let host = self.bench.config().tap.address.to_string();
+        TapAddress { host, port: address.map_or(0, |address| address.port()) }
+    }
+
+    /// A board's tap.
+    #[must_use]
+    pub fn tap(&self, board: &str) -> Option<&TapPort> {
+        self.taps.get(board)
+    }
+
+    pub(crate) fn next_id(&self) -> ScenarioId {
+        ScenarioId(self.next_scenario.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether the run shall end.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        *self.abort.borrow()
+    }
+
+    /// Waits until the run shall end.
+    pub async fn aborted(&self) {
+        let mut abort = self.abort.clone();
+        if abort.wait_for(|abort| *abort).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! How a step fails, and whose fault it is.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use hil_bench::BenchError;
+use hil_mqtt::{BrokerError, ObserverError};
+use hil_timeline::{Failure, Verdict};
+
+/// Why a step did not pass. Its kind decides the verdict.
+///
+/// # Example
+/// ```
+/// use hil_scenario::StepError;
+/// fn check(answer: &str) -> Result<(), StepError> {
+///     if answer == "pong" { Ok(()) } else { Err(StepError::failed(format!("it answered `{answer}`"))) }
+/// }
+/// assert_eq!(check("ping").unwrap_err().to_string(), "failed: it answered `ping`");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepError {
+    verdict: Verdict,
+    failure: Failure,
+}
+
+impl StepError {
+    /// The firmware did not do what the step expects.
+    #[must_use]
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Failed, message.into())
+    }
+
+    /// The bench could not carry the step out.
+    #[must_use]
+    pub fn errored(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Errored, message.into())
+    }
+
+    /// The bench lacks what the scenario needs.
+    #[must_use]
+    pub fn skipped(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Skipped, message.into())
+    }
+
+    /// The run was ended from outside.
+    #[must_use]
+    pub fn aborted(message: impl Into<String>) -> Self {
+        Self::new(Verdict::Aborted, message.into())
+    }
+
+    fn new(verdict: Verdict, message: String) -> Self {
+        Self { verdict, failure: Failure { message, details: Vec::new(), hint: None } }
+    }
+
+    /// Adds one true hint.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.failure.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds lines that tell what came closest.
+    #[must_use]
+    pub fn with_details(mut self, details: impl IntoIterator<Item = String>) -> Self {
+        self.failure.details.extend(details);
+        self
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+}
+
+thread_local! {
+    /// The error that was shown last on this thread.
+    static SHOWN: RefCell<Option<StepError>> = const { RefCell::new(None) };
+}
+
+/// Takes the typed error behind the panic of a step.
+///
+/// Cucumber turns a step's `Err` into `panic!("{error}")`, which leaves only text. Showing a [`StepError`] therefore
+/// leaves a copy of it on the thread, and a panic whose text is that of the copy was made of it.
+pub(crate) fn behind_panic(text: &str) -> Option<StepError> {
+    let shown = SHOWN.take()?;
+    (shown.text() == text).then_some(shown)
+}
+
+/// Forgets what was shown before.
+pub(crate) fn forget_shown() {
+    SHOWN.take();
+}
+
+impl StepError {
+    fn text(&self) -> String {
+        let mut text = format!("{}: {}", self.verdict.word(), self.failure.message);
+        for detail in &self.failure.details {
+            text.push_str("\n  ");
+            text.push_str(detail);
+        }
+        if let Some(hint) = &self.failure.hint {
+            text.push_str("\nhint: ");
+            text.push_str(hint);
+        }
+        text
+    }
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        SHOWN.set(Some(self.clone()));
+        f.write_str(&self.text())
+    }
+}
+
+impl std::error::Error for StepError {}
+
+impl From<BenchError> for StepError {
+    fn from(error: BenchError) -> Self {
+        let step = Self::errored(error.to_string());
+        match error.hint() {
+            Some(hint) => step.with_hint(hint),
+            None => step,
+        }
+    }
+}
+
+impl From<BrokerError> for StepError {
+    fn from(error: BrokerError) -> Self {
+        Self::errored(error.to_string()).with_hint(error.hint())
+    }
+}
+
+impl From<ObserverError> for StepError {
+    fn from(error: ObserverError) -> Self {
+        Self::errored(error.to_string())
+    }
+}

@@ -1,0 +1,268 @@
+//! Reads features and finds everything wrong with them before any board has power.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use cucumber::feature::Ext as _;
+use cucumber::gherkin::tagexpr::TagOperation;
+use cucumber::gherkin::{self, Feature, GherkinEnv, Scenario, Step, StepType};
+use cucumber::tag::Ext as _;
+use regex::Regex;
+
+use crate::dispatch::STEPS;
+use crate::suggest::nearest_steps;
+
+/// Scenarios with this tag run only when they are asked for: by path, by tag or by name.
+pub(crate) const OPT_IN: &str = "opt-in";
+
+/// Which scenarios shall run.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Feature files and folders were named: opt-in scenarios in them are asked for.
+    pub paths_named: bool,
+    /// A tag expression, such as `@wifi and not @slow`.
+    pub tags: Option<TagOperation>,
+    /// A regular expression on the scenario's name.
+    pub name: Option<Regex>,
+}
+
+impl Filter {
+    /// Reads a tag expression.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse_tags(text: &str) -> Result<TagOperation, String> {
+        text.parse().map_err(|error| format!("{error}"))
+    }
+
+    fn takes(&self, tags: &[String], scenario: &Scenario) -> bool {
+        let tagged = self.tags.as_ref().is_none_or(|wanted| wanted.eval(tags));
+        let named = self.name.as_ref().is_none_or(|name| name.is_match(&scenario.name));
+        let asked_for = self.paths_named || self.tags.is_some() || self.name.is_some();
+        tagged && named && (asked_for || !tags.iter().any(|tag| tag == OPT_IN))
+    }
+}
+
+/// One thing that is wrong with a feature file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub path: PathBuf,
+    /// Its line.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+/// Why nothing can run.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A path leads nowhere.
+    #[error("can't read `{}`", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Features say something wrong; the text shows every problem with its line.
+    #[error("{}", Listing(problems))]
+    Invalid {
+        /// What is wrong, in the order of the files.
+        problems: Vec<Problem>,
+    },
+}
+
+struct Listing<'a>(&'a [Problem]);
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n\nerror: ")?;
+            }
+            write!(f, "{} at {}:{}", problem.what, problem.path.display(), problem.line)?;
+            if let Some(hint) = &problem.hint {
+                write!(f, "\nhint: {hint}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Features that can run: parsed, expanded, filtered, every step known.
+#[derive(Debug)]
+pub struct Plan {
+    pub(crate) features: Vec<Feature>,
+}
+
+impl Plan {
+    /// Reads feature files and folders.
+    ///
+    /// # Errors
+    /// When a path can't be read or a selected scenario has a problem.
+    pub fn read(paths: &[PathBuf], filter: &Filter) -> Result<Self, PlanError> {
+        let mut problems = Vec::new();
+        let mut features = Vec::new();
+        for path in feature_files(paths)? {
+            match parse(&path)? {
+                Ok(feature) => features.push(select(feature, filter)),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        features.retain(|feature| scenarios(feature).next().is_some());
+        problems.extend(features.iter().flat_map(check));
+        if problems.is_empty() { Ok(Self { features }) } else { Err(PlanError::Invalid { problems }) }
+    }
+
+    /// How many scenarios will run.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.features.iter().map(|feature| scenarios(feature).count()).sum()
+    }
+
+    /// Path, line, feature and name of each scenario.
+    #[must_use]
+    pub fn list(&self) -> Vec<(PathBuf, usize, String, String)> {
+        let of = |feature: &Feature| {
+            let path = feature.path.clone().unwrap_or_default();
+            let item = |scenario: &Scenario| {
+                (path.clone(), scenario.position.line, feature.name.clone(), scenario.name.clone())
+            };
+            scenarios(feature).map(|(_, scenario)| item(scenario)).collect::<Vec<_>>()
+        };
+        self.features.iter().flat_map(of).collect()
+    }
+}
+
+fn feature_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, PlanError> {
+    let mut files = Vec::new();
+    for path in paths {
+        collect(path, &mut files)?;
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), PlanError> {
+    let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let kind = entry.file_type().map_err(unreadable)?;
+        let is_feature = entry.path().extension().is_some_and(|extension| extension == "feature");
+        // Links are not followed: one that leads upwards would never end.
+        if kind.is_dir() {
+            collect(&entry.path(), files)?;
+        } else if is_feature {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// The line that the parser's message names: it gives its position as text only.
+fn line_in(message: &str) -> usize {
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
+    message.find(|c: char| c.is_ascii_digit()).and_then(|at| digits(&message[at..])).unwrap_or(1)
+}
+
+fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
+    let problem = |line, what: String, hint: Option<&str>| Problem {
+        path: path.to_owned(),
+        line,
+        what,
+        hint: hint.map(str::to_owned),
+    };
+    match Feature::parse_path(path, GherkinEnv::default()) {
+        Ok(feature) => Ok(feature.expand_examples().map_err(|error| {
+            let hint = "each `<name>` in a step must be a column of the Examples table";
+            problem(error.pos.line, format!("the Examples table has no column `{}`", error.name), Some(hint))
+        })),
+        Err(gherkin::ParseFileError::Reading { path, source }) => Err(PlanError::Unreadable { path, source }),
+        Err(gherkin::ParseFileError::Parsing { source, .. }) => {
+            let hint = "expected Gherkin: `Feature:`, `Background:`, `Scenario:`, steps, tables or `\"\"\"`";
+            let text = source.to_string();
+            Ok(Err(problem(line_in(&text), "this is no valid Gherkin".to_owned(), Some(hint))))
+        }
+    }
+}
+
+/// Each scenario with the tags that it has or inherits.
+pub(crate) fn scenarios(feature: &Feature) -> impl Iterator<Item = (Vec<String>, &Scenario)> {
+    let with_tags = |inherited: Vec<String>, scenario: &Scenario| {
+        let mut tags = inherited;
+        tags.extend(scenario.tags.iter().cloned());
+        tags
+    };
+    let plain = feature.scenarios.iter().map(move |scenario| (with_tags(feature.tags.clone(), scenario), scenario));
+    let ruled = feature.rules.iter().flat_map(move |rule| {
+        let inherited = [feature.tags.clone(), rule.tags.clone()].concat();
+        rule.scenarios.iter().map(move |scenario| (with_tags(inherited.clone(), scenario), scenario))
+    });
+    plain.chain(ruled)
+}
+
+fn select(mut feature: Feature, filter: &Filter) -> Feature {
+    let tags = feature.tags.clone();
+    let keep = |inherited: &[String], scenario: &Scenario| {
+        let tags = [inherited, &scenario.tags].concat();
+        filter.takes(&tags, scenario)
+    };
+    feature.scenarios.retain(|scenario| keep(&tags, scenario));
+    for rule in &mut feature.rules {
+        let inherited = [tags.clone(), rule.tags.clone()].concat();
+        rule.scenarios.retain(|scenario| keep(&inherited, scenario));
+    }
+    feature.rules.retain(|rule| !rule.scenarios.is_empty());
+    feature
+}
+
+fn check(feature: &Feature) -> Vec<Problem> {
+    let path = feature.path.clone().unwrap_or_default();
+    let mut problems = Vec::new();
+    let backgrounds = feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()));
+    for step in backgrounds.flat_map(|background| &background.steps) {
+        problems.extend(check_step(&path, step));
+    }
+    for (_, scenario) in scenarios(feature) {
+        problems.extend(scenario.steps.iter().filter_map(|step| check_step(&path, step)));
+        if !scenario.steps.iter().any(|step| step.ty == StepType::Then) {
+            let what = format!("the scenario `{}` has no Then: it can't fail, so it must not pass", scenario.name);
+            let hint = Some("say what should happen, or delete it".to_owned());
+            problems.push(Problem { path: path.clone(), line: scenario.position.line, what, hint });
+        }
+    }
+    problems.sort_by_key(|problem| problem.line);
+    problems.dedup();
+    problems
+}
+
+fn check_step(path: &Path, step: &Step) -> Option<Problem> {
+    let problem = |what, hint| Problem { path: path.to_owned(), line: step.position.line, what, hint };
+    match STEPS.find(step) {
+        Ok(Some(_)) => None,
+        Ok(None) => {
+            let near = nearest_steps(&step.value, 2);
+            let hint = match near.as_slice() {
+                [] => "`hil steps` prints all there are".to_owned(),
+                near => format!("did you mean `{}`?", near.join("` or `")),
+            };
+            Some(problem(format!("undefined step `{:?} {}`", step.ty, step.value), Some(hint)))
+        }
+        Err(error) => {
+            let matches: Vec<_> =
+                error.possible_matches.iter().map(|(regex, _)| format!("`{}`", regex.as_str())).collect();
+            Some(problem(
+                format!("ambiguous step `{}`", step.value),
+                Some(format!("it matches {}", matches.join(" and "))),
+            ))
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Runs a plan through cucumber.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cucumber::cli::{self, Empty};
+use cucumber::event;
+use cucumber::gherkin::{Background, Feature, Rule, Scenario, Step};
+use cucumber::{Cucumber, Event, Parser, Writer, parser, runner};
+use futures::FutureExt as _;
+use futures::stream;
+use hil_bench::LockedBoard;
+use hil_timeline::{Recorder, ScenarioInfo, Verdict, What};
+use tokio::time::Instant;
+
+use crate::context::RunContext;
+use crate::dispatch::universal;
+use crate::error::StepError;
+use crate::plan::Plan;
+use crate::stage::Stage;
+use crate::world::{HilWorld, Scene};
+
+/// Runs every scenario of the plan; what happens is on the context's timeline. All boards are safe when it returns.
+///
+/// Scenarios that share no board overlap. When the context is aborted, running steps end, after-hooks run, and
+/// scenarios that have not begun are recorded as aborted.
+pub async fn run(context: Arc<RunContext>, plan: Plan) {
+    let (for_before, for_after) = (Arc::clone(&context), Arc::clone(&context));
+    let options: cli::Opts<Empty, runner::basic::Cli, Empty, Empty> = cli::Opts {
+        re_filter: None,
+        tags_filter: None,
+        parser: Empty,
+        runner: runner::basic::Cli::default(),
+        writer: Empty,
+        custom: Empty,
+    };
+    let runner = runner::Basic::<HilWorld>::default()
+        .steps(universal())
+        // Boards, not a number, decide what can overlap.
+        .max_concurrent_scenarios(None)
+        .before(move |feature, rule, scenario, world| {
+            let context = Arc::clone(&for_before);
+            async move { world.inner = Some(before(context, feature, rule, scenario).await) }.boxed_local()
+        })
+        .after(move |feature, rule, scenario, _, world| {
+            let context = Arc::clone(&for_after);
+            async move {
+                if let Some(scene) = world.and_then(|world| world.inner.take()) {
+                    after(&context, scene, &steps_of(feature, rule, scenario)).await;
+                }
+            }
+            .boxed_local()
+        });
+    Cucumber::<HilWorld, _, _, _, _, Empty>::custom(Parsed, runner, Silent).with_cli(options).run(plan.features).await;
+    context.bench.make_safe().await;
+}
+
+/// Hands over features that are parsed already.
+struct Parsed;
+
+impl Parser<Vec<Feature>> for Parsed {
+    type Cli = Empty;
+    type Output = stream::Iter<std::vec::IntoIter<parser::Result<Feature>>>;
+
+    fn parse(self, features: Vec<Feature>, _: Empty) -> Self::Output {
+        stream::iter(features.into_iter().map(Ok).collect::<Vec<_>>())
+    }
+}
+
+/// Everything worth telling is on the timeline already.
+struct Silent;
+
+impl Writer<HilWorld> for Silent {
+    type Cli = Empty;
+
+    async fn handle_event(&mut self, _: parser::Result<Event<event::Cucumber<HilWorld>>>, _: &Empty) {}
+}
+
+impl cucumber::writer::Normalized for Silent {}
+
+fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scenario) -> Vec<&'a Step> {
+    let of = |background: &'a Option<Background>| background.iter().flat_map(|background| &background.steps);
+    let background = of(&feature.background).chain(rule.iter().flat_map(|rule| of(&rule.background)));
+    background.chain(&scenario.steps).collect()
+}
+
+async fn before(context: Arc<RunContext>, feature: &Feature, rule: Option<&Rule>, scenario: &Scenario) -> Scene {
+    let id = context.next_id();
+    let recorder = context.timeline.recorder(Some(id));
+    let steps = steps_of(feature, rule, scenario);
+    let names = boards_named(&context, &steps);
+    let tags: Vec<String> =
+        feature.tags.iter().chain(rule.iter().flat_map(|rule| &rule.tags)).chain(&scenario.tags).cloned().collect();
+    let info = ScenarioInfo {
+        feature: feature.name.clone(),
+        path: feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+        line: scenario.position.line,
+        name: scenario.name.clone(),
+        tags: tags.clone(),
+        boards: names.clone(),
+    };
+    let stage = set_stage(&context, &recorder, names, &tags, info).await;
+    let deadline = Instant::now() + context.limits.scenario;
+    Scene { context, recorder, stage, steps_done: 0, verdict: Verdict::Passed, failure: None, deadline }
+}
+
+/// Locks the boards and opens the stage. The scenario begins when it has its boards.
+async fn set_stage(
+    context: &Arc<RunContext>,
+    recorder: &Recorder,
+    names: Vec<String>,
+    tags: &[String],
+    info: ScenarioInfo,
+) -> Result<Stage, StepError> {
+    let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
+    let begin = || recorder.record(What::ScenarioStarted { info: info.clone() });
+    if let Some(lacking) = lacking(context, tags) {
+        begin();
+        return Err(StepError::skipped(lacking));
+    }
+    let boards = tokio::select! {
+        biased;
+        () = context.aborted() => None,
+        boards = lock(context, names) => Some(boards),
+    };
+    begin();
+    match boards {
+        None => not_begun(),
+        Some(boards) => Stage::open(Arc::clone(context), recorder.clone(), boards).await,
+    }
+}
+
+/// Takes boards in the order of their names, so that no two scenarios wait for each other.
+async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, LockedBoard> {
+    names.sort();
+    let mut boards = BTreeMap::new();
+    for name in names {
+        if let Some(board) = context.bench.lock(&name).await {
+            boards.insert(name, board);
+        }
+    }
+    boards
+}
+
+/// The boards of the bench that stand in quotes in a step.
+fn boards_named(context: &RunContext, steps: &[&Step]) -> Vec<String> {
+    let quoted = |step: &&Step| step.value.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let mut names: Vec<_> =
+        steps.iter().flat_map(quoted).filter(|name| context.bench.config().board(name).is_some()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board or its tag.
+fn lacking(context: &RunContext, tags: &[String]) -> Option<String> {
+    let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
+    let has = |name: &str| {
+        let boards = &context.bench.config().boards;
+        boards.values().any(|board| {
+            board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)
+        })
+    };
+    let lacking: Vec<_> = required.filter(|name| !has(name)).map(|name| format!("`{name}`")).collect();
+    (!lacking.is_empty()).then(|| format!("this bench has no {}, which the scenario requires", lacking.join(", ")))
+}
+
+async fn after(context: &RunContext, scene: Scene, steps: &[&Step]) {
+    for step in steps.iter().skip(scene.steps_done) {
+        let (keyword, text) = (step.keyword.trim().to_owned(), step.value.clone());
+        scene.recorder.record(What::StepNotRun { keyword, text, line: step.position.line });
+    }
+    if let Ok(mut stage) = scene.stage {
+        if context.is_aborted() {
+            stage.make_safe().await;
+        }
+        stage.close().await;
+    }
+    let failure = scene.failure.map(|error| error.failure().clone());
+    scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
+}

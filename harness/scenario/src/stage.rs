@@ -1,0 +1,405 @@
+//! What one scenario owns while it runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_bench::{Board, LockedBoard, TapAddress};
+use hil_config::nearest;
+use hil_link::Control;
+use hil_mqtt::broker::WillWindow;
+use hil_mqtt::{Broker, Observer, Route, Session};
+use hil_timeline::{Cursor, Direction, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
+
+use crate::context::RunContext;
+use crate::error::StepError;
+
+/// The instant at which the latest Given or When took effect. Only later records match, and deadlines count from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Records from here on match.
+    pub cursor: Cursor,
+    /// When it was.
+    pub at: Stamp,
+}
+
+/// The boards a scenario names, a fresh broker, the routes between them, and the observer.
+pub struct Stage {
+    context: Arc<RunContext>,
+    recorder: Recorder,
+    boards: BTreeMap<String, LockedBoard>,
+    broker: Box<dyn Broker>,
+    address: std::net::SocketAddr,
+    observer: Observer,
+    begin: Cursor,
+    mark: Mark,
+    consumed: BTreeSet<u64>,
+    last_flash_written: BTreeMap<String, usize>,
+    late_subscribers: u32,
+    _fixed_port: Option<OwnedMutexGuard<()>>,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stage").field("boards", &self.boards.keys()).field("mark", &self.mark).finish_non_exhaustive()
+    }
+}
+
+impl Stage {
+    /// Starts a fresh broker and leads the boards' taps to it. The boards are owned from before.
+    pub(crate) async fn open(
+        context: Arc<RunContext>,
+        recorder: Recorder,
+        boards: BTreeMap<String, LockedBoard>,
+    ) -> Result<Self, StepError> {
+        let config = &context.bench.config().broker;
+        let fixed_port = match config.listen.port() {
+            0 => None,
+            _ => Some(Arc::clone(&context.fixed_port).lock_owned().await),
+        };
+        let mut broker = hil_mqtt::broker::new(config);
+        let address = broker.start().await?;
+        record_broker(&recorder, &*broker, address, true);
+        let observer = Observer::connect("observer", address, recorder.clone()).await?;
+        observer.subscribe("#").await?;
+        for (name, board) in &boards {
+            board.enter(recorder.clone());
+            if let Some(tap) = context.taps.get(name) {
+                tap.open_route(Route { broker: address, recorder: recorder.clone() });
+            }
+        }
+        let begin = recorder.timeline().end();
+        let mark = Mark { cursor: begin, at: recorder.now() };
+        let (consumed, last_flash_written) = (BTreeSet::new(), BTreeMap::new());
+        Ok(Self {
+            context,
+            recorder,
+            boards,
+            broker,
+            address,
+            observer,
+            begin,
+            mark,
+            consumed,
+            last_flash_written,
+            late_subscribers: 0,
+            _fixed_port: fixed_port,
+        })
+    }
+
+    /// Faults end, pins are released, routes close, the broker stops, and the boards are given back.
+    pub(crate) async fn close(mut self) {
+        for (name, board) in &self.boards {
+            if let Some(tap) = self.context.taps.get(name) {
+                tap.close_route();
+            }
+            board.release_pins().await;
+        }
+        drop(self.observer);
+        self.broker.stop().await;
+        for board in self.boards.values() {
+            board.enter(self.recorder.timeline().recorder(None));
+        }
+    }
+
+    /// Cuts the power of every board: the run ends.
+    pub(crate) async fn make_safe(&mut self) {
+        for board in self.boards.values_mut() {
+            // A driver that fails here has said so on the timeline; there is nothing left to try.
+            let _ = board.power_off().await;
+        }
+    }
+
+    /// A board of this scenario.
+    ///
+    /// # Errors
+    /// When the bench has no board of that name.
+    pub fn board(&mut self, name: &str) -> Result<&mut Board, StepError> {
+        let known: Vec<String> = self.boards.keys().cloned().collect();
+        match self.boards.get_mut(name) {
+            Some(board) => Ok(&mut *board),
+            None => Err(unknown("board", name, known.iter().map(String::as_str))),
+        }
+    }
+
+    /// Whether a board's rails are on.
+    #[must_use]
+    pub fn is_powered(&self, name: &str) -> bool {
+        self.boards.get(name).is_some_and(|board| board.is_powered())
+    }
+
+    /// A firmware of the bench file.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn firmware(&self, name: &str) -> Result<hil_config::Firmware, StepError> {
+        let config = self.context.bench.config();
+        let known = || config.firmware.keys().map(hil_config::FirmwareName::as_str);
+        config.firmware(name).cloned().ok_or_else(|| unknown("firmware", name, known()))
+    }
+
+    /// Faults of a board's network.
+    ///
+    /// # Errors
+    /// When the bench has no board of that name.
+    pub fn network(&self, board: &str) -> Result<&Control, StepError> {
+        let known = || self.boards.keys().map(String::as_str);
+        let tap = self.context.taps.get(board).filter(|_| self.boards.contains_key(board));
+        tap.map(hil_mqtt::TapPort::control).ok_or_else(|| unknown("board", board, known()))
+    }
+
+    /// Where a board reaches its tap.
+    #[must_use]
+    pub fn tap_address(&self, board: &str) -> TapAddress {
+        self.context.tap_address(board)
+    }
+
+    /// The observer.
+    #[must_use]
+    pub fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Another observer, connected only now.
+    ///
+    /// # Errors
+    /// When the broker can't be reached.
+    pub async fn late_subscriber(&mut self) -> Result<(String, Observer), StepError> {
+        self.late_subscribers += 1;
+        let name = format!("late-{}", self.late_subscribers);
+        let observer = Observer::connect(&name, self.address, self.recorder.clone()).await?;
+        Ok((name, observer))
+    }
+
+    /// Records on behalf of this scenario.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The mark in force.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Sets the mark to this moment.
+    pub fn mark_now(&mut self) {
+        self.mark = Mark { cursor: self.recorder.timeline().end(), at: self.recorder.now() };
+    }
+
+    /// Sets the mark to a record: what comes after it matches.
+    pub fn mark_at(&mut self, event: &RunEvent) {
+        self.mark = Mark { cursor: Cursor::after(event), at: event.at };
+    }
+
+    /// Sets the mark to an earlier place in the timeline.
+    pub fn mark_from(&mut self, cursor: Cursor) {
+        let first = self.recorder.timeline().since(cursor).first().map(|event| event.at);
+        self.mark = Mark { cursor, at: first.unwrap_or_else(|| self.recorder.now()) };
+    }
+
+    /// Every record of this scenario so far.
+    #[must_use]
+    pub fn events(&self) -> Vec<Arc<RunEvent>> {
+        self.mine(self.begin)
+    }
+
+    /// Every record of this scenario since the mark.
+    #[must_use]
+    pub fn events_since_mark(&self) -> Vec<Arc<RunEvent>> {
+        self.mine(self.mark.cursor)
+    }
+
+    fn mine(&self, from: Cursor) -> Vec<Arc<RunEvent>> {
+        let mut events = self.recorder.timeline().since(from);
+        events.retain(|event| event.scenario == self.recorder.scenario());
+        events
+    }
+
+    /// The board's MQTT session as it stands.
+    #[must_use]
+    pub fn session(&self, board: &str) -> Session {
+        Session::of(board, self.events().iter().map(AsRef::as_ref))
+    }
+
+    /// The board's MQTT session as it stood at the mark.
+    #[must_use]
+    pub fn session_at_mark(&self, board: &str) -> Session {
+        let before = |event: &&Arc<RunEvent>| event.seq < self.mark.cursor.0;
+        Session::of(board, self.events().iter().filter(before).map(AsRef::as_ref))
+    }
+
+    /// The first record of this scenario after the mark, within a time of it, that `pick` takes and that no earlier
+    /// step has consumed. It is consumed.
+    pub async fn expect<T>(&mut self, within: Duration, pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
+        let until = self.mark.at + within;
+        let found = self.find(self.mark.cursor, until, pick).await;
+        found.map(|(seq, taken)| {
+            self.consumed.insert(seq);
+            taken
+        })
+    }
+
+    /// The first record after the mark and up to a moment that `pick` takes; nothing is consumed.
+    pub async fn watch<T>(&self, until: Stamp, pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
+        self.find(self.mark.cursor, until, pick).await.map(|(_, taken)| taken)
+    }
+
+    async fn find<T>(
+        &self,
+        from: Cursor,
+        until: Stamp,
+        mut pick: impl FnMut(&RunEvent) -> Option<T>,
+    ) -> Option<(u64, T)> {
+        let timeline = self.recorder.timeline();
+        let pick = |event: &RunEvent| {
+            let late = event.at > until;
+            let foreign = event.scenario != self.recorder.scenario() || self.consumed.contains(&event.seq);
+            if late || foreign {
+                return None;
+            }
+            pick(event).map(|taken| (event.seq, taken))
+        };
+        timeline.wait_for(from, self.instant(until), pick).await.ok()
+    }
+
+    /// Waits until a moment on the run's clock.
+    pub async fn wait_until(&self, moment: Stamp) {
+        tokio::time::sleep_until(self.instant(moment)).await;
+    }
+
+    fn instant(&self, stamp: Stamp) -> Instant {
+        self.recorder.timeline().epoch().instant(stamp)
+    }
+
+    /// When the broker may publish the will of a client with this keep alive.
+    #[must_use]
+    pub fn will_window(&self, keep_alive: Duration) -> WillWindow {
+        self.broker.will_window(keep_alive)
+    }
+
+    /// Stops the broker; the observer has noticed when this returns.
+    pub async fn stop_broker(&mut self) {
+        self.broker.stop().await;
+        record_broker(&self.recorder, &*self.broker, self.address, false);
+        self.observer.wait_for_loss().await;
+    }
+
+    /// Starts the broker again on its address; the observer is back when this returns.
+    ///
+    /// # Errors
+    /// When it does not start, or the observer can't connect.
+    pub async fn start_broker(&mut self) -> Result<(), StepError> {
+        self.broker.start().await?;
+        record_broker(&self.recorder, &*self.broker, self.address, true);
+        Ok(self.observer.reconnect().await?)
+    }
+
+    /// Publishes, and sets the mark to the moment at which the message was written towards the first board that is
+    /// subscribed to it, or to the publishing where none is.
+    ///
+    /// # Errors
+    /// When the broker does not take it.
+    pub async fn publish(&mut self, topic: &str, payload: Payload, qos: QoS, retain: bool) -> Result<(), StepError> {
+        let published = self.observer.publish(topic, payload.clone(), qos, retain).await?;
+        self.mark_at(&published);
+        if self.boards.keys().any(|board| self.is_delivered(board, topic)) {
+            /// A broker on this machine takes less than a millisecond; a busy one gets this long.
+            const PATIENCE: Duration = Duration::from_secs(1);
+            let delivery = |event: &RunEvent| crate::story::delivery(event, topic, &payload).then(|| event.clone());
+            if let Some(event) = self.watch(published.at + PATIENCE, delivery).await {
+                self.mark_at(&event);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_delivered(&self, board: &str, topic: &str) -> bool {
+        let silent = self.context.taps.get(board).is_none_or(|tap| tap.control().is_silent());
+        !silent && self.is_powered(board) && self.session(board).receives(topic)
+    }
+
+    /// Remembers what the latest flash of a board wrote.
+    pub(crate) fn note_flash(&mut self, board: &str, written: usize) {
+        self.last_flash_written.insert(board.to_owned(), written);
+    }
+
+    /// Bytes that the latest flash of a board wrote in this scenario.
+    #[must_use]
+    pub fn last_flash_written(&self, board: &str) -> Option<usize> {
+        self.last_flash_written.get(board).copied()
+    }
+
+    /// A negative step proves something only if the board could have spoken: it was connected all the time since the
+    /// mark, or it was silenced on purpose.
+    ///
+    /// # Errors
+    /// When it could not.
+    pub fn check_could_speak(&self, board: &str) -> Result<(), StepError> {
+        let silent = self.context.taps.get(board).is_some_and(|tap| tap.control().is_silent());
+        let stopped = !self.observer.is_connected();
+        if !self.is_powered(board) || silent || stopped {
+            return Ok(());
+        }
+        let ended = |event: &Arc<RunEvent>| match &event.what {
+            What::Connection { board: of, change, .. } if of == board => {
+                !matches!(change, hil_timeline::ConnectionChange::Opened)
+            }
+            _ => false,
+        };
+        if self.session(board).connected && !self.events_since_mark().iter().any(ended) {
+            return Ok(());
+        }
+        let message = format!("`{board}` was not connected all the time: that it said nothing proves nothing");
+        Err(StepError::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"))
+    }
+
+    /// A board whose power is cut must fall silent; one that goes on talking was not cut.
+    pub(crate) fn check_power_cuts(&self) -> Result<(), StepError> {
+        /// What was on its way when the rail went; a line without an end is captured 200 ms late.
+        const GRACE: Duration = Duration::from_millis(500);
+        let events = self.events();
+        for (name, _) in self.boards.iter().filter(|(_, board)| !board.is_powered()) {
+            let cut = events
+                .iter()
+                .rev()
+                .find(|event| matches!(&event.what, What::Power { board, on: false, .. } if board == name));
+            let Some(cut) = cut else { continue };
+            let talk = events.iter().find(|event| event.at > cut.at + GRACE && talks(event, name));
+            if let Some(talk) = talk {
+                let after = talk.at.since(cut.at).as_secs_f64();
+                let message = format!("the power of `{name}` was cut, but it went on talking {after:.2} s later");
+                return Err(StepError::errored(message)
+                    .with_details([crate::story::show(talk, self.mark.at)])
+                    .with_hint("is it powered through its UART lines or a second supply?"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn talks(event: &RunEvent, name: &str) -> bool {
+    match &event.what {
+        What::Console { board, .. } => board == name,
+        What::Packet { board, direction: Direction::FromBoard, .. } => board == name,
+        _ => false,
+    }
+}
+
+fn record_broker(recorder: &Recorder, broker: &dyn Broker, address: std::net::SocketAddr, running: bool) {
+    let kind = broker.kind().to_owned();
+    recorder.record(What::Broker { kind, running, address: address.to_string() });
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StepError {
+    let known: Vec<_> = known.collect();
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => format!("this scenario has no {what}"),
+        None => format!("there are `{}`", known.join("`, `")),
+    };
+    StepError::errored(format!("there is no {what} `{name}` on this bench")).with_hint(hint)
+}

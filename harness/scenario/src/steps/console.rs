@@ -1,0 +1,97 @@
+//! What a board's console says.
+
+use std::time::Duration;
+
+use cucumber::then;
+use hil_mqtt::TextPattern;
+use hil_timeline::{Finding, Payload, RunEvent, Stamp, What};
+
+use super::{pattern, seconds};
+use crate::error::StepError;
+use crate::parameters::Span;
+use crate::story::{last_words, show};
+use crate::world::HilWorld;
+
+#[then(expr = "the console of {string} shows {string} within {span}")]
+async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) -> Result<(), StepError> {
+    let wanted = pattern(&text)?;
+    let stage = world.stage()?;
+    stage.board(&board)?;
+    let matches = |line: &str| match &wanted {
+        TextPattern::Exact(text) => line.contains(text),
+        TextPattern::Matching(_) => wanted.matches(&Payload::from(line)),
+    };
+    let pick = |event: &RunEvent| match &event.what {
+        What::Console { board: of, line } if *of == board && matches(line) => Some(Ok(())),
+        What::ConsoleLost { board: of } if *of == board => Some(Err(())),
+        _ => None,
+    };
+    match stage.expect(within.0, pick).await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(())) => Err(StepError::errored(format!("the serial port of `{board}` vanished"))),
+        None => {
+            let message = format!("the console of `{board}` did not show {wanted} within {}", seconds(within.0));
+            Err(StepError::failed(message).with_details(last_words(stage, &board)))
+        }
+    }
+}
+
+fn found(event: &RunEvent, board: &str, wanted: Finding) -> Option<Stamp> {
+    match &event.what {
+        What::Found { board: of, finding, .. } if of == board && *finding == wanted => Some(event.at),
+        _ => None,
+    }
+}
+
+#[then(expr = "{string} reboots once within {span}")]
+async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+    const SETTLE: Duration = Duration::from_secs(1);
+    let stage = world.stage()?;
+    stage.board(&board)?;
+    let Some(at) = stage.expect(within.0, |event| found(event, &board, Finding::Boot)).await else {
+        let message = format!("`{board}` did not reboot within {}", seconds(within.0));
+        return Err(StepError::failed(message).with_details(last_words(stage, &board)));
+    };
+    let again = stage.watch(at + SETTLE, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
+    match again {
+        None => Ok(()),
+        Some(event) => {
+            let message = format!("`{board}` rebooted more than once");
+            let again = format!("again: {}", show(&event, stage.mark().at));
+            Err(StepError::failed(message).with_details(std::iter::once(again).chain(last_words(stage, &board))))
+        }
+    }
+}
+
+#[then(expr = "{string} does not reboot for {span}")]
+async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.board(&board)?;
+    let until = stage.mark().at + span.0;
+    let pick = |event: &RunEvent| match &event.what {
+        What::ConsoleLost { board: of } if *of == board => Some(None),
+        _ => found(event, &board, Finding::Boot).map(|_| Some(event.clone())),
+    };
+    match stage.watch(until, pick).await {
+        None => Ok(()),
+        Some(None) => {
+            Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
+        }
+        Some(Some(event)) => {
+            let message = format!("`{board}` rebooted, which it should not for {}", seconds(span.0));
+            let came = format!("came: {}", show(&event, stage.mark().at));
+            Err(StepError::failed(message).with_details(std::iter::once(came).chain(last_words(stage, &board))))
+        }
+    }
+}
+
+#[then(expr = "{string} boot-loops within {span}")]
+async fn boot_loops(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.board(&board)?;
+    if stage.expect(within.0, |event| found(event, &board, Finding::BootLoop)).await.is_some() {
+        return Ok(());
+    }
+    let message = format!("`{board}` did not boot-loop within {}", seconds(within.0));
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}

@@ -1,0 +1,77 @@
+//! Tells what happened instead of what was expected.
+
+use std::sync::Arc;
+
+use hil_timeline::{Direction, Packet, Payload, RunEvent, Stamp, What};
+
+use crate::stage::Stage;
+
+/// One record for people, with its distance from the mark.
+pub(crate) fn show(event: &RunEvent, mark: Stamp) -> String {
+    let what = match &event.what {
+        What::Packet { packet, direction, .. } => match direction {
+            Direction::FromBoard => packet.to_string(),
+            Direction::ToBoard => format!("{packet} (to the board)"),
+        },
+        What::Console { line, .. } => format!("`{line}`"),
+        What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
+        What::Observed { topic, payload, .. } => format!("`{payload}` on `{}`", topic.escape_debug()),
+        What::Pin { pin, on, .. } => format!("pin `{pin}` {}", if *on { "on" } else { "off" }),
+        other => format!("{other:?}"),
+    };
+    format!("{what} at {:+.2} s", event.at.seconds_from(mark))
+}
+
+/// Whether a record is the delivery of a message towards a board.
+pub(crate) fn delivery(event: &RunEvent, topic: &str, payload: &Payload) -> bool {
+    matches!(&event.what, What::Packet { direction: Direction::ToBoard, packet: Packet::Publish { topic: t, payload: p, .. }, .. }
+        if t == topic && p == payload)
+}
+
+/// A message that a board published: its topic and payload.
+pub(crate) fn published_by<'a>(event: &'a RunEvent, name: &str) -> Option<(&'a str, &'a Payload)> {
+    match &event.what {
+        What::Packet {
+            board, direction: Direction::FromBoard, packet: Packet::Publish { topic, payload, .. }, ..
+        } if board == name => Some((topic, payload)),
+        _ => None,
+    }
+}
+
+/// What the board said last: packet and console line.
+pub(crate) fn last_words(stage: &Stage, board: &str) -> Vec<String> {
+    let (events, mark) = (stage.events(), stage.mark().at);
+    let last = |wanted: &dyn Fn(&What) -> bool| {
+        let found = events.iter().rev().find(|event| event.what.board() == Some(board) && wanted(&event.what));
+        found.map_or_else(|| "none".to_owned(), |event| show(event, mark))
+    };
+    let mut words = vec![
+        format!("last packet: {}", last(&|what| matches!(what, What::Packet { .. }))),
+        format!("last console line: {}", last(&|what| matches!(what, What::Console { .. }))),
+    ];
+    words.extend(trouble(&events, board, mark));
+    words
+}
+
+/// What the console's detectors found wrong since the mark.
+fn trouble(events: &[Arc<RunEvent>], board: &str, mark: Stamp) -> Option<String> {
+    use hil_timeline::Finding;
+    let bad = events.iter().rev().find(|event| match &event.what {
+        What::Found { board: of, finding, .. } => {
+            of == board && event.at >= mark && !matches!(finding, Finding::AppStarted)
+        }
+        _ => false,
+    })?;
+    Some(format!("the console told of {}", show(bad, mark)))
+}
+
+/// The message since the mark that came closest to a wanted one.
+pub(crate) fn closest_message(stage: &Stage, board: &str, topic: &str) -> String {
+    let (events, mark) = (stage.events_since_mark(), stage.mark().at);
+    let published = || events.iter().rev().filter(|event| published_by(event, board).is_some());
+    let on_topic = published().find(|event| published_by(event, board).is_some_and(|(t, _)| t == topic));
+    match on_topic.or_else(|| published().next()) {
+        Some(event) => format!("closest: {}", show(event, mark)),
+        None => "closest: nothing published since then".to_owned(),
+    }
+}

@@ -1,0 +1,39 @@
+//! The World that steps work on.
+
+use std::sync::Arc;
+
+use hil_timeline::{Recorder, Verdict};
+use tokio::time::Instant;
+
+use crate::context::RunContext;
+use crate::error::StepError;
+use crate::stage::Stage;
+
+/// One scenario's World: its stage, and how its steps went.
+#[derive(Debug, Default, cucumber::World)]
+pub struct HilWorld {
+    pub(crate) inner: Option<Scene>,
+}
+
+/// What the runner keeps about a scenario.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    pub(crate) context: Arc<RunContext>,
+    pub(crate) recorder: Recorder,
+    pub(crate) stage: Result<Stage, StepError>,
+    pub(crate) steps_done: usize,
+    pub(crate) verdict: Verdict,
+    pub(crate) failure: Option<StepError>,
+    pub(crate) deadline: Instant,
+}
+
+impl HilWorld {
+    /// The stage of this scenario: its boards, broker, observer and timeline.
+    ///
+    /// # Errors
+    /// When the stage could not be set; the error says why.
+    pub fn stage(&mut self) -> Result<&mut Stage, StepError> {
+        let scene = self.inner.as_mut().ok_or_else(|| StepError::errored("the step runs outside of `hil`"))?;
+        scene.stage.as_mut().map_err(|error| error.clone())
+    }
+}
