@@ -249,6 +249,23 @@ impl Board {
         Ok(from)
     }
 
+    /// Resets the chip into its ROM loader and leaves it there.
+    ///
+    /// # Errors
+    /// When the driver fails.
+    pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
+        self.device.reset(ResetInto::Loader).await?;
+        self.scope.record(|board| What::Reset { board, how: "into its loader".to_owned() });
+        Ok(())
+    }
+
+    /// Leaves the port to others: nothing is captured until the board is reset or powered on again.
+    pub async fn close_console(&mut self) {
+        if let Some(console) = self.console.take() {
+            console.stop().await;
+        }
+    }
+
     fn expect_boot(&self) {
         self.detector.lock().unwrap_or_else(PoisonError::into_inner).expect_boot();
     }
@@ -265,9 +282,7 @@ impl Board {
 
     /// Hands the port to the flasher and takes it back.
     async fn write(&mut self, firmware: &str, regions: &[Region], rung: Rung) -> Result<Flashed, BenchError> {
-        if let Some(console) = self.console.take() {
-            console.stop().await;
-        }
+        self.close_console().await;
         self.device.reset(ResetInto::Loader).await?;
         let port = self.port().ok_or_else(|| BenchError::PortVanished { board: self.name().to_owned() })?;
         let (scope, name) = (self.scope.clone(), firmware.to_owned());

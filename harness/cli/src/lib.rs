@@ -1,1 +1,34 @@
-//! Hardware-in-the-loop tests for ESP boards that speak MQTT
+//! Hardware-in-the-loop tests for ESP boards that speak MQTT: the library face of the `hil` program.
+//!
+//! A crate that wants steps of its own writes them on [`HilWorld`] with cucumber's attributes and runs its features
+//! from a test target without a harness:
+//!
+//! ```no_run
+//! // tests/features.rs, with `[[test]] name = "features" harness = false` in Cargo.toml
+//! use hil::cucumber::then;
+//! use hil::{HilWorld, StepError};
+//!
+//! #[then(expr = "{string} is called a lamp")]
+//! fn is_called_a_lamp(_world: &mut HilWorld, board: String) -> Result<(), StepError> {
+//!     if board.starts_with("lamp") { Ok(()) } else { Err(StepError::failed(format!("it is called `{board}`"))) }
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     hil::test_features("features")
+//! }
+//! ```
+
+mod args;
+mod commands;
+mod exit_code;
+mod folder;
+mod reporter;
+mod session;
+mod test_target;
+
+pub use args::{Cli, main};
+pub use exit_code::ExitCode;
+pub use test_target::test_features;
+
+pub use hil_scenario::{HilWorld, Mark, OnOff, Span, Stage, StepError, cucumber};
+pub use hil_timeline as timeline;

@@ -29,7 +29,13 @@ pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
     lines.push(format!("{word}: {message}"));
     lines.extend(details.iter().map(|detail| format!("  {detail}")));
     lines.extend(hint.iter().map(|hint| format!("hint: {hint}")));
-    lines
+    lines.iter().map(|line| inert(line)).collect()
+}
+
+/// What a device says must not steer a terminal: control characters are shown, not sent.
+fn inert(line: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    line.chars().map(shown).collect()
 }
 
 /// The run in one line: `3 passed, 1 failed in 12.3 s on simulated boards`.

@@ -123,6 +123,19 @@ impl Plan {
         self.features.iter().map(|feature| scenarios(feature).count()).sum()
     }
 
+    /// Keeps the scenarios that `wanted` takes by the names of feature and scenario.
+    pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) {
+        for feature in &mut self.features {
+            let name = feature.name.clone();
+            feature.scenarios.retain(|scenario| wanted(&name, &scenario.name));
+            for rule in &mut feature.rules {
+                rule.scenarios.retain(|scenario| wanted(&name, &scenario.name));
+            }
+            feature.rules.retain(|rule| !rule.scenarios.is_empty());
+        }
+        self.features.retain(|feature| scenarios(feature).next().is_some());
+    }
+
     /// Path, line, feature and name of each scenario.
     #[must_use]
     pub fn list(&self) -> Vec<(PathBuf, usize, String, String)> {

@@ -69,7 +69,8 @@ impl Timeline {
     /// A timeline that is kept in memory only.
     #[must_use]
     pub fn in_memory(epoch: Epoch) -> Self {
-        Self::build(epoch, None)
+        let record = Mutex::new(Record { events: Vec::new(), log: None });
+        Self { inner: Arc::new(Inner { epoch, record, length: watch::Sender::new(0) }) }
     }
 
     /// A timeline that is also appended to a new file.
@@ -77,12 +78,21 @@ impl Timeline {
     /// # Errors
     /// When the file exists or can't be made.
     pub fn in_file(epoch: Epoch, path: &Path) -> std::io::Result<Self> {
-        Ok(Self::build(epoch, Some(EventLog::create(path)?)))
+        let timeline = Self::in_memory(epoch);
+        timeline.write_to(path)?;
+        Ok(timeline)
     }
 
-    fn build(epoch: Epoch, log: Option<EventLog>) -> Self {
-        let record = Mutex::new(Record { events: Vec::new(), log });
-        Self { inner: Arc::new(Inner { epoch, record, length: watch::Sender::new(0) }) }
+    /// Appends to a new file from now on; what was recorded before is written first.
+    ///
+    /// # Errors
+    /// When the file exists or can't be made.
+    pub fn write_to(&self, path: &Path) -> std::io::Result<()> {
+        let mut log = EventLog::create(path)?;
+        let mut record = self.lock();
+        record.events.iter().for_each(|event| log.append(event));
+        record.log = Some(log);
+        Ok(())
     }
 
     /// The run's clock.

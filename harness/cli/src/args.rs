@@ -1,0 +1,231 @@
+//! Arguments, resolved once; and what each command does with them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::exit_code::ExitCode;
+
+/// Hardware-in-the-loop tests for ESP boards that speak MQTT.
+#[derive(Debug, Parser)]
+#[command(name = "hil", version, about, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// When to colour the output; `NO_COLOR` turns it off as well
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    color: ColorChoice,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  hil run                                all features on the bench of this folder, or on the virtual bench
+  hil run features/lamp --name toggles   the scenarios of a folder whose name contains `toggles`
+  hil virtual                            bring the virtual bench up and hold it until Ctrl-C
+  hil steps                              every step with an example
+
+Exit codes: 0 passed, 4 nothing ran, 96 set-up error, 100 failed, 102 bench error, 130 aborted.";
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColorChoice {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run features
+    Run(RunArgs),
+    /// Flash a board and boot it
+    Flash(FlashArgs),
+    /// Bring the virtual bench up and hold it until Ctrl-C
+    Virtual(VirtualArgs),
+    /// Print every step with an example
+    Steps(FormatArgs),
+    /// Check features without running them
+    Lint(SelectArgs),
+    /// Write the reports of a run folder anew
+    Report(ReportArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Where the bench is described.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BenchArgs {
+    /// Bench file; without it, `HIL_BENCH`, else the built-in virtual bench
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bench: Option<PathBuf>,
+}
+
+/// Which scenarios.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SelectArgs {
+    /// Feature files or folders [default: features]
+    #[arg(value_name = "FEATURES")]
+    pub(crate) features: Vec<PathBuf>,
+
+    /// Tag expression, such as `@wifi and not @slow`
+    #[arg(long, value_name = "EXPR")]
+    pub(crate) tags: Option<String>,
+
+    /// Regular expression on the scenario's name
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) name: Option<String>,
+}
+
+/// How to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct FormatArgs {
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil run
+  hil run features/lamp/power.feature --bench bench.toml
+  hil run --tags 'not @slow' --out /tmp/nightly
+  hil run --list
+
+Scenarios tagged @opt-in run only when they are asked for: by path, by tag or by name.
+A scenario tagged @requires:NAME is skipped where no board has that name, kind or tag.
+Reports are written to target/hil/<time>-<id>/; target/hil/latest points at the newest.")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+
+    /// Run folder; it must not hold a run yet
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// List the scenarios that would run, and run nothing
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// Longest time for a step beyond the durations it names
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub(crate) step_deadline: Duration,
+
+    /// Longest time for a scenario
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
+    pub(crate) scenario_deadline: Duration,
+
+    /// Longest time for the run; keep it shorter than the CI job's
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) deadline: Option<Duration>,
+
+    /// Print failures and the summary only
+    #[arg(long, short, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Print each step, and with -vv each packet and console line
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  hil flash lamp --firmware lamp")]
+pub(crate) struct FlashArgs {
+    /// Board, as the bench file calls it
+    pub(crate) board: String,
+
+    /// Firmware, as the bench file calls it [default: the board's own]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) firmware: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  hil virtual --loader lamp
+  esptool --port /dev/pts/N --before no-reset --after no-reset flash-id
+
+While it is up, lines on its standard input are commands: reset BOARD, loader BOARD, power BOARD on|off, quit.")]
+pub(crate) struct VirtualArgs {
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+
+    /// Leave this board in its ROM loader, for esptool
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) loader: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReportArgs {
+    /// Run folder
+    #[arg(default_value = "target/hil/latest")]
+    pub(crate) run: PathBuf,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  hil completions bash > ~/.local/share/bash-completion/completions/hil")]
+pub(crate) struct CompletionsArgs {
+    /// Shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    hil_config::parse_duration(text).map_err(|error| format!("{error}; {}", hil_config::DurationError::HINT))
+}
+
+/// Runs the program on the arguments of this process.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { ExitCode::Setup } else { ExitCode::Passed };
+            // A terminal that is gone has nobody to tell.
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    match cli.color {
+        ColorChoice::Auto => {}
+        ColorChoice::Always => set_colors(true),
+        ColorChoice::Never => set_colors(false),
+    }
+    let code = match cli.command {
+        Command::Run(args) => commands::run::run(args),
+        Command::Flash(args) => commands::flash::flash(&args),
+        Command::Virtual(args) => commands::virtual_bench::hold(&args),
+        Command::Steps(args) => commands::steps::print(&args),
+        Command::Lint(args) => commands::lint::lint(&args),
+        Command::Report(args) => commands::report::report(&args),
+        Command::Completions(args) => commands::completions::print(&args),
+    };
+    code.into()
+}
+
+fn set_colors(on: bool) {
+    console::set_colors_enabled(on);
+    console::set_colors_enabled_stderr(on);
+}

@@ -1,0 +1,90 @@
+//! `hil flash`.
+
+use hil_bench::Booted;
+use hil_config::Bench;
+use hil_scenario::{Limits, RunContext};
+use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
+
+use super::{Message, say, set_up_failed, warn};
+use crate::args::FlashArgs;
+use crate::exit_code::ExitCode;
+use crate::reporter::{Detail, Reporter};
+use crate::session;
+
+pub(crate) fn flash(args: &FlashArgs) -> ExitCode {
+    let bench = match Bench::choose(args.bench.bench.clone()) {
+        Ok(bench) => bench,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let Ok(runtime) = session::runtime() else {
+        return set_up_failed(&Message("the system gives no threads".to_owned()), None);
+    };
+    let code = runtime.block_on(flash_in(args, bench));
+    runtime.shutdown_background();
+    code
+}
+
+async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
+    let firmware = match choose(args, &bench) {
+        Ok(firmware) => firmware,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let abort = match session::abort_on_signals(None) {
+        Ok(abort) => abort,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let timeline = Timeline::in_memory(Epoch::start());
+    let context = match RunContext::open(bench, timeline.clone(), Limits::default(), abort).await {
+        Ok(context) => context,
+        Err(error) => return set_up_failed(&error, session::hint(&error)),
+    };
+    let reporter = tokio::spawn(Reporter::new(Detail::Normal).follow(timeline.follow(Cursor::default())));
+    let Some(mut board) = context.bench().lock(&args.board).await else { return ExitCode::Setup };
+    let tap = context.tap_address(&args.board);
+    let result = tokio::select! {
+        result = board.run_firmware(&firmware, &tap) => Some(result),
+        () = context.aborted() => None,
+    };
+    // A driver that fails here has said so; there is nothing left to try.
+    let _ = board.power_off().await;
+    timeline.record(None, What::RunFinished { exit_code: 0 });
+    let _ = reporter.await;
+    match result {
+        None => ExitCode::Aborted,
+        Some(Err(error)) => {
+            set_up_failed(&error, error.hint());
+            ExitCode::Errored
+        }
+        Some(Ok(Booted::Refused { reason })) => {
+            warn(format!("failed: the firmware `{}` does not run on `{}`: {reason}", firmware.name, args.board));
+            ExitCode::Failed
+        }
+        Some(Ok(Booted::Running)) => {
+            say(done(&timeline, &args.board, firmware.name.as_str()));
+            ExitCode::Passed
+        }
+    }
+}
+
+fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Message> {
+    let boards = || bench.boards.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
+    let board = bench.board(&args.board).ok_or_else(|| {
+        Message(format!("there is no board `{}` on this bench (there are `{}`)", args.board, boards()))
+    })?;
+    let name = args.firmware.clone().or_else(|| board.firmware.as_ref().map(ToString::to_string));
+    let name = name.ok_or_else(|| Message(format!("board `{}` names no firmware: use `--firmware`", args.board)))?;
+    let known = || bench.firmware.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
+    let firmware = bench.firmware(&name).cloned();
+    firmware.ok_or_else(|| Message(format!("there is no firmware `{name}` on this bench (there are `{}`)", known())))
+}
+
+fn done(timeline: &Timeline, board: &str, firmware: &str) -> String {
+    let flashed = timeline.since(Cursor::default()).into_iter().rev().find_map(|event| match &event.what {
+        What::Flash { flash: FlashPhase::Finished { written, skipped, took_ms }, .. } => {
+            Some((*written, *skipped, *took_ms))
+        }
+        _ => None,
+    });
+    let (written, skipped, took_ms) = flashed.unwrap_or_default();
+    format!("`{firmware}` runs on `{board}`: {written} bytes written, {skipped} already there, {took_ms} ms")
+}

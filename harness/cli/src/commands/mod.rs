@@ -1,0 +1,44 @@
+//! One file per command.
+
+pub(crate) mod completions;
+pub(crate) mod flash;
+pub(crate) mod lint;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod steps;
+pub(crate) mod virtual_bench;
+
+use std::error::Error;
+
+use crate::exit_code::ExitCode;
+
+/// Writes a line to standard output. A reader that is gone (`hil steps | head`) is no error.
+pub(crate) fn say(line: impl AsRef<str>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
+}
+
+/// Writes a line to standard error.
+pub(crate) fn warn(line: impl AsRef<str>) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
+}
+
+/// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.
+pub(crate) fn set_up_failed(error: &dyn Error, hint: Option<String>) -> ExitCode {
+    warn(format!("{} {error}", console::style("error:").red().bold().for_stderr()));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        warn(format!("Caused by: {error}"));
+        cause = error.source();
+    }
+    if let Some(hint) = hint {
+        warn(format!("{} {hint}", console::style("hint:").cyan().for_stderr()));
+    }
+    ExitCode::Setup
+}
+
+/// An error that is only a text.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Message(pub(crate) String);

@@ -1,0 +1,161 @@
+//! `hil run`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_config::Bench;
+use hil_report::{RunSummary, summary_line, write_reports};
+use hil_scenario::{Limits, Plan, RunContext};
+use hil_timeline::{Cursor, Epoch, SCHEMA, Timeline, What};
+
+use super::{Message, say, set_up_failed};
+use crate::args::{Format, RunArgs};
+use crate::exit_code::ExitCode;
+use crate::folder;
+use crate::reporter::{Detail, Reporter};
+use crate::session;
+
+pub(crate) fn run(args: RunArgs) -> ExitCode {
+    let plan = match read_plan(&args) {
+        Ok(plan) => plan,
+        Err(code) => return code,
+    };
+    if args.list {
+        list(&plan);
+        return ExitCode::Passed;
+    }
+    let bench = match Bench::choose(args.bench.bench.clone()) {
+        Ok(bench) => bench,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let settings = Settings {
+        out: args.out,
+        limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
+        deadline: args.deadline,
+        detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
+    };
+    let json = args.format.format == Format::Json;
+    match execute(plan, bench, &settings, !json) {
+        Err(code) => code,
+        Ok((run, code)) => {
+            if json && let Ok(text) = serde_json::to_string(&run) {
+                say(text);
+            }
+            code
+        }
+    }
+}
+
+fn read_plan(args: &RunArgs) -> Result<Plan, ExitCode> {
+    let filter = session::filter(&args.select).map_err(|error| set_up_failed(&error, None))?;
+    let plan = Plan::read(&session::feature_paths(&args.select.features), &filter);
+    let plan = plan.map_err(|error| {
+        let hint =
+            args.select.features.is_empty().then(|| "run it where a folder `features` is, or name one".to_owned());
+        let unreadable = matches!(error, hil_scenario::PlanError::Unreadable { .. });
+        set_up_failed(&error, hint.filter(|_| unreadable))
+    })?;
+    if plan.count() == 0 { Err(session::nothing_matches()) } else { Ok(plan) }
+}
+
+fn list(plan: &Plan) {
+    for (path, line, _, name) in plan.list() {
+        say(format!("{}:{line}  {name}", path.display()));
+    }
+}
+
+/// How to run, apart from what.
+pub(crate) struct Settings {
+    pub(crate) out: Option<std::path::PathBuf>,
+    pub(crate) limits: Limits,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) detail: Detail,
+}
+
+/// Runs a plan on a bench, writes the run folder, and tells of it.
+pub(crate) fn execute(
+    plan: Plan,
+    bench: Bench,
+    settings: &Settings,
+    tell: bool,
+) -> Result<(RunSummary, ExitCode), ExitCode> {
+    let runtime = session::runtime().map_err(|error| set_up_failed(&error, None))?;
+    let result = runtime.block_on(execute_in(plan, bench, settings, tell));
+    // Threads that flash or read may block; nothing waits for them.
+    runtime.shutdown_background();
+    result
+}
+
+async fn execute_in(
+    plan: Plan,
+    bench: Bench,
+    settings: &Settings,
+    tell: bool,
+) -> Result<(RunSummary, ExitCode), ExitCode> {
+    let abort = session::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
+    let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
+    let timeline = Timeline::in_memory(Epoch::start());
+    // Ports and boards first: a run that can't begin leaves no folder.
+    let context = RunContext::open(bench, timeline.clone(), settings.limits, abort).await;
+    let context = Arc::new(context.map_err(|error| set_up_failed(&error, session::hint(&error)))?);
+    let folder = open_folder(settings.out.as_deref(), &timeline)?;
+    timeline.record(
+        None,
+        What::RunStarted {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            unix_ms: u64::try_from(folder::now().as_millis()).unwrap_or(u64::MAX),
+            bench: name,
+            broker,
+            boards: context.bench().infos(),
+            scenarios: plan.count(),
+        },
+    );
+    let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
+    run_to_the_end(&context, plan).await;
+    let counts = timeline.since(Cursor::default()).into_iter().collect::<RunSummary>().counts();
+    let code = if context.is_aborted() { ExitCode::Aborted } else { ExitCode::of(&counts) };
+    timeline.record(None, What::RunFinished { exit_code: code.code() });
+    // The reporter ends with that event; if it panicked, the reports still stand.
+    let _ = reporter.await;
+    finish(&folder, &timeline, code, tell)
+}
+
+fn open_folder(asked: Option<&Path>, timeline: &Timeline) -> Result<std::path::PathBuf, ExitCode> {
+    let failed = |what: String, error: std::io::Error| {
+        let hint = "choose another folder with `--out`".to_owned();
+        set_up_failed(&Message(format!("{what}: {error}")), Some(hint))
+    };
+    let folder = folder::create(asked).map_err(|error| failed("can't make the run folder".to_owned(), error))?;
+    let log = folder.join("events.jsonl");
+    timeline.write_to(&log).map_err(|error| failed(format!("can't write `{}`", log.display()), error))?;
+    Ok(folder)
+}
+
+/// Runs the plan. After an abort everything has this long to end in order; then the boards are made safe all the same.
+async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan) {
+    const GRACE: Duration = Duration::from_millis(1500);
+    let expired = async {
+        context.aborted().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = hil_scenario::run(Arc::clone(context), plan) => {}
+        () = expired => context.bench().make_safe().await,
+    }
+}
+
+fn finish(folder: &Path, timeline: &Timeline, code: ExitCode, tell: bool) -> Result<(RunSummary, ExitCode), ExitCode> {
+    if let Some(failure) = timeline.write_failure() {
+        let message = Message(format!("the events of this run could not be written: {failure}"));
+        return Err(set_up_failed(&message, Some("is the disk full?".to_owned())));
+    }
+    let run = write_reports(folder).map_err(|error| set_up_failed(&error, None))?;
+    if tell {
+        say("");
+        say(summary_line(&run));
+        say(format!("reports: {}", folder.display()));
+    }
+    Ok((run, code))
+}

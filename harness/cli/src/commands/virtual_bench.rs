@@ -1,0 +1,175 @@
+//! `hil virtual`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hil_bench::{Booted, LockedBoard};
+use hil_config::Bench;
+use hil_mqtt::{Broker, Route};
+use hil_scenario::{Limits, RunContext};
+use hil_timeline::{Cursor, Epoch, Timeline, What};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::{Message, say, set_up_failed, warn};
+use crate::args::VirtualArgs;
+use crate::exit_code::ExitCode;
+use crate::reporter::{Detail, Reporter};
+use crate::session;
+
+pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
+    let bench = match Bench::choose(args.bench.bench.clone()) {
+        Ok(bench) => bench,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let Ok(runtime) = session::runtime() else {
+        return set_up_failed(&Message("the system gives no threads".to_owned()), None);
+    };
+    let code = runtime.block_on(hold_in(args, bench));
+    // A thread may wait for standard input for ever.
+    runtime.shutdown_background();
+    code
+}
+
+/// The bench while it is up.
+struct Held {
+    context: Arc<RunContext>,
+    broker: Box<dyn Broker>,
+    boards: BTreeMap<String, LockedBoard>,
+}
+
+async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
+    if let Some(unknown) = args.loader.iter().find(|name| bench.board(name).is_none()) {
+        return set_up_failed(&Message(format!("there is no board `{unknown}` on this bench")), None);
+    }
+    let abort = match session::abort_on_signals(None) {
+        Ok(abort) => abort,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let timeline = Timeline::in_memory(Epoch::start());
+    let mut broker = hil_mqtt::broker::new(&bench.broker);
+    let context = match RunContext::open(bench, timeline.clone(), Limits::default(), abort).await {
+        Ok(context) => Arc::new(context),
+        Err(error) => return set_up_failed(&error, session::hint(&error)),
+    };
+    let address = match broker.start().await {
+        Ok(address) => address,
+        Err(error) => return set_up_failed(&error, Some(error.hint())),
+    };
+    let reporter = tokio::spawn(Reporter::new(Detail::Normal).follow(timeline.follow(Cursor::default())));
+    let mut held = Held { context, broker, boards: BTreeMap::new() };
+    let watched = Arc::clone(&held.context);
+    let up = tokio::select! {
+        up = held.bring_up(args, address, &timeline) => up,
+        () = watched.aborted() => Ok(()),
+    };
+    timeline.record(None, What::RunFinished { exit_code: 0 });
+    let _ = reporter.await;
+    let code = match up {
+        Err(code) => code,
+        Ok(()) => {
+            held.show(address);
+            held.obey().await;
+            ExitCode::Passed
+        }
+    };
+    held.take_down().await;
+    code
+}
+
+impl Held {
+    async fn bring_up(
+        &mut self,
+        args: &VirtualArgs,
+        broker: std::net::SocketAddr,
+        timeline: &Timeline,
+    ) -> Result<(), ExitCode> {
+        let names: Vec<String> = self.context.bench().config().boards.keys().map(ToString::to_string).collect();
+        for name in names {
+            if let Some(tap) = self.context.tap(&name) {
+                tap.open_route(Route { broker, recorder: timeline.recorder(None) });
+            }
+            let Some(mut board) = self.context.bench().lock(&name).await else { continue };
+            if let Err(error) = self.start(&mut board, args).await {
+                return Err(set_up_failed(&error, error.hint()));
+            }
+            self.boards.insert(name, board);
+        }
+        Ok(())
+    }
+
+    async fn start(&self, board: &mut LockedBoard, args: &VirtualArgs) -> Result<(), hil_bench::BenchError> {
+        let name = board.name().to_owned();
+        let tap = self.context.tap_address(&name);
+        let firmware = board.config().firmware.clone();
+        let firmware = firmware.and_then(|firmware| self.context.bench().config().firmware(firmware.as_str()).cloned());
+        match firmware {
+            None => board.power_on().await?,
+            Some(firmware) => {
+                if let Booted::Refused { reason } = board.run_firmware(&firmware, &tap).await? {
+                    warn(format!("warning: the firmware `{}` does not run on `{name}`: {reason}", firmware.name));
+                }
+            }
+        }
+        if args.loader.contains(&name) {
+            board.enter_loader().await?;
+        }
+        // The port is for whoever wants to look.
+        board.close_console().await;
+        Ok(())
+    }
+
+    fn show(&self, broker: std::net::SocketAddr) {
+        say(format!("broker     {broker}"));
+        for (name, board) in &self.boards {
+            let port = board.port().map_or_else(|| "no port".to_owned(), |port| port.display().to_string());
+            let tap = self.context.tap_address(name);
+            say(format!("{name:<10} port {port}, tap {}:{}", tap.host, tap.port));
+        }
+        say("up; Ctrl-C ends it. Commands: reset BOARD, loader BOARD, power BOARD on|off, quit");
+    }
+
+    /// Obeys lines on standard input until `quit` or Ctrl-C. Its end is no command: a service has none.
+    async fn obey(&mut self) {
+        let mut lines = BufReader::new(tokio::io::stdin()).lines();
+        let mut open = true;
+        loop {
+            let context = Arc::clone(&self.context);
+            let line = tokio::select! {
+                () = context.aborted() => return,
+                line = lines.next_line(), if open => line,
+            };
+            match line {
+                Ok(Some(line)) if line.trim() == "quit" => return,
+                Ok(Some(line)) => match self.command(&line).await {
+                    Ok(done) => say(done),
+                    Err(error) => warn(format!("error: {error}")),
+                },
+                Ok(None) | Err(_) => open = false,
+            }
+        }
+    }
+
+    async fn command(&mut self, line: &str) -> Result<String, Box<dyn std::error::Error>> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let usage = || Message("expected `reset BOARD`, `loader BOARD`, `power BOARD on|off` or `quit`".to_owned());
+        let name = *words.get(1).ok_or_else(usage)?;
+        let board = self.boards.get_mut(name).ok_or_else(|| Message(format!("there is no board `{name}`")))?;
+        match words.as_slice() {
+            ["reset", _] => board.reset().await.map(drop)?,
+            ["loader", _] => board.enter_loader().await?,
+            ["power", _, "on"] => board.power_on().await?,
+            ["power", _, "off"] => board.power_off().await?,
+            _ => return Err(usage().into()),
+        }
+        board.close_console().await;
+        Ok(format!("done: {}", line.trim()))
+    }
+
+    async fn take_down(mut self) {
+        for board in self.boards.values_mut() {
+            // A driver that fails here has said so; there is nothing left to try.
+            let _ = board.power_off().await;
+        }
+        self.broker.stop().await;
+    }
+}

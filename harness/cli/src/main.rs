@@ -1,0 +1,5 @@
+//! The `hil` program.
+
+fn main() -> std::process::ExitCode {
+    hil::main()
+}

@@ -1,0 +1,112 @@
+//! Features as a test target of somebody else's crate: `cargo test --test features`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use hil_config::Bench;
+use hil_scenario::{Filter, Limits, Plan};
+
+use crate::commands::run::{Settings, execute};
+use crate::commands::{say, set_up_failed};
+use crate::exit_code::ExitCode;
+use crate::reporter::Detail;
+
+/// The arguments that `cargo test` and `cargo nextest` hand to a test target.
+#[derive(Debug, Parser)]
+#[command(name = "features")]
+struct Arguments {
+    /// Runs scenarios whose `feature::scenario` contains one of these
+    filter: Vec<String>,
+    /// Lists the scenarios
+    #[arg(long)]
+    list: bool,
+    /// The filter is the whole name
+    #[arg(long)]
+    exact: bool,
+    /// Skips scenarios whose name contains this
+    #[arg(long)]
+    skip: Vec<String>,
+    /// Steps, packets and console lines are printed as they come
+    #[arg(long, alias = "no-capture")]
+    nocapture: bool,
+    /// Only scenarios tagged @opt-in: what a test target calls ignored
+    #[arg(long)]
+    ignored: bool,
+    /// Those as well
+    #[arg(long)]
+    include_ignored: bool,
+    /// Accepted for libtest's sake
+    #[arg(long)]
+    format: Option<String>,
+    /// Accepted for libtest's sake
+    #[arg(long)]
+    color: Option<String>,
+    /// Accepted for libtest's sake: boards decide what overlaps
+    #[arg(long)]
+    test_threads: Option<usize>,
+    /// Accepted for libtest's sake
+    #[arg(long, short)]
+    quiet: bool,
+    /// Accepted for libtest's sake
+    #[arg(long)]
+    show_output: bool,
+}
+
+/// Runs a folder of features as a test target; the path counts from the crate's own folder.
+///
+/// The bench is the one of `HIL_BENCH`, else the built-in virtual one. The usual arguments of a test target work:
+/// `--list`, name filters, `--exact`, `--skip`, `--nocapture`, `--ignored`.
+#[must_use]
+pub fn test_features(folder: &str) -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    test(&arguments, &root.join(folder)).into()
+}
+
+fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
+    let tags = if arguments.ignored { Filter::parse_tags("@opt-in").ok() } else { None };
+    let filter = Filter { paths_named: arguments.include_ignored, tags, name: None };
+    let mut plan = match Plan::read(&[folder.to_owned()], &filter) {
+        Ok(plan) => plan,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let all = plan.count();
+    plan.retain(|feature, scenario| wanted(arguments, &format!("{feature}::{scenario}")));
+    if arguments.list {
+        plan.list().into_iter().for_each(|(_, _, feature, name)| say(format!("{feature}::{name}: test")));
+        return ExitCode::Passed;
+    }
+    let filtered_out = all - plan.count();
+    if plan.count() == 0 {
+        // As libtest: a filter that matches nothing in this target may match in another.
+        say(format!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {filtered_out} filtered out"));
+        return if filtered_out > 0 || arguments.ignored { ExitCode::Passed } else { ExitCode::NothingRan };
+    }
+    let bench = match Bench::choose(None) {
+        Ok(bench) => bench,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let detail = if arguments.nocapture { Detail::Everything } else { Detail::Normal };
+    let settings = Settings { out: None, limits: Limits::default(), deadline: None, detail };
+    match execute(plan, bench, &settings, true) {
+        Err(code) => code,
+        Ok((run, code)) => {
+            let counts = run.counts();
+            let (bad, word) = (
+                counts.failed + counts.errored + counts.aborted,
+                if code == ExitCode::Passed { "ok" } else { "FAILED" },
+            );
+            let (passed, ignored) = (counts.passed, counts.skipped);
+            say(format!(
+                "\ntest result: {word}. {passed} passed; {bad} failed; {ignored} ignored; 0 measured; {filtered_out} filtered out"
+            ));
+            code
+        }
+    }
+}
+
+fn wanted(arguments: &Arguments, name: &str) -> bool {
+    let matches = |pattern: &String| if arguments.exact { name == pattern } else { name.contains(pattern.as_str()) };
+    let chosen = arguments.filter.is_empty() || arguments.filter.iter().any(matches);
+    chosen && !arguments.skip.iter().any(matches)
+}
