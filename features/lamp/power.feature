@@ -2,7 +2,7 @@ Feature: The lamp and its supply
 
   Background:
     Given the board "lamp" runs the firmware "lamp"
-    And "lamp" has subscribed to "sooko/lampu"
+    And "lamp" is connected
 
   Scenario: after a power cut its will comes once, in time, and is retained
     When the power of "lamp" is cut
@@ -23,6 +23,7 @@ Feature: The lamp and its supply
     And the pin "led" of "lamp" is on within 1 s
 
   Scenario: a network that is silent for less than a keep alive loses nothing
+    Given "lamp" has subscribed to "sooko/lampu"
     When the network of "lamp" goes silent
     And I publish to "sooko/lampu" with QoS 1, one after another:
       | on  |

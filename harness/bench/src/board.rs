@@ -206,9 +206,10 @@ impl Board {
             self.open_console()?;
         }
         self.expect_boot();
+        // Recorded first: what it causes comes after it.
+        self.record_power(true);
         self.device.switch(true).await?;
         self.powered = true;
-        self.record_power(true);
         if self.console.as_ref().is_none_or(|console| !console.is_running()) {
             self.open_console()?;
         }
@@ -243,9 +244,10 @@ impl Board {
         }
         let from = self.scope.recorder().timeline().end();
         self.expect_boot();
-        self.device.reset(ResetInto::App).await?;
+        // Recorded first: what it causes comes after it.
         let how = ResetDriver::describe(&self.device).to_owned();
         self.scope.record(|board| What::Reset { board, how });
+        self.device.reset(ResetInto::App).await?;
         Ok(from)
     }
 

@@ -62,7 +62,7 @@ impl Detector {
             } else if cause.contains("WDT") {
                 all.push(found(Finding::Watchdog, line));
             }
-            all.extend(self.count_boot(cause, at));
+            all.extend(self.surprise(cause, at));
         } else if line.contains("boot: Loaded app from partition") {
             all.push(found(Finding::AppStarted, line));
         } else if line.contains("Guru Meditation Error") || line.contains("panicked at ") {
@@ -71,21 +71,24 @@ impl Detector {
         all
     }
 
-    fn count_boot(&mut self, cause: &str, at: Stamp) -> Option<Found> {
+    /// What a boot is if nobody asked for it.
+    fn surprise(&mut self, cause: &str, at: Stamp) -> Vec<Found> {
         if self.expected > 0 {
             self.expected -= 1;
-            return None;
+            return Vec::new();
         }
         self.unasked.push_back(at);
         while self.unasked.front().is_some_and(|first| at.since(*first) > Self::LOOP_WITHIN) {
             self.unasked.pop_front();
         }
+        let mut found = vec![Found { finding: Finding::Reboot, detail: cause.to_owned() }];
         let boots = self.unasked.len();
         // Told once, when the loop is first certain.
-        (boots == Self::LOOP_BOOTS).then(|| Found {
-            finding: Finding::BootLoop,
-            detail: format!("{boots} boots in {:.1} s, the last from {cause}", self.span().as_secs_f64()),
-        })
+        if boots == Self::LOOP_BOOTS {
+            let detail = format!("{boots} boots in {:.1} s, the last from {cause}", self.span().as_secs_f64());
+            found.push(Found { finding: Finding::BootLoop, detail });
+        }
+        found
     }
 
     fn span(&self) -> Duration {
@@ -117,7 +120,7 @@ mod tests {
         let lines: Vec<_> = (0..6).map(|s| (SOFTWARE, s)).collect();
         let found = findings(&mut detector, &lines);
         assert_eq!(found.iter().filter(|finding| **finding == Finding::BootLoop).count(), 1);
-        assert_eq!(found[..4], [Finding::Boot, Finding::Boot, Finding::Boot, Finding::Boot]);
+        assert_eq!(found[..4], [Finding::Boot, Finding::Boot, Finding::Reboot, Finding::Boot]);
     }
 
     #[test]

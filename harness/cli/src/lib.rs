@@ -1,11 +1,11 @@
 //! Hardware-in-the-loop tests for ESP boards that speak MQTT: the library face of the `hil` program.
 //!
 //! A crate that wants steps of its own writes them on [`HilWorld`] with cucumber's attributes and runs its features
-//! from a test target without a harness:
+//! from a test target without a harness. It depends on `hil` and on `cucumber` 0.23, which the attributes name:
 //!
-//! ```no_run
+//! ```ignore
 //! // tests/features.rs, with `[[test]] name = "features" harness = false` in Cargo.toml
-//! use hil::cucumber::then;
+//! use cucumber::then;
 //! use hil::{HilWorld, StepError};
 //!
 //! #[then(expr = "{string} is called a lamp")]
@@ -30,5 +30,5 @@ pub use args::{Cli, main};
 pub use exit_code::ExitCode;
 pub use test_target::test_features;
 
-pub use hil_scenario::{HilWorld, Mark, OnOff, Span, Stage, StepError, cucumber};
+pub use hil_scenario::{HilWorld, Mark, OnOff, Span, Stage, StepError};
 pub use hil_timeline as timeline;

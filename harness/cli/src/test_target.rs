@@ -59,8 +59,20 @@ struct Arguments {
 #[must_use]
 pub fn test_features(folder: &str) -> std::process::ExitCode {
     let arguments = Arguments::parse();
-    let root = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-    test(&arguments, &root.join(folder)).into()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
+    let features = package.join(folder);
+    let workspace = workspace(&package);
+    // `HIL_BENCH` and the run folder count from the workspace's root, wherever cargo starts its tests.
+    let features = match std::env::set_current_dir(workspace) {
+        Ok(()) => features.strip_prefix(workspace).map(Path::to_owned).unwrap_or(features),
+        Err(_) => features,
+    };
+    test(&arguments, &features).into()
+}
+
+/// The outermost folder above a package that has a lock file: its workspace.
+fn workspace(package: &Path) -> &Path {
+    package.ancestors().filter(|folder| folder.join("Cargo.lock").is_file()).last().unwrap_or(package)
 }
 
 fn test(arguments: &Arguments, folder: &Path) -> ExitCode {

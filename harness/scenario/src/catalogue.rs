@@ -119,7 +119,7 @@ pub const STEPS: &[StepDoc] = &[
         "A line contains the text, or matches \"/a regular expression/\".",
     ),
     doc(r#"Then "lamp" reboots once within 5 s"#, "One boot, and no second one within 1 s of it."),
-    doc(r#"Then "lamp" does not reboot for 10 s"#, "Counted from the mark."),
+    doc(r#"Then "lamp" does not reboot for 10 s"#, "Counted from the mark; a boot that a step asked for is none."),
     doc(r#"Then "lamp" boot-loops within 5 s"#, "Three boots within 10 s that nobody asked for."),
     doc(r#"Then the flashing of "lamp" was skipped"#, "The flash already held every byte of the latest firmware."),
 ];

@@ -22,6 +22,3 @@ pub use plan::{Filter, Plan, PlanError, Problem};
 pub use run::run;
 pub use stage::{Mark, Stage};
 pub use world::HilWorld;
-
-/// The cucumber that steps must be written for.
-pub use cucumber;

@@ -58,7 +58,7 @@ fn trouble(events: &[Arc<RunEvent>], board: &str, mark: Stamp) -> Option<String>
     use hil_timeline::Finding;
     let bad = events.iter().rev().find(|event| match &event.what {
         What::Found { board: of, finding, .. } => {
-            of == board && event.at >= mark && !matches!(finding, Finding::AppStarted)
+            of == board && event.at >= mark && !matches!(finding, Finding::AppStarted | Finding::Boot)
         }
         _ => false,
     })?;

@@ -163,6 +163,8 @@ pub enum PinCause {
 pub enum Finding {
     /// The chip left reset.
     Boot,
+    /// It did so although nobody asked for it.
+    Reboot,
     /// The second-stage bootloader handed over to the app.
     AppStarted,
     /// Three or more boots in a row that nobody asked for.
@@ -261,7 +263,7 @@ pub enum What {
     Found { board: String, finding: Finding, detail: String },
     /// A rail was switched.
     Power { board: String, rail: String, on: bool },
-    /// The chip was released from reset.
+    /// The chip is reset; what comes after it belongs to its next life.
     Reset { board: String, how: String },
     /// A pin changed.
     Pin { board: String, pin: String, on: bool, cause: PinCause },

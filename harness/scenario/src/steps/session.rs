@@ -46,12 +46,17 @@ async fn has_subscribed(world: &mut HilWorld, board: String, topic: String) -> R
     Err(StepError::failed(message).with_details(details))
 }
 
-/// Folds the session record by record until it is as wanted; neither moves the mark nor consumes anything.
+/// Waits until the session as it stands is as wanted; neither moves the mark nor consumes anything.
 async fn wait_for_session(stage: &Stage, board: &str, wanted: impl Fn(&Session) -> bool) -> bool {
     let timeline = stage.recorder().timeline();
     let deadline = tokio::time::Instant::now() + SESSION;
-    let mut session = Session::default();
-    let begin = stage.events().first().map_or_else(|| timeline.end(), |first| hil_timeline::Cursor(first.seq));
+    // What was true earlier in the scenario does not count: the board may have lost its power since.
+    let now = timeline.end();
+    let so_far = stage.events();
+    let mut session = Session::of(board, so_far.iter().filter(|event| event.seq < now.0).map(AsRef::as_ref));
+    if wanted(&session) {
+        return true;
+    }
     let scenario = stage.recorder().scenario();
     let as_wanted = |event: &RunEvent| {
         if event.scenario == scenario && event.what.board() == Some(board) {
@@ -59,7 +64,7 @@ async fn wait_for_session(stage: &Stage, board: &str, wanted: impl Fn(&Session) 
         }
         wanted(&session).then_some(())
     };
-    timeline.wait_for(begin, deadline, as_wanted).await.is_ok()
+    timeline.wait_for(now, deadline, as_wanted).await.is_ok()
 }
 
 #[then(expr = "{string} connects within {span}")]

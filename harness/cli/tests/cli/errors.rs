@@ -1,0 +1,133 @@
+//! Everything that can be wrong before a run begins: a clear message, exit code 96, no run folder.
+
+use std::net::TcpListener;
+
+use crate::support::{Project, assert_snapshot};
+
+const GOOD: &str = r#"Feature: f
+  Scenario: s
+    Given the board "lamp" runs the firmware "lamp"
+    Then "lamp" connects within 10 s
+"#;
+
+fn refused(name: &str, project: &Project, arguments: &[&str]) {
+    let outcome = project.hil(arguments);
+    assert_eq!(outcome.code, 96, "{outcome:?}");
+    assert!(!project.path("target").exists(), "a run that can't begin leaves no folder");
+    assert_snapshot(name, &outcome.stable());
+}
+
+#[test]
+fn undefined_steps_are_found_before_any_board_is_powered() {
+    let project = Project::with_feature(
+        r#"Feature: f
+  Scenario: s
+    Given the board "lamp" runs the firmware "lamp"
+    When I publsh "on" to "sooko/lampu"
+    Then "lamp" publishes "saya hidup" on "loger" within 2 s
+    And something else entirely
+"#,
+    );
+    refused("undefined-step", &project, &["run"]);
+}
+
+#[test]
+fn a_scenario_without_a_then_is_refused() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    When the broker stops\n",
+    );
+    refused("no-then", &project, &["run"]);
+}
+
+#[test]
+fn broken_gherkin_is_shown_with_its_line() {
+    let project =
+        Project::with_feature("Feature: f\n  Scenario: s\n    Given \"lamp\" is connected\n    Whenever it rains\n");
+    refused("broken-gherkin", &project, &["run"]);
+}
+
+#[test]
+fn an_examples_table_without_the_column_is_shown() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario Outline: s\n    Then \"<board>\" connects within 1 s\n\n    Examples:\n      | baord |\n      | lamp  |\n",
+    );
+    refused("missing-column", &project, &["run"]);
+}
+
+#[test]
+fn a_wrong_bench_file_is_shown_with_its_line() {
+    let project = Project::with_feature(GOOD);
+    project.file("bench.toml", "[boards.lamp]\nkind = \"virtual\"\ntagz = []\ntap-port = \"1884\"\n");
+    refused("wrong-bench", &project, &["run", "--bench", "bench.toml"]);
+}
+
+#[test]
+fn missing_files_are_named() {
+    let project = Project::with_feature(GOOD);
+    refused("missing-bench", &project, &["run", "--bench", "nowhere.toml"]);
+    refused("missing-feature", &project, &["run", "features/nowhere.feature"]);
+    refused("missing-features", &Project::new(), &["run"]);
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
+    let port = taken.local_addr().expect("address").port();
+    let project = Project::with_feature(GOOD);
+    project.file("tap.toml", &format!("[boards.lamp]\nkind = \"virtual\"\ntap-port = {port}\n"));
+    refused("taken-tap-port", &project, &["run", "--bench", "tap.toml"]);
+    project.file("broker.toml", &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n"));
+    refused("taken-broker-port", &project, &["run", "--bench", "broker.toml"]);
+}
+
+#[test]
+fn wrong_arguments_are_explained() {
+    let project = Project::with_feature(GOOD);
+    refused("unknown-flag", &project, &["run", "--tag", "x"]);
+    refused("wrong-tags", &project, &["run", "--tags", "@a and"]);
+    refused("wrong-name", &project, &["run", "--name", "("]);
+    refused("wrong-duration", &project, &["run", "--deadline", "5"]);
+    refused("flash-unknown-board", &project, &["flash", "lmap"]);
+    refused("report-nowhere", &project, &["report", "nowhere"]);
+}
+
+#[test]
+fn a_run_folder_is_never_overwritten() {
+    let project = Project::with_feature(GOOD);
+    project.file("out/events.jsonl", "an earlier run\n");
+    refused("taken-folder", &project, &["run", "--out", "out"]);
+    assert_eq!(project.read("out/events.jsonl"), "an earlier run\n");
+}
+
+#[test]
+fn help_is_what_it_was() {
+    let project = Project::new();
+    for command in ["", "run", "flash", "virtual", "steps", "lint", "report", "completions"] {
+        let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let outcome = project.hil(&arguments);
+        assert_eq!(outcome.code, 0);
+        assert_snapshot(&format!("help-{}", if command.is_empty() { "hil" } else { command }), &outcome.stdout);
+    }
+}
+
+#[test]
+fn steps_and_completions_are_printed() {
+    let project = Project::new();
+    assert_snapshot("steps", &project.hil(&["steps"]).stdout);
+    let json: serde_json::Value =
+        serde_json::from_str(&project.hil(&["steps", "--format", "json"]).stdout).expect("JSON");
+    assert!(json.as_array().is_some_and(|steps| steps.len() > 30));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(project.hil(&["completions", shell]).stdout.contains("hil"), "{shell}");
+    }
+}
+
+#[test]
+fn lint_checks_without_running() {
+    let project = Project::with_feature(GOOD);
+    let outcome = project.hil(&["lint"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "1 scenarios, nothing wrong\n"));
+    project.file("features/two.feature", "@opt-in\nFeature: g\n  Scenario: t\n    Then nonsense\n");
+    assert_eq!(project.hil(&["lint"]).code, 96);
+    assert_eq!(project.hil(&["run", "--list"]).code, 0, "what does not run is not checked");
+}

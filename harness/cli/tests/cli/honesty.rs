@@ -1,0 +1,175 @@
+//! A green result must mean something.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Project, assert_snapshot};
+
+const CONNECTED: &str =
+    "Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" has subscribed to \"sooko/lampu\"";
+
+fn scenario(steps: &str) -> String {
+    format!("Feature: f\n  Scenario: s\n    {}\n", steps.replace("CONNECTED", CONNECTED))
+}
+
+#[test]
+fn a_run_that_passes_leaves_its_reports() {
+    let project = Project::with_feature(&scenario("CONNECTED\n    Then the pin \"led\" of \"lamp\" is off within 1 s"));
+    let outcome = project.hil(&["run"]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert_snapshot("passes", &outcome.stable());
+    for file in ["events.jsonl", "junit.xml", "console-lamp.log"] {
+        assert!(!project.read(&format!("target/hil/latest/{file}")).is_empty());
+    }
+    assert!(!outcome.stdout.contains('\u{1b}'), "no colour where there is no terminal");
+    let again = project.hil(&["report"]);
+    assert_eq!((again.code, again.verdicts()), (0, outcome.verdicts()));
+}
+
+#[test]
+fn nothing_that_ran_is_not_green() {
+    let project = Project::with_feature(&scenario("CONNECTED\n    Then \"lamp\" connects within 1 s"));
+    for arguments in [&["run", "--name", "no such scenario"][..], &["run", "--tags", "@nowhere"]] {
+        let outcome = project.hil(arguments);
+        assert_eq!(outcome.code, 4);
+        assert_snapshot("nothing-matches", &outcome.stable());
+    }
+    project.file("features/one.feature", "Feature: f\n");
+    assert_eq!(project.hil(&["run"]).code, 4, "an empty feature");
+    project
+        .file("features/one.feature", &format!("@requires:relay\n{}", scenario("Then \"lamp\" connects within 1 s")));
+    let outcome = project.hil(&["run"]);
+    assert_eq!(outcome.code, 4, "all skipped: {outcome:?}");
+    assert_snapshot("all-skipped", &outcome.stable());
+}
+
+#[test]
+fn two_identical_thens_need_two_messages() {
+    let publishes = "Then \"lamp\" publishes \"saya hidup\" to \"loger\" within 1 s";
+    let once =
+        scenario(&format!("CONNECTED\n    When I publish \"on\" to \"sooko/lampu\"\n    {publishes}\n    {publishes}"));
+    let outcome = Project::with_feature(&once).hil(&["run"]);
+    assert_eq!(outcome.code, 100, "{outcome:?}");
+    assert!(outcome.stdout.contains("features/one.feature:7"), "the second one fails: {}", outcome.stdout);
+    let twice = once.replace(
+        "When I publish \"on\" to \"sooko/lampu\"",
+        "When I publish to \"sooko/lampu\" with QoS 1, one after another:\n      | on |\n      | on |",
+    );
+    assert_eq!(Project::with_feature(&twice).hil(&["run"]).code, 0);
+}
+
+#[test]
+fn a_dead_board_does_not_pass_a_negative_step() {
+    let dead = "Given the board \"lamp\" is flashed with the firmware \"lamp-corrupt\"\n    Then \"lamp\" does not publish to \"loger\" for 1 s";
+    let outcome = Project::with_feature(&scenario(dead)).hil(&["run"]);
+    assert_eq!(outcome.code, 102, "{outcome:?}");
+    assert_snapshot("dead-board", &outcome.stable());
+    let silenced =
+        "CONNECTED\n    When the power of \"lamp\" is cut\n    Then \"lamp\" does not publish to \"loger\" for 1 s";
+    assert_eq!(Project::with_feature(&scenario(silenced)).hil(&["run"]).code, 0, "silenced on purpose");
+}
+
+#[test]
+fn a_board_that_goes_on_without_power_is_the_benchs_fault() {
+    let project = Project::with_feature(&scenario(
+        "Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When the power of \"lamp\" is cut\n    Then no will of \"lamp\" is published for 4 s",
+    ));
+    project.file("bench.toml", &bench("never-powers-off"));
+    let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+    assert_eq!(outcome.code, 102, "{outcome:?}");
+    assert!(outcome.stdout.contains("the power of `lamp` was cut, but it went on talking"), "{}", outcome.stdout);
+}
+
+fn bench(misbehaviour: &str) -> String {
+    format!(
+        "[boards.lamp]\nkind = \"virtual\"\nmisbehaves = [\"{misbehaviour}\"]\noff-time = \"100ms\"\n\n[firmware.lamp]\nimage = \"builtin:lamp\"\nready = \"mqtt: starting\"\nnvs = {{ \"mqtt.host\" = \"{{tap.host}}\", \"mqtt.port\" = \"{{tap.port}}\" }}\n"
+    )
+}
+
+#[test]
+fn a_mute_board_is_errored_soon_and_the_rest_names_it_as_the_cause() {
+    let one = "Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 1 s";
+    let two = scenario(one).replace("Feature: f\n", "").replace("Scenario: s", "Scenario: t");
+    let project = Project::with_feature(&format!("{}{two}", scenario(one)));
+    project.file("bench.toml", &bench("mute"));
+    let start = Instant::now();
+    let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert_eq!(outcome.code, 102, "{outcome:?}");
+    assert_snapshot("mute-board", &outcome.stable());
+}
+
+#[test]
+fn what_boards_do_wrong_is_told_apart() {
+    let steps = scenario("Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s");
+    for (misbehaviour, code) in
+        [("wrong-chip", 102), ("flash-bit-flip", 102), ("port-vanishes", 102), ("boot-loop", 100), ("brown-out", 100)]
+    {
+        let project = Project::with_feature(&steps);
+        project.file("bench.toml", &bench(misbehaviour));
+        let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+        assert_eq!(outcome.code, code, "{misbehaviour}: {outcome:?}");
+        assert_snapshot(misbehaviour, &outcome.stable());
+    }
+}
+
+#[test]
+fn steps_that_this_bench_cannot_carry_out_are_errored() {
+    let cases = [
+        ("unknown-board", "Given the board \"lmap\" runs the firmware \"lamp\""),
+        ("unknown-firmware", "Given the board \"lamp\" runs the firmware \"lmap\""),
+        ("unknown-pin", "CONNECTED\n    Then the pin \"lde\" of \"lamp\" is on within 1 s"),
+        (
+            "unknown-field",
+            "Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s with:\n      | colour | red |",
+        ),
+        ("already-off", "When the power of \"lamp\" is cut"),
+        ("no-table", "CONNECTED\n    Then \"lamp\" publishes to \"loger\" in this order within 1 s:"),
+        ("wrong-regex", "CONNECTED\n    Then \"lamp\" publishes \"/(/\" to \"loger\" within 1 s"),
+        ("wrong-qos", "When I publish \"x\" to \"y\" with QoS 3"),
+    ];
+    for (name, steps) in cases {
+        let project = Project::with_feature(&scenario(&format!("{steps}\n    Then \"lamp\" connects within 1 s")));
+        let outcome = project.hil(&["run"]);
+        assert_eq!(outcome.code, 102, "{name}: {outcome:?}");
+        assert_snapshot(name, &outcome.stable());
+    }
+}
+
+#[test]
+fn deadlines_end_what_hangs() {
+    let project = Project::with_feature(&scenario(
+        "CONNECTED\n    When the network of \"lamp\" goes silent for 900 s\n    Then \"lamp\" connects within 1 s",
+    ));
+    let outcome = project.hil(&["run", "--scenario-deadline", "2s"]);
+    assert_eq!(outcome.code, 102, "{outcome:?}");
+    assert!(outcome.stdout.contains("the scenario deadline passed while this step ran"), "{}", outcome.stdout);
+    let outcome = project.hil(&["run", "--deadline", "2s"]);
+    assert_eq!((outcome.code, outcome.verdicts()[0].0.as_str()), (130, "aborted"), "{outcome:?}");
+}
+
+#[test]
+fn scenarios_on_different_boards_overlap_and_on_one_board_they_do_not() {
+    let wait = |board: &str, n: u32| {
+        format!(
+            "  Scenario: {board} {n}\n    Given the board \"{board}\" runs the firmware \"lamp\"\n    And \"{board}\" is connected\n    When the network of \"{board}\" goes silent for 2 s\n    Then \"{board}\" does not reboot for 1 s\n"
+        )
+    };
+    let project =
+        Project::with_feature(&format!("Feature: f\n{}{}{}", wait("lamp", 1), wait("lamp-2", 1), wait("lamp", 2)));
+    let outcome = project.hil(&["run", "--format", "json"]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    let events = hil_timeline::read_events(&project.path("target/hil/latest/events.jsonl")).expect("events");
+    let span = |name: &str| {
+        let id = events.iter().find_map(|event| match &event.what {
+            hil_timeline::What::ScenarioStarted { info } if info.name == name => event.scenario,
+            _ => None,
+        });
+        let mine: Vec<_> = events.iter().filter(|event| event.scenario == id).map(|event| event.at).collect();
+        (mine[0], mine[mine.len() - 1])
+    };
+    let (one, other, second) = (span("lamp 1"), span("lamp-2 1"), span("lamp 2"));
+    assert!(one.0 < other.1 && other.0 < one.1, "different boards overlap: {one:?} {other:?}");
+    assert!(one.1 <= second.0 || second.1 <= one.0, "one board is used by one: {one:?} {second:?}");
+    let json: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    assert_eq!(json["scenarios"].as_array().map(Vec::len), Some(3));
+}

@@ -1,0 +1,8 @@
+//! The real `hil` program on virtual boards: verdicts, exit codes, messages, interruption.
+
+mod errors;
+mod faulty;
+mod honesty;
+mod interrupt;
+mod support;
+mod virtual_bench;

@@ -1,0 +1,117 @@
+//! Runs `hil` in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder with features and bench files, and `hil` in it.
+pub(crate) struct Project {
+    folder: TempDir,
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Project {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("folder") }
+    }
+
+    /// A project with one feature file.
+    pub(crate) fn with_feature(text: &str) -> Self {
+        let project = Self::new();
+        project.file("features/one.feature", text);
+        project
+    }
+
+    pub(crate) fn file(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        std::fs::write(path, text).expect("write");
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hil"));
+        command.current_dir(self.folder.path()).args(arguments).env_remove("HIL_BENCH").stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn hil(&self, arguments: &[&str]) -> Outcome {
+        self.command(arguments).output().expect("hil runs").into()
+    }
+
+    /// Starts `hil` and leaves it running.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil starts")
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Outcome {
+    /// Verdict word and name of each scenario, in the order in which they ended.
+    pub(crate) fn verdicts(&self) -> Vec<(String, String)> {
+        let verdict = |line: &str| {
+            let (word, rest) = line.trim_start().split_once("  ")?;
+            let known = ["passed", "failed", "errored", "skipped", "aborted"].contains(&word);
+            let (_, name) = rest.split_once("  ")?;
+            let (name, _) = name.rsplit_once("  (")?;
+            known.then(|| (word.to_owned(), name.to_owned()))
+        };
+        self.stdout.lines().filter_map(verdict).collect()
+    }
+
+    /// Both streams with times, folders and addresses made the same in every run.
+    pub(crate) fn stable(&self) -> String {
+        let mut text = format!("exit code {}\n", self.code);
+        for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            if !stream.is_empty() {
+                text.push_str(&format!("--- {name}\n{stream}"));
+            }
+        }
+        text
+    }
+}
+
+/// Compares with a snapshot; what changes from run to run is made the same.
+pub(crate) fn assert_snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.add_filter(r"\(\d+\.\d\d s\)", "(TIME)");
+    settings.add_filter(r"in \d+\.\d s", "in TIME");
+    settings.add_filter(r"[+-]\d+\.\d\d s", "TIME");
+    settings.add_filter(r"\b\d+\.\d\d s", "TIME");
+    settings.add_filter(r"[IE] \(\d+\)", "I (MS)");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT");
+    settings.add_filter(r"/dev/pts/\d+", "/dev/pts/N");
+    settings.add_filter(r"\d{8}T\d{6}Z-\d+", "RUN");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// The root of this workspace.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
