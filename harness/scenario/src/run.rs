@@ -142,14 +142,22 @@ async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, 
     boards
 }
 
-/// The boards of the bench that stand in quotes in a step.
+/// The boards of the bench that stand in quotes in a step. What stands behind the word `firmware` is none; a topic that
+/// is called like a board makes the scenario own that board too, which costs overlap and nothing else.
 fn boards_named(context: &RunContext, steps: &[&Step]) -> Vec<String> {
-    let quoted = |step: &&Step| step.value.split('"').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+    let known = |name: &&str| context.bench.config().board(name).is_some();
     let mut names: Vec<_> =
-        steps.iter().flat_map(quoted).filter(|name| context.bench.config().board(name).is_some()).collect();
+        steps.iter().flat_map(|step| quoted(&step.value)).filter(known).map(str::to_owned).collect();
     names.sort();
     names.dedup();
     names
+}
+
+/// What stands in quotes in a step, but for names of firmware.
+fn quoted(text: &str) -> Vec<&str> {
+    let parts: Vec<_> = text.split('"').collect();
+    let pairs = parts.chunks(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)));
+    pairs.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, quoted)| *quoted).collect()
 }
 
 /// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board or its tag.
@@ -178,4 +186,16 @@ async fn after(context: &RunContext, scene: Scene, steps: &[&Step]) {
     }
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_firmware_is_no_board() {
+        assert_eq!(quoted(r#"the board "lamp-2" runs the firmware "lamp""#), ["lamp-2"]);
+        assert_eq!(quoted(r#"the pin "led" of "lamp" is on within 1 s"#), ["led", "lamp"]);
+        assert!(quoted("the broker stops").is_empty());
+    }
 }

@@ -43,7 +43,7 @@ fn end(project: &Project, mut child: Child, signal: Signal) -> Vec<RunEvent> {
     let junit = project.read("target/hil/latest/junit.xml");
     assert!(junit.contains("type=\"aborted\"") && junit.ends_with("</testsuites>\n"), "{junit}");
     let events = read_events(&project.path("target/hil/latest/events.jsonl")).expect("events");
-    assert!(matches!(events.last().map(|event| &event.what), Some(What::RunFinished { exit_code: 130 })));
+    assert!(events.iter().any(|event| event.what == What::RunFinished { exit_code: 130 }), "{events:#?}");
     let power = events.iter().rev().find_map(|event| match &event.what {
         What::Power { on, .. } => Some(*on),
         _ => None,
