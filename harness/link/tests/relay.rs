@@ -21,11 +21,14 @@ async fn pair() -> (TcpStream, TcpStream) {
     (near, far)
 }
 
+/// What the watch saw, in order.
+type Seen = Arc<Mutex<Vec<(Way, Vec<u8>)>>>;
+
 struct Path {
     device: TcpStream,
     broker: TcpStream,
     control: Control,
-    seen: Arc<Mutex<Vec<(Way, Vec<u8>)>>>,
+    seen: Seen,
     ended: JoinHandle<Ended>,
 }
 
@@ -33,7 +36,7 @@ async fn path() -> Path {
     let (device, near) = pair().await;
     let (broker, far) = pair().await;
     let control = Control::default();
-    let seen: Arc<Mutex<Vec<(Way, Vec<u8>)>>> = Arc::default();
+    let seen = Seen::default();
     let watch = Arc::clone(&seen);
     let steering = control.clone();
     let ended = tokio::spawn(async move {

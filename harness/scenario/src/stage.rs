@@ -361,8 +361,8 @@ impl Stage {
     pub(crate) fn check_power_cuts(&self) -> Result<(), StepError> {
         /// What was on its way when the rail went; a line without an end is captured 200 ms late.
         const GRACE: Duration = Duration::from_millis(500);
-        let events = self.events();
         for (name, _) in self.boards.iter().filter(|(_, board)| !board.is_powered()) {
+            let events = self.events();
             let cut = events
                 .iter()
                 .rev()

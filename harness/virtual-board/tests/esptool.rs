@@ -16,6 +16,7 @@ struct Bench {
     folder: tempfile::TempDir,
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn esptool() -> Option<PathBuf> {
     let program = std::env::var_os("HIL_ESPTOOL").map_or_else(|| "esptool".into(), PathBuf::from);
     let works = Command::new(&program).arg("version").output().is_ok_and(|output| output.status.success());

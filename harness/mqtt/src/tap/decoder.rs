@@ -126,8 +126,7 @@ fn decode(packet: &[u8], header: usize, protocol: u8) -> Packet {
         Wire::decode_from_body_with_version(kind, &fixed, &mut bytes, protocol).map_err(|error| error.to_string())
     });
     match decoded.map(|wire| translate(wire, body)) {
-        Ok(Some(packet)) => packet,
-        Ok(None) => undecodable("unknown packet type", packet),
+        Ok(packet) => packet,
         Err(reason) => undecodable(&reason, packet),
     }
 }
@@ -140,11 +139,10 @@ fn qos(qos: mqtt5_protocol::QoS) -> QoS {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, clippy::allow_attributes, reason = "the library may learn new packets")]
-fn translate(wire: Wire, body: &[u8]) -> Option<Packet> {
+fn translate(wire: Wire, body: &[u8]) -> Packet {
     // The codes are taken from the wire: the library turns 3.1.1's into those of 5.
     let code = |at: usize| body.get(at).copied().unwrap_or(0);
-    Some(match wire {
+    match wire {
         Wire::Connect(mut connect) => Packet::Connect {
             protocol: connect.protocol_version,
             client_id: mem::take(&mut connect.client_id),
@@ -192,7 +190,7 @@ fn translate(wire: Wire, body: &[u8]) -> Option<Packet> {
         Wire::PingResp => Packet::Pingresp,
         Wire::Disconnect(_) => Packet::Disconnect { code: code(0) },
         Wire::Auth(_) => Packet::Auth,
-    })
+    }
 }
 
 #[cfg(test)]
