@@ -98,9 +98,22 @@ impl Board {
         self.powered
     }
 
-    /// Its events belong to this recorder's scenario from now on.
+    /// Its events belong to this recorder's scenario from now on; the levels of its pins are the first.
     pub fn enter(&self, recorder: Recorder) {
         self.scope.enter(recorder);
+        self.device.record_levels(&self.scope);
+    }
+
+    /// Its events belong to no scenario any more.
+    pub fn leave(&self) {
+        let timeline = self.scope.recorder().timeline().clone();
+        self.scope.enter(timeline.recorder(None));
+    }
+
+    /// Whether its console is being captured.
+    #[must_use]
+    pub fn is_capturing(&self) -> bool {
+        self.console.as_ref().is_some_and(Capture::is_running)
     }
 
     /// The pin of that name.
@@ -208,9 +221,10 @@ impl Board {
         self.expect_boot();
         // Recorded first: what it causes comes after it.
         self.record_power(true);
-        self.device.switch(true).await?;
+        // Before it is so: whoever is stopped in between must know that there is something to switch off.
         self.powered = true;
-        if self.console.as_ref().is_none_or(|console| !console.is_running()) {
+        self.device.switch(true).await?;
+        if !self.is_capturing() {
             self.open_console()?;
         }
         Ok(())
@@ -239,16 +253,16 @@ impl Board {
     /// # Errors
     /// When the driver fails or the port can't be opened.
     pub async fn reset(&mut self) -> Result<Cursor, BenchError> {
-        if self.console.as_ref().is_none_or(|console| !console.is_running()) {
+        if !self.is_capturing() {
             self.open_console()?;
         }
-        let from = self.scope.recorder().timeline().end();
         self.expect_boot();
-        // Recorded first: what it causes comes after it.
+        self.device.hold().await?;
+        // Recorded while the chip is held: its former life lies before, its next one after.
         let how = ResetDriver::describe(&self.device).to_owned();
-        self.scope.record(|board| What::Reset { board, how });
-        self.device.reset(ResetInto::App).await?;
-        Ok(from)
+        let event = self.scope.record(|board| What::Reset { board, how });
+        self.device.release(ResetInto::App).await?;
+        Ok(Cursor::after(&event))
     }
 
     /// Resets the chip into its ROM loader and leaves it there.
@@ -256,9 +270,9 @@ impl Board {
     /// # Errors
     /// When the driver fails.
     pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
-        self.device.reset(ResetInto::Loader).await?;
+        self.device.hold().await?;
         self.scope.record(|board| What::Reset { board, how: "into its loader".to_owned() });
-        Ok(())
+        self.device.release(ResetInto::Loader).await
     }
 
     /// Leaves the port to others: nothing is captured until the board is reset or powered on again.
@@ -273,7 +287,7 @@ impl Board {
     }
 
     fn open_console(&mut self) -> Result<(), BenchError> {
-        if self.console.as_ref().is_some_and(Capture::is_running) {
+        if self.is_capturing() {
             return Ok(());
         }
         let port = self.port().ok_or_else(|| BenchError::PortVanished { board: self.name().to_owned() })?;
@@ -285,7 +299,7 @@ impl Board {
     /// Hands the port to the flasher and takes it back.
     async fn write(&mut self, firmware: &str, regions: &[Region], rung: Rung) -> Result<Flashed, BenchError> {
         self.close_console().await;
-        self.device.reset(ResetInto::Loader).await?;
+        self.enter_loader().await?;
         let port = self.port().ok_or_else(|| BenchError::PortVanished { board: self.name().to_owned() })?;
         let (scope, name) = (self.scope.clone(), firmware.to_owned());
         let progress = move |flash| {

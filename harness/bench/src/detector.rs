@@ -83,8 +83,8 @@ impl Detector {
         }
         let mut found = vec![Found { finding: Finding::Reboot, detail: cause.to_owned() }];
         let boots = self.unasked.len();
-        // Told once, when the loop is first certain.
-        if boots == Self::LOOP_BOOTS {
+        // Told at each further boot: whoever begins to look later must see that it goes on.
+        if boots >= Self::LOOP_BOOTS {
             let detail = format!("{boots} boots in {:.1} s, the last from {cause}", self.span().as_secs_f64());
             found.push(Found { finding: Finding::BootLoop, detail });
         }
@@ -114,12 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn three_unasked_boots_within_ten_seconds_are_a_loop_told_once() {
+    fn three_unasked_boots_within_ten_seconds_are_a_loop_and_so_is_each_further_one() {
         let mut detector = Detector::default();
         detector.expect_boot();
         let lines: Vec<_> = (0..6).map(|s| (SOFTWARE, s)).collect();
         let found = findings(&mut detector, &lines);
-        assert_eq!(found.iter().filter(|finding| **finding == Finding::BootLoop).count(), 1);
+        assert_eq!(found.iter().filter(|finding| **finding == Finding::BootLoop).count(), 3);
         assert_eq!(found[..4], [Finding::Boot, Finding::Boot, Finding::Reboot, Finding::Boot]);
     }
 

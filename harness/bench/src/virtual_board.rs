@@ -1,7 +1,7 @@
 //! The virtual board as port, power, reset and pins of a bench.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hil_config::{Board, PinDirection};
 use hil_timeline::{PinCause, What};
@@ -14,38 +14,74 @@ use crate::scope::Scope;
 
 /// All that a bench needs of a virtual board.
 #[derive(Debug, Clone)]
-pub(crate) struct VirtualDevice(Arc<VirtualBoard>);
+pub(crate) struct VirtualDevice {
+    board: Arc<VirtualBoard>,
+    sensed: Arc<Sensed>,
+}
+
+/// The pins that the bench senses, with their levels: pulled high while nobody drives them.
+#[derive(Debug)]
+struct Sensed(Mutex<Vec<SensedPin>>);
+
+#[derive(Debug, Clone)]
+struct SensedPin {
+    name: String,
+    gpio: u8,
+    active_low: bool,
+    high: bool,
+}
+
+impl Sensed {
+    fn lock(&self) -> MutexGuard<'_, Vec<SensedPin>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SensedPin {
+    fn record(&self, scope: &Scope) {
+        let on = self.high != self.active_low;
+        scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed });
+    }
+}
 
 impl VirtualDevice {
     /// Starts the board, without power; its pins are sensed from here on.
     pub(crate) fn start(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
-        let sensed: Vec<_> = config
-            .pins
-            .iter()
-            .filter(|(_, pin)| pin.direction == PinDirection::Sense)
-            .map(|(name, pin)| (name.clone(), pin.line, pin.active_low))
-            .collect();
-        let scope = scope.clone();
-        let name = config.name.to_string();
+        let pins = config.pins.iter().filter(|(_, pin)| pin.direction == PinDirection::Sense);
+        let pins = pins.map(|(name, pin)| SensedPin {
+            name: name.clone(),
+            gpio: pin.line,
+            active_low: pin.active_low,
+            high: true,
+        });
+        let sensed = Arc::new(Sensed(Mutex::new(pins.collect())));
+        let (watched, scope, name) = (Arc::clone(&sensed), scope.clone(), config.name.to_string());
         let on_pin = move |gpio: u8, high: bool| {
-            for (pin, _, active_low) in sensed.iter().filter(|(_, line, _)| *line == gpio) {
-                let on = high != *active_low;
-                scope.record(|board| What::Pin { board, pin: pin.clone(), on, cause: PinCause::Sensed });
+            for pin in watched.lock().iter_mut().filter(|pin| pin.gpio == gpio) {
+                pin.high = high;
+                pin.record(&scope);
             }
         };
         let options =
             Options { mac: mac_of(&name), misbehaves: config.misbehaves.clone(), on_pin: Some(Arc::new(on_pin)) };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
-        Ok(Self(Arc::new(board)))
+        Ok(Self { board: Arc::new(board), sensed })
     }
 
     pub(crate) fn port(&self) -> Option<PathBuf> {
-        self.0.port()
+        self.board.port()
+    }
+
+    /// Records the level of every sensed pin.
+    pub(crate) fn record_levels(&self, scope: &Scope) {
+        for pin in self.sensed.lock().iter() {
+            pin.record(scope);
+        }
     }
 
     pub(crate) async fn drive(&self, gpio: u8, high: bool) {
-        self.0.drive(gpio, high).await;
+        self.board.drive(gpio, high).await;
     }
 }
 
@@ -60,7 +96,7 @@ fn mac_of(name: &str) -> [u8; 6] {
 impl PowerDriver for VirtualDevice {
     fn switch(&self, on: bool) -> Switching<'_> {
         Box::pin(async move {
-            self.0.set_rail(on).await;
+            self.board.set_rail(on).await;
             Ok(())
         })
     }
@@ -71,11 +107,17 @@ impl PowerDriver for VirtualDevice {
 }
 
 impl ResetDriver for VirtualDevice {
-    fn reset(&self, into: ResetInto) -> Resetting<'_> {
+    fn hold(&self) -> Resetting<'_> {
         Box::pin(async move {
-            self.0.set_enable(false).await;
-            self.0.drive_boot_pin(into == ResetInto::App).await;
-            self.0.set_enable(true).await;
+            self.board.set_enable(false).await;
+            Ok(())
+        })
+    }
+
+    fn release(&self, into: ResetInto) -> Resetting<'_> {
+        Box::pin(async move {
+            self.board.drive_boot_pin(into == ResetInto::App).await;
+            self.board.set_enable(true).await;
             Ok(())
         })
     }

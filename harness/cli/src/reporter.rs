@@ -155,7 +155,7 @@ fn live_line(event: &RunEvent) -> Option<String> {
         What::Packet { board, direction: Direction::FromBoard, packet, .. } => format!("{board} -> {packet}"),
         What::Packet { board, packet, .. } => format!("{board} <- {packet}"),
         What::Console { board, line } => format!("{board} |  {}", line.escape_debug()),
-        What::Bench { board, note } => format!("{board} bench: {note}"),
+        What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
         _ => return None,
     };

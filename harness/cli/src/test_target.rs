@@ -60,7 +60,8 @@ struct Arguments {
 pub fn test_features(folder: &str) -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-    let features = package.join(folder);
+    // Without `..`, so that messages name it as a person would.
+    let features = package.join(folder).canonicalize().unwrap_or_else(|_| package.join(folder));
     let workspace = workspace(&package);
     // `HIL_BENCH` and the run folder count from the workspace's root, wherever cargo starts its tests.
     let features = match std::env::set_current_dir(workspace) {

@@ -15,6 +15,11 @@ use crate::socket;
 pub trait Watch: Send + Sync {
     /// Bytes are about to be written to the receiving side.
     fn forwarding(&self, way: Way, bytes: &[u8]);
+
+    /// The path ends; the other way may still have last words.
+    fn ending(&self, ended: Ended) {
+        let _ = ended;
+    }
 }
 
 impl<F: Fn(Way, &[u8]) + Send + Sync> Watch for F {
@@ -37,8 +42,10 @@ pub enum Ended {
 /// Bytes in flight per way before the reading stops: what a slow receiver costs in memory.
 const CHUNKS_IN_FLIGHT: usize = 64;
 const CHUNK: usize = 16 * 1024;
-/// After one side's FIN the other gets this long to say its last words.
+/// After one side's FIN the other gets this long to say its last words; silence does not count.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long a way whose source has died may take to deliver what was read from it.
+const REMAINS: Duration = Duration::from_secs(1);
 
 /// Carries bytes between `near` and `far` until either side ends it, or the control does.
 ///
@@ -46,16 +53,20 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// passed on as such. While a way is silent nothing of it is read, so that not even a FIN gets through.
 pub async fn relay(near: TcpStream, far: TcpStream, control: &Control, watch: Arc<dyn Watch>) -> Ended {
     let (near, far) = (Arc::new(near), Arc::new(far));
+    let mut conditions = control.subscribe();
+    let endings_before = conditions.borrow().endings.0;
     // Small packets must not wait for each other: a harness measures milliseconds.
     let _ = near.set_nodelay(true);
     let _ = far.set_nodelay(true);
     let ended = {
         let up = carry(Way::Up, &near, &far, control, &*watch);
         let down = carry(Way::Down, &far, &near, control, &*watch);
-        let mut conditions = control.subscribe();
         tokio::select! {
-            ended = both(up, down) => ended,
-            ending = ordered(&mut conditions) => Ended::Ordered(ending),
+            ended = both(up, down, control, &*watch) => ended,
+            ending = ordered(&mut conditions, endings_before) => {
+                watch.ending(Ended::Ordered(ending));
+                Ended::Ordered(ending)
+            }
         }
     };
     let hard = matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset));
@@ -69,28 +80,51 @@ pub async fn relay(near: TcpStream, far: TcpStream, control: &Control, watch: Ar
     ended
 }
 
-/// The first end decides; a FIN lets the other way finish what it has to say.
-async fn both(up: impl Future<Output = Ended>, down: impl Future<Output = Ended>) -> Ended {
-    tokio::pin!(up, down);
-    let first = tokio::select! {
-        ended = &mut up => (ended, Way::Up),
-        ended = &mut down => (ended, Way::Down),
-    };
-    if let (Ended::Closed(_), way) = first {
-        let rest = async {
-            match way {
-                Way::Up => down.await,
-                Way::Down => up.await,
-            }
-        };
-        let _ = tokio::time::timeout(LAST_WORDS, rest).await;
-    }
-    first.0
+/// How one way ends, and which of its sockets ended it.
+struct Cut {
+    ended: Ended,
+    /// Writing failed: the receiving side is gone.
+    at_sink: bool,
 }
 
-/// Waits for an ending that is ordered from now on.
-async fn ordered(conditions: &mut watch::Receiver<Conditions>) -> Ending {
-    let before = conditions.borrow().endings.0;
+/// The first end decides. A FIN lets the other way finish what it has to say; a receiving side that is gone lets it
+/// deliver what was read before.
+async fn both(
+    up: impl Future<Output = Cut>,
+    down: impl Future<Output = Cut>,
+    control: &Control,
+    watch: &dyn Watch,
+) -> Ended {
+    tokio::pin!(up, down);
+    let (first, way) = tokio::select! {
+        cut = &mut up => (cut, Way::Up),
+        cut = &mut down => (cut, Way::Down),
+    };
+    watch.ending(first.ended);
+    let rest = async {
+        match way {
+            Way::Up => drop(down.await),
+            Way::Down => drop(up.await),
+        }
+    };
+    let patience = async {
+        if matches!(first.ended, Ended::Closed(_)) {
+            control.audible().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        } else if first.at_sink {
+            tokio::time::sleep(REMAINS).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = rest => {}
+        () = patience => {}
+    }
+    first.ended
+}
+
+/// Waits for an ending beyond those that were ordered before.
+async fn ordered(conditions: &mut watch::Receiver<Conditions>, before: u64) -> Ending {
     match conditions.wait_for(|conditions| conditions.endings.0 != before).await.map(|found| found.endings.1) {
         Ok(Some(ending)) => ending,
         // Nobody holds the control any more: nobody can end the path.
@@ -103,15 +137,19 @@ enum Item {
     Fin,
 }
 
-async fn carry(way: Way, from: &TcpStream, to: &TcpStream, control: &Control, watch: &dyn Watch) -> Ended {
+async fn carry(way: Way, from: &TcpStream, to: &TcpStream, control: &Control, watch: &dyn Watch) -> Cut {
     let (queue, queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
     let reading = read(way, from, control.subscribe(), queue);
     let writing = write(way, to, control.subscribe(), queued, watch);
     tokio::pin!(reading, writing);
-    tokio::select! {
-        // What was read before the source broke is still delivered.
-        () = &mut reading => writing.await.unwrap_or(Ended::Broken(way)),
-        ended = &mut writing => ended.unwrap_or(Ended::Broken(opposite(way))),
+    let written = tokio::select! {
+        // What was read before the source ended is still delivered.
+        () = &mut reading => writing.await,
+        written = &mut writing => written,
+    };
+    match written {
+        Ok(ended) => Cut { ended, at_sink: false },
+        Err(_) => Cut { ended: Ended::Broken(opposite(way)), at_sink: true },
     }
 }
 

@@ -212,7 +212,13 @@ impl Pump {
         loop {
             match events.poll().await {
                 Ok(event) => self.event(event).await,
-                Err(error) => self.lost(&error).await,
+                Err(error) => {
+                    // What came in one go with the end of the connection would else surface after the next one began.
+                    for event in std::mem::take(&mut events.state.events) {
+                        self.event(event).await;
+                    }
+                    self.lost(&error).await;
+                }
             }
         }
     }
@@ -251,11 +257,11 @@ impl Pump {
 
     fn acknowledged(&self, id: u16, by: Acknowledgement) {
         let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(request) = pending.sent.remove(&id) else { return };
-        drop(pending);
-        if request.acknowledged_by != by {
+        if pending.sent.get(&id).is_none_or(|request| request.acknowledged_by != by) {
             return;
         }
+        let Some(request) = pending.sent.remove(&id) else { return };
+        drop(pending);
         if let Some(filter) = request.subscribes {
             self.recorder.record(What::Subscribed { observer: self.shared.name.clone(), filter });
             self.connection.send_replace(true);

@@ -16,6 +16,8 @@ pub struct Session {
     /// Its latest packet from the board, and when it came.
     pub last_from_board: Option<(Stamp, Packet)>,
     asked: Vec<(u16, Vec<Subscription>)>,
+    /// The board was reset or lost its power: the connection belongs to a former life.
+    over: bool,
 }
 
 impl Session {
@@ -40,11 +42,20 @@ impl Session {
                 *self = Self { connection: *connection, ..Self::default() };
             }
             What::Connection { connection, .. } if *connection == self.connection => self.connected = false,
+            // Its sockets fall silent without a FIN; what it announced stays: its will is still to come.
+            What::Reset { .. } | What::Power { .. } => {
+                self.over = true;
+                self.connected = false;
+                self.subscriptions.clear();
+                self.asked.clear();
+            }
             What::Packet { connection, direction, packet, .. } if *connection == self.connection => {
                 if *direction == Direction::FromBoard {
                     self.last_from_board = Some((event.at, packet.clone()));
                 }
-                self.packet(packet);
+                if !self.over {
+                    self.packet(packet);
+                }
             }
             _ => {}
         }
@@ -67,5 +78,66 @@ impl Session {
         let (_, filters) = self.asked.remove(at);
         let granted = filters.into_iter().zip(codes).filter(|(_, code)| **code < 0x80).map(|(filter, _)| filter);
         self.subscriptions.extend(granted);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hil_timeline::{Epoch, QoS, Timeline};
+
+    use super::*;
+
+    fn packet(direction: Direction, packet: Packet) -> What {
+        What::Packet { board: "lamp".into(), connection: 1, direction, bytes: 2, packet }
+    }
+
+    fn life() -> Vec<What> {
+        let (up, down) = (Direction::FromBoard, Direction::ToBoard);
+        let filters = vec![Subscription { filter: "a/#".into(), qos: QoS::AtLeastOnce }];
+        let connect = Packet::Connect {
+            protocol: 4,
+            client_id: "l".into(),
+            keep_alive: 5,
+            clean_session: true,
+            user_name: None,
+            has_password: false,
+            will: None,
+        };
+        vec![
+            What::Connection { board: "lamp".into(), connection: 1, change: ConnectionChange::Opened },
+            packet(up, connect),
+            packet(down, Packet::Connack { session_present: false, code: 0 }),
+            packet(up, Packet::Subscribe { packet_id: 1, filters }),
+            packet(down, Packet::Suback { packet_id: 1, codes: vec![1] }),
+        ]
+    }
+
+    fn session(events: Vec<What>) -> Session {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let events: Vec<_> = events.into_iter().map(|what| timeline.record(None, what)).collect();
+        Session::of("lamp", events.iter().map(AsRef::as_ref))
+    }
+
+    #[test]
+    fn a_session_stands_once_connack_and_suback_have_come() {
+        assert!(session(life()).receives("a/b"));
+        assert!(!session(life()).receives("b"));
+        assert!(!session(life()[..4].to_vec()).receives("a/b"));
+    }
+
+    #[test]
+    fn a_reset_or_a_power_cut_ends_it_although_no_fin_was_seen() {
+        for end in [
+            What::Reset { board: "lamp".into(), how: String::new() },
+            What::Power { board: "lamp".into(), rail: String::new(), on: false },
+        ] {
+            let mut events = life();
+            events.push(end);
+            // A late answer of the broker to the former life.
+            events.push(packet(Direction::ToBoard, Packet::Connack { session_present: false, code: 0 }));
+            let ended = session(events);
+            assert!(!ended.connected && !ended.receives("a/b"));
+            assert!(ended.connect.is_some() && ended.last_from_board.is_some(), "its will is still to come");
+        }
     }
 }

@@ -12,4 +12,4 @@ pub use console_log::console_logs;
 pub use fold::{Counts, Fold, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use folder::{WriteError, write_reports};
 pub use junit::junit;
-pub use text::{failure_lines, scenario_line, summary_line};
+pub use text::{failure_lines, inert, scenario_line, summary_line};

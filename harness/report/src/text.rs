@@ -33,7 +33,8 @@ pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
 }
 
 /// What a device says must not steer a terminal: control characters are shown, not sent.
-fn inert(line: &str) -> String {
+#[must_use]
+pub fn inert(line: &str) -> String {
     let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     line.chars().map(shown).collect()
 }

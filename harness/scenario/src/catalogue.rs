@@ -55,7 +55,10 @@ pub const STEPS: &[StepDoc] = &[
     ),
     doc(r#"When the power of "lamp" is cut"#, "Switches all rails off: the board's connections fall silent."),
     doc(r#"When the power of "lamp" is cut for 500 ms"#, "Switches all rails off, waits, and switches them on again."),
-    doc(r#"When the power of "lamp" is restored"#, "Switches all rails on."),
+    doc(
+        r#"When the power of "lamp" is restored"#,
+        "Switches all rails on; errored where the board does not boot afresh: then its power was not off.",
+    ),
     doc(r#"When the board "lamp" is reset"#, "Pulls EN low and releases it."),
     doc(
         r#"When the network of "lamp" goes silent"#,
@@ -79,7 +82,7 @@ pub const STEPS: &[StepDoc] = &[
     ),
     doc(
         r#"Then "lamp" publishes to "loger" in this order within 2 s:"#,
-        "The board's messages on the topic since the mark are exactly the rows of the table, in order.",
+        "The board's next messages on the topic are the rows of the table, in order and with nothing between them.",
     ),
     doc(
         r#"Then "lamp" does not publish to "loger" for 3 s"#,
@@ -112,7 +115,10 @@ pub const STEPS: &[StepDoc] = &[
         r#"Then a late subscriber to "sooko/status" receives "offline", retained"#,
         "Somebody who subscribes only now gets the message, marked as retained.",
     ),
-    doc(r#"Then the pin "led" of "lamp" is on within 1 s"#, "The pin is or becomes on."),
+    doc(
+        r#"Then the pin "led" of "lamp" is on within 1 s"#,
+        "The pin is or becomes on. Steps about a pin see its changes in order, each change once.",
+    ),
     doc(r#"Then the pin "led" of "lamp" stays off for 1 s"#, "The pin does not change, counted from the mark."),
     doc(
         r#"Then the console of "lamp" shows "mqtt running" within 10 s"#,

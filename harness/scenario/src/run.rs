@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cucumber::cli::{self, Empty};
 use cucumber::event;
@@ -104,6 +105,9 @@ async fn before(context: Arc<RunContext>, feature: &Feature, rule: Option<&Rule>
     Scene { context, recorder, stage, steps_done: 0, verdict: Verdict::Passed, failure: None, deadline }
 }
 
+/// How long a stage may take to open or to close.
+const HOOK: Duration = Duration::from_secs(15);
+
 /// Locks the boards and opens the stage. The scenario begins when it has its boards.
 async fn set_stage(
     context: &Arc<RunContext>,
@@ -126,7 +130,11 @@ async fn set_stage(
     begin();
     match boards {
         None => not_begun(),
-        Some(boards) => Stage::open(Arc::clone(context), recorder.clone(), boards).await,
+        Some(boards) => {
+            let open = Stage::open(Arc::clone(context), recorder.clone(), boards);
+            let late = |_| Err(StepError::errored("the broker of this scenario did not start in time"));
+            tokio::time::timeout(HOOK, open).await.unwrap_or_else(late)
+        }
     }
 }
 
@@ -173,7 +181,7 @@ fn lacking(context: &RunContext, tags: &[String]) -> Option<String> {
     (!lacking.is_empty()).then(|| format!("this bench has no {}, which the scenario requires", lacking.join(", ")))
 }
 
-async fn after(context: &RunContext, scene: Scene, steps: &[&Step]) {
+async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     for step in steps.iter().skip(scene.steps_done) {
         let (keyword, text) = (step.keyword.trim().to_owned(), step.value.clone());
         scene.recorder.record(What::StepNotRun { keyword, text, line: step.position.line });
@@ -182,7 +190,15 @@ async fn after(context: &RunContext, scene: Scene, steps: &[&Step]) {
         if context.is_aborted() {
             stage.make_safe().await;
         }
-        stage.close().await;
+        // The boards are given back when the stage is dropped, whether or not it closed in time.
+        if tokio::time::timeout(HOOK, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
+            scene.verdict = Verdict::Errored;
+            scene.failure = Some(StepError::errored("the stage of this scenario did not close in time"));
+        }
+    }
+    if scene.verdict == Verdict::Passed && scene.steps_done < steps.len() {
+        scene.verdict = Verdict::Errored;
+        scene.failure = Some(StepError::errored("not every step of this scenario was run"));
     }
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });

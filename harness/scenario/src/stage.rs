@@ -38,6 +38,10 @@ pub struct Stage {
     consumed: BTreeSet<u64>,
     last_flash_written: BTreeMap<String, usize>,
     late_subscribers: u32,
+    /// A step stopped the broker and none has started it since.
+    broker_stopped: bool,
+    /// Up to where steps about a pin have looked.
+    pins_seen: BTreeMap<(String, String), u64>,
     _fixed_port: Option<OwnedMutexGuard<()>>,
 }
 
@@ -85,6 +89,8 @@ impl Stage {
             consumed,
             last_flash_written,
             late_subscribers: 0,
+            broker_stopped: false,
+            pins_seen: BTreeMap::new(),
             _fixed_port: fixed_port,
         })
     }
@@ -100,7 +106,7 @@ impl Stage {
         drop(self.observer);
         self.broker.stop().await;
         for board in self.boards.values() {
-            board.enter(self.recorder.timeline().recorder(None));
+            board.leave();
         }
     }
 
@@ -283,6 +289,7 @@ impl Stage {
 
     /// Stops the broker; the observer has noticed when this returns.
     pub async fn stop_broker(&mut self) {
+        self.broker_stopped = true;
         self.broker.stop().await;
         record_broker(&self.recorder, &*self.broker, self.address, false);
         self.observer.wait_for_loss().await;
@@ -295,7 +302,9 @@ impl Stage {
     pub async fn start_broker(&mut self) -> Result<(), StepError> {
         self.broker.start().await?;
         record_broker(&self.recorder, &*self.broker, self.address, true);
-        Ok(self.observer.reconnect().await?)
+        self.observer.reconnect().await?;
+        self.broker_stopped = false;
+        Ok(())
     }
 
     /// Publishes, and sets the mark to the moment at which the message was written towards the first board that is
@@ -333,28 +342,105 @@ impl Stage {
         self.last_flash_written.get(board).copied()
     }
 
-    /// A negative step proves something only if the board could have spoken: it was connected all the time since the
-    /// mark, or it was silenced on purpose.
+    /// The first record since a place in the timeline and up to a moment that `pick` takes; nothing is consumed.
+    pub async fn watch_from<T>(
+        &self,
+        from: Cursor,
+        until: Stamp,
+        pick: impl FnMut(&RunEvent) -> Option<T>,
+    ) -> Option<T> {
+        self.find(from, until, pick).await.map(|(_, taken)| taken)
+    }
+
+    /// Whether the record just before the mark, which set it, is one that `pick` takes; it is then consumed.
+    pub fn consume_at_mark(&mut self, pick: impl FnOnce(&RunEvent) -> bool) -> bool {
+        let Some(seq) = self.mark.cursor.0.checked_sub(1) else { return false };
+        let before = self.recorder.timeline().since(Cursor(seq)).into_iter().next();
+        let matches = before.is_some_and(|event| event.scenario == self.recorder.scenario() && pick(&event));
+        matches && self.consumed.insert(seq)
+    }
+
+    /// Whether a record has satisfied a step.
+    #[must_use]
+    pub fn is_consumed(&self, seq: u64) -> bool {
+        self.consumed.contains(&seq)
+    }
+
+    /// Waits until a pin is as wanted: at the place up to which earlier steps have looked, or by a later change. Steps
+    /// about a pin see its changes in order, each change once.
+    pub async fn wait_for_pin(&mut self, board: &str, pin: &str, on: bool, within: Duration) -> bool {
+        let key = (board.to_owned(), pin.to_owned());
+        let from = self.pins_seen.get(&key).copied().unwrap_or(0).max(self.mark.cursor.0);
+        if self.pin_level_before(board, pin, from) == on {
+            return true;
+        }
+        let changed = |event: &RunEvent| {
+            matches!(&event.what, What::Pin { board: of, pin: name, on: level, .. }
+                if of == board && name == pin && *level == on)
+            .then_some(event.seq + 1)
+        };
+        match self.watch_from(Cursor(from), self.mark.at + within, changed).await {
+            Some(seen) => {
+                self.pins_seen.insert(key, seen);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A pin's level at a place in the timeline.
+    #[must_use]
+    pub fn pin_level_before(&self, board: &str, pin: &str, seq: u64) -> bool {
+        let level = |event: &Arc<RunEvent>| match &event.what {
+            What::Pin { board: of, pin: name, on, .. } if of == board && name == pin => Some(*on),
+            _ => None,
+        };
+        // Its level at the start of the scenario is among the records.
+        self.events().iter().rev().filter(|event| event.seq < seq).find_map(level).unwrap_or(false)
+    }
+
+    /// A negative step proves something only if the board could have spoken: the connection that stood at the mark
+    /// stands still, or the board was silenced on purpose.
     ///
     /// # Errors
     /// When it could not.
     pub fn check_could_speak(&self, board: &str) -> Result<(), StepError> {
         let silent = self.context.taps.get(board).is_some_and(|tap| tap.control().is_silent());
-        let stopped = !self.observer.is_connected();
-        if !self.is_powered(board) || silent || stopped {
+        if !self.is_powered(board) || silent || self.broker_stopped {
             return Ok(());
         }
-        let ended = |event: &Arc<RunEvent>| match &event.what {
-            What::Connection { board: of, change, .. } if of == board => {
-                !matches!(change, hil_timeline::ConnectionChange::Opened)
-            }
-            _ => false,
-        };
-        if self.session(board).connected && !self.events_since_mark().iter().any(ended) {
+        let at_mark = self.session_at_mark(board);
+        let now = self.session(board);
+        if at_mark.connected && now.connected && at_mark.connection == now.connection {
             return Ok(());
         }
         let message = format!("`{board}` was not connected all the time: that it said nothing proves nothing");
         Err(StepError::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"))
+    }
+
+    /// What the observer did not see proves something only if it was there all the time since the mark.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn check_observer_was_there(&self) -> Result<(), StepError> {
+        let lost = |event: &Arc<RunEvent>| matches!(&event.what, What::ObserverLost { .. });
+        if self.observer.is_connected() && !self.events_since_mark().iter().any(lost) {
+            return Ok(());
+        }
+        Err(StepError::errored("the observer had lost the broker meanwhile: what it did not see proves nothing"))
+    }
+
+    /// The console of a board that has power is being captured: what it does not show was not said.
+    ///
+    /// # Errors
+    /// When nothing is captured.
+    pub fn check_console(&self, board: &str) -> Result<(), StepError> {
+        let blind = |board: &LockedBoard| board.is_powered() && !board.is_capturing();
+        if self.boards.get(board).is_some_and(blind) {
+            let message = format!("the console of `{board}` is not captured: what it does not show proves nothing");
+            return Err(StepError::errored(message).with_hint("its serial port has vanished; check the cable"));
+        }
+        Ok(())
     }
 
     /// A board whose power is cut must fall silent; one that goes on talking was not cut.
@@ -368,7 +454,10 @@ impl Stage {
                 .rev()
                 .find(|event| matches!(&event.what, What::Power { board, on: false, .. } if board == name));
             let Some(cut) = cut else { continue };
-            let talk = events.iter().find(|event| event.at > cut.at + GRACE && talks(event, name));
+            // What was held on its way is no sign of life: with a fault about, only the console counts.
+            let faulty = events.iter().any(|event| matches!(&event.what, What::Fault { board, .. } if board == name));
+            let talks = |event: &&Arc<RunEvent>| event.at > cut.at + GRACE && talks(event, name, !faulty);
+            let talk = events.iter().find(talks);
             if let Some(talk) = talk {
                 let after = talk.at.since(cut.at).as_secs_f64();
                 let message = format!("the power of `{name}` was cut, but it went on talking {after:.2} s later");
@@ -381,10 +470,10 @@ impl Stage {
     }
 }
 
-fn talks(event: &RunEvent, name: &str) -> bool {
+fn talks(event: &RunEvent, name: &str, packets_count: bool) -> bool {
     match &event.what {
         What::Console { board, .. } => board == name,
-        What::Packet { board, direction: Direction::FromBoard, .. } => board == name,
+        What::Packet { board, direction: Direction::FromBoard, .. } => packets_count && board == name,
         _ => false,
     }
 }

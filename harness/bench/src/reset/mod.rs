@@ -18,8 +18,11 @@ pub type Resetting<'a> = Pin<Box<dyn Future<Output = Result<(), BenchError>> + S
 
 /// Resets a chip. A new strategy is one file here and one line in the board's set-up.
 pub trait ResetDriver: Send + Sync {
-    /// Resets the chip; returns when reset is released.
-    fn reset(&self, into: ResetInto) -> Resetting<'_>;
+    /// Holds the chip in reset: from here on its former life says nothing.
+    fn hold(&self) -> Resetting<'_>;
+
+    /// Releases it; returns when it runs.
+    fn release(&self, into: ResetInto) -> Resetting<'_>;
 
     /// What it does, for the timeline.
     fn describe(&self) -> &str;

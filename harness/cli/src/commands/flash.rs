@@ -56,6 +56,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
             ExitCode::Errored
         }
         Some(Ok(Booted::Refused { reason })) => {
+            let reason = hil_report::inert(&reason);
             warn(format!("failed: the firmware `{}` does not run on `{}`: {reason}", firmware.name, args.board));
             ExitCode::Failed
         }

@@ -99,6 +99,7 @@ async fn execute_in(
     // Ports and boards first: a run that can't begin leaves no folder.
     let context = RunContext::open(bench, timeline.clone(), settings.limits, abort).await;
     let context = Arc::new(context.map_err(|error| set_up_failed(&error, session::hint(&error)))?);
+    let planned = plan.count();
     let folder = open_folder(settings.out.as_deref(), &timeline)?;
     timeline.record(
         None,
@@ -109,13 +110,18 @@ async fn execute_in(
             bench: name,
             broker,
             boards: context.bench().infos(),
-            scenarios: plan.count(),
+            scenarios: planned,
         },
     );
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
     run_to_the_end(&context, plan).await;
-    let counts = timeline.since(Cursor::default()).into_iter().collect::<RunSummary>().counts();
-    let code = if context.is_aborted() { ExitCode::Aborted } else { ExitCode::of(&counts) };
+    let so_far = timeline.since(Cursor::default()).into_iter().collect::<RunSummary>();
+    let code = match (context.is_aborted(), ExitCode::of(&so_far.counts())) {
+        (true, _) => ExitCode::Aborted,
+        // Every planned scenario must have said how it went.
+        (false, ExitCode::Passed) if so_far.scenarios.len() != planned => ExitCode::Errored,
+        (false, code) => code,
+    };
     timeline.record(None, What::RunFinished { exit_code: code.code() });
     // The reporter ends with that event; if it panicked, the reports still stand.
     let _ = reporter.await;
@@ -142,7 +148,10 @@ async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan) {
     };
     tokio::select! {
         () = hil_scenario::run(Arc::clone(context), plan) => {}
-        () = expired => context.bench().make_safe().await,
+        () = expired => {
+            // Whatever hangs then has had its time.
+            let _ = tokio::time::timeout(Duration::from_millis(300), context.bench().make_safe()).await;
+        }
     }
 }
 

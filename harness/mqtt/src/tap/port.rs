@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hil_link::{Control, Ended, Ending, Way, relay};
+use hil_link::{Control, Ended, Ending, Watch, Way, relay};
 use hil_timeline::{ConnectionChange, Direction, Recorder, What};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -123,8 +123,9 @@ async fn serve(near: TcpStream, door: Arc<Door>) {
     let tell = |change| recorder.record(What::Connection { board: door.board.clone(), connection, change });
     tell(ConnectionChange::Opened);
     let far = tokio::select! {
-        far = connect(broker, &door.control) => far,
+        biased;
         _ = route.changed() => Err("the scenario ended".to_owned()),
+        far = connect(broker, &door.control) => far,
     };
     let far = match far {
         Ok(far) => far,
@@ -134,9 +135,8 @@ async fn serve(near: TcpStream, door: Arc<Door>) {
             return;
         }
     };
-    let watch = recording(&door.board, connection, recorder.clone());
-    let ended = relay(near, far, &door.control, Arc::new(watch)).await;
-    tell(ConnectionChange::Closed { how: describe(ended).to_owned() });
+    let watch = Recording { board: door.board.clone(), connection, recorder, decoder: Mutex::default() };
+    relay(near, far, &door.control, Arc::new(watch)).await;
 }
 
 /// While the network is silent, not even the broker hears of a new connection.
@@ -150,17 +150,29 @@ async fn connect(broker: SocketAddr, control: &Control) -> Result<TcpStream, Str
 }
 
 /// Decodes what is forwarded and records it just before it is written.
-fn recording(board: &str, connection: u32, recorder: Recorder) -> impl Fn(Way, &[u8]) + Send + Sync + use<> {
-    let (board, decoder) = (board.to_owned(), Mutex::new(Decoder::default()));
-    move |way, bytes| {
+struct Recording {
+    board: String,
+    connection: u32,
+    recorder: Recorder,
+    decoder: Mutex<Decoder>,
+}
+
+impl Watch for Recording {
+    fn forwarding(&self, way: Way, bytes: &[u8]) {
         let direction = match way {
             Way::Up => Direction::FromBoard,
             Way::Down => Direction::ToBoard,
         };
-        let packets = decoder.lock().unwrap_or_else(PoisonError::into_inner).push(direction, bytes);
+        let packets = self.decoder.lock().unwrap_or_else(PoisonError::into_inner).push(direction, bytes);
         for (packet, bytes) in packets {
-            recorder.record(What::Packet { board: board.clone(), connection, direction, bytes, packet });
+            let (board, connection) = (self.board.clone(), self.connection);
+            self.recorder.record(What::Packet { board, connection, direction, bytes, packet });
         }
+    }
+
+    fn ending(&self, ended: Ended) {
+        let change = ConnectionChange::Closed { how: describe(ended).to_owned() };
+        self.recorder.record(What::Connection { board: self.board.clone(), connection: self.connection, change });
     }
 }
 

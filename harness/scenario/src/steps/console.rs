@@ -30,6 +30,7 @@ async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) 
         Some(Ok(())) => Ok(()),
         Some(Err(())) => Err(StepError::errored(format!("the serial port of `{board}` vanished"))),
         None => {
+            stage.check_console(&board)?;
             let message = format!("the console of `{board}` did not show {wanted} within {}", seconds(within.0));
             Err(StepError::failed(message).with_details(last_words(stage, &board)))
         }
@@ -50,11 +51,12 @@ async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Resu
     stage.board(&board)?;
     let Some(at) = stage.expect(within.0, |event| found(event, &board, Finding::Boot)).await else {
         let message = format!("`{board}` did not reboot within {}", seconds(within.0));
+        stage.check_console(&board)?;
         return Err(StepError::failed(message).with_details(last_words(stage, &board)));
     };
     let again = stage.watch(at + SETTLE, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
     match again {
-        None => Ok(()),
+        None => stage.check_console(&board),
         Some(event) => {
             let message = format!("`{board}` rebooted more than once");
             let again = format!("again: {}", show(&event, stage.mark().at));
@@ -67,6 +69,7 @@ async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Resu
 async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.board(&board)?;
+    stage.check_console(&board)?;
     let until = stage.mark().at + span.0;
     let pick = |event: &RunEvent| match &event.what {
         What::ConsoleLost { board: of } if *of == board => Some(None),
@@ -74,7 +77,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Res
         _ => found(event, &board, Finding::Reboot).map(|_| Some(event.clone())),
     };
     match stage.watch(until, pick).await {
-        None => Ok(()),
+        None => stage.check_console(&board),
         Some(None) => {
             Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
         }

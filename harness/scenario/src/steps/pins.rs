@@ -20,12 +20,7 @@ async fn is_within(
 ) -> Result<(), StepError> {
     let stage = world.stage()?;
     check_pin(stage, &board, &pin)?;
-    if level_at_mark(stage, &board, &pin) == wanted.is_on() {
-        return Ok(());
-    }
-    let until = stage.mark().at + within.0;
-    let turned = stage.watch(until, |event| level(event, &board, &pin).filter(|on| *on == wanted.is_on())).await;
-    if turned.is_some() {
+    if stage.wait_for_pin(&board, &pin, wanted.is_on(), within.0).await {
         return Ok(());
     }
     let message = format!("the pin `{pin}` of `{board}` was not {} within {}", word(wanted.is_on()), seconds(within.0));
@@ -37,7 +32,8 @@ async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, 
     let stage = world.stage()?;
     check_pin(stage, &board, &pin)?;
     stage.check_could_speak(&board)?;
-    if level_at_mark(stage, &board, &pin) != wanted.is_on() {
+    let mark = stage.mark().cursor.0;
+    if stage.pin_level_before(&board, &pin, mark) != wanted.is_on() {
         return Err(StepError::failed(format!(
             "the pin `{pin}` of `{board}` was not {} to begin with",
             word(wanted.is_on())
@@ -69,18 +65,6 @@ fn level(event: &RunEvent, board: &str, pin: &str) -> Option<bool> {
         What::Pin { board: of, pin: name, on, .. } if of == board && name == pin => Some(*on),
         _ => None,
     }
-}
-
-/// The level at the mark: a pin that has not changed in this scenario is off.
-fn level_at_mark(stage: &Stage, board: &str, pin: &str) -> bool {
-    let mark = stage.mark().cursor.0;
-    stage
-        .events()
-        .iter()
-        .rev()
-        .filter(|event| event.seq < mark)
-        .find_map(|event| level(event, board, pin))
-        .unwrap_or(false)
 }
 
 fn word(on: bool) -> &'static str {

@@ -1,10 +1,14 @@
 //! Cutting and restoring power.
 
+use std::time::Duration;
+
 use cucumber::when;
-use hil_timeline::What;
+use hil_timeline::{Finding, RunEvent, What};
 
 use crate::error::StepError;
 use crate::parameters::Span;
+use crate::stage::Stage;
+use crate::story::last_words;
 use crate::world::HilWorld;
 
 #[when(expr = "the power of {string} is cut")]
@@ -38,8 +42,26 @@ async fn is_restored(world: &mut HilWorld, board: String) -> Result<(), StepErro
     if stage.is_powered(&board) {
         return Err(StepError::errored(format!("the power of `{board}` is already on")));
     }
+    // A board that went on living was not cut; once it is powered again nobody could tell.
+    stage.check_power_cuts()?;
     let begin = stage.recorder().timeline().end();
     stage.board(&board)?.power_on().await?;
     stage.mark_from(begin);
-    Ok(())
+    boots_afresh(stage, &board).await
+}
+
+/// Power that comes back is a fresh boot; a board that does not boot had never lost it.
+async fn boots_afresh(stage: &Stage, board: &str) -> Result<(), StepError> {
+    const BOOT: Duration = Duration::from_secs(5);
+    let boot = |event: &RunEvent| {
+        matches!(&event.what, What::Found { board: of, finding: Finding::Boot, .. } if of == board).then_some(())
+    };
+    if stage.watch(stage.mark().at + BOOT, boot).await.is_some() {
+        return Ok(());
+    }
+    stage.check_console(board)?;
+    let message = format!("the power of `{board}` was restored, but it did not boot afresh");
+    Err(StepError::errored(message)
+        .with_details(last_words(stage, board))
+        .with_hint("was its power really off? a second supply or its UART lines may have kept it alive"))
 }

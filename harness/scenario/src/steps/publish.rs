@@ -1,7 +1,10 @@
 //! Messages: what the harness publishes, and what boards publish, receive and acknowledge.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use cucumber::{gherkin, then, when};
-use hil_timeline::{Direction, Packet, Payload, QoS, RunEvent, What};
+use hil_timeline::{Cursor, Direction, Packet, Payload, QoS, RunEvent, What};
 
 use super::{column, pattern, seconds};
 use crate::error::StepError;
@@ -76,8 +79,9 @@ async fn expect_publish(
 ) -> Result<(), StepError> {
     stage.board(board)?;
     let wanted = pattern(payload)?;
+    let mut sent = Sent::before(stage);
     let pick = |event: &RunEvent| {
-        let (on, what) = published_by(event, board)?;
+        let (on, what) = published_by(event, board).filter(|_| sent.is_new(event))?;
         let flagged = matches!(&event.what, What::Packet { packet: Packet::Publish { retain: true, .. }, .. });
         (on == topic && wanted.matches(what) && (flagged || !retained)).then_some(())
     };
@@ -93,6 +97,36 @@ async fn expect_publish(
     let mut details = vec![closest_message(stage, board, topic)];
     details.extend(last_words(stage, board));
     Err(StepError::failed(message).with_details(details))
+}
+
+/// Messages that boards have sent: one that is sent again (DUP, §3.3.1.1) is no second message.
+#[derive(Default)]
+struct Sent(HashSet<(String, u16, String, Vec<u8>)>);
+
+impl Sent {
+    fn before(stage: &Stage) -> Self {
+        let mut sent = Self::default();
+        let mark = stage.mark().cursor.0;
+        // What is behind the mark or has satisfied a step won't be looked at again.
+        let past = |event: &&Arc<RunEvent>| event.seq < mark || stage.is_consumed(event.seq);
+        for event in stage.events().iter().filter(past) {
+            sent.is_new(event);
+        }
+        sent
+    }
+
+    /// Takes a message; whether it is no retransmission of one taken before.
+    fn is_new(&mut self, event: &RunEvent) -> bool {
+        match &event.what {
+            What::Packet {
+                board,
+                direction: Direction::FromBoard,
+                packet: Packet::Publish { topic, payload, dup, packet_id: Some(id), .. },
+                ..
+            } => self.0.insert((board.clone(), *id, topic.clone(), payload.0.clone())) || !dup,
+            _ => true,
+        }
+    }
 }
 
 /// What the mark stands for, for messages.
@@ -126,8 +160,9 @@ async fn publishes_in_order(
     stage.board(&board)?;
     let mut came = Vec::new();
     for _ in &patterns {
+        let mut sent = Sent::before(stage);
         let pick = |event: &RunEvent| {
-            let (_, payload) = published_by(event, &board).filter(|(on, _)| *on == topic)?;
+            let (_, payload) = published_by(event, &board).filter(|(on, _)| *on == topic && sent.is_new(event))?;
             Some((payload.clone(), event.clone()))
         };
         let Some((payload, event)) = stage.expect(within.0, pick).await else { break };
@@ -174,19 +209,18 @@ async fn receives(
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
     stage.board(&board)?;
-    // The delivery may itself be the mark: it lies just before it.
-    let pick = |event: &RunEvent| match &event.what {
+    let is_it = |event: &RunEvent| match &event.what {
         What::Packet {
             board: of,
             direction: Direction::ToBoard,
             packet: Packet::Publish { topic: on, payload, .. },
             ..
-        } => (*of == board && *on == topic && wanted.matches(payload)).then_some(()),
-        _ => None,
+        } => *of == board && *on == topic && wanted.matches(payload),
+        _ => false,
     };
-    let mark = stage.mark();
-    let at_mark = stage.events().iter().any(|event| event.seq + 1 == mark.cursor.0 && pick(event).is_some());
-    if at_mark || stage.expect(within.0, pick).await.is_some() {
+    // The delivery may itself be the mark: it lies just before it.
+    let at_mark = stage.consume_at_mark(is_it);
+    if at_mark || stage.expect(within.0, |event| is_it(event).then_some(())).await.is_some() {
         return Ok(());
     }
     let message =
@@ -198,21 +232,27 @@ async fn receives(
 async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.board(&board)?;
-    let (topic, payload) = last_published(stage)?;
-    let Some((id, on)) = delivered(stage, &board, &topic, &payload) else {
-        let message =
-            format!("`{payload}` on `{topic}` was not delivered to `{board}`, so there is nothing to acknowledge");
+    let published = last_published(stage)?;
+    let until = stage.mark().at + within.0;
+    let delivery = |event: &RunEvent| delivered(event, &board, &published);
+    let from = Cursor::after(&published.event);
+    let Some((id, qos, on)) = stage.watch_from(from, until, delivery).await else {
+        let message = format!(
+            "`{}` on `{}` was not delivered to `{board}` within {}, so there is nothing to acknowledge",
+            published.payload,
+            published.topic,
+            seconds(within.0)
+        );
         return Err(StepError::failed(message).with_details(last_words(stage, &board)));
     };
+    let (topic, payload) = (&published.topic, &published.payload);
     let Some(id) = id else {
         let message = format!("`{payload}` on `{topic}` was delivered to `{board}` at QoS 0: nothing to acknowledge");
         return Err(StepError::failed(message).with_hint("publish and subscribe at QoS 1 or 2"));
     };
     let pick = |event: &RunEvent| match &event.what {
         What::Packet { board: of, connection, direction: Direction::FromBoard, packet, .. } => {
-            let acknowledged = matches!(packet,
-                Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. } if *packet_id == id);
-            (*of == board && *connection == on && acknowledged).then_some(())
+            (*of == board && *connection == on && acknowledges_it(packet, id, qos)).then_some(())
         }
         _ => None,
     };
@@ -226,26 +266,46 @@ async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Resu
     Err(StepError::failed(message).with_details(details))
 }
 
-fn last_published(stage: &Stage) -> Result<(String, Payload), StepError> {
+/// Whether a packet is the right and positive answer to a delivery (MQTT 3.1.1 §4.3).
+fn acknowledges_it(packet: &Packet, id: u16, qos: QoS) -> bool {
+    match (packet, qos) {
+        (Packet::Puback { packet_id, code }, QoS::AtLeastOnce)
+        | (Packet::Pubrec { packet_id, code }, QoS::ExactlyOnce) => *packet_id == id && *code < 0x80,
+        _ => false,
+    }
+}
+
+/// The latest message of the harness.
+struct Published {
+    event: Arc<RunEvent>,
+    topic: String,
+    payload: Payload,
+}
+
+fn last_published(stage: &Stage) -> Result<Published, StepError> {
     let last = stage.events().into_iter().rev().find_map(|event| match &event.what {
-        What::Published { topic, payload, .. } => Some((topic.clone(), payload.clone())),
+        What::Published { topic, payload, .. } => {
+            Some(Published { topic: topic.clone(), payload: payload.clone(), event: Arc::clone(&event) })
+        }
         _ => None,
     });
     last.ok_or_else(|| StepError::errored("no message was published in this scenario"))
 }
 
-/// Packet identifier and connection of the latest delivery of a message to a board.
-fn delivered(stage: &Stage, board: &str, topic: &str, payload: &Payload) -> Option<(Option<u16>, u32)> {
-    stage.events().into_iter().rev().find_map(|event| match &event.what {
+/// Packet identifier, QoS and connection of a delivery of a message to a board.
+fn delivered(event: &RunEvent, board: &str, published: &Published) -> Option<(Option<u16>, QoS, u32)> {
+    match &event.what {
         What::Packet {
             board: of,
             connection,
             direction: Direction::ToBoard,
-            packet: Packet::Publish { topic: t, payload: p, packet_id, .. },
+            packet: Packet::Publish { topic, payload, packet_id, qos, .. },
             ..
-        } if of == board && t == topic && p == payload => Some((*packet_id, *connection)),
+        } if of == board && *topic == published.topic && *payload == published.payload => {
+            Some((*packet_id, *qos, *connection))
+        }
         _ => None,
-    })
+    }
 }
 
 fn closest_acknowledgement(stage: &Stage, board: &str) -> String {
