@@ -116,3 +116,34 @@ impl BenchError {
         matches!(self, Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_names_its_board_and_what_may_help() {
+        let (board, port) = ("lamp".to_owned(), PathBuf::from("/dev/ttyUSB0"));
+        let no_answer = BenchError::NoAnswer { board: board.clone(), port: port.clone() };
+        let (expected, found) = ("esp32c3".to_owned(), "esp32c6".to_owned());
+        let reason = "No such file or directory".to_owned();
+        let errors = [
+            BenchError::NotStarted { board: board.clone(), reason: reason.clone() },
+            BenchError::Port { board: board.clone(), reason: reason.clone() },
+            BenchError::PortVanished { board: board.clone() },
+            no_answer.clone(),
+            BenchError::WrongChip { board: board.clone(), port, expected, found },
+            BenchError::VerifyFailed { board: board.clone() },
+            BenchError::Flash { board: board.clone(), reason: reason.clone() },
+            BenchError::Firmware { firmware: "lamp".to_owned(), reason, hint: None },
+            BenchError::Silent { board: board.clone() },
+            BenchError::Stuck { board, cause: Box::new(no_answer) },
+        ];
+        let mut text = String::new();
+        for error in &errors {
+            text.push_str(&format!("error: {error}\n"));
+            text.extend(error.hint().map(|hint| format!("hint: {hint}\n")));
+        }
+        insta::assert_snapshot!(text);
+    }
+}

@@ -5,6 +5,8 @@ use std::time::Duration;
 use hil_bench::{Bench, BenchError, Booted, LockedBoard, TapAddress};
 use hil_config::Misbehaviour;
 use hil_timeline::{Cursor, Epoch, Finding, FlashPhase, Timeline, What};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 struct Fixture {
@@ -102,6 +104,30 @@ async fn a_power_cut_is_silence_and_its_end_a_fresh_boot() {
     drop(lamp);
     fixture.wait(cut, |what| is_line(what, "rst:0x1 (POWERON)")).await;
     fixture.wait(cut, |what| is_line(what, "mqtt: starting")).await;
+}
+
+#[tokio::test]
+async fn a_power_cut_is_silent_on_the_network_and_the_next_life_answers_late_segments_with_rst() {
+    let fixture = Fixture::new(&[]);
+    let broker = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let port = broker.local_addr().expect("address").port();
+    let firmware = fixture.bench.config().firmware("lamp").expect("firmware").clone();
+    let mut lamp = fixture.lamp().await;
+    let tap = TapAddress { host: "127.0.0.1".to_owned(), port };
+    lamp.run_firmware(&firmware, &tap).await.expect("bench works");
+    let (mut former, _) = broker.accept().await.expect("the lamp connects");
+    let mut connect = [0; 2];
+    former.read_exact(&mut connect).await.expect("CONNECT");
+    assert_eq!(connect[0], 0x10);
+    lamp.power_off().await.expect("off");
+    let mut rest = Vec::new();
+    let silence = tokio::time::timeout(Duration::from_millis(300), former.read_to_end(&mut rest)).await;
+    assert!(silence.is_err(), "a cut board sends neither FIN nor RST: {silence:?}");
+    former.write_all(&[0x20, 2, 0, 0]).await.expect("a late segment");
+    lamp.power_on().await.expect("on");
+    let (_next, _) = broker.accept().await.expect("the lamp connects again");
+    let answer = tokio::time::timeout(Duration::from_secs(5), former.read_to_end(&mut rest)).await.expect("an answer");
+    assert_eq!(answer.expect_err("a reset").kind(), std::io::ErrorKind::ConnectionReset);
 }
 
 #[tokio::test]

@@ -103,8 +103,8 @@ async fn both(
     watch.ending(first.ended);
     let rest = async {
         match way {
-            Way::Up => drop(down.await),
-            Way::Down => drop(up.await),
+            Way::Up => down.await,
+            Way::Down => up.await,
         }
     };
     let patience = async {
@@ -117,7 +117,7 @@ async fn both(
     };
     tokio::select! {
         biased;
-        () = rest => {}
+        _ = rest => {}
         () = patience => {}
     }
     first.ended

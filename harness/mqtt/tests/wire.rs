@@ -180,3 +180,13 @@ async fn without_a_route_and_on_a_taken_port_nothing_gets_through() {
     let error = taken.start().await.expect_err("taken");
     assert!(error.to_string().starts_with("the broker can't listen on 127.0.0.1:"), "{error}");
 }
+
+#[tokio::test]
+async fn an_observer_without_a_broker_says_so() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address");
+    let timeline = Timeline::in_memory(Epoch::start());
+    let error = Observer::connect("observer", free, timeline.recorder(None)).await.expect_err("nobody listens");
+    let expected =
+        format!("the observer can't connect to the broker at {free}: I/O: Connection refused (os error 111)");
+    assert_eq!(error.to_string(), expected);
+}

@@ -97,3 +97,25 @@ pub fn read_events(path: &Path) -> Result<Vec<RunEvent>, ReadError> {
     }
     Ok(events)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(lines: &str) -> String {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("events.jsonl");
+        std::fs::write(&path, lines).expect("write");
+        let text = read_events(&path).expect_err("not a run").to_string();
+        text.replace(&folder.path().display().to_string(), "RUN")
+    }
+
+    #[test]
+    fn what_is_no_run_is_refused_with_its_line() {
+        assert_eq!(error("{\"seq\":0}\n"), "`RUN/events.jsonl` line 1 is not an event of a run");
+        let newer = r#"{"seq":0,"at":1,"event":"run-started","schema":99,"version":"9","unix_ms":0,"bench":"b","broker":"e","boards":[],"scenarios":0}"#;
+        assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 1");
+        let missing = read_events(Path::new("nowhere/events.jsonl")).expect_err("missing").to_string();
+        assert_eq!(missing, "can't read `nowhere/events.jsonl`");
+    }
+}

@@ -49,6 +49,15 @@ fn end(project: &Project, mut child: Child, signal: Signal) -> Vec<RunEvent> {
         _ => None,
     });
     assert_ne!(power, Some(true), "the power is off");
+    for event in &events {
+        if let What::Broker { address, .. } = &event.what {
+            assert!(std::net::TcpStream::connect(address).is_err(), "nothing listens on {address} any more");
+        }
+    }
+    let mut left: Vec<_> =
+        std::fs::read_dir(project.path("")).expect("folder").flatten().map(|entry| entry.file_name()).collect();
+    left.retain(|name| !["features", "target", "bench.toml"].iter().any(|known| name == *known));
+    assert!(left.is_empty(), "no file outside of the run folder: {left:?}");
     events
 }
 
