@@ -9,14 +9,15 @@ use tokio::time::Instant;
 
 use crate::console::{Capture, SharedDetector};
 use crate::detector::Detector;
+use crate::drivers::{Drivers, PortFinder};
 use crate::error::BenchError;
 use crate::flashing::{self, Flashed, Job, PortInUse, Region};
 use crate::ladder::Rung;
 use crate::pins::Pins;
-use crate::power::PowerDriver as _;
+use crate::power::PowerDriver;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
-use crate::virtual_board::VirtualDevice;
+use crate::virtual_board::builtin_image;
 
 /// Where a board reaches its tap: what `{tap.host}` and `{tap.port}` become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +41,12 @@ pub enum Booted {
 }
 
 /// A board that somebody owns. Made by [`crate::Bench::lock`].
-#[derive(Debug)]
 pub struct Board {
     config: hil_config::Board,
     scope: Scope,
-    device: VirtualDevice,
+    port: Box<dyn PortFinder>,
+    power: Box<dyn PowerDriver>,
+    reset: Box<dyn ResetDriver>,
     pins: Pins,
     detector: SharedDetector,
     console: Option<Capture>,
@@ -53,20 +55,26 @@ pub struct Board {
     stuck: Option<BenchError>,
 }
 
+impl std::fmt::Debug for Board {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Board").field("name", &self.name()).field("powered", &self.powered).finish_non_exhaustive()
+    }
+}
+
 impl Board {
     /// How long a boot may take: ROM, bootloader, and an app that initialises its radio.
     const BOOT_DEADLINE: Duration = Duration::from_secs(10);
 
     pub(crate) fn open(config: hil_config::Board, scope: Scope) -> Result<Self, BenchError> {
-        let device = VirtualDevice::start(&config, &scope)?;
-        let pins = Pins::new(config.pins.clone(), device.clone());
-        let detector = Arc::new(Mutex::new(Detector::default()));
+        let Drivers { port, power, reset, pins } = Drivers::open(&config, &scope)?;
         Ok(Self {
+            pins: Pins::new(config.pins.clone(), pins),
             config,
             scope,
-            device,
-            pins,
-            detector,
+            port,
+            power,
+            reset,
+            detector: Arc::new(Mutex::new(Detector::default())),
             console: None,
             port_in_use: PortInUse::default(),
             powered: false,
@@ -89,7 +97,7 @@ impl Board {
     /// Path of its serial port, while it is there.
     #[must_use]
     pub fn port(&self) -> Option<std::path::PathBuf> {
-        self.device.port()
+        self.port.find()
     }
 
     /// Whether its rails are on.
@@ -101,7 +109,7 @@ impl Board {
     /// Its events belong to this recorder's scenario from now on; the levels of its pins are the first.
     pub fn enter(&self, recorder: Recorder) {
         self.scope.enter(recorder);
-        self.device.record_levels(&self.scope);
+        self.pins.record_levels(&self.scope);
     }
 
     /// Its events belong to no scenario any more.
@@ -125,7 +133,7 @@ impl Board {
     /// Drives a pin that the bench may drive.
     pub async fn drive_pin(&self, name: &str, on: bool) {
         if let Some(pin) = self.pins.get(name) {
-            self.device.drive(pin.line, on != pin.active_low).await;
+            self.pins.drive(pin, on).await;
             self.scope.record(|board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven });
         }
     }
@@ -223,7 +231,7 @@ impl Board {
         self.record_power(true);
         // Before it is so: whoever is stopped in between must know that there is something to switch off.
         self.powered = true;
-        self.device.switch(true).await?;
+        self.power.switch(true).await?;
         if !self.is_capturing() {
             self.open_console()?;
         }
@@ -236,7 +244,7 @@ impl Board {
     /// When the driver fails.
     pub async fn power_off(&mut self) -> Result<(), BenchError> {
         if self.powered {
-            self.device.switch(false).await?;
+            self.power.switch(false).await?;
             self.powered = false;
             self.record_power(false);
         }
@@ -244,7 +252,7 @@ impl Board {
     }
 
     fn record_power(&self, on: bool) {
-        let rail = self.device.rail().to_owned();
+        let rail = self.power.rail().to_owned();
         self.scope.record(|board| What::Power { board, rail, on });
     }
 
@@ -257,11 +265,11 @@ impl Board {
             self.open_console()?;
         }
         self.expect_boot();
-        self.device.hold().await?;
+        self.reset.hold().await?;
         // Recorded while the chip is held: its former life lies before, its next one after.
-        let how = ResetDriver::describe(&self.device).to_owned();
+        let how = self.reset.describe().to_owned();
         let event = self.scope.record(|board| What::Reset { board, how });
-        self.device.release(ResetInto::App).await?;
+        self.reset.release(ResetInto::App).await?;
         Ok(Cursor::after(&event))
     }
 
@@ -270,9 +278,9 @@ impl Board {
     /// # Errors
     /// When the driver fails.
     pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
-        self.device.hold().await?;
+        self.reset.hold().await?;
         self.scope.record(|board| What::Reset { board, how: "into its loader".to_owned() });
-        self.device.release(ResetInto::Loader).await
+        self.reset.release(ResetInto::Loader).await
     }
 
     /// Leaves the port to others: nothing is captured until the board is reset or powered on again.
@@ -372,10 +380,8 @@ impl Board {
         };
         let parts = match &firmware.image {
             Image::Builtin(name) => {
-                let data = hil_virtual_board::image::builtin(name).ok_or_else(|| {
-                    let known = hil_virtual_board::image::BUILTIN_NAMES.join("`, `");
-                    failed(format!("there is no built-in image `{name}`"), Some(format!("there are `{known}`")))
-                })?;
+                let unknown = |known| failed(format!("there is no built-in image `{name}`"), Some(known));
+                let data = builtin_image(name).map_err(unknown)?;
                 vec![Region { address: 0, data }]
             }
             Image::Parts(files) => files

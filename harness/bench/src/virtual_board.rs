@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hil_config::{Board, PinDirection};
 use hil_timeline::{PinCause, What};
-use hil_virtual_board::{Options, VirtualBoard};
+use hil_virtual_board::{Options, VirtualBoard, image};
 
+use crate::drivers::PortFinder;
 use crate::error::BenchError;
+use crate::pins::{Driving, PinDriver};
 use crate::power::{PowerDriver, Switching};
 use crate::reset::{ResetDriver, ResetInto, Resetting};
 use crate::scope::Scope;
@@ -68,21 +70,12 @@ impl VirtualDevice {
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
         Ok(Self { board: Arc::new(board), sensed })
     }
+}
 
-    pub(crate) fn port(&self) -> Option<PathBuf> {
-        self.board.port()
-    }
-
-    /// Records the level of every sensed pin.
-    pub(crate) fn record_levels(&self, scope: &Scope) {
-        for pin in self.sensed.lock().iter() {
-            pin.record(scope);
-        }
-    }
-
-    pub(crate) async fn drive(&self, gpio: u8, high: bool) {
-        self.board.drive(gpio, high).await;
-    }
+/// An image that `hil` brings along; the error says which there are.
+pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
+    let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));
+    image::builtin(name).ok_or_else(known)
 }
 
 /// A locally administered MAC that stays the same for a board's name, so that client ids don't change between runs.
@@ -91,6 +84,24 @@ fn mac_of(name: &str) -> [u8; 6] {
     let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let [a, b, c, d] = hash.to_be_bytes();
     [0x02, 0x00, a, b, c, d]
+}
+
+impl PortFinder for VirtualDevice {
+    fn find(&self) -> Option<PathBuf> {
+        self.board.port()
+    }
+}
+
+impl PinDriver for VirtualDevice {
+    fn drive(&self, line: u8, high: bool) -> Driving<'_> {
+        Box::pin(self.board.drive(line, high))
+    }
+
+    fn record_levels(&self, scope: &Scope) {
+        for pin in self.sensed.lock().iter() {
+            pin.record(scope);
+        }
+    }
 }
 
 impl PowerDriver for VirtualDevice {

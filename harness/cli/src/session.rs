@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hil_config::Bench;
 use hil_scenario::{Filter, SetupError};
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -12,9 +12,18 @@ use crate::args::SelectArgs;
 use crate::commands::{Message, set_up_failed};
 use crate::exit_code::ExitCode;
 
-/// The runtime of a command.
-pub(crate) fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+/// Reads the bench and runs a command on it; tells why where it can't.
+pub(crate) fn on_bench<T>(
+    bench: Option<PathBuf>,
+    command: impl AsyncFnOnce(Bench) -> Result<T, ExitCode>,
+) -> Result<T, ExitCode> {
+    let bench = Bench::choose(bench).map_err(|error| set_up_failed(&error, None))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| set_up_failed(&error, None))?;
+    let result = runtime.block_on(command(bench));
+    // Threads that flash or wait for standard input may block for long; nothing waits for them.
+    runtime.shutdown_background();
+    result
 }
 
 /// Turns true on Ctrl-C, SIGTERM, or when the deadline passes. A second signal ends the process at once: virtual

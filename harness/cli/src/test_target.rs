@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use hil_config::Bench;
 use hil_scenario::{Filter, Limits, Plan};
 
 use crate::commands::run::{Settings, execute};
@@ -95,13 +94,9 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         say(format!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {filtered_out} filtered out"));
         return if filtered_out > 0 || arguments.ignored { ExitCode::Passed } else { ExitCode::NothingRan };
     }
-    let bench = match Bench::choose(None) {
-        Ok(bench) => bench,
-        Err(error) => return set_up_failed(&error, None),
-    };
     let detail = if arguments.nocapture { Detail::Everything } else { Detail::Normal };
     let settings = Settings { out: None, limits: Limits::default(), deadline: None, detail };
-    match execute(plan, bench, &settings, true) {
+    match execute(plan, None, &settings, true) {
         Err(code) => code,
         Ok((run, code)) => {
             let counts = run.counts();

@@ -7,6 +7,8 @@ use hil_link::Way;
 use hil_mqtt::{Broker, Observer, Route, Session, TapPort, broker};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Packet, Payload, QoS, RunEvent, Timeline, What};
 use rumqttc::{AsyncClient, Event, LastWill, MqttOptions};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -189,4 +191,26 @@ async fn an_observer_without_a_broker_says_so() {
     let expected =
         format!("the observer can't connect to the broker at {free}: I/O: Connection refused (os error 111)");
     assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn what_is_no_mqtt_is_recorded_as_such_and_forwarded_unchanged() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let timeline = Timeline::in_memory(Epoch::start());
+    let tap = TapPort::open("lamp", LOOPBACK, 0).await.expect("tap");
+    let broker = server.local_addr().expect("address");
+    tap.open_route(Route { broker, recorder: timeline.recorder(None) });
+    let mut device = TcpStream::connect(tap.address()).await.expect("connect");
+    let garbage: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 & 0x0f).collect();
+    let (mut far, _) = server.accept().await.expect("forwarded");
+    let sent = garbage.clone();
+    let sending = tokio::spawn(async move { device.write_all(&sent).await.map(|()| device) });
+    let mut arrived = vec![0; garbage.len()];
+    far.read_exact(&mut arrived).await.expect("all of it");
+    assert!(arrived == garbage);
+    drop(sending.await.expect("sent"));
+    let undecodable =
+        |event: &RunEvent| matches!(&event.what, What::Packet { packet: Packet::Undecodable { .. }, .. }).then_some(());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    timeline.wait_for(Cursor::default(), deadline, undecodable).await.expect("recorded");
 }

@@ -12,16 +12,8 @@ use crate::reporter::{Detail, Reporter};
 use crate::session;
 
 pub(crate) fn flash(args: &FlashArgs) -> ExitCode {
-    let bench = match Bench::choose(args.bench.bench.clone()) {
-        Ok(bench) => bench,
-        Err(error) => return set_up_failed(&error, None),
-    };
-    let Ok(runtime) = session::runtime() else {
-        return set_up_failed(&Message("the system gives no threads".to_owned()), None);
-    };
-    let code = runtime.block_on(flash_in(args, bench));
-    runtime.shutdown_background();
-    code
+    let flash = session::on_bench(args.bench.bench.clone(), async |bench| Ok(flash_in(args, bench).await));
+    flash.unwrap_or_else(|code| code)
 }
 
 async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {

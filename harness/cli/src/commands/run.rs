@@ -1,6 +1,6 @@
 //! `hil run`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +25,6 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         list(&plan);
         return ExitCode::Passed;
     }
-    let bench = match Bench::choose(args.bench.bench.clone()) {
-        Ok(bench) => bench,
-        Err(error) => return set_up_failed(&error, None),
-    };
     let settings = Settings {
         out: args.out,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
@@ -36,7 +32,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
     };
     let json = args.format.format == Format::Json;
-    match execute(plan, bench, &settings, !json) {
+    match execute(plan, args.bench.bench, &settings, !json) {
         Err(code) => code,
         Ok((run, code)) => {
             if json && let Ok(text) = serde_json::to_string(&run) {
@@ -67,7 +63,7 @@ fn list(plan: &Plan) {
 
 /// How to run, apart from what.
 pub(crate) struct Settings {
-    pub(crate) out: Option<std::path::PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) detail: Detail,
@@ -76,15 +72,11 @@ pub(crate) struct Settings {
 /// Runs a plan on a bench, writes the run folder, and tells of it.
 pub(crate) fn execute(
     plan: Plan,
-    bench: Bench,
+    bench: Option<PathBuf>,
     settings: &Settings,
     tell: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
-    let runtime = session::runtime().map_err(|error| set_up_failed(&error, None))?;
-    let result = runtime.block_on(execute_in(plan, bench, settings, tell));
-    // Threads that flash or read may block; nothing waits for them.
-    runtime.shutdown_background();
-    result
+    session::on_bench(bench, async |bench| execute_in(plan, bench, settings, tell).await)
 }
 
 async fn execute_in(
@@ -128,7 +120,7 @@ async fn execute_in(
     finish(&folder, &timeline, code, tell)
 }
 
-fn open_folder(asked: Option<&Path>, timeline: &Timeline) -> Result<std::path::PathBuf, ExitCode> {
+fn open_folder(asked: Option<&Path>, timeline: &Timeline) -> Result<PathBuf, ExitCode> {
     let failed = |what: String, error: std::io::Error| {
         let hint = "choose another folder with `--out`".to_owned();
         set_up_failed(&Message(format!("{what}: {error}")), Some(hint))

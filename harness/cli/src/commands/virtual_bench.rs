@@ -17,17 +17,8 @@ use crate::reporter::{Detail, Reporter};
 use crate::session;
 
 pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
-    let bench = match Bench::choose(args.bench.bench.clone()) {
-        Ok(bench) => bench,
-        Err(error) => return set_up_failed(&error, None),
-    };
-    let Ok(runtime) = session::runtime() else {
-        return set_up_failed(&Message("the system gives no threads".to_owned()), None);
-    };
-    let code = runtime.block_on(hold_in(args, bench));
-    // A thread may wait for standard input for ever.
-    runtime.shutdown_background();
-    code
+    let hold = session::on_bench(args.bench.bench.clone(), async |bench| Ok(hold_in(args, bench).await));
+    hold.unwrap_or_else(|code| code)
 }
 
 /// The bench while it is up.
