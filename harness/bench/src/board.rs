@@ -183,7 +183,9 @@ impl Board {
         self.scope.note(format!("{}: {error}", rung.describe()));
         let last = rung == Rung::PowerCycle;
         if error.is_final() || last {
-            self.stuck = Some(error.clone());
+            if !matches!(error, BenchError::Stuck { .. }) {
+                self.stuck = Some(error.clone());
+            }
             return Err(error);
         }
         Ok(())
@@ -271,6 +273,12 @@ impl Board {
         let event = self.scope.record(|board| What::Reset { board, how });
         self.reset.release(ResetInto::App).await?;
         Ok(Cursor::after(&event))
+    }
+
+    /// Holds the chip in reset until it is reset or flashed again.
+    pub async fn hold(&mut self) {
+        // A driver that fails here leaves the board running, and the next scenario resets it before it looks.
+        let _ = self.reset.hold().await;
     }
 
     /// Resets the chip into its ROM loader and leaves it there.

@@ -29,6 +29,15 @@ async fn obeys_the_contract(config: hil_config::Bench) {
 
     let from = board.reset().await.expect("reset");
     boots_after(from).await;
+    // Its flash is empty: the ROM says so three times and then waits for its watchdog.
+    let mut said = 0;
+    let last = |event: &hil_timeline::RunEvent| {
+        let complaint = matches!(&event.what, What::Console { line, .. } if line.contains("invalid header"));
+        said += usize::from(complaint);
+        (said == 3).then_some(())
+    };
+    let deadline = Instant::now() + Duration::from_secs(5);
+    timeline.wait_for(from, deadline, last).await.expect("nothing is on its way any more");
 
     board.power_off().await.expect("off");
     board.power_off().await.expect("off twice is off");

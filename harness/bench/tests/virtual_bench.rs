@@ -94,6 +94,8 @@ async fn a_power_cut_is_silence_and_its_end_a_fresh_boot() {
     let fixture = Fixture::new(&[]);
     fixture.run("lamp").await.expect("bench works");
     let mut lamp = fixture.lamp().await;
+    // Nobody listens where it connects to: it says so and waits; nothing is on its way then.
+    fixture.wait(Cursor::default(), |what| is_line(what, "next attempt")).await;
     lamp.power_off().await.expect("off");
     let cut = fixture.timeline.end();
     let quiet = fixture.timeline.wait_for(cut, Instant::now() + Duration::from_millis(300), |event| {

@@ -15,14 +15,14 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 
-    /// When to colour the output; `NO_COLOR` turns it off as well
+    /// When to colour the output; `auto` heeds `NO_COLOR`
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     color: ColorChoice,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  hil run                                all features on the bench of this folder, or on the virtual bench
+  hil run                                all features, on the bench of HIL_BENCH or on the virtual bench
   hil run features/lamp --name toggles   the scenarios of a folder whose name contains `toggles`
   hil virtual                            bring the virtual bench up and hold it until Ctrl-C
   hil steps                              every step with an example
@@ -103,10 +103,11 @@ pub(crate) struct FormatArgs {
 Examples:
   hil run
   hil run features/lamp/power.feature --bench bench.toml
+  hil run features/lamp/power.feature:13
   hil run --tags 'not @slow' --out /tmp/nightly
   hil run --list
 
-Scenarios tagged @opt-in run only when they are asked for: by path, by tag or by name.
+Scenarios tagged @opt-in run only when they are asked for: by path or by tag.
 A scenario tagged @requires:NAME is skipped where no board has that name, kind or tag.
 Reports are written to target/hil/<time>-<id>/; target/hil/latest points at the newest.")]
 pub(crate) struct RunArgs {

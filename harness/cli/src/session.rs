@@ -26,10 +26,11 @@ pub(crate) fn on_bench<T>(
     result
 }
 
-/// Turns true on Ctrl-C, SIGTERM, or when the deadline passes. A second signal ends the process at once: virtual
+/// Turns true on Ctrl-C, SIGTERM, a terminal that closes, or when the deadline passes. A second signal ends the process at once: virtual
 /// boards end with it.
 pub(crate) fn abort_on_signals(deadline: Option<Duration>) -> std::io::Result<watch::Receiver<bool>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let (abort, aborted) = watch::channel(false);
     tokio::spawn(async move {
         let expiry = async {
@@ -41,6 +42,7 @@ pub(crate) fn abort_on_signals(deadline: Option<Duration>) -> std::io::Result<wa
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
             () = expiry => {}
         }
         abort.send_replace(true);

@@ -85,7 +85,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
     let all = plan.count();
     plan.retain(|feature, scenario| wanted(arguments, &format!("{feature}::{scenario}")));
     if arguments.list {
-        plan.list().into_iter().for_each(|(_, _, feature, name)| say(format!("{feature}::{name}: test")));
+        plan.list().iter().for_each(|scenario| say(format!("{}::{}: test", scenario.feature, scenario.name)));
         return ExitCode::Passed;
     }
     let filtered_out = all - plan.count();

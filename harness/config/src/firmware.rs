@@ -105,9 +105,25 @@ fn read_nvs((key, _, value): (&str, std::ops::Range<usize>, Value<'_, '_>)) -> O
         let number = value.integer(i64::from(i32::MIN)..=i64::from(i32::MAX))?;
         NvsValue::Integer(i32::try_from(number).ok()?)
     } else {
-        NvsValue::Text(from_environment(&value)?)
+        let text = from_environment(&value)?;
+        if let Some(unknown) = unknown_placeholder(&text) {
+            let hint = "there are `{tap.host}` and `{tap.port}`".to_owned();
+            value.problem(format!("unknown placeholder `{unknown}`"), hint);
+            return None;
+        }
+        NvsValue::Text(text)
     };
     Some(((namespace.to_owned(), key.to_owned()), stored))
+}
+
+/// The first `{word}` that stands for nothing.
+fn unknown_placeholder(text: &str) -> Option<&str> {
+    let words = text.match_indices('{').filter_map(|(at, _)| Some(&text[at..=at + text[at..].find('}')?]));
+    let is_word = |word: &&str| {
+        let inner = &word[1..word.len() - 1];
+        !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    words.filter(is_word).find(|word| !matches!(*word, "{tap.host}" | "{tap.port}"))
 }
 
 /// Puts environment variables in the place of `${NAME}`.

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Failure, RunEvent, ScenarioId, ScenarioInfo, Stamp, StepOutcome, Verdict, What};
+use hil_timeline::{
+    BoardInfo, Failure, PlannedScenario, RunEvent, ScenarioId, ScenarioInfo, Stamp, StepOutcome, Verdict, What,
+};
 use serde::Serialize;
 
 /// What the first event says.
@@ -133,6 +135,7 @@ impl RunSummary {
 pub struct Fold {
     summary: RunSummary,
     open: BTreeMap<ScenarioId, usize>,
+    unbegun: Vec<PlannedScenario>,
     last: Stamp,
 }
 
@@ -144,14 +147,15 @@ impl Fold {
     pub fn take(&mut self, event: &RunEvent) -> Option<&ScenarioResult> {
         self.last = event.at;
         match &event.what {
-            What::RunStarted { version, unix_ms, bench, broker, boards, scenarios, .. } => {
+            What::RunStarted { version, unix_ms, bench, broker, boards, plan, .. } => {
+                self.unbegun.clone_from(plan);
                 self.summary.info = Some(RunInfo {
                     version: version.clone(),
                     unix_ms: *unix_ms,
                     bench: bench.clone(),
                     broker: broker.clone(),
                     boards: boards.clone(),
-                    planned: *scenarios,
+                    planned: plan.len(),
                 });
                 None
             }
@@ -160,6 +164,12 @@ impl Fold {
                 None
             }
             What::ScenarioStarted { info } => {
+                let is_it = |planned: &PlannedScenario| {
+                    (&planned.path, planned.line, &planned.name) == (&info.path, info.line, &info.name)
+                };
+                if let Some(at) = self.unbegun.iter().position(is_it) {
+                    self.unbegun.remove(at);
+                }
                 self.open.insert(event.scenario?, self.summary.scenarios.len());
                 self.summary.scenarios.push(ScenarioResult {
                     info: info.clone(),
@@ -222,6 +232,21 @@ impl Fold {
                     hint: None,
                 });
             }
+        }
+        for PlannedScenario { feature, path, line, name } in std::mem::take(&mut self.unbegun) {
+            self.summary.scenarios.push(ScenarioResult {
+                info: ScenarioInfo { feature, path, line, name, tags: Vec::new(), boards: Vec::new() },
+                verdict: Verdict::Aborted,
+                failure: Some(Failure {
+                    message: "the run ended before this scenario began".to_owned(),
+                    details: Vec::new(),
+                    hint: None,
+                }),
+                steps: Vec::new(),
+                took_us: 0,
+                tail: Vec::new(),
+                started: self.last,
+            });
         }
         self.summary.took_us = micros(self.last.since(Stamp::default()));
         self.summary
@@ -301,7 +326,7 @@ pub(crate) mod tests {
                 bench: "bench.toml".into(),
                 broker: "embedded".into(),
                 boards: vec![board],
-                scenarios: 4,
+                plan: vec![],
             },
         );
         let started = |name: &str, line| What::ScenarioStarted {

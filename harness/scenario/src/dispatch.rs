@@ -44,7 +44,11 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
             scene.recorder.record(What::StepStarted { keyword, text: step.value.clone(), line: step.position.line });
         }
         let result = perform(world, context).await;
-        let result = result.and_then(|()| contradiction(world));
+        // A board that goes on without power explains whatever failed because of it.
+        let result = match result {
+            Err(error) if error.verdict() != Verdict::Failed => Err(error),
+            other => contradiction(world).and(other),
+        };
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
         if let Err(error) = result {
@@ -106,9 +110,13 @@ fn limit(run: &RunContext, text: &str, scenario: tokio::time::Instant) -> (tokio
 
 /// The durations that a step's text names: it may take those on top.
 fn durations_in(text: &str) -> Duration {
+    durations_written(text).filter_map(|written| hil_config::parse_duration(written).ok()).sum()
+}
+
+/// Each duration as it is written.
+pub(crate) fn durations_written(text: &str) -> impl Iterator<Item = &str> {
     static DURATION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b\d+(?:\.\d+)? ?(?:ms|s|min)\b").ok());
-    let Some(regex) = DURATION.as_ref() else { return Duration::ZERO };
-    regex.find_iter(text).filter_map(|found| hil_config::parse_duration(found.as_str()).ok()).sum()
+    DURATION.iter().flat_map(move |regex| regex.find_iter(text)).map(|found| found.as_str())
 }
 
 fn from_panic(panic: &(dyn Any + Send)) -> StepError {

@@ -7,12 +7,13 @@ use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
 use cucumber::gherkin::{self, Feature, GherkinEnv, Scenario, Step, StepType};
 use cucumber::tag::Ext as _;
+use hil_timeline::PlannedScenario;
 use regex::Regex;
 
 use crate::dispatch::STEPS;
 use crate::suggest::nearest_steps;
 
-/// Scenarios with this tag run only when they are asked for: by path, by tag or by name.
+/// Scenarios with this tag run only when they are asked for: by path or by tag.
 pub(crate) const OPT_IN: &str = "opt-in";
 
 /// Which scenarios shall run.
@@ -38,8 +39,18 @@ impl Filter {
     fn takes(&self, tags: &[String], scenario: &Scenario) -> bool {
         let tagged = self.tags.as_ref().is_none_or(|wanted| wanted.eval(tags));
         let named = self.name.as_ref().is_none_or(|name| name.is_match(&scenario.name));
-        let asked_for = self.paths_named || self.tags.is_some() || self.name.is_some();
+        let mentioned = self.tags.as_ref().map(positive).unwrap_or_default();
+        let asked_for = self.paths_named || tags.iter().any(|tag| mentioned.contains(&tag.as_str()));
         tagged && named && (asked_for || !tags.iter().any(|tag| tag == OPT_IN))
+    }
+}
+
+/// The tags that an expression asks for; those behind a `not` are none.
+fn positive(expression: &TagOperation) -> Vec<&str> {
+    match expression {
+        TagOperation::And(left, right) | TagOperation::Or(left, right) => [positive(left), positive(right)].concat(),
+        TagOperation::Not(_) => Vec::new(),
+        TagOperation::Tag(tag) => vec![tag],
     }
 }
 
@@ -106,9 +117,11 @@ impl Plan {
     pub fn read(paths: &[PathBuf], filter: &Filter) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
         let mut features = Vec::new();
-        for path in feature_files(paths)? {
+        let (paths, lines): (Vec<_>, Vec<_>) = paths.iter().map(|path| split_line(path)).unzip();
+        let lines: Vec<_> = paths.iter().cloned().zip(lines).filter_map(|(path, line)| Some((path, line?))).collect();
+        for path in feature_files(&paths)? {
             match parse(&path)? {
-                Ok(feature) => features.push(select(feature, filter)),
+                Ok(feature) => features.push(at_lines(select(feature, filter), &lines)),
                 Err(problem) => problems.push(problem),
             }
         }
@@ -136,18 +149,48 @@ impl Plan {
         self.features.retain(|feature| scenarios(feature).next().is_some());
     }
 
-    /// Path, line, feature and name of each scenario.
+    /// Each scenario, in order.
     #[must_use]
-    pub fn list(&self) -> Vec<(PathBuf, usize, String, String)> {
+    pub fn list(&self) -> Vec<PlannedScenario> {
         let of = |feature: &Feature| {
-            let path = feature.path.clone().unwrap_or_default();
-            let item = |scenario: &Scenario| {
-                (path.clone(), scenario.position.line, feature.name.clone(), scenario.name.clone())
+            let path = feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            let item = |scenario: &Scenario| PlannedScenario {
+                feature: feature.name.clone(),
+                path: path.clone(),
+                line: scenario.position.line,
+                name: scenario.name.clone(),
             };
             scenarios(feature).map(|(_, scenario)| item(scenario)).collect::<Vec<_>>()
         };
         self.features.iter().flat_map(of).collect()
     }
+}
+
+/// Splits `FILE:LINE`, the form in which scenarios are printed.
+fn split_line(path: &Path) -> (PathBuf, Option<usize>) {
+    let text = path.to_string_lossy();
+    match text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?))) {
+        Some((file, line)) if !path.exists() => (PathBuf::from(file), Some(line)),
+        _ => (path.to_owned(), None),
+    }
+}
+
+/// Keeps the scenarios that stand at one of the lines asked for in their file, if any are.
+fn at_lines(mut feature: Feature, lines: &[(PathBuf, usize)]) -> Feature {
+    let path = feature.path.clone().unwrap_or_default();
+    let mine: Vec<_> = lines.iter().filter(|(file, _)| *file == path).map(|(_, line)| *line).collect();
+    let wanted = |scenario: &Scenario| {
+        let stands_at = |line: &usize| {
+            scenario.position.line == *line || scenario.steps.iter().any(|step| step.position.line == *line)
+        };
+        mine.is_empty() || mine.iter().any(stands_at)
+    };
+    feature.scenarios.retain(wanted);
+    for rule in &mut feature.rules {
+        rule.scenarios.retain(wanted);
+    }
+    feature.rules.retain(|rule| !rule.scenarios.is_empty());
+    feature
 }
 
 fn feature_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, PlanError> {
@@ -193,18 +236,71 @@ fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
         what,
         hint: hint.map(str::to_owned),
     };
-    match Feature::parse_path(path, GherkinEnv::default()) {
-        Ok(feature) => Ok(feature.expand_examples().map_err(|error| {
-            let hint = "each `<name>` in a step must be a column of the Examples table";
-            problem(error.pos.line, format!("the Examples table has no column `{}`", error.name), Some(hint))
-        })),
-        Err(gherkin::ParseFileError::Reading { path, source }) => Err(PlanError::Unreadable { path, source }),
-        Err(gherkin::ParseFileError::Parsing { source, .. }) => {
-            let hint = "expected Gherkin: `Feature:`, `Background:`, `Scenario:`, steps, tables or `\"\"\"`";
-            let text = source.to_string();
-            Ok(Err(problem(line_in(&text), "this is no valid Gherkin".to_owned(), Some(hint))))
+    let source =
+        std::fs::read_to_string(path).map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
+    // Editors on some systems begin a file with a byte order mark.
+    let source = source.trim_start_matches('\u{feff}');
+    if let Some((line, what, hint)) = swallowed(source) {
+        return Ok(Err(problem(line, what, Some(&hint))));
+    }
+    match Feature::parse(source, GherkinEnv::default()) {
+        Ok(feature) => {
+            let feature = Feature { path: Some(path.to_owned()), ..feature };
+            Ok(feature.expand_examples().map_err(|error| {
+                let hint = "each `<name>` in a step must be a column of the Examples table";
+                problem(error.pos.line, format!("the Examples table has no column `{}`", error.name), Some(hint))
+            }))
+        }
+        Err(error) => {
+            let hint = "expected Gherkin: `Feature:`, `Background:`, `Scenario:`, steps, tables with rows of one length, or `\"\"\"`";
+            let line = line_in(&error.to_string()).min(source.lines().count().max(1));
+            Ok(Err(problem(line, "this is no valid Gherkin".to_owned(), Some(hint))))
         }
     }
+}
+
+/// A line with a misspelt keyword: Gherkin takes it for a description where it follows a headline, and the step or
+/// scenario vanishes without a word.
+fn swallowed(source: &str) -> Option<(usize, String, String)> {
+    const HEADLINES: [&str; 8] =
+        ["Feature", "Background", "Scenario", "Scenario Outline", "Scenarios", "Examples", "Example", "Rule"];
+    const STEPS: [&str; 6] = ["Given", "When", "Then", "And", "But", "*"];
+    let mut in_docstring = false;
+    for (n, line) in source.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with("\"\"\"") || line.starts_with("```") {
+            in_docstring = !in_docstring;
+        }
+        if in_docstring || line.starts_with(['|', '@', '#', '"', '`']) {
+            continue;
+        }
+        let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        if !STEPS.contains(&first) && is_step(rest) {
+            let hint = format!("begin it with one of `{}`", STEPS.join("`, `"));
+            return Some((n + 1, format!("`{first}` is no keyword of a step"), hint));
+        }
+        if let Some((headline, _)) = line.split_once(':')
+            && !HEADLINES.contains(&headline)
+            && let Some(near) = hil_config::nearest(headline, HEADLINES)
+        {
+            return Some((n + 1, format!("`{headline}:` is no keyword"), format!("did you mean `{near}:`?")));
+        }
+    }
+    None
+}
+
+/// Whether a text is a step of any kind.
+fn is_step(text: &str) -> bool {
+    let step = |ty| Step {
+        keyword: String::new(),
+        ty,
+        value: text.trim().to_owned(),
+        docstring: None,
+        table: None,
+        span: gherkin::Span { start: 0, end: 0 },
+        position: gherkin::LineCol { line: 0, col: 0 },
+    };
+    [StepType::Given, StepType::When, StepType::Then].into_iter().any(|ty| !matches!(STEPS.find(&step(ty)), Ok(None)))
 }
 
 /// Each scenario with the tags that it has or inherits.
@@ -260,7 +356,14 @@ fn check(feature: &Feature) -> Vec<Problem> {
 fn check_step(path: &Path, step: &Step) -> Option<Problem> {
     let problem = |what, hint| Problem { path: path.to_owned(), line: step.position.line, what, hint };
     match STEPS.find(step) {
-        Ok(Some(_)) => None,
+        Ok(Some((_, _, location, _))) => {
+            let ours = location.is_some_and(|location| location.path.starts_with(OUR_STEPS));
+            check_content(step, ours).map(|(what, hint)| problem(what, hint))
+        }
+        Ok(None) if step.keyword.trim() == "*" => {
+            let hint = "`*` is read as Given; write `And` behind the step that it continues".to_owned();
+            Some(problem(format!("undefined step `* {}`", step.value), Some(hint)))
+        }
         Ok(None) => {
             let near = nearest_steps(&step.value, 2);
             let hint = match near.as_slice() {
@@ -278,4 +381,39 @@ fn check_step(path: &Path, step: &Step) -> Option<Problem> {
             ))
         }
     }
+}
+
+/// Where our own steps stand: what they take is known.
+const OUR_STEPS: &str = "harness/scenario/src/steps/";
+
+/// What is wrong with a step that is defined, as far as its text tells.
+fn check_content(step: &Step, ours: bool) -> Option<(String, Option<String>)> {
+    if ours && step.table.is_some() != step.value.ends_with(':') {
+        let what = if step.table.is_some() { "takes no table: it would be ignored" } else { "needs a table below it" };
+        return Some((
+            format!("the step `{}` {what}", step.value),
+            Some("steps that end with `:` take one".to_owned()),
+        ));
+    }
+    if ours && step.docstring.is_some() {
+        return Some((format!("the step `{}` takes no docstring: it would be ignored", step.value), None));
+    }
+    let outside = step.value.split('"').step_by(2);
+    for duration in outside.flat_map(crate::dispatch::durations_written) {
+        match hil_config::parse_duration(duration) {
+            Err(_) => {
+                return Some((format!("`{duration}` is too long"), Some("durations go up to 24 hours".to_owned())));
+            }
+            Ok(zero) if zero.is_zero() => {
+                return Some((format!("a step that lasts `{duration}` can't fail"), Some("name a time".to_owned())));
+            }
+            Ok(_) => {}
+        }
+    }
+    let mut quoted = step.value.split('"').skip(1).step_by(2);
+    let wrong = quoted.find_map(|text| Some((text, hil_mqtt::TextPattern::parse(text).err()?)));
+    wrong.map(|(text, error)| {
+        let reason = error.to_string().lines().last().unwrap_or_default().to_owned();
+        (format!("`{text}` is not a regular expression"), Some(reason))
+    })
 }

@@ -9,7 +9,7 @@ use hil_config::nearest;
 use hil_link::Control;
 use hil_mqtt::broker::WillWindow;
 use hil_mqtt::{Broker, Observer, Route, Session};
-use hil_timeline::{Cursor, Direction, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_timeline::{Cursor, Direction, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
@@ -97,11 +97,13 @@ impl Stage {
 
     /// Faults end, pins are released, routes close, the broker stops, and the boards are given back.
     pub(crate) async fn close(mut self) {
-        for (name, board) in &self.boards {
+        for (name, board) in &mut self.boards {
             if let Some(tap) = self.context.taps.get(name) {
                 tap.close_route();
             }
             board.release_pins().await;
+            // What it does from here on belongs to nobody; the next scenario starts it anew.
+            board.hold().await;
         }
         drop(self.observer);
         self.broker.stop().await;
@@ -399,6 +401,21 @@ impl Stage {
         self.events().iter().rev().filter(|event| event.seq < seq).find_map(level).unwrap_or(false)
     }
 
+    /// What a board does says something only if this scenario has started it.
+    ///
+    /// # Errors
+    /// When the bench has no such board, or the scenario neither reset nor powered it.
+    pub fn check_started(&mut self, board: &str) -> Result<(), StepError> {
+        self.board(board)?;
+        let started = |event: &Arc<RunEvent>| matches!(&event.what, What::Reset { board: of, .. } | What::Power { board: of, on: true, .. } if of == board);
+        if self.events().iter().any(started) {
+            return Ok(());
+        }
+        let message = format!("`{board}` was not started in this scenario");
+        Err(StepError::errored(message)
+            .with_hint(format!("begin with `Given the board \"{board}\" runs the firmware \"…\"`")))
+    }
+
     /// A negative step proves something only if the board could have spoken: the connection that stood at the mark
     /// stands still, or the board was silenced on purpose.
     ///
@@ -407,7 +424,13 @@ impl Stage {
     pub fn check_could_speak(&self, board: &str) -> Result<(), StepError> {
         let silent = self.context.taps.get(board).is_some_and(|tap| tap.control().is_silent());
         if !self.is_powered(board) || silent || self.broker_stopped {
-            return Ok(());
+            let spoke = |event: &Arc<RunEvent>| matches!(&event.what, What::Packet { board: of, packet: Packet::Connack { code: 0, .. }, .. } if of == board);
+            if self.events().iter().any(spoke) {
+                return Ok(());
+            }
+            let message =
+                format!("`{board}` was never connected in this scenario: that it said nothing proves nothing");
+            return Err(StepError::errored(message));
         }
         let at_mark = self.session_at_mark(board);
         let now = self.session(board);
@@ -487,7 +510,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
     let known: Vec<_> = known.collect();
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => format!("this scenario has no {what}"),
+        None if known.is_empty() => format!("this bench has no {what}"),
         None => format!("there are `{}`", known.join("`, `")),
     };
     StepError::errored(format!("there is no {what} `{name}` on this bench")).with_hint(hint)

@@ -117,6 +117,19 @@ pub struct ScenarioInfo {
     pub boards: Vec<String>,
 }
 
+/// A scenario that is to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedScenario {
+    /// Name of its feature.
+    pub feature: String,
+    /// Path of the feature file.
+    pub path: String,
+    /// Line of the scenario (of the example row in an outline).
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+}
+
 /// A life event of one connection through the tap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "change")]
@@ -230,7 +243,8 @@ pub enum What {
         bench: String,
         broker: String,
         boards: Vec<BoardInfo>,
-        scenarios: usize,
+        /// What is to run: a killed run shows what never began.
+        plan: Vec<PlannedScenario>,
     },
     /// A scenario owns its boards and begins.
     ScenarioStarted { info: ScenarioInfo },

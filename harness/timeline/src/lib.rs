@@ -13,8 +13,8 @@ mod timeline;
 
 pub use clock::{Epoch, Stamp};
 pub use event::{
-    BoardInfo, ConnectionChange, Failure, FaultPhase, Finding, FlashPhase, PinCause, RunEvent, SCHEMA, ScenarioId,
-    ScenarioInfo, StepOutcome, Verdict, What,
+    BoardInfo, ConnectionChange, Failure, FaultPhase, Finding, FlashPhase, PinCause, PlannedScenario, RunEvent, SCHEMA,
+    ScenarioId, ScenarioInfo, StepOutcome, Verdict, What,
 };
 pub use event_log::{ReadError, read_events};
 pub use packet::{Direction, Packet, QoS, Subscription, Will};

@@ -56,8 +56,8 @@ fn read_plan(args: &RunArgs) -> Result<Plan, ExitCode> {
 }
 
 fn list(plan: &Plan) {
-    for (path, line, _, name) in plan.list() {
-        say(format!("{}:{line}  {name}", path.display()));
+    for scenario in plan.list() {
+        say(format!("{}:{}  {}", scenario.path, scenario.line, scenario.name));
     }
 }
 
@@ -91,7 +91,7 @@ async fn execute_in(
     // Ports and boards first: a run that can't begin leaves no folder.
     let context = RunContext::open(bench, timeline.clone(), settings.limits, abort).await;
     let context = Arc::new(context.map_err(|error| set_up_failed(&error, session::hint(&error)))?);
-    let planned = plan.count();
+    let planned = plan.list();
     let folder = open_folder(settings.out.as_deref(), &timeline)?;
     timeline.record(
         None,
@@ -102,7 +102,7 @@ async fn execute_in(
             bench: name,
             broker,
             boards: context.bench().infos(),
-            scenarios: planned,
+            plan: planned.clone(),
         },
     );
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
@@ -111,7 +111,7 @@ async fn execute_in(
     let code = match (context.is_aborted(), ExitCode::of(&so_far.counts())) {
         (true, _) => ExitCode::Aborted,
         // Every planned scenario must have said how it went.
-        (false, ExitCode::Passed) if so_far.scenarios.len() != planned => ExitCode::Errored,
+        (false, ExitCode::Passed) if so_far.scenarios.len() != planned.len() => ExitCode::Errored,
         (false, code) => code,
     };
     timeline.record(None, What::RunFinished { exit_code: code.code() });

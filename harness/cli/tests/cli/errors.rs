@@ -40,6 +40,44 @@ fn a_scenario_without_a_then_is_refused() {
 }
 
 #[test]
+fn what_gherkin_would_swallow_or_a_step_ignore_is_refused() {
+    let steps =
+        |steps: &str| format!("Feature: f\n  Scenario: s\n    {steps}\n    Then \"lamp\" connects within 1 s\n");
+    let cases = [
+        ("swallowed-step", steps("Gven the board \"lamp\" runs the firmware \"lamp\"")),
+        ("swallowed-scenario", "Feature: f\n\n  Scenaro: s\n    It is about lamps.\n".to_owned()),
+        ("ignored-table", steps("Given \"lamp\" is connected\n      | keep alive | 60 s |")),
+        ("missing-table", steps("Then \"lamp\" publishes to \"loger\" in this order within 1 s:")),
+        ("ignored-docstring", steps("When I publish \"on\" to \"x\"\n      \"\"\"\n      off\n      \"\"\"")),
+        ("zero-time", steps("Then \"lamp\" does not reboot for 0 ms")),
+        ("too-long", steps("Then \"lamp\" does not reboot for 100000 s")),
+        ("wrong-regex", steps("Then \"lamp\" publishes \"/(/\" to \"loger\" within 1 s")),
+        ("wrong-qos", steps("When I publish \"x\" to \"y\" with QoS 3")),
+        ("star", steps("When the broker stops\n    * the broker starts")),
+    ];
+    for (name, feature) in cases {
+        refused(name, &Project::with_feature(&feature), &["run"]);
+    }
+}
+
+#[test]
+fn a_scenario_can_be_named_by_its_line_and_a_mark_at_the_start_does_not_matter() {
+    let project =
+        Project::with_feature(&format!("\u{feff}{GOOD}\n  Scenario: t\n    Then \"lamp\" connects within 1 s\n"));
+    let listed = project.hil(&["run", "--list", "features/one.feature:6"]);
+    assert_eq!(listed.stdout, "features/one.feature:6  t\n", "{listed:?}");
+}
+
+#[test]
+fn opt_in_scenarios_run_only_when_their_tag_is_asked_for() {
+    let project = Project::with_feature(&format!("@slow @opt-in\n{GOOD}"));
+    for (filter, count) in [("not @fast", 0), ("@slow", 1), ("@slow or @fast", 1), ("not @slow or not @fast", 0)] {
+        let outcome = project.hil(&["run", "--list", "--tags", filter]);
+        assert_eq!(outcome.stdout.lines().count(), count, "{filter}: {outcome:?}");
+    }
+}
+
+#[test]
 fn broken_gherkin_is_shown_with_its_line() {
     let project =
         Project::with_feature("Feature: f\n  Scenario: s\n    Given \"lamp\" is connected\n    Whenever it rains\n");

@@ -159,9 +159,10 @@ fn steps_that_this_bench_cannot_carry_out_are_errored() {
             "Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s with:\n      | colour | red |",
         ),
         ("already-off", "When the power of \"lamp\" is cut"),
-        ("no-table", "CONNECTED\n    Then \"lamp\" publishes to \"loger\" in this order within 1 s:"),
-        ("wrong-regex", "CONNECTED\n    Then \"lamp\" publishes \"/(/\" to \"loger\" within 1 s"),
-        ("wrong-qos", "When I publish \"x\" to \"y\" with QoS 3"),
+        ("not-started", "Then the pin \"led\" of \"lamp\" is off within 1 s"),
+        ("wildcard-topic", "When I publish \"x\" to \"sooko/#\""),
+        ("empty-text", "CONNECTED\n    Then the console of \"lamp\" shows \"\" within 1 s"),
+        ("too-few-attempts", "CONNECTED\n    Then \"lamp\" tries to connect 1 times with growing pauses within 1 s"),
     ];
     for (name, steps) in cases {
         let project = Project::with_feature(&scenario(&format!("{steps}\n    Then \"lamp\" connects within 1 s")));
@@ -169,6 +170,37 @@ fn steps_that_this_bench_cannot_carry_out_are_errored() {
         assert_eq!(outcome.code, 102, "{name}: {outcome:?}");
         assert_snapshot(name, &outcome.stable());
     }
+}
+
+#[test]
+fn a_scenario_gets_nothing_from_the_one_before_it() {
+    let started = scenario("CONNECTED\n    Then \"lamp\" does not reboot for 100 ms");
+    let relies =
+        scenario("Given \"lamp\" has subscribed to \"sooko/lampu\"\n    Then \"lamp\" does not reboot for 100 ms");
+    let both = format!("{started}{}", relies.replace("Feature: f\n", "").replace("Scenario: s", "Scenario: t"));
+    let outcome = Project::with_feature(&both).hil(&["run"]);
+    let words: Vec<_> = outcome.verdicts().into_iter().map(|(word, _)| word).collect();
+    assert_eq!((outcome.code, words), (102, vec!["passed".to_owned(), "errored".to_owned()]), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_filter_in_a_then_is_a_filter() {
+    let steps =
+        |then: &str| scenario(&format!("CONNECTED\n    When I publish \"on\" to \"sooko/lampu\"\n    Then {then}"));
+    let publishes = steps("\"lamp\" publishes \"saya hidup\" to \"+\" within 1 s");
+    assert_eq!(Project::with_feature(&publishes).hil(&["run"]).code, 0);
+    let does_not = steps("\"lamp\" does not publish to \"#\" for 1 s");
+    assert_eq!(Project::with_feature(&does_not).hil(&["run"]).code, 100);
+}
+
+#[test]
+fn a_failure_that_a_live_rail_explains_is_the_benchs() {
+    let project = Project::with_feature(&scenario(
+        "CONNECTED\n    When the power of \"lamp\" is cut\n    Then the will of \"lamp\" is published on \"sooko/status\"",
+    ));
+    project.file("bench.toml", &bench("never-powers-off"));
+    let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+    assert_eq!(outcome.code, 102, "{outcome:?}");
 }
 
 #[test]

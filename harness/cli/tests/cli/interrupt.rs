@@ -71,7 +71,7 @@ fn verdicts(events: &[RunEvent]) -> Vec<Verdict> {
 
 #[test]
 fn in_the_middle_of_a_wait() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let project = Project::with_feature(WAIT);
         let mut child = project.start(&["run", "-vv"]);
         wait_for_line(&mut child, "PUBLISH `online`");
@@ -122,6 +122,7 @@ fn a_killed_run_still_has_its_reports() {
     child.wait().expect("ends");
     let outcome = project.hil(&["report"]);
     assert_eq!(outcome.code, 130, "{outcome:?}");
-    assert_eq!(outcome.verdicts(), [("aborted".to_owned(), "first".to_owned())]);
+    let aborted = |name: &str| ("aborted".to_owned(), name.to_owned());
+    assert_eq!(outcome.verdicts(), [aborted("first"), aborted("second")], "the one that ran and the one that waited");
     assert!(project.read("target/hil/latest/junit.xml").contains("type=\"aborted\""));
 }

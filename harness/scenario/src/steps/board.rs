@@ -69,7 +69,7 @@ async fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> 
 #[then(expr = "the flashing of {string} was skipped")]
 fn was_skipped(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     match stage.last_flash_written(&board) {
         Some(0) => Ok(()),
         Some(written) => Err(StepError::failed(format!("{written} bytes of `{board}` were written anew"))),

@@ -52,6 +52,7 @@ async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, 
 }
 
 fn check_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
+    stage.check_started(board)?;
     let on_board = stage.board(board)?;
     if on_board.pin(pin).is_some() {
         return Ok(());

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cucumber::{gherkin, then, when};
+use hil_mqtt::topic_matches;
 use hil_timeline::{Cursor, Direction, Packet, Payload, QoS, RunEvent, What};
 
 use super::{column, pattern, seconds};
@@ -13,7 +14,7 @@ use crate::stage::Stage;
 use crate::story::{closest_message, last_words, published_by, show};
 use crate::world::HilWorld;
 
-#[when(regex = r#"^I publish "([^"]*)" to "([^"]*)"(?: with QoS ([0-9]))?(, retained)?$"#)]
+#[when(regex = r#"^I publish "([^"]*)" to "([^"]*)"(?: with QoS ([012]))?(, retained)?$"#)]
 async fn publish(
     world: &mut HilWorld,
     payload: String,
@@ -21,17 +22,19 @@ async fn publish(
     qos: String,
     retained: String,
 ) -> Result<(), StepError> {
+    check_topic(&topic)?;
     let qos = read_qos(&qos)?;
     world.stage()?.publish(&topic, Payload::from(payload.as_str()), qos, !retained.is_empty()).await
 }
 
-#[when(regex = r#"^I publish to "([^"]*)"(?: with QoS ([0-9]))?, one after another:$"#)]
+#[when(regex = r#"^I publish to "([^"]*)"(?: with QoS ([012]))?, one after another:$"#)]
 async fn publish_all(
     world: &mut HilWorld,
     topic: String,
     qos: String,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
+    check_topic(&topic)?;
     let (qos, payloads) = (read_qos(&qos)?, column(step)?);
     let stage = world.stage()?;
     let begin = stage.recorder().timeline().end();
@@ -39,6 +42,15 @@ async fn publish_all(
         stage.observer().publish(&topic, Payload::from(payload.as_str()), qos, false).await?;
     }
     stage.mark_from(begin);
+    Ok(())
+}
+
+/// A topic name has no wildcards and is not empty (MQTT 3.1.1 §4.7).
+fn check_topic(topic: &str) -> Result<(), StepError> {
+    if topic.is_empty() || topic.contains(['+', '#']) {
+        let message = format!("`{topic}` is no topic that can be published to");
+        return Err(StepError::errored(message).with_hint("a topic has at least one character and neither `+` nor `#`"));
+    }
     Ok(())
 }
 
@@ -77,13 +89,13 @@ async fn expect_publish(
     within: Span,
     retained: bool,
 ) -> Result<(), StepError> {
-    stage.board(board)?;
+    stage.check_started(board)?;
     let wanted = pattern(payload)?;
     let mut sent = Sent::before(stage);
     let pick = |event: &RunEvent| {
         let (on, what) = published_by(event, board).filter(|_| sent.is_new(event))?;
         let flagged = matches!(&event.what, What::Packet { packet: Packet::Publish { retain: true, .. }, .. });
-        (on == topic && wanted.matches(what) && (flagged || !retained)).then_some(())
+        (topic_matches(topic, on) && wanted.matches(what) && (flagged || !retained)).then_some(())
     };
     if stage.expect(within.0, pick).await.is_some() {
         return Ok(());
@@ -157,12 +169,13 @@ async fn publishes_in_order(
     let wanted = column(step)?;
     let patterns = wanted.iter().map(|text| pattern(text)).collect::<Result<Vec<_>, _>>()?;
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     let mut came = Vec::new();
     for _ in &patterns {
         let mut sent = Sent::before(stage);
         let pick = |event: &RunEvent| {
-            let (_, payload) = published_by(event, &board).filter(|(on, _)| *on == topic && sent.is_new(event))?;
+            let (_, payload) =
+                published_by(event, &board).filter(|(on, _)| topic_matches(&topic, on) && sent.is_new(event))?;
             Some((payload.clone(), event.clone()))
         };
         let Some((payload, event)) = stage.expect(within.0, pick).await else { break };
@@ -187,10 +200,12 @@ async fn publishes_in_order(
 #[then(expr = "{string} does not publish to {string} for {span}")]
 async fn does_not_publish(world: &mut HilWorld, board: String, topic: String, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     stage.check_could_speak(&board)?;
     let until = stage.mark().at + span.0;
-    let pick = |event: &RunEvent| published_by(event, &board).filter(|(on, _)| *on == topic).map(|_| event.clone());
+    let pick = |event: &RunEvent| {
+        published_by(event, &board).filter(|(on, _)| topic_matches(&topic, on)).map(|_| event.clone())
+    };
     if let Some(event) = stage.watch(until, pick).await {
         let message = format!("`{board}` published to `{topic}`, which it should not for {}", seconds(span.0));
         return Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]));
@@ -208,14 +223,14 @@ async fn receives(
 ) -> Result<(), StepError> {
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     let is_it = |event: &RunEvent| match &event.what {
         What::Packet {
             board: of,
             direction: Direction::ToBoard,
             packet: Packet::Publish { topic: on, payload, .. },
             ..
-        } => *of == board && *on == topic && wanted.matches(payload),
+        } => *of == board && topic_matches(&topic, on) && wanted.matches(payload),
         _ => false,
     };
     // The delivery may itself be the mark: it lies just before it.
@@ -231,7 +246,7 @@ async fn receives(
 #[then(expr = "{string} acknowledges the message within {span}")]
 async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     let published = last_published(stage)?;
     let until = stage.mark().at + within.0;
     let delivery = |event: &RunEvent| delivered(event, &board, &published);

@@ -19,7 +19,7 @@ const SESSION: Duration = Duration::from_secs(10);
 #[given(expr = "{string} is connected")]
 async fn is_connected(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     if wait_for_session(stage, &board, |session| session.connected).await {
         return Ok(());
     }
@@ -30,7 +30,7 @@ async fn is_connected(world: &mut HilWorld, board: String) -> Result<(), StepErr
 #[given(expr = "{string} has subscribed to {string}")]
 async fn has_subscribed(world: &mut HilWorld, board: String, topic: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     if wait_for_session(stage, &board, |session| session.receives(&topic)).await {
         return Ok(());
     }
@@ -70,7 +70,7 @@ async fn wait_for_session(stage: &Stage, board: &str, wanted: impl Fn(&Session) 
 #[then(expr = "{string} connects within {span}")]
 async fn connects(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     connection(stage, &board, within.0).await.map(drop)
 }
 
@@ -114,7 +114,7 @@ async fn connects_with(
 ) -> Result<(), StepError> {
     let wanted = rows(step)?.iter().map(|row| Field::read(row)).collect::<Result<Vec<_>, _>>()?;
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
     let on = connection(stage, &board, within.0).await?;
     let connect = stage.events().into_iter().find_map(|event| match &event.what {
         What::Packet { board: of, connection, packet: packet @ Packet::Connect { .. }, .. } => {
@@ -202,7 +202,11 @@ async fn tries_with_growing_pauses(
     within: Span,
 ) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?;
+    stage.check_started(&board)?;
+    if times < 3 {
+        let error = StepError::errored("fewer than three attempts have no two pauses to compare");
+        return Err(error.with_hint("ask for 3 or more"));
+    }
     let mut attempts: Vec<Stamp> = Vec::new();
     while attempts.len() < times {
         let pick = |event: &RunEvent| match &event.what {
