@@ -3,12 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hil_config::{Firmware, Image};
 use hil_timeline::{BoardInfo, Timeline};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::board::Board;
 use crate::error::BenchError;
 use crate::scope::Scope;
+use crate::virtual_board::builtin_image;
+
+/// There is no such built-in image.
+pub(crate) fn unknown_image(firmware: &Firmware, name: &str, known: String) -> BenchError {
+    let (firmware, reason) = (firmware.name.to_string(), format!("there is no built-in image `{name}`"));
+    BenchError::Firmware { firmware, reason, hint: Some(known) }
+}
 
 /// A board and the right to use it; dropping it gives the board back.
 pub type LockedBoard = OwnedMutexGuard<Board>;
@@ -24,8 +32,13 @@ impl Bench {
     /// Opens every board, without power.
     ///
     /// # Errors
-    /// When a board can't be opened.
+    /// When a board can't be opened, or a firmware names an image that `hil` does not bring along.
     pub fn open(config: hil_config::Bench, timeline: &Timeline) -> Result<Self, BenchError> {
+        for firmware in config.firmware.values() {
+            if let Image::Builtin(name) = &firmware.image {
+                builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
+            }
+        }
         let open = |board: &hil_config::Board| {
             let opened = Board::open(board.clone(), Scope::new(board.name.as_str(), timeline))?;
             Ok((board.name.to_string(), Arc::new(Mutex::new(opened))))

@@ -7,6 +7,7 @@ use hil_config::{Firmware, Image, NvsValue, Pin};
 use hil_timeline::{Cursor, Finding, FlashPhase, PinCause, Recorder, RunEvent, What};
 use tokio::time::Instant;
 
+use crate::bench::unknown_image;
 use crate::console::{Capture, SharedDetector};
 use crate::detector::Detector;
 use crate::drivers::{Drivers, PortFinder};
@@ -388,8 +389,7 @@ impl Board {
         };
         let parts = match &firmware.image {
             Image::Builtin(name) => {
-                let unknown = |known| failed(format!("there is no built-in image `{name}`"), Some(known));
-                let data = builtin_image(name).map_err(unknown)?;
+                let data = builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
                 vec![Region { address: 0, data }]
             }
             Image::Parts(files) => files

@@ -157,6 +157,9 @@ fn live_line(event: &RunEvent) -> Option<String> {
         What::Console { board, line } => format!("{board} |  {}", line.escape_debug()),
         What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
+        What::Flash { board, flash: FlashPhase::Region { address, size }, .. } => {
+            format!("{board} writing {size} bytes at {address:#x}")
+        }
         _ => return None,
     };
     Some(format!("[{}] {line}", event.at))

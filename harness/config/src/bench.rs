@@ -84,6 +84,7 @@ impl Bench {
             }
         }
         let mut boards = BTreeMap::new();
+        let mut tap_ports = BTreeMap::new();
         if let Some(table) = root.table("boards") {
             for (name, span, value) in table.entries() {
                 match BoardName::new(name) {
@@ -92,6 +93,15 @@ impl Bench {
                         let board = Board::read(board_name.clone(), inner);
                         if let Some(problem) = unknown_firmware(&board, &firmware) {
                             value.problem(problem.0, problem.1);
+                        }
+                        if board.tap_port != 0
+                            && let Some(other) = tap_ports.insert(board.tap_port, board_name.clone())
+                        {
+                            let what = format!(
+                                "boards `{other}` and `{board_name}` have the same `tap-port` {}",
+                                board.tap_port
+                            );
+                            value.problem(what, "each board has a tap port of its own".to_owned());
                         }
                         boards.insert(board_name, board);
                     }
@@ -178,13 +188,17 @@ mod tests {
             nvs = { "a.b" = "text", "a.n" = -5 }
             ready = "up$"
         "#;
-        let bench = Bench::parse(text, Path::new("b"), Path::new("/bench")).expect("valid");
+        let folder = tempfile::tempdir().expect("folder");
+        for file in ["boot.bin", "app.bin"] {
+            std::fs::write(folder.path().join(file), b"").expect("write");
+        }
+        let bench = Bench::parse(text, Path::new("b"), folder.path()).expect("valid");
         let board = bench.board("a").expect("board");
         assert_eq!((board.tap_port, board.console_baud, board.flash_baud), (1884, 74_880, 460_800));
         assert_eq!(board.misbehaves.len(), 2);
         assert_eq!(board.pins["button"].direction, crate::PinDirection::Drive);
         let firmware = bench.firmware("f").expect("firmware");
-        let parts = vec![(0, "/bench/boot.bin".into()), (0x10000, "/bench/app.bin".into())];
+        let parts = vec![(0, folder.path().join("boot.bin")), (0x10000, folder.path().join("app.bin"))];
         assert_eq!(firmware.image, crate::Image::Parts(parts));
         assert_eq!(firmware.nvs[&("a".into(), "n".into())], crate::NvsValue::Integer(-5));
     }

@@ -58,28 +58,36 @@ impl Firmware {
 
 impl Image {
     fn read(value: &Value<'_, '_>) -> Option<Self> {
-        let folder = value.context().folder;
         if value.is_table() {
-            let mut parts: Vec<_> = value
-                .table()?
-                .entries()
-                .filter_map(|(offset, _, file)| {
-                    let Some(address) = read_offset(offset) else {
-                        file.problem(format!("`{offset}` is not an offset in flash"), "example: `0x10000`".to_owned());
-                        return None;
-                    };
-                    Some((address, folder.join(file.string()?)))
-                })
-                .collect();
+            let part = |(offset, _, file): (&str, std::ops::Range<usize>, Value<'_, '_>)| {
+                let Some(address) = read_offset(offset) else {
+                    file.problem(format!("`{offset}` is not an offset in flash"), "example: `0x10000`".to_owned());
+                    return None;
+                };
+                Some((address, existing(&file, file.string()?)?))
+            };
+            let mut parts: Vec<_> = value.table()?.entries().filter_map(part).collect();
             parts.sort();
             return (!parts.is_empty()).then_some(Self::Parts(parts));
         }
         let text = value.string()?;
         match text.strip_prefix("builtin:") {
             Some(name) => Some(Self::Builtin(name.to_owned())),
-            None => Some(Self::Parts(vec![(0, folder.join(text))])),
+            None => Some(Self::Parts(vec![(0, existing(value, text)?)])),
         }
     }
+}
+
+/// The path of a file that is there.
+fn existing(value: &Value<'_, '_>, text: &str) -> Option<PathBuf> {
+    let folder = value.context().folder;
+    let path = folder.join(text);
+    if path.is_file() {
+        return Some(path);
+    }
+    let from = if folder.as_os_str().is_empty() { ".".to_owned() } else { folder.display().to_string() };
+    value.problem(format!("there is no file `{text}`"), format!("paths count from the bench file's folder, `{from}`"));
+    None
 }
 
 fn read_offset(text: &str) -> Option<u32> {

@@ -96,17 +96,8 @@ fn in_the_middle_of_a_scenario() {
 fn in_the_middle_of_a_flash() {
     let project = Project::with_feature(WAIT);
     project.file("bench.toml", SLOW_BENCH);
-    let child = project.start(&["run", "--bench", "bench.toml"]);
-    let events = project.path("target/hil/latest/events.jsonl");
-    let begun = Instant::now();
-    let is_writing = || {
-        let flashing = |event: &RunEvent| matches!(&event.what, What::Flash { flash: FlashPhase::Region { .. }, .. });
-        read_events(&events).is_ok_and(|events| events.iter().any(flashing))
-    };
-    while !is_writing() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no flash");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let mut child = project.start(&["run", "-vv", "--bench", "bench.toml"]);
+    wait_for_line(&mut child, "writing");
     let events = end(&project, child, Signal::INT);
     let finished =
         events.iter().any(|event| matches!(&event.what, What::Flash { flash: FlashPhase::Finished { .. }, .. }));

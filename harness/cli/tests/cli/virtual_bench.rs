@@ -83,11 +83,12 @@ fn flash_tells_what_it_wrote_and_whose_fault_a_failure_is() {
     let outcome = project.hil(&["flash", "lamp", "--firmware", "lamp-corrupt"]);
     assert_eq!(outcome.code, 100, "{outcome:?}");
     assert!(outcome.stderr.contains("does not run on `lamp`: it boot-loops"), "{outcome:?}");
-    project.file(
-        "bench.toml",
-        "[boards.lamp]\nkind = \"virtual\"\nfirmware = \"x\"\n[firmware.x]\nimage = \"nowhere.bin\"\n",
-    );
-    let outcome = project.hil(&["flash", "lamp", "--bench", "bench.toml"]);
-    assert_eq!(outcome.code, 102, "{outcome:?}");
-    assert_snapshot("flash-missing-image", &outcome.stable());
+    for (name, image) in [("missing-image", "nowhere.bin"), ("unknown-image", "builtin:lmap")] {
+        let bench =
+            format!("[boards.lamp]\nkind = \"virtual\"\nfirmware = \"x\"\n\n[firmware.x]\nimage = \"{image}\"\n");
+        project.file("bench.toml", &bench);
+        let outcome = project.hil(&["flash", "lamp", "--bench", "bench.toml"]);
+        assert_eq!(outcome.code, 96, "{outcome:?}");
+        assert_snapshot(&format!("flash-{name}"), &outcome.stable());
+    }
 }
