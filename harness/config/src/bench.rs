@@ -1,6 +1,6 @@
 //! A whole bench file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
@@ -72,8 +72,11 @@ impl Bench {
         let broker = root.table("broker").map(Broker::read).unwrap_or_default();
         let tap = root.table("tap").map(Tap::read).unwrap_or_default();
         let mut firmware = BTreeMap::new();
+        // A firmware that is described wrongly is complained about where it stands, not at each board as well.
+        let mut described = BTreeSet::new();
         if let Some(table) = root.table("firmware") {
             for (name, span, value) in table.entries() {
+                described.insert(name);
                 match FirmwareName::new(name) {
                     Ok(name) => {
                         let read = value.table().and_then(|inner| Firmware::read(name.clone(), inner));
@@ -91,7 +94,7 @@ impl Bench {
                     Ok(board_name) => {
                         let Some(inner) = value.table() else { continue };
                         let board = Board::read(board_name.clone(), inner);
-                        if let Some(problem) = unknown_firmware(&board, &firmware) {
+                        if let Some(problem) = unknown_firmware(&board, &described) {
                             value.problem(problem.0, problem.1);
                         }
                         if board.tap_port != 0
@@ -137,9 +140,9 @@ impl Bench {
     }
 }
 
-fn unknown_firmware(board: &Board, firmware: &BTreeMap<FirmwareName, Firmware>) -> Option<(String, Option<String>)> {
-    let name = board.firmware.as_ref().filter(|name| !firmware.contains_key(*name))?;
-    let near = nearest(name.as_str(), firmware.keys().map(FirmwareName::as_str));
+fn unknown_firmware(board: &Board, described: &BTreeSet<&str>) -> Option<(String, Option<String>)> {
+    let name = board.firmware.as_ref().filter(|name| !described.contains(name.as_str()))?;
+    let near = nearest(name.as_str(), described.iter().copied());
     let hint =
         near.map_or_else(|| format!("add a table `[firmware.{name}]`"), |near| format!("did you mean `{near}`?"));
     Some((format!("board `{}` names the firmware `{name}`, which is not in this file", board.name), Some(hint)))
