@@ -103,7 +103,7 @@ pub(crate) fn assert_snapshot(name: &str, text: &str) {
     settings.add_filter(r"\(\d+\.\d\d s\)", "(TIME)");
     settings.add_filter(r"in \d+\.\d s", "in TIME");
     // Which packet and which line were the last depends on who was faster; that they are named is asserted elsewhere.
-    settings.add_filter(r"(last packet|last console line): .*", "$1: …");
+    settings.add_filter(r"(?m)^(\s+last (?:packet|console line)): .*", "$1: …");
     settings.add_filter(r"[+-]\d+\.\d\d s", "TIME");
     settings.add_filter(r"\b\d+\.\d\d s", "TIME");
     settings.add_filter(r"[IE] \(\d+\)", "I (MS)");
