@@ -114,12 +114,18 @@ async fn late_subscriber(world: &mut HilWorld, topic: String, payload: String) -
     const WITHIN: Duration = Duration::from_secs(2);
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
-    let (name, observer) = stage.late_subscriber().await?;
-    let begin = stage.recorder().timeline().end();
-    observer.subscribe(&topic).await?;
     let deadline = tokio::time::Instant::now() + WITHIN;
-    let timeline = stage.recorder().timeline().clone();
-    let received = timeline.wait_for(begin, deadline, |event| received_by(event, &name)).await;
+    let received = loop {
+        let (name, observer) = stage.late_subscriber().await?;
+        let timeline = stage.recorder().timeline().clone();
+        let begin = timeline.end();
+        observer.subscribe(&topic).await?;
+        let received = timeline.wait_for(begin, deadline, |event| received_by(event, &name)).await;
+        // A live copy was still on its way when this one subscribed: it was not late, the next one is.
+        if !matches!(received, Ok((_, false))) || tokio::time::Instant::now() >= deadline {
+            break received;
+        }
+    };
     match received {
         Ok((payload, true)) if wanted.matches(&payload) => Ok(()),
         Ok((payload, retained)) => {
