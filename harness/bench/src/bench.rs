@@ -1,14 +1,19 @@
 //! All boards of a bench.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use hil_config::{Firmware, Image};
-use hil_timeline::{BoardInfo, Timeline};
+use hil_config::{BoardKind, Firmware, Image};
+use hil_timeline::{BoardInfo, Timeline, What};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::board::Board;
+use crate::drivers::Shared;
 use crate::error::BenchError;
+use crate::keeper::{Claimed, Holder, Keeper, KeeperError, Waiting};
+use crate::ports;
+use crate::power::AskPerson;
 use crate::scope::Scope;
 use crate::virtual_board::builtin_image;
 
@@ -21,30 +26,72 @@ pub(crate) fn unknown_image(firmware: &Firmware, name: &str, known: String) -> B
 /// A board and the right to use it; dropping it gives the board back.
 pub type LockedBoard = OwnedMutexGuard<Board>;
 
+/// What of a bench is wanted, and how.
+pub struct Claim {
+    /// The boards; all where none are named.
+    pub boards: Option<BTreeSet<String>>,
+    /// Whether boards that somebody else uses are waited for.
+    pub wait: bool,
+    /// What they are wanted for, as somebody who waits for them reads it: `hil run`.
+    pub what: String,
+    /// Told when a board is waited for.
+    pub waiting: Waiting,
+    /// How the person at the terminal is asked to switch a rail.
+    pub ask_person: Option<AskPerson>,
+}
+
+impl Default for Claim {
+    fn default() -> Self {
+        Self { boards: None, wait: true, what: "hil".to_owned(), waiting: Arc::new(|_, _| {}), ask_person: None }
+    }
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claim").field("boards", &self.boards).field("what", &self.what).finish_non_exhaustive()
+    }
+}
+
 /// The boards of a bench file, opened.
 #[derive(Debug)]
 pub struct Bench {
     config: hil_config::Bench,
     boards: BTreeMap<String, Arc<Mutex<Board>>>,
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Bench {
-    /// Opens every board, without power.
+    /// Takes the locks of the boards that are wanted and opens them, without power.
     ///
     /// # Errors
-    /// When a board can't be opened, or a firmware names an image that `hil` does not bring along.
-    pub fn open(config: hil_config::Bench, timeline: &Timeline) -> Result<Self, BenchError> {
+    /// When a board is in use or can't be opened, or a firmware names an image that `hil` does not bring along.
+    pub async fn open(config: hil_config::Bench, timeline: &Timeline, claim: Claim) -> Result<Self, BenchError> {
         for firmware in config.firmware.values() {
             if let Image::Builtin(name) = &firmware.image {
                 builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
             }
         }
-        let open = |board: &hil_config::Board| {
-            let opened = Board::open(board.clone(), Scope::new(board.name.as_str(), timeline))?;
-            Ok((board.name.to_string(), Arc::new(Mutex::new(opened))))
+        let is_wanted = |name: &str| claim.boards.as_ref().is_none_or(|boards| boards.contains(name));
+        let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();
+        let real: Vec<_> = wanted.iter().filter(|board| board.kind == BoardKind::Esp).collect();
+        let keeper = if real.is_empty() {
+            None
+        } else {
+            let keeper = Keeper::start(Arc::clone(&claim.waiting))?;
+            let claimed = real.iter().map(|board| claimed(board)).collect();
+            for (board, left) in keeper.lock(claimed, claim.wait, Holder::this_process(&claim.what)).await? {
+                let note = format!("its last user could not leave it safe: {left}");
+                timeline.record(None, What::Bench { board, note });
+            }
+            Some(Arc::new(keeper))
         };
-        let boards = config.boards.values().map(open).collect::<Result<_, BenchError>>()?;
-        Ok(Self { config, boards })
+        let shared = Shared { keeper: keeper.clone(), ask_person: claim.ask_person };
+        let mut boards = BTreeMap::new();
+        for board in wanted {
+            let opened = Board::open(board.clone(), Scope::new(board.name.as_str(), timeline), &shared).await?;
+            boards.insert(board.name.to_string(), Arc::new(Mutex::new(opened)));
+        }
+        Ok(Self { config, boards, keeper })
     }
 
     /// The bench file.
@@ -74,10 +121,44 @@ impl Bench {
     pub async fn make_safe(&self) {
         for board in self.boards.values() {
             if let Ok(mut board) = board.try_lock() {
-                board.release_pins().await;
-                // A driver that fails here has said so on the timeline; there is nothing left to try.
-                let _ = board.power_off().await;
+                board.make_safe().await;
             }
         }
     }
+
+    /// Makes everything safe and gives the boards back; the locks are free when it returns.
+    pub async fn close(&self) {
+        self.make_safe().await;
+        if let Some(keeper) = &self.keeper {
+            keeper.end().await;
+        }
+    }
+
+    /// Lets the keeper hold rails and locks when this process ends.
+    ///
+    /// # Errors
+    /// When there is no keeper, since no board is real, or it does not do so.
+    pub async fn detach(&self) -> Result<(), BenchError> {
+        let Some(keeper) = &self.keeper else {
+            return Err(KeeperError::Other("only real boards outlive `hil`".to_owned()).into());
+        };
+        Ok(keeper.detach().await?)
+    }
+}
+
+/// What identifies a real board's device: its identity as the bench file gives it, which holds even while it is not
+/// there, and its place or path, which two names of one device share.
+#[must_use]
+pub fn claimed(board: &hil_config::Board) -> Claimed {
+    let identity = board.port.clone().unwrap_or_default();
+    let mut keys = vec![format!("port {identity}")];
+    if let Ok(path) = ports::find(&identity) {
+        let attached = ports::attached(Path::new("/sys"), Path::new("/dev"));
+        let usb = attached.into_iter().find(|port| port.path == path).and_then(|port| port.usb);
+        keys.push(match usb {
+            Some(usb) => format!("usb {}", usb.interface),
+            None => format!("device {}", path.display()),
+        });
+    }
+    Claimed { board: board.name.to_string(), keys }
 }

@@ -3,22 +3,21 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hil_config::{Firmware, Image, NvsValue, Pin};
+use hil_config::{Firmware, Pin, RailDriver, SafeState};
 use hil_timeline::{Cursor, Finding, FlashPhase, PinCause, Recorder, RunEvent, What};
 use tokio::time::Instant;
 
-use crate::bench::unknown_image;
-use crate::console::{Capture, SharedDetector};
+use crate::console::{Capture, SharedDetector, Source};
 use crate::detector::Detector;
-use crate::drivers::{Drivers, PortFinder};
+use crate::drivers::{Drivers, Shared};
 use crate::error::BenchError;
 use crate::flashing::{self, Flashed, Job, PortInUse, Region};
 use crate::ladder::Rung;
 use crate::pins::Pins;
+use crate::ports::PortFinder;
 use crate::power::PowerDriver;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
-use crate::virtual_board::builtin_image;
 
 /// Where a board reaches its tap: what `{tap.host}` and `{tap.port}` become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +44,8 @@ pub enum Booted {
 pub struct Board {
     config: hil_config::Board,
     scope: Scope,
-    port: Box<dyn PortFinder>,
-    power: Box<dyn PowerDriver>,
+    port: Arc<dyn PortFinder>,
+    power: Option<Arc<dyn PowerDriver>>,
     reset: Box<dyn ResetDriver>,
     pins: Pins,
     detector: SharedDetector,
@@ -65,9 +64,11 @@ impl std::fmt::Debug for Board {
 impl Board {
     /// How long a boot may take: ROM, bootloader, and an app that initialises its radio.
     const BOOT_DEADLINE: Duration = Duration::from_secs(10);
+    /// How long a port that vanishes during a boot may stay away.
+    const REAPPEARS: Duration = Duration::from_secs(3);
 
-    pub(crate) fn open(config: hil_config::Board, scope: Scope) -> Result<Self, BenchError> {
-        let Drivers { port, power, reset, pins } = Drivers::open(&config, &scope)?;
+    pub(crate) async fn open(config: hil_config::Board, scope: Scope, shared: &Shared) -> Result<Self, BenchError> {
+        let Drivers { port, power, reset, pins } = Drivers::open(&config, &scope, shared).await?;
         Ok(Self {
             pins: Pins::new(config.pins.clone(), pins),
             config,
@@ -98,7 +99,7 @@ impl Board {
     /// Path of its serial port, while it is there.
     #[must_use]
     pub fn port(&self) -> Option<std::path::PathBuf> {
-        self.port.find()
+        self.port.find().ok()
     }
 
     /// Whether its rails are on.
@@ -122,7 +123,7 @@ impl Board {
     /// Whether its console is being captured.
     #[must_use]
     pub fn is_capturing(&self) -> bool {
-        self.console.as_ref().is_some_and(Capture::is_running)
+        self.console.as_ref().is_some_and(Capture::is_open)
     }
 
     /// The pin of that name.
@@ -132,16 +133,27 @@ impl Board {
     }
 
     /// Drives a pin that the bench may drive.
-    pub async fn drive_pin(&self, name: &str, on: bool) {
-        if let Some(pin) = self.pins.get(name) {
-            self.pins.drive(pin, on).await;
-            self.scope.record(|board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven });
-        }
+    ///
+    /// # Errors
+    /// When the line can't be set.
+    pub async fn drive_pin(&self, name: &str, on: bool) -> Result<(), BenchError> {
+        self.pins.drive(name, on).await?;
+        self.scope.record(|board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven });
+        Ok(())
     }
 
     /// Lets go of every pin that the bench drives.
     pub async fn release_pins(&self) {
-        self.pins.release().await;
+        if let Err(error) = self.pins.release().await {
+            self.scope.note(error.to_string());
+        }
+    }
+
+    /// Sends bytes to its console.
+    pub fn write_console(&self, bytes: &[u8]) {
+        if let Some(console) = &self.console {
+            console.write(bytes.to_vec());
+        }
     }
 
     /// Puts a firmware on the board, resets it and waits until its app runs, climbing the ladder where the bench
@@ -150,14 +162,14 @@ impl Board {
     /// # Errors
     /// When the ladder gives up; the failure then sticks.
     pub async fn run_firmware(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Booted, BenchError> {
-        let regions = self.prepare(firmware, tap)?;
-        for rung in Rung::LADDER {
+        let regions = flashing::prepare(firmware, self.config.chip, tap)?;
+        let mut rung = Rung::Try;
+        loop {
             match self.attempt(rung, firmware, &regions).await {
                 Ok(booted) => return Ok(booted),
-                Err(error) => self.judge(rung, error)?,
+                Err(error) => rung = self.judge(rung, error)?,
             }
         }
-        Err(self.give_up())
     }
 
     /// Writes a firmware and leaves the board freshly reset, without waiting for its app.
@@ -165,60 +177,59 @@ impl Board {
     /// # Errors
     /// When the ladder gives up; the failure then sticks.
     pub async fn flash(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Flashed, BenchError> {
-        let regions = self.prepare(firmware, tap)?;
-        for rung in Rung::LADDER {
-            self.climb(rung).await?;
-            match self.write(firmware.name.as_str(), &regions, rung).await {
-                Ok(flashed) => {
-                    self.reset().await?;
-                    return Ok(flashed);
-                }
-                Err(error) => self.judge(rung, error)?,
+        let regions = flashing::prepare(firmware, self.config.chip, tap)?;
+        let mut rung = Rung::Try;
+        loop {
+            match self.write_and_reset(rung, firmware, &regions).await {
+                Ok((flashed, _)) => return Ok(flashed),
+                Err(error) => rung = self.judge(rung, error)?,
             }
         }
-        Err(self.give_up())
     }
 
-    /// Notes a failed rung; a final or a last failure sticks and ends the climb.
-    fn judge(&mut self, rung: Rung, error: BenchError) -> Result<(), BenchError> {
+    /// Notes a failed rung and gives back the next; a final or a last failure sticks and ends the climb.
+    fn judge(&mut self, rung: Rung, error: BenchError) -> Result<Rung, BenchError> {
         self.scope.note(format!("{}: {error}", rung.describe()));
-        let last = rung == Rung::PowerCycle;
-        if error.is_final() || last {
-            if !matches!(error, BenchError::Stuck { .. }) {
-                self.stuck = Some(error.clone());
+        match rung.next(&error, self.power.is_some()) {
+            Some(next) if !error.is_final() => Ok(next),
+            _ => {
+                if !matches!(error, BenchError::Stuck { .. }) {
+                    self.stuck = Some(error.clone());
+                }
+                Err(error)
             }
-            return Err(error);
         }
-        Ok(())
-    }
-
-    fn give_up(&self) -> BenchError {
-        BenchError::Silent { board: self.name().to_owned() }
     }
 
     async fn attempt(&mut self, rung: Rung, firmware: &Firmware, regions: &[Region]) -> Result<Booted, BenchError> {
-        self.climb(rung).await?;
-        self.write(firmware.name.as_str(), regions, rung).await?;
-        let from = self.reset().await?;
+        let (_, from) = self.write_and_reset(rung, firmware, regions).await?;
         self.wait_for_boot(firmware, from).await
+    }
+
+    async fn write_and_reset(
+        &mut self,
+        rung: Rung,
+        firmware: &Firmware,
+        regions: &[Region],
+    ) -> Result<(Flashed, Cursor), BenchError> {
+        self.climb(rung).await?;
+        let flashed = self.write(firmware.name.as_str(), regions, rung).await?;
+        Ok((flashed, self.reset().await?))
     }
 
     async fn climb(&mut self, rung: Rung) -> Result<(), BenchError> {
         if let Some(cause) = &self.stuck {
             return Err(BenchError::Stuck { board: self.name().to_owned(), cause: Box::new(cause.clone()) });
         }
-        match rung {
-            // The flash resets the chip into its loader anyway.
-            Rung::Try | Rung::Reset => self.power_on().await,
-            Rung::PowerCycle => {
-                self.power_off().await?;
-                tokio::time::sleep(self.config.off_time).await;
-                self.power_on().await
-            }
+        if rung == Rung::PowerCycle {
+            self.power_off().await?;
+            tokio::time::sleep(self.config.off_time).await;
         }
+        // The flash resets the chip into its loader anyway.
+        self.power_on().await
     }
 
-    /// Switches all rails on; the console is open before, where there is a port.
+    /// Switches all rails on; the console is open before, where there is a port. A board without rails has power.
     ///
     /// # Errors
     /// When the driver fails or the port can't be opened.
@@ -226,36 +237,73 @@ impl Board {
         if self.powered {
             return Ok(());
         }
-        if self.port().is_some() {
-            self.open_console()?;
+        self.open_console()?;
+        if let Some(power) = self.power.clone() {
+            self.expect_boot();
+            // Recorded first: what it causes comes after it.
+            self.record_power(true);
+            // Before it is so: whoever is stopped in between must know that there is something to switch off.
+            self.powered = true;
+            power.switch(true).await.map_err(|error| BenchError::power(self.name(), error))?;
+            tokio::time::sleep(self.config.boot_delay).await;
         }
-        self.expect_boot();
-        // Recorded first: what it causes comes after it.
-        self.record_power(true);
-        // Before it is so: whoever is stopped in between must know that there is something to switch off.
         self.powered = true;
-        self.power.switch(true).await?;
-        if !self.is_capturing() {
-            self.open_console()?;
-        }
-        Ok(())
+        self.wait_for_port().await.map(drop)
     }
 
-    /// Switches all rails off.
+    /// Switches all rails off, and looks whether the supply is gone where something measures it.
     ///
     /// # Errors
-    /// When the driver fails.
+    /// When the driver fails, there are no rails, or the supply is still there.
     pub async fn power_off(&mut self) -> Result<(), BenchError> {
-        if self.powered {
-            self.power.switch(false).await?;
-            self.powered = false;
-            self.record_power(false);
+        if !self.powered {
+            return Ok(());
         }
-        Ok(())
+        let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
+        let failed = |error| BenchError::power(self.config.name.as_str(), error);
+        power.switch(false).await.map_err(failed)?;
+        let measured = power.measure().await.map_err(failed)?;
+        self.powered = false;
+        self.record_power(false);
+        match measured {
+            Some(true) => {
+                let evidence = "its driver measures supply".to_owned();
+                Err(BenchError::StillPowered { board: self.name().to_owned(), evidence })
+            }
+            Some(false) => {
+                self.scope.note("the cut is proven: its driver measures no supply");
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of its pins and leaves its rails as they shall be when nobody uses the board.
+    pub async fn make_safe(&mut self) {
+        self.release_pins().await;
+        let Some(power) = self.power.clone() else { return };
+        if !self.powered {
+            return;
+        }
+        match power.make_safe().await {
+            Ok(()) => {
+                self.powered = false;
+                if self.is_left_off() {
+                    self.record_power(false);
+                }
+            }
+            Err(error) => self.scope.note(format!("its rails could not be made safe: {error}")),
+        }
+    }
+
+    /// Whether its rails are off when nobody uses it.
+    fn is_left_off(&self) -> bool {
+        let is_off = |rail: &hil_config::Rail| rail.safe_state == SafeState::Off && rail.driver != RailDriver::Manual;
+        self.config.rails.iter().all(is_off)
     }
 
     fn record_power(&self, on: bool) {
-        let rail = self.power.rail().to_owned();
+        let rail = self.power.as_ref().map(|power| power.rail().to_owned()).unwrap_or_default();
         self.scope.record(|board| What::Power { board, rail, on });
     }
 
@@ -264,11 +312,9 @@ impl Board {
     /// # Errors
     /// When the driver fails or the port can't be opened.
     pub async fn reset(&mut self) -> Result<Cursor, BenchError> {
-        if !self.is_capturing() {
-            self.open_console()?;
-        }
-        self.expect_boot();
+        self.open_console()?;
         self.reset.hold().await?;
+        self.expect_boot();
         // Recorded while the chip is held: its former life lies before, its next one after.
         let how = self.reset.describe().to_owned();
         let event = self.scope.record(|board| What::Reset { board, how });
@@ -287,9 +333,13 @@ impl Board {
     /// # Errors
     /// When the driver fails.
     pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
+        self.enter_loader_at(Rung::Try).await
+    }
+
+    async fn enter_loader_at(&mut self, rung: Rung) -> Result<(), BenchError> {
         self.reset.hold().await?;
         self.scope.record(|board| What::Reset { board, how: "into its loader".to_owned() });
-        self.reset.release(ResetInto::Loader).await
+        self.reset.release(ResetInto::Loader { attempt: rung.attempt() }).await
     }
 
     /// Leaves the port to others: nothing is captured until the board is reset or powered on again.
@@ -301,37 +351,63 @@ impl Board {
 
     fn expect_boot(&self) {
         self.detector.lock().unwrap_or_else(PoisonError::into_inner).expect_boot();
+        if let Some(console) = &self.console {
+            console.expect_boot();
+        }
     }
 
+    /// Captures from now on; a port that is not there yet is opened as soon as it appears.
     fn open_console(&mut self) -> Result<(), BenchError> {
-        if self.is_capturing() {
-            return Ok(());
+        if self.console.is_none() {
+            self.console = Some(Capture::start(Source {
+                finder: Arc::clone(&self.port),
+                baud: self.config.console_baud,
+                boot_baud: self.config.boot_baud,
+                scope: self.scope.clone(),
+                detector: Arc::clone(&self.detector),
+            })?);
         }
-        let port = self.port().ok_or_else(|| BenchError::PortVanished { board: self.name().to_owned() })?;
-        let detector = Arc::clone(&self.detector);
-        self.console = Some(Capture::start(&port, self.config.console_baud, self.scope.clone(), detector)?);
         Ok(())
+    }
+
+    /// The port, once it is there: one that hangs on the board's own supply takes its time.
+    async fn wait_for_port(&self) -> Result<std::path::PathBuf, BenchError> {
+        /// The kernel needs about a second to enumerate a device.
+        const APPEARS: Duration = Duration::from_secs(5);
+        let failed =
+            |error: std::io::Error| BenchError::Port { board: self.name().to_owned(), reason: error.to_string() };
+        let mut watch = self.port.watch().map_err(failed)?;
+        let deadline = Instant::now() + APPEARS;
+        loop {
+            let problem = match self.port.find() {
+                Ok(path) => return Ok(path),
+                Err(problem) => problem,
+            };
+            if tokio::time::timeout_at(deadline, watch.changed()).await.is_err() {
+                return Err(BenchError::no_port(self.name(), problem));
+            }
+        }
     }
 
     /// Hands the port to the flasher and takes it back.
     async fn write(&mut self, firmware: &str, regions: &[Region], rung: Rung) -> Result<Flashed, BenchError> {
         self.close_console().await;
-        self.enter_loader().await?;
-        let port = self.port().ok_or_else(|| BenchError::PortVanished { board: self.name().to_owned() })?;
+        self.enter_loader_at(rung).await?;
+        let port = self.wait_for_port().await?;
         let (scope, name) = (self.scope.clone(), firmware.to_owned());
         let progress = move |flash| {
             scope.record(|board| What::Flash { board, firmware: name.clone(), flash });
         };
-        progress(FlashPhase::Connecting { attempt: rung as u32 + 1 });
+        progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
         let job = Job {
             board: self.name().to_owned(),
             port,
             chip: self.config.chip,
-            baud: self.config.flash_baud,
+            baud: rung.baud(self.config.flash_baud),
             regions: regions.to_vec(),
             progress: Box::new(progress.clone()),
         };
-        let result = flashing::flash(job, Arc::clone(&self.port_in_use)).await;
+        let result = flashing::flash(&self.config.flasher, job, Arc::clone(&self.port_in_use)).await;
         progress(match &result {
             Ok(done) => FlashPhase::Finished {
                 written: done.written,
@@ -350,73 +426,58 @@ impl Board {
     pub async fn wait_for_boot(&self, firmware: &Firmware, from: Cursor) -> Result<Booted, BenchError> {
         let timeline = self.scope.recorder().timeline().clone();
         let deadline = Instant::now() + Self::BOOT_DEADLINE;
+        let vanished = || BenchError::PortVanished { board: self.name().to_owned() };
         let mut seen = Seen::default();
-        let waited = timeline.wait_for(from, deadline, |event| self.boot_step(firmware, event, &mut seen)).await;
-        match waited {
-            Ok(result) => result,
-            Err(_) if !seen.anything => Err(BenchError::Silent { board: self.name().to_owned() }),
-            Err(_) => Ok(Booted::Refused { reason: seen.why_not_ready(firmware) }),
+        let mut from = from;
+        let mut until = deadline;
+        loop {
+            let waited = timeline.wait_for(from, until, |event| self.boot_step(firmware, event, &mut seen)).await;
+            match waited {
+                Ok(Step::Booted(booted)) => return Ok(booted),
+                // A native USB port goes and comes back with the chip.
+                Ok(Step::Lost(at)) => (from, until) = (at, deadline.min(Instant::now() + Self::REAPPEARS)),
+                Ok(Step::Back(at)) => (from, until) = (at, deadline),
+                Err(_) if until < deadline || self.console.as_ref().is_some_and(|console| !console.is_open()) => {
+                    return Err(vanished());
+                }
+                Err(_) if !seen.anything => return Err(BenchError::Silent { board: self.name().to_owned() }),
+                Err(_) => return Ok(Booted::Refused { reason: seen.why_not_ready(firmware) }),
+            }
         }
     }
 
-    fn boot_step(&self, firmware: &Firmware, event: &RunEvent, seen: &mut Seen) -> Option<Result<Booted, BenchError>> {
+    fn boot_step(&self, firmware: &Firmware, event: &RunEvent, seen: &mut Seen) -> Option<Step> {
         if event.what.board() != Some(self.name()) {
             return None;
         }
         match &event.what {
-            What::ConsoleLost { .. } => Some(Err(BenchError::PortVanished { board: self.name().to_owned() })),
+            What::ConsoleLost { .. } => Some(Step::Lost(Cursor::after(event))),
+            What::ConsoleOpened { .. } => Some(Step::Back(Cursor::after(event))),
             What::Console { line, .. } => {
                 seen.anything = true;
                 seen.note(line);
                 let ready = firmware.ready.as_ref().is_some_and(|ready| ready.is_match(line));
-                ready.then_some(Ok(Booted::Running))
+                ready.then_some(Step::Booted(Booted::Running))
             }
-            What::Found { finding: Finding::AppStarted, .. } if firmware.ready.is_none() => Some(Ok(Booted::Running)),
+            What::Found { finding: Finding::AppStarted, .. } if firmware.ready.is_none() => {
+                Some(Step::Booted(Booted::Running))
+            }
             What::Found { finding: Finding::BootLoop, detail, .. } => {
                 let because = seen.last_error.as_ref().map(|line| format!(", after `{line}`")).unwrap_or_default();
-                Some(Ok(Booted::Refused { reason: format!("it boot-loops ({detail}){because}") }))
+                Some(Step::Booted(Booted::Refused { reason: format!("it boot-loops ({detail}){because}") }))
             }
             _ => None,
         }
     }
+}
 
-    /// Reads the firmware's files and puts the settings in their place.
-    fn prepare(&self, firmware: &Firmware, tap: &TapAddress) -> Result<Vec<Region>, BenchError> {
-        let failed = |reason: String, hint: Option<String>| BenchError::Firmware {
-            firmware: firmware.name.to_string(),
-            reason,
-            hint,
-        };
-        let parts = match &firmware.image {
-            Image::Builtin(name) => {
-                let data = builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
-                vec![Region { address: 0, data }]
-            }
-            Image::Parts(files) => files
-                .iter()
-                .map(|(address, path)| match std::fs::read(path) {
-                    Ok(data) if data.starts_with(b"\x7fELF") => {
-                        let hint = "make a binary of it: `espflash save-image --merge`".to_owned();
-                        Err(failed(format!("`{}` is an ELF file", path.display()), Some(hint)))
-                    }
-                    Ok(data) => Ok(Region { address: *address, data }),
-                    Err(error) => {
-                        let hint = "paths in a bench file count from its folder".to_owned();
-                        Err(failed(format!("can't read `{}`: {error}", path.display()), Some(hint)))
-                    }
-                })
-                .collect::<Result<_, _>>()?,
-        };
-        let fill = |text: &str| text.replace("{tap.host}", &tap.host).replace("{tap.port}", &tap.port.to_string());
-        let settings = firmware.nvs.iter().map(|(key, value)| {
-            let value = match value {
-                NvsValue::Text(text) => NvsValue::Text(fill(text)),
-                NvsValue::Integer(number) => NvsValue::Integer(*number),
-            };
-            (key.clone(), value)
-        });
-        flashing::plan(parts, &settings.collect()).map_err(|error| failed(error.to_string(), None))
-    }
+/// What happened while waiting for a boot.
+enum Step {
+    Booted(Booted),
+    /// The port vanished.
+    Lost(Cursor),
+    /// It is there again.
+    Back(Cursor),
 }
 
 /// What was heard while waiting for a boot.

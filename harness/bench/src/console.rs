@@ -1,91 +1,281 @@
 //! Captures a board's console, line by line.
 
-use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hil_timeline::What;
+use hil_timeline::{Finding, What};
 use serial2_tokio::SerialPort;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::detector::Detector;
 use crate::error::BenchError;
+use crate::ports::{PortFinder, explain_open};
 use crate::scope::Scope;
 
-/// A running capture. It ends with [`Capture::stop`], when it is dropped, or when the port vanishes.
+/// A running capture. It goes on when the port vanishes and comes back, whatever it is called then, and ends with
+/// [`Capture::stop`] or when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    stop: Option<oneshot::Sender<()>>,
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    is_open: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
 
 /// A detector that capture and board share.
 pub(crate) type SharedDetector = Arc<Mutex<Detector>>;
 
+/// What is captured and how.
+pub(crate) struct Source {
+    pub(crate) finder: Arc<dyn PortFinder>,
+    pub(crate) baud: u32,
+    /// Until the app runs.
+    pub(crate) boot_baud: Option<u32>,
+    pub(crate) scope: Scope,
+    pub(crate) detector: SharedDetector,
+}
+
+#[derive(Debug)]
+enum Command {
+    Boot,
+    Write(Vec<u8>),
+}
+
 impl Capture {
-    /// Opens the port and captures from now on.
-    pub(crate) fn start(port: &Path, baud: u32, scope: Scope, detector: SharedDetector) -> Result<Self, BenchError> {
-        let failed =
-            |error: std::io::Error| BenchError::Port { board: scope.board().to_owned(), reason: error.to_string() };
-        let port = SerialPort::open(port, baud).map_err(failed)?;
-        let (stop, stopped) = oneshot::channel();
-        let reader = Reader { port, lines: Lines::default(), scope, detector };
-        let task = tokio::spawn(reader.run(stopped));
-        Ok(Self { stop: Some(stop), task })
+    /// Captures from now on, or from when the port appears.
+    pub(crate) fn start(source: Source) -> Result<Self, BenchError> {
+        let port = match source.open() {
+            Ok(port) => Some(port),
+            Err(BenchError::PortVanished { .. } | BenchError::NoPort { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let (commands, commanded) = mpsc::unbounded_channel();
+        let is_open = Arc::new(AtomicBool::new(port.is_some()));
+        let (lines, boot_until) = (Lines::default(), None);
+        let reader = Reader { source, lines, is_open: Arc::clone(&is_open), boot_until, garbage: Garbage::default() };
+        let task = tokio::spawn(reader.run(port, commanded));
+        Ok(Self { commands: Some(commands), is_open, task })
     }
 
     /// Ends the capture and closes the port before it returns.
     pub(crate) async fn stop(mut self) {
-        self.stop = None;
+        self.commands = None;
         // The task ends at once; if it panicked, there is nothing left to close.
         let _ = (&mut self.task).await;
     }
 
-    /// Whether the port is still being read.
-    pub(crate) fn is_running(&self) -> bool {
-        !self.task.is_finished()
+    /// Whether the port is being read right now.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed) && !self.task.is_finished()
+    }
+
+    /// The chip is about to boot: its ROM may speak at another speed.
+    pub(crate) fn expect_boot(&self) {
+        self.tell(Command::Boot);
+    }
+
+    /// Sends bytes to the board.
+    pub(crate) fn write(&self, bytes: Vec<u8>) {
+        self.tell(Command::Write(bytes));
+    }
+
+    fn tell(&self, command: Command) {
+        if let Some(commands) = &self.commands {
+            // A task that has ended has no port to tell it to.
+            let _ = commands.send(command);
+        }
+    }
+}
+
+impl Source {
+    fn open(&self) -> Result<SerialPort, BenchError> {
+        let board = self.scope.board();
+        let path = self.finder.find().map_err(|problem| BenchError::no_port(board, problem))?;
+        SerialPort::open(&path, self.baud).map_err(|error| explain_open(board, &path, &error))
     }
 }
 
 struct Reader {
-    port: SerialPort,
+    source: Source,
     lines: Lines,
-    scope: Scope,
-    detector: SharedDetector,
+    is_open: Arc<AtomicBool>,
+    /// The port runs at the boot's speed until then, or until the ROM is done.
+    boot_until: Option<Instant>,
+    garbage: Garbage,
+}
+
+/// Why reading a port ended.
+enum End {
+    Stopped,
+    Lost,
 }
 
 impl Reader {
     /// A line without an end is shown after this long: a prompt has none.
     const PATIENCE: Duration = Duration::from_millis(200);
+    /// The ROM's messages take less.
+    const BOOT: Duration = Duration::from_millis(500);
+    /// A port that is lost again as soon as this is not there yet.
+    const FLEETING: Duration = Duration::from_millis(100);
 
-    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+    async fn run(mut self, mut port: Option<SerialPort>, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let mut lost_at = None;
+        let mut fleeting = false;
+        loop {
+            let mut open = match port.take() {
+                Some(port) => port,
+                None => match self.wait_for_port(&mut commands, fleeting).await {
+                    Some(port) => port,
+                    None => return,
+                },
+            };
+            self.is_open.store(true, Ordering::Relaxed);
+            let opened = Instant::now();
+            if let Some(lost) = lost_at {
+                let gap_ms = u64::try_from(opened.saturating_duration_since(lost).as_millis()).unwrap_or(u64::MAX);
+                self.source.scope.record(|board| What::ConsoleOpened { board, gap_ms });
+            }
+            let end = self.read(&mut open, &mut commands).await;
+            self.is_open.store(false, Ordering::Relaxed);
+            self.flush();
+            if matches!(end, End::Stopped) {
+                return;
+            }
+            self.source.scope.record(|board| What::ConsoleLost { board });
+            lost_at = Some(Instant::now());
+            fleeting = opened.elapsed() < Self::FLEETING;
+        }
+    }
+
+    /// Waits until the port is there and can be opened; none when the capture shall end.
+    async fn wait_for_port(
+        &self,
+        commands: &mut mpsc::UnboundedReceiver<Command>,
+        mut skip_first: bool,
+    ) -> Option<SerialPort> {
+        let mut watch = match self.source.finder.watch() {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                self.source.scope.note(format!("can't watch for its port to come back: {error}"));
+                None
+            }
+        };
+        let mut said = None;
+        loop {
+            if !std::mem::take(&mut skip_first) {
+                match self.source.open() {
+                    Ok(port) => return Some(port),
+                    Err(BenchError::PortVanished { .. } | BenchError::NoPort { .. }) => {}
+                    // Not ours yet (udev has not given it to its group), or in use: said once, tried at each change.
+                    Err(error) => {
+                        let text = error.to_string();
+                        if said.as_ref() != Some(&text) {
+                            self.source.scope.note(text.clone());
+                            said = Some(text);
+                        }
+                    }
+                }
+            }
+            let changed = async {
+                match &mut watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = changed => {}
+                command = commands.recv() => {
+                    command.as_ref()?;
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self, port: &mut SerialPort, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
         let mut buffer = vec![0; 16 * 1024];
         loop {
             let patience = if self.lines.is_empty() { Duration::MAX } else { Self::PATIENCE };
+            let boot_ends = self.boot_until;
+            let boot_over = async {
+                match boot_ends {
+                    Some(end) => tokio::time::sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
             let read = tokio::select! {
-                read = self.port.read(&mut buffer) => read,
+                read = port.read(&mut buffer) => read,
                 () = tokio::time::sleep(patience) => {
                     let rest = self.lines.take_rest();
                     self.line(rest);
                     continue;
                 }
-                // Dropped or stopped: either way nobody wants more.
-                _ = &mut stopped => break,
+                () = boot_over => {
+                    self.leave_boot(port);
+                    continue;
+                }
+                command = commands.recv() => match command {
+                    // Dropped or stopped: either way nobody wants more.
+                    None => return End::Stopped,
+                    Some(Command::Boot) => {
+                        self.enter_boot(port);
+                        continue;
+                    }
+                    Some(Command::Write(bytes)) => match port.write_all(&bytes).await {
+                        Ok(()) => continue,
+                        Err(_) => return End::Lost,
+                    },
+                },
             };
             match read {
                 // A hang-up reads as nothing: the device is gone.
-                Ok(0) | Err(_) => {
-                    self.scope.record(|board| What::ConsoleLost { board });
-                    break;
-                }
-                Ok(length) => {
-                    for line in self.lines.push(&buffer[..length]) {
-                        self.line(line);
-                    }
-                }
+                Ok(0) | Err(_) => return End::Lost,
+                Ok(length) => self.take(&buffer[..length], port),
             }
         }
+    }
+
+    fn take(&mut self, bytes: &[u8], port: &mut SerialPort) {
+        if self.garbage.is_too_much(bytes) {
+            let detail = format!("most of it is no text at {} baud", self.source.baud);
+            self.source.scope.record(|board| What::Found { board, finding: Finding::WrongBaud, detail });
+        }
+        for line in self.lines.push(bytes) {
+            // The last words of an ESP8266's ROM.
+            let rom_is_done = line.starts_with("~ld") || line.starts_with("csum");
+            self.line(line);
+            if rom_is_done {
+                self.leave_boot(port);
+            }
+        }
+    }
+
+    fn enter_boot(&mut self, port: &mut SerialPort) {
+        self.garbage = Garbage::default();
+        if let Some(baud) = self.source.boot_baud {
+            self.set_baud(port, baud);
+            self.boot_until = Some(Instant::now() + Self::BOOT);
+        }
+    }
+
+    fn leave_boot(&mut self, port: &mut SerialPort) {
+        if self.boot_until.take().is_some() {
+            self.set_baud(port, self.source.baud);
+        }
+    }
+
+    fn set_baud(&self, port: &mut SerialPort, baud: u32) {
+        let set = port.get_configuration().and_then(|mut settings| {
+            settings.set_baud_rate(baud)?;
+            port.set_configuration(&settings)
+        });
+        if let Err(error) = set {
+            self.source.scope.note(format!("can't set its console to {baud} baud: {error}"));
+        }
+    }
+
+    fn flush(&mut self) {
         if !self.lines.is_empty() {
             let rest = self.lines.take_rest();
             self.line(rest);
@@ -93,11 +283,46 @@ impl Reader {
     }
 
     fn line(&self, line: String) {
-        let event = self.scope.record(|board| What::Console { board, line: line.clone() });
-        let found = self.detector.lock().unwrap_or_else(PoisonError::into_inner).line(&line, event.at);
+        let event = self.source.scope.record(|board| What::Console { board, line: line.clone() });
+        let found = self.source.detector.lock().unwrap_or_else(PoisonError::into_inner).line(&line, event.at);
         for found in found {
-            self.scope.record(|board| What::Found { board, finding: found.finding, detail: found.detail });
+            self.source.scope.record(|board| What::Found { board, finding: found.finding, detail: found.detail });
         }
+    }
+}
+
+/// Whether a console speaks at another speed: then most bytes are neither text nor control characters of text.
+#[derive(Debug, Default)]
+struct Garbage {
+    bytes: usize,
+    odd: usize,
+    told: bool,
+}
+
+impl Garbage {
+    /// Fewer bytes say nothing: a chip that is switched on or off sends a few odd ones.
+    const ENOUGH: usize = 128;
+
+    /// Told once, until the next boot.
+    fn is_too_much(&mut self, bytes: &[u8]) -> bool {
+        if self.told {
+            return false;
+        }
+        let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x1b);
+        let odd: usize = bytes
+            .utf8_chunks()
+            .map(|chunk| {
+                let control = chunk.valid().bytes().filter(|byte| byte.is_ascii() && !is_text(byte)).count();
+                control + chunk.invalid().len()
+            })
+            .sum();
+        self.bytes += bytes.len();
+        self.odd += odd;
+        self.told = self.bytes >= Self::ENOUGH && self.odd * 4 > self.bytes;
+        if self.bytes >= Self::ENOUGH {
+            (self.bytes, self.odd) = (0, 0);
+        }
+        self.told
     }
 }
 
@@ -152,5 +377,14 @@ mod tests {
         assert_eq!(lines.push(b"\xff\x01ok\n"), ["\\xff\u{1}ok"]);
         assert_eq!(lines.push(&[b'x'; 5000]).len(), 1);
         assert_eq!(lines.take_rest().len(), 5000 - Lines::LONGEST);
+    }
+
+    #[test]
+    fn a_wrong_speed_is_told_once_and_text_is_none() {
+        let mut garbage = Garbage::default();
+        assert!(!garbage.is_too_much("Suhu: 28°C, \u{1b}[0;32mI (29) boot: ok\r\n".repeat(20).as_bytes()));
+        assert!(!garbage.is_too_much(&[0xff, 0x00, 0x80]), "a few odd bytes at power-on");
+        assert!(garbage.is_too_much(&[0xf3, 0x8e, 0x00, 0x41].repeat(64)));
+        assert!(!garbage.is_too_much(&[0xf3, 0x8e, 0x00, 0x41].repeat(64)));
     }
 }

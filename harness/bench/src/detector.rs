@@ -36,6 +36,8 @@ pub struct Detector {
     expected: u32,
     /// When the latest boots were that nobody asked for.
     unasked: VecDeque<Stamp>,
+    /// What the firmware has printed about its panic so far.
+    panic: Option<Vec<String>>,
 }
 
 impl Detector {
@@ -43,6 +45,9 @@ impl Detector {
     pub const LOOP_BOOTS: usize = 3;
     /// See [`Detector::LOOP_BOOTS`].
     pub const LOOP_WITHIN: Duration = Duration::from_secs(10);
+
+    /// A panic's text is taken to end after so many lines.
+    const LONGEST_PANIC: usize = 120;
 
     /// The bench resets the chip or gives it power: the next boot is no surprise.
     pub fn expect_boot(&mut self) {
@@ -54,6 +59,7 @@ impl Detector {
     pub fn line(&mut self, line: &str, at: Stamp) -> Vec<Found> {
         let found = |finding, detail: &str| Found { finding, detail: detail.to_owned() };
         let mut all = Vec::new();
+        all.extend(self.follow_panic(line));
         if let Some(captures) = ROM_LINE.as_ref().and_then(|regex| regex.captures(line)) {
             let cause = &captures[2];
             all.push(found(Finding::Boot, cause));
@@ -67,8 +73,24 @@ impl Detector {
             all.push(found(Finding::AppStarted, line));
         } else if line.contains("Guru Meditation Error") || line.contains("panicked at ") {
             all.push(found(Finding::Panic, line));
+            if self.panic.is_none() {
+                self.panic = Some(vec![line.to_owned()]);
+            }
         }
         all
+    }
+
+    /// Keeps what the firmware prints about its panic, registers and backtrace, until it reboots or falls silent for good.
+    fn follow_panic(&mut self, line: &str) -> Option<Found> {
+        let lines = self.panic.as_mut()?;
+        // `Rebooting...` is ESP-IDF's last word; the ROM's line is the next life's first.
+        let over = line.contains("Rebooting...") || line.contains("rst:0x") || lines.len() >= Self::LONGEST_PANIC;
+        if !over {
+            lines.push(line.to_owned());
+            return None;
+        }
+        let detail = self.panic.take()?.join("\n");
+        Some(Found { finding: Finding::Backtrace, detail })
     }
 
     /// What a boot is if nobody asked for it.
@@ -121,6 +143,18 @@ mod tests {
         let found = findings(&mut detector, &lines);
         assert_eq!(found.iter().filter(|finding| **finding == Finding::BootLoop).count(), 3);
         assert_eq!(found[..4], [Finding::Boot, Finding::Boot, Finding::Reboot, Finding::Boot]);
+    }
+
+    #[test]
+    fn a_panic_is_kept_whole() {
+        let mut detector = Detector::default();
+        let text = "Guru Meditation Error: Core  0 panic'ed (Load access fault).\nMEPC    : 0x42001234  RA      : 0x42005678\n\nStack memory:";
+        for line in text.lines() {
+            assert!(detector.line(line, Stamp(0)).iter().all(|found| found.finding == Finding::Panic));
+        }
+        let found = detector.line("Rebooting...", Stamp(0));
+        assert_eq!(found, [Found { finding: Finding::Backtrace, detail: text.to_owned() }]);
+        assert!(detector.line("Rebooting...", Stamp(0)).is_empty());
     }
 
     #[test]

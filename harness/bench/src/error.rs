@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::keeper::KeeperError;
+use crate::ports::{PortProblem, PortUser};
+use crate::power::PowerError;
+
 /// A failure of the bench. Its text names the board; [`BenchError::hint`] says what may help.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BenchError {
@@ -20,6 +24,32 @@ pub enum BenchError {
         board: String,
         /// What the system said.
         reason: String,
+    },
+    /// No serial port is the board's, or several could be.
+    #[error("board `{board}` has no serial port: {problem}")]
+    NoPort {
+        /// The board.
+        board: String,
+        /// Why.
+        problem: PortProblem,
+    },
+    /// The serial port may not be opened.
+    #[error("permission denied on the serial port of board `{board}`, {}", port.display())]
+    PortDenied {
+        /// The board.
+        board: String,
+        /// Its port.
+        port: PathBuf,
+    },
+    /// Another program has the serial port.
+    #[error("the serial port of board `{board}`, {}, is in use{}", port.display(), used_by(users))]
+    PortBusy {
+        /// The board.
+        board: String,
+        /// Its port.
+        port: PathBuf,
+        /// Who has it open, as far as this user may know.
+        users: Vec<PortUser>,
     },
     /// The serial port went away.
     #[error("the serial port of board `{board}` vanished")]
@@ -71,6 +101,61 @@ pub enum BenchError {
         /// What may help.
         hint: Option<String>,
     },
+    /// A rail is not what it should be.
+    #[error("the power of board `{board}` can't be switched: {error}")]
+    Power {
+        /// The board.
+        board: String,
+        /// Why.
+        error: PowerError,
+    },
+    /// The rails are off, but the board still has supply.
+    #[error("the power of board `{board}` was cut, but it still has supply: {evidence}")]
+    StillPowered {
+        /// The board.
+        board: String,
+        /// What tells so.
+        evidence: String,
+    },
+    /// The board has no rails.
+    #[error("the power of board `{board}` can't be switched: the bench file gives it no rails")]
+    NoRails {
+        /// The board.
+        board: String,
+    },
+    /// The chip can't be reset.
+    #[error("board `{board}` can't be reset: {reason}")]
+    Reset {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+        /// What may help.
+        hint: String,
+    },
+    /// A pin can't be sensed or driven.
+    #[error("the pin `{pin}` of board `{board}` can't be used: {reason}")]
+    Pin {
+        /// The board.
+        board: String,
+        /// The pin.
+        pin: String,
+        /// Why.
+        reason: String,
+        /// What may help.
+        hint: String,
+    },
+    /// The chip's security settings forbid it.
+    #[error("the flash of board `{board}` may not be written: {reason}")]
+    Forbidden {
+        /// The board.
+        board: String,
+        /// Which setting.
+        reason: String,
+    },
+    /// The keeper does not do as asked: the board is in use, most likely.
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
     /// Nothing was heard on the console after a reset.
     #[error("board `{board}` says nothing on its console after a reset")]
     Silent {
@@ -87,13 +172,36 @@ pub enum BenchError {
     },
 }
 
+fn used_by(users: &[PortUser]) -> String {
+    let users: Vec<_> = users.iter().map(ToString::to_string).collect();
+    if users.is_empty() { String::new() } else { format!(" by {}", users.join(" and ")) }
+}
+
 impl BenchError {
+    pub(crate) fn no_port(board: &str, problem: PortProblem) -> Self {
+        Self::NoPort { board: board.to_owned(), problem }
+    }
+
+    pub(crate) fn power(board: &str, error: PowerError) -> Self {
+        Self::Power { board: board.to_owned(), error }
+    }
+
     /// One thing to try, true for this case.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotStarted { .. } => return None,
             Self::Port { .. } => "is another program using it?".to_owned(),
+            Self::NoPort { problem: PortProblem::Absent { .. }, .. } => {
+                "`hil boards discover` lists what is attached; is it plugged in, and has it power?".to_owned()
+            }
+            Self::NoPort { board, problem: PortProblem::Ambiguous { .. } } => {
+                format!("add `topology` to `boards.{board}.port`: it tells them apart")
+            }
+            Self::PortDenied { .. } => {
+                "add yourself to the group that owns it and log in again: `sudo usermod -aG dialout $USER`".to_owned()
+            }
+            Self::PortBusy { .. } => "end that program; ModemManager can be kept away by a udev rule".to_owned(),
             Self::PortVanished { .. } => "check the cable and the supply of the board".to_owned(),
             Self::NoAnswer { .. } => "check its cable, its power and that nothing else drives its UART".to_owned(),
             Self::WrongChip { board, .. } => {
@@ -104,6 +212,23 @@ impl BenchError {
             }
             Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
             Self::Firmware { hint, .. } => return hint.clone(),
+            Self::Power { error, .. } => return error.hint.clone(),
+            Self::StillPowered { .. } => {
+                "is it powered through its UART lines, its USB cable or a second supply?".to_owned()
+            }
+            Self::NoRails { board } => {
+                format!("add `[[boards.{board}.rails]]`; docs/wiring.md shows how to wire a relay")
+            }
+            Self::Reset { hint, .. } | Self::Pin { hint, .. } => hint.clone(),
+            Self::Forbidden { .. } => "nothing was written; use a board without that setting".to_owned(),
+            Self::Keeper(KeeperError::Held { .. }) => {
+                "it is waited for without `--no-wait`; a detached keeper is ended by `hil power BOARD off`".to_owned()
+            }
+            Self::Keeper(KeeperError::Lock { .. }) => {
+                format!("name another folder in the environment variable `{}`", hil_config::HIL_LOCKS)
+            }
+            Self::Keeper(KeeperError::Power(error)) => return error.hint.clone(),
+            Self::Keeper(_) => return None,
             Self::Silent { .. } => "check `console.baud` and that the board has power".to_owned(),
             Self::Stuck { cause, .. } => return cause.hint(),
         };
@@ -113,7 +238,14 @@ impl BenchError {
     /// Whether trying again can't change anything: the ladder is not climbed.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. })
+        match self {
+            Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
+            Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
+            Self::Power { .. } | Self::Keeper(_) | Self::Pin { .. } => true,
+            Self::NoPort { problem, .. } => matches!(problem, PortProblem::Ambiguous { .. }),
+            Self::Port { .. } | Self::PortVanished { .. } | Self::NoAnswer { .. } | Self::VerifyFailed { .. } => false,
+            Self::Flash { .. } | Self::Silent { .. } | Self::Reset { .. } | Self::StillPowered { .. } => false,
+        }
     }
 }
 
@@ -130,6 +262,44 @@ mod tests {
         let errors = [
             BenchError::NotStarted { board: board.clone(), reason: reason.clone() },
             BenchError::Port { board: board.clone(), reason: reason.clone() },
+            BenchError::NoPort {
+                board: board.clone(),
+                problem: PortProblem::Absent { wanted: "USB topology `1-1.2`".into() },
+            },
+            BenchError::NoPort {
+                board: board.clone(),
+                problem: PortProblem::Ambiguous {
+                    wanted: "USB serial number `0001`".into(),
+                    found: vec!["`/dev/ttyUSB0` at 1-1.2:1.0".into(), "`/dev/ttyUSB1` at 1-1.3:1.0".into()],
+                },
+            },
+            BenchError::PortDenied { board: board.clone(), port: port.clone() },
+            BenchError::PortBusy {
+                board: board.clone(),
+                port: port.clone(),
+                users: vec![PortUser { pid: 42, name: "picocom".into() }],
+            },
+            BenchError::Power {
+                board: board.clone(),
+                error: PowerError::new("gpio GPIO17", "GPIO line `GPIO17` is in use by `w1`", "`gpioinfo` shows which"),
+            },
+            BenchError::StillPowered { board: board.clone(), evidence: "its driver measures supply".into() },
+            BenchError::NoRails { board: board.clone() },
+            BenchError::Reset {
+                board: board.clone(),
+                reason: reason.clone(),
+                hint: "is the board still attached?".into(),
+            },
+            BenchError::Pin {
+                board: board.clone(),
+                pin: "led".into(),
+                reason: reason.clone(),
+                hint: "`gpioinfo` lists chips and lines".into(),
+            },
+            BenchError::Forbidden { board: board.clone(), reason: "flash encryption is on".into() },
+            BenchError::Keeper(KeeperError::Held { board: board.clone(), holder: None }),
+            BenchError::Keeper(KeeperError::Lock { board: board.clone(), reason: reason.clone() }),
+            BenchError::Keeper(KeeperError::Gone),
             BenchError::PortVanished { board: board.clone() },
             no_answer.clone(),
             BenchError::WrongChip { board: board.clone(), port, expected, found },

@@ -1,15 +1,18 @@
 //! The virtual board as port, power, reset and pins of a bench.
 
+use std::io;
 use std::path::PathBuf;
+use std::pin::Pin as Boxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hil_config::{Board, PinDirection};
+use hil_config::{Board, Pin, PinDirection, PinLine};
 use hil_timeline::{PinCause, What};
 use hil_virtual_board::{Options, VirtualBoard, image};
+use tokio::sync::watch;
 
-use crate::drivers::PortFinder;
 use crate::error::BenchError;
 use crate::pins::{Driving, PinDriver};
+use crate::ports::{PortFinder, PortProblem, PortWatch};
 use crate::power::{PowerDriver, Switching};
 use crate::reset::{ResetDriver, ResetInto, Resetting};
 use crate::scope::Scope;
@@ -50,11 +53,9 @@ impl VirtualDevice {
     /// Starts the board, without power; its pins are sensed from here on.
     pub(crate) fn start(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
         let pins = config.pins.iter().filter(|(_, pin)| pin.direction == PinDirection::Sense);
-        let pins = pins.map(|(name, pin)| SensedPin {
-            name: name.clone(),
-            gpio: pin.line,
-            active_low: pin.active_low,
-            high: true,
+        let pins = pins.filter_map(|(name, pin)| {
+            let gpio = gpio_of(pin)?;
+            Some(SensedPin { name: name.clone(), gpio, active_low: pin.active_low, high: true })
         });
         let sensed = Arc::new(Sensed(Mutex::new(pins.collect())));
         let (watched, scope, name) = (Arc::clone(&sensed), scope.clone(), config.name.to_string());
@@ -86,15 +87,43 @@ fn mac_of(name: &str) -> [u8; 6] {
     [0x02, 0x00, a, b, c, d]
 }
 
+fn gpio_of(pin: &Pin) -> Option<u8> {
+    match pin.line {
+        PinLine::Board(gpio) => Some(gpio),
+        PinLine::Bench(_) => None,
+    }
+}
+
 impl PortFinder for VirtualDevice {
-    fn find(&self) -> Option<PathBuf> {
-        self.board.port()
+    fn find(&self) -> Result<PathBuf, PortProblem> {
+        self.board.port().ok_or_else(|| PortProblem::Absent { wanted: "the virtual board at it".to_owned() })
+    }
+
+    fn watch(&self) -> io::Result<Box<dyn PortWatch>> {
+        Ok(Box::new(VirtualPortWatch(self.board.port_changes())))
+    }
+}
+
+struct VirtualPortWatch(watch::Receiver<Option<PathBuf>>);
+
+impl PortWatch for VirtualPortWatch {
+    fn changed(&mut self) -> Boxed<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            if self.0.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 }
 
 impl PinDriver for VirtualDevice {
-    fn drive(&self, line: u8, high: bool) -> Driving<'_> {
-        Box::pin(self.board.drive(line, high))
+    fn drive<'a>(&'a self, _name: &'a str, pin: &'a Pin, on: bool) -> Driving<'a> {
+        Box::pin(async move {
+            if let Some(gpio) = gpio_of(pin) {
+                self.board.drive(gpio, on != pin.active_low).await;
+            }
+            Ok(())
+        })
     }
 
     fn record_levels(&self, scope: &Scope) {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_bench::Bench;
+use hil_bench::{Bench, Claim};
 use hil_timeline::{Cursor, Epoch, Timeline, What};
 use tokio::time::Instant;
 
 /// What any rail and any reset must do, seen from the console.
 async fn obeys_the_contract(config: hil_config::Bench) {
     let timeline = Timeline::in_memory(Epoch::start());
-    let bench = Bench::open(config, &timeline).expect("bench");
+    let bench = Bench::open(config, &timeline, Claim::default()).await.expect("bench");
     let mut board = bench.lock("lamp").await.expect("board");
     let boots_after = |from: Cursor| {
         let timeline = timeline.clone();

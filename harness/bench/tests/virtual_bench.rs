@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_bench::{Bench, BenchError, Booted, LockedBoard, TapAddress};
+use hil_bench::{Bench, BenchError, Booted, Claim, LockedBoard, TapAddress};
 use hil_config::Misbehaviour;
 use hil_timeline::{Cursor, Epoch, Finding, FlashPhase, Timeline, What};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,14 +15,14 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new(misbehaves: &[Misbehaviour]) -> Self {
+    async fn new(misbehaves: &[Misbehaviour]) -> Self {
         let mut config = hil_config::Bench::builtin();
         for board in config.boards.values_mut() {
             board.misbehaves = misbehaves.to_vec();
             board.off_time = Duration::from_millis(50);
         }
         let timeline = Timeline::in_memory(Epoch::start());
-        let bench = Bench::open(config, &timeline).expect("bench");
+        let bench = Bench::open(config, &timeline, Claim::default()).await.expect("bench");
         Self { timeline, bench }
     }
 
@@ -62,7 +62,7 @@ fn is_line(what: &What, text: &str) -> bool {
 
 #[tokio::test]
 async fn a_firmware_is_flashed_once_and_booted_each_time() {
-    let fixture = Fixture::new(&[]);
+    let fixture = Fixture::new(&[]).await;
     assert_eq!(fixture.run("lamp").await.expect("bench works"), Booted::Running);
     assert_eq!(fixture.run("lamp").await.expect("bench works"), Booted::Running);
     let finished: Vec<_> = fixture
@@ -80,7 +80,7 @@ async fn a_firmware_is_flashed_once_and_booted_each_time() {
 
 #[tokio::test]
 async fn the_first_boot_line_is_captured_because_the_console_opens_before_power() {
-    let fixture = Fixture::new(&[]);
+    let fixture = Fixture::new(&[]).await;
     fixture.run("lamp").await.expect("bench works");
     let first = fixture.timeline.since(Cursor::default()).into_iter().find_map(|event| match &event.what {
         What::Console { line, .. } => Some(line.clone()),
@@ -91,7 +91,7 @@ async fn the_first_boot_line_is_captured_because_the_console_opens_before_power(
 
 #[tokio::test]
 async fn a_power_cut_is_silence_and_its_end_a_fresh_boot() {
-    let fixture = Fixture::new(&[]);
+    let fixture = Fixture::new(&[]).await;
     fixture.run("lamp").await.expect("bench works");
     let mut lamp = fixture.lamp().await;
     // Nobody listens where it connects to: it says so and waits; nothing is on its way then.
@@ -110,7 +110,7 @@ async fn a_power_cut_is_silence_and_its_end_a_fresh_boot() {
 
 #[tokio::test]
 async fn a_power_cut_is_silent_on_the_network_and_the_next_life_answers_late_segments_with_rst() {
-    let fixture = Fixture::new(&[]);
+    let fixture = Fixture::new(&[]).await;
     let broker = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let port = broker.local_addr().expect("address").port();
     let firmware = fixture.bench.config().firmware("lamp").expect("firmware").clone();
@@ -134,7 +134,7 @@ async fn a_power_cut_is_silent_on_the_network_and_the_next_life_answers_late_seg
 
 #[tokio::test]
 async fn a_corrupt_image_is_the_firmwares_fault() {
-    let fixture = Fixture::new(&[]);
+    let fixture = Fixture::new(&[]).await;
     let Ok(Booted::Refused { reason }) = fixture.run("lamp-corrupt").await else { panic!("it boots") };
     assert!(reason.contains("boot-loops") && reason.contains("Checksum failed"), "{reason}");
     assert_eq!(fixture.run("lamp").await.expect("bench works"), Booted::Running, "a good image mends it");
@@ -145,7 +145,7 @@ async fn boot_loop_and_brown_out_are_told_apart() {
     for (misbehaviour, expected) in
         [(Misbehaviour::BootLoop, Finding::Panic), (Misbehaviour::BrownOut, Finding::BrownOut)]
     {
-        let fixture = Fixture::new(&[misbehaviour]);
+        let fixture = Fixture::new(&[misbehaviour]).await;
         let Ok(Booted::Refused { reason }) = fixture.run("lamp").await else { panic!("it boots") };
         assert!(reason.contains("boot-loops"), "{reason}");
         fixture
@@ -156,7 +156,7 @@ async fn boot_loop_and_brown_out_are_told_apart() {
 
 #[tokio::test]
 async fn a_mute_board_climbs_the_ladder_and_then_sticks() {
-    let fixture = Fixture::new(&[Misbehaviour::Mute]);
+    let fixture = Fixture::new(&[Misbehaviour::Mute]).await;
     let start = Instant::now();
     let error = fixture.run("lamp").await.expect_err("mute");
     assert!(matches!(error, BenchError::NoAnswer { .. }), "{error}");
@@ -171,7 +171,7 @@ async fn a_mute_board_climbs_the_ladder_and_then_sticks() {
 
 #[tokio::test]
 async fn a_wrong_chip_is_final_and_nothing_is_written() {
-    let fixture = Fixture::new(&[Misbehaviour::WrongChip]);
+    let fixture = Fixture::new(&[Misbehaviour::WrongChip]).await;
     let error = fixture.run("lamp").await.expect_err("wrong chip");
     assert!(matches!(&error, BenchError::WrongChip { found, .. } if found == "esp32c6"), "{error}");
     assert_eq!(fixture.flashes().len(), 2, "one attempt, one failure: {:?}", fixture.flashes());
@@ -179,21 +179,21 @@ async fn a_wrong_chip_is_final_and_nothing_is_written() {
 
 #[tokio::test]
 async fn a_flipped_bit_is_caught_by_verification() {
-    let fixture = Fixture::new(&[Misbehaviour::FlashBitFlip]);
+    let fixture = Fixture::new(&[Misbehaviour::FlashBitFlip]).await;
     let error = fixture.run("lamp").await.expect_err("bad flash");
     assert!(matches!(error, BenchError::VerifyFailed { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_vanishing_port_is_the_benchs_fault() {
-    let fixture = Fixture::new(&[Misbehaviour::PortVanishes]);
+    let fixture = Fixture::new(&[Misbehaviour::PortVanishes]).await;
     let error = fixture.run("lamp").await.expect_err("no port");
     assert!(matches!(error, BenchError::PortVanished { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn a_cancelled_flash_stops_and_the_board_can_be_flashed_again() {
-    let fixture = Fixture::new(&[Misbehaviour::RealWireSpeed]);
+    let fixture = Fixture::new(&[Misbehaviour::RealWireSpeed]).await;
     let firmware = fixture.bench.config().firmware("lamp").expect("firmware").clone();
     {
         let mut lamp = fixture.lamp().await;
@@ -220,7 +220,7 @@ async fn eight_boards_are_flashed_at_once() {
         config.boards.insert(name.clone(), hil_config::Board { name, ..lamp.clone() });
     }
     let firmware = config.firmware("lamp").expect("firmware").clone();
-    let bench = Bench::open(config, &Timeline::in_memory(Epoch::start())).expect("bench");
+    let bench = Bench::open(config, &Timeline::in_memory(Epoch::start()), Claim::default()).await.expect("bench");
     let mut flashes = tokio::task::JoinSet::new();
     for name in bench.config().boards.keys().map(ToString::to_string).collect::<Vec<_>>() {
         let mut board = bench.lock(&name).await.expect("board");

@@ -66,6 +66,18 @@ pub(crate) struct BenchArgs {
     pub(crate) bench: Option<PathBuf>,
 }
 
+/// What happens when somebody else uses a board.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitArgs {
+    /// Wait for boards that somebody else uses; this is the default
+    #[arg(long, conflicts_with = "no_wait")]
+    pub(crate) wait: bool,
+
+    /// End at once when somebody else uses a board
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
 /// Which scenarios.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SelectArgs {
@@ -117,6 +129,8 @@ pub(crate) struct RunArgs {
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
 
     /// Run folder; it must not hold a run yet
     #[arg(long, value_name = "DIR")]
@@ -159,6 +173,8 @@ pub(crate) struct FlashArgs {
 
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -200,6 +216,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Runs the program on the arguments of this process.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
+    hil_bench::keeper::serve_if_asked();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,15 +1,22 @@
 //! What running commands share: signals, bench, plan.
 
+use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use hil_bench::Claim;
+use hil_bench::keeper::Holder;
+use hil_bench::power::AskPerson;
 use hil_config::Bench;
-use hil_scenario::{Filter, SetupError};
+use hil_scenario::{Filter, Limits, RunContext, SetupError};
+use hil_timeline::Timeline;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::args::SelectArgs;
-use crate::commands::{Message, set_up_failed};
+use crate::args::{SelectArgs, WaitArgs};
+use crate::commands::{Message, set_up_failed, warn};
 use crate::exit_code::ExitCode;
 
 /// Reads the bench and runs a command on it; tells why where it can't.
@@ -54,6 +61,39 @@ pub(crate) fn abort_on_signals(deadline: Option<Duration>) -> std::io::Result<wa
         std::process::exit(ExitCode::Aborted.code().into());
     });
     Ok(aborted)
+}
+
+/// Takes the boards and opens them; a signal ends the waiting for them.
+pub(crate) async fn open(
+    bench: Bench,
+    timeline: &Timeline,
+    limits: Limits,
+    abort: watch::Receiver<bool>,
+    claim: Claim,
+) -> Result<Arc<RunContext>, ExitCode> {
+    let mut aborted = abort.clone();
+    let opened = tokio::select! {
+        opened = RunContext::open(bench, timeline.clone(), limits, abort, claim) => opened,
+        _ = aborted.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
+    };
+    opened.map(Arc::new).map_err(|error| set_up_failed(&error, hint(&error)))
+}
+
+/// What of a bench a command wants: these boards, or all.
+pub(crate) fn claim(boards: Option<BTreeSet<String>>, what: &str, wait: &WaitArgs) -> Claim {
+    let waiting = |board: &str, holder: Option<&Holder>| {
+        let by = holder.map(|holder| format!(" by {holder}")).unwrap_or_default();
+        warn(format!("waiting for board `{board}`: in use{by}"));
+    };
+    let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let ask_person = at_terminal.then(|| Arc::new(ask_person) as AskPerson);
+    Claim { boards, wait: !wait.no_wait, what: what.to_owned(), waiting: Arc::new(waiting), ask_person }
+}
+
+/// Asks for a hand; true once Enter is pressed.
+fn ask_person(question: String) -> bool {
+    warn(format!("\n>>> {question}"));
+    std::io::stdin().read_line(&mut String::new()).is_ok_and(|length| length > 0)
 }
 
 /// The features asked for, or all.

@@ -57,6 +57,7 @@ struct Arguments {
 /// `--list`, name filters, `--exact`, `--skip`, `--nocapture`, `--ignored`.
 #[must_use]
 pub fn test_features(folder: &str) -> std::process::ExitCode {
+    hil_bench::keeper::serve_if_asked();
     let arguments = Arguments::parse();
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     // Without `..`, so that messages name it as a person would.
@@ -95,7 +96,8 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         return if filtered_out > 0 || arguments.ignored { ExitCode::Passed } else { ExitCode::NothingRan };
     }
     let detail = if arguments.nocapture { Detail::Everything } else { Detail::Normal };
-    let settings = Settings { out: None, limits: Limits::default(), deadline: None, detail };
+    let wait = crate::args::WaitArgs { wait: true, no_wait: false };
+    let settings = Settings { wait, out: None, limits: Limits::default(), deadline: None, detail };
     match execute(plan, None, &settings, true) {
         Err(code) => code,
         Ok((run, code)) => {

@@ -5,14 +5,25 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::board::Board;
-use crate::broker::Broker;
+use crate::board::{BOARD, Board};
+use crate::broker::{BROKER, Broker};
 use crate::builtin;
-use crate::firmware::Firmware;
+use crate::claims::Claims;
+use crate::firmware::{FIRMWARE, Firmware};
 use crate::names::{BoardName, FirmwareName, nearest};
 use crate::problem::{ConfigError, Problem};
+use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Context, Table};
-use crate::tap::Tap;
+use crate::tap::{TAP, Tap};
+
+pub(crate) static BENCH: TableSpec = TableSpec {
+    keys: &[
+        Key::optional("broker", Kind::Table(&BROKER), "", "The broker."),
+        Key::optional("tap", Kind::Table(&TAP), "", "The recording proxy that the boards connect to."),
+        Key::optional("boards", Kind::Map(&Kind::Table(&BOARD)), "", "The devices under test, by name."),
+        Key::optional("firmware", Kind::Map(&Kind::Table(&FIRMWARE)), "", "What is flashed, by name."),
+    ],
+};
 
 /// Boards, firmware and broker, validated. Nothing has been opened yet.
 ///
@@ -63,23 +74,23 @@ impl Bench {
             invalid(vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }])
         })?;
         let context = Context::new(folder);
-        let bench = Self::read(path, Table::root(&context, &document));
+        let bench = Self::read(path, Table::root(&context, &document, &BENCH));
         let problems = context.into_problems();
         if problems.is_empty() { Ok(bench) } else { Err(invalid(problems)) }
     }
 
     fn read(path: &Path, mut root: Table<'_, '_>) -> Self {
-        let broker = root.table("broker").map(Broker::read).unwrap_or_default();
-        let tap = root.table("tap").map(Tap::read).unwrap_or_default();
+        let broker = root.table("broker", &BROKER).map(Broker::read).unwrap_or_default();
+        let tap = root.table("tap", &TAP).map(Tap::read).unwrap_or_default();
         let mut firmware = BTreeMap::new();
         // A firmware that is described wrongly is complained about where it stands, not at each board as well.
         let mut described = BTreeSet::new();
-        if let Some(table) = root.table("firmware") {
+        if let Some(table) = root.map("firmware") {
             for (name, span, value) in table.entries() {
                 described.insert(name);
                 match FirmwareName::new(name) {
                     Ok(name) => {
-                        let read = value.table().and_then(|inner| Firmware::read(name.clone(), inner));
+                        let read = value.table(&FIRMWARE).and_then(|inner| Firmware::read(name.clone(), inner));
                         firmware.extend(read.map(|read| (name, read)));
                     }
                     Err(hint) => table.problem(span, name, format!("`{name}` is no firmware name"), Some(hint)),
@@ -87,25 +98,17 @@ impl Bench {
             }
         }
         let mut boards = BTreeMap::new();
-        let mut tap_ports = BTreeMap::new();
-        if let Some(table) = root.table("boards") {
+        let mut claims = Claims::default();
+        if let Some(table) = root.map("boards") {
             for (name, span, value) in table.entries() {
                 match BoardName::new(name) {
                     Ok(board_name) => {
-                        let Some(inner) = value.table() else { continue };
+                        let Some(inner) = value.table(&BOARD) else { continue };
                         let board = Board::read(board_name.clone(), inner);
                         if let Some(problem) = unknown_firmware(&board, &described) {
                             value.problem(problem.0, problem.1);
                         }
-                        if board.tap_port != 0
-                            && let Some(other) = tap_ports.insert(board.tap_port, board_name.clone())
-                        {
-                            let what = format!(
-                                "boards `{other}` and `{board_name}` have the same `tap-port` {}",
-                                board.tap_port
-                            );
-                            value.problem(what, "each board has a tap port of its own".to_owned());
-                        }
+                        claims.add(&board, &value);
                         boards.insert(board_name, board);
                     }
                     Err(hint) => table.problem(span, name, format!("`{name}` is no board name"), Some(hint)),

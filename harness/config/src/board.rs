@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::chip::Chip;
 use crate::names::{BoardName, FirmwareName};
-use crate::pin::Pin;
+use crate::pin::{PIN, Pin};
+use crate::port::{PORT, PortIdentity};
+use crate::rail::{RAIL, Rail, read_command_line};
+use crate::reset::{RESET, Reset};
+use crate::spec::{Key, Kind, TableSpec, words};
 use crate::table::{Table, Value};
 
 /// One board of the bench.
@@ -16,16 +21,28 @@ pub struct Board {
     pub kind: BoardKind,
     /// Its silicon.
     pub chip: Chip,
+    /// What its serial port is known by; a virtual board brings its own.
+    pub port: Option<PortIdentity>,
     /// Tags for choosing scenarios.
     pub tags: Vec<String>,
     /// Port of its tap; 0 takes a free one for the run.
     pub tap_port: u16,
     /// Console speed in baud.
     pub console_baud: u32,
+    /// Console speed until the app runs, where it is another: the ROM of an ESP8266 speaks 74880 baud.
+    pub boot_baud: Option<u32>,
     /// Speed while flashing, in baud.
     pub flash_baud: u32,
+    /// What writes its flash.
+    pub flasher: Flasher,
+    /// How it is reset.
+    pub reset: Reset,
+    /// What switches its supply; switched together. Without any, its power can't be cut.
+    pub rails: Vec<Rail>,
     /// How long its rails stay off in a power cycle.
     pub off_time: Duration,
+    /// How long after its rails are on the bench waits before it talks to it.
+    pub boot_delay: Duration,
     /// The firmware `hil flash` and `hil virtual` put on it.
     pub firmware: Option<FirmwareName>,
     /// Its pins by name.
@@ -37,37 +54,32 @@ pub struct Board {
 /// Kinds of board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BoardKind {
+    /// A real one, on a serial port.
+    Esp,
     /// Simulated: everything but the silicon.
     Virtual,
 }
 
+/// What writes a board's flash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flasher {
+    /// The espflash library, inside `hil`.
+    Espflash,
+    /// The `esptool` program.
+    Esptool,
+    /// Any program; `{port}`, `{image}`, `{chip}` and `{baud}` are filled in.
+    Command(Vec<String>),
+}
+
 impl BoardKind {
-    const WORDS: &[(&'static str, Self)] = &[("virtual", Self::Virtual)];
+    const WORDS: &[(&'static str, Self)] = &[("esp", Self::Esp), ("virtual", Self::Virtual)];
 
     /// The word in `bench.toml`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            Self::Esp => "esp",
             Self::Virtual => "virtual",
-        }
-    }
-}
-
-/// Chips.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Chip {
-    /// ESP32-C3, the one a virtual board simulates.
-    Esp32c3,
-}
-
-impl Chip {
-    const WORDS: &[(&'static str, Self)] = &[("esp32c3", Self::Esp32c3)];
-
-    /// The word in `bench.toml`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Esp32c3 => "esp32c3",
         }
     }
 }
@@ -106,6 +118,96 @@ impl Misbehaviour {
     ];
 }
 
+static CONSOLE: TableSpec = TableSpec {
+    keys: &[
+        Key::optional("baud", BAUD, "`115200`", "Console speed in baud, 300 to 5000000."),
+        Key::optional(
+            "boot-baud",
+            BAUD,
+            "the console's",
+            "Console speed in baud until the app runs; 74880 for an ESP8266 with a 26 MHz crystal.",
+        ),
+    ],
+};
+static COMMAND: TableSpec = TableSpec {
+    keys: &[Key::required(
+        "command",
+        Kind::List(&Kind::Text),
+        "Program and arguments; `{port}`, `{image}` (one merged `.bin` to be written at 0), `{chip}` and `{baud}` are filled in.",
+    )],
+};
+const BAUD: Kind = Kind::Integer(300, 5_000_000);
+
+pub(crate) static BOARD: TableSpec = TableSpec {
+    keys: &[
+        Key::required(
+            "kind",
+            Kind::Word(|| words(BoardKind::WORDS)),
+            "`esp`: a real board on a serial port. `virtual`: simulated.",
+        ),
+        Key::optional(
+            "chip",
+            Kind::Word(|| words(Chip::WORDS)),
+            "`\"esp32c3\"` if virtual",
+            "The chip; checked before anything is written. Required for `esp`.",
+        ),
+        Key::optional("port", Kind::Table(&PORT), "", "What its serial port is known by. Required for `esp`."),
+        Key::optional("tags", Kind::List(&Kind::Text), "`[]`", "Words that `@requires:…` can ask for."),
+        Key::optional("firmware", Kind::Text, "", "What `hil flash` and `hil virtual` put on it."),
+        Key::optional("tap-port", Kind::Integer(1, 65_535), "a free one", "Port of its tap, 1 to 65535."),
+        Key::optional("console", Kind::Table(&CONSOLE), "", "Its console."),
+        Key::optional("flash-baud", BAUD, "`921600`", "Speed while flashing, in baud; the ROM is spoken to at 115200."),
+        Key::optional(
+            "flasher",
+            Kind::AnyOf(&[Kind::Word(|| words(Flasher::WORDS)), Kind::Table(&COMMAND)]),
+            "`\"espflash\"`",
+            "What writes the flash: `espflash` (inside `hil`), `esptool` (the program; the default for an `esp8266`), or `{ command = [\"program\", \"{port}\", \"{image}\"] }`.",
+        ),
+        Key::optional(
+            "reset",
+            Kind::AnyOf(&[Kind::Text, Kind::Tagged(&RESET)]),
+            "`\"auto\"`",
+            "How the chip is reset and brought into its loader.",
+        ),
+        Key::optional(
+            "rails",
+            Kind::List(&Kind::Tagged(&RAIL)),
+            "`[]`",
+            "What switches its supply; all rails of a board are switched together. Without any, steps that cut its power are `errored`.",
+        ),
+        Key::optional("off-time", Kind::Duration, "`\"1s\"`", "How long its rails stay off in a power cycle."),
+        Key::optional(
+            "boot-delay",
+            Kind::Duration,
+            "`\"0ms\"`",
+            "How long after its rails are on the bench waits before it talks to the chip: for supplies that rise slowly.",
+        ),
+        Key::optional("pins", Kind::Map(&Kind::Table(&PIN)), "", "Lines that the bench senses or drives, by name."),
+        Key::optional(
+            "misbehaves",
+            Kind::List(&Kind::Word(|| words(Misbehaviour::WORDS))),
+            "`[]`",
+            "What a virtual board does wrong, see [virtual-bench.md](virtual-bench.md).",
+        ),
+    ],
+};
+
+impl Flasher {
+    const WORDS: &[(&'static str, bool)] = &[("espflash", false), ("esptool", true)];
+
+    fn read(value: &Value<'_, '_>) -> Option<Self> {
+        if !value.is_table() {
+            let esptool = value.one_of("flasher", Self::WORDS)?;
+            return Some(if esptool { Self::Esptool } else { Self::Espflash });
+        }
+        let mut table = value.table(&COMMAND)?;
+        let hint = "example: `command = [\"flash-tool\", \"{port}\", \"{image}\"]`";
+        let command = table.required("command", hint).and_then(|v| read_command_line(&v));
+        table.finish();
+        command.map(Self::Command)
+    }
+}
+
 impl Board {
     /// Console speed where the file names none: what the ROM of the chips with a UART at 115200 speaks.
     const CONSOLE_BAUD: u32 = 115_200;
@@ -119,11 +221,17 @@ impl Board {
             name,
             kind: BoardKind::Virtual,
             chip: Chip::Esp32c3,
+            port: None,
             tags: Vec::new(),
             tap_port: 0,
             console_baud: Self::CONSOLE_BAUD,
+            boot_baud: None,
             flash_baud: Self::FLASH_BAUD,
+            flasher: Flasher::Espflash,
+            reset: Reset::Auto,
+            rails: Vec::new(),
             off_time: Self::OFF_TIME,
+            boot_delay: Duration::ZERO,
             firmware: None,
             pins: BTreeMap::new(),
             misbehaves: Vec::new(),
@@ -132,37 +240,91 @@ impl Board {
 
     pub(crate) fn read(name: BoardName, mut table: Table<'_, '_>) -> Self {
         let mut board = Self::virtual_board(name);
-        let kind_hint = "example: `kind = \"virtual\"`";
+        let kind_hint = "example: `kind = \"esp\"`, or `\"virtual\"`";
         if let Some(kind) = table.required("kind", kind_hint).and_then(|v| v.one_of("board kind", BoardKind::WORDS)) {
             board.kind = kind;
         }
-        if let Some(chip) = table.value("chip").and_then(|v| v.one_of("chip", Chip::WORDS)) {
-            board.chip = chip;
-        }
         let word = |v: &Value<'_, '_>| v.string().map(str::to_owned);
         board.tags = list(table.value("tags"), word);
-        board.misbehaves = list(table.value("misbehaves"), |v| v.one_of("misbehaviour", Misbehaviour::WORDS));
         if let Some(port) = table.value("tap-port").and_then(|v| v.integer(1..=65_535)) {
             board.tap_port = u16::try_from(port).unwrap_or_default();
         }
-        if let Some(mut console) = table.table("console") {
+        if let Some(mut console) = table.table("console", &CONSOLE) {
             board.console_baud = baud(console.value("baud")).unwrap_or(board.console_baud);
+            board.boot_baud = baud(console.value("boot-baud"));
             console.finish();
         }
         board.flash_baud = baud(table.value("flash-baud")).unwrap_or(board.flash_baud);
         if let Some(off_time) = table.value("off-time").and_then(|v| v.duration()) {
             board.off_time = off_time;
         }
+        board.boot_delay = table.value("boot-delay").and_then(|v| v.duration()).unwrap_or_default();
         board.firmware = table.value("firmware").and_then(|v| {
             let name = v.string()?;
             FirmwareName::new(name).map_err(|hint| v.problem(format!("`{name}` is no firmware name"), hint)).ok()
         });
-        if let Some(pins) = table.table("pins") {
-            let read = |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), Pin::read(&value)?));
-            board.pins = pins.entries().filter_map(read).collect();
-        }
+        let pins = table.map("pins");
+        let read = |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), Pin::read(&value, board.kind)?));
+        board.pins = pins.iter().flat_map(|pins| pins.entries().filter_map(read).collect::<Vec<_>>()).collect();
+        board.read_chip(&mut table);
+        board.read_hardware(&mut table);
         table.finish();
         board
+    }
+
+    fn read_chip(&mut self, table: &mut Table<'_, '_>) {
+        let chip = table.value("chip");
+        match (self.kind, &chip) {
+            (BoardKind::Esp, None) => {
+                let hint = "example: `chip = \"esp32c3\"`; it is checked before anything is written";
+                table.missing("missing key `chip`", hint);
+            }
+            (_, None) => {}
+            (kind, Some(value)) => {
+                self.chip = value.one_of("chip", Chip::WORDS).unwrap_or(self.chip);
+                if kind == BoardKind::Virtual && self.chip != Chip::Esp32c3 {
+                    let what = format!("a virtual board can't be an `{}`", self.chip.word());
+                    value.problem(what, "only the `esp32c3` is simulated".to_owned());
+                }
+            }
+        }
+    }
+
+    /// What only real boards have, and what only virtual ones have.
+    fn read_hardware(&mut self, table: &mut Table<'_, '_>) {
+        let (port, rails, reset) = (table.value("port"), table.value("rails"), table.value("reset"));
+        let (flasher, misbehaves) = (table.value("flasher"), table.value("misbehaves"));
+        if self.kind == BoardKind::Virtual {
+            for value in [&port, &rails, &reset, &flasher].into_iter().flatten() {
+                value.problem("a virtual board brings its own", "leave it out, or use `kind = \"esp\"`".to_owned());
+            }
+            self.misbehaves = list(misbehaves, |v| v.one_of("misbehaviour", Misbehaviour::WORDS));
+            return;
+        }
+        if let Some(value) = misbehaves {
+            value.problem("a real board can't be told to misbehave", "use `kind = \"virtual\"`".to_owned());
+        }
+        match port {
+            Some(value) => self.port = PortIdentity::read(&value),
+            None => table.missing("missing key `port`", PortIdentity::HINT),
+        }
+        let topology = self.port.as_ref().and_then(|port| port.topology.as_deref());
+        self.rails = list(rails, |v| Rail::read(v, topology));
+        self.off_time = self.rails.iter().filter_map(|rail| rail.off_time).max().unwrap_or(self.off_time);
+        self.reset = reset.and_then(|v| Reset::read(&v)).unwrap_or_default();
+        self.flasher = match flasher {
+            Some(value) => self.read_flasher(&value),
+            None if self.chip == Chip::Esp8266 => Flasher::Esptool,
+            None => Flasher::Espflash,
+        };
+    }
+
+    fn read_flasher(&self, value: &Value<'_, '_>) -> Flasher {
+        let flasher = Flasher::read(value).unwrap_or(Flasher::Espflash);
+        if flasher == Flasher::Espflash && self.chip == Chip::Esp8266 {
+            value.problem("espflash does not know the `esp8266`", "use `flasher = \"esptool\"`".to_owned());
+        }
+        flasher
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::spec::{Key, Kind, TableSpec, words};
 use crate::table::Table;
 
 /// The broker a scenario gets, fresh each time.
@@ -31,6 +32,23 @@ impl BrokerKind {
         }
     }
 }
+
+pub(crate) static BROKER: TableSpec = TableSpec {
+    keys: &[
+        Key::optional(
+            "kind",
+            Kind::Word(|| words(BrokerKind::WORDS)),
+            "`\"embedded\"`",
+            "The broker that each scenario gets. `embedded`: inside `hil`, MQTT 3.1.1 and 5.",
+        ),
+        Key::optional(
+            "listen",
+            Kind::Text,
+            "`\"127.0.0.1:0\"`",
+            "Address and port. Port 0 takes a free one for each scenario; with a fixed port, scenarios run one by one.",
+        ),
+    ],
+};
 
 impl Default for Broker {
     fn default() -> Self {

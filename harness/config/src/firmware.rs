@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use regex::Regex;
 
 use crate::names::FirmwareName;
+use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Table, Value};
 
 /// One firmware of the bench.
@@ -15,6 +16,8 @@ pub struct Firmware {
     pub name: FirmwareName,
     /// What is written.
     pub image: Image,
+    /// Partition table for an ELF file.
+    pub partitions: Option<PathBuf>,
     /// Settings written into the NVS partition: (namespace, key) to value. Where it is empty, the partition is
     /// written as the image has it.
     pub nvs: BTreeMap<(String, String), NvsValue>,
@@ -27,7 +30,7 @@ pub struct Firmware {
 pub enum Image {
     /// An image that `hil` brings along, by name.
     Builtin(String),
-    /// Raw `.bin` files at offsets in flash, in ascending order. A merged image is one part at 0.
+    /// Files at offsets in flash, in ascending order. A merged image is one part at 0, and so is an ELF file.
     Parts(Vec<(u32, PathBuf)>),
 }
 
@@ -40,19 +43,42 @@ pub enum NvsValue {
     Integer(i32),
 }
 
+pub(crate) static FIRMWARE: TableSpec = TableSpec {
+    keys: &[
+        Key::required(
+            "image",
+            Kind::AnyOf(&[Kind::Text, Kind::Map(&Kind::Text)]),
+            "An ELF file (bootloader and partition table are made for it); a merged `.bin`, written at 0; files at offsets, `{ 0x0 = \"boot.bin\", 0x10000 = \"app.bin\" }`; or an image that `hil` brings along, `\"builtin:lamp\"`.",
+        ),
+        Key::optional("partitions", Kind::Text, "espflash's", "Partition table for an ELF file, as `.csv` or `.bin`."),
+        Key::optional(
+            "nvs",
+            Kind::Map(&Kind::AnyOf(&[Kind::Text, Kind::Integer(i32::MIN as i64, i32::MAX as i64)])),
+            "",
+            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string, an integer as `i32`. They take the place of the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `${NAME}` an environment variable.",
+        ),
+        Key::optional(
+            "ready",
+            Kind::Text,
+            "the bootloader's hand-over",
+            "A regular expression on the console that says that the app is up.",
+        ),
+    ],
+};
+
 impl Firmware {
-    const IMAGE_HINT: &str =
-        "a file (`\"lamp.bin\"`, written at 0), files at offsets (`{ 0x10000 = \"app.bin\" }`), or `\"builtin:lamp\"`";
+    const IMAGE_HINT: &str = "an ELF file, a merged one (`\"lamp.bin\"`, written at 0), files at offsets (`{ 0x10000 = \"app.bin\" }`), or `\"builtin:lamp\"`";
 
     pub(crate) fn read(name: FirmwareName, mut table: Table<'_, '_>) -> Option<Self> {
         let image = table.required("image", Self::IMAGE_HINT).and_then(|v| Image::read(&v));
-        let nvs = table.table("nvs").map(|nvs| nvs.entries().filter_map(read_nvs).collect()).unwrap_or_default();
+        let partitions = table.value("partitions").and_then(|v| existing(&v, v.string()?));
+        let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(read_nvs).collect()).unwrap_or_default();
         let ready = table.value("ready").and_then(|v| {
             let hint = "the syntax is that of the Rust crate `regex`";
             v.parsed("a regular expression", hint, |text| Regex::new(text).ok())
         });
         table.finish();
-        Some(Self { name, image: image?, nvs, ready })
+        Some(Self { name, image: image?, partitions, nvs, ready })
     }
 }
 
@@ -66,7 +92,7 @@ impl Image {
                 };
                 Some((address, existing(&file, file.string()?)?))
             };
-            let mut parts: Vec<_> = value.table()?.entries().filter_map(part).collect();
+            let mut parts: Vec<_> = value.map()?.entries().filter_map(part).collect();
             parts.sort();
             return (!parts.is_empty()).then_some(Self::Parts(parts));
         }
@@ -113,7 +139,7 @@ fn read_nvs((key, _, value): (&str, std::ops::Range<usize>, Value<'_, '_>)) -> O
         let number = value.integer(i64::from(i32::MIN)..=i64::from(i32::MAX))?;
         NvsValue::Integer(i32::try_from(number).ok()?)
     } else {
-        let text = from_environment(&value)?;
+        let text = crate::env_vars::from_environment(&value)?;
         if let Some(unknown) = unknown_placeholder(&text) {
             let hint = "there are `{tap.host}` and `{tap.port}`".to_owned();
             value.problem(format!("unknown placeholder `{unknown}`"), hint);
@@ -132,33 +158,4 @@ fn unknown_placeholder(text: &str) -> Option<&str> {
         !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
     };
     words.filter(is_word).find(|word| !matches!(*word, "{tap.host}" | "{tap.port}"))
-}
-
-/// Puts environment variables in the place of `${NAME}`.
-fn from_environment(value: &Value<'_, '_>) -> Option<String> {
-    let mut rest = value.string()?;
-    let mut text = String::new();
-    while let Some(start) = rest.find("${") {
-        let Some(length) = rest[start..].find('}') else {
-            value.problem("`${` without `}`", "write `${NAME}` for an environment variable".to_owned());
-            return None;
-        };
-        let name = &rest[start + 2..start + length];
-        text.push_str(&rest[..start]);
-        if name.starts_with("secret:") {
-            let hint = "this version can't mask secrets yet; use `${NAME}` for what may be seen".to_owned();
-            value.problem(format!("`${{{name}}}` is not supported"), hint);
-            return None;
-        }
-        match std::env::var(name) {
-            Ok(found) => text.push_str(&found),
-            Err(_) => {
-                value.problem(format!("environment variable `{name}` is not set"), format!("export {name}=…"));
-                return None;
-            }
-        }
-        rest = &rest[start + length + 1..];
-    }
-    text.push_str(rest);
-    Some(text)
 }

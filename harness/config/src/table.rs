@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::duration::{DurationError, parse_duration};
 use crate::names::nearest;
 use crate::problem::Problem;
+use crate::spec::{TableSpec, TagSpec};
 
 /// What all tables of one file share.
 pub(crate) struct Context<'a> {
@@ -31,13 +32,22 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A table being read. Each key is asked for once; [`Table::finish`] complains about the rest.
+/// A table being read. Each key of its description is asked for once; [`Table::finish`] complains about the rest.
 pub(crate) struct Table<'t, 'c> {
     context: &'c Context<'c>,
     path: String,
     span: Range<usize>,
     entries: &'t DeTable<'t>,
-    known: Vec<&'static str>,
+    spec: &'static TableSpec,
+    /// What was asked for: must be what is described.
+    asked: Vec<&'static str>,
+}
+
+/// A table whose keys the user chooses.
+pub(crate) struct Map<'t, 'c> {
+    context: &'c Context<'c>,
+    path: String,
+    entries: &'t DeTable<'t>,
 }
 
 /// A value with the key it stands under.
@@ -48,60 +58,81 @@ pub(crate) struct Value<'t, 'c> {
 }
 
 impl<'t, 'c> Table<'t, 'c> {
-    pub(crate) fn root(context: &'c Context<'c>, table: &'t Spanned<DeTable<'t>>) -> Self {
-        Self { context, path: String::new(), span: table.span(), entries: table.get_ref(), known: Vec::new() }
-    }
-
-    fn key_path(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    pub(crate) fn root(context: &'c Context<'c>, table: &'t Spanned<DeTable<'t>>, spec: &'static TableSpec) -> Self {
+        Self { context, path: String::new(), span: table.span(), entries: table.get_ref(), spec, asked: Vec::new() }
     }
 
     /// The value under `key`, if it is there.
     pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'t, 'c>> {
-        self.known.push(key);
+        debug_assert!(self.spec.keys.iter().any(|known| known.name == key), "`{key}` is not described");
+        self.asked.push(key);
         let value = self.entries.get(key)?;
-        Some(Value { context: self.context, key: self.key_path(key), value })
+        Some(Value { context: self.context, key: joined(&self.path, key), value })
     }
 
     /// The value under `key`; its absence is a problem.
     pub(crate) fn required(&mut self, key: &'static str, hint: &str) -> Option<Value<'t, 'c>> {
         let value = self.value(key);
         if value.is_none() {
-            self.problem(self.span.clone(), &self.path, format!("missing key `{key}`"), Some(hint.to_owned()));
+            self.missing(format!("missing key `{key}`"), hint);
         }
         value
     }
 
+    /// Notes that something is missing in this table.
+    pub(crate) fn missing(&self, what: impl Into<String>, hint: &str) {
+        let problem =
+            Problem { what: what.into(), key: self.path.clone(), hint: Some(hint.to_owned()), span: self.span.clone() };
+        self.context.problems.borrow_mut().push(problem);
+    }
+
     /// The table under `key`, if it is there.
-    pub(crate) fn table(&mut self, key: &'static str) -> Option<Table<'t, 'c>> {
-        self.value(key)?.table()
+    pub(crate) fn table(&mut self, key: &'static str, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
+        self.value(key)?.table(spec)
     }
 
-    /// Every entry, for tables whose keys the user chooses.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, Value<'t, 'c>)> {
-        self.entries.iter().map(|(key, value)| {
-            let name: &str = key.get_ref();
-            (name, key.span(), Value { context: self.context, key: self.key_path(name), value })
-        })
+    /// The table under `key`, whose keys the user chooses.
+    pub(crate) fn map(&mut self, key: &'static str) -> Option<Map<'t, 'c>> {
+        self.value(key)?.map()
     }
 
-    /// Complains about every key that nobody asked for.
+    /// Complains about every key that is not described.
     pub(crate) fn finish(self) {
+        let unasked = self.spec.keys.iter().find(|key| !self.asked.contains(&key.name));
+        debug_assert!(unasked.is_none(), "`{}` is described but never read", unasked.map_or("", |key| key.name));
+        let known: Vec<_> = self.spec.keys.iter().map(|key| key.name).collect();
         for (key, _) in self.entries {
             let name: &str = key.get_ref();
-            if !self.known.contains(&name) {
-                let hint = match nearest(name, self.known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`? valid here: {}", listed(&self.known)),
-                    None => format!("valid here: {}", listed(&self.known)),
+            if !known.contains(&name) {
+                let hint = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`? valid here: {}", listed(&known)),
+                    None => format!("valid here: {}", listed(&known)),
                 };
-                self.problem(key.span(), &self.key_path(name), format!("unknown key `{name}`"), Some(hint));
+                let (what, key_path) = (format!("unknown key `{name}`"), joined(&self.path, name));
+                let problem = Problem { what, key: key_path, hint: Some(hint), span: key.span() };
+                self.context.problems.borrow_mut().push(problem);
             }
         }
     }
+}
 
-    pub(crate) fn problem(&self, span: Range<usize>, key: &str, what: String, hint: Option<String>) {
-        self.context.problems.borrow_mut().push(Problem { what, key: key.to_owned(), hint, span });
+impl<'t, 'c> Map<'t, 'c> {
+    /// Every entry with the place of its key.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, Value<'t, 'c>)> {
+        self.entries.iter().map(|(key, value)| {
+            let name: &str = key.get_ref();
+            (name, key.span(), Value { context: self.context, key: joined(&self.path, name), value })
+        })
     }
+
+    /// Notes a problem with a key.
+    pub(crate) fn problem(&self, span: Range<usize>, key: &str, what: String, hint: Option<String>) {
+        self.context.problems.borrow_mut().push(Problem { what, key: joined(&self.path, key), hint, span });
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 impl<'t, 'c> Value<'t, 'c> {
@@ -197,12 +228,37 @@ impl<'t, 'c> Value<'t, 'c> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
-    pub(crate) fn table(&self) -> Option<Table<'t, 'c>> {
-        let DeValue::Table(entries) = self.value.get_ref() else {
-            return self.wrong_type("a table");
-        };
+    pub(crate) fn table(&self, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
+        let entries = self.entries()?;
         let (path, span) = (self.key.clone(), self.value.span());
-        Some(Table { context: self.context, path, span, entries, known: Vec::new() })
+        Some(Table { context: self.context, path, span, entries, spec, asked: Vec::new() })
+    }
+
+    pub(crate) fn map(&self) -> Option<Map<'t, 'c>> {
+        Some(Map { context: self.context, path: self.key.clone(), entries: self.entries()? })
+    }
+
+    /// A table whose keys depend on the word under its tag; gives back that word.
+    pub(crate) fn tagged(&self, spec: &'static TagSpec) -> Option<(&'static str, Table<'t, 'c>)> {
+        let entries = self.entries()?;
+        let words: Vec<_> = spec.variants.iter().map(|(word, variant)| (*word, (*word, *variant))).collect();
+        let valid = listed(&words.iter().map(|(word, _)| *word).collect::<Vec<_>>());
+        let Some(tag) = entries.get(spec.tag) else {
+            self.problem(format!("missing key `{}`", spec.tag), format!("one of {valid}"));
+            return None;
+        };
+        let tag = Value { context: self.context, key: joined(&self.key, spec.tag), value: tag };
+        let (word, variant) = tag.one_of(spec.what, &words)?;
+        let mut table = self.table(variant)?;
+        table.asked.push(spec.tag);
+        Some((word, table))
+    }
+
+    fn entries(&self) -> Option<&'t DeTable<'t>> {
+        match self.value.get_ref() {
+            DeValue::Table(entries) => Some(entries),
+            _ => self.wrong_type("a table"),
+        }
     }
 }
 

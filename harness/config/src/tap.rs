@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::spec::{Key, Kind, TableSpec};
 use crate::table::Table;
 
 /// Where boards reach the tap.
@@ -10,6 +11,15 @@ pub struct Tap {
     /// The address boards are told to connect to; the tap listens on it, one port per board.
     pub address: IpAddr,
 }
+
+pub(crate) static TAP: TableSpec = TableSpec {
+    keys: &[Key::optional(
+        "address",
+        Kind::Text,
+        "`\"127.0.0.1\"`",
+        "The address that boards are told to connect to; the tap listens on it, one port per board. Boards on a network of their own need this machine's address there.",
+    )],
+};
 
 impl Default for Tap {
     fn default() -> Self {

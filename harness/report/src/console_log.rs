@@ -16,6 +16,10 @@ pub fn console_logs(events: &[RunEvent]) -> BTreeMap<String, String> {
             What::ConsoleLost { board } => {
                 logs.entry(board.clone()).or_default().push_str(&format!("[{}] (console lost)\n", event.at));
             }
+            What::ConsoleOpened { board, gap_ms } => {
+                let line = format!("[{}] (console back; nothing is known of {gap_ms} ms)\n", event.at);
+                logs.entry(board.clone()).or_default().push_str(&line);
+            }
             _ => {}
         }
     }

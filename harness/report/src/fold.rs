@@ -279,6 +279,7 @@ fn tail_line(event: &RunEvent, started: Stamp) -> Option<String> {
         What::Fault { board, fault, phase } => format!("{board} {fault} {phase:?}").to_lowercase(),
         What::Found { board, finding, detail } => format!("{board} found {finding:?}: {detail}"),
         What::ConsoleLost { board } => format!("{board} console lost"),
+        What::ConsoleOpened { board, gap_ms } => format!("{board} console back after {gap_ms} ms"),
         What::Bench { board, note } => format!("{board} bench: {note}"),
         What::Broker { running, .. } => format!("broker {}", if *running { "started" } else { "stopped" }),
         What::Connection { board, change, .. } => match change {

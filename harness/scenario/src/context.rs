@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hil_bench::{Bench, BenchError, TapAddress};
+use hil_bench::{Bench, BenchError, Claim, TapAddress};
 use hil_mqtt::{TapError, TapPort};
 use hil_timeline::{ScenarioId, Timeline};
 use tokio::sync::{Mutex, watch};
@@ -53,7 +53,7 @@ pub struct RunContext {
 }
 
 impl RunContext {
-    /// Opens boards and taps; nothing has power yet. `abort` turns true when the run shall end.
+    /// Takes the boards that are wanted, waiting for them if need be, and opens them and their taps; nothing has power yet. `abort` turns true when the run shall end.
     ///
     /// # Errors
     /// When a board or a port can't be had.
@@ -62,9 +62,15 @@ impl RunContext {
         timeline: Timeline,
         limits: Limits,
         abort: watch::Receiver<bool>,
+        claim: Claim,
     ) -> Result<Self, SetupError> {
+        // Boards first: with their locks held, nobody else has their tap ports.
+        let wanted = claim.boards.clone();
+        let bench = Bench::open(config, &timeline, claim).await?;
+        let config = bench.config();
         let mut taps = BTreeMap::new();
-        for board in config.boards.values() {
+        let is_wanted = |name: &str| wanted.as_ref().is_none_or(|boards| boards.contains(name));
+        for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
             let tap = TapPort::open(board.name.as_str(), config.tap.address, board.tap_port).await?;
             taps.insert(board.name.to_string(), tap);
         }
@@ -74,7 +80,6 @@ impl RunContext {
             probe.start().await?;
             probe.stop().await;
         }
-        let bench = Bench::open(config, &timeline)?;
         let fixed_port = Arc::default();
         Ok(Self { bench, taps, timeline, limits, fixed_port, abort, next_scenario: AtomicU32::new(1) })
     }

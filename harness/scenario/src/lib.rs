@@ -19,6 +19,6 @@ pub use context::{Limits, RunContext, SetupError};
 pub use error::StepError;
 pub use parameters::{OnOff, Span};
 pub use plan::{Filter, Plan, PlanError, Problem};
-pub use run::run;
+pub use run::{boards_of, run};
 pub use stage::{Mark, Stage};
 pub use world::HilWorld;

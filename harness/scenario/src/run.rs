@@ -1,6 +1,6 @@
 //! Runs a plan through cucumber.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ async fn before(context: Arc<RunContext>, feature: &Feature, rule: Option<&Rule>
     let id = context.next_id();
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
-    let names = boards_named(&context, &steps);
+    let names = boards_named(context.bench.config(), &steps);
     let tags: Vec<String> =
         feature.tags.iter().chain(rule.iter().flat_map(|rule| &rule.tags)).chain(&scenario.tags).cloned().collect();
     let info = ScenarioInfo {
@@ -150,10 +150,24 @@ async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, 
     boards
 }
 
+/// The boards of a bench that a plan names.
+#[must_use]
+pub fn boards_of(plan: &Plan, config: &hil_config::Bench) -> BTreeSet<String> {
+    let of = |feature: &Feature| {
+        let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
+        let ruled =
+            feature.rules.iter().flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
+        let named =
+            plain.chain(ruled).flat_map(|(rule, scenario)| boards_named(config, &steps_of(feature, rule, scenario)));
+        named.collect::<Vec<_>>()
+    };
+    plan.features.iter().flat_map(of).collect()
+}
+
 /// The boards of the bench that stand in quotes in a step. What stands behind the word `firmware` is none; a topic that
 /// is called like a board makes the scenario own that board too, which costs overlap and nothing else.
-fn boards_named(context: &RunContext, steps: &[&Step]) -> Vec<String> {
-    let known = |name: &&str| context.bench.config().board(name).is_some();
+fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
+    let known = |name: &&str| config.board(name).is_some();
     let mut names: Vec<_> =
         steps.iter().flat_map(|step| quoted(&step.value)).filter(known).map(str::to_owned).collect();
     names.sort();

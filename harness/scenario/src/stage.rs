@@ -112,11 +112,10 @@ impl Stage {
         }
     }
 
-    /// Cuts the power of every board: the run ends.
+    /// Leaves the rails of every board as they shall be when nobody uses it: the run ends.
     pub(crate) async fn make_safe(&mut self) {
         for board in self.boards.values_mut() {
-            // A driver that fails here has said so on the timeline; there is nothing left to try.
-            let _ = board.power_off().await;
+            board.make_safe().await;
         }
     }
 
@@ -136,6 +135,12 @@ impl Stage {
     #[must_use]
     pub fn is_powered(&self, name: &str) -> bool {
         self.boards.get(name).is_some_and(|board| board.is_powered())
+    }
+
+    /// Whether a board's console is being captured right now.
+    #[must_use]
+    pub fn board_is_captured(&self, name: &str) -> bool {
+        self.boards.get(name).is_some_and(|board| board.is_capturing())
     }
 
     /// A firmware of the bench file.

@@ -188,6 +188,10 @@ pub enum Finding {
     BrownOut,
     /// A watchdog fired.
     Watchdog,
+    /// All that the firmware printed about its panic, line by line.
+    Backtrace,
+    /// The console speaks at another speed than the bench file says.
+    WrongBaud,
 }
 
 /// How a flash goes on.
@@ -273,6 +277,8 @@ pub enum What {
     Console { board: String, line: String },
     /// The console's port vanished: nothing more is captured until it is opened again.
     ConsoleLost { board: String },
+    /// The console's port is back; what the board said in between is not known.
+    ConsoleOpened { board: String, gap_ms: u64 },
     /// A console detector found something.
     Found { board: String, finding: Finding, detail: String },
     /// A rail was switched.
@@ -316,6 +322,7 @@ impl What {
             | Self::Console { board, .. }
             | Self::Found { board, .. }
             | Self::ConsoleLost { board }
+            | Self::ConsoleOpened { board, .. }
             | Self::Power { board, .. }
             | Self::Reset { board, .. }
             | Self::Pin { board, .. }

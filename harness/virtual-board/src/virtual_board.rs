@@ -91,6 +91,12 @@ impl VirtualBoard {
         self.port.borrow().clone()
     }
 
+    /// Tells when the port comes or goes.
+    #[must_use]
+    pub fn port_changes(&self) -> watch::Receiver<Option<PathBuf>> {
+        self.port.clone()
+    }
+
     /// Switches its supply.
     pub async fn set_rail(&self, on: bool) {
         self.ask(Command::Rail(on)).await;

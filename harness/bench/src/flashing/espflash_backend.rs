@@ -2,49 +2,27 @@
 
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use espflash::connection::{Connection, ResetAfterOperation, ResetBeforeOperation};
-use espflash::flasher::Flasher;
+use espflash::flasher::{Flasher, SecurityInfo};
 use espflash::image_format::Segment;
 use espflash::target::{Chip, ProgressCallbacks};
 use hil_timeline::FlashPhase;
 use serialport::UsbPortInfo;
 use tokio::sync::oneshot;
 
-use super::plan::Region;
+use super::{Flashed, Job};
 use crate::error::BenchError;
-
-/// Everything a flash needs; the chip already waits in its loader.
-pub(crate) struct Job {
-    pub(crate) board: String,
-    pub(crate) port: PathBuf,
-    pub(crate) chip: hil_config::Chip,
-    pub(crate) baud: u32,
-    pub(crate) regions: Vec<Region>,
-    pub(crate) progress: Box<dyn Fn(FlashPhase) + Send>,
-}
-
-/// What a flash did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flashed {
-    /// Bytes written; 0 where the flash already held all of it.
-    pub written: usize,
-    /// Bytes that the flash already held.
-    pub skipped: usize,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// Held by the thread that flashes a board, for as long as it has the port open.
 pub(crate) type PortInUse = Arc<tokio::sync::Mutex<()>>;
 
 /// Flashes on a thread of its own: espflash blocks. Dropping the future makes the thread stop at its next progress
 /// call-back; nothing waits for it but the next flash of the same board.
-pub(crate) async fn flash(job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> {
+pub(super) async fn flash(job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> {
     /// espflash's longest wait for a chip that fell silent is that of a whole-chip erase; ours are shorter.
     const LEFTOVER: Duration = Duration::from_secs(15);
     let in_use = tokio::time::timeout(LEFTOVER, port_in_use.lock_owned()).await;
@@ -80,6 +58,7 @@ impl Job {
     fn run(self, cancelled: Arc<AtomicBool>) -> Result<Flashed, BenchError> {
         let start = Instant::now();
         let mut flasher = self.connect()?;
+        self.check_security(&mut flasher)?;
         let segments: Vec<_> = self
             .regions
             .iter()
@@ -96,19 +75,38 @@ impl Job {
         /// Speed of the ROM's loader.
         const ROM_BAUD: u32 = 115_200;
         let open = serialport::new(self.port.to_string_lossy(), ROM_BAUD).timeout(Duration::from_secs(3));
-        let port = serialport::TTYPort::open(&open)
-            .map_err(|error| BenchError::Port { board: self.board.clone(), reason: error.to_string() })?;
+        let failed =
+            |error: serialport::Error| BenchError::Port { board: self.board.clone(), reason: error.to_string() };
+        let mut port = serialport::TTYPort::open(&open).map_err(failed)?;
+        // The mark stays on the device for as long as anybody has it open, and the reset lines may be: without root,
+        // the console could not be opened again.
+        port.set_exclusive(false).map_err(failed)?;
         // The bench resets the chip itself, before and after: espflash leaves the lines alone. Product id 0 keeps it
         // from taking the port for a USB-Serial/JTAG one.
         let usb = UsbPortInfo { vid: 0, pid: 0, serial_number: None, manufacturer: None, product: None };
         let (after, before) = (ResetAfterOperation::NoResetNoStub, ResetBeforeOperation::NoReset);
         let connection = Connection::new(port, usb, after, before, ROM_BAUD);
         let (stub, verify, skip) = (true, true, true);
-        let chip = match self.chip {
-            hil_config::Chip::Esp32c3 => Chip::Esp32c3,
-        };
+        let chip = chip_of(self.chip).ok_or_else(|| BenchError::Flash {
+            board: self.board.clone(),
+            reason: format!("espflash does not know the {}", self.chip.word()),
+        })?;
         Flasher::connect(connection, stub, verify, skip, Some(chip), Some(self.baud))
             .map_err(|error| self.explain(error))
+    }
+
+    /// Refuses what would be written in vain or could not be undone. Chips that can't tell (ESP32) are taken to allow it.
+    fn check_security(&self, flasher: &mut Flasher) -> Result<(), BenchError> {
+        let forbidden = |reason: &str| BenchError::Forbidden { board: self.board.clone(), reason: reason.to_owned() };
+        if flasher.secure_download_mode() {
+            return Err(forbidden("the chip is in secure download mode"));
+        }
+        match flasher.security_info() {
+            Ok(info) if is_encrypted(&info) => {
+                Err(forbidden("flash encryption is on, and plain images would not boot"))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     fn explain(&self, error: espflash::Error) -> BenchError {
@@ -118,7 +116,7 @@ impl Job {
             espflash::Error::Flashing(_) | espflash::Error::VerifyFailed if is_verify(&error) => {
                 BenchError::VerifyFailed { board }
             }
-            espflash::Error::Connection(_) if !Path::new(&port).exists() => BenchError::PortVanished { board },
+            espflash::Error::Connection(_) if !port.exists() => BenchError::PortVanished { board },
             espflash::Error::Connection(_) => BenchError::NoAnswer { board, port },
             other => BenchError::Flash { board, reason: with_causes(&other) },
         }
@@ -127,6 +125,27 @@ impl Job {
     fn size(&self) -> usize {
         self.regions.iter().map(|region| region.data.len()).sum()
     }
+}
+
+/// Flash encryption is on while an odd number of bits of the counter is set (ESP-IDF, "Flash Encryption").
+fn is_encrypted(info: &SecurityInfo) -> bool {
+    info.flash_crypt_cnt.count_ones() % 2 == 1
+}
+
+/// What espflash calls a chip.
+pub(super) fn chip_of(chip: hil_config::Chip) -> Option<Chip> {
+    Some(match chip {
+        hil_config::Chip::Esp8266 => return None,
+        hil_config::Chip::Esp32 => Chip::Esp32,
+        hil_config::Chip::Esp32c2 => Chip::Esp32c2,
+        hil_config::Chip::Esp32c3 => Chip::Esp32c3,
+        hil_config::Chip::Esp32c5 => Chip::Esp32c5,
+        hil_config::Chip::Esp32c6 => Chip::Esp32c6,
+        hil_config::Chip::Esp32h2 => Chip::Esp32h2,
+        hil_config::Chip::Esp32p4 => Chip::Esp32p4,
+        hil_config::Chip::Esp32s2 => Chip::Esp32s2,
+        hil_config::Chip::Esp32s3 => Chip::Esp32s3,
+    })
 }
 
 fn is_verify(error: &espflash::Error) -> bool {

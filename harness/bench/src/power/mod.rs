@@ -1,17 +1,62 @@
 //! Switching a board's supply.
 
+mod command;
+mod gpio;
+mod kept;
+mod manual;
+mod rails;
+mod shelly;
+mod tasmota;
+mod usb_port;
+
 use std::pin::Pin;
 
-use crate::error::BenchError;
+pub(crate) use command::run as run_command;
+pub(crate) use kept::KeptPower;
+pub use manual::AskPerson;
+pub(crate) use manual::Manual;
+pub use rails::Rails;
+use serde::{Deserialize, Serialize};
 
 /// What a driver promises: boxed, so that drivers can be chosen at run time.
-pub type Switching<'a> = Pin<Box<dyn Future<Output = Result<(), BenchError>> + Send + 'a>>;
+pub type Switching<'a> = Pin<Box<dyn Future<Output = Result<(), PowerError>> + Send + 'a>>;
+/// Whether there is supply; none where the driver can't measure it.
+pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Option<bool>, PowerError>> + Send + 'a>>;
 
-/// Switches one rail. A new kind is one file here and one line in the board's set-up.
+/// Switches one rail, or several at once. A new kind is one file here and one line in [`Rails::open`].
 pub trait PowerDriver: Send + Sync {
-    /// Switches the rail; returns when it has switched.
+    /// Switches the rail; returns when it has switched. Dropping the future gives the attempt up: the next call tells
+    /// the rail what to be, whatever became of this one.
     fn switch(&self, on: bool) -> Switching<'_>;
+
+    /// Measures the supply, where the driver can.
+    fn measure(&self) -> Measuring<'_> {
+        Box::pin(async { Ok(None) })
+    }
+
+    /// Leaves the rail as it shall be when nobody uses the board.
+    fn make_safe(&self) -> Switching<'_> {
+        self.switch(false)
+    }
 
     /// The rail's name for the timeline.
     fn rail(&self) -> &str;
+}
+
+/// Why a rail is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("rail `{rail}`: {reason}")]
+pub struct PowerError {
+    /// The rail.
+    pub rail: String,
+    /// What went wrong.
+    pub reason: String,
+    /// One true hint.
+    pub hint: Option<String>,
+}
+
+impl PowerError {
+    pub(crate) fn new(rail: &str, reason: impl Into<String>, hint: impl Into<Option<&'static str>>) -> Self {
+        Self { rail: rail.to_owned(), reason: reason.into(), hint: hint.into().map(str::to_owned) }
+    }
 }

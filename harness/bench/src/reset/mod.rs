@@ -1,6 +1,17 @@
 //! Resetting a chip into its app or its loader.
 
+mod command;
+mod gpio;
+mod lines;
+mod power_cycle;
+mod serial;
+
 use std::pin::Pin;
+
+pub(crate) use command::CommandReset;
+pub(crate) use gpio::{GpioReset, PullDown};
+pub(crate) use power_cycle::PowerCycleReset;
+pub(crate) use serial::{Sequence, SerialReset};
 
 use crate::error::BenchError;
 
@@ -10,7 +21,10 @@ pub enum ResetInto {
     /// The flashed app.
     App,
     /// The ROM's loader.
-    Loader,
+    Loader {
+        /// Which attempt it is, from 0: strategies vary with it.
+        attempt: u32,
+    },
 }
 
 /// What a driver promises: boxed, so that drivers can be chosen at run time.

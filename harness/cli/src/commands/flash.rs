@@ -2,7 +2,7 @@
 
 use hil_bench::Booted;
 use hil_config::Bench;
-use hil_scenario::{Limits, RunContext};
+use hil_scenario::Limits;
 use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
 use super::{Message, say, set_up_failed, warn};
@@ -26,9 +26,10 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     let timeline = Timeline::in_memory(Epoch::start());
-    let context = match RunContext::open(bench, timeline.clone(), Limits::default(), abort).await {
+    let claim = session::claim(Some([args.board.clone()].into()), &format!("hil flash {}", args.board), &args.wait);
+    let context = match session::open(bench, &timeline, Limits::default(), abort, claim).await {
         Ok(context) => context,
-        Err(error) => return set_up_failed(&error, session::hint(&error)),
+        Err(code) => return code,
     };
     let reporter = tokio::spawn(Reporter::new(Detail::Normal).follow(timeline.follow(Cursor::default())));
     let Some(mut board) = context.bench().lock(&args.board).await else { return ExitCode::Setup };
@@ -37,8 +38,9 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
         result = board.run_firmware(&firmware, &tap) => Some(result),
         () = context.aborted() => None,
     };
-    // A driver that fails here has said so; there is nothing left to try.
-    let _ = board.power_off().await;
+    board.make_safe().await;
+    drop(board);
+    context.bench().close().await;
     timeline.record(None, What::RunFinished { exit_code: 0 });
     let _ = reporter.await;
     match result {

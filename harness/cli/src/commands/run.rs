@@ -10,7 +10,7 @@ use hil_scenario::{Limits, Plan, RunContext};
 use hil_timeline::{Cursor, Epoch, SCHEMA, Timeline, What};
 
 use super::{Message, say, set_up_failed};
-use crate::args::{Format, RunArgs};
+use crate::args::{Format, RunArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::folder;
 use crate::reporter::{Detail, Reporter};
@@ -26,6 +26,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         return ExitCode::Passed;
     }
     let settings = Settings {
+        wait: args.wait,
         out: args.out,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
         deadline: args.deadline,
@@ -63,6 +64,7 @@ fn list(plan: &Plan) {
 
 /// How to run, apart from what.
 pub(crate) struct Settings {
+    pub(crate) wait: WaitArgs,
     pub(crate) out: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
@@ -89,8 +91,8 @@ async fn execute_in(
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
     let timeline = Timeline::in_memory(Epoch::start());
     // Ports and boards first: a run that can't begin leaves no folder.
-    let context = RunContext::open(bench, timeline.clone(), settings.limits, abort).await;
-    let context = Arc::new(context.map_err(|error| set_up_failed(&error, session::hint(&error)))?);
+    let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), "hil run", &settings.wait);
+    let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
     let planned = plan.list();
     let folder = open_folder(settings.out.as_deref(), &timeline)?;
     timeline.record(
@@ -114,6 +116,7 @@ async fn execute_in(
         (false, ExitCode::Passed) if so_far.scenarios.len() != planned.len() => ExitCode::Errored,
         (false, code) => code,
     };
+    context.bench().close().await;
     timeline.record(None, What::RunFinished { exit_code: code.code() });
     // The reporter ends with that event; if it panicked, the reports still stand.
     let _ = reporter.await;

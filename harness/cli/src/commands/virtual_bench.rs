@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hil_bench::{Booted, LockedBoard};
+use hil_bench::{Booted, Claim, LockedBoard};
 use hil_config::Bench;
 use hil_mqtt::{Broker, Route};
 use hil_scenario::{Limits, RunContext};
@@ -38,9 +38,10 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     };
     let timeline = Timeline::in_memory(Epoch::start());
     let mut broker = hil_mqtt::broker::new(&bench.broker);
-    let context = match RunContext::open(bench, timeline.clone(), Limits::default(), abort).await {
-        Ok(context) => Arc::new(context),
-        Err(error) => return set_up_failed(&error, session::hint(&error)),
+    let claim = Claim { what: "hil virtual".to_owned(), ..Claim::default() };
+    let context = match session::open(bench, &timeline, Limits::default(), abort, claim).await {
+        Ok(context) => context,
+        Err(code) => return code,
     };
     let address = match broker.start().await {
         Ok(address) => address,

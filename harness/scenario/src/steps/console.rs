@@ -9,6 +9,7 @@ use hil_timeline::{Finding, Payload, RunEvent, Stamp, What};
 use super::{pattern, seconds};
 use crate::error::StepError;
 use crate::parameters::Span;
+use crate::stage::Stage;
 use crate::story::{last_words, show};
 use crate::world::HilWorld;
 
@@ -25,13 +26,15 @@ async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) 
         TextPattern::Matching(_) => wanted.matches(&Payload::from(line)),
     };
     let pick = |event: &RunEvent| match &event.what {
-        What::Console { board: of, line } if *of == board && matches(line) => Some(Ok(())),
-        What::ConsoleLost { board: of } if *of == board => Some(Err(())),
+        What::Console { board: of, line } if *of == board && matches(line) => Some(()),
         _ => None,
     };
     match stage.expect(within.0, pick).await {
-        Some(Ok(())) => Ok(()),
-        Some(Err(())) => Err(StepError::errored(format!("the serial port of `{board}` vanished"))),
+        Some(()) => Ok(()),
+        None if lost_console(stage, &board) => {
+            let message = format!("the serial port of `{board}` vanished: what it said meanwhile is not known");
+            Err(StepError::errored(message).with_details(last_words(stage, &board)))
+        }
         None => {
             stage.check_console(&board)?;
             let message = format!("the console of `{board}` did not show {wanted} within {}", seconds(within.0));
@@ -66,6 +69,11 @@ async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Resu
             Err(StepError::failed(message).with_details(std::iter::once(again).chain(last_words(stage, &board))))
         }
     }
+}
+
+fn lost_console(stage: &Stage, board: &str) -> bool {
+    let lost = |event: &std::sync::Arc<RunEvent>| matches!(&event.what, What::ConsoleLost { board: of } if of == board);
+    !stage.board_is_captured(board) || stage.events_since_mark().iter().any(lost)
 }
 
 #[then(expr = "{string} does not reboot for {span}")]

@@ -50,11 +50,14 @@ async fn is_restored(world: &mut HilWorld, board: String) -> Result<(), StepErro
     boots_afresh(stage, &board).await
 }
 
-/// Power that comes back is a fresh boot; a board that does not boot had never lost it.
+/// Power that comes back is a fresh boot; a board that does not boot had never lost it. Of a port that hangs on the same
+/// supply the first words are lost, but that it went and came back tells as much.
 async fn boots_afresh(stage: &Stage, board: &str) -> Result<(), StepError> {
     const BOOT: Duration = Duration::from_secs(5);
-    let boot = |event: &RunEvent| {
-        matches!(&event.what, What::Found { board: of, finding: Finding::Boot, .. } if of == board).then_some(())
+    let boot = |event: &RunEvent| match &event.what {
+        What::Found { board: of, finding: Finding::Boot, .. } => (of == board).then_some(()),
+        What::ConsoleOpened { board: of, .. } => (of == board).then_some(()),
+        _ => None,
     };
     if stage.watch(stage.mark().at + BOOT, boot).await.is_some() {
         return Ok(());

@@ -1,0 +1,249 @@
+//! How `hil` commands its keeper.
+
+use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hil_config::Rail;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::task::JoinHandle;
+
+use super::lock::{self, Holder};
+use super::process;
+use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
+use super::server;
+use crate::power::PowerError;
+
+/// Why the keeper did not do as asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KeeperError {
+    /// It can't be started.
+    #[error("the keeper of the rails can't be started: {0}")]
+    NotStarted(String),
+    /// It is gone: killed, most likely.
+    #[error("the keeper of the rails has ended")]
+    Gone,
+    /// Somebody else has the board.
+    #[error("board `{board}` is in use{}", holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
+    Held {
+        /// The board.
+        board: String,
+        /// Who has it.
+        holder: Option<Box<Holder>>,
+    },
+    /// The lock can't be taken.
+    #[error("board `{board}` can't be locked: {reason}")]
+    Lock {
+        /// The board.
+        board: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// A rail is not what it should be.
+    #[error(transparent)]
+    Power(#[from] PowerError),
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<Refusal> for KeeperError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Held { board, holder } => Self::Held { board, holder },
+            Refusal::Lock { board, reason } => Self::Lock { board, reason },
+            Refusal::Power(error) => Self::Power(error),
+            Refusal::Other(reason) => Self::Other(reason),
+        }
+    }
+}
+
+/// Told when a board is held by somebody else and must be waited for.
+pub type Waiting = Arc<dyn Fn(&str, Option<&Holder>) + Send + Sync>;
+
+/// Who waits for which answer; none once there is nobody to answer.
+type Waiters = Option<BTreeMap<u64, oneshot::Sender<Result<Answer, Refusal>>>>;
+type Pending = Arc<Mutex<Waiters>>;
+
+/// A running keeper. When it is dropped, the keeper makes everything safe; [`Keeper::end`] waits for that.
+pub struct Keeper {
+    write: AsyncMutex<Option<OwnedWriteHalf>>,
+    pending: Pending,
+    next_id: AtomicU64,
+    reader: Mutex<Option<JoinHandle<()>>>,
+    folder: PathBuf,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    /// Starts a keeper as a process of its own.
+    ///
+    /// # Errors
+    /// When the system gives no process.
+    pub fn start(waiting: Waiting) -> Result<Self, KeeperError> {
+        let started = process::start().map_err(|error| KeeperError::NotStarted(error.to_string()))?;
+        Self::on(started, waiting)
+    }
+
+    /// A keeper inside this process, for tests: it can't outlive it.
+    ///
+    /// # Errors
+    /// When the system gives no sockets.
+    pub fn in_process(folder: PathBuf, waiting: Waiting) -> Result<Self, KeeperError> {
+        let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        tokio::spawn(server::serve(theirs, std::future::pending()));
+        let mut keeper = Self::on(ours.into_std().map_err(failed)?, waiting)?;
+        keeper.folder = folder;
+        Ok(keeper)
+    }
+
+    fn on(stream: StdStream, waiting: Waiting) -> Result<Self, KeeperError> {
+        let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
+        stream.set_nonblocking(true).map_err(failed)?;
+        let (read, write) = UnixStream::from_std(stream).map_err(failed)?.into_split();
+        let pending: Pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
+        let reader = tokio::spawn(listen(read, Arc::clone(&pending), waiting));
+        Ok(Self {
+            write: AsyncMutex::new(Some(write)),
+            pending,
+            next_id: AtomicU64::new(1),
+            reader: Mutex::new(Some(reader)),
+            folder: lock::folder(),
+        })
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<Answer, KeeperError> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        match &mut *lock_pending(&self.pending) {
+            Some(pending) => drop(pending.insert(id, answer)),
+            None => return Err(KeeperError::Gone),
+        }
+        let mut line =
+            serde_json::to_vec(&Request { id, ask }).map_err(|error| KeeperError::Other(error.to_string()))?;
+        line.push(b'\n');
+        let written = match &mut *self.write.lock().await {
+            Some(write) => write.write_all(&line).await.is_ok(),
+            None => false,
+        };
+        if !written {
+            return Err(KeeperError::Gone);
+        }
+        Ok(answered.await.map_err(|_| KeeperError::Gone)??)
+    }
+
+    /// Takes the locks of some boards, all or none. Gives back what their last holders could not make safe.
+    ///
+    /// # Errors
+    /// When somebody has one of them and `wait` is false.
+    pub async fn lock(
+        &self,
+        boards: Vec<Claimed>,
+        wait: bool,
+        holder: Holder,
+    ) -> Result<Vec<(String, String)>, KeeperError> {
+        let ask = Ask::Lock { folder: self.folder.clone(), boards, wait, holder };
+        match self.ask(ask).await? {
+            Answer::Locked { left_unsafe } => Ok(left_unsafe),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Opens the rails of a board.
+    ///
+    /// # Errors
+    /// When a rail can't be had.
+    pub async fn open(&self, board: &str, rails: &[Rail]) -> Result<(), KeeperError> {
+        self.ask(Ask::Open { board: board.to_owned(), rails: rails.to_vec() }).await.map(drop)
+    }
+
+    /// Switches the rails of a board.
+    ///
+    /// # Errors
+    /// When a rail does not switch.
+    pub async fn switch(&self, board: &str, on: bool) -> Result<(), KeeperError> {
+        self.ask(Ask::Switch { board: board.to_owned(), on }).await.map(drop)
+    }
+
+    /// Puts the rails of a board into their safe state.
+    ///
+    /// # Errors
+    /// When a rail does not switch.
+    pub async fn make_safe(&self, board: &str) -> Result<(), KeeperError> {
+        self.ask(Ask::MakeSafe { board: board.to_owned() }).await.map(drop)
+    }
+
+    /// Whether a board has supply; none where nothing measures it.
+    ///
+    /// # Errors
+    /// When measuring fails.
+    pub async fn measure(&self, board: &str) -> Result<Option<bool>, KeeperError> {
+        match self.ask(Ask::Measure { board: board.to_owned() }).await? {
+            Answer::Measured(on) => Ok(on),
+            _ => Ok(None),
+        }
+    }
+
+    /// Lets the keeper go on when this process ends.
+    ///
+    /// # Errors
+    /// When the socket by which it can be ended can't be made.
+    pub async fn detach(&self) -> Result<(), KeeperError> {
+        let socket = process::socket_path().map_err(|error| KeeperError::Other(error.to_string()))?;
+        self.ask(Ask::Detach { socket }).await.map(drop)
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        lock_pending(&self.pending).is_some()
+    }
+
+    /// Closes the connection and waits until the keeper has made everything safe and released its locks. True if it
+    /// did so in time.
+    pub async fn end(&self) -> bool {
+        /// A command may take its time; a plug may have to be tried again.
+        const PATIENCE: Duration = Duration::from_secs(40);
+        // Dropping the half shuts it down: the keeper reads the end.
+        *self.write.lock().await = None;
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match reader {
+            Some(reader) => tokio::time::timeout(PATIENCE, reader).await.is_ok(),
+            None => true,
+        }
+    }
+}
+
+fn lock_pending(pending: &Pending) -> MutexGuard<'_, Waiters> {
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn listen(read: OwnedReadHalf, pending: Pending, waiting: Waiting) {
+    let mut lines = BufReader::new(read).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str(&line) {
+            Ok(Said::Done { id, result }) => {
+                let answer = lock_pending(&pending).as_mut().and_then(|pending| pending.remove(&id));
+                if let Some(answer) = answer {
+                    let _ = answer.send(result);
+                }
+            }
+            Ok(Said::Waiting { board, holder }) => waiting(&board, holder.as_ref()),
+            Err(_) => {}
+        }
+    }
+    // Everybody who waits learns that there is nobody to answer.
+    *lock_pending(&pending) = None;
+}

@@ -1,0 +1,196 @@
+//! Locks on boards: kernel locks on files that are never removed, so that nothing is left behind by a killed process.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+/// Who holds a board, as written into its lock file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Process id of the `hil` that asked for it.
+    pub pid: u32,
+    /// Its user.
+    pub user: String,
+    /// What it does: `hil run`, `hil power lamp on`, …
+    pub what: String,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// Where a detached keeper can be told to end.
+    pub socket: Option<PathBuf>,
+    /// A rail that could not be put into its safe state by the one who held the board last.
+    pub left_unsafe: Option<String>,
+}
+
+impl Holder {
+    /// This process, now.
+    #[must_use]
+    pub fn this_process(what: &str) -> Self {
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+        let uid = || format!("user id {}", rustix::process::getuid().as_raw());
+        Self {
+            pid: std::process::id(),
+            user: user.unwrap_or_else(|_| uid()),
+            what: what.to_owned(),
+            since_ms: u64::try_from(now().as_millis()).unwrap_or(u64::MAX),
+            socket: None,
+            left_unsafe: None,
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let held = now().saturating_sub(Duration::from_millis(self.since_ms)).as_secs();
+        let detached = if self.socket.is_some() { ", detached" } else { "" };
+        let (minutes, seconds) = (held / 60, held % 60);
+        write!(f, "`{}` of {} (pid {}{detached}), for ", self.what, self.user, self.pid)?;
+        if minutes == 0 { write!(f, "{seconds} s") } else { write!(f, "{minutes} min {seconds} s") }
+    }
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A lock file, locked or not. Dropping it releases the lock; the kernel does so when the process dies.
+#[derive(Debug)]
+pub(super) struct LockFile {
+    file: File,
+}
+
+impl LockFile {
+    /// Opens the lock file of a key. Everybody on this machine may lock: boards are shared between users.
+    pub(super) fn open(folder: &Path, key: &str) -> io::Result<Self> {
+        make_folder(folder)?;
+        let path = folder.join(format!("{}.lock", file_name(key)));
+        // Opened without creating first: a file of another user in a folder that all may write to must not be
+        // opened for creation (`fs.protected_regular`).
+        let mut options = File::options();
+        options.read(true).write(true).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        let file = match options.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let file = options.create(true).truncate(false).mode(0o666).open(&path)?;
+                // Past the umask: the next one may be another user. Somebody else's file is as it is.
+                let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666));
+                file
+            }
+            opened => opened?,
+        };
+        Ok(Self { file })
+    }
+
+    /// Takes the lock if it is free.
+    pub(super) fn try_lock(&self) -> io::Result<bool> {
+        match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits for the lock; blocks the thread.
+    pub(super) fn lock(&self) -> io::Result<()> {
+        loop {
+            match flock(&self.file, FlockOperation::LockExclusive) {
+                Err(Errno::INTR) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    /// Who wrote into it last.
+    pub(super) fn holder(&self) -> Option<Holder> {
+        let mut file = &self.file;
+        let mut text = String::new();
+        file.rewind().ok()?;
+        // Nobody writes more than a few hundred bytes; a file that is longer is not ours.
+        file.take(16 * 1024).read_to_string(&mut text).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Writes who holds it, or what the last holder leaves behind.
+    pub(super) fn write(&self, holder: &Holder) -> io::Result<()> {
+        let text = serde_json::to_vec(holder)?;
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(&text)
+    }
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    // As /tmp: everybody may add a lock, nobody may remove another's.
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o1777))
+}
+
+/// A key as a file name: nothing in it leads elsewhere.
+fn file_name(key: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':') { c } else { '_' };
+    let name: String = key.chars().map(plain).collect();
+    name.trim_start_matches('.').to_owned()
+}
+
+/// The folder of the locks: `HIL_LOCKS`, else below `/run/lock`, which every user may write to and which is empty after
+/// a boot, else below the folder for temporary files.
+pub(crate) fn folder() -> PathBuf {
+    if let Some(folder) = std::env::var_os(hil_config::HIL_LOCKS).filter(|folder| !folder.is_empty()) {
+        return PathBuf::from(folder);
+    }
+    let shared = Path::new("/run/lock");
+    let writable = rustix::fs::access(shared, rustix::fs::Access::WRITE_OK).is_ok();
+    if writable || shared.join("hil").is_dir() { shared.join("hil") } else { PathBuf::from("/tmp/hil-locks") }
+}
+
+/// Who holds one of these keys right now; none where they are free.
+#[must_use]
+pub fn holder_of(keys: &[String]) -> Option<Holder> {
+    let folder = folder();
+    keys.iter().find_map(|key| {
+        let path = folder.join(format!("{}.lock", file_name(key)));
+        if !path.exists() {
+            return None;
+        }
+        let lock = LockFile::open(&folder, key).ok()?;
+        if lock.try_lock().ok()? { None } else { lock.holder() }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_free_when_its_holder_is_gone() {
+        let folder = tempfile::tempdir().expect("folder");
+        let first = LockFile::open(folder.path(), "usb 1-1.2/../x").expect("open");
+        assert!(first.try_lock().expect("lock"));
+        let holder = Holder::this_process("hil run");
+        first.write(&Holder { what: "x".repeat(500), ..holder.clone() }).expect("write");
+        first.write(&holder).expect("write");
+        let second = LockFile::open(folder.path(), "usb 1-1.2/../x").expect("open");
+        assert!(!second.try_lock().expect("lock"));
+        assert_eq!(second.holder(), Some(holder));
+        drop(first);
+        second.lock().expect("free now");
+        let names: Vec<_> = std::fs::read_dir(folder.path()).expect("list").flatten().map(|f| f.file_name()).collect();
+        assert_eq!(names, ["usb_1-1.2_.._x.lock"]);
+    }
+
+    #[test]
+    fn a_holder_is_shown_with_what_it_does() {
+        let since_ms = u64::try_from((now() - Duration::from_secs(125)).as_millis()).expect("fits");
+        let holder = Holder { user: "ada".into(), pid: 7, since_ms, ..Holder::this_process("hil run") };
+        assert_eq!(holder.to_string(), "`hil run` of ada (pid 7), for 2 min 5 s");
+    }
+}

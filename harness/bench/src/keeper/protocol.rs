@@ -1,0 +1,74 @@
+//! What `hil` and its keeper say to each other: one JSON object a line.
+
+use std::path::PathBuf;
+
+use hil_config::Rail;
+use serde::{Deserialize, Serialize};
+
+use super::lock::Holder;
+use crate::power::PowerError;
+
+/// A board and the keys of its locks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// Its name in the bench file.
+    pub board: String,
+    /// What identifies the device: two names of one board have a key in common.
+    pub keys: Vec<String>,
+}
+
+/// A numbered request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Request {
+    pub(super) id: u64,
+    pub(super) ask: Ask,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Ask {
+    /// Takes the locks of some boards, all or none.
+    Lock { folder: PathBuf, boards: Vec<Claimed>, wait: bool, holder: Holder },
+    /// Opens the rails of a board whose lock is held.
+    Open { board: String, rails: Vec<Rail> },
+    /// Switches them.
+    Switch { board: String, on: bool },
+    /// Puts them into their safe state.
+    MakeSafe { board: String },
+    /// Measures them.
+    Measure { board: String },
+    /// Goes on when `hil` ends, until somebody asks at this socket for the end.
+    Detach { socket: PathBuf },
+    /// Makes everything safe and ends.
+    End,
+}
+
+/// What the keeper says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Said {
+    /// A request is done.
+    Done { id: u64, result: Result<Answer, Refusal> },
+    /// A board is held by somebody else; the keeper waits for it.
+    Waiting { board: String, holder: Option<Holder> },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Answer {
+    Nothing,
+    /// What the last holder of these boards left behind.
+    Locked {
+        left_unsafe: Vec<(String, String)>,
+    },
+    Measured(Option<bool>),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Refusal {
+    Held { board: String, holder: Option<Box<Holder>> },
+    Lock { board: String, reason: String },
+    Power(PowerError),
+    Other(String),
+}

@@ -1,0 +1,261 @@
+//! The keeper at work.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::lock::{Holder, LockFile};
+use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
+use crate::power::{PowerDriver as _, PowerError, Rails};
+
+/// How often a rail that can't be made safe is tried, and how long after one another.
+const ATTEMPTS: u32 = 3;
+const BETWEEN: Duration = Duration::from_secs(1);
+
+/// Keeps rails and locks until the other end is closed or `end` fires; everything is safe when it returns.
+pub(super) async fn serve(stream: UnixStream, end: impl Future<Output = ()>) {
+    let (read, mut write) = stream.into_split();
+    let (said, mut to_say) = mpsc::unbounded_channel::<Said>();
+    let writer = tokio::spawn(async move {
+        while let Some(said) = to_say.recv().await {
+            let Ok(mut line) = serde_json::to_vec(&said) else { continue };
+            line.push(b'\n');
+            // Nobody listens any more: the reader notices as well.
+            if write.write_all(&line).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut server = Server::new(said);
+    let mut lines = BufReader::new(read).lines();
+    let mut end = std::pin::pin!(end);
+    let mut connected = true;
+    let mut asked_by = None;
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            line = lines.next_line(), if connected => match line {
+                Ok(Some(line)) => {
+                    if let Ok(request) = serde_json::from_str::<Request>(&line) {
+                        if matches!(request.ask, Ask::End) {
+                            break;
+                        }
+                        server.obey(request);
+                    }
+                }
+                Ok(None) | Err(_) => {
+                    connected = false;
+                    if server.detached.is_none() {
+                        break;
+                    }
+                }
+            },
+            visitor = asked_to_end(&server.detached) => {
+                asked_by = visitor;
+                break;
+            }
+        }
+    }
+    server.make_all_safe().await;
+    drop(server);
+    // Closed only now: whoever asked waits for it.
+    drop(asked_by);
+    // What was said last may be waited for.
+    let _ = tokio::time::timeout(Duration::from_secs(1), writer).await;
+}
+
+/// A socket at which a detached keeper can be told to end.
+struct Detached {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        // Left over, it would only be in the way.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Whoever may connect may end it.
+async fn asked_to_end(detached: &Option<Detached>) -> Option<UnixStream> {
+    match detached {
+        Some(detached) => detached.listener.accept().await.ok().map(|(visitor, _)| visitor),
+        None => std::future::pending().await,
+    }
+}
+
+/// What is asked of one board.
+enum BoardAsk {
+    Switch(u64, bool),
+    MakeSafe(u64),
+    Measure(u64),
+}
+
+struct KeptBoard {
+    asks: mpsc::UnboundedSender<BoardAsk>,
+    task: JoinHandle<Result<(), PowerError>>,
+}
+
+struct Server {
+    said: mpsc::UnboundedSender<Said>,
+    boards: BTreeMap<String, KeptBoard>,
+    locks: Arc<std::sync::Mutex<Vec<(String, LockFile)>>>,
+    stop: watch::Sender<bool>,
+    detached: Option<Detached>,
+}
+
+impl Server {
+    fn new(said: mpsc::UnboundedSender<Said>) -> Self {
+        let (stop, _) = watch::channel(false);
+        Self { said, boards: BTreeMap::new(), locks: Arc::default(), stop, detached: None }
+    }
+
+    fn obey(&mut self, Request { id, ask }: Request) {
+        let said = self.said.clone();
+        let done = move |result| drop(said.send(Said::Done { id, result }));
+        match ask {
+            Ask::Lock { folder, boards, wait, holder } => {
+                let (locks, said) = (Arc::clone(&self.locks), self.said.clone());
+                // Blocks while it waits; a keeper that ends does not wait for it.
+                tokio::task::spawn_blocking(move || {
+                    let taken = take(&folder, &boards, wait, &holder, &said);
+                    done(taken.map(|(taken, left_unsafe)| {
+                        locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(taken);
+                        Answer::Locked { left_unsafe }
+                    }));
+                });
+            }
+            Ask::Open { board, rails } => match Rails::open(&rails, Path::new("/sys")) {
+                Ok(rails) => {
+                    let (asks, asked) = mpsc::unbounded_channel();
+                    let task = tokio::spawn(keep(rails, asked, self.said.clone(), self.stop.subscribe()));
+                    self.boards.insert(board, KeptBoard { asks, task });
+                    done(Ok(Answer::Nothing));
+                }
+                Err(error) => done(Err(Refusal::Power(error))),
+            },
+            Ask::Switch { board, on } => self.pass(&board, BoardAsk::Switch(id, on), done),
+            Ask::MakeSafe { board } => self.pass(&board, BoardAsk::MakeSafe(id), done),
+            Ask::Measure { board } => self.pass(&board, BoardAsk::Measure(id), done),
+            Ask::Detach { socket } => done(self.detach(socket).map(|()| Answer::Nothing)),
+            Ask::End => {}
+        }
+    }
+
+    fn pass(&self, board: &str, ask: BoardAsk, done: impl FnOnce(Result<Answer, Refusal>)) {
+        let passed = self.boards.get(board).is_some_and(|kept| kept.asks.send(ask).is_ok());
+        if !passed {
+            done(Err(Refusal::Other(format!("the rails of `{board}` are not open"))));
+        }
+    }
+
+    fn detach(&mut self, socket: PathBuf) -> Result<(), Refusal> {
+        let failed = |error: std::io::Error| Refusal::Other(format!("`{}`: {error}", socket.display()));
+        let listener = UnixListener::bind(&socket).map_err(failed)?;
+        for (_, lock) in self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+            if let Some(holder) = lock.holder() {
+                lock.write(&Holder { socket: Some(socket.clone()), ..holder }).map_err(failed)?;
+            }
+        }
+        self.detached = Some(Detached { listener, path: socket });
+        Ok(())
+    }
+
+    /// Rails first, then the locks. What could not be made safe is written where the next holder finds it.
+    async fn make_all_safe(&mut self) {
+        self.stop.send_replace(true);
+        for (board, kept) in std::mem::take(&mut self.boards) {
+            let failure = match kept.task.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            let locks = self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            for (_, lock) in locks.iter().filter(|(of, _)| *of == board) {
+                if let (Some(holder), Some(failure)) = (lock.holder(), &failure) {
+                    // The rail is worse than a missing note of it.
+                    let _ = lock.write(&Holder { left_unsafe: Some(failure.clone()), ..holder });
+                }
+            }
+        }
+        self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.detached = None;
+    }
+}
+
+type Taken = (Vec<(String, LockFile)>, Vec<(String, String)>);
+
+/// Takes the locks in the order of their keys, so that no two keepers wait for each other.
+fn take(
+    folder: &Path,
+    boards: &[Claimed],
+    wait: bool,
+    holder: &Holder,
+    said: &mpsc::UnboundedSender<Said>,
+) -> Result<Taken, Refusal> {
+    let mut keys: Vec<_> =
+        boards.iter().flat_map(|of| of.keys.iter().map(|key| (key.as_str(), of.board.as_str()))).collect();
+    keys.sort_unstable();
+    keys.dedup_by_key(|(key, _)| *key);
+    let (mut taken, mut left_unsafe) = (Vec::new(), Vec::new());
+    for (key, board) in keys {
+        let failed = |error: std::io::Error| Refusal::Lock {
+            board: board.to_owned(),
+            reason: format!("`{}`: {error}", folder.display()),
+        };
+        let lock = LockFile::open(folder, key).map_err(failed)?;
+        if !lock.try_lock().map_err(failed)? {
+            let (board, holder) = (board.to_owned(), lock.holder());
+            if !wait {
+                return Err(Refusal::Held { board, holder: holder.map(Box::new) });
+            }
+            let _ = said.send(Said::Waiting { board, holder });
+            lock.lock().map_err(failed)?;
+        }
+        let left = lock.holder().and_then(|last| last.left_unsafe);
+        left_unsafe.extend(left.map(|left| (board.to_owned(), left)));
+        lock.write(holder).map_err(failed)?;
+        taken.push((board.to_owned(), lock));
+    }
+    Ok((taken, left_unsafe))
+}
+
+/// Switches one board's rails as asked, until it is time to make them safe. What is going on then is given up: a
+/// command is killed, a plug is told anew.
+async fn keep(
+    rails: Rails,
+    mut asked: mpsc::UnboundedReceiver<BoardAsk>,
+    said: mpsc::UnboundedSender<Said>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), PowerError> {
+    let work = async {
+        while let Some(ask) = asked.recv().await {
+            let (id, result) = match ask {
+                BoardAsk::Switch(id, on) => (id, rails.switch(on).await.map(|()| Answer::Nothing)),
+                BoardAsk::MakeSafe(id) => (id, rails.make_safe().await.map(|()| Answer::Nothing)),
+                BoardAsk::Measure(id) => (id, rails.measure().await.map(Answer::Measured)),
+            };
+            let _ = said.send(Said::Done { id, result: result.map_err(Refusal::Power) });
+        }
+    };
+    tokio::select! {
+        () = work => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    let mut made_safe = rails.make_safe().await;
+    for _ in 1..ATTEMPTS {
+        if made_safe.is_ok() {
+            break;
+        }
+        tokio::time::sleep(BETWEEN).await;
+        made_safe = rails.make_safe().await;
+    }
+    made_safe
+}

@@ -1,0 +1,59 @@
+//! The pins of a board.
+
+mod gpio;
+
+use std::collections::BTreeMap;
+use std::pin::Pin as Boxed;
+
+pub(crate) use gpio::GpioPins;
+use hil_config::{Pin, PinDirection};
+
+use crate::error::BenchError;
+use crate::scope::Scope;
+
+/// What a driver promises: boxed, so that drivers can be chosen at run time.
+pub type Driving<'a> = Boxed<Box<dyn Future<Output = Result<(), BenchError>> + Send + 'a>>;
+
+/// Senses and drives the pins of a board. Changes of sensed pins are recorded as they happen.
+pub trait PinDriver: Send + Sync {
+    /// Drives a pin to its "on" or "off", whatever level that is.
+    fn drive<'a>(&'a self, name: &'a str, pin: &'a Pin, on: bool) -> Driving<'a>;
+
+    /// Records the level of every sensed pin.
+    fn record_levels(&self, scope: &Scope);
+}
+
+/// Names and lines of a board's pins.
+pub(crate) struct Pins {
+    config: BTreeMap<String, Pin>,
+    driver: Box<dyn PinDriver>,
+}
+
+impl Pins {
+    pub(crate) fn new(config: BTreeMap<String, Pin>, driver: Box<dyn PinDriver>) -> Self {
+        Self { config, driver }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Pin> {
+        self.config.get(name)
+    }
+
+    pub(crate) fn record_levels(&self, scope: &Scope) {
+        self.driver.record_levels(scope);
+    }
+
+    pub(crate) async fn drive(&self, name: &str, on: bool) -> Result<(), BenchError> {
+        match self.config.get(name) {
+            Some(pin) => self.driver.drive(name, pin, on).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets go of every pin that the bench drives: driven to "off".
+    pub(crate) async fn release(&self) -> Result<(), BenchError> {
+        for (name, pin) in self.config.iter().filter(|(_, pin)| pin.direction == PinDirection::Drive) {
+            self.driver.drive(name, pin, false).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Serial ports: what is attached, which one is a board's, and who has it open.
+
+mod attached;
+mod holders;
+mod identity;
+mod watch;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+pub use attached::{AttachedPort, UsbIdentity, attached};
+pub use holders::{PortUser, users_of};
+pub(crate) use identity::IdentityFinder;
+pub use identity::find;
+
+use crate::error::BenchError;
+
+/// Finds a board's serial port.
+pub(crate) trait PortFinder: Send + Sync {
+    /// Where it is now.
+    fn find(&self) -> Result<PathBuf, PortProblem>;
+
+    /// Tells when it may have come, gone or changed; what happened before the call is not told.
+    fn watch(&self) -> io::Result<Box<dyn PortWatch>>;
+}
+
+/// See [`PortFinder::watch`].
+pub(crate) trait PortWatch: Send {
+    /// Waits for the next change.
+    fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// Why a board has no port.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PortProblem {
+    /// Nothing that is attached fits.
+    #[error("no serial port with {wanted} is attached")]
+    Absent {
+        /// What would fit.
+        wanted: String,
+    },
+    /// Several fit.
+    #[error("{} serial ports have {wanted}: {}", found.len(), found.join(", "))]
+    Ambiguous {
+        /// What all of them have.
+        wanted: String,
+        /// The ports and their places.
+        found: Vec<String>,
+    },
+}
+
+/// What the system's refusal to open a port means: denied, busy and gone are different things.
+pub(crate) fn explain_open(board: &str, path: &Path, error: &io::Error) -> BenchError {
+    let (board, port) = (board.to_owned(), path.to_owned());
+    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => BenchError::PortDenied { board, port },
+        Some(rustix::io::Errno::BUSY) => BenchError::PortBusy { board, users: users_of(path), port },
+        Some(rustix::io::Errno::NOENT | rustix::io::Errno::NODEV | rustix::io::Errno::NXIO) => {
+            BenchError::PortVanished { board }
+        }
+        _ => BenchError::Port { board, reason: format!("`{}`: {error}", port.display()) },
+    }
+}

@@ -1,0 +1,65 @@
+//! Rails that any program switches.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::{Measuring, PowerDriver, PowerError, Switching};
+
+/// Programs that switch a rail and tell its state.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) name: String,
+    pub(super) on: Vec<String>,
+    pub(super) off: Vec<String>,
+    pub(super) state: Option<Vec<String>>,
+    pub(super) timeout: Duration,
+}
+
+impl Command {
+    async fn run(&self, words: &[String]) -> Result<String, PowerError> {
+        run(words, self.timeout).await.map_err(|reason| PowerError::new(&self.name, reason, None))
+    }
+}
+
+/// Runs a program to its end, and kills it when its time is over or the future is dropped. Gives back its output.
+pub(crate) async fn run(words: &[String], timeout: Duration) -> Result<String, String> {
+    let Some((program, arguments)) = words.split_first() else { return Err("no program is given".to_owned()) };
+    let mut command = tokio::process::Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let failed = |error: std::io::Error| format!("`{program}` can't be run: {error}");
+    let child = command.spawn().map_err(failed)?;
+    let output = tokio::time::timeout(timeout, child.wait_with_output()).await;
+    let output = output
+        .map_err(|_| format!("`{program}` took longer than {} s and was killed", timeout.as_secs_f64()))?
+        .map_err(failed)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.trim().lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
+    Err(format!("`{program}` ended with {}{said}", output.status))
+}
+
+impl PowerDriver for Command {
+    fn switch(&self, on: bool) -> Switching<'_> {
+        Box::pin(async move { self.run(if on { &self.on } else { &self.off }).await.map(drop) })
+    }
+
+    fn measure(&self) -> Measuring<'_> {
+        Box::pin(async move {
+            let Some(state) = &self.state else { return Ok(None) };
+            match self.run(state).await?.trim() {
+                "on" => Ok(Some(true)),
+                "off" => Ok(Some(false)),
+                other => {
+                    let reason = format!("`{}` said {other:?}, not `on` or `off`", state[0]);
+                    Err(PowerError::new(&self.name, reason, None))
+                }
+            }
+        })
+    }
+
+    fn rail(&self) -> &str {
+        &self.name
+    }
+}

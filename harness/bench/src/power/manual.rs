@@ -1,0 +1,49 @@
+//! Rails that a person switches.
+
+use std::sync::Arc;
+
+use super::{PowerDriver, PowerError, Switching};
+
+/// Asks the person at the terminal to do something; true once it is done, false where there is nobody.
+pub type AskPerson = Arc<dyn Fn(String) -> bool + Send + Sync>;
+
+/// A person with a plug in hand.
+pub(crate) struct Manual {
+    board: String,
+    ask: Option<AskPerson>,
+}
+
+impl Manual {
+    pub(crate) fn new(board: &str, ask: Option<AskPerson>) -> Self {
+        Self { board: board.to_owned(), ask }
+    }
+}
+
+impl PowerDriver for Manual {
+    fn switch(&self, on: bool) -> Switching<'_> {
+        Box::pin(async move {
+            let nobody = || {
+                PowerError::new(
+                    "manual",
+                    "there is nobody at the terminal to ask",
+                    "run it in a terminal, or use another driver",
+                )
+            };
+            let ask = self.ask.clone().ok_or_else(nobody)?;
+            let question =
+                format!("switch the power of `{}` {}, then press Enter", self.board, if on { "on" } else { "off" });
+            // Blocks for as long as the person takes; the step's deadline bounds it.
+            let done = tokio::task::spawn_blocking(move || ask(question)).await.unwrap_or(false);
+            if done { Ok(()) } else { Err(nobody()) }
+        })
+    }
+
+    /// Nobody is asked at the end of a run: there may be nobody left.
+    fn make_safe(&self) -> Switching<'_> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn rail(&self) -> &str {
+        "manual"
+    }
+}

@@ -1,0 +1,78 @@
+//! Rails that are ports of a USB hub with power switching, through the kernel's `disable` attribute (Linux 6.0,
+//! `Documentation/ABI/testing/sysfs-bus-usb`, `portX/disable`).
+
+use std::path::{Path, PathBuf};
+
+use super::{PowerDriver, PowerError, Switching};
+
+/// One port of a hub.
+#[derive(Debug)]
+pub(super) struct UsbPort {
+    name: String,
+    attribute: PathBuf,
+}
+
+impl UsbPort {
+    /// Finds the port; `sysfs` is `/sys`.
+    pub(super) fn open(sysfs: &Path, topology: &str) -> Result<Self, PowerError> {
+        let name = format!("usb-port {topology}");
+        let attribute = sysfs.join("bus/usb/devices").join(attribute_of(topology));
+        if attribute.is_file() {
+            return Ok(Self { name, attribute });
+        }
+        let reason = format!("there is no `{}`", attribute.display());
+        let hint = "is the hub attached, can it switch its ports (the uhubctl project lists hubs), and is this Linux 6.0 or later?";
+        Err(PowerError::new(&name, reason, hint))
+    }
+}
+
+/// The attribute of the port at which a device hangs: `1-1.2` is port 2 of hub `1-1`, `1-1` is port 1 of root hub 1.
+fn attribute_of(topology: &str) -> PathBuf {
+    let (hub, port) = match topology.rsplit_once('.') {
+        Some((hub, port)) => (hub.to_owned(), port),
+        None => {
+            let (bus, port) = topology.split_once('-').unwrap_or((topology, ""));
+            (format!("{bus}-0"), port)
+        }
+    };
+    // A root hub's interface is `1-0:1.0`, its device `usb1`.
+    let device = hub.strip_suffix("-0").map_or_else(|| hub.clone(), |bus| format!("usb{bus}"));
+    PathBuf::from(format!("{hub}:1.0/{device}-port{port}/disable"))
+}
+
+impl PowerDriver for UsbPort {
+    fn switch(&self, on: bool) -> Switching<'_> {
+        let (attribute, name) = (self.attribute.clone(), self.name.clone());
+        Box::pin(async move {
+            // The kernel takes its time while it enumerates.
+            let write = move || std::fs::write(&attribute, if on { "0" } else { "1" });
+            let written = tokio::task::spawn_blocking(write).await;
+            let error = match written {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => error,
+                Err(error) => std::io::Error::other(error),
+            };
+            let hint = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => "a udev rule can give the group of `hil` the right to write it",
+                _ => "is the hub still attached?",
+            };
+            Err(PowerError::new(&name, error.to_string(), hint))
+        })
+    }
+
+    fn rail(&self) -> &str {
+        &self.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_of_hubs_and_of_root_hubs_are_named_as_the_kernel_does() {
+        assert_eq!(attribute_of("1-1.2"), Path::new("1-1:1.0/1-1-port2/disable"));
+        assert_eq!(attribute_of("1-1.4.3"), Path::new("1-1.4:1.0/1-1.4-port3/disable"));
+        assert_eq!(attribute_of("2-3"), Path::new("2-0:1.0/usb2-port3/disable"));
+    }
+}

@@ -1,0 +1,121 @@
+//! The keeper: locks, waiting, and what it leaves behind.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hil_bench::keeper::{Claimed, Holder, Keeper, KeeperError, Waiting};
+use hil_config::{Rail, RailDriver, SafeState};
+use tokio::sync::mpsc;
+
+fn nobody_waits() -> Waiting {
+    Arc::new(|board, _| panic!("{board} is waited for"))
+}
+
+fn claimed(board: &str, keys: &[&str]) -> Vec<Claimed> {
+    vec![Claimed { board: board.to_owned(), keys: keys.iter().map(|key| (*key).to_owned()).collect() }]
+}
+
+fn rail(folder: &Path, off: &str) -> Rail {
+    let state = folder.join("state");
+    let run = |text: String| vec!["sh".to_owned(), "-c".to_owned(), text];
+    let driver = RailDriver::Command {
+        on: run(format!("printf on > '{}'", state.display())),
+        off: run(off.replace("{state}", &state.display().to_string())),
+        state: None,
+        timeout: Duration::from_secs(10),
+    };
+    Rail { driver, off_time: None, safe_state: SafeState::Off }
+}
+
+#[tokio::test]
+async fn whoever_comes_second_waits_and_is_told_for_whom() {
+    let folder = tempfile::tempdir().expect("folder");
+    let first = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let holder = Holder { user: "ada".into(), ..Holder::this_process("hil run") };
+    first.lock(claimed("lamp", &["usb 1-1.2", "serial A"]), true, holder).await.expect("free");
+
+    let (told, mut waits) = mpsc::unbounded_channel();
+    let waiting: Waiting =
+        Arc::new(move |board, holder| drop(told.send((board.to_owned(), holder.map(ToString::to_string)))));
+    let second = Arc::new(Keeper::in_process(folder.path().to_owned(), waiting).expect("keeper"));
+    let me = || Holder::this_process("hil flash");
+    let held = second.lock(claimed("other-name", &["usb 1-1.2"]), false, me()).await.expect_err("held");
+    assert!(matches!(&held, KeeperError::Held { board, .. } if board == "other-name"), "{held}");
+    assert!(held.to_string().contains("in use by `hil run` of ada (pid "), "{held}");
+
+    let waiter = Arc::clone(&second);
+    let waited = tokio::spawn(async move { waiter.lock(claimed("other-name", &["usb 1-1.2"]), true, me()).await });
+    let (board, by) = waits.recv().await.expect("told");
+    assert_eq!(board, "other-name");
+    assert!(by.is_some_and(|by| by.starts_with("`hil run` of ada")));
+    assert!(!waited.is_finished());
+    assert!(first.end().await);
+    waited.await.expect("no panic").expect("free now");
+}
+
+#[tokio::test]
+async fn rails_are_made_safe_before_the_lock_is_free_even_while_one_is_being_switched() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
+    let mut slow = rail(folder.path(), "printf off > '{state}'");
+    keeper.open("lamp", std::slice::from_ref(&slow)).await.expect("open");
+    keeper.switch("lamp", true).await.expect("on");
+    if let RailDriver::Command { on, .. } = &mut slow.driver {
+        *on = vec!["sleep".to_owned(), "30".to_owned()];
+    }
+    keeper.open("slow", &[slow]).await.expect("open");
+    let keeper = Arc::new(keeper);
+    let switching = Arc::clone(&keeper);
+    let switched = tokio::spawn(async move { switching.switch("slow", true).await });
+    // Asked and answered after it: the slow one is under way.
+    keeper.switch("lamp", true).await.expect("on");
+    let started = std::time::Instant::now();
+    assert!(keeper.end().await);
+    assert!(started.elapsed() < Duration::from_secs(10), "nothing waits for a command that hangs");
+    assert!(matches!(switched.await.expect("no panic"), Err(KeeperError::Gone)));
+    assert_eq!(std::fs::read_to_string(folder.path().join("state")).expect("state"), "off");
+    let next = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    next.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free again");
+}
+
+#[tokio::test]
+async fn what_could_not_be_made_safe_is_told_to_the_next_one() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
+    keeper.open("lamp", &[rail(folder.path(), "echo the relay is stuck >&2; exit 1")]).await.expect("open");
+    keeper.switch("lamp", true).await.expect("on");
+    assert!(keeper.end().await);
+    let next = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let left = next.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free");
+    assert_eq!(left.len(), 1);
+    assert!(left[0].1.contains("the relay is stuck"), "{left:?}");
+    assert!(next.end().await);
+    let third = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let left = third.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free");
+    assert!(left.is_empty(), "told once: {left:?}");
+}
+
+#[tokio::test]
+async fn two_keepers_that_want_two_boards_never_wait_for_each_other() {
+    let folder = tempfile::tempdir().expect("folder");
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        let (folder, order) = (folder.path().to_owned(), Arc::clone(&order));
+        tasks.spawn(async move {
+            let keeper = Keeper::in_process(folder, Arc::new(|_, _| {})).expect("keeper");
+            let mut boards = [claimed("a", &["a"]), claimed("b", &["b"])].concat();
+            if n % 2 == 0 {
+                boards.reverse();
+            }
+            keeper.lock(boards, true, Holder::this_process("hil run")).await.expect("in the end");
+            order.lock().expect("order").push(n);
+            assert!(keeper.end().await);
+        });
+    }
+    let all = tokio::time::timeout(Duration::from_secs(20), tasks.join_all()).await;
+    assert!(all.is_ok(), "they wait for each other; done: {:?}", order.lock().expect("order"));
+}

@@ -1,0 +1,170 @@
+//! The description of the bench file as a JSON schema, for editors, and as Markdown, for people.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::bench::BENCH;
+use crate::spec::{Key, Kind, TableSpec, TagSpec};
+
+/// A JSON schema (draft 2020-12) of the bench file. Editors that know TOML complete and check by it.
+///
+/// # Example
+/// ```
+/// let schema = hil_config::schema();
+/// assert_eq!(schema["properties"]["tap"]["type"], "object");
+/// ```
+#[must_use]
+pub fn schema() -> Value {
+    let mut schema = of_table(&BENCH);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("hil bench file");
+    schema
+}
+
+fn of_table(spec: &TableSpec) -> Value {
+    let properties: Map<_, _> = spec.keys.iter().map(|key| (key.name.to_owned(), of_key(key))).collect();
+    let required: Vec<_> = spec.keys.iter().filter(|key| key.required).map(|key| key.name).collect();
+    let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    schema
+}
+
+fn of_key(key: &Key) -> Value {
+    let mut schema = of_kind(&key.kind);
+    schema["description"] = json!(key.doc);
+    schema
+}
+
+fn of_kind(kind: &Kind) -> Value {
+    match kind {
+        Kind::Text => json!({ "type": "string" }),
+        Kind::Integer(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Duration => json!({ "type": "string", "pattern": r"^[0-9.]+ *(ms|s|min)$" }),
+        Kind::Word(words) => json!({ "type": "string", "enum": words() }),
+        Kind::List(items) => json!({ "type": "array", "items": of_kind(items) }),
+        Kind::Table(spec) => of_table(spec),
+        Kind::Map(values) => json!({ "type": "object", "additionalProperties": of_kind(values) }),
+        Kind::AnyOf(kinds) => json!({ "anyOf": kinds.iter().map(of_kind).collect::<Vec<_>>() }),
+        Kind::Tagged(spec) => {
+            json!({ "oneOf": spec.variants.iter().map(|variant| of_variant(spec, variant)).collect::<Vec<_>>() })
+        }
+    }
+}
+
+fn of_variant(spec: &TagSpec, (word, table): &(&'static str, &'static TableSpec)) -> Value {
+    let mut schema = of_table(table);
+    schema["properties"][spec.tag] = json!({ "const": word, "description": spec.doc });
+    let required = table.keys.iter().filter(|key| key.required).map(|key| key.name);
+    schema["required"] = json!(std::iter::once(spec.tag).chain(required).collect::<Vec<_>>());
+    schema
+}
+
+/// Tables of all keys, each with its default and its meaning; the reference part of `docs/bench-file.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::new();
+    for key in BENCH.keys {
+        match &key.kind {
+            Kind::Table(spec) => section(&mut text, &format!("[{}]", key.name), spec),
+            Kind::Map(Kind::Table(spec)) => section(&mut text, &format!("[{}.NAME]", key.name), spec),
+            _ => {}
+        }
+    }
+    text
+}
+
+fn section(text: &mut String, title: &str, spec: &TableSpec) {
+    // Writing to a string can't fail.
+    let _ = writeln!(text, "## `{title}`\n\n| key | default | meaning |\n| --- | --- | --- |");
+    let mut tagged = Vec::new();
+    rows(text, "", spec, &mut tagged);
+    text.push('\n');
+    for (name, spec) in tagged {
+        for (word, table) in spec.variants.iter().filter(|(_, table)| !table.keys.is_empty()) {
+            let _ = writeln!(
+                text,
+                "### `{name}` with `{} = \"{word}\"`\n\n| key | default | meaning |\n| --- | --- | --- |",
+                spec.tag
+            );
+            rows(text, "", table, &mut Vec::new());
+            text.push('\n');
+        }
+    }
+}
+
+fn rows(text: &mut String, prefix: &str, spec: &TableSpec, tagged: &mut Vec<(&'static str, &'static TagSpec)>) {
+    for key in spec.keys {
+        let name = format!("{prefix}{}", key.name);
+        match &key.kind {
+            Kind::Table(inner) => {
+                row(text, &name, key);
+                rows(text, &format!("{name}."), inner, tagged);
+            }
+            Kind::Map(Kind::Table(inner)) => {
+                row(text, &name, key);
+                rows(text, &format!("{name}.NAME."), inner, tagged);
+            }
+            Kind::List(Kind::Tagged(spec)) => {
+                row(text, &name, key);
+                tagged.push((key.name, spec));
+            }
+            Kind::AnyOf(kinds) => {
+                row(text, &name, key);
+                tagged.extend(kinds.iter().filter_map(|kind| match kind {
+                    Kind::Tagged(spec) => Some((key.name, *spec)),
+                    _ => None,
+                }));
+            }
+            _ => row(text, &name, key),
+        }
+    }
+}
+
+fn row(text: &mut String, name: &str, key: &Key) {
+    let default = match (key.required, key.default) {
+        (true, _) => "required",
+        (false, "") => "none",
+        (false, default) => default,
+    };
+    let words = match &key.kind {
+        Kind::Word(words) => format!(" One of `{}`.", words().join("`, `")),
+        _ => String::new(),
+    };
+    let _ = writeln!(text, "| `{name}` | {default} | {}{words} |", key.doc);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `HIL_UPDATE_DOCS=1 cargo test -p hil-config` writes it anew.
+    #[test]
+    fn the_documentation_has_every_key() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench-file.md");
+        let text = std::fs::read_to_string(path).expect("the documentation");
+        let (begin, end) = ("<!-- keys -->\n\n", "<!-- end of keys -->");
+        let start = text.find(begin).expect("begin") + begin.len();
+        let stop = text.find(end).expect("end");
+        if std::env::var_os("HIL_UPDATE_DOCS").is_some() {
+            let new = format!("{}{}{}", &text[..start], markdown(), &text[stop..]);
+            std::fs::write(path, new).expect("write");
+        } else {
+            assert_eq!(text[start..stop], markdown(), "HIL_UPDATE_DOCS=1 writes it anew");
+        }
+    }
+
+    #[test]
+    fn the_schema_says_what_the_reader_says() {
+        let schema = schema();
+        let board = &schema["properties"]["boards"]["additionalProperties"];
+        assert_eq!(board["required"], json!(["kind"]));
+        assert_eq!(board["properties"]["off-time"]["pattern"], r"^[0-9.]+ *(ms|s|min)$");
+        let rails = board["properties"]["rails"]["items"]["oneOf"].as_array().expect("rails");
+        assert_eq!(rails.len(), 6);
+        assert_eq!(rails[0]["required"], json!(["driver", "line"]));
+    }
+}
