@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::board::Board;
 use crate::drivers::Shared;
 use crate::error::BenchError;
-use crate::keeper::{Claimed, Holder, Keeper, KeeperError, Waiting};
+use crate::keeper::{Claimed, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
 use crate::ports;
 use crate::power::AskPerson;
 use crate::scope::Scope;
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Claim {
 pub struct Bench {
     config: hil_config::Bench,
     boards: BTreeMap<String, Arc<Mutex<Board>>>,
-    keeper: Option<Arc<Keeper>>,
+    keeper: Option<GuardedKeeper>,
 }
 
 impl Bench {
@@ -83,9 +83,10 @@ impl Bench {
                 let note = format!("its last user could not leave it safe: {left}");
                 timeline.record(None, What::Bench { board, note });
             }
-            Some(Arc::new(keeper))
+            let real = real.into_iter().map(|board| (*board).clone()).collect();
+            Some(GuardedKeeper::watch(Arc::new(keeper), real, timeline.clone()))
         };
-        let shared = Shared { keeper: keeper.clone(), ask_person: claim.ask_person };
+        let shared = Shared { keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())), ask_person: claim.ask_person };
         let mut boards = BTreeMap::new();
         for board in wanted {
             let opened = Board::open(board.clone(), Scope::new(board.name.as_str(), timeline), &shared).await?;
@@ -126,6 +127,14 @@ impl Bench {
         }
     }
 
+    /// Waits until the keeper has ended although nobody asked it to: from then on the bench knows nothing of its rails.
+    pub async fn keeper_lost(&self) {
+        match &self.keeper {
+            Some(keeper) => keeper.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Makes everything safe and gives the boards back; the locks are free when it returns.
     pub async fn close(&self) {
         self.make_safe().await;
@@ -142,7 +151,7 @@ impl Bench {
         let Some(keeper) = &self.keeper else {
             return Err(KeeperError::Other("only real boards outlive `hil`".to_owned()).into());
         };
-        Ok(keeper.detach().await?)
+        Ok(keeper.keeper().detach().await?)
     }
 }
 

@@ -64,6 +64,15 @@ impl GpioError {
     }
 }
 
+/// What the kernel calls a pull.
+pub(crate) fn bias(bias: hil_config::Bias) -> gpiocdev::line::Bias {
+    match bias {
+        hil_config::Bias::PullUp => gpiocdev::line::Bias::PullUp,
+        hil_config::Bias::PullDown => gpiocdev::line::Bias::PullDown,
+        hil_config::Bias::Disabled => gpiocdev::line::Bias::Disabled,
+    }
+}
+
 /// Finds a line by name, or by chip and offset.
 pub(crate) fn find(line: &Line) -> Result<Found, GpioError> {
     match line {

@@ -65,8 +65,7 @@ impl VirtualDevice {
                 pin.record(&scope);
             }
         };
-        let options =
-            Options { mac: mac_of(&name), misbehaves: config.misbehaves.clone(), on_pin: Some(Arc::new(on_pin)) };
+        let options = Options { on_pin: Some(Arc::new(on_pin)), ..Options::named(&name, &config.misbehaves) };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
         Ok(Self { board: Arc::new(board), sensed })
@@ -77,14 +76,6 @@ impl VirtualDevice {
 pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
     let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));
     image::builtin(name).ok_or_else(known)
-}
-
-/// A locally administered MAC that stays the same for a board's name, so that client ids don't change between runs.
-fn mac_of(name: &str) -> [u8; 6] {
-    // FNV-1a, 32 bits.
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    let [a, b, c, d] = hash.to_be_bytes();
-    [0x02, 0x00, a, b, c, d]
 }
 
 fn gpio_of(pin: &Pin) -> Option<u8> {

@@ -183,6 +183,10 @@ Example:
   hil virtual --loader lamp
   esptool --port /dev/pts/N --before no-reset --after no-reset flash-id
 
+  hil virtual --as-real /tmp/lab      boards that another hil takes for real ones
+  hil run --bench /tmp/lab/bench.toml
+  hil virtual --tell /tmp/lab/control.sock unplug lamp
+
 While it is up, lines on its standard input are commands: reset BOARD, loader BOARD, power BOARD on|off, quit.")]
 pub(crate) struct VirtualArgs {
     #[command(flatten)]
@@ -191,6 +195,18 @@ pub(crate) struct VirtualArgs {
     /// Leave this board in its ROM loader, for esptool
     #[arg(long, value_name = "BOARD")]
     pub(crate) loader: Vec<String>,
+
+    /// Make a bench in this folder whose boards another hil takes for real ones
+    #[arg(long, value_name = "DIR", conflicts_with = "loader")]
+    pub(crate) as_real: Option<PathBuf>,
+
+    /// Send a command to such a bench
+    #[arg(long, value_name = "SOCKET", requires = "command", conflicts_with_all = ["loader", "as_real"])]
+    pub(crate) tell: Option<PathBuf>,
+
+    /// The command: power BOARD on|off, state BOARD, hold BOARD, run BOARD, loader BOARD, unplug BOARD, plug BOARD
+    #[arg(value_name = "COMMAND", requires = "tell")]
+    pub(crate) command: Vec<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -215,6 +215,18 @@ mod tests {
     }
 
     #[test]
+    fn every_problem_of_real_boards_is_shown_with_its_place() {
+        insta::assert_snapshot!(error(include_str!("../tests/many-problems-real.toml")));
+    }
+
+    #[test]
+    fn every_key_of_real_boards_is_read() {
+        let text = include_str!("../tests/real-bench.toml");
+        let bench = Bench::parse(text, Path::new("bench.toml"), Path::new("")).expect("valid");
+        insta::assert_debug_snapshot!(bench.boards.values().collect::<Vec<_>>());
+    }
+
+    #[test]
     fn broken_toml_is_shown_with_its_place() {
         insta::assert_snapshot!(error("[boards.lamp]\nkind = \"virtual\nchip = 1\n"));
     }

@@ -29,7 +29,7 @@ pub struct GpioLine {
     pub line: Line,
     /// Whether a low level means "on".
     pub active_low: bool,
-    /// The pull of an input.
+    /// The pull of the line.
     pub bias: Option<Bias>,
 }
 

@@ -77,11 +77,10 @@ impl PortIdentity {
         let mac = table.value("mac").and_then(|v| v.parsed("a MAC address", "example: `84:f7:03:12:34:56`", read_mac));
         table.finish();
         let identity = Self { usb_serial, path, topology, mac };
-        if identity == Self::default() {
+        if identity == Self::default() && value.map().is_none_or(|map| map.entries().next().is_none()) {
             value.problem("this says nothing about the port", Self::HINT.to_owned());
-            return None;
         }
-        Some(identity)
+        (identity != Self::default()).then_some(identity)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::line::{GpioLine, LINE, Line};
+use crate::line::{BIAS, Bias, GpioLine, LINE, Line};
 use crate::spec::{Key, Kind, TableSpec, TagSpec, words};
 use crate::table::{Table, Value};
 
@@ -132,6 +132,7 @@ static GPIO: TableSpec = TableSpec {
             "Line of this machine: its name (`\"GPIO17\"`), or `{ chip = \"gpiochip0\", offset = 17 }`.",
         ),
         Key::optional("active-low", Kind::Boolean, "`false`", "Whether a low level switches the supply on."),
+        Key::optional("bias", BIAS, "as it is", "Pull of the line, for an open input of a relay board."),
         OFF_TIME,
         ONLY_OFF,
     ],
@@ -245,7 +246,8 @@ fn read_safe_state(table: &mut Table<'_, '_>, driver: &str) -> SafeState {
 fn read_gpio(table: &mut Table<'_, '_>) -> Option<RailDriver> {
     let line = table.required("line", Line::HINT).and_then(|v| Line::read(&v));
     let active_low = table.value("active-low").and_then(|v| v.boolean()).unwrap_or(false);
-    Some(RailDriver::Gpio(GpioLine { line: line?, active_low, bias: None }))
+    let bias = table.value("bias").and_then(|v| v.one_of("bias", Bias::WORDS));
+    Some(RailDriver::Gpio(GpioLine { line: line?, active_low, bias }))
 }
 
 fn read_usb_port(table: &mut Table<'_, '_>, port_topology: Option<&str>) -> Option<RailDriver> {

@@ -39,6 +39,8 @@ pub(crate) struct Table<'t, 'c> {
     span: Range<usize>,
     entries: &'t DeTable<'t>,
     spec: &'static TableSpec,
+    /// The key whose word chose this description.
+    tag: Option<&'static str>,
     /// What was asked for: must be what is described.
     asked: Vec<&'static str>,
 }
@@ -59,7 +61,15 @@ pub(crate) struct Value<'t, 'c> {
 
 impl<'t, 'c> Table<'t, 'c> {
     pub(crate) fn root(context: &'c Context<'c>, table: &'t Spanned<DeTable<'t>>, spec: &'static TableSpec) -> Self {
-        Self { context, path: String::new(), span: table.span(), entries: table.get_ref(), spec, asked: Vec::new() }
+        Self {
+            context,
+            path: String::new(),
+            span: table.span(),
+            entries: table.get_ref(),
+            spec,
+            tag: None,
+            asked: Vec::new(),
+        }
     }
 
     /// The value under `key`, if it is there.
@@ -100,7 +110,7 @@ impl<'t, 'c> Table<'t, 'c> {
     pub(crate) fn finish(self) {
         let unasked = self.spec.keys.iter().find(|key| !self.asked.contains(&key.name));
         debug_assert!(unasked.is_none(), "`{}` is described but never read", unasked.map_or("", |key| key.name));
-        let known: Vec<_> = self.spec.keys.iter().map(|key| key.name).collect();
+        let known: Vec<_> = self.tag.into_iter().chain(self.spec.keys.iter().map(|key| key.name)).collect();
         for (key, _) in self.entries {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
@@ -231,7 +241,7 @@ impl<'t, 'c> Value<'t, 'c> {
     pub(crate) fn table(&self, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
         let entries = self.entries()?;
         let (path, span) = (self.key.clone(), self.value.span());
-        Some(Table { context: self.context, path, span, entries, spec, asked: Vec::new() })
+        Some(Table { context: self.context, path, span, entries, spec, tag: None, asked: Vec::new() })
     }
 
     pub(crate) fn map(&self) -> Option<Map<'t, 'c>> {
@@ -250,7 +260,7 @@ impl<'t, 'c> Value<'t, 'c> {
         let tag = Value { context: self.context, key: joined(&self.key, spec.tag), value: tag };
         let (word, variant) = tag.one_of(spec.what, &words)?;
         let mut table = self.table(variant)?;
-        table.asked.push(spec.tag);
+        table.tag = Some(spec.tag);
         Some((word, table))
     }
 

@@ -97,9 +97,15 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
     tokio::select! {
         biased;
         () = run.aborted() => Err(StepError::aborted("the run was ended while this step ran")),
+        () = run.bench.keeper_lost() => Err(keeper_lost()),
         ended = body => ended.map_err(|panic| from_panic(&*panic)),
         () = tokio::time::sleep_until(limit) => Err(StepError::errored(format!("the {what} deadline passed while this step ran"))),
     }
+}
+
+fn keeper_lost() -> StepError {
+    StepError::errored("the keeper of the rails has ended: nobody knows what power the boards have")
+        .with_hint("something killed it; another one has made the rails safe")
 }
 
 /// When the step must have ended, and which limit that is.

@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Rail(bool),
     Enable(bool),
     Drive { gpio: u8, high: bool },
+    Plugged(bool),
 }
 
 /// A command with the way to say that it took effect.
@@ -168,6 +169,11 @@ impl Chip {
                     self.reset(ResetCause::PowerOn, printed).await;
                 }
             }
+            Command::Plugged(true) => {
+                // As with a cable: if it does not work, the host finds no port and says so.
+                let _ = self.plug();
+            }
+            Command::Plugged(false) => self.unplug(),
             Command::Drive { gpio: BOOT_PIN, high } => self.boot_pin_high = high,
             Command::Drive { .. } | Command::Rail(_) | Command::Enable(true) => {}
         }
@@ -228,8 +234,7 @@ impl Chip {
             }
         };
         if vanishes {
-            self.uart.unplug();
-            self.port.send_replace(None);
+            self.unplug();
         }
         Box::pin(async move {
             for line in boot.lines {
@@ -272,6 +277,11 @@ impl Chip {
         while let Ok(line) = printed.try_recv() {
             self.print(&line).await;
         }
+    }
+
+    fn unplug(&mut self) {
+        self.uart.unplug();
+        self.port.send_replace(None);
     }
 
     /// The port is there from now on, unless it was.

@@ -35,6 +35,16 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
+    /// A board whose MAC, locally administered, stays the same for its name, so that client ids don't change between
+    /// runs.
+    #[must_use]
+    pub fn named(name: &str, misbehaves: &[Misbehaviour]) -> Self {
+        // FNV-1a, 32 bits.
+        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let [a, b, c, d] = hash.to_be_bytes();
+        Self { mac: [0x02, 0x00, a, b, c, d], misbehaves: misbehaves.to_vec(), on_pin: None }
+    }
+
     pub(crate) fn has(&self, misbehaviour: Misbehaviour) -> bool {
         self.misbehaves.contains(&misbehaviour)
     }
@@ -115,6 +125,11 @@ impl VirtualBoard {
     /// Drives an input of the board from outside.
     pub async fn drive(&self, gpio: u8, high: bool) {
         self.ask(Command::Drive { gpio, high }).await;
+    }
+
+    /// Pulls its cable (`false`) or plugs it in again: the port then has another path. The board runs on.
+    pub async fn set_plugged(&self, plugged: bool) {
+        self.ask(Command::Plugged(plugged)).await;
     }
 
     async fn ask(&self, command: Command) {

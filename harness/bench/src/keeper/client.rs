@@ -11,7 +11,7 @@ use hil_config::Rail;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{Mutex as AsyncMutex, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::lock::{self, Holder};
@@ -77,6 +77,7 @@ pub struct Keeper {
     pending: Pending,
     next_id: AtomicU64,
     reader: Mutex<Option<JoinHandle<()>>>,
+    is_gone: watch::Receiver<bool>,
     folder: PathBuf,
 }
 
@@ -114,12 +115,20 @@ impl Keeper {
         stream.set_nonblocking(true).map_err(failed)?;
         let (read, write) = UnixStream::from_std(stream).map_err(failed)?.into_split();
         let pending: Pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
-        let reader = tokio::spawn(listen(read, Arc::clone(&pending), waiting));
+        let (gone, is_gone) = watch::channel(false);
+        let to_fail = Arc::clone(&pending);
+        let reader = tokio::spawn(async move {
+            listen(read, &to_fail, waiting).await;
+            // Everybody who waits learns that there is nobody to answer.
+            *lock_pending(&to_fail) = None;
+            gone.send_replace(true);
+        });
         Ok(Self {
             write: AsyncMutex::new(Some(write)),
             pending,
             next_id: AtomicU64::new(1),
             reader: Mutex::new(Some(reader)),
+            is_gone,
             folder: lock::folder(),
         })
     }
@@ -205,10 +214,10 @@ impl Keeper {
         self.ask(Ask::Detach { socket }).await.map(drop)
     }
 
-    /// Whether it is there.
-    #[must_use]
-    pub fn is_there(&self) -> bool {
-        lock_pending(&self.pending).is_some()
+    /// Waits until it has ended.
+    pub async fn gone(&self) {
+        // The sender says so before it is dropped; dropped without a word, it is gone as well.
+        let _ = self.is_gone.clone().wait_for(|gone| *gone).await;
     }
 
     /// Closes the connection and waits until the keeper has made everything safe and released its locks. True if it
@@ -230,12 +239,12 @@ fn lock_pending(pending: &Pending) -> MutexGuard<'_, Waiters> {
     pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn listen(read: OwnedReadHalf, pending: Pending, waiting: Waiting) {
+async fn listen(read: OwnedReadHalf, pending: &Pending, waiting: Waiting) {
     let mut lines = BufReader::new(read).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Said::Done { id, result }) => {
-                let answer = lock_pending(&pending).as_mut().and_then(|pending| pending.remove(&id));
+                let answer = lock_pending(pending).as_mut().and_then(|pending| pending.remove(&id));
                 if let Some(answer) = answer {
                     let _ = answer.send(result);
                 }
@@ -244,6 +253,4 @@ async fn listen(read: OwnedReadHalf, pending: Pending, waiting: Waiting) {
             Err(_) => {}
         }
     }
-    // Everybody who waits learns that there is nobody to answer.
-    *lock_pending(&pending) = None;
 }

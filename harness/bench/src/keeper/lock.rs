@@ -32,17 +32,27 @@ impl Holder {
     /// This process, now.
     #[must_use]
     pub fn this_process(what: &str) -> Self {
-        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
-        let uid = || format!("user id {}", rustix::process::getuid().as_raw());
         Self {
             pid: std::process::id(),
-            user: user.unwrap_or_else(|_| uid()),
+            user: user_name(),
             what: what.to_owned(),
             since_ms: u64::try_from(now().as_millis()).unwrap_or(u64::MAX),
             socket: None,
             left_unsafe: None,
         }
     }
+}
+
+/// The name of this process's user, as the system's list of users has it.
+fn user_name() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("user id {uid}"))
 }
 
 impl fmt::Display for Holder {

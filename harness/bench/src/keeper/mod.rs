@@ -5,12 +5,14 @@
 //! its safe state, then the locks are released, then the keeper ends.
 
 mod client;
+mod guard;
 mod lock;
 mod process;
 mod protocol;
 mod server;
 
 pub use client::{Keeper, KeeperError, Waiting};
+pub(crate) use guard::GuardedKeeper;
 pub use lock::{Holder, holder_of};
 pub use process::{ARGUMENT, end_detached, serve_if_asked};
 pub use protocol::Claimed;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gpiocdev::Request;
-use gpiocdev::line::{Bias, Config, EdgeDetection, EdgeKind, Value};
+use gpiocdev::line::{Config, EdgeDetection, EdgeKind, Value};
 use gpiocdev::tokio::AsyncRequest;
 use hil_config::{Pin, PinDirection, PinLine};
 use hil_timeline::{PinCause, What};
@@ -79,11 +79,7 @@ fn config(pin: &Pin) -> Config {
         PinDirection::Sense => {
             config.as_input();
             config.edge_detection = Some(EdgeDetection::BothEdges);
-            config.bias = pin.bias.map(|bias| match bias {
-                hil_config::Bias::PullUp => Bias::PullUp,
-                hil_config::Bias::PullDown => Bias::PullDown,
-                hil_config::Bias::Disabled => Bias::Disabled,
-            });
+            config.bias = pin.bias.map(gpio::bias);
         }
     }
     config.active_low = pin.active_low;

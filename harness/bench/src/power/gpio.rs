@@ -38,6 +38,7 @@ impl GpioRails {
             let mut config = Config::default();
             config.as_output(Value::Inactive);
             config.active_low = line.active_low;
+            config.bias = line.bias.map(gpio::bias);
             builder.with_line(found.offset).from_line_config(&config);
         }
         let request = builder.request().map_err(|error| {

@@ -6,6 +6,7 @@ pub(crate) mod lint;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod steps;
+pub(crate) mod virtual_as_real;
 pub(crate) mod virtual_bench;
 
 use std::error::Error;

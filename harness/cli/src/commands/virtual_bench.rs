@@ -10,14 +10,20 @@ use hil_scenario::{Limits, RunContext};
 use hil_timeline::{Cursor, Epoch, Timeline, What};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Message, say, set_up_failed, warn};
+use super::{Message, say, set_up_failed, virtual_as_real, warn};
 use crate::args::VirtualArgs;
 use crate::exit_code::ExitCode;
 use crate::reporter::{Detail, Reporter};
 use crate::session;
 
 pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
-    let hold = session::on_bench(args.bench.bench.clone(), async |bench| Ok(hold_in(args, bench).await));
+    let hold = session::on_bench(args.bench.bench.clone(), async |bench| {
+        Ok(match (&args.tell, &args.as_real) {
+            (Some(socket), _) => virtual_as_real::tell(socket, &args.command).await,
+            (None, Some(folder)) => virtual_as_real::hold(folder, bench).await,
+            (None, None) => hold_in(args, bench).await,
+        })
+    });
     hold.unwrap_or_else(|code| code)
 }
 

@@ -4,5 +4,6 @@ mod errors;
 mod faulty;
 mod honesty;
 mod interrupt;
+mod real_bench;
 mod support;
 mod virtual_bench;

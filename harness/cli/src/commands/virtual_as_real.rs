@@ -1,0 +1,247 @@
+//! `hil virtual --as-real DIR`: virtual boards for another `hil`, which takes them for real ones.
+//!
+//! The folder holds a link to each board's port, a socket by which power, EN and the strapping pin are switched, and a
+//! bench file that says so. Nothing but commands and ports connects the two programs: the other one flashes, resets,
+//! cuts and listens as on a real bench.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hil_config::{Bench, Firmware, Image, NvsValue};
+use hil_virtual_board::{Options, VirtualBoard};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Mutex;
+
+use super::{Message, say, set_up_failed, warn};
+use crate::exit_code::ExitCode;
+use crate::session;
+
+/// The socket's name in the folder.
+const SOCKET: &str = "control.sock";
+
+/// Brings the boards up, without power, and obeys until Ctrl-C.
+pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
+    let abort = match session::abort_on_signals(None) {
+        Ok(abort) => abort,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let (lab, listener) = match Lab::open(folder, &bench) {
+        Ok(open) => open,
+        Err(error) => {
+            let message = Message(format!("can't make a bench in `{}`: {error}", folder.display()));
+            return set_up_failed(&message, Some("name a folder that can be written to".to_owned()));
+        }
+    };
+    say(format!("bench      {}", lab.folder.join("bench.toml").display()));
+    for name in lab.boards.keys() {
+        say(format!("{name:<10} port {}, no power", lab.link(name).display()));
+    }
+    say("up; Ctrl-C ends it");
+    let lab = Arc::new(lab);
+    let mut aborted = abort;
+    let obey = async {
+        while let Ok((visitor, _)) = listener.accept().await {
+            tokio::spawn(Arc::clone(&lab).serve(visitor));
+        }
+    };
+    tokio::select! {
+        () = obey => warn("error: nobody can connect any more"),
+        _ = aborted.wait_for(|abort| *abort) => {}
+    }
+    lab.take_down();
+    ExitCode::Passed
+}
+
+/// Sends one command to a bench that is up, and prints what it says.
+pub(crate) async fn tell(socket: &Path, words: &[String]) -> ExitCode {
+    match ask(socket, &words.join(" ")).await {
+        Ok(answer) if answer.starts_with("error: ") => {
+            warn(answer);
+            ExitCode::Setup
+        }
+        Ok(answer) => {
+            say(answer);
+            ExitCode::Passed
+        }
+        Err(error) => {
+            let message = Message(format!("can't reach `{}`: {error}", socket.display()));
+            set_up_failed(&message, Some("is `hil virtual --as-real` still up?".to_owned()))
+        }
+    }
+}
+
+async fn ask(socket: &Path, command: &str) -> std::io::Result<String> {
+    let mut stream = UnixStream::connect(socket).await?;
+    stream.write_all(format!("{command}\n").as_bytes()).await?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).await?;
+    Ok(answer.trim_end().to_owned())
+}
+
+/// A virtual board and what is done to it from outside.
+struct Bay {
+    board: VirtualBoard,
+    on: bool,
+}
+
+struct Lab {
+    folder: PathBuf,
+    boards: BTreeMap<String, Mutex<Bay>>,
+}
+
+impl Lab {
+    fn open(folder: &Path, bench: &Bench) -> std::io::Result<(Self, UnixListener)> {
+        std::fs::create_dir_all(folder)?;
+        let folder = folder.canonicalize()?;
+        let mut boards = BTreeMap::new();
+        for board in bench.boards.values().filter(|board| board.kind == hil_config::BoardKind::Virtual) {
+            let virtual_board = VirtualBoard::start(Options::named(board.name.as_str(), &board.misbehaves))?;
+            boards.insert(board.name.to_string(), Mutex::new(Bay { board: virtual_board, on: false }));
+        }
+        let lab = Self { folder, boards };
+        for (name, bay) in &lab.boards {
+            lab.show_port(name, &bay.try_lock().map_err(std::io::Error::other)?.board)?;
+        }
+        let socket = lab.folder.join(SOCKET);
+        // Left over from one that was killed; a living one would be in use by its own folder.
+        let _ = std::fs::remove_file(&socket);
+        let listener = UnixListener::bind(&socket)?;
+        std::fs::write(lab.folder.join("bench.toml"), lab.bench_file(bench))?;
+        Ok((lab, listener))
+    }
+
+    fn link(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("port-{name}"))
+    }
+
+    /// The link leads to the port while it is there.
+    fn show_port(&self, name: &str, board: &VirtualBoard) -> std::io::Result<()> {
+        let link = self.link(name);
+        let _ = std::fs::remove_file(&link);
+        board.port().map_or(Ok(()), |port| symlink(port, link))
+    }
+
+    fn take_down(&self) {
+        for name in self.boards.keys() {
+            let _ = std::fs::remove_file(self.link(name));
+        }
+        let _ = std::fs::remove_file(self.folder.join(SOCKET));
+    }
+
+    async fn serve(self: Arc<Self>, stream: UnixStream) {
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let answer = self.obey(&line).await.unwrap_or_else(|error| format!("error: {error}"));
+            if write.write_all(format!("{answer}\n").as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn obey(&self, line: &str) -> Result<String, Message> {
+        const USAGE: &str = "expected `power BOARD on|off`, `state BOARD`, `hold BOARD`, `run BOARD`, `loader BOARD`, `unplug BOARD` or `plug BOARD`";
+        let words: Vec<_> = line.split_whitespace().collect();
+        let usage = || Message(USAGE.to_owned());
+        let name = *words.get(1).ok_or_else(usage)?;
+        let bay = self.boards.get(name).ok_or_else(|| Message(format!("there is no board `{name}`")))?;
+        let mut bay = bay.lock().await;
+        match words.as_slice() {
+            ["power", _, state @ ("on" | "off")] => {
+                bay.on = *state == "on";
+                bay.board.set_rail(bay.on).await;
+            }
+            ["state", _] => return Ok(if bay.on { "on" } else { "off" }.to_owned()),
+            ["hold", _] => bay.board.set_enable(false).await,
+            ["run", _] => {
+                bay.board.drive_boot_pin(true).await;
+                bay.board.set_enable(true).await;
+            }
+            ["loader", _] => {
+                bay.board.drive_boot_pin(false).await;
+                bay.board.set_enable(true).await;
+            }
+            ["unplug", _] => bay.board.set_plugged(false).await,
+            ["plug", _] => bay.board.set_plugged(true).await,
+            _ => return Err(usage()),
+        }
+        self.show_port(name, &bay.board).map_err(|error| Message(error.to_string()))?;
+        Ok(format!("done: {line}"))
+    }
+
+    /// These boards as another `hil` sees them, and the firmware as it was.
+    fn bench_file(&self, bench: &Bench) -> String {
+        let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hil"));
+        let mut text = String::from("# Virtual boards that pass for real ones; made by `hil virtual --as-real`.\n");
+        for name in self.boards.keys() {
+            let tell = |words: &str| {
+                let socket = self.folder.join(SOCKET);
+                let words = words.split(' ').map(str::to_owned);
+                let command =
+                    [program.display().to_string(), "virtual".into(), "--tell".into(), socket.display().to_string()];
+                list(command.into_iter().chain(words))
+            };
+            let port = quoted(&self.link(name).display().to_string());
+            let (on, off, state) =
+                (tell(&format!("power {name} on")), tell(&format!("power {name} off")), tell(&format!("state {name}")));
+            let (hold, run, loader) =
+                (tell(&format!("hold {name}")), tell(&format!("run {name}")), tell(&format!("loader {name}")));
+            // Writing to a string can't fail.
+            let _ = write!(
+                text,
+                "\n[boards.{name}]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = {{ path = {port} }}\n\
+                 reset = {{ strategy = \"command\", hold = {hold}, run = {run}, loader = {loader} }}\n"
+            );
+            if let Some(firmware) = bench.board(name).and_then(|board| board.firmware.as_ref()) {
+                let _ = writeln!(text, "firmware = \"{firmware}\"");
+            }
+            let _ = write!(
+                text,
+                "\n[[boards.{name}.rails]]\ndriver = \"command\"\non = {on}\noff = {off}\nstate = {state}\n"
+            );
+        }
+        bench.firmware.values().for_each(|firmware| describe(&mut text, firmware));
+        text
+    }
+}
+
+fn describe(text: &mut String, firmware: &Firmware) {
+    let image = match &firmware.image {
+        Image::Builtin(name) => quoted(&format!("builtin:{name}")),
+        Image::Parts(parts) => {
+            let part = |(address, path): &(u32, PathBuf)| {
+                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
+                format!("{address:#x} = {}", quoted(&path.display().to_string()))
+            };
+            format!("{{ {} }}", parts.iter().map(part).collect::<Vec<_>>().join(", "))
+        }
+    };
+    let _ = write!(text, "\n[firmware.{}]\nimage = {image}\n", firmware.name);
+    if let Some(ready) = &firmware.ready {
+        let _ = writeln!(text, "ready = {}", quoted(ready.as_str()));
+    }
+    let setting = |((namespace, key), value): (&(String, String), &NvsValue)| {
+        let value = match value {
+            NvsValue::Text(text) => quoted(text),
+            NvsValue::Integer(number) => number.to_string(),
+        };
+        format!("{} = {value}", quoted(&format!("{namespace}.{key}")))
+    };
+    if !firmware.nvs.is_empty() {
+        let nvs: Vec<_> = firmware.nvs.iter().map(setting).collect();
+        let _ = writeln!(text, "nvs = {{ {} }}", nvs.join(", "));
+    }
+}
+
+fn list(words: impl Iterator<Item = String>) -> String {
+    format!("[{}]", words.map(|word| quoted(&word)).collect::<Vec<_>>().join(", "))
+}
+
+/// A JSON string is a TOML one.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

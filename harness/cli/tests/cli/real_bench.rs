@@ -1,0 +1,273 @@
+//! Boards that `hil` takes for real ones: virtual ones in another program, reached by ports and commands alone.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::support::{Outcome, Project, assert_snapshot, workspace};
+
+/// The other program.
+struct Lab {
+    project: Project,
+    boards: Child,
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // It has no rail to leave on.
+        let _ = self.boards.kill();
+        let _ = self.boards.wait();
+    }
+}
+
+const SLOW: &str = r#"
+[boards.lamp]
+kind = "virtual"
+misbehaves = ["real-wire-speed"]
+firmware = "lamp"
+[boards.lamp-2]
+kind = "virtual"
+firmware = "lamp"
+[firmware.lamp]
+image = "builtin:lamp"
+nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}" }
+ready = "mqtt: starting"
+"#;
+
+const WAITS: &str = r#"Feature: f
+  Scenario: waits
+    Given the board "lamp" runs the firmware "lamp"
+    And "lamp" is connected
+    When the power of "lamp" is cut for 1 s
+    Then "lamp" does not reboot for 60 s
+"#;
+
+const SHORT: &str = r#"Feature: f
+  Scenario: short on lamp
+    Given the board "lamp" runs the firmware "lamp"
+    Then "lamp" connects within 5 s
+"#;
+
+impl Lab {
+    /// Virtual boards of the built-in bench, or of a bench file's text.
+    fn open(bench: Option<&str>) -> Self {
+        let project = Project::new();
+        let mut arguments = vec!["virtual", "--as-real", "lab"];
+        if let Some(text) = bench {
+            project.file("source.toml", text);
+            arguments.extend(["--bench", "source.toml"]);
+        }
+        project.file("features/waits.feature", WAITS);
+        project.file("features/short.feature", SHORT);
+        project.file(
+            "features/short-2.feature",
+            &SHORT
+                .replace("lamp\"", "lamp-2\"")
+                .replace("\"lamp-2\"\n    Then", "\"lamp\"\n    Then")
+                .replace("on lamp", "on lamp-2"),
+        );
+        let mut boards = project.command(&arguments).stdout(Stdio::piped()).spawn().expect("hil starts");
+        let stdout = boards.stdout.as_mut().expect("piped");
+        let up = BufReader::new(stdout).lines().map_while(Result::ok).any(|line| line.starts_with("up;"));
+        assert!(up, "the boards are not up");
+        Self { project, boards }
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = self.project.command(arguments);
+        command.env("HIL_BENCH", "lab/bench.toml").env("HIL_LOCKS", self.project.path("locks"));
+        command
+    }
+
+    fn hil(&self, arguments: &[&str]) -> Outcome {
+        self.command(arguments).output().expect("hil runs").into()
+    }
+
+    /// Starts `hil` in a process group of its own.
+    fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().expect("hil")
+    }
+
+    fn tell(&self, words: &[&str]) -> String {
+        let told = self.hil(&[&["virtual", "--tell", "lab/control.sock"], words].concat());
+        assert_eq!(told.code, 0, "{told:?}");
+        told.stdout.trim().to_owned()
+    }
+
+    /// Waits until nobody holds a lock; the kernel tells.
+    fn wait_for_locks(&self) {
+        for entry in std::fs::read_dir(self.project.path("locks")).expect("locks").flatten() {
+            let file = std::fs::File::open(entry.path()).expect("lock");
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("free");
+        }
+    }
+
+    /// Process ids of the keepers of this lab.
+    fn keepers(&self) -> Vec<i32> {
+        let locks = format!("HIL_LOCKS={}", self.project.path("locks").display());
+        let is_ours = |pid: &i32| {
+            let read = |what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+            let has = |bytes: &[u8], text: &str| bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes());
+            has(&read("cmdline"), "--be-the-keeper-now") && has(&read("environ"), &locks)
+        };
+        let processes = std::fs::read_dir("/proc").expect("proc").flatten();
+        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours).collect()
+    }
+}
+
+fn wait_for(child: &mut Child, text: &str) {
+    let stdout = child.stdout.as_mut().expect("piped");
+    let found = BufReader::new(stdout).lines().any(|line| line.is_ok_and(|line| line.contains(text)));
+    assert!(found, "`{text}` was not printed");
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+/// Without pins, which only lines of this machine have.
+#[test]
+fn features_pass_on_boards_in_another_program() {
+    let lab = Lab::open(None);
+    for entry in std::fs::read_dir(workspace().join("features/lamp")).expect("features").flatten() {
+        let text = std::fs::read_to_string(entry.path()).expect("feature");
+        lab.project.file(&format!("features/{}", entry.file_name().to_string_lossy()), &text);
+    }
+    let name = "will|network|connects with|restart|one reboot|written twice|corrupt|QoS 1";
+    let run = lab.hil(&["run", "features", "--name", name]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.verdicts().len(), 8, "{}", run.stdout);
+    assert_eq!(lab.tell(&["state", "lamp"]), "off");
+    assert!(!run.stdout.contains("simulated"), "nobody told it that they are virtual");
+    lab.wait_for_locks();
+    assert_eq!(lab.keepers(), [0; 0]);
+}
+
+#[test]
+fn whoever_comes_second_waits_names_the_first_and_then_runs() {
+    let lab = Lab::open(None);
+    let mut first = lab.start(&["run", "features/waits.feature", "-vv"]);
+    wait_for(&mut first, "lamp <- CONNACK");
+    let refused = lab.hil(&["run", "features/short.feature", "--no-wait"]);
+    let text = refused.stable().replace(&format!("pid {}", first.id()), "pid PID");
+    assert_snapshot("real-no-wait", &normal(&text));
+
+    // On another board it does not wait.
+    let other = lab.hil(&["run", "features/short-2.feature", "--no-wait"]);
+    assert_eq!(other.code, 0, "{}{}", other.stdout, other.stderr);
+    assert!(first.try_wait().expect("state").is_none(), "the first one still runs");
+
+    let mut second = lab.start(&["run", "features/short.feature"]);
+    let mut said = BufReader::new(second.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let waiting = said.next().expect("a line");
+    assert!(waiting.starts_with("waiting for board `lamp`: in use by `hil run` of "), "{waiting}");
+    kill_process(pid(&first), Signal::INT).expect("Ctrl-C");
+    assert_eq!(first.wait().expect("ends").code(), Some(130));
+    assert_eq!(second.wait().expect("ends").code(), Some(0));
+    lab.wait_for_locks();
+    assert_eq!(lab.tell(&["state", "lamp"]), "off");
+}
+
+fn normal(text: &str) -> String {
+    let mut normal = String::new();
+    for line in text.lines() {
+        let cut = line.find(" of ").filter(|_| line.contains("(pid PID)")).map(|at| &line[..at]);
+        normal.push_str(cut.unwrap_or(line));
+        normal.push('\n');
+    }
+    normal
+}
+
+#[test]
+fn a_cable_pulled_and_plugged_in_elsewhere_is_survived() {
+    let lab = Lab::open(None);
+    lab.project.file(
+        "features/one.feature",
+        r#"Feature: f
+  Scenario: cable
+    Given the board "lamp" runs the firmware "lamp"
+    And "lamp" has subscribed to "sooko/lampu"
+    When I publish "on" to "sooko/lampu" with QoS 1
+    Then "lamp" publishes "saya hidup" to "loger" within 2 s
+    And "lamp" does not publish to "loger" for 3 s
+    When the board "lamp" is reset
+    Then the console of "lamp" shows "mqtt: starting" within 5 s
+"#,
+    );
+    let mut run = lab.start(&["run", "features/one.feature", "-vv", "--out", "out"]);
+    wait_for(&mut run, "saya hidup");
+    let before = std::fs::read_link(lab.project.path("lab/port-lamp")).expect("link");
+    lab.tell(&["unplug", "lamp"]);
+    // Somebody else gets the number that it had.
+    let taken = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).expect("pty");
+    lab.tell(&["plug", "lamp"]);
+    let after = std::fs::read_link(lab.project.path("lab/port-lamp")).expect("link");
+    assert_ne!(before, after, "another path");
+    let ended = run.wait_with_output().expect("ends");
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stdout));
+    drop(taken);
+    let log = lab.project.read("out/console-lamp.log");
+    assert!(log.contains("(console lost)") && log.contains("(console back; nothing is known of"), "{log}");
+}
+
+/// What is killed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Victim {
+    Hil,
+    Group,
+    Keeper,
+}
+
+/// Kills at a moment after a line was printed, and looks at what is left behind.
+fn kill_after(lab: &Lab, victim: Victim, line: &str, delay: Duration) {
+    let mut run = lab.start(&["run", "features/waits.feature", "-vv"]);
+    wait_for(&mut run, line);
+    // A random moment is what is wanted here.
+    std::thread::sleep(delay);
+    let killed = Instant::now();
+    match victim {
+        Victim::Hil => kill_process(pid(&run), Signal::KILL).expect("kill"),
+        Victim::Group => kill_process_group(pid(&run), Signal::KILL).expect("kill"),
+        Victim::Keeper => {
+            for keeper in lab.keepers() {
+                kill_process(Pid::from_raw(keeper).expect("pid"), Signal::KILL).expect("kill");
+            }
+        }
+    }
+    if victim == Victim::Keeper {
+        // What it reads must not fill up.
+        let ended = run.wait_with_output().expect("ends");
+        assert_eq!(ended.status.code(), Some(102), "the bench's fault: {}", String::from_utf8_lossy(&ended.stdout));
+    } else {
+        run.wait().expect("ends");
+    }
+    lab.wait_for_locks();
+    let took = killed.elapsed();
+    assert_eq!(lab.tell(&["state", "lamp"]), "off", "{victim:?} killed {delay:?} after `{line}`");
+    assert!(took < Duration::from_secs(1), "{victim:?} killed {delay:?} after `{line}`: safe after {took:?}");
+    assert_eq!(lab.keepers(), [0; 0], "no process is left");
+}
+
+/// `HIL_KILLS` kills of each kind, 1 where it is not set; `ci/soak/kill` asks for 20.
+#[test]
+fn whatever_is_killed_whenever_the_rails_are_safe_and_the_locks_free() {
+    let kills: u32 = std::env::var("HIL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let lab = Lab::open(Some(SLOW));
+    let mut random =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |now| now.subsec_nanos());
+    for round in 0..kills {
+        // During a flash, a wait and a power cut.
+        for line in ["lamp writing", "lamp <- CONNACK", "lamp power off"] {
+            for victim in [Victim::Hil, Victim::Group, Victim::Keeper] {
+                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let delay = Duration::from_millis(u64::from(random >> 16) % 800);
+                kill_after(&lab, victim, line, delay);
+            }
+        }
+        let next = lab.hil(&["run", "features/short.feature"]);
+        assert_eq!(next.code, 0, "the run after round {round}: {}{}", next.stdout, next.stderr);
+    }
+}
