@@ -278,6 +278,31 @@ impl Board {
         }
     }
 
+    /// Switches its rails and nothing else: nobody listens to it, and its port may be absent.
+    ///
+    /// # Errors
+    /// When the driver fails, there are no rails, or the supply is still there after a cut.
+    pub async fn switch_rails(&mut self, on: bool) -> Result<(), BenchError> {
+        if !on {
+            // Whatever it is now, it shall be off.
+            self.powered = true;
+            return self.power_off().await;
+        }
+        let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
+        self.powered = true;
+        self.record_power(true);
+        power.switch(true).await.map_err(|error| BenchError::power(self.name(), error))
+    }
+
+    /// Whether it has supply, where something measures it.
+    ///
+    /// # Errors
+    /// When measuring fails or there are no rails.
+    pub async fn measure_power(&self) -> Result<Option<bool>, BenchError> {
+        let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
+        power.measure().await.map_err(|error| BenchError::power(self.name(), error))
+    }
+
     /// Lets go of its pins and leaves its rails as they shall be when nobody uses the board.
     pub async fn make_safe(&mut self) {
         self.release_pins().await;

@@ -46,6 +46,10 @@ enum Command {
     Run(RunArgs),
     /// Flash a board and boot it
     Flash(FlashArgs),
+    /// Switch the power of a board
+    Power(PowerArgs),
+    /// Reset a board
+    Reset(ResetArgs),
     /// Bring the virtual bench up and hold it until Ctrl-C
     Virtual(VirtualArgs),
     /// Print every step with an example
@@ -54,6 +58,8 @@ enum Command {
     Lint(SelectArgs),
     /// Write the reports of a run folder anew
     Report(ReportArgs),
+    /// Print a JSON schema of the bench file, for editors
+    Schema,
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -179,6 +185,72 @@ pub(crate) struct FlashArgs {
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
+Examples:
+  hil power lamp cycle            off, a pause of its off-time, on until Ctrl-C
+  hil power lamp on --detach      on until `hil power lamp off`
+
+Whatever ends this command, the rails are left in their safe state, unless it is detached.")]
+pub(crate) struct PowerArgs {
+    /// Board, as the bench file calls it
+    pub(crate) board: String,
+
+    /// What to do
+    #[arg(value_enum)]
+    pub(crate) state: PowerState,
+
+    /// Leave it on, and end
+    #[arg(long)]
+    pub(crate) detach: bool,
+
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// What to do with a board's power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PowerState {
+    /// Switch it on and hold it until Ctrl-C
+    On,
+    /// Switch it off
+    Off,
+    /// Off, a pause, on until Ctrl-C
+    Cycle,
+}
+
+impl PowerState {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Cycle => "cycle",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  hil reset lamp")]
+pub(crate) struct ResetArgs {
+    /// Board, as the bench file calls it
+    pub(crate) board: String,
+
+    /// Into its ROM loader rather than its app
+    #[arg(long)]
+    pub(crate) loader: bool,
+
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
 Example:
   hil virtual --loader lamp
   esptool --port /dev/pts/N --before no-reset --after no-reset flash-id
@@ -250,6 +322,9 @@ pub fn main() -> std::process::ExitCode {
     let code = match cli.command {
         Command::Run(args) => commands::run::run(args),
         Command::Flash(args) => commands::flash::flash(&args),
+        Command::Power(args) => commands::power::power(&args),
+        Command::Reset(args) => commands::reset::reset(&args),
+        Command::Schema => commands::schema::print(),
         Command::Virtual(args) => commands::virtual_bench::hold(&args),
         Command::Steps(args) => commands::steps::print(&args),
         Command::Lint(args) => commands::lint::lint(&args),

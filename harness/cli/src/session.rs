@@ -84,6 +84,9 @@ pub(crate) fn claim(boards: Option<BTreeSet<String>>, what: &str, wait: &WaitArg
     let waiting = |board: &str, holder: Option<&Holder>| {
         let by = holder.map(|holder| format!(" by {holder}")).unwrap_or_default();
         warn(format!("waiting for board `{board}`: in use{by}"));
+        if holder.is_some_and(|holder| holder.socket.is_some()) {
+            warn(format!("`hil power {board} off` ends it"));
+        }
     };
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let ask_person = at_terminal.then(|| Arc::new(ask_person) as AskPerson);

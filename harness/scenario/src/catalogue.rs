@@ -64,6 +64,14 @@ pub const STEPS: &[StepDoc] = &[
         r#"When the network of "lamp" goes silent"#,
         "Nothing gets through any more, not even FIN; bytes are held and delivered in order when it recovers.",
     ),
+    doc(
+        r#"When I press the button "button" of "lamp" for 200 ms"#,
+        "Drives a pin of the bench's to on, waits, and drives it to off. Deadlines count from when it went on.",
+    ),
+    doc(
+        r#"When the pin "button" of "lamp" is driven on"#,
+        "Drives a pin of the bench's; it is released when the scenario ends.",
+    ),
     doc(r#"When the network of "lamp" goes silent for 3 s"#, "Goes silent, waits, and recovers."),
     doc(r#"When the network of "lamp" recovers"#, "Silence and delay end."),
     doc(r#"When the network of "lamp" is delayed by 200 ms"#, "Bytes of both directions arrive that much later."),
@@ -118,6 +126,10 @@ pub const STEPS: &[StepDoc] = &[
     doc(
         r#"Then the pin "led" of "lamp" is on within 1 s"#,
         "The pin is or becomes on. Steps about a pin see its changes in order, each change once.",
+    ),
+    doc(
+        r#"Then the pin "led" of "lamp" pulses 3 times within 5 s"#,
+        "It goes on and off again so many times, no more and no fewer, counted from the mark to the end of the time.",
     ),
     doc(r#"Then the pin "led" of "lamp" stays off for 1 s"#, "The pin does not change, counted from the mark."),
     doc(

@@ -15,7 +15,9 @@ mod loader;
 mod nvs;
 mod pty;
 mod radio;
+mod reset_circuit;
 mod uart;
 mod virtual_board;
 
+pub use reset_circuit::{Change, ResetCircuit};
 pub use virtual_board::{Options, VirtualBoard};

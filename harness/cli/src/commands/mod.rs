@@ -3,8 +3,11 @@
 pub(crate) mod completions;
 pub(crate) mod flash;
 pub(crate) mod lint;
+pub(crate) mod power;
 pub(crate) mod report;
+pub(crate) mod reset;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod steps;
 pub(crate) mod virtual_as_real;
 pub(crate) mod virtual_bench;
@@ -37,6 +40,14 @@ pub(crate) fn set_up_failed(error: &dyn Error, hint: Option<String>) -> ExitCode
         warn(format!("{} {hint}", console::style("hint:").cyan().for_stderr()));
     }
     ExitCode::Setup
+}
+
+/// Tells that the bench has no such board, and which ones it has.
+pub(crate) fn no_such_board(bench: &hil_config::Bench, name: &str) -> ExitCode {
+    let known: Vec<_> = bench.boards.keys().map(|board| format!("`{board}`")).collect();
+    let hint =
+        if known.is_empty() { "this bench has no board".to_owned() } else { format!("there are {}", known.join(", ")) };
+    set_up_failed(&Message(format!("there is no board `{name}` on this bench")), Some(hint))
 }
 
 /// An error that is only a text.

@@ -4,6 +4,7 @@ mod errors;
 mod faulty;
 mod honesty;
 mod interrupt;
+mod pins;
 mod real_bench;
 mod support;
 mod virtual_bench;

@@ -1,6 +1,7 @@
-//! Pins that the bench senses.
+//! Pins that the bench senses and drives.
 
-use cucumber::then;
+use cucumber::{then, when};
+use hil_config::PinDirection;
 use hil_timeline::{RunEvent, Stamp, What};
 
 use super::seconds;
@@ -51,8 +52,86 @@ async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, 
     }
 }
 
+#[then(expr = "the pin {string} of {string} pulses {int} time(s) within {span}")]
+async fn pulses(
+    world: &mut HilWorld,
+    pin: String,
+    board: String,
+    wanted: usize,
+    within: Span,
+) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    check_pin(stage, &board, &pin)?;
+    let mark = stage.mark();
+    stage.wait_until(mark.at + within.0).await;
+    let until = mark.at + within.0;
+    let levels: Vec<_> = stage
+        .events_since_mark()
+        .iter()
+        .filter(|event| event.at <= until)
+        .filter_map(|event| Some((event.at, level(event, &board, &pin)?)))
+        .collect();
+    let counted = count_pulses(stage.pin_level_before(&board, &pin, mark.cursor.0), levels.iter().map(|(_, on)| *on));
+    if counted == wanted {
+        return Ok(());
+    }
+    let message =
+        format!("the pin `{pin}` of `{board}` pulsed {counted} times within {}, not {wanted}", seconds(within.0));
+    let change = |(at, on): &(Stamp, bool)| format!("{} at {:+.2} s", word(*on), at.seconds_from(mark.at));
+    let changes: Vec<_> = levels.iter().take(20).map(change).collect();
+    let changes = if changes.is_empty() { "it did not change".to_owned() } else { changes.join(", ") };
+    Err(StepError::failed(message).with_details(std::iter::once(changes).chain(last_words(stage, &board))))
+}
+
+/// A pulse is over when the pin is off again.
+fn count_pulses(mut on: bool, levels: impl Iterator<Item = bool>) -> usize {
+    let mut pulses = 0;
+    let mut rose = false;
+    for level in levels {
+        if level && !on {
+            rose = true;
+        } else if !level && on && rose {
+            pulses += 1;
+            rose = false;
+        }
+        on = level;
+    }
+    pulses
+}
+
+#[when(expr = "I press the button {string} of {string} for {span}")]
+async fn i_press(world: &mut HilWorld, pin: String, board: String, held: Span) -> Result<(), StepError> {
+    drive(world, &pin, &board, true).await?;
+    tokio::time::sleep(held.0).await;
+    world.stage()?.board(&board)?.drive_pin(&pin, false).await.map_err(StepError::from)
+}
+
+#[when(expr = "the pin {string} of {string} is driven {onoff}")]
+async fn is_driven(world: &mut HilWorld, pin: String, board: String, wanted: OnOff) -> Result<(), StepError> {
+    drive(world, &pin, &board, wanted.is_on()).await
+}
+
+/// Drives a pin; deadlines count from here.
+async fn drive(world: &mut HilWorld, pin: &str, board: &str, on: bool) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    has_pin(stage, board, pin)?;
+    let is_driven = stage.board(board)?.pin(pin).is_some_and(|pin| pin.direction == PinDirection::Drive);
+    if !is_driven {
+        let hint = format!("add `direction = \"drive\"` to `boards.{board}.pins.{pin}` if the bench may drive it");
+        return Err(StepError::errored(format!("the bench senses the pin `{pin}` of `{board}`")).with_hint(hint));
+    }
+    let begin = stage.recorder().timeline().end();
+    stage.board(board)?.drive_pin(pin, on).await?;
+    stage.mark_from(begin);
+    Ok(())
+}
+
 fn check_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
     stage.check_started(board)?;
+    has_pin(stage, board, pin)
+}
+
+fn has_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
     let on_board = stage.board(board)?;
     if on_board.pin(pin).is_some() {
         return Ok(());
@@ -70,4 +149,17 @@ fn level(event: &RunEvent, board: &str, pin: &str) -> Option<bool> {
 
 fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count_pulses;
+
+    #[test]
+    fn a_pulse_rises_and_falls_and_what_was_on_before_is_none() {
+        assert_eq!(count_pulses(false, [true, false, true, false].into_iter()), 2);
+        assert_eq!(count_pulses(true, [false, true, false, true].into_iter()), 1, "the last one is not over");
+        assert_eq!(count_pulses(false, [true, true, false, false].into_iter()), 1);
+        assert_eq!(count_pulses(false, std::iter::empty()), 0);
+    }
 }
