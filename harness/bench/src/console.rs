@@ -387,4 +387,70 @@ mod tests {
         assert!(garbage.is_too_much(&[0xf3, 0x8e, 0x00, 0x41].repeat(64)));
         assert!(!garbage.is_too_much(&[0xf3, 0x8e, 0x00, 0x41].repeat(64)));
     }
+
+    struct Fixed(std::path::PathBuf);
+
+    impl PortFinder for Fixed {
+        fn find(&self) -> Result<std::path::PathBuf, crate::ports::PortProblem> {
+            Ok(self.0.clone())
+        }
+
+        fn watch(&self) -> std::io::Result<Box<dyn crate::ports::PortWatch>> {
+            Err(std::io::Error::other("it never comes back"))
+        }
+    }
+
+    fn resident_kb() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").expect("status");
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("VmRSS");
+        line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("number")
+    }
+
+    /// What a UART at 3 Mbaud says in 60 s: 3,000,000 baud are 300,000 bytes a second. Written as fast as it is read.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn sixty_seconds_at_3_mbaud_are_captured_without_a_loss_and_do_not_fill_the_memory() {
+        const BYTES: usize = 18_000_000;
+        let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).expect("pty");
+        rustix::pty::unlockpt(&master).expect("unlock");
+        let name = rustix::pty::ptsname(&master, Vec::new()).expect("name");
+        let path = std::path::PathBuf::from(name.to_string_lossy().into_owned());
+        let folder = tempfile::tempdir().expect("folder");
+        let epoch = hil_timeline::Epoch::start();
+        let timeline = hil_timeline::Timeline::in_file(epoch, &folder.path().join("events.jsonl")).expect("new file");
+        let scope = Scope::new("lamp", &timeline);
+        let detector = SharedDetector::default();
+        let source = Source { finder: Arc::new(Fixed(path)), baud: 3_000_000, boot_baud: None, scope, detector };
+        let capture = Capture::start(source).expect("capture");
+        let mut follower = timeline.follow(timeline.end());
+        let before = resident_kb();
+        let writer = std::thread::spawn(move || {
+            let (mut sent, mut number) = (0, 0_u64);
+            while sent < BYTES {
+                let line = format!("{number:08} I (12345) sensor: Suhu: 28.5 C, kelembaban: 61 %\n");
+                let mut rest = line.as_bytes();
+                while !rest.is_empty() {
+                    let written = rustix::io::write(&master, rest).expect("write");
+                    rest = &rest[written..];
+                }
+                sent += line.len();
+                number += 1;
+            }
+            (master, number)
+        });
+        let mut next = 0;
+        while next < (BYTES / 60) as u64 {
+            let event = tokio::time::timeout(Duration::from_secs(60), follower.next()).await.expect("in time");
+            if let What::Console { line, .. } = &event.what {
+                let number: u64 = line[..8].parse().expect("whole line");
+                assert_eq!(number, next, "in order, none lost");
+                next += 1;
+            }
+        }
+        let (master, written) = writer.join().expect("writer");
+        assert!(written >= next);
+        let grown = resident_kb().saturating_sub(before) / 1024;
+        assert!(grown < 100, "grown by {grown} MB");
+        capture.stop().await;
+        drop(master);
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hil_config::{Board, BoardKind, RailDriver, Reset};
 
 use crate::error::BenchError;
-use crate::keeper::Keeper;
+use crate::keeper::{Keeper, KeeperError};
 use crate::pins::{GpioPins, PinDriver};
 use crate::ports::{IdentityFinder, PortFinder, attached};
 use crate::power::{AskPerson, KeptPower, Manual, PowerDriver};
@@ -64,7 +64,10 @@ async fn open_power(config: &Board, shared: &Shared) -> Result<Option<Arc<dyn Po
         return Ok(Some(Arc::new(Manual::new(name, shared.ask_person.clone()))));
     }
     let Some(keeper) = &shared.keeper else { return Ok(None) };
-    keeper.open(name, &config.rails).await?;
+    keeper.open(name, &config.rails).await.map_err(|error| match error {
+        KeeperError::Power(error) => BenchError::power(name, error),
+        other => other.into(),
+    })?;
     let rail = config.rails.iter().map(|rail| rail.driver.to_string()).collect::<Vec<_>>().join(" + ");
     Ok(Some(Arc::new(KeptPower::new(Arc::clone(keeper), name, rail))))
 }

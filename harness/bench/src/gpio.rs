@@ -73,6 +73,23 @@ pub(crate) fn bias(bias: hil_config::Bias) -> gpiocdev::line::Bias {
     }
 }
 
+/// Looks whether a line can be had, without taking it.
+///
+/// # Errors
+/// Says why not, and what may help.
+pub fn check_line(line: &Line) -> Result<(), (String, String)> {
+    let told = |error: GpioError| (error.to_string(), error.hint().to_owned());
+    let found = find(line).map_err(told)?;
+    let info = open(&found.chip)
+        .and_then(|chip| chip.line_info(found.offset).map_err(|error| explain(&error, &line.to_string())));
+    let info = info.map_err(told)?;
+    if !info.used {
+        return Ok(());
+    }
+    let consumer = Some(info.consumer).filter(|by| !by.is_empty());
+    Err(told(GpioError::Busy { line: line.to_string(), consumer }))
+}
+
 /// Finds a line by name, or by chip and offset.
 pub(crate) fn find(line: &Line) -> Result<Found, GpioError> {
     match line {

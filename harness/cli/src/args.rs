@@ -46,6 +46,12 @@ enum Command {
     Run(RunArgs),
     /// Flash a board and boot it
     Flash(FlashArgs),
+    /// Show the boards of the bench, and what is attached
+    Boards(BoardsArgs),
+    /// Look whether the bench is in order
+    Doctor(DoctorArgs),
+    /// Watch a board's console, and talk to it
+    Monitor(MonitorArgs),
     /// Switch the power of a board
     Power(PowerArgs),
     /// Reset a board
@@ -181,6 +187,86 @@ pub(crate) struct FlashArgs {
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil boards                                      the boards of the bench file, and how their ports stand
+  hil boards discover --probe                     every serial port, with chip and MAC
+  hil boards discover --probe --write bench.toml  a first bench file")]
+pub(crate) struct BoardsArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<BoardsCommand>,
+
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BoardsCommand {
+    /// List every serial port that is attached
+    Discover(DiscoverArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DiscoverArgs {
+    /// Ask each chip for its type and MAC; this resets it
+    #[arg(long)]
+    pub(crate) probe: bool,
+
+    /// Write a first bench file; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil doctor --bench bench.toml
+  hil doctor --power lamp         switch the board on and off, and look whether it obeys
+
+Ends with 0 when all is in order, with 96 when something is missing.")]
+pub(crate) struct DoctorArgs {
+    /// Switch this board on and off, listen to it, and ask whether its relay is right
+    #[arg(long, value_name = "BOARD")]
+    pub(crate) power: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil monitor lamp
+  hil monitor lamp --elf target/app.elf    addresses of a panic become functions and lines
+  hil monitor lamp --format json | jq -r .line
+
+Keys: Ctrl-] ends it. Ctrl-T and then: r resets the board, l resets it into its loader, p switches its power, h shows the
+keys, Ctrl-T or Ctrl-] sends that key. Everything else is sent to the board, Ctrl-C too. Without a terminal, its standard
+input is sent line by line, and Ctrl-C ends it.")]
+pub(crate) struct MonitorArgs {
+    /// Board, as the bench file calls it
+    pub(crate) board: String,
+
+    /// ELF file of its firmware [default: that of the board's firmware, if it is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) elf: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -322,6 +408,9 @@ pub fn main() -> std::process::ExitCode {
     let code = match cli.command {
         Command::Run(args) => commands::run::run(args),
         Command::Flash(args) => commands::flash::flash(&args),
+        Command::Boards(args) => commands::boards::boards(&args),
+        Command::Doctor(args) => commands::doctor::doctor(&args),
+        Command::Monitor(args) => commands::monitor::monitor(&args),
         Command::Power(args) => commands::power::power(&args),
         Command::Reset(args) => commands::reset::reset(&args),
         Command::Schema => commands::schema::print(),

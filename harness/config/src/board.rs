@@ -101,6 +101,10 @@ pub enum Misbehaviour {
     NeverPowersOff,
     /// Its port vanishes when the app starts.
     PortVanishes,
+    /// Its flash encryption is on.
+    FlashEncrypted,
+    /// It is in secure download mode.
+    SecureDownload,
     /// Not a fault: bytes take as long as on a real wire of that baud rate.
     RealWireSpeed,
 }
@@ -114,6 +118,8 @@ impl Misbehaviour {
         ("brown-out", Self::BrownOut),
         ("never-powers-off", Self::NeverPowersOff),
         ("port-vanishes", Self::PortVanishes),
+        ("flash-encrypted", Self::FlashEncrypted),
+        ("secure-download", Self::SecureDownload),
         ("real-wire-speed", Self::RealWireSpeed),
     ];
 }

@@ -1,23 +1,36 @@
 //! `events.jsonl`: one event a line, appended as they happen.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::{RunEvent, SCHEMA, What};
+
+/// So many events are read back at once.
+const CHUNK: u64 = 512;
 
 /// Appends events to a file, one `write` each.
 #[derive(Debug)]
 pub(crate) struct EventLog {
+    path: PathBuf,
     file: File,
     line: Vec<u8>,
+    written: u64,
+    events: u64,
+    /// Where every [`CHUNK`]th event begins.
+    index: Vec<u64>,
     /// The first write that failed; later ones are not tried.
     failed: Option<String>,
 }
 
 impl EventLog {
     pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { file: File::create_new(path)?, line: Vec::new(), failed: None })
+        let file = File::create_new(path)?;
+        // `hil` may change its folder.
+        let path = path.canonicalize()?;
+        Ok(Self { path, file, line: Vec::new(), written: 0, events: 0, index: Vec::new(), failed: None })
     }
 
     pub(crate) fn append(&mut self, event: &RunEvent) {
@@ -30,6 +43,28 @@ impl EventLog {
             .map(|()| self.line.push(b'\n'))
             .and_then(|()| self.file.write_all(&self.line));
         self.failed = written.err().map(|error| error.to_string());
+        if self.events.is_multiple_of(CHUNK) {
+            self.index.push(self.written);
+        }
+        self.events += 1;
+        self.written += self.line.len() as u64;
+    }
+
+    /// Events from a number on: as many as lie together.
+    pub(crate) fn read_from(&self, seq: u64) -> std::io::Result<VecDeque<Arc<RunEvent>>> {
+        let chunk = usize::try_from(seq / CHUNK).unwrap_or(usize::MAX);
+        let Some(start) = self.index.get(chunk) else { return Ok(VecDeque::new()) };
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(*start))?;
+        let lines = BufReader::new(file).lines().take(usize::try_from(CHUNK).unwrap_or(usize::MAX));
+        let mut events = VecDeque::new();
+        for line in lines {
+            let event: RunEvent = serde_json::from_str(&line?)?;
+            if event.seq >= seq {
+                events.push_back(Arc::new(event));
+            }
+        }
+        Ok(events)
     }
 
     pub(crate) fn failure(&self) -> Option<&str> {

@@ -9,6 +9,7 @@ mod event;
 mod event_log;
 mod packet;
 mod payload;
+mod store;
 mod timeline;
 
 pub use clock::{Epoch, Stamp};

@@ -1,12 +1,13 @@
 //! The ordered record and waiting on it.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::event_log::EventLog;
+use crate::store::{Place, Store};
 use crate::{Epoch, RunEvent, ScenarioId, Stamp, What};
 
 /// A place in the timeline: only records from here on match.
@@ -54,22 +55,16 @@ pub struct Timeline {
 #[derive(Debug)]
 struct Inner {
     epoch: Epoch,
-    record: Mutex<Record>,
+    record: Mutex<Store>,
     /// How many events there are; a change wakes whoever waits.
     length: watch::Sender<u64>,
-}
-
-#[derive(Debug)]
-struct Record {
-    events: Vec<Arc<RunEvent>>,
-    log: Option<EventLog>,
 }
 
 impl Timeline {
     /// A timeline that is kept in memory only.
     #[must_use]
     pub fn in_memory(epoch: Epoch) -> Self {
-        let record = Mutex::new(Record { events: Vec::new(), log: None });
+        let record = Mutex::new(Store::new());
         Self { inner: Arc::new(Inner { epoch, record, length: watch::Sender::new(0) }) }
     }
 
@@ -88,11 +83,12 @@ impl Timeline {
     /// # Errors
     /// When the file exists or can't be made.
     pub fn write_to(&self, path: &Path) -> std::io::Result<()> {
-        let mut log = EventLog::create(path)?;
-        let mut record = self.lock();
-        record.events.iter().for_each(|event| log.append(event));
-        record.log = Some(log);
-        Ok(())
+        self.lock().write_to(path)
+    }
+
+    /// Keeps only the newest console lines, for a timeline that is in no file and goes on for hours.
+    pub fn forget_after(&self, lines: usize) {
+        self.lock().forget_after(lines);
     }
 
     /// The run's clock.
@@ -104,13 +100,10 @@ impl Timeline {
     /// Stamps and appends what happened, and wakes whoever waits for it.
     pub fn record(&self, scenario: Option<ScenarioId>, what: What) -> Arc<RunEvent> {
         let mut record = self.lock();
-        let seq = record.events.len() as u64;
+        let seq = record.len();
         // Stamped under the lock: the order of the stamps is the order of the record.
         let event = Arc::new(RunEvent { seq, at: self.inner.epoch.now(), scenario, what });
-        record.events.push(Arc::clone(&event));
-        if let Some(log) = &mut record.log {
-            log.append(&event);
-        }
+        record.push(Arc::clone(&event));
         drop(record);
         self.inner.length.send_modify(|length| *length = (*length).max(seq + 1));
         event
@@ -125,15 +118,14 @@ impl Timeline {
     /// The place behind the newest record.
     #[must_use]
     pub fn end(&self) -> Cursor {
-        Cursor(self.lock().events.len() as u64)
+        Cursor(self.lock().len())
     }
 
-    /// The records from `from` to the newest.
+    /// The records from `from` to the newest, but for old console lines: of those only the newest are in memory.
+    /// [`Timeline::follow`] has them all.
     #[must_use]
     pub fn since(&self, from: Cursor) -> Vec<Arc<RunEvent>> {
-        let record = self.lock();
-        let start = usize::try_from(from.0).unwrap_or(usize::MAX).min(record.events.len());
-        record.events[start..].to_vec()
+        self.lock().since(from.0)
     }
 
     /// Waits for the first record from `from` on that `pick` takes.
@@ -161,20 +153,16 @@ impl Timeline {
     /// Reads the records one by one from `from` on, waiting at the end for new ones.
     #[must_use]
     pub fn follow(&self, from: Cursor) -> Follower {
-        Follower { length: self.inner.length.subscribe(), timeline: self.clone(), next: from.0 }
+        Follower { length: self.inner.length.subscribe(), timeline: self.clone(), next: from.0, read: VecDeque::new() }
     }
 
     /// Why the events could not be written to the file, if that happened.
     #[must_use]
     pub fn write_failure(&self) -> Option<String> {
-        self.lock().log.as_ref().and_then(|log| log.failure().map(str::to_owned))
+        self.lock().write_failure()
     }
 
-    fn get(&self, seq: u64) -> Option<Arc<RunEvent>> {
-        self.lock().events.get(usize::try_from(seq).ok()?).cloned()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Record> {
+    fn lock(&self) -> MutexGuard<'_, Store> {
         // A panic elsewhere can't leave the record half-changed: each change is one push.
         self.inner.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,15 +174,33 @@ pub struct Follower {
     timeline: Timeline,
     length: watch::Receiver<u64>,
     next: u64,
+    /// Read back from the disk and not yet returned.
+    read: VecDeque<Arc<RunEvent>>,
 }
 
 impl Follower {
     /// The next record; waits for it. Cancel-safe: a record is taken only when it is returned.
     pub async fn next(&mut self) -> Arc<RunEvent> {
         loop {
-            if let Some(event) = self.timeline.get(self.next) {
-                self.next += 1;
+            if let Some(event) = self.read.pop_front() {
+                self.next = event.seq + 1;
                 return event;
+            }
+            let place = self.timeline.lock().get(self.next);
+            match place {
+                Place::Here(event) => {
+                    self.next += 1;
+                    return event;
+                }
+                Place::OnDisk(events) => {
+                    self.read = events;
+                    continue;
+                }
+                Place::Gone => {
+                    self.next += 1;
+                    continue;
+                }
+                Place::Ahead => {}
             }
             let next = self.next;
             if self.length.wait_for(|length| *length > next).await.is_err() {
@@ -314,6 +320,39 @@ mod tests {
         for thread in threads {
             thread.join().expect("writer");
         }
+    }
+
+    #[tokio::test]
+    async fn old_console_lines_live_on_the_disk_and_are_found_there() {
+        let folder = tempfile::tempdir().expect("folder");
+        let timeline = Timeline::in_file(Epoch::start(), &folder.path().join("events.jsonl")).expect("new file");
+        timeline.lock().keep_lines(100);
+        let start = timeline.end();
+        timeline.record(None, What::RunFinished { exit_code: 7 });
+        for n in 0..5000 {
+            timeline.record(None, line(&n.to_string()));
+        }
+        let in_memory = timeline.since(start);
+        assert_eq!(in_memory.len(), 101, "the newest lines, and whatever is no line");
+        assert_eq!(in_memory[0].what, What::RunFinished { exit_code: 7 });
+        let mut follower = timeline.follow(start);
+        for seq in 0..5001 {
+            assert_eq!(follower.next().await.seq, seq);
+        }
+        let past = Instant::now();
+        let old = timeline.wait_for(start, past, |event| text(event).filter(|text| text == "17")).await;
+        assert_eq!(old.as_deref(), Ok("17"));
+    }
+
+    #[tokio::test]
+    async fn a_forgetful_timeline_keeps_the_newest_lines_only() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        timeline.forget_after(10);
+        for n in 0..50 {
+            timeline.record(None, line(&n.to_string()));
+        }
+        let first = timeline.follow(Cursor::default()).next().await;
+        assert_eq!(text(&first).as_deref(), Some("40"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::app::{self, App, Console, Platform};
 use crate::boot::{self, ResetCause};
 use crate::flash::Flash;
-use crate::loader::{Action, Identity, Loader};
+use crate::loader::{Action, Identity, Loader, Security};
 use crate::radio::Radio;
 use crate::uart::{BOOT_BAUD, Uart};
 use crate::virtual_board::{Options, PinListener, PortPath};
@@ -201,7 +201,11 @@ impl Chip {
     fn download(&self) -> Activity {
         let wrong = self.options.has(Misbehaviour::WrongChip);
         let identity = if wrong { Identity::Esp32c6 } else { Identity::Esp32c3 };
-        Activity::Download(Box::new(Loader::new(self.flash.clone(), identity, self.options.mac)))
+        let security = Security {
+            download_mode: self.options.has(Misbehaviour::SecureDownload),
+            flash_encrypted: self.options.has(Misbehaviour::FlashEncrypted),
+        };
+        Activity::Download(Box::new(Loader::new(self.flash.clone(), identity, security, self.options.mac)))
     }
 
     /// Boot and app as one future: dropping it is what a power cut does.

@@ -5,7 +5,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use hil_timeline::FlashPhase;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
 
 use super::plan::Region;
@@ -15,27 +14,57 @@ use crate::error::BenchError;
 /// A whole flash of 16 MiB at 115200 baud takes 24 minutes; nobody waits longer for a chip that fell silent.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 
+/// Speed of the ROM's loader.
+const ROM_BAUD: u32 = 115_200;
+
 /// Writes what the flash does not hold yet. Dropping the future kills the program.
+///
+/// The chip stays in its loader from one call to the next, so the speed is changed in the last one only: a call that
+/// begins at the ROM's speed would not find a chip that has left it.
 pub(super) async fn flash(job: Job) -> Result<Flashed, BenchError> {
     let start = Instant::now();
     let failed = |reason: String| BenchError::Flash { board: job.board.clone(), reason };
     let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
-    let (mut written, mut skipped) = (0, 0);
+    let (mut missing, mut skipped) = (Vec::new(), 0);
     for (n, region) in job.regions.iter().enumerate() {
         (job.progress)(FlashPhase::Region { address: region.address, size: region.data.len() });
         let file = folder.path().join(format!("{n}.bin"));
         std::fs::write(&file, &region.data).map_err(|error| failed(error.to_string()))?;
         let at = [OsString::from(format!("{:#x}", region.address)), file.into_os_string()];
-        if run(&job, "verify-flash", &at).await.is_ok() {
+        if is_there(&job, &at).await? {
             skipped += region.data.len();
+            (job.progress)(FlashPhase::Progress { done: skipped, total: size(&job.regions) });
         } else {
-            run(&job, "write-flash", &at).await.map_err(|said| explain(&job, &said))?;
-            run(&job, "verify-flash", &at).await.map_err(|_| BenchError::VerifyFailed { board: job.board.clone() })?;
-            written += region.data.len();
+            missing.extend(at);
         }
-        (job.progress)(FlashPhase::Progress { done: written + skipped, total: size(&job.regions) });
+    }
+    let written = size(&job.regions) - skipped;
+    if written > 0 {
+        // It verifies what it has written.
+        let write = Call { command: "write-flash", baud: job.baud, stub: true };
+        run(&job, &write, &missing).await.map_err(|said| explain(&job, &said))?;
     }
     Ok(Flashed { written, skipped, took: start.elapsed() })
+}
+
+/// Whether the flash holds a region already. The ROM of an ESP8266 can't tell: it is written each time.
+async fn is_there(job: &Job, at: &[OsString]) -> Result<bool, BenchError> {
+    if job.chip == hil_config::Chip::Esp8266 {
+        return Ok(false);
+    }
+    let verify = Call { command: "verify-flash", baud: ROM_BAUD, stub: false };
+    match run(job, &verify, at).await {
+        Ok(()) => Ok(true),
+        Err(said) if said.contains("erification failed") => Ok(false),
+        Err(said) => Err(explain(job, &said)),
+    }
+}
+
+/// One of esptool's commands.
+struct Call {
+    command: &'static str,
+    baud: u32,
+    stub: bool,
 }
 
 fn size(regions: &[Region]) -> usize {
@@ -43,43 +72,37 @@ fn size(regions: &[Region]) -> usize {
 }
 
 /// The program: the one of the environment, else `esptool` on the path.
-pub(crate) fn program() -> OsString {
+#[must_use]
+pub fn program() -> OsString {
     std::env::var_os(hil_config::HIL_ESPTOOL).filter(|path| !path.is_empty()).unwrap_or_else(|| "esptool".into())
 }
 
 /// Runs one of its commands on the chip that waits in its loader. The error is what it said.
-async fn run(job: &Job, command: &str, at: &[OsString]) -> Result<(), String> {
+async fn run(job: &Job, call: &Call, at: &[OsString]) -> Result<(), String> {
     let program = program();
     let name = program.to_string_lossy().into_owned();
     let mut tool = Command::new(&program);
-    tool.args(["--chip", job.chip.word(), "--port"]).arg(&job.port).args(["--baud", &job.baud.to_string()]);
-    // `hil` resets the chip itself, before and after. Without the stub the loader is the same for the next command.
-    tool.args(["--before", "no-reset", "--after", "no-reset", "--no-stub", command]).args(at);
-    tool.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = tool.spawn().map_err(|error| format!("`{name}` can't be run: {error}"))?;
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let said = async {
-        let mut said = Vec::new();
-        if let Some(stdout) = stdout {
-            let mut lines = BufReader::new(stdout).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                said.push(line);
-            }
-        }
-        let mut rest = String::new();
-        if let Some(mut stderr) = stderr {
-            let _ = stderr.read_to_string(&mut rest).await;
-        }
-        said.extend(rest.lines().map(str::to_owned));
-        said
-    };
-    let ended = tokio::time::timeout(LONGEST, async { tokio::join!(said, child.wait()) }).await;
-    let (said, status) = ended.map_err(|_| format!("`{name}` took longer than {} min", LONGEST.as_secs() / 60))?;
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) => Err(said.join("\n")),
-        Err(error) => Err(error.to_string()),
+    tool.args(["--chip", job.chip.word(), "--port"]).arg(&job.port).args(["--baud", &call.baud.to_string()]);
+    // `hil` resets the chip itself, before and after.
+    tool.args(["--before", "no-reset", "--after", "no-reset"]);
+    if !call.stub {
+        tool.arg("--no-stub");
     }
+    tool.arg(call.command).args(at);
+    tool.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(LONGEST, tool.output()).await;
+    let output = output.map_err(|_| format!("`{name}` took longer than {} min", LONGEST.as_secs() / 60))?;
+    let output = output.map_err(|error| format!("`{name}` can't be run: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Err(format!("{}\n{}", text(&output.stdout), text(&output.stderr)))
+}
+
+/// The bench file's word for what esptool calls a chip.
+fn word(chip: &str) -> String {
+    hil_config::Chip::named(chip).map_or_else(|| chip.to_owned(), |chip| chip.word().to_owned())
 }
 
 fn explain(job: &Job, said: &str) -> BenchError {
@@ -89,7 +112,7 @@ fn explain(job: &Job, said: &str) -> BenchError {
         && let Some((found, expected)) = rest.lines().next().and_then(|line| line.split_once(", not "))
     {
         let expected = expected.split(['.', ' ']).next().unwrap_or(expected).to_owned();
-        return BenchError::WrongChip { board, port, expected, found: found.to_owned() };
+        return BenchError::WrongChip { board, port, expected: word(&expected), found: word(found) };
     }
     if said.contains("Failed to connect") || said.contains("No serial data received") {
         return BenchError::NoAnswer { board, port };

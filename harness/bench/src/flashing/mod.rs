@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use espflash_backend::PortInUse;
+pub use esptool_backend::program as esptool_program;
 use hil_config::Flasher;
 use hil_timeline::FlashPhase;
 pub(crate) use image::prepare;

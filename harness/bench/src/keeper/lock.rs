@@ -153,7 +153,8 @@ fn file_name(key: &str) -> String {
 
 /// The folder of the locks: `HIL_LOCKS`, else below `/run/lock`, which every user may write to and which is empty after
 /// a boot, else below the folder for temporary files.
-pub(crate) fn folder() -> PathBuf {
+#[must_use]
+pub fn folder() -> PathBuf {
     if let Some(folder) = std::env::var_os(hil_config::HIL_LOCKS).filter(|folder| !folder.is_empty()) {
         return PathBuf::from(folder);
     }

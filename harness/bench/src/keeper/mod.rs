@@ -13,6 +13,6 @@ mod server;
 
 pub use client::{Keeper, KeeperError, Waiting};
 pub(crate) use guard::GuardedKeeper;
-pub use lock::{Holder, holder_of};
+pub use lock::{Holder, folder as lock_folder, holder_of};
 pub use process::{ARGUMENT, end_detached, serve_if_asked};
 pub use protocol::Claimed;

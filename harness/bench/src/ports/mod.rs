@@ -3,6 +3,7 @@
 mod attached;
 mod holders;
 mod identity;
+mod state;
 mod watch;
 
 use std::io;
@@ -13,6 +14,7 @@ pub use attached::{AttachedPort, UsbIdentity, attached};
 pub use holders::{PortUser, users_of};
 pub(crate) use identity::IdentityFinder;
 pub use identity::find;
+pub use state::{PortState, state_of};
 
 use crate::error::BenchError;
 

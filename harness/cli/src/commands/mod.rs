@@ -1,8 +1,11 @@
 //! One file per command.
 
+pub(crate) mod boards;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod flash;
 pub(crate) mod lint;
+pub(crate) mod monitor;
 pub(crate) mod power;
 pub(crate) mod report;
 pub(crate) mod reset;

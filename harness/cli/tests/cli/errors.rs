@@ -140,7 +140,21 @@ fn a_run_folder_is_never_overwritten() {
 #[test]
 fn help_is_what_it_was() {
     let project = Project::new();
-    for command in ["", "run", "flash", "virtual", "steps", "lint", "report", "completions"] {
+    for command in [
+        "",
+        "run",
+        "flash",
+        "boards",
+        "doctor",
+        "monitor",
+        "power",
+        "reset",
+        "virtual",
+        "steps",
+        "lint",
+        "report",
+        "completions",
+    ] {
         let arguments: Vec<_> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let outcome = project.hil(&arguments);
         assert_eq!(outcome.code, 0);

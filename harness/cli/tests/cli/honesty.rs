@@ -137,9 +137,15 @@ fn a_mute_board_is_errored_soon_and_the_rest_names_it_as_the_cause() {
 #[test]
 fn what_boards_do_wrong_is_told_apart() {
     let steps = scenario("Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s");
-    for (misbehaviour, code) in
-        [("wrong-chip", 102), ("flash-bit-flip", 102), ("port-vanishes", 102), ("boot-loop", 100), ("brown-out", 100)]
-    {
+    for (misbehaviour, code) in [
+        ("wrong-chip", 102),
+        ("flash-encrypted", 102),
+        ("secure-download", 102),
+        ("flash-bit-flip", 102),
+        ("port-vanishes", 102),
+        ("boot-loop", 100),
+        ("brown-out", 100),
+    ] {
         let project = Project::with_feature(&steps);
         project.file("bench.toml", &bench(misbehaviour));
         let outcome = project.hil(&["run", "--bench", "bench.toml"]);

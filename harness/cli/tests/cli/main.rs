@@ -2,9 +2,12 @@
 
 mod errors;
 mod faulty;
+mod flashers;
 mod honesty;
 mod interrupt;
+mod monitor;
 mod pins;
 mod real_bench;
+mod real_commands;
 mod support;
 mod virtual_bench;

@@ -10,8 +10,8 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use crate::support::{Outcome, Project, assert_snapshot, workspace};
 
 /// The other program.
-struct Lab {
-    project: Project,
+pub(crate) struct Lab {
+    pub(crate) project: Project,
     boards: Child,
 }
 
@@ -53,7 +53,7 @@ const SHORT: &str = r#"Feature: f
 
 impl Lab {
     /// Virtual boards of the built-in bench, or of a bench file's text.
-    fn open(bench: Option<&str>) -> Self {
+    pub(crate) fn open(bench: Option<&str>) -> Self {
         let project = Project::new();
         let mut arguments = vec!["virtual", "--as-real", "lab"];
         if let Some(text) = bench {
@@ -82,7 +82,7 @@ impl Lab {
         command
     }
 
-    fn hil(&self, arguments: &[&str]) -> Outcome {
+    pub(crate) fn hil(&self, arguments: &[&str]) -> Outcome {
         self.command(arguments).output().expect("hil runs").into()
     }
 
@@ -91,7 +91,7 @@ impl Lab {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().expect("hil")
     }
 
-    fn tell(&self, words: &[&str]) -> String {
+    pub(crate) fn tell(&self, words: &[&str]) -> String {
         let told = self.hil(&[&["virtual", "--tell", "lab/control.sock"], words].concat());
         assert_eq!(told.code, 0, "{told:?}");
         told.stdout.trim().to_owned()

@@ -8,4 +8,4 @@ mod session;
 mod slip;
 
 pub(crate) use registers::Identity;
-pub(crate) use session::{Action, Loader};
+pub(crate) use session::{Action, Loader, Security};

@@ -38,11 +38,19 @@ struct Read {
     in_flight: usize,
 }
 
+/// What the chip's eFuses forbid. The loader tells of it; it does not encrypt anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Security {
+    pub(crate) download_mode: bool,
+    pub(crate) flash_encrypted: bool,
+}
+
 /// ROM loader, and stub once the host has uploaded it.
 #[derive(Debug)]
 pub(crate) struct Loader {
     flash: Flash,
     identity: Identity,
+    security: Security,
     registers: Registers,
     frames: slip::Decoder,
     stub: bool,
@@ -56,9 +64,18 @@ const DONE: Answer = Ok((0, Vec::new()));
 
 impl Loader {
     /// A loader as the ROM starts it.
-    pub(crate) fn new(flash: Flash, identity: Identity, mac: [u8; 6]) -> Self {
+    pub(crate) fn new(flash: Flash, identity: Identity, security: Security, mac: [u8; 6]) -> Self {
         let registers = Registers::new(identity, mac);
-        Self { flash, identity, registers, frames: slip::Decoder::default(), stub: false, write: None, read: None }
+        Self {
+            flash,
+            identity,
+            security,
+            registers,
+            frames: slip::Decoder::default(),
+            stub: false,
+            write: None,
+            read: None,
+        }
     }
 
     /// Takes bytes of the host.
@@ -162,9 +179,15 @@ impl Loader {
         DONE
     }
 
-    /// Flags, flash encryption count, key purposes (all zero: an open chip), chip id, API version.
+    /// Flags, flash encryption count, key purposes (all zero on an open chip), chip id, API version.
     fn security_info(&self) -> Vec<u8> {
-        let mut info = vec![0; 12];
+        /// SECURE_DOWNLOAD_ENABLE (esptool, `SECURITY_INFO_FLAG_MAP`).
+        const SECURE_DOWNLOAD: u32 = 1 << 2;
+        let flags = if self.security.download_mode { SECURE_DOWNLOAD } else { 0 };
+        let mut info = flags.to_le_bytes().to_vec();
+        // An odd number of set bits means that flash encryption is on.
+        info.push(u8::from(self.security.flash_encrypted));
+        info.resize(12, 0);
         info.extend(self.identity.id().to_le_bytes());
         info.extend(0u32.to_le_bytes());
         info
@@ -290,7 +313,7 @@ mod tests {
     use super::*;
 
     fn loader() -> Loader {
-        Loader::new(Flash::erased(false), Identity::Esp32c3, [2, 0, 0, 0, 0, 1])
+        Loader::new(Flash::erased(false), Identity::Esp32c3, Security::default(), [2, 0, 0, 0, 0, 1])
     }
 
     fn request(op: u8, checksum: u32, data: &[u8]) -> Vec<u8> {

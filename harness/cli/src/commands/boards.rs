@@ -1,0 +1,284 @@
+//! `hil boards`: what is configured, what is attached, which is which.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use hil_bench::keeper::holder_of;
+use hil_bench::ports::{self, AttachedPort, PortState, attached, state_of};
+use hil_bench::{Probed, claimed, probe};
+use hil_config::{Bench, Board, BoardKind};
+use serde_json::{Value, json};
+
+use super::{Message, say, set_up_failed, warn};
+use crate::args::{BoardsArgs, BoardsCommand, DiscoverArgs, Format};
+use crate::exit_code::ExitCode;
+
+pub(crate) fn boards(args: &BoardsArgs) -> ExitCode {
+    match &args.command {
+        Some(BoardsCommand::Discover(discover)) => self::discover(discover),
+        None => describe(args),
+    }
+}
+
+/// What is known of a board of the bench file.
+struct Standing {
+    name: String,
+    kind: &'static str,
+    chip: &'static str,
+    identity: String,
+    port: String,
+    state: String,
+    in_use: Option<String>,
+    rails: String,
+}
+
+fn describe(args: &BoardsArgs) -> ExitCode {
+    let bench = match Bench::choose(args.bench.bench.clone()) {
+        Ok(bench) => bench,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let standings: Vec<_> = bench.boards.values().map(standing).collect();
+    if args.format.format == Format::Json {
+        let boards: Vec<_> = standings.iter().map(Standing::json).collect();
+        say(json!({ "bench": bench.name, "boards": boards }).to_string());
+        return ExitCode::Passed;
+    }
+    say(format!("bench {}", bench.name));
+    for standing in &standings {
+        say(standing.text());
+    }
+    if standings.is_empty() {
+        say("no board is configured; `hil boards discover --write bench.toml` makes a first bench file");
+    }
+    ExitCode::Passed
+}
+
+fn standing(board: &Board) -> Standing {
+    let rails: Vec<_> = board.rails.iter().map(|rail| rail.driver.to_string()).collect();
+    let mut standing = Standing {
+        name: board.name.to_string(),
+        kind: board.kind.word(),
+        chip: board.chip.word(),
+        identity: board.port.as_ref().map(ToString::to_string).unwrap_or_default(),
+        port: String::new(),
+        state: "simulated".to_owned(),
+        in_use: None,
+        rails: rails.join(" + "),
+    };
+    if board.kind == BoardKind::Esp {
+        match ports::find(&board.port.clone().unwrap_or_default()) {
+            Ok(path) => {
+                standing.state = state_of(&path).to_string();
+                standing.port = path.display().to_string();
+            }
+            Err(ports::PortProblem::Absent { .. }) => standing.state = PortState::Absent.to_string(),
+            Err(problem) => standing.state = problem.to_string(),
+        }
+        standing.in_use = holder_of(&claimed(board).keys).map(|holder| holder.to_string());
+    }
+    standing
+}
+
+impl Standing {
+    fn text(&self) -> String {
+        let mut text = format!("{:<12} {:<8} {:<8}", self.name, self.kind, self.chip);
+        // Writing to a string can't fail.
+        let _ = write!(text, " {}", if self.port.is_empty() { "-" } else { &self.port });
+        let _ = write!(text, "  {}", self.state);
+        if !self.identity.is_empty() {
+            let _ = write!(text, "  ({})", self.identity);
+        }
+        if let Some(holder) = &self.in_use {
+            let _ = write!(text, "  in use by {holder}");
+        }
+        if !self.rails.is_empty() {
+            let _ = write!(text, "  power: {}", self.rails);
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name, "kind": self.kind, "chip": self.chip, "identity": self.identity, "port": self.port,
+            "state": self.state, "in-use": self.in_use, "rails": self.rails,
+        })
+    }
+}
+
+/// A port with what was asked of it.
+struct Seen {
+    port: AttachedPort,
+    state: PortState,
+    probed: Option<Result<Probed, String>>,
+}
+
+fn discover(args: &DiscoverArgs) -> ExitCode {
+    let ports = attached(Path::new("/sys"), Path::new("/dev"));
+    let seen: Vec<_> = ports.into_iter().map(|port| see(port, args.probe)).collect();
+    match args.format.format {
+        Format::Json => say(json!({ "ports": seen.iter().map(Seen::json).collect::<Vec<_>>() }).to_string()),
+        Format::Text => seen.iter().for_each(|seen| say(seen.text())),
+    }
+    if seen.is_empty() && args.format.format == Format::Text {
+        say("no serial port is attached");
+        warn("hint: a cable for charging only has no data wires; `dmesg | tail` shows what the kernel sees");
+    }
+    let same = twins(&seen);
+    for serial in &same {
+        warn(format!("note: several ports have the USB serial number `{serial}`; `topology` tells them apart"));
+    }
+    match &args.write {
+        Some(path) => write(path, &seen, &same),
+        None => ExitCode::Passed,
+    }
+}
+
+fn see(port: AttachedPort, probe_it: bool) -> Seen {
+    let state = state_of(&port.path);
+    let key = match &port.usb {
+        Some(usb) => format!("usb {}", usb.interface),
+        None => format!("device {}", port.path.display()),
+    };
+    // A board that somebody tests on is left alone.
+    let probed = (probe_it && state == PortState::Ready).then(|| match holder_of(&[key]) {
+        Some(holder) => Err(format!("not asked: in use by {holder}")),
+        None => probe(&port.path, port.usb.as_ref()),
+    });
+    Seen { port, state, probed }
+}
+
+/// USB serial numbers that several ports have.
+fn twins(seen: &[Seen]) -> Vec<String> {
+    let serials: Vec<_> = seen.iter().filter_map(|seen| seen.port.usb.as_ref()?.serial.clone()).collect();
+    let mut same: Vec<_> =
+        serials.iter().filter(|serial| serials.iter().filter(|other| other == serial).count() > 1).cloned().collect();
+    same.sort();
+    same.dedup();
+    same
+}
+
+impl Seen {
+    fn text(&self) -> String {
+        let mut text = format!("{:<14} {}", self.port.path.display(), self.state);
+        if let Some(usb) = &self.port.usb {
+            let _ = write!(text, "  {:04x}:{:04x} {}", usb.vid, usb.pid, usb.product.as_deref().unwrap_or("-"));
+            let _ = write!(text, "  serial {}", usb.serial.as_deref().unwrap_or("-"));
+            let _ = write!(text, "  topology {}", usb.interface);
+        }
+        if let Some(driver) = &self.port.driver {
+            let _ = write!(text, "  driver {driver}");
+        }
+        match &self.probed {
+            Some(Ok(probed)) => drop(write!(text, "  {} {}", probed.chip, probed.mac)),
+            Some(Err(why)) => drop(write!(text, "  {why}")),
+            None => {}
+        }
+        text
+    }
+
+    fn json(&self) -> Value {
+        let usb = self.port.usb.as_ref();
+        json!({
+            "port": self.port.path, "state": self.state.to_string(), "driver": self.port.driver,
+            "vid": usb.map(|usb| usb.vid), "pid": usb.map(|usb| usb.pid),
+            "product": usb.and_then(|usb| usb.product.clone()), "serial": usb.and_then(|usb| usb.serial.clone()),
+            "topology": usb.map(|usb| usb.interface.clone()),
+            "chip": self.probed.as_ref().and_then(|probed| Some(probed.as_ref().ok()?.chip.clone())),
+            "mac": self.probed.as_ref().and_then(|probed| Some(probed.as_ref().ok()?.mac.clone())),
+        })
+    }
+}
+
+/// Makes a first bench file; never overwrites one.
+fn write(path: &Path, seen: &[Seen], same: &[String]) -> ExitCode {
+    let text = bench_file(seen, same);
+    let failed = |error: std::io::Error| {
+        let hint = (error.kind() == std::io::ErrorKind::AlreadyExists)
+            .then(|| "name another file, or remove this one".to_owned());
+        set_up_failed(&Message(format!("can't write `{}`: {error}", path.display())), hint)
+    };
+    let written =
+        std::fs::File::create_new(path).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    match written {
+        Ok(()) => {
+            say(format!("wrote {}; `hil doctor --bench {}` looks whether all is well", path.display(), path.display()));
+            ExitCode::Passed
+        }
+        Err(error) => failed(error),
+    }
+}
+
+fn bench_file(seen: &[Seen], same: &[String]) -> String {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let mut text = String::from(
+        "# Made by `hil boards discover`. docs/bench-file.md describes every key, docs/wiring.md how to wire a relay.\n\n\
+         [broker]\nkind = \"embedded\"\n\n\
+         [tap]\n# This machine's address in the boards' network:\naddress = \"127.0.0.1\"\n",
+    );
+    for (n, seen) in seen.iter().filter(|seen| seen.port.usb.is_some()).enumerate() {
+        let Some(usb) = &seen.port.usb else { continue };
+        let serial = usb.serial.as_deref().filter(|serial| !same.contains(&(*serial).to_owned()));
+        let port = match serial {
+            Some(serial) => format!("{{ usb-serial = {} }}", quoted(serial)),
+            None => format!("{{ topology = {} }}", quoted(&usb.interface)),
+        };
+        let (chip, remark) = match &seen.probed {
+            Some(Ok(probed)) if hil_config::Chip::named(&probed.chip).is_some() => {
+                (probed.chip.as_str(), format!("   # MAC {}", probed.mac))
+            }
+            _ => ("esp32c3", "   # not asked: correct it, or use `hil boards discover --probe`".to_owned()),
+        };
+        let what = usb.product.as_deref().unwrap_or("USB serial port");
+        let _ = write!(
+            text,
+            "\n# {what} at {}\n[boards.board-{}]\nkind = \"esp\"\nchip = \"{chip}\"{remark}\nport = {port}\n\
+             # [[boards.board-{}.rails]]\n# driver = \"gpio\"\n# line = \"GPIO17\"\n",
+            usb.topology,
+            n + 1,
+            n + 1,
+        );
+    }
+    text.push_str("\n# [firmware.app]\n# image = \"app.elf\"\n# nvs = { \"mqtt.host\" = \"{tap.host}\", \"mqtt.port\" = \"{tap.port}\" }\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use hil_bench::ports::UsbIdentity;
+
+    use super::*;
+
+    fn port(tty: &str, topology: &str, serial: &str, probed: Option<Result<Probed, String>>) -> Seen {
+        let usb = UsbIdentity {
+            vid: 0x10c4,
+            pid: 0xea60,
+            serial: Some(serial.to_owned()),
+            product: Some("CP2102".to_owned()),
+            topology: topology.to_owned(),
+            interface: format!("{topology}:1.0"),
+        };
+        let port =
+            AttachedPort { path: Path::new("/dev").join(tty), driver: Some("cp210x".to_owned()), usb: Some(usb) };
+        Seen { port, state: PortState::Ready, probed }
+    }
+
+    #[test]
+    fn a_first_bench_file_is_valid_and_tells_twins_apart() {
+        let probed = Probed { chip: "esp32c6".to_owned(), mac: "84:f7:03:00:00:01".to_owned() };
+        let seen = [
+            port("ttyUSB0", "1-1.2", "0001", None),
+            port("ttyUSB1", "1-1.3", "0001", None),
+            port("ttyUSB2", "1-1.4", "A5", Some(Ok(probed))),
+        ];
+        let same = twins(&seen);
+        assert_eq!(same, ["0001"]);
+        let text = bench_file(&seen, &same);
+        insta::assert_snapshot!(text);
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bench.toml");
+        std::fs::write(&path, &text).expect("write");
+        let bench = Bench::from_file(&path).expect("valid");
+        assert_eq!(bench.boards.len(), 3);
+        insta::assert_snapshot!("ports", seen.iter().map(Seen::text).collect::<Vec<_>>().join("\n"));
+    }
+}

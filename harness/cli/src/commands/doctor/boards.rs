@@ -1,0 +1,132 @@
+//! What each board needs.
+
+use hil_bench::keeper::holder_of;
+use hil_bench::ports::{self, PortProblem, PortState, state_of};
+use hil_bench::{check_line, claimed};
+use hil_config::{Board, BoardKind, Line, PinLine, RailDriver, Reset};
+
+use super::Check;
+
+/// Looks at one board.
+pub(super) fn look(board: &Board) -> Vec<Check> {
+    if board.kind == BoardKind::Virtual {
+        return vec![Check::good(format!("board {}", board.name), format!("simulated {}", board.chip.word()))];
+    }
+    // Its lines and its port are its user's: to take them for missing would be wrong.
+    if let Some(holder) = holder_of(&claimed(board).keys) {
+        return vec![Check::good(format!("board {}", board.name), format!("in use by {holder}"))];
+    }
+    let mut checks = vec![port(board)];
+    checks.extend(board.rails.iter().map(|rail| self::rail(board, &rail.driver)));
+    if board.rails.is_empty() {
+        let mend =
+            format!("add `[[boards.{}.rails]]` where scenarios cut its power; docs/wiring.md shows how", board.name);
+        checks.push(Check::good(format!("power of {}", board.name), format!("can't be switched ({mend})")));
+    }
+    for (what, line) in lines(board) {
+        checks.push(self::line(&format!("{what} of {}", board.name), &line));
+    }
+    checks
+}
+
+fn port(board: &Board) -> Check {
+    let what = format!("port of {}", board.name);
+    let path = match ports::find(&board.port.clone().unwrap_or_default()) {
+        Ok(path) => path,
+        Err(problem @ PortProblem::Absent { .. }) => {
+            let mend = if board.rails.is_empty() {
+                "plug it in; `hil boards discover` lists what is attached"
+            } else {
+                "plug it in; one that hangs on the switched supply is there only while that is on: `hil doctor --power`"
+            };
+            return Check::bad(what, problem.to_string(), mend);
+        }
+        Err(problem @ PortProblem::Ambiguous { .. }) => {
+            return Check::bad(what, problem.to_string(), format!("add `topology` to `boards.{}.port`", board.name));
+        }
+    };
+    let shown = path.display();
+    match state_of(&path) {
+        PortState::Ready => Check::good(what, shown.to_string()),
+        PortState::Denied => {
+            let mend = "`sudo usermod -aG dialout $USER`, then log in again";
+            Check::bad(what, format!("permission denied on {shown}"), mend)
+        }
+        state @ PortState::Busy(_) => Check::bad(what, format!("{shown} is {state}"), "end that program"),
+        PortState::Absent => Check::bad(what, format!("{shown} is gone"), "is its cable loose?"),
+    }
+}
+
+fn rail(board: &Board, driver: &RailDriver) -> Check {
+    let what = format!("rail {driver} of {}", board.name);
+    match driver {
+        RailDriver::Gpio(gpio) => line(&what, &gpio.line),
+        RailDriver::UsbPort { .. } => {
+            let rail =
+                hil_config::Rail { driver: driver.clone(), off_time: None, safe_state: hil_config::SafeState::Off };
+            match hil_bench::power::Rails::open(&[rail], std::path::Path::new("/sys")) {
+                Ok(_) => Check::good(what, "the hub can switch it"),
+                Err(error) => Check::bad(what, error.reason, error.hint.unwrap_or_default()),
+            }
+        }
+        RailDriver::Command { on, .. } => {
+            let program = on.first().map(String::as_str).unwrap_or_default();
+            if is_program(program) {
+                Check::good(what, format!("`{program}` is there; `hil doctor --power {}` tries it", board.name))
+            } else {
+                Check::bad(what, format!("there is no program `{program}`"), "install it, or give its whole path")
+            }
+        }
+        RailDriver::Tasmota { broker, .. } => reachable(what, broker),
+        RailDriver::Shelly { address, .. } if address.contains(':') => reachable(what, address),
+        RailDriver::Shelly { address, .. } => reachable(what, &format!("{address}:80")),
+        RailDriver::Manual => Check::good(what, "you are asked at the terminal"),
+    }
+}
+
+fn is_program(program: &str) -> bool {
+    let is_file =
+        |path: &std::path::Path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    if program.contains('/') {
+        return is_file(std::path::Path::new(program));
+    }
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| is_file(&folder.join(program)))
+}
+
+fn reachable(what: String, address: &str) -> Check {
+    use std::net::{TcpStream, ToSocketAddrs as _};
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+    let connected = address
+        .to_socket_addrs()
+        .and_then(|mut found| found.next().ok_or_else(|| std::io::Error::other("no such host")))
+        .and_then(|found| TcpStream::connect_timeout(&found, PATIENCE));
+    match connected {
+        Ok(_) => Check::good(what, format!("{address} answers")),
+        Err(error) => Check::bad(what, format!("{address}: {error}"), "is it switched on and in this network?"),
+    }
+}
+
+fn line(what: &str, line: &Line) -> Check {
+    match check_line(line) {
+        Ok(()) => Check::good(what, format!("{line} is free")),
+        Err((how, mend)) => Check::bad(what, how, mend),
+    }
+}
+
+/// Lines of this machine other than its rails.
+fn lines(board: &Board) -> Vec<(String, Line)> {
+    let (en, boot) = match &board.reset {
+        Reset::Gpio { en, boot, .. } => (Some(en), boot.as_ref()),
+        Reset::PowerCycle { boot, .. } => (None, boot.as_ref()),
+        Reset::Auto | Reset::Classic | Reset::Tight | Reset::UsbJtag | Reset::Command { .. } => (None, None),
+    };
+    let mut lines: Vec<_> = en.map(|line| ("EN".to_owned(), line.clone())).into_iter().collect();
+    lines.extend(boot.map(|line| ("strapping pin".to_owned(), line.clone())));
+    for (name, pin) in &board.pins {
+        if let PinLine::Bench(line) = &pin.line {
+            lines.push((format!("pin {name}"), line.clone()));
+        }
+    }
+    lines
+}

@@ -1,0 +1,157 @@
+//! What the machine itself must have.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hil_bench::esptool_program;
+use hil_bench::keeper::lock_folder;
+use hil_config::{Bench, BoardKind, Flasher, RailDriver};
+
+use super::Check;
+
+/// Looks at all of it, as far as this bench needs it.
+pub(super) fn look(bench: &Bench) -> Vec<Check> {
+    let is_real = bench.boards.values().any(|board| board.kind == BoardKind::Esp);
+    let mut checks = vec![clock(), disk(), tap(bench, is_real), broker(bench)];
+    if is_real {
+        checks.push(locks());
+        checks.push(grabbers());
+    }
+    if bench.boards.values().any(|board| board.flasher == Flasher::Esptool) {
+        checks.push(esptool());
+    }
+    let uses_gpio = |board: &hil_config::Board| {
+        board.rails.iter().any(|rail| matches!(rail.driver, RailDriver::Gpio(_)))
+            || board.pins.values().any(|pin| matches!(pin.line, hil_config::PinLine::Bench(_)))
+    };
+    if bench.boards.values().any(uses_gpio) {
+        checks.extend(released_lines());
+    }
+    checks
+}
+
+/// A Raspberry Pi has no clock of its own; certificates and file times need one.
+fn clock() -> Check {
+    /// 2026-01-01: this program is younger than that.
+    const YOUNGER: u64 = 1_767_225_600;
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    if seconds >= YOUNGER {
+        return Check::good("clock", "set");
+    }
+    Check::bad("clock", "the time is before 2026", "let it be set from the network: `sudo timedatectl set-ntp true`")
+}
+
+fn disk() -> Check {
+    const WANTED: u64 = 1 << 30;
+    let folder = ["target/hil", "target", "."].into_iter().find(|folder| Path::new(folder).is_dir()).unwrap_or(".");
+    match rustix::fs::statvfs(folder) {
+        Ok(stat) if stat.f_bavail * stat.f_frsize >= WANTED => {
+            Check::good("disk", format!("{:.0} GB free for run folders", (stat.f_bavail * stat.f_frsize) as f64 / 1e9))
+        }
+        Ok(stat) => {
+            let free = (stat.f_bavail * stat.f_frsize) >> 20;
+            Check::bad("disk", format!("only {free} MB free in `{folder}`"), "remove old runs from `target/hil`")
+        }
+        Err(error) => Check::bad("disk", error.to_string(), "run it where run folders may be written"),
+    }
+}
+
+/// Boards connect to the tap: it must listen on an address that this machine has and that they can reach.
+fn tap(bench: &Bench, is_real: bool) -> Check {
+    let address = bench.tap.address;
+    if let Err(error) = TcpListener::bind((address, 0)) {
+        let mend = "`tap.address` must be an address of this machine: `ip -brief address` lists them";
+        return Check::bad("tap", format!("can't listen on {address}: {error}"), mend);
+    }
+    // Boards of another program on this machine are on ports that are no hardware.
+    let has_hardware = bench.boards.values().any(|board| {
+        board
+            .port
+            .as_ref()
+            .is_some_and(|port| port.usb_serial.is_some() || port.topology.is_some() || port.mac.is_some())
+    });
+    if is_real && has_hardware && address.is_loopback() {
+        let mend = "set `tap.address` to this machine's address in the boards' network";
+        return Check::bad("tap", format!("real boards can't reach {address}"), mend);
+    }
+    Check::good("tap", format!("listens on {address}"))
+}
+
+fn broker(bench: &Bench) -> Check {
+    let listen = bench.broker.listen;
+    match TcpListener::bind(listen) {
+        Ok(_) => Check::good("broker", format!("{} on {listen}", bench.broker.kind.word())),
+        Err(error) => Check::bad(
+            "broker",
+            format!("can't listen on {listen}: {error}"),
+            "leave `broker.listen` out to take a free port, or stop what has it: `ss -ltnp` shows it",
+        ),
+    }
+}
+
+fn locks() -> Check {
+    let folder = lock_folder();
+    let existing = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
+    if writable {
+        return Check::good("locks", format!("in {}", folder.display()));
+    }
+    let mend =
+        format!("`sudo chmod 1777 {}`, or name another folder in `{}`", existing.display(), hil_config::HIL_LOCKS);
+    Check::bad("locks", format!("`{}` can't be written to", existing.display()), mend)
+}
+
+/// Programs that open every new serial port and send bytes to it.
+fn grabbers() -> Check {
+    let is_grabber = |name: &str| matches!(name, "ModemManager" | "brltty");
+    let names = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let running = names
+        .filter_map(|entry| std::fs::read_to_string(entry.path().join("comm")).ok())
+        .find(|name| is_grabber(name.trim()));
+    match running {
+        None => Check::good("nothing grabs ports", "neither ModemManager nor brltty runs"),
+        Some(name) => {
+            let name = name.trim();
+            let service = if name == "brltty" { "brltty-udev" } else { name };
+            Check::bad(
+                "nothing grabs ports",
+                format!("{name} opens new serial ports"),
+                format!("`sudo systemctl disable --now {service}`"),
+            )
+        }
+    }
+}
+
+fn esptool() -> Check {
+    let program = esptool_program();
+    let name = program.to_string_lossy().into_owned();
+    match std::process::Command::new(&program).arg("version").output() {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            Check::good("esptool", text.lines().next_back().unwrap_or_default().to_owned())
+        }
+        Ok(output) => {
+            Check::bad("esptool", format!("`{name}` ended with {}", output.status), "`pipx reinstall esptool`")
+        }
+        Err(error) => {
+            let mend =
+                format!("`pipx install esptool`, or name it in the environment variable `{}`", hil_config::HIL_ESPTOOL);
+            Check::bad("esptool", format!("`{name}` can't be run: {error}"), mend)
+        }
+    }
+}
+
+/// What the kernel does with a line whose owner is gone, where it tells (Raspberry Pi kernels).
+fn released_lines() -> Option<Check> {
+    let modules = ["pinctrl_bcm2835", "pinctrl_rp1"];
+    let read =
+        |module: &str| std::fs::read_to_string(format!("/sys/module/{module}/parameters/persist_gpio_outputs")).ok();
+    let keeps = modules.into_iter().find_map(read)?;
+    let how = if keeps.trim() == "Y" {
+        "a released line keeps its level: if all of hil is killed at once, only the wiring makes it safe"
+    } else {
+        "a released line becomes an input"
+    };
+    Some(Check::good("released lines", how))
+}

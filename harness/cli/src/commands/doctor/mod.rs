@@ -1,0 +1,88 @@
+//! `hil doctor`: what the bench needs, how it stands, and how to mend it.
+
+mod boards;
+mod machine;
+mod power;
+
+use hil_config::Bench;
+use serde_json::json;
+
+use super::{no_such_board, say};
+use crate::args::{DoctorArgs, Format};
+use crate::exit_code::ExitCode;
+use crate::session;
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Check {
+    what: String,
+    how: String,
+    /// How to mend it; there where it is not in order.
+    mend: Option<String>,
+}
+
+impl Check {
+    fn good(what: impl Into<String>, how: impl Into<String>) -> Self {
+        Self { what: what.into(), how: how.into(), mend: None }
+    }
+
+    fn bad(what: impl Into<String>, how: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { what: what.into(), how: how.into(), mend: Some(mend.into()) }
+    }
+
+    fn tell(&self) {
+        let mark = match &self.mend {
+            None => console::style("  ok   ").green(),
+            Some(_) => console::style("missing").red(),
+        };
+        say(format!("{mark} {:<28} {}", self.what, self.how));
+        if let Some(mend) = &self.mend {
+            say(format!("        {:<28} hint: {mend}", ""));
+        }
+    }
+}
+
+pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
+    session::on_bench(args.bench.bench.clone(), async |bench| Ok(doctor_in(args, bench).await))
+        .unwrap_or_else(|code| code)
+}
+
+async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
+    if let Some(unknown) = args.power.iter().find(|name| bench.board(name).is_none()) {
+        return no_such_board(&bench, unknown);
+    }
+    let text = args.format.format == Format::Text;
+    let mut all = Vec::new();
+    let mut note = |checks: Vec<Check>| {
+        if text {
+            checks.iter().for_each(Check::tell);
+        }
+        all.extend(checks);
+    };
+    note(vec![Check::good("bench file", format!("{}, boards: {}", bench.name, bench.boards.len()))]);
+    note(machine::look(&bench));
+    for board in bench.boards.values() {
+        note(boards::look(board));
+    }
+    for name in &args.power {
+        note(power::try_out(&bench, name).await);
+    }
+    let missing = all.iter().filter(|check| check.mend.is_some()).count();
+    if text {
+        say("");
+        say(if missing == 0 {
+            "all is in order".to_owned()
+        } else {
+            format!("{missing} of {} things are missing", all.len())
+        });
+    } else {
+        let checks: Vec<_> = all
+            .iter()
+            .map(
+                |check| json!({ "what": check.what, "ok": check.mend.is_none(), "how": check.how, "mend": check.mend }),
+            )
+            .collect();
+        say(json!({ "bench": bench.name, "ok": missing == 0, "checks": checks }).to_string());
+    }
+    if missing == 0 { ExitCode::Passed } else { ExitCode::Setup }
+}

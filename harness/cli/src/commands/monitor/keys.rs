@@ -1,0 +1,72 @@
+//! What keys mean.
+
+/// What the person wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    Send(Vec<u8>),
+    Reset,
+    Loader,
+    Power,
+    Help,
+    End,
+}
+
+/// Ctrl-].
+const END: u8 = 0x1d;
+/// Ctrl-T.
+const MENU: u8 = 0x14;
+
+/// Follows the keys: Ctrl-T makes the next one a command.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    menu: bool,
+}
+
+impl Keys {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let mut plain = Vec::new();
+        for byte in bytes {
+            let action = match (std::mem::take(&mut self.menu), *byte) {
+                (false, MENU) => {
+                    self.menu = true;
+                    continue;
+                }
+                (false, END) => Action::End,
+                (true, b'r' | b'R' | 0x12) => Action::Reset,
+                (true, b'l' | b'L' | 0x0c) => Action::Loader,
+                (true, b'p' | b'P' | 0x10) => Action::Power,
+                (true, b'h' | b'H' | b'?') => Action::Help,
+                (true, byte @ (MENU | END)) | (false, byte) => {
+                    plain.push(byte);
+                    continue;
+                }
+                (true, _) => Action::Help,
+            };
+            if !plain.is_empty() {
+                actions.push(Action::Send(std::mem::take(&mut plain)));
+            }
+            actions.push(action);
+        }
+        if !plain.is_empty() {
+            actions.push(Action::Send(plain));
+        }
+        actions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_sent_unless_they_are_commands_even_across_reads() {
+        let mut keys = Keys::default();
+        assert_eq!(keys.take(b"led on\r"), [Action::Send(b"led on\r".to_vec())]);
+        assert_eq!(keys.take(b"a\x14rb"), [Action::Send(b"a".to_vec()), Action::Reset, Action::Send(b"b".to_vec())]);
+        assert_eq!(keys.take(b"\x14"), []);
+        assert_eq!(keys.take(b"p\x03"), [Action::Power, Action::Send(vec![3])]);
+        assert_eq!(keys.take(b"\x14\x14\x14\x1d"), [Action::Send(vec![0x14, 0x1d])]);
+        assert_eq!(keys.take(b"\x14x\x1d"), [Action::Help, Action::End]);
+    }
+}

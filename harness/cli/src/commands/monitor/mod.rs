@@ -1,0 +1,135 @@
+//! `hil monitor`.
+
+mod keys;
+mod show;
+mod symbols;
+mod terminal;
+
+use hil_bench::{Bench as OpenBench, BenchError, LockedBoard};
+use hil_config::{Bench, Image};
+use hil_timeline::{Cursor, Epoch, Timeline, What};
+use tokio::io::AsyncReadExt as _;
+
+use self::keys::{Action, Keys};
+use self::show::Shower;
+use self::symbols::Symbols;
+use self::terminal::RawTerminal;
+use super::{Message, no_such_board, set_up_failed, warn};
+use crate::args::{Format, MonitorArgs};
+use crate::exit_code::ExitCode;
+use crate::session;
+
+pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
+    session::on_bench(args.bench.bench.clone(), async |bench| Ok(monitor_in(args, bench).await))
+        .unwrap_or_else(|code| code)
+}
+
+async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
+    let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    let firmware = config.firmware.as_ref().and_then(|name| bench.firmware(name.as_str()).cloned());
+    let elf = args.elf.clone().or_else(|| match &firmware?.image {
+        Image::Parts(parts) => parts.iter().map(|(_, path)| path).find(|path| symbols::is_elf(path)).cloned(),
+        Image::Builtin(_) => None,
+    });
+    let symbols = match elf.map(|path| Symbols::read(&path)).transpose() {
+        Ok(symbols) => symbols,
+        Err(reason) => {
+            return set_up_failed(&Message(reason), Some("`--elf` names the ELF file of the firmware".to_owned()));
+        }
+    };
+    let abort = match session::abort_on_signals(None) {
+        Ok(abort) => abort,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let mut aborted = abort;
+    let timeline = Timeline::in_memory(Epoch::start());
+    // Hours of output are not kept.
+    timeline.forget_after(10_000);
+    let claim = session::claim(Some([args.board.clone()].into()), &format!("hil monitor {}", args.board), &args.wait);
+    let opened = tokio::select! {
+        opened = OpenBench::open(bench, &timeline, claim) => opened,
+        _ = aborted.wait_for(|abort| *abort) => return ExitCode::Aborted,
+    };
+    let open = match opened {
+        Ok(open) => open,
+        Err(error) => return set_up_failed(&error, error.hint()),
+    };
+    let code = match open.lock(&args.board).await {
+        Some(board) => {
+            let watched = watch(args, board, &timeline, symbols);
+            tokio::select! {
+                watched = watched => match watched {
+                    Ok(()) => ExitCode::Passed,
+                    Err(error) => {
+                        set_up_failed(&error, error.hint());
+                        ExitCode::Errored
+                    }
+                },
+                _ = aborted.wait_for(|abort| *abort) => ExitCode::Passed,
+            }
+        }
+        None => ExitCode::Setup,
+    };
+    open.close().await;
+    code
+}
+
+/// Shows what the board says and sends what is typed, until the keys say that it is enough.
+async fn watch(
+    args: &MonitorArgs,
+    mut board: LockedBoard,
+    timeline: &Timeline,
+    symbols: Option<Symbols>,
+) -> Result<(), BenchError> {
+    let json = args.format.format == Format::Json;
+    // Raw from here on, and as before when this is dropped.
+    let terminal = RawTerminal::enter();
+    if !json && terminal.is_some() {
+        warn("Ctrl-] ends it, Ctrl-T h shows the keys\r");
+    }
+    let shower = Shower::new(json, terminal.is_some(), symbols);
+    let mut events = timeline.follow(Cursor::default());
+    let showing = tokio::spawn(async move {
+        loop {
+            let event = events.next().await;
+            shower.show(&event);
+            if matches!(event.what, What::RunFinished { .. }) {
+                return;
+            }
+        }
+    });
+    let result = obey(&mut board, terminal.is_some()).await;
+    timeline.record(None, What::RunFinished { exit_code: 0 });
+    let _ = showing.await;
+    drop(terminal);
+    result
+}
+
+async fn obey(board: &mut LockedBoard, keys_work: bool) -> Result<(), BenchError> {
+    board.power_on().await?;
+    let mut stdin = tokio::io::stdin();
+    let mut keys = Keys::default();
+    let mut buffer = [0; 1024];
+    loop {
+        let length = match stdin.read(&mut buffer).await {
+            // Nobody types any more: the board is watched all the same.
+            Ok(0) | Err(_) => return std::future::pending().await,
+            Ok(length) => length,
+        };
+        if !keys_work {
+            board.write_console(&buffer[..length]);
+            continue;
+        }
+        for action in keys.take(&buffer[..length]) {
+            match action {
+                Action::Send(bytes) => board.write_console(&bytes),
+                Action::Reset => drop(board.reset().await?),
+                Action::Loader => board.enter_loader().await?,
+                Action::Power if board.is_powered() => board.power_off().await?,
+                Action::Power => board.power_on().await?,
+                Action::Help => warn("Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power\r"),
+                Action::End => return Ok(()),
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Addresses of a panic as functions and lines, by the firmware's ELF file.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use addr2line::Loader;
+use regex::Regex;
+
+/// Where code lies on ESP chips: 0x4000_0000 to 0x4fff_ffff (Technical Reference Manuals, "System and Memory").
+static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b0x(4[0-9a-fA-F]{7})\b").ok());
+
+/// The symbols of a firmware.
+pub(super) struct Symbols(Loader);
+
+/// Whether a file is an ELF file.
+pub(super) fn is_elf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok_and(|()| magic == *b"\x7fELF")
+}
+
+impl Symbols {
+    pub(super) fn read(path: &Path) -> Result<Self, String> {
+        Loader::new(path).map(Self).map_err(|error| format!("can't read the symbols of `{}`: {error}", path.display()))
+    }
+
+    /// What the addresses in a line are, those that are known.
+    pub(super) fn places(&self, line: &str) -> Vec<String> {
+        let found = ADDRESS.iter().flat_map(|regex| regex.captures_iter(line));
+        found.filter_map(|captures| self.place(&captures[1])).collect()
+    }
+
+    fn place(&self, hex: &str) -> Option<String> {
+        let address = u64::from_str_radix(hex, 16).ok()?;
+        let function = self.0.find_symbol(address).map(|name| addr2line::demangle_auto(name.into(), None).into_owned());
+        let location = self.0.find_location(address).ok().flatten();
+        let location = location.and_then(|at| Some(format!("{}:{}", at.file?, at.line.unwrap_or(0))));
+        match (function, location) {
+            (None, None) => None,
+            (function, location) => {
+                let function = function.unwrap_or_else(|| "?".to_owned());
+                Some(format!("0x{hex}: {function}{}", location.map(|at| format!(" at {at}")).unwrap_or_default()))
+            }
+        }
+    }
+}
