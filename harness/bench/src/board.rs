@@ -261,21 +261,38 @@ impl Board {
         }
         let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
         let failed = |error| BenchError::power(self.config.name.as_str(), error);
+        let begin = self.scope.recorder().timeline().end();
         power.switch(false).await.map_err(failed)?;
         let measured = power.measure().await.map_err(failed)?;
         self.powered = false;
         self.record_power(false);
-        match measured {
-            Some(true) => {
-                let evidence = "its driver measures supply".to_owned();
-                Err(BenchError::StillPowered { board: self.name().to_owned(), evidence })
-            }
-            Some(false) => {
-                self.scope.note("the cut is proven: its driver measures no supply");
+        let evidence = match measured {
+            Some(on) => Some((on, "its driver measures it".to_owned())),
+            None => self.sense_supply(begin).await,
+        };
+        match evidence {
+            Some((true, evidence)) => Err(BenchError::StillPowered { board: self.name().to_owned(), evidence }),
+            Some((false, evidence)) => {
+                self.scope.note(format!("the cut is proven: {evidence}"));
                 Ok(())
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether there is supply after a cut, by the pin that tells so; none where there is no such pin.
+    async fn sense_supply(&self, from: Cursor) -> Option<(bool, String)> {
+        /// A supply falls as slowly as its capacitors let it.
+        const FALLS: Duration = Duration::from_secs(3);
+        let name = self.config.power_pin.clone()?;
+        let gone = |event: &RunEvent| {
+            matches!(&event.what, What::Pin { board, pin, on: false, .. } if board == self.name() && *pin == name)
+                .then_some(())
+        };
+        let is_off = self.pins.is_on(&name) == Some(false);
+        let timeline = self.scope.recorder().timeline().clone();
+        let fell = is_off || timeline.wait_for(from, Instant::now() + FALLS, gone).await.is_ok();
+        Some((!fell, format!("its pin `{name}` is {}", if fell { "off" } else { "still on" })))
     }
 
     /// Switches its rails and nothing else: nobody listens to it, and its port may be absent.

@@ -217,7 +217,7 @@ impl BenchError {
                 "is it powered through its UART lines, its USB cable or a second supply?".to_owned()
             }
             Self::NoRails { board } => {
-                format!("add `[[boards.{board}.rails]]`; docs/wiring.md shows how to wire a relay")
+                format!("add `[[boards.{board}.rails]]`; docs/bench.md shows how to wire a relay")
             }
             Self::Reset { hint, .. } | Self::Pin { hint, .. } => hint.clone(),
             Self::Forbidden { .. } => "nothing was written; use a board without that setting".to_owned(),
@@ -283,7 +283,7 @@ mod tests {
                 board: board.clone(),
                 error: PowerError::new("gpio GPIO17", "GPIO line `GPIO17` is in use by `w1`", "`gpioinfo` shows which"),
             },
-            BenchError::StillPowered { board: board.clone(), evidence: "its driver measures supply".into() },
+            BenchError::StillPowered { board: board.clone(), evidence: "its pin `supply` is still on".into() },
             BenchError::NoRails { board: board.clone() },
             BenchError::Reset {
                 board: board.clone(),

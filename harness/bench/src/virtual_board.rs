@@ -117,6 +117,10 @@ impl PinDriver for VirtualDevice {
         })
     }
 
+    fn is_on(&self, name: &str) -> Option<bool> {
+        self.sensed.lock().iter().find(|pin| pin.name == name).map(|pin| pin.high != pin.active_low)
+    }
+
     fn record_levels(&self, scope: &Scope) {
         for pin in self.sensed.lock().iter() {
             pin.record(scope);

@@ -174,7 +174,10 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  hil flash lamp --firmware lamp")]
+#[command(after_help = "\
+Examples:
+  hil flash lamp --firmware lamp
+  hil flash lamp --format json | jq .written")]
 pub(crate) struct FlashArgs {
     /// Board, as the bench file calls it
     pub(crate) board: String,
@@ -187,6 +190,8 @@ pub(crate) struct FlashArgs {
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 #[derive(Debug, Clone, Args)]

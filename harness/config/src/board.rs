@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::chip::Chip;
 use crate::names::{BoardName, FirmwareName};
-use crate::pin::{PIN, Pin};
+use crate::pin::{PIN, Pin, PinDirection};
 use crate::port::{PORT, PortIdentity};
 use crate::rail::{RAIL, Rail, read_command_line};
 use crate::reset::{RESET, Reset};
@@ -47,6 +47,8 @@ pub struct Board {
     pub firmware: Option<FirmwareName>,
     /// Its pins by name.
     pub pins: BTreeMap<String, Pin>,
+    /// A sensed pin that is on while the board has supply: it proves a cut.
+    pub power_pin: Option<String>,
     /// How a virtual board misbehaves.
     pub misbehaves: Vec<Misbehaviour>,
 }
@@ -190,6 +192,12 @@ pub(crate) static BOARD: TableSpec = TableSpec {
         ),
         Key::optional("pins", Kind::Map(&Kind::Table(&PIN)), "", "Lines that the bench senses or drives, by name."),
         Key::optional(
+            "power-pin",
+            Kind::Text,
+            "",
+            "Name of a sensed pin that is on while the board has supply, such as its 3V3: it proves a cut.",
+        ),
+        Key::optional(
             "misbehaves",
             Kind::List(&Kind::Word(|| words(Misbehaviour::WORDS))),
             "`[]`",
@@ -240,6 +248,7 @@ impl Board {
             boot_delay: Duration::ZERO,
             firmware: None,
             pins: BTreeMap::new(),
+            power_pin: None,
             misbehaves: Vec::new(),
         }
     }
@@ -272,6 +281,15 @@ impl Board {
         let pins = table.map("pins");
         let read = |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), Pin::read(&value, board.kind)?));
         board.pins = pins.iter().flat_map(|pins| pins.entries().filter_map(read).collect::<Vec<_>>()).collect();
+        board.power_pin = table.value("power-pin").and_then(|v| {
+            let name = v.string()?;
+            let is_sensed = board.pins.get(name).is_some_and(|pin| pin.direction == PinDirection::Sense);
+            if !is_sensed {
+                let hint = "name a pin of `pins` whose direction is `sense`".to_owned();
+                v.problem(format!("`{name}` is no sensed pin of this board"), hint);
+            }
+            is_sensed.then(|| name.to_owned())
+        });
         board.read_chip(&mut table);
         board.read_hardware(&mut table);
         table.finish();

@@ -63,7 +63,7 @@ fn of_variant(spec: &TagSpec, (word, table): &(&'static str, &'static TableSpec)
     schema
 }
 
-/// Tables of all keys, each with its default and its meaning; the reference part of `docs/bench-file.md`.
+/// Tables of all keys, each with its default and its meaning; the reference part of `docs/bench.md`.
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::new();
@@ -144,7 +144,7 @@ mod tests {
     /// `HIL_UPDATE_DOCS=1 cargo test -p hil-config` writes it anew.
     #[test]
     fn the_documentation_has_every_key() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench-file.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench.md");
         let text = std::fs::read_to_string(path).expect("the documentation");
         let (begin, end) = ("<!-- keys -->\n\n", "<!-- end of keys -->");
         let start = text.find(begin).expect("begin") + begin.len();

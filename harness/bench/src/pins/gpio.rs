@@ -125,6 +125,10 @@ impl PinDriver for GpioPins {
         })
     }
 
+    fn is_on(&self, name: &str) -> Option<bool> {
+        Some(*self.sensed.get(name)?.on.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn record_levels(&self, scope: &Scope) {
         for (name, sensed) in &self.sensed {
             let on = *sensed.on.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,6 +19,9 @@ pub trait PinDriver: Send + Sync {
     /// Drives a pin to its "on" or "off", whatever level that is.
     fn drive<'a>(&'a self, name: &'a str, pin: &'a Pin, on: bool) -> Driving<'a>;
 
+    /// Whether a sensed pin is on.
+    fn is_on(&self, name: &str) -> Option<bool>;
+
     /// Records the level of every sensed pin.
     fn record_levels(&self, scope: &Scope);
 }
@@ -36,6 +39,10 @@ impl Pins {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Pin> {
         self.config.get(name)
+    }
+
+    pub(crate) fn is_on(&self, name: &str) -> Option<bool> {
+        self.driver.is_on(name)
     }
 
     pub(crate) fn record_levels(&self, scope: &Scope) {

@@ -5,8 +5,10 @@ use hil_config::Bench;
 use hil_scenario::Limits;
 use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
+use serde_json::json;
+
 use super::{Message, say, set_up_failed, warn};
-use crate::args::FlashArgs;
+use crate::args::{FlashArgs, Format};
 use crate::exit_code::ExitCode;
 use crate::reporter::{Detail, Reporter};
 use crate::session;
@@ -31,7 +33,8 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
         Ok(context) => context,
         Err(code) => return code,
     };
-    let reporter = tokio::spawn(Reporter::new(Detail::Normal).follow(timeline.follow(Cursor::default())));
+    let detail = if args.format.format == Format::Json { Detail::Quiet } else { Detail::Normal };
+    let reporter = tokio::spawn(Reporter::new(detail).follow(timeline.follow(Cursor::default())));
     let Some(mut board) = context.bench().lock(&args.board).await else { return ExitCode::Setup };
     let tap = context.tap_address(&args.board);
     let result = tokio::select! {
@@ -55,7 +58,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
             ExitCode::Failed
         }
         Some(Ok(Booted::Running)) => {
-            say(done(&timeline, &args.board, firmware.name.as_str()));
+            say(done(&timeline, &args.board, firmware.name.as_str(), args.format.format));
             ExitCode::Passed
         }
     }
@@ -73,7 +76,7 @@ fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Messa
     firmware.ok_or_else(|| Message(format!("there is no firmware `{name}` on this bench (there are `{}`)", known())))
 }
 
-fn done(timeline: &Timeline, board: &str, firmware: &str) -> String {
+fn done(timeline: &Timeline, board: &str, firmware: &str, format: Format) -> String {
     let flashed = timeline.since(Cursor::default()).into_iter().rev().find_map(|event| match &event.what {
         What::Flash { flash: FlashPhase::Finished { written, skipped, took_ms }, .. } => {
             Some((*written, *skipped, *took_ms))
@@ -81,5 +84,10 @@ fn done(timeline: &Timeline, board: &str, firmware: &str) -> String {
         _ => None,
     });
     let (written, skipped, took_ms) = flashed.unwrap_or_default();
+    if format == Format::Json {
+        let done =
+            json!({ "board": board, "firmware": firmware, "written": written, "skipped": skipped, "took_ms": took_ms });
+        return done.to_string();
+    }
     format!("`{firmware}` runs on `{board}`: {written} bytes written, {skipped} already there, {took_ms} ms")
 }

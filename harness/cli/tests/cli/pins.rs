@@ -46,3 +46,28 @@ fn pulses_are_counted_and_buttons_pressed() {
     let run = project.hil(&["run", "--bench", "bench.toml"]);
     assert_snapshot("pins", &run.stable());
 }
+
+/// A dead board's pins float high: a pin that is on then stands for a supply that is still there.
+#[test]
+fn a_pin_proves_a_cut_or_contradicts_it() {
+    for (active_low, code) in [(true, 0), (false, 102)] {
+        let project = Project::with_feature(
+            "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    \
+             When the power of \"lamp\" is cut for 200 ms\n    Then \"lamp\" connects within 10 s\n",
+        );
+        project.file(
+            "bench.toml",
+            &BENCH
+                .replace("active-low = true }", &format!("active-low = {active_low} }}"))
+                .replace("[firmware", "power-pin = \"led\"\n[firmware"),
+        );
+        let run = project.hil(&["run", "--bench", "bench.toml", "-vv"]);
+        assert_eq!(run.code, code, "{}", run.stdout);
+        let said = if active_low {
+            "lamp bench: the cut is proven: its pin `led` is off"
+        } else {
+            "the power of board `lamp` was cut, but it still has supply: its pin `led` is still on"
+        };
+        assert!(run.stdout.contains(said), "{}", run.stdout);
+    }
+}

@@ -20,7 +20,7 @@ pub(super) fn look(board: &Board) -> Vec<Check> {
     checks.extend(board.rails.iter().map(|rail| self::rail(board, &rail.driver)));
     if board.rails.is_empty() {
         let mend =
-            format!("add `[[boards.{}.rails]]` where scenarios cut its power; docs/wiring.md shows how", board.name);
+            format!("add `[[boards.{}.rails]]` where scenarios cut its power; docs/bench.md shows how", board.name);
         checks.push(Check::good(format!("power of {}", board.name), format!("can't be switched ({mend})")));
     }
     for (what, line) in lines(board) {
