@@ -406,6 +406,41 @@ mod tests {
         line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("number")
     }
 
+    /// As an ESP8266 does: its ROM speaks another speed than its app.
+    #[tokio::test]
+    async fn the_port_runs_at_the_boots_speed_until_the_rom_is_done() {
+        let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).expect("pty");
+        rustix::pty::unlockpt(&master).expect("unlock");
+        let name = rustix::pty::ptsname(&master, Vec::new()).expect("name");
+        let path = std::path::PathBuf::from(name.to_string_lossy().into_owned());
+        let timeline = hil_timeline::Timeline::in_memory(hil_timeline::Epoch::start());
+        let scope = Scope::new("lamp", &timeline);
+        let detector = SharedDetector::default();
+        let source = Source { finder: Arc::new(Fixed(path)), baud: 115_200, boot_baud: Some(74_880), scope, detector };
+        let capture = Capture::start(source).expect("capture");
+        let speed = || rustix::termios::tcgetattr(&master).expect("settings").output_speed();
+        let becomes = async |wanted: u32| {
+            // Nothing tells of a changed speed.
+            while speed() != wanted {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), async {
+            becomes(115_200).await;
+            capture.expect_boot();
+            becomes(74_880).await;
+            rustix::io::write(&master, b"csum 0x2d\r\n").expect("write");
+            becomes(115_200).await;
+            capture.expect_boot();
+            becomes(74_880).await;
+            // A ROM that says nothing does not hold it up for good.
+            becomes(115_200).await;
+        })
+        .await
+        .expect("in time");
+        capture.stop().await;
+    }
+
     /// What a UART at 3 Mbaud says in 60 s: 3,000,000 baud are 300,000 bytes a second. Written as fast as it is read.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn sixty_seconds_at_3_mbaud_are_captured_without_a_loss_and_do_not_fill_the_memory() {

@@ -25,7 +25,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         list(&plan);
         return ExitCode::Passed;
     }
+    let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
     let settings = Settings {
+        what: format!("hil run{}", named.collect::<String>()),
         wait: args.wait,
         out: args.out,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
@@ -64,6 +66,8 @@ fn list(plan: &Plan) {
 
 /// How to run, apart from what.
 pub(crate) struct Settings {
+    /// What somebody who waits for a board reads.
+    pub(crate) what: String,
     pub(crate) wait: WaitArgs,
     pub(crate) out: Option<PathBuf>,
     pub(crate) limits: Limits,
@@ -91,7 +95,7 @@ async fn execute_in(
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
     let timeline = Timeline::in_memory(Epoch::start());
     // Ports and boards first: a run that can't begin leaves no folder.
-    let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), "hil run", &settings.wait);
+    let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
     let planned = plan.list();
     let folder = open_folder(settings.out.as_deref(), &timeline)?;

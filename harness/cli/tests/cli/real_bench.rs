@@ -163,7 +163,10 @@ fn whoever_comes_second_waits_names_the_first_and_then_runs() {
     let mut second = lab.start(&["run", "features/short.feature"]);
     let mut said = BufReader::new(second.stderr.take().expect("piped")).lines().map_while(Result::ok);
     let waiting = said.next().expect("a line");
-    assert!(waiting.starts_with("waiting for board `lamp`: in use by `hil run` of "), "{waiting}");
+    assert!(
+        waiting.starts_with("waiting for board `lamp`: in use by `hil run features/waits.feature` of "),
+        "{waiting}"
+    );
     kill_process(pid(&first), Signal::INT).expect("Ctrl-C");
     assert_eq!(first.wait().expect("ends").code(), Some(130));
     assert_eq!(second.wait().expect("ends").code(), Some(0));

@@ -44,3 +44,29 @@ impl Symbols {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// This very test program is the ELF file.
+    #[test]
+    fn an_address_becomes_a_function_and_a_line() {
+        let path = std::env::current_exe().expect("this program");
+        assert!(is_elf(&path) && !is_elf(Path::new("Cargo.toml")));
+        let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+        let own = maps.lines().find(|line| line.ends_with(&*path.to_string_lossy())).expect("mapped");
+        let base = usize::from_str_radix(own.split('-').next().expect("start"), 16).expect("address");
+        let address = is_elf as *const () as usize - base;
+        let place = Symbols::read(&path).expect("symbols").place(&format!("{address:x}")).expect("known");
+        assert!(place.contains("symbols::is_elf at ") && place.contains("symbols.rs:"), "{place}");
+    }
+
+    #[test]
+    fn addresses_of_code_are_found_in_a_line_of_a_panic() {
+        let line = "MEPC    : 0x42001234  RA      : 0x403801a2  SP      : 0x3fc92a40  Backtrace: 0x400d1234:0x3ffb1f60";
+        let found: Vec<_> =
+            ADDRESS.iter().flat_map(|regex| regex.captures_iter(line)).map(|captures| captures[1].to_owned()).collect();
+        assert_eq!(found, ["42001234", "403801a2", "400d1234"]);
+    }
+}
