@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::board::Board;
 use crate::drivers::Shared;
 use crate::error::BenchError;
-use crate::keeper::{Claimed, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
+use crate::keeper::{Claimed, Failures, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
 use crate::ports;
 use crate::power::AskPerson;
 use crate::scope::Scope;
@@ -58,6 +58,7 @@ pub struct Bench {
     config: hil_config::Bench,
     boards: BTreeMap<String, Arc<Mutex<Board>>>,
     keeper: Option<GuardedKeeper>,
+    left_unsafe: Failures,
 }
 
 impl Bench {
@@ -74,25 +75,39 @@ impl Bench {
         let is_wanted = |name: &str| claim.boards.as_ref().is_none_or(|boards| boards.contains(name));
         let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();
         let real: Vec<_> = wanted.iter().filter(|board| board.kind == BoardKind::Esp).collect();
+        let mut left_unsafe = Failures::new();
         let keeper = if real.is_empty() {
             None
         } else {
             let keeper = Keeper::start(Arc::clone(&claim.waiting))?;
             let claimed = real.iter().map(|board| claimed(board)).collect();
-            for (board, left) in keeper.lock(claimed, claim.wait, Holder::this_process(&claim.what)).await? {
+            left_unsafe = keeper.lock(claimed, claim.wait, Holder::this_process(&claim.what)).await?;
+            for (board, left) in left_unsafe.clone() {
                 let note = format!("its last user could not leave it safe: {left}");
                 timeline.record(None, What::Bench { board, note });
             }
             let real = real.into_iter().map(|board| (*board).clone()).collect();
             Some(GuardedKeeper::watch(Arc::new(keeper), real, timeline.clone()))
         };
-        let shared = Shared { keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())), ask_person: claim.ask_person };
+        let shared = Shared {
+            keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())),
+            ask_person: claim.ask_person,
+            what: claim.what,
+        };
         let mut boards = BTreeMap::new();
         for board in wanted {
-            let opened = Board::open(board.clone(), Scope::new(board.name.as_str(), timeline), &shared).await?;
-            boards.insert(board.name.to_string(), Arc::new(Mutex::new(opened)));
+            match Board::open(board.clone(), Scope::new(board.name.as_str(), timeline), &shared).await {
+                Ok(opened) => drop(boards.insert(board.name.to_string(), Arc::new(Mutex::new(opened)))),
+                Err(error) => {
+                    // The next one shall find the locks free.
+                    if let Some(keeper) = &keeper {
+                        keeper.end().await;
+                    }
+                    return Err(error);
+                }
+            }
         }
-        Ok(Self { config, boards, keeper })
+        Ok(Self { config, boards, keeper, left_unsafe })
     }
 
     /// The bench file.
@@ -135,12 +150,20 @@ impl Bench {
         }
     }
 
-    /// Makes everything safe and gives the boards back; the locks are free when it returns.
-    pub async fn close(&self) {
+    /// Makes everything safe and gives the boards back; the locks are free when it returns. Gives back the boards whose
+    /// rails may not be safe, and why.
+    pub async fn close(&self) -> Failures {
         self.make_safe().await;
-        if let Some(keeper) = &self.keeper {
-            keeper.end().await;
+        match &self.keeper {
+            Some(keeper) => keeper.end().await,
+            None => Failures::new(),
         }
+    }
+
+    /// What the last users of these boards could not make safe.
+    #[must_use]
+    pub fn left_unsafe(&self) -> &[(String, String)] {
+        &self.left_unsafe
     }
 
     /// Lets the keeper hold rails and locks when this process ends.

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hil_config::{Firmware, Pin, RailDriver, SafeState};
+use hil_config::{BoardKind, Firmware, Pin, RailDriver, SafeState};
 use hil_timeline::{Cursor, Finding, FlashPhase, PinCause, Recorder, RunEvent, What};
 use tokio::time::Instant;
 
+use crate::bench::claimed;
 use crate::console::{Capture, SharedDetector, Source};
 use crate::detector::Detector;
 use crate::drivers::{Drivers, Shared};
 use crate::error::BenchError;
 use crate::flashing::{self, Flashed, Job, PortInUse, Region};
+use crate::keeper::{Holder, Keeper};
 use crate::ladder::Rung;
 use crate::pins::Pins;
 use crate::ports::PortFinder;
@@ -53,6 +55,29 @@ pub struct Board {
     port_in_use: PortInUse,
     powered: bool,
     stuck: Option<BenchError>,
+    device: Option<DeviceClaim>,
+}
+
+/// The locks of a real board's device. Its place is known only while it is there: one that comes with the power is
+/// claimed when it has come.
+struct DeviceClaim {
+    keeper: Arc<Keeper>,
+    held: Vec<String>,
+    what: String,
+}
+
+impl DeviceClaim {
+    async fn complete(&mut self, config: &hil_config::Board) -> Result<(), BenchError> {
+        let mut claimed = claimed(config);
+        claimed.keys.retain(|key| !self.held.contains(key));
+        if claimed.keys.is_empty() {
+            return Ok(());
+        }
+        let keys = claimed.keys.clone();
+        self.keeper.lock(vec![claimed], false, Holder::this_process(&self.what)).await?;
+        self.held.extend(keys);
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for Board {
@@ -69,7 +94,13 @@ impl Board {
 
     pub(crate) async fn open(config: hil_config::Board, scope: Scope, shared: &Shared) -> Result<Self, BenchError> {
         let Drivers { port, power, reset, pins } = Drivers::open(&config, &scope, shared).await?;
+        let device = shared.keeper.as_ref().filter(|_| config.kind == BoardKind::Esp).map(|keeper| DeviceClaim {
+            keeper: Arc::clone(keeper),
+            held: claimed(&config).keys,
+            what: shared.what.clone(),
+        });
         Ok(Self {
+            device,
             pins: Pins::new(config.pins.clone(), pins),
             config,
             scope,
@@ -190,7 +221,7 @@ impl Board {
     /// Notes a failed rung and gives back the next; a final or a last failure sticks and ends the climb.
     fn judge(&mut self, rung: Rung, error: BenchError) -> Result<Rung, BenchError> {
         self.scope.note(format!("{}: {error}", rung.describe()));
-        match rung.next(&error, self.power.is_some()) {
+        match rung.next(&error, self.power.is_some(), self.reset.varies()) {
             Some(next) if !error.is_final() => Ok(next),
             _ => {
                 if !matches!(error, BenchError::Stuck { .. }) {
@@ -248,7 +279,11 @@ impl Board {
             tokio::time::sleep(self.config.boot_delay).await;
         }
         self.powered = true;
-        self.wait_for_port().await.map(drop)
+        self.wait_for_port().await?;
+        match &mut self.device {
+            Some(device) => device.complete(&self.config).await,
+            None => Ok(()),
+        }
     }
 
     /// Switches all rails off, and looks whether the supply is gone where something measures it.
@@ -284,14 +319,21 @@ impl Board {
     async fn sense_supply(&self, from: Cursor) -> Option<(bool, String)> {
         /// A supply falls as slowly as its capacitors let it.
         const FALLS: Duration = Duration::from_secs(3);
+        /// And must then stay where it is.
+        const STAYS: Duration = Duration::from_millis(200);
         let name = self.config.power_pin.clone()?;
         let gone = |event: &RunEvent| {
             matches!(&event.what, What::Pin { board, pin, on: false, .. } if board == self.name() && *pin == name)
                 .then_some(())
         };
-        let is_off = self.pins.is_on(&name) == Some(false);
+        let is_off = || self.pins.is_on(&name) == Some(false);
         let timeline = self.scope.recorder().timeline().clone();
-        let fell = is_off || timeline.wait_for(from, Instant::now() + FALLS, gone).await.is_ok();
+        let mut fell = is_off() || timeline.wait_for(from, Instant::now() + FALLS, gone).await.is_ok();
+        if fell {
+            // A supply that dips and comes back is no cut.
+            tokio::time::sleep(STAYS).await;
+            fell = is_off();
+        }
         Some((!fell, format!("its pin `{name}` is {}", if fell { "off" } else { "still on" })))
     }
 

@@ -117,6 +117,8 @@ impl Reader {
     const PATIENCE: Duration = Duration::from_millis(200);
     /// The ROM's messages take less.
     const BOOT: Duration = Duration::from_millis(500);
+    /// How soon a port that is there but can't be opened is tried again.
+    const BUSY: Duration = Duration::from_millis(500);
     /// A port that is lost again as soon as this is not there yet.
     const FLEETING: Duration = Duration::from_millis(100);
 
@@ -164,12 +166,15 @@ impl Reader {
         };
         let mut said = None;
         loop {
+            // No event tells that another program has closed it.
+            let mut again = None;
             if !std::mem::take(&mut skip_first) {
                 match self.source.open() {
                     Ok(port) => return Some(port),
                     Err(BenchError::PortVanished { .. } | BenchError::NoPort { .. }) => {}
                     // Not ours yet (udev has not given it to its group), or in use: said once, tried at each change.
                     Err(error) => {
+                        again = Some(Instant::now() + Self::BUSY);
                         let text = error.to_string();
                         if said.as_ref() != Some(&text) {
                             self.source.scope.note(text.clone());
@@ -184,8 +189,15 @@ impl Reader {
                     None => std::future::pending().await,
                 }
             };
+            let busy_over = async {
+                match again {
+                    Some(again) => tokio::time::sleep_until(again).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = changed => {}
+                () = busy_over => {}
                 command = commands.recv() => {
                     command.as_ref()?;
                 }
@@ -195,6 +207,8 @@ impl Reader {
 
     async fn read(&mut self, port: &mut SerialPort, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
         let mut buffer = vec![0; 16 * 1024];
+        // Written beside reading: a board that takes nothing still says something.
+        let mut to_write = Vec::new();
         loop {
             let patience = if self.lines.is_empty() { Duration::MAX } else { Self::PATIENCE };
             let boot_ends = self.boot_until;
@@ -204,34 +218,27 @@ impl Reader {
                     None => std::future::pending().await,
                 }
             };
-            let read = tokio::select! {
-                read = port.read(&mut buffer) => read,
+            tokio::select! {
+                read = port.read(&mut buffer) => match read {
+                    // A hang-up reads as nothing: the device is gone.
+                    Ok(0) | Err(_) => return End::Lost,
+                    Ok(length) => self.take(&buffer[..length], port),
+                },
+                written = port.write(&to_write), if !to_write.is_empty() => match written {
+                    Ok(length) => drop(to_write.drain(..length)),
+                    Err(_) => return End::Lost,
+                },
                 () = tokio::time::sleep(patience) => {
                     let rest = self.lines.take_rest();
                     self.line(rest);
-                    continue;
                 }
-                () = boot_over => {
-                    self.leave_boot(port);
-                    continue;
-                }
+                () = boot_over => self.leave_boot(port),
                 command = commands.recv() => match command {
                     // Dropped or stopped: either way nobody wants more.
                     None => return End::Stopped,
-                    Some(Command::Boot) => {
-                        self.enter_boot(port);
-                        continue;
-                    }
-                    Some(Command::Write(bytes)) => match port.write_all(&bytes).await {
-                        Ok(()) => continue,
-                        Err(_) => return End::Lost,
-                    },
+                    Some(Command::Boot) => self.enter_boot(port),
+                    Some(Command::Write(bytes)) => to_write.extend(bytes),
                 },
-            };
-            match read {
-                // A hang-up reads as nothing: the device is gone.
-                Ok(0) | Err(_) => return End::Lost,
-                Ok(length) => self.take(&buffer[..length], port),
             }
         }
     }

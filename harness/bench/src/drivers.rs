@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// There where a real board is.
     pub(crate) keeper: Option<Arc<Keeper>>,
     pub(crate) ask_person: Option<AskPerson>,
+    /// What the boards are wanted for.
+    pub(crate) what: String,
 }
 
 impl Drivers {

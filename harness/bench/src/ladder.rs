@@ -9,6 +9,8 @@ pub(crate) enum Rung {
     Try,
     /// After a reset, by another strategy where there are several.
     Reset,
+    /// With the strapping pin held for longer: a large capacitor at EN lets it rise late.
+    SlowReset,
     /// At the ROM's own speed.
     LowerBaud,
     /// After a power cycle.
@@ -16,15 +18,16 @@ pub(crate) enum Rung {
 }
 
 impl Rung {
-    /// The next rung after a failure on this one; none when there is nothing left that could help.
-    pub(crate) fn next(self, failure: &BenchError, has_rails: bool) -> Option<Self> {
+    /// The next rung after a failure on this one, where the reset varies with the attempt or does not; none when there is nothing left that could help.
+    pub(crate) fn next(self, failure: &BenchError, has_rails: bool, varies: bool) -> Option<Self> {
         let power_cycle = has_rails.then_some(Self::PowerCycle);
         // Speed is to blame only where the chip was spoken to at all.
         let at_speed = matches!(failure, BenchError::Flash { .. } | BenchError::VerifyFailed { .. });
         match self {
             Self::Try => Some(Self::Reset),
             Self::Reset if at_speed => Some(Self::LowerBaud),
-            Self::Reset | Self::LowerBaud => power_cycle,
+            Self::Reset if varies && matches!(failure, BenchError::NoAnswer { .. }) => Some(Self::SlowReset),
+            Self::Reset | Self::SlowReset | Self::LowerBaud => power_cycle,
             Self::PowerCycle => None,
         }
     }
@@ -45,6 +48,7 @@ impl Rung {
         match self {
             Self::Try => "first attempt",
             Self::Reset => "once more after a reset",
+            Self::SlowReset => "once more with its strapping pin held for longer",
             Self::LowerBaud => "once more at 115200 baud",
             Self::PowerCycle => "once more after a power cycle",
         }
@@ -59,13 +63,15 @@ mod tests {
     fn every_failure_climbs_to_an_end() {
         let mute = BenchError::NoAnswer { board: "a".into(), port: "/dev/x".into() };
         let garbled = BenchError::Flash { board: "a".into(), reason: "crc".into() };
-        let climb = |failure: &BenchError, has_rails| {
-            std::iter::successors(Some(Rung::Try), |rung| rung.next(failure, has_rails)).collect::<Vec<_>>()
+        let climb = |failure: &BenchError, has_rails, varies| {
+            std::iter::successors(Some(Rung::Try), |rung| rung.next(failure, has_rails, varies)).collect::<Vec<_>>()
         };
-        assert_eq!(climb(&mute, true), [Rung::Try, Rung::Reset, Rung::PowerCycle]);
-        assert_eq!(climb(&mute, false), [Rung::Try, Rung::Reset]);
-        assert_eq!(climb(&garbled, true), [Rung::Try, Rung::Reset, Rung::LowerBaud, Rung::PowerCycle]);
-        assert_eq!(climb(&garbled, false), [Rung::Try, Rung::Reset, Rung::LowerBaud]);
+        assert_eq!(climb(&mute, true, false), [Rung::Try, Rung::Reset, Rung::PowerCycle]);
+        assert_eq!(climb(&mute, false, false), [Rung::Try, Rung::Reset]);
+        assert_eq!(climb(&mute, true, true), [Rung::Try, Rung::Reset, Rung::SlowReset, Rung::PowerCycle]);
+        assert_eq!(climb(&mute, false, true), [Rung::Try, Rung::Reset, Rung::SlowReset]);
+        assert_eq!(climb(&garbled, true, true), [Rung::Try, Rung::Reset, Rung::LowerBaud, Rung::PowerCycle]);
+        assert_eq!(climb(&garbled, false, false), [Rung::Try, Rung::Reset, Rung::LowerBaud]);
         assert_eq!((Rung::LowerBaud.baud(921_600), Rung::LowerBaud.baud(9_600)), (115_200, 9_600));
     }
 }

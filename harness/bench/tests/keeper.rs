@@ -119,3 +119,50 @@ async fn two_keepers_that_want_two_boards_never_wait_for_each_other() {
     let all = tokio::time::timeout(Duration::from_secs(20), tasks.join_all()).await;
     assert!(all.is_ok(), "they wait for each other; done: {:?}", order.lock().expect("order"));
 }
+
+/// A script's child that goes on would switch the rail on after it was made safe.
+#[tokio::test]
+async fn a_command_that_is_given_up_takes_its_children_along() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Arc::new(Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper"));
+    keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
+    let mut rail = rail(folder.path(), "printf off > '{state}'");
+    let (state, begun) = (folder.path().join("state"), folder.path().join("begun"));
+    if let RailDriver::Command { on, .. } = &mut rail.driver {
+        // The child that switches is not the shell.
+        let script = format!("(touch '{}'; sleep 1; printf on > '{}') & wait", begun.display(), state.display());
+        *on = vec!["sh".to_owned(), "-c".to_owned(), script];
+    }
+    keeper.open("lamp", &[rail]).await.expect("open");
+    let switching = Arc::clone(&keeper);
+    let switched = tokio::spawn(async move { switching.switch("lamp", true).await });
+    while !begun.exists() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    keeper.make_safe("lamp").await.expect("made safe at once");
+    assert!(matches!(switched.await.expect("no panic"), Err(KeeperError::Power(_))), "given up");
+    // Longer than the child would have taken.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert_eq!(std::fs::read_to_string(&state).expect("state"), "off");
+    assert!(keeper.end().await);
+    assert_eq!(keeper.farewell(), Some(Vec::new()), "it ended in order");
+}
+
+#[tokio::test]
+async fn who_does_not_get_all_boards_leaves_the_notes_of_the_others() {
+    let folder = tempfile::tempdir().expect("folder");
+    let open = || Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let me = || Holder::this_process("hil run");
+    let first = open();
+    first.lock(claimed("a", &["a"]), true, me()).await.expect("free");
+    first.open("a", &[rail(folder.path(), "exit 1")]).await.expect("open");
+    assert!(first.end().await);
+    assert_eq!(first.farewell().map(|failures| failures.len()), Some(1), "it could not be made safe");
+    let other = open();
+    other.lock(claimed("b", &["b"]), true, me()).await.expect("free");
+    let both = open();
+    let boards = [claimed("a", &["a"]), claimed("b", &["b"])].concat();
+    both.lock(boards, false, me()).await.expect_err("b is held");
+    let left = open().lock(claimed("a", &["a"]), false, me()).await.expect("free");
+    assert_eq!(left.len(), 1, "the note is still there: {left:?}");
+}

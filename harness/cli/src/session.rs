@@ -76,7 +76,31 @@ pub(crate) async fn open(
         opened = RunContext::open(bench, timeline.clone(), limits, abort, claim) => opened,
         _ = aborted.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
     };
-    opened.map(Arc::new).map_err(|error| set_up_failed(&error, hint(&error)))
+    let context = opened.map(Arc::new).map_err(|error| set_up_failed(&error, hint(&error)))?;
+    tell_left_unsafe(context.bench());
+    Ok(context)
+}
+
+/// Gives the boards back. What could not be made safe is told and makes a good end a bad one.
+pub(crate) async fn close(bench: &hil_bench::Bench, code: ExitCode) -> ExitCode {
+    let failures = bench.close().await;
+    tell_unsafe(&failures);
+    if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored }
+}
+
+/// Tells of rails that may be on.
+pub(crate) fn tell_unsafe(failures: &[(String, String)]) {
+    for (board, reason) in failures {
+        let message = Message(format!("the rails of board `{board}` could not be made safe: {reason}"));
+        set_up_failed(&message, Some("look at the board: it may still have power".to_owned()));
+    }
+}
+
+/// Tells what the last users of these boards left behind.
+pub(crate) fn tell_left_unsafe(bench: &hil_bench::Bench) {
+    for (board, left) in bench.left_unsafe() {
+        warn(format!("warning: the last user of board `{board}` could not leave it safe: {left}"));
+    }
 }
 
 /// What of a bench a command wants: these boards, or all.

@@ -1,6 +1,6 @@
 //! What all scenarios of a run share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use hil_bench::{Bench, BenchError, Claim, TapAddress};
 use hil_mqtt::{TapError, TapPort};
 use hil_timeline::{ScenarioId, Timeline};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 /// How long things may take before the bench is blamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,21 +67,17 @@ impl RunContext {
         // Boards first: with their locks held, nobody else has their tap ports.
         let wanted = claim.boards.clone();
         let bench = Bench::open(config, &timeline, claim).await?;
-        let config = bench.config();
-        let mut taps = BTreeMap::new();
-        let is_wanted = |name: &str| wanted.as_ref().is_none_or(|boards| boards.contains(name));
-        for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
-            let tap = TapPort::open(board.name.as_str(), config.tap.address, board.tap_port).await?;
-            taps.insert(board.name.to_string(), tap);
+        match open_network(bench.config(), wanted.as_ref()).await {
+            Ok(taps) => {
+                let fixed_port = Arc::default();
+                Ok(Self { bench, taps, timeline, limits, fixed_port, abort, next_scenario: AtomicU32::new(1) })
+            }
+            Err(error) => {
+                // The next one shall find the locks free.
+                bench.close().await;
+                Err(error)
+            }
         }
-        if config.broker.listen.port() != 0 {
-            // Found out now rather than in every scenario.
-            let mut probe = hil_mqtt::broker::new(&config.broker);
-            probe.start().await?;
-            probe.stop().await;
-        }
-        let fixed_port = Arc::default();
-        Ok(Self { bench, taps, timeline, limits, fixed_port, abort, next_scenario: AtomicU32::new(1) })
     }
 
     /// The bench.
@@ -104,6 +100,14 @@ impl RunContext {
         self.taps.get(board)
     }
 
+    /// The right to use the broker's fixed port, once nobody else has it; none where scenarios take free ports.
+    pub(crate) async fn wait_for_port(&self) -> Option<OwnedMutexGuard<()>> {
+        match self.bench.config().broker.listen.port() {
+            0 => None,
+            _ => Some(Arc::clone(&self.fixed_port).lock_owned().await),
+        }
+    }
+
     pub(crate) fn next_id(&self) -> ScenarioId {
         ScenarioId(self.next_scenario.fetch_add(1, Ordering::Relaxed))
     }
@@ -121,4 +125,24 @@ impl RunContext {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Opens the taps of the boards that are wanted, and looks whether the broker's fixed port is free.
+async fn open_network(
+    config: &hil_config::Bench,
+    wanted: Option<&BTreeSet<String>>,
+) -> Result<BTreeMap<String, TapPort>, SetupError> {
+    let mut taps = BTreeMap::new();
+    let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
+    for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
+        let tap = TapPort::open(board.name.as_str(), config.tap.address, board.tap_port).await?;
+        taps.insert(board.name.to_string(), tap);
+    }
+    if config.broker.listen.port() != 0 {
+        // Found out now rather than in every scenario.
+        let mut probe = hil_mqtt::broker::new(&config.broker);
+        probe.start().await?;
+        probe.stop().await;
+    }
+    Ok(taps)
 }

@@ -127,11 +127,17 @@ async fn set_stage(
         () = context.aborted() => None,
         boards = lock(context, names) => Some(boards),
     };
+    // Whoever has the port may be long: that is no fault of the broker's.
+    let fixed_port = tokio::select! {
+        biased;
+        () = context.aborted() => None,
+        port = context.wait_for_port() => Some(port),
+    };
     begin();
-    match boards {
+    match boards.zip(fixed_port) {
         None => not_begun(),
-        Some(boards) => {
-            let open = Stage::open(Arc::clone(context), recorder.clone(), boards);
+        Some((boards, port)) => {
+            let open = Stage::open(Arc::clone(context), recorder.clone(), boards, port);
             let late = |_| Err(StepError::errored("the broker of this scenario did not start in time"));
             tokio::time::timeout(HOOK, open).await.unwrap_or_else(late)
         }
@@ -205,7 +211,8 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
             stage.make_safe().await;
         }
         // The boards are given back when the stage is dropped, whether or not it closed in time.
-        if tokio::time::timeout(HOOK, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
+        let patience = HOOK + stage.slowness();
+        if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
             scene.verdict = Verdict::Errored;
             scene.failure = Some(StepError::errored("the stage of this scenario did not close in time"));
         }

@@ -57,12 +57,9 @@ impl Stage {
         context: Arc<RunContext>,
         recorder: Recorder,
         boards: BTreeMap<String, LockedBoard>,
+        fixed_port: Option<OwnedMutexGuard<()>>,
     ) -> Result<Self, StepError> {
         let config = &context.bench.config().broker;
-        let fixed_port = match config.listen.port() {
-            0 => None,
-            _ => Some(Arc::clone(&context.fixed_port).lock_owned().await),
-        };
         let mut broker = hil_mqtt::broker::new(config);
         let address = broker.start().await?;
         record_broker(&recorder, &*broker, address, true);
@@ -93,6 +90,11 @@ impl Stage {
             pins_seen: BTreeMap::new(),
             _fixed_port: fixed_port,
         })
+    }
+
+    /// How long closing may take beyond the usual: a board that is reset by its rails is held for its off-time.
+    pub(crate) fn slowness(&self) -> Duration {
+        self.boards.values().map(|board| board.config().off_time).sum()
     }
 
     /// Faults end, pins are released, routes close, the broker stops, and the boards are given back.

@@ -70,6 +70,8 @@ pub type Waiting = Arc<dyn Fn(&str, Option<&Holder>) + Send + Sync>;
 /// Who waits for which answer; none once there is nobody to answer.
 type Waiters = Option<BTreeMap<u64, oneshot::Sender<Result<Answer, Refusal>>>>;
 type Pending = Arc<Mutex<Waiters>>;
+/// The boards that could not be made safe, once the keeper has ended in order.
+type Farewell = Arc<Mutex<Option<Vec<(String, String)>>>>;
 
 /// A running keeper. When it is dropped, the keeper makes everything safe; [`Keeper::end`] waits for that.
 pub struct Keeper {
@@ -78,6 +80,7 @@ pub struct Keeper {
     next_id: AtomicU64,
     reader: Mutex<Option<JoinHandle<()>>>,
     is_gone: watch::Receiver<bool>,
+    farewell: Farewell,
     folder: PathBuf,
 }
 
@@ -117,8 +120,10 @@ impl Keeper {
         let pending: Pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
         let (gone, is_gone) = watch::channel(false);
         let to_fail = Arc::clone(&pending);
+        let farewell = Farewell::default();
+        let heard = Arc::clone(&farewell);
         let reader = tokio::spawn(async move {
-            listen(read, &to_fail, waiting).await;
+            listen(read, &to_fail, waiting, &heard).await;
             // Everybody who waits learns that there is nobody to answer.
             *lock_pending(&to_fail) = None;
             gone.send_replace(true);
@@ -129,6 +134,7 @@ impl Keeper {
             next_id: AtomicU64::new(1),
             reader: Mutex::new(Some(reader)),
             is_gone,
+            farewell,
             folder: lock::folder(),
         })
     }
@@ -210,7 +216,7 @@ impl Keeper {
     /// # Errors
     /// When the socket by which it can be ended can't be made.
     pub async fn detach(&self) -> Result<(), KeeperError> {
-        let socket = process::socket_path().map_err(|error| KeeperError::Other(error.to_string()))?;
+        let socket = process::socket_path();
         self.ask(Ask::Detach { socket }).await.map(drop)
     }
 
@@ -218,6 +224,12 @@ impl Keeper {
     pub async fn gone(&self) {
         // The sender says so before it is dropped; dropped without a word, it is gone as well.
         let _ = self.is_gone.clone().wait_for(|gone| *gone).await;
+    }
+
+    /// What it could not make safe, if it has ended in order; none while it is there and after it was killed.
+    #[must_use]
+    pub fn farewell(&self) -> Option<Vec<(String, String)>> {
+        self.farewell.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Closes the connection and waits until the keeper has made everything safe and released its locks. True if it
@@ -239,7 +251,7 @@ fn lock_pending(pending: &Pending) -> MutexGuard<'_, Waiters> {
     pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn listen(read: OwnedReadHalf, pending: &Pending, waiting: Waiting) {
+async fn listen(read: OwnedReadHalf, pending: &Pending, waiting: Waiting, farewell: &Farewell) {
     let mut lines = BufReader::new(read).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
@@ -248,6 +260,9 @@ async fn listen(read: OwnedReadHalf, pending: &Pending, waiting: Waiting) {
                 if let Some(answer) = answer {
                     let _ = answer.send(result);
                 }
+            }
+            Ok(Said::Farewell { failures }) => {
+                *farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(failures);
             }
             Ok(Said::Waiting { board, holder }) => waiting(&board, holder.as_ref()),
             Err(_) => {}

@@ -1,7 +1,6 @@
 //! What `hil` does when its keeper is killed: another keeper takes the locks and makes the rails safe.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use hil_config::Board;
 use hil_timeline::{Timeline, What};
@@ -16,22 +15,24 @@ use crate::bench::claimed;
 #[derive(Debug)]
 pub(crate) struct GuardedKeeper {
     keeper: Arc<Keeper>,
-    ending: Arc<AtomicBool>,
-    rescue: Mutex<Option<JoinHandle<()>>>,
+    rescue: Mutex<Option<JoinHandle<Failures>>>,
 }
+
+/// Boards whose rails may not be safe, and why.
+pub(crate) type Failures = Vec<(String, String)>;
 
 impl GuardedKeeper {
     /// Watches a keeper that holds the locks of these boards.
     pub(crate) fn watch(keeper: Arc<Keeper>, boards: Vec<Board>, timeline: Timeline) -> Self {
-        let ending = Arc::new(AtomicBool::new(false));
-        let (watched, expected) = (Arc::clone(&keeper), Arc::clone(&ending));
+        let watched = Arc::clone(&keeper);
         let rescue = tokio::spawn(async move {
             watched.gone().await;
-            if !expected.load(Ordering::Relaxed) {
-                make_safe(&boards, &timeline).await;
+            match watched.farewell() {
+                Some(failures) => failures,
+                None => make_safe(&boards, &timeline).await,
             }
         });
-        Self { keeper, ending, rescue: Mutex::new(Some(rescue)) }
+        Self { keeper, rescue: Mutex::new(Some(rescue)) }
     }
 
     pub(crate) fn keeper(&self) -> &Arc<Keeper> {
@@ -41,33 +42,49 @@ impl GuardedKeeper {
     /// Waits until the keeper has ended although nobody asked it to.
     pub(crate) async fn lost(&self) {
         self.keeper.gone().await;
-        if self.ending.load(Ordering::Relaxed) {
+        if self.keeper.farewell().is_some() {
             std::future::pending::<()>().await;
         }
     }
 
-    /// Ends the keeper; the locks are free and the rails safe when it returns, even if the keeper was killed.
-    pub(crate) async fn end(&self) {
-        self.ending.store(true, Ordering::Relaxed);
-        self.keeper.end().await;
-        if let Some(rescue) = self.rescue.lock().await.take() {
-            // If it panicked, there is nothing more to do.
-            let _ = rescue.await;
+    /// Ends the keeper; the locks are free when it returns, even if the keeper was killed. Gives back what could not be
+    /// made safe.
+    pub(crate) async fn end(&self) -> Failures {
+        if !self.keeper.end().await {
+            let reason = "its keeper did not end in time".to_owned();
+            return vec![("*".to_owned(), reason)];
+        }
+        match self.rescue.lock().await.take() {
+            Some(rescue) => rescue.await.unwrap_or_else(|error| vec![("*".to_owned(), error.to_string())]),
+            None => Failures::new(),
+        }
+    }
+}
+
+impl Drop for GuardedKeeper {
+    fn drop(&mut self) {
+        // The watcher keeps the connection open, and with it the keeper.
+        if let Some(rescue) = self.rescue.get_mut().take() {
+            rescue.abort();
         }
     }
 }
 
 /// The killed keeper's locks are free and its lines released: others may have the boards already.
-async fn make_safe(boards: &[Board], timeline: &Timeline) {
-    let note = |board: &Board, note: String| {
-        timeline.record(None, What::Bench { board: board.name.to_string(), note });
-    };
+async fn make_safe(boards: &[Board], timeline: &Timeline) -> Failures {
+    let mut failures = Failures::new();
     for board in boards {
-        match make_one_safe(board).await {
-            Ok(()) => note(board, "the keeper was killed; another one has made its rails safe".to_owned()),
-            Err(error) => note(board, format!("the keeper was killed, and its rails may not be safe: {error}")),
-        }
+        let name = board.name.to_string();
+        let note = match make_one_safe(board).await {
+            Ok(()) => "the keeper was killed; another one has made its rails safe".to_owned(),
+            Err(error) => {
+                failures.push((name.clone(), format!("the keeper was killed; {error}")));
+                format!("the keeper was killed, and its rails may not be safe: {error}")
+            }
+        };
+        timeline.record(None, What::Bench { board: name, note });
     }
+    failures
 }
 
 async fn make_one_safe(board: &Board) -> Result<(), KeeperError> {

@@ -22,6 +22,8 @@ pub struct Holder {
     pub what: String,
     /// Since when, in milliseconds since 1970.
     pub since_ms: u64,
+    /// Process id of its keeper.
+    pub keeper: Option<u32>,
     /// Where a detached keeper can be told to end.
     pub socket: Option<PathBuf>,
     /// A rail that could not be put into its safe state by the one who held the board last.
@@ -37,6 +39,7 @@ impl Holder {
             user: user_name(),
             what: what.to_owned(),
             since_ms: u64::try_from(now().as_millis()).unwrap_or(u64::MAX),
+            keeper: None,
             socket: None,
             left_unsafe: None,
         }
@@ -58,9 +61,13 @@ fn user_name() -> String {
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = now().saturating_sub(Duration::from_millis(self.since_ms)).as_secs();
-        let detached = if self.socket.is_some() { ", detached" } else { "" };
         let (minutes, seconds) = (held / 60, held % 60);
-        write!(f, "`{}` of {} (pid {}{detached}), for ", self.what, self.user, self.pid)?;
+        write!(f, "`{}` of {} ", self.what, self.user)?;
+        match (&self.socket, self.keeper) {
+            // The program itself is long gone.
+            (Some(_), Some(keeper)) => write!(f, "(detached, pid of its keeper {keeper}), for ")?,
+            _ => write!(f, "(pid {}), for ", self.pid)?,
+        }
         if minutes == 0 { write!(f, "{seconds} s") } else { write!(f, "{minutes} min {seconds} s") }
     }
 }
@@ -161,6 +168,27 @@ pub fn folder() -> PathBuf {
     let shared = Path::new("/run/lock");
     let writable = rustix::fs::access(shared, rustix::fs::Access::WRITE_OK).is_ok();
     if writable || shared.join("hil").is_dir() { shared.join("hil") } else { PathBuf::from("/tmp/hil-locks") }
+}
+
+/// A device that is this process's for a moment, without a keeper; dropping it gives it back.
+#[derive(Debug)]
+pub struct DeviceLock {
+    _lock: LockFile,
+}
+
+impl DeviceLock {
+    /// Takes the lock of a key if it is free; else tells who holds it.
+    ///
+    /// # Errors
+    /// Says why it can't be had.
+    pub fn try_take(key: &str, what: &str) -> Result<Self, String> {
+        let lock = LockFile::open(&folder(), key).map_err(|error| error.to_string())?;
+        if lock.try_lock().map_err(|error| error.to_string())? {
+            lock.write(&Holder::this_process(what)).map_err(|error| error.to_string())?;
+            return Ok(Self { _lock: lock });
+        }
+        Err(lock.holder().map_or_else(|| "in use".to_owned(), |holder| format!("in use by {holder}")))
+    }
 }
 
 /// Who holds one of these keys right now; none where they are free.

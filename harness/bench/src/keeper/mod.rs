@@ -12,7 +12,7 @@ mod protocol;
 mod server;
 
 pub use client::{Keeper, KeeperError, Waiting};
-pub(crate) use guard::GuardedKeeper;
-pub use lock::{Holder, folder as lock_folder, holder_of};
+pub(crate) use guard::{Failures, GuardedKeeper};
+pub use lock::{DeviceLock, Holder, folder as lock_folder, holder_of};
 pub use process::{ARGUMENT, end_detached, serve_if_asked};
 pub use protocol::Claimed;

@@ -1,17 +1,16 @@
 //! The keeper as a process: how it is started so that nothing takes it along.
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::lock::holder_of;
+use super::lock::{Holder, holder_of};
 use super::server;
 
 /// The argument with which this program is a keeper.
@@ -55,9 +54,24 @@ pub fn serve_if_asked() {
 /// Leaves the session, and by starting anew and ending also the process tree.
 fn leave() -> io::Result<()> {
     rustix::process::setsid()?;
+    // What it makes is its user's; lock files are opened to all when they are made.
+    rustix::process::umask(rustix::fs::Mode::from(0o077));
+    close_on_exec();
     let socket = rustix::io::dup(rustix::stdio::stdin())?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     command(SECOND, socket).spawn().map(drop)
+}
+
+/// What the caller left open, a lock or a pipe of a CI job, must not stay open because of the keeper.
+#[expect(unsafe_code, reason = "descriptors of unknown owners are only numbers")]
+fn close_on_exec() {
+    let open = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    for number in open.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).filter(|fd| *fd > 2) {
+        // SAFETY: this process has one thread and has opened nothing but the folder that is being read; a flag is set
+        // and nothing is closed here.
+        let fd = unsafe { BorrowedFd::borrow_raw(number) };
+        let _ = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC);
+    }
 }
 
 fn serve() -> io::Result<()> {
@@ -84,35 +98,25 @@ fn serve() -> io::Result<()> {
     Ok(())
 }
 
-/// Where a detached keeper listens: a folder that only this user can enter.
-pub(super) fn socket_path() -> io::Result<PathBuf> {
-    let uid = rustix::process::getuid().as_raw();
-    let folder = match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) => PathBuf::from(folder).join("hil"),
-        None => PathBuf::from(format!("/tmp/hil-{uid}")),
-    };
-    match DirBuilder::new().mode(0o700).create(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let found = std::fs::symlink_metadata(&folder)?;
-    if !found.is_dir() || found.uid() != uid || found.mode() & 0o077 != 0 {
-        return Err(io::Error::other(format!("`{}` is not a folder of this user alone", folder.display())));
-    }
-    Ok(folder.join(format!("keeper-{}.sock", std::process::id())))
+/// Where a detached keeper listens: beside the locks, which outlive a login, and with rights for its user alone.
+pub(super) fn socket_path() -> PathBuf {
+    super::lock::folder().join(format!("keeper-{}.sock", std::process::id()))
 }
 
-/// Ends the detached keeper that holds one of these keys. Gives back false where there is none. Returns when its rails
-/// are safe.
+/// Ends the detached keeper that holds one of these keys. None where there is none, else what could not be made safe.
+/// Returns when its rails are safe.
 ///
 /// # Errors
-/// When it can't be reached.
-pub async fn end_detached(keys: &[String]) -> io::Result<bool> {
-    let Some(socket) = holder_of(keys).and_then(|holder| holder.socket) else { return Ok(false) };
-    // Connecting is the request; it holds the connection until it is done.
-    let stream = UnixStream::connect(&socket).await?;
-    let mut byte = [0];
-    stream.readable().await?;
-    let _ = stream.try_read(&mut byte);
-    Ok(true)
+/// When it can't be reached, with who holds the board.
+pub async fn end_detached(keys: &[String]) -> Result<Option<Vec<(String, String)>>, (Holder, io::Error)> {
+    let Some(holder) = holder_of(keys) else { return Ok(None) };
+    let Some(socket) = holder.socket.clone() else { return Ok(None) };
+    let ended = async {
+        // Connecting is the request.
+        let mut stream = UnixStream::connect(&socket).await?;
+        let mut line = Vec::new();
+        stream.read_to_end(&mut line).await?;
+        serde_json::from_slice(&line).map_err(|_| io::Error::other("it ended without a word"))
+    };
+    ended.await.map(Some).map_err(|error| (holder, error))
 }

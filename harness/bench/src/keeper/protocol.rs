@@ -49,6 +49,8 @@ pub(super) enum Ask {
 pub(super) enum Said {
     /// A request is done.
     Done { id: u64, result: Result<Answer, Refusal> },
+    /// The last word: all rails are safe but for these, and the locks are free.
+    Farewell { failures: Vec<(String, String)> },
     /// A board is held by somebody else; the keeper waits for it.
     Waiting { board: String, holder: Option<Holder> },
 }

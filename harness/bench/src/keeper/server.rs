@@ -1,6 +1,6 @@
 //! The keeper at work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,10 +62,14 @@ pub(super) async fn serve(stream: UnixStream, end: impl Future<Output = ()>) {
             }
         }
     }
-    server.make_all_safe().await;
+    let failures = server.make_all_safe().await;
+    // Whoever asked waits for this word; without it, the keeper was killed.
+    if let Some(mut visitor) = asked_by {
+        let line = serde_json::to_vec(&failures).unwrap_or_default();
+        let _ = visitor.write_all(&line).await;
+    }
+    let _ = server.said.send(Said::Farewell { failures });
     drop(server);
-    // Closed only now: whoever asked waits for it.
-    drop(asked_by);
     // What was said last may be waited for.
     let _ = tokio::time::timeout(Duration::from_secs(1), writer).await;
 }
@@ -96,6 +100,14 @@ enum BoardAsk {
     Switch(u64, bool),
     MakeSafe(u64),
     Measure(u64),
+}
+
+impl BoardAsk {
+    fn id(&self) -> u64 {
+        match self {
+            Self::Switch(id, _) | Self::MakeSafe(id) | Self::Measure(id) => *id,
+        }
+    }
 }
 
 struct KeptBoard {
@@ -169,14 +181,16 @@ impl Server {
     }
 
     /// Rails first, then the locks. What could not be made safe is written where the next holder finds it.
-    async fn make_all_safe(&mut self) {
+    async fn make_all_safe(&mut self) -> Vec<(String, String)> {
         self.stop.send_replace(true);
+        let mut failures = Vec::new();
         for (board, kept) in std::mem::take(&mut self.boards) {
             let failure = match kept.task.await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
                 Err(error) => Some(error.to_string()),
             };
+            failures.extend(failure.clone().map(|failure| (board.clone(), failure)));
             let locks = self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             for (_, lock) in locks.iter().filter(|(of, _)| *of == board) {
                 if let (Some(holder), Some(failure)) = (lock.holder(), &failure) {
@@ -187,6 +201,7 @@ impl Server {
         }
         self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         self.detached = None;
+        failures
     }
 }
 
@@ -221,8 +236,12 @@ fn take(
         }
         let left = lock.holder().and_then(|last| last.left_unsafe);
         left_unsafe.extend(left.map(|left| (board.to_owned(), left)));
-        lock.write(holder).map_err(failed)?;
         taken.push((board.to_owned(), lock));
+    }
+    // Only now: what the last holder left behind must not be lost to one who then does not get all.
+    let holder = Holder { keeper: Some(std::process::id()), ..holder.clone() };
+    for (board, lock) in &taken {
+        lock.write(&holder).map_err(|error| Refusal::Lock { board: board.clone(), reason: error.to_string() })?;
     }
     Ok((taken, left_unsafe))
 }
@@ -235,18 +254,8 @@ async fn keep(
     said: mpsc::UnboundedSender<Said>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), PowerError> {
-    let work = async {
-        while let Some(ask) = asked.recv().await {
-            let (id, result) = match ask {
-                BoardAsk::Switch(id, on) => (id, rails.switch(on).await.map(|()| Answer::Nothing)),
-                BoardAsk::MakeSafe(id) => (id, rails.make_safe().await.map(|()| Answer::Nothing)),
-                BoardAsk::Measure(id) => (id, rails.measure().await.map(Answer::Measured)),
-            };
-            let _ = said.send(Said::Done { id, result: result.map_err(Refusal::Power) });
-        }
-    };
     tokio::select! {
-        () = work => {}
+        () = obey(&rails, &mut asked, &said) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
     let mut made_safe = rails.make_safe().await;
@@ -258,4 +267,50 @@ async fn keep(
         made_safe = rails.make_safe().await;
     }
     made_safe
+}
+
+/// One after the other; but to make the rails safe, whatever is under way and whatever waits is given up.
+async fn obey(rails: &Rails, asked: &mut mpsc::UnboundedReceiver<BoardAsk>, said: &mpsc::UnboundedSender<Said>) {
+    let answer = |id, result: Result<Answer, PowerError>| {
+        let _ = said.send(Said::Done { id, result: result.map_err(Refusal::Power) });
+    };
+    let given_up = || PowerError::new(rails.rail(), "given up: the rails are made safe", None);
+    let mut waiting = VecDeque::new();
+    loop {
+        let ask = match waiting.pop_front() {
+            Some(ask) => ask,
+            None => match asked.recv().await {
+                Some(ask) => ask,
+                None => return,
+            },
+        };
+        let id = ask.id();
+        let mut work = std::pin::pin!(perform(rails, &ask));
+        loop {
+            tokio::select! {
+                result = &mut work => {
+                    answer(id, result);
+                    break;
+                }
+                more = asked.recv() => match more {
+                    None => return,
+                    Some(urgent @ BoardAsk::MakeSafe(_)) => {
+                        answer(id, Err(given_up()));
+                        waiting.drain(..).for_each(|ask: BoardAsk| answer(ask.id(), Err(given_up())));
+                        waiting.push_back(urgent);
+                        break;
+                    }
+                    Some(ask) => waiting.push_back(ask),
+                },
+            }
+        }
+    }
+}
+
+async fn perform(rails: &Rails, ask: &BoardAsk) -> Result<Answer, PowerError> {
+    match ask {
+        BoardAsk::Switch(_, on) => rails.switch(*on).await.map(|()| Answer::Nothing),
+        BoardAsk::MakeSafe(_) => rails.make_safe().await.map(|()| Answer::Nothing),
+        BoardAsk::Measure(_) => rails.measure().await.map(Answer::Measured),
+    }
 }

@@ -3,6 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 use super::{Measuring, PowerDriver, PowerError, Switching};
 
 /// Programs that switch a rail and tell its state.
@@ -26,8 +28,11 @@ pub(crate) async fn run(words: &[String], timeout: Duration) -> Result<String, S
     let Some((program, arguments)) = words.split_first() else { return Err("no program is given".to_owned()) };
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // A script's children must not outlive it: they would switch later than whoever gave it up.
+    command.process_group(0);
     let failed = |error: std::io::Error| format!("`{program}` can't be run: {error}");
     let child = command.spawn().map_err(failed)?;
+    let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
     let output = tokio::time::timeout(timeout, child.wait_with_output()).await;
     let output = output
         .map_err(|_| format!("`{program}` took longer than {} s and was killed", timeout.as_secs_f64()))?
@@ -38,6 +43,18 @@ pub(crate) async fn run(words: &[String], timeout: Duration) -> Result<String, S
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim().lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
     Err(format!("`{program}` ended with {}{said}", output.status))
+}
+
+/// A process group that is killed when this is dropped: at its program's end nothing of it is left, as a rule.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            // There is none any more, most of the time.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
 }
 
 impl PowerDriver for Command {

@@ -52,7 +52,7 @@ impl Rails {
                     Box::new(Tasmota { name, broker, topic, output, login })
                 }
                 RailDriver::Shelly { address, output, generation } => {
-                    Box::new(Shelly { name, address, output, generation })
+                    Box::new(Shelly { name, address, output, generation, busy: Default::default() })
                 }
             };
             drivers.push((driver, rail.safe_state));

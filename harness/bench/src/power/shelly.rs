@@ -1,7 +1,10 @@
 //! Rails behind a Shelly plug, over HTTP (Shelly API documentation: "Shelly1/1PM: /relay/{index}" for the first
 //! generation, "Switch.Set" and "Switch.GetStatus" for later ones).
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Mutex;
 
 use super::{PowerDriver, PowerError, Switching};
 
@@ -12,6 +15,8 @@ pub(super) struct Shelly {
     pub(super) address: String,
     pub(super) output: u8,
     pub(super) generation: u8,
+    /// Held while the plug is asked: a request that was given up ends before the next begins.
+    pub(super) busy: Arc<Mutex<()>>,
 }
 
 impl Shelly {
@@ -56,7 +61,11 @@ impl PowerDriver for Shelly {
     fn switch(&self, on: bool) -> Switching<'_> {
         Box::pin(async move {
             let (set, status) = self.requests(on);
-            let ask = tokio::task::spawn_blocking(move || switch(&set, status.as_deref(), on));
+            let busy = Arc::clone(&self.busy).lock_owned().await;
+            let ask = tokio::task::spawn_blocking(move || {
+                let _busy = busy;
+                switch(&set, status.as_deref(), on)
+            });
             let told = ask.await.unwrap_or_else(|error| Err(error.to_string()));
             let hint = "is `address` the plug's, `generation` right, and has it no password?";
             told.map_err(|reason| PowerError::new(&self.name, reason, hint))

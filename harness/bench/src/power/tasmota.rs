@@ -34,7 +34,7 @@ impl Tasmota {
     async fn tell(&self, on: bool) -> Result<(), String> {
         let (host, port) = self.broker.rsplit_once(':').unwrap_or((&self.broker, "1883"));
         let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
-        let id = format!("hil-rail-{}-{}", std::process::id(), self.topic);
+        let id = format!("hil-rail-{}-{}-{}", std::process::id(), self.topic, self.output);
         let mut options = MqttOptions::new(id, host, port);
         if let Some((user, password)) = &self.login {
             options.set_credentials(user, password);

@@ -2,6 +2,9 @@
 //! `Documentation/ABI/testing/sysfs-bus-usb`, `portX/disable`).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
 
 use super::{PowerDriver, PowerError, Switching};
 
@@ -10,6 +13,8 @@ use super::{PowerDriver, PowerError, Switching};
 pub(super) struct UsbPort {
     name: String,
     attribute: PathBuf,
+    /// Held while it is written: a switch that was given up ends before the next begins.
+    busy: Arc<Mutex<()>>,
 }
 
 impl UsbPort {
@@ -18,7 +23,7 @@ impl UsbPort {
         let name = format!("usb-port {topology}");
         let attribute = sysfs.join("bus/usb/devices").join(attribute_of(topology));
         if attribute.is_file() {
-            return Ok(Self { name, attribute });
+            return Ok(Self { name, attribute, busy: Arc::default() });
         }
         let reason = format!("there is no `{}`", attribute.display());
         let hint = "is the hub attached, can it switch its ports (the uhubctl project lists hubs), and is this Linux 6.0 or later?";
@@ -44,8 +49,12 @@ impl PowerDriver for UsbPort {
     fn switch(&self, on: bool) -> Switching<'_> {
         let (attribute, name) = (self.attribute.clone(), self.name.clone());
         Box::pin(async move {
+            let busy = Arc::clone(&self.busy).lock_owned().await;
             // The kernel takes its time while it enumerates.
-            let write = move || std::fs::write(&attribute, if on { "0" } else { "1" });
+            let write = move || {
+                let _busy = busy;
+                std::fs::write(&attribute, if on { "0" } else { "1" })
+            };
             let written = tokio::task::spawn_blocking(write).await;
             let error = match written {
                 Ok(Ok(())) => return Ok(()),

@@ -38,6 +38,11 @@ pub trait ResetDriver: Send + Sync {
     /// Releases it; returns when it runs.
     fn release(&self, into: ResetInto) -> Resetting<'_>;
 
+    /// Whether another attempt resets in another way.
+    fn varies(&self) -> bool {
+        false
+    }
+
     /// What it does, for the timeline.
     fn describe(&self) -> &str;
 }

@@ -121,6 +121,10 @@ impl ResetDriver for SerialReset {
         })
     }
 
+    fn varies(&self) -> bool {
+        self.sequence != Sequence::UsbJtag
+    }
+
     fn describe(&self) -> &str {
         match self.sequence {
             Sequence::UsbJtag => "by its USB-Serial/JTAG",

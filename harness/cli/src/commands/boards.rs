@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use hil_bench::keeper::holder_of;
+use hil_bench::keeper::{DeviceLock, holder_of};
 use hil_bench::ports::{self, AttachedPort, PortState, attached, state_of};
 use hil_bench::{Probed, claimed, probe};
 use hil_config::{Bench, Board, BoardKind};
@@ -140,9 +140,10 @@ fn see(port: AttachedPort, probe_it: bool) -> Seen {
         None => format!("device {}", port.path.display()),
     };
     // A board that somebody tests on is left alone.
-    let probed = (probe_it && state == PortState::Ready).then(|| match holder_of(&[key]) {
-        Some(holder) => Err(format!("not asked: in use by {holder}")),
-        None => probe(&port.path, port.usb.as_ref()),
+    let probed = (probe_it && state == PortState::Ready).then(|| {
+        let _lock =
+            DeviceLock::try_take(&key, "hil boards discover --probe").map_err(|why| format!("not asked: {why}"))?;
+        probe(&port.path, port.usb.as_ref())
     });
     Seen { port, state, probed }
 }

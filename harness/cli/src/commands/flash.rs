@@ -43,10 +43,11 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     };
     board.make_safe().await;
     drop(board);
-    context.bench().close().await;
+    let failures = context.bench().close().await;
     timeline.record(None, What::RunFinished { exit_code: 0 });
     let _ = reporter.await;
-    match result {
+    session::tell_unsafe(&failures);
+    let code = match result {
         None => ExitCode::Aborted,
         Some(Err(error)) => {
             set_up_failed(&error, error.hint());
@@ -61,7 +62,8 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
             say(done(&timeline, &args.board, firmware.name.as_str(), args.format.format));
             ExitCode::Passed
         }
-    }
+    };
+    if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored }
 }
 
 fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Message> {

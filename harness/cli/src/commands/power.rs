@@ -1,9 +1,11 @@
 //! `hil power`.
 
+use hil_bench::keeper::Holder;
 use hil_bench::{Bench as OpenBench, BenchError, claimed, keeper};
-use hil_config::Bench;
+use hil_config::{Bench, Board, SafeState};
 use hil_timeline::{Epoch, Timeline};
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::{Message, no_such_board, say, set_up_failed, warn};
 use crate::args::{Format, PowerArgs, PowerState};
@@ -17,15 +19,16 @@ pub(crate) fn power(args: &PowerArgs) -> ExitCode {
 
 async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
     let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    if args.detach && args.state == PowerState::Off {
+        let hint = "a board that is off needs no keeper: leave `--detach` out".to_owned();
+        return set_up_failed(&Message("`off` can't be detached".to_owned()), Some(hint));
+    }
     // One that was left on by `--detach` is in the way of everybody, and this is how it ends.
     if args.state == PowerState::Off {
         match keeper::end_detached(&claimed(&config).keys).await {
-            Ok(true) => return tell(args, "off"),
-            Ok(false) => {}
-            Err(error) => {
-                let message = Message(format!("the detached keeper of `{}` can't be reached: {error}", args.board));
-                return set_up_failed(&message, Some("it belongs to another user".to_owned()));
-            }
+            Ok(None) => {}
+            Ok(Some(failures)) => session::tell_unsafe(&failures),
+            Err((holder, error)) => return unreachable_keeper(args, &holder, &error),
         }
     }
     let abort = match session::abort_on_signals(None) {
@@ -44,6 +47,7 @@ async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
         Ok(open) => open,
         Err(error) => return set_up_failed(&error, error.hint()),
     };
+    session::tell_left_unsafe(&open);
     let worked = tokio::select! {
         worked = switch(args, &open, config.off_time) => Some(worked),
         _ = aborted.wait_for(|abort| *abort) => None,
@@ -55,21 +59,42 @@ async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
             ExitCode::Errored
         }
         Some(Ok(())) if args.detach => return detach(args, &open).await,
-        Some(Ok(())) if args.state == PowerState::Off => tell(args, "off"),
-        Some(Ok(())) => {
-            tell(args, "on");
-            if args.format.format == Format::Text {
-                warn("held until Ctrl-C; `--detach` would leave it on");
-            }
-            tokio::select! {
-                _ = aborted.wait_for(|abort| *abort) => {}
-                () = open.keeper_lost() => warn("error: the keeper of the rails has ended"),
-            }
-            ExitCode::Passed
-        }
+        Some(Ok(())) => hold(args, &open, &config, aborted).await,
     };
-    open.close().await;
-    code
+    session::close(&open, code).await
+}
+
+/// Tells how it is now, and holds what would not stay so without `hil`.
+async fn hold(args: &PowerArgs, bench: &OpenBench, config: &Board, mut aborted: watch::Receiver<bool>) -> ExitCode {
+    let stays_on = config.rails.iter().any(|rail| rail.safe_state == SafeState::On);
+    let (state, stays) = match args.state {
+        PowerState::Off => ("off", !stays_on),
+        PowerState::On | PowerState::Cycle => ("on", false),
+    };
+    tell(args, state);
+    if stays {
+        return ExitCode::Passed;
+    }
+    if args.format.format == Format::Text {
+        let why = if state == "off" { "its safe state is on" } else { "`--detach` would leave it on" };
+        warn(format!("held until Ctrl-C; {why}"));
+    }
+    tokio::select! {
+        _ = aborted.wait_for(|abort| *abort) => ExitCode::Passed,
+        () = bench.keeper_lost() => {
+            warn("error: the keeper of the rails has ended");
+            ExitCode::Errored
+        }
+    }
+}
+
+fn unreachable_keeper(args: &PowerArgs, holder: &Holder, error: &std::io::Error) -> ExitCode {
+    let message = Message(format!("the keeper of `{}` can't be reached: {error}; it belongs to {holder}", args.board));
+    let hint = match holder.keeper {
+        Some(pid) => format!("as its user, `kill {pid}` ends it and makes the rails safe"),
+        None => "ask its user to end it".to_owned(),
+    };
+    set_up_failed(&message, Some(hint))
 }
 
 async fn switch(args: &PowerArgs, bench: &OpenBench, off_time: std::time::Duration) -> Result<(), BenchError> {
@@ -98,15 +123,14 @@ async fn detach(args: &PowerArgs, bench: &OpenBench) -> ExitCode {
         }
         Err(error) => {
             set_up_failed(&error, error.hint());
-            ExitCode::Errored
+            session::close(bench, ExitCode::Errored).await
         }
     }
 }
 
-fn tell(args: &PowerArgs, state: &str) -> ExitCode {
+fn tell(args: &PowerArgs, state: &str) {
     match args.format.format {
         Format::Text => say(format!("`{}` is {state}", args.board)),
         Format::Json => say(json!({ "board": args.board, "power": state }).to_string()),
     }
-    ExitCode::Passed
 }

@@ -31,6 +31,7 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
         Ok(open) => open,
         Err(error) => return set_up_failed(&error, error.hint()),
     };
+    session::tell_left_unsafe(&open);
     let code = match reset_board(args, &open).await {
         Ok(()) => {
             tell(args);
@@ -46,8 +47,7 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
             ExitCode::Errored
         }
     };
-    open.close().await;
-    code
+    session::close(&open, code).await
 }
 
 async fn reset_board(args: &ResetArgs, bench: &OpenBench) -> Result<(), BenchError> {

@@ -98,7 +98,13 @@ async fn execute_in(
     let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
     let planned = plan.list();
-    let folder = open_folder(settings.out.as_deref(), &timeline)?;
+    let folder = match open_folder(settings.out.as_deref(), &timeline) {
+        Ok(folder) => folder,
+        Err(code) => {
+            context.bench().close().await;
+            return Err(code);
+        }
+    };
     timeline.record(
         None,
         What::RunStarted {
@@ -120,10 +126,17 @@ async fn execute_in(
         (false, ExitCode::Passed) if so_far.scenarios.len() != planned.len() => ExitCode::Errored,
         (false, code) => code,
     };
-    context.bench().close().await;
+    let failures = context.bench().close().await;
+    // Green would say that all is well.
+    let code = if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored };
+    for (board, reason) in &failures {
+        let note = format!("its rails could not be made safe: {reason}");
+        timeline.record(None, What::Bench { board: board.clone(), note });
+    }
     timeline.record(None, What::RunFinished { exit_code: code.code() });
     // The reporter ends with that event; if it panicked, the reports still stand.
     let _ = reporter.await;
+    session::tell_unsafe(&failures);
     finish(&folder, &timeline, code, tell)
 }
 

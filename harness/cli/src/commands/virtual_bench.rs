@@ -44,7 +44,9 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     };
     let timeline = Timeline::in_memory(Epoch::start());
     let mut broker = hil_mqtt::broker::new(&bench.broker);
-    let claim = Claim { what: "hil virtual".to_owned(), ..Claim::default() };
+    let is_virtual = |board: &&hil_config::Board| board.kind == hil_config::BoardKind::Virtual;
+    let boards = bench.boards.values().filter(is_virtual).map(|board| board.name.to_string()).collect();
+    let claim = Claim { boards: Some(boards), what: "hil virtual".to_owned(), ..Claim::default() };
     let context = match session::open(bench, &timeline, Limits::default(), abort, claim).await {
         Ok(context) => context,
         Err(code) => return code,

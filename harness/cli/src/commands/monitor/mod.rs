@@ -6,7 +6,7 @@ mod symbols;
 mod terminal;
 
 use hil_bench::{Bench as OpenBench, BenchError, LockedBoard};
-use hil_config::{Bench, Image};
+use hil_config::{Bench, Image, RailDriver};
 use hil_timeline::{Cursor, Epoch, Timeline, What};
 use tokio::io::AsyncReadExt as _;
 
@@ -54,9 +54,11 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
         Ok(open) => open,
         Err(error) => return set_up_failed(&error, error.hint()),
     };
+    session::tell_left_unsafe(&open);
+    let is_manual = config.rails.iter().any(|rail| rail.driver == RailDriver::Manual);
     let code = match open.lock(&args.board).await {
         Some(board) => {
-            let watched = watch(args, board, &timeline, symbols);
+            let watched = watch(args, board, &timeline, symbols, is_manual);
             tokio::select! {
                 watched = watched => match watched {
                     Ok(()) => ExitCode::Passed,
@@ -70,8 +72,7 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
         }
         None => ExitCode::Setup,
     };
-    open.close().await;
-    code
+    session::close(&open, code).await
 }
 
 /// Shows what the board says and sends what is typed, until the keys say that it is enough.
@@ -80,8 +81,13 @@ async fn watch(
     mut board: LockedBoard,
     timeline: &Timeline,
     symbols: Option<Symbols>,
+    is_manual: bool,
 ) -> Result<(), BenchError> {
     let json = args.format.format == Format::Json;
+    if is_manual {
+        // A person is asked, who answers at a terminal as it was.
+        board.power_on().await?;
+    }
     // Raw from here on, and as before when this is dropped.
     let terminal = RawTerminal::enter();
     if !json && terminal.is_some() {
@@ -98,14 +104,14 @@ async fn watch(
             }
         }
     });
-    let result = obey(&mut board, terminal.is_some()).await;
+    let result = obey(&mut board, terminal.is_some(), is_manual).await;
     timeline.record(None, What::RunFinished { exit_code: 0 });
     let _ = showing.await;
     drop(terminal);
     result
 }
 
-async fn obey(board: &mut LockedBoard, keys_work: bool) -> Result<(), BenchError> {
+async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Result<(), BenchError> {
     board.power_on().await?;
     let mut stdin = tokio::io::stdin();
     let mut keys = Keys::default();
@@ -125,6 +131,7 @@ async fn obey(board: &mut LockedBoard, keys_work: bool) -> Result<(), BenchError
                 Action::Send(bytes) => board.write_console(&bytes),
                 Action::Reset => drop(board.reset().await?),
                 Action::Loader => board.enter_loader().await?,
+                Action::Power if is_manual => warn("you are its power switch; `hil power` asks you\r"),
                 Action::Power if board.is_powered() => board.power_off().await?,
                 Action::Power => board.power_on().await?,
                 Action::Help => warn("Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power\r"),
