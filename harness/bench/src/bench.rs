@@ -72,6 +72,7 @@ impl Bench {
                 builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
             }
         }
+        let config = with_places(config, claim.boards.as_ref()).await;
         let is_wanted = |name: &str| claim.boards.as_ref().is_none_or(|boards| boards.contains(name));
         let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();
         let real: Vec<_> = wanted.iter().filter(|board| board.kind == BoardKind::Esp).collect();
@@ -176,6 +177,19 @@ impl Bench {
         };
         Ok(keeper.keeper().detach().await?)
     }
+}
+
+/// Boards that are known by a MAC that only asking tells are known by their place from here on.
+async fn with_places(mut config: hil_config::Bench, wanted: Option<&BTreeSet<String>>) -> hil_config::Bench {
+    let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
+    for board in config.boards.values_mut().filter(|board| is_wanted(board.name.as_str())) {
+        let Some(identity) = board.port.clone().filter(|port| port.mac.is_some()) else { continue };
+        let place = tokio::task::spawn_blocking(move || ports::place_by_mac(&identity)).await;
+        if let Ok(Some(place)) = place {
+            board.port = Some(place);
+        }
+    }
+    config
 }
 
 /// What identifies a real board's device: its identity as the bench file gives it, which holds even while it is not

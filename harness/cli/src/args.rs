@@ -367,7 +367,8 @@ pub(crate) struct VirtualArgs {
     #[arg(long, value_name = "SOCKET", requires = "command", conflicts_with_all = ["loader", "as_real"])]
     pub(crate) tell: Option<PathBuf>,
 
-    /// The command: power BOARD on|off, state BOARD, hold BOARD, run BOARD, loader BOARD, unplug BOARD, plug BOARD
+    /// The command: power BOARD on|off, state BOARD, hold BOARD, run BOARD, loader BOARD, boot BOARD low|high, unplug BOARD,
+    /// plug BOARD
     #[arg(value_name = "COMMAND", requires = "tell")]
     pub(crate) command: Vec<String>,
 }

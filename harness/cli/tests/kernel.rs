@@ -30,6 +30,8 @@ fn main() -> ExitCode {
             test("two_rails_in_one_switch", two_rails_in_one_switch),
             test("pins", pins_are_sensed_by_edges_and_driven),
             test("reset_lines", en_and_the_strapping_pin_on_lines),
+            test("power_cycle", the_rails_reset_with_the_strapping_pin_on_a_line),
+            test("mac", a_board_behind_an_adapter_is_found_by_its_mac),
             test("killed", whatever_is_killed_the_relay_falls),
             test("sequences", each_sequence_enters_the_loader_on_its_circuit),
             test("cable", a_cable_plugged_in_elsewhere_is_survived),
@@ -386,6 +388,29 @@ fn en_and_the_strapping_pin_on_lines() {
     assert!(said.contains("`lamp` runs on `lamp`: ") && !said.contains(": 0 bytes"), "{said}");
 }
 
+/// The rails reset the chip; the strapping pin hangs on a line through a transistor.
+fn the_rails_reset_with_the_strapping_pin_on_a_line() {
+    let sim = relays();
+    let lab = Lab::open();
+    let bench = std::fs::read_to_string(lab.folder.path().join("bench.toml")).expect("bench");
+    let command = bench.lines().find(|line| line.starts_with("reset = ")).expect("reset").to_owned();
+    let strategy = "off-time = \"100ms\"\nreset = { strategy = \"power-cycle\", boot = \"BOOT\", inverted = true }";
+    let project = Project::new(&bench.replacen(&command, strategy, 1), "");
+    let mut run = project.start(&["flash", "lamp"]);
+    let mut high = true;
+    while run.child.try_wait().expect("state").is_none() {
+        let boot = !level(&sim, 8);
+        if boot != high {
+            high = boot;
+            lab.ask(&format!("boot lamp {}", if high { "high" } else { "low" }));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let (code, said) = run.end();
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("`lamp` runs on `lamp`: ") && !said.contains(": 0 bytes"), "{said}");
+}
+
 fn whatever_is_killed_the_relay_falls() {
     let sim = relays();
     let lab = Lab::open();
@@ -583,4 +608,17 @@ fn a_cable_plugged_in_elsewhere_is_survived() {
     drop(holds);
     let log = std::fs::read_to_string(project.0.path().join("out/console-lamp.log")).expect("log");
     assert!(log.contains("(console lost)") && log.contains("(console back;"), "{log}");
+}
+
+fn a_board_behind_an_adapter_is_found_by_its_mac() {
+    let mut adapter = Adapter::plug(10);
+    let mac = hil_config::mac_text(hil_virtual_board::Options::named("lamp", &[]).mac);
+    let bench = |mac: &str| serial_bench("auto").replace("usb-serial = \"0001\"", &format!("mac = \"{mac}\""));
+    let (code, said) = Project::new(&bench(&mac), "").start(&["flash", "lamp"]).end();
+    assert_eq!(code, 0, "{said}{}", adapter.boots());
+    let (code, said) = Project::new(&bench("02:00:00:00:00:99"), "").start(&["flash", "lamp"]).end();
+    assert!(code == 96 || code == 102, "{code}");
+    assert!(said.contains("no serial port with MAC `02:00:00:00:00:99` is attached"), "{said}");
+    let found = Project::new("", "").start(&["boards", "discover", "--probe"]).end().1;
+    assert!(found.contains("10c4:ea60") && found.contains(&format!("esp32c3 {mac}")), "{found}");
 }

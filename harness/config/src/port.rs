@@ -55,7 +55,7 @@ pub(crate) static PORT: TableSpec = TableSpec {
             "mac",
             Kind::Text,
             "",
-            "MAC address of the chip, `\"84:f7:03:12:34:56\"`; native USB ports carry it as their serial number.",
+            "MAC address of the chip, `\"84:f7:03:12:34:56\"`; native USB ports carry it as their serial number; behind an adapter, each free port is asked, and the board must have power.",
         ),
     ],
 };

@@ -1,6 +1,7 @@
 //! Serial ports: what is attached, which one is a board's, and who has it open.
 
 mod attached;
+mod by_mac;
 mod holders;
 mod identity;
 mod state;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 pub use attached::{AttachedPort, UsbIdentity, attached};
+pub(crate) use by_mac::place_by_mac;
 pub use holders::{PortUser, users_of};
 pub(crate) use identity::IdentityFinder;
 pub use identity::find;

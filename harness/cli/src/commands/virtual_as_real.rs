@@ -144,7 +144,7 @@ impl Lab {
     }
 
     async fn obey(&self, line: &str) -> Result<String, Message> {
-        const USAGE: &str = "expected `power BOARD on|off`, `state BOARD`, `hold BOARD`, `run BOARD`, `loader BOARD`, `unplug BOARD` or `plug BOARD`";
+        const USAGE: &str = "expected `power BOARD on|off`, `state BOARD`, `hold BOARD`, `run BOARD`, `loader BOARD`, `boot BOARD low|high`, `unplug BOARD` or `plug BOARD`";
         let words: Vec<_> = line.split_whitespace().collect();
         let usage = || Message(USAGE.to_owned());
         let name = *words.get(1).ok_or_else(usage)?;
@@ -165,6 +165,7 @@ impl Lab {
                 bay.board.drive_boot_pin(false).await;
                 bay.board.set_enable(true).await;
             }
+            ["boot", _, level @ ("low" | "high")] => bay.board.drive_boot_pin(*level == "high").await,
             ["unplug", _] => bay.board.set_plugged(false).await,
             ["plug", _] => bay.board.set_plugged(true).await,
             _ => return Err(usage()),
