@@ -18,28 +18,41 @@ use hil_config::{GpioLine, Line, Rail, RailDriver, SafeState};
 use libtest_mimic::{Arguments, Trial};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// Set inside the kernel.
+/// Set inside the kernel, to the group of tests that runs there.
 const INSIDE: &str = "HIL_INSIDE_KERNEL";
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    if std::env::var_os(INSIDE).is_some() {
-        let trials = vec![
-            test("rails", rails_on_lines),
-            test("rails_that_cannot_be_had", rails_that_cannot_be_had),
-            test("two_rails_in_one_switch", two_rails_in_one_switch),
-            test("pins", pins_are_sensed_by_edges_and_driven),
-            test("reset_lines", en_and_the_strapping_pin_on_lines),
-            test("power_cycle", the_rails_reset_with_the_strapping_pin_on_a_line),
-            test("mac", a_board_behind_an_adapter_is_found_by_its_mac),
-            test("killed", whatever_is_killed_the_relay_falls),
-            test("sequences", each_sequence_enters_the_loader_on_its_circuit),
-            test("cable", a_cable_plugged_in_elsewhere_is_survived),
-        ];
+    if let Ok(group) = std::env::var(INSIDE) {
+        let trials = if group == "ports" { ports() } else { lines() };
         return libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials).exit_code();
     }
-    let name = "in_a_kernel_with_simulated_lines_and_ports";
-    libtest_mimic::run(&arguments, vec![Trial::test(name, boot)]).exit_code()
+    // Two kernels at once: each has one processor.
+    let trials = vec![
+        Trial::test("in_a_kernel_with_simulated_lines", || boot("lines")),
+        Trial::test("in_a_kernel_with_simulated_ports", || boot("ports")),
+    ];
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn lines() -> Vec<Trial> {
+    vec![
+        test("rails", rails_on_lines),
+        test("rails_that_cannot_be_had", rails_that_cannot_be_had),
+        test("two_rails_in_one_switch", two_rails_in_one_switch),
+        test("pins", pins_are_sensed_by_edges_and_driven),
+        test("reset_lines", en_and_the_strapping_pin_on_lines),
+        test("power_cycle", the_rails_reset_with_the_strapping_pin_on_a_line),
+        test("killed", whatever_is_killed_the_relay_falls),
+    ]
+}
+
+fn ports() -> Vec<Trial> {
+    vec![
+        test("sequences", each_sequence_enters_the_loader_on_its_circuit),
+        test("mac", a_board_behind_an_adapter_is_found_by_its_mac),
+        test("cable", a_cable_plugged_in_elsewhere_is_survived),
+    ]
 }
 
 /// A test that fails by a panic.
@@ -54,7 +67,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
 }
 
-fn boot() -> Result<(), libtest_mimic::Failed> {
+fn boot(group: &str) -> Result<(), libtest_mimic::Failed> {
     if !workspace().join("target/parts/uml/linux").is_file() {
         let hint = "skipped: there is no kernel to boot; `ci/uml/build-kernel` builds it";
         return if std::env::var_os("HIL_REQUIRE_PARTS").is_some() {
@@ -69,7 +82,7 @@ fn boot() -> Result<(), libtest_mimic::Failed> {
     let status = Command::new(workspace().join("ci/uml/boot"))
         .arg(own)
         .args(filter)
-        .env(INSIDE, "1")
+        .env(INSIDE, group)
         .env("HIL_UML_ENV", format!("{INSIDE} RUST_BACKTRACE INSTA_UPDATE"))
         .env("HIL_UML_TIMEOUT", "180")
         .status()
