@@ -117,7 +117,10 @@ async fn a_shelly_obeys_the_contract_in_both_dialects() {
 /// Tasmota's MQTT commands as its documentation describes them, on the embedded broker: not a plug.
 #[tokio::test]
 async fn a_tasmota_obeys_the_contract() {
-    let config = mqtt5::broker::BrokerConfig::default().with_bind_address(([127, 0, 0, 1], 0));
+    // In memory: the default writes files into the current folder.
+    let storage =
+        mqtt5::broker::config::StorageConfig::new().with_backend(mqtt5::broker::config::StorageBackend::Memory);
+    let config = mqtt5::broker::BrokerConfig::default().with_bind_address(([127, 0, 0, 1], 0)).with_storage(storage);
     let mut broker = mqtt5::broker::MqttBroker::with_config(config).await.expect("broker");
     let address = broker.local_addr().expect("address");
     tokio::spawn(async move { broker.run().await });
