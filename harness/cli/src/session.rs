@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_bench::Claim;
 use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
+use hil_bench::{BenchError, Claim};
 use hil_config::Bench;
 use hil_scenario::{Filter, Limits, RunContext, SetupError};
-use hil_timeline::Timeline;
+use hil_timeline::{Epoch, Timeline};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -81,11 +81,57 @@ pub(crate) async fn open(
     Ok(context)
 }
 
-/// Gives the boards back. What could not be made safe is told and makes a good end a bad one.
-pub(crate) async fn close(bench: &hil_bench::Bench, code: ExitCode) -> ExitCode {
-    let failures = bench.close().await;
-    tell_unsafe(&failures);
-    if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored }
+/// One board that a command has to itself, without a broker and a tap.
+pub(crate) struct OneBoard {
+    pub(crate) bench: hil_bench::Bench,
+    pub(crate) timeline: Timeline,
+    /// Turns true when the command shall end.
+    pub(crate) abort: watch::Receiver<bool>,
+}
+
+impl OneBoard {
+    /// Takes the board, waiting for it if need be; a signal ends the waiting.
+    pub(crate) async fn open(bench: Bench, board: &str, what: &str, wait: &WaitArgs) -> Result<Self, ExitCode> {
+        let mut abort = abort_on_signals(None).map_err(|error| set_up_failed(&error, None))?;
+        let timeline = Timeline::in_memory(Epoch::start());
+        // A console may be watched for hours, and nobody looks back.
+        timeline.forget_after(10_000);
+        let claim = claim(Some([board.to_owned()].into()), what, wait);
+        let opened = tokio::select! {
+            opened = hil_bench::Bench::open(bench, &timeline, claim) => opened,
+            _ = abort.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
+        };
+        let bench = opened.map_err(|error| set_up_failed(&error, error.hint()))?;
+        tell_left_unsafe(&bench);
+        Ok(Self { bench, timeline, abort })
+    }
+
+    /// Waits until the command shall end.
+    pub(crate) async fn aborted(&self) {
+        // The sender lives as long as the program.
+        let _ = self.abort.clone().wait_for(|abort| *abort).await;
+    }
+
+    /// Does something with the board, unless the command shall end before it is done.
+    pub(crate) async fn work(&self, work: impl Future<Output = Result<(), BenchError>>) -> ExitCode {
+        tokio::select! {
+            worked = work => match worked {
+                Ok(()) => ExitCode::Passed,
+                Err(error) => {
+                    set_up_failed(&error, error.hint());
+                    ExitCode::Errored
+                }
+            },
+            () = self.aborted() => ExitCode::Aborted,
+        }
+    }
+
+    /// Gives the board back.
+    pub(crate) async fn close(&self, code: ExitCode) -> ExitCode {
+        let failures = self.bench.close().await;
+        tell_unsafe(&failures);
+        if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored }
+    }
 }
 
 /// Tells of rails that may be on.

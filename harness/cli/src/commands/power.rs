@@ -3,14 +3,12 @@
 use hil_bench::keeper::Holder;
 use hil_bench::{Bench as OpenBench, BenchError, claimed, keeper};
 use hil_config::{Bench, Board, SafeState};
-use hil_timeline::{Epoch, Timeline};
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::{Message, no_such_board, say, set_up_failed, warn};
 use crate::args::{Format, PowerArgs, PowerState};
 use crate::exit_code::ExitCode;
-use crate::session;
+use crate::session::{self, OneBoard};
 
 pub(crate) fn power(args: &PowerArgs) -> ExitCode {
     let power = session::on_bench(args.bench.bench.clone(), async |bench| Ok(power_in(args, bench).await));
@@ -31,41 +29,23 @@ async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
             Err((holder, error)) => return unreachable_keeper(args, &holder, &error),
         }
     }
-    let abort = match session::abort_on_signals(None) {
-        Ok(abort) => abort,
-        Err(error) => return set_up_failed(&error, None),
-    };
-    let timeline = Timeline::in_memory(Epoch::start());
     let what = format!("hil power {} {}", args.board, args.state.word());
-    let claim = session::claim(Some([args.board.clone()].into()), &what, &args.wait);
-    let mut aborted = abort;
-    let opened = tokio::select! {
-        opened = OpenBench::open(bench, &timeline, claim) => opened,
-        _ = aborted.wait_for(|abort| *abort) => return ExitCode::Aborted,
+    let one = match OneBoard::open(bench, &args.board, &what, &args.wait).await {
+        Ok(one) => one,
+        Err(code) => return code,
     };
-    let open = match opened {
-        Ok(open) => open,
-        Err(error) => return set_up_failed(&error, error.hint()),
-    };
-    session::tell_left_unsafe(&open);
-    let worked = tokio::select! {
-        worked = switch(args, &open, config.off_time) => Some(worked),
-        _ = aborted.wait_for(|abort| *abort) => None,
-    };
-    let code = match worked {
-        None => ExitCode::Aborted,
-        Some(Err(error)) => {
-            set_up_failed(&error, error.hint());
-            ExitCode::Errored
+    match one.work(switch(args, &one.bench, config.off_time)).await {
+        ExitCode::Passed if args.detach => detach(args, &one).await,
+        ExitCode::Passed => {
+            let code = hold(args, &one, &config).await;
+            one.close(code).await
         }
-        Some(Ok(())) if args.detach => return detach(args, &open).await,
-        Some(Ok(())) => hold(args, &open, &config, aborted).await,
-    };
-    session::close(&open, code).await
+        code => one.close(code).await,
+    }
 }
 
 /// Tells how it is now, and holds what would not stay so without `hil`.
-async fn hold(args: &PowerArgs, bench: &OpenBench, config: &Board, mut aborted: watch::Receiver<bool>) -> ExitCode {
+async fn hold(args: &PowerArgs, one: &OneBoard, config: &Board) -> ExitCode {
     let stays_on = config.rails.iter().any(|rail| rail.safe_state == SafeState::On);
     let (state, stays) = match args.state {
         PowerState::Off => ("off", !stays_on),
@@ -80,8 +60,8 @@ async fn hold(args: &PowerArgs, bench: &OpenBench, config: &Board, mut aborted: 
         warn(format!("held until Ctrl-C; {why}"));
     }
     tokio::select! {
-        _ = aborted.wait_for(|abort| *abort) => ExitCode::Passed,
-        () = bench.keeper_lost() => {
+        () = one.aborted() => ExitCode::Passed,
+        () = one.bench.keeper_lost() => {
             warn("error: the keeper of the rails has ended");
             ExitCode::Errored
         }
@@ -112,8 +92,8 @@ async fn switch(args: &PowerArgs, bench: &OpenBench, off_time: std::time::Durati
 }
 
 /// Leaves the rails to the keeper.
-async fn detach(args: &PowerArgs, bench: &OpenBench) -> ExitCode {
-    match bench.detach().await {
+async fn detach(args: &PowerArgs, one: &OneBoard) -> ExitCode {
+    match one.bench.detach().await {
         Ok(()) => {
             tell(args, "on");
             if args.format.format == Format::Text {
@@ -123,7 +103,7 @@ async fn detach(args: &PowerArgs, bench: &OpenBench) -> ExitCode {
         }
         Err(error) => {
             set_up_failed(&error, error.hint());
-            session::close(bench, ExitCode::Errored).await
+            one.close(ExitCode::Errored).await
         }
     }
 }

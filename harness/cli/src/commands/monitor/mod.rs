@@ -5,9 +5,9 @@ mod show;
 mod symbols;
 mod terminal;
 
-use hil_bench::{Bench as OpenBench, BenchError, LockedBoard};
+use hil_bench::{BenchError, LockedBoard};
 use hil_config::{Bench, Image, RailDriver};
-use hil_timeline::{Cursor, Epoch, Timeline, What};
+use hil_timeline::{Cursor, Timeline, What};
 use tokio::io::AsyncReadExt as _;
 
 use self::keys::{Action, Keys};
@@ -17,7 +17,7 @@ use self::terminal::RawTerminal;
 use super::{Message, no_such_board, set_up_failed, warn};
 use crate::args::{Format, MonitorArgs};
 use crate::exit_code::ExitCode;
-use crate::session;
+use crate::session::{self, OneBoard};
 
 pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
     session::on_bench(args.bench.bench.clone(), async |bench| Ok(monitor_in(args, bench).await))
@@ -37,42 +37,24 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
             return set_up_failed(&Message(reason), Some("`--elf` names the ELF file of the firmware".to_owned()));
         }
     };
-    let abort = match session::abort_on_signals(None) {
-        Ok(abort) => abort,
-        Err(error) => return set_up_failed(&error, None),
+    let what = format!("hil monitor {}", args.board);
+    let one = match OneBoard::open(bench, &args.board, &what, &args.wait).await {
+        Ok(one) => one,
+        Err(code) => return code,
     };
-    let mut aborted = abort;
-    let timeline = Timeline::in_memory(Epoch::start());
-    // Hours of output are not kept.
-    timeline.forget_after(10_000);
-    let claim = session::claim(Some([args.board.clone()].into()), &format!("hil monitor {}", args.board), &args.wait);
-    let opened = tokio::select! {
-        opened = OpenBench::open(bench, &timeline, claim) => opened,
-        _ = aborted.wait_for(|abort| *abort) => return ExitCode::Aborted,
-    };
-    let open = match opened {
-        Ok(open) => open,
-        Err(error) => return set_up_failed(&error, error.hint()),
-    };
-    session::tell_left_unsafe(&open);
     let is_manual = config.rails.iter().any(|rail| rail.driver == RailDriver::Manual);
-    let code = match open.lock(&args.board).await {
-        Some(board) => {
-            let watched = watch(args, board, &timeline, symbols, is_manual);
-            tokio::select! {
-                watched = watched => match watched {
-                    Ok(()) => ExitCode::Passed,
-                    Err(error) => {
-                        set_up_failed(&error, error.hint());
-                        ExitCode::Errored
-                    }
-                },
-                _ = aborted.wait_for(|abort| *abort) => ExitCode::Passed,
-            }
+    let watched = async {
+        match one.bench.lock(&args.board).await {
+            Some(board) => watch(args, board, &one.timeline, symbols, is_manual).await,
+            None => Ok(()),
         }
-        None => ExitCode::Setup,
     };
-    session::close(&open, code).await
+    // To end it by a signal is a usual way to end it.
+    let code = match one.work(watched).await {
+        ExitCode::Aborted => ExitCode::Passed,
+        code => code,
+    };
+    one.close(code).await
 }
 
 /// Shows what the board says and sends what is typed, until the keys say that it is enough.
