@@ -1,5 +1,5 @@
 //! One suite for every kind of rail. Each hangs on a small counterpart that speaks its protocol truly; `gpio` has the
-//! kernel's own simulator (`kernel.rs`). None of it is a plug or a hub.
+//! kernel's own simulator (`harness/cli/tests/kernel`). None of it is a plug or a hub.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;

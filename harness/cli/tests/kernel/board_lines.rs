@@ -1,0 +1,152 @@
+//! A board whose relay, pins, EN and strapping pin hang on lines.
+
+use std::time::{Duration, Instant};
+
+use gpiosim::Level;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::lab::Lab;
+use crate::program::Project;
+use crate::relays::{level, relays};
+
+/// A board on a pseudo-terminal of another program, with pins and a relay on this machine's lines. The relay stands for
+/// its supply, which is always on.
+fn bench_with_lines(lab: &Lab) -> String {
+    lab.tell(&["power", "lamp", "on"]);
+    let text = std::fs::read_to_string(lab.folder.path().join("bench.toml")).expect("bench");
+    let (board, rest) = text.split_once("\n[[boards.lamp.rails]]").expect("rails");
+    let firmware = &rest[rest.find("\n[firmware.lamp]").expect("firmware")..];
+    format!(
+        "{board}pins = {{ led = {{ line = \"LED\", bias = \"pull-down\" }}, button = {{ line = \"BUTTON\", direction = \"drive\" }} }}\n\
+         \n[[boards.lamp.rails]]\ndriver = \"gpio\"\nline = \"RELAY1\"\n{firmware}"
+    )
+}
+
+pub(crate) fn pins_are_sensed_by_edges_and_driven() {
+    let sim = relays();
+    let lab = Lab::open();
+    let feature = r#"Feature: f
+  Scenario: pins
+    Given the board "lamp" runs the firmware "lamp"
+    When I press the button "button" of "lamp" for 300 ms
+    Then the pin "led" of "lamp" is on within 10 s
+    And the pin "led" of "lamp" is off within 10 s
+"#;
+    let project = Project::new(&bench_with_lines(&lab), feature);
+    // The wire from the button to the light.
+    let mut lit = false;
+    let (code, said) = project.start(&["run", "--out", "out", "-vv"]).end_beside(|| {
+        let pressed = level(&sim, 4);
+        if pressed != lit {
+            lit = pressed;
+            sim.chips()[0].set_pull(3, if lit { Level::High } else { Level::Low }).expect("pull");
+        }
+    });
+    assert_eq!(code, 0, "{said}");
+    assert!(!level(&sim, 0) && !level(&sim, 4), "relay and button are off");
+}
+
+/// Flashes a board whose `reset` is this, with wires that `wire` stands for.
+fn flashes(bench: &str, reset: &str, wire: impl FnMut()) {
+    let command = bench.lines().find(|line| line.starts_with("reset = ")).expect("reset").to_owned();
+    let project = Project::new(&bench.replacen(&command, reset, 1), "");
+    let (code, said) = project.start(&["flash", "lamp"]).end_beside(wire);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("`lamp` runs on `lamp`: ") && !said.contains(": 0 bytes"), "{said}");
+}
+
+/// The board's EN and strapping pin hang on lines through transistors. Without those the lines are open drain, which
+/// gpio-sim can't show: a line that becomes an input keeps its level there, whatever pulls it.
+pub(crate) fn en_and_the_strapping_pin_on_lines() {
+    let sim = relays();
+    let lab = Lab::open();
+    let mut enabled = true;
+    let wire = || {
+        let en = !level(&sim, 7);
+        if en != enabled {
+            enabled = en;
+            let word = match (en, !level(&sim, 8)) {
+                (false, _) => "hold",
+                (true, true) => "run",
+                (true, false) => "loader",
+            };
+            lab.ask(&format!("{word} lamp"));
+        }
+    };
+    let reset = "reset = { strategy = \"gpio\", en = \"EN\", boot = \"BOOT\", inverted = true }";
+    flashes(&bench_with_lines(&lab), reset, wire);
+}
+
+/// The rails reset the chip; the strapping pin hangs on a line through a transistor.
+pub(crate) fn the_rails_reset_with_the_strapping_pin_on_a_line() {
+    let sim = relays();
+    let lab = Lab::open();
+    let bench = std::fs::read_to_string(lab.folder.path().join("bench.toml")).expect("bench");
+    let mut high = true;
+    let wire = || {
+        let boot = !level(&sim, 8);
+        if boot != high {
+            high = boot;
+            lab.ask(&format!("boot lamp {}", if high { "high" } else { "low" }));
+        }
+    };
+    let reset = "off-time = \"100ms\"\nreset = { strategy = \"power-cycle\", boot = \"BOOT\", inverted = true }";
+    flashes(&bench, reset, wire);
+}
+
+pub(crate) fn whatever_is_killed_the_relay_falls() {
+    let sim = relays();
+    let lab = Lab::open();
+    let feature = r#"Feature: f
+  Scenario: waits
+    Given the board "lamp" runs the firmware "lamp"
+    Then "lamp" does not reboot for 60 s
+"#;
+    let project = Project::new(&bench_with_lines(&lab), feature);
+    for victim in ["hil", "its process group", "its keeper"] {
+        let mut run = project.start(&["run", "-vv"]);
+        run.wait_for("<- CONNACK");
+        assert!(level(&sim, 0), "the relay is on");
+        let killed = Instant::now();
+        match victim {
+            "hil" => kill_process(run.pid(), Signal::KILL).expect("kill"),
+            "its process group" => kill_process_group(run.pid(), Signal::KILL).expect("kill"),
+            _ => kill_process(keeper(), Signal::KILL).expect("kill"),
+        }
+        if victim == "its keeper" {
+            // The kernel lets go of its lines at once (gpio-sim: low). `hil` notices, and another keeper sets them.
+            let (code, said) = run.end();
+            assert_eq!(code, 102, "{said}");
+            assert!(said.contains("the keeper of the rails has ended"), "{said}");
+            assert!(said.contains("another one has made its rails safe"), "{said}");
+        } else {
+            run.end();
+        }
+        project.wait_for_locks();
+        let took = killed.elapsed();
+        assert!(!level(&sim, 0), "{victim} was killed and the relay is on");
+        // Each start of a program takes a tenth of a second in here, and `hil` ends its run before the locks are free.
+        assert!(took < Duration::from_secs(5), "{victim} was killed: safe after {took:?}");
+        let power = project.start(&["power", "lamp", "off", "--no-wait"]);
+        assert_eq!(power.end(), (0, "`lamp` is off\n".to_owned()), "the lock is free");
+    }
+    // Left on by wish, and ended by wish.
+    let on = project.start(&["power", "lamp", "on", "--detach"]);
+    let (code, said) = on.end();
+    assert_eq!(code, 0, "{said}");
+    assert!(level(&sim, 0), "left on");
+    let (code, said) = project.start(&["run", "--no-wait"]).end();
+    assert!(code == 96 && said.contains("in use by `hil power lamp on`") && said.contains("detached"), "{said}");
+    assert_eq!(project.start(&["power", "lamp", "off"]).end().0, 0);
+    assert!(!level(&sim, 0));
+}
+
+fn keeper() -> Pid {
+    let processes = std::fs::read_dir("/proc").expect("proc").flatten();
+    let is_keeper = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains("--be-the-keeper-now")
+    };
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(is_keeper).find_map(Pid::from_raw).expect("a keeper")
+}
