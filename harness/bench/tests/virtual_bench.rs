@@ -53,7 +53,7 @@ impl Fixture {
 
 /// Nothing listens there: these tests need no broker.
 fn tap() -> TapAddress {
-    TapAddress { host: "127.0.0.1".to_owned(), port: 9 }
+    TapAddress { host: "127.0.0.1".to_owned(), port: 9, ..TapAddress::default() }
 }
 
 fn is_line(what: &What, text: &str) -> bool {
@@ -115,7 +115,7 @@ async fn a_power_cut_is_silent_on_the_network_and_the_next_life_answers_late_seg
     let port = broker.local_addr().expect("address").port();
     let firmware = fixture.bench.config().firmware("lamp").expect("firmware").clone();
     let mut lamp = fixture.lamp().await;
-    let tap = TapAddress { host: "127.0.0.1".to_owned(), port };
+    let tap = TapAddress { host: "127.0.0.1".to_owned(), port, ..TapAddress::default() };
     lamp.run_firmware(&firmware, &tap).await.expect("bench works");
     let (mut former, _) = broker.accept().await.expect("the lamp connects");
     let mut connect = [0; 2];

@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   hil run                                all features, on the bench of HIL_BENCH or on the virtual bench
   hil run features/lamp --name toggles   the scenarios of a folder whose name contains `toggles`
+  hil tap --broker 192.168.7.1:1883      watch what a device and a broker say to each other
   hil virtual                            bring the virtual bench up and hold it until Ctrl-C
   hil steps                              every step with an example
 
@@ -56,6 +57,10 @@ enum Command {
     Power(PowerArgs),
     /// Reset a board
     Reset(ResetArgs),
+    /// Watch the MQTT packets between a device and a broker, and disturb them
+    Tap(TapArgs),
+    /// Make test certificates: a CA, a broker's and clients'
+    Certs(CertsArgs),
     /// Bring the virtual bench up and hold it until Ctrl-C
     Virtual(VirtualArgs),
     /// Print every step with an example
@@ -147,6 +152,10 @@ pub(crate) struct RunArgs {
     /// Run folder; it must not hold a run yet
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+
+    /// Leave passwords and secrets in `traffic.pcapng`
+    #[arg(long)]
+    pub(crate) unmask: bool,
 
     /// List the scenarios that would run, and run nothing
     #[arg(long)]
@@ -374,10 +383,108 @@ pub(crate) struct VirtualArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil tap                                             127.0.0.1:1884 to a broker on 127.0.0.1:1883
+  hil tap --listen 0.0.0.0:1884 --broker mqtts://broker.example --write lamp.pcapng
+  hil tap --fault 'delay 200ms jitter 50ms' --fault 'drop next PUBACK from board'
+
+While it runs, lines on its standard input are faults:
+  silence [up|down]   delay 200ms [jitter 50ms]   bandwidth 10kB/s   recover
+  close   reset   refuse   accept   hold CONNACK [for 2s]   answer CONNECT with 5
+  drop|duplicate|corrupt|swap next PUBLISH from|to board [on FILTER]
+  delay next PUBACK by 2s from|to board [on FILTER]
+and `quit` ends it.")]
+pub(crate) struct TapArgs {
+    /// Where devices shall connect to, over MQTT, TLS or WebSocket
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1884")]
+    pub(crate) listen: std::net::SocketAddr,
+
+    /// The broker, as HOST:PORT or as mqtt://, mqtts://, ws:// or wss:// URL
+    #[arg(long, value_name = "BROKER", default_value = "127.0.0.1:1883")]
+    pub(crate) broker: String,
+
+    /// Write a capture for Wireshark to this new file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+
+    /// Leave passwords in the capture
+    #[arg(long, requires = "write")]
+    pub(crate) unmask: bool,
+
+    /// A fault to begin with; may be given more than once
+    #[arg(long, value_name = "FAULT", value_parser = fault)]
+    pub(crate) fault: Vec<hil_mqtt::Fault>,
+
+    /// End after this time
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+
+    /// Certificate that is shown to devices that come over TLS, in PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// Who must have signed the certificates that devices show
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) client_ca: Option<PathBuf>,
+
+    /// Pass TLS on to the broker's TLS port, unread
+    #[arg(long, conflicts_with = "cert")]
+    pub(crate) pass_through: bool,
+
+    /// Who must have signed the broker's certificate [default: whom this machine trusts]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) broker_ca: Option<PathBuf>,
+
+    /// Certificate that is shown to the broker
+    #[arg(long, value_name = "FILE", requires = "broker_key")]
+    pub(crate) broker_cert: Option<PathBuf>,
+
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "broker_cert")]
+    pub(crate) broker_key: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  hil certs certs --host 192.168.7.1 --client lamp
+writes ca.pem, server.pem and lamp.pem with their keys to the folder `certs`.")]
+pub(crate) struct CertsArgs {
+    /// Folder for the files; none that is there is written over
+    #[arg(default_value = "certs")]
+    pub(crate) folder: PathBuf,
+
+    /// Name or address that boards connect to; may be given more than once. `localhost` and 127.0.0.1 are always in
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Vec<String>,
+
+    /// Make a client certificate with this common name; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub(crate) client: Vec<String>,
+
+    /// Days until they expire; 0 makes some that expired long ago, for tests
+    #[arg(long, value_name = "DAYS", default_value_t = 825)]
+    pub(crate) days: u32,
+}
+
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ReportArgs {
     /// Run folder
     #[arg(default_value = "target/hil/latest")]
     pub(crate) run: PathBuf,
+
+    /// Show statistics of the messages, by board and topic, instead
+    #[arg(long)]
+    pub(crate) traffic: bool,
+
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -387,6 +494,10 @@ pub(crate) struct ReportArgs {
 pub(crate) struct CompletionsArgs {
     /// Shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+fn fault(text: &str) -> Result<hil_mqtt::Fault, String> {
+    text.parse().map_err(|error| format!("{error}; {}", hil_mqtt::FaultError::HINT))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -420,6 +531,8 @@ pub fn main() -> std::process::ExitCode {
         Command::Power(args) => commands::power::power(&args),
         Command::Reset(args) => commands::reset::reset(&args),
         Command::Schema => commands::schema::print(),
+        Command::Tap(args) => commands::tap::tap(&args),
+        Command::Certs(args) => commands::certs::make(&args),
         Command::Virtual(args) => commands::virtual_bench::hold(&args),
         Command::Steps(args) => commands::steps::print(&args),
         Command::Lint(args) => commands::lint::lint(&args),

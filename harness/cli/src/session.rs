@@ -11,12 +11,12 @@ use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
 use hil_config::Bench;
 use hil_scenario::{Filter, Limits, RunContext, SetupError};
-use hil_timeline::{Epoch, Timeline};
+use hil_timeline::{Epoch, Mask, Timeline};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::args::{SelectArgs, WaitArgs};
-use crate::commands::{Message, set_up_failed, warn};
+use crate::commands::{Message, hide, set_up_failed, warn};
 use crate::exit_code::ExitCode;
 
 /// Reads the bench and runs a command on it; tells why where it can't.
@@ -25,6 +25,7 @@ pub(crate) fn on_bench<T>(
     command: impl AsyncFnOnce(Bench) -> Result<T, ExitCode>,
 ) -> Result<T, ExitCode> {
     let bench = Bench::choose(bench).map_err(|error| set_up_failed(&error, None))?;
+    hide(Mask::new(bench.secrets.iter().cloned()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| set_up_failed(&error, None))?;
     let result = runtime.block_on(command(bench));
@@ -199,5 +200,8 @@ pub(crate) fn hint(error: &SetupError) -> Option<String> {
         SetupError::Bench(error) => error.hint(),
         SetupError::Tap(error) => Some(format!("leave out `boards.{}.tap-port`, or choose a free one", error.board)),
         SetupError::Broker(error) => Some(error.hint()),
+        SetupError::Tls(error) => Some(error.hint()),
+        SetupError::Observer(_) => Some("`broker.user` and `broker.password` are what the harness says".to_owned()),
+        SetupError::Certificates(_) => Some("is there space for temporary files?".to_owned()),
     }
 }

@@ -97,8 +97,15 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
     }
     let detail = if arguments.nocapture { Detail::Everything } else { Detail::Normal };
     let wait = crate::args::WaitArgs { wait: true, no_wait: false };
-    let settings =
-        Settings { what: "cargo test".to_owned(), wait, out: None, limits: Limits::default(), deadline: None, detail };
+    let settings = Settings {
+        what: "cargo test".to_owned(),
+        wait,
+        out: None,
+        unmask: false,
+        limits: Limits::default(),
+        deadline: None,
+        detail,
+    };
     match execute(plan, None, &settings, true) {
         Err(code) => code,
         Ok((run, code)) => {

@@ -44,6 +44,8 @@ pub struct Bench {
     pub boards: BTreeMap<BoardName, Board>,
     /// Firmware by name.
     pub firmware: BTreeMap<FirmwareName, Firmware>,
+    /// What nobody may read: passwords, and whatever came from `${secret:…}`.
+    pub secrets: Vec<String>,
 }
 
 impl Bench {
@@ -68,15 +70,20 @@ impl Bench {
     }
 
     fn parse(text: &str, path: &Path, folder: &Path) -> Result<Self, ConfigError> {
-        let invalid = |problems| ConfigError::Invalid { path: path.to_owned(), text: text.to_owned(), problems };
+        let shown = |text: String, problems| ConfigError::Invalid { path: path.to_owned(), text, problems };
+        let invalid = |problems| shown(text.to_owned(), problems);
         let document = DeTable::parse(text).map_err(|error| {
             let (span, what) = (error.span().unwrap_or_default(), error.message().trim_end().replace('\n', ", "));
             invalid(vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }])
         })?;
         let context = Context::new(folder);
-        let bench = Self::read(path, Table::root(&context, &document, &BENCH));
+        let mut bench = Self::read(path, Table::root(&context, &document, &BENCH));
+        bench.secrets = context.secrets();
         let problems = context.into_problems();
-        if problems.is_empty() { Ok(bench) } else { Err(invalid(problems)) }
+        // A line that is shown because of something else in it must not show its password.
+        let blotted = |text: String, secret: &String| text.replace(secret.as_str(), &"*".repeat(secret.len()));
+        let text = bench.secrets.iter().fold(text.to_owned(), blotted);
+        if problems.is_empty() { Ok(bench) } else { Err(shown(text, problems)) }
     }
 
     fn read(path: &Path, mut root: Table<'_, '_>) -> Self {
@@ -116,7 +123,7 @@ impl Bench {
             }
         }
         root.finish();
-        Self { name: path.display().to_string(), broker, tap, boards, firmware }
+        Self { name: path.display().to_string(), broker, tap, boards, firmware, secrets: Vec::new() }
     }
 
     /// The board of that name.
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn the_builtin_bench_is_valid() {
         let bench = Bench::builtin();
-        assert_eq!(bench.boards.len(), 2);
+        assert_eq!(bench.boards.len(), 4);
         assert!(bench.board("lamp").is_some_and(|lamp| lamp.pins["led"].active_low));
         assert_eq!(bench.firmware("lamp").map(|lamp| lamp.nvs.len()), Some(2));
     }

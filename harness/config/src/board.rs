@@ -51,6 +51,9 @@ pub struct Board {
     pub power_pin: Option<String>,
     /// How a virtual board misbehaves.
     pub misbehaves: Vec<Misbehaviour>,
+    /// What the tap shows to the broker in the board's name, once the board has shown a certificate to the tap:
+    /// certificate and key. None makes a pair for each run.
+    pub identity: Option<(std::path::PathBuf, std::path::PathBuf)>,
 }
 
 /// Kinds of board.
@@ -144,6 +147,12 @@ static COMMAND: TableSpec = TableSpec {
         "Program and arguments; `{port}`, `{image}` (one merged `.bin` to be written at 0), `{chip}` and `{baud}` are filled in.",
     )],
 };
+static CERTIFICATE: TableSpec = TableSpec {
+    keys: &[
+        Key::required("cert", Kind::Text, "PEM file: the certificate."),
+        Key::required("key", Kind::Text, "PEM file: its private key."),
+    ],
+};
 const BAUD: Kind = Kind::Integer(300, 5_000_000);
 
 pub(crate) static BOARD: TableSpec = TableSpec {
@@ -189,6 +198,12 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             Kind::Duration,
             "`\"0ms\"`",
             "How long after its rails are on the bench waits before it talks to the chip: for supplies that rise slowly.",
+        ),
+        Key::optional(
+            "certificate",
+            Kind::Table(&CERTIFICATE),
+            "made for each run",
+            "What the tap shows to the broker in the board's name, once the board has shown a certificate to the tap.",
         ),
         Key::optional("pins", Kind::Map(&Kind::Table(&PIN)), "", "Lines that the bench senses or drives, by name."),
         Key::optional(
@@ -250,6 +265,7 @@ impl Board {
             pins: BTreeMap::new(),
             power_pin: None,
             misbehaves: Vec::new(),
+            identity: None,
         }
     }
 
@@ -268,6 +284,13 @@ impl Board {
             board.console_baud = baud(console.value("baud")).unwrap_or(board.console_baud);
             board.boot_baud = baud(console.value("boot-baud"));
             console.finish();
+        }
+        if let Some(mut certificate) = table.table("certificate", &CERTIFICATE) {
+            let hint = "`hil certs --client NAME` makes a pair";
+            let cert = certificate.required("cert", hint).and_then(|v| v.file());
+            let key = certificate.required("key", hint).and_then(|v| v.file());
+            certificate.finish();
+            board.identity = cert.zip(key);
         }
         board.flash_baud = baud(table.value("flash-baud")).unwrap_or(board.flash_baud);
         if let Some(off_time) = table.value("off-time").and_then(|v| v.duration()) {

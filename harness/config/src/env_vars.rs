@@ -8,32 +8,84 @@ pub const HIL_BENCH: &str = "HIL_BENCH";
 pub const HIL_LOCKS: &str = "HIL_LOCKS";
 /// The `esptool` program, where it is not on the path.
 pub const HIL_ESPTOOL: &str = "HIL_ESPTOOL";
+/// The `mosquitto` program, where it is not on the path.
+pub const HIL_MOSQUITTO: &str = "HIL_MOSQUITTO";
 
-/// Puts environment variables in the place of `${NAME}`.
-pub(crate) fn from_environment(value: &Value<'_, '_>) -> Option<String> {
-    let mut rest = value.string()?;
-    let mut text = String::new();
+/// Shorter secrets can't be hidden without hiding ordinary words.
+pub const SHORTEST_SECRET: usize = 4;
+
+/// A text with its variables filled in, and those of them that nobody may read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Expanded {
+    /// The text.
+    pub text: String,
+    /// Values of `${secret:NAME}` in it.
+    pub secrets: Vec<String>,
+}
+
+/// Why a text can't be filled in: what is wrong, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unexpanded {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// Puts environment variables in the place of `${NAME}` and `${secret:NAME}`.
+///
+/// # Errors
+/// When a variable is not set, or a secret is too short to be hidden.
+pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
+    let wrong = |what: String, hint: String| Err(Unexpanded { what, hint });
+    let mut rest = text;
+    let mut expanded = Expanded { text: String::new(), secrets: Vec::new() };
     while let Some(start) = rest.find("${") {
         let Some(length) = rest[start..].find('}') else {
-            value.problem("`${` without `}`", "write `${NAME}` for an environment variable".to_owned());
-            return None;
+            return wrong("`${` without `}`".to_owned(), "write `${NAME}` for an environment variable".to_owned());
         };
         let name = &rest[start + 2..start + length];
-        text.push_str(&rest[..start]);
-        if name.starts_with("secret:") {
-            let hint = "this version can't mask secrets yet; use `${NAME}` for what may be seen".to_owned();
-            value.problem(format!("`${{{name}}}` is not supported"), hint);
-            return None;
+        expanded.text.push_str(&rest[..start]);
+        let (name, is_secret) = name.strip_prefix("secret:").map_or((name, false), |name| (name, true));
+        let Ok(found) = std::env::var(name) else {
+            return wrong(format!("environment variable `{name}` is not set"), format!("export {name}=…"));
+        };
+        if is_secret && found.chars().count() < SHORTEST_SECRET {
+            return wrong(format!("the secret `{name}` is too short to be hidden"), TOO_SHORT.to_owned());
         }
-        match std::env::var(name) {
-            Ok(found) => text.push_str(&found),
-            Err(_) => {
-                value.problem(format!("environment variable `{name}` is not set"), format!("export {name}=…"));
-                return None;
-            }
+        expanded.text.push_str(&found);
+        if is_secret {
+            expanded.secrets.push(found);
         }
         rest = &rest[start + length + 1..];
     }
-    text.push_str(rest);
-    Some(text)
+    expanded.text.push_str(rest);
+    Ok(expanded)
+}
+
+const TOO_SHORT: &str = "4 characters or more: hiding less would hide ordinary words in every report";
+
+/// Fills in a value of the bench file; its secrets are remembered.
+pub(crate) fn from_environment(value: &Value<'_, '_>) -> Option<String> {
+    match expand(value.string()?) {
+        Ok(Expanded { text, secrets }) => {
+            secrets.into_iter().for_each(|secret| value.context().add_secret(secret));
+            Some(text)
+        }
+        Err(Unexpanded { what, hint }) => {
+            value.problem(what, hint);
+            None
+        }
+    }
+}
+
+/// A password: secret wherever it comes from.
+pub(crate) fn password(value: &Value<'_, '_>) -> Option<String> {
+    let password = from_environment(value)?;
+    if password.chars().count() < SHORTEST_SECRET {
+        value.problem("the password is too short to be hidden", TOO_SHORT.to_owned());
+        return None;
+    }
+    value.context().add_secret(password.clone());
+    Some(password)
 }

@@ -34,7 +34,7 @@ pub enum Image {
     Parts(Vec<(u32, PathBuf)>),
 }
 
-/// A value in NVS. Text may hold `{tap.host}` and `{tap.port}`.
+/// A value in NVS. Text may hold `{tap.host}`, `{tap.port}`, `{tap.ca}`, `{board.cert}` and `{board.key}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NvsValue {
     /// Stored as a string.
@@ -55,7 +55,7 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "nvs",
             Kind::Map(&Kind::AnyOf(&[Kind::Text, Kind::Integer(i32::MIN as i64, i32::MAX as i64)])),
             "",
-            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string, an integer as `i32`. They take the place of the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `${NAME}` an environment variable.",
+            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string, an integer as `i32`. They take the place of the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{tap.ca}` the PEM text of who signed its certificate, `{board.cert}` and `{board.key}` a client certificate for the board, `${NAME}` an environment variable, `${secret:NAME}` one that is shown nowhere.",
         ),
         Key::optional(
             "ready",
@@ -71,7 +71,7 @@ impl Firmware {
 
     pub(crate) fn read(name: FirmwareName, mut table: Table<'_, '_>) -> Option<Self> {
         let image = table.required("image", Self::IMAGE_HINT).and_then(|v| Image::read(&v));
-        let partitions = table.value("partitions").and_then(|v| existing(&v, v.string()?));
+        let partitions = table.value("partitions").and_then(|v| v.file());
         let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(read_nvs).collect()).unwrap_or_default();
         let ready = table.value("ready").and_then(|v| {
             let hint = "the syntax is that of the Rust crate `regex`";
@@ -90,7 +90,7 @@ impl Image {
                     file.problem(format!("`{offset}` is not an offset in flash"), "example: `0x10000`".to_owned());
                     return None;
                 };
-                Some((address, existing(&file, file.string()?)?))
+                Some((address, file.file()?))
             };
             let mut parts: Vec<_> = value.map()?.entries().filter_map(part).collect();
             parts.sort();
@@ -99,21 +99,9 @@ impl Image {
         let text = value.string()?;
         match text.strip_prefix("builtin:") {
             Some(name) => Some(Self::Builtin(name.to_owned())),
-            None => Some(Self::Parts(vec![(0, existing(value, text)?)])),
+            None => Some(Self::Parts(vec![(0, value.existing(text)?)])),
         }
     }
-}
-
-/// The path of a file that is there.
-fn existing(value: &Value<'_, '_>, text: &str) -> Option<PathBuf> {
-    let folder = value.context().folder;
-    let path = folder.join(text);
-    if path.is_file() {
-        return Some(path);
-    }
-    let from = if folder.as_os_str().is_empty() { ".".to_owned() } else { folder.display().to_string() };
-    value.problem(format!("there is no file `{text}`"), format!("paths count from the bench file's folder, `{from}`"));
-    None
 }
 
 fn read_offset(text: &str) -> Option<u32> {
@@ -122,6 +110,9 @@ fn read_offset(text: &str) -> Option<u32> {
         None => text.parse().ok(),
     }
 }
+
+/// What the tap fills in: where it is, who signed its certificate, and a certificate of the board's own with its key.
+const PLACEHOLDERS: &[&str] = &["{tap.host}", "{tap.port}", "{tap.ca}", "{board.cert}", "{board.key}"];
 
 /// Longest namespace and key of NVS (ESP-IDF, NVS library: `NVS_KEY_NAME_MAX_SIZE` less the terminator).
 const NVS_NAME: usize = 15;
@@ -141,7 +132,7 @@ fn read_nvs((key, _, value): (&str, std::ops::Range<usize>, Value<'_, '_>)) -> O
     } else {
         let text = crate::env_vars::from_environment(&value)?;
         if let Some(unknown) = unknown_placeholder(&text) {
-            let hint = "there are `{tap.host}` and `{tap.port}`".to_owned();
+            let hint = format!("one of `{}`", PLACEHOLDERS.join("`, `"));
             value.problem(format!("unknown placeholder `{unknown}`"), hint);
             return None;
         }
@@ -157,5 +148,5 @@ fn unknown_placeholder(text: &str) -> Option<&str> {
         let inner = &word[1..word.len() - 1];
         !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
     };
-    words.filter(is_word).find(|word| !matches!(*word, "{tap.host}" | "{tap.port}"))
+    words.filter(is_word).find(|word| !PLACEHOLDERS.contains(word))
 }

@@ -25,10 +25,10 @@ mod tap;
 
 pub use bench::Bench;
 pub use board::{Board, BoardKind, Flasher, Misbehaviour};
-pub use broker::{Broker, BrokerKind};
+pub use broker::{Broker, BrokerKind, BrokerTls, BrokerUrl};
 pub use chip::Chip;
 pub use duration::{DurationError, parse_duration};
-pub use env_vars::{HIL_BENCH, HIL_ESPTOOL, HIL_LOCKS};
+pub use env_vars::{Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_LOCKS, HIL_MOSQUITTO, SHORTEST_SECRET, Unexpanded, expand};
 pub use firmware::{Firmware, Image, NvsValue};
 pub use line::{Bias, GpioLine, Line};
 pub use names::{BoardName, FirmwareName, nearest};
@@ -38,4 +38,4 @@ pub use problem::{ConfigError, Problem};
 pub use rail::{Rail, RailDriver, SafeState};
 pub use reset::Reset;
 pub use schema::{markdown, schema};
-pub use tap::Tap;
+pub use tap::{Tap, TapTls};

@@ -294,7 +294,7 @@ fn read_tasmota(table: &mut Table<'_, '_>) -> Option<RailDriver> {
     });
     let output = table.value("output").and_then(|v| v.integer(1..=8)).unwrap_or(1);
     let user = table.value("user").and_then(|v| crate::env_vars::from_environment(&v));
-    let password = table.value("password").and_then(|v| crate::env_vars::from_environment(&v));
+    let password = table.value("password").and_then(|v| crate::env_vars::password(&v));
     let login = user.map(|user| (user, password.unwrap_or_default()));
     Some(RailDriver::Tasmota { broker: broker?, topic: topic?, output: u8::try_from(output).ok()?, login })
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
@@ -18,11 +18,22 @@ pub(crate) struct Context<'a> {
     /// Relative paths in the file count from here.
     pub(crate) folder: &'a Path,
     problems: RefCell<Vec<Problem>>,
+    /// What nobody may read.
+    secrets: RefCell<Vec<String>>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(folder: &'a Path) -> Self {
-        Self { folder, problems: RefCell::default() }
+        Self { folder, problems: RefCell::default(), secrets: RefCell::default() }
+    }
+
+    pub(crate) fn add_secret(&self, secret: String) {
+        self.secrets.borrow_mut().push(secret);
+    }
+
+    /// What is secret in this file.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.secrets.take()
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -228,6 +239,24 @@ impl<'t, 'c> Value<'t, 'c> {
             self.problem(format!("`{text}` is not {what}"), hint.to_owned());
         }
         parsed
+    }
+
+    /// The path of a file that is there; relative ones count from the bench file's folder.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        self.existing(self.string()?)
+    }
+
+    /// The path of a file that is there.
+    pub(crate) fn existing(&self, text: &str) -> Option<PathBuf> {
+        let folder = self.context.folder;
+        let path = folder.join(text);
+        if path.is_file() {
+            return Some(path);
+        }
+        let from = if folder.as_os_str().is_empty() { ".".to_owned() } else { folder.display().to_string() };
+        let hint = format!("paths count from the bench file's folder, `{from}`");
+        self.problem(format!("there is no file `{text}`"), hint);
+        None
     }
 
     pub(crate) fn array(&self) -> Option<Vec<Value<'t, 'c>>> {

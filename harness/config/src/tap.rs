@@ -1,8 +1,9 @@
 //! `[tap]`: the recording proxy that the boards connect to.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
-use crate::spec::{Key, Kind, TableSpec};
+use crate::spec::{Key, Kind, TableSpec, words};
 use crate::table::Table;
 
 /// Where boards reach the tap.
@@ -10,29 +11,82 @@ use crate::table::Table;
 pub struct Tap {
     /// The address boards are told to connect to; the tap listens on it, one port per board.
     pub address: IpAddr,
+    /// What becomes of TLS.
+    pub tls: TapTls,
+    /// What the tap shows to boards: certificate and key. None makes a pair for each run.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Who signed the tap's certificate and the boards'.
+    pub ca: Option<PathBuf>,
+}
+
+/// What becomes of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TapTls {
+    /// It ends at the tap, which reads what is inside.
+    Terminate,
+    /// It goes on to the broker, unread.
+    PassThrough,
+}
+
+impl TapTls {
+    const WORDS: &[(&'static str, Self)] = &[("terminate", Self::Terminate), ("pass-through", Self::PassThrough)];
 }
 
 pub(crate) static TAP: TableSpec = TableSpec {
-    keys: &[Key::optional(
-        "address",
-        Kind::Text,
-        "`\"127.0.0.1\"`",
-        "The address that boards are told to connect to; the tap listens on it, one port per board. Boards on a network of their own need this machine's address there.",
-    )],
+    keys: &[
+        Key::optional(
+            "address",
+            Kind::Text,
+            "`\"127.0.0.1\"`",
+            "The address that boards are told to connect to; the tap listens on it, one port per board, for MQTT, TLS and WebSocket alike. Boards on a network of their own need this machine's address there.",
+        ),
+        Key::optional(
+            "tls",
+            Kind::Word(|| words(TapTls::WORDS)),
+            "`\"terminate\"`",
+            "What becomes of a board's TLS. `terminate`: it ends at the tap, which reads what is inside. `pass-through`: it goes on to the broker's TLS listener, unread; steps that need packets are `errored`.",
+        ),
+        Key::optional(
+            "cert",
+            Kind::Text,
+            "made for each run",
+            "PEM file: what the tap shows to boards. `hil certs` makes one.",
+        ),
+        Key::optional("key", Kind::Text, "made for each run", "PEM file: its private key."),
+        Key::optional(
+            "ca",
+            Kind::Text,
+            "made for each run",
+            "PEM file: who signed the tap's certificate and the boards'; `{tap.ca}` in a firmware's settings becomes its text.",
+        ),
+    ],
 };
 
 impl Default for Tap {
     fn default() -> Self {
-        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: TapTls::Terminate, identity: None, ca: None }
     }
 }
 
 impl Tap {
     pub(crate) fn read(mut table: Table<'_, '_>) -> Self {
+        let default = Self::default();
         let address = table
             .value("address")
             .and_then(|v| v.parsed("an IP address", "example: `192.168.7.1`", |text| text.parse().ok()));
+        let tls = table.value("tls").and_then(|v| v.one_of("treatment of TLS", TapTls::WORDS));
+        let cert = table.value("cert").and_then(|v| v.file());
+        let key = table.value("key").and_then(|v| v.file());
+        let ca = table.value("ca").and_then(|v| v.file());
+        if cert.is_some() != key.is_some() || cert.is_some() != ca.is_some() {
+            table.missing("`cert`, `key` and `ca` go together", "`hil certs` makes all three");
+        }
         table.finish();
-        Self { address: address.unwrap_or(Self::default().address) }
+        Self {
+            address: address.unwrap_or(default.address),
+            tls: tls.unwrap_or(default.tls),
+            identity: cert.zip(key),
+            ca,
+        }
     }
 }

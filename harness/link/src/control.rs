@@ -1,5 +1,6 @@
 //! What is done to a path while it carries bytes.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -31,6 +32,10 @@ pub enum Ending {
 pub(crate) struct Condition {
     pub(crate) silent: bool,
     pub(crate) delay: Duration,
+    /// A delay differs from the one above by up to this much, evenly, either way.
+    pub(crate) jitter: Duration,
+    /// Bytes a second.
+    pub(crate) bandwidth: Option<NonZeroU64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,9 +87,14 @@ impl Control {
         self.change(ways, |condition| condition.silent = false);
     }
 
-    /// Bytes read from now on arrive this much later; order is kept.
-    pub fn delay(&self, ways: &[Way], by: Duration) {
-        self.change(ways, |condition| condition.delay = by);
+    /// Bytes read from now on arrive this much later, give or take `jitter`; order is kept.
+    pub fn delay(&self, ways: &[Way], by: Duration, jitter: Duration) {
+        self.change(ways, |condition| (condition.delay, condition.jitter) = (by, jitter));
+    }
+
+    /// No more than this many bytes a second get through from now on.
+    pub fn limit(&self, ways: &[Way], bytes_a_second: NonZeroU64) {
+        self.change(ways, |condition| condition.bandwidth = Some(bytes_a_second));
     }
 
     /// Ends the paths that carry bytes now; later ones are not touched.
@@ -106,7 +116,7 @@ impl Control {
         let _ = self.subscribe().wait_for(audible).await;
     }
 
-    /// No silence and no delay from now on.
+    /// No silence, no delay and no limit from now on.
     pub fn clear(&self) {
         self.change(&Way::BOTH, |condition| *condition = Condition::default());
     }

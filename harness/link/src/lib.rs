@@ -5,11 +5,13 @@
 //! late segments with a reset.
 
 mod control;
+mod leg;
 mod parked;
 mod relay;
 mod socket;
 
 pub use control::{Control, Ending, Way};
+pub use leg::{Grip, Leg, Stream};
 pub use parked::Parked;
-pub use relay::{Ended, Watch, relay};
+pub use relay::{Ended, Piece, Watch, relay};
 pub use socket::reset;

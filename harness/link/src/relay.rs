@@ -1,20 +1,55 @@
 //! Carries bytes between two sockets under a [`Control`].
 
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::control::{Conditions, Control, Ending, Way};
-use crate::socket;
+use crate::leg::Leg;
 
-/// Sees every chunk just before it is forwarded.
+/// Bytes on their way from one side to the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// What is written.
+    pub bytes: Vec<u8>,
+    /// How much later than usual; what comes after it waits as well.
+    pub late: Duration,
+    /// A mark of the watcher's own; 0 where it has none.
+    pub tag: u8,
+    /// It is shown to the watcher, and not written.
+    pub swallowed: bool,
+    /// The path is closed once this is written.
+    pub last: bool,
+}
+
+impl From<Vec<u8>> for Piece {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, late: Duration::ZERO, tag: 0, swallowed: false, last: false }
+    }
+}
+
+/// Sees every chunk, and may decide what becomes of it.
 pub trait Watch: Send + Sync {
-    /// Bytes are about to be written to the receiving side.
-    fn forwarding(&self, way: Way, bytes: &[u8]);
+    /// Bytes were read from one side: what shall be written to the other. They are passed on as they are unless a
+    /// watcher says otherwise.
+    fn read(&self, way: Way, bytes: Vec<u8>) -> Vec<Piece> {
+        let _ = way;
+        vec![Piece::from(bytes)]
+    }
+
+    /// No more bytes come from that side: what was kept back until now.
+    fn last(&self, way: Way) -> Vec<Piece> {
+        let _ = way;
+        Vec::new()
+    }
+
+    /// Bytes of a piece with this tag are about to be written to the receiving side.
+    fn forwarding(&self, way: Way, bytes: &[u8], tag: u8);
 
     /// The path ends; the other way may still have last words.
     fn ending(&self, ended: Ended) {
@@ -23,7 +58,7 @@ pub trait Watch: Send + Sync {
 }
 
 impl<F: Fn(Way, &[u8]) + Send + Sync> Watch for F {
-    fn forwarding(&self, way: Way, bytes: &[u8]) {
+    fn forwarding(&self, way: Way, bytes: &[u8], _: u8) {
         self(way, bytes);
     }
 }
@@ -42,6 +77,8 @@ pub enum Ended {
 /// Bytes in flight per way before the reading stops: what a slow receiver costs in memory.
 const CHUNKS_IN_FLIGHT: usize = 64;
 const CHUNK: usize = 16 * 1024;
+/// Most connections never need more.
+const FIRST_CHUNK: usize = 2 * 1024;
 /// After one side's FIN the other gets this long to say its last words; silence does not count.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a way whose source has died may take to deliver what was read from it.
@@ -49,18 +86,18 @@ const REMAINS: Duration = Duration::from_secs(1);
 
 /// Carries bytes between `near` and `far` until either side ends it, or the control does.
 ///
-/// Bytes are forwarded unchanged and in order; `watch` sees each chunk just before it is written. FIN and RST are
-/// passed on as such. While a way is silent nothing of it is read, so that not even a FIN gets through.
-pub async fn relay(near: TcpStream, far: TcpStream, control: &Control, watch: Arc<dyn Watch>) -> Ended {
-    let (near, far) = (Arc::new(near), Arc::new(far));
+/// Bytes are forwarded unchanged and in order, unless the watcher changes them; it sees each chunk just before it is
+/// written. FIN and RST are passed on as such. While a way is silent nothing of it gets through, not even a FIN.
+pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>) -> Ended {
     let mut conditions = control.subscribe();
     let endings_before = conditions.borrow().endings.0;
-    // Small packets must not wait for each other: a harness measures milliseconds.
-    let _ = near.set_nodelay(true);
-    let _ = far.set_nodelay(true);
+    let (near, near_grip) = near.split();
+    let (far, far_grip) = far.split();
+    let (mut near_from, mut near_to) = tokio::io::split(near);
+    let (mut far_from, mut far_to) = tokio::io::split(far);
     let ended = {
-        let up = carry(Way::Up, &near, &far, control, &*watch);
-        let down = carry(Way::Down, &far, &near, control, &*watch);
+        let up = carry(Way::Up, &mut near_from, &mut far_to, control, &*watch);
+        let down = carry(Way::Down, &mut far_from, &mut near_to, control, &*watch);
         tokio::select! {
             ended = both(up, down, control, &*watch) => ended,
             ending = ordered(&mut conditions, endings_before) => {
@@ -69,13 +106,9 @@ pub async fn relay(near: TcpStream, far: TcpStream, control: &Control, watch: Ar
             }
         }
     };
-    let hard = matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset));
-    for stream in [near, far] {
-        if let Ok(stream) = Arc::try_unwrap(stream)
-            && hard
-        {
-            socket::reset(stream);
-        }
+    if matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset)) {
+        near_grip.make_hard();
+        far_grip.make_hard();
     }
     ended
 }
@@ -133,13 +166,19 @@ async fn ordered(conditions: &mut watch::Receiver<Conditions>, before: u64) -> E
 }
 
 enum Item {
-    Bytes(Vec<u8>),
+    Bytes(Piece),
     Fin,
 }
 
-async fn carry(way: Way, from: &TcpStream, to: &TcpStream, control: &Control, watch: &dyn Watch) -> Cut {
+async fn carry<F: AsyncRead + Unpin, T: AsyncWrite + Unpin>(
+    way: Way,
+    from: &mut F,
+    to: &mut T,
+    control: &Control,
+    watch: &dyn Watch,
+) -> Cut {
     let (queue, queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
-    let reading = read(way, from, control.subscribe(), queue);
+    let reading = read(way, from, control.subscribe(), queue, watch);
     let writing = write(way, to, control.subscribe(), queued, watch);
     tokio::pin!(reading, writing);
     let written = tokio::select! {
@@ -160,60 +199,107 @@ fn opposite(way: Way) -> Way {
     }
 }
 
-/// Reads while the way is not silent, stamping each chunk with the moment at which it is due.
-async fn read(
+/// Reads while the way is not silent, stamping each piece with the moment at which it is due.
+async fn read<F: AsyncRead + Unpin>(
     way: Way,
-    from: &TcpStream,
+    from: &mut F,
     mut conditions: watch::Receiver<Conditions>,
     queue: mpsc::Sender<(Instant, Item)>,
+    watch: &dyn Watch,
 ) {
-    let mut buffer = vec![0; CHUNK];
+    let mut buffer = vec![0; FIRST_CHUNK];
     loop {
         if audible(way, &mut conditions).await.is_err() {
             return;
         }
-        tokio::select! {
-            ready = from.readable() => if ready.is_err() { return },
+        let read = tokio::select! {
+            biased;
             _ = conditions.changed() => continue,
-        }
-        let condition = conditions.borrow_and_update().of(way);
-        if condition.silent {
-            continue;
-        }
-        let due = Instant::now() + condition.delay;
-        let item = match from.try_read(&mut buffer) {
-            Ok(0) => Item::Fin,
-            Ok(length) => Item::Bytes(buffer[..length].to_vec()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-            Err(_) => return,
+            read = from.read(&mut buffer) => read,
         };
-        let last = matches!(item, Item::Fin);
-        if queue.send((due, item)).await.is_err() || last {
-            return;
+        let condition = conditions.borrow_and_update().of(way);
+        let due = Instant::now() + jittered(condition.delay, condition.jitter);
+        match read {
+            Ok(0) => {
+                for piece in watch.last(way) {
+                    let _ = queue.send((due, Item::Bytes(piece))).await;
+                }
+                // Whether or not anybody still listens, this way has ended.
+                let _ = queue.send((due, Item::Fin)).await;
+                return;
+            }
+            Ok(length) => {
+                for piece in watch.read(way, buffer[..length].to_vec()) {
+                    if queue.send((due, Item::Bytes(piece))).await.is_err() {
+                        return;
+                    }
+                }
+                if length == buffer.len() {
+                    buffer.resize(CHUNK, 0);
+                }
+            }
+            Err(_) => {
+                // Not even a reset gets through silence.
+                let _ = audible(way, &mut conditions).await;
+                return;
+            }
         }
     }
 }
 
+/// A delay, give or take.
+fn jittered(delay: Duration, jitter: Duration) -> Duration {
+    if jitter.is_zero() {
+        return delay;
+    }
+    (delay + jitter.mul_f64(2.0 * fastrand::f64())).saturating_sub(jitter)
+}
+
 /// Writes what was read when it is due. `Ok` says how the way ended; `Err` that writing failed.
-async fn write(
+async fn write<T: AsyncWrite + Unpin>(
     way: Way,
-    to: &TcpStream,
+    to: &mut T,
     mut conditions: watch::Receiver<Conditions>,
     mut queued: mpsc::Receiver<(Instant, Item)>,
     watch: &dyn Watch,
 ) -> io::Result<Ended> {
+    // When the way is free again where its bandwidth is limited.
+    let mut free = Instant::now();
     while let Some((due, item)) = queued.recv().await {
-        tokio::time::sleep_until(due).await;
+        let late = if let Item::Bytes(piece) = &item { piece.late } else { Duration::ZERO };
+        tokio::time::sleep_until(due + late).await;
         if audible(way, &mut conditions).await.is_err() {
             break;
         }
         match item {
-            Item::Bytes(bytes) => {
-                watch.forwarding(way, &bytes);
-                write_all(to, &bytes).await?;
+            Item::Bytes(piece) => {
+                let mut rest = &piece.bytes[..];
+                if piece.tag != 0 || piece.swallowed {
+                    watch.forwarding(way, rest, piece.tag);
+                }
+                if piece.swallowed {
+                    continue;
+                }
+                while !rest.is_empty() {
+                    let slice;
+                    (slice, rest) = rest.split_at(portion(rest.len(), &conditions, way));
+                    tokio::time::sleep_until(free).await;
+                    audible(way, &mut conditions).await.map_err(io::Error::other)?;
+                    if piece.tag == 0 {
+                        watch.forwarding(way, slice, 0);
+                    }
+                    to.write_all(slice).await?;
+                    to.flush().await?;
+                    if let Some(rate) = conditions.borrow().of(way).bandwidth {
+                        free = free.max(Instant::now()) + transfer_time(slice.len(), rate);
+                    }
+                }
+                if piece.last {
+                    return Ok(Ended::Ordered(Ending::Close));
+                }
             }
             Item::Fin => {
-                socket2::SockRef::from(to).shutdown(std::net::Shutdown::Write)?;
+                to.shutdown().await?;
                 return Ok(Ended::Closed(way));
             }
         }
@@ -221,18 +307,20 @@ async fn write(
     Ok(Ended::Broken(way))
 }
 
-async fn audible(way: Way, conditions: &mut watch::Receiver<Conditions>) -> Result<(), watch::error::RecvError> {
-    conditions.wait_for(|conditions| !conditions.of(way).silent).await.map(drop)
+/// How much of so many bytes goes in one go: a limited way trickles.
+fn portion(length: usize, conditions: &watch::Receiver<Conditions>, way: Way) -> usize {
+    /// Pieces of this many a second look like a slow wire, not like bursts.
+    const A_SECOND: u64 = 20;
+    let Some(rate) = conditions.borrow().of(way).bandwidth else { return length };
+    let portion = usize::try_from(rate.get() / A_SECOND).unwrap_or(usize::MAX);
+    length.min(portion.max(1))
 }
 
-async fn write_all(to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        to.writable().await?;
-        match to.try_write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+fn transfer_time(bytes: usize, rate: NonZeroU64) -> Duration {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    Duration::from_secs(1).mul_f64(f64::from(bytes) / rate.get() as f64)
+}
+
+async fn audible(way: Way, conditions: &mut watch::Receiver<Conditions>) -> Result<(), watch::error::RecvError> {
+    conditions.wait_for(|conditions| !conditions.of(way).silent).await.map(drop)
 }

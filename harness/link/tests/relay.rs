@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hil_link::{Control, Ended, Ending, Way, relay};
+use hil_link::{Control, Ended, Ending, Leg, Way, relay};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,7 +41,7 @@ async fn path() -> Path {
     let steering = control.clone();
     let ended = tokio::spawn(async move {
         let watch = move |way: Way, bytes: &[u8]| watch.lock().expect("lock").push((way, bytes.to_vec()));
-        relay(near, far, &steering, Arc::new(watch)).await
+        relay(Leg::plain(near), Leg::plain(far), &steering, Arc::new(watch)).await
     });
     Path { device, broker, control, seen, ended }
 }
@@ -91,7 +91,7 @@ async fn one_way_can_be_silent_alone() {
 #[tokio::test]
 async fn a_delay_keeps_order_and_does_not_throttle() {
     let mut path = path().await;
-    path.control.delay(&[Way::Up], Duration::from_millis(200));
+    path.control.delay(&[Way::Up], Duration::from_millis(200), Duration::ZERO);
     let start = Instant::now();
     for n in 0..50u8 {
         path.device.write_all(&[n]).await.expect("write");

@@ -1,16 +1,26 @@
 //! Brokers, the tap between boards and broker, packet decoding, the observer, and matchers over the timeline.
 
+mod bridge;
 pub mod broker;
+mod capture;
+mod endpoint;
 mod observer;
 mod pattern;
 mod session;
 mod tap;
+pub mod tls;
+mod websocket;
 
 pub use broker::{Broker, BrokerError};
+pub use capture::{Capture, CaptureError};
+pub use endpoint::{Endpoint, Offers, Transport};
 pub use observer::{Observer, ObserverError};
 pub use pattern::TextPattern;
 pub use session::Session;
-pub use tap::{Decoder, Route, TapError, TapPort};
+pub use tap::{
+    Decoded, Decoder, Deed, Fault, FaultError, PACKET_NAMES, PASSED_THROUGH, PacketMatch, Route, TapError, TapPort,
+    TlsMode, parse_code, parse_rate,
+};
 
 /// Whether a topic matches a topic filter (MQTT 3.1.1 §4.7).
 ///

@@ -1,7 +1,7 @@
 //! The harness's own MQTT client: publishes what steps publish and sees what any subscriber sees.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Outgo
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::bridge::Bridge;
+use crate::endpoint::{Offers, Transport};
+
 /// Why the observer could not do something.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ObserverError {
@@ -17,7 +20,7 @@ pub enum ObserverError {
     #[error("the observer can't connect to the broker at {broker}: {reason}")]
     Connect {
         /// The broker.
-        broker: SocketAddr,
+        broker: String,
         /// What went wrong.
         reason: String,
     },
@@ -25,7 +28,7 @@ pub enum ObserverError {
     #[error("the broker at {broker} did not confirm the observer's {what}")]
     Unconfirmed {
         /// The broker.
-        broker: SocketAddr,
+        broker: String,
         /// What was not confirmed.
         what: &'static str,
     },
@@ -34,7 +37,9 @@ pub enum ObserverError {
 /// A connected observer; dropping it ends it.
 #[derive(Debug)]
 pub struct Observer {
-    broker: SocketAddr,
+    broker: String,
+    /// Layers that the client does not know.
+    _bridge: Option<Bridge>,
     client: AsyncClient,
     shared: Arc<Shared>,
     connected: watch::Receiver<bool>,
@@ -77,19 +82,44 @@ enum Acknowledgement {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Observer {
-    /// Connects; everything it sees goes to the recorder under its name.
+    /// Connects as the broker's offers say; everything it sees goes to the recorder under its name.
     ///
     /// # Errors
     /// When the broker can't be reached or refuses it.
-    pub async fn connect(name: &str, broker: SocketAddr, recorder: Recorder) -> Result<Self, ObserverError> {
-        let mut options = MqttOptions::new(format!("hil-{name}"), broker.ip().to_string(), broker.port());
+    pub async fn connect(name: &str, offers: &Offers, recorder: Recorder) -> Result<Self, ObserverError> {
+        let endpoint = &offers.observer;
+        let broker = endpoint.to_string();
+        let client_id = format!("hil-{name}");
+        let bridge = match endpoint.transport {
+            Transport::Tcp => None,
+            _ => {
+                let failed =
+                    |error: io::Error| ObserverError::Connect { broker: broker.clone(), reason: error.to_string() };
+                Some(Bridge::open(endpoint.clone()).map_err(failed)?)
+            }
+        };
+        let mut options = match &bridge {
+            None => MqttOptions::new(client_id, endpoint.host.clone(), endpoint.port),
+            Some(bridge) => {
+                let mut options = MqttOptions::new(client_id, bridge.path(), 0);
+                options.set_transport(rumqttc::Transport::unix());
+                options
+            }
+        };
+        if let Some((user, password)) = &offers.observer_login {
+            options.set_credentials(user, password);
+        }
         // Long, so that its pings don't clutter a broker's log; large, because boards may send what they like.
         options.set_keep_alive(Duration::from_secs(60)).set_max_packet_size(64 << 20, 64 << 20);
         let (client, mut events) = AsyncClient::new(options, 64);
-        let failed = |reason: String| ObserverError::Connect { broker, reason };
+        let failed = |reason: String| {
+            let reason = bridge.as_ref().and_then(Bridge::failure).unwrap_or(reason);
+            ObserverError::Connect { broker: broker.clone(), reason }
+        };
         match tokio::time::timeout(PATIENCE, events.poll()).await {
             Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {}
             Ok(Ok(other)) => return Err(failed(format!("it answered {other:?} to CONNECT"))),
+            Ok(Err(ConnectionError::ConnectionRefused(code))) => return Err(failed(format!("it refuses: {code:?}"))),
             Ok(Err(error)) => return Err(failed(error.to_string())),
             Err(_) => return Err(failed("no answer".to_owned())),
         }
@@ -97,7 +127,7 @@ impl Observer {
         let shared = Arc::new(Shared { name: name.to_owned(), pending, reconnect: Notify::new() });
         let (connection, connected) = watch::channel(true);
         let pump = Pump { shared: Arc::clone(&shared), connection, recorder: recorder.clone(), client: client.clone() };
-        Ok(Self { broker, client, shared, connected, task: tokio::spawn(pump.run(events)), recorder })
+        Ok(Self { broker, _bridge: bridge, client, shared, connected, task: tokio::spawn(pump.run(events)), recorder })
     }
 
     /// Subscribes at QoS 2, so that every message comes at the QoS it was published with; waits for SUBACK.
@@ -148,7 +178,7 @@ impl Observer {
         let back = tokio::time::timeout(PATIENCE, connected.wait_for(|connected| *connected)).await;
         match back {
             Ok(Ok(_)) => Ok(()),
-            _ => Err(ObserverError::Connect { broker: self.broker, reason: "it does not answer".to_owned() }),
+            _ => Err(ObserverError::Connect { broker: self.broker.clone(), reason: "it does not answer".to_owned() }),
         }
     }
 
@@ -157,12 +187,6 @@ impl Observer {
         let mut connected = self.connected.clone();
         // An observer that has ended has lost its broker too.
         let _ = tokio::time::timeout(PATIENCE, connected.wait_for(|connected| !*connected)).await;
-    }
-
-    /// The broker it talks to.
-    #[must_use]
-    pub fn broker(&self) -> SocketAddr {
-        self.broker
     }
 
     /// Whether it is connected.
@@ -178,7 +202,7 @@ impl Observer {
         what: &'static str,
     ) -> Result<(), ObserverError> {
         let confirmed = sent && tokio::time::timeout(PATIENCE, done).await.is_ok_and(|done| done.is_ok());
-        if confirmed { Ok(()) } else { Err(ObserverError::Unconfirmed { broker: self.broker, what }) }
+        if confirmed { Ok(()) } else { Err(ObserverError::Unconfirmed { broker: self.broker.clone(), what }) }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {

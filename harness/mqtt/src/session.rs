@@ -1,6 +1,6 @@
 //! What the timeline says about a board's MQTT session.
 
-use hil_timeline::{ConnectionChange, Direction, Packet, RunEvent, Stamp, Subscription, What};
+use hil_timeline::{ConnectionChange, Direction, Fate, Packet, RunEvent, Stamp, Subscription, What};
 
 /// A board's latest connection, folded from the records of one scenario. Reads the timeline only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +41,7 @@ impl Session {
             What::Connection { connection, change: ConnectionChange::Opened, .. } => {
                 *self = Self { connection: *connection, ..Self::default() };
             }
+            What::Connection { change: ConnectionChange::Upgraded { .. }, .. } => {}
             What::Connection { connection, .. } if *connection == self.connection => self.connected = false,
             // Its sockets fall silent without a FIN; what it announced stays: its will is still to come.
             What::Reset { .. } | What::Power { .. } => {
@@ -49,6 +50,8 @@ impl Session {
                 self.subscriptions.clear();
                 self.asked.clear();
             }
+            // What did not arrive changes nothing.
+            What::Packet { fate: Some(Fate::Dropped), .. } => {}
             What::Packet { connection, direction, packet, .. } if *connection == self.connection => {
                 if *direction == Direction::FromBoard {
                     self.last_from_board = Some((event.at, packet.clone()));
@@ -66,8 +69,8 @@ impl Session {
             Packet::Connect { .. } => self.connect = Some(packet.clone()),
             Packet::Connack { code: 0, .. } => self.connected = true,
             Packet::Disconnect { .. } => self.connected = false,
-            Packet::Subscribe { packet_id, filters } => self.asked.push((*packet_id, filters.clone())),
-            Packet::Suback { packet_id, codes } => self.granted(*packet_id, codes),
+            Packet::Subscribe { packet_id, filters, .. } => self.asked.push((*packet_id, filters.clone())),
+            Packet::Suback { packet_id, codes, .. } => self.granted(*packet_id, codes),
             Packet::Unsubscribe { filters, .. } => self.subscriptions.retain(|s| !filters.contains(&s.filter)),
             _ => {}
         }
@@ -88,7 +91,7 @@ mod tests {
     use super::*;
 
     fn packet(direction: Direction, packet: Packet) -> What {
-        What::Packet { board: "lamp".into(), connection: 1, direction, bytes: 2, packet }
+        What::Packet { board: "lamp".into(), connection: 1, direction, bytes: 2, fate: None, answer_us: None, packet }
     }
 
     fn life() -> Vec<What> {
@@ -102,13 +105,14 @@ mod tests {
             user_name: None,
             has_password: false,
             will: None,
+            properties: Vec::new(),
         };
         vec![
             What::Connection { board: "lamp".into(), connection: 1, change: ConnectionChange::Opened },
             packet(up, connect),
-            packet(down, Packet::Connack { session_present: false, code: 0 }),
-            packet(up, Packet::Subscribe { packet_id: 1, filters }),
-            packet(down, Packet::Suback { packet_id: 1, codes: vec![1] }),
+            packet(down, Packet::Connack { session_present: false, code: 0, properties: Vec::new() }),
+            packet(up, Packet::Subscribe { packet_id: 1, filters, properties: Vec::new() }),
+            packet(down, Packet::Suback { packet_id: 1, codes: vec![1], properties: Vec::new() }),
         ]
     }
 
@@ -134,7 +138,10 @@ mod tests {
             let mut events = life();
             events.push(end);
             // A late answer of the broker to the former life.
-            events.push(packet(Direction::ToBoard, Packet::Connack { session_present: false, code: 0 }));
+            events.push(packet(
+                Direction::ToBoard,
+                Packet::Connack { session_present: false, code: 0, properties: Vec::new() },
+            ));
             let ended = session(events);
             assert!(!ended.connected && !ended.receives("a/b"));
             assert!(ended.connect.is_some() && ended.last_from_board.is_some(), "its will is still to come");

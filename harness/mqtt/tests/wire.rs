@@ -1,10 +1,11 @@
 //! Broker, tap and observer together, with a real client on the other side of the tap.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_link::Way;
-use hil_mqtt::{Broker, Observer, Route, Session, TapPort, broker};
+use hil_mqtt::{Broker, Observer, Offers, Route, Session, TapPort, TlsMode, broker};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Packet, Payload, QoS, RunEvent, Timeline, What};
 use rumqttc::{AsyncClient, Event, LastWill, MqttOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,6 +18,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 struct Fixture {
     timeline: Timeline,
     broker: Box<dyn Broker>,
+    offers: Offers,
     tap: TapPort,
     observer: Observer,
 }
@@ -24,13 +26,18 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let timeline = Timeline::in_memory(Epoch::start());
-        let mut broker = broker::new(&hil_config::Broker::default());
-        let address = broker.start().await.expect("broker");
-        let tap = TapPort::open("lamp", LOOPBACK, 0).await.expect("tap");
-        tap.open_route(Route { broker: address, recorder: timeline.recorder(None) });
-        let observer = Observer::connect("observer", address, timeline.recorder(None)).await.expect("observer");
+        let mut broker = broker::new(&hil_config::Broker::default(), Arc::new(|_| {})).expect("a broker");
+        let offers = broker.start().await.expect("broker");
+        let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
+        tap.open_route(Route {
+            offers: offers.clone(),
+            identity: None,
+            recorder: timeline.recorder(None),
+            capture: None,
+        });
+        let observer = Observer::connect("observer", &offers, timeline.recorder(None)).await.expect("observer");
         observer.subscribe("#").await.expect("subscribed");
-        Self { timeline, broker, tap, observer }
+        Self { timeline, broker, offers, tap, observer }
     }
 
     async fn wait<T>(&self, from: Cursor, pick: impl FnMut(&RunEvent) -> Option<T>) -> T {
@@ -131,7 +138,7 @@ async fn the_will_of_a_silenced_device_comes_in_the_brokers_window() {
     assert_eq!(payload, Payload::from("gone"));
     let after = at.since(last);
     assert!(after >= window.not_before && after <= window.not_after, "{after:?} is not in {window:?}");
-    let late = Observer::connect("late", fixture.observer.broker(), fixture.timeline.recorder(None)).await;
+    let late = Observer::connect("late", &fixture.offers, fixture.timeline.recorder(None)).await;
     let late = late.expect("late subscriber");
     let from = fixture.timeline.end();
     late.subscribe("status").await.expect("subscribed");
@@ -149,7 +156,7 @@ async fn a_stopped_broker_is_refused_at_the_tap_and_comes_back_on_its_address() 
             matches!(&event.what, What::Packet { packet: Packet::Connack { .. }, .. }).then_some(())
         })
         .await;
-    fixture.broker.stop().await;
+    fixture.broker.stop().await.expect("stopped");
     fixture.observer.wait_for_loss().await;
     let stopped = fixture.timeline.end();
     let closed = |event: &RunEvent| {
@@ -163,7 +170,8 @@ async fn a_stopped_broker_is_refused_at_the_tap_and_comes_back_on_its_address() 
     };
     fixture.wait(stopped, refused).await;
     second.pump.abort();
-    assert_eq!(fixture.broker.start().await.expect("starts again"), fixture.observer.broker());
+    let again = fixture.broker.start().await.expect("starts again");
+    assert_eq!(again.boards[0].port, fixture.offers.boards[0].port);
     fixture.observer.reconnect().await.expect("reconnects");
     let event = fixture.observer.publish("x", Payload::from("y"), QoS::ExactlyOnce, false).await.expect("published");
     fixture.wait(Cursor::after(&event), |event| observed(event, "x")).await;
@@ -171,14 +179,14 @@ async fn a_stopped_broker_is_refused_at_the_tap_and_comes_back_on_its_address() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_route_and_on_a_taken_port_nothing_gets_through() {
-    let tap = TapPort::open("lamp", LOOPBACK, 0).await.expect("tap");
-    let error = TapPort::open("other", LOOPBACK, tap.address().port()).await.expect_err("taken");
+    let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
+    let error = TapPort::open("other", LOOPBACK, tap.address().port(), TlsMode::Absent).await.expect_err("taken");
     assert!(error.to_string().starts_with("the tap of board `other` can't listen on 127.0.0.1:"), "{error}");
     let mut options = MqttOptions::new("device", "127.0.0.1", tap.address().port());
     options.set_keep_alive(Duration::from_secs(5));
     let (_client, mut events) = AsyncClient::new(options, 4);
     assert!(events.poll().await.is_err());
-    let mut taken = broker::Embedded::new(tap.address());
+    let mut taken = broker::Embedded::new(tap.address(), broker::Settings::default());
     let error = taken.start().await.expect_err("taken");
     assert!(error.to_string().starts_with("the broker can't listen on 127.0.0.1:"), "{error}");
 }
@@ -187,9 +195,10 @@ async fn without_a_route_and_on_a_taken_port_nothing_gets_through() {
 async fn an_observer_without_a_broker_says_so() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address");
     let timeline = Timeline::in_memory(Epoch::start());
-    let error = Observer::connect("observer", free, timeline.recorder(None)).await.expect_err("nobody listens");
+    let error =
+        Observer::connect("observer", &Offers::plain(free), timeline.recorder(None)).await.expect_err("nobody listens");
     let expected =
-        format!("the observer can't connect to the broker at {free}: I/O: Connection refused (os error 111)");
+        format!("the observer can't connect to the broker at mqtt://{free}: I/O: Connection refused (os error 111)");
     assert_eq!(error.to_string(), expected);
 }
 
@@ -197,9 +206,9 @@ async fn an_observer_without_a_broker_says_so() {
 async fn what_is_no_mqtt_is_recorded_as_such_and_forwarded_unchanged() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let timeline = Timeline::in_memory(Epoch::start());
-    let tap = TapPort::open("lamp", LOOPBACK, 0).await.expect("tap");
+    let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
     let broker = server.local_addr().expect("address");
-    tap.open_route(Route { broker, recorder: timeline.recorder(None) });
+    tap.open_route(Route::plain(broker, timeline.recorder(None)));
     let mut device = TcpStream::connect(tap.address()).await.expect("connect");
     let garbage: Vec<u8> = (0..100_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 & 0x0f).collect();
     let (mut far, _) = server.accept().await.expect("forwarded");

@@ -4,6 +4,17 @@ use std::collections::BTreeMap;
 
 use hil_timeline::{RunEvent, What};
 
+/// The broker's log, with the time since the run began; none where it has none.
+pub(crate) fn broker_log(events: &[RunEvent]) -> Option<String> {
+    let line = |event: &RunEvent| match &event.what {
+        What::BrokerLog { line } => Some(format!("[{}] {line}\n", event.at)),
+        What::BrokerDied { reason } => Some(format!("[{}] (died: {reason})\n", event.at)),
+        _ => None,
+    };
+    let log: String = events.iter().filter_map(line).collect();
+    (!log.is_empty()).then_some(log)
+}
+
 /// Each board's console, a line an event, with its time since the run began.
 #[must_use]
 pub fn console_logs(events: &[RunEvent]) -> BTreeMap<String, String> {

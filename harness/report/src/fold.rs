@@ -282,8 +282,11 @@ fn tail_line(event: &RunEvent, started: Stamp) -> Option<String> {
         What::ConsoleOpened { board, gap_ms } => format!("{board} console back after {gap_ms} ms"),
         What::Bench { board, note } => format!("{board} bench: {note}"),
         What::Broker { running, .. } => format!("broker {}", if *running { "started" } else { "stopped" }),
+        What::BrokerLog { line } => format!("broker: {line}"),
+        What::BrokerDied { reason } => format!("broker died: {reason}"),
         What::Connection { board, change, .. } => match change {
             ConnectionChange::Opened => format!("{board} connection opened"),
+            ConnectionChange::Upgraded { layer } => format!("{board} connection speaks {layer}"),
             ConnectionChange::Refused { reason } => format!("{board} connection refused: {reason}"),
             ConnectionChange::Closed { how } => format!("{board} connection {how}"),
         },
@@ -368,9 +371,23 @@ pub(crate) mod tests {
                 retain: false,
                 dup: false,
                 packet_id: Some(1),
+                aliased: false,
+                properties: Vec::new(),
             };
             let direction = Direction::FromBoard;
-            push(at + 20, n, What::Packet { board: "lamp".into(), connection: 1, direction, bytes: 30, packet });
+            push(
+                at + 20,
+                n,
+                What::Packet {
+                    board: "lamp".into(),
+                    connection: 1,
+                    direction,
+                    bytes: 30,
+                    fate: None,
+                    answer_us: None,
+                    packet,
+                },
+            );
             push(at + 30, n, What::Console { board: "lamp".into(), line: "\u{1b}[31mred".into() });
             let outcome = StepOutcome { verdict, took_us: 20_000, mark: None, failure: failure.clone() };
             push(at + 40, n, What::StepFinished { outcome });

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hil_timeline::{ReadError, read_events};
 
-use crate::console_log::console_logs;
+use crate::console_log::{broker_log, console_logs};
 use crate::fold::RunSummary;
 use crate::junit::junit;
 
@@ -40,6 +40,9 @@ pub fn write_reports(folder: &Path) -> Result<RunSummary, WriteError> {
         // elsewhere may say anything.
         let safe: String = board.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
         write(&folder.join(format!("console-{safe}.log")), &log)?;
+    }
+    if let Some(log) = broker_log(&events) {
+        write(&folder.join("broker.log"), &log)?;
     }
     Ok(run)
 }

@@ -7,9 +7,11 @@ mod fold;
 mod folder;
 mod junit;
 mod text;
+mod traffic;
 
 pub use console_log::console_logs;
 pub use fold::{Counts, Fold, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use folder::{WriteError, write_reports};
 pub use junit::junit;
 pub use text::{failure_lines, inert, scenario_line, summary_line};
+pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};

@@ -44,6 +44,26 @@ pub const STEPS: &[StepDoc] = &[
         "Waits up to 10 s until the broker has granted a subscription that covers the topic.",
     ),
     doc(
+        r#"Given the broker requires the user "lamp" with the password "wonderland""#,
+        "Only users that are named may connect from now on. `${secret:NAME}` keeps the password out of the file; 4 characters or more, so that it can be hidden everywhere. The broker starts anew.",
+    ),
+    doc(
+        r#"Given the broker allows the user "lamp" to read "sooko/#" only"#,
+        "Whatever no such step allows is denied: `read`, `write` or `read and write`, for `the user \"…\"` or `everybody` (where `%c` is the client id and `%u` the user). The broker starts anew.",
+    ),
+    doc(
+        "Given the broker takes no more than 2 connections",
+        "The harness itself does not count. The broker starts anew.",
+    ),
+    doc(
+        "Given the broker keeps its state over a restart",
+        "Sessions and retained messages outlive `the broker restarts`. The broker starts anew.",
+    ),
+    doc(
+        "Given the broker requires client certificates",
+        "A board must come over TLS and show a certificate that the bench's CA signed. The broker starts anew.",
+    ),
+    doc(
         r#"When I publish "on" to "sooko/lampu""#,
         "Publishes at QoS 0. Deadlines count from when the message was written towards the board.",
     ),
@@ -65,6 +85,11 @@ pub const STEPS: &[StepDoc] = &[
         "Nothing gets through any more, not even FIN; bytes are held and delivered in order when it recovers.",
     ),
     doc(
+        r#"When I type "connect id=a" at the console of "client""#,
+        "Sends the line to the board's UART. Deadlines count from before it.",
+    ),
+    doc(r#"When I type at the console of "client":"#, "Sends each line of the text below."),
+    doc(
         r#"When I press the button "button" of "lamp" for 200 ms"#,
         "Drives a pin of the bench's to on, waits, and drives it to off. Deadlines count from when it went on.",
     ),
@@ -73,13 +98,43 @@ pub const STEPS: &[StepDoc] = &[
         "Drives a pin of the bench's; it is released when the scenario ends.",
     ),
     doc(r#"When the network of "lamp" goes silent for 3 s"#, "Goes silent, waits, and recovers."),
-    doc(r#"When the network of "lamp" recovers"#, "Silence and delay end."),
+    doc(
+        r#"When the network of "lamp" recovers"#,
+        "Silence, delay and all other faults of the network end; what waited for a packet is forgotten.",
+    ),
     doc(r#"When the network of "lamp" is delayed by 200 ms"#, "Bytes of both directions arrive that much later."),
+    doc(
+        r#"When the network of "lamp" goes silent towards the broker"#,
+        "Only what the board sends is held; `towards the board`: only what it is sent.",
+    ),
+    doc(r#"When the network of "lamp" is delayed by 200 ms ± 50 ms"#, "The same, give or take."),
+    doc(r#"When the network of "lamp" carries no more than 10 kB/s"#, "Each way: `B/s`, `kB/s` (1000) or `MB/s`."),
+    doc(
+        r#"When connections of "lamp" are refused"#,
+        "Nobody listens any more: the system answers new connections with RST. Those that stand are not touched.",
+    ),
+    doc(r#"When connections of "lamp" are accepted again"#, "Somebody listens again."),
+    doc(
+        r#"When the next CONNACK to "lamp" is held for 2 s"#,
+        "It and all that follows it; without a time until the network recovers.",
+    ),
+    doc(
+        r#"When the next CONNECT of "lamp" is answered with code 5"#,
+        "The tap puts this return or reason code (`5`, `0x87`) in the place of the broker's and closes the connection, as a broker would.",
+    ),
+    doc(
+        r#"When the next PUBACK from "lamp" is dropped"#,
+        "Also `duplicated`, `corrupted` (one bit of its last byte flips) or `overtaken` (by the packet after it); `to \"lamp\"` for what it is sent; `the next PUBLISH on \"a/#\" to \"lamp\"` for a topic filter.",
+    ),
+    doc(r#"When the next PUBACK from "lamp" is delayed by 2 s"#, "It and all that follows it."),
     doc(r#"When the connection of "lamp" is closed"#, "The tap sends FIN to both sides."),
     doc(r#"When the connection of "lamp" is reset"#, "The tap sends RST to both sides."),
     doc("When the broker stops", "Closes every connection; new ones are refused."),
     doc("When the broker starts", "It comes back on the same address; the embedded broker has forgotten everything."),
     doc("When the broker restarts", "Stops and starts at once."),
+    doc("When the broker crashes", "Ends at once and saves nothing (`mosquitto` only)."),
+    doc("When the broker is paused", "It does nothing any more, its connections stay open (`mosquitto` only)."),
+    doc("When the broker goes on", "It does what it has missed."),
     doc(
         r#"Then "lamp" publishes "saya hidup" to "loger" within 2 s"#,
         "The board itself sends this PUBLISH. The payload may be a regular expression: \"/^Suhu: -?\\d+°C$/\". Each message satisfies one step.",
@@ -93,6 +148,35 @@ pub const STEPS: &[StepDoc] = &[
         "The board's next messages on the topic are the rows of the table, in order and with nothing between them.",
     ),
     doc(
+        r#"Then "lamp" publishes to "sister/temp" within 2 s with:"#,
+        "A message on a topic matching the filter, of which each row of the table holds: topic, payload, QoS, retained, DUP, size, hex, json (at least what is given), `json $.a[0].b`, topic alias used, `property NAME`, `user property KEY`. Values may be regular expressions.",
+    ),
+    doc(
+        r#"Then "lamp" publishes to "sister/temp" within 2 s the JSON:"#,
+        "The payload is JSON and holds at least what the text below does.",
+    ),
+    doc(r#"Then "lamp" publishes to "sister/temp" within 2 s the text:"#, "The payload is exactly the text below."),
+    doc(
+        r#"Then "lamp" publishes "on" to "loger" exactly once within 2 s, settling for 1 s"#,
+        "And no second one comes within the settle time.",
+    ),
+    doc(
+        r#"Then "lamp" publishes 3 messages to "loger" within 2 s"#,
+        "No more and no fewer, counted from the mark to the end of the time.",
+    ),
+    doc(
+        r#"Then "lamp" publishes "/^Suhu/" to "sister/temp" 5 times, every 1 s ± 200 ms"#,
+        "The gaps between the messages are within the tolerance.",
+    ),
+    doc(
+        r#"Then "lamp" publishes nothing for 3 s"#,
+        "On no topic. Errored unless the board was connected all the time or silenced on purpose.",
+    ),
+    doc(
+        r#"Then "lamp" publishes its message again with DUP within 5 s"#,
+        "The same packet identifier, topic and payload as a message before (MQTT 3.1.1 §3.3.1.1).",
+    ),
+    doc(
         r#"Then "lamp" does not publish to "loger" for 3 s"#,
         "Counted from the mark. Errored unless the board was connected all the time or silenced on purpose.",
     ),
@@ -101,15 +185,72 @@ pub const STEPS: &[StepDoc] = &[
         r#"Then "lamp" acknowledges the message within 500 ms"#,
         "The board answers the message of the latest When with PUBACK (QoS 1) or PUBREC (QoS 2).",
     ),
+    doc(
+        r#"Then "lamp" receives on "sooko/lampu" within 1 s with:"#,
+        "As `publishes … with:`, for what is written towards the board.",
+    ),
+    doc(
+        r#"Then "lamp" receives "on" on "sooko/lampu" exactly once within 1 s, settling for 1 s"#,
+        "And no second one within the settle time.",
+    ),
+    doc(
+        r#"Then "lamp" receives on "sooko/lampu" in this order within 2 s:"#,
+        "The next messages on the topic are the rows of the table, in order.",
+    ),
+    doc(
+        r#"Then "lamp" receives nothing on "sooko/#" for 1 s"#,
+        "Errored unless the board was connected all the time or silenced on purpose.",
+    ),
+    doc(
+        r#"Then "lamp" receives a message again with DUP within 5 s"#,
+        "The broker delivers again what was not acknowledged.",
+    ),
+    doc(r#"Then the broker acknowledges the message of "lamp" within 500 ms"#, "PUBACK at QoS 1, PUBCOMP at QoS 2."),
+    doc(
+        r#"Then "lamp" and the broker complete the QoS 2 exchange within 1 s"#,
+        "PUBLISH, PUBREC, PUBREL and PUBCOMP with one packet identifier, either way.",
+    ),
+    doc(
+        r#"Then 95 percent of the acknowledgements of "lamp" take no more than 50 ms"#,
+        "Of all messages that were delivered to the board in this scenario at QoS 1 and 2.",
+    ),
     doc(r#"Then "lamp" connects within 10 s"#, "The broker accepts a CONNECT of the board."),
     doc(
         r#"Then "lamp" connects within 10 s with:"#,
-        "The same, and each row of the table holds: client id, keep alive, clean session, user, will, will topic, will payload, will QoS, will retained.",
+        "The same, and each row of the table holds: version, client id, keep alive, clean session, session expiry, user, password, will, will topic, will payload, will QoS, will retained, will delay, `property NAME`, `user property KEY`.",
     ),
     doc(
         r#"Then "lamp" tries to connect 3 times with growing pauses within 10 s"#,
         "At least so many attempts, each pause longer than the one before.",
     ),
+    doc(r#"Then "lamp" connects within 10 s and finds its session"#, "The broker answers with session present."),
+    doc(r#"Then "lamp" connects within 10 s and finds no session"#, "The broker answers without session present."),
+    doc(r#"Then "lamp" connects over "/^TLS/" within 5 s"#, "What lies above TCP: `TLS 1.2`, `TLS 1.3`, `WebSocket`."),
+    doc(r#"Then "lamp" is refused with code 5 within 2 s"#, "The return code (3.1.1) or reason code (5) of CONNACK."),
+    doc(
+        r#"Then the connection of "lamp" is refused within 2 s"#,
+        "No broker answers, or a handshake of TLS or WebSocket fails.",
+    ),
+    doc(r#"Then "lamp" disconnects within 2 s"#, "It sends DISCONNECT."),
+    doc(r#"Then "lamp" goes without DISCONNECT within 2 s"#, "Its connection ends, and it has not said good-bye."),
+    doc(
+        r#"Then the broker disconnects "lamp" with code 0x8e within 2 s"#,
+        "The connection is ended by the broker; the code is that of its DISCONNECT (MQTT 5). Without `with code …` any end will do.",
+    ),
+    doc(
+        r#"Then "lamp" tries to connect 5 times with growing pauses of no more than 4 s within 20 s"#,
+        "The pauses grow until they are near the bound, and stay there.",
+    ),
+    doc(r#"Then "lamp" tries to connect no more than 10 times a minute for 30 s"#, "In any minute of that time."),
+    doc(
+        r#"Then "lamp" subscribes within 2 s to:"#,
+        "One SUBSCRIBE with these filters; columns: filter, QoS asked for, QoS granted (or a code from 0x80 on).",
+    ),
+    doc(
+        r#"Then the subscription of "lamp" to "secret/#" is refused within 2 s"#,
+        "SUBACK has a code from 0x80 on for it.",
+    ),
+    doc(r#"Then "lamp" unsubscribes from "sooko/lampu" within 2 s"#, "And the broker confirms it."),
     doc(
         r#"Then the will of "lamp" is published on "sooko/status""#,
         "Within the broker's will window after the board's last packet: an early will fails too.",
@@ -123,6 +264,15 @@ pub const STEPS: &[StepDoc] = &[
         r#"Then a late subscriber to "sooko/status" receives "offline", retained"#,
         "Somebody who subscribes only now gets the message, marked as retained.",
     ),
+    doc(r#"Then nothing is retained on "sooko/status""#, "Somebody who subscribes only now gets nothing at first."),
+    doc(
+        r#"Then a subscriber to "$SYS/broker/clients/connected" receives "/^[1-9]/" within 12 s"#,
+        "The harness itself is the subscriber; it is subscribed to `#` all the time, and to `$…` from this step on.",
+    ),
+    doc(
+        r#"Then nothing is published outside "sooko/#, loger" for 3 s"#,
+        "No message on any topic that none of these filters matches.",
+    ),
     doc(
         r#"Then the pin "led" of "lamp" is on within 1 s"#,
         "The pin is or becomes on. Steps about a pin see its changes in order, each change once.",
@@ -135,6 +285,10 @@ pub const STEPS: &[StepDoc] = &[
     doc(
         r#"Then the console of "lamp" shows "mqtt running" within 10 s"#,
         "A line contains the text, or matches \"/a regular expression/\".",
+    ),
+    doc(
+        r#"Then the console of "client" or "client-2" shows "job" exactly once within 2 s, settling for 500 ms"#,
+        "One of them shows it, once.",
     ),
     doc(r#"Then "lamp" reboots once within 5 s"#, "One boot, and no second one within 1 s of it."),
     doc(r#"Then "lamp" does not reboot for 10 s"#, "Counted from the mark; a boot that a step asked for is none."),

@@ -1,12 +1,13 @@
 //! What all scenarios of a run share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::network::Network;
 use hil_bench::{Bench, BenchError, Claim, TapAddress};
-use hil_mqtt::{TapError, TapPort};
+use hil_mqtt::{Capture, Observer, TapError, TapPort};
 use hil_timeline::{ScenarioId, Timeline};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
@@ -34,16 +35,25 @@ pub enum SetupError {
     /// A tap can't be opened.
     #[error(transparent)]
     Tap(#[from] TapError),
-    /// The broker's fixed port is taken.
+    /// The broker can't be had.
     #[error(transparent)]
     Broker(#[from] hil_mqtt::BrokerError),
+    /// The broker does not let the harness in.
+    #[error(transparent)]
+    Observer(#[from] hil_mqtt::ObserverError),
+    /// A certificate can't be used.
+    #[error(transparent)]
+    Tls(hil_mqtt::tls::TlsError),
+    /// No certificates can be made for the run.
+    #[error("can't make certificates for this run: {0}")]
+    Certificates(String),
 }
 
 /// Boards, taps and timeline of a run.
 #[derive(Debug)]
 pub struct RunContext {
     pub(crate) bench: Bench,
-    pub(crate) taps: BTreeMap<String, TapPort>,
+    pub(crate) network: Network,
     pub(crate) timeline: Timeline,
     pub(crate) limits: Limits,
     /// Held by the stage whose broker has the fixed port.
@@ -67,10 +77,10 @@ impl RunContext {
         // Boards first: with their locks held, nobody else has their tap ports.
         let wanted = claim.boards.clone();
         let bench = Bench::open(config, &timeline, claim).await?;
-        match open_network(bench.config(), wanted.as_ref()).await {
-            Ok(taps) => {
+        match open_network(bench.config(), wanted.as_ref(), &timeline).await {
+            Ok(network) => {
                 let fixed_port = Arc::default();
-                Ok(Self { bench, taps, timeline, limits, fixed_port, abort, next_scenario: AtomicU32::new(1) })
+                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario: AtomicU32::new(1) })
             }
             Err(error) => {
                 // The next one shall find the locks free.
@@ -89,22 +99,32 @@ impl RunContext {
     /// Where a board reaches its tap.
     #[must_use]
     pub fn tap_address(&self, board: &str) -> TapAddress {
-        let address = self.taps.get(board).map(TapPort::address);
-        let host = self.bench.config().tap.address.to_string();
-        TapAddress { host, port: address.map_or(0, |address| address.port()) }
+        self.network.address(board)
+    }
+
+    /// From now on what passes the taps is captured.
+    pub fn capture_to(&self, capture: Capture) {
+        // Set once, before the first scenario.
+        let _ = self.network.capture.set(capture);
+    }
+
+    /// The capture, if there is one.
+    #[must_use]
+    pub fn capture(&self) -> Option<&Capture> {
+        self.network.capture.get()
     }
 
     /// A board's tap.
     #[must_use]
     pub fn tap(&self, board: &str) -> Option<&TapPort> {
-        self.taps.get(board)
+        self.network.tap(board)
     }
 
-    /// The right to use the broker's fixed port, once nobody else has it; none where scenarios take free ports.
+    /// The right to use the broker, once nobody else has it; none where each scenario has one of its own.
     pub(crate) async fn wait_for_port(&self) -> Option<OwnedMutexGuard<()>> {
-        match self.bench.config().broker.listen.port() {
-            0 => None,
-            _ => Some(Arc::clone(&self.fixed_port).lock_owned().await),
+        match self.bench.config().broker.is_shared() {
+            false => None,
+            true => Some(Arc::clone(&self.fixed_port).lock_owned().await),
         }
     }
 
@@ -127,22 +147,21 @@ impl RunContext {
     }
 }
 
-/// Opens the taps of the boards that are wanted, and looks whether the broker's fixed port is free.
+/// Opens the taps of the boards that are wanted, and looks whether the broker can be had: found out now rather than in
+/// every scenario.
 async fn open_network(
     config: &hil_config::Bench,
     wanted: Option<&BTreeSet<String>>,
-) -> Result<BTreeMap<String, TapPort>, SetupError> {
-    let mut taps = BTreeMap::new();
-    let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
-    for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
-        let tap = TapPort::open(board.name.as_str(), config.tap.address, board.tap_port).await?;
-        taps.insert(board.name.to_string(), tap);
+    timeline: &Timeline,
+) -> Result<Network, SetupError> {
+    let network = Network::open(config, wanted).await?;
+    if config.broker.kind != hil_config::BrokerKind::Embedded || config.broker.listen.port() != 0 {
+        let mut probe = hil_mqtt::broker::new(&config.broker, Arc::new(|_| {}))?;
+        let offers = probe.start().await?;
+        if config.broker.is_shared() {
+            Observer::connect("probe", &offers, timeline.recorder(None)).await?;
+        }
+        probe.discard().await;
     }
-    if config.broker.listen.port() != 0 {
-        // Found out now rather than in every scenario.
-        let mut probe = hil_mqtt::broker::new(&config.broker);
-        probe.start().await?;
-        probe.stop().await;
-    }
-    Ok(taps)
+    Ok(network)
 }

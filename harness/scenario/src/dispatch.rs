@@ -14,6 +14,7 @@ use cucumber::step::{Collection, Context};
 use futures::FutureExt as _;
 use hil_timeline::{StepOutcome, Verdict, What};
 use regex::Regex;
+use tokio::sync::watch;
 
 use crate::context::RunContext;
 use crate::error::{self, StepError};
@@ -80,9 +81,11 @@ fn contradiction(world: &HilWorld) -> Result<(), StepError> {
 
 async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError> {
     let Some(scene) = &world.inner else { return Err(StepError::errored("the step runs outside of `hil`")) };
-    if let Err(error) = &scene.stage {
-        return Err(error.clone());
-    }
+    let mut died = match &scene.stage {
+        Err(error) => return Err(error.clone()),
+        Ok(stage) => stage.broker_died(),
+    };
+    let recorder = scene.recorder.clone();
     let run = Arc::clone(&scene.context);
     let (limit, what) = limit(&run, &context.step.value, scene.deadline);
     let found = STEPS.find(&context.step);
@@ -98,8 +101,21 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         biased;
         () = run.aborted() => Err(StepError::aborted("the run was ended while this step ran")),
         () = run.bench.keeper_lost() => Err(keeper_lost()),
+        reason = broker_died(&mut died) => {
+            recorder.record(What::BrokerDied { reason: reason.clone() });
+            Err(StepError::errored(format!("the broker ended by itself: {reason}")))
+        }
         ended = body => ended.map_err(|panic| from_panic(&*panic)),
         () = tokio::time::sleep_until(limit) => Err(StepError::errored(format!("the {what} deadline passed while this step ran"))),
+    }
+}
+
+/// Waits until the broker has ended although nobody asked it to.
+async fn broker_died(died: &mut watch::Receiver<Option<String>>) -> String {
+    match died.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or_default(),
+        // It is given back: nobody can tell any more.
+        Err(_) => std::future::pending().await,
     }
 }
 

@@ -6,6 +6,8 @@ pub mod catalogue;
 mod context;
 mod dispatch;
 mod error;
+mod message;
+mod network;
 mod parameters;
 mod plan;
 mod run;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
@@ -103,6 +104,15 @@ impl fmt::Display for Listing<'_> {
     }
 }
 
+/// Every step of a feature.
+fn all_steps(feature: &Feature) -> impl Iterator<Item = &Step> {
+    let ruled = feature.rules.iter().flat_map(|rule| {
+        rule.background.iter().flat_map(|b| &b.steps).chain(rule.scenarios.iter().flat_map(|s| &s.steps))
+    });
+    let plain = feature.background.iter().flat_map(|b| &b.steps).chain(feature.scenarios.iter().flat_map(|s| &s.steps));
+    plain.chain(ruled)
+}
+
 /// Features that can run: parsed, expanded, filtered, every step known.
 #[derive(Debug)]
 pub struct Plan {
@@ -110,6 +120,23 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Passwords that steps name: shown nowhere.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\bpassword "([^"]*)""#).ok());
+        let steps = self.features.iter().flat_map(all_steps);
+        let passwords = steps.flat_map(|step| {
+            let found = PASSWORD.iter().flat_map(|regex| regex.captures_iter(&step.value));
+            found.filter_map(|captures| Some(captures.get(1)?.as_str().to_owned())).collect::<Vec<_>>()
+        });
+        let expanded = passwords.flat_map(|text| match hil_config::expand(&text) {
+            Ok(expanded) => [vec![expanded.text], expanded.secrets].concat(),
+            // The step will say what is wrong with it.
+            Err(_) => Vec::new(),
+        });
+        expanded.filter(|secret| secret.chars().count() >= hil_config::SHORTEST_SECRET).collect()
+    }
+
     /// Reads feature files and folders.
     ///
     /// # Errors
@@ -386,17 +413,25 @@ fn check_step(path: &Path, step: &Step) -> Option<Problem> {
 /// Where our own steps stand: what they take is known.
 const OUR_STEPS: &str = "harness/scenario/src/steps/";
 
+/// What is wrong with what stands below a step of ours.
+fn check_argument(step: &Step) -> Option<&'static str> {
+    let wants_text = ["the text:", "the JSON:"].iter().any(|end| step.value.ends_with(end))
+        || (step.value.starts_with("I type at ") && step.value.ends_with(':'));
+    let wants_table = step.value.ends_with(':') && !wants_text;
+    match (step.table.is_some(), step.docstring.is_some()) {
+        (true, _) if !wants_table => Some("takes no table: it would be ignored"),
+        (false, _) if wants_table => Some("needs a table below it"),
+        (_, true) if !wants_text => Some("takes no text: it would be ignored"),
+        (_, false) if wants_text => Some("needs a text below it"),
+        _ => None,
+    }
+}
+
 /// What is wrong with a step that is defined, as far as its text tells.
 fn check_content(step: &Step, ours: bool) -> Option<(String, Option<String>)> {
-    if ours && step.table.is_some() != step.value.ends_with(':') {
-        let what = if step.table.is_some() { "takes no table: it would be ignored" } else { "needs a table below it" };
-        return Some((
-            format!("the step `{}` {what}", step.value),
-            Some("steps that end with `:` take one".to_owned()),
-        ));
-    }
-    if ours && step.docstring.is_some() {
-        return Some((format!("the step `{}` takes no docstring: it would be ignored", step.value), None));
+    if ours && let Some(what) = check_argument(step) {
+        let hint = "steps that end with `:` take a table, or a text between two lines of \"\"\"".to_owned();
+        return Some((format!("the step `{}` {what}", step.value), Some(hint)));
     }
     let outside = step.value.split('"').step_by(2);
     for duration in outside.flat_map(crate::dispatch::durations_written) {

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
-use hil_link::Control;
-use hil_mqtt::broker::WillWindow;
-use hil_mqtt::{Broker, Observer, Route, Session};
-use hil_timeline::{Cursor, Direction, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
-use tokio::sync::OwnedMutexGuard;
+use hil_mqtt::broker::{Settings, WillWindow};
+use hil_mqtt::{Broker, Fault, Observer, Offers, Session, TapPort};
+use hil_timeline::{ConnectionChange, Cursor, Direction, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
@@ -31,8 +30,10 @@ pub struct Stage {
     recorder: Recorder,
     boards: BTreeMap<String, LockedBoard>,
     broker: Box<dyn Broker>,
-    address: std::net::SocketAddr,
+    offers: Offers,
     observer: Observer,
+    /// What the observer is subscribed to.
+    observed: Vec<String>,
     begin: Cursor,
     mark: Mark,
     consumed: BTreeSet<u64>,
@@ -60,16 +61,18 @@ impl Stage {
         fixed_port: Option<OwnedMutexGuard<()>>,
     ) -> Result<Self, StepError> {
         let config = &context.bench.config().broker;
-        let mut broker = hil_mqtt::broker::new(config);
-        let address = broker.start().await?;
-        record_broker(&recorder, &*broker, address, true);
-        let observer = Observer::connect("observer", address, recorder.clone()).await?;
-        observer.subscribe("#").await?;
+        let log = recorder.clone();
+        let log = move |line| {
+            log.record(What::BrokerLog { line });
+        };
+        let mut broker = hil_mqtt::broker::new(config, Arc::new(log))?;
+        let offers = broker.start().await?;
+        record_broker(&recorder, &*broker, &offers, true);
+        let observed = vec!["#".to_owned()];
+        let observer = observe("observer", &offers, &recorder, &observed).await?;
         for (name, board) in &boards {
             board.enter(recorder.clone());
-            if let Some(tap) = context.taps.get(name) {
-                tap.open_route(Route { broker: address, recorder: recorder.clone() });
-            }
+            context.network.lead(name, &offers, &recorder);
         }
         let begin = recorder.timeline().end();
         let mark = Mark { cursor: begin, at: recorder.now() };
@@ -79,8 +82,9 @@ impl Stage {
             recorder,
             boards,
             broker,
-            address,
+            offers,
             observer,
+            observed,
             begin,
             mark,
             consumed,
@@ -100,15 +104,16 @@ impl Stage {
     /// Faults end, pins are released, routes close, the broker stops, and the boards are given back.
     pub(crate) async fn close(mut self) {
         for (name, board) in &mut self.boards {
-            if let Some(tap) = self.context.taps.get(name) {
+            if let Some(tap) = self.context.network.tap(name) {
                 tap.close_route();
             }
             board.release_pins().await;
             // What it does from here on belongs to nobody; the next scenario starts it anew.
             board.hold().await;
         }
+        self.clear_retained().await;
         drop(self.observer);
-        self.broker.stop().await;
+        self.broker.discard().await;
         for board in self.boards.values() {
             board.leave();
         }
@@ -155,14 +160,20 @@ impl Stage {
         config.firmware(name).cloned().ok_or_else(|| unknown("firmware", name, known()))
     }
 
-    /// Faults of a board's network.
+    /// Does something to a board's network, and sets the mark to it.
     ///
     /// # Errors
     /// When the bench has no board of that name.
-    pub fn network(&self, board: &str) -> Result<&Control, StepError> {
+    pub fn apply_fault(&mut self, board: &str, fault: &Fault) -> Result<(), StepError> {
         let known = || self.boards.keys().map(String::as_str);
-        let tap = self.context.taps.get(board).filter(|_| self.boards.contains_key(board));
-        tap.map(hil_mqtt::TapPort::control).ok_or_else(|| unknown("board", board, known()))
+        let tap = self.tap(board).ok_or_else(|| unknown("board", board, known()))?;
+        let event = tap.apply(fault, &self.recorder);
+        self.mark_at(&event);
+        Ok(())
+    }
+
+    fn tap(&self, board: &str) -> Option<&TapPort> {
+        self.context.network.tap(board).filter(|_| self.boards.contains_key(board))
     }
 
     /// Where a board reaches its tap.
@@ -184,7 +195,7 @@ impl Stage {
     pub async fn late_subscriber(&mut self) -> Result<(String, Observer), StepError> {
         self.late_subscribers += 1;
         let name = format!("late-{}", self.late_subscribers);
-        let observer = Observer::connect(&name, self.address, self.recorder.clone()).await?;
+        let observer = Observer::connect(&name, &self.offers, self.recorder.clone()).await?;
         Ok((name, observer))
     }
 
@@ -214,6 +225,12 @@ impl Stage {
     pub fn mark_from(&mut self, cursor: Cursor) {
         let first = self.recorder.timeline().since(cursor).first().map(|event| event.at);
         self.mark = Mark { cursor, at: first.unwrap_or_else(|| self.recorder.now()) };
+    }
+
+    /// Where the records of this scenario begin.
+    #[must_use]
+    pub fn begin(&self) -> Cursor {
+        self.begin
     }
 
     /// Every record of this scenario so far.
@@ -269,16 +286,20 @@ impl Stage {
         until: Stamp,
         mut pick: impl FnMut(&RunEvent) -> Option<T>,
     ) -> Option<(u64, T)> {
-        let timeline = self.recorder.timeline();
-        let pick = |event: &RunEvent| {
-            let late = event.at > until;
-            let foreign = event.scenario != self.recorder.scenario() || self.consumed.contains(&event.seq);
-            if late || foreign {
-                return None;
-            }
-            pick(event).map(|taken| (event.seq, taken))
+        let fresh = |event: &RunEvent| match self.consumed.contains(&event.seq) {
+            true => None,
+            false => pick(event).map(|taken| (event.seq, taken)),
         };
-        timeline.wait_for(from, self.instant(until), pick).await.ok()
+        self.find_all(from, until, fresh).await
+    }
+
+    /// The first record of this scenario, consumed or not.
+    async fn find_all<T>(&self, from: Cursor, until: Stamp, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
+        let mine = |event: &RunEvent| {
+            let (late, foreign) = (event.at > until, event.scenario != self.recorder.scenario());
+            if late || foreign { None } else { pick(event) }
+        };
+        self.recorder.timeline().wait_for(from, self.instant(until), mine).await.ok()
     }
 
     /// Waits until a moment on the run's clock.
@@ -296,12 +317,64 @@ impl Stage {
         self.broker.will_window(keep_alive)
     }
 
-    /// Stops the broker; the observer has noticed when this returns.
-    pub async fn stop_broker(&mut self) {
+    /// Subscribes the observer to more than `#` covers: topics that begin with `$`.
+    ///
+    /// # Errors
+    /// When the broker does not confirm it.
+    pub async fn observe(&mut self, filter: &str) -> Result<(), StepError> {
+        if !self.observed.iter().any(|observed| observed == filter) {
+            self.observer.subscribe(filter).await?;
+            self.observed.push(filter.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Stops the broker in good order; the observer has noticed when this returns.
+    ///
+    /// # Errors
+    /// When it is not ours to stop.
+    pub async fn stop_broker(&mut self) -> Result<(), StepError> {
+        self.broker.stop().await?;
+        self.broker_is_gone().await;
+        Ok(())
+    }
+
+    /// Ends the broker as a crash would; the observer has noticed when this returns.
+    ///
+    /// # Errors
+    /// When this kind of broker can't crash.
+    pub async fn crash_broker(&mut self) -> Result<(), StepError> {
+        self.broker.crash().await?;
+        self.broker_is_gone().await;
+        Ok(())
+    }
+
+    async fn broker_is_gone(&mut self) {
         self.broker_stopped = true;
-        self.broker.stop().await;
-        record_broker(&self.recorder, &*self.broker, self.address, false);
+        record_broker(&self.recorder, &*self.broker, &self.offers, false);
         self.observer.wait_for_loss().await;
+    }
+
+    /// The broker stops doing anything.
+    ///
+    /// # Errors
+    /// When this kind of broker can't be paused.
+    pub fn pause_broker(&mut self) -> Result<(), StepError> {
+        self.broker.pause()?;
+        self.broker_stopped = true;
+        record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        Ok(())
+    }
+
+    /// A paused broker goes on.
+    ///
+    /// # Errors
+    /// When this kind of broker can't be paused.
+    pub fn resume_broker(&mut self) -> Result<(), StepError> {
+        record_broker(&self.recorder, &*self.broker, &self.offers, true);
+        self.broker.resume()?;
+        self.broker_stopped = false;
+        Ok(())
     }
 
     /// Starts the broker again on its address; the observer is back when this returns.
@@ -309,11 +382,73 @@ impl Stage {
     /// # Errors
     /// When it does not start, or the observer can't connect.
     pub async fn start_broker(&mut self) -> Result<(), StepError> {
-        self.broker.start().await?;
-        record_broker(&self.recorder, &*self.broker, self.address, true);
-        self.observer.reconnect().await?;
+        self.offers = self.broker.start().await?;
+        record_broker(&self.recorder, &*self.broker, &self.offers, true);
+        // It may have another name now.
+        self.observer = observe("observer", &self.offers, &self.recorder, &self.observed).await?;
+        for board in self.boards.keys() {
+            self.context.network.lead(board, &self.offers, &self.recorder);
+        }
         self.broker_stopped = false;
         Ok(())
+    }
+
+    /// Changes who may do what, and starts the broker anew.
+    ///
+    /// # Errors
+    /// When it is not ours to configure, or does not start.
+    pub async fn configure_broker(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), StepError> {
+        change(self.broker.settings()?);
+        self.broker.stop().await?;
+        record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        self.start_broker().await?;
+        self.mark_now();
+        Ok(())
+    }
+
+    /// The broker asks its clients for certificates, and so do the taps before it.
+    ///
+    /// # Errors
+    /// When it is not ours to configure, or does not start.
+    pub async fn require_certificates(&mut self) -> Result<(), StepError> {
+        let (identity, ca) = self.context.network.server_identity();
+        for board in self.boards.keys() {
+            if let Some(tap) = self.tap(board) {
+                tap.require_certificates();
+            }
+        }
+        self.configure_broker(|settings| {
+            settings.tls.get_or_insert((identity, ca));
+            settings.client_certificates = true;
+        })
+        .await
+    }
+
+    /// Tells when the broker has ended although nobody asked it to.
+    pub(crate) fn broker_died(&self) -> watch::Receiver<Option<String>> {
+        self.broker.died()
+    }
+
+    /// What scenarios leave on a broker that stays: retained messages that were seen are cleared.
+    async fn clear_retained(&mut self) {
+        if self.broker.kind() != "external" || !self.observer.is_connected() {
+            return;
+        }
+        let retained = |event: &Arc<RunEvent>| match &event.what {
+            What::Published { topic, retain: true, .. } | What::Observed { topic, retain: true, .. } => {
+                Some(topic.clone())
+            }
+            What::Packet { packet: Packet::Publish { topic, retain: true, .. }, .. } => Some(topic.clone()),
+            _ => None,
+        };
+        let topics: BTreeSet<String> = self.events().iter().filter_map(retained).collect();
+        for topic in topics.iter().filter(|topic| !topic.starts_with('$')) {
+            let cleared = self.observer.publish(topic, Payload::default(), QoS::AtLeastOnce, true).await;
+            if cleared.is_err() {
+                let note = format!("what is retained on `{topic}` could not be cleared on the external broker");
+                self.recorder.record(What::Bench { board: String::new(), note });
+            }
+        }
     }
 
     /// Publishes, and sets the mark to the moment at which the message was written towards the first board that is
@@ -336,7 +471,7 @@ impl Stage {
     }
 
     fn is_delivered(&self, board: &str, topic: &str) -> bool {
-        let silent = self.context.taps.get(board).is_none_or(|tap| tap.control().is_silent());
+        let silent = self.tap(board).is_none_or(|tap| tap.control().is_silent());
         !silent && self.is_powered(board) && self.session(board).receives(topic)
     }
 
@@ -359,6 +494,17 @@ impl Stage {
         pick: impl FnMut(&RunEvent) -> Option<T>,
     ) -> Option<T> {
         self.find(from, until, pick).await.map(|(_, taken)| taken)
+    }
+
+    /// As [`Stage::watch_from`], but sees what has satisfied a step as well: an exchange has parts that others looked
+    /// at.
+    pub async fn watch_all_from<T>(
+        &self,
+        from: Cursor,
+        until: Stamp,
+        pick: impl FnMut(&RunEvent) -> Option<T>,
+    ) -> Option<T> {
+        self.find_all(from, until, pick).await
     }
 
     /// Whether the record just before the mark, which set it, is one that `pick` takes; it is then consumed.
@@ -423,13 +569,30 @@ impl Stage {
             .with_hint(format!("begin with `Given the board \"{board}\" runs the firmware \"…\"`")))
     }
 
+    /// What a board sends and receives says something only if its connections can be read.
+    ///
+    /// # Errors
+    /// When the scenario has not started it, or its TLS passes the tap unread.
+    pub fn check_packets(&mut self, board: &str) -> Result<(), StepError> {
+        self.check_started(board)?;
+        let unread = |event: &Arc<RunEvent>| {
+            matches!(&event.what, What::Connection { board: of, change: ConnectionChange::Upgraded { layer }, .. }
+            if of == board && layer == hil_mqtt::PASSED_THROUGH)
+        };
+        if self.events().iter().any(unread) {
+            let message = format!("the TLS of `{board}` passes the tap unread: nobody can see its packets");
+            return Err(StepError::errored(message).with_hint("`[tap] tls = \"terminate\"` reads what is inside"));
+        }
+        Ok(())
+    }
+
     /// A negative step proves something only if the board could have spoken: the connection that stood at the mark
     /// stands still, or the board was silenced on purpose.
     ///
     /// # Errors
     /// When it could not.
     pub fn check_could_speak(&self, board: &str) -> Result<(), StepError> {
-        let silent = self.context.taps.get(board).is_some_and(|tap| tap.control().is_silent());
+        let silent = self.tap(board).is_some_and(|tap| tap.control().is_silent() || tap.is_shut());
         if !self.is_powered(board) || silent || self.broker_stopped {
             let spoke = |event: &Arc<RunEvent>| matches!(&event.what, What::Packet { board: of, packet: Packet::Connack { code: 0, .. }, .. } if of == board);
             if self.events().iter().any(spoke) {
@@ -508,9 +671,19 @@ fn talks(event: &RunEvent, name: &str, packets_count: bool) -> bool {
     }
 }
 
-fn record_broker(recorder: &Recorder, broker: &dyn Broker, address: std::net::SocketAddr, running: bool) {
-    let kind = broker.kind().to_owned();
-    recorder.record(What::Broker { kind, running, address: address.to_string() });
+/// A connected observer that is subscribed to all it shall see.
+async fn observe(name: &str, offers: &Offers, recorder: &Recorder, filters: &[String]) -> Result<Observer, StepError> {
+    let observer = Observer::connect(name, offers, recorder.clone()).await?;
+    for filter in filters {
+        observer.subscribe(filter).await?;
+    }
+    Ok(observer)
+}
+
+fn record_broker(recorder: &Recorder, broker: &dyn Broker, offers: &Offers, running: bool) {
+    let address = offers.boards.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port));
+    let (kind, address) = (broker.kind().to_owned(), address.unwrap_or_default());
+    recorder.record(What::Broker { kind, running, address });
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StepError {

@@ -9,10 +9,11 @@ use crate::stage::Stage;
 /// One record for people, with its distance from the mark.
 pub(crate) fn show(event: &RunEvent, mark: Stamp) -> String {
     let what = match &event.what {
-        What::Packet { packet, direction, .. } => match direction {
-            Direction::FromBoard => packet.to_string(),
-            Direction::ToBoard => format!("{packet} (to the board)"),
-        },
+        What::Packet { packet, direction, fate, .. } => {
+            let to = if *direction == Direction::ToBoard { " (to the board)" } else { "" };
+            let fate = fate.map(|fate| format!(" ({})", fate.word())).unwrap_or_default();
+            format!("{packet}{to}{fate}")
+        }
         What::Console { line, .. } => format!("`{line}`"),
         What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
         What::Observed { topic, payload, .. } => format!("`{payload}` on `{}`", topic.escape_debug()),
@@ -24,16 +25,14 @@ pub(crate) fn show(event: &RunEvent, mark: Stamp) -> String {
 
 /// Whether a record is the delivery of a message towards a board.
 pub(crate) fn delivery(event: &RunEvent, topic: &str, payload: &Payload) -> bool {
-    matches!(&event.what, What::Packet { direction: Direction::ToBoard, packet: Packet::Publish { topic: t, payload: p, .. }, .. }
+    matches!(event.what.reached_board(), Some((_, _, Packet::Publish { topic: t, payload: p, .. }))
         if t == topic && p == payload)
 }
 
 /// A message that a board published: its topic and payload.
 pub(crate) fn published_by<'a>(event: &'a RunEvent, name: &str) -> Option<(&'a str, &'a Payload)> {
-    match &event.what {
-        What::Packet {
-            board, direction: Direction::FromBoard, packet: Packet::Publish { topic, payload, .. }, ..
-        } if board == name => Some((topic, payload)),
+    match event.what.sent_by_board()? {
+        (board, _, Packet::Publish { topic, payload, .. }) if board == name => Some((topic, payload)),
         _ => None,
     }
 }

@@ -136,7 +136,12 @@ pub struct PlannedScenario {
 pub enum ConnectionChange {
     /// The board connected to its tap port.
     Opened,
-    /// It was refused: no broker answered.
+    /// A layer above TCP stands.
+    Upgraded {
+        /// `TLS 1.3`, `WebSocket`, …
+        layer: String,
+    },
+    /// It was refused: no broker answered, or a handshake failed.
     Refused {
         /// Why.
         reason: String,
@@ -146,6 +151,30 @@ pub enum ConnectionChange {
         /// Who ended it and how, for people.
         how: String,
     },
+}
+
+/// What the tap did to a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It was sent, and did not arrive.
+    Dropped,
+    /// It arrived later than it would have.
+    Late,
+    /// Nobody sent it: the tap made it, or sent it a second time.
+    Injected,
+}
+
+impl Fate {
+    /// The word for people.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Dropped => "dropped by the tap",
+            Self::Late => "held back by the tap",
+            Self::Injected => "made by the tap",
+        }
+    }
 }
 
 /// Whether a fault begins or ends.
@@ -265,7 +294,19 @@ pub enum What {
         failure: Option<Failure>,
     },
     /// An MQTT packet passed the tap.
-    Packet { board: String, connection: u32, direction: Direction, bytes: usize, packet: Packet },
+    Packet {
+        board: String,
+        connection: u32,
+        direction: Direction,
+        bytes: usize,
+        /// What the tap did to it, where it did not just pass it on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fate: Option<Fate>,
+        /// How long after the packet that it answers it passed, in microseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer_us: Option<u64>,
+        packet: Packet,
+    },
     /// A connection through the tap changed.
     Connection {
         board: String,
@@ -298,6 +339,10 @@ pub enum What {
     },
     /// The broker started or stopped.
     Broker { kind: String, running: bool, address: String },
+    /// A line of the broker's log.
+    BrokerLog { line: String },
+    /// The broker ended although nobody asked it to.
+    BrokerDied { reason: String },
     /// The observer published.
     Published { topic: String, payload: Payload, qos: QoS, retain: bool },
     /// The observer received.
@@ -313,6 +358,41 @@ pub enum What {
 }
 
 impl What {
+    /// A packet that the board itself sent, whatever became of it.
+    #[must_use]
+    pub fn sent_by_board(&self) -> Option<(&str, u32, &Packet)> {
+        match self {
+            Self::Packet { board, connection, direction: Direction::FromBoard, fate, packet, .. }
+                if *fate != Some(Fate::Injected) =>
+            {
+                Some((board, *connection, packet))
+            }
+            _ => None,
+        }
+    }
+
+    /// A packet that reached the board.
+    #[must_use]
+    pub fn reached_board(&self) -> Option<(&str, u32, &Packet)> {
+        match self {
+            Self::Packet { board, connection, direction: Direction::ToBoard, fate, packet, .. }
+                if *fate != Some(Fate::Dropped) =>
+            {
+                Some((board, *connection, packet))
+            }
+            _ => None,
+        }
+    }
+
+    /// How long after the packet that it answers a packet passed, in microseconds.
+    #[must_use]
+    pub fn answer_us(&self) -> Option<u64> {
+        match self {
+            Self::Packet { answer_us, .. } => *answer_us,
+            _ => None,
+        }
+    }
+
     /// The board it is about, if any.
     #[must_use]
     pub fn board(&self) -> Option<&str> {
@@ -336,6 +416,8 @@ impl What {
             | Self::StepNotRun { .. }
             | Self::ScenarioFinished { .. }
             | Self::Broker { .. }
+            | Self::BrokerLog { .. }
+            | Self::BrokerDied { .. }
             | Self::Published { .. }
             | Self::Observed { .. }
             | Self::Subscribed { .. }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{RunEvent, SCHEMA, What};
+use crate::{Mask, RunEvent, SCHEMA, What};
 
 /// So many events are read back at once.
 const CHUNK: u64 = 512;
@@ -16,6 +16,7 @@ const CHUNK: u64 = 512;
 pub(crate) struct EventLog {
     path: PathBuf,
     file: File,
+    mask: Mask,
     line: Vec<u8>,
     written: u64,
     events: u64,
@@ -26,11 +27,11 @@ pub(crate) struct EventLog {
 }
 
 impl EventLog {
-    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn create(path: &Path, mask: Mask) -> std::io::Result<Self> {
         let file = File::create_new(path)?;
         // `hil` may change its folder.
         let path = path.canonicalize()?;
-        Ok(Self { path, file, line: Vec::new(), written: 0, events: 0, index: Vec::new(), failed: None })
+        Ok(Self { path, file, mask, line: Vec::new(), written: 0, events: 0, index: Vec::new(), failed: None })
     }
 
     pub(crate) fn append(&mut self, event: &RunEvent) {
@@ -38,7 +39,8 @@ impl EventLog {
             return;
         }
         self.line.clear();
-        let written = serde_json::to_writer(&mut self.line, event)
+        let written = self
+            .serialize(event)
             .map_err(std::io::Error::from)
             .map(|()| self.line.push(b'\n'))
             .and_then(|()| self.file.write_all(&self.line));
@@ -48,6 +50,15 @@ impl EventLog {
         }
         self.events += 1;
         self.written += self.line.len() as u64;
+    }
+
+    fn serialize(&mut self, event: &RunEvent) -> serde_json::Result<()> {
+        if self.mask.is_empty() {
+            return serde_json::to_writer(&mut self.line, event);
+        }
+        let mut value = serde_json::to_value(event)?;
+        self.mask.json(&mut value);
+        serde_json::to_writer(&mut self.line, &value)
     }
 
     /// Events from a number on: as many as lie together.

@@ -7,6 +7,7 @@
 mod clock;
 mod event;
 mod event_log;
+mod mask;
 mod packet;
 mod payload;
 mod store;
@@ -14,10 +15,11 @@ mod timeline;
 
 pub use clock::{Epoch, Stamp};
 pub use event::{
-    BoardInfo, ConnectionChange, Failure, FaultPhase, Finding, FlashPhase, PinCause, PlannedScenario, RunEvent, SCHEMA,
-    ScenarioId, ScenarioInfo, StepOutcome, Verdict, What,
+    BoardInfo, ConnectionChange, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause, PlannedScenario, RunEvent,
+    SCHEMA, ScenarioId, ScenarioInfo, StepOutcome, Verdict, What,
 };
 pub use event_log::{ReadError, read_events};
-pub use packet::{Direction, Packet, QoS, Subscription, Will};
+pub use mask::{MASKED, Mask};
+pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
 pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};

@@ -64,6 +64,18 @@ pub struct Will {
     pub qos: QoS,
     /// Whether it is retained.
     pub retain: bool,
+    /// Properties (MQTT 5), in the order of their identifiers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub properties: Vec<Property>,
+}
+
+/// One property of an MQTT 5 packet (MQTT 5 §2.2.2.2), as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Property {
+    /// Its name in the specification, in lower case: `session expiry interval`. A user property is `user property KEY`.
+    pub name: String,
+    /// Its value: a number in decimals, text as it is, binary data as text or `0x…`.
+    pub value: String,
 }
 
 /// One topic filter of a SUBSCRIBE with the QoS asked for.
@@ -81,7 +93,7 @@ pub struct Subscription {
 pub enum Packet {
     /// The first packet of a client.
     Connect {
-        /// Protocol level: 4 is MQTT 3.1.1, 5 is MQTT 5.
+        /// Protocol level: 3 is MQTT 3.1, 4 is MQTT 3.1.1, 5 is MQTT 5.
         protocol: u8,
         /// Client identifier.
         client_id: String,
@@ -95,6 +107,9 @@ pub enum Packet {
         has_password: bool,
         /// The will, when one was announced.
         will: Option<Will>,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// The broker's answer to CONNECT.
     Connack {
@@ -102,6 +117,9 @@ pub enum Packet {
         session_present: bool,
         /// Return code (3.1.1) or reason code (5); 0 is success.
         code: u8,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// A message.
     Publish {
@@ -117,6 +135,12 @@ pub enum Packet {
         dup: bool,
         /// Packet identifier, at QoS 1 and 2.
         packet_id: Option<u16>,
+        /// The topic was sent as an alias (MQTT 5 §3.3.2.3.4); `topic` is what the alias stands for.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        aliased: bool,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Answer to a QoS 1 PUBLISH.
     Puback {
@@ -124,6 +148,9 @@ pub enum Packet {
         packet_id: u16,
         /// Reason code (5); 0 in 3.1.1.
         code: u8,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// First answer to a QoS 2 PUBLISH.
     Pubrec {
@@ -131,16 +158,31 @@ pub enum Packet {
         packet_id: u16,
         /// Reason code (5); 0 in 3.1.1.
         code: u8,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Release of a QoS 2 PUBLISH.
     Pubrel {
         /// Identifier of the PUBLISH.
         packet_id: u16,
+        /// Reason code (5); 0 in 3.1.1.
+        #[serde(default)]
+        code: u8,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Last answer to a QoS 2 PUBLISH.
     Pubcomp {
         /// Identifier of the PUBLISH.
         packet_id: u16,
+        /// Reason code (5); 0 in 3.1.1.
+        #[serde(default)]
+        code: u8,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Asks for messages.
     Subscribe {
@@ -148,6 +190,9 @@ pub enum Packet {
         packet_id: u16,
         /// The filters asked for.
         filters: Vec<Subscription>,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Answer to SUBSCRIBE.
     Suback {
@@ -155,6 +200,9 @@ pub enum Packet {
         packet_id: u16,
         /// Granted QoS per filter, or 0x80 and above for a refusal.
         codes: Vec<u8>,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Ends subscriptions.
     Unsubscribe {
@@ -162,11 +210,20 @@ pub enum Packet {
         packet_id: u16,
         /// The filters to end.
         filters: Vec<String>,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Answer to UNSUBSCRIBE.
     Unsuback {
         /// Identifier of the UNSUBSCRIBE.
         packet_id: u16,
+        /// Reason code per filter (5); none in 3.1.1.
+        #[serde(default)]
+        codes: Vec<u8>,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Keep-alive request.
     Pingreq,
@@ -176,9 +233,19 @@ pub enum Packet {
     Disconnect {
         /// Reason code (5); 0 in 3.1.1.
         code: u8,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
     },
     /// Authentication exchange (5).
-    Auth,
+    Auth {
+        /// Reason code.
+        #[serde(default)]
+        code: u8,
+        /// Properties (MQTT 5), in the order of their identifiers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        properties: Vec<Property>,
+    },
     /// Bytes that are no packet; they were forwarded all the same.
     Undecodable {
         /// Why not.
@@ -207,7 +274,7 @@ impl Packet {
             Self::Pingreq => "PINGREQ",
             Self::Pingresp => "PINGRESP",
             Self::Disconnect { .. } => "DISCONNECT",
-            Self::Auth => "AUTH",
+            Self::Auth { .. } => "AUTH",
             Self::Undecodable { .. } => "undecodable bytes",
         }
     }
@@ -226,30 +293,46 @@ impl fmt::Display for Packet {
                     None => f.write_str(", no will"),
                 }
             }
-            Self::Connack { code, .. } => write!(f, "{name} {code}"),
+            Self::Connack { code, session_present, .. } => {
+                write!(f, "{name} {code}{}", if *session_present { ", session present" } else { "" })
+            }
             Self::Publish { topic, payload, qos, retain, dup, .. } => {
                 write!(f, "{name} `{payload}` on `{}`, QoS {qos}", topic.escape_debug())?;
                 f.write_str(if *retain { ", retained" } else { "" })?;
                 f.write_str(if *dup { ", DUP" } else { "" })
             }
-            Self::Puback { packet_id, code } | Self::Pubrec { packet_id, code } if *code != 0 => {
-                write!(f, "{name} {packet_id}, code {code:#04x}")
+            Self::Puback { packet_id, code, .. }
+            | Self::Pubrec { packet_id, code, .. }
+            | Self::Pubrel { packet_id, code, .. }
+            | Self::Pubcomp { packet_id, code, .. } => {
+                write!(f, "{name} {packet_id}")?;
+                if *code == 0 { Ok(()) } else { write!(f, ", code {code:#04x}") }
             }
-            Self::Puback { packet_id, .. }
-            | Self::Pubrec { packet_id, .. }
-            | Self::Pubrel { packet_id }
-            | Self::Pubcomp { packet_id }
-            | Self::Unsuback { packet_id } => write!(f, "{name} {packet_id}"),
+            Self::Unsuback { packet_id, .. } => write!(f, "{name} {packet_id}"),
             Self::Subscribe { filters, .. } => {
                 let filters: Vec<_> =
                     filters.iter().map(|s| format!("`{}` QoS {}", s.filter.escape_debug(), s.qos)).collect();
                 write!(f, "{name} {}", filters.join(", "))
             }
-            Self::Suback { codes, .. } => write!(f, "{name} {codes:?}"),
-            Self::Unsubscribe { filters, .. } => write!(f, "{name} {filters:?}"),
-            Self::Disconnect { code } if *code != 0 => write!(f, "{name}, code {code:#04x}"),
+            Self::Suback { codes, .. } => write!(f, "{name} {}", granted(codes)),
+            Self::Unsubscribe { filters, .. } => {
+                let filters: Vec<_> = filters.iter().map(|filter| format!("`{}`", filter.escape_debug())).collect();
+                write!(f, "{name} {}", filters.join(", "))
+            }
+            Self::Disconnect { code, .. } | Self::Auth { code, .. } if *code != 0 => {
+                write!(f, "{name}, code {code:#04x}")
+            }
             Self::Undecodable { reason, head } => write!(f, "{name} {head} ({reason})"),
-            Self::Pingreq | Self::Pingresp | Self::Disconnect { .. } | Self::Auth => f.write_str(name),
+            Self::Pingreq | Self::Pingresp | Self::Disconnect { .. } | Self::Auth { .. } => f.write_str(name),
         }
     }
+}
+
+/// What a SUBACK grants, filter by filter (MQTT 3.1.1 §3.9.3).
+fn granted(codes: &[u8]) -> String {
+    let words = codes.iter().map(|code| match code {
+        0..=2 => format!("QoS {code}"),
+        refused => format!("refused ({refused:#04x})"),
+    });
+    words.collect::<Vec<_>>().join(", ")
 }

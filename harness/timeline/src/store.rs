@@ -26,7 +26,7 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Store {
     events: Vec<Option<Arc<RunEvent>>>,
-    /// Places of the console lines in memory, oldest first.
+    /// Places of the console lines in memory (where old ones are forgotten: of packets too), oldest first.
     lines: VecDeque<usize>,
     lines_kept: usize,
     log: Option<EventLog>,
@@ -39,8 +39,8 @@ impl Store {
         Self { events: Vec::new(), lines: VecDeque::new(), lines_kept: LINES_KEPT, log: None, forgetful: false }
     }
 
-    pub(crate) fn write_to(&mut self, path: &Path) -> std::io::Result<()> {
-        let mut log = EventLog::create(path)?;
+    pub(crate) fn write_to(&mut self, path: &Path, mask: crate::Mask) -> std::io::Result<()> {
+        let mut log = EventLog::create(path, mask)?;
         self.events.iter().flatten().for_each(|event| log.append(event));
         self.log = Some(log);
         Ok(())
@@ -63,7 +63,13 @@ impl Store {
         if let Some(log) = &mut self.log {
             log.append(&event);
         }
-        if matches!(event.what, What::Console { .. }) {
+        // Packets are looked back at by steps; who forgets has none.
+        let may_go = match event.what {
+            What::Console { .. } => true,
+            What::Packet { .. } | What::Connection { .. } => self.forgetful,
+            _ => false,
+        };
+        if may_go {
             self.lines.push_back(self.events.len());
         }
         self.events.push(Some(event));

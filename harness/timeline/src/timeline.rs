@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::store::{Place, Store};
-use crate::{Epoch, RunEvent, ScenarioId, Stamp, What};
+use crate::{Epoch, Mask, RunEvent, ScenarioId, Stamp, What};
 
 /// A place in the timeline: only records from here on match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -74,19 +74,19 @@ impl Timeline {
     /// When the file exists or can't be made.
     pub fn in_file(epoch: Epoch, path: &Path) -> std::io::Result<Self> {
         let timeline = Self::in_memory(epoch);
-        timeline.write_to(path)?;
+        timeline.write_to(path, Mask::default())?;
         Ok(timeline)
     }
 
-    /// Appends to a new file from now on; what was recorded before is written first.
+    /// Appends to a new file from now on, without secrets; what was recorded before is written first.
     ///
     /// # Errors
     /// When the file exists or can't be made.
-    pub fn write_to(&self, path: &Path) -> std::io::Result<()> {
-        self.lock().write_to(path)
+    pub fn write_to(&self, path: &Path, mask: Mask) -> std::io::Result<()> {
+        self.lock().write_to(path, mask)
     }
 
-    /// Keeps only the newest console lines, for a timeline that is in no file and goes on for hours.
+    /// Keeps only the newest console lines and packets, for a timeline that is in no file and goes on for hours.
     pub fn forget_after(&self, lines: usize) {
         self.lock().forget_after(lines);
     }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hil_config::Misbehaviour;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::app::{self, App, Console, Platform};
 use crate::boot::{self, ResetCause};
@@ -82,6 +82,8 @@ pub(crate) struct Chip {
     boot_pin_high: bool,
     activity: Activity,
     console: mpsc::Sender<String>,
+    /// What is typed goes to the app that runs.
+    typed: Option<mpsc::UnboundedSender<Vec<u8>>>,
 }
 
 enum Happened {
@@ -111,6 +113,7 @@ impl Chip {
             boot_pin_high: true,
             activity: Activity::Dead,
             console,
+            typed: None,
         };
         (chip, printed)
     }
@@ -213,6 +216,9 @@ impl Chip {
         let boot = boot::boot(&self.flash);
         let console = Console::new(self.console.clone());
         let vanishes = self.options.has(Misbehaviour::PortVanishes) && boot.end.is_ok();
+        let (typed, to_app) = mpsc::unbounded_channel();
+        self.typed = Some(typed);
+        let to_app = Rc::new(Mutex::new(to_app));
         let platform = |nvs| Platform {
             console: console.clone(),
             pins: Rc::clone(&self.pins),
@@ -220,6 +226,7 @@ impl Chip {
             nvs: Rc::new(nvs),
             mac: self.options.mac,
             cause,
+            typed: Rc::clone(&to_app),
         };
         let next: App = match boot.end {
             Err((cause, after)) => Box::pin(async move {
@@ -254,11 +261,21 @@ impl Chip {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        // A dead chip and an app that reads no console hear nothing; so does a mute one.
-        let Activity::Download(loader) = &mut self.activity else { return };
         if self.uart.is_mute() {
             return;
         }
+        // A dead chip hears nothing.
+        let loader = match &mut self.activity {
+            Activity::Download(loader) => loader,
+            Activity::Running(_) => {
+                if let Some(typed) = &self.typed {
+                    // An app that reads no console lets it lie.
+                    let _ = typed.send(bytes.to_vec());
+                }
+                return;
+            }
+            Activity::Dead => return,
+        };
         for action in loader.receive(bytes) {
             match action {
                 Action::Send(bytes) => self.uart.write(&bytes).await,

@@ -5,9 +5,12 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use hil_link::Parked;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// The radio; clones are the same radio.
@@ -24,6 +27,46 @@ pub(crate) struct Socket {
     radio: Radio,
 }
 
+/// A connection as a stream. Dropping it leaves the connection as a power cut does.
+#[derive(Debug)]
+pub(crate) struct Air(Rc<TcpStream>);
+
+impl AsyncRead for Air {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.0.try_read(buffer.initialize_unfilled()) {
+                Ok(length) => {
+                    buffer.advance(length);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Air {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.0.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(socket2::SockRef::from(&*self.0).shutdown(std::net::Shutdown::Write))
+    }
+}
+
 impl Radio {
     pub(crate) async fn connect(&self, host: &str, port: u16) -> io::Result<Socket> {
         let stream = TcpStream::connect((host, port)).await?;
@@ -31,6 +74,17 @@ impl Radio {
         let stream = Rc::new(stream);
         self.open.borrow_mut().push(Rc::clone(&stream));
         Ok(Socket { stream, radio: self.clone() })
+    }
+
+    /// A connection that layers can be laid above, with the handle that ends it.
+    pub(crate) async fn open(&self, host: &str, port: u16) -> io::Result<(Rc<TcpStream>, Air)> {
+        let socket = self.connect(host, port).await?;
+        Ok((Rc::clone(&socket.stream), Air(socket.stream)))
+    }
+
+    /// Ends a connection with FIN once nobody uses it any more.
+    pub(crate) fn hang_up(&self, stream: &Rc<TcpStream>) {
+        self.open.borrow_mut().retain(|open| !Rc::ptr_eq(open, stream));
     }
 
     /// The chip lost its state: what was open is parked, silently. The app must be gone already.

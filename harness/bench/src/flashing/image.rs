@@ -60,7 +60,14 @@ fn regions_of_elf(elf: &[u8], chip: Chip, partitions: Option<&Path>) -> Result<V
 type Settings = std::collections::BTreeMap<(String, String), NvsValue>;
 
 fn filled(firmware: &Firmware, tap: &TapAddress) -> Settings {
-    let fill = |text: &str| text.replace("{tap.host}", &tap.host).replace("{tap.port}", &tap.port.to_string());
+    let port = tap.port.to_string();
+    let fill = |text: &str| {
+        text.replace("{tap.host}", &tap.host)
+            .replace("{tap.port}", &port)
+            .replace("{tap.ca}", &tap.ca)
+            .replace("{board.cert}", &tap.cert)
+            .replace("{board.key}", &tap.key)
+    };
     let settings = firmware.nvs.iter().map(|(key, value)| {
         let value = match value {
             NvsValue::Text(text) => NvsValue::Text(fill(text)),

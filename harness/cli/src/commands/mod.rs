@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod boards;
+pub(crate) mod certs;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod flash;
@@ -12,23 +13,43 @@ pub(crate) mod reset;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod steps;
+pub(crate) mod tap;
 pub(crate) mod virtual_as_real;
 pub(crate) mod virtual_bench;
 
 use std::error::Error;
+use std::sync::{PoisonError, RwLock};
+
+use hil_timeline::Mask;
 
 use crate::exit_code::ExitCode;
+
+/// What is shown nowhere.
+static HIDDEN: RwLock<Option<Mask>> = RwLock::new(None);
+
+/// Hides these from now on in whatever is said.
+pub(crate) fn hide(mask: Mask) {
+    *HIDDEN.write().unwrap_or_else(PoisonError::into_inner) = Some(mask);
+}
+
+/// A line as it may be shown.
+pub(crate) fn shown(line: &str) -> std::borrow::Cow<'_, str> {
+    match &*HIDDEN.read().unwrap_or_else(PoisonError::into_inner) {
+        Some(mask) => mask.text(line),
+        None => line.into(),
+    }
+}
 
 /// Writes a line to standard output. A reader that is gone (`hil steps | head`) is no error.
 pub(crate) fn say(line: impl AsRef<str>) {
     use std::io::Write as _;
-    let _ = writeln!(std::io::stdout(), "{}", line.as_ref());
+    let _ = writeln!(std::io::stdout(), "{}", shown(line.as_ref()));
 }
 
 /// Writes a line to standard error.
 pub(crate) fn warn(line: impl AsRef<str>) {
     use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "{}", line.as_ref());
+    let _ = writeln!(std::io::stderr(), "{}", shown(line.as_ref()));
 }
 
 /// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.

@@ -1,12 +1,16 @@
 //! `hil report`.
 
-use hil_report::{failure_lines, scenario_line, summary_line, write_reports};
+use hil_report::{Traffic, failure_lines, scenario_line, summary_line, traffic_table, write_reports};
+use hil_timeline::read_events;
 
 use super::{say, set_up_failed};
 use crate::args::{Format, ReportArgs};
 use crate::exit_code::ExitCode;
 
 pub(crate) fn report(args: &ReportArgs) -> ExitCode {
+    if args.traffic {
+        return traffic(args);
+    }
     let run = match write_reports(&args.run) {
         Ok(run) => run,
         Err(error) => return set_up_failed(&error, Some("name the folder that holds `events.jsonl`".to_owned())),
@@ -25,4 +29,23 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
         }
     }
     ExitCode::of(&run.counts())
+}
+
+fn traffic(args: &ReportArgs) -> ExitCode {
+    let events = match read_events(&args.run.join("events.jsonl")) {
+        Ok(events) => events,
+        Err(error) => return set_up_failed(&error, Some("name the folder that holds `events.jsonl`".to_owned())),
+    };
+    let mut traffic = Traffic::default();
+    events.iter().for_each(|event| traffic.take(event));
+    let topics = traffic.topics();
+    match args.format.format {
+        Format::Json => match serde_json::to_string(&topics) {
+            Ok(json) => say(json),
+            Err(error) => return set_up_failed(&error, None),
+        },
+        Format::Text if topics.is_empty() => say("no message was seen"),
+        Format::Text => say(traffic_table(&topics)),
+    }
+    ExitCode::Passed
 }

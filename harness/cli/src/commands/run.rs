@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::Bench;
+use hil_mqtt::{Capture, CaptureError};
 use hil_report::{RunSummary, summary_line, write_reports};
 use hil_scenario::{Limits, Plan, RunContext};
-use hil_timeline::{Cursor, Epoch, SCHEMA, Timeline, What};
+use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
-use super::{Message, say, set_up_failed};
+use super::{Message, hide, say, set_up_failed};
 use crate::args::{Format, RunArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::folder;
@@ -30,6 +31,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         what: format!("hil run{}", named.collect::<String>()),
         wait: args.wait,
         out: args.out,
+        unmask: args.unmask,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
         deadline: args.deadline,
         detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
@@ -70,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) what: String,
     pub(crate) wait: WaitArgs,
     pub(crate) out: Option<PathBuf>,
+    /// Passwords stay in the capture.
+    pub(crate) unmask: bool,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) detail: Detail,
@@ -93,13 +97,18 @@ async fn execute_in(
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
     let abort = session::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
-    let timeline = Timeline::in_memory(Epoch::start());
+    let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));
+    hide(mask.clone());
+    let (timeline, started) = (Timeline::in_memory(Epoch::start()), folder::now());
     // Ports and boards first: a run that can't begin leaves no folder.
     let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
     let planned = plan.list();
-    let folder = match open_folder(settings.out.as_deref(), &timeline) {
-        Ok(folder) => folder,
+    let folder = match open_folder(settings, &timeline, &mask, started) {
+        Ok((folder, capture)) => {
+            context.capture_to(capture);
+            folder
+        }
         Err(code) => {
             context.bench().close().await;
             return Err(code);
@@ -110,7 +119,7 @@ async fn execute_in(
         What::RunStarted {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            unix_ms: u64::try_from(folder::now().as_millis()).unwrap_or(u64::MAX),
+            unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
             bench: name,
             broker,
             boards: context.bench().infos(),
@@ -137,18 +146,29 @@ async fn execute_in(
     // The reporter ends with that event; if it panicked, the reports still stand.
     let _ = reporter.await;
     session::tell_unsafe(&failures);
-    finish(&folder, &timeline, code, tell)
+    finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, tell)
 }
 
-fn open_folder(asked: Option<&Path>, timeline: &Timeline) -> Result<PathBuf, ExitCode> {
+fn open_folder(
+    settings: &Settings,
+    timeline: &Timeline,
+    mask: &Mask,
+    started: Duration,
+) -> Result<(PathBuf, Capture), ExitCode> {
     let failed = |what: String, error: std::io::Error| {
         let hint = "choose another folder with `--out`".to_owned();
         set_up_failed(&Message(format!("{what}: {error}")), Some(hint))
     };
-    let folder = folder::create(asked).map_err(|error| failed("can't make the run folder".to_owned(), error))?;
+    let folder = folder::create(settings.out.as_deref())
+        .map_err(|error| failed("can't make the run folder".to_owned(), error))?;
     let log = folder.join("events.jsonl");
-    timeline.write_to(&log).map_err(|error| failed(format!("can't write `{}`", log.display()), error))?;
-    Ok(folder)
+    timeline.write_to(&log, mask.clone()).map_err(|error| failed(format!("can't write `{}`", log.display()), error))?;
+    let unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
+    let mask = (!settings.unmask).then(|| mask.clone());
+    let capture = Capture::create(&folder.join("traffic.pcapng"), unix_us, mask);
+    let hint = || "choose another folder with `--out`".to_owned();
+    let capture = capture.map_err(|error| set_up_failed(&error, Some(hint())))?;
+    Ok((folder, capture))
 }
 
 /// Runs the plan. After an abort everything has this long to end in order; then the boards are made safe all the same.
@@ -167,7 +187,16 @@ async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan) {
     }
 }
 
-fn finish(folder: &Path, timeline: &Timeline, code: ExitCode, tell: bool) -> Result<(RunSummary, ExitCode), ExitCode> {
+fn finish(
+    folder: &Path,
+    timeline: &Timeline,
+    capture: Option<CaptureError>,
+    code: ExitCode,
+    tell: bool,
+) -> Result<(RunSummary, ExitCode), ExitCode> {
+    if let Some(failure) = capture {
+        return Err(set_up_failed(&failure, Some("is the disk full?".to_owned())));
+    }
     if let Some(failure) = timeline.write_failure() {
         let message = Message(format!("the events of this run could not be written: {failure}"));
         return Err(set_up_failed(&message, Some("is the disk full?".to_owned())));

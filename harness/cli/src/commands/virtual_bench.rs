@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hil_bench::{Booted, Claim, LockedBoard};
 use hil_config::Bench;
-use hil_mqtt::{Broker, Route};
+use hil_mqtt::{Broker, Offers, Route};
 use hil_scenario::{Limits, RunContext};
 use hil_timeline::{Cursor, Epoch, Timeline, What};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -43,7 +43,10 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     let timeline = Timeline::in_memory(Epoch::start());
-    let mut broker = hil_mqtt::broker::new(&bench.broker);
+    let mut broker = match hil_mqtt::broker::new(&bench.broker, Arc::new(|_| {})) {
+        Ok(broker) => broker,
+        Err(error) => return set_up_failed(&error, Some(error.hint())),
+    };
     let is_virtual = |board: &&hil_config::Board| board.kind == hil_config::BoardKind::Virtual;
     let boards = bench.boards.values().filter(is_virtual).map(|board| board.name.to_string()).collect();
     let claim = Claim { boards: Some(boards), what: "hil virtual".to_owned(), ..Claim::default() };
@@ -51,15 +54,15 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Ok(context) => context,
         Err(code) => return code,
     };
-    let address = match broker.start().await {
-        Ok(address) => address,
+    let offers = match broker.start().await {
+        Ok(offers) => offers,
         Err(error) => return set_up_failed(&error, Some(error.hint())),
     };
     let reporter = tokio::spawn(Reporter::new(Detail::Normal).follow(timeline.follow(Cursor::default())));
     let mut held = Held { context, broker, boards: BTreeMap::new() };
     let watched = Arc::clone(&held.context);
     let up = tokio::select! {
-        up = held.bring_up(args, address, &timeline) => up,
+        up = held.bring_up(args, &offers, &timeline) => up,
         () = watched.aborted() => Ok(()),
     };
     timeline.record(None, What::RunFinished { exit_code: 0 });
@@ -67,7 +70,7 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     let code = match up {
         Err(code) => code,
         Ok(()) => {
-            held.show(address);
+            held.show(&offers);
             held.obey().await;
             ExitCode::Passed
         }
@@ -77,16 +80,12 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
 }
 
 impl Held {
-    async fn bring_up(
-        &mut self,
-        args: &VirtualArgs,
-        broker: std::net::SocketAddr,
-        timeline: &Timeline,
-    ) -> Result<(), ExitCode> {
+    async fn bring_up(&mut self, args: &VirtualArgs, offers: &Offers, timeline: &Timeline) -> Result<(), ExitCode> {
         let names: Vec<String> = self.context.bench().config().boards.keys().map(ToString::to_string).collect();
         for name in names {
             if let Some(tap) = self.context.tap(&name) {
-                tap.open_route(Route { broker, recorder: timeline.recorder(None) });
+                let (offers, recorder) = (offers.clone(), timeline.recorder(None));
+                tap.open_route(Route { offers, identity: None, recorder, capture: None });
             }
             let Some(mut board) = self.context.bench().lock(&name).await else { continue };
             if let Err(error) = self.start(&mut board, args).await {
@@ -119,8 +118,10 @@ impl Held {
         Ok(())
     }
 
-    fn show(&self, broker: std::net::SocketAddr) {
-        say(format!("broker     {broker}"));
+    fn show(&self, offers: &Offers) {
+        if let Some(broker) = offers.boards.first() {
+            say(format!("broker     {}:{}", broker.host, broker.port));
+        }
         for (name, board) in &self.boards {
             let port = board.port().map_or_else(|| "no port".to_owned(), |port| port.display().to_string());
             let tap = self.context.tap_address(name);
@@ -171,6 +172,6 @@ impl Held {
             // A driver that fails here has said so; there is nothing left to try.
             let _ = board.power_off().await;
         }
-        self.broker.stop().await;
+        self.broker.discard().await;
     }
 }

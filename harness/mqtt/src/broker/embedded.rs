@@ -1,19 +1,30 @@
 //! The broker inside `hil`: the crate `mqtt5`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use mqtt5::broker::auth::{AuthProvider, AuthResult};
 use mqtt5::broker::config::{StorageBackend, StorageConfig};
 use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker};
+use mqtt5_protocol::packet::connect::ConnectPacket;
+use mqtt5_protocol::protocol::v5::reason_codes::ReasonCode;
+use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::{Broker, BrokerError, Promise, WillWindow};
+use super::{Access, Acl, Broker, BrokerError, Promise, Settings, WillWindow};
+use crate::endpoint::{Endpoint, Offers};
 
-/// An embedded broker: MQTT 3.1.1 and 5 on one port, nothing kept after a stop.
-#[derive(Default)]
+/// An embedded broker: MQTT 3.1.1 and 5 on one port. TLS and WebSocket are the tap's.
 pub struct Embedded {
     address: Option<SocketAddr>,
+    settings: Settings,
     running: Option<Running>,
+    /// Where it keeps what shall outlive a restart.
+    store: Option<TempDir>,
+    died: watch::Sender<Option<String>>,
 }
 
 /// How long a broker may take to close its connections; measured: 0.4 ms.
@@ -22,45 +33,71 @@ const STOP: Duration = Duration::from_secs(5);
 struct Running {
     shutdown: BrokerShutdownHandle,
     task: JoinHandle<()>,
+    offers: Offers,
 }
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let running = self.running.is_some();
-        f.debug_struct("Embedded").field("address", &self.address).field("running", &running).finish()
+        f.debug_struct("Embedded").field("address", &self.address).field("running", &running).finish_non_exhaustive()
     }
 }
 
 impl Embedded {
     /// A broker that will listen there; port 0 takes a free one at the first start and keeps it.
     #[must_use]
-    pub fn new(listen: SocketAddr) -> Self {
-        Self { address: Some(listen), running: None }
+    pub fn new(listen: SocketAddr, settings: Settings) -> Self {
+        let died = watch::Sender::new(None);
+        Self { address: Some(listen), settings, running: None, store: None, died }
     }
 
-    fn config(address: SocketAddr) -> BrokerConfig {
-        let storage = StorageConfig::new().with_backend(StorageBackend::Memory).with_persistence(true);
-        BrokerConfig::default()
+    fn config(&mut self, address: SocketAddr) -> Result<BrokerConfig, BrokerError> {
+        let storage = StorageConfig::new().with_persistence(true);
+        let storage = if self.settings.persistence {
+            storage.with_backend(StorageBackend::File).with_base_dir(self.store()?.to_owned())
+        } else {
+            storage.with_backend(StorageBackend::Memory)
+        };
+        let config = BrokerConfig::default()
             .with_bind_address(address)
             .with_storage(storage)
             .with_sys_topics_enabled(true)
             .with_sys_topics_interval(Duration::from_secs(1))
             // The default of 10,000 drops bursts at QoS 0 without a word.
-            .with_client_channel_capacity(2_000_000)
+            .with_client_channel_capacity(2_000_000);
+        Ok(match self.settings.max_connections {
+            // The observer is one of its clients.
+            Some(most) => config.with_max_clients(usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1)),
+            None => config,
+        })
     }
 
-    async fn run(&mut self) -> Result<SocketAddr, BrokerError> {
-        let wanted = self.address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-        if self.running.is_some() {
-            return Ok(wanted);
+    fn store(&mut self) -> Result<&std::path::Path, BrokerError> {
+        if self.store.is_none() {
+            let made = tempfile::Builder::new().prefix("hil-broker-").tempdir();
+            let failed = |source| BrokerError::File { path: std::env::temp_dir(), source };
+            self.store = Some(made.map_err(failed)?);
         }
+        Ok(self.store.as_ref().map_or(std::path::Path::new(""), TempDir::path))
+    }
+
+    async fn run(&mut self) -> Result<Offers, BrokerError> {
+        if let Some(running) = &self.running {
+            return Ok(running.offers.clone());
+        }
+        let wanted = self.address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         let failed = |reason: String| BrokerError::Listen { address: wanted, reason };
         if wanted.port() != 0 {
             // Tried first for the system's own word: the library wraps it in advice that is not ours.
             std::net::TcpListener::bind(wanted).map_err(|error| failed(error.to_string()))?;
         }
-        let mut broker =
-            MqttBroker::with_config(Self::config(wanted)).await.map_err(|error| failed(error.to_string()))?;
+        let config = self.config(wanted)?;
+        let mut broker = MqttBroker::with_config(config).await.map_err(|error| failed(error.to_string()))?;
+        let gate = Gatekeeper::new(&self.settings);
+        let observer_login = gate.observer.clone();
+        if !gate.is_open() {
+            broker = broker.with_auth_provider(Arc::new(gate));
+        }
         let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
         let shutdown = broker.shutdown_handle();
         let mut ready = broker.ready_receiver();
@@ -70,26 +107,38 @@ impl Embedded {
         });
         ready.wait_for(|ready| *ready).await.map_err(|_| failed("it ended at once".to_owned()))?;
         self.address = Some(address);
-        self.running = Some(Running { shutdown, task });
-        Ok(address)
+        let endpoint = Endpoint::from(address);
+        let offers =
+            Offers { observer: endpoint.clone(), observer_login: Some(observer_login), boards: vec![endpoint] };
+        self.running = Some(Running { shutdown, task, offers: offers.clone() });
+        Ok(offers)
     }
 }
 
 impl Broker for Embedded {
-    fn start(&mut self) -> Promise<'_, Result<SocketAddr, BrokerError>> {
+    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
         Box::pin(self.run())
     }
 
-    fn stop(&mut self) -> Promise<'_, ()> {
+    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
         Box::pin(async move {
-            if let Some(Running { shutdown, mut task }) = self.running.take() {
+            if let Some(Running { shutdown, mut task, .. }) = self.running.take() {
                 shutdown.shutdown();
                 // A broker that panicked has stopped as well; one that hangs is ended.
                 if tokio::time::timeout(STOP, &mut task).await.is_err() {
                     task.abort();
                 }
             }
+            Ok(())
         })
+    }
+
+    fn settings(&mut self) -> Result<&mut Settings, BrokerError> {
+        Ok(&mut self.settings)
+    }
+
+    fn died(&self) -> watch::Receiver<Option<String>> {
+        self.died.subscribe()
     }
 
     /// It checks keep alives exactly: one and a half of them (MQTT 3.1.1 §3.1.2.10), measured ± 0.02 s.
@@ -106,9 +155,72 @@ impl Broker for Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(Running { shutdown, task }) = self.running.take() {
+        if let Some(Running { shutdown, task, .. }) = self.running.take() {
             shutdown.shutdown();
             task.abort();
         }
+    }
+}
+
+/// Lets users in and tells what they may do. The harness has a name of its own that nobody can guess.
+struct Gatekeeper {
+    users: BTreeMap<String, String>,
+    acl: Option<Acl>,
+    observer: (String, String),
+}
+
+/// An answer of the gatekeeper's, as the library wants it.
+type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Gatekeeper {
+    fn new(settings: &Settings) -> Self {
+        let secret = || super::settings::unguessable();
+        let observer = (format!("hil-{}", secret()), secret());
+        Self { users: settings.users.clone(), acl: settings.acl.clone(), observer }
+    }
+
+    /// Everybody may do everything.
+    fn is_open(&self) -> bool {
+        self.users.is_empty() && self.acl.is_none()
+    }
+
+    fn judge(&self, user: Option<&str>, password: Option<&[u8]>) -> AuthResult {
+        let is = |expected: &str| password == Some(expected.as_bytes());
+        match user {
+            Some(user) if user == self.observer.0 && is(&self.observer.1) => AuthResult::success_with_user(user),
+            Some(user) if self.users.is_empty() => AuthResult::success_with_user(user),
+            None if self.users.is_empty() => AuthResult::success(),
+            Some(user) if self.users.get(user).is_some_and(|expected| is(expected)) => {
+                AuthResult::success_with_user(user)
+            }
+            // Mosquitto says the same for an unknown user and a wrong password.
+            _ => AuthResult::fail(ReasonCode::NotAuthorized),
+        }
+    }
+
+    fn allows(&self, client_id: &str, user: Option<&str>, topic: &str, wanted: Access) -> bool {
+        let is_observer = user == Some(&self.observer.0);
+        is_observer || self.acl.as_ref().is_none_or(|acl| acl.allows(user, client_id, topic, wanted))
+    }
+}
+
+impl AuthProvider for Gatekeeper {
+    fn authenticate<'a>(
+        &'a self,
+        connect: &'a ConnectPacket,
+        _: SocketAddr,
+    ) -> Answer<'a, mqtt5::error::Result<AuthResult>> {
+        let result = self.judge(connect.username.as_deref(), connect.password.as_deref());
+        Box::pin(async move { Ok(result) })
+    }
+
+    fn authorize_publish<'a>(&'a self, client_id: &str, user: Option<&'a str>, topic: &'a str) -> Answer<'a, bool> {
+        let allowed = self.allows(client_id, user, topic, Access::Write);
+        Box::pin(async move { allowed })
+    }
+
+    fn authorize_subscribe<'a>(&'a self, client_id: &str, user: Option<&'a str>, filter: &'a str) -> Answer<'a, bool> {
+        let allowed = self.allows(client_id, user, filter, Access::Read);
+        Box::pin(async move { allowed })
     }
 }

@@ -1,39 +1,27 @@
 //! Brokers behind one trait.
 
+mod acl;
 mod embedded;
+mod error;
+mod external;
+mod mosquitto;
+mod settings;
 
-use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::BrokerKind;
+use tokio::sync::watch;
 
+use crate::endpoint::Offers;
+
+pub use acl::{Access, Acl, AclError, AclRule, Who};
 pub use embedded::Embedded;
-
-/// Why a broker does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum BrokerError {
-    /// Its address can't be had.
-    #[error("the broker can't listen on {address}: {reason}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        reason: String,
-    },
-}
-
-impl BrokerError {
-    /// One thing to try.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
-            Self::Listen { .. } => {
-                "is another broker running? `broker.listen` takes another port; port 0 takes a free one".to_owned()
-            }
-        }
-    }
-}
+pub use error::BrokerError;
+pub use external::External;
+pub use mosquitto::{Mosquitto, find_program};
+pub use settings::Settings;
 
 /// When a will may be published after the last packet of a client that fell silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +35,57 @@ pub struct WillWindow {
 /// What a broker's methods promise: boxed, so that brokers can be chosen at run time.
 pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Takes a line of a broker's log.
+pub type LogSink = Arc<dyn Fn(String) + Send + Sync>;
+
 /// A broker that a scenario owns. A new kind is one file here and one line in [`new`].
 pub trait Broker: Send {
     /// Starts it; it listens when this returns. Starting a running broker does nothing.
     ///
-    /// After a stop it comes back on the same address.
-    fn start(&mut self) -> Promise<'_, Result<SocketAddr, BrokerError>>;
+    /// After a stop or a crash it comes back on the same addresses.
+    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>>;
 
-    /// Stops it; every connection is closed when this returns.
-    fn stop(&mut self) -> Promise<'_, ()>;
+    /// Stops it in good order; every connection is closed when this returns.
+    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>>;
+
+    /// Ends it as a crash would: nothing is saved.
+    fn crash(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+        let refused = BrokerError::CantDo { kind: self.kind(), what: "crash" };
+        Box::pin(async { Err(refused) })
+    }
+
+    /// It stops doing anything, its connections stay open.
+    ///
+    /// # Errors
+    /// When this kind of broker can't be paused.
+    fn pause(&mut self) -> Result<(), BrokerError> {
+        Err(BrokerError::CantDo { kind: self.kind(), what: "be paused" })
+    }
+
+    /// It goes on where it was paused.
+    ///
+    /// # Errors
+    /// When this kind of broker can't be paused.
+    fn resume(&mut self) -> Result<(), BrokerError> {
+        Err(BrokerError::CantDo { kind: self.kind(), what: "be paused" })
+    }
+
+    /// Changes who may do what; takes effect with the next start.
+    ///
+    /// # Errors
+    /// When it is not ours to configure.
+    fn settings(&mut self) -> Result<&mut Settings, BrokerError>;
+
+    /// Ends it for good: nobody asks for what it has stored any more.
+    fn discard(&mut self) -> Promise<'_, ()> {
+        Box::pin(async move {
+            // Whoever discards it asks for nothing more.
+            let _ = self.stop().await;
+        })
+    }
+
+    /// Tells when it has ended although nobody asked it to, and why.
+    fn died(&self) -> watch::Receiver<Option<String>>;
 
     /// When it may publish the will of a client with this keep alive.
     fn will_window(&self, keep_alive: Duration) -> WillWindow;
@@ -64,10 +94,14 @@ pub trait Broker: Send {
     fn kind(&self) -> &'static str;
 }
 
-/// The broker of a bench file, not started.
-#[must_use]
-pub fn new(config: &hil_config::Broker) -> Box<dyn Broker> {
-    match config.kind {
-        BrokerKind::Embedded => Box::new(Embedded::new(config.listen)),
-    }
+/// The broker of a bench file, not started. Its log goes to `log`.
+///
+/// # Errors
+/// When its program is not installed, or a file of its can't be used.
+pub fn new(config: &hil_config::Broker, log: LogSink) -> Result<Box<dyn Broker>, BrokerError> {
+    Ok(match config.kind {
+        BrokerKind::Embedded => Box::new(Embedded::new(config.listen, Settings::of(config)?)),
+        BrokerKind::Mosquitto => Box::new(Mosquitto::new(config, log)?),
+        BrokerKind::External => Box::new(External::new(config)?),
+    })
 }

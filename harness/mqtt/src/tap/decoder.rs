@@ -1,10 +1,16 @@
 //! Decodes the packets of one connection beside the bytes that are forwarded.
 
+use std::collections::HashMap;
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hil_timeline::{Direction, Packet, Payload, QoS, Subscription, Will};
+use hil_timeline::{Direction, Packet, Payload, Property, QoS, Subscription, Will};
 use mqtt5_protocol::packet::Packet as Wire;
+use mqtt5_protocol::packet::connect::ConnectPacket;
+use mqtt5_protocol::protocol::v5::properties::{Properties, PropertyId, PropertyValue};
 use mqtt5_protocol::{FixedHeader, PacketType};
+
+use super::frame::{Frame, frame};
 
 /// Both directions of one connection. The protocol version is learned from CONNECT.
 ///
@@ -14,7 +20,7 @@ use mqtt5_protocol::{FixedHeader, PacketType};
 /// use hil_timeline::{Direction, Packet};
 /// let mut decoder = Decoder::default();
 /// let packets = decoder.push(Direction::FromBoard, &[0xc0, 0x00]);
-/// assert_eq!(packets, [(Packet::Pingreq, 2)]);
+/// assert_eq!(packets[0].packet, Some(Packet::Pingreq));
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
@@ -23,94 +29,168 @@ pub struct Decoder {
     to_board: Stream,
 }
 
+/// Bytes that have passed, cut where packets end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// The packet; none where the bytes go on with one that was told of before.
+    pub packet: Option<Packet>,
+    /// Bytes of the whole packet.
+    pub size: usize,
+    /// The bytes that are there.
+    pub raw: Vec<u8>,
+}
+
 impl Default for Decoder {
     fn default() -> Self {
         Self { protocol: V311, from_board: Stream::default(), to_board: Stream::default() }
     }
 }
 
+const V31: u8 = 3;
 const V311: u8 = 4;
-/// A larger packet is recorded as undecodable; its bytes pass all the same.
-const LARGEST: usize = 16 << 20;
+const V5: u8 = 5;
+/// Unfinished packets of all connections together may take this much memory; beyond it they pass undecoded.
+const BUDGET: usize = 128 << 20;
+/// Unfinished packets up to this size are kept whatever others take.
+const SMALL: usize = 4 << 10;
+/// What all decoders keep.
+static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug, Default)]
 struct Stream {
     buffer: Vec<u8>,
+    /// How much of [`KEPT`] is this stream's.
+    kept: usize,
     /// Bytes of a packet that is too large to decode and have yet to pass.
     skip: usize,
     /// The framing is lost: nothing after this can be told apart.
     lost: bool,
+    /// What topic aliases stand for (MQTT 5 §3.3.2.3.4).
+    aliases: HashMap<u16, String>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        KEPT.fetch_sub(self.kept, Ordering::Relaxed);
+    }
+}
+
+impl Stream {
+    /// Counts what is kept; whether it is too much.
+    fn account(&mut self) -> bool {
+        let before = mem::replace(&mut self.kept, self.buffer.len());
+        let all = KEPT.fetch_add(self.kept, Ordering::Relaxed) + self.kept - before;
+        KEPT.fetch_sub(before, Ordering::Relaxed);
+        self.kept > SMALL && all > BUDGET
+    }
+
+    /// Lets the unfinished packet pass.
+    fn give_up(&mut self, at: usize, size: usize, reason: &str) -> Decoded {
+        // Without framing all that is left belongs to it.
+        let end = if size == 0 { self.buffer.len() } else { self.buffer.len().min(at + size) };
+        let raw: Vec<u8> = self.buffer.drain(at..end).collect();
+        self.skip = size.saturating_sub(raw.len());
+        Decoded { packet: Some(undecodable(reason, &raw)), size, raw }
+    }
 }
 
 impl Decoder {
-    /// Takes forwarded bytes; gives back each packet that they complete, with its size in bytes.
-    pub fn push(&mut self, direction: Direction, bytes: &[u8]) -> Vec<(Packet, usize)> {
+    /// Takes forwarded bytes; gives back the packets that they complete, and bytes that belong to none.
+    pub fn push(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Decoded> {
         let stream = match direction {
             Direction::FromBoard => &mut self.from_board,
             Direction::ToBoard => &mut self.to_board,
         };
-        let mut packets = Vec::new();
+        let mut seen = Vec::new();
+        let undecoded = |raw: &[u8]| Decoded { packet: None, size: 0, raw: raw.to_vec() };
         if stream.lost {
-            return packets;
+            seen.push(undecoded(bytes));
+            return seen;
         }
-        let skipped = stream.skip.min(bytes.len());
-        stream.skip -= skipped;
-        stream.buffer.extend(&bytes[skipped..]);
+        let (skipped, bytes) = bytes.split_at(stream.skip.min(bytes.len()));
+        if !skipped.is_empty() {
+            stream.skip -= skipped.len();
+            seen.push(undecoded(skipped));
+        }
+        stream.buffer.extend(bytes);
         let mut at = 0;
         while let Some(frame) = frame(&stream.buffer[at..]) {
             match frame {
                 Frame::Whole { header, length } => {
-                    let packet = &stream.buffer[at..at + header + length];
-                    let decoded = decode(packet, header, self.protocol);
-                    if let Packet::Connect { protocol, .. } = &decoded {
+                    let size = header + length;
+                    let raw = stream.buffer[at..at + size].to_vec();
+                    let mut packet = decode(&raw, header, self.protocol);
+                    if let Packet::Connect { protocol, .. } = &packet {
                         self.protocol = *protocol;
                     }
-                    packets.push((decoded, header + length));
-                    at += header + length;
+                    resolve_alias(&mut packet, &mut stream.aliases);
+                    seen.push(Decoded { packet: Some(packet), size, raw });
+                    at += size;
+                }
+                Frame::Part { header, length } => {
+                    stream.buffer.drain(..at);
+                    at = 0;
+                    if stream.account() {
+                        seen.push(stream.give_up(0, header + length, "too much is unfinished at once"));
+                    }
+                    break;
                 }
                 Frame::TooLarge { header, length } => {
-                    let have = stream.buffer.len() - at;
-                    packets.push((undecodable("too large to decode", &stream.buffer[at..]), header + length));
-                    stream.skip = (header + length).saturating_sub(have);
-                    at = (at + header + length).min(stream.buffer.len());
+                    seen.push(stream.give_up(at, header + length, "too large to decode"));
                 }
                 Frame::Broken => {
-                    packets.push((undecodable("no MQTT packet begins here", &stream.buffer[at..]), 0));
+                    seen.push(stream.give_up(at, 0, "no MQTT packet begins here"));
                     stream.lost = true;
-                    stream.buffer = Vec::new();
-                    return packets;
                 }
             }
         }
         stream.buffer.drain(..at);
-        packets
+        stream.account();
+        seen
+    }
+
+    /// The protocol level that CONNECT named; 4 before it.
+    #[must_use]
+    pub fn protocol(&self) -> u8 {
+        self.protocol
     }
 }
 
-enum Frame {
-    Whole { header: usize, length: usize },
-    TooLarge { header: usize, length: usize },
-    Broken,
+/// Decodes one whole packet by itself.
+pub(super) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
+    match frame(raw) {
+        Some(Frame::Whole { header, length }) if header + length == raw.len() => decode(raw, header, protocol),
+        _ => undecodable("no MQTT packet", raw),
+    }
 }
 
-/// The first frame of a buffer; none where more bytes are needed (MQTT 3.1.1 §2.2.3).
-fn frame(buffer: &[u8]) -> Option<Frame> {
-    let first = *buffer.first()?;
-    if first >> 4 == 0 {
-        return Some(Frame::Broken);
+/// How many bytes the password of a CONNECT has; it stands last (MQTT 3.1.1 §3.1.3).
+pub(crate) fn password_length(raw: &[u8], protocol: u8) -> Option<usize> {
+    let header = match frame(raw)? {
+        Frame::Whole { header, .. } => header,
+        _ => return None,
+    };
+    let as_311 = as_v311(&raw[header..]);
+    let mut bytes = as_311.as_ref().map_or(raw, |(packet, _)| packet);
+    let fixed = FixedHeader::decode(&mut bytes).ok()?;
+    let decoded = Wire::decode_from_body_with_version(PacketType::Connect, &fixed, &mut bytes, protocol.max(V311));
+    match decoded.ok()? {
+        Wire::Connect(connect) => connect.password.as_ref().map(Vec::len),
+        _ => None,
     }
-    let mut length = 0;
-    for (n, byte) in buffer[1..].iter().take(4).enumerate() {
-        length |= usize::from(byte & 0x7f) << (7 * n);
-        if byte & 0x80 == 0 {
-            let header = n + 2;
-            if header + length > LARGEST {
-                return Some(Frame::TooLarge { header, length });
-            }
-            return (buffer.len() >= header + length).then_some(Frame::Whole { header, length });
-        }
+}
+
+/// Puts the topic in the place of its alias.
+fn resolve_alias(packet: &mut Packet, aliases: &mut HashMap<u16, String>) {
+    let Packet::Publish { topic, aliased, properties, .. } = packet else { return };
+    let alias = properties.iter().find(|property| property.name == "topic alias");
+    let Some(alias) = alias.and_then(|property| property.value.parse().ok()) else { return };
+    if topic.is_empty() {
+        *aliased = true;
+        *topic = aliases.get(&alias).cloned().unwrap_or_default();
+    } else {
+        aliases.insert(alias, topic.clone());
     }
-    (buffer.len() > 4).then_some(Frame::Broken)
 }
 
 fn undecodable(reason: &str, bytes: &[u8]) -> Packet {
@@ -119,15 +199,98 @@ fn undecodable(reason: &str, bytes: &[u8]) -> Packet {
 }
 
 fn decode(packet: &[u8], header: usize, protocol: u8) -> Packet {
+    if let Some(as_311) = as_v311(&packet[header..]) {
+        let mut decoded = decode_as(&as_311.0, as_311.1, V311);
+        if let Packet::Connect { protocol, .. } = &mut decoded {
+            *protocol = V31;
+        }
+        return if packet[0] >> 4 == 1 { decoded } else { decode_as(packet, header, V311) };
+    }
+    // 3.1 differs from 3.1.1 in nothing but CONNECT.
+    decode_as(packet, header, protocol.max(V311))
+}
+
+/// A CONNECT of MQTT 3.1 as 3.1.1 would write it, with the length of its header: only protocol name and level differ.
+fn as_v311(body: &[u8]) -> Option<(Vec<u8>, usize)> {
+    let rest = body.strip_prefix(b"\x00\x06MQIsdp\x03")?;
+    let mut packet = vec![0x10];
+    let mut length = rest.len() + 7;
+    while length > 0x7f {
+        packet.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    packet.push(length as u8);
+    let header = packet.len();
+    packet.extend(b"\x00\x04MQTT\x04");
+    packet.extend(rest);
+    Some((packet, header))
+}
+
+fn decode_as(packet: &[u8], header: usize, protocol: u8) -> Packet {
     let body = &packet[header..];
     let mut bytes = packet;
     let decoded = FixedHeader::decode(&mut bytes).map_err(|error| error.to_string()).and_then(|fixed| {
         let kind = PacketType::from_u8(packet[0] >> 4).ok_or_else(|| "unknown packet type".to_owned())?;
         Wire::decode_from_body_with_version(kind, &fixed, &mut bytes, protocol).map_err(|error| error.to_string())
     });
-    match decoded.map(|wire| translate(wire, body)) {
+    match decoded.map(|wire| translate(wire, body, protocol)) {
         Ok(packet) => packet,
         Err(reason) => undecodable(&reason, packet),
+    }
+}
+
+/// Properties in the order of their identifiers; those of the same one stay in the order of the wire.
+fn listed(properties: &Properties) -> Vec<Property> {
+    let mut found: Vec<_> = properties.iter().collect();
+    found.sort_by_key(|(id, _)| *id as u8);
+    found.into_iter().map(|(id, value)| property(id, value)).collect()
+}
+
+fn property(id: PropertyId, value: &PropertyValue) -> Property {
+    let name = property_name(id);
+    let value = match value {
+        PropertyValue::Byte(n) => n.to_string(),
+        PropertyValue::TwoByteInteger(n) => n.to_string(),
+        PropertyValue::FourByteInteger(n) | PropertyValue::VariableByteInteger(n) => n.to_string(),
+        PropertyValue::BinaryData(bytes) => Payload(bytes.to_vec()).to_string(),
+        PropertyValue::Utf8String(text) => text.clone(),
+        PropertyValue::Utf8StringPair(key, value) => {
+            return Property { name: format!("{name} {key}"), value: value.clone() };
+        }
+    };
+    Property { name: name.to_owned(), value }
+}
+
+/// The names of MQTT 5 §2.2.2.2, in lower case.
+fn property_name(id: PropertyId) -> &'static str {
+    match id {
+        PropertyId::PayloadFormatIndicator => "payload format indicator",
+        PropertyId::RequestProblemInformation => "request problem information",
+        PropertyId::RequestResponseInformation => "request response information",
+        PropertyId::MaximumQoS => "maximum QoS",
+        PropertyId::RetainAvailable => "retain available",
+        PropertyId::WildcardSubscriptionAvailable => "wildcard subscription available",
+        PropertyId::SubscriptionIdentifierAvailable => "subscription identifier available",
+        PropertyId::SharedSubscriptionAvailable => "shared subscription available",
+        PropertyId::ServerKeepAlive => "server keep alive",
+        PropertyId::ReceiveMaximum => "receive maximum",
+        PropertyId::TopicAliasMaximum => "topic alias maximum",
+        PropertyId::TopicAlias => "topic alias",
+        PropertyId::MessageExpiryInterval => "message expiry interval",
+        PropertyId::SessionExpiryInterval => "session expiry interval",
+        PropertyId::WillDelayInterval => "will delay interval",
+        PropertyId::MaximumPacketSize => "maximum packet size",
+        PropertyId::SubscriptionIdentifier => "subscription identifier",
+        PropertyId::ContentType => "content type",
+        PropertyId::ResponseTopic => "response topic",
+        PropertyId::AssignedClientIdentifier => "assigned client identifier",
+        PropertyId::AuthenticationMethod => "authentication method",
+        PropertyId::ResponseInformation => "response information",
+        PropertyId::ServerReference => "server reference",
+        PropertyId::ReasonString => "reason string",
+        PropertyId::CorrelationData => "correlation data",
+        PropertyId::AuthenticationData => "authentication data",
+        PropertyId::UserProperty => "user property",
     }
 }
 
@@ -139,25 +302,16 @@ fn qos(qos: mqtt5_protocol::QoS) -> QoS {
     }
 }
 
-fn translate(wire: Wire, body: &[u8]) -> Packet {
+fn translate(wire: Wire, body: &[u8], protocol: u8) -> Packet {
     // The codes are taken from the wire: the library turns 3.1.1's into those of 5.
     let code = |at: usize| body.get(at).copied().unwrap_or(0);
     match wire {
-        Wire::Connect(mut connect) => Packet::Connect {
-            protocol: connect.protocol_version,
-            client_id: mem::take(&mut connect.client_id),
-            keep_alive: connect.keep_alive,
-            clean_session: connect.clean_start,
-            user_name: connect.username.take(),
-            has_password: connect.password.is_some(),
-            will: connect.will.take().map(|will| Will {
-                topic: will.topic,
-                payload: Payload(will.payload),
-                qos: qos(will.qos),
-                retain: will.retain,
-            }),
+        Wire::Connect(connect) => translate_connect(*connect),
+        Wire::ConnAck(connack) => Packet::Connack {
+            session_present: connack.session_present,
+            code: code(1),
+            properties: listed(&connack.properties),
         },
-        Wire::ConnAck(connack) => Packet::Connack { session_present: connack.session_present, code: code(1) },
         Wire::Publish(publish) => Packet::Publish {
             topic: publish.topic_name,
             payload: Payload(publish.payload.to_vec()),
@@ -165,11 +319,21 @@ fn translate(wire: Wire, body: &[u8]) -> Packet {
             retain: publish.retain,
             dup: publish.dup,
             packet_id: publish.packet_id,
+            aliased: false,
+            properties: listed(&publish.properties),
         },
-        Wire::PubAck(ack) => Packet::Puback { packet_id: ack.packet_id, code: code(2) },
-        Wire::PubRec(ack) => Packet::Pubrec { packet_id: ack.packet_id, code: code(2) },
-        Wire::PubRel(ack) => Packet::Pubrel { packet_id: ack.packet_id },
-        Wire::PubComp(ack) => Packet::Pubcomp { packet_id: ack.packet_id },
+        Wire::PubAck(ack) => {
+            Packet::Puback { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
+        }
+        Wire::PubRec(ack) => {
+            Packet::Pubrec { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
+        }
+        Wire::PubRel(ack) => {
+            Packet::Pubrel { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
+        }
+        Wire::PubComp(ack) => {
+            Packet::Pubcomp { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
+        }
         Wire::Subscribe(subscribe) => Packet::Subscribe {
             packet_id: subscribe.packet_id,
             filters: subscribe
@@ -177,19 +341,49 @@ fn translate(wire: Wire, body: &[u8]) -> Packet {
                 .into_iter()
                 .map(|filter| Subscription { filter: filter.filter, qos: qos(filter.options.qos) })
                 .collect(),
+            properties: listed(&subscribe.properties),
         },
         Wire::SubAck(suback) => Packet::Suback {
             packet_id: suback.packet_id,
             codes: suback.reason_codes.iter().map(|code| *code as u8).collect(),
+            properties: listed(&suback.properties),
         },
-        Wire::Unsubscribe(unsubscribe) => {
-            Packet::Unsubscribe { packet_id: unsubscribe.packet_id, filters: unsubscribe.filters }
+        Wire::Unsubscribe(unsubscribe) => Packet::Unsubscribe {
+            packet_id: unsubscribe.packet_id,
+            filters: unsubscribe.filters,
+            properties: listed(&unsubscribe.properties),
+        },
+        Wire::UnsubAck(unsuback) => {
+            let codes = unsuback.reason_codes.iter().map(|code| *code as u8);
+            let codes = if protocol < V5 { Vec::new() } else { codes.collect() };
+            Packet::Unsuback { packet_id: unsuback.packet_id, codes, properties: listed(&unsuback.properties) }
         }
-        Wire::UnsubAck(unsuback) => Packet::Unsuback { packet_id: unsuback.packet_id },
         Wire::PingReq => Packet::Pingreq,
         Wire::PingResp => Packet::Pingresp,
-        Wire::Disconnect(_) => Packet::Disconnect { code: code(0) },
-        Wire::Auth(_) => Packet::Auth,
+        Wire::Disconnect(disconnect) => {
+            Packet::Disconnect { code: code(0), properties: listed(&disconnect.properties) }
+        }
+        Wire::Auth(auth) => Packet::Auth { code: code(0), properties: listed(&auth.properties) },
+    }
+}
+
+fn translate_connect(mut connect: ConnectPacket) -> Packet {
+    let will_properties = listed(&connect.will_properties);
+    Packet::Connect {
+        protocol: connect.protocol_version,
+        client_id: mem::take(&mut connect.client_id),
+        keep_alive: connect.keep_alive,
+        clean_session: connect.clean_start,
+        user_name: connect.username.take(),
+        has_password: connect.password.is_some(),
+        will: connect.will.take().map(|will| Will {
+            topic: will.topic,
+            payload: Payload(will.payload),
+            qos: qos(will.qos),
+            retain: will.retain,
+            properties: will_properties,
+        }),
+        properties: listed(&connect.properties),
     }
 }
 
@@ -197,18 +391,19 @@ fn translate(wire: Wire, body: &[u8]) -> Packet {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::frame::LARGEST;
     use super::*;
 
     const CONNECT: &[u8] = b"\x10\x1c\x00\x04MQTT\x04\xee\x00\x05\x00\x01l\x00\x01s\x00\x01x\x00\x02us\x00\x03pwd";
 
     fn feed(bytes: &[u8]) -> Vec<Packet> {
-        Decoder::default().push(Direction::FromBoard, bytes).into_iter().map(|(packet, _)| packet).collect()
+        Decoder::default().push(Direction::FromBoard, bytes).into_iter().filter_map(|seen| seen.packet).collect()
     }
 
     #[test]
     fn connect_shows_everything_but_the_password() {
         let packets = feed(CONNECT);
-        let Packet::Connect { client_id, keep_alive, clean_session, user_name, has_password, will, protocol } =
+        let Packet::Connect { client_id, keep_alive, clean_session, user_name, has_password, will, protocol, .. } =
             &packets[0]
         else {
             panic!("{packets:?}");
@@ -226,15 +421,39 @@ mod tests {
         let publish_v5 = b"\x30\x08\x00\x01t\x00hi!!";
         decoder.push(Direction::FromBoard, b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x05\x00\x00\x01l");
         let packets = decoder.push(Direction::ToBoard, publish_v5);
-        assert!(matches!(&packets[0].0, Packet::Publish { payload, .. } if payload.0 == b"hi!!"), "{packets:?}");
+        assert!(
+            matches!(&packets[0].packet, Some(Packet::Publish { payload, .. }) if payload.0 == b"hi!!"),
+            "{packets:?}"
+        );
+    }
+
+    #[test]
+    fn three_one_is_read_as_what_it_is() {
+        let packets = feed(b"\x10\x0f\x00\x06MQIsdp\x03\x02\x00\x0a\x00\x01p");
+        let Packet::Connect { protocol, client_id, keep_alive, .. } = &packets[0] else { panic!("{packets:?}") };
+        assert_eq!((*protocol, client_id.as_str(), *keep_alive), (3, "p", 10));
+    }
+
+    #[test]
+    fn properties_are_listed_and_aliases_resolved() {
+        let mut decoder = Decoder::default();
+        decoder.push(Direction::FromBoard, b"\x10\x13\x00\x04MQTT\x05\x02\x00\x05\x05\x11\x00\x00\x00\x0a\x00\x01l");
+        let first = b"\x30\x10\x00\x01t\x0a\x23\x00\x07\x26\x00\x01k\x00\x01vhi";
+        let again = b"\x30\x07\x00\x00\x03\x23\x00\x07x";
+        for (bytes, is_alias, count) in [(&first[..], false, 2), (&again[..], true, 1)] {
+            let seen = decoder.push(Direction::FromBoard, bytes);
+            let Some(Packet::Publish { topic, aliased, properties, .. }) = &seen[0].packet else { panic!("{seen:?}") };
+            assert_eq!((topic.as_str(), *aliased, properties.len()), ("t", is_alias, count));
+            assert_eq!((properties[0].name.as_str(), properties[0].value.as_str()), ("topic alias", "7"));
+        }
     }
 
     #[test]
     fn what_is_no_mqtt_is_recorded_once_and_then_left_alone() {
         let mut decoder = Decoder::default();
         let first = decoder.push(Direction::FromBoard, &[0x00, 1, 2, 3]);
-        assert!(matches!(&first[0].0, Packet::Undecodable { head, .. } if head == "00010203"), "{first:?}");
-        assert!(decoder.push(Direction::FromBoard, CONNECT).is_empty());
+        assert!(matches!(&first[0].packet, Some(Packet::Undecodable { head, .. }) if head == "00010203"), "{first:?}");
+        assert!(decoder.push(Direction::FromBoard, CONNECT).iter().all(|seen| seen.packet.is_none()));
         assert_eq!(decoder.push(Direction::ToBoard, &[0xd0, 0]).len(), 1, "the other direction is still whole");
     }
 
@@ -262,11 +481,11 @@ mod tests {
         let mut left = length;
         while left > 0 {
             let now = left.min(chunk.len());
-            assert!(decoder.push(Direction::FromBoard, &chunk[..now]).is_empty());
+            assert!(decoder.push(Direction::FromBoard, &chunk[..now]).iter().all(|seen| seen.packet.is_none()));
             assert!(decoder.from_board.buffer.is_empty());
             left -= now;
         }
-        assert_eq!(decoder.push(Direction::FromBoard, &[0xc0, 0]), [(Packet::Pingreq, 2)]);
+        assert_eq!(decoder.push(Direction::FromBoard, &[0xc0, 0])[0].packet, Some(Packet::Pingreq));
     }
 
     proptest! {
@@ -280,8 +499,15 @@ mod tests {
             let mut pieces = split.push(Direction::FromBoard, &all[..cut]);
             pieces.extend(split.push(Direction::FromBoard, &all[cut..]));
             let whole = Decoder::default().push(Direction::FromBoard, &all);
-            let names = |packets: &[(Packet, usize)]| packets.iter().map(|(p, n)| (p.name(), *n)).collect::<Vec<_>>();
+            let names = |seen: &[Decoded]| {
+                let told = seen.iter().filter_map(|seen| Some((seen.packet.as_ref()?.name(), seen.size)));
+                told.collect::<Vec<_>>()
+            };
             prop_assert_eq!(names(&pieces), names(&whole));
+            // What is not kept for an unfinished packet has been given back, byte by byte.
+            let mut raw: Vec<u8> = pieces.iter().flat_map(|seen| seen.raw.clone()).collect();
+            raw.extend(&split.from_board.buffer);
+            prop_assert_eq!(raw, all);
         }
     }
 }

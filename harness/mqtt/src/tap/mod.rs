@@ -1,7 +1,16 @@
-//! The tap: a recording proxy between boards and broker, one port per board.
+//! The recording proxy between boards and broker: forwards bytes, decodes beside them, and does what faults ask for.
 
 mod decoder;
+mod fault;
+mod frame;
+mod gate;
+mod layers;
 mod port;
+mod prefixed;
+mod recording;
 
-pub use decoder::Decoder;
+pub(crate) use decoder::password_length;
+pub use decoder::{Decoded, Decoder};
+pub use fault::{Deed, Fault, FaultError, PACKET_NAMES, PacketMatch, parse_code, parse_rate};
+pub use layers::{PASSED_THROUGH, TlsMode};
 pub use port::{Route, TapError, TapPort};

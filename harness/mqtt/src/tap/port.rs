@@ -1,17 +1,23 @@
 //! One board's door to the broker.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hil_link::{Control, Ended, Ending, Watch, Way, relay};
-use hil_timeline::{ConnectionChange, Direction, Recorder, What};
-use tokio::net::{TcpListener, TcpStream};
+use hil_link::{Control, Ending, Leg, Watch, relay};
+use hil_timeline::{ConnectionChange, Direction, FaultPhase, Recorder, What};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::decoder::Decoder;
+use super::fault::{Deed, Fault, PacketMatch};
+use super::gate::Armed;
+use super::layers::{self, First, Near, TlsMode};
+use super::recording::Recording;
+use crate::capture::Capture;
+use crate::endpoint::{Endpoint, Offers, Transport};
+use crate::tls::Identity;
 
 /// Why a tap can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +30,33 @@ pub struct TapError {
     source: std::io::Error,
 }
 
+impl TapError {
+    /// What the system said.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.source.to_string()
+    }
+}
+
 /// Where a board's connections go while a scenario owns it.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// The broker.
-    pub broker: SocketAddr,
+    pub offers: Offers,
+    /// What is shown to the broker for a board that shows a certificate itself.
+    pub identity: Option<Identity>,
     /// Packets are recorded here.
     pub recorder: Recorder,
+    /// And captured here.
+    pub capture: Option<Capture>,
+}
+
+impl Route {
+    /// To a broker without layers.
+    #[must_use]
+    pub fn plain(broker: SocketAddr, recorder: Recorder) -> Self {
+        Self { offers: Offers::plain(broker), identity: None, recorder, capture: None }
+    }
 }
 
 /// A listening port that belongs to one board. Without a route every connection is reset.
@@ -42,10 +68,18 @@ pub struct TapPort {
 }
 
 #[derive(Debug)]
-struct Door {
-    board: String,
+pub(super) struct Door {
+    pub(super) board: String,
+    tls: TlsMode,
     route: watch::Sender<Option<Route>>,
-    control: Control,
+    pub(super) control: Control,
+    pub(super) armed: Armed,
+    /// Boards must show a certificate.
+    must_show: AtomicBool,
+    /// Nobody listens: connections are refused.
+    shut: watch::Sender<bool>,
+    /// Faults that have begun and not ended.
+    lasting: Mutex<Vec<Fault>>,
     connections: AtomicU32,
 }
 
@@ -54,18 +88,25 @@ impl TapPort {
     ///
     /// # Errors
     /// When the address can't be had.
-    pub async fn open(board: &str, address: IpAddr, port: u16) -> Result<Self, TapError> {
+    pub async fn open(board: &str, address: IpAddr, port: u16, tls: TlsMode) -> Result<Self, TapError> {
         let wanted = SocketAddr::new(address, port);
         let failed = |source| TapError { board: board.to_owned(), address: wanted, source };
-        let listener = TcpListener::bind(wanted).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        // Keeps the port while nobody listens on it.
+        let place = bind(wanted).map_err(failed)?;
+        let address = place.local_addr().map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let door = Arc::new(Door {
             board: board.to_owned(),
+            tls,
             route: watch::Sender::new(None),
             control: Control::default(),
+            armed: Armed::default(),
+            must_show: AtomicBool::new(false),
+            shut: watch::Sender::new(false),
+            lasting: Mutex::default(),
             connections: AtomicU32::new(0),
         });
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&door)));
+        let accepting = tokio::spawn(accept(place, address, listener, Arc::clone(&door)));
         Ok(Self { address, door, accepting })
     }
 
@@ -81,6 +122,12 @@ impl TapPort {
         &self.door.control
     }
 
+    /// Whether new connections are refused.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        *self.door.shut.borrow()
+    }
+
     /// New connections go there from now on.
     pub fn open_route(&self, route: Route) {
         self.door.route.send_replace(Some(route));
@@ -88,9 +135,81 @@ impl TapPort {
 
     /// Resets every connection and refuses new ones; faults end.
     pub fn close_route(&self) {
-        self.door.route.send_replace(None);
+        if let Some(route) = self.door.route.send_replace(None) {
+            self.door.end_faults(&route.recorder);
+        }
         self.door.control.end(Ending::Reset);
         self.door.control.clear();
+        self.door.armed.disarm();
+        self.door.must_show.store(false, Ordering::Relaxed);
+        self.door.shut.send_replace(false);
+    }
+
+    /// Boards must show a certificate from now on, until the route is closed.
+    pub fn require_certificates(&self) {
+        self.door.must_show.store(true, Ordering::Relaxed);
+    }
+
+    /// Does something to the board's network. It is recorded just before.
+    pub fn apply(&self, fault: &Fault, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
+        let door = &self.door;
+        if matches!(fault, Fault::Recover) {
+            // Recorded first: what was held comes after it.
+            let last = door.end_faults(recorder);
+            door.armed.disarm();
+            door.control.clear();
+            door.shut.send_replace(false);
+            return last.unwrap_or_else(|| door.tell(recorder, fault, FaultPhase::Happens));
+        }
+        let lasting = !matches!(fault, Fault::Close | Fault::Reset | Fault::Accept);
+        let phase = if lasting { FaultPhase::Begins } else { FaultPhase::Happens };
+        let event = door.tell(recorder, fault, phase);
+        door.begin(fault);
+        event
+    }
+}
+
+impl Door {
+    pub(super) fn tell(&self, recorder: &Recorder, fault: &Fault, phase: FaultPhase) -> Arc<hil_timeline::RunEvent> {
+        if phase == FaultPhase::Begins {
+            self.lasting().push(fault.clone());
+        } else {
+            self.lasting().retain(|lasting| lasting != fault);
+        }
+        recorder.record(What::Fault { board: self.board.clone(), fault: fault.to_string(), phase })
+    }
+
+    fn begin(&self, fault: &Fault) {
+        let connack = |deed| {
+            self.armed.arm(deed, PacketMatch { name: "CONNACK".into(), direction: Direction::ToBoard, topic: None })
+        };
+        match fault {
+            Fault::Silence(ways) => self.control.silence(ways),
+            Fault::Delay { by, jitter } => self.control.delay(&hil_link::Way::BOTH, *by, *jitter),
+            Fault::Bandwidth(rate) => self.control.limit(&hil_link::Way::BOTH, *rate),
+            Fault::Close => self.control.end(Ending::Close),
+            Fault::Reset => self.control.end(Ending::Reset),
+            Fault::Refuse => {
+                self.shut.send_replace(true);
+            }
+            Fault::Accept => {
+                self.shut.send_replace(false);
+            }
+            Fault::HoldConnack(span) => connack(Deed::Hold(*span)),
+            Fault::AnswerConnect(code) => connack(Deed::Answer(*code)),
+            Fault::Next(deed, packet) => self.armed.arm(*deed, packet.clone()),
+            Fault::Recover => {}
+        }
+    }
+
+    fn end_faults(&self, recorder: &Recorder) -> Option<Arc<hil_timeline::RunEvent>> {
+        let lasting = std::mem::take(&mut *self.lasting());
+        let told = lasting.iter().map(|fault| self.tell(recorder, fault, FaultPhase::Ends));
+        told.last()
+    }
+
+    fn lasting(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+        self.lasting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,88 +220,105 @@ impl Drop for TapPort {
     }
 }
 
-async fn accept(listener: TcpListener, door: Arc<Door>) {
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    bind(address)?.listen(1024)
+}
+
+/// Accepts connections; while the door is shut nobody listens, so that the system itself refuses.
+async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, door: Arc<Door>) {
+    let mut shut = door.shut.subscribe();
+    let mut listener = Some(listener);
     loop {
-        match listener.accept().await {
-            Ok((board, _)) => {
-                tokio::spawn(serve(board, Arc::clone(&door)));
+        if *shut.borrow_and_update() {
+            listener = None;
+        } else if listener.is_none() {
+            listener = listen(address).ok();
+        }
+        let Some(open) = &listener else {
+            if shut.changed().await.is_err() {
+                return;
             }
-            // Out of descriptors: the next connection may find one free.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            continue;
+        };
+        tokio::select! {
+            biased;
+            _ = shut.changed() => {}
+            accepted = open.accept() => match accepted {
+                Ok((board, from)) => {
+                    tokio::spawn(serve(board, from, Arc::clone(&door)));
+                }
+                // Out of descriptors: the next connection may find one free.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            },
         }
     }
 }
 
-async fn serve(near: TcpStream, door: Arc<Door>) {
-    let mut route = door.route.subscribe();
-    let Some(Route { broker, recorder }) = route.borrow_and_update().clone() else {
+async fn serve(near: TcpStream, from: SocketAddr, door: Arc<Door>) {
+    let mut route_now = door.route.subscribe();
+    let Some(route) = route_now.borrow_and_update().clone() else {
         hil_link::reset(near);
         return;
     };
     let connection = door.connections.fetch_add(1, Ordering::Relaxed) + 1;
-    let tell = |change| recorder.record(What::Connection { board: door.board.clone(), connection, change });
-    tell(ConnectionChange::Opened);
-    let far = tokio::select! {
+    let tell = |change| route.recorder.record(What::Connection { board: door.board.clone(), connection, change });
+    let opened = tell(ConnectionChange::Opened).at;
+    let grip = hil_link::Grip::on(&near);
+    let path = tokio::select! {
         biased;
-        _ = route.changed() => Err("the scenario ended".to_owned()),
-        far = connect(broker, &door.control) => far,
+        _ = route_now.changed() => Err("the scenario ended".to_owned()),
+        path = lay_path(near, &route, &door) => path,
     };
-    let far = match far {
-        Ok(far) => far,
+    match path {
+        Ok((near, far)) => {
+            for layer in near.layers {
+                tell(ConnectionChange::Upgraded { layer });
+            }
+            let opaque = matches!(door.tls, TlsMode::PassThrough) && near.transport == Transport::Tls;
+            let wire = route.capture.as_ref().map(|capture| capture.connection(&door.board, connection, from, opened));
+            let wire = wire.map(|wire| if opaque { wire.opaque() } else { wire });
+            let watch = Recording::new(Arc::clone(&door), connection, route.recorder.clone(), wire, opaque);
+            let watch = Arc::new(watch);
+            let ended = relay(near.leg, far, &door.control, Arc::clone(&watch) as Arc<dyn Watch>).await;
+            watch.over(ended);
+        }
         Err(reason) => {
+            grip.make_hard();
             tell(ConnectionChange::Refused { reason });
-            hil_link::reset(near);
-            return;
         }
+    }
+}
+
+/// Both sides of a path. While the network is silent, not even the broker hears of a new connection.
+async fn lay_path(near: TcpStream, route: &Route, door: &Door) -> Result<(Near, Leg), String> {
+    door.control.audible().await;
+    let early = match &route.offers.boards[..] {
+        // The broker hears of the connection before its first byte.
+        [only @ Endpoint { transport: Transport::Tcp, .. }] => Some(only.connect_tcp().await?),
+        _ => None,
     };
-    let watch = Recording { board: door.board.clone(), connection, recorder, decoder: Mutex::default() };
-    relay(near, far, &door.control, Arc::new(watch)).await;
-}
-
-/// While the network is silent, not even the broker hears of a new connection.
-async fn connect(broker: SocketAddr, control: &Control) -> Result<TcpStream, String> {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    control.audible().await;
-    match tokio::time::timeout(PATIENCE, TcpStream::connect(broker)).await {
-        Ok(connected) => connected.map_err(|error| format!("the broker does not answer: {error}")),
-        Err(_) => Err("the broker does not answer".to_owned()),
-    }
-}
-
-/// Decodes what is forwarded and records it just before it is written.
-struct Recording {
-    board: String,
-    connection: u32,
-    recorder: Recorder,
-    decoder: Mutex<Decoder>,
-}
-
-impl Watch for Recording {
-    fn forwarding(&self, way: Way, bytes: &[u8]) {
-        let direction = match way {
-            Way::Up => Direction::FromBoard,
-            Way::Down => Direction::ToBoard,
-        };
-        let packets = self.decoder.lock().unwrap_or_else(PoisonError::into_inner).push(direction, bytes);
-        for (packet, bytes) in packets {
-            let (board, connection) = (self.board.clone(), self.connection);
-            self.recorder.record(What::Packet { board, connection, direction, bytes, packet });
+    let first = layers::sniff(&near).await;
+    let opaque = first == First::Tls && matches!(door.tls, TlsMode::PassThrough);
+    let near = layers::accept(near, first, &door.tls, door.must_show.load(Ordering::Relaxed)).await?;
+    let endpoint = route.offers.for_boards(near.transport);
+    let endpoint = endpoint.ok_or_else(|| "the broker offers no way to reach it".to_owned())?;
+    if opaque {
+        if endpoint.transport != Transport::Tls {
+            return Err("the board begins TLS, but the broker offers none to pass it through to".to_owned());
         }
+        return Ok((near, Leg::plain(endpoint.connect_tcp().await?)));
     }
-
-    fn ending(&self, ended: Ended) {
-        let change = ConnectionChange::Closed { how: describe(ended).to_owned() };
-        self.recorder.record(What::Connection { board: self.board.clone(), connection: self.connection, change });
+    if let Some(early) = early {
+        return Ok((near, Leg::plain(early)));
     }
-}
-
-fn describe(ended: Ended) -> &'static str {
-    match ended {
-        Ended::Closed(Way::Up) => "closed by the board",
-        Ended::Closed(Way::Down) => "closed by the broker",
-        Ended::Broken(Way::Up) => "reset by the board",
-        Ended::Broken(Way::Down) => "reset by the broker",
-        Ended::Ordered(Ending::Close) => "closed by the bench",
-        Ended::Ordered(Ending::Reset) => "reset by the bench",
-    }
+    let identity = route.identity.clone().filter(|_| near.has_certificate);
+    let far = endpoint.showing(identity).connect().await?;
+    Ok((near, far))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cucumber::then;
+use cucumber::{gherkin, then, when};
 use hil_mqtt::TextPattern;
 use hil_timeline::{Finding, Payload, RunEvent, Stamp, What};
 
@@ -13,6 +13,28 @@ use crate::stage::Stage;
 use crate::story::{last_words, show};
 use crate::world::HilWorld;
 
+#[when(expr = "I type {string} at the console of {string}")]
+fn type_line(world: &mut HilWorld, text: String, board: String) -> Result<(), StepError> {
+    type_lines(world.stage()?, &board, &text)
+}
+
+#[when(expr = "I type at the console of {string}:")]
+fn type_text(world: &mut HilWorld, board: String, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    let text = super::doc_string(step)?.to_owned();
+    type_lines(world.stage()?, &board, &text)
+}
+
+/// Writes each line with the end that a terminal sends; the mark is the moment before.
+fn type_lines(stage: &mut Stage, board: &str, text: &str) -> Result<(), StepError> {
+    stage.check_started(board)?;
+    stage.check_console(board)?;
+    stage.mark_now();
+    for line in text.lines().map(str::trim) {
+        stage.board(board)?.write_console(format!("{line}\r").as_bytes());
+    }
+    Ok(())
+}
+
 #[then(expr = "the console of {string} shows {string} within {span}")]
 async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) -> Result<(), StepError> {
     if text.is_empty() {
@@ -21,10 +43,7 @@ async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) 
     let wanted = pattern(&text)?;
     let stage = world.stage()?;
     stage.check_started(&board)?;
-    let matches = |line: &str| match &wanted {
-        TextPattern::Exact(text) => line.contains(text),
-        TextPattern::Matching(_) => wanted.matches(&Payload::from(line)),
-    };
+    let matches = |line: &str| is_shown(&wanted, line);
     let pick = |event: &RunEvent| match &event.what {
         What::Console { board: of, line } if *of == board && matches(line) => Some(()),
         _ => None,
@@ -40,6 +59,53 @@ async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) 
             let message = format!("the console of `{board}` did not show {wanted} within {}", seconds(within.0));
             Err(StepError::failed(message).with_details(last_words(stage, &board)))
         }
+    }
+}
+
+#[then(expr = "the console of {string} or {string} shows {string} exactly once within {span}, settling for {span}")]
+async fn one_of_both_shows(
+    world: &mut HilWorld,
+    first: String,
+    second: String,
+    text: String,
+    within: Span,
+    settle: Span,
+) -> Result<(), StepError> {
+    let wanted = pattern(&text)?;
+    let stage = world.stage()?;
+    for board in [&first, &second] {
+        stage.check_started(board)?;
+        stage.check_console(board)?;
+    }
+    let pick = |event: &RunEvent| match &event.what {
+        What::Console { board, line } if *board == first || *board == second => {
+            is_shown(&wanted, line).then(|| event.clone())
+        }
+        _ => None,
+    };
+    let Some(event) = stage.expect(within.0, pick).await else {
+        let message =
+            format!("neither `{first}` nor `{second}` showed {wanted} on its console within {}", seconds(within.0));
+        return Err(StepError::failed(message).with_details(last_words(stage, &first)));
+    };
+    match stage.watch(event.at + settle.0, pick).await {
+        None => Ok(()),
+        Some(again) => {
+            let message = format!("`{first}` and `{second}` showed {wanted} more than once");
+            let details = [
+                format!("first: {}", show(&event, stage.mark().at)),
+                format!("again: {}", show(&again, stage.mark().at)),
+            ];
+            Err(StepError::failed(message).with_details(details))
+        }
+    }
+}
+
+/// A line contains the text, or matches the pattern.
+fn is_shown(wanted: &TextPattern, line: &str) -> bool {
+    match wanted {
+        TextPattern::Exact(text) => line.contains(text),
+        TextPattern::Matching(_) => wanted.matches(&Payload::from(line)),
     }
 }
 

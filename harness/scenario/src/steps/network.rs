@@ -1,69 +1,140 @@
 //! Faults of a board's network.
 
 use cucumber::when;
-use hil_link::{Ending, Way};
-use hil_timeline::{FaultPhase, What};
+use hil_link::Way;
+use hil_mqtt::{Deed, Fault, PacketMatch, parse_code, parse_rate};
+use hil_timeline::Direction;
 
 use crate::error::StepError;
 use crate::parameters::Span;
-use crate::stage::Stage;
 use crate::world::HilWorld;
 
-fn record(stage: &mut Stage, board: &str, fault: String, phase: FaultPhase) {
-    let event = stage.recorder().record(What::Fault { board: board.to_owned(), fault, phase });
-    stage.mark_at(&event);
+fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
+    world.stage()?.apply_fault(board, fault)
 }
 
-#[when(expr = "the network of {string} goes silent")]
-fn goes_silent(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.network(&board)?.silence(&Way::BOTH);
-    record(stage, &board, "silence".to_owned(), FaultPhase::Begins);
-    Ok(())
+#[when(regex = r#"^the network of "([^"]*)" goes silent(?: towards the (broker|board))?$"#)]
+fn goes_silent(world: &mut HilWorld, board: String, towards: String) -> Result<(), StepError> {
+    let ways = match towards.as_str() {
+        "broker" => vec![Way::Up],
+        "board" => vec![Way::Down],
+        _ => Way::BOTH.to_vec(),
+    };
+    apply(world, &board, &Fault::Silence(ways))
 }
 
 #[when(expr = "the network of {string} goes silent for {span}")]
 async fn goes_silent_for(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
-    goes_silent(world, board.clone())?;
+    apply(world, &board, &Fault::Silence(Way::BOTH.to_vec()))?;
     tokio::time::sleep(span.0).await;
-    recovers(world, board)
+    apply(world, &board, &Fault::Recover)
 }
 
 #[when(expr = "the network of {string} recovers")]
 fn recovers(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let control = stage.network(&board)?.clone();
-    // Recorded first: what was held comes after it.
-    record(stage, &board, "silence or delay".to_owned(), FaultPhase::Ends);
-    control.clear();
-    Ok(())
+    apply(world, &board, &Fault::Recover)
 }
 
 #[when(expr = "the network of {string} is delayed by {span}")]
-fn is_delayed(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.network(&board)?.delay(&Way::BOTH, span.0);
-    record(stage, &board, format!("delay of {} ms", span.0.as_millis()), FaultPhase::Begins);
-    Ok(())
+fn is_delayed(world: &mut HilWorld, board: String, by: Span) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Delay { by: by.0, jitter: std::time::Duration::ZERO })
+}
+
+#[when(expr = "the network of {string} is delayed by {span} ± {span}")]
+fn is_delayed_with_jitter(world: &mut HilWorld, board: String, by: Span, jitter: Span) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Delay { by: by.0, jitter: jitter.0 })
+}
+
+#[when(regex = r#"^the network of "([^"]*)" carries no more than (\d+ ?[kM]?B/s)$"#)]
+fn is_limited(world: &mut HilWorld, board: String, rate: String) -> Result<(), StepError> {
+    let rate = parse_rate(&rate).map_err(StepError::errored)?;
+    apply(world, &board, &Fault::Bandwidth(rate))
+}
+
+#[when(expr = "connections of {string} are refused")]
+fn are_refused(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Refuse)
+}
+
+#[when(expr = "connections of {string} are accepted again")]
+fn are_accepted(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Accept)
 }
 
 #[when(expr = "the connection of {string} is closed")]
 fn is_closed(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    end(world, &board, Ending::Close, "close")
+    end(world, &board, &Fault::Close)
 }
 
 #[when(expr = "the connection of {string} is reset")]
 fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    end(world, &board, Ending::Reset, "reset")
+    end(world, &board, &Fault::Reset)
 }
 
-fn end(world: &mut HilWorld, board: &str, ending: Ending, word: &str) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    if !stage.session(board).connected {
+fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
+    if !world.stage()?.session(board).connected {
         return Err(StepError::errored(format!("`{board}` has no connection that could be ended")));
     }
-    let control = stage.network(board)?.clone();
-    record(stage, board, word.to_owned(), FaultPhase::Happens);
-    control.end(ending);
-    Ok(())
+    apply(world, board, fault)
+}
+
+#[when(regex = r#"^the next CONNACK to "([^"]*)" is held(?: for (\d+(?:\.\d+)? ?(?:ms|s|min)))?$"#)]
+fn connack_is_held(world: &mut HilWorld, board: String, span: String) -> Result<(), StepError> {
+    let span = match span.as_str() {
+        "" => None,
+        text => Some(hil_config::parse_duration(text).map_err(|error| StepError::errored(error.to_string()))?),
+    };
+    apply(world, &board, &Fault::HoldConnack(span))
+}
+
+#[when(regex = r#"^the next CONNECT of "([^"]*)" is answered with code (\d+|0x[0-9a-fA-F]{1,2})$"#)]
+fn connect_is_answered(world: &mut HilWorld, board: String, code: String) -> Result<(), StepError> {
+    let code = parse_code(&code).map_err(StepError::errored)?;
+    apply(world, &board, &Fault::AnswerConnect(code))
+}
+
+#[when(
+    regex = r#"^the next ([A-Z]+)(?: on "([^"]*)")? (from|to) "([^"]*)" is (dropped|duplicated|corrupted|overtaken)$"#
+)]
+fn next_packet(
+    world: &mut HilWorld,
+    name: String,
+    topic: String,
+    direction: String,
+    board: String,
+    deed: String,
+) -> Result<(), StepError> {
+    let deed = match deed.as_str() {
+        "dropped" => Deed::Drop,
+        "duplicated" => Deed::Duplicate,
+        "corrupted" => Deed::Corrupt,
+        _ => Deed::Swap,
+    };
+    let packet = packet(name, &topic, &direction)?;
+    apply(world, &board, &Fault::Next(deed, packet))
+}
+
+#[when(
+    regex = r#"^the next ([A-Z]+)(?: on "([^"]*)")? (from|to) "([^"]*)" is delayed by (\d+(?:\.\d+)? ?(?:ms|s|min))$"#
+)]
+fn next_packet_is_delayed(
+    world: &mut HilWorld,
+    name: String,
+    topic: String,
+    direction: String,
+    board: String,
+    by: String,
+) -> Result<(), StepError> {
+    let by = hil_config::parse_duration(&by).map_err(|error| StepError::errored(error.to_string()))?;
+    let packet = packet(name, &topic, &direction)?;
+    apply(world, &board, &Fault::Next(Deed::Delay(by), packet))
+}
+
+fn packet(name: String, topic: &str, direction: &str) -> Result<PacketMatch, StepError> {
+    if !hil_mqtt::PACKET_NAMES.contains(&name.as_str()) {
+        let hint = format!("one of {}", hil_mqtt::PACKET_NAMES.join(", "));
+        return Err(StepError::errored(format!("MQTT has no packet `{name}`")).with_hint(hint));
+    }
+    let direction = if direction == "from" { Direction::FromBoard } else { Direction::ToBoard };
+    Ok(PacketMatch { name, direction, topic: (!topic.is_empty()).then(|| topic.to_owned()) })
 }

@@ -89,7 +89,7 @@ async fn expect_publish(
     within: Span,
     retained: bool,
 ) -> Result<(), StepError> {
-    stage.check_started(board)?;
+    stage.check_packets(board)?;
     let wanted = pattern(payload)?;
     let mut sent = Sent::before(stage);
     let pick = |event: &RunEvent| {
@@ -129,13 +129,10 @@ impl Sent {
 
     /// Takes a message; whether it is no retransmission of one taken before.
     fn is_new(&mut self, event: &RunEvent) -> bool {
-        match &event.what {
-            What::Packet {
-                board,
-                direction: Direction::FromBoard,
-                packet: Packet::Publish { topic, payload, dup, packet_id: Some(id), .. },
-                ..
-            } => self.0.insert((board.clone(), *id, topic.clone(), payload.0.clone())) || !dup,
+        match event.what.sent_by_board() {
+            Some((board, _, Packet::Publish { topic, payload, dup, packet_id: Some(id), .. })) => {
+                self.0.insert((board.to_owned(), *id, topic.clone(), payload.0.clone())) || !dup
+            }
             _ => true,
         }
     }
@@ -169,7 +166,7 @@ async fn publishes_in_order(
     let wanted = column(step)?;
     let patterns = wanted.iter().map(|text| pattern(text)).collect::<Result<Vec<_>, _>>()?;
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     let mut came = Vec::new();
     for _ in &patterns {
         let mut sent = Sent::before(stage);
@@ -200,7 +197,7 @@ async fn publishes_in_order(
 #[then(expr = "{string} does not publish to {string} for {span}")]
 async fn does_not_publish(world: &mut HilWorld, board: String, topic: String, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     stage.check_could_speak(&board)?;
     let until = stage.mark().at + span.0;
     let pick = |event: &RunEvent| {
@@ -223,14 +220,11 @@ async fn receives(
 ) -> Result<(), StepError> {
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
-    stage.check_started(&board)?;
-    let is_it = |event: &RunEvent| match &event.what {
-        What::Packet {
-            board: of,
-            direction: Direction::ToBoard,
-            packet: Packet::Publish { topic: on, payload, .. },
-            ..
-        } => *of == board && topic_matches(&topic, on) && wanted.matches(payload),
+    stage.check_packets(&board)?;
+    let is_it = |event: &RunEvent| match event.what.reached_board() {
+        Some((of, _, Packet::Publish { topic: on, payload, .. })) => {
+            of == board && topic_matches(&topic, on) && wanted.matches(payload)
+        }
         _ => false,
     };
     // The delivery may itself be the mark: it lies just before it.
@@ -246,12 +240,12 @@ async fn receives(
 #[then(expr = "{string} acknowledges the message within {span}")]
 async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     let published = last_published(stage)?;
     let until = stage.mark().at + within.0;
     let delivery = |event: &RunEvent| delivered(event, &board, &published);
     let from = Cursor::after(&published.event);
-    let Some((id, qos, on)) = stage.watch_from(from, until, delivery).await else {
+    let Some((id, qos, on)) = stage.watch_all_from(from, until, delivery).await else {
         let message = format!(
             "`{}` on `{}` was not delivered to `{board}` within {}, so there is nothing to acknowledge",
             published.payload,
@@ -265,11 +259,9 @@ async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Resu
         let message = format!("`{payload}` on `{topic}` was delivered to `{board}` at QoS 0: nothing to acknowledge");
         return Err(StepError::failed(message).with_hint("publish and subscribe at QoS 1 or 2"));
     };
-    let pick = |event: &RunEvent| match &event.what {
-        What::Packet { board: of, connection, direction: Direction::FromBoard, packet, .. } => {
-            (*of == board && *connection == on && acknowledges_it(packet, id, qos)).then_some(())
-        }
-        _ => None,
+    let pick = |event: &RunEvent| {
+        let (of, connection, packet) = event.what.sent_by_board()?;
+        (of == board && connection == on && acknowledges_it(packet, id, qos)).then_some(())
     };
     if stage.expect(within.0, pick).await.is_some() {
         return Ok(());
@@ -284,8 +276,8 @@ async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Resu
 /// Whether a packet is the right and positive answer to a delivery (MQTT 3.1.1 §4.3).
 fn acknowledges_it(packet: &Packet, id: u16, qos: QoS) -> bool {
     match (packet, qos) {
-        (Packet::Puback { packet_id, code }, QoS::AtLeastOnce)
-        | (Packet::Pubrec { packet_id, code }, QoS::ExactlyOnce) => *packet_id == id && *code < 0x80,
+        (Packet::Puback { packet_id, code, .. }, QoS::AtLeastOnce)
+        | (Packet::Pubrec { packet_id, code, .. }, QoS::ExactlyOnce) => *packet_id == id && *code < 0x80,
         _ => false,
     }
 }
@@ -309,15 +301,11 @@ fn last_published(stage: &Stage) -> Result<Published, StepError> {
 
 /// Packet identifier, QoS and connection of a delivery of a message to a board.
 fn delivered(event: &RunEvent, board: &str, published: &Published) -> Option<(Option<u16>, QoS, u32)> {
-    match &event.what {
-        What::Packet {
-            board: of,
-            connection,
-            direction: Direction::ToBoard,
-            packet: Packet::Publish { topic, payload, packet_id, qos, .. },
-            ..
-        } if of == board && *topic == published.topic && *payload == published.payload => {
-            Some((*packet_id, *qos, *connection))
+    match event.what.reached_board()? {
+        (of, connection, Packet::Publish { topic, payload, packet_id, qos, .. })
+            if of == board && *topic == published.topic && *payload == published.payload =>
+        {
+            Some((*packet_id, *qos, connection))
         }
         _ => None,
     }

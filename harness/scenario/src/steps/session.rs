@@ -8,6 +8,7 @@ use hil_timeline::{ConnectionChange, Packet, Payload, RunEvent, Stamp, What};
 
 use super::{pattern, rows, seconds};
 use crate::error::StepError;
+use crate::message::property;
 use crate::parameters::Span;
 use crate::stage::Stage;
 use crate::story::last_words;
@@ -19,7 +20,7 @@ const SESSION: Duration = Duration::from_secs(10);
 #[given(expr = "{string} is connected")]
 async fn is_connected(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     if wait_for_session(stage, &board, |session| session.connected).await {
         return Ok(());
     }
@@ -30,7 +31,7 @@ async fn is_connected(world: &mut HilWorld, board: String) -> Result<(), StepErr
 #[given(expr = "{string} has subscribed to {string}")]
 async fn has_subscribed(world: &mut HilWorld, board: String, topic: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     if wait_for_session(stage, &board, |session| session.receives(&topic)).await {
         return Ok(());
     }
@@ -70,39 +71,236 @@ async fn wait_for_session(stage: &Stage, board: &str, wanted: impl Fn(&Session) 
 #[then(expr = "{string} connects within {span}")]
 async fn connects(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     connection(stage, &board, within.0).await.map(drop)
+}
+
+/// An answer to a CONNECT since the mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answer {
+    connection: u32,
+    code: u8,
+    session_present: bool,
 }
 
 /// Waits for an accepted CONNECT since the mark; gives back its connection.
 async fn connection(stage: &mut Stage, board: &str, within: Duration) -> Result<u32, StepError> {
+    answer(stage, board, within, "connect", |answer| answer.code == 0).await.map(|answer| answer.connection)
+}
+
+/// Waits for an answer to a CONNECT since the mark that is as wanted; `verb` is what the board should have done.
+async fn answer(
+    stage: &mut Stage,
+    board: &str,
+    within: Duration,
+    verb: &str,
+    wanted: impl Fn(Answer) -> bool,
+) -> Result<Answer, StepError> {
     let mut asked = None;
+    let mut other = None;
     let mut refused = None;
-    let pick = |event: &RunEvent| match &event.what {
-        What::Packet { board: of, connection, packet, .. } if of == board => match packet {
-            Packet::Connect { .. } => {
-                asked = Some(*connection);
-                None
-            }
-            Packet::Connack { code: 0, .. } => asked.filter(|asked| asked == connection),
-            Packet::Connack { code, .. } => {
-                refused = Some(*code);
+    let pick = |event: &RunEvent| {
+        if let What::Connection { board: of, change: ConnectionChange::Refused { reason }, .. } = &event.what
+            && of == board
+        {
+            refused = Some(reason.clone());
+        }
+        if let Some((of, connection, Packet::Connect { .. })) = event.what.sent_by_board()
+            && of == board
+        {
+            asked = Some(connection);
+        }
+        match event.what.reached_board()? {
+            (of, connection, Packet::Connack { code, session_present, .. })
+                if of == board && asked == Some(connection) =>
+            {
+                let answer = Answer { connection, code: *code, session_present: *session_present };
+                if wanted(answer) {
+                    return Some(answer);
+                }
+                other = Some(answer);
                 None
             }
             _ => None,
-        },
-        _ => None,
+        }
     };
-    if let Some(connection) = stage.expect(within, pick).await {
-        return Ok(connection);
+    if let Some(answer) = stage.expect(within, pick).await {
+        return Ok(answer);
     }
-    let closest = match (asked, refused) {
-        (_, Some(code)) => format!("closest: the broker refused it with code {code}"),
-        (Some(_), None) => "closest: it sent CONNECT, but had no answer".to_owned(),
-        (None, None) => "closest: it sent no CONNECT".to_owned(),
+    let closest = match (asked, other, refused) {
+        (_, Some(Answer { code: 0, session_present, .. }), _) => {
+            let session = if session_present { "with its session" } else { "with a new session" };
+            format!("closest: the broker accepted it {session}")
+        }
+        (_, Some(Answer { code, .. }), _) => format!("closest: the broker refused it with code {code}"),
+        (Some(_), None, _) => "closest: it sent CONNECT, but had no answer".to_owned(),
+        (None, None, Some(reason)) => format!("closest: its connection was refused: {reason}"),
+        (None, None, None) => "closest: it sent no CONNECT".to_owned(),
     };
     let details = std::iter::once(closest).chain(last_words(stage, board));
-    Err(StepError::failed(format!("`{board}` did not connect within {}", seconds(within))).with_details(details))
+    Err(StepError::failed(format!("`{board}` did not {verb} within {}", seconds(within))).with_details(details))
+}
+
+#[then(expr = "{string} connects within {span} and finds its session")]
+async fn finds_session(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+    session_is(world.stage()?, &board, within, true).await
+}
+
+#[then(expr = "{string} connects within {span} and finds no session")]
+async fn finds_no_session(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+    session_is(world.stage()?, &board, within, false).await
+}
+
+async fn session_is(stage: &mut Stage, board: &str, within: Span, present: bool) -> Result<(), StepError> {
+    stage.check_packets(board)?;
+    let verb = if present { "connect and find its session" } else { "connect and find no session" };
+    let wanted = |answer: Answer| answer.code == 0 && answer.session_present == present;
+    answer(stage, board, within.0, verb, wanted).await.map(drop)
+}
+
+#[then(regex = r#"^"([^"]*)" is refused with code (\d+|0x[0-9a-fA-F]{1,2}) within (\d+(?:\.\d+)? ?(?:ms|s|min))$"#)]
+async fn is_refused(world: &mut HilWorld, board: String, code: String, within: Span) -> Result<(), StepError> {
+    let code = hil_mqtt::parse_code(&code).map_err(StepError::errored)?;
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let verb = format!("try to connect and get the code {code}");
+    answer(stage, &board, within.0, &verb, |answer| answer.code == code).await.map(drop)
+}
+
+#[then(expr = "the connection of {string} is refused within {span}")]
+async fn connection_is_refused(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    let pick = |event: &RunEvent| match &event.what {
+        What::Connection { board: of, change: ConnectionChange::Refused { .. }, .. } if *of == board => Some(()),
+        _ => None,
+    };
+    if stage.expect(within.0, pick).await.is_some() {
+        return Ok(());
+    }
+    let message = format!("no connection of `{board}` was refused within {}", seconds(within.0));
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}
+
+#[then(expr = "{string} connects over {string} within {span}")]
+async fn connects_over(world: &mut HilWorld, board: String, layer: String, within: Span) -> Result<(), StepError> {
+    let wanted = pattern(&layer)?;
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    let mut closest = None;
+    let pick = |event: &RunEvent| match &event.what {
+        What::Connection { board: of, change: ConnectionChange::Upgraded { layer }, .. } if *of == board => {
+            closest = Some(format!("closest: it speaks {layer}"));
+            wanted.matches(&Payload::from(layer.as_str())).then_some(())
+        }
+        What::Connection { board: of, change: ConnectionChange::Refused { reason }, .. } if *of == board => {
+            closest = Some(format!("closest: its connection was refused: {reason}"));
+            None
+        }
+        _ => None,
+    };
+    if stage.expect(within.0, pick).await.is_some() {
+        return Ok(());
+    }
+    let message = format!("`{board}` did not connect over {wanted} within {}", seconds(within.0));
+    let details = closest.into_iter().chain(last_words(stage, &board));
+    Err(StepError::failed(message).with_details(details))
+}
+
+#[then(expr = "{string} disconnects within {span}")]
+async fn disconnects(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let pick = |event: &RunEvent| match event.what.sent_by_board()? {
+        (of, _, Packet::Disconnect { .. }) if of == board => Some(()),
+        _ => None,
+    };
+    if stage.expect(within.0, pick).await.is_some() {
+        return Ok(());
+    }
+    let message = format!("`{board}` sent no DISCONNECT within {}", seconds(within.0));
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}
+
+#[then(expr = "{string} goes without DISCONNECT within {span}")]
+async fn goes_without_disconnect(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let mut said_goodbye = false;
+    let pick = |event: &RunEvent| {
+        if let Some((of, _, Packet::Disconnect { .. })) = event.what.sent_by_board() {
+            said_goodbye |= of == board;
+        }
+        match &event.what {
+            What::Connection { board: of, change: ConnectionChange::Closed { .. }, .. } if *of == board => {
+                Some(said_goodbye)
+            }
+            _ => None,
+        }
+    };
+    let message = match stage.expect(within.0, pick).await {
+        Some(false) => return Ok(()),
+        Some(true) => format!("`{board}` sent DISCONNECT before its connection ended"),
+        None => format!("no connection of `{board}` ended within {}", seconds(within.0)),
+    };
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}
+
+#[then(
+    regex = r#"^the broker disconnects "([^"]*)"(?: with code (\d+|0x[0-9a-fA-F]{1,2}))? within (\d+(?:\.\d+)? ?(?:ms|s|min))$"#
+)]
+async fn broker_disconnects(world: &mut HilWorld, board: String, code: String, within: Span) -> Result<(), StepError> {
+    let code = match code.as_str() {
+        "" => None,
+        code => Some(hil_mqtt::parse_code(code).map_err(StepError::errored)?),
+    };
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let mut closest = None;
+    let pick = |event: &RunEvent| {
+        if let Some((of, _, Packet::Disconnect { code: found, .. })) = event.what.reached_board()
+            && of == board
+        {
+            closest = Some(*found);
+        }
+        match &event.what {
+            What::Connection { board: of, change: ConnectionChange::Closed { how }, .. } if *of == board => {
+                (how.ends_with("by the broker") && (code.is_none() || closest == code)).then_some(())
+            }
+            _ => None,
+        }
+    };
+    if stage.expect(within.0, pick).await.is_some() {
+        return Ok(());
+    }
+    let with = code.map(|code| format!(" with code {code:#04x}")).unwrap_or_default();
+    let message = format!("the broker did not disconnect `{board}`{with} within {}", seconds(within.0));
+    let closest = closest.map(|code| format!("closest: DISCONNECT, code {code:#04x}"));
+    Err(StepError::failed(message).with_details(closest.into_iter().chain(last_words(stage, &board))))
+}
+
+#[then(expr = "{string} tries to connect no more than {int} time(s) a minute for {span}")]
+async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, span: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    let until = stage.mark().at + span.0;
+    stage.wait_until(until).await;
+    let attempt = |event: &std::sync::Arc<RunEvent>| match &event.what {
+        What::Connection { board: of, change: ConnectionChange::Opened, .. } if *of == board && event.at <= until => {
+            Some(event.at)
+        }
+        _ => None,
+    };
+    let attempts: Vec<Stamp> = stage.events_since_mark().iter().filter_map(attempt).collect();
+    // The most attempts in any minute of the time.
+    let minute = Duration::from_secs(60);
+    let in_minute = |from: &Stamp| attempts.iter().filter(|at| **at >= *from && at.since(*from) < minute).count();
+    let found = attempts.iter().map(in_minute).max().unwrap_or(0);
+    if found <= most {
+        return Ok(());
+    }
+    let message = format!("`{board}` tried to connect {found} times within a minute, more than {most}");
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
 }
 
 #[then(expr = "{string} connects within {span} with:")]
@@ -114,7 +312,7 @@ async fn connects_with(
 ) -> Result<(), StepError> {
     let wanted = rows(step)?.iter().map(|row| Field::read(row)).collect::<Result<Vec<_>, _>>()?;
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     let on = connection(stage, &board, within.0).await?;
     let connect = stage.events().into_iter().find_map(|event| match &event.what {
         What::Packet { board: of, connection, packet: packet @ Packet::Connect { .. }, .. } => {
@@ -152,6 +350,10 @@ const FIELDS: &[&str] = &[
     "will payload",
     "will QoS",
     "will retained",
+    "will delay",
+    "version",
+    "password",
+    "session expiry",
 ];
 
 impl Field {
@@ -159,8 +361,8 @@ impl Field {
         let [name, wanted] = row else {
             return Err(StepError::errored("the table of this step has two columns: field and value"));
         };
-        if !FIELDS.contains(&name.as_str()) {
-            let hint = format!("there are `{}`", FIELDS.join("`, `"));
+        if !FIELDS.contains(&name.as_str()) && !name.starts_with("property ") && !name.starts_with("user property ") {
+            let hint = format!("there are `{}`, `property NAME` and `user property KEY`", FIELDS.join("`, `"));
             return Err(StepError::errored(format!("CONNECT has no field `{name}`")).with_hint(hint));
         }
         Ok(Self { name: name.clone(), wanted: pattern(wanted)? })
@@ -175,9 +377,20 @@ impl Field {
     }
 
     fn value(&self, connect: &Packet) -> Option<String> {
-        let Packet::Connect { client_id, keep_alive, clean_session, user_name, will, .. } = connect else {
+        let Packet::Connect {
+            protocol,
+            client_id,
+            keep_alive,
+            clean_session,
+            user_name,
+            has_password,
+            will,
+            properties,
+        } = connect
+        else {
             return None;
         };
+        let seconds = |found: Option<String>| found.map(|found| format!("{found} s"));
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         match self.name.as_str() {
             "client id" => Some(client_id.clone()),
@@ -189,7 +402,15 @@ impl Field {
             "will payload" => will.as_ref().map(|will| String::from_utf8_lossy(&will.payload.0).into_owned()),
             "will QoS" => will.as_ref().map(|will| will.qos.to_string()),
             "will retained" => will.as_ref().map(|will| yes_no(will.retain)),
-            _ => None,
+            "will delay" => seconds(will.as_ref().and_then(|will| property(&will.properties, "will delay interval"))),
+            "version" => Some(match protocol {
+                3 => "3.1".to_owned(),
+                4 => "3.1.1".to_owned(),
+                other => other.to_string(),
+            }),
+            "password" => Some(yes_no(*has_password)),
+            "session expiry" => seconds(property(properties, "session expiry interval")),
+            name => property(properties, name),
         }
     }
 }
@@ -201,8 +422,29 @@ async fn tries_with_growing_pauses(
     times: usize,
     within: Span,
 ) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
+    growing_pauses(world.stage()?, board, times, within, None).await
+}
+
+#[then(expr = "{string} tries to connect {int} times with growing pauses of no more than {span} within {span}")]
+async fn tries_with_bounded_pauses(
+    world: &mut HilWorld,
+    board: String,
+    times: usize,
+    most: Span,
+    within: Span,
+) -> Result<(), StepError> {
+    growing_pauses(world.stage()?, board, times, within, Some(most.0)).await
+}
+
+/// Pauses grow until they have reached the most they may.
+async fn growing_pauses(
+    stage: &mut Stage,
+    board: String,
+    times: usize,
+    within: Span,
+    most: Option<Duration>,
+) -> Result<(), StepError> {
+    stage.check_packets(&board)?;
     if times < 3 {
         let error = StepError::errored("fewer than three attempts have no two pauses to compare");
         return Err(error.with_hint("ask for 3 or more"));
@@ -217,12 +459,19 @@ async fn tries_with_growing_pauses(
         attempts.push(at);
     }
     let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-    let growing = pauses.windows(2).all(|pair| pair[1] > pair[0]);
-    if attempts.len() == times && growing {
+    /// A back-off that has reached its bound stays there, give or take.
+    const NEAR_BOUND: f64 = 0.9;
+    let at_bound = |pause: Duration| most.is_some_and(|most| pause >= most.mul_f64(NEAR_BOUND));
+    let growing = pauses.windows(2).all(|pair| pair[1] > pair[0] || at_bound(pair[0]));
+    let longest = pauses.iter().max().copied().unwrap_or_default();
+    let bounded = most.is_none_or(|most| longest <= most);
+    if attempts.len() == times && growing && bounded {
         return Ok(());
     }
     let shown: Vec<_> = pauses.iter().map(|pause| format!("{:.2} s", pause.as_secs_f64())).collect();
-    let message = if growing {
+    let message = if !bounded {
+        format!("a pause between the attempts of `{board}` was longer than {}", seconds(most.unwrap_or_default()))
+    } else if growing {
         format!("`{board}` tried to connect {} of {times} times within {}", attempts.len(), seconds(within.0))
     } else {
         format!("the pauses between the attempts of `{board}` do not grow")

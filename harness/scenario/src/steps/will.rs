@@ -57,7 +57,7 @@ fn is_will(event: &RunEvent, will: &Will) -> bool {
 
 /// Waits for the will in the broker's window after the board's last packet.
 async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Will, Stamp), StepError> {
-    stage.check_started(board)?;
+    stage.check_packets(board)?;
     let (will, keep_alive, last) = announced(stage, board)?;
     if will.topic != topic {
         let message = format!("`{board}` announced its will on `{}`, not on `{topic}`", will.topic.escape_debug());
@@ -94,7 +94,7 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
 #[then(expr = "no will of {string} is published for {span}")]
 async fn is_not_published(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.check_started(&board)?;
+    stage.check_packets(&board)?;
     let (will, ..) = announced(stage, &board)?;
     let until = stage.mark().at + span.0;
     let came = stage.watch(until, |event| is_will(event, &will).then(|| event.clone())).await;

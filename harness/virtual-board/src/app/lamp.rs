@@ -87,7 +87,7 @@ impl Runtime {
                 Some(bytes) => Happened::Received(bytes),
                 None => Happened::Closed,
             },
-            () = sleep_until(due) => Happened::Due,
+            () = super::sleep_until(due) => Happened::Due,
         }
     }
 
@@ -141,11 +141,4 @@ impl Runtime {
 async fn receive(socket: Option<&Socket>) -> Option<Vec<u8>> {
     let Some(socket) = socket else { return std::future::pending().await };
     socket.receive().await.ok().filter(|bytes| !bytes.is_empty())
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }

@@ -1,5 +1,6 @@
 //! What runs on the chip: native apps, chosen by the app descriptor of the flashed image.
 
+mod client;
 mod lamp;
 mod misbehaving;
 
@@ -7,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
 use crate::boot::{Bootable, ResetCause};
@@ -26,6 +27,8 @@ pub(crate) struct Platform {
     pub(crate) nvs: Rc<Nvs>,
     pub(crate) mac: [u8; 6],
     pub(crate) cause: ResetCause,
+    /// What is typed on its console.
+    pub(crate) typed: Rc<Mutex<mpsc::UnboundedReceiver<Vec<u8>>>>,
 }
 
 /// An app prints here.
@@ -58,8 +61,17 @@ pub(crate) type App = Pin<Box<dyn Future<Output = ResetCause>>>;
 /// The app of an image; unknown ones print what they are and idle.
 pub(crate) fn start(bootable: &Bootable, platform: Platform) -> App {
     match (bootable.app.project.as_str(), lamp::variant(&bootable.app.version)) {
+        ("mqtt-client", _) => Box::pin(client::run(platform)),
         ("lamp", Some(variant)) => Box::pin(lamp::run(platform, variant)),
         (project, _) => Box::pin(unknown(platform, format!("{project} {}", bootable.app.version))),
+    }
+}
+
+/// Sleeps until then, or for ever.
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 

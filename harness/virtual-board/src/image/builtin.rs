@@ -12,6 +12,7 @@ pub const BUILTIN_NAMES: &[&str] = &[
     "lamp-no-keep-alive",
     "lamp-reboots-on-on",
     "lamp-never-subscribes",
+    "mqtt-client",
 ];
 
 /// Version of the lamp in the images.
@@ -20,6 +21,9 @@ const LAMP_VERSION: &str = "1.0.0";
 /// The bytes of an image, written at 0; none where the name is unknown.
 #[must_use]
 pub fn builtin(name: &str) -> Option<Vec<u8>> {
+    if name == "mqtt-client" {
+        return Some(merge(&AppDescriptor { project: name.to_owned(), version: "1.0.0".to_owned() }));
+    }
     let known = BUILTIN_NAMES.contains(&name);
     let fault = name.strip_prefix("lamp").filter(|_| known)?;
     if fault == "-corrupt" {

@@ -1,0 +1,58 @@
+Feature: Sessions
+
+  Background:
+    Given the board "client" runs the firmware "mqtt-client"
+
+  Scenario: a kept session gets what it missed
+    When I type at the console of "client":
+      """
+      connect id=keeper clean=no
+      subscribe news/#:1
+      disconnect
+      """
+    Then "client" disconnects within 3 s
+    When I publish "missed" to "news/today" with QoS 1
+    And I type "connect id=keeper clean=no" at the console of "client"
+    Then "client" connects within 2 s and finds its session
+    And "client" receives "missed" on "news/today" within 1 s
+
+  Scenario: a clean session begins with nothing
+    When I type at the console of "client":
+      """
+      connect id=forgetful clean=no
+      subscribe news/#:1
+      disconnect
+      connect id=forgetful clean=yes
+      """
+    Then "client" connects within 3 s and finds no session
+    And "client" connects within 3 s and finds no session
+    When I publish "news" to "news/today" with QoS 1
+    Then "client" receives nothing on "#" for 300 ms
+
+  Scenario: sessions and retained messages outlive a restart of a broker that keeps its state
+    Given the broker keeps its state over a restart
+    When I type at the console of "client":
+      """
+      connect id=durable clean=no
+      subscribe news/#:1
+      publish state/x kept retain=yes qos=1
+      disconnect
+      """
+    Then "client" disconnects within 3 s
+    When the broker restarts
+    Then a late subscriber to "state/x" receives "kept", retained
+    When I type "connect id=durable clean=no" at the console of "client"
+    Then "client" connects within 3 s and finds its session
+
+  Scenario: without that, a restart forgets everything
+    When I type at the console of "client":
+      """
+      connect id=gone clean=no
+      publish state/x lost retain=yes qos=1
+      disconnect
+      """
+    Then "client" disconnects within 3 s
+    When the broker restarts
+    Then nothing is retained on "state/x"
+    When I type "connect id=gone clean=no" at the console of "client"
+    Then "client" connects within 3 s and finds no session

@@ -1,0 +1,48 @@
+//! `hil certs`.
+
+use hil_mqtt::tls::{Certificates, make_certificates};
+
+use super::{Message, say, set_up_failed};
+use crate::args::CertsArgs;
+use crate::exit_code::ExitCode;
+
+pub(crate) fn make(args: &CertsArgs) -> ExitCode {
+    if let Some(wrong) = args.client.iter().find(|name| !is_file_name(name)) {
+        let hint = "letters, digits, `-` and `_`, and none of `ca` and `server`".to_owned();
+        return set_up_failed(&Message(format!("`{}` is no name for a client", wrong.escape_debug())), Some(hint));
+    }
+    let mut hosts = args.host.clone();
+    for usual in ["localhost", "127.0.0.1"] {
+        if !hosts.iter().any(|host| host == usual) {
+            hosts.push(usual.to_owned());
+        }
+    }
+    let valid = std::time::Duration::from_secs(u64::from(args.days) * 24 * 3600);
+    let wanted = Certificates { hosts, clients: args.client.clone(), valid: (args.days > 0).then_some(valid) };
+    let made = match make_certificates(&args.folder, &wanted) {
+        Ok(made) => made,
+        Err(error) => {
+            let hint = "files that are there are not written over: name another folder".to_owned();
+            return set_up_failed(&Message(format!("can't make the certificates: {error}")), Some(hint));
+        }
+    };
+    for file in &made {
+        say(format!("{}  {}", file.path.display(), file.what));
+    }
+    let folder = args.folder.display();
+    say(format!(
+        "\n[tap] in the bench file, so that boards may come over TLS:\n  cert = \"{folder}/server.pem\"\n  key = \"{folder}/server.key\"\n  ca = \"{folder}/ca.pem\""
+    ));
+    say(
+        "\nOn a board: its TLS client must trust ca.pem. As a setting, `\"tls.ca\" = \"{tap.ca}\"` puts its text into NVS\n\
+         (read it with `nvs_get_str`); in ESP-IDF the file can be built in with `EMBED_TXTFILES ca.pem`; for MicroPython\n\
+         convert it (`openssl x509 -in ca.pem -outform der -out ca.der`) and give it to `ssl` as `cadata`.\n\
+         Keys are secrets, even of a test bench: keep them out of the repository.",
+    );
+    ExitCode::Passed
+}
+
+fn is_file_name(name: &str) -> bool {
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+    plain && !matches!(name, "ca" | "server")
+}

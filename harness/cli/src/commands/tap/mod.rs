@@ -1,0 +1,141 @@
+//! `hil tap`.
+
+mod live;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hil_config::BrokerUrl;
+use hil_mqtt::tls::{ClientAuth, Identity, TlsError, server_config};
+use hil_mqtt::{Capture, Endpoint, Fault, FaultError, Offers, Route, TapPort, TlsMode, Transport};
+use hil_report::{Traffic, traffic_table};
+use hil_timeline::{Cursor, Epoch, Mask, Timeline, What};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use super::{Message, say, set_up_failed, warn};
+use crate::args::{Format, TapArgs};
+use crate::exit_code::ExitCode;
+use crate::{folder, session};
+
+/// The name under which everything is recorded.
+const DEVICE: &str = "device";
+/// Records that are kept in memory: nobody looks back, but a terminal may be slow.
+const KEPT: usize = 100_000;
+
+pub(crate) fn tap(args: &TapArgs) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    let code = runtime.block_on(run(args)).unwrap_or_else(|code| code);
+    // A thread that waits for standard input may block for long; nothing waits for it.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
+    let abort = session::abort_on_signals(args.duration).map_err(|error| set_up_failed(&error, None))?;
+    let broker = endpoint(args)?;
+    let timeline = Timeline::in_memory(Epoch::start());
+    timeline.forget_after(KEPT);
+    let recorder = timeline.recorder(None);
+    let capture = args.write.as_deref().map(|path| {
+        let started = u64::try_from(folder::now().as_micros()).unwrap_or(u64::MAX);
+        Capture::create(path, started, (!args.unmask).then(Mask::default))
+    });
+    let hint = || Some("`--write` makes a new file; it writes over none".to_owned());
+    let capture = capture.transpose().map_err(|error| set_up_failed(&error, hint()))?;
+    let tls = tls_mode(args).map_err(|error| set_up_failed(&error, Some(error.hint())))?;
+    let tap = TapPort::open(DEVICE, args.listen.ip(), args.listen.port(), tls).await;
+    let tap = tap.map_err(|error| {
+        let hint = "`--listen 127.0.0.1:0` takes a free port".to_owned();
+        set_up_failed(&Message(format!("the tap can't listen on {}: {}", error.address, error.reason())), Some(hint))
+    })?;
+    let offers = Offers { observer: broker.clone(), observer_login: None, boards: vec![broker.clone()] };
+    tap.open_route(Route { offers, identity: None, recorder: recorder.clone(), capture: capture.clone() });
+    warn(format!("listening on {}, leading to {broker}; Ctrl-C ends it", tap.address()));
+    for fault in &args.fault {
+        tap.apply(fault, &recorder);
+    }
+    let teller = tokio::spawn(live::follow(timeline.follow(Cursor::default()), args.format.format));
+    obey(&tap, &recorder, abort).await;
+    tap.close_route();
+    timeline.record(None, What::RunFinished { exit_code: 0 });
+    // It ends with that event; if it panicked, the rest is still worth telling.
+    let traffic = teller.await.unwrap_or_default();
+    tell_statistics(&traffic, args.format.format);
+    match capture.as_ref().and_then(Capture::failure) {
+        Some(failure) => Err(set_up_failed(&failure, Some("is the disk full?".to_owned()))),
+        None => Ok(ExitCode::Passed),
+    }
+}
+
+/// The broker: `host:port`, or a URL.
+fn endpoint(args: &TapArgs) -> Result<Endpoint, ExitCode> {
+    let text = if args.broker.contains("://") { args.broker.clone() } else { format!("mqtt://{}", args.broker) };
+    let Some(url) = BrokerUrl::parse(&text) else {
+        let hint = "examples: `192.168.7.1:1883`, `mqtts://broker.example`, `ws://broker.example/mqtt`".to_owned();
+        return Err(set_up_failed(&Message(format!("`{}` is no broker", args.broker)), Some(hint)));
+    };
+    let transport = [Transport::Tcp, Transport::Tls, Transport::WebSocket, Transport::SecureWebSocket]
+        .into_iter()
+        .find(|transport| transport.scheme() == url.scheme)
+        .unwrap_or(Transport::Tcp);
+    let identity = identity(args.broker_cert.clone(), args.broker_key.clone());
+    let endpoint =
+        Endpoint { host: url.host, port: url.port, transport, path: url.path, ca: args.broker_ca.clone(), identity };
+    endpoint.tls().map_err(|error| set_up_failed(&error, Some(error.hint())))?;
+    Ok(endpoint)
+}
+
+fn identity(cert: Option<PathBuf>, key: Option<PathBuf>) -> Option<Identity> {
+    cert.zip(key).map(|(cert, key)| Identity { cert, key })
+}
+
+fn tls_mode(args: &TapArgs) -> Result<TlsMode, TlsError> {
+    if args.pass_through {
+        return Ok(TlsMode::PassThrough);
+    }
+    let Some(identity) = identity(args.cert.clone(), args.key.clone()) else { return Ok(TlsMode::Absent) };
+    let ca = args.client_ca.as_deref();
+    let anybody = server_config(&identity, ca.map(|ca| (ca, ClientAuth::Asked)))?;
+    Ok(TlsMode::Terminate { with_certificate: Arc::clone(&anybody), anybody })
+}
+
+/// Obeys lines on standard input until Ctrl-C. Its end is no command: a service has none.
+async fn obey(tap: &TapPort, recorder: &hil_timeline::Recorder, mut abort: tokio::sync::watch::Receiver<bool>) {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut open = true;
+    loop {
+        let line = tokio::select! {
+            // The sender lives as long as the program.
+            _ = abort.wait_for(|abort| *abort) => return,
+            line = lines.next_line(), if open => line,
+        };
+        match line {
+            Ok(Some(line)) if line.trim() == "quit" => return,
+            Ok(Some(line)) if line.trim().is_empty() => {}
+            Ok(Some(line)) => match line.parse::<Fault>() {
+                Ok(fault) => {
+                    tap.apply(&fault, recorder);
+                }
+                Err(error) => warn(format!("error: {error}\nhint: {}", FaultError::HINT)),
+            },
+            Ok(None) | Err(_) => open = false,
+        }
+    }
+}
+
+fn tell_statistics(traffic: &Traffic, format: Format) {
+    let topics = traffic.topics();
+    match format {
+        Format::Json => {
+            if let Ok(text) = serde_json::to_string(&serde_json::json!({ "event": "traffic", "topics": topics })) {
+                say(text);
+            }
+        }
+        Format::Text if topics.is_empty() => say("no message was seen"),
+        Format::Text => say(format!("\n{}", traffic_table(&topics))),
+    }
+}

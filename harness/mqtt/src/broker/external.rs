@@ -1,0 +1,89 @@
+//! A broker that is there and stays there.
+
+use std::time::Duration;
+
+use hil_config::BrokerUrl;
+use tokio::sync::watch;
+
+use super::{Broker, BrokerError, Promise, Settings, WillWindow};
+use crate::endpoint::{Endpoint, Offers, Transport};
+use crate::tls::{Identity, check_validity};
+
+/// An external broker: EMQX, a cloud's, a colleague's.
+#[derive(Debug)]
+pub struct External {
+    endpoint: Endpoint,
+    login: Option<(String, String)>,
+    died: watch::Sender<Option<String>>,
+}
+
+impl External {
+    /// The broker of a bench file.
+    ///
+    /// # Errors
+    /// When a certificate can't be used.
+    pub fn new(config: &hil_config::Broker) -> Result<Self, BrokerError> {
+        // The bench file was not accepted without.
+        let url = config.url.clone().unwrap_or(BrokerUrl {
+            scheme: "mqtt".to_owned(),
+            host: "localhost".to_owned(),
+            port: 1883,
+            path: String::new(),
+        });
+        let transport = [Transport::Tcp, Transport::Tls, Transport::WebSocket, Transport::SecureWebSocket]
+            .into_iter()
+            .find(|transport| transport.scheme() == url.scheme)
+            .unwrap_or(Transport::Tcp);
+        let identity = config.tls.identity.clone().map(|(cert, key)| Identity { cert, key });
+        for file in identity.iter().map(|identity| &identity.cert).chain(&config.tls.ca) {
+            check_validity(file)?;
+        }
+        let ca = config.tls.ca.clone();
+        let endpoint = Endpoint { host: url.host, port: url.port, transport, path: url.path, ca, identity };
+        endpoint.tls()?;
+        Ok(Self { endpoint, login: config.login.clone(), died: watch::Sender::new(None) })
+    }
+
+    fn not_ours<T>(&self, what: &'static str) -> Result<T, BrokerError> {
+        Err(BrokerError::CantDo { kind: self.kind(), what })
+    }
+}
+
+impl Broker for External {
+    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
+        Box::pin(async {
+            let unreachable = |reason| BrokerError::Unreachable { url: self.endpoint.to_string(), reason };
+            self.endpoint.connect().await.map_err(unreachable)?;
+            Ok(Offers {
+                observer: self.endpoint.clone(),
+                observer_login: self.login.clone(),
+                boards: vec![self.endpoint.clone()],
+            })
+        })
+    }
+
+    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+        Box::pin(async { self.not_ours("be stopped or started") })
+    }
+
+    fn settings(&mut self) -> Result<&mut Settings, BrokerError> {
+        self.not_ours("be configured")
+    }
+
+    fn discard(&mut self) -> Promise<'_, ()> {
+        Box::pin(async {})
+    }
+
+    fn died(&self) -> watch::Receiver<Option<String>> {
+        self.died.subscribe()
+    }
+
+    /// Nobody knows how often it looks: not before one keep alive, and 10 s after one and a half of them at the latest.
+    fn will_window(&self, keep_alive: Duration) -> WillWindow {
+        WillWindow { not_before: keep_alive, not_after: keep_alive * 3 / 2 + Duration::from_secs(10) }
+    }
+
+    fn kind(&self) -> &'static str {
+        "external"
+    }
+}

@@ -1,0 +1,156 @@
+//! The process.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{ChildStderr, Command};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::LogSink;
+
+/// A running broker.
+#[derive(Debug)]
+pub(super) struct Child {
+    pid: Option<Pid>,
+    /// Dropped when its end is wanted.
+    wanted: Option<oneshot::Sender<()>>,
+    ended: JoinHandle<()>,
+}
+
+/// Why it did not start.
+pub(super) enum StartFailure {
+    /// Somebody has its port.
+    AddressInUse,
+    /// The last lines of its log.
+    Other(String),
+}
+
+/// How long it may take to listen; measured: 3 ms.
+const START: Duration = Duration::from_secs(10);
+/// How long it may take to say good-bye; measured: 1 s with a WebSocket listener.
+const STOP: Duration = Duration::from_secs(5);
+/// So many lines of the log explain why it ended.
+const LAST_LINES: usize = 3;
+
+#[derive(Clone, Default)]
+struct Tail(Arc<Mutex<VecDeque<String>>>);
+
+impl Tail {
+    fn push(&self, line: String) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == LAST_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+
+    fn text(&self) -> String {
+        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl Child {
+    /// Starts it; it listens when this returns.
+    #[expect(unsafe_code, reason = "only the child itself can ask to be ended with its parent")]
+    pub(super) async fn start(
+        program: &Path,
+        config: &Path,
+        log: LogSink,
+        died: watch::Sender<Option<String>>,
+    ) -> Result<Self, StartFailure> {
+        let mut command = Command::new(program);
+        command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
+        // SAFETY: between fork and exec it makes one system call, allocates nothing and takes no lock.
+        unsafe {
+            // A `hil` that is killed must not leave a broker behind.
+            command.pre_exec(|| set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into));
+        }
+        let failed = |error: std::io::Error| StartFailure::Other(format!("`{}`: {error}", program.display()));
+        let mut process = command.spawn().map_err(failed)?;
+        let pid = process.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let stderr = process.stderr.take();
+        let tail = Tail::default();
+        let (ready, is_ready) = oneshot::channel();
+        let reading = tokio::spawn(read_log(stderr, log, tail.clone(), ready));
+        match tokio::time::timeout(START, is_ready).await {
+            Ok(Ok(())) => {}
+            _ => {
+                let _ = process.kill().await;
+                // Its last words are read when its end of the pipe is closed.
+                let _ = reading.await;
+                let words = tail.text();
+                return Err(if words.contains("Address already in use") {
+                    StartFailure::AddressInUse
+                } else {
+                    StartFailure::Other(if words.is_empty() { "it said nothing".to_owned() } else { words })
+                });
+            }
+        }
+        let (wanted, mut is_wanted) = oneshot::channel();
+        let ended = tokio::spawn(async move {
+            let status = process.wait().await;
+            let _ = reading.await;
+            if is_wanted.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+                let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+                died.send_replace(Some(format!("{how}; its last words: {}", tail.text())));
+            }
+        });
+        Ok(Self { pid, wanted: Some(wanted), ended })
+    }
+
+    /// Sends a signal; false where it has ended.
+    pub(super) fn signal(&self, signal: Signal) -> bool {
+        !self.ended.is_finished() && self.pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+    }
+
+    /// Ends it in good order.
+    pub(super) async fn stop(mut self) {
+        self.wanted = None;
+        // It may be paused.
+        self.signal(Signal::CONT);
+        self.signal(Signal::TERM);
+        if tokio::time::timeout(STOP, &mut self.ended).await.is_err() {
+            self.kill().await;
+        }
+    }
+
+    /// Ends it at once.
+    pub(super) async fn kill(mut self) {
+        self.wanted = None;
+        self.signal(Signal::KILL);
+        // The kernel ends it whatever it does.
+        let _ = (&mut self.ended).await;
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.wanted = None;
+        self.signal(Signal::KILL);
+    }
+}
+
+async fn read_log(stderr: Option<ChildStderr>, log: LogSink, tail: Tail, ready: oneshot::Sender<()>) {
+    let Some(stderr) = stderr else { return };
+    let mut ready = Some(ready);
+    let mut lines = BufReader::new(stderr).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        if line.ends_with(" running")
+            && let Some(ready) = ready.take()
+        {
+            // Whoever started it may have given up.
+            let _ = ready.send(());
+        }
+        tail.push(line.clone());
+        log(line);
+    }
+}

@@ -1,0 +1,256 @@
+//! Writes a capture as things happen.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hil_timeline::{Direction, Mask, Packet, Stamp};
+
+use super::pcapng;
+use super::tcp::{Flow, Side};
+use crate::tap::password_length;
+
+/// Why a capture can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("can't write the capture `{}`: {source}", path.display())]
+pub struct CaptureError {
+    /// The file.
+    pub path: PathBuf,
+    source: std::io::Error,
+}
+
+/// A capture being written. Cheap to clone.
+///
+/// Each board has two interfaces: what it exchanged with the tap, and what the tap exchanged with the broker. Both
+/// carry plain MQTT to port 1883, whatever was around it; TCP is made up. Passwords and secrets are `*`, unless
+/// they are asked for.
+#[derive(Debug, Clone)]
+pub struct Capture(Arc<Mutex<Writer>>);
+
+#[derive(Debug)]
+struct Writer {
+    file: File,
+    path: PathBuf,
+    unix_us: u64,
+    mask: Option<Mask>,
+    /// Number of a board's first interface; the second follows it.
+    interfaces: BTreeMap<String, u32>,
+    flows: u64,
+    failed: Option<std::io::Error>,
+}
+
+/// Between board and tap, or between tap and broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leg {
+    /// Board and tap.
+    Near,
+    /// Tap and broker.
+    Far,
+}
+
+/// Where the world believes MQTT to be; opaque TLS goes to 8883.
+const MQTT: u16 = 1883;
+const MQTT_TLS: u16 = 8883;
+
+/// The ports that are made up for clients.
+const FIRST_PORT: u64 = 1024;
+const PORTS: u64 = 65_536 - FIRST_PORT - 8000;
+
+impl Capture {
+    /// Begins a new file. `unix_us` is the start of the run in microseconds since 1970; without a mask nothing is hidden.
+    ///
+    /// # Errors
+    /// When the file is there already or can't be written.
+    pub fn create(path: &Path, unix_us: u64, mask: Option<Mask>) -> Result<Self, CaptureError> {
+        let failed = |source| CaptureError { path: path.to_owned(), source };
+        let mut file = File::create_new(path).map_err(failed)?;
+        let application = concat!("hil ", env!("CARGO_PKG_VERSION"));
+        file.write_all(&pcapng::section_header(application)).map_err(failed)?;
+        let (interfaces, path) = (BTreeMap::new(), path.to_owned());
+        Ok(Self(Arc::new(Mutex::new(Writer { file, path, unix_us, mask, interfaces, flows: 0, failed: None }))))
+    }
+
+    /// A connection of a board has begun.
+    #[must_use]
+    pub fn connection(&self, board: &str, connection: u32, near: SocketAddr, at: Stamp) -> Wire {
+        let mut writer = self.lock();
+        let interface = writer.interface(board);
+        let client = near.ip();
+        let server = match client {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        };
+        let comment = format!("board {board}, connection {connection}, from {near}");
+        let client = SocketAddr::new(client, writer.next_port());
+        let near = Flow::new(client, SocketAddr::new(server, MQTT));
+        let broker = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), MQTT);
+        let far = Flow::new(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), writer.next_port()), broker);
+        drop(writer);
+        Wire {
+            capture: self.clone(),
+            interface,
+            flows: Mutex::new([Track::new(near), Track::new(far)]),
+            comment,
+            began: at,
+        }
+    }
+
+    /// The first write that failed, if any; later ones were not tried.
+    #[must_use]
+    pub fn failure(&self) -> Option<CaptureError> {
+        let mut writer = self.lock();
+        let path = writer.path.clone();
+        writer.failed.take().map(|source| CaptureError { path, source })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    fn interface(&mut self, board: &str) -> u32 {
+        if let Some(known) = self.interfaces.get(board) {
+            return *known;
+        }
+        let first = u32::try_from(self.interfaces.len() * 2).unwrap_or(u32::MAX);
+        self.interfaces.insert(board.to_owned(), first);
+        self.write(&pcapng::interface(board, &format!("board {board} and its tap")));
+        self.write(&pcapng::interface(&format!("{board}-broker"), &format!("the tap of board {board} and the broker")));
+        first
+    }
+
+    /// A port that no conversation near this one has.
+    fn next_port(&mut self) -> u16 {
+        let port = FIRST_PORT + self.flows % PORTS;
+        self.flows += 1;
+        // Not one that means something.
+        u16::try_from(if port >= u64::from(MQTT) { port + 8000 } else { port }).unwrap_or(u16::MAX)
+    }
+
+    fn write(&mut self, block: &[u8]) {
+        if self.failed.is_none() {
+            self.failed = self.file.write_all(block).err();
+        }
+    }
+}
+
+/// One leg of a connection: it appears in the capture with its first bytes.
+#[derive(Debug)]
+struct Track {
+    flow: Flow,
+    opened: bool,
+}
+
+impl Track {
+    fn new(flow: Flow) -> Self {
+        Self { flow, opened: false }
+    }
+}
+
+/// A connection in a capture.
+#[derive(Debug)]
+pub struct Wire {
+    capture: Capture,
+    interface: u32,
+    flows: Mutex<[Track; 2]>,
+    comment: String,
+    began: Stamp,
+}
+
+impl Wire {
+    /// A whole packet, or bytes that are none.
+    pub fn bytes(&self, at: Stamp, leg: Leg, direction: Direction, raw: &[u8], packet: Option<&Packet>, protocol: u8) {
+        let mut raw = raw.to_vec();
+        let mut writer = self.capture.lock();
+        if let Some(mask) = &writer.mask {
+            hide(&mut raw, packet, protocol, mask);
+        }
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        let flow = &mut flows[leg as usize];
+        self.open(flow, leg, at, &mut writer);
+        for packet in flow.flow.data(side(direction == Direction::FromBoard), &raw) {
+            self.write(&mut writer, leg, at, &packet, None);
+        }
+    }
+
+    /// One side has said all; the other may still have last words.
+    pub fn closed(&self, at: Stamp, by_board: bool) {
+        self.on_both(at, |flow| flow.finish(side(by_board)));
+    }
+
+    /// The connection is over, in good order or not.
+    pub fn over(&self, at: Stamp, by_board: bool, hard: bool) {
+        self.on_both(at, |flow| match hard {
+            true => vec![flow.reset(side(by_board))],
+            false => [flow.finish(side(by_board)), flow.finish(side(!by_board))].concat(),
+        });
+    }
+
+    fn on_both(&self, at: Stamp, act: impl Fn(&mut Flow) -> Vec<Vec<u8>>) {
+        let mut writer = self.capture.lock();
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        for leg in [Leg::Near, Leg::Far] {
+            let flow = &mut flows[leg as usize];
+            self.open(flow, leg, at, &mut writer);
+            for packet in act(&mut flow.flow) {
+                self.write(&mut writer, leg, at, &packet, None);
+            }
+        }
+    }
+
+    fn open(&self, leg: &mut Track, which: Leg, at: Stamp, writer: &mut Writer) {
+        if std::mem::replace(&mut leg.opened, true) {
+            return;
+        }
+        // The far leg begins when the tap has reached the broker, which is some moments later.
+        let began = self.began.min(at);
+        for (n, packet) in leg.flow.open().into_iter().enumerate() {
+            self.write(writer, which, began, &packet, (n == 0).then_some(self.comment.as_str()));
+        }
+    }
+
+    fn write(&self, writer: &mut Writer, leg: Leg, at: Stamp, packet: &[u8], comment: Option<&str>) {
+        let block = pcapng::packet(self.interface + leg as u32, writer.unix_us + at.0, packet, comment);
+        writer.write(&block);
+    }
+}
+
+fn side(is_board: bool) -> Side {
+    if is_board { Side::Client } else { Side::Server }
+}
+
+/// Passwords, and whatever else is secret, become `*`; the length stays.
+fn hide(raw: &mut [u8], packet: Option<&Packet>, protocol: u8, mask: &Mask) {
+    match packet {
+        Some(Packet::Connect { has_password: true, .. }) => {
+            let length = raw.len();
+            // The password is the last field (MQTT 3.1.1 §3.1.3).
+            match password_length(raw, protocol) {
+                Some(password) => raw[length - password..].fill(b'*'),
+                None => raw[2..].fill(b'*'),
+            }
+        }
+        // A CONNECT that can't be decoded may hold one anywhere.
+        Some(Packet::Undecodable { .. }) if raw.first().is_some_and(|first| first >> 4 == 1) && raw.len() > 2 => {
+            raw[2..].fill(b'*');
+        }
+        _ => {}
+    }
+    mask.bytes(raw);
+}
+
+impl Wire {
+    /// From now on this connection is TLS that nobody can read.
+    #[must_use]
+    pub fn opaque(self) -> Self {
+        {
+            let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+            flows.iter_mut().for_each(|leg| leg.flow.set_server_port(MQTT_TLS));
+        }
+        self
+    }
+}

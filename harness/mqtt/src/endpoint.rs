@@ -1,0 +1,198 @@
+//! Where a broker is and how it is talked to.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_link::{Grip, Leg};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::tls::{Identity, TlsError, client_config};
+use crate::websocket;
+
+/// What lies between MQTT and TCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Nothing.
+    Tcp,
+    /// TLS.
+    Tls,
+    /// WebSocket.
+    WebSocket,
+    /// WebSocket over TLS.
+    SecureWebSocket,
+}
+
+impl Transport {
+    /// Whether TLS is in it.
+    #[must_use]
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::SecureWebSocket)
+    }
+
+    /// The scheme of its URL.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Tcp => "mqtt",
+            Self::Tls => "mqtts",
+            Self::WebSocket => "ws",
+            Self::SecureWebSocket => "wss",
+        }
+    }
+}
+
+/// One way to reach a broker.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// What lies between.
+    pub transport: Transport,
+    /// Path of a WebSocket.
+    pub path: String,
+    /// Whom TLS trusts; none trusts whom this machine trusts.
+    pub ca: Option<PathBuf>,
+    /// What TLS shows.
+    pub identity: Option<Identity>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({self})")
+    }
+}
+
+/// As a URL.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}:{}{}", self.transport.scheme(), self.host, self.port, self.path)
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self::at(address, Transport::Tcp)
+    }
+}
+
+/// How long a broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Endpoint {
+    /// A broker at an address.
+    #[must_use]
+    pub fn at(address: SocketAddr, transport: Transport) -> Self {
+        let path = if matches!(transport, Transport::WebSocket | Transport::SecureWebSocket) { "/mqtt" } else { "" };
+        let (host, port) = (address.ip().to_string(), address.port());
+        Self { host, port, transport, path: path.to_owned(), ca: None, identity: None }
+    }
+
+    /// The same, with another certificate shown.
+    #[must_use]
+    pub fn showing(&self, identity: Option<Identity>) -> Self {
+        Self { identity: identity.or_else(|| self.identity.clone()), ..self.clone() }
+    }
+
+    /// A TCP connection, without the layers above.
+    ///
+    /// # Errors
+    /// What the system says, within five seconds.
+    pub(crate) async fn connect_tcp(&self) -> Result<TcpStream, String> {
+        let host = self.host.trim_start_matches('[').trim_end_matches(']');
+        match tokio::time::timeout(PATIENCE, TcpStream::connect((host, self.port))).await {
+            Ok(connected) => connected.map_err(|error| format!("the broker does not answer: {error}")),
+            Err(_) => Err("the broker does not answer".to_owned()),
+        }
+    }
+
+    /// Connects, layers included.
+    ///
+    /// # Errors
+    /// What went wrong, for people.
+    pub async fn connect(&self) -> Result<Leg, String> {
+        let stream = self.connect_tcp().await?;
+        self.layer(stream).await
+    }
+
+    /// Lays the layers above a connection.
+    pub(crate) async fn layer(&self, stream: TcpStream) -> Result<Leg, String> {
+        match tokio::time::timeout(PATIENCE, self.lay(stream)).await {
+            Ok(laid) => laid,
+            Err(_) => Err(format!("the broker does not complete the {} handshake", self.transport.scheme())),
+        }
+    }
+
+    async fn lay(&self, stream: TcpStream) -> Result<Leg, String> {
+        let grip = Grip::on(&stream);
+        let host = format!("{}:{}", self.host, self.port);
+        let no_websocket = |reason: String| format!("the broker refuses the WebSocket: {reason}");
+        match self.transport {
+            Transport::Tcp => Ok(Leg::plain(stream)),
+            Transport::WebSocket => {
+                let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
+                Ok(Leg::layered(stream, grip))
+            }
+            Transport::Tls => Ok(Leg::layered(self.secure(stream).await?, grip)),
+            Transport::SecureWebSocket => {
+                let stream = self.secure(stream).await?;
+                let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
+                Ok(Leg::layered(stream, grip))
+            }
+        }
+    }
+
+    async fn secure(&self, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
+        let config = self.tls().map_err(|error| error.to_string())?;
+        let name = ServerName::try_from(self.host.clone()).map_err(|_| format!("`{}` is no host name", self.host))?;
+        let secured = TlsConnector::from(config).connect(name, stream).await;
+        secured.map_err(|error| format!("the TLS handshake with the broker failed: {error}"))
+    }
+
+    /// The TLS settings, read anew.
+    ///
+    /// # Errors
+    /// When a file can't be used.
+    pub fn tls(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        client_config(self.ca.as_deref(), self.identity.as_ref())
+    }
+}
+
+/// What a broker offers while it runs.
+#[derive(Clone)]
+pub struct Offers {
+    /// Where the harness itself goes.
+    pub observer: Endpoint,
+    /// What it says there: user and password.
+    pub observer_login: Option<(String, String)>,
+    /// Where boards are led; the first is what a board without layers of its own gets.
+    pub boards: Vec<Endpoint>,
+}
+
+/// Says nothing of passwords.
+impl fmt::Debug for Offers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offers").field("observer", &self.observer).field("boards", &self.boards).finish_non_exhaustive()
+    }
+}
+
+impl Offers {
+    /// A broker without layers.
+    #[must_use]
+    pub fn plain(address: SocketAddr) -> Self {
+        Self { observer: address.into(), observer_login: None, boards: vec![address.into()] }
+    }
+
+    /// Where a board that comes over this transport is led: to the same, where the broker has it.
+    #[must_use]
+    pub fn for_boards(&self, transport: Transport) -> Option<&Endpoint> {
+        self.boards.iter().find(|endpoint| endpoint.transport == transport).or(self.boards.first())
+    }
+}

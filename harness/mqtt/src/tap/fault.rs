@@ -1,0 +1,316 @@
+//! What can be done to a board's network, and how it is written.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::time::Duration;
+
+use hil_link::Way;
+use hil_timeline::{Direction, Packet};
+
+use crate::topic_matches;
+
+/// Something that is done to a board's network.
+///
+/// # Example
+/// ```
+/// use hil_mqtt::Fault;
+/// let fault: Fault = "drop next PUBACK from board".parse().unwrap();
+/// assert_eq!(fault.to_string(), "drop next PUBACK from board");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// Nothing gets through, not even FIN; bytes are held until it ends.
+    Silence(Vec<Way>),
+    /// Bytes arrive later, give or take.
+    Delay {
+        /// How much.
+        by: Duration,
+        /// Give or take.
+        jitter: Duration,
+    },
+    /// No more than so many bytes a second, each way.
+    Bandwidth(NonZeroU64),
+    /// Silence, delay and bandwidth end; what waited for a packet is forgotten; connections are accepted again.
+    Recover,
+    /// FIN to both sides.
+    Close,
+    /// RST to both sides.
+    Reset,
+    /// New connections are refused.
+    Refuse,
+    /// New connections are accepted again.
+    Accept,
+    /// The next CONNACK, and all that follows it, is held: for so long, or until the network recovers.
+    HoldConnack(Option<Duration>),
+    /// The next CONNACK says this code instead, and the connection is closed, as a broker would.
+    AnswerConnect(u8),
+    /// Something happens to the next packet that matches.
+    Next(Deed, PacketMatch),
+}
+
+/// What happens to one packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    /// It does not arrive.
+    Drop,
+    /// It arrives twice.
+    Duplicate,
+    /// It, and what follows it, arrives later.
+    Delay(Duration),
+    /// One bit of its last byte flips.
+    Corrupt,
+    /// It changes places with the packet after it.
+    Swap,
+    /// It is answered with a refusal instead.
+    Answer(u8),
+    /// It, and what follows it, is held.
+    Hold(Option<Duration>),
+}
+
+/// Which packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PacketMatch {
+    /// Its name, such as `PUBLISH`.
+    pub name: String,
+    /// Who sends it.
+    pub direction: Direction,
+    /// A filter for the topic of a PUBLISH.
+    pub topic: Option<String>,
+}
+
+/// The packets that a fault may name.
+pub const PACKET_NAMES: &[&str] = &[
+    "CONNECT",
+    "CONNACK",
+    "PUBLISH",
+    "PUBACK",
+    "PUBREC",
+    "PUBREL",
+    "PUBCOMP",
+    "SUBSCRIBE",
+    "SUBACK",
+    "UNSUBSCRIBE",
+    "UNSUBACK",
+    "PINGREQ",
+    "PINGRESP",
+    "DISCONNECT",
+    "AUTH",
+];
+
+impl PacketMatch {
+    pub(super) fn matches(&self, direction: Direction, packet: &Packet) -> bool {
+        let topic_fits = match (&self.topic, packet) {
+            (None, _) => true,
+            (Some(filter), Packet::Publish { topic, .. }) => topic_matches(filter, topic),
+            (Some(_), _) => false,
+        };
+        direction == self.direction && packet.name() == self.name && topic_fits
+    }
+}
+
+/// What can't be read as a fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no fault: {reason}")]
+pub struct FaultError {
+    text: String,
+    reason: String,
+}
+
+impl FaultError {
+    /// How faults are written.
+    pub const HINT: &str = "one of: silence [up|down], delay 200ms [jitter 50ms], bandwidth 10kB/s, recover, close, \
+        reset, refuse, accept, hold CONNACK [for 2s], answer CONNECT with 5, \
+        drop|duplicate|corrupt|swap next PUBLISH from|to board [on FILTER], delay next PUBACK by 2s from|to board";
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let words: Vec<_> = text.split_whitespace().collect();
+        read(&words).map_err(|reason| FaultError { text: text.to_owned(), reason })
+    }
+}
+
+fn read(words: &[&str]) -> Result<Fault, String> {
+    Ok(match words {
+        ["silence"] => Fault::Silence(Way::BOTH.to_vec()),
+        ["silence", "up"] => Fault::Silence(vec![Way::Up]),
+        ["silence", "down"] => Fault::Silence(vec![Way::Down]),
+        ["recover"] => Fault::Recover,
+        ["close"] => Fault::Close,
+        ["reset"] => Fault::Reset,
+        ["refuse"] => Fault::Refuse,
+        ["accept"] => Fault::Accept,
+        ["delay", "next", packet, "by", by, rest @ ..] => Fault::Next(Deed::Delay(duration(by)?), which(packet, rest)?),
+        ["delay", by] => Fault::Delay { by: duration(by)?, jitter: Duration::ZERO },
+        ["delay", by, "jitter", jitter] => Fault::Delay { by: duration(by)?, jitter: duration(jitter)? },
+        ["bandwidth", rate] => Fault::Bandwidth(parse_rate(rate)?),
+        ["hold", "CONNACK"] => Fault::HoldConnack(None),
+        ["hold", "CONNACK", "for", span] => Fault::HoldConnack(Some(duration(span)?)),
+        ["answer", "CONNECT", "with", code] => Fault::AnswerConnect(parse_code(code)?),
+        [deed @ ("drop" | "duplicate" | "corrupt" | "swap"), "next", packet, rest @ ..] => {
+            let deed = match *deed {
+                "drop" => Deed::Drop,
+                "duplicate" => Deed::Duplicate,
+                "corrupt" => Deed::Corrupt,
+                _ => Deed::Swap,
+            };
+            Fault::Next(deed, which(packet, rest)?)
+        }
+        [] => return Err("it is empty".to_owned()),
+        [first, ..] => return Err(format!("it does not go on like that after `{first}`, or `{first}` is not known")),
+    })
+}
+
+fn which(name: &str, rest: &[&str]) -> Result<PacketMatch, String> {
+    if !PACKET_NAMES.contains(&name) {
+        return Err(format!("there is no packet `{name}`"));
+    }
+    let (direction, topic) = match rest {
+        ["from", "board"] => (Direction::FromBoard, None),
+        ["to", "board"] => (Direction::ToBoard, None),
+        ["from", "board", "on", topic] => (Direction::FromBoard, Some((*topic).to_owned())),
+        ["to", "board", "on", topic] => (Direction::ToBoard, Some((*topic).to_owned())),
+        _ => return Err("say `from board` or `to board`".to_owned()),
+    };
+    Ok(PacketMatch { name: name.to_owned(), direction, topic })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    hil_config::parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Reads `10kB/s`: bytes a second, with `k` for a thousand and `M` for a million.
+///
+/// # Errors
+/// When it is written otherwise, or is nothing.
+pub fn parse_rate(text: &str) -> Result<NonZeroU64, String> {
+    let wrong = || format!("`{text}` is no rate: write `500B/s`, `10kB/s` or `1MB/s`");
+    let number = text.replace(' ', "");
+    let number = number.strip_suffix("B/s").ok_or_else(wrong)?;
+    let (number, unit) = match number.strip_suffix('k') {
+        Some(number) => (number, 1000),
+        None => number.strip_suffix('M').map_or((number, 1), |number| (number, 1_000_000)),
+    };
+    let rate = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    rate.and_then(NonZeroU64::new).ok_or_else(wrong)
+}
+
+/// Reads a return or reason code: `5`, or `0x87`.
+///
+/// # Errors
+/// When it is no number up to 255.
+pub fn parse_code(text: &str) -> Result<u8, String> {
+    let code = match text.strip_prefix("0x") {
+        Some(hex) => u8::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    code.map_err(|_| format!("`{text}` is no code: write `5` or `0x87`"))
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silence(ways) => match ways[..] {
+                [Way::Up] => f.write_str("silence up"),
+                [Way::Down] => f.write_str("silence down"),
+                _ => f.write_str("silence"),
+            },
+            Self::Delay { by, jitter } if jitter.is_zero() => write!(f, "delay {}ms", by.as_millis()),
+            Self::Delay { by, jitter } => write!(f, "delay {}ms jitter {}ms", by.as_millis(), jitter.as_millis()),
+            Self::Bandwidth(rate) => write!(f, "bandwidth {rate}B/s"),
+            Self::Recover => f.write_str("recover"),
+            Self::Close => f.write_str("close"),
+            Self::Reset => f.write_str("reset"),
+            Self::Refuse => f.write_str("refuse"),
+            Self::Accept => f.write_str("accept"),
+            Self::HoldConnack(None) => f.write_str("hold CONNACK"),
+            Self::HoldConnack(Some(span)) => write!(f, "hold CONNACK for {}ms", span.as_millis()),
+            Self::AnswerConnect(code) => write!(f, "answer CONNECT with {code}"),
+            Self::Next(deed, packet) => write!(f, "{} {packet}", shown(*deed, &packet.name)),
+        }
+    }
+}
+
+fn shown(deed: Deed, name: &str) -> String {
+    match deed {
+        Deed::Drop => format!("drop next {name}"),
+        Deed::Duplicate => format!("duplicate next {name}"),
+        Deed::Corrupt => format!("corrupt next {name}"),
+        Deed::Swap => format!("swap next {name}"),
+        Deed::Delay(by) => format!("delay next {name} by {}ms", by.as_millis()),
+        Deed::Answer(code) => format!("answer next {name} with {code}"),
+        Deed::Hold(_) => format!("hold next {name}"),
+    }
+}
+
+/// Who sends it and on what topic; the name stands before.
+impl fmt::Display for PacketMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.direction {
+            Direction::FromBoard => "from board",
+            Direction::ToBoard => "to board",
+        })?;
+        match &self.topic {
+            Some(topic) => write!(f, " on {topic}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_shown_as_they_are_written() {
+        for text in [
+            "silence",
+            "silence up",
+            "silence down",
+            "delay 200ms",
+            "delay 200ms jitter 50ms",
+            "bandwidth 10000B/s",
+            "recover",
+            "close",
+            "reset",
+            "refuse",
+            "accept",
+            "hold CONNACK",
+            "hold CONNACK for 2000ms",
+            "answer CONNECT with 5",
+            "drop next PUBLISH to board on a/+",
+            "delay next PUBACK by 2000ms from board",
+            "duplicate next PUBLISH from board",
+            "corrupt next PINGREQ from board",
+            "swap next PUBLISH to board",
+        ] {
+            assert_eq!(text.parse::<Fault>().expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_fault_says_why() {
+        let wrong = [
+            "",
+            "explode",
+            "drop next PUBACK",
+            "drop next PUBARK from board",
+            "delay soon",
+            "bandwidth 0B/s",
+            "answer CONNECT with 300",
+            "silence sideways",
+        ];
+        let errors: Vec<_> = wrong.map(|text| text.parse::<Fault>().expect_err(text).to_string()).to_vec();
+        insta::assert_snapshot!(errors.join("\n"));
+    }
+
+    #[test]
+    fn rates_have_units() {
+        assert_eq!(parse_rate("10kB/s").expect("rate").get(), 10_000);
+        assert_eq!(parse_rate("1 MB/s").expect("rate").get(), 1_000_000);
+        assert!(parse_rate("10").is_err());
+    }
+}

@@ -1,0 +1,353 @@
+//! Does to single packets of a connection what faults ask for; without any, bytes pass as they come.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hil_link::{Piece, Way};
+use hil_timeline::{Direction, Fate, Packet};
+
+use super::decoder::decode_alone;
+use super::fault::{Deed, PacketMatch};
+use super::frame::{Frame, frame};
+
+/// What waits for a packet of a board; shared by all its connections.
+#[derive(Debug, Default)]
+pub(super) struct Armed(Mutex<VecDeque<(Deed, PacketMatch)>>);
+
+impl Armed {
+    pub(super) fn arm(&self, deed: Deed, packet: PacketMatch) {
+        self.lock().push_back((deed, packet));
+    }
+
+    /// Forgets all that still waits; gives it back.
+    pub(super) fn disarm(&self) -> Vec<(Deed, PacketMatch)> {
+        self.lock().drain(..).collect()
+    }
+
+    fn waits_for(&self, direction: Direction) -> bool {
+        self.lock().iter().any(|(_, packet)| packet.direction == direction)
+    }
+
+    fn take(&self, direction: Direction, packet: &Packet) -> Option<(Deed, PacketMatch)> {
+        let mut armed = self.lock();
+        let at = armed.iter().position(|(_, wanted)| wanted.matches(direction, packet))?;
+        armed.remove(at)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Deed, PacketMatch)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One connection's way through the faults.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    up: Mutex<Lane>,
+    down: Mutex<Lane>,
+    protocol: AtomicU8,
+}
+
+/// Where a way stands between two packets.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Bytes of the current packet that have yet to pass.
+    rest: usize,
+    /// The beginning of a packet whose length is not known yet; passed already.
+    head: Vec<u8>,
+    /// Kept until its packet is whole, since something waits for one.
+    kept: Vec<u8>,
+    /// Waits for the next packet to go first.
+    stash: Option<Vec<u8>>,
+    /// The framing is lost.
+    lost: bool,
+}
+
+/// What happened to a packet.
+#[derive(Debug)]
+pub(super) struct Happened {
+    pub(super) deed: Deed,
+    pub(super) packet: PacketMatch,
+}
+
+pub(super) fn direction(way: Way) -> Direction {
+    match way {
+        Way::Up => Direction::FromBoard,
+        Way::Down => Direction::ToBoard,
+    }
+}
+
+/// The marks of pieces.
+pub(super) fn fate(tag: u8) -> Option<Fate> {
+    [Fate::Dropped, Fate::Late, Fate::Injected].into_iter().find(|fate| tag_of(*fate) == tag)
+}
+
+fn tag_of(fate: Fate) -> u8 {
+    match fate {
+        Fate::Dropped => 1,
+        Fate::Late => 2,
+        Fate::Injected => 3,
+    }
+}
+
+impl Gate {
+    /// What shall be written in the place of what was read, and what happened on the way.
+    pub(super) fn pass(&self, way: Way, bytes: Vec<u8>, armed: &Armed) -> (Vec<Piece>, Vec<Happened>) {
+        let lane = match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        };
+        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let direction = direction(way);
+        if !armed.waits_for(direction) && lane.kept.is_empty() && lane.stash.is_none() {
+            lane.follow(&bytes);
+            return (vec![Piece::from(bytes)], Vec::new());
+        }
+        let mut out = Out::default();
+        let passing = lane.follow_to_the_next(&bytes);
+        out.pass(&bytes[..passing]);
+        lane.kept.extend(&bytes[passing..]);
+        while !lane.kept.is_empty() {
+            match frame(&lane.kept) {
+                Some(Frame::Whole { header, length }) => {
+                    let packet: Vec<u8> = lane.kept.drain(..header + length).collect();
+                    self.packet(packet, direction, armed, &mut lane, &mut out);
+                }
+                Some(Frame::TooLarge { .. } | Frame::Broken) => break,
+                // The rest of it may still be what is waited for.
+                Some(Frame::Part { .. }) | None if armed.waits_for(direction) || lane.stash.is_some() => {
+                    return (out.pieces, out.happened);
+                }
+                Some(Frame::Part { .. }) | None => break,
+            }
+        }
+        let kept = std::mem::take(&mut lane.kept);
+        lane.follow(&kept);
+        out.pass(&kept);
+        (out.pieces, out.happened)
+    }
+
+    fn packet(&self, bytes: Vec<u8>, direction: Direction, armed: &Armed, lane: &mut Lane, out: &mut Out) {
+        let packet = decode_alone(&bytes, self.protocol.load(Ordering::Relaxed));
+        self.learn(&packet);
+        let Some((deed, wanted)) = armed.take(direction, &packet) else {
+            out.pass(&bytes);
+            if let Some(stashed) = lane.stash.take() {
+                out.marked(stashed, Fate::Late, Duration::ZERO);
+            }
+            return;
+        };
+        out.happened.push(Happened { deed, packet: wanted });
+        match deed {
+            Deed::Drop => out.swallow(bytes),
+            Deed::Duplicate => {
+                out.pass(&bytes);
+                out.marked(bytes, Fate::Injected, Duration::ZERO);
+            }
+            Deed::Delay(by) => out.marked(bytes, Fate::Late, by),
+            Deed::Corrupt => {
+                let mut corrupt = bytes.clone();
+                out.swallow(bytes);
+                if let Some(last) = corrupt.last_mut() {
+                    *last ^= 1;
+                }
+                out.marked(corrupt, Fate::Injected, Duration::ZERO);
+            }
+            Deed::Swap => {
+                if let Some(earlier) = lane.stash.replace(bytes) {
+                    out.marked(earlier, Fate::Late, Duration::ZERO);
+                }
+            }
+            Deed::Answer(code) => {
+                let mut refusal = bytes.clone();
+                out.swallow(bytes);
+                // §3.2.2: flags, of which a refusal has none, and the code.
+                if let [_, _, flags, answer, ..] = &mut refusal[..] {
+                    (*flags, *answer) = (0, code);
+                }
+                out.marked(refusal, Fate::Injected, Duration::ZERO);
+                if let Some(piece) = out.pieces.last_mut() {
+                    piece.last = code != 0;
+                }
+            }
+            Deed::Hold(_) => out.pass(&bytes),
+        }
+    }
+
+    /// What was kept when no more bytes come.
+    pub(super) fn flush(&self, way: Way) -> Vec<Piece> {
+        let lane = match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        };
+        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = Out::default();
+        if let Some(stashed) = lane.stash.take() {
+            out.marked(stashed, Fate::Late, Duration::ZERO);
+        }
+        out.pass(&std::mem::take(&mut lane.kept));
+        out.pieces
+    }
+
+    /// The protocol version is needed to decode what comes later.
+    pub(super) fn learn(&self, packet: &Packet) {
+        if let Packet::Connect { protocol, .. } = packet {
+            self.protocol.store(*protocol, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn protocol(&self) -> u8 {
+        self.protocol.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Default)]
+struct Out {
+    pieces: Vec<Piece>,
+    happened: Vec<Happened>,
+}
+
+impl Out {
+    /// Goes on as it came.
+    fn pass(&mut self, bytes: &[u8]) {
+        match self.pieces.last_mut() {
+            Some(piece) if piece.tag == 0 && !piece.swallowed => piece.bytes.extend(bytes),
+            _ if bytes.is_empty() => {}
+            _ => self.pieces.push(Piece::from(bytes.to_vec())),
+        }
+    }
+
+    fn marked(&mut self, bytes: Vec<u8>, fate: Fate, late: Duration) {
+        self.pieces.push(Piece { late, tag: tag_of(fate), ..Piece::from(bytes) });
+    }
+
+    fn swallow(&mut self, bytes: Vec<u8>) {
+        self.pieces.push(Piece { tag: tag_of(Fate::Dropped), swallowed: true, ..Piece::from(bytes) });
+    }
+}
+
+impl Lane {
+    /// Keeps track of where packets begin while bytes pass.
+    fn follow(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.lost {
+            let passing = self.follow_to_the_next(bytes);
+            bytes = &bytes[passing..];
+            if !bytes.is_empty() && self.rest == 0 {
+                self.begin(&mut bytes);
+            }
+        }
+    }
+
+    /// How many of these bytes belong to the packet that has begun to pass.
+    fn follow_to_the_next(&mut self, bytes: &[u8]) -> usize {
+        if self.lost {
+            return bytes.len();
+        }
+        let mut rest = bytes;
+        if !self.head.is_empty() {
+            self.begin(&mut rest);
+        }
+        let passing = self.rest.min(rest.len());
+        self.rest -= passing;
+        if self.lost { bytes.len() } else { bytes.len() - rest.len() + passing }
+    }
+
+    /// Takes the header of a packet, or as much of it as there is.
+    fn begin(&mut self, bytes: &mut &[u8]) {
+        /// Type and flags, and up to four bytes of length.
+        const HEADER: usize = 5;
+        let known = self.head.len();
+        self.head.extend(bytes.iter().take(HEADER - known));
+        match frame(&self.head) {
+            Some(
+                Frame::Whole { header, length } | Frame::Part { header, length } | Frame::TooLarge { header, length },
+            ) => {
+                // What was taken beyond the header is looked at again as part of the rest.
+                *bytes = &bytes[header - known..];
+                self.rest = length;
+                self.head.clear();
+            }
+            Some(Frame::Broken) => {
+                self.lost = true;
+                *bytes = &[];
+            }
+            None => *bytes = &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PUBLISH: &[u8] = b"\x32\x07\x00\x01t\x00\x01on";
+    const PINGREQ: &[u8] = b"\xc0\x00";
+
+    fn armed(deed: Deed, name: &str) -> Armed {
+        let armed = Armed::default();
+        armed.arm(deed, PacketMatch { name: name.to_owned(), direction: Direction::FromBoard, topic: None });
+        armed
+    }
+
+    /// What is written for these chunks.
+    fn written(armed: &Armed, chunks: &[&[u8]]) -> Vec<u8> {
+        let gate = Gate::default();
+        let pieces = chunks.iter().flat_map(|chunk| gate.pass(Way::Up, chunk.to_vec(), armed).0);
+        pieces.filter(|piece| !piece.swallowed).flat_map(|piece| piece.bytes).collect()
+    }
+
+    #[test]
+    fn only_the_packet_that_is_meant_is_touched() {
+        let all = [PINGREQ, PUBLISH, PINGREQ].concat();
+        let none: Vec<u8> = [PINGREQ, PINGREQ].concat();
+        // Cut anywhere, the result is the same.
+        for cut in 0..=all.len() {
+            let chunks = [&all[..cut], &all[cut..]];
+            assert_eq!(written(&armed(Deed::Drop, "PUBLISH"), &chunks), none, "cut at {cut}");
+            let twice = [PINGREQ, PUBLISH, PUBLISH, PINGREQ].concat();
+            assert_eq!(written(&armed(Deed::Duplicate, "PUBLISH"), &chunks), twice, "cut at {cut}");
+            let swapped = [PINGREQ, PINGREQ, PUBLISH].concat();
+            assert_eq!(written(&armed(Deed::Swap, "PUBLISH"), &chunks), swapped, "cut at {cut}");
+            let corrupt = [PINGREQ, b"\x32\x07\x00\x01t\x00\x01oo", PINGREQ].concat();
+            assert_eq!(written(&armed(Deed::Corrupt, "PUBLISH"), &chunks), corrupt, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_fault_that_comes_in_the_middle_of_a_packet_waits_for_the_next() {
+        let gate = Gate::default();
+        let armed = Armed::default();
+        for cut in 1..PUBLISH.len() {
+            let mut out = gate.pass(Way::Up, PUBLISH[..cut].to_vec(), &armed).0;
+            armed.arm(Deed::Drop, PacketMatch { name: "PUBLISH".into(), direction: Direction::FromBoard, topic: None });
+            out.extend(gate.pass(Way::Up, PUBLISH[cut..].to_vec(), &armed).0);
+            let written: Vec<u8> = out.into_iter().flat_map(|piece| piece.bytes).collect();
+            assert_eq!(written, PUBLISH, "cut at {cut}");
+            let (out, happened) = gate.pass(Way::Up, PUBLISH.to_vec(), &armed);
+            assert!(out.iter().all(|piece| piece.swallowed) && happened.len() == 1, "{out:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn without_a_match_every_byte_passes(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..12), arm: bool) {
+            let armed = if arm { armed(Deed::Drop, "AUTH") } else { Armed::default() };
+            let gate = Gate::default();
+            let mut out: Vec<u8> = Vec::new();
+            for chunk in &chunks {
+                let (pieces, happened) = gate.pass(Way::Up, chunk.clone(), &armed);
+                prop_assume!(happened.is_empty());
+                out.extend(pieces.into_iter().flat_map(|piece| piece.bytes));
+            }
+            // What is still kept is the beginning of a packet that something waits for.
+            let all = chunks.concat();
+            prop_assert!(all.starts_with(&out));
+            armed.disarm();
+            out.extend(gate.pass(Way::Up, Vec::new(), &armed).0.into_iter().flat_map(|piece| piece.bytes));
+            prop_assert_eq!(out, all);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What lies between a board's MQTT and its TCP, found out from the first byte it sends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_link::{Grip, Leg};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::{ProtocolVersion, ServerConfig};
+
+use super::prefixed::Prefixed;
+use crate::endpoint::Transport;
+use crate::websocket;
+
+/// How the tap treats TLS.
+#[derive(Debug, Clone, Default)]
+pub enum TlsMode {
+    /// It has no certificate: a board that begins TLS is refused.
+    #[default]
+    Absent,
+    /// It shows a certificate and reads what is inside.
+    Terminate {
+        /// Boards may show a certificate.
+        anybody: Arc<ServerConfig>,
+        /// Boards must show one.
+        with_certificate: Arc<ServerConfig>,
+    },
+    /// It passes it on to the broker, unread.
+    PassThrough,
+}
+
+/// What a board opens its connection with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// Anything else, or nothing: MQTT itself.
+    Mqtt,
+    /// A TLS handshake record.
+    Tls,
+    /// `GET …`
+    Http,
+}
+
+/// MQTT begins with 0x10, TLS with 0x16 (RFC 8446 §5.1), HTTP with a method.
+fn first_of(byte: Option<&u8>) -> First {
+    match byte {
+        Some(0x16) => First::Tls,
+        Some(b'G') => First::Http,
+        _ => First::Mqtt,
+    }
+}
+
+/// Waits for the first byte without taking it.
+pub(super) async fn sniff(stream: &TcpStream) -> First {
+    let mut byte = [0];
+    match stream.peek(&mut byte).await {
+        Ok(1) => first_of(byte.first()),
+        // It is gone: whoever reads will find out.
+        _ => First::Mqtt,
+    }
+}
+
+/// A board's side of a path.
+pub(super) struct Near {
+    pub(super) leg: Leg,
+    pub(super) transport: Transport,
+    /// What was laid, for people.
+    pub(super) layers: Vec<String>,
+    /// The board has shown a certificate that is trusted.
+    pub(super) has_certificate: bool,
+}
+
+/// How long a board may take for its handshakes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers the handshakes of a board.
+pub(super) async fn accept(stream: TcpStream, first: First, tls: &TlsMode, must_show: bool) -> Result<Near, String> {
+    match tokio::time::timeout(PATIENCE, lay(stream, first, tls, must_show)).await {
+        Ok(laid) => laid,
+        Err(_) => Err("the board did not complete its handshake".to_owned()),
+    }
+}
+
+async fn lay(stream: TcpStream, first: First, tls: &TlsMode, must_show: bool) -> Result<Near, String> {
+    let grip = Grip::on(&stream);
+    if must_show && first != First::Tls {
+        return Err("the board shows no certificate, and one is required".to_owned());
+    }
+    match (first, tls) {
+        (First::Mqtt, _) => {
+            Ok(Near { leg: Leg::plain(stream), transport: Transport::Tcp, layers: Vec::new(), has_certificate: false })
+        }
+        (First::Http, _) => {
+            let stream = websocket::accept(stream).await.map_err(no_websocket)?;
+            let (leg, layers) = (Leg::layered(stream, grip), vec!["WebSocket".to_owned()]);
+            Ok(Near { leg, transport: Transport::WebSocket, layers, has_certificate: false })
+        }
+        (First::Tls, TlsMode::PassThrough) => {
+            let layers = vec![PASSED_THROUGH.to_owned()];
+            Ok(Near { leg: Leg::plain(stream), transport: Transport::Tls, layers, has_certificate: false })
+        }
+        (First::Tls, TlsMode::Absent) => Err("the board begins TLS, but the tap has no certificate".to_owned()),
+        (First::Tls, TlsMode::Terminate { anybody, with_certificate }) => {
+            let config = if must_show { with_certificate } else { anybody };
+            let secured = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
+            let mut stream = secured.map_err(|error| format!("the TLS handshake with the board failed: {error}"))?;
+            let session = stream.get_ref().1;
+            let mut layers = vec![version(session.protocol_version()).to_owned()];
+            let has_certificate = session.peer_certificates().is_some_and(|shown| !shown.is_empty());
+            // Its first byte tells whether there is a WebSocket inside.
+            let mut inside = Vec::new();
+            let _ = (&mut stream).take(1).read_to_end(&mut inside).await;
+            let first = first_of(inside.first());
+            let stream = Prefixed::new(inside, stream);
+            if first != First::Http {
+                return Ok(Near {
+                    leg: Leg::layered(stream, grip),
+                    transport: Transport::Tls,
+                    layers,
+                    has_certificate,
+                });
+            }
+            layers.push("WebSocket".to_owned());
+            let leg = Leg::layered(websocket::accept(stream).await.map_err(no_websocket)?, grip);
+            Ok(Near { leg, transport: Transport::SecureWebSocket, layers, has_certificate })
+        }
+    }
+}
+
+/// What the timeline calls TLS that is not read.
+pub const PASSED_THROUGH: &str = "TLS, passed through";
+
+fn no_websocket(reason: String) -> String {
+    format!("the WebSocket handshake with the board failed: {reason}")
+}
+
+fn version(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        _ => "TLS",
+    }
+}

@@ -1,0 +1,209 @@
+//! Records what passes on one connection, and lets faults have their way with it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hil_link::{Ended, Ending, Piece, Watch, Way};
+use hil_timeline::{ConnectionChange, Direction, Fate, FaultPhase, Packet, Recorder, Stamp, What};
+
+use super::decoder::{Decoded, Decoder, decode_alone};
+use super::fault::{Deed, Fault};
+use super::gate::{Gate, Happened, direction, fate};
+use super::port::Door;
+use crate::capture::{Leg, Wire};
+
+/// One connection as it is recorded.
+pub(super) struct Recording {
+    pub(super) door: Arc<Door>,
+    pub(super) connection: u32,
+    pub(super) recorder: Recorder,
+    pub(super) wire: Option<Wire>,
+    /// TLS that nobody can read: no packet is seen.
+    pub(super) opaque: bool,
+    gate: Gate,
+    decoder: Mutex<Decoder>,
+    asked: Mutex<Asked>,
+}
+
+impl Recording {
+    pub(super) fn new(door: Arc<Door>, connection: u32, recorder: Recorder, wire: Option<Wire>, opaque: bool) -> Self {
+        let (gate, decoder, asked) = (Gate::default(), Mutex::default(), Mutex::default());
+        Self { door, connection, recorder, wire, opaque, gate, decoder, asked }
+    }
+
+    fn record(&self, direction: Direction, fate: Option<Fate>, size: usize, raw: &[u8], packet: Option<Packet>) {
+        let Some(packet) = packet else {
+            self.capture(self.recorder.now(), direction, fate, raw, None);
+            return;
+        };
+        self.gate.learn(&packet);
+        let shown = self.wire.is_some().then(|| packet.clone());
+        let answer_us = self.answer(direction, &packet);
+        let (board, connection) = (self.door.board.clone(), self.connection);
+        let what = What::Packet { board, connection, direction, bytes: size, fate, answer_us, packet };
+        let at = self.recorder.record(what).at;
+        self.capture(at, direction, fate, raw, shown.as_ref());
+    }
+
+    /// What was dropped left its sender's leg only; what was made is on the receiver's only.
+    fn capture(&self, at: Stamp, direction: Direction, fate: Option<Fate>, raw: &[u8], packet: Option<&Packet>) {
+        let Some(wire) = &self.wire else { return };
+        let (sender, receiver) = match direction {
+            Direction::FromBoard => (Leg::Near, Leg::Far),
+            Direction::ToBoard => (Leg::Far, Leg::Near),
+        };
+        let protocol = self.gate.protocol();
+        if fate != Some(Fate::Injected) {
+            wire.bytes(at, sender, direction, raw, packet, protocol);
+        }
+        if fate != Some(Fate::Dropped) {
+            wire.bytes(at, receiver, direction, raw, packet, protocol);
+        }
+    }
+
+    /// Nothing more passes.
+    pub(super) fn over(&self, ended: Ended) {
+        if let Some(wire) = &self.wire {
+            let by_board = matches!(ended, Ended::Closed(Way::Up) | Ended::Broken(Way::Up));
+            let hard = matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset));
+            wire.over(self.recorder.now(), by_board, hard);
+        }
+    }
+
+    /// How long ago the packet passed that this one answers.
+    fn answer(&self, direction: Direction, packet: &Packet) -> Option<u64> {
+        let now = self.recorder.now();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).answer(direction, packet, now)
+    }
+
+    fn happened(&self, happened: Happened) {
+        let Happened { deed, packet } = happened;
+        let fault = match deed {
+            Deed::Answer(code) => Fault::AnswerConnect(code),
+            Deed::Hold(span) => Fault::HoldConnack(span),
+            deed => Fault::Next(deed, packet),
+        };
+        self.door.tell(&self.recorder, &fault, FaultPhase::Happens);
+        if let Deed::Hold(span) = deed {
+            self.hold(span, fault);
+        }
+    }
+
+    /// The way to the board falls silent, for so long or until somebody ends it.
+    fn hold(&self, span: Option<Duration>, fault: Fault) {
+        self.door.control.silence(&[Way::Down]);
+        let Some(span) = span else { return };
+        let (door, recorder) = (Arc::clone(&self.door), self.recorder.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(span).await;
+            door.control.resume(&[Way::Down]);
+            door.tell(&recorder, &fault, FaultPhase::Ends);
+        });
+    }
+}
+
+impl Watch for Recording {
+    fn read(&self, way: Way, bytes: Vec<u8>) -> Vec<Piece> {
+        if self.opaque {
+            return vec![Piece::from(bytes)];
+        }
+        let (pieces, happened) = self.gate.pass(way, bytes, &self.door.armed);
+        happened.into_iter().for_each(|happened| self.happened(happened));
+        pieces
+    }
+
+    fn last(&self, way: Way) -> Vec<Piece> {
+        self.gate.flush(way)
+    }
+
+    fn forwarding(&self, way: Way, bytes: &[u8], tag: u8) {
+        let direction = direction(way);
+        if self.opaque {
+            self.record(direction, None, bytes.len(), bytes, None);
+            return;
+        }
+        if let Some(fate) = fate(tag) {
+            let packet = decode_alone(bytes, self.gate.protocol());
+            self.record(direction, Some(fate), bytes.len(), bytes, Some(packet));
+            return;
+        }
+        let seen = self.decoder.lock().unwrap_or_else(PoisonError::into_inner).push(direction, bytes);
+        for Decoded { packet, size, raw } in seen {
+            self.record(direction, None, size, &raw, packet);
+        }
+    }
+
+    fn ending(&self, ended: Ended) {
+        let change = ConnectionChange::Closed { how: describe(ended).to_owned() };
+        let (board, connection) = (self.door.board.clone(), self.connection);
+        let event = self.recorder.record(What::Connection { board, connection, change });
+        if let (Some(wire), Ended::Closed(way)) = (&self.wire, ended) {
+            wire.closed(event.at, way == Way::Up);
+        }
+    }
+}
+
+fn describe(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Closed(Way::Up) => "closed by the board",
+        Ended::Closed(Way::Down) => "closed by the broker",
+        Ended::Broken(Way::Up) => "reset by the board",
+        Ended::Broken(Way::Down) => "reset by the broker",
+        Ended::Ordered(Ending::Close) => "closed by the bench",
+        Ended::Ordered(Ending::Reset) => "reset by the bench",
+    }
+}
+
+/// Packets that wait for their answers.
+#[derive(Debug, Default)]
+struct Asked(HashMap<(Direction, Question, u16), Stamp>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Question {
+    Connect,
+    Publish,
+    Pubrel,
+    Subscribe,
+    Unsubscribe,
+    Ping,
+}
+
+impl Asked {
+    /// Notes a question; tells how long ago the one came that this packet answers.
+    fn answer(&mut self, direction: Direction, packet: &Packet, now: Stamp) -> Option<u64> {
+        /// More is not remembered: somebody asks and never waits for answers.
+        const REMEMBERED: usize = 100_000;
+        let asks = match packet {
+            Packet::Connect { .. } => Some((Question::Connect, 0)),
+            Packet::Publish { packet_id: Some(id), .. } => Some((Question::Publish, *id)),
+            Packet::Pubrel { packet_id, .. } => Some((Question::Pubrel, *packet_id)),
+            Packet::Subscribe { packet_id, .. } => Some((Question::Subscribe, *packet_id)),
+            Packet::Unsubscribe { packet_id, .. } => Some((Question::Unsubscribe, *packet_id)),
+            Packet::Pingreq => Some((Question::Ping, 0)),
+            _ => None,
+        };
+        if let Some((question, id)) = asks {
+            if self.0.len() < REMEMBERED {
+                self.0.insert((direction, question, id), now);
+            }
+            // A PUBREL answers a PUBREC, whose own answer was noted.
+            return None;
+        }
+        let answers = match packet {
+            Packet::Connack { .. } => (Question::Connect, 0),
+            Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. } => (Question::Publish, *packet_id),
+            Packet::Pubcomp { packet_id, .. } => (Question::Pubrel, *packet_id),
+            Packet::Suback { packet_id, .. } => (Question::Subscribe, *packet_id),
+            Packet::Unsuback { packet_id, .. } => (Question::Unsubscribe, *packet_id),
+            Packet::Pingresp => (Question::Ping, 0),
+            _ => return None,
+        };
+        let asker = match direction {
+            Direction::FromBoard => Direction::ToBoard,
+            Direction::ToBoard => Direction::FromBoard,
+        };
+        let asked = self.0.remove(&(asker, answers.0, answers.1))?;
+        Some(u64::try_from(now.since(asked).as_micros()).unwrap_or(u64::MAX))
+    }
+}

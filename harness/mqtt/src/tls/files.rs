@@ -1,0 +1,203 @@
+//! Reads certificates and keys, and makes them into TLS settings.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// Why TLS can't be set up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsError {
+    /// A file can't be read.
+    #[error("can't read the {what} `{}`: {reason}", path.display())]
+    Unreadable {
+        /// What it should hold.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A file holds something else.
+    #[error("`{}` holds no {what}", path.display())]
+    Empty {
+        /// What it should hold.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A certificate is not valid today.
+    #[error("the certificate `{}` {when}", path.display())]
+    NotValidNow {
+        /// The file.
+        path: PathBuf,
+        /// Since or until when.
+        when: String,
+    },
+    /// Certificate and key are not a pair, or TLS refuses them.
+    #[error("`{}` can't be used: {reason}", path.display())]
+    Unusable {
+        /// The certificate's file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl TlsError {
+    /// One thing to try.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => {
+                "paths in a bench file count from its folder; `hil certs` makes a set".to_owned()
+            }
+            Self::Empty { what, .. } => format!("a {what} in PEM begins with `-----BEGIN`"),
+            Self::NotValidNow { .. } => "`hil certs` makes new ones; is this machine's clock right?".to_owned(),
+            Self::Unusable { .. } => "do certificate and key belong together?".to_owned(),
+        }
+    }
+}
+
+/// A certificate with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM file of the certificate, the CA's after it where clients need it.
+    pub cert: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
+}
+
+/// Reads the certificates of a PEM file.
+///
+/// # Errors
+/// When there is none.
+pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    const WHAT: &str = "certificate";
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let certificates = read.map_err(|error| unreadable(WHAT, path, &error))?;
+    if certificates.is_empty() {
+        return Err(TlsError::Empty { what: WHAT, path: path.to_owned() });
+    }
+    Ok(certificates)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable("private key", path, &error))
+}
+
+fn unreadable(what: &'static str, path: &Path, error: &pem::Error) -> TlsError {
+    let path = path.to_owned();
+    match error {
+        pem::Error::Io(error) => TlsError::Unreadable { what, path, reason: error.to_string() },
+        _ => TlsError::Empty { what, path },
+    }
+}
+
+/// Looks whether a certificate is valid today.
+///
+/// # Errors
+/// When it is not, or there is none.
+pub fn check_validity(path: &Path) -> Result<(), TlsError> {
+    let certificates = read_certificates(path)?;
+    let unusable = |reason: String| TlsError::Unusable { path: path.to_owned(), reason };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    for certificate in certificates {
+        let (_, parsed) =
+            x509_parser::parse_x509_certificate(&certificate).map_err(|error| unusable(error.to_string()))?;
+        let validity = parsed.validity();
+        let when = if now > validity.not_after.timestamp() {
+            format!("expired on {}", validity.not_after)
+        } else if now < validity.not_before.timestamp() {
+            format!("is not valid before {}", validity.not_before)
+        } else {
+            continue;
+        };
+        return Err(TlsError::NotValidNow { path: path.to_owned(), when });
+    }
+    Ok(())
+}
+
+fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in read_certificates(path)? {
+        let unusable = |error: tokio_rustls::rustls::Error| TlsError::Unusable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        roots.add(certificate).map_err(unusable)?;
+    }
+    Ok(roots)
+}
+
+/// Whether clients must show a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// They may; what they show must be trusted.
+    Asked,
+    /// They must.
+    Required,
+}
+
+/// What a TLS server shows, and who must have signed the certificates of clients.
+///
+/// # Errors
+/// When a file can't be used.
+pub fn server_config(identity: &Identity, clients: Option<(&Path, ClientAuth)>) -> Result<Arc<ServerConfig>, TlsError> {
+    let path = identity.cert.clone();
+    let unusable = |reason: String| TlsError::Unusable { path: path.clone(), reason };
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(error.to_string()))?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some((ca, demand)) => {
+            let provider = Arc::new(ring::default_provider());
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(ca)?), provider);
+            let verifier = match demand {
+                ClientAuth::Asked => verifier.allow_unauthenticated(),
+                ClientAuth::Required => verifier,
+            };
+            builder.with_client_cert_verifier(verifier.build().map_err(|error| unusable(error.to_string()))?)
+        }
+    };
+    let config = builder.with_single_cert(read_certificates(&identity.cert)?, read_key(&identity.key)?);
+    config.map(Arc::new).map_err(|error| unusable(error.to_string()))
+}
+
+/// Whose servers a TLS client trusts (without a CA: those of this machine), and what it shows itself.
+///
+/// # Errors
+/// When a file can't be used.
+pub fn client_config(ca: Option<&Path>, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, TlsError> {
+    let roots = match ca {
+        Some(ca) => roots(ca)?,
+        None => {
+            let mut roots = RootCertStore::empty();
+            // Certificates of this machine that nobody can read are of no use to anybody.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            roots
+        }
+    };
+    let path = identity.map(|identity| identity.cert.clone()).or(ca.map(Path::to_owned)).unwrap_or_default();
+    let unusable = |error: tokio_rustls::rustls::Error| TlsError::Unusable { path, reason: error.to_string() };
+    let builder = match ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+    {
+        Ok(builder) => builder.with_root_certificates(roots),
+        Err(error) => return Err(unusable(error)),
+    };
+    match identity {
+        None => Ok(Arc::new(builder.with_no_client_auth())),
+        Some(identity) => {
+            let config = builder.with_client_auth_cert(read_certificates(&identity.cert)?, read_key(&identity.key)?);
+            config.map(Arc::new).map_err(unusable)
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Statistics of the packets that boards exchanged: per board and topic.
+
+use std::collections::BTreeMap;
+
+use hil_timeline::{Direction, Packet, QoS, RunEvent, Stamp};
+use serde::Serialize;
+
+/// What is known of one board's messages on one topic, one way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TopicTraffic {
+    /// The board.
+    pub board: String,
+    /// The topic.
+    pub topic: String,
+    /// Who sent them.
+    pub direction: Direction,
+    /// How many messages.
+    pub count: u64,
+    /// Bytes of their packets.
+    pub bytes: u64,
+    /// Messages a second, from the first to the last; none where there is only one.
+    pub rate: Option<f64>,
+    /// Time between one message and the next; none where there is only one.
+    pub between: Option<Spread>,
+    /// Time from a message to its acknowledgement (PUBACK, PUBREC).
+    pub acknowledged_in: Option<Spread>,
+}
+
+/// How a time is spread, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// The smallest.
+    pub least: f64,
+    /// Half are no larger.
+    pub p50: f64,
+    /// 95 percent are no larger.
+    pub p95: f64,
+    /// 99 percent are no larger.
+    pub p99: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+impl Spread {
+    /// Of microseconds; none of none.
+    fn of(sample: &Sample) -> Option<Self> {
+        let mut sorted = sample.kept.clone();
+        sorted.sort_unstable();
+        let seconds = |us: u64| us as f64 / 1e6;
+        // The smallest value that so many percent do not exceed.
+        let percent = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied();
+        Some(Self {
+            least: seconds(sample.least?),
+            p50: seconds(percent(50)?),
+            p95: seconds(percent(95)?),
+            p99: seconds(percent(99)?),
+            most: seconds(sample.most?),
+        })
+    }
+}
+
+/// Times, of which the newest are kept: who listens for days needs no more for percentiles.
+#[derive(Debug, Clone, Default)]
+struct Sample {
+    kept: Vec<u64>,
+    seen: u64,
+    least: Option<u64>,
+    most: Option<u64>,
+}
+
+/// So many times are kept per topic.
+const KEPT: usize = 10_000;
+
+impl Sample {
+    fn add(&mut self, us: u64) {
+        self.least = Some(self.least.map_or(us, |least| least.min(us)));
+        self.most = Some(self.most.map_or(us, |most| most.max(us)));
+        if self.kept.len() < KEPT {
+            self.kept.push(us);
+        } else {
+            let at = usize::try_from(self.seen).unwrap_or(0) % KEPT;
+            self.kept[at] = us;
+        }
+        self.seen += 1;
+    }
+}
+
+type Key = (String, String, bool);
+
+/// Folds events into statistics, one by one.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic {
+    topics: BTreeMap<Key, Topic>,
+    /// Messages that wait for their acknowledgement: board, connection, direction and identifier to topic.
+    open: BTreeMap<(String, u32, bool, u16), Key>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Topic {
+    count: u64,
+    bytes: u64,
+    first: Option<Stamp>,
+    last: Option<Stamp>,
+    between: Sample,
+    acknowledged: Sample,
+}
+
+/// Topics beyond this many are counted as one: a device may make up a new one for each message.
+const TOPICS: usize = 10_000;
+const OTHERS: &str = "(other topics)";
+
+impl Traffic {
+    /// Takes the next event.
+    pub fn take(&mut self, event: &RunEvent) {
+        let sent = event.what.sent_by_board().map(|found| (found, true));
+        let Some(((board, connection, packet), up)) =
+            sent.or_else(|| event.what.reached_board().map(|found| (found, false)))
+        else {
+            return;
+        };
+        match packet {
+            Packet::Publish { topic, qos, packet_id, .. } => {
+                let mut key = (board.to_owned(), topic.clone(), up);
+                if self.topics.len() >= TOPICS && !self.topics.contains_key(&key) {
+                    key.1 = OTHERS.to_owned();
+                }
+                if let (Some(id), true) = (packet_id, *qos != QoS::AtMostOnce) {
+                    self.open.insert((board.to_owned(), connection, up, *id), key.clone());
+                }
+                self.topics.entry(key).or_default().message(event);
+            }
+            Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. } => {
+                let key = self.open.remove(&(board.to_owned(), connection, !up, *packet_id));
+                if let (Some(key), Some(us)) = (key, event.what.answer_us())
+                    && let Some(topic) = self.topics.get_mut(&key)
+                {
+                    topic.acknowledged.add(us);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What is known so far, by board, topic and direction.
+    #[must_use]
+    pub fn topics(&self) -> Vec<TopicTraffic> {
+        let shown = |((board, topic, up), found): (&Key, &Topic)| {
+            let span = found.first.zip(found.last).map(|(first, last)| last.since(first).as_secs_f64());
+            let rate = span.filter(|span| *span > 0.0 && found.count > 1).map(|span| (found.count - 1) as f64 / span);
+            TopicTraffic {
+                board: board.clone(),
+                topic: topic.clone(),
+                direction: if *up { Direction::FromBoard } else { Direction::ToBoard },
+                count: found.count,
+                bytes: found.bytes,
+                rate,
+                between: Spread::of(&found.between),
+                acknowledged_in: Spread::of(&found.acknowledged),
+            }
+        };
+        self.topics.iter().map(shown).collect()
+    }
+}
+
+impl Topic {
+    fn message(&mut self, event: &RunEvent) {
+        self.count += 1;
+        if let hil_timeline::What::Packet { bytes, .. } = &event.what {
+            self.bytes += *bytes as u64;
+        }
+        if let Some(last) = self.last.replace(event.at) {
+            self.between.add(u64::try_from(event.at.since(last).as_micros()).unwrap_or(u64::MAX));
+        }
+        self.first.get_or_insert(event.at);
+    }
+}
+
+/// A table for people; empty where nothing was seen.
+#[must_use]
+pub fn traffic_table(traffic: &[TopicTraffic]) -> String {
+    if traffic.is_empty() {
+        return String::new();
+    }
+    let milliseconds = |seconds: f64| format!("{:.1}", seconds * 1e3);
+    let spread = |spread: Option<Spread>| match spread {
+        None => ["-".to_owned(), "-".to_owned(), "-".to_owned()],
+        Some(spread) => [milliseconds(spread.p50), milliseconds(spread.p95), milliseconds(spread.most)],
+    };
+    let head = [
+        "board",
+        "way",
+        "messages",
+        "bytes",
+        "per s",
+        "every p50 ms",
+        "p95",
+        "max",
+        "ack p50 ms",
+        "p95",
+        "max",
+        "topic",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for found in traffic {
+        let way = if found.direction == Direction::FromBoard { "->" } else { "<-" };
+        let rate = found.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"));
+        let mut row = vec![
+            crate::text::inert(&found.board),
+            way.to_owned(),
+            found.count.to_string(),
+            found.bytes.to_string(),
+            rate,
+        ];
+        row.extend(spread(found.between));
+        row.extend(spread(found.acknowledged_in));
+        row.push(crate::text::inert(&found.topic));
+        rows.push(row);
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..head.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(n, (cell, width))| match n {
+            // Words to the left, numbers to the right.
+            0 | 1 => format!("{cell:<width$}"),
+            n if n == head.len() - 1 => cell.clone(),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use hil_timeline::{Payload, What};
+
+    use super::*;
+
+    fn event(at: u64, direction: Direction, packet: Packet, answer_us: Option<u64>) -> RunEvent {
+        let (board, connection, bytes, fate) = ("lamp".to_owned(), 1, 20, None);
+        let what = What::Packet { board, connection, direction, bytes, fate, answer_us, packet };
+        RunEvent { seq: at, at: Stamp(at), scenario: None, what }
+    }
+
+    fn publish(id: u16) -> Packet {
+        Packet::Publish {
+            topic: "sister/temp".into(),
+            payload: Payload::from("28"),
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            dup: false,
+            packet_id: Some(id),
+            aliased: false,
+            properties: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn messages_are_counted_and_timed() {
+        let mut traffic = Traffic::default();
+        for n in 0..5_u16 {
+            let at = u64::from(n) * 1_000_000;
+            traffic.take(&event(at, Direction::FromBoard, publish(n), None));
+            let ack = Packet::Puback { packet_id: n, code: 0, properties: Vec::new() };
+            traffic.take(&event(at + 2000, Direction::ToBoard, ack, Some(2000 + u64::from(n))));
+        }
+        traffic.take(&event(9_000_000, Direction::FromBoard, Packet::Pingreq, None));
+        insta::assert_snapshot!(traffic_table(&traffic.topics()));
+        assert_eq!(traffic_table(&[]), "");
+    }
+}

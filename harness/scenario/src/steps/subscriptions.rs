@@ -1,0 +1,231 @@
+//! Subscribing, unsubscribing, and what a broker makes known to everybody.
+
+use cucumber::{gherkin, then};
+use hil_mqtt::topic_matches;
+use hil_timeline::{Packet, RunEvent, What};
+
+use super::{pattern, rows, seconds};
+use crate::error::StepError;
+use crate::parameters::Span;
+use crate::stage::Stage;
+use crate::story::{last_words, show};
+use crate::world::HilWorld;
+
+/// Filters with the QoS that is asked for.
+type Asked = Vec<(String, u8)>;
+
+/// One filter of a SUBSCRIBE and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Granted {
+    filter: String,
+    asked: u8,
+    code: u8,
+}
+
+/// The first SUBACK since the mark that answers a SUBSCRIBE which `wanted` takes, with what was asked.
+async fn answered(
+    stage: &mut Stage,
+    board: &str,
+    within: std::time::Duration,
+    wanted: impl Fn(&[Granted]) -> bool,
+) -> Result<Vec<Granted>, Vec<Granted>> {
+    let mut asked: Vec<(u32, u16, Asked)> = Vec::new();
+    let mut closest = Vec::new();
+    let pick = |event: &RunEvent| {
+        if let Some((of, on, Packet::Subscribe { packet_id, filters, .. })) = event.what.sent_by_board()
+            && of == board
+        {
+            let filters = filters.iter().map(|filter| (filter.filter.clone(), u8::from(filter.qos))).collect();
+            asked.push((on, *packet_id, filters));
+        }
+        let (of, on, Packet::Suback { packet_id, codes, .. }) = event.what.reached_board()? else { return None };
+        let (_, _, filters) = asked.iter().find(|(c, id, _)| of == board && *c == on && id == packet_id)?;
+        let granted = filters.iter().zip(codes);
+        let granted: Vec<_> = granted
+            .map(|((filter, asked), code)| Granted { filter: filter.clone(), asked: *asked, code: *code })
+            .collect();
+        if wanted(&granted) {
+            return Some(granted);
+        }
+        closest = granted;
+        None
+    };
+    stage.expect(within, pick).await.ok_or(closest)
+}
+
+fn shown(granted: &[Granted]) -> String {
+    if granted.is_empty() {
+        return "closest: no SUBSCRIBE was answered".to_owned();
+    }
+    let each = granted.iter().map(|granted| {
+        let answer = if granted.code < 0x80 {
+            format!("granted QoS {}", granted.code)
+        } else {
+            format!("refused ({:#04x})", granted.code)
+        };
+        format!("`{}` QoS {}, {answer}", granted.filter.escape_debug(), granted.asked)
+    });
+    format!("closest: {}", each.collect::<Vec<_>>().join("; "))
+}
+
+#[then(expr = "{string} subscribes within {span} to:")]
+async fn subscribes_to(
+    world: &mut HilWorld,
+    board: String,
+    within: Span,
+    #[step] step: &gherkin::Step,
+) -> Result<(), StepError> {
+    let wanted = rows(step)?.iter().map(|row| read_row(row)).collect::<Result<Vec<_>, _>>()?;
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    match answered(stage, &board, within.0, |granted| granted == wanted).await {
+        Ok(_) => Ok(()),
+        Err(closest) => {
+            let message =
+                format!("`{board}` did not subscribe as expected in one SUBSCRIBE within {}", seconds(within.0));
+            let details = std::iter::once(shown(&closest)).chain(last_words(stage, &board));
+            Err(StepError::failed(message).with_details(details))
+        }
+    }
+}
+
+/// `| filter | QoS | granted |`, where `granted` is a QoS or `refused`.
+fn read_row(row: &[String]) -> Result<Granted, StepError> {
+    let wrong = || {
+        StepError::errored("the table of this step has three columns: filter, QoS asked for, and what is granted")
+            .with_hint("`granted` is 0, 1, 2, or a code from 0x80 on")
+    };
+    let [filter, asked, code] = row else { return Err(wrong()) };
+    let code = hil_mqtt::parse_code(code).map_err(|_| wrong())?;
+    Ok(Granted { filter: filter.clone(), asked: asked.parse().map_err(|_| wrong())?, code })
+}
+
+#[then(expr = "the subscription of {string} to {string} is refused within {span}")]
+async fn subscription_is_refused(
+    world: &mut HilWorld,
+    board: String,
+    filter: String,
+    within: Span,
+) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let refused = |granted: &[Granted]| granted.iter().any(|granted| granted.filter == filter && granted.code >= 0x80);
+    match answered(stage, &board, within.0, refused).await {
+        Ok(_) => Ok(()),
+        Err(closest) => {
+            let message =
+                format!("the subscription of `{board}` to `{filter}` was not refused within {}", seconds(within.0));
+            let details = std::iter::once(shown(&closest)).chain(last_words(stage, &board));
+            Err(StepError::failed(message).with_details(details))
+        }
+    }
+}
+
+#[then(expr = "{string} unsubscribes from {string} within {span}")]
+async fn unsubscribes(world: &mut HilWorld, board: String, filter: String, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let mut asked = None;
+    let pick = |event: &RunEvent| {
+        if let Some((of, _, Packet::Unsubscribe { packet_id, filters, .. })) = event.what.sent_by_board()
+            && of == board
+            && filters.contains(&filter)
+        {
+            asked = Some(*packet_id);
+        }
+        match event.what.reached_board()? {
+            (of, _, Packet::Unsuback { packet_id, .. }) if of == board => (asked == Some(*packet_id)).then_some(()),
+            _ => None,
+        }
+    };
+    if stage.expect(within.0, pick).await.is_some() {
+        return Ok(());
+    }
+    let message = match asked {
+        None => format!("`{board}` did not unsubscribe from `{filter}` within {}", seconds(within.0)),
+        Some(_) => format!("the broker did not confirm that `{board}` unsubscribes from `{filter}`"),
+    };
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}
+
+#[then(expr = "nothing is retained on {string}")]
+async fn nothing_is_retained(world: &mut HilWorld, topic: String) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    let (name, observer) = stage.late_subscriber().await?;
+    let begin = stage.recorder().timeline().end();
+    observer.subscribe(&topic).await?;
+    // A message of its own comes back after what is retained: brokers keep the order of a QoS on a connection, and
+    // deliver what is retained with the subscription.
+    let after = format!("hil/{name}/{}", stage.recorder().now().0);
+    observer.subscribe(&after).await?;
+    observer.publish(&after, hil_timeline::Payload::default(), hil_timeline::QoS::AtMostOnce, false).await?;
+    let until = stage.recorder().now() + std::time::Duration::from_secs(5);
+    let pick = |event: &RunEvent| match &event.what {
+        What::Observed { observer, topic: on, retain, .. } if *observer == name => {
+            if *on == after {
+                Some(None)
+            } else {
+                (*retain && topic_matches(&topic, on)).then(|| Some(event.clone()))
+            }
+        }
+        _ => None,
+    };
+    match stage.watch_from(begin, until, pick).await {
+        Some(None) => Ok(()),
+        Some(Some(event)) => {
+            let message = format!("something is retained on `{topic}`, which should not");
+            Err(StepError::failed(message).with_details([show(&event, stage.mark().at)]))
+        }
+        None => Err(StepError::errored("the broker does not answer a subscriber any more")),
+    }
+}
+
+#[then(expr = "a subscriber to {string} receives {string} within {span}")]
+async fn subscriber_receives(
+    world: &mut HilWorld,
+    topic: String,
+    payload: String,
+    within: Span,
+) -> Result<(), StepError> {
+    let wanted = pattern(&payload)?;
+    let stage = world.stage()?;
+    stage.observe(&topic).await?;
+    let mut closest = None;
+    let mark = stage.mark().at;
+    let pick = |event: &RunEvent| match &event.what {
+        What::Observed { topic: on, payload, .. } if topic_matches(&topic, on) => {
+            closest = Some(show(event, mark));
+            wanted.matches(payload).then_some(())
+        }
+        _ => None,
+    };
+    if stage.expect(within.0, pick).await.is_some() {
+        return Ok(());
+    }
+    stage.check_observer_was_there()?;
+    let message = format!("no subscriber to `{topic}` received {wanted} within {}", seconds(within.0));
+    let closest = closest.map_or_else(|| "closest: nothing came".to_owned(), |closest| format!("closest: {closest}"));
+    Err(StepError::failed(message).with_details([closest]))
+}
+
+#[then(expr = "nothing is published outside {string} for {span}")]
+async fn nothing_elsewhere(world: &mut HilWorld, filters: String, span: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    let allowed: Vec<&str> = filters.split(',').map(str::trim).collect();
+    let until = stage.mark().at + span.0;
+    let pick = |event: &RunEvent| match &event.what {
+        What::Observed { observer, topic, .. } if observer == "observer" && !topic.starts_with('$') => {
+            let inside = allowed.iter().any(|filter| topic_matches(filter, topic));
+            (!inside).then(|| event.clone())
+        }
+        _ => None,
+    };
+    match stage.watch(until, pick).await {
+        None => stage.check_observer_was_there(),
+        Some(event) => {
+            let message =
+                format!("something was published outside `{filters}`, which should not for {}", seconds(span.0));
+            Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]))
+        }
+    }
+}
