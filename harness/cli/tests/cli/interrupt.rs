@@ -1,13 +1,13 @@
 //! Ctrl-C and SIGTERM at the worst moments.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read as _;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
 use hil_timeline::{FlashPhase, RunEvent, Verdict, What, read_events};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::Project;
+use crate::support::{Project, wait_for_line};
 
 const WAIT: &str = r#"Feature: f
   Scenario: first
@@ -21,14 +21,6 @@ const WAIT: &str = r#"Feature: f
 "#;
 
 const SLOW_BENCH: &str = "[boards.lamp]\nkind = \"virtual\"\nmisbehaves = [\"real-wire-speed\"]\nflash-baud = 115200\n\n[firmware.lamp]\nimage = \"builtin:lamp\"\n";
-
-/// Waits until `hil -vv` has printed a line with a text.
-fn wait_for_line(child: &mut Child, text: &str) {
-    let stdout = child.stdout.as_mut().expect("piped");
-    let mut lines = BufReader::new(stdout).lines();
-    let found = lines.any(|line| line.is_ok_and(|line| line.contains(text)));
-    assert!(found, "`{text}` was not printed");
-}
 
 /// Sends a signal, and checks that the program ends in time and leaves nothing.
 fn end(project: &Project, mut child: Child, signal: Signal) -> Vec<RunEvent> {

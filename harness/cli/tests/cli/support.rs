@@ -1,8 +1,10 @@
 //! Runs `hil` in a folder of its own.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 /// A folder with features and bench files, and `hil` in it.
@@ -116,4 +118,38 @@ pub(crate) fn assert_snapshot(name: &str, text: &str) {
 /// The root of this workspace.
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Waits until `hil -vv` has printed a line with a text.
+pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
+    let stdout = child.stdout.as_mut().expect("piped");
+    let mut lines = BufReader::new(stdout).lines();
+    let found = lines.any(|line| line.is_ok_and(|line| line.contains(text)));
+    assert!(found, "`{text}` was not printed");
+}
+
+/// Processes of that name that a process has started.
+pub(crate) fn children(parent: u32, name: &str) -> Vec<Pid> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("proc").flatten() {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // `PID (NAME) STATE PARENT …`; a name may hold anything.
+        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
+        let is_name = head.split_once('(').is_some_and(|(_, found)| found == name);
+        let of = rest.split_whitespace().nth(1).and_then(|of| of.parse::<u32>().ok());
+        if is_name && of == Some(parent) {
+            found.extend(entry.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw));
+        }
+    }
+    found
+}
+
+/// Whether a process ends within five seconds.
+pub(crate) fn ends(pid: Pid) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+    // A process that is gone already has no descriptor.
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return true };
+    let patience = Timespec { tv_sec: 5, tv_nsec: 0 };
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).is_ok_and(|ready| ready == 1)
 }

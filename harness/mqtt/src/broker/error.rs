@@ -69,10 +69,10 @@ impl BrokerError {
             Self::Listen { .. } => {
                 "is another broker running? `broker.listen` takes another port; port 0 takes a free one".to_owned()
             }
-            Self::NotInstalled { program } => {
-                format!("`apt install {program}`, or name it with HIL_MOSQUITTO, or use `kind = \"embedded\"`")
+            Self::NotInstalled { .. } => {
+                "`apt install mosquitto`, or name it with HIL_MOSQUITTO, or use `kind = \"embedded\"`".to_owned()
             }
-            Self::Start { .. } => "its whole log is in the run folder's events; is a file of its wrong?".to_owned(),
+            Self::Start { .. } => "these are the last lines of its log; is a file of its wrong?".to_owned(),
             Self::File { .. } => "is there space, and may this user write there?".to_owned(),
             Self::Acl(error) => error.hint().to_owned(),
             Self::Tls(error) => error.hint(),

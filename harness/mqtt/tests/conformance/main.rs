@@ -200,7 +200,10 @@ async fn the_will_of_a_silent_client_comes_in_the_brokers_window() {
             let window = bench.broker.will_window(Duration::from_secs(2));
             // The watcher's own keep alive is longer than that.
             let came = watcher.maybe(window.not_after + A_WHILE).await;
-            assert!(matches!(&came, Some(Packet::Publish { topic, .. }) if topic == "status"), "{came:?} in {window:?}");
+            assert!(
+                matches!(&came, Some(Packet::Publish { topic, .. }) if topic == "status"),
+                "{came:?} in {window:?}"
+            );
             let after = start.elapsed();
             assert!(after >= window.not_before && after <= window.not_after, "{after:?} is not in {window:?}");
         })

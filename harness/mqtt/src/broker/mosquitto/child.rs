@@ -138,12 +138,20 @@ impl Drop for Child {
     }
 }
 
+/// Until it has read its configuration it writes the time before each line.
+fn without_time(line: &str) -> &str {
+    match line.split_once(": ") {
+        Some((time, rest)) if time.len() == 10 && time.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => line,
+    }
+}
+
 async fn read_log(stderr: Option<ChildStderr>, log: LogSink, tail: Tail, ready: oneshot::Sender<()>) {
     let Some(stderr) = stderr else { return };
     let mut ready = Some(ready);
     let mut lines = BufReader::new(stderr).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        let line = without_time(String::from_utf8_lossy(&line).trim_end()).to_owned();
         if line.ends_with(" running")
             && let Some(ready) = ready.take()
         {

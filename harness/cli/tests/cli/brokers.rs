@@ -1,0 +1,331 @@
+//! Brokers, captures and secrets, seen from outside.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use hil::timeline::{Direction, Packet, RunEvent, What, read_events};
+use hil_mqtt::broker::find_program;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Outcome, Project, children, ends, wait_for_line};
+
+/// Whether Mosquitto is here; where parts are required, its absence fails the test.
+fn has_mosquitto() -> bool {
+    let found = find_program().is_ok();
+    assert!(found || std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "Mosquitto is missing");
+    if !found {
+        eprintln!("skipped: Mosquitto is not on this machine");
+    }
+    found
+}
+
+/// tshark, if it is here.
+fn tshark() -> Option<PathBuf> {
+    let named = std::env::var_os("HIL_TSHARK").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        named.or_else(|| std::env::split_paths(&path).map(|folder| folder.join("tshark")).find(|p| p.is_file()));
+    assert!(found.is_some() || std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "tshark is missing");
+    found
+}
+
+/// The folder of the repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("two folders up")
+}
+
+/// Every file of a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).expect("folder").flatten().map(|entry| entry.path()).collect()
+}
+
+#[test]
+fn the_default_features_pass_on_mosquitto_and_wireshark_reads_every_packet() {
+    if !has_mosquitto() {
+        return;
+    }
+    let project = Project::new();
+    let out = project.path("run");
+    let bench = root().join("fixtures/benches/mosquitto.toml");
+    let features = ["features/mqtt", "features/lamp"].map(|folder| root().join(folder).display().to_string());
+    let outcome = project.hil(&[
+        "run",
+        "--bench",
+        &bench.display().to_string(),
+        "--out",
+        &out.display().to_string(),
+        &features[0],
+        &features[1],
+    ]);
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(words(&outcome).iter().all(|word| word == "passed"), "{}", outcome.stdout);
+    let events = read_events(&out.join("events.jsonl")).expect("events");
+    let brokers: Vec<_> =
+        events.iter().filter(|event| matches!(&event.what, What::Broker { kind, .. } if kind == "mosquitto")).collect();
+    assert!(!brokers.is_empty(), "another broker ran");
+    let log = std::fs::read_to_string(out.join("broker.log")).expect("its log");
+    assert!(log.contains("mosquitto version"), "{log}");
+    for file in files(&out) {
+        let bytes = std::fs::read(&file).expect("read");
+        assert!(!holds(&bytes, b"wonderland"), "the password is in {}", file.display());
+    }
+    if let Some(tshark) = tshark() {
+        check_capture(&tshark, &out.join("traffic.pcapng"), &events);
+    }
+}
+
+/// How many packets each leg of each board carried, by the timeline.
+fn counted(events: &[RunEvent]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for event in events {
+        let What::Packet { board, direction, fate, packet, .. } = &event.what else { continue };
+        assert!(!matches!(packet, Packet::Undecodable { .. }), "{event:?}");
+        let fate = fate.map(|fate| format!("{fate:?}")).unwrap_or_default();
+        let (sender, receiver) = match direction {
+            Direction::FromBoard => (board.clone(), format!("{board}-broker")),
+            Direction::ToBoard => (format!("{board}-broker"), board.clone()),
+        };
+        if fate != "Injected" {
+            *counts.entry(sender).or_default() += 1;
+        }
+        if fate != "Dropped" {
+            *counts.entry(receiver).or_default() += 1;
+        }
+    }
+    counts
+}
+
+fn check_capture(tshark: &Path, capture: &Path, events: &[RunEvent]) {
+    let ask = |arguments: &[&str]| {
+        let output = Command::new(tshark).arg("-r").arg(capture).args(arguments).output().expect("tshark runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    assert_eq!(ask(&["-Y", "_ws.malformed"]).lines().count(), 0, "malformed packets");
+    assert_eq!(ask(&["-Y", "tcp.analysis.flags"]).lines().count(), 0, "TCP does not add up");
+    assert_eq!(ask(&["-Y", "tcp.len > 0 and not mqtt"]).lines().count(), 0, "bytes that are not MQTT");
+    let mut decoded: BTreeMap<String, usize> = BTreeMap::new();
+    for line in ask(&["-Y", "mqtt", "-T", "fields", "-e", "frame.interface_name", "-e", "mqtt.msgtype"]).lines() {
+        let (interface, kinds) = line.split_once('\t').expect("two fields");
+        *decoded.entry(interface.to_owned()).or_default() += kinds.split(',').count();
+    }
+    assert_eq!(decoded, counted(events));
+    let comments = ask(&["-Y", "frame.comment contains \"board lamp\"", "-T", "fields", "-e", "frame.comment"]);
+    assert!(comments.contains("board lamp, connection 1"), "{comments}");
+}
+
+fn holds(bytes: &[u8], what: &[u8]) -> bool {
+    bytes.windows(what.len()).any(|window| window == what)
+}
+
+const SECRET: &str = "open-sesame-42";
+
+const SECRET_BENCH: &str = r#"
+[broker]
+users = { lamp = "${secret:HIL_TEST_LAMP_PASSWORD}" }
+[boards.lamp]
+kind = "virtual"
+[boards.client]
+kind = "virtual"
+[firmware.lamp]
+image = "builtin:lamp"
+nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}", "mqtt.user" = "lamp", "mqtt.password" = "${secret:HIL_TEST_LAMP_PASSWORD}" }
+ready = "mqtt: starting"
+[firmware.client]
+image = "builtin:mqtt-client"
+nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}" }
+ready = "client: ready"
+"#;
+
+const SECRET_FEATURE: &str = r#"
+Feature: secrets
+  Scenario: a lamp has a password
+    Given the board "lamp" runs the firmware "lamp"
+    Then "lamp" connects within 5 s with:
+      | user     | lamp |
+      | password | yes  |
+  Scenario: a client tells it to everybody
+    Given the board "client" runs the firmware "client"
+    And the broker requires the user "other" with the password "another-secret"
+    When I type at the console of "client":
+      """
+      connect version=5 user=other password=another-secret
+      publish leak another-secret qos=1 user.key=another-secret
+      subscribe another-secret:1
+      """
+    Then "client" publishes "nothing of the kind" to "leak" within 500 ms
+"#;
+
+fn run_with_secret(project: &Project, arguments: &[&str]) -> Outcome {
+    let mut command = project.command(arguments);
+    command.env("HIL_TEST_LAMP_PASSWORD", SECRET).output().expect("hil runs").into()
+}
+
+#[test]
+fn no_secret_leaves_the_program() {
+    let project = Project::with_feature(SECRET_FEATURE);
+    project.file("bench.toml", SECRET_BENCH);
+    let outcome = run_with_secret(&project, &["run", "--bench", "bench.toml", "--out", "run", "-vv"]);
+    assert_eq!(outcome.code, 100, "{}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(words(&outcome), ["passed", "failed"], "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("CONNECT") && outcome.stdout.contains("••••"), "{}", outcome.stdout);
+    let hex = |secret: &str| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    for secret in [SECRET, "another-secret"] {
+        for form in [secret.to_owned(), hex(secret)] {
+            let (text, form) = (format!("{}{}", outcome.stdout, outcome.stderr), form.as_bytes());
+            assert!(!holds(text.as_bytes(), form), "the terminal shows a secret: {text}");
+            for file in files(&project.path("run")) {
+                assert!(!holds(&std::fs::read(&file).expect("read"), form), "{} holds a secret", file.display());
+            }
+        }
+    }
+    let report = run_with_secret(&project, &["report", "run"]);
+    assert!(!report.stdout.contains("another-secret"), "{}", report.stdout);
+    let capture = std::fs::read(project.path("run/traffic.pcapng")).expect("capture");
+    assert!(holds(&capture, b"lamp"), "the user is no secret");
+}
+
+#[test]
+fn who_asks_for_it_gets_passwords_in_the_capture_and_nowhere_else() {
+    let project = Project::with_feature(SECRET_FEATURE);
+    project.file("bench.toml", SECRET_BENCH);
+    let outcome = run_with_secret(&project, &["run", "--bench", "bench.toml", "--out", "run", "--unmask", "--quiet"]);
+    assert_eq!(outcome.code, 100, "{}", outcome.stderr);
+    for file in files(&project.path("run")) {
+        let is_capture = file.extension().is_some_and(|extension| extension == "pcapng");
+        assert_eq!(holds(&std::fs::read(&file).expect("read"), SECRET.as_bytes()), is_capture, "{}", file.display());
+    }
+}
+
+/// The verdicts, in the order in which scenarios ended.
+fn words(outcome: &Outcome) -> Vec<String> {
+    outcome.verdicts().into_iter().map(|(word, _)| word).collect()
+}
+
+/// A bench of one scripted client, with a broker.
+fn client_bench(broker: &str) -> String {
+    format!(
+        "[broker]\n{broker}\n{}",
+        r#"
+[boards.client]
+kind = "virtual"
+[firmware.client]
+image = "builtin:mqtt-client"
+nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}", "tls.ca" = "{tap.ca}" }
+ready = "client: ready"
+"#
+    )
+}
+
+fn scenario(steps: &str) -> String {
+    format!("Feature: f\n  Scenario: s\n    Given the board \"client\" runs the firmware \"client\"\n{steps}")
+}
+
+/// Runs one scenario; verdict or exit code, and what is said about it.
+fn told(broker: &str, steps: &str, environment: &[(&str, &str)]) -> String {
+    let project = Project::with_feature(&scenario(steps));
+    project.file("bench.toml", &client_bench(broker));
+    let mut command = project.command(&["run", "--bench", "bench.toml"]);
+    let outcome: Outcome = command.envs(environment.iter().copied()).output().expect("hil runs").into();
+    let words = words(&outcome).join(" ");
+    let lines = outcome.stdout.lines().chain(outcome.stderr.lines()).map(str::trim);
+    let about =
+        lines.filter(|line| ["failed: ", "error: ", "hint: ", "closest: "].iter().any(|word| line.starts_with(word)));
+    format!("exit {} {words}\n{}", outcome.code, about.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn what_is_wrong_with_the_firmware_fails_and_what_is_wrong_with_the_bench_errors() {
+    let connects = "    When I type \"connect id=c LOGIN\" at the console of \"client\"\n    Then \"client\" connects within 1 s\n";
+    let plain = connects.replace(" LOGIN", "");
+    let requires = "    And the broker requires the user \"lamp\" with the password \"wonderland\"\n";
+    let wrong_password = format!("{requires}{}", connects.replace("LOGIN", "user=lamp password=looking"));
+    let short =
+        plain.replace("    When", "    And the broker requires the user \"lamp\" with the password \"abc\"\n    When");
+    let stopped = plain.replace("    When I", "    When the broker stops\n    And I");
+    let crash = format!("{plain}    When the broker crashes\n");
+    let tls = connects.replace("LOGIN", "over=tls trust=nobody");
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("address");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
+    let taken_at = taken.local_addr().expect("address");
+    let cases = [
+        ("a wrong password", "kind = \"embedded\"", wrong_password.as_str()),
+        ("a password that can't be hidden", "kind = \"embedded\"", &short),
+        ("a firmware that does not trust the bench", "kind = \"embedded\"", &tls),
+        ("a broker that was stopped", "kind = \"embedded\"", &stopped),
+        ("a crash of the embedded broker", "kind = \"embedded\"", &crash),
+        ("an external broker that is not there", &format!("kind = \"external\"\nurl = \"mqtt://{nowhere}\""), &plain),
+        ("a port that is taken", &format!("kind = \"embedded\"\nlisten = \"{taken_at}\""), &plain),
+    ];
+    let mut all = Vec::new();
+    for (name, broker, steps) in cases {
+        all.push(format!("## {name}\n{}", told(broker, steps, &[])));
+    }
+    let missing = told("kind = \"mosquitto\"", &plain, &[("HIL_MOSQUITTO", "/nowhere/mosquitto")]);
+    all.push(format!("## Mosquitto is not installed\n{missing}"));
+    let text = all.join("\n\n").replace(&nowhere.to_string(), "[nowhere]").replace(&taken_at.to_string(), "[taken]");
+    insta::assert_snapshot!("broker-errors", text);
+}
+
+#[test]
+fn an_acl_denial_is_the_firmwares_fault_and_a_broker_that_dies_the_benchs() {
+    if !has_mosquitto() {
+        return;
+    }
+    let acl = "    And the broker allows everybody to read \"open/#\" only\n    When I type \"connect id=c\" at the console of \"client\"\n    And I type \"publish closed x qos=1\" at the console of \"client\"\n    Then a subscriber to \"closed\" receives \"x\" within 1 s\n";
+    let denied = told("kind = \"mosquitto\"", acl, &[]);
+    // A broker whose configuration nobody can read ends at once.
+    let project = Project::with_feature(&scenario("    Then \"client\" publishes nothing for 1 s\n"));
+    project.file("mosquitto.conf", "listener 18899 127.0.0.1\nno_such_thing true\n");
+    project.file("bench.toml", &client_bench("kind = \"mosquitto\"\nconfig = \"mosquitto.conf\""));
+    let broken = project.hil(&["run", "--bench", "bench.toml"]);
+    let text =
+        format!("## denied by the ACL\n{denied}\n\n## a broken configuration\nexit {}\n{}", broken.code, broken.stderr);
+    insta::with_settings!({ filters => [(r"/[^ ]*/hil-mosquitto-[^/]*/", "[folder]/")] }, {
+        insta::assert_snapshot!("mosquitto-errors", text);
+    });
+}
+
+const WAITS: &str = r#"    When I type "connect id=c" at the console of "client"
+    Then "client" connects within 5 s
+    And "client" connects within 60 s
+"#;
+
+/// A run on Mosquitto that waits, and its broker.
+fn waiting(project: &Project) -> (std::process::Child, Pid) {
+    project.file("bench.toml", &client_bench("kind = \"mosquitto\""));
+    let mut child = project.start(&["run", "--bench", "bench.toml", "--out", "run", "-vv"]);
+    wait_for_line(&mut child, "CONNACK");
+    let brokers = children(child.id(), "mosquitto");
+    assert_eq!(brokers.len(), 1, "one scenario, one broker");
+    (child, brokers[0])
+}
+
+#[test]
+fn a_broker_that_is_killed_ends_the_step_at_once_as_errored() {
+    if !has_mosquitto() {
+        return;
+    }
+    let project = Project::with_feature(&scenario(WAITS));
+    let (child, broker) = waiting(&project);
+    let started = Instant::now();
+    kill_process(broker, Signal::KILL).expect("killed");
+    let outcome: Outcome = child.wait_with_output().expect("ends").into();
+    assert!(started.elapsed() < Duration::from_secs(20), "it did not wait for the step's end");
+    assert_eq!(outcome.code, 102, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stdout.contains("error: the broker ended by itself: signal: 9 (SIGKILL)"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_hil_that_is_killed_leaves_no_broker_behind() {
+    if !has_mosquitto() {
+        return;
+    }
+    let project = Project::with_feature(&scenario(WAITS));
+    let (mut child, broker) = waiting(&project);
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert!(ends(broker), "the broker lives on");
+}
