@@ -39,9 +39,9 @@ const PACKETS: &[&[u8]] = &[
     b"\xf0\x02\x00\x00",
 ];
 
-/// How many mutations a test makes; the big run is in `ci/soak/tap`.
-fn rounds(few: u32) -> u32 {
-    std::env::var("HIL_SOAK_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(few)
+/// How much a test does; the big run is `ci/soak/tap`.
+fn amount(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).ok().and_then(|amount| amount.parse().ok()).unwrap_or(usual)
 }
 
 /// A small generator of numbers: the same seed gives the same run.
@@ -80,7 +80,7 @@ fn mutated(numbers: &mut Numbers) -> Vec<u8> {
 #[test]
 fn the_decoder_survives_mutated_and_truncated_packets_and_gives_every_byte_back() {
     let mut numbers = Numbers(0x5eed);
-    for _ in 0..rounds(20_000) {
+    for _ in 0..400_000 {
         let bytes = mutated(&mut numbers);
         let mut decoder = Decoder::default();
         let direction = if numbers.next(2) == 0 { Direction::FromBoard } else { Direction::ToBoard };
@@ -144,6 +144,18 @@ proptest! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mutated_packets_pass_the_tap_unchanged() {
+    const A_CONNECTION: usize = 50;
+    let (tap, _timeline) = tap().await;
+    let mut numbers = Numbers(0xcafe);
+    for _ in 0..amount("HIL_SOAK_PACKETS", 5_000).div_ceil(A_CONNECTION) {
+        let mut bytes = b"\xc0\x00".to_vec();
+        (0..A_CONNECTION).for_each(|_| bytes.extend(mutated(&mut numbers)));
+        assert_eq!(round_trip(tap.address(), &bytes).await, bytes);
+    }
+}
+
 /// Memory of this process that is in use, in MiB.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
@@ -155,7 +167,7 @@ fn resident() -> u64 {
 async fn half_open_slow_and_oversized_connections_block_nobody_and_cost_little() {
     /// Two descriptors at the client, two at the tap, one at the echo.
     const AT_ONCE: usize = 150;
-    let all = usize::try_from(rounds(300)).expect("fits");
+    let all = amount("HIL_SOAK_CONNECTIONS", 300);
     let (tap, _timeline) = tap().await;
     let address = tap.address();
     let before = resident();
