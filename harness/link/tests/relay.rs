@@ -154,3 +154,67 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn jitter_keeps_order() {
+    let mut path = path().await;
+    path.control.delay(&[Way::Up], Duration::from_millis(20), Duration::from_millis(20));
+    for n in 0..50_u8 {
+        path.device.write_all(&[n]).await.expect("sent");
+        // Each byte is read by itself, and gets a delay of its own.
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(read_exactly(&mut path.broker, 50).await, (0..50).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_narrow_way_takes_its_time_and_loses_nothing() {
+    let mut path = path().await;
+    path.control.limit(&[Way::Up], std::num::NonZeroU64::new(20_000).expect("a rate"));
+    let sent: Vec<u8> = (0..10_000_u32).map(|n| (n % 251) as u8).collect();
+    let start = Instant::now();
+    path.device.write_all(&sent).await.expect("sent");
+    assert_eq!(read_exactly(&mut path.broker, sent.len()).await, sent);
+    // Half a second's worth, less the first portion, which goes at once.
+    assert!(start.elapsed() >= Duration::from_millis(400), "{:?}", start.elapsed());
+    path.control.clear();
+    path.device.write_all(b"fast again").await.expect("sent");
+    read_exactly(&mut path.broker, 10).await;
+}
+
+/// Doubles what goes up, swallows what goes down, and keeps one byte back until the end.
+struct Meddler;
+
+impl hil_link::Watch for Meddler {
+    fn read(&self, way: Way, bytes: Vec<u8>) -> Vec<hil_link::Piece> {
+        let piece = hil_link::Piece::from(bytes);
+        match way {
+            Way::Up => vec![piece.clone(), hil_link::Piece { tag: 1, ..piece }],
+            Way::Down => vec![hil_link::Piece { swallowed: true, ..piece }],
+        }
+    }
+
+    fn last(&self, _: Way) -> Vec<hil_link::Piece> {
+        vec![hil_link::Piece::from(b"!".to_vec())]
+    }
+
+    fn forwarding(&self, _: Way, _: &[u8], _: u8) {}
+}
+
+#[tokio::test]
+async fn a_watcher_may_decide_what_is_written() {
+    let (mut device, near) = pair().await;
+    let (mut broker, far) = pair().await;
+    let control = Control::default();
+    let ended =
+        tokio::spawn(async move { relay(Leg::plain(near), Leg::plain(far), &control, Arc::new(Meddler)).await });
+    device.write_all(b"ab").await.expect("sent");
+    assert_eq!(read_exactly(&mut broker, 4).await, b"abab");
+    broker.write_all(b"unheard").await.expect("sent");
+    hears_nothing(&mut device).await;
+    device.shutdown().await.expect("said all");
+    assert_eq!(read_exactly(&mut broker, 1).await, b"!");
+    drop(broker);
+    let ended = timeout(SOON, ended).await.expect("in time").expect("no panic");
+    assert_eq!(ended, Ended::Closed(Way::Up));
+}

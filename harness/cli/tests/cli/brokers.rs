@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::support::{Outcome, Project, children, ends, wait_for_line};
 
 /// Whether Mosquitto is here; where parts are required, its absence fails the test.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn has_mosquitto() -> bool {
     let found = find_program().is_ok();
     assert!(found || std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "Mosquitto is missing");

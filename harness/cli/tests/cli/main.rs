@@ -12,4 +12,5 @@ mod pins;
 mod real_bench;
 mod real_commands;
 mod support;
+mod tap;
 mod virtual_bench;

@@ -50,6 +50,7 @@ fn quiet() -> broker::LogSink {
 }
 
 /// Kinds that are on this machine. Where parts are required, all are.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn kinds() -> Vec<BrokerKind> {
     if std::env::var_os("HIL_REQUIRE_PARTS").is_none() && broker::find_program().is_err() {
         eprintln!("skipped on Mosquitto: it is not on this machine");
@@ -79,6 +80,7 @@ async fn start(kind: BrokerKind, change: impl FnOnce(&mut Settings)) -> Bench {
 type Case = fn(Bench) -> Pin<Box<dyn Future<Output = ()>>>;
 
 /// Runs a case on every broker, each fresh.
+#[expect(clippy::print_stderr, reason = "a failure shows which broker it was on")]
 async fn on_all(case: Case) {
     for kind in kinds() {
         eprintln!("on {}", kind.word());
@@ -87,6 +89,7 @@ async fn on_all(case: Case) {
 }
 
 /// Runs a case on every broker that is ours to configure.
+#[expect(clippy::print_stderr, reason = "a failure shows which broker it was on")]
 async fn on_ours(change: fn(&mut Settings), case: Case) {
     for kind in kinds().into_iter().filter(|kind| *kind != BrokerKind::External) {
         eprintln!("on {}", kind.word());

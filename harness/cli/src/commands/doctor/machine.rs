@@ -79,6 +79,13 @@ fn tap(bench: &Bench, is_real: bool) -> Check {
 }
 
 fn broker(bench: &Bench) -> Check {
+    let made = hil_mqtt::broker::new(&bench.broker, std::sync::Arc::new(|_| {}));
+    if let Err(error) = made {
+        return Check::bad("broker", error.to_string(), error.hint());
+    }
+    if let Some(url) = &bench.broker.url {
+        return external(url);
+    }
     let listen = bench.broker.listen;
     match TcpListener::bind(listen) {
         Ok(_) => Check::good("broker", format!("{} on {listen}", bench.broker.kind.word())),
@@ -87,6 +94,22 @@ fn broker(bench: &Bench) -> Check {
             format!("can't listen on {listen}: {error}"),
             "leave `broker.listen` out to take a free port, or stop what has it: `ss -ltnp` shows it",
         ),
+    }
+}
+
+/// Whether somebody answers where an external broker should be; who that is, a run finds out.
+fn external(url: &hil_config::BrokerUrl) -> Check {
+    use std::net::ToSocketAddrs as _;
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
+    let host = url.host.trim_start_matches('[').trim_end_matches(']');
+    let place = format!("{}:{}", url.host, url.port);
+    let reached = (host, url.port).to_socket_addrs().and_then(|mut addresses| {
+        let first = addresses.next().ok_or_else(|| std::io::Error::other("it has no address"))?;
+        std::net::TcpStream::connect_timeout(&first, PATIENCE)
+    });
+    match reached {
+        Ok(_) => Check::good("broker", format!("external, somebody answers at {place}")),
+        Err(error) => Check::bad("broker", format!("nobody answers at {place}: {error}"), "does `broker.url` name it?"),
     }
 }
 
