@@ -164,10 +164,10 @@ impl Stage {
     ///
     /// # Errors
     /// When the bench has no board of that name.
-    pub fn apply_fault(&mut self, board: &str, fault: &Fault) -> Result<(), StepError> {
+    pub async fn apply_fault(&mut self, board: &str, fault: &Fault) -> Result<(), StepError> {
         let known = || self.boards.keys().map(String::as_str);
         let tap = self.tap(board).ok_or_else(|| unknown("board", board, known()))?;
-        let event = tap.apply(fault, &self.recorder);
+        let event = tap.apply(fault, &self.recorder).await;
         self.mark_at(&event);
         Ok(())
     }

@@ -55,6 +55,9 @@ fn device(tap: SocketAddr) -> Vec<u8> {
         stream.read_exact(&mut acknowledgement).expect("PUBACK");
         answer.extend(acknowledgement);
     }
+    // The broker has closed as well when this is over.
+    stream.shutdown(std::net::Shutdown::Write).expect("said all");
+    let _ = stream.read_to_end(&mut Vec::new());
     answer
 }
 

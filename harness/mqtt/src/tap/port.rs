@@ -76,8 +76,10 @@ pub(super) struct Door {
     pub(super) armed: Armed,
     /// Boards must show a certificate.
     must_show: AtomicBool,
-    /// Nobody listens: connections are refused.
+    /// Nobody shall listen: connections are refused.
     shut: watch::Sender<bool>,
+    /// Nobody listens.
+    is_shut: watch::Sender<bool>,
     /// Faults that have begun and not ended.
     lasting: Mutex<Vec<Fault>>,
     connections: AtomicU32,
@@ -103,6 +105,7 @@ impl TapPort {
             armed: Armed::default(),
             must_show: AtomicBool::new(false),
             shut: watch::Sender::new(false),
+            is_shut: watch::Sender::new(false),
             lasting: Mutex::default(),
             connections: AtomicU32::new(0),
         });
@@ -150,15 +153,21 @@ impl TapPort {
         self.door.must_show.store(true, Ordering::Relaxed);
     }
 
-    /// Does something to the board's network. It is recorded just before.
-    pub fn apply(&self, fault: &Fault, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
+    /// Does something to the board's network, and records it: just before, so that what it causes comes after it; that
+    /// nobody listens any more, or somebody again, once it is so.
+    pub async fn apply(&self, fault: &Fault, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
         let door = &self.door;
+        if matches!(fault, Fault::Refuse | Fault::Accept) {
+            door.begin(fault);
+            door.settled().await;
+        }
         if matches!(fault, Fault::Recover) {
             // Recorded first: what was held comes after it.
             let last = door.end_faults(recorder);
             door.armed.disarm();
             door.control.clear();
             door.shut.send_replace(false);
+            door.settled().await;
             return last.unwrap_or_else(|| door.tell(recorder, fault, FaultPhase::Happens));
         }
         let lasting = !matches!(fault, Fault::Close | Fault::Reset | Fault::Accept);
@@ -202,6 +211,13 @@ impl Door {
         }
     }
 
+    /// Waits until the door is as it shall be.
+    async fn settled(&self) {
+        let wanted = *self.shut.borrow();
+        // The sender is `self`: it can't be gone.
+        let _ = self.is_shut.subscribe().wait_for(|is_shut| *is_shut == wanted).await;
+    }
+
     fn end_faults(&self, recorder: &Recorder) -> Option<Arc<hil_timeline::RunEvent>> {
         let lasting = std::mem::take(&mut *self.lasting());
         let told = lasting.iter().map(|fault| self.tell(recorder, fault, FaultPhase::Ends));
@@ -239,8 +255,10 @@ async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, d
         if *shut.borrow_and_update() {
             listener = None;
         } else if listener.is_none() {
+            // Its place was kept: nobody else can have it.
             listener = listen(address).ok();
         }
+        door.is_shut.send_replace(listener.is_none());
         let Some(open) = &listener else {
             if shut.changed().await.is_err() {
                 return;

@@ -9,94 +9,94 @@ use crate::error::StepError;
 use crate::parameters::Span;
 use crate::world::HilWorld;
 
-fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
-    world.stage()?.apply_fault(board, fault)
+async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
+    world.stage()?.apply_fault(board, fault).await
 }
 
 #[when(regex = r#"^the network of "([^"]*)" goes silent(?: towards the (broker|board))?$"#)]
-fn goes_silent(world: &mut HilWorld, board: String, towards: String) -> Result<(), StepError> {
+async fn goes_silent(world: &mut HilWorld, board: String, towards: String) -> Result<(), StepError> {
     let ways = match towards.as_str() {
         "broker" => vec![Way::Up],
         "board" => vec![Way::Down],
         _ => Way::BOTH.to_vec(),
     };
-    apply(world, &board, &Fault::Silence(ways))
+    apply(world, &board, &Fault::Silence(ways)).await
 }
 
 #[when(expr = "the network of {string} goes silent for {span}")]
 async fn goes_silent_for(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Silence(Way::BOTH.to_vec()))?;
+    apply(world, &board, &Fault::Silence(Way::BOTH.to_vec())).await?;
     tokio::time::sleep(span.0).await;
-    apply(world, &board, &Fault::Recover)
+    apply(world, &board, &Fault::Recover).await
 }
 
 #[when(expr = "the network of {string} recovers")]
-fn recovers(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Recover)
+async fn recovers(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Recover).await
 }
 
 #[when(expr = "the network of {string} is delayed by {span}")]
-fn is_delayed(world: &mut HilWorld, board: String, by: Span) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Delay { by: by.0, jitter: std::time::Duration::ZERO })
+async fn is_delayed(world: &mut HilWorld, board: String, by: Span) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Delay { by: by.0, jitter: std::time::Duration::ZERO }).await
 }
 
 #[when(expr = "the network of {string} is delayed by {span} ± {span}")]
-fn is_delayed_with_jitter(world: &mut HilWorld, board: String, by: Span, jitter: Span) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Delay { by: by.0, jitter: jitter.0 })
+async fn is_delayed_with_jitter(world: &mut HilWorld, board: String, by: Span, jitter: Span) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Delay { by: by.0, jitter: jitter.0 }).await
 }
 
 #[when(regex = r#"^the network of "([^"]*)" carries no more than (\d+ ?[kM]?B/s)$"#)]
-fn is_limited(world: &mut HilWorld, board: String, rate: String) -> Result<(), StepError> {
+async fn is_limited(world: &mut HilWorld, board: String, rate: String) -> Result<(), StepError> {
     let rate = parse_rate(&rate).map_err(StepError::errored)?;
-    apply(world, &board, &Fault::Bandwidth(rate))
+    apply(world, &board, &Fault::Bandwidth(rate)).await
 }
 
 #[when(expr = "connections of {string} are refused")]
-fn are_refused(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Refuse)
+async fn are_refused(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Refuse).await
 }
 
 #[when(expr = "connections of {string} are accepted again")]
-fn are_accepted(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Accept)
+async fn are_accepted(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Accept).await
 }
 
 #[when(expr = "the connection of {string} is closed")]
-fn is_closed(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    end(world, &board, &Fault::Close)
+async fn is_closed(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    end(world, &board, &Fault::Close).await
 }
 
 #[when(expr = "the connection of {string} is reset")]
-fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
-    end(world, &board, &Fault::Reset)
+async fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    end(world, &board, &Fault::Reset).await
 }
 
-fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
+async fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
     if !world.stage()?.session(board).connected {
         return Err(StepError::errored(format!("`{board}` has no connection that could be ended")));
     }
-    apply(world, board, fault)
+    apply(world, board, fault).await
 }
 
 #[when(regex = r#"^the next CONNACK to "([^"]*)" is held(?: for (\d+(?:\.\d+)? ?(?:ms|s|min)))?$"#)]
-fn connack_is_held(world: &mut HilWorld, board: String, span: String) -> Result<(), StepError> {
+async fn connack_is_held(world: &mut HilWorld, board: String, span: String) -> Result<(), StepError> {
     let span = match span.as_str() {
         "" => None,
         text => Some(hil_config::parse_duration(text).map_err(|error| StepError::errored(error.to_string()))?),
     };
-    apply(world, &board, &Fault::HoldConnack(span))
+    apply(world, &board, &Fault::HoldConnack(span)).await
 }
 
 #[when(regex = r#"^the next CONNECT of "([^"]*)" is answered with code (\d+|0x[0-9a-fA-F]{1,2})$"#)]
-fn connect_is_answered(world: &mut HilWorld, board: String, code: String) -> Result<(), StepError> {
+async fn connect_is_answered(world: &mut HilWorld, board: String, code: String) -> Result<(), StepError> {
     let code = parse_code(&code).map_err(StepError::errored)?;
-    apply(world, &board, &Fault::AnswerConnect(code))
+    apply(world, &board, &Fault::AnswerConnect(code)).await
 }
 
 #[when(
     regex = r#"^the next ([A-Z]+)(?: on "([^"]*)")? (from|to) "([^"]*)" is (dropped|duplicated|corrupted|overtaken)$"#
 )]
-fn next_packet(
+async fn next_packet(
     world: &mut HilWorld,
     name: String,
     topic: String,
@@ -111,13 +111,13 @@ fn next_packet(
         _ => Deed::Swap,
     };
     let packet = packet(name, &topic, &direction)?;
-    apply(world, &board, &Fault::Next(deed, packet))
+    apply(world, &board, &Fault::Next(deed, packet)).await
 }
 
 #[when(
     regex = r#"^the next ([A-Z]+)(?: on "([^"]*)")? (from|to) "([^"]*)" is delayed by (\d+(?:\.\d+)? ?(?:ms|s|min))$"#
 )]
-fn next_packet_is_delayed(
+async fn next_packet_is_delayed(
     world: &mut HilWorld,
     name: String,
     topic: String,
@@ -127,7 +127,7 @@ fn next_packet_is_delayed(
 ) -> Result<(), StepError> {
     let by = hil_config::parse_duration(&by).map_err(|error| StepError::errored(error.to_string()))?;
     let packet = packet(name, &topic, &direction)?;
-    apply(world, &board, &Fault::Next(Deed::Delay(by), packet))
+    apply(world, &board, &Fault::Next(Deed::Delay(by), packet)).await
 }
 
 fn packet(name: String, topic: &str, direction: &str) -> Result<PacketMatch, StepError> {

@@ -56,7 +56,7 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
     tap.open_route(Route { offers, identity: None, recorder: recorder.clone(), capture: capture.clone() });
     warn(format!("listening on {}, leading to {broker}; Ctrl-C ends it", tap.address()));
     for fault in &args.fault {
-        tap.apply(fault, &recorder);
+        tap.apply(fault, &recorder).await;
     }
     let teller = tokio::spawn(live::follow(timeline.follow(Cursor::default()), args.format.format));
     obey(&tap, &recorder, abort).await;
@@ -118,7 +118,7 @@ async fn obey(tap: &TapPort, recorder: &hil_timeline::Recorder, mut abort: tokio
             Ok(Some(line)) if line.trim().is_empty() => {}
             Ok(Some(line)) => match line.parse::<Fault>() {
                 Ok(fault) => {
-                    tap.apply(&fault, recorder);
+                    tap.apply(&fault, recorder).await;
                 }
                 Err(error) => warn(format!("error: {error}\nhint: {}", FaultError::HINT)),
             },
