@@ -1,3 +1,4 @@
+@requires:client
 Feature: What the tap does to the network
 
   Background:

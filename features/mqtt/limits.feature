@@ -1,3 +1,4 @@
+@requires:client @requires:client-2
 Feature: Limits and statistics of the broker
 
   Background:

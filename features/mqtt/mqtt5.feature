@@ -1,8 +1,10 @@
+@requires:client
 Feature: MQTT 5
 
   Background:
     Given the board "client" runs the firmware "mqtt-client"
 
+  @requires:client-2
   Scenario: properties of a message reach its receiver
     Given the board "client-2" runs the firmware "mqtt-client"
     When I type at the console of "client":
@@ -23,6 +25,7 @@ Feature: MQTT 5
       | property content type | text/plain |
       | property message expiry interval | /^(59\|60)$/ |
 
+  @requires:client-2
   Scenario: a request carries where to answer
     Given the board "client-2" runs the firmware "mqtt-client"
     When I type at the console of "client":
@@ -46,6 +49,7 @@ Feature: MQTT 5
       | payload                   | 28 |
       | property correlation data | 7  |
 
+  @requires:client-2
   Scenario: a message that has expired is not delivered
     When I type at the console of "client":
       """
@@ -103,6 +107,7 @@ Feature: MQTT 5
       | topic alias used | yes    |
     And a subscriber to "a/long/topic" receives "second" within 2 s
 
+  @requires:client-2
   Scenario: a shared subscription gives each message to one member
     Given the board "client-2" runs the firmware "mqtt-client"
     When I type at the console of "client":
@@ -120,6 +125,7 @@ Feature: MQTT 5
     When I publish "job" to "work" with QoS 1
     Then the console of "client" or "client-2" shows "received `job`" exactly once within 2 s, settling for 500 ms
 
+  @requires:client-2
   Scenario: a client whose name is taken over is disconnected
     Given the board "client-2" runs the firmware "mqtt-client"
     When I type "connect id=same version=5" at the console of "client"

@@ -1,3 +1,4 @@
+@requires:client
 Feature: Quality of service
 
   Background:

@@ -1,3 +1,4 @@
+@requires:client
 Feature: Users, access and certificates
 
   Background:

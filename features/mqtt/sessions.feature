@@ -1,3 +1,4 @@
+@requires:client
 Feature: Sessions
 
   Background:

@@ -1,3 +1,4 @@
+@requires:client
 Feature: Topics and subscriptions
 
   Background:

@@ -1,3 +1,4 @@
+@requires:client
 Feature: WebSocket, and versions of MQTT
 
   Background:

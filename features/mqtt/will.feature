@@ -1,3 +1,4 @@
+@requires:client
 Feature: Wills
 
   Background:
@@ -36,6 +37,7 @@ Feature: Wills
     Then "client" disconnects within 1 s
     And nothing is published outside "none" for 500 ms
 
+  @requires:client-2
   Scenario: a second client of the same name takes over, and the first one's will is published
     Given the board "client-2" runs the firmware "mqtt-client"
     When I type "connect id=same will-topic=status/w will-payload=taken" at the console of "client"

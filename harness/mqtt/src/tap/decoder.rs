@@ -248,6 +248,10 @@ fn listed(properties: &Properties) -> Vec<Property> {
 
 fn property(id: PropertyId, value: &PropertyValue) -> Property {
     let name = property_name(id);
+    if id == PropertyId::AuthenticationData {
+        // It may be a password, and is treated as one.
+        return Property { name: name.to_owned(), value: hil_timeline::MASKED.to_owned() };
+    }
     let value = match value {
         PropertyValue::Byte(n) => n.to_string(),
         PropertyValue::TwoByteInteger(n) => n.to_string(),

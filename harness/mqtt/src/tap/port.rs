@@ -74,6 +74,8 @@ pub(super) struct Door {
     route: watch::Sender<Option<Route>>,
     pub(super) control: Control,
     pub(super) armed: Armed,
+    /// How often a route was closed.
+    closings: watch::Sender<u64>,
     /// Boards must show a certificate.
     must_show: AtomicBool,
     /// Nobody shall listen: connections are refused.
@@ -101,6 +103,7 @@ impl TapPort {
             board: board.to_owned(),
             tls,
             route: watch::Sender::new(None),
+            closings: watch::Sender::new(0),
             control: Control::default(),
             armed: Armed::default(),
             must_show: AtomicBool::new(false),
@@ -141,6 +144,7 @@ impl TapPort {
         if let Some(route) = self.door.route.send_replace(None) {
             self.door.end_faults(&route.recorder);
         }
+        self.door.closings.send_modify(|closings| *closings += 1);
         self.door.control.end(Ending::Reset);
         self.door.control.clear();
         self.door.armed.disarm();
@@ -208,6 +212,15 @@ impl Door {
             Fault::AnswerConnect(code) => connack(Deed::Answer(*code)),
             Fault::Next(deed, packet) => self.armed.arm(*deed, packet.clone()),
             Fault::Recover => {}
+        }
+    }
+
+    /// Waits until the route that is open now is closed.
+    pub(super) fn route_closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut closings = self.closings.subscribe();
+        async move {
+            // Without a sender there is no door any more.
+            let _ = closings.changed().await;
         }
     }
 

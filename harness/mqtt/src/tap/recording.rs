@@ -96,9 +96,14 @@ impl Recording {
         let Some(span) = span else { return };
         let (door, recorder) = (Arc::clone(&self.door), self.recorder.clone());
         tokio::spawn(async move {
-            tokio::time::sleep(span).await;
-            door.control.resume(&[Way::Down]);
-            door.tell(&recorder, &fault, FaultPhase::Ends);
+            tokio::select! {
+                // Whoever ends the scenario ends its faults; the next one has its own.
+                () = door.route_closed() => {}
+                () = tokio::time::sleep(span) => {
+                    door.control.resume(&[Way::Down]);
+                    door.tell(&recorder, &fault, FaultPhase::Ends);
+                }
+            }
         });
     }
 }

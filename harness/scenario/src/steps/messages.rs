@@ -365,11 +365,11 @@ async fn again(stage: &mut Stage, way: Way, board: &str, within: Duration) -> Re
         _ => None,
     };
     let earlier: Vec<Arc<RunEvent>> = stage.events();
-    let mut known: Vec<_> = earlier.iter().filter_map(|event| identity(event)).map(|(_, what)| what).collect();
+    let mut known: Vec<_> = earlier.iter().filter_map(|event| Some((event.seq, identity(event)?.1))).collect();
     let pick = |event: &RunEvent| {
         let (dup, what) = identity(event)?;
-        let again = dup && known.contains(&what);
-        known.push(what);
+        let again = dup && known.iter().any(|(seq, known)| *seq < event.seq && *known == what);
+        known.push((event.seq, what));
         again.then_some(())
     };
     if stage.expect(within, pick).await.is_some() {
