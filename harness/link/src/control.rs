@@ -116,6 +116,30 @@ impl Control {
         let _ = self.subscribe().wait_for(audible).await;
     }
 
+    /// Waits until the paths that carry bytes now are ended.
+    pub async fn next_ending(&self) -> Ending {
+        let mut conditions = self.subscribe();
+        let before = conditions.borrow().endings.0;
+        match conditions.wait_for(|conditions| conditions.endings.0 != before).await.map(|found| found.endings.1) {
+            Ok(Some(ending)) => ending,
+            // The sender is `self`: it can't be gone.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// How much longer than usual what is on its way may take.
+    pub(crate) fn slowness(&self) -> Duration {
+        /// What a narrow way may take to empty a full queue.
+        const NARROW: Duration = Duration::from_secs(60);
+        let conditions = self.conditions.borrow();
+        let of = |way: Way| {
+            let condition = conditions.of(way);
+            let narrow = condition.bandwidth.map_or(Duration::ZERO, |_| NARROW);
+            condition.delay + condition.jitter + narrow
+        };
+        Way::BOTH.map(of).into_iter().max().unwrap_or_default()
+    }
+
     /// No silence, no delay and no limit from now on.
     pub fn clear(&self) {
         self.change(&Way::BOTH, |condition| *condition = Condition::default());

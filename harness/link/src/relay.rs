@@ -23,13 +23,15 @@ pub struct Piece {
     pub tag: u8,
     /// It is shown to the watcher, and not written.
     pub swallowed: bool,
+    /// It goes back to whoever sent what was read.
+    pub turned: bool,
     /// The path is closed once this is written.
     pub last: bool,
 }
 
 impl From<Vec<u8>> for Piece {
     fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, late: Duration::ZERO, tag: 0, swallowed: false, last: false }
+        Self { bytes, late: Duration::ZERO, tag: 0, swallowed: false, turned: false, last: false }
     }
 }
 
@@ -84,6 +86,9 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long a way whose source has died may take to deliver what was read from it.
 const REMAINS: Duration = Duration::from_secs(1);
 
+/// How long a good-bye of TLS or WebSocket may take.
+const GOOD_BYE: Duration = Duration::from_secs(1);
+
 /// Carries bytes between `near` and `far` until either side ends it, or the control does.
 ///
 /// Bytes are forwarded unchanged and in order, unless the watcher changes them; it sees each chunk just before it is
@@ -96,8 +101,14 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
     let (mut near_from, mut near_to) = tokio::io::split(near);
     let (mut far_from, mut far_to) = tokio::io::split(far);
     let ended = {
-        let up = carry(Way::Up, &mut near_from, &mut far_to, control, &*watch);
-        let down = carry(Way::Down, &mut far_from, &mut near_to, control, &*watch);
+        let (up_queue, up_queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
+        let (down_queue, down_queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
+        // Each way may answer on the other, as long as that one is read.
+        let (to_up, to_down) = (up_queue.downgrade(), down_queue.downgrade());
+        let up_queues = Queues { own: up_queue, other: to_down };
+        let down_queues = Queues { own: down_queue, other: to_up };
+        let up = carry(Way::Up, &mut near_from, &mut far_to, (up_queues, up_queued), control, &*watch);
+        let down = carry(Way::Down, &mut far_from, &mut near_to, (down_queues, down_queued), control, &*watch);
         tokio::select! {
             ended = both(up, down, control, &*watch) => ended,
             ending = ordered(&mut conditions, endings_before) => {
@@ -106,6 +117,11 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
             }
         }
     };
+    if ended == Ended::Ordered(Ending::Close) {
+        // Layers say good-bye before FIN; whoever does not listen is left all the same.
+        let good_byes = async { tokio::join!(near_to.shutdown(), far_to.shutdown()) };
+        let _ = tokio::time::timeout(GOOD_BYE, good_byes).await;
+    }
     if matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset)) {
         near_grip.make_hard();
         far_grip.make_hard();
@@ -141,11 +157,18 @@ async fn both(
         }
     };
     let patience = async {
-        if matches!(first.ended, Ended::Closed(_)) {
+        let usual = match first.ended {
+            Ended::Closed(_) => LAST_WORDS,
+            _ if first.at_sink => REMAINS,
+            _ => return,
+        };
+        loop {
             control.audible().await;
-            tokio::time::sleep(LAST_WORDS).await;
-        } else if first.at_sink {
-            tokio::time::sleep(REMAINS).await;
+            tokio::time::sleep(usual + control.slowness()).await;
+            // Silence that came meanwhile does not count.
+            if !control.is_silent() {
+                return;
+            }
         }
     };
     tokio::select! {
@@ -170,15 +193,22 @@ enum Item {
     Fin,
 }
 
+/// Where what was read goes.
+struct Queues {
+    own: mpsc::Sender<(Instant, Item)>,
+    /// Weak: it must not keep the other way going.
+    other: mpsc::WeakSender<(Instant, Item)>,
+}
+
 async fn carry<F: AsyncRead + Unpin, T: AsyncWrite + Unpin>(
     way: Way,
     from: &mut F,
     to: &mut T,
+    (queues, queued): (Queues, mpsc::Receiver<(Instant, Item)>),
     control: &Control,
     watch: &dyn Watch,
 ) -> Cut {
-    let (queue, queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
-    let reading = read(way, from, control.subscribe(), queue, watch);
+    let reading = read(way, from, control.subscribe(), queues, watch);
     let writing = write(way, to, control.subscribe(), queued, watch);
     tokio::pin!(reading, writing);
     let written = tokio::select! {
@@ -204,9 +234,10 @@ async fn read<F: AsyncRead + Unpin>(
     way: Way,
     from: &mut F,
     mut conditions: watch::Receiver<Conditions>,
-    queue: mpsc::Sender<(Instant, Item)>,
+    queues: Queues,
     watch: &dyn Watch,
 ) {
+    let Queues { own: queue, other } = queues;
     let mut buffer = vec![0; FIRST_CHUNK];
     loop {
         if audible(way, &mut conditions).await.is_err() {
@@ -221,15 +252,18 @@ async fn read<F: AsyncRead + Unpin>(
         let due = Instant::now() + jittered(condition.delay, condition.jitter);
         match read {
             Ok(0) => {
-                for piece in watch.last(way) {
-                    let _ = queue.send((due, Item::Bytes(piece))).await;
-                }
-                // Whether or not anybody still listens, this way has ended.
-                let _ = queue.send((due, Item::Fin)).await;
+                finish(way, watch, &queue, due).await;
                 return;
             }
             Ok(length) => {
                 for piece in watch.read(way, buffer[..length].to_vec()) {
+                    if piece.turned {
+                        // A way that is not read any more has nobody to be answered.
+                        if let Some(other) = other.upgrade() {
+                            let _ = other.send((due, Item::Bytes(piece))).await;
+                        }
+                        continue;
+                    }
                     if queue.send((due, Item::Bytes(piece))).await.is_err() {
                         return;
                     }
@@ -238,13 +272,29 @@ async fn read<F: AsyncRead + Unpin>(
                     buffer.resize(CHUNK, 0);
                 }
             }
+            // A layer above TCP whose peer left without its good-bye: for TCP that is a FIN like any other.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                finish(way, watch, &queue, due).await;
+                return;
+            }
             Err(_) => {
+                for piece in watch.last(way) {
+                    let _ = queue.send((due, Item::Bytes(piece))).await;
+                }
                 // Not even a reset gets through silence.
                 let _ = audible(way, &mut conditions).await;
                 return;
             }
         }
     }
+}
+
+/// Passes on what was kept back, and FIN. Whether or not anybody still listens, this way has ended.
+async fn finish(way: Way, watch: &dyn Watch, queue: &mpsc::Sender<(Instant, Item)>, due: Instant) {
+    for piece in watch.last(way) {
+        let _ = queue.send((due, Item::Bytes(piece))).await;
+    }
+    let _ = queue.send((due, Item::Fin)).await;
 }
 
 /// A delay, give or take.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{Payload, QoS, Recorder, RunEvent, What};
-use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet};
+use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, SubscribeReasonCode};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -67,7 +67,8 @@ struct Pending {
 struct Request {
     acknowledged_by: Acknowledgement,
     subscribes: Option<String>,
-    done: oneshot::Sender<()>,
+    /// Whether the broker agrees.
+    done: oneshot::Sender<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,8 @@ impl Observer {
     pub async fn connect(name: &str, offers: &Offers, recorder: Recorder) -> Result<Self, ObserverError> {
         let endpoint = &offers.observer;
         let broker = endpoint.to_string();
-        let client_id = format!("hil-{name}");
+        // Nobody else on a shared broker has it: the same name would end the other's connection.
+        let client_id = format!("hil-{name}-{:08x}", fastrand::u32(..));
         let bridge = match endpoint.transport {
             Transport::Tcp => None,
             _ => {
@@ -198,10 +200,10 @@ impl Observer {
     async fn confirmed(
         &self,
         sent: bool,
-        done: oneshot::Receiver<()>,
+        done: oneshot::Receiver<bool>,
         what: &'static str,
     ) -> Result<(), ObserverError> {
-        let confirmed = sent && tokio::time::timeout(PATIENCE, done).await.is_ok_and(|done| done.is_ok());
+        let confirmed = sent && tokio::time::timeout(PATIENCE, done).await.is_ok_and(|done| done == Ok(true));
         if confirmed { Ok(()) } else { Err(ObserverError::Unconfirmed { broker: self.broker.clone(), what }) }
     }
 
@@ -217,7 +219,7 @@ impl Drop for Observer {
 }
 
 impl Pending {
-    fn queue(&mut self, acknowledged_by: Acknowledgement, subscribes: Option<String>) -> oneshot::Receiver<()> {
+    fn queue(&mut self, acknowledged_by: Acknowledgement, subscribes: Option<String>) -> oneshot::Receiver<bool> {
         let (done, is_done) = oneshot::channel();
         self.queued.push_back(Request { acknowledged_by, subscribes, done });
         is_done
@@ -260,9 +262,12 @@ impl Pump {
                     dup: publish.dup,
                 });
             }
-            Event::Incoming(Packet::PubAck(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Puback),
-            Event::Incoming(Packet::PubComp(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Pubcomp),
-            Event::Incoming(Packet::SubAck(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Suback),
+            Event::Incoming(Packet::PubAck(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Puback, true),
+            Event::Incoming(Packet::PubComp(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Pubcomp, true),
+            Event::Incoming(Packet::SubAck(ack)) => {
+                let granted = !ack.return_codes.contains(&SubscribeReasonCode::Failure);
+                self.acknowledged(ack.pkid, Acknowledgement::Suback, granted);
+            }
             Event::Outgoing(Outgoing::Publish(id) | Outgoing::Subscribe(id)) => self.sent(id),
             Event::Incoming(_) | Event::Outgoing(_) => {}
         }
@@ -272,26 +277,26 @@ impl Pump {
         let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(request) = pending.queued.pop_front() {
             if request.acknowledged_by == Acknowledgement::None {
-                let _ = request.done.send(());
+                let _ = request.done.send(true);
             } else {
                 pending.sent.insert(id, request);
             }
         }
     }
 
-    fn acknowledged(&self, id: u16, by: Acknowledgement) {
+    fn acknowledged(&self, id: u16, by: Acknowledgement, granted: bool) {
         let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if pending.sent.get(&id).is_none_or(|request| request.acknowledged_by != by) {
             return;
         }
         let Some(request) = pending.sent.remove(&id) else { return };
         drop(pending);
-        if let Some(filter) = request.subscribes {
+        if let Some(filter) = request.subscribes.filter(|_| granted) {
             self.recorder.record(What::Subscribed { observer: self.shared.name.clone(), filter });
             self.connection.send_replace(true);
         }
         // Whoever asked may have given up waiting.
-        let _ = request.done.send(());
+        let _ = request.done.send(granted);
     }
 
     async fn subscribe_again(&self) {

@@ -8,6 +8,7 @@ use bytes::{Buf as _, Bytes};
 use futures::{Sink as _, Stream as _};
 use hil_link::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
@@ -71,7 +72,16 @@ impl<S: Stream> AsyncRead for WebSocketBytes<S> {
                 // Pings are answered below; text is no MQTT, and passes as the bytes it is.
                 Some(Ok(Message::Text(text))) => text.into(),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
-                None | Some(Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed)) => {
+                None
+                | Some(
+                    Ok(Message::Close(_))
+                    | Err(
+                        Error::ConnectionClosed
+                        | Error::AlreadyClosed
+                        // FIN without a Close frame.
+                        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+                    ),
+                ) => {
                     return Poll::Ready(Ok(()));
                 }
                 Some(Err(error)) => return Poll::Ready(Err(broken(error))),

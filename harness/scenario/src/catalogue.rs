@@ -120,7 +120,7 @@ pub const STEPS: &[StepDoc] = &[
     ),
     doc(
         r#"When the next CONNECT of "lamp" is answered with code 5"#,
-        "The tap puts this return or reason code (`5`, `0x87`) in the place of the broker's and closes the connection, as a broker would.",
+        "The tap answers with this return or reason code (`5`, `0x87`) and closes the connection, as a broker would; the broker never hears of it.",
     ),
     doc(
         r#"When the next PUBACK from "lamp" is dropped"#,

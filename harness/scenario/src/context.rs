@@ -159,7 +159,7 @@ async fn open_network(
         let mut probe = hil_mqtt::broker::new(&config.broker, Arc::new(|_| {}))?;
         let offers = probe.start().await?;
         if config.broker.is_shared() {
-            Observer::connect("probe", &offers, timeline.recorder(None)).await?;
+            Observer::connect("probe", &offers, timeline.recorder(None)).await?.subscribe("#").await?;
         }
         probe.discard().await;
     }

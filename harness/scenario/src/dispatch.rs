@@ -48,7 +48,8 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         // A board that goes on without power explains whatever failed because of it.
         let result = match result {
             Err(error) if error.verdict() != Verdict::Failed => Err(error),
-            other => contradiction(world).and(other),
+            Err(failed) => Err(contradiction(world).and(broker(world)).err().unwrap_or(failed)),
+            Ok(()) => contradiction(world),
         };
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
@@ -75,6 +76,13 @@ fn note(world: &mut HilWorld, result: &Result<(), StepError>, took_us: u64) {
 fn contradiction(world: &HilWorld) -> Result<(), StepError> {
     match world.inner.as_ref().map(|scene| &scene.stage) {
         Some(Ok(stage)) => stage.check_power_cuts(),
+        _ => Ok(()),
+    }
+}
+
+fn broker(world: &HilWorld) -> Result<(), StepError> {
+    match world.inner.as_ref().map(|scene| &scene.stage) {
+        Some(Ok(stage)) => stage.check_broker(),
         _ => Ok(()),
     }
 }

@@ -207,6 +207,14 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         scene.recorder.record(What::StepNotRun { keyword, text, line: step.position.line });
     }
     if let Ok(mut stage) = scene.stage {
+        if scene.verdict == Verdict::Passed
+            && scene.steps_done == steps.len()
+            && let Some(fault) = stage.unfired()
+        {
+            scene.verdict = Verdict::Errored;
+            let message = format!("the fault {fault} never happened: what passed proves nothing about it");
+            scene.failure = Some(StepError::errored(message).with_hint("does the packet come, and on that topic?"));
+        }
         if context.is_aborted() {
             stage.make_safe().await;
         }

@@ -172,6 +172,18 @@ impl Stage {
         Ok(())
     }
 
+    /// Silence of a board's network ends, all else stays; the mark is set to that.
+    ///
+    /// # Errors
+    /// When the bench has no board of that name.
+    pub fn end_silence(&mut self, board: &str) -> Result<(), StepError> {
+        let known = || self.boards.keys().map(String::as_str);
+        let tap = self.tap(board).ok_or_else(|| unknown("board", board, known()))?;
+        let event = tap.end_silence(&self.recorder);
+        self.mark_at(&event);
+        Ok(())
+    }
+
     fn tap(&self, board: &str) -> Option<&TapPort> {
         self.context.network.tap(board).filter(|_| self.boards.contains_key(board))
     }
@@ -334,6 +346,7 @@ impl Stage {
     /// # Errors
     /// When it is not ours to stop.
     pub async fn stop_broker(&mut self) -> Result<(), StepError> {
+        self.check_runs()?;
         self.broker.stop().await?;
         self.broker_is_gone().await;
         Ok(())
@@ -344,6 +357,7 @@ impl Stage {
     /// # Errors
     /// When this kind of broker can't crash.
     pub async fn crash_broker(&mut self) -> Result<(), StepError> {
+        self.check_runs()?;
         self.broker.crash().await?;
         self.broker_is_gone().await;
         Ok(())
@@ -382,6 +396,17 @@ impl Stage {
     /// # Errors
     /// When it does not start, or the observer can't connect.
     pub async fn start_broker(&mut self) -> Result<(), StepError> {
+        if !self.broker_stopped {
+            return Err(StepError::errored("the broker runs already"));
+        }
+        self.start_anew().await
+    }
+
+    fn check_runs(&self) -> Result<(), StepError> {
+        if self.broker_stopped { Err(StepError::errored("the broker does not run")) } else { Ok(()) }
+    }
+
+    async fn start_anew(&mut self) -> Result<(), StepError> {
         self.offers = self.broker.start().await?;
         record_broker(&self.recorder, &*self.broker, &self.offers, true);
         // It may have another name now.
@@ -401,7 +426,7 @@ impl Stage {
         change(self.broker.settings()?);
         self.broker.stop().await?;
         record_broker(&self.recorder, &*self.broker, &self.offers, false);
-        self.start_broker().await?;
+        self.start_anew().await?;
         self.mark_now();
         Ok(())
     }
@@ -434,14 +459,24 @@ impl Stage {
         if self.broker.kind() != "external" || !self.observer.is_connected() {
             return;
         }
-        let retained = |event: &Arc<RunEvent>| match &event.what {
-            What::Published { topic, retain: true, .. } | What::Observed { topic, retain: true, .. } => {
-                Some(topic.clone())
-            }
-            What::Packet { packet: Packet::Publish { topic, retain: true, .. }, .. } => Some(topic.clone()),
+        let ours = |event: &Arc<RunEvent>| match (&event.what, event.what.sent_by_board()) {
+            (What::Published { topic, retain: true, .. }, _)
+            | (_, Some((_, _, Packet::Publish { topic, retain: true, .. }))) => Some(topic.clone()),
+            (_, Some((_, _, Packet::Connect { will: Some(will), .. }))) if will.retain => Some(will.topic.clone()),
             _ => None,
         };
-        let topics: BTreeSet<String> = self.events().iter().filter_map(retained).collect();
+        // What the observer was given as retained had been there before: it is somebody else's.
+        let others = |event: &Arc<RunEvent>| match &event.what {
+            What::Observed { observer, topic, retain: true, .. } if observer == "observer" => Some(topic.clone()),
+            _ => None,
+        };
+        let mut topics: BTreeSet<String> = self.events().iter().filter_map(ours).collect();
+        for topic in self.events().iter().filter_map(others) {
+            if topics.remove(&topic) {
+                let note = format!("what is retained on `{topic}` was there before this scenario and is left alone");
+                self.recorder.record(What::Bench { board: String::new(), note });
+            }
+        }
         for topic in topics.iter().filter(|topic| !topic.starts_with('$')) {
             let cleared = self.observer.publish(topic, Payload::default(), QoS::AtLeastOnce, true).await;
             if cleared.is_err() {
@@ -584,6 +619,31 @@ impl Stage {
             return Err(StepError::errored(message).with_hint("`[tap] tls = \"terminate\"` reads what is inside"));
         }
         Ok(())
+    }
+
+    /// Attempts are seen only where somebody listens.
+    ///
+    /// # Errors
+    /// When connections are refused.
+    pub fn check_door(&self, board: &str) -> Result<(), StepError> {
+        if self.tap(board).is_none_or(|tap| !tap.is_shut()) {
+            return Ok(());
+        }
+        let message = format!("connections of `{board}` are refused: nobody can count its attempts");
+        Err(StepError::errored(message).with_hint("`When the broker stops` lets the tap see them"))
+    }
+
+    /// The observer is gone although no step ended the broker: what boards do then says nothing about them.
+    pub(crate) fn check_broker(&self) -> Result<(), StepError> {
+        if self.broker_stopped || self.observer.is_connected() {
+            return Ok(());
+        }
+        Err(StepError::errored("the broker was lost, and no step asked for that: the harness has no connection to it"))
+    }
+
+    /// A fault that was asked for and has not happened.
+    pub(crate) fn unfired(&self) -> Option<String> {
+        self.boards.keys().find_map(|board| self.tap(board)?.unfired().map(|fault| format!("`{fault}` of `{board}`")))
     }
 
     /// A negative step proves something only if the board could have spoken: the connection that stood at the mark

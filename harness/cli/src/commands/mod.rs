@@ -54,7 +54,8 @@ pub(crate) fn warn(line: impl AsRef<str>) {
 
 /// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.
 pub(crate) fn set_up_failed(error: &dyn Error, hint: Option<String>) -> ExitCode {
-    warn(format!("{} {error}", console::style("error:").red().bold().for_stderr()));
+    let shown = without_passwords(&error.to_string());
+    warn(format!("{} {shown}", console::style("error:").red().bold().for_stderr()));
     let mut cause = error.source();
     while let Some(error) = cause {
         warn(format!("Caused by: {error}"));
@@ -64,6 +65,14 @@ pub(crate) fn set_up_failed(error: &dyn Error, hint: Option<String>) -> ExitCode
         warn(format!("{} {hint}", console::style("hint:").cyan().for_stderr()));
     }
     ExitCode::Setup
+}
+
+/// What is wrong with a step may be told before anybody knows which passwords steps name.
+fn without_passwords(text: &str) -> String {
+    match regex::Regex::new(r#"\b(password ")[^"]*""#) {
+        Ok(password) => password.replace_all(text, "${1}••••\"").into_owned(),
+        Err(_) => text.to_owned(),
+    }
 }
 
 /// Tells that the bench has no such board, and which ones it has.

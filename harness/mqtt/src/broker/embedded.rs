@@ -11,7 +11,7 @@ use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker};
 use mqtt5_protocol::packet::connect::ConnectPacket;
 use mqtt5_protocol::protocol::v5::reason_codes::ReasonCode;
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::{Access, Acl, Broker, BrokerError, Promise, Settings, WillWindow};
@@ -31,6 +31,8 @@ pub struct Embedded {
 const STOP: Duration = Duration::from_secs(5);
 
 struct Running {
+    /// Dropped when its end is wanted.
+    wanted: Option<oneshot::Sender<()>>,
     shutdown: BrokerShutdownHandle,
     task: JoinHandle<()>,
     offers: Offers,
@@ -101,16 +103,22 @@ impl Embedded {
         let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
         let shutdown = broker.shutdown_handle();
         let mut ready = broker.ready_receiver();
+        let (wanted, mut is_wanted) = oneshot::channel::<()>();
+        let died = self.died.clone();
+        died.send_replace(None);
         let task = tokio::spawn(async move {
-            // It ends when it is told to; an error on the way shows as lost connections.
-            let _ = broker.run().await;
+            let ended = broker.run().await;
+            if is_wanted.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+                let how = ended.err().map_or_else(|| "nobody knows why".to_owned(), |error| error.to_string());
+                died.send_replace(Some(how));
+            }
         });
         ready.wait_for(|ready| *ready).await.map_err(|_| failed("it ended at once".to_owned()))?;
         self.address = Some(address);
         let endpoint = Endpoint::from(address);
         let offers =
             Offers { observer: endpoint.clone(), observer_login: Some(observer_login), boards: vec![endpoint] };
-        self.running = Some(Running { shutdown, task, offers: offers.clone() });
+        self.running = Some(Running { wanted: Some(wanted), shutdown, task, offers: offers.clone() });
         Ok(offers)
     }
 }
@@ -122,7 +130,8 @@ impl Broker for Embedded {
 
     fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
         Box::pin(async move {
-            if let Some(Running { shutdown, mut task, .. }) = self.running.take() {
+            if let Some(Running { shutdown, mut task, wanted, .. }) = self.running.take() {
+                drop(wanted);
                 shutdown.shutdown();
                 // A broker that panicked has stopped as well; one that hangs is ended.
                 if tokio::time::timeout(STOP, &mut task).await.is_err() {
@@ -155,7 +164,8 @@ impl Broker for Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(Running { shutdown, task, .. }) = self.running.take() {
+        if let Some(Running { shutdown, task, wanted, .. }) = self.running.take() {
+            drop(wanted);
             shutdown.shutdown();
             task.abort();
         }

@@ -11,7 +11,7 @@ use hil_timeline::{Direction, Mask, Packet, Stamp};
 
 use super::pcapng;
 use super::tcp::{Flow, Side};
-use crate::tap::password_length;
+use crate::tap::password_of;
 
 /// Why a capture can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -228,10 +228,11 @@ fn hide(raw: &mut [u8], packet: Option<&Packet>, protocol: u8, mask: &Mask) {
     match packet {
         Some(Packet::Connect { has_password: true, .. }) => {
             let length = raw.len();
-            // The password is the last field (MQTT 3.1.1 §3.1.3).
-            match password_length(raw, protocol) {
-                Some(password) => raw[length - password..].fill(b'*'),
-                None => raw[2..].fill(b'*'),
+            match password_of(raw, protocol) {
+                // It is the last field (MQTT 3.1.1 §3.1.3).
+                Some(password) if raw.ends_with(&password) => raw[length - password.len()..].fill(b'*'),
+                // Something stands behind it that does not belong there, or it can't be told where it is.
+                _ => raw[2..].fill(b'*'),
             }
         }
         // A CONNECT that can't be decoded may hold one anywhere.

@@ -164,8 +164,8 @@ pub(super) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
     }
 }
 
-/// How many bytes the password of a CONNECT has; it stands last (MQTT 3.1.1 §3.1.3).
-pub(crate) fn password_length(raw: &[u8], protocol: u8) -> Option<usize> {
+/// The password of a CONNECT.
+pub(crate) fn password_of(raw: &[u8], protocol: u8) -> Option<Vec<u8>> {
     let header = match frame(raw)? {
         Frame::Whole { header, .. } => header,
         _ => return None,
@@ -175,7 +175,7 @@ pub(crate) fn password_length(raw: &[u8], protocol: u8) -> Option<usize> {
     let fixed = FixedHeader::decode(&mut bytes).ok()?;
     let decoded = Wire::decode_from_body_with_version(PacketType::Connect, &fixed, &mut bytes, protocol.max(V311));
     match decoded.ok()? {
-        Wire::Connect(connect) => connect.password.as_ref().map(Vec::len),
+        Wire::Connect(connect) => connect.password.clone(),
         _ => None,
     }
 }

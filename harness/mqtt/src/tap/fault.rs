@@ -43,7 +43,8 @@ pub enum Fault {
     Accept,
     /// The next CONNACK, and all that follows it, is held: for so long, or until the network recovers.
     HoldConnack(Option<Duration>),
-    /// The next CONNACK says this code instead, and the connection is closed, as a broker would.
+    /// The next CONNECT is answered with this code, and the connection is closed, as a broker would; the broker never
+    /// hears of it.
     AnswerConnect(u8),
     /// Something happens to the next packet that matches.
     Next(Deed, PacketMatch),
@@ -62,7 +63,7 @@ pub enum Deed {
     Corrupt,
     /// It changes places with the packet after it.
     Swap,
-    /// It is answered with a refusal instead.
+    /// It is answered with a refusal, and does not arrive.
     Answer(u8),
     /// It, and what follows it, is held.
     Hold(Option<Duration>),
@@ -149,6 +150,7 @@ fn read(words: &[&str]) -> Result<Fault, String> {
         ["bandwidth", rate] => Fault::Bandwidth(parse_rate(rate)?),
         ["hold", "CONNACK"] => Fault::HoldConnack(None),
         ["hold", "CONNACK", "for", span] => Fault::HoldConnack(Some(duration(span)?)),
+        ["answer", "CONNECT", "with", "0"] => return Err("code 0 is no refusal".to_owned()),
         ["answer", "CONNECT", "with", code] => Fault::AnswerConnect(parse_code(code)?),
         [deed @ ("drop" | "duplicate" | "corrupt" | "swap"), "next", packet, rest @ ..] => {
             let deed = match *deed {
@@ -175,6 +177,9 @@ fn which(name: &str, rest: &[&str]) -> Result<PacketMatch, String> {
         ["to", "board", "on", topic] => (Direction::ToBoard, Some((*topic).to_owned())),
         _ => return Err("say `from board` or `to board`".to_owned()),
     };
+    if topic.is_some() && name != "PUBLISH" {
+        return Err(format!("{name} has no topic"));
+    }
     Ok(PacketMatch { name: name.to_owned(), direction, topic })
 }
 
@@ -302,6 +307,7 @@ mod tests {
             "bandwidth 0B/s",
             "answer CONNECT with 300",
             "silence sideways",
+            "drop next PUBACK from board on a",
         ];
         let errors: Vec<_> = wrong.map(|text| text.parse::<Fault>().expect_err(text).to_string()).to_vec();
         insta::assert_snapshot!(errors.join("\n"));

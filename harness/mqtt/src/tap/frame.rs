@@ -37,3 +37,8 @@ pub(super) fn frame(buffer: &[u8]) -> Option<Frame> {
     }
     (buffer.len() > 4).then_some(Frame::Broken)
 }
+
+/// Whether these bytes are one packet, no more and no less.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    matches!(frame(bytes), Some(Frame::Whole { header, length }) if header + length == bytes.len())
+}

@@ -26,6 +26,11 @@ impl Armed {
         self.lock().drain(..).collect()
     }
 
+    /// What has waited longest.
+    pub(super) fn first(&self) -> Option<(Deed, PacketMatch)> {
+        self.lock().front().cloned()
+    }
+
     fn waits_for(&self, direction: Direction) -> bool {
         self.lock().iter().any(|(_, packet)| packet.direction == direction)
     }
@@ -160,15 +165,12 @@ impl Gate {
                 }
             }
             Deed::Answer(code) => {
-                let mut refusal = bytes.clone();
                 out.swallow(bytes);
-                // §3.2.2: flags, of which a refusal has none, and the code.
-                if let [_, _, flags, answer, ..] = &mut refusal[..] {
-                    (*flags, *answer) = (0, code);
-                }
-                out.marked(refusal, Fate::Injected, Duration::ZERO);
+                // §3.2: no flags, the code, and in MQTT 5 no properties. The broker never hears of it.
+                let refusal: &[u8] = if self.protocol() == 5 { &[0x20, 3, 0, code, 0] } else { &[0x20, 2, 0, code] };
+                out.marked(refusal.to_vec(), Fate::Injected, Duration::ZERO);
                 if let Some(piece) = out.pieces.last_mut() {
-                    piece.last = code != 0;
+                    (piece.turned, piece.last) = (true, true);
                 }
             }
             Deed::Hold(_) => out.pass(&bytes),

@@ -9,7 +9,7 @@ mod port;
 mod prefixed;
 mod recording;
 
-pub(crate) use decoder::password_length;
+pub(crate) use decoder::password_of;
 pub use decoder::{Decoded, Decoder};
 pub use fault::{Deed, Fault, FaultError, PACKET_NAMES, PacketMatch, parse_code, parse_rate};
 pub use layers::{PASSED_THROUGH, TlsMode};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hil_link::{Control, Ending, Leg, Watch, relay};
+use hil_link::{Control, Ending, Leg, Watch, Way, relay};
 use hil_timeline::{ConnectionChange, Direction, FaultPhase, Recorder, What};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -134,6 +134,12 @@ impl TapPort {
         *self.door.shut.borrow()
     }
 
+    /// A fault that waits for a packet which has not come.
+    #[must_use]
+    pub fn unfired(&self) -> Option<String> {
+        self.door.armed.first().map(|(deed, packet)| Fault::Next(deed, packet).to_string())
+    }
+
     /// New connections go there from now on.
     pub fn open_route(&self, route: Route) {
         self.door.route.send_replace(Some(route));
@@ -157,6 +163,14 @@ impl TapPort {
         self.door.must_show.store(true, Ordering::Relaxed);
     }
 
+    /// Silence ends; all else that was done to the network stays.
+    pub fn end_silence(&self, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
+        // Recorded first: what was held comes after it.
+        let event = self.door.tell(recorder, &Fault::Silence(Way::BOTH.to_vec()), FaultPhase::Ends);
+        self.door.control.resume(&Way::BOTH);
+        event
+    }
+
     /// Does something to the board's network, and records it: just before, so that what it causes comes after it; that
     /// nobody listens any more, or somebody again, once it is so.
     pub async fn apply(&self, fault: &Fault, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
@@ -164,6 +178,9 @@ impl TapPort {
         if matches!(fault, Fault::Refuse | Fault::Accept) {
             door.begin(fault);
             door.settled().await;
+            door.lasting().retain(|lasting| *lasting != Fault::Refuse);
+            let phase = if *fault == Fault::Refuse { FaultPhase::Begins } else { FaultPhase::Happens };
+            return door.tell(recorder, fault, phase);
         }
         if matches!(fault, Fault::Recover) {
             // Recorded first: what was held comes after it.
@@ -174,7 +191,7 @@ impl TapPort {
             door.settled().await;
             return last.unwrap_or_else(|| door.tell(recorder, fault, FaultPhase::Happens));
         }
-        let lasting = !matches!(fault, Fault::Close | Fault::Reset | Fault::Accept);
+        let lasting = !matches!(fault, Fault::Close | Fault::Reset);
         let phase = if lasting { FaultPhase::Begins } else { FaultPhase::Happens };
         let event = door.tell(recorder, fault, phase);
         door.begin(fault);
@@ -193,8 +210,8 @@ impl Door {
     }
 
     fn begin(&self, fault: &Fault) {
-        let connack = |deed| {
-            self.armed.arm(deed, PacketMatch { name: "CONNACK".into(), direction: Direction::ToBoard, topic: None })
+        let arm = |deed, name: &str, direction| {
+            self.armed.arm(deed, PacketMatch { name: name.to_owned(), direction, topic: None });
         };
         match fault {
             Fault::Silence(ways) => self.control.silence(ways),
@@ -208,8 +225,8 @@ impl Door {
             Fault::Accept => {
                 self.shut.send_replace(false);
             }
-            Fault::HoldConnack(span) => connack(Deed::Hold(*span)),
-            Fault::AnswerConnect(code) => connack(Deed::Answer(*code)),
+            Fault::HoldConnack(span) => arm(Deed::Hold(*span), "CONNACK", Direction::ToBoard),
+            Fault::AnswerConnect(code) => arm(Deed::Answer(*code), "CONNECT", Direction::FromBoard),
             Fault::Next(deed, packet) => self.armed.arm(*deed, packet.clone()),
             Fault::Recover => {}
         }
@@ -227,8 +244,11 @@ impl Door {
     /// Waits until the door is as it shall be.
     async fn settled(&self) {
         let wanted = *self.shut.borrow();
-        // The sender is `self`: it can't be gone.
-        let _ = self.is_shut.subscribe().wait_for(|is_shut| *is_shut == wanted).await;
+        /// It takes microseconds; a system without descriptors may keep a door shut for longer.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let mut is_shut = self.is_shut.subscribe();
+        let settled = is_shut.wait_for(|is_shut| *is_shut == wanted);
+        let _ = tokio::time::timeout(PATIENCE, settled).await;
     }
 
     fn end_faults(&self, recorder: &Recorder) -> Option<Arc<hil_timeline::RunEvent>> {
@@ -268,8 +288,12 @@ async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, d
         if *shut.borrow_and_update() {
             listener = None;
         } else if listener.is_none() {
-            // Its place was kept: nobody else can have it.
+            // Its place was kept: nobody else can have it. Out of descriptors: the next attempt may find one free.
             listener = listen(address).ok();
+            if listener.is_none() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
         }
         door.is_shut.send_replace(listener.is_none());
         let Some(open) = &listener else {
@@ -304,7 +328,20 @@ async fn serve(near: TcpStream, from: SocketAddr, door: Arc<Door>) {
     let grip = hil_link::Grip::on(&near);
     let path = tokio::select! {
         biased;
-        _ = route_now.changed() => Err("the scenario ended".to_owned()),
+        // The scenario ended, or the broker was started anew: nobody refused anything.
+        _ = route_now.changed() => {
+            grip.make_hard();
+            tell(ConnectionChange::Closed { how: "reset by the bench".to_owned() });
+            return;
+        }
+        ending = door.control.next_ending() => {
+            if ending == Ending::Reset {
+                grip.make_hard();
+            }
+            let how = if ending == Ending::Reset { "reset by the bench" } else { "closed by the bench" };
+            tell(ConnectionChange::Closed { how: how.to_owned() });
+            return;
+        }
         path = lay_path(near, &route, &door) => path,
     };
     match path {

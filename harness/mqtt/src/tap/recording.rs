@@ -9,6 +9,7 @@ use hil_timeline::{ConnectionChange, Direction, Fate, FaultPhase, Packet, Record
 
 use super::decoder::{Decoded, Decoder, decode_alone};
 use super::fault::{Deed, Fault};
+use super::frame::is_whole;
 use super::gate::{Gate, Happened, direction, fate};
 use super::port::Door;
 use crate::capture::{Leg, Wire};
@@ -115,7 +116,16 @@ impl Watch for Recording {
         }
         let (pieces, happened) = self.gate.pass(way, bytes, &self.door.armed);
         happened.into_iter().for_each(|happened| self.happened(happened));
-        pieces
+        let answered = pieces.iter().any(|piece| piece.turned);
+        let is_left = |piece: &Piece| {
+            // What is answered is told of before its answer, which takes another way.
+            let told = answered && piece.swallowed;
+            if told {
+                self.forwarding(way, &piece.bytes, piece.tag);
+            }
+            !told
+        };
+        pieces.into_iter().filter(is_left).collect()
     }
 
     fn last(&self, way: Way) -> Vec<Piece> {
@@ -128,14 +138,18 @@ impl Watch for Recording {
             self.record(direction, None, bytes.len(), bytes, None);
             return;
         }
-        if let Some(fate) = fate(tag) {
+        let fate = fate(tag);
+        // What does not arrive, or arrives torn, must not confuse what comes after it.
+        if let Some(fate) = fate
+            && (fate == Fate::Dropped || !is_whole(bytes))
+        {
             let packet = decode_alone(bytes, self.gate.protocol());
             self.record(direction, Some(fate), bytes.len(), bytes, Some(packet));
             return;
         }
         let seen = self.decoder.lock().unwrap_or_else(PoisonError::into_inner).push(direction, bytes);
         for Decoded { packet, size, raw } in seen {
-            self.record(direction, None, size, &raw, packet);
+            self.record(direction, fate, size, &raw, packet);
         }
     }
 

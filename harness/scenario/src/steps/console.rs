@@ -84,12 +84,13 @@ async fn one_of_both_shows(
         _ => None,
     };
     let Some(event) = stage.expect(within.0, pick).await else {
+        [&first, &second].into_iter().try_for_each(|board| stage.check_console(board))?;
         let message =
             format!("neither `{first}` nor `{second}` showed {wanted} on its console within {}", seconds(within.0));
         return Err(StepError::failed(message).with_details(last_words(stage, &first)));
     };
     match stage.watch(event.at + settle.0, pick).await {
-        None => Ok(()),
+        None => [&first, &second].into_iter().try_for_each(|board| stage.check_console(board)),
         Some(again) => {
             let message = format!("`{first}` and `{second}` showed {wanted} more than once");
             let details = [

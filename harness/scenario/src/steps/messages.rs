@@ -463,20 +463,26 @@ async fn acknowledges_quickly(
     if !(1..=100).contains(&percent) {
         return Err(StepError::errored(format!("{percent} percent is none of 1 to 100")));
     }
-    // A message that was delivered and is not acknowledged yet has as long as it may take.
-    let delivered = stage.events().iter().filter(|event| is_delivery(event, &board)).count();
+    // What was delivered before this step counts; what is not acknowledged yet has as long as it may take.
+    let mut open: Vec<Delivery> = stage.events().iter().filter_map(|event| delivery(event, &board)).collect();
+    let delivered = open.len();
+    if delivered == 0 {
+        let message = format!("nothing that is acknowledged was delivered to `{board}` in this scenario");
+        return Err(StepError::failed(message));
+    }
     let mut times: Vec<u64> = Vec::new();
     let until = stage.recorder().now() + most.0;
     let all_came = |event: &RunEvent| {
-        times.extend(acknowledgement(event, &board));
-        (times.len() >= delivered).then_some(())
+        if let Some((on, id, us)) = acknowledgement(event, &board)
+            && let Some(at) = open.iter().position(|asked| asked.on == on && asked.id == id && asked.seq < event.seq)
+        {
+            open.remove(at);
+            times.push(us);
+        }
+        open.is_empty().then_some(())
     };
+    // Those that have not come by then are counted below.
     let _ = stage.watch_all_from(stage.begin(), until, all_came).await;
-    if delivered == 0 {
-        return Err(StepError::failed(format!(
-            "nothing that is acknowledged was delivered to `{board}` in this scenario"
-        )));
-    }
     times.resize(delivered, u64::MAX);
     times.sort_unstable();
     // The smallest value that so many percent do not exceed.
@@ -495,14 +501,27 @@ async fn acknowledges_quickly(
 }
 
 /// A message at QoS 1 or 2 that reached the board.
-fn is_delivery(event: &RunEvent, board: &str) -> bool {
-    matches!(event.what.reached_board(), Some((of, _, Packet::Publish { packet_id: Some(_), .. })) if of == board)
+struct Delivery {
+    seq: u64,
+    on: u32,
+    id: u16,
 }
 
-/// How long an acknowledgement of the board's took, in microseconds.
-fn acknowledgement(event: &RunEvent, board: &str) -> Option<u64> {
+fn delivery(event: &RunEvent, board: &str) -> Option<Delivery> {
+    match event.what.reached_board()? {
+        (of, on, Packet::Publish { packet_id: Some(id), .. }) if of == board => {
+            Some(Delivery { seq: event.seq, on, id: *id })
+        }
+        _ => None,
+    }
+}
+
+/// An acknowledgement of the board's: connection, identifier, and how long it took, in microseconds.
+fn acknowledgement(event: &RunEvent, board: &str) -> Option<(u32, u16, u64)> {
     match event.what.sent_by_board()? {
-        (of, _, Packet::Puback { .. } | Packet::Pubrec { .. }) if of == board => event.what.answer_us(),
+        (of, on, Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. }) if of == board => {
+            Some((on, *packet_id, event.what.answer_us()?))
+        }
         _ => None,
     }
 }

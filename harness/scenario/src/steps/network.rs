@@ -27,7 +27,7 @@ async fn goes_silent(world: &mut HilWorld, board: String, towards: String) -> Re
 async fn goes_silent_for(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
     apply(world, &board, &Fault::Silence(Way::BOTH.to_vec())).await?;
     tokio::time::sleep(span.0).await;
-    apply(world, &board, &Fault::Recover).await
+    world.stage()?.end_silence(&board)
 }
 
 #[when(expr = "the network of {string} recovers")]
@@ -90,6 +90,9 @@ async fn connack_is_held(world: &mut HilWorld, board: String, span: String) -> R
 #[when(regex = r#"^the next CONNECT of "([^"]*)" is answered with code (\d+|0x[0-9a-fA-F]{1,2})$"#)]
 async fn connect_is_answered(world: &mut HilWorld, board: String, code: String) -> Result<(), StepError> {
     let code = parse_code(&code).map_err(StepError::errored)?;
+    if code == 0 {
+        return Err(StepError::errored("code 0 is no refusal").with_hint("the broker itself says it"));
+    }
     apply(world, &board, &Fault::AnswerConnect(code)).await
 }
 
@@ -134,6 +137,9 @@ fn packet(name: String, topic: &str, direction: &str) -> Result<PacketMatch, Ste
     if !hil_mqtt::PACKET_NAMES.contains(&name.as_str()) {
         let hint = format!("one of {}", hil_mqtt::PACKET_NAMES.join(", "));
         return Err(StepError::errored(format!("MQTT has no packet `{name}`")).with_hint(hint));
+    }
+    if name != "PUBLISH" && !topic.is_empty() {
+        return Err(StepError::errored(format!("{name} has no topic")).with_hint("a topic may be named for PUBLISH"));
     }
     let direction = if direction == "from" { Direction::FromBoard } else { Direction::ToBoard };
     Ok(PacketMatch { name, direction, topic: (!topic.is_empty()).then(|| topic.to_owned()) })

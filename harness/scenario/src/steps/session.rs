@@ -154,8 +154,14 @@ async fn finds_no_session(world: &mut HilWorld, board: String, within: Span) -> 
 async fn session_is(stage: &mut Stage, board: &str, within: Span, present: bool) -> Result<(), StepError> {
     stage.check_packets(board)?;
     let verb = if present { "connect and find its session" } else { "connect and find no session" };
-    let wanted = |answer: Answer| answer.code == 0 && answer.session_present == present;
-    answer(stage, board, within.0, verb, wanted).await.map(drop)
+    // The first that is accepted counts, not one that fits.
+    let first = answer(stage, board, within.0, verb, |answer| answer.code == 0).await?;
+    if first.session_present == present {
+        return Ok(());
+    }
+    let found = if first.session_present { "its session" } else { "no session" };
+    let message = format!("`{board}` connected and found {found}");
+    Err(StepError::failed(message).with_details(last_words(stage, board)))
 }
 
 #[then(regex = r#"^"([^"]*)" is refused with code (\d+|0x[0-9a-fA-F]{1,2}) within (\d+(?:\.\d+)? ?(?:ms|s|min))$"#)]
@@ -222,18 +228,29 @@ async fn disconnects(world: &mut HilWorld, board: String, within: Span) -> Resul
     Err(StepError::failed(message).with_details(last_words(stage, &board)))
 }
 
+/// Connections on which the board has said good-bye.
+fn good_byes(stage: &Stage, board: &str) -> Vec<u32> {
+    let good_bye = |event: &std::sync::Arc<RunEvent>| match event.what.sent_by_board()? {
+        (of, on, Packet::Disconnect { .. }) if of == board => Some(on),
+        _ => None,
+    };
+    stage.events().iter().filter_map(good_bye).collect()
+}
+
 #[then(expr = "{string} goes without DISCONNECT within {span}")]
 async fn goes_without_disconnect(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
-    let mut said_goodbye = false;
+    let mut polite = good_byes(stage, &board);
     let pick = |event: &RunEvent| {
-        if let Some((of, _, Packet::Disconnect { .. })) = event.what.sent_by_board() {
-            said_goodbye |= of == board;
+        if let Some((of, on, Packet::Disconnect { .. })) = event.what.sent_by_board()
+            && of == board
+        {
+            polite.push(on);
         }
         match &event.what {
-            What::Connection { board: of, change: ConnectionChange::Closed { .. }, .. } if *of == board => {
-                Some(said_goodbye)
+            What::Connection { board: of, connection, change: ConnectionChange::Closed { how } } if *of == board => {
+                how.ends_with("by the board").then(|| polite.contains(connection))
             }
             _ => None,
         }
@@ -241,7 +258,7 @@ async fn goes_without_disconnect(world: &mut HilWorld, board: String, within: Sp
     let message = match stage.expect(within.0, pick).await {
         Some(false) => return Ok(()),
         Some(true) => format!("`{board}` sent DISCONNECT before its connection ended"),
-        None => format!("no connection of `{board}` ended within {}", seconds(within.0)),
+        None => format!("`{board}` ended no connection within {}", seconds(within.0)),
     };
     Err(StepError::failed(message).with_details(last_words(stage, &board)))
 }
@@ -257,15 +274,23 @@ async fn broker_disconnects(world: &mut HilWorld, board: String, code: String, w
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let mut closest = None;
+    let mut polite = good_byes(stage, &board);
     let pick = |event: &RunEvent| {
+        if let Some((of, on, Packet::Disconnect { .. })) = event.what.sent_by_board()
+            && of == board
+        {
+            polite.push(on);
+        }
         if let Some((of, _, Packet::Disconnect { code: found, .. })) = event.what.reached_board()
             && of == board
         {
             closest = Some(*found);
         }
         match &event.what {
-            What::Connection { board: of, change: ConnectionChange::Closed { how }, .. } if *of == board => {
-                (how.ends_with("by the broker") && (code.is_none() || closest == code)).then_some(())
+            What::Connection { board: of, connection, change: ConnectionChange::Closed { how } } if *of == board => {
+                // Whom the board has said good-bye to may well close first.
+                let by_broker = how.ends_with("by the broker") && !polite.contains(connection);
+                (by_broker && (code.is_none() || closest == code)).then_some(())
             }
             _ => None,
         }
@@ -285,6 +310,7 @@ async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, sp
     stage.check_started(&board)?;
     let until = stage.mark().at + span.0;
     stage.wait_until(until).await;
+    stage.check_door(&board)?;
     let attempt = |event: &std::sync::Arc<RunEvent>| match &event.what {
         What::Connection { board: of, change: ConnectionChange::Opened, .. } if *of == board && event.at <= until => {
             Some(event.at)
@@ -296,6 +322,11 @@ async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, sp
     let minute = Duration::from_secs(60);
     let in_minute = |from: &Stamp| attempts.iter().filter(|at| **at >= *from && at.since(*from) < minute).count();
     let found = attempts.iter().map(in_minute).max().unwrap_or(0);
+    if found == 0 && !stage.session(&board).connected {
+        let message =
+            format!("`{board}` neither was connected nor tried to be: that proves nothing about its attempts");
+        return Err(StepError::errored(message));
+    }
     if found <= most {
         return Ok(());
     }
@@ -449,6 +480,7 @@ async fn growing_pauses(
         let error = StepError::errored("fewer than three attempts have no two pauses to compare");
         return Err(error.with_hint("ask for 3 or more"));
     }
+    stage.check_door(&board)?;
     let mut attempts: Vec<Stamp> = Vec::new();
     while attempts.len() < times {
         let pick = |event: &RunEvent| match &event.what {

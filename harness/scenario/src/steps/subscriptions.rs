@@ -127,14 +127,18 @@ async fn unsubscribes(world: &mut HilWorld, board: String, filter: String, withi
     stage.check_packets(&board)?;
     let mut asked = None;
     let pick = |event: &RunEvent| {
-        if let Some((of, _, Packet::Unsubscribe { packet_id, filters, .. })) = event.what.sent_by_board()
+        if let Some((of, on, Packet::Unsubscribe { packet_id, filters, .. })) = event.what.sent_by_board()
             && of == board
-            && filters.contains(&filter)
+            && let Some(at) = filters.iter().position(|asked| *asked == filter)
         {
-            asked = Some(*packet_id);
+            asked = Some((on, *packet_id, at));
         }
         match event.what.reached_board()? {
-            (of, _, Packet::Unsuback { packet_id, .. }) if of == board => (asked == Some(*packet_id)).then_some(()),
+            (of, on, Packet::Unsuback { packet_id, codes, .. }) if of == board => {
+                let (_, _, at) = asked.filter(|asked| (asked.0, asked.1) == (on, *packet_id))?;
+                // 3.1.1 has no codes.
+                codes.get(at).is_none_or(|code| *code < 0x80).then_some(())
+            }
             _ => None,
         }
     };

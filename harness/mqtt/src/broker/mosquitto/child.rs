@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStderr, Command};
 use tokio::sync::{oneshot, watch};
@@ -67,7 +67,8 @@ impl Child {
     ) -> Result<Self, StartFailure> {
         let mut command = Command::new(program);
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.kill_on_drop(true);
+        // A group of its own: Ctrl-C at a terminal is `hil`'s to answer, and a program that starts it is ended with it.
+        command.kill_on_drop(true).process_group(0);
         // SAFETY: between fork and exec it makes one system call, allocates nothing and takes no lock.
         unsafe {
             // A `hil` that is killed must not leave a broker behind.
@@ -108,7 +109,7 @@ impl Child {
 
     /// Sends a signal; false where it has ended.
     pub(super) fn signal(&self, signal: Signal) -> bool {
-        !self.ended.is_finished() && self.pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+        !self.ended.is_finished() && self.pid.is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 
     /// Ends it in good order.
