@@ -251,7 +251,7 @@ fn what_is_wrong_with_the_firmware_fails_and_what_is_wrong_with_the_bench_errors
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("address");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
     let taken_at = taken.local_addr().expect("address");
-    let cases = [
+    let cases: [(&str, &str, &str); 7] = [
         ("a wrong password", "kind = \"embedded\"", wrong_password.as_str()),
         ("a password that can't be hidden", "kind = \"embedded\"", &short),
         ("a firmware that does not trust the bench", "kind = \"embedded\"", &tls),
@@ -260,6 +260,20 @@ fn what_is_wrong_with_the_firmware_fails_and_what_is_wrong_with_the_bench_errors
         ("an external broker that is not there", &format!("kind = \"external\"\nurl = \"mqtt://{nowhere}\""), &plain),
         ("a port that is taken", &format!("kind = \"embedded\"\nlisten = \"{taken_at}\""), &plain),
     ];
+    let unfired =
+        format!("    When the next PUBACK from \"client\" is dropped\n{}", plain.replace("    When", "    And"));
+    let shut = "    When connections of \"client\" are refused\n    Then \"client\" tries to connect no more than 5 times a minute for 1 s\n";
+    let runs_already = plain.replace("    When I", "    When the broker starts\n    And I");
+    let no_topic =
+        "    When the next PUBACK on \"a\" from \"client\" is dropped\n    Then \"client\" connects within 1 s\n";
+    let again = "    When I type at the console of \"client\":\n      \"\"\"\n      connect id=c\n      publish a x qos=1 dup=yes\n      \"\"\"\n    Then a subscriber to \"a\" receives \"x\" within 2 s\n    And \"client\" publishes its message again with DUP within 500 ms\n";
+    let cases = cases.into_iter().chain([
+        ("a fault that never happened", "kind = \"embedded\"", unfired.as_str()),
+        ("attempts that nobody can see", "kind = \"embedded\"", shut),
+        ("a broker that runs already", "kind = \"embedded\"", &runs_already),
+        ("a packet that has no topic", "kind = \"embedded\"", no_topic),
+        ("DUP on a first transmission", "kind = \"embedded\"", again),
+    ]);
     let mut all = Vec::new();
     for (name, broker, steps) in cases {
         all.push(format!("## {name}\n{}", told(broker, steps, &[])));
