@@ -25,6 +25,13 @@ Feature: Session of the lamp
     When I publish "on" to "sooko/lampu" with QoS 1
     Then "lamp" publishes "saya hidup" to "loger" within 2 s
 
+  Scenario: it does not hammer a broker that is away
+    Given the board "lamp" runs the firmware "lamp"
+    And "lamp" is connected
+    When the broker stops
+    Then "lamp" tries to connect 4 times with growing pauses of no more than 2 s within 10 s
+    And "lamp" tries to connect no more than 20 times a minute for 3 s
+
   Scenario: a reset is one reboot, and the lamp says why
     Given the board "lamp" runs the firmware "lamp"
     And "lamp" is connected

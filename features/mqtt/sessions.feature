@@ -37,8 +37,9 @@ Feature: Sessions
       connect id=durable clean=no
       subscribe news/#:1
       publish state/x kept retain=yes qos=1
-      disconnect
       """
+    Then the broker acknowledges the message of "client" within 2 s
+    When I type "disconnect" at the console of "client"
     Then "client" disconnects within 3 s
     When the broker restarts
     Then a late subscriber to "state/x" receives "kept", retained

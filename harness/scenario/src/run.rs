@@ -188,14 +188,16 @@ fn quoted(text: &str) -> Vec<&str> {
     pairs.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, quoted)| *quoted).collect()
 }
 
-/// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board or its tag.
+/// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board, a board's tag or
+/// a kind of broker.
 fn lacking(context: &RunContext, tags: &[String]) -> Option<String> {
     let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
     let has = |name: &str| {
-        let boards = &context.bench.config().boards;
-        boards.values().any(|board| {
-            board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)
-        })
+        let bench = context.bench.config();
+        bench.broker.kind.word() == name
+            || bench.boards.values().any(|board| {
+                board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)
+            })
     };
     let lacking: Vec<_> = required.filter(|name| !has(name)).map(|name| format!("`{name}`")).collect();
     (!lacking.is_empty()).then(|| format!("this bench has no {}, which the scenario requires", lacking.join(", ")))

@@ -344,3 +344,75 @@ fn a_hil_that_is_killed_leaves_no_broker_behind() {
     child.wait().expect("gone");
     assert!(ends(broker), "the broker lives on");
 }
+
+/// What a client does, and a step about it that must not hold.
+const MUST_FAIL: &[(&str, &str, &str)] = &[
+    (
+        "JSON",
+        "publish t '{\"a\": {\"b\": 1}}'",
+        "\"client\" publishes to \"t\" within 500 ms the JSON:\n      \"\"\"\n      {\"a\": {\"b\": 2}}\n      \"\"\"",
+    ),
+    (
+        "text",
+        "publish t on",
+        "\"client\" publishes to \"t\" within 500 ms the text:\n      \"\"\"\n      off\n      \"\"\"",
+    ),
+    (
+        "fields",
+        "publish t on",
+        "\"client\" publishes to \"t\" within 500 ms with:\n      | payload  | on  |\n      | retained | yes |",
+    ),
+    ("another topic", "publish u on", "\"client\" publishes to \"t\" within 500 ms with:\n      | payload | on |"),
+    (
+        "more than once",
+        "repeat 2 50 publish t on",
+        "\"client\" publishes \"on\" to \"t\" exactly once within 500 ms, settling for 500 ms",
+    ),
+    ("a count", "repeat 2 10 publish t on", "\"client\" publishes 3 messages to \"t\" within 500 ms"),
+    ("a period", "repeat 3 300 publish t on", "\"client\" publishes \"on\" to \"t\" 3 times, every 100 ms ± 20 ms"),
+    ("silence", "publish t on", "nothing is published outside \"u/#\" for 500 ms"),
+    ("a subscription", "subscribe a:1", "\"client\" subscribes within 500 ms to:\n      | a | 2 | 2 |"),
+    ("a refusal", "subscribe a:1", "the subscription of \"client\" to \"a\" is refused within 500 ms"),
+    ("an end of a subscription", "unsubscribe a", "\"client\" unsubscribes from \"b\" within 500 ms"),
+    ("a good-bye", "drop", "\"client\" disconnects within 500 ms"),
+    ("no good-bye", "disconnect", "\"client\" goes without DISCONNECT within 500 ms"),
+    ("an end by the broker", "disconnect", "the broker disconnects \"client\" within 500 ms"),
+    ("a kept session", "connect id=c", "\"client\" connects within 500 ms and finds its session"),
+    ("a layer", "connect id=c", "\"client\" connects over \"WebSocket\" within 500 ms"),
+    ("a code", "connect id=c", "\"client\" is refused with code 5 within 500 ms"),
+    (
+        "an acknowledgement of the broker's",
+        "publish t on",
+        "the broker acknowledges the message of \"client\" within 500 ms",
+    ),
+    ("QoS 2", "publish t on qos=1", "\"client\" and the broker complete the QoS 2 exchange within 500 ms"),
+    ("DUP", "publish t on qos=1", "\"client\" publishes its message again with DUP within 500 ms"),
+    ("what others hear", "publish t on", "a subscriber to \"u\" receives \"on\" within 500 ms"),
+    (
+        "a version",
+        "connect id=c version=5",
+        "\"client\" connects within 500 ms with:\n      | version        | 3.1.1 |\n      | session expiry | 5 s   |",
+    ),
+];
+
+#[test]
+fn every_step_about_packets_can_fail_and_tells_why() {
+    let scenario = |(name, does, step): &(&str, &str, &str)| {
+        format!(
+            "  Scenario: {name}\n    Given the board \"client\" runs the firmware \"client\"\n    When I type \"connect id=first\" at the console of \"client\"\n    Then \"client\" connects within 2 s\n    When I type at the console of \"client\":\n      \"\"\"\n      {does}\n      \"\"\"\n    Then {step}\n"
+        )
+    };
+    let feature: String = MUST_FAIL.iter().map(scenario).collect();
+    let retained = "  Scenario: nothing retained\n    Given the board \"client\" runs the firmware \"client\"\n    When I publish \"x\" to \"t\" with QoS 1, retained\n    Then nothing is retained on \"t\"\n";
+    let project = Project::with_feature(&format!("Feature: f\n{feature}{retained}"));
+    project.file("bench.toml", &client_bench("kind = \"embedded\""));
+    let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+    assert_eq!(outcome.code, 100, "{}{}", outcome.stdout, outcome.stderr);
+    assert!(words(&outcome).iter().all(|word| word == "failed"), "{}", outcome.stdout);
+    assert_eq!(words(&outcome).len(), MUST_FAIL.len() + 1);
+    let told = outcome.stdout.lines().map(str::trim);
+    let told: Vec<_> = told.filter(|line| line.starts_with("failed: ") || line.starts_with("closest: ")).collect();
+    insta::with_settings!({ filters => [(r"at [+-]\d+\.\d+ s", "at [time]"), (r"\d\.\d{3} s", "[time]")] }, {
+        insta::assert_snapshot!("must-fail", told.join("\n"));
+    });
+}

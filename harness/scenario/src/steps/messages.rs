@@ -333,7 +333,18 @@ async fn publishes_periodically(
         // The first may take as long as one period; each later one as long as it may.
         let last = stamps.last().map_or(Duration::ZERO, |stamp| stamp.since(mark));
         let within = last + every.0 + tolerance.0;
-        stamps.push(expect(stage, Way::Sent, &board, &topic, &wanted, within).await?);
+        match expect(stage, Way::Sent, &board, &topic, &wanted, within).await {
+            Ok(at) => stamps.push(at),
+            Err(error) if stamps.is_empty() => return Err(error),
+            Err(_) => {
+                let message = format!(
+                    "`{board}` published {} of {times} messages to `{topic}`; the next did not come within {}",
+                    stamps.len(),
+                    seconds(every.0 + tolerance.0)
+                );
+                return Err(StepError::failed(message).with_details(last_words(stage, &board)));
+            }
+        }
     }
     let gaps: Vec<Duration> = stamps.windows(2).map(|pair| pair[1].since(pair[0])).collect();
     if gaps.iter().all(|gap| gap.abs_diff(every.0) <= tolerance.0) {
