@@ -15,6 +15,7 @@ use crate::bench::claimed;
 #[derive(Debug)]
 pub(crate) struct GuardedKeeper {
     keeper: Arc<Keeper>,
+    boards: Vec<String>,
     rescue: Mutex<Option<JoinHandle<Failures>>>,
 }
 
@@ -24,6 +25,7 @@ pub(crate) type Failures = Vec<(String, String)>;
 impl GuardedKeeper {
     /// Watches a keeper that holds the locks of these boards.
     pub(crate) fn watch(keeper: Arc<Keeper>, boards: Vec<Board>, timeline: Timeline) -> Self {
+        let names = boards.iter().map(|board| board.name.to_string()).collect();
         let watched = Arc::clone(&keeper);
         let rescue = tokio::spawn(async move {
             watched.gone().await;
@@ -32,7 +34,7 @@ impl GuardedKeeper {
                 None => make_safe(&boards, &timeline).await,
             }
         });
-        Self { keeper, rescue: Mutex::new(Some(rescue)) }
+        Self { keeper, boards: names, rescue: Mutex::new(Some(rescue)) }
     }
 
     pub(crate) fn keeper(&self) -> &Arc<Keeper> {
@@ -51,13 +53,19 @@ impl GuardedKeeper {
     /// made safe.
     pub(crate) async fn end(&self) -> Failures {
         if !self.keeper.end().await {
-            let reason = "its keeper did not end in time".to_owned();
-            return vec![("*".to_owned(), reason)];
+            return self.all("its keeper did not end in time");
         }
         match self.rescue.lock().await.take() {
-            Some(rescue) => rescue.await.unwrap_or_else(|error| vec![("*".to_owned(), error.to_string())]),
+            Some(rescue) => rescue.await.unwrap_or_else(|error| self.all(&error.to_string())),
             None => Failures::new(),
         }
+    }
+}
+
+impl GuardedKeeper {
+    /// Nobody knows of any of its boards whether they are safe.
+    fn all(&self, reason: &str) -> Failures {
+        self.boards.iter().map(|board| (board.clone(), reason.to_owned())).collect()
     }
 }
 
