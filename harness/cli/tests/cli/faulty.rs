@@ -25,7 +25,7 @@ fn must_fail(fault: &str, expected: &[&str]) {
         .collect();
     let expected: BTreeSet<_> = expected.iter().map(|name| format!("failed: {name}")).collect();
     assert_eq!(failed, expected, "{}", outcome.stdout);
-    assert_eq!(outcome.verdicts().len(), 15, "every scenario has a verdict");
+    assert_eq!(outcome.verdicts().len(), 16, "every scenario has a verdict");
 }
 
 const ON: &str = "`on` lights the lamp and is answered";
