@@ -20,28 +20,7 @@ use crate::ports::PortFinder;
 use crate::power::PowerDriver;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
-
-/// Where a board reaches its tap, and what it needs for TLS: what `{tap.…}` and `{board.…}` become.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct TapAddress {
-    /// Host.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Who signed the tap's certificate, in PEM.
-    pub ca: String,
-    /// A client certificate of the board's, in PEM.
-    pub cert: String,
-    /// Its private key, in PEM.
-    pub key: String,
-}
-
-/// Says nothing of keys.
-impl std::fmt::Debug for TapAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TapAddress({}:{})", self.host, self.port)
-    }
-}
+use crate::tap_address::TapAddress;
 
 /// How a boot ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

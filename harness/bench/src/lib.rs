@@ -19,10 +19,11 @@ pub mod ports;
 pub mod power;
 mod reset;
 mod scope;
+mod tap_address;
 mod virtual_board;
 
 pub use bench::{Bench, Claim, LockedBoard, claimed};
-pub use board::{Board, Booted, TapAddress};
+pub use board::{Board, Booted};
 pub use detector::{Detector, Found};
 pub use error::BenchError;
 pub use flashing::{Flashed, PlanError, Probed, Region, esptool_program, plan, probe};
@@ -31,3 +32,4 @@ pub use pins::{Driving, PinDriver};
 pub use power::{PowerDriver, PowerError, Switching};
 pub use reset::{ResetDriver, ResetInto, Resetting};
 pub use scope::Scope;
+pub use tap_address::TapAddress;

@@ -9,8 +9,8 @@ use hil_config::{Chip, Firmware, Image, NvsValue};
 use super::espflash_backend::chip_of;
 use super::plan::{Region, plan};
 use crate::bench::unknown_image;
-use crate::board::TapAddress;
 use crate::error::BenchError;
+use crate::tap_address::TapAddress;
 use crate::virtual_board::builtin_image;
 
 /// What is to be written where.

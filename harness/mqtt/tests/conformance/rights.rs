@@ -1,0 +1,86 @@
+//! Who may connect, publish and subscribe.
+
+use hil_config::BrokerKind;
+use hil_mqtt::broker::{Access, AclRule, Settings, Who};
+use hil_timeline::Packet;
+
+use crate::client::{Client, Connect};
+use crate::on_ours;
+
+#[tokio::test]
+async fn users_are_let_in_with_their_password_only() {
+    fn users(settings: &mut Settings) {
+        settings.users.insert("lamp".into(), "wonderland".into());
+    }
+    on_ours(users, |bench| {
+        Box::pin(async move {
+            let with = |login| Connect { login, ..Connect::new("u") };
+            Client::connect(bench.endpoint(), &with(Some(("lamp", "wonderland")))).await;
+            for login in [None, Some(("lamp", "looking")), Some(("alice", "wonderland"))] {
+                let (_, answer) = Client::try_connect(bench.endpoint(), &with(login)).await;
+                assert!(matches!(answer, Some(Packet::Connack { code: 5, .. })), "{login:?}: {answer:?}");
+                let v5 = Connect { version: 5, ..with(login) };
+                let (_, answer) = Client::try_connect(bench.endpoint(), &v5).await;
+                assert!(matches!(answer, Some(Packet::Connack { code: 0x87, .. })), "{login:?}: {answer:?}");
+            }
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_acl_keeps_messages_away() {
+    fn acl(settings: &mut Settings) {
+        let rule = |who, access, filter: &str| AclRule { who, access, filter: filter.to_owned() };
+        settings.users.insert("lamp".into(), "wonderland".into());
+        settings.acl.get_or_insert_default().rules = vec![
+            rule(Who::User("lamp".into()), Access::Write, "loger"),
+            rule(Who::User("lamp".into()), Access::Read, "sooko/#"),
+            rule(Who::Everybody, Access::Write, "own/%c"),
+        ];
+    }
+    on_ours(acl, |bench| {
+        Box::pin(async move {
+            // The harness itself is above the law.
+            let login = bench.offers.observer_login.clone();
+            let login = login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
+            let harness = Connect { login, ..Connect::new("harness") };
+            let (mut observer, _) = Client::connect(&bench.offers.observer, &harness).await;
+            observer.subscribe("#", 1).await;
+            let lamp = Connect { login: Some(("lamp", "wonderland")), ..Connect::new("lamp-1") };
+            let (mut lamp, _) = Client::connect(bench.endpoint(), &lamp).await;
+            lamp.publish_with(0, "forbidden", "x", &[]).await;
+            lamp.publish_with(0, "own/lamp-2", "x", &[]).await;
+            lamp.publish_with(0, "own/lamp-1", "mine", &[]).await;
+            assert_eq!(observer.message().await.1, "mine");
+            lamp.publish_with(0, "loger", "saya hidup", &[]).await;
+            assert_eq!(observer.message().await.1, "saya hidup");
+            assert_eq!(lamp.subscribe("sooko/lampu", 1).await, [1]);
+            // By right: Mosquitto grants every subscription and filters what is delivered; the embedded broker refuses.
+            let forbidden = lamp.subscribe("secret", 1).await;
+            assert_eq!(forbidden[0] >= 0x80, bench.is(BrokerKind::Embedded), "{forbidden:?}");
+            observer.publish("secret", "not for lamps", 1, false).await;
+            observer.publish("sooko/lampu", "on", 1, false).await;
+            assert_eq!(lamp.message().await.1, "on");
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_broker_takes_nobody_else() {
+    on_ours(
+        |settings| settings.max_connections = Some(1),
+        |bench| {
+            Box::pin(async move {
+                // The harness does not count.
+                let _observer = Client::connect(&bench.offers.observer, &Connect::new("harness")).await;
+                let mut first = bench.connect("first").await;
+                let (_, answer) = Client::try_connect(bench.endpoint(), &Connect::new("second")).await;
+                assert!(!matches!(answer, Some(Packet::Connack { code: 0, .. })), "{answer:?}");
+                assert_eq!(first.subscribe("a", 0).await, [0], "the first goes on");
+            })
+        },
+    )
+    .await;
+}

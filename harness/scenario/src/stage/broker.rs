@@ -1,0 +1,198 @@
+//! What a scenario does with its broker.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_mqtt::broker::{Settings, WillWindow};
+use hil_mqtt::{Broker, Observer, Offers};
+use hil_timeline::{Packet, Payload, QoS, Recorder, RunEvent, What};
+use tokio::sync::watch;
+
+use super::Stage;
+use crate::error::StepError;
+
+impl Stage {
+    /// When the broker may publish the will of a client with this keep alive.
+    #[must_use]
+    pub fn will_window(&self, keep_alive: Duration) -> WillWindow {
+        self.broker.will_window(keep_alive)
+    }
+
+    /// Subscribes the observer to more than `#` covers: topics that begin with `$`.
+    ///
+    /// # Errors
+    /// When the broker does not confirm it.
+    pub async fn observe(&mut self, filter: &str) -> Result<(), StepError> {
+        if !self.observed.iter().any(|observed| observed == filter) {
+            self.observer.subscribe(filter).await?;
+            self.observed.push(filter.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Stops the broker in good order; the observer has noticed when this returns.
+    ///
+    /// # Errors
+    /// When it is not ours to stop.
+    pub async fn stop_broker(&mut self) -> Result<(), StepError> {
+        self.check_runs()?;
+        self.broker.stop().await?;
+        self.broker_is_gone().await;
+        Ok(())
+    }
+
+    /// Ends the broker as a crash would; the observer has noticed when this returns.
+    ///
+    /// # Errors
+    /// When this kind of broker can't crash.
+    pub async fn crash_broker(&mut self) -> Result<(), StepError> {
+        self.check_runs()?;
+        self.broker.crash().await?;
+        self.broker_is_gone().await;
+        Ok(())
+    }
+
+    async fn broker_is_gone(&mut self) {
+        self.broker_stopped = true;
+        record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        self.observer.wait_for_loss().await;
+    }
+
+    /// The broker stops doing anything.
+    ///
+    /// # Errors
+    /// When this kind of broker can't be paused.
+    pub fn pause_broker(&mut self) -> Result<(), StepError> {
+        self.broker.pause()?;
+        self.broker_stopped = true;
+        record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        Ok(())
+    }
+
+    /// A paused broker goes on.
+    ///
+    /// # Errors
+    /// When this kind of broker can't be paused.
+    pub fn resume_broker(&mut self) -> Result<(), StepError> {
+        record_broker(&self.recorder, &*self.broker, &self.offers, true);
+        self.broker.resume()?;
+        self.broker_stopped = false;
+        Ok(())
+    }
+
+    /// Starts the broker again on its address; the observer is back when this returns.
+    ///
+    /// # Errors
+    /// When it does not start, or the observer can't connect.
+    pub async fn start_broker(&mut self) -> Result<(), StepError> {
+        if !self.broker_stopped {
+            return Err(StepError::errored("the broker runs already"));
+        }
+        self.start_anew().await
+    }
+
+    fn check_runs(&self) -> Result<(), StepError> {
+        if self.broker_stopped { Err(StepError::errored("the broker does not run")) } else { Ok(()) }
+    }
+
+    async fn start_anew(&mut self) -> Result<(), StepError> {
+        self.offers = self.broker.start().await?;
+        record_broker(&self.recorder, &*self.broker, &self.offers, true);
+        // It may have another name now.
+        self.observer = observe("observer", &self.offers, &self.recorder, &self.observed).await?;
+        for board in self.boards.keys() {
+            self.context.network.lead(board, &self.offers, &self.recorder);
+        }
+        self.broker_stopped = false;
+        Ok(())
+    }
+
+    /// Changes who may do what, and starts the broker anew.
+    ///
+    /// # Errors
+    /// When it is not ours to configure, or does not start.
+    pub async fn configure_broker(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), StepError> {
+        change(self.broker.settings()?);
+        self.broker.stop().await?;
+        record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        self.start_anew().await?;
+        self.mark_now();
+        Ok(())
+    }
+
+    /// The broker asks its clients for certificates, and so do the taps before it.
+    ///
+    /// # Errors
+    /// When it is not ours to configure, or does not start.
+    pub async fn require_certificates(&mut self) -> Result<(), StepError> {
+        let (identity, ca) = self.context.network.server_identity();
+        for board in self.boards.keys() {
+            if let Some(tap) = self.tap(board) {
+                tap.require_certificates();
+            }
+        }
+        self.configure_broker(|settings| {
+            settings.tls.get_or_insert((identity, ca));
+            settings.client_certificates = true;
+        })
+        .await
+    }
+
+    /// Tells when the broker has ended although nobody asked it to.
+    pub(crate) fn broker_died(&self) -> watch::Receiver<Option<String>> {
+        self.broker.died()
+    }
+
+    /// What scenarios leave on a broker that stays: retained messages that were seen are cleared.
+    pub(super) async fn clear_retained(&mut self) {
+        if self.broker.kind() != "external" || !self.observer.is_connected() {
+            return;
+        }
+        let ours = |event: &Arc<RunEvent>| match (&event.what, event.what.sent_by_board()) {
+            (What::Published { topic, retain: true, .. }, _)
+            | (_, Some((_, _, Packet::Publish { topic, retain: true, .. }))) => Some(topic.clone()),
+            (_, Some((_, _, Packet::Connect { will: Some(will), .. }))) if will.retain => Some(will.topic.clone()),
+            _ => None,
+        };
+        // What the observer was given as retained had been there before: it is somebody else's.
+        let others = |event: &Arc<RunEvent>| match &event.what {
+            What::Observed { observer, topic, retain: true, .. } if observer == "observer" => Some(topic.clone()),
+            _ => None,
+        };
+        let mut topics: BTreeSet<String> = self.events().iter().filter_map(ours).collect();
+        for topic in self.events().iter().filter_map(others) {
+            if topics.remove(&topic) {
+                let note = format!("what is retained on `{topic}` was there before this scenario and is left alone");
+                self.recorder.record(What::Bench { board: String::new(), note });
+            }
+        }
+        for topic in topics.iter().filter(|topic| !topic.starts_with('$')) {
+            let cleared = self.observer.publish(topic, Payload::default(), QoS::AtLeastOnce, true).await;
+            if cleared.is_err() {
+                let note = format!("what is retained on `{topic}` could not be cleared on the external broker");
+                self.recorder.record(What::Bench { board: String::new(), note });
+            }
+        }
+    }
+}
+
+/// A connected observer that is subscribed to all it shall see.
+pub(super) async fn observe(
+    name: &str,
+    offers: &Offers,
+    recorder: &Recorder,
+    filters: &[String],
+) -> Result<Observer, StepError> {
+    let observer = Observer::connect(name, offers, recorder.clone()).await?;
+    for filter in filters {
+        observer.subscribe(filter).await?;
+    }
+    Ok(observer)
+}
+
+pub(super) fn record_broker(recorder: &Recorder, broker: &dyn Broker, offers: &Offers, running: bool) {
+    let address = offers.boards.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port));
+    let (kind, address) = (broker.kind().to_owned(), address.unwrap_or_default());
+    recorder.record(What::Broker { kind, running, address });
+}
