@@ -10,6 +10,8 @@ pub const HIL_LOCKS: &str = "HIL_LOCKS";
 pub const HIL_ESPTOOL: &str = "HIL_ESPTOOL";
 /// The `mosquitto` program, where it is not on the path.
 pub const HIL_MOSQUITTO: &str = "HIL_MOSQUITTO";
+/// The `micropython` program (its unix port), where it is not on the path.
+pub const HIL_MICROPYTHON: &str = "HIL_MICROPYTHON";
 
 /// Shorter secrets can't be hidden without hiding ordinary words.
 pub const SHORTEST_SECRET: usize = 4;

@@ -16,6 +16,7 @@ mod names;
 mod pin;
 mod port;
 mod problem;
+mod programs;
 mod rail;
 mod reset;
 mod schema;
@@ -28,13 +29,16 @@ pub use board::{Board, BoardKind, Flasher, Misbehaviour};
 pub use broker::{Broker, BrokerKind, BrokerTls, BrokerUrl};
 pub use chip::Chip;
 pub use duration::{DurationError, parse_duration};
-pub use env_vars::{Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_LOCKS, HIL_MOSQUITTO, SHORTEST_SECRET, Unexpanded, expand};
+pub use env_vars::{
+    Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET, Unexpanded, expand,
+};
 pub use firmware::{Firmware, Image, NvsValue};
 pub use line::{Bias, GpioLine, Line};
 pub use names::{BoardName, FirmwareName, nearest};
 pub use pin::{Pin, PinDirection, PinLine};
 pub use port::{PortIdentity, mac_text};
 pub use problem::{ConfigError, Problem};
+pub use programs::{find_micropython, find_program};
 pub use rail::{Rail, RailDriver, SafeState};
 pub use reset::Reset;
 pub use schema::{markdown, schema};

@@ -23,6 +23,8 @@ pub(crate) enum ResetCause {
     Watchdog,
     /// The supply sagged.
     BrownOut,
+    /// A deep sleep ended.
+    DeepSleep,
 }
 
 impl ResetCause {
@@ -30,6 +32,7 @@ impl ResetCause {
         match self {
             Self::PowerOn => "rst:0x1 (POWERON)",
             Self::SoftwareSystem => "rst:0x3 (RTC_SW_SYS_RST)",
+            Self::DeepSleep => "rst:0x5 (DSLEEP)",
             Self::Watchdog => "rst:0x7 (TG0WDT_SYS_RST)",
             Self::SoftwareCpu => "rst:0xc (RTC_SW_CPU_RST)",
             Self::BrownOut => "rst:0xf (BROWN_OUT_RST)",
@@ -43,6 +46,7 @@ impl ResetCause {
             Self::SoftwareSystem | Self::SoftwareCpu => "software restart",
             Self::Watchdog => "watchdog",
             Self::BrownOut => "brown-out",
+            Self::DeepSleep => "deep sleep",
         }
     }
 }
@@ -66,6 +70,8 @@ pub(crate) fn rom_banner(cause: ResetCause, download: bool) -> Vec<String> {
 pub(crate) struct Bootable {
     pub(crate) app: AppDescriptor,
     pub(crate) nvs: Nvs,
+    /// Where an interpreter keeps its files.
+    pub(crate) files: Option<Partition>,
 }
 
 /// The end of a boot: the lines printed on the way, and an app or the reset that follows.
@@ -167,7 +173,8 @@ fn bootloader(flash: &Flash, log: &mut Log<'_>) -> Result<Bootable, Reset> {
     log.info("app_init", &format!("Project name:     {}", app.project));
     log.info("app_init", &format!("App version:      {}", app.version));
     let nvs = table.0.iter().find(|partition| partition.is_nvs()).and_then(|partition| contents(flash, partition));
-    Ok(Bootable { app, nvs: nvs.map(|bytes| Nvs::read(&bytes)).unwrap_or_default() })
+    let files = table.0.iter().find(|partition| partition.is_file_system()).cloned();
+    Ok(Bootable { app, nvs: nvs.map(|bytes| Nvs::read(&bytes)).unwrap_or_default(), files })
 }
 
 fn partition_table(flash: &Flash, log: &mut Log<'_>) -> Option<PartitionTable> {
@@ -250,7 +257,7 @@ mod tests {
     use crate::image::builtin;
 
     fn flash(change: impl Fn(&mut Vec<u8>)) -> Flash {
-        let flash = Flash::erased(false);
+        let flash = Flash::erased(false).expect("flash");
         let mut image = builtin("lamp").expect("built in");
         change(&mut image);
         assert!(flash.program(0, &image));
@@ -292,7 +299,7 @@ mod tests {
         assert!(log.contains("image at 0x10000 has invalid magic byte"), "{log}");
         let (_, log) = refusal(|image| *image.last_mut().expect("bytes") ^= 1);
         assert!(log.contains("Image hash failed - image is corrupt"), "{log}");
-        let corrupt = Flash::erased(false);
+        let corrupt = Flash::erased(false).expect("flash");
         assert!(corrupt.program(0, &builtin("lamp-corrupt").expect("built in")));
         let log = boot(&corrupt).lines.join("\n");
         assert!(log.contains("esp_image: Checksum failed. Calculated") && log.contains("is not bootable"), "{log}");

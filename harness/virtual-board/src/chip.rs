@@ -42,6 +42,11 @@ impl Pins {
         Self { levels: RefCell::new([true; PINS]), listener }
     }
 
+    /// The level of a pin; none where there is no such pin.
+    pub(crate) fn level(&self, gpio: u8) -> Option<bool> {
+        self.levels.borrow().get(usize::from(gpio)).copied()
+    }
+
     pub(crate) fn drive(&self, gpio: u8, high: bool) {
         let changed = match self.levels.borrow_mut().get_mut(usize::from(gpio)) {
             Some(level) => std::mem::replace(level, high) != high,
@@ -81,7 +86,7 @@ pub(crate) struct Chip {
     enabled: bool,
     boot_pin_high: bool,
     activity: Activity,
-    console: mpsc::Sender<String>,
+    console: mpsc::Sender<Vec<u8>>,
     /// What is typed goes to the app that runs.
     typed: Option<mpsc::UnboundedSender<Vec<u8>>>,
 }
@@ -89,7 +94,7 @@ pub(crate) struct Chip {
 enum Happened {
     Asked(Option<Request>),
     Heard(Vec<u8>),
-    Printed(Option<String>),
+    Printed(Option<Vec<u8>>),
     AppEnded(ResetCause),
 }
 
@@ -97,7 +102,11 @@ enum Happened {
 const BOOT_TIME: Duration = Duration::from_millis(20);
 
 impl Chip {
-    pub(crate) fn new(options: Options, flash: Flash, port: watch::Sender<PortPath>) -> (Self, mpsc::Receiver<String>) {
+    pub(crate) fn new(
+        options: Options,
+        flash: Flash,
+        port: watch::Sender<PortPath>,
+    ) -> (Self, mpsc::Receiver<Vec<u8>>) {
         let (console, printed) = mpsc::channel(16);
         let uart = Uart::new(options.has(Misbehaviour::RealWireSpeed), options.has(Misbehaviour::Mute));
         let pins = Rc::new(Pins::new(options.on_pin.clone()));
@@ -122,13 +131,13 @@ impl Chip {
     pub(crate) async fn run(
         mut self,
         mut requests: mpsc::UnboundedReceiver<Request>,
-        mut printed: mpsc::Receiver<String>,
+        mut printed: mpsc::Receiver<Vec<u8>>,
     ) {
         loop {
             let happened = tokio::select! {
                 biased;
                 request = requests.recv() => Happened::Asked(request),
-                line = printed.recv() => Happened::Printed(line),
+                bytes = printed.recv() => Happened::Printed(bytes),
                 bytes = self.uart.read() => Happened::Heard(bytes),
                 cause = running(&mut self.activity) => Happened::AppEnded(cause),
             };
@@ -139,7 +148,7 @@ impl Chip {
                     let _ = done.send(());
                 }
                 Happened::Heard(bytes) => self.hear(&bytes, &mut printed).await,
-                Happened::Printed(line) => self.print(&line.unwrap_or_default()).await,
+                Happened::Printed(bytes) => self.uart.write(&bytes.unwrap_or_default()).await,
                 Happened::AppEnded(cause) => {
                     self.print_rest(&mut printed).await;
                     self.reset(cause, &mut printed).await;
@@ -148,7 +157,7 @@ impl Chip {
         }
     }
 
-    async fn obey(&mut self, command: Command, printed: &mut mpsc::Receiver<String>) {
+    async fn obey(&mut self, command: Command, printed: &mut mpsc::Receiver<Vec<u8>>) {
         match command {
             Command::Rail(true) if !self.rail => {
                 self.rail = true;
@@ -183,7 +192,7 @@ impl Chip {
     }
 
     /// What ran is gone in this instant, and so is what it had not yet printed.
-    fn die(&mut self, printed: &mut mpsc::Receiver<String>) {
+    fn die(&mut self, printed: &mut mpsc::Receiver<Vec<u8>>) {
         self.activity = Activity::Dead;
         while printed.try_recv().is_ok() {}
         self.radio.lose_all();
@@ -191,7 +200,7 @@ impl Chip {
         self.uart.set_baud(BOOT_BAUD);
     }
 
-    async fn reset(&mut self, cause: ResetCause, printed: &mut mpsc::Receiver<String>) {
+    async fn reset(&mut self, cause: ResetCause, printed: &mut mpsc::Receiver<Vec<u8>>) {
         self.die(printed);
         self.radio.is_back();
         let download = !self.boot_pin_high;
@@ -219,8 +228,11 @@ impl Chip {
         let (typed, to_app) = mpsc::unbounded_channel();
         self.typed = Some(typed);
         let to_app = Rc::new(Mutex::new(to_app));
+        let files = boot.end.as_ref().ok().and_then(|bootable| bootable.files.clone());
         let platform = |nvs| Platform {
             console: console.clone(),
+            flash: self.flash.clone(),
+            files: files.clone(),
             pins: Rc::clone(&self.pins),
             radio: self.radio.clone(),
             nvs: Rc::new(nvs),
@@ -256,7 +268,7 @@ impl Chip {
         })
     }
 
-    async fn hear(&mut self, bytes: &[u8], printed: &mut mpsc::Receiver<String>) {
+    async fn hear(&mut self, bytes: &[u8], printed: &mut mpsc::Receiver<Vec<u8>>) {
         let pause = self.uart.wire_time(bytes.len());
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
@@ -294,9 +306,9 @@ impl Chip {
         self.uart.write(format!("{line}\r\n").as_bytes()).await;
     }
 
-    async fn print_rest(&mut self, printed: &mut mpsc::Receiver<String>) {
-        while let Ok(line) = printed.try_recv() {
-            self.print(&line).await;
+    async fn print_rest(&mut self, printed: &mut mpsc::Receiver<Vec<u8>>) {
+        while let Ok(bytes) = printed.try_recv() {
+            self.uart.write(&bytes).await;
         }
     }
 

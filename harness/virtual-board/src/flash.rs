@@ -1,8 +1,12 @@
 //! The SPI flash of the module: it keeps its contents over power cuts.
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use md5::{Digest as _, Md5};
+use rustix::fs::MemfdFlags;
 
 /// Size of the flash in bytes: 4 MiB, as on an ESP32-C3-DevKitM-1.
 pub(crate) const SIZE: usize = 4 << 20;
@@ -12,37 +16,44 @@ pub(crate) const SECTOR: usize = 4096;
 /// Contents of the flash; cheap to clone, all clones are the same flash.
 #[derive(Debug, Clone)]
 pub(crate) struct Flash {
-    contents: Arc<Mutex<Vec<u8>>>,
+    /// A file in memory: an interpreter that runs on the board reaches its file system in it.
+    contents: Arc<Mutex<File>>,
     /// Misbehaviour: a bit of each write flips.
     flips_bits: bool,
 }
 
 impl Flash {
-    pub(crate) fn erased(flips_bits: bool) -> Self {
-        Self { contents: Arc::new(Mutex::new(vec![0xff; SIZE])), flips_bits }
+    pub(crate) fn erased(flips_bits: bool) -> io::Result<Self> {
+        let file = File::from(rustix::fs::memfd_create("hil-flash", MemfdFlags::CLOEXEC)?);
+        file.write_all_at(&vec![0xff; SIZE], 0)?;
+        Ok(Self { contents: Arc::new(Mutex::new(file)), flips_bits })
+    }
+
+    /// The file that holds it, for a process that shall work on it.
+    pub(crate) fn file(&self) -> io::Result<File> {
+        self.lock().try_clone()
     }
 
     /// The bytes of a range, or none where it reaches beyond the flash.
     pub(crate) fn read(&self, address: usize, length: usize) -> Option<Vec<u8>> {
-        self.lock().get(address..address.checked_add(length)?).map(<[u8]>::to_vec)
+        read(&self.lock(), address, length)
     }
 
     pub(crate) fn md5(&self, address: usize, length: usize) -> Option<[u8; 16]> {
-        self.lock().get(address..address.checked_add(length)?).map(|bytes| Md5::digest(bytes).into())
+        self.read(address, length).map(|bytes| Md5::digest(bytes).into())
     }
 
     /// Erases all sectors that the range touches.
     pub(crate) fn erase(&self, address: usize, length: usize) -> bool {
         let Some(end) = address.checked_add(length).map(|end| end.next_multiple_of(SECTOR)) else { return false };
         let start = address - address % SECTOR;
-        self.lock().get_mut(start..end).map(|bytes| bytes.fill(0xff)).is_some()
+        end <= SIZE && self.lock().write_all_at(&vec![0xff; end - start], start as u64).is_ok()
     }
 
     /// Programs bytes. A flash can only clear bits: what was not erased before is not what was written.
     pub(crate) fn program(&self, address: usize, bytes: &[u8]) -> bool {
-        let mut contents = self.lock();
-        let Some(end) = address.checked_add(bytes.len()) else { return false };
-        let Some(cells) = contents.get_mut(address..end) else { return false };
+        let contents = self.lock();
+        let Some(mut cells) = read(&contents, address, bytes.len()) else { return false };
         for (cell, byte) in cells.iter_mut().zip(bytes) {
             *cell &= byte;
         }
@@ -51,12 +62,21 @@ impl Flash {
         {
             *cell ^= 0x10;
         }
-        true
+        contents.write_all_at(&cells, address as u64).is_ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+    fn lock(&self) -> MutexGuard<'_, File> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn read(contents: &File, address: usize, length: usize) -> Option<Vec<u8>> {
+    if address.checked_add(length)? > SIZE {
+        return None;
+    }
+    let mut bytes = vec![0; length];
+    contents.read_exact_at(&mut bytes, address as u64).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -65,7 +85,7 @@ mod tests {
 
     #[test]
     fn programming_only_clears_bits_and_erasing_sets_whole_sectors() {
-        let flash = Flash::erased(false);
+        let flash = Flash::erased(false).expect("flash");
         assert!(flash.program(10, &[0xf0, 0x0f]));
         assert!(flash.program(10, &[0x3c, 0xff]));
         assert_eq!(flash.read(9, 4), Some(vec![0xff, 0x30, 0x0f, 0xff]));

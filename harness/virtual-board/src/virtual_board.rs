@@ -69,6 +69,7 @@ pub struct VirtualBoard {
     requests: Option<mpsc::UnboundedSender<Request>>,
     port: watch::Receiver<PortPath>,
     thread: Option<JoinHandle<()>>,
+    contents: Flash,
 }
 
 impl VirtualBoard {
@@ -80,8 +81,9 @@ impl VirtualBoard {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (requests, incoming) = mpsc::unbounded_channel();
         let (port_here, port) = watch::channel(None);
-        let flash = Flash::erased(options.has(Misbehaviour::FlashBitFlip));
+        let flash = Flash::erased(options.has(Misbehaviour::FlashBitFlip))?;
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
+        let contents = flash.clone();
         let body = move || {
             runtime.block_on(async move {
                 let (mut chip, printed) = Chip::new(options, flash, port_here);
@@ -90,9 +92,14 @@ impl VirtualBoard {
             });
         };
         let thread = std::thread::Builder::new().name("virtual-board".to_owned()).spawn(body)?;
-        let board = Self { requests: Some(requests), port, thread: Some(thread) };
+        let board = Self { requests: Some(requests), port, thread: Some(thread), contents };
         is_started.recv().unwrap_or_else(|_| Err(io::Error::other("the board's thread ended")))?;
         Ok(board)
+    }
+
+    /// Puts bytes into its flash, as a programmer does that reaches the flash past the chip; false where they don't fit.
+    pub fn program(&self, address: usize, bytes: &[u8]) -> bool {
+        self.contents.erase(address, bytes.len()) && self.contents.program(address, bytes)
     }
 
     /// Path of its serial port; none while the port has vanished.

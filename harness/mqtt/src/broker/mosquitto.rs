@@ -47,16 +47,8 @@ const ATTEMPTS: usize = 5;
 /// # Errors
 /// When there is none.
 pub fn find_program() -> Result<PathBuf, BrokerError> {
-    const NAME: &str = "mosquitto";
-    let named = std::env::var_os(hil_config::HIL_MOSQUITTO).filter(|name| !name.is_empty()).map(PathBuf::from);
-    if let Some(named) = named {
-        let missing = || BrokerError::NotInstalled { program: named.display().to_string() };
-        return if named.is_file() { Ok(named) } else { Err(missing()) };
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    let found = folders.map(|folder| folder.join(NAME)).find(|program| program.is_file());
-    found.ok_or_else(|| BrokerError::NotInstalled { program: NAME.to_owned() })
+    let found = hil_config::find_program("mosquitto", hil_config::HIL_MOSQUITTO, &["/usr/sbin", "/usr/local/sbin"]);
+    found.map_err(|program| BrokerError::NotInstalled { program })
 }
 
 impl Mosquitto {

@@ -2,6 +2,7 @@
 
 mod client;
 mod lamp;
+mod micropython;
 mod misbehaving;
 
 use std::future::Future;
@@ -13,6 +14,8 @@ use tokio::time::Instant;
 
 use crate::boot::{Bootable, ResetCause};
 use crate::chip::Pins;
+use crate::flash::Flash;
+use crate::image::Partition;
 use crate::nvs::Nvs;
 use crate::radio::Radio;
 
@@ -25,6 +28,9 @@ pub(crate) struct Platform {
     pub(crate) pins: Rc<Pins>,
     pub(crate) radio: Radio,
     pub(crate) nvs: Rc<Nvs>,
+    pub(crate) flash: Flash,
+    /// Where in flash there is room for files.
+    pub(crate) files: Option<Partition>,
     pub(crate) mac: [u8; 6],
     pub(crate) cause: ResetCause,
     /// What is typed on its console.
@@ -35,12 +41,12 @@ pub(crate) struct Platform {
 #[derive(Clone)]
 pub(crate) struct Console {
     booted: Instant,
-    lines: mpsc::Sender<String>,
+    bytes: mpsc::Sender<Vec<u8>>,
 }
 
 impl Console {
-    pub(crate) fn new(lines: mpsc::Sender<String>) -> Self {
-        Self { booted: Instant::now(), lines }
+    pub(crate) fn new(bytes: mpsc::Sender<Vec<u8>>) -> Self {
+        Self { booted: Instant::now(), bytes }
     }
 
     /// A log line in the format of ESP-IDF.
@@ -50,8 +56,13 @@ impl Console {
 
     /// Any line.
     pub(crate) async fn line(&self, text: String) {
+        self.bytes(format!("{text}\r\n").into_bytes()).await;
+    }
+
+    /// Any bytes.
+    pub(crate) async fn bytes(&self, bytes: Vec<u8>) {
         // The receiver is the chip that runs the app: it outlives it.
-        let _ = self.lines.send(text).await;
+        let _ = self.bytes.send(bytes).await;
     }
 }
 
@@ -61,6 +72,7 @@ pub(crate) type App = Pin<Box<dyn Future<Output = ResetCause>>>;
 /// The app of an image; unknown ones print what they are and idle.
 pub(crate) fn start(bootable: &Bootable, platform: Platform) -> App {
     match (bootable.app.project.as_str(), lamp::variant(&bootable.app.version)) {
+        ("micropython", _) => Box::pin(micropython::run(platform)),
         ("mqtt-client", _) => Box::pin(client::run(platform)),
         ("lamp", Some(variant)) => Box::pin(lamp::run(platform, variant)),
         (project, _) => Box::pin(unknown(platform, format!("{project} {}", bootable.app.version))),

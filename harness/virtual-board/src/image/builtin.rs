@@ -2,6 +2,7 @@
 
 use super::app_descriptor::AppDescriptor;
 use super::merged::merge;
+use super::partition_table::PartitionTable;
 
 /// Names of the images, as `builtin:NAME` in a bench file.
 pub const BUILTIN_NAMES: &[&str] = &[
@@ -13,6 +14,7 @@ pub const BUILTIN_NAMES: &[&str] = &[
     "lamp-reboots-on-on",
     "lamp-never-subscribes",
     "mqtt-client",
+    "micropython",
 ];
 
 /// Version of the lamp in the images.
@@ -21,8 +23,11 @@ const LAMP_VERSION: &str = "1.0.0";
 /// The bytes of an image, written at 0; none where the name is unknown.
 #[must_use]
 pub fn builtin(name: &str) -> Option<Vec<u8>> {
-    if name == "mqtt-client" {
-        return Some(merge(&AppDescriptor { project: name.to_owned(), version: "1.0.0".to_owned() }));
+    match name {
+        "mqtt-client" => return Some(merge(&descriptor(name, "1.0.0"), &PartitionTable::single_app())),
+        // A stand-in for the interpreter's image: a virtual board runs the interpreter of its machine.
+        "micropython" => return Some(merge(&descriptor(name, "v1.25.0"), &PartitionTable::with_files())),
+        _ => {}
     }
     let known = BUILTIN_NAMES.contains(&name);
     let fault = name.strip_prefix("lamp").filter(|_| known)?;
@@ -37,5 +42,9 @@ pub fn builtin(name: &str) -> Option<Vec<u8>> {
 }
 
 fn lamp(fault: &str) -> Vec<u8> {
-    merge(&AppDescriptor { project: "lamp".to_owned(), version: format!("{LAMP_VERSION}{fault}") })
+    merge(&descriptor("lamp", &format!("{LAMP_VERSION}{fault}")), &PartitionTable::single_app())
+}
+
+fn descriptor(project: &str, version: &str) -> AppDescriptor {
+    AppDescriptor { project: project.to_owned(), version: version.to_owned() }
 }

@@ -15,10 +15,10 @@ const MMU_PAGE: usize = 0x10000;
 
 /// A whole flash image that starts at 0. The app's code is made up: a virtual board goes by its descriptor.
 #[must_use]
-pub fn merge(app: &AppDescriptor) -> Vec<u8> {
+pub fn merge(app: &AppDescriptor, partitions: &PartitionTable) -> Vec<u8> {
     let mut image = bootloader().encode();
     image.resize(PARTITION_TABLE_AT, 0xff);
-    image.extend(PartitionTable::single_app().encode());
+    image.extend(partitions.encode());
     image.resize(APP_AT, 0xff);
     image.extend(app_image(app).encode());
     image

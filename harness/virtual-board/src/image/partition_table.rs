@@ -13,7 +13,7 @@ const MD5_MAGIC: [u8; 2] = [0xeb, 0xeb];
 pub struct Partition {
     /// 0 is app, 1 is data.
     pub kind: u8,
-    /// 0 of app is factory; 1 of data is phy, 2 is NVS.
+    /// 0 of app is factory; 1 of data is phy, 2 is NVS, 0x81 is a file system.
     pub subkind: u8,
     /// Where it begins in flash.
     pub offset: u32,
@@ -34,6 +34,12 @@ impl Partition {
     #[must_use]
     pub fn is_nvs(&self) -> bool {
         (self.kind, self.subkind) == (1, 2)
+    }
+
+    /// Whether it holds files.
+    #[must_use]
+    pub fn is_file_system(&self) -> bool {
+        (self.kind, self.subkind) == (1, 0x81)
     }
 }
 
@@ -64,17 +70,21 @@ impl PartitionTable {
     /// What the built-in images use: 24 KiB of NVS, 4 KiB of radio data, 1 MiB of app.
     #[must_use]
     pub fn single_app() -> Self {
-        let partition = |kind, subkind, offset, size, label: &str| Partition {
-            kind,
-            subkind,
-            offset,
-            size,
-            label: label.to_owned(),
-        };
         Self(vec![
             partition(1, 2, 0x9000, 0x6000, "nvs"),
             partition(1, 1, 0xf000, 0x1000, "phy_init"),
             partition(0, 0, 0x10000, 0x10_0000, "factory"),
+        ])
+    }
+
+    /// What MicroPython uses on a flash of 4 MiB (its ESP32 port, `partitions-4MiB.csv`): 2 MiB of files.
+    #[must_use]
+    pub fn with_files() -> Self {
+        Self(vec![
+            partition(1, 2, 0x9000, 0x6000, "nvs"),
+            partition(1, 1, 0xf000, 0x1000, "phy_init"),
+            partition(0, 0, 0x10000, 0x1f_0000, "factory"),
+            partition(1, 0x81, 0x20_0000, 0x20_0000, "vfs"),
         ])
     }
 
@@ -117,6 +127,10 @@ impl PartitionTable {
         }
         Err(TableError::NoMd5)
     }
+}
+
+fn partition(kind: u8, subkind: u8, offset: u32, size: u32, label: &str) -> Partition {
+    Partition { kind, subkind, offset, size, label: label.to_owned() }
 }
 
 fn decode_entry(entry: &[u8]) -> Partition {

@@ -313,7 +313,7 @@ mod tests {
     use super::*;
 
     fn loader() -> Loader {
-        Loader::new(Flash::erased(false), Identity::Esp32c3, Security::default(), [2, 0, 0, 0, 0, 1])
+        Loader::new(Flash::erased(false).expect("flash"), Identity::Esp32c3, Security::default(), [2, 0, 0, 0, 0, 1])
     }
 
     fn request(op: u8, checksum: u32, data: &[u8]) -> Vec<u8> {

@@ -1,0 +1,147 @@
+//! `mpremote` and `adafruit-ampy`, unmodified, as judges of the board that runs MicroPython.
+//!
+//! Needs both below `target/parts` (`ci/install-parts`) or on the path, and MicroPython's unix port. Without them, each
+//! test says so and skips; `HIL_REQUIRE_PARTS` makes their absence a failure.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use hil_virtual_board::image::builtin;
+use hil_virtual_board::{Options, VirtualBoard};
+
+struct Bench {
+    tools: PathBuf,
+    board: VirtualBoard,
+    folder: tempfile::TempDir,
+    pins: Arc<Mutex<Vec<(u8, bool)>>>,
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(future)
+}
+
+/// Where the tools are: the installed parts of the workspace.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn tools() -> Option<PathBuf> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/parts/python/bin");
+    // Tests run in their package's folder, and the parts are looked for from the workspace's root.
+    std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("workspace");
+    let here = tools.join("mpremote").is_file() && tools.join("ampy").is_file();
+    if here && hil_config::find_micropython().is_ok() {
+        return Some(tools.canonicalize().expect("folder"));
+    }
+    assert!(std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "mpremote, ampy and micropython are required here");
+    eprintln!("skipped: no mpremote, ampy or micropython (`ci/install-parts` installs them)");
+    None
+}
+
+impl Bench {
+    /// A board with MicroPython on it, running.
+    fn new() -> Option<Self> {
+        let tools = tools()?;
+        let pins: Arc<Mutex<Vec<(u8, bool)>>> = Arc::default();
+        let seen = Arc::clone(&pins);
+        let on_pin = move |gpio, high| seen.lock().expect("pins").push((gpio, high));
+        let options = Options { on_pin: Some(Arc::new(on_pin)), ..Options::named("python", &[]) };
+        let board = VirtualBoard::start(options).expect("board");
+        assert!(board.program(0, &builtin("micropython").expect("built in")));
+        block_on(board.set_rail(true));
+        Some(Self { tools, board, folder: tempfile::tempdir().expect("folder"), pins })
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).expect("write");
+        path.display().to_string()
+    }
+
+    fn mpremote(&self, words: &[&str]) -> String {
+        let port = self.board.port().expect("port").display().to_string();
+        self.run("mpremote", &[&["connect", &port], words].concat())
+    }
+
+    fn try_mpremote(&self, words: &[&str]) -> (bool, String) {
+        let port = self.board.port().expect("port").display().to_string();
+        self.output("mpremote", &[&["connect", &port], words].concat())
+    }
+
+    fn ampy(&self, words: &[&str]) -> String {
+        let port = self.board.port().expect("port").display().to_string();
+        self.run("ampy", &[&["--port", &port], words].concat())
+    }
+
+    fn run(&self, tool: &str, words: &[&str]) -> String {
+        let (succeeded, text) = self.output(tool, words);
+        assert!(succeeded, "{tool} {words:?}:\n{text}");
+        text
+    }
+
+    fn output(&self, tool: &str, words: &[&str]) -> (bool, String) {
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(self.tools.join(tool)).args(words).current_dir(self.folder.path());
+        let output = command.output().expect("runs");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).replace('\r', "");
+        (output.status.success(), text)
+    }
+}
+
+#[test]
+fn mpremote_copies_lists_executes_runs_and_resets() {
+    let Some(bench) = Bench::new() else { return };
+    let blob: Vec<u8> = (0..20_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+    let local = bench.file("blob.bin", &blob);
+    bench.mpremote(&["fs", "cp", &local, ":blob.bin"]);
+    let listed = bench.mpremote(&["fs", "ls"]);
+    assert!(listed.contains("20000 blob.bin") && listed.contains("boot.py"), "{listed}");
+    let back = bench.folder.path().join("back.bin");
+    bench.mpremote(&["fs", "cp", ":blob.bin", &back.display().to_string()]);
+    assert_eq!(std::fs::read(&back).expect("copied back"), blob);
+    assert_eq!(bench.mpremote(&["exec", "print(1 + 1)"]).trim(), "2");
+    let script = bench.file("script.py", b"import machine, os\nfor n in range(3):\n    print('line', n)\nprint(os.uname().sysname, len(machine.unique_id()))\n");
+    assert_eq!(bench.mpremote(&["run", &script]), "line 0\nline 1\nline 2\nesp32 6\n");
+    let main = bench.file("main.py", b"print('main runs')\n");
+    bench.mpremote(&["fs", "cp", &main, ":main.py"]);
+    bench.mpremote(&["reset"]);
+    // The reset took: what main.py left is there, and the file is still there.
+    assert_eq!(bench.mpremote(&["resume", "fs", "cat", ":main.py"]), "print('main runs')\n");
+    let (succeeded, said) = bench.try_mpremote(&["exec", "1/0"]);
+    assert!(!succeeded && said.contains("ZeroDivisionError"), "{said}");
+}
+
+#[test]
+fn ampy_puts_gets_lists_runs_and_resets() {
+    let Some(bench) = Bench::new() else { return };
+    let local = bench.file("wifi.py", "print('Suhu: 28°C')\n".as_bytes());
+    bench.ampy(&["put", &local]);
+    assert!(bench.ampy(&["ls"]).contains("/wifi.py"));
+    assert_eq!(bench.ampy(&["get", "wifi.py"]).trim_end(), "print('Suhu: 28°C')");
+    assert_eq!(bench.ampy(&["run", &local]).trim(), "Suhu: 28°C");
+    bench.ampy(&["reset"]);
+    assert!(bench.ampy(&["ls"]).contains("/wifi.py"));
+}
+
+#[test]
+fn files_outlive_a_power_cut_and_pins_and_chip_are_the_boards() {
+    let Some(bench) = Bench::new() else { return };
+    let main = bench.file(
+        "main.py",
+        b"from machine import Pin\nimport machine, time\nPin(2, Pin.OUT, value=1)\nPin(2, Pin.OUT).value(0)\nprint('lit', machine.reset_cause())\nwhile True:\n    print('flood')\n",
+    );
+    bench.mpremote(&["fs", "cp", &main, ":main.py"]);
+    block_on(async {
+        bench.board.set_rail(false).await;
+        bench.pins.lock().expect("pins").clear();
+        bench.board.set_rail(true).await;
+    });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while bench.pins.lock().expect("pins").last() != Some(&(2, false)) {
+        assert!(Instant::now() < deadline, "{:?}", bench.pins.lock());
+        std::thread::yield_now();
+    }
+    // mpremote gets through although the console is flooded.
+    assert!(bench.mpremote(&["fs", "ls"]).contains("main.py"));
+    let caused = bench.mpremote(&["resume", "exec", "import machine; print(machine.reset_cause())"]);
+    assert_eq!(caused.trim(), "5", "mpremote resets softly");
+}
