@@ -15,6 +15,7 @@ use crate::error::BenchError;
 use crate::flashing::{self, Flashed, Job, PortInUse, Region};
 use crate::keeper::{Holder, Keeper};
 use crate::ladder::Rung;
+use crate::micropython::{RawRepl, ReplError, Script, prepare_scripts, upload};
 use crate::pins::Pins;
 use crate::ports::PortFinder;
 use crate::power::PowerDriver;
@@ -185,10 +186,10 @@ impl Board {
     /// # Errors
     /// When the ladder gives up; the failure then sticks.
     pub async fn run_firmware(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Booted, BenchError> {
-        let regions = flashing::prepare(firmware, self.config.chip, tap)?;
+        let software = self.prepare(firmware, tap)?;
         let mut rung = Rung::Try;
         loop {
-            match self.attempt(rung, firmware, &regions).await {
+            match self.attempt(rung, firmware, &software).await {
                 Ok(booted) => return Ok(booted),
                 Err(error) => rung = self.judge(rung, error)?,
             }
@@ -200,10 +201,10 @@ impl Board {
     /// # Errors
     /// When the ladder gives up; the failure then sticks.
     pub async fn flash(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Flashed, BenchError> {
-        let regions = flashing::prepare(firmware, self.config.chip, tap)?;
+        let software = self.prepare(firmware, tap)?;
         let mut rung = Rung::Try;
         loop {
-            match self.write_and_reset(rung, firmware, &regions).await {
+            match self.write_and_reset(rung, firmware, &software).await {
                 Ok((flashed, _)) => return Ok(flashed),
                 Err(error) => rung = self.judge(rung, error)?,
             }
@@ -224,8 +225,21 @@ impl Board {
         }
     }
 
-    async fn attempt(&mut self, rung: Rung, firmware: &Firmware, regions: &[Region]) -> Result<Booted, BenchError> {
-        let (_, from) = self.write_and_reset(rung, firmware, regions).await?;
+    /// What is written to its flash, and the scripts that are uploaded after.
+    fn prepare(&self, firmware: &Firmware, tap: &TapAddress) -> Result<Software, BenchError> {
+        if firmware.process.is_some() {
+            return Err(BenchError::WrongKind {
+                board: self.name().to_owned(),
+                firmware: firmware.name.to_string(),
+                reason: format!("it is a program, and the board is of the kind `{}`", self.config.kind.word()),
+            });
+        }
+        let regions = flashing::prepare(firmware, self.config.chip, tap)?;
+        Ok(Software { regions, scripts: prepare_scripts(firmware, tap)? })
+    }
+
+    async fn attempt(&mut self, rung: Rung, firmware: &Firmware, software: &Software) -> Result<Booted, BenchError> {
+        let (_, from) = self.write_and_reset(rung, firmware, software).await?;
         self.wait_for_boot(firmware, from).await
     }
 
@@ -233,11 +247,66 @@ impl Board {
         &mut self,
         rung: Rung,
         firmware: &Firmware,
-        regions: &[Region],
+        software: &Software,
     ) -> Result<(Flashed, Cursor), BenchError> {
         self.climb(rung).await?;
-        let flashed = self.write(firmware.name.as_str(), regions, rung).await?;
+        let mut flashed = Flashed { written: 0, skipped: 0, took: Duration::ZERO };
+        if !software.regions.is_empty() {
+            flashed = self.write(firmware.name.as_str(), &software.regions, rung).await?;
+        }
+        if let Some(scripts) = &software.scripts {
+            flashed = self.upload(firmware.name.as_str(), scripts, flashed, rung).await?;
+        }
+        // A reset leaves nothing of the life in which the files were written, as a soft one would.
         Ok((flashed, self.reset().await?))
+    }
+
+    /// Uploads scripts to the interpreter that the board has. What it says meanwhile is not captured.
+    async fn upload(
+        &mut self,
+        firmware: &str,
+        scripts: &[Script],
+        flashed: Flashed,
+        rung: Rung,
+    ) -> Result<Flashed, BenchError> {
+        self.close_console().await;
+        self.reset.hold().await?;
+        self.expect_boot();
+        self.scope.record(|board| What::Reset { board, how: "for an upload".to_owned() });
+        self.reset.release(ResetInto::App).await?;
+        let port = self.wait_for_port().await?;
+        let progress = self.progress(firmware);
+        progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
+        let work = async {
+            let mut repl = RawRepl::enter(&port, self.config.console_baud).await?;
+            let uploaded = upload(&mut repl, scripts, &progress).await?;
+            repl.leave().await;
+            Ok::<_, ReplError>(uploaded)
+        };
+        match work.await {
+            Ok(uploaded) => {
+                let done = Flashed {
+                    written: flashed.written + uploaded.written,
+                    skipped: flashed.skipped + uploaded.skipped,
+                    took: flashed.took + uploaded.took,
+                };
+                progress(finished(&done));
+                Ok(done)
+            }
+            Err(error) => {
+                progress(FlashPhase::Failed { reason: error.to_string() });
+                let board = self.name().to_owned();
+                Err(BenchError::Upload { board, reason: error.to_string() })
+            }
+        }
+    }
+
+    /// Records how a flash or an upload goes on.
+    fn progress(&self, firmware: &str) -> impl Fn(FlashPhase) + Clone + Send + Sync + use<> {
+        let (scope, name) = (self.scope.clone(), firmware.to_owned());
+        move |flash| {
+            scope.record(|board| What::Flash { board, firmware: name.clone(), flash });
+        }
     }
 
     async fn climb(&mut self, rung: Rung) -> Result<(), BenchError> {
@@ -470,10 +539,7 @@ impl Board {
         self.close_console().await;
         self.enter_loader_at(rung).await?;
         let port = self.wait_for_port().await?;
-        let (scope, name) = (self.scope.clone(), firmware.to_owned());
-        let progress = move |flash| {
-            scope.record(|board| What::Flash { board, firmware: name.clone(), flash });
-        };
+        let progress = self.progress(firmware);
         progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
         let job = Job {
             board: self.name().to_owned(),
@@ -485,11 +551,7 @@ impl Board {
         };
         let result = flashing::flash(&self.config.flasher, job, Arc::clone(&self.port_in_use)).await;
         progress(match &result {
-            Ok(done) => FlashPhase::Finished {
-                written: done.written,
-                skipped: done.skipped,
-                took_ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
-            },
+            Ok(done) => finished(done),
             Err(error) => FlashPhase::Failed { reason: error.to_string() },
         });
         result
@@ -545,6 +607,20 @@ impl Board {
             _ => None,
         }
     }
+}
+
+fn finished(done: &Flashed) -> FlashPhase {
+    FlashPhase::Finished {
+        written: done.written,
+        skipped: done.skipped,
+        took_ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// What a board shall run.
+struct Software {
+    regions: Vec<Region>,
+    scripts: Option<Vec<Script>>,
 }
 
 /// What happened while waiting for a boot.

@@ -45,6 +45,9 @@ impl Drivers {
                     pins: Box::new(device),
                 })
             }
+            BoardKind::Process => {
+                Err(BenchError::NotStarted { board: config.name.to_string(), reason: "not yet".to_owned() })
+            }
             BoardKind::Esp => {
                 let port: Arc<dyn PortFinder> = Arc::new(IdentityFinder(config.port.clone().unwrap_or_default()));
                 let power = open_power(config, shared).await?;

@@ -91,6 +91,24 @@ pub enum BenchError {
         /// What the flasher said.
         reason: String,
     },
+    /// Its scripts can't be uploaded.
+    #[error("the scripts of board `{board}` can't be uploaded: {reason}")]
+    Upload {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+    },
+    /// A firmware that is not for this kind of board.
+    #[error("the firmware `{firmware}` is not for board `{board}`: {reason}")]
+    WrongKind {
+        /// The board.
+        board: String,
+        /// The firmware.
+        firmware: String,
+        /// Why.
+        reason: String,
+    },
     /// The firmware can't be put together.
     #[error("firmware `{firmware}` can't be prepared: {reason}")]
     Firmware {
@@ -211,6 +229,12 @@ impl BenchError {
                 "the flash may be worn or its supply weak; try a lower `flash-baud`".to_owned()
             }
             Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
+            Self::Upload { .. } => {
+                "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
+            }
+            Self::WrongKind { .. } => {
+                "a program runs on boards of the kind `process`, all else on the others".to_owned()
+            }
             Self::Firmware { hint, .. } => return hint.clone(),
             Self::Power { error, .. } => return error.hint.clone(),
             Self::StillPowered { .. } => {
@@ -239,12 +263,17 @@ impl BenchError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
+            Self::WrongKind { .. } => true,
             Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
             Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
             Self::Power { .. } | Self::Keeper(_) | Self::Pin { .. } => true,
             Self::NoPort { problem, .. } => matches!(problem, PortProblem::Ambiguous { .. }),
             Self::Port { .. } | Self::PortVanished { .. } | Self::NoAnswer { .. } | Self::VerifyFailed { .. } => false,
-            Self::Flash { .. } | Self::Silent { .. } | Self::Reset { .. } | Self::StillPowered { .. } => false,
+            Self::Flash { .. }
+            | Self::Upload { .. }
+            | Self::Silent { .. }
+            | Self::Reset { .. }
+            | Self::StillPowered { .. } => false,
         }
     }
 }
@@ -305,6 +334,12 @@ mod tests {
             BenchError::WrongChip { board: board.clone(), port, expected, found },
             BenchError::VerifyFailed { board: board.clone() },
             BenchError::Flash { board: board.clone(), reason: reason.clone() },
+            BenchError::Upload { board: board.clone(), reason: "no REPL answers on its console".into() },
+            BenchError::WrongKind {
+                board: board.clone(),
+                firmware: "client".into(),
+                reason: "it is a program, and the board is of the kind `esp`".into(),
+            },
             BenchError::Firmware { firmware: "lamp".to_owned(), reason, hint: None },
             BenchError::Silent { board: board.clone() },
             BenchError::Stuck { board, cause: Box::new(no_answer) },

@@ -14,6 +14,7 @@ mod flashing;
 mod gpio;
 pub mod keeper;
 mod ladder;
+mod micropython;
 mod pins;
 pub mod ports;
 pub mod power;

@@ -15,6 +15,17 @@ pub struct TapAddress {
     pub key: String,
 }
 
+impl TapAddress {
+    /// A text with its placeholders filled in.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        text.replace("{tap.host}", &self.host)
+            .replace("{tap.port}", &self.port.to_string())
+            .replace("{tap.ca}", &self.ca)
+            .replace("{board.cert}", &self.cert)
+            .replace("{board.key}", &self.key)
+    }
+}
+
 /// Says nothing of keys.
 impl std::fmt::Debug for TapAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -127,7 +127,7 @@ impl Reporter {
                     bar.finish_and_clear();
                 }
             }
-            FlashPhase::Connecting { .. } | FlashPhase::Region { .. } => {}
+            FlashPhase::Connecting { .. } | FlashPhase::Region { .. } | FlashPhase::File { .. } => {}
         }
     }
 
@@ -157,6 +157,9 @@ fn live_line(event: &RunEvent) -> Option<String> {
         What::Console { board, line } => format!("{board} |  {}", line.escape_debug()),
         What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
+        What::Flash { board, flash: FlashPhase::File { path, size }, .. } => {
+            format!("{board} uploading {path}, {size} bytes")
+        }
         What::Flash { board, flash: FlashPhase::Region { address, size }, .. } => {
             format!("{board} writing {size} bytes at {address:#x}")
         }

@@ -63,6 +63,8 @@ pub enum BoardKind {
     Esp,
     /// Simulated: everything but the silicon.
     Virtual,
+    /// A program of this machine.
+    Process,
 }
 
 /// What writes a board's flash.
@@ -77,7 +79,8 @@ pub enum Flasher {
 }
 
 impl BoardKind {
-    const WORDS: &[(&'static str, Self)] = &[("esp", Self::Esp), ("virtual", Self::Virtual)];
+    const WORDS: &[(&'static str, Self)] =
+        &[("esp", Self::Esp), ("virtual", Self::Virtual), ("process", Self::Process)];
 
     /// The word in `bench.toml`.
     #[must_use]
@@ -85,6 +88,7 @@ impl BoardKind {
         match self {
             Self::Esp => "esp",
             Self::Virtual => "virtual",
+            Self::Process => "process",
         }
     }
 }
@@ -160,7 +164,7 @@ pub(crate) static BOARD: TableSpec = TableSpec {
         Key::required(
             "kind",
             Kind::Word(|| words(BoardKind::WORDS)),
-            "`esp`: a real board on a serial port. `virtual`: simulated.",
+            "`esp`: a real board on a serial port. `virtual`: simulated. `process`: a program of this machine, such as a Raspberry Pi's client.",
         ),
         Key::optional(
             "chip",
@@ -271,7 +275,7 @@ impl Board {
 
     pub(crate) fn read(name: BoardName, mut table: Table<'_, '_>) -> Self {
         let mut board = Self::virtual_board(name);
-        let kind_hint = "example: `kind = \"esp\"`, or `\"virtual\"`";
+        let kind_hint = "example: `kind = \"esp\"`, `\"virtual\"`, or `\"process\"`";
         if let Some(kind) = table.required("kind", kind_hint).and_then(|v| v.one_of("board kind", BoardKind::WORDS)) {
             board.kind = kind;
         }
@@ -341,6 +345,12 @@ impl Board {
     fn read_hardware(&mut self, table: &mut Table<'_, '_>) {
         let (port, rails, reset) = (table.value("port"), table.value("rails"), table.value("reset"));
         let (flasher, misbehaves) = (table.value("flasher"), table.value("misbehaves"));
+        if self.kind == BoardKind::Process {
+            for value in [&port, &rails, &reset, &flasher, &misbehaves].into_iter().flatten() {
+                value.problem("a program has none", "leave it out, or use `kind = \"esp\"`".to_owned());
+            }
+            return;
+        }
         if self.kind == BoardKind::Virtual {
             for value in [&port, &rails, &reset, &flasher].into_iter().flatten() {
                 value.problem("a virtual board brings its own", "leave it out, or use `kind = \"esp\"`".to_owned());

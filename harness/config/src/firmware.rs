@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use regex::Regex;
 
+use crate::env_vars::from_environment;
 use crate::names::FirmwareName;
-use crate::spec::{Key, Kind, TableSpec};
+use crate::process::{NEEDS, Needs, PROCESS_KEYS, Process};
+use crate::scripts::{SCRIPT_KEYS, Scripts};
+use crate::spec::{Key, Kind, TableSpec, words};
 use crate::table::{Table, Value};
 
 /// One firmware of the bench.
@@ -14,8 +17,14 @@ use crate::table::{Table, Value};
 pub struct Firmware {
     /// Its name.
     pub name: FirmwareName,
-    /// What is written.
+    /// What is written to flash.
     pub image: Image,
+    /// What is uploaded to a board that runs MicroPython.
+    pub scripts: Option<Scripts>,
+    /// The program that a process board runs.
+    pub process: Option<Process>,
+    /// What this machine must have for it to run.
+    pub needs: Option<Needs>,
     /// Partition table for an ELF file.
     pub partitions: Option<PathBuf>,
     /// Settings written into the NVS partition: (namespace, key) to value. Where it is empty, the partition is
@@ -32,6 +41,24 @@ pub enum Image {
     Builtin(String),
     /// Files at offsets in flash, in ascending order. A merged image is one part at 0, and so is an ELF file.
     Parts(Vec<(u32, PathBuf)>),
+    /// Nothing: what is on the board stays, or there is no flash.
+    Installed,
+}
+
+/// What a firmware is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirmwareKind {
+    /// An image for flash.
+    Image,
+    /// MicroPython and scripts.
+    MicroPython,
+    /// A program of this machine.
+    Process,
+}
+
+impl FirmwareKind {
+    const WORDS: &[(&'static str, Self)] =
+        &[("image", Self::Image), ("micropython", Self::MicroPython), ("process", Self::Process)];
 }
 
 /// A value in NVS. Text may hold `{tap.host}`, `{tap.port}`, `{tap.ca}`, `{board.cert}` and `{board.key}`.
@@ -45,10 +72,17 @@ pub enum NvsValue {
 
 pub(crate) static FIRMWARE: TableSpec = TableSpec {
     keys: &[
-        Key::required(
+        Key::optional(
+            "kind",
+            Kind::Word(|| words(FirmwareKind::WORDS)),
+            "`\"image\"`",
+            "`image`: an image for flash. `micropython`: MicroPython and the scripts that run in it. `process`: a program of this machine, for a board of the kind `process`.",
+        ),
+        Key::optional(
             "image",
             Kind::AnyOf(&[Kind::Text, Kind::Map(&Kind::Text)]),
-            "An ELF file (bootloader and partition table are made for it); a merged `.bin`, written at 0; files at offsets, `{ 0x0 = \"boot.bin\", 0x10000 = \"app.bin\" }`; or an image that `hil` brings along, `\"builtin:lamp\"`.",
+            "",
+            "An ELF file (bootloader and partition table are made for it); a merged `.bin`, written at 0; files at offsets, `{ 0x0 = \"boot.bin\", 0x10000 = \"app.bin\" }`; or an image that `hil` brings along, `\"builtin:lamp\"`. Required for the kind `image`; for `micropython` MicroPython's `.bin`, `\"builtin:micropython\"` on virtual boards, or `\"installed\"`, which flashes nothing.",
         ),
         Key::optional("partitions", Kind::Text, "espflash's", "Partition table for an ELF file, as `.csv` or `.bin`."),
         Key::optional(
@@ -57,11 +91,25 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "",
             "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string, an integer as `i32`. They take the place of the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{tap.ca}` the PEM text of who signed its certificate, `{board.cert}` and `{board.key}` a client certificate for the board, `${NAME}` an environment variable, `${secret:NAME}` one that is shown nowhere.",
         ),
+        SCRIPT_KEYS[0],
+        SCRIPT_KEYS[1],
+        SCRIPT_KEYS[2],
+        SCRIPT_KEYS[3],
+        PROCESS_KEYS[0],
+        PROCESS_KEYS[1],
+        PROCESS_KEYS[2],
+        PROCESS_KEYS[3],
+        Key::optional(
+            "needs",
+            Kind::Table(&NEEDS),
+            "",
+            "What this machine must have for it. Where it is not there, scenarios with this firmware are skipped.",
+        ),
         Key::optional(
             "ready",
             Kind::Text,
             "the bootloader's hand-over",
-            "A regular expression on the console that says that the app is up.",
+            "A regular expression on the console that says that the app is up. A program without it is up at once, MicroPython when its scripts begin.",
         ),
     ],
 };
@@ -69,16 +117,44 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
 impl Firmware {
     const IMAGE_HINT: &str = "an ELF file, a merged one (`\"lamp.bin\"`, written at 0), files at offsets (`{ 0x10000 = \"app.bin\" }`), or `\"builtin:lamp\"`";
 
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> FirmwareKind {
+        match (&self.scripts, &self.process) {
+            (_, Some(_)) => FirmwareKind::Process,
+            (Some(_), _) => FirmwareKind::MicroPython,
+            _ => FirmwareKind::Image,
+        }
+    }
+
     pub(crate) fn read(name: FirmwareName, mut table: Table<'_, '_>) -> Option<Self> {
-        let image = table.required("image", Self::IMAGE_HINT).and_then(|v| Image::read(&v));
+        let kind = table.value("kind").map(|v| v.one_of("kind of firmware", FirmwareKind::WORDS));
+        let kind = kind.unwrap_or(Some(FirmwareKind::Image));
+        let image = match kind {
+            Some(FirmwareKind::Process) => {
+                refuse(&table.value("image"), "a program is not flashed");
+                Some(Image::Installed)
+            }
+            _ => table.required("image", Self::IMAGE_HINT).and_then(|v| Image::read(&v)),
+        };
         let partitions = table.value("partitions").and_then(|v| v.file());
         let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(read_nvs).collect()).unwrap_or_default();
+        let scripts = Scripts::read(&mut table, kind == Some(FirmwareKind::MicroPython));
+        let process = Process::read(&mut table, kind == Some(FirmwareKind::Process));
+        let needs = table.table("needs", &NEEDS).and_then(Needs::read);
         let ready = table.value("ready").and_then(|v| {
             let hint = "the syntax is that of the Rust crate `regex`";
             v.parsed("a regular expression", hint, |text| Regex::new(text).ok())
         });
         table.finish();
-        Some(Self { name, image: image?, partitions, nvs, ready })
+        Some(Self { name, image: image?, scripts, process, needs, partitions, nvs, ready })
+    }
+}
+
+/// Complains about a key that this kind of firmware does not have.
+pub(crate) fn refuse(value: &Option<Value<'_, '_>>, why: &str) {
+    if let Some(value) = value {
+        value.problem(why.to_owned(), "`kind` says what a firmware is".to_owned());
     }
 }
 
@@ -97,6 +173,9 @@ impl Image {
             return (!parts.is_empty()).then_some(Self::Parts(parts));
         }
         let text = value.string()?;
+        if text == "installed" {
+            return Some(Self::Installed);
+        }
         match text.strip_prefix("builtin:") {
             Some(name) => Some(Self::Builtin(name.to_owned())),
             None => Some(Self::Parts(vec![(0, value.existing(text)?)])),
@@ -130,15 +209,20 @@ fn read_nvs((key, _, value): (&str, std::ops::Range<usize>, Value<'_, '_>)) -> O
         let number = value.integer(i64::from(i32::MIN)..=i64::from(i32::MAX))?;
         NvsValue::Integer(i32::try_from(number).ok()?)
     } else {
-        let text = crate::env_vars::from_environment(&value)?;
-        if let Some(unknown) = unknown_placeholder(&text) {
-            let hint = format!("one of `{}`", PLACEHOLDERS.join("`, `"));
-            value.problem(format!("unknown placeholder `{unknown}`"), hint);
-            return None;
-        }
-        NvsValue::Text(text)
+        NvsValue::Text(filled_text(&value)?)
     };
     Some(((namespace.to_owned(), key.to_owned()), stored))
+}
+
+/// A text with its variables filled in, and placeholders that the bench fills in.
+pub(crate) fn filled_text(value: &Value<'_, '_>) -> Option<String> {
+    let text = from_environment(value)?;
+    if let Some(unknown) = unknown_placeholder(&text) {
+        let hint = format!("one of `{}`", PLACEHOLDERS.join("`, `"));
+        value.problem(format!("unknown placeholder `{unknown}`"), hint);
+        return None;
+    }
+    Some(text)
 }
 
 /// The first `{word}` that stands for nothing.

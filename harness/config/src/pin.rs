@@ -69,6 +69,11 @@ impl Pin {
                 let hint = "name the board's line, example: `line = \"GPIO2\"`";
                 table.required("line", hint).and_then(|v| Self::read_gpio(&v)).map(PinLine::Board)
             }
+            BoardKind::Process => {
+                value.problem("a program has no pins", "leave them out, or use `kind = \"esp\"`".to_owned());
+                // Read all the same: one problem is enough.
+                table.value("line").map(|_| PinLine::Board(0))
+            }
             BoardKind::Esp => table.required("line", Line::HINT).and_then(|v| Line::read(&v)).map(PinLine::Bench),
         };
         let active_low = table.value("active-low").and_then(|v| v.boolean());

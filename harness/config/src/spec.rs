@@ -6,6 +6,7 @@ pub(crate) struct TableSpec {
 }
 
 /// One key of a table.
+#[derive(Clone, Copy)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
@@ -16,6 +17,7 @@ pub(crate) struct Key {
 }
 
 /// What a value may be.
+#[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// A string.
     Text,

@@ -189,6 +189,10 @@ impl<'t, 'c> Value<'t, 'c> {
         matches!(self.value.get_ref(), DeValue::Integer(_))
     }
 
+    pub(crate) fn is_array(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Array(_))
+    }
+
     pub(crate) fn string(&self) -> Option<&'t str> {
         match self.value.get_ref() {
             DeValue::String(text) => Some(text),

@@ -232,6 +232,10 @@ pub const STEPS: &[StepDoc] = &[
         "No broker answers, or a handshake of TLS or WebSocket fails.",
     ),
     doc(r#"Then "lamp" disconnects within 2 s"#, "It sends DISCONNECT."),
+    doc(
+        r#"Then the connection of "lamp" stays open for 10 s"#,
+        "Neither the board nor the broker ends it, counted from the mark; a board that has lost its power ends nothing.",
+    ),
     doc(r#"Then "lamp" goes without DISCONNECT within 2 s"#, "Its connection ends, and it has not said good-bye."),
     doc(
         r#"Then the broker disconnects "lamp" with code 0x8e within 2 s"#,

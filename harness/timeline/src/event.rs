@@ -239,6 +239,13 @@ pub enum FlashPhase {
         /// Bytes.
         size: usize,
     },
+    /// A file is uploaded.
+    File {
+        /// Its path on the board.
+        path: String,
+        /// Bytes.
+        size: usize,
+    },
     /// Bytes written so far of all bytes.
     Progress {
         /// Done.

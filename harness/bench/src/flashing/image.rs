@@ -22,6 +22,8 @@ pub(crate) fn prepare(firmware: &Firmware, chip: Chip, tap: &TapAddress) -> Resu
     };
     let mut parts = Vec::new();
     match &firmware.image {
+        // What is on the board stays; settings would need its partition table.
+        Image::Installed => return Ok(Vec::new()),
         Image::Builtin(name) => {
             let data = builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
             parts.push(Region { address: 0, data });
@@ -60,17 +62,9 @@ fn regions_of_elf(elf: &[u8], chip: Chip, partitions: Option<&Path>) -> Result<V
 type Settings = std::collections::BTreeMap<(String, String), NvsValue>;
 
 fn filled(firmware: &Firmware, tap: &TapAddress) -> Settings {
-    let port = tap.port.to_string();
-    let fill = |text: &str| {
-        text.replace("{tap.host}", &tap.host)
-            .replace("{tap.port}", &port)
-            .replace("{tap.ca}", &tap.ca)
-            .replace("{board.cert}", &tap.cert)
-            .replace("{board.key}", &tap.key)
-    };
     let settings = firmware.nvs.iter().map(|(key, value)| {
         let value = match value {
-            NvsValue::Text(text) => NvsValue::Text(fill(text)),
+            NvsValue::Text(text) => NvsValue::Text(tap.fill(text)),
             NvsValue::Integer(number) => NvsValue::Integer(*number),
         };
         (key.clone(), value)

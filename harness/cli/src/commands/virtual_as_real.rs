@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hil_config::{Bench, Firmware, Image, NvsValue};
+use hil_config::{Bench, Firmware, Image, NvsValue, ScriptSource, Scripts};
 use hil_virtual_board::{Options, VirtualBoard};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -205,7 +205,9 @@ impl Lab {
                 "\n[[boards.{name}.rails]]\ndriver = \"command\"\non = {on}\noff = {off}\nstate = {state}\n"
             );
         }
-        bench.firmware.values().for_each(|firmware| describe(&mut text, firmware));
+        // Programs run on no board that looks real.
+        let flashed = bench.firmware.values().filter(|firmware| firmware.process.is_none());
+        flashed.for_each(|firmware| describe(&mut text, firmware));
         text
     }
 }
@@ -213,11 +215,9 @@ impl Lab {
 fn describe(text: &mut String, firmware: &Firmware) {
     let image = match &firmware.image {
         Image::Builtin(name) => quoted(&format!("builtin:{name}")),
+        Image::Installed => quoted("installed"),
         Image::Parts(parts) => {
-            let part = |(address, path): &(u32, PathBuf)| {
-                let path = path.canonicalize().unwrap_or_else(|_| path.clone());
-                format!("{address:#x} = {}", quoted(&path.display().to_string()))
-            };
+            let part = |(address, path): &(u32, PathBuf)| format!("{address:#x} = {}", absolute(path));
             format!("{{ {} }}", parts.iter().map(part).collect::<Vec<_>>().join(", "))
         }
     };
@@ -225,17 +225,43 @@ fn describe(text: &mut String, firmware: &Firmware) {
     if let Some(ready) = &firmware.ready {
         let _ = writeln!(text, "ready = {}", quoted(ready.as_str()));
     }
+    if let Some(scripts) = &firmware.scripts {
+        describe_scripts(text, scripts);
+    }
     let setting = |((namespace, key), value): (&(String, String), &NvsValue)| {
-        let value = match value {
-            NvsValue::Text(text) => quoted(text),
-            NvsValue::Integer(number) => number.to_string(),
-        };
-        format!("{} = {value}", quoted(&format!("{namespace}.{key}")))
+        format!("{} = {}", quoted(&format!("{namespace}.{key}")), stored(value))
     };
     if !firmware.nvs.is_empty() {
         let nvs: Vec<_> = firmware.nvs.iter().map(setting).collect();
         let _ = writeln!(text, "nvs = {{ {} }}", nvs.join(", "));
     }
+}
+
+fn describe_scripts(text: &mut String, scripts: &Scripts) {
+    let source = match &scripts.source {
+        ScriptSource::Builtin(name) => quoted(&format!("builtin:{name}")),
+        ScriptSource::Files(files) => {
+            let file = |(name, path): (&String, &PathBuf)| format!("{} = {}", quoted(name), absolute(path));
+            format!("{{ {} }}", files.iter().map(file).collect::<Vec<_>>().join(", "))
+        }
+    };
+    let _ = writeln!(text, "kind = \"micropython\"\nscripts = {source}");
+    let _ = writeln!(text, "settings-file = {}", quoted(&scripts.settings_file));
+    let settings = scripts.settings.iter().map(|(name, value)| format!("{} = {}", quoted(name), stored(value)));
+    let _ = writeln!(text, "settings = {{ {} }}", settings.collect::<Vec<_>>().join(", "));
+    let replace = scripts.replace.iter().map(|(from, to)| format!("{} = {}", quoted(from), quoted(to)));
+    let _ = writeln!(text, "replace = {{ {} }}", replace.collect::<Vec<_>>().join(", "));
+}
+
+fn stored(value: &NvsValue) -> String {
+    match value {
+        NvsValue::Text(text) => quoted(text),
+        NvsValue::Integer(number) => number.to_string(),
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    quoted(&path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string())
 }
 
 fn list(words: impl Iterator<Item = String>) -> String {

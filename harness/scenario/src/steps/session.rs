@@ -1,5 +1,6 @@
 //! Connecting and subscribing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cucumber::{gherkin, given, then};
@@ -261,6 +262,44 @@ async fn goes_without_disconnect(world: &mut HilWorld, board: String, within: Sp
         None => format!("`{board}` ended no connection within {}", seconds(within.0)),
     };
     Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}
+
+#[then(expr = "the connection of {string} stays open for {span}")]
+async fn stays_open(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let open = open_connections(stage, &board);
+    if open.is_empty() {
+        return Err(StepError::errored(format!("`{board}` had no connection: nothing could stay open")));
+    }
+    let until = stage.mark().at + span.0;
+    let closed = |event: &RunEvent| match &event.what {
+        What::Connection { board: of, connection, change: ConnectionChange::Closed { how } } if *of == board => {
+            open.contains(connection).then(|| (event.at, how.clone()))
+        }
+        _ => None,
+    };
+    let Some((at, how)) = stage.watch(until, closed).await else { return Ok(()) };
+    let after = seconds(at.since(stage.mark().at));
+    let message = format!("the connection of `{board}` ended {after} after the mark: {how}");
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}
+
+/// The connections of a board that stood at the mark.
+fn open_connections(stage: &Stage, board: &str) -> BTreeSet<u32> {
+    let mut open = BTreeSet::new();
+    for event in stage.events().iter().filter(|event| event.seq < stage.mark().cursor.0) {
+        match &event.what {
+            What::Connection { board: of, connection, change: ConnectionChange::Opened } if of == board => {
+                open.insert(*connection);
+            }
+            What::Connection { board: of, connection, change: ConnectionChange::Closed { .. } } if of == board => {
+                open.remove(connection);
+            }
+            _ => {}
+        }
+    }
+    open
 }
 
 #[then(

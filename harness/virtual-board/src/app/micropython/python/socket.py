@@ -53,11 +53,17 @@ class socket(io.IOBase):
             raise OSError(_ENOTCONN)
         return self.stream
 
-    def readinto(self, buffer):
-        return self.open_stream().readinto(buffer)
+    def read(self, length=-1):
+        return self.open_stream().read(length)
 
-    def write(self, data):
-        return self.open_stream().write(data)
+    def readline(self):
+        return self.open_stream().readline()
+
+    def readinto(self, buffer, length=None):
+        return self.open_stream().readinto(buffer if length is None else memoryview(buffer)[:length])
+
+    def write(self, data, length=None):
+        return self.open_stream().write(data if length is None else memoryview(data)[:length])
 
     def send(self, data, flags=0):
         return self.open_stream().send(data)

@@ -1,0 +1,231 @@
+//! MicroPython's raw REPL, and its raw-paste mode with flow control (MicroPython, "The MicroPython Interactive
+//! Interpreter Mode", sections "Raw mode" and "Raw-paste mode").
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use serial2_tokio::SerialPort;
+use tokio::time::{Instant, timeout_at};
+
+/// A board in its raw REPL.
+pub(crate) struct RawRepl {
+    port: SerialPort,
+    /// What was read and not yet looked at.
+    heard: Vec<u8>,
+    /// None until it was tried.
+    pastes: Option<bool>,
+    /// Tells the code of one try from that of another.
+    nonce: u32,
+}
+
+/// Why the REPL did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplError {
+    /// The port failed or vanished.
+    #[error("the port failed: {0}")]
+    Port(#[from] io::Error),
+    /// No raw REPL came up.
+    #[error("no REPL answers on its console{}", heard_last(.0))]
+    NoRepl(Vec<u8>),
+    /// It fell silent.
+    #[error("it stopped answering{}", heard_last(.0))]
+    Silent(Vec<u8>),
+    /// The code raised an exception.
+    #[error("it says `{0}`")]
+    Raised(String),
+}
+
+fn heard_last(heard: &[u8]) -> String {
+    let text = String::from_utf8_lossy(heard);
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    line.map(|line| format!("; the last that it said is `{}`", line.escape_debug())).unwrap_or_default()
+}
+
+const BANNER: &[u8] = b"raw REPL; CTRL-B to exit\r\n>";
+/// Ctrl-C twice, as long as something runs; Ctrl-A.
+const INTERRUPT: &[u8] = b"\r\x03\x03\r\x01";
+const CTRL_A: u8 = 1;
+const CTRL_B: u8 = 2;
+const CTRL_D: u8 = 4;
+
+impl RawRepl {
+    /// How long an interruption may take to show. A script that catches it and resets its chip is met again in its next
+    /// life, as it begins.
+    const TRY: Duration = Duration::from_millis(250);
+    /// How long until a board is taken for one without a REPL: some scripts connect to a network first.
+    const PATIENCE: Duration = Duration::from_secs(20);
+    /// How long one piece of code may take.
+    const CODE: Duration = Duration::from_secs(15);
+
+    /// Opens the port and interrupts whatever runs, until the raw REPL is there.
+    pub(crate) async fn enter(path: &Path, baud: u32) -> Result<Self, ReplError> {
+        let port = SerialPort::open(path, baud)?;
+        let mut repl = Self { port, heard: Vec::new(), pastes: None, nonce: 0 };
+        let deadline = Instant::now() + Self::PATIENCE;
+        loop {
+            repl.send(INTERRUPT, deadline).await?;
+            match repl.read_past(BANNER, Instant::now() + Self::TRY).await {
+                Ok(_) if repl.listens().await? => return Ok(repl),
+                Ok(_) | Err(ReplError::Silent(_)) => {}
+                Err(error) => return Err(error),
+            }
+            if Instant::now() > deadline {
+                return Err(ReplError::NoRepl(repl.heard));
+            }
+        }
+    }
+
+    /// Whether code is run: banners of earlier tries lie before its answer.
+    async fn listens(&mut self) -> Result<bool, ReplError> {
+        self.nonce += 1;
+        let deadline = Instant::now() + Duration::from_secs(2);
+        self.send(format!("print('hil-','{0}')", self.nonce).as_bytes(), deadline).await?;
+        self.send(&[CTRL_D], deadline).await?;
+        let answer = format!("OKhil- {}\r\n\x04\x04>", self.nonce);
+        match self.read_past(answer.as_bytes(), deadline).await {
+            Ok(_) => Ok(true),
+            Err(ReplError::Silent(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Runs code and gives back what it printed.
+    pub(crate) async fn run(&mut self, code: &str) -> Result<String, ReplError> {
+        let deadline = Instant::now() + Self::CODE;
+        if !self.paste(code.as_bytes(), deadline).await? {
+            self.send(code.as_bytes(), deadline).await?;
+            self.send(&[CTRL_D], deadline).await?;
+            self.read_past(b"OK", deadline).await?;
+        }
+        let printed = self.read_past(&[CTRL_D], deadline).await?;
+        let raised = self.read_past(&[CTRL_D], deadline).await?;
+        self.read_past(b">", deadline).await?;
+        if raised.is_empty() {
+            return Ok(String::from_utf8_lossy(&printed).replace('\r', ""));
+        }
+        let text = String::from_utf8_lossy(&raised);
+        let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+        Err(ReplError::Raised(line.unwrap_or_default().to_owned()))
+    }
+
+    /// Back to the friendly REPL.
+    pub(crate) async fn leave(mut self) {
+        // Its next reset finds it either way.
+        let _ = self.send(&[b'\r', CTRL_B], Instant::now() + Self::TRY).await;
+    }
+
+    /// Sends code in raw-paste mode; false where the board does not know it.
+    async fn paste(&mut self, code: &[u8], deadline: Instant) -> Result<bool, ReplError> {
+        if self.pastes == Some(false) {
+            return Ok(false);
+        }
+        self.send(&[5, b'A', CTRL_A], deadline).await?;
+        match &self.read(2, deadline).await?[..] {
+            b"R\x01" => {}
+            b"R\x00" => {
+                self.read_past(b">", deadline).await?;
+                self.pastes = Some(false);
+                return Ok(false);
+            }
+            // An old one has taken it for code and Ctrl-A for the wish to begin anew.
+            _ => {
+                self.read_past(BANNER.split_at(2).1, deadline).await?;
+                self.pastes = Some(false);
+                return Ok(false);
+            }
+        }
+        self.pastes = Some(true);
+        let window = self.read(2, deadline).await?;
+        let window = usize::from(u16::from_le_bytes([window[0], window[1]]));
+        let (mut room, mut rest) = (0, code);
+        while !rest.is_empty() {
+            if room == 0 || !self.heard.is_empty() {
+                match self.read(1, deadline).await?[0] {
+                    1 => room += window,
+                    // It wants no more: what it says of it comes next.
+                    CTRL_D => {
+                        self.send(&[CTRL_D], deadline).await?;
+                        return Ok(true);
+                    }
+                    _ => return Err(ReplError::Silent(std::mem::take(&mut self.heard))),
+                }
+                continue;
+            }
+            let (piece, left) = rest.split_at(rest.len().min(room));
+            self.send(piece, deadline).await?;
+            (room, rest) = (room - piece.len(), left);
+        }
+        self.send(&[CTRL_D], deadline).await?;
+        // Windows that were not needed come before it.
+        self.read_past(&[CTRL_D], deadline).await?;
+        Ok(true)
+    }
+
+    async fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), ReplError> {
+        let mut buffer = [0; 4096];
+        while !bytes.is_empty() {
+            // A board that floods its console takes nothing while nobody reads.
+            let moved = timeout_at(deadline, async {
+                tokio::select! {
+                    written = self.port.write(bytes) => written.map(|length| (length, 0)),
+                    read = self.port.read(&mut buffer) => read.map(|length| (0, length)),
+                }
+            });
+            let silent = |_| ReplError::Silent(self.heard.clone());
+            let (written, read) = moved.await.map_err(silent)??;
+            if written == 0 && read == 0 {
+                return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+            }
+            bytes = &bytes[written..];
+            self.keep(&buffer[..read]);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        self.heard.extend_from_slice(bytes);
+    }
+
+    async fn more(&mut self, deadline: Instant) -> Result<(), ReplError> {
+        let mut buffer = [0; 4096];
+        match timeout_at(deadline, self.port.read(&mut buffer)).await {
+            Ok(Ok(0)) => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(Ok(length)) => {
+                self.keep(&buffer[..length]);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(ReplError::Silent(self.heard.clone())),
+        }
+    }
+
+    async fn read(&mut self, length: usize, deadline: Instant) -> Result<Vec<u8>, ReplError> {
+        while self.heard.len() < length {
+            self.more(deadline).await?;
+        }
+        Ok(self.heard.drain(..length).collect())
+    }
+
+    /// Everything before a mark; the mark is taken as well.
+    async fn read_past(&mut self, mark: &[u8], deadline: Instant) -> Result<Vec<u8>, ReplError> {
+        /// Of a console that floods, so much is kept.
+        const MOST: usize = 1 << 20;
+        let mut from = 0;
+        loop {
+            let found = self.heard[from..].windows(mark.len()).position(|window| window == mark);
+            if let Some(at) = found.map(|at| from + at) {
+                let rest = self.heard.split_off(at + mark.len());
+                let mut before = std::mem::replace(&mut self.heard, rest);
+                before.truncate(at);
+                return Ok(before);
+            }
+            from = self.heard.len().saturating_sub(mark.len() - 1);
+            if self.heard.len() > MOST {
+                self.heard.drain(..from);
+                from = 0;
+            }
+            self.more(deadline).await?;
+        }
+    }
+}
