@@ -19,6 +19,7 @@ use crate::micropython::{RawRepl, ReplError, Script, prepare_scripts, upload};
 use crate::pins::Pins;
 use crate::ports::PortFinder;
 use crate::power::PowerDriver;
+use crate::program::ProgramDevice;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
 use crate::tap_address::TapAddress;
@@ -42,6 +43,7 @@ pub struct Board {
     port: Arc<dyn PortFinder>,
     power: Option<Arc<dyn PowerDriver>>,
     reset: Box<dyn ResetDriver>,
+    program: Option<ProgramDevice>,
     pins: Pins,
     detector: SharedDetector,
     console: Option<Capture>,
@@ -86,7 +88,7 @@ impl Board {
     const REAPPEARS: Duration = Duration::from_secs(3);
 
     pub(crate) async fn open(config: hil_config::Board, scope: Scope, shared: &Shared) -> Result<Self, BenchError> {
-        let Drivers { port, power, reset, pins } = Drivers::open(&config, &scope, shared).await?;
+        let Drivers { port, power, reset, pins, program } = Drivers::open(&config, &scope, shared).await?;
         let device = shared.keeper.as_ref().filter(|_| config.kind == BoardKind::Esp).map(|keeper| DeviceClaim {
             keeper: Arc::clone(keeper),
             held: claimed(&config).keys,
@@ -100,6 +102,7 @@ impl Board {
             port,
             power,
             reset,
+            program,
             detector: Arc::new(Mutex::new(Detector::default())),
             console: None,
             port_in_use: PortInUse::default(),
@@ -227,12 +230,20 @@ impl Board {
 
     /// What is written to its flash, and the scripts that are uploaded after.
     fn prepare(&self, firmware: &Firmware, tap: &TapAddress) -> Result<Software, BenchError> {
-        if firmware.process.is_some() {
-            return Err(BenchError::WrongKind {
-                board: self.name().to_owned(),
-                firmware: firmware.name.to_string(),
-                reason: format!("it is a program, and the board is of the kind `{}`", self.config.kind.word()),
-            });
+        match (&self.program, &firmware.process) {
+            (Some(program), Some(process)) => {
+                program.load(process, tap);
+                return Ok(Software { regions: Vec::new(), scripts: None });
+            }
+            (None, None) => {}
+            (program, _) => {
+                let what = if program.is_some() { "it is no program" } else { "it is a program" };
+                return Err(BenchError::WrongKind {
+                    board: self.name().to_owned(),
+                    firmware: firmware.name.to_string(),
+                    reason: format!("{what}, and the board is of the kind `{}`", self.config.kind.word()),
+                });
+            }
         }
         let regions = flashing::prepare(firmware, self.config.chip, tap)?;
         Ok(Software { regions, scripts: prepare_scripts(firmware, tap)? })
@@ -487,6 +498,16 @@ impl Board {
         self.reset.release(ResetInto::Loader { attempt: rung.attempt() }).await
     }
 
+    /// Sends a signal to the program that is this board.
+    ///
+    /// # Errors
+    /// When it is no program, or does not run.
+    pub fn signal_program(&self, signal: rustix::process::Signal) -> Result<(), BenchError> {
+        let failed = |reason: &str| BenchError::Program { board: self.name().to_owned(), reason: reason.to_owned() };
+        let program = self.program.as_ref().ok_or_else(|| failed("it is no program"))?;
+        if program.signal(signal) { Ok(()) } else { Err(failed("its program does not run")) }
+    }
+
     /// Leaves the port to others: nothing is captured until the board is reset or powered on again.
     pub async fn close_console(&mut self) {
         if let Some(console) = self.console.take() {
@@ -596,6 +617,11 @@ impl Board {
                 seen.note(line);
                 let ready = firmware.ready.as_ref().is_some_and(|ready| ready.is_match(line));
                 ready.then_some(Step::Booted(Booted::Running))
+            }
+            What::Found { finding: Finding::Ended, detail, .. } => {
+                let said =
+                    if seen.last_line.is_empty() { "nothing".to_owned() } else { format!("`{}`", seen.last_line) };
+                Some(Step::Booted(Booted::Refused { reason: format!("it ended {detail}; it said {said}") }))
             }
             What::Found { finding: Finding::AppStarted, .. } if firmware.ready.is_none() => {
                 Some(Step::Booted(Booted::Running))

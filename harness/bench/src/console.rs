@@ -1,5 +1,7 @@
 //! Captures a board's console, line by line.
 
+use std::io;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +16,37 @@ use crate::detector::Detector;
 use crate::error::BenchError;
 use crate::ports::{PortFinder, explain_open};
 use crate::scope::Scope;
+
+/// What a port promises: boxed, so that ports can be chosen at run time.
+pub(crate) type Transfer<'a> = Pin<Box<dyn Future<Output = io::Result<usize>> + Send + 'a>>;
+
+/// What a console is read from and written to.
+pub(crate) trait ConsolePort: Send + Sync {
+    /// Reads what there is; nothing when the device is gone.
+    fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a>;
+
+    /// Writes as much as it takes.
+    fn write<'a>(&'a self, bytes: &'a [u8]) -> Transfer<'a>;
+
+    /// Its speed from now on.
+    fn set_baud(&mut self, baud: u32) -> io::Result<()>;
+}
+
+impl ConsolePort for SerialPort {
+    fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a> {
+        Box::pin(self.read(buffer))
+    }
+
+    fn write<'a>(&'a self, bytes: &'a [u8]) -> Transfer<'a> {
+        Box::pin(self.write(bytes))
+    }
+
+    fn set_baud(&mut self, baud: u32) -> io::Result<()> {
+        let mut settings = self.get_configuration()?;
+        settings.set_baud_rate(baud)?;
+        self.set_configuration(&settings)
+    }
+}
 
 /// A running capture. It goes on when the port vanishes and comes back, whatever it is called then, and ends with
 /// [`Capture::stop`] or when it is dropped.
@@ -90,10 +123,10 @@ impl Capture {
 }
 
 impl Source {
-    fn open(&self) -> Result<SerialPort, BenchError> {
+    fn open(&self) -> Result<Box<dyn ConsolePort>, BenchError> {
         let board = self.scope.board();
         let path = self.finder.find().map_err(|problem| BenchError::no_port(board, problem))?;
-        SerialPort::open(&path, self.baud).map_err(|error| explain_open(board, &path, &error))
+        self.finder.open(self.baud).map_err(|error| explain_open(board, &path, &error))
     }
 }
 
@@ -122,7 +155,7 @@ impl Reader {
     /// A port that is lost again as soon as this is not there yet.
     const FLEETING: Duration = Duration::from_millis(100);
 
-    async fn run(mut self, mut port: Option<SerialPort>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn run(mut self, mut port: Option<Box<dyn ConsolePort>>, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut lost_at = None;
         let mut fleeting = false;
         loop {
@@ -139,7 +172,7 @@ impl Reader {
                 let gap_ms = u64::try_from(opened.saturating_duration_since(lost).as_millis()).unwrap_or(u64::MAX);
                 self.source.scope.record(|board| What::ConsoleOpened { board, gap_ms });
             }
-            let end = self.read(&mut open, &mut commands).await;
+            let end = self.read(&mut *open, &mut commands).await;
             self.is_open.store(false, Ordering::Relaxed);
             self.flush();
             if matches!(end, End::Stopped) {
@@ -156,7 +189,7 @@ impl Reader {
         &self,
         commands: &mut mpsc::UnboundedReceiver<Command>,
         mut skip_first: bool,
-    ) -> Option<SerialPort> {
+    ) -> Option<Box<dyn ConsolePort>> {
         let mut watch = match self.source.finder.watch() {
             Ok(watch) => Some(watch),
             Err(error) => {
@@ -205,7 +238,7 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, port: &mut SerialPort, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
+    async fn read(&mut self, port: &mut dyn ConsolePort, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
         let mut buffer = vec![0; 16 * 1024];
         // Written beside reading: a board that takes nothing still says something.
         let mut to_write = Vec::new();
@@ -243,7 +276,7 @@ impl Reader {
         }
     }
 
-    fn take(&mut self, bytes: &[u8], port: &mut SerialPort) {
+    fn take(&mut self, bytes: &[u8], port: &mut dyn ConsolePort) {
         if self.garbage.is_too_much(bytes) {
             let detail = format!("most of it is no text at {} baud", self.source.baud);
             self.source.scope.record(|board| What::Found { board, finding: Finding::WrongBaud, detail });
@@ -258,7 +291,7 @@ impl Reader {
         }
     }
 
-    fn enter_boot(&mut self, port: &mut SerialPort) {
+    fn enter_boot(&mut self, port: &mut dyn ConsolePort) {
         self.garbage = Garbage::default();
         if let Some(baud) = self.source.boot_baud {
             self.set_baud(port, baud);
@@ -266,18 +299,14 @@ impl Reader {
         }
     }
 
-    fn leave_boot(&mut self, port: &mut SerialPort) {
+    fn leave_boot(&mut self, port: &mut dyn ConsolePort) {
         if self.boot_until.take().is_some() {
             self.set_baud(port, self.source.baud);
         }
     }
 
-    fn set_baud(&self, port: &mut SerialPort, baud: u32) {
-        let set = port.get_configuration().and_then(|mut settings| {
-            settings.set_baud_rate(baud)?;
-            port.set_configuration(&settings)
-        });
-        if let Err(error) = set {
+    fn set_baud(&self, port: &mut dyn ConsolePort, baud: u32) {
+        if let Err(error) = port.set_baud(baud) {
             self.source.scope.note(format!("can't set its console to {baud} baud: {error}"));
         }
     }

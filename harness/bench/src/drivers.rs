@@ -10,6 +10,7 @@ use crate::keeper::{Keeper, KeeperError};
 use crate::pins::{GpioPins, PinDriver};
 use crate::ports::{IdentityFinder, PortFinder, attached};
 use crate::power::{AskPerson, KeptPower, Manual, PowerDriver};
+use crate::program::ProgramDevice;
 use crate::reset::{CommandReset, GpioReset, PowerCycleReset, PullDown, ResetDriver, Sequence, SerialReset};
 use crate::scope::Scope;
 use crate::virtual_board::VirtualDevice;
@@ -21,6 +22,8 @@ pub(crate) struct Drivers {
     pub(crate) power: Option<Arc<dyn PowerDriver>>,
     pub(crate) reset: Box<dyn ResetDriver>,
     pub(crate) pins: Box<dyn PinDriver>,
+    /// There where the device is a program.
+    pub(crate) program: Option<ProgramDevice>,
 }
 
 /// What real boards share.
@@ -43,17 +46,25 @@ impl Drivers {
                     power: Some(Arc::new(device.clone())),
                     reset: Box::new(device.clone()),
                     pins: Box::new(device),
+                    program: None,
                 })
             }
             BoardKind::Process => {
-                Err(BenchError::NotStarted { board: config.name.to_string(), reason: "not yet".to_owned() })
+                let device = ProgramDevice::open(config, scope)?;
+                Ok(Self {
+                    port: Arc::new(device.clone()),
+                    power: Some(Arc::new(device.clone())),
+                    reset: Box::new(device.clone()),
+                    pins: Box::new(device.clone()),
+                    program: Some(device),
+                })
             }
             BoardKind::Esp => {
                 let port: Arc<dyn PortFinder> = Arc::new(IdentityFinder(config.port.clone().unwrap_or_default()));
                 let power = open_power(config, shared).await?;
                 let reset = open_reset(config, &port, power.as_ref())?;
                 let pins = GpioPins::open(config.name.as_str(), &config.pins, scope)?;
-                Ok(Self { port, power, reset, pins: Box::new(pins) })
+                Ok(Self { port, power, reset, pins: Box::new(pins), program: None })
             }
         }
     }

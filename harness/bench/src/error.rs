@@ -91,6 +91,14 @@ pub enum BenchError {
         /// What the flasher said.
         reason: String,
     },
+    /// Its program can't be started.
+    #[error("board `{board}`: {reason}")]
+    Program {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+    },
     /// Its scripts can't be uploaded.
     #[error("the scripts of board `{board}` can't be uploaded: {reason}")]
     Upload {
@@ -232,6 +240,9 @@ impl BenchError {
             Self::Upload { .. } => {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
             }
+            Self::Program { .. } => {
+                "`command` names the program; `path` says where else than in `PATH` it is looked for".to_owned()
+            }
             Self::WrongKind { .. } => {
                 "a program runs on boards of the kind `process`, all else on the others".to_owned()
             }
@@ -263,7 +274,7 @@ impl BenchError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            Self::WrongKind { .. } => true,
+            Self::WrongKind { .. } | Self::Program { .. } => true,
             Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
             Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
             Self::Power { .. } | Self::Keeper(_) | Self::Pin { .. } => true,
@@ -334,6 +345,7 @@ mod tests {
             BenchError::WrongChip { board: board.clone(), port, expected, found },
             BenchError::VerifyFailed { board: board.clone() },
             BenchError::Flash { board: board.clone(), reason: reason.clone() },
+            BenchError::Program { board: board.clone(), reason: "`client` can't be started: not found".into() },
             BenchError::Upload { board: board.clone(), reason: "no REPL answers on its console".into() },
             BenchError::WrongKind {
                 board: board.clone(),

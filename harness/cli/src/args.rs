@@ -173,6 +173,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) deadline: Option<Duration>,
 
+    /// End with 102 when a scenario is skipped: for a bench that should lack nothing
+    #[arg(long)]
+    pub(crate) strict: bool,
+
     /// Print failures and the summary only
     #[arg(long, short, conflicts_with = "verbose")]
     pub(crate) quiet: bool,

@@ -26,6 +26,9 @@ pub enum Ending {
     Close,
     /// RST towards both sides.
     Reset,
+    /// The near side is gone without a word: the far side hears nothing, not even of the end of the near socket. See
+    /// [`Control::owner_is_back`].
+    Abandon,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +47,10 @@ pub(crate) struct Conditions {
     down: Condition,
     /// How often paths were ended, and how the last time.
     pub(crate) endings: (u64, Option<Ending>),
+    /// How often the near side began a new life.
+    pub(crate) lives: u64,
+    /// In which of its lives it last abandoned its paths.
+    pub(crate) abandoned_in: u64,
 }
 
 impl Conditions {
@@ -99,7 +106,18 @@ impl Control {
 
     /// Ends the paths that carry bytes now; later ones are not touched.
     pub fn end(&self, ending: Ending) {
-        self.conditions.send_modify(|conditions| conditions.endings = (conditions.endings.0 + 1, Some(ending)));
+        self.conditions.send_modify(|conditions| {
+            conditions.endings = (conditions.endings.0 + 1, Some(ending));
+            if ending == Ending::Abandon {
+                conditions.abandoned_in = conditions.lives;
+            }
+        });
+    }
+
+    /// The near side begins a new life: on paths that it abandoned, the next bytes of the far side are answered with
+    /// RST, as by a device that has rebooted and knows nothing of them.
+    pub fn owner_is_back(&self) {
+        self.conditions.send_modify(|conditions| conditions.lives += 1);
     }
 
     /// Whether either way is silent.

@@ -110,12 +110,24 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
         let up = carry(Way::Up, &mut near_from, &mut far_to, (up_queues, up_queued), control, &*watch);
         let down = carry(Way::Down, &mut far_from, &mut near_to, (down_queues, down_queued), control, &*watch);
         tokio::select! {
-            ended = both(up, down, control, &*watch) => ended,
+            // Whoever orders an end and kills the near side then must not see it end by itself.
+            biased;
             ending = ordered(&mut conditions, endings_before) => {
-                watch.ending(Ended::Ordered(ending));
+                if ending != Ending::Abandon {
+                    watch.ending(Ended::Ordered(ending));
+                }
                 Ended::Ordered(ending)
             }
+            ended = both(up, down, control, &*watch) => ended,
         }
+    };
+    let ended = match ended {
+        Ended::Ordered(Ending::Abandon) => {
+            let ended = abandoned(&mut far_from, &mut conditions).await;
+            watch.ending(ended);
+            ended
+        }
+        ended => ended,
     };
     if ended == Ended::Ordered(Ending::Close) {
         // Layers say good-bye before FIN; whoever does not listen is left all the same.
@@ -127,6 +139,28 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
         far_grip.make_hard();
     }
     ended
+}
+
+/// Keeps the far side of a path whose near side is gone without a word, until the far side gives it up, somebody else
+/// does, or the near side's next life is asked about it.
+async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::Receiver<Conditions>) -> Ended {
+    let (endings, lives) = {
+        let now = conditions.borrow_and_update();
+        (now.endings.0, now.abandoned_in)
+    };
+    let mut buffer = vec![0; FIRST_CHUNK];
+    loop {
+        tokio::select! {
+            read = far.read(&mut buffer) => match read {
+                Ok(0) => return Ended::Closed(Way::Down),
+                Err(_) => return Ended::Broken(Way::Down),
+                Ok(_) if conditions.borrow().lives != lives => return Ended::Broken(Way::Up),
+                // Nobody is there to take it.
+                Ok(_) => {}
+            },
+            ending = ordered(conditions, endings) => return Ended::Ordered(ending),
+        }
+    }
 }
 
 /// How one way ends, and which of its sockets ended it.

@@ -79,6 +79,35 @@ async fn silence_holds_bytes_and_fin_and_resuming_delivers_both_in_order() {
 }
 
 #[tokio::test]
+async fn an_abandoned_path_is_silent_until_its_owner_is_back_and_asked_about_it() {
+    let mut path = path().await;
+    path.device.write_all(b"hello").await.expect("write");
+    assert_eq!(read_exactly(&mut path.broker, 5).await, b"hello");
+    path.control.end(Ending::Abandon);
+    drop(path.device);
+    hears_nothing(&mut path.broker).await;
+    path.broker.write_all(b"are you there?").await.expect("goes into the air");
+    hears_nothing(&mut path.broker).await;
+    path.control.owner_is_back();
+    hears_nothing(&mut path.broker).await;
+    path.broker.write_all(b"and now?").await.expect("goes into the air");
+    let answer = timeout(SOON, path.broker.read(&mut [0])).await.expect("an answer");
+    assert_eq!(answer.expect_err("a reset").kind(), ErrorKind::ConnectionReset);
+    assert_eq!(timeout(SOON, path.ended).await.expect("in time").expect("ends"), Ended::Broken(Way::Up));
+}
+
+#[tokio::test]
+async fn an_abandoned_path_ends_when_the_other_side_gives_it_up() {
+    let mut path = path().await;
+    path.device.write_all(b"hello").await.expect("write");
+    assert_eq!(read_exactly(&mut path.broker, 5).await, b"hello");
+    path.control.end(Ending::Abandon);
+    drop(path.device);
+    drop(path.broker);
+    assert_eq!(timeout(SOON, path.ended).await.expect("in time").expect("ends"), Ended::Closed(Way::Down));
+}
+
+#[tokio::test]
 async fn one_way_can_be_silent_alone() {
     let mut path = path().await;
     path.control.silence(&[Way::Down]);

@@ -233,6 +233,35 @@ pub const STEPS: &[StepDoc] = &[
     ),
     doc(r#"Then "lamp" disconnects within 2 s"#, "It sends DISCONNECT."),
     doc(
+        r#"Then the console of "sub" shows "got Suhu: 28°C" exactly once within 1 s, settling for 500 ms"#,
+        "And no second time within the settle time.",
+    ),
+    doc(
+        r#"When I publish to "sister/temp" the text:"#,
+        "Publishes the text below, as it stands; `with QoS 1` and `, retained` as above.",
+    ),
+    doc(
+        r#"Then "pi" asks to connect within 2 s with:"#,
+        "A CONNECT of the board holds each row of the table, whether or not the broker accepts it.",
+    ),
+    doc(
+        r#"Then every message that "pub" sends reaches "sub" within 200 ms, in order"#,
+        "All that the one has sent in this scenario while the other was subscribed to it; errored or failed where that is nothing.",
+    ),
+    doc(
+        r#"Then every message that "pub" sends for 5 s reaches "sub" within 200 ms, in order"#,
+        "The same, up to that long after the mark.",
+    ),
+    doc(
+        r#"When the program of "pi" is asked to end"#,
+        "SIGTERM to the program of a `process` board; a clean disconnect, if it is a good one.",
+    ),
+    doc(
+        r#"When the program of "pi" is killed"#,
+        "SIGKILL: the system ends its connections, so the broker hears of it at once. A power cut is silence.",
+    ),
+    doc(r#"Then the program of "pi" ends with code 0 within 2 s"#, "By itself, or because it was asked to."),
+    doc(
         r#"Then the connection of "lamp" stays open for 10 s"#,
         "Neither the board nor the broker ends it, counted from the mark; a board that has lost its power ends nothing.",
     ),

@@ -1,6 +1,6 @@
 //! What all scenarios of a run share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -60,6 +60,8 @@ pub struct RunContext {
     pub(crate) fixed_port: Arc<Mutex<()>>,
     abort: watch::Receiver<bool>,
     next_scenario: AtomicU32,
+    /// What this machine lacks for a firmware on a board, once somebody has looked.
+    lacking: Mutex<BTreeMap<(String, String), Option<String>>>,
 }
 
 impl RunContext {
@@ -80,7 +82,8 @@ impl RunContext {
         match open_network(bench.config(), wanted.as_ref(), &timeline).await {
             Ok(network) => {
                 let fixed_port = Arc::default();
-                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario: AtomicU32::new(1) })
+                let (next_scenario, lacking) = (AtomicU32::new(1), Mutex::default());
+                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, lacking })
             }
             Err(error) => {
                 // The next one shall find the locks free.
@@ -126,6 +129,22 @@ impl RunContext {
             false => None,
             true => Some(Arc::clone(&self.fixed_port).lock_owned().await),
         }
+    }
+
+    /// What this machine lacks for the first of these boards and firmware that it lacks anything for.
+    pub(crate) async fn lacking(&self, wanted: &[(String, String)]) -> Option<String> {
+        let mut known = self.lacking.lock().await;
+        for (board, firmware) in wanted {
+            let key = (board.clone(), firmware.clone());
+            if !known.contains_key(&key) {
+                let lacking = hil_bench::lacking(self.bench.config(), board, firmware).await;
+                known.insert(key.clone(), lacking);
+            }
+            if let Some(Some(lacking)) = known.get(&key) {
+                return Some(lacking.clone());
+            }
+        }
+        None
     }
 
     pub(crate) fn next_id(&self) -> ScenarioId {

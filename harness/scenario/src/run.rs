@@ -100,7 +100,7 @@ async fn before(context: Arc<RunContext>, feature: &Feature, rule: Option<&Rule>
         tags: tags.clone(),
         boards: names.clone(),
     };
-    let stage = set_stage(&context, &recorder, names, &tags, info).await;
+    let stage = set_stage(&context, &recorder, names, &tags, &steps, info).await;
     let deadline = Instant::now() + context.limits.scenario;
     Scene { context, recorder, stage, steps_done: 0, verdict: Verdict::Passed, failure: None, deadline }
 }
@@ -114,11 +114,16 @@ async fn set_stage(
     recorder: &Recorder,
     names: Vec<String>,
     tags: &[String],
+    steps: &[&Step],
     info: ScenarioInfo,
 ) -> Result<Stage, StepError> {
     let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
     let begin = || recorder.record(What::ScenarioStarted { info: info.clone() });
-    if let Some(lacking) = lacking(context, tags) {
+    let lacking = match lacking(context, tags) {
+        Some(lacking) => Some(lacking),
+        None => context.lacking(&firmware_named(steps)).await,
+    };
+    if let Some(lacking) = lacking {
         begin();
         return Err(StepError::skipped(lacking));
     }
@@ -179,6 +184,17 @@ fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// Boards with the firmware that steps put on them.
+fn firmware_named(steps: &[&Step]) -> Vec<(String, String)> {
+    let pair = |step: &&Step| {
+        let parts: Vec<_> = step.value.split('"').collect();
+        let [before, board, between, firmware, ..] = parts[..] else { return None };
+        let puts = before.trim_end().ends_with("board") && between.trim_end().ends_with("firmware");
+        puts.then(|| (board.to_owned(), firmware.to_owned()))
+    };
+    steps.iter().filter_map(pair).collect()
 }
 
 /// What stands in quotes in a step, but for names of firmware.

@@ -187,6 +187,25 @@ impl Stage {
         Ok(())
     }
 
+    /// A program is about to be killed in the place of a power cut or a reset: its connections fall silent first. Those
+    /// of other boards fall silent by themselves.
+    pub(crate) fn dies(&self, board: &str) {
+        if let Some(tap) = self.tap(board).filter(|_| self.is_program(board)) {
+            tap.abandon();
+        }
+    }
+
+    /// And it is about to be started anew.
+    pub(crate) fn lives(&self, board: &str) {
+        if let Some(tap) = self.tap(board).filter(|_| self.is_program(board)) {
+            tap.owner_is_back();
+        }
+    }
+
+    fn is_program(&self, board: &str) -> bool {
+        self.boards.get(board).is_some_and(|board| board.config().kind == hil_config::BoardKind::Process)
+    }
+
     fn tap(&self, board: &str) -> Option<&TapPort> {
         self.context.network.tap(board).filter(|_| self.boards.contains_key(board))
     }

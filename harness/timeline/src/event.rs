@@ -221,6 +221,8 @@ pub enum Finding {
     Backtrace,
     /// The console speaks at another speed than the bench file says.
     WrongBaud,
+    /// The program that is the device has ended.
+    Ended,
 }
 
 /// How a flash goes on.

@@ -18,12 +18,21 @@ pub(crate) use identity::IdentityFinder;
 pub use identity::find;
 pub use state::{PortState, state_of};
 
+use serial2_tokio::SerialPort;
+
+use crate::console::ConsolePort;
 use crate::error::BenchError;
 
 /// Finds a board's serial port.
 pub(crate) trait PortFinder: Send + Sync {
     /// Where it is now.
     fn find(&self) -> Result<PathBuf, PortProblem>;
+
+    /// Opens it for its console.
+    fn open(&self, baud: u32) -> io::Result<Box<dyn ConsolePort>> {
+        let path = self.find().map_err(|problem| io::Error::new(io::ErrorKind::NotFound, problem.to_string()))?;
+        Ok(Box::new(SerialPort::open(&path, baud)?))
+    }
 
     /// Tells when it may have come, gone or changed; what happened before the call is not told.
     fn watch(&self) -> io::Result<Box<dyn PortWatch>>;

@@ -10,7 +10,7 @@ use hil_report::{RunSummary, summary_line, write_reports};
 use hil_scenario::{Limits, Plan, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
-use super::{Message, hide, say, set_up_failed};
+use super::{Message, hide, say, set_up_failed, warn};
 use crate::args::{Format, RunArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::folder;
@@ -43,7 +43,14 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
             if json && let Ok(text) = serde_json::to_string(&run) {
                 say(text);
             }
-            code
+            let lacks = args.strict && run.counts().skipped > 0;
+            match code {
+                ExitCode::Passed | ExitCode::NothingRan if lacks => {
+                    warn("`--strict`: scenarios were skipped, and this bench should lack nothing");
+                    ExitCode::Errored
+                }
+                code => code,
+            }
         }
     }
 }

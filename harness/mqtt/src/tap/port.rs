@@ -158,6 +158,16 @@ impl TapPort {
         self.door.shut.send_replace(false);
     }
 
+    /// The board is gone without a word: its connections fall silent for good, however their sockets end.
+    pub fn abandon(&self) {
+        self.door.control.end(Ending::Abandon);
+    }
+
+    /// The board begins a new life and knows nothing of its former connections.
+    pub fn owner_is_back(&self) {
+        self.door.control.owner_is_back();
+    }
+
     /// Boards must show a certificate from now on, until the route is closed.
     pub fn require_certificates(&self) {
         self.door.must_show.store(true, Ordering::Relaxed);

@@ -169,7 +169,7 @@ fn describe(ended: Ended) -> &'static str {
         Ended::Closed(Way::Down) => "closed by the broker",
         Ended::Broken(Way::Up) => "reset by the board",
         Ended::Broken(Way::Down) => "reset by the broker",
-        Ended::Ordered(Ending::Close) => "closed by the bench",
+        Ended::Ordered(Ending::Close | Ending::Abandon) => "closed by the bench",
         Ended::Ordered(Ending::Reset) => "reset by the bench",
     }
 }

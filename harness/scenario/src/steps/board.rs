@@ -13,6 +13,8 @@ async fn runs_firmware(world: &mut HilWorld, board: String, firmware: String) ->
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
     let begin = stage.recorder().timeline().end();
+    stage.dies(&board);
+    stage.lives(&board);
     let booted = stage.board(&board)?.run_firmware(&image, &tap).await?;
     note_flash(stage, &board);
     // Deadlines count from the reset that started this life.
@@ -41,6 +43,8 @@ async fn is_flashed(world: &mut HilWorld, board: String, firmware: String) -> Re
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
     let begin = stage.recorder().timeline().end();
+    stage.dies(&board);
+    stage.lives(&board);
     stage.board(&board)?.flash(&image, &tap).await?;
     note_flash(stage, &board);
     stage.mark_from(begin);
@@ -61,6 +65,8 @@ fn note_flash(stage: &mut crate::stage::Stage, board: &str) {
 #[when(expr = "the board {string} is reset")]
 async fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
+    stage.dies(&board);
+    stage.lives(&board);
     let from = stage.board(&board)?.reset().await?;
     stage.mark_from(from);
     Ok(())

@@ -71,28 +71,48 @@ async fn one_of_both_shows(
     within: Span,
     settle: Span,
 ) -> Result<(), StepError> {
-    let wanted = pattern(&text)?;
-    let stage = world.stage()?;
-    for board in [&first, &second] {
+    shown_once(world.stage()?, &[first, second], &text, within, settle).await
+}
+
+#[then(expr = "the console of {string} shows {string} exactly once within {span}, settling for {span}")]
+async fn shows_once(
+    world: &mut HilWorld,
+    board: String,
+    text: String,
+    within: Span,
+    settle: Span,
+) -> Result<(), StepError> {
+    shown_once(world.stage()?, &[board], &text, within, settle).await
+}
+
+/// One of the boards shows it, and none of them shows it again.
+async fn shown_once(
+    stage: &mut Stage,
+    boards: &[String],
+    text: &str,
+    within: Span,
+    settle: Span,
+) -> Result<(), StepError> {
+    let wanted = pattern(text)?;
+    for board in boards {
         stage.check_started(board)?;
         stage.check_console(board)?;
     }
+    let names = boards.iter().map(|board| format!("`{board}`")).collect::<Vec<_>>().join(" and ");
     let pick = |event: &RunEvent| match &event.what {
-        What::Console { board, line } if *board == first || *board == second => {
-            is_shown(&wanted, line).then(|| event.clone())
-        }
+        What::Console { board, line } if boards.contains(board) => is_shown(&wanted, line).then(|| event.clone()),
         _ => None,
     };
     let Some(event) = stage.expect(within.0, pick).await else {
-        [&first, &second].into_iter().try_for_each(|board| stage.check_console(board))?;
-        let message =
-            format!("neither `{first}` nor `{second}` showed {wanted} on its console within {}", seconds(within.0));
-        return Err(StepError::failed(message).with_details(last_words(stage, &first)));
+        boards.iter().try_for_each(|board| stage.check_console(board))?;
+        let message = format!("{names}: {wanted} was not shown on the console within {}", seconds(within.0));
+        let words = boards.first().map(|board| last_words(stage, board));
+        return Err(StepError::failed(message).with_details(words.into_iter().flatten()));
     };
     match stage.watch(event.at + settle.0, pick).await {
-        None => [&first, &second].into_iter().try_for_each(|board| stage.check_console(board)),
+        None => boards.iter().try_for_each(|board| stage.check_console(board)),
         Some(again) => {
-            let message = format!("`{first}` and `{second}` showed {wanted} more than once");
+            let message = format!("{names}: {wanted} was shown more than once");
             let details = [
                 format!("first: {}", show(&event, stage.mark().at)),
                 format!("again: {}", show(&again, stage.mark().at)),

@@ -1,12 +1,14 @@
 //! The steps. One file per part of the bench; every step has an entry in the catalogue.
 
 mod board;
+mod boards;
 mod broker;
 mod console;
 mod messages;
 mod network;
 mod pins;
 mod power;
+mod program;
 mod publish;
 mod session;
 mod subscriptions;

@@ -15,6 +15,7 @@ use crate::world::HilWorld;
 async fn is_cut(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
     let begin = stage.recorder().timeline().end();
+    stage.dies(&board);
     stage.board(&board)?.power_off().await?;
     let cut = stage
         .recorder()
@@ -45,6 +46,7 @@ async fn is_restored(world: &mut HilWorld, board: String) -> Result<(), StepErro
     // A board that went on living was not cut; once it is powered again nobody could tell.
     stage.check_power_cuts()?;
     let begin = stage.recorder().timeline().end();
+    stage.lives(&board);
     stage.board(&board)?.power_on().await?;
     stage.mark_from(begin);
     boots_afresh(stage, &board).await

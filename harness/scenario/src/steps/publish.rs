@@ -7,7 +7,7 @@ use cucumber::{gherkin, then, when};
 use hil_mqtt::topic_matches;
 use hil_timeline::{Cursor, Direction, Packet, Payload, QoS, RunEvent, What};
 
-use super::{column, pattern, seconds};
+use super::{column, doc_string, pattern, seconds};
 use crate::error::StepError;
 use crate::parameters::Span;
 use crate::stage::Stage;
@@ -25,6 +25,19 @@ async fn publish(
     check_topic(&topic)?;
     let qos = read_qos(&qos)?;
     world.stage()?.publish(&topic, Payload::from(payload.as_str()), qos, !retained.is_empty()).await
+}
+
+#[when(regex = r#"^I publish to "([^"]*)"(?: with QoS ([012]))?(, retained)? the text:$"#)]
+async fn publish_text(
+    world: &mut HilWorld,
+    topic: String,
+    qos: String,
+    retained: String,
+    #[step] step: &gherkin::Step,
+) -> Result<(), StepError> {
+    check_topic(&topic)?;
+    let (qos, text) = (read_qos(&qos)?, doc_string(step)?);
+    world.stage()?.publish(&topic, Payload::from(text), qos, !retained.is_empty()).await
 }
 
 #[when(regex = r#"^I publish to "([^"]*)"(?: with QoS ([012]))?, one after another:$"#)]

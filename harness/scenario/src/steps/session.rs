@@ -402,6 +402,38 @@ async fn connects_with(
     Err(StepError::failed(message).with_details(details))
 }
 
+#[then(expr = "{string} asks to connect within {span} with:")]
+async fn asks_to_connect(
+    world: &mut HilWorld,
+    board: String,
+    within: Span,
+    #[step] step: &gherkin::Step,
+) -> Result<(), StepError> {
+    let wanted = rows(step)?.iter().map(|row| Field::read(row)).collect::<Result<Vec<_>, _>>()?;
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let mut closest = None;
+    let pick = |event: &RunEvent| {
+        let (of, _, connect @ Packet::Connect { .. }) = event.what.sent_by_board()? else { return None };
+        let wrong: Vec<_> = wanted.iter().filter_map(|field| field.check(connect)).collect();
+        let fits = of == board && wrong.is_empty();
+        if of == board {
+            closest = Some((wrong, connect.clone()));
+        }
+        fits.then_some(())
+    };
+    if stage.expect(within.0, pick).await.is_some() {
+        return Ok(());
+    }
+    let message = format!("`{board}` sent no such CONNECT within {}", seconds(within.0));
+    let mut details = match closest {
+        Some((wrong, connect)) => wrong.into_iter().chain([format!("its last CONNECT: {connect}")]).collect(),
+        None => vec!["closest: it sent none at all".to_owned()],
+    };
+    details.extend(last_words(stage, &board));
+    Err(StepError::failed(message).with_details(details))
+}
+
 /// A row of the table: a field of CONNECT and what it shall be.
 #[derive(Debug)]
 struct Field {

@@ -1,0 +1,244 @@
+//! A program as port, power, reset and pins of a board.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin as Boxed;
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hil_config::{Board, Pin, Process};
+use hil_timeline::{Finding, What};
+use rustix::process::Signal;
+
+use super::child::{Child, describe};
+use super::terminal::Terminal;
+use crate::console::ConsolePort;
+use crate::error::BenchError;
+use crate::pins::{Driving, PinDriver};
+use crate::ports::{PortFinder, PortProblem, PortWatch};
+use crate::power::{PowerDriver, PowerError, Switching};
+use crate::reset::{ResetDriver, ResetInto, Resetting};
+use crate::scope::Scope;
+use crate::tap_address::TapAddress;
+
+/// All that a bench needs of a program; clones are the same program.
+#[derive(Clone)]
+pub(crate) struct ProgramDevice(Arc<Inner>);
+
+struct Inner {
+    board: String,
+    scope: Scope,
+    terminal: Terminal,
+    state: Mutex<State>,
+}
+
+struct State {
+    program: Option<Program>,
+    /// It has power, and is not held in reset.
+    powered: bool,
+    held: bool,
+    child: Option<Child>,
+}
+
+impl State {
+    /// Held until its first reset, as after every scenario: power alone starts nothing that nobody has loaded.
+    fn new() -> Self {
+        Self { program: None, powered: false, held: true, child: None }
+    }
+}
+
+/// A program with its placeholders filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Program {
+    command: Vec<String>,
+    env: Vec<(String, String)>,
+    path: Option<OsString>,
+    dir: Option<PathBuf>,
+}
+
+impl ProgramDevice {
+    pub(crate) fn open(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
+        let board = config.name.to_string();
+        let failed = |error: io::Error| BenchError::NotStarted { board: board.clone(), reason: error.to_string() };
+        let terminal = Terminal::open().map_err(failed)?;
+        Ok(Self(Arc::new(Inner { board, scope: scope.clone(), terminal, state: Mutex::new(State::new()) })))
+    }
+
+    /// What is started from now on.
+    pub(crate) fn load(&self, process: &Process, tap: &TapAddress) {
+        let fill = |text: &String| tap.fill(text);
+        self.lock().program = Some(Program {
+            command: process.command.iter().map(fill).collect(),
+            env: process.env.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
+            path: search_path(process),
+            dir: process.dir.clone(),
+        });
+    }
+
+    /// Sends a signal to the program; false where it does not run.
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
+        let state = self.lock();
+        let running = state.child.as_ref().filter(|child| child.is_running());
+        running.map(|child| child.signal(signal)).is_some()
+    }
+
+    /// Makes it run or not, as power and reset say.
+    async fn settle(&self) -> Result<(), String> {
+        let stopped = {
+            let mut state = self.lock();
+            if state.powered && !state.held { None } else { state.child.take() }
+        };
+        if let Some(child) = stopped {
+            child.kill().await;
+        }
+        let mut state = self.lock();
+        if state.powered
+            && !state.held
+            && state.child.is_none()
+            && let Some(program) = &state.program
+        {
+            let child = self.start(program)?;
+            state.child = Some(child);
+        }
+        Ok(())
+    }
+
+    fn start(&self, program: &Program) -> Result<Child, String> {
+        let name = program.command.first().cloned().unwrap_or_default();
+        let mut command = Command::new(found(&name, program.path.as_ref()));
+        command.args(program.command.iter().skip(1)).env("TERM", "dumb").envs(program.env.iter().map(|(n, v)| (n, v)));
+        if let Some(path) = &program.path {
+            command.env("PATH", path);
+        }
+        if let Some(dir) = &program.dir {
+            command.current_dir(dir);
+        }
+        let terminal = self.0.terminal.slave().map_err(|error| error.to_string())?;
+        let tell = |finding, detail: String| {
+            self.0.scope.record(|board| What::Found { board, finding, detail });
+        };
+        // Before it can say anything.
+        tell(Finding::Boot, format!("`{name}` is started"));
+        let scope = self.0.scope.clone();
+        let over = move |status| {
+            let detail = describe(status);
+            scope.record(|board| What::Found { board, finding: Finding::Ended, detail });
+        };
+        let child =
+            Child::start(command, terminal, over).map_err(|error| format!("`{name}` can't be started: {error}"))?;
+        tell(Finding::AppStarted, format!("`{name}` runs"));
+        Ok(child)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `PATH` with the program's own folders before it.
+fn search_path(process: &Process) -> Option<OsString> {
+    if process.path.is_empty() {
+        return None;
+    }
+    let own = process.path.iter().filter_map(|folder| std::path::absolute(folder).ok());
+    let usual = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(own.chain(std::env::split_paths(&usual))).ok()
+}
+
+/// The first program of that name on the path; what is named by its path stays.
+fn found(name: &str, path: Option<&OsString>) -> PathBuf {
+    let folders = path.filter(|_| !name.contains('/')).map(std::env::split_paths);
+    let found =
+        folders.and_then(|mut folders| folders.find_map(|folder| Some(folder.join(name)).filter(|p| p.is_file())));
+    found.unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// The command that tells whether what a firmware needs is on this machine, started as its program would be.
+pub(crate) fn check_command(needs: &[String], process: Option<&Process>) -> Option<Command> {
+    let name = needs.first()?;
+    let path = process.and_then(search_path);
+    let mut command = Command::new(found(name, path.as_ref()));
+    command.args(&needs[1..]);
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    if let Some(process) = process {
+        command.envs(&process.env);
+        if let Some(dir) = &process.dir {
+            command.current_dir(dir);
+        }
+    }
+    Some(command)
+}
+
+impl PortFinder for ProgramDevice {
+    fn find(&self) -> Result<PathBuf, PortProblem> {
+        Ok(self.0.terminal.path().to_owned())
+    }
+
+    fn watch(&self) -> io::Result<Box<dyn PortWatch>> {
+        Ok(Box::new(Stays))
+    }
+
+    fn open(&self, _: u32) -> io::Result<Box<dyn ConsolePort>> {
+        self.0.terminal.console()
+    }
+}
+
+/// A terminal that stays where it is.
+struct Stays;
+
+impl PortWatch for Stays {
+    fn changed(&mut self) -> Boxed<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+impl PowerDriver for ProgramDevice {
+    fn switch(&self, on: bool) -> Switching<'_> {
+        Box::pin(async move {
+            self.lock().powered = on;
+            self.settle().await.map_err(|reason| PowerError::new("program", reason, None))
+        })
+    }
+
+    fn rail(&self) -> &str {
+        "program"
+    }
+}
+
+impl ResetDriver for ProgramDevice {
+    fn hold(&self) -> Resetting<'_> {
+        Box::pin(async move {
+            self.lock().held = true;
+            // Nothing is started here.
+            let _ = self.settle().await;
+            Ok(())
+        })
+    }
+
+    fn release(&self, _: ResetInto) -> Resetting<'_> {
+        Box::pin(async move {
+            self.lock().held = false;
+            let failed = |reason| BenchError::Program { board: self.0.board.clone(), reason };
+            self.settle().await.map_err(failed)
+        })
+    }
+
+    fn describe(&self) -> &str {
+        "killed and started anew"
+    }
+}
+
+impl PinDriver for ProgramDevice {
+    fn drive<'a>(&'a self, _: &'a str, _: &'a Pin, _: bool) -> Driving<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn is_on(&self, _: &str) -> Option<bool> {
+        None
+    }
+
+    fn record_levels(&self, _: &Scope) {}
+}

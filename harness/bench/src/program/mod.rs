@@ -1,0 +1,7 @@
+//! A program of this machine as the device under test: its console is a terminal of ours, its power is its process.
+
+mod child;
+mod device;
+mod terminal;
+
+pub(crate) use device::{ProgramDevice, check_command};

@@ -1,0 +1,45 @@
+//! Programs as devices: ending them otherwise than by their power.
+
+use cucumber::{then, when};
+use hil_bench::Signal;
+use hil_timeline::{Finding, RunEvent, What};
+
+use super::seconds;
+use crate::error::StepError;
+use crate::parameters::Span;
+use crate::story::last_words;
+use crate::world::HilWorld;
+
+#[when(expr = "the program of {string} is asked to end")]
+fn is_asked_to_end(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    signal(world, &board, Signal::TERM)
+}
+
+#[when(expr = "the program of {string} is killed")]
+fn is_killed(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    signal(world, &board, Signal::KILL)
+}
+
+fn signal(world: &mut HilWorld, board: &str, signal: Signal) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(board)?;
+    stage.mark_now();
+    Ok(stage.board(board)?.signal_program(signal)?)
+}
+
+#[then(expr = "the program of {string} ends with code {int} within {span}")]
+async fn ends_with(world: &mut HilWorld, board: String, code: i32, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    let ended = |event: &RunEvent| match &event.what {
+        What::Found { board: of, finding: Finding::Ended, detail } if *of == board => Some(detail.clone()),
+        _ => None,
+    };
+    let wanted = format!("with code {code}");
+    let message = match stage.expect(within.0, ended).await {
+        Some(how) if how == wanted => return Ok(()),
+        Some(how) => format!("the program of `{board}` ended {how}, not {wanted}"),
+        None => format!("the program of `{board}` did not end within {}", seconds(within.0)),
+    };
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+}
