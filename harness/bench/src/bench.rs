@@ -128,7 +128,7 @@ impl Bench {
         let info = |board: &hil_config::Board| BoardInfo {
             name: board.name.to_string(),
             kind: board.kind.word().to_owned(),
-            chip: board.chip.word().to_owned(),
+            chip: if board.kind == BoardKind::Process { "program" } else { board.chip.word() }.to_owned(),
             simulated: board.kind == hil_config::BoardKind::Virtual,
         };
         self.config.boards.values().map(info).collect()

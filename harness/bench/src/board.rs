@@ -220,7 +220,8 @@ impl Board {
         match rung.next(&error, self.power.is_some(), self.reset.varies()) {
             Some(next) if !error.is_final() => Ok(next),
             _ => {
-                if !matches!(error, BenchError::Stuck { .. }) {
+                // A program that can't be started says nothing of the next one.
+                if !matches!(error, BenchError::Stuck { .. } | BenchError::Program { .. }) {
                     self.stuck = Some(error.clone());
                 }
                 Err(error)
@@ -503,9 +504,14 @@ impl Board {
     /// # Errors
     /// When it is no program, or does not run.
     pub fn signal_program(&self, signal: rustix::process::Signal) -> Result<(), BenchError> {
-        let failed = |reason: &str| BenchError::Program { board: self.name().to_owned(), reason: reason.to_owned() };
-        let program = self.program.as_ref().ok_or_else(|| failed("it is no program"))?;
-        if program.signal(signal) { Ok(()) } else { Err(failed("its program does not run")) }
+        let failed = |reason: &str, hint: Option<&str>| BenchError::Program {
+            board: self.name().to_owned(),
+            reason: reason.to_owned(),
+            hint: hint.map(str::to_owned),
+        };
+        let no_program = || failed("it is no program", Some("only boards of the kind `process` are"));
+        let program = self.program.as_ref().ok_or_else(no_program)?;
+        if program.signal(signal) { Ok(()) } else { Err(failed("its program does not run", None)) }
     }
 
     /// Leaves the port to others: nothing is captured until the board is reset or powered on again.

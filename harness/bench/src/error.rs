@@ -98,6 +98,8 @@ pub enum BenchError {
         board: String,
         /// Why.
         reason: String,
+        /// What may help.
+        hint: Option<String>,
     },
     /// Its scripts can't be uploaded.
     #[error("the scripts of board `{board}` can't be uploaded: {reason}")]
@@ -240,13 +242,10 @@ impl BenchError {
             Self::Upload { .. } => {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
             }
-            Self::Program { .. } => {
-                "`command` names the program; `path` says where else than in `PATH` it is looked for".to_owned()
-            }
             Self::WrongKind { .. } => {
                 "a program runs on boards of the kind `process`, all else on the others".to_owned()
             }
-            Self::Firmware { hint, .. } => return hint.clone(),
+            Self::Firmware { hint, .. } | Self::Program { hint, .. } => return hint.clone(),
             Self::Power { error, .. } => return error.hint.clone(),
             Self::StillPowered { .. } => {
                 "is it powered through its UART lines, its USB cable or a second supply?".to_owned()
@@ -345,7 +344,11 @@ mod tests {
             BenchError::WrongChip { board: board.clone(), port, expected, found },
             BenchError::VerifyFailed { board: board.clone() },
             BenchError::Flash { board: board.clone(), reason: reason.clone() },
-            BenchError::Program { board: board.clone(), reason: "`client` can't be started: not found".into() },
+            BenchError::Program {
+                board: board.clone(),
+                reason: "`client` can't be started: not found".into(),
+                hint: None,
+            },
             BenchError::Upload { board: board.clone(), reason: "no REPL answers on its console".into() },
             BenchError::WrongKind {
                 board: board.clone(),

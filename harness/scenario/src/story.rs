@@ -64,6 +64,26 @@ fn trouble(events: &[Arc<RunEvent>], board: &str, mark: Stamp) -> Option<String>
     Some(format!("the console told of {}", show(bad, mark)))
 }
 
+/// On which topics there were messages since the mark, and from whom, for a receiver that waits for another.
+pub(crate) fn heard_on(stage: &Stage) -> String {
+    let mut seen: Vec<String> = stage
+        .events_since_mark()
+        .iter()
+        .filter_map(|event| match event.what.sent_by_board()? {
+            (board, _, Packet::Publish { topic, .. }) => Some(format!("`{}` from `{board}`", topic.escape_debug())),
+            _ => None,
+        })
+        .collect();
+    seen.sort();
+    seen.dedup();
+    seen.truncate(5);
+    if seen.is_empty() {
+        "no board published anything since then".to_owned()
+    } else {
+        format!("boards published on: {}", seen.join(", "))
+    }
+}
+
 /// The message since the mark that came closest to a wanted one.
 pub(crate) fn closest_message(stage: &Stage, board: &str, topic: &str) -> String {
     let (events, mark) = (stage.events_since_mark(), stage.mark().at);

@@ -50,11 +50,12 @@ const CTRL_B: u8 = 2;
 const CTRL_D: u8 = 4;
 
 impl RawRepl {
-    /// How long an interruption may take to show. A script that catches it and resets its chip is met again in its next
-    /// life, as it begins.
-    const TRY: Duration = Duration::from_millis(250);
-    /// How long until a board is taken for one without a REPL: some scripts connect to a network first.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    /// How long an interruption may take to show, in milliseconds, one after another. A script that catches it and
+    /// resets its chip must be met in its next life before it catches it again; when that is differs from board to
+    /// board, and so do these.
+    const TRIES: [u64; 8] = [250, 30, 60, 100, 150, 400, 200, 700];
+    /// How long until a board is taken for one without a REPL.
+    const PATIENCE: Duration = Duration::from_secs(10);
     /// How long one piece of code may take.
     const CODE: Duration = Duration::from_secs(15);
 
@@ -63,17 +64,18 @@ impl RawRepl {
         let port = SerialPort::open(path, baud)?;
         let mut repl = Self { port, heard: Vec::new(), pastes: None, nonce: 0 };
         let deadline = Instant::now() + Self::PATIENCE;
-        loop {
+        for patience in Self::TRIES.into_iter().cycle() {
             repl.send(INTERRUPT, deadline).await?;
-            match repl.read_past(BANNER, Instant::now() + Self::TRY).await {
+            match repl.read_past(BANNER, Instant::now() + Duration::from_millis(patience)).await {
                 Ok(_) if repl.listens().await? => return Ok(repl),
                 Ok(_) | Err(ReplError::Silent(_)) => {}
                 Err(error) => return Err(error),
             }
             if Instant::now() > deadline {
-                return Err(ReplError::NoRepl(repl.heard));
+                break;
             }
         }
+        Err(ReplError::NoRepl(repl.heard))
     }
 
     /// Whether code is run: banners of earlier tries lie before its answer.
@@ -112,7 +114,7 @@ impl RawRepl {
     /// Back to the friendly REPL.
     pub(crate) async fn leave(mut self) {
         // Its next reset finds it either way.
-        let _ = self.send(&[b'\r', CTRL_B], Instant::now() + Self::TRY).await;
+        let _ = self.send(&[b'\r', CTRL_B], Instant::now() + Duration::from_millis(250)).await;
     }
 
     /// Sends code in raw-paste mode; false where the board does not know it.

@@ -58,10 +58,10 @@ fn standing(board: &Board) -> Standing {
     let mut standing = Standing {
         name: board.name.to_string(),
         kind: board.kind.word(),
-        chip: board.chip.word(),
+        chip: if board.kind == BoardKind::Process { "-" } else { board.chip.word() },
         identity: board.port.as_ref().map(ToString::to_string).unwrap_or_default(),
         port: String::new(),
-        state: "simulated".to_owned(),
+        state: if board.kind == BoardKind::Process { "a program" } else { "simulated" }.to_owned(),
         in_use: None,
         rails: rails.join(" + "),
     };

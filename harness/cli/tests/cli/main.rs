@@ -12,5 +12,6 @@ mod pins;
 mod real_bench;
 mod real_commands;
 mod support;
+mod systems;
 mod tap;
 mod virtual_bench;

@@ -9,6 +9,9 @@ use super::Check;
 
 /// Looks at one board.
 pub(super) fn look(board: &Board) -> Vec<Check> {
+    if board.kind == BoardKind::Process {
+        return vec![Check::good(format!("board {}", board.name), "a program of this machine")];
+    }
     if board.kind == BoardKind::Virtual {
         return vec![Check::good(format!("board {}", board.name), format!("simulated {}", board.chip.word()))];
     }

@@ -1,6 +1,7 @@
 //! `hil doctor`: what the bench needs, how it stands, and how to mend it.
 
 mod boards;
+mod firmware;
 mod machine;
 mod power;
 
@@ -19,20 +20,32 @@ pub(crate) struct Check {
     how: String,
     /// How to mend it; there where it is not in order.
     mend: Option<String>,
+    /// Without it the bench works, but scenarios are skipped.
+    optional: bool,
 }
 
 impl Check {
     fn good(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self { what: what.into(), how: how.into(), mend: None }
+        Self { what: what.into(), how: how.into(), mend: None, optional: false }
     }
 
     fn bad(what: impl Into<String>, how: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { what: what.into(), how: how.into(), mend: Some(mend.into()) }
+        Self { what: what.into(), how: how.into(), mend: Some(mend.into()), optional: false }
+    }
+
+    /// Scenarios are skipped without it.
+    fn skips(what: impl Into<String>, how: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { optional: true, ..Self::bad(what, how, mend) }
+    }
+
+    fn is_missing(&self) -> bool {
+        self.mend.is_some() && !self.optional
     }
 
     fn tell(&self) {
         let mark = match &self.mend {
             None => console::style("  ok   ").green(),
+            Some(_) if self.optional => console::style(" skips ").yellow(),
             Some(_) => console::style("missing").red(),
         };
         say(format!("{mark} {:<28} {}", self.what, self.how));
@@ -64,10 +77,11 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     for board in bench.boards.values() {
         note(boards::look(board));
     }
+    note(firmware::look(&bench).await);
     for name in &args.power {
         note(power::try_out(&bench, name).await);
     }
-    let missing = all.iter().filter(|check| check.mend.is_some()).count();
+    let missing = all.iter().filter(|check| check.is_missing()).count();
     if text {
         say("");
         say(if missing == 0 {
@@ -78,9 +92,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     } else {
         let checks: Vec<_> = all
             .iter()
-            .map(
-                |check| json!({ "what": check.what, "ok": check.mend.is_none(), "how": check.how, "mend": check.mend }),
-            )
+            .map(|check| json!({ "what": check.what, "ok": !check.is_missing(), "how": check.how, "mend": check.mend }))
             .collect();
         say(json!({ "bench": bench.name, "ok": missing == 0, "checks": checks }).to_string());
     }

@@ -1,0 +1,31 @@
+//! What the firmware of a bench needs of this machine.
+
+use hil_config::{Bench, Board, BoardKind, Firmware, FirmwareKind};
+
+use super::Check;
+
+/// Looks at every firmware that needs anything here.
+pub(super) async fn look(bench: &Bench) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for firmware in bench.firmware.values() {
+        let what = format!("firmware {}", firmware.name);
+        let Some(board) = bench.boards.values().find(|board| suits(board, firmware)) else { continue };
+        match hil_bench::lacking(bench, board.name.as_str(), firmware.name.as_str()).await {
+            Some(lacking) => {
+                let (how, mend) = lacking.split_once(": ").unwrap_or((&lacking, "install it"));
+                checks.push(Check::skips(what, format!("{how}; its scenarios are skipped"), mend));
+            }
+            None => checks.push(Check::good(what, "has all it needs")),
+        }
+    }
+    checks
+}
+
+/// Whether it needs anything of this machine on that board.
+fn suits(board: &Board, firmware: &Firmware) -> bool {
+    match (board.kind, firmware.kind()) {
+        (BoardKind::Process, kind) => kind == FirmwareKind::Process,
+        (BoardKind::Virtual, kind) => kind == FirmwareKind::MicroPython,
+        (BoardKind::Esp, kind) => kind != FirmwareKind::Process && firmware.needs.is_some(),
+    }
+}
