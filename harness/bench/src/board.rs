@@ -17,7 +17,7 @@ use crate::keeper::{Holder, Keeper};
 use crate::ladder::Rung;
 use crate::micropython::{RawRepl, ReplError, Script, prepare_scripts, upload};
 use crate::pins::Pins;
-use crate::ports::PortFinder;
+use crate::ports::{OpenPort, PortFinder, explain_open};
 use crate::power::PowerDriver;
 use crate::program::ProgramDevice;
 use crate::reset::{ResetDriver, ResetInto};
@@ -519,6 +519,25 @@ impl Board {
         if let Some(console) = self.console.take() {
             console.stop().await;
         }
+    }
+
+    /// Takes its port from the capture: nothing is captured until [`Board::watch_console`].
+    ///
+    /// # Errors
+    /// When it can't be opened.
+    pub async fn take_port(&mut self) -> Result<OpenPort, BenchError> {
+        self.close_console().await;
+        let path = self.wait_for_port().await?;
+        let port = self.port.open(self.config.console_baud);
+        port.map(OpenPort::new).map_err(|error| explain_open(self.name(), &path, &error))
+    }
+
+    /// Captures its console again.
+    ///
+    /// # Errors
+    /// When its port can't be opened.
+    pub fn watch_console(&mut self) -> Result<(), BenchError> {
+        self.open_console()
     }
 
     fn expect_boot(&self) {

@@ -143,6 +143,35 @@ async fn an_upload_that_is_cut_short_is_finished_by_the_next_run() {
 }
 
 #[tokio::test]
+async fn the_friendly_repl_is_there_for_whoever_takes_the_port() {
+    if !is_there() {
+        return;
+    }
+    let loops = "import time\nprint('ready')\nwhile True:\n    time.sleep(1)\n";
+    let fixture = Fixture::new(&["loops"], |folder| write(folder, "loops/main.py", loops)).await;
+    fixture.run("loops").await;
+    let mut board = fixture.bench.lock("board").await.expect("board");
+    let port = board.take_port().await.expect("port");
+    let hears = async |typed: &[u8], wanted: &str| {
+        port.write(typed).await.expect("write");
+        let (mut heard, mut buffer) = (String::new(), [0; 1024]);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !heard.contains(wanted) {
+            let read = tokio::time::timeout_at(deadline, port.read(&mut buffer)).await;
+            let length = read.unwrap_or_else(|_| panic!("no {wanted:?} in {heard:?}")).expect("read");
+            heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+    };
+    hears(b"\r\x03\x03", "KeyboardInterrupt").await;
+    hears(b"6 * 7\r", "42\r\n>>> ").await;
+    hears(b"for n in range(2):\r    print('line', n)\r\r", "line 1\r\n>>> ").await;
+    hears(b"1/0\r", "ZeroDivisionError").await;
+    hears(b"\x04", "MPY: soft reboot\r\nready").await;
+    drop(port);
+    board.watch_console().expect("captured again");
+}
+
+#[tokio::test]
 async fn scripts_that_flood_the_console_or_resist_an_interruption_are_replaced() {
     if !is_there() {
         return;

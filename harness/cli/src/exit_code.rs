@@ -13,7 +13,7 @@ pub enum ExitCode {
     Setup = 96,
     /// Scenarios failed: the firmware's fault.
     Failed = 100,
-    /// Scenarios errored and none failed: the bench's fault.
+    /// Scenarios errored and none failed: the bench's fault. With `--strict` also where any was skipped.
     Errored = 102,
     /// Ended by Ctrl-C, SIGTERM or the run's deadline.
     Aborted = 130,

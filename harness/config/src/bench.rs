@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn the_builtin_bench_is_valid() {
         let bench = Bench::builtin();
-        assert_eq!(bench.boards.len(), 4);
+        assert_eq!(bench.boards.len(), 10);
         assert!(bench.board("lamp").is_some_and(|lamp| lamp.pins["led"].active_low));
         assert_eq!(bench.firmware("lamp").map(|lamp| lamp.nvs.len()), Some(2));
     }

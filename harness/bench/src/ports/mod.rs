@@ -4,6 +4,7 @@ mod attached;
 mod by_mac;
 mod holders;
 mod identity;
+mod open;
 mod state;
 mod watch;
 
@@ -16,6 +17,7 @@ pub(crate) use by_mac::place_by_mac;
 pub use holders::{PortUser, users_of};
 pub(crate) use identity::IdentityFinder;
 pub use identity::find;
+pub use open::OpenPort;
 pub use state::{PortState, state_of};
 
 use serial2_tokio::SerialPort;

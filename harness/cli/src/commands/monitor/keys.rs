@@ -7,6 +7,7 @@ pub(super) enum Action {
     Reset,
     Loader,
     Power,
+    Repl,
     Help,
     End,
 }
@@ -36,6 +37,7 @@ impl Keys {
                 (true, b'r' | b'R' | 0x12) => Action::Reset,
                 (true, b'l' | b'L' | 0x0c) => Action::Loader,
                 (true, b'p' | b'P' | 0x10) => Action::Power,
+                (true, b'e' | b'E' | 0x05) => Action::Repl,
                 (true, b'h' | b'H' | b'?') => Action::Help,
                 (true, byte @ (MENU | END)) | (false, byte) => {
                     plain.push(byte);
@@ -68,5 +70,6 @@ mod tests {
         assert_eq!(keys.take(b"p\x03"), [Action::Power, Action::Send(vec![3])]);
         assert_eq!(keys.take(b"\x14\x14\x14\x1d"), [Action::Send(vec![0x14, 0x1d])]);
         assert_eq!(keys.take(b"\x14x\x1d"), [Action::Help, Action::End]);
+        assert_eq!(keys.take(b"\x14e"), [Action::Repl]);
     }
 }

@@ -1,6 +1,7 @@
 //! `hil monitor`.
 
 mod keys;
+mod repl;
 mod show;
 mod symbols;
 mod terminal;
@@ -116,7 +117,13 @@ async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Resu
                 Action::Power if is_manual => warn("you are its power switch; `hil power` asks you\r"),
                 Action::Power if board.is_powered() => board.power_off().await?,
                 Action::Power => board.power_on().await?,
-                Action::Help => warn("Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power\r"),
+                Action::Help => warn(
+                    "Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power, e enters MicroPython's REPL\r",
+                ),
+                Action::Repl => {
+                    repl::talk(board, &mut stdin).await?;
+                    board.watch_console()?;
+                }
                 Action::End => return Ok(()),
             }
         }

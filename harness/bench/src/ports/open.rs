@@ -1,0 +1,40 @@
+//! A port in somebody's hands.
+
+use std::io;
+
+use crate::console::ConsolePort;
+
+/// An open serial port, without a capture.
+pub struct OpenPort(Box<dyn ConsolePort>);
+
+impl std::fmt::Debug for OpenPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpenPort")
+    }
+}
+
+impl OpenPort {
+    pub(crate) fn new(port: Box<dyn ConsolePort>) -> Self {
+        Self(port)
+    }
+
+    /// Reads what there is; nothing when the device is gone. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the port fails.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).await
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// When the port fails.
+    pub async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = self.0.write(bytes).await?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
+}

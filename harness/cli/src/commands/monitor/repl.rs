@@ -1,0 +1,47 @@
+//! MicroPython's REPL, byte by byte.
+
+use std::io::Write as _;
+
+use hil_bench::{BenchError, Board};
+use tokio::io::AsyncReadExt as _;
+
+use crate::commands::{shown, warn};
+
+/// Ctrl-].
+const END: u8 = 0x1d;
+/// Ctrl-C twice stops what runs, Ctrl-B leaves a raw REPL and shows the banner.
+const ENTER: &[u8] = b"\r\x03\x03\x02";
+
+/// Lets the person talk to the board's REPL until Ctrl-]. What is said meanwhile is shown and not captured.
+pub(super) async fn talk(board: &mut Board, stdin: &mut tokio::io::Stdin) -> Result<(), BenchError> {
+    warn("the REPL; Ctrl-D resets it softly, Ctrl-] leaves it\r");
+    let port = board.take_port().await?;
+    let failed = |error: std::io::Error| BenchError::Port { board: board.name().to_owned(), reason: error.to_string() };
+    port.write(ENTER).await.map_err(failed)?;
+    let (mut said, mut typed) = ([0; 4096], [0; 1024]);
+    loop {
+        tokio::select! {
+            read = port.read(&mut said) => match read.map_err(failed)? {
+                0 => return Err(BenchError::PortVanished { board: board.name().to_owned() }),
+                length => print(&said[..length]),
+            },
+            read = stdin.read(&mut typed) => {
+                // Nobody types any more: that is as good as leaving.
+                let length = read.unwrap_or(0);
+                let end = typed[..length].iter().position(|byte| *byte == END);
+                port.write(&typed[..end.unwrap_or(length)]).await.map_err(failed)?;
+                if end.is_some() || length == 0 {
+                    warn("\r\nthe REPL is left; its scripts run again after a reset (Ctrl-T r)\r");
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn print(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut stdout = std::io::stdout();
+    // A reader that is gone is no error.
+    let _ = stdout.write_all(shown(&text).as_bytes()).and_then(|()| stdout.flush());
+}
