@@ -122,7 +122,7 @@ impl Bench {
         Some(Arc::clone(self.boards.get(name)?).lock_owned().await)
     }
 
-    /// The boards as reports show them.
+    /// The boards that are open, as reports show them.
     #[must_use]
     pub fn infos(&self) -> Vec<BoardInfo> {
         let info = |board: &hil_config::Board| BoardInfo {
@@ -131,7 +131,8 @@ impl Bench {
             chip: if board.kind == BoardKind::Process { "program" } else { board.chip.word() }.to_owned(),
             simulated: board.kind == hil_config::BoardKind::Virtual,
         };
-        self.config.boards.values().map(info).collect()
+        let is_open = |board: &&hil_config::Board| self.boards.contains_key(board.name.as_str());
+        self.config.boards.values().filter(is_open).map(info).collect()
     }
 
     /// Puts every board that nobody uses into its safe state.

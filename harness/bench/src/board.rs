@@ -624,7 +624,9 @@ impl Board {
                 Err(_) if until < deadline || self.console.as_ref().is_some_and(|console| !console.is_open()) => {
                     return Err(vanished());
                 }
-                Err(_) if !seen.anything => return Err(BenchError::Silent { board: self.name().to_owned() }),
+                Err(_) if !seen.anything && self.program.is_none() => {
+                    return Err(BenchError::Silent { board: self.name().to_owned() });
+                }
                 Err(_) => return Ok(Booted::Refused { reason: seen.why_not_ready(firmware) }),
             }
         }
@@ -707,6 +709,7 @@ impl Seen {
             None => "the bootloader did not start the app".to_owned(),
         };
         let line = self.last_error.as_ref().unwrap_or(&self.last_line);
+        let line = if line.is_empty() { "nothing" } else { line };
         format!("{awaited} within {} s of the reset; it said `{line}`", Board::BOOT_DEADLINE.as_secs())
     }
 }

@@ -293,6 +293,8 @@ impl Reader {
 
     fn enter_boot(&mut self, port: &mut dyn ConsolePort) {
         self.garbage = Garbage::default();
+        // A line that its former life did not end is no beginning of the next one's.
+        self.flush();
         if let Some(baud) = self.source.boot_baud {
             self.set_baud(port, baud);
             self.boot_until = Some(Instant::now() + Self::BOOT);

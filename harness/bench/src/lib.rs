@@ -31,7 +31,7 @@ pub use detector::{Detector, Found};
 pub use error::BenchError;
 pub use flashing::{Flashed, PlanError, Probed, Region, esptool_program, plan, probe};
 pub use gpio::check_line;
-pub use needs::lacking;
+pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver};
 pub use power::{PowerDriver, PowerError, Switching};
 pub use reset::{ResetDriver, ResetInto, Resetting};

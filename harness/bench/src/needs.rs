@@ -7,28 +7,51 @@ use hil_config::{Bench, BoardKind, FirmwareKind};
 
 use crate::program::check_command;
 
-/// What this machine lacks for a firmware on a board, and what to install; none where it has all of it.
-pub async fn lacking(bench: &Bench, board: &str, firmware: &str) -> Option<String> {
-    let (board, firmware) = (bench.board(board)?, bench.firmware(firmware)?);
+/// How this machine stands to a firmware on a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Needs {
+    /// It has all of it.
+    Met,
+    /// It lacks something: what, and what to install.
+    Lacking(String),
+    /// It could not be told.
+    Unknown(String),
+}
+
+/// Looks whether this machine has what a firmware needs on a board.
+pub async fn needs(bench: &Bench, board: &str, firmware: &str) -> Needs {
+    let (Some(board), Some(firmware)) = (bench.board(board), bench.firmware(firmware)) else { return Needs::Met };
     if board.kind == BoardKind::Virtual
         && firmware.kind() == FirmwareKind::MicroPython
         && let Err(name) = hil_config::find_micropython()
     {
-        return Some(format!(
+        return Needs::Lacking(format!(
             "this machine has no `{name}` to run the scripts of a virtual board: `apt install micropython` (Debian 13 or newer), or `ci/install-parts`"
         ));
     }
-    let needs = firmware.needs.as_ref()?;
-    if works(check_command(&needs.command, firmware.process.as_ref())?).await {
-        return None;
+    let Some(wanted) = &firmware.needs else { return Needs::Met };
+    let Some(command) = check_command(&wanted.command, firmware.process.as_ref()) else { return Needs::Met };
+    match works(command).await {
+        Ok(true) => Needs::Met,
+        Ok(false) => {
+            Needs::Lacking(format!("this machine lacks what the firmware `{}` needs: {}", firmware.name, wanted.hint))
+        }
+        Err(reason) => Needs::Unknown(format!(
+            "whether this machine has what the firmware `{}` needs could not be told: {reason}",
+            firmware.name
+        )),
     }
-    Some(format!("this machine lacks what the firmware `{}` needs: {}", firmware.name, needs.hint))
 }
 
-async fn works(command: std::process::Command) -> bool {
+/// Only a command that says no, or is not there, tells that something is lacking.
+async fn works(command: std::process::Command) -> Result<bool, String> {
     const PATIENCE: Duration = Duration::from_secs(10);
     let mut command = tokio::process::Command::from(command);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let ended = tokio::time::timeout(PATIENCE, command.status()).await;
-    matches!(ended, Ok(Ok(status)) if status.success())
+    match tokio::time::timeout(PATIENCE, command.status()).await {
+        Err(_) => Err(format!("its `needs.command` took longer than {} s", PATIENCE.as_secs())),
+        Ok(Ok(status)) => Ok(status.success()),
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Ok(Err(error)) => Err(format!("its `needs.command` can't be run: {error}")),
+    }
 }

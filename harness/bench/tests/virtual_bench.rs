@@ -215,7 +215,8 @@ async fn a_cancelled_flash_stops_and_the_board_can_be_flashed_again() {
 async fn eight_boards_are_flashed_at_once() {
     let mut config = hil_config::Bench::builtin();
     let lamp = config.board("lamp").expect("lamp").clone();
-    for n in 3..=8 {
+    config.boards.clear();
+    for n in 1..=8 {
         let name = hil_config::BoardName::new(&format!("lamp-{n}")).expect("name");
         config.boards.insert(name.clone(), hil_config::Board { name, ..lamp.clone() });
     }

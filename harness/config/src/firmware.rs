@@ -109,7 +109,7 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "ready",
             Kind::Text,
             "the bootloader's hand-over",
-            "A regular expression on the console that says that the app is up. A program without it is up at once, MicroPython when its scripts begin.",
+            "A regular expression on the console that says that the app is up. A program without it is up at once; MicroPython needs it to tell its own start from the bootloader's.",
         ),
     ],
 };
@@ -135,8 +135,20 @@ impl Firmware {
                 refuse(&table.value("image"), "a program is not flashed");
                 Some(Image::Installed)
             }
-            _ => table.required("image", Self::IMAGE_HINT).and_then(|v| Image::read(&v)),
+            _ => table.required("image", Self::IMAGE_HINT).and_then(|v| {
+                let image = Image::read(&v);
+                if image == Some(Image::Installed) && kind != Some(FirmwareKind::MicroPython) {
+                    let what = "only MicroPython can be there already: this kind would test whatever is on the board";
+                    v.problem(what, Self::IMAGE_HINT.to_owned());
+                }
+                image
+            }),
         };
+        if image == Some(Image::Installed) {
+            for key in ["partitions", "nvs"] {
+                refuse(&table.value(key), "nothing is flashed: this would be ignored");
+            }
+        }
         let partitions = table.value("partitions").and_then(|v| v.file());
         let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(read_nvs).collect()).unwrap_or_default();
         let scripts = Scripts::read(&mut table, kind == Some(FirmwareKind::MicroPython));

@@ -14,7 +14,7 @@ pub struct Process {
     pub command: Vec<String>,
     /// Variables beside those of `hil` itself; with placeholders.
     pub env: BTreeMap<String, String>,
-    /// Where it is started; where `hil` was started, if nothing is said.
+    /// Where it is started; none is where `hil` was started.
     pub dir: Option<PathBuf>,
     /// Folders in which programs are looked for before those of `PATH`.
     pub path: Vec<PathBuf>,
@@ -42,7 +42,12 @@ pub(crate) const PROCESS_KEYS: [Key; 4] = [
         "",
         "Environment variables of the program, beside those of `hil`; they may hold what `nvs` may hold.",
     ),
-    Key::optional("dir", Kind::Text, "where `hil` runs", "Folder in which the program is started."),
+    Key::optional(
+        "dir",
+        Kind::Text,
+        "the bench file's",
+        "Folder in which the program is started: relative paths in `command` and in `needs.command` count from it.",
+    ),
     Key::optional(
         "path",
         Kind::List(&Kind::Text),
@@ -84,13 +89,17 @@ impl Process {
         let variable = |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), filled_text(&value)?));
         let env = env.and_then(|v| v.map()).map(|map| map.entries().filter_map(variable).collect());
         let folder = |v: &Value<'_, '_>| Some(v.context().folder.join(v.string()?));
-        let dir = dir.and_then(|v| {
-            let dir = folder(&v)?;
-            if !dir.is_dir() {
-                v.problem(format!("there is no folder `{}`", dir.display()), None);
+        let dir = match dir {
+            Some(v) => {
+                let dir = folder(&v)?;
+                if !dir.is_dir() {
+                    v.problem(format!("there is no folder `{}`", dir.display()), None);
+                }
+                Some(dir)
             }
-            Some(dir)
-        });
+            // What the command names stands beside the bench file.
+            None => Some(command.context().folder.to_owned()).filter(|folder| !folder.as_os_str().is_empty()),
+        };
         let path = path.and_then(|v| v.array()).unwrap_or_default().iter().filter_map(folder).collect();
         Some(Self { command: words, env: env.unwrap_or_default(), dir, path })
     }
@@ -101,6 +110,9 @@ impl Needs {
         let command = table.required("command", "example: `command = [\"node\", \"--version\"]`");
         let words = command.and_then(|v| v.array());
         let words: Vec<_> = words.unwrap_or_default().iter().filter_map(|v| v.string().map(str::to_owned)).collect();
+        if words.is_empty() {
+            table.missing("`needs.command` names no program", "example: `command = [\"node\", \"--version\"]`");
+        }
         let hint = table.required("hint", "example: `hint = \"pip install paho-mqtt\"`");
         let hint = hint.and_then(|v| v.string().map(str::to_owned));
         table.finish();

@@ -144,7 +144,7 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
 /// Keeps the far side of a path whose near side is gone without a word, until the far side gives it up, somebody else
 /// does, or the near side's next life is asked about it.
 async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::Receiver<Conditions>) -> Ended {
-    let (endings, lives) = {
+    let (mut endings, lives) = {
         let now = conditions.borrow_and_update();
         (now.endings.0, now.abandoned_in)
     };
@@ -158,7 +158,11 @@ async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::R
                 // Nobody is there to take it.
                 Ok(_) => {}
             },
-            ending = ordered(conditions, endings) => return Ended::Ordered(ending),
+            ending = ordered(conditions, endings) => match ending {
+                // It is abandoned already.
+                Ending::Abandon => endings = conditions.borrow().endings.0,
+                ending => return Ended::Ordered(ending),
+            },
         }
     }
 }

@@ -246,7 +246,7 @@ pub const STEPS: &[StepDoc] = &[
     ),
     doc(
         r#"Then every message that "pub" sends reaches "sub" within 200 ms, in order"#,
-        "All that the one has sent in this scenario while the other was subscribed to it; errored or failed where that is nothing.",
+        "All that the one has sent in this scenario since the other first subscribed to it; failed where that is nothing, errored where equal messages lie closer together than the time.",
     ),
     doc(
         r#"Then every message that "pub" sends for 5 s reaches "sub" within 200 ms, in order"#,

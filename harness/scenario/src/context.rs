@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::network::Network;
-use hil_bench::{Bench, BenchError, Claim, TapAddress};
+use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapError, TapPort};
 use hil_timeline::{ScenarioId, Timeline};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -60,8 +60,8 @@ pub struct RunContext {
     pub(crate) fixed_port: Arc<Mutex<()>>,
     abort: watch::Receiver<bool>,
     next_scenario: AtomicU32,
-    /// What this machine lacks for a firmware on a board, once somebody has looked.
-    lacking: Mutex<BTreeMap<(String, String), Option<String>>>,
+    /// Whether this machine has what a firmware needs on a board, once somebody has looked.
+    needs: Mutex<BTreeMap<(String, String), Needs>>,
 }
 
 impl RunContext {
@@ -82,8 +82,8 @@ impl RunContext {
         match open_network(bench.config(), wanted.as_ref(), &timeline).await {
             Ok(network) => {
                 let fixed_port = Arc::default();
-                let (next_scenario, lacking) = (AtomicU32::new(1), Mutex::default());
-                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, lacking })
+                let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
+                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, needs })
             }
             Err(error) => {
                 // The next one shall find the locks free.
@@ -131,20 +131,25 @@ impl RunContext {
         }
     }
 
-    /// What this machine lacks for the first of these boards and firmware that it lacks anything for.
-    pub(crate) async fn lacking(&self, wanted: &[(String, String)]) -> Option<String> {
-        let mut known = self.lacking.lock().await;
+    /// Whether this machine has what these boards need for these firmware; the first that it has not tells.
+    pub(crate) async fn needs(&self, wanted: &[(String, String)]) -> Needs {
         for (board, firmware) in wanted {
             let key = (board.clone(), firmware.clone());
-            if !known.contains_key(&key) {
-                let lacking = hil_bench::lacking(self.bench.config(), board, firmware).await;
-                known.insert(key.clone(), lacking);
+            let mut known = self.needs.lock().await;
+            let needs = match known.get(&key) {
+                Some(needs) => needs.clone(),
+                None => hil_bench::needs(self.bench.config(), board, firmware).await,
+            };
+            match needs {
+                // The next scenario may find it out.
+                Needs::Unknown(_) => return needs,
+                _ => drop(known.insert(key, needs.clone())),
             }
-            if let Some(Some(lacking)) = known.get(&key) {
-                return Some(lacking.clone());
+            if needs != Needs::Met {
+                return needs;
             }
         }
-        None
+        Needs::Met
     }
 
     pub(crate) fn next_id(&self) -> ScenarioId {

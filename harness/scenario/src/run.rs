@@ -10,7 +10,7 @@ use cucumber::gherkin::{Background, Feature, Rule, Scenario, Step};
 use cucumber::{Cucumber, Event, Parser, Writer, parser, runner};
 use futures::FutureExt as _;
 use futures::stream;
-use hil_bench::LockedBoard;
+use hil_bench::{LockedBoard, Needs};
 use hil_timeline::{Recorder, ScenarioInfo, Verdict, What};
 use tokio::time::Instant;
 
@@ -119,13 +119,26 @@ async fn set_stage(
 ) -> Result<Stage, StepError> {
     let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
     let begin = || recorder.record(What::ScenarioStarted { info: info.clone() });
-    let lacking = match lacking(context, tags) {
-        Some(lacking) => Some(lacking),
-        None => context.lacking(&firmware_named(steps)).await,
-    };
-    if let Some(lacking) = lacking {
+    if let Some(lacking) = lacking(context, tags) {
         begin();
         return Err(StepError::skipped(lacking));
+    }
+    let firmware = firmware_named(steps);
+    let needs = tokio::select! {
+        biased;
+        () = context.aborted() => Needs::Met,
+        needs = context.needs(&firmware) => needs,
+    };
+    match needs {
+        Needs::Met => {}
+        Needs::Lacking(what) => {
+            begin();
+            return Err(StepError::skipped(what));
+        }
+        Needs::Unknown(why) => {
+            begin();
+            return Err(StepError::errored(why));
+        }
     }
     let boards = tokio::select! {
         biased;

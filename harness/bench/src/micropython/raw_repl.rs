@@ -31,6 +31,9 @@ pub(crate) enum ReplError {
     /// It fell silent.
     #[error("it stopped answering{}", heard_last(.0))]
     Silent(Vec<u8>),
+    /// A file is not what was sent.
+    #[error("`{0}` did not arrive as it was sent")]
+    Garbled(String),
     /// The code raised an exception.
     #[error("it says `{0}`")]
     Raised(String),
@@ -38,7 +41,9 @@ pub(crate) enum ReplError {
 
 fn heard_last(heard: &[u8]) -> String {
     let text = String::from_utf8_lossy(heard);
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    // What an old board echoes of an upload may hold what nobody may read.
+    let is_ours = |line: &&str| line.is_empty() || line.contains("_W(b");
+    let line = text.lines().rev().map(str::trim).find(|line| !is_ours(line));
     line.map(|line| format!("; the last that it said is `{}`", line.escape_debug())).unwrap_or_default()
 }
 

@@ -64,18 +64,16 @@ def _D(p):
  except OSError:
   pass
 def _O():
- global _f,_h
+ global _f
  _f=open('/.hil-part','wb')
- _h=_H.sha256()
 def _W(d):
- d=_B(d)
- _f.write(d)
- _h.update(d)
-def _C(p):
+ _f.write(_B(d))
+def _C():
  _f.close()
+ print(_S('/.hil-part'))
+def _M(p):
  _R(p)
  os.rename('/.hil-part',p)
- print(_X(_h.digest()).decode())
 ";
 
 /// Uploads what differs. The board is left in its raw REPL.
@@ -102,10 +100,11 @@ pub(crate) async fn upload(
             done += piece.len();
             progress(FlashPhase::Progress { done, total });
         }
-        let stored = repl.run(&format!("_C({})", literal(&format!("/{}", script.path)))).await?;
+        let stored = repl.run("_C()").await?;
         if stored.trim() != digest(&script.contents) {
-            return Err(ReplError::Raised(format!("`{}` did not arrive as it was sent", script.path)));
+            return Err(ReplError::Garbled(script.path.clone()));
         }
+        repl.run(&format!("_M({})", literal(&format!("/{}", script.path)))).await?;
     }
     Ok(Uploaded { written: total, skipped: all - total, took: start.elapsed() })
 }

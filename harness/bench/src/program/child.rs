@@ -4,16 +4,36 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process_group, set_parent_process_death_signal, waitid,
+};
 use tokio::sync::watch;
+
+/// What becomes of a program.
+pub(super) enum Life {
+    /// It is started.
+    Runs,
+    /// It has ended, and what it left running in its group with it.
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// Because it was to.
+        by_us: bool,
+    },
+}
 
 /// A program with all that it starts, as long as that stays in its group. Dropping it kills them.
 #[derive(Debug)]
 pub(super) struct Child {
     group: Pid,
-    ended: watch::Receiver<bool>,
+    running: Arc<AtomicBool>,
+    /// We have ended it: nobody waits for its last words.
+    ended_by_us: Arc<AtomicBool>,
+    over: watch::Receiver<bool>,
 }
 
 /// How a program ended, for people.
@@ -29,58 +49,73 @@ impl Child {
     /// How long the kernel may take to end what is killed.
     const DIES: Duration = Duration::from_secs(5);
 
-    /// Starts a program in a terminal; `over` is told when it has ended.
+    /// Starts a program in a terminal; `told` is told that it runs, and that it has ended.
     #[expect(unsafe_code, reason = "only the child itself can begin a session and ask to be ended with its parent")]
     pub(super) fn start(
         mut command: Command,
         terminal: OwnedFd,
-        over: impl FnOnce(ExitStatus) + Send + 'static,
+        told: impl Fn(Life) + Send + 'static,
     ) -> io::Result<Self> {
         command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(Stdio::from(terminal));
+        let parent = rustix::process::getpid();
         // SAFETY: between fork and exec it makes a few system calls, allocates nothing and takes no lock.
         unsafe {
-            command.pre_exec(|| {
+            command.pre_exec(move || {
                 // Its terminal is the board's console: when `hil` is gone, it hangs up on all of the group.
                 rustix::process::setsid()?;
                 rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
                 set_parent_process_death_signal(Some(Signal::KILL))?;
+                // A parent that was gone before it asked will never tell.
+                if rustix::process::getppid() != Some(parent) {
+                    return Err(io::Error::from(io::ErrorKind::BrokenPipe));
+                }
                 Ok(())
             });
         }
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
-        let (ended, has_ended) = watch::channel(false);
+        let (over, is_over) = watch::channel(false);
+        let (running, ended_by_us) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let (runs, by_us) = (Arc::clone(&running), Arc::clone(&ended_by_us));
         // The kernel takes the thread that starts a child for its parent: this one lives as long as the child.
         let body = move || match command.spawn() {
             Err(error) => drop(started.send(Err(error))),
             Ok(mut process) => {
                 // Its side of the terminal is the child's alone.
                 drop(command);
-                let _ = started.send(Ok(process.id()));
+                told(Life::Runs);
+                let group = Pid::from_child(&process);
+                let _ = started.send(Ok(group));
+                // Not reaped before the rest of its group is gone: until then its number is nobody else's.
+                let _ = waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+                runs.store(false, Ordering::SeqCst);
+                let _ = kill_process_group(group, Signal::KILL);
                 if let Ok(status) = process.wait() {
-                    over(status);
+                    told(Life::Ended { status, by_us: by_us.load(Ordering::SeqCst) });
                 }
-                ended.send_replace(true);
+                over.send_replace(true);
             }
         };
         std::thread::Builder::new().name("program".to_owned()).spawn(body)?;
-        let id = is_started.recv().map_err(io::Error::other)??;
-        let group = Pid::from_raw(id.cast_signed()).ok_or_else(|| io::Error::other("it has no process id"))?;
-        Ok(Self { group, ended: has_ended })
+        let group = is_started.recv().map_err(io::Error::other)??;
+        Ok(Self { group, running, ended_by_us, over: is_over })
     }
 
     pub(super) fn is_running(&self) -> bool {
-        !*self.ended.borrow()
+        self.running.load(Ordering::SeqCst)
     }
 
     pub(super) fn signal(&self, signal: Signal) {
-        // What is left of the group is meant as well.
-        let _ = kill_process_group(self.group, signal);
+        if self.is_running() {
+            // What it has started is meant as well.
+            let _ = kill_process_group(self.group, signal);
+        }
     }
 
-    /// Ends it at once, and waits until it has ended.
+    /// Ends it at once, and waits until it has ended and that is told.
     pub(super) async fn kill(mut self) {
+        self.ended_by_us.store(true, Ordering::SeqCst);
         self.signal(Signal::KILL);
-        let _ = tokio::time::timeout(Self::DIES, self.ended.wait_for(|ended| *ended)).await;
+        let _ = tokio::time::timeout(Self::DIES, self.over.wait_for(|over| *over)).await;
     }
 }
 

@@ -11,7 +11,7 @@ use hil_config::{Board, Pin, Process};
 use hil_timeline::{Finding, What};
 use rustix::process::Signal;
 
-use super::child::{Child, describe};
+use super::child::{Child, Life, describe};
 use super::terminal::Terminal;
 use crate::console::ConsolePort;
 use crate::error::BenchError;
@@ -29,7 +29,7 @@ pub(crate) struct ProgramDevice(Arc<Inner>);
 struct Inner {
     board: String,
     scope: Scope,
-    terminal: Terminal,
+    terminal: Arc<Terminal>,
     state: Mutex<State>,
 }
 
@@ -61,14 +61,17 @@ impl ProgramDevice {
     pub(crate) fn open(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
         let board = config.name.to_string();
         let failed = |error: io::Error| BenchError::NotStarted { board: board.clone(), reason: error.to_string() };
-        let terminal = Terminal::open().map_err(failed)?;
+        let terminal = Arc::new(Terminal::open().map_err(failed)?);
         Ok(Self(Arc::new(Inner { board, scope: scope.clone(), terminal, state: Mutex::new(State::new()) })))
     }
 
     /// What is started from now on.
     pub(crate) fn load(&self, process: &Process, tap: &TapAddress) {
         let fill = |text: &String| tap.fill(text);
-        self.lock().program = Some(Program {
+        let mut state = self.lock();
+        // It begins with the reset that follows, and not with the power before it.
+        state.held |= state.child.is_none();
+        state.program = Some(Program {
             command: process.command.iter().map(fill).collect(),
             env: process.env.iter().map(|(name, value)| (name.clone(), fill(value))).collect(),
             path: search_path(process),
@@ -91,6 +94,8 @@ impl ProgramDevice {
         };
         if let Some(child) = stopped {
             child.kill().await;
+            // Nothing of one life reaches the next.
+            self.0.terminal.renew();
         }
         let mut state = self.lock();
         if state.powered
@@ -121,14 +126,21 @@ impl ProgramDevice {
         // Before it can say anything.
         tell(Finding::Boot, format!("`{name}` is started"));
         let scope = self.0.scope.clone();
-        let over = move |status| {
-            let detail = describe(status);
-            scope.record(|board| What::Found { board, finding: Finding::Ended, detail });
+        let (terminal_of, program) = (Arc::clone(&self.0.terminal), name.clone());
+        let told = move |life| {
+            let (finding, detail) = match life {
+                Life::Runs => (Finding::AppStarted, format!("`{program}` runs")),
+                Life::Ended { status, by_us } => {
+                    if !by_us {
+                        // Its last words come before it.
+                        terminal_of.wait_until_read();
+                    }
+                    (Finding::Ended, describe(status))
+                }
+            };
+            scope.record(|board| What::Found { board, finding, detail });
         };
-        let child =
-            Child::start(command, terminal, over).map_err(|error| format!("`{name}` can't be started: {error}"))?;
-        tell(Finding::AppStarted, format!("`{name}` runs"));
-        Ok(child)
+        Child::start(command, terminal, told).map_err(|error| format!("`{name}` can't be started: {error}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

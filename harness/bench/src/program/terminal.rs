@@ -3,9 +3,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::pty::OpenptFlags;
-use rustix::termios::{LocalModes, OptionalActions, Winsize};
+use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, Winsize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -17,6 +18,8 @@ pub(super) struct Terminal {
     master: OwnedFd,
     slave: OwnedFd,
     path: PathBuf,
+    /// As a program finds it.
+    modes: Termios,
 }
 
 impl Terminal {
@@ -39,7 +42,7 @@ impl Terminal {
         // Wide enough that no line is broken.
         let size = Winsize { ws_row: 50, ws_col: 1000, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&slave, size)?;
-        Ok(Self { master, slave, path })
+        Ok(Self { master, slave, path, modes })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -49,6 +52,29 @@ impl Terminal {
     /// The program's side.
     pub(super) fn slave(&self) -> io::Result<OwnedFd> {
         self.slave.try_clone()
+    }
+
+    /// Makes it as new: what was not read is gone, and its settings are those of the beginning.
+    pub(super) fn renew(&self) {
+        for side in [&self.slave, &self.master] {
+            // A terminal that is open can do both.
+            let _ = rustix::termios::tcflush(side, QueueSelector::IOFlush);
+        }
+        let _ = rustix::termios::tcsetattr(&self.slave, OptionalActions::Now, &self.modes);
+    }
+
+    /// Waits until what was written to it is read, if somebody reads it. No event tells so.
+    pub(super) fn wait_until_read(&self) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        const STEP: Duration = Duration::from_millis(2);
+        let begin = Instant::now();
+        loop {
+            std::thread::sleep(STEP);
+            let unread = rustix::io::ioctl_fionread(&self.master).unwrap_or(0);
+            if unread == 0 || begin.elapsed() > PATIENCE {
+                return;
+            }
+        }
     }
 
     /// Our side.

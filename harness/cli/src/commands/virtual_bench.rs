@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hil_bench::{Booted, Claim, LockedBoard};
+use hil_bench::{Booted, Claim, LockedBoard, Needs};
 use hil_config::Bench;
 use hil_mqtt::{Broker, Offers, Route};
 use hil_scenario::{Limits, RunContext};
@@ -101,7 +101,19 @@ impl Held {
         let tap = self.context.tap_address(&name);
         let firmware = board.config().firmware.clone();
         let firmware = firmware.and_then(|firmware| self.context.bench().config().firmware(firmware.as_str()).cloned());
-        match firmware {
+        let lacking = match &firmware {
+            Some(firmware) => {
+                match hil_bench::needs(self.context.bench().config(), &name, firmware.name.as_str()).await {
+                    Needs::Met => None,
+                    Needs::Lacking(what) | Needs::Unknown(what) => Some(what),
+                }
+            }
+            None => None,
+        };
+        if let Some(lacking) = &lacking {
+            warn(format!("warning: `{name}` has power and no firmware: {lacking}"));
+        }
+        match firmware.filter(|_| lacking.is_none()) {
             None => board.power_on().await?,
             Some(firmware) => {
                 if let Booted::Refused { reason } = board.run_firmware(&firmware, &tap).await? {
@@ -119,13 +131,14 @@ impl Held {
     }
 
     fn show(&self, offers: &Offers) {
+        let width = self.boards.keys().map(|name| name.len()).max().unwrap_or(0).max(10);
         if let Some(broker) = offers.boards.first() {
-            say(format!("broker     {}:{}", broker.host, broker.port));
+            say(format!("{:<width$} {}:{}", "broker", broker.host, broker.port));
         }
         for (name, board) in &self.boards {
             let port = board.port().map_or_else(|| "no port".to_owned(), |port| port.display().to_string());
             let tap = self.context.tap_address(name);
-            say(format!("{name:<10} port {port}, tap {}:{}", tap.host, tap.port));
+            say(format!("{name:<width$} port {port}, tap {}:{}", tap.host, tap.port));
         }
         say("up; Ctrl-C ends it. Commands: reset BOARD, loader BOARD, power BOARD on|off, quit");
     }

@@ -48,7 +48,9 @@ fn flaw_keepalive_interval_is_an_option_of_bridges_and_mosquitto_says_so() {
     if !has_mosquitto() {
         return;
     }
-    let project = Project::with_feature("Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s\n");
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s\n",
+    );
     let bench = "[broker]\nkind = \"mosquitto\"\nconfig = \"mosquitto.conf\"\n[boards.lamp]\nkind = \"virtual\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\n";
     project.file("bench.toml", bench);
     project.file("mosquitto.conf", "listener 1883 127.0.0.1\nallow_anonymous true\nkeepalive_interval 10\n");

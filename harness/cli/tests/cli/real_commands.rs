@@ -33,6 +33,7 @@ fn nothing_attached() -> Project {
 fn stable(project: &Project, arguments: &[&str]) -> String {
     let mut command = project.command(arguments);
     command.env("HIL_LOCKS", project.path("locks")).env("HIL_ESPTOOL", "no-such-esptool");
+    command.env("HIL_MICROPYTHON", "no-such-micropython");
     let outcome: crate::support::Outcome = command.output().expect("hil runs").into();
     let text = outcome.stable().replace(&project.path("").display().to_string(), "FOLDER/");
     // What the machine has, and how full its disk is.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cucumber::then;
-use hil_mqtt::Session;
-use hil_timeline::{Packet, Payload, RunEvent, Stamp};
+use hil_mqtt::{Session, topic_matches};
+use hil_timeline::{Fate, Packet, Payload, RunEvent, Stamp, What};
 
 use super::seconds;
 use crate::error::StepError;
@@ -58,13 +58,19 @@ async fn reaches(
     stage.check_packets(receiver)?;
     stage.wait_until(until + within).await;
     let events = stage.events();
-    let sent = sent(&events, sender, receiver, until);
-    if sent.is_empty() {
+    let sent = sent(&events, sender, receiver);
+    let judged = sent.iter().take_while(|message| message.at <= until).count();
+    if judged == 0 {
         let message = format!("`{sender}` sent nothing that `{receiver}` was subscribed to");
         return Err(StepError::failed(message).with_details(last_words(stage, sender)));
     }
+    if let Some(twin) = twins(&sent, within) {
+        let message = format!("`{}` on `{}` was sent twice within {}", twin.payload, twin.topic, seconds(within));
+        return Err(StepError::errored(format!("{message}: nobody could tell which of them was lost"))
+            .with_hint("ask for a shorter time, or let the messages differ"));
+    }
     let mut received = events.iter().filter_map(|event| received(event, receiver));
-    for (n, message) in sent.iter().enumerate() {
+    for (n, message) in sent.iter().take(judged).enumerate() {
         // Others may publish there as well: what is not looked for is passed by.
         let arrived = received
             .find(|(at, topic, payload)| *at >= message.at && *topic == message.topic && *payload == &message.payload);
@@ -73,25 +79,40 @@ async fn reaches(
             Some((at, ..)) => format!("took {}", seconds(at.since(message.at))),
             None => "did not come, or came before an earlier one".to_owned(),
         };
-        let what = format!("message {} of {}, `{}` on `{}`,", n + 1, sent.len(), message.payload, message.topic);
+        let what = format!("message {} of {judged}, `{}` on `{}`,", n + 1, message.payload, message.topic);
         let error = format!("{what} did not reach `{receiver}` within {}: it {late}", seconds(within));
         return Err(StepError::failed(error).with_details(last_words(stage, receiver)));
     }
     Ok(())
 }
 
-/// What the sender sent while the receiver was subscribed to it.
-fn sent(events: &[Arc<RunEvent>], sender: &str, receiver: &str, until: Stamp) -> Vec<Sent> {
-    let of = |(n, event): (usize, &Arc<RunEvent>)| {
-        let (board, _, Packet::Publish { topic, payload, .. }) = event.what.sent_by_board()? else { return None };
-        let subscribed = || Session::of(receiver, events[..n].iter().map(AsRef::as_ref)).receives(topic);
-        (board == sender && event.at <= until && subscribed()).then(|| Sent {
-            at: event.at,
-            topic: topic.clone(),
-            payload: payload.clone(),
-        })
-    };
-    events.iter().enumerate().filter_map(of).collect()
+/// What the sender sent from when the receiver had first subscribed to it: one that leaves again has missed the rest.
+/// What it sends again, and what the tap dropped, is not counted.
+fn sent(events: &[Arc<RunEvent>], sender: &str, receiver: &str) -> Vec<Sent> {
+    let mut subscribed: Vec<String> = Vec::new();
+    let mut sent = Vec::new();
+    for (n, event) in events.iter().enumerate() {
+        if matches!(event.what.reached_board(), Some((board, _, Packet::Suback { .. })) if board == receiver) {
+            let session = Session::of(receiver, events[..=n].iter().map(AsRef::as_ref));
+            subscribed.extend(session.subscriptions.iter().map(|subscription| subscription.filter.clone()));
+        }
+        let was_dropped = matches!(event.what, What::Packet { fate: Some(Fate::Dropped), .. });
+        let Some((board, _, Packet::Publish { topic, payload, dup: false, .. })) = event.what.sent_by_board() else {
+            continue;
+        };
+        if board == sender && !was_dropped && subscribed.iter().any(|filter| topic_matches(filter, topic)) {
+            sent.push(Sent { at: event.at, topic: topic.clone(), payload: payload.clone() });
+        }
+    }
+    sent
+}
+
+/// A message that was sent again before the first could be given up: their deliveries can't be told apart.
+fn twins(sent: &[Sent], within: Duration) -> Option<&Sent> {
+    sent.iter().enumerate().find_map(|(n, one)| {
+        let later = sent[n + 1..].iter().take_while(|other| other.at.since(one.at) <= within);
+        later.into_iter().find(|other| other.topic == one.topic && other.payload == one.payload)
+    })
 }
 
 fn received<'a>(event: &'a RunEvent, receiver: &str) -> Option<(Stamp, &'a str, &'a Payload)> {

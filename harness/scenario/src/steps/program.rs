@@ -23,6 +23,15 @@ fn is_killed(world: &mut HilWorld, board: String) -> Result<(), StepError> {
 fn signal(world: &mut HilWorld, board: &str, signal: Signal) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(board)?;
+    let ended = stage.events().into_iter().rev().find_map(|event| match &event.what {
+        What::Found { board: of, finding: Finding::AppStarted, .. } if of == board => Some(None),
+        What::Found { board: of, finding: Finding::Ended, detail } if of == board => Some(Some(detail.clone())),
+        _ => None,
+    });
+    if let Some(Some(how)) = ended {
+        let message = format!("the program of `{board}` had ended already, {how}");
+        return Err(StepError::failed(message).with_details(last_words(stage, board)));
+    }
     stage.mark_now();
     Ok(stage.board(board)?.signal_program(signal)?)
 }

@@ -279,7 +279,7 @@ async fn stays_open(world: &mut HilWorld, board: String, span: Span) -> Result<(
         }
         _ => None,
     };
-    let Some((at, how)) = stage.watch(until, closed).await else { return Ok(()) };
+    let Some((at, how)) = stage.watch_all_from(stage.mark().cursor, until, closed).await else { return Ok(()) };
     let after = seconds(at.since(stage.mark().at));
     let message = format!("the connection of `{board}` ended {after} after the mark: {how}");
     Err(StepError::failed(message).with_details(last_words(stage, &board)))

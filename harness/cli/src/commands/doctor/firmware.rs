@@ -1,5 +1,6 @@
 //! What the firmware of a bench needs of this machine.
 
+use hil_bench::Needs;
 use hil_config::{Bench, Board, BoardKind, Firmware, FirmwareKind};
 
 use super::Check;
@@ -10,12 +11,13 @@ pub(super) async fn look(bench: &Bench) -> Vec<Check> {
     for firmware in bench.firmware.values() {
         let what = format!("firmware {}", firmware.name);
         let Some(board) = bench.boards.values().find(|board| suits(board, firmware)) else { continue };
-        match hil_bench::lacking(bench, board.name.as_str(), firmware.name.as_str()).await {
-            Some(lacking) => {
+        match hil_bench::needs(bench, board.name.as_str(), firmware.name.as_str()).await {
+            Needs::Unknown(why) => checks.push(Check::bad(what, why, "try the command by hand")),
+            Needs::Lacking(lacking) => {
                 let (how, mend) = lacking.split_once(": ").unwrap_or((&lacking, "install it"));
                 checks.push(Check::skips(what, format!("{how}; its scenarios are skipped"), mend));
             }
-            None => checks.push(Check::good(what, "has all it needs")),
+            Needs::Met => checks.push(Check::good(what, "has all it needs")),
         }
     }
     checks

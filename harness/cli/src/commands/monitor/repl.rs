@@ -12,6 +12,9 @@ const END: u8 = 0x1d;
 /// Ctrl-C twice stops what runs, Ctrl-B leaves a raw REPL and shows the banner.
 const ENTER: &[u8] = b"\r\x03\x03\x02";
 
+/// How long a board may take nothing of what is typed.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Lets the person talk to the board's REPL until Ctrl-]. What is said meanwhile is shown and not captured.
 pub(super) async fn talk(board: &mut Board, stdin: &mut tokio::io::Stdin) -> Result<(), BenchError> {
     warn("the REPL; Ctrl-D resets it softly, Ctrl-] leaves it\r");
@@ -29,7 +32,8 @@ pub(super) async fn talk(board: &mut Board, stdin: &mut tokio::io::Stdin) -> Res
                 // Nobody types any more: that is as good as leaving.
                 let length = read.unwrap_or(0);
                 let end = typed[..length].iter().position(|byte| *byte == END);
-                port.write(&typed[..end.unwrap_or(length)]).await.map_err(failed)?;
+                let sent = tokio::time::timeout(PATIENCE, port.write(&typed[..end.unwrap_or(length)])).await;
+                sent.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(failed)?;
                 if end.is_some() || length == 0 {
                     warn("\r\nthe REPL is left; its scripts run again after a reset (Ctrl-T r)\r");
                     return Ok(());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
-use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, set_parent_process_death_signal};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
@@ -18,7 +18,8 @@ use crate::app::Platform;
 use crate::boot::ResetCause;
 
 /// What the board gives its scripts, by file name.
-const MODULES: [(&str, &str); 6] = [
+const MODULES: [(&str, &str); 7] = [
+    ("hil_errno.py", include_str!("python/errno.py")),
     ("hil_esp.py", include_str!("python/esp.py")),
     ("hil_machine.py", include_str!("python/machine.py")),
     ("hil_network.py", include_str!("python/network.py")),
@@ -72,7 +73,8 @@ impl Interpreter {
         command.arg(if start.raw { "raw" } else { "friendly" }).arg(start.gate.name()).args([questions, flash]);
         // Its own group: Ctrl-C at a terminal is `hil`'s to answer. Its own words, when it fails, go to the console.
         command.process_group(0).kill_on_drop(true);
-        command.env_remove("MICROPYPATH").stdin(input).stdout(output.try_clone()?).stderr(output);
+        // Scripts have no business with this machine's environment.
+        command.env_clear().stdin(input).stdout(output.try_clone()?).stderr(output);
         // SAFETY: between fork and exec it makes a few system calls, allocates nothing and takes no lock.
         unsafe {
             command.pre_exec(move || {
@@ -89,11 +91,24 @@ impl Interpreter {
         })
     }
 
+    fn pid(&self) -> Option<Pid> {
+        self.process.id().and_then(|pid| Pid::from_raw(pid.cast_signed()))
+    }
+
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
-        if let Some(pid) = self.process.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+        if let Some(pid) = self.pid() {
             // One that has ended has nothing to interrupt.
             let _ = kill_process(pid, Signal::INT);
+        }
+    }
+}
+
+impl Drop for Interpreter {
+    fn drop(&mut self) {
+        if let Some(group) = self.pid() {
+            // Not reaped yet: the group is its own.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }

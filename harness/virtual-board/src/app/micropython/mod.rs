@@ -27,6 +27,10 @@ use crate::boot::ResetCause;
 const INTERRUPT: u8 = 3;
 /// More is lost, as from any buffer that nobody reads.
 const MOST_TYPED: usize = 64 * 1024;
+/// How long an interruption may take to show.
+const INTERRUPTION: Duration = Duration::from_millis(20);
+/// How long an interpreter that has closed its console may take to end.
+const ENDS: Duration = Duration::from_secs(1);
 /// How long a chip takes from a crash to its reset.
 const CRASH: Duration = Duration::from_millis(100);
 
@@ -92,6 +96,8 @@ struct Life {
     typed: Vec<u8>,
     /// A script runs: Ctrl-C interrupts it.
     runs: bool,
+    /// When it was interrupted: once more soon after would interrupt what it does about it.
+    interrupted: Option<Instant>,
     /// It ends to begin anew, with the raw REPL or without.
     soft: Option<bool>,
     /// The last byte that was printed.
@@ -116,7 +122,8 @@ impl Supervisor {
     async fn life(&mut self, soft: bool, raw: bool) -> io::Result<End> {
         let start = Start { program: &self.program, platform: &self.platform, gate: &self.gate, soft, raw };
         let interpreter = Interpreter::start(&start)?;
-        let mut life = Life { interpreter, typed: Vec::new(), runs: false, soft: None, last: 0, asks: true };
+        let mut life =
+            Life { interpreter, typed: Vec::new(), runs: false, interrupted: None, soft: None, last: 0, asks: true };
         let (mut buffer, mut question) = (vec![0; 4096], Vec::new());
         let typing = Rc::clone(&self.platform.typed);
         let mut typing = typing.lock().await;
@@ -127,6 +134,7 @@ impl Supervisor {
                 // what it did next.
                 biased;
                 typed = typing.recv() => Happened::Typed(typed),
+                () = super::sleep_until(self.watchdog) => Happened::Watchdog,
                 taken = parts.input.write(&life.typed), if !life.typed.is_empty() => Happened::Taken(taken),
                 printed = parts.output.read(&mut buffer) => Happened::Printed(printed),
                 asked = parts.questions.read_until(b'\n', &mut question), if life.asks => Happened::Asked(asked),
@@ -134,7 +142,6 @@ impl Supervisor {
                     Happened::Connecting(connecting.map(|connection| Box::pin(connection) as Connection))
                 }
                 Some(()) = self.connections.next() => Happened::ConnectionOver,
-                () = super::sleep_until(self.watchdog) => Happened::Watchdog,
             };
             match happened {
                 Happened::Typed(Some(bytes)) => life.hear(&bytes),
@@ -195,7 +202,8 @@ impl Supervisor {
 
     /// The interpreter has closed its console: it has ended, or is about to.
     async fn over(&self, mut life: Life) -> End {
-        let status = life.interpreter.process.wait().await;
+        let ended = tokio::time::timeout(ENDS, life.interpreter.process.wait()).await;
+        let status = ended.unwrap_or_else(|_| Err(io::Error::other("it closed its console and went on")));
         if let Some(raw) = life.soft {
             return End::Soft { raw };
         }
@@ -210,7 +218,11 @@ impl Life {
     fn hear(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if *byte == INTERRUPT && self.runs {
-                self.interpreter.interrupt();
+                let again = self.interrupted.is_some_and(|at| at.elapsed() < INTERRUPTION);
+                if !again {
+                    self.interrupted = Some(Instant::now());
+                    self.interpreter.interrupt();
+                }
             } else if self.typed.len() < MOST_TYPED {
                 self.typed.push(*byte);
             }

@@ -117,7 +117,7 @@ def import_modules():
     sys.modules["_board"] = board
     vfs.mount(Sources(), "/hil")
     sys.path.insert(0, "/hil")
-    for name in ("machine", "network", "socket", "os", "ssl", "esp"):
+    for name in ("errno", "machine", "network", "socket", "os", "ssl", "esp"):
         module = __import__("hil_" + name)
         sys.modules[name] = module
         sys.modules["u" + name] = module
@@ -144,7 +144,10 @@ def put(data):
 
 
 def get():
-    byte = sys.stdin.buffer.read(1)
+    try:
+        byte = sys.stdin.buffer.read(1)
+    except KeyboardInterrupt:
+        return 3
     if not byte:
         sys.exit()
     return byte[0]

@@ -1,6 +1,7 @@
 # Sockets of the board: TCP through its radio, with the addresses and the error numbers of the ESP32 port.
 import _board
 import io
+from errno import of_board
 
 _native = _board.native_socket
 AF_INET, AF_INET6, SOCK_STREAM, SOCK_DGRAM, SOCK_RAW = 2, 10, 1, 2, 3
@@ -53,26 +54,32 @@ class socket(io.IOBase):
             raise OSError(_ENOTCONN)
         return self.stream
 
+    def call(self, name, *arguments):
+        try:
+            return getattr(self.open_stream(), name)(*arguments)
+        except OSError as error:
+            raise of_board(error)
+
     def read(self, length=-1):
-        return self.open_stream().read(length)
+        return self.call("read", length)
 
     def readline(self):
-        return self.open_stream().readline()
+        return self.call("readline")
 
     def readinto(self, buffer, length=None):
-        return self.open_stream().readinto(buffer if length is None else memoryview(buffer)[:length])
+        return self.call("readinto", buffer if length is None else memoryview(buffer)[:length])
 
     def write(self, data, length=None):
-        return self.open_stream().write(data if length is None else memoryview(data)[:length])
+        return self.call("write", data if length is None else memoryview(data)[:length])
 
     def send(self, data, flags=0):
-        return self.open_stream().send(data)
+        return self.call("send", data)
 
     def sendall(self, data, flags=0):
-        self.open_stream().write(data)
+        self.call("write", data)
 
     def recv(self, length, flags=0):
-        return self.open_stream().recv(length)
+        return self.call("recv", length)
 
     def recvfrom(self, length, flags=0):
         return self.recv(length), self.peer
