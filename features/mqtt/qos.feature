@@ -74,6 +74,7 @@ Feature: Quality of service
     When the next PUBACK to "client" is dropped
     And I type "publish a/b important qos=1" at the console of "client"
     Then "client" publishes "important" to "a/b" within 1 s
+    And a PUBACK to "client" is dropped within 2 s
     When I type at the console of "client":
       """
       drop

@@ -101,6 +101,14 @@ pub enum BenchError {
         /// What may help.
         hint: Option<String>,
     },
+    /// MicroPython's REPL can't be had.
+    #[error("board `{board}` shows no REPL: {reason}")]
+    NoRepl {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+    },
     /// Its scripts can't be uploaded.
     #[error("the scripts of board `{board}` can't be uploaded: {reason}")]
     Upload {
@@ -239,7 +247,7 @@ impl BenchError {
                 "the flash may be worn or its supply weak; try a lower `flash-baud`".to_owned()
             }
             Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
-            Self::Upload { .. } => {
+            Self::Upload { .. } | Self::NoRepl { .. } => {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
             }
             Self::WrongKind { .. } => {
@@ -281,6 +289,7 @@ impl BenchError {
             Self::Port { .. } | Self::PortVanished { .. } | Self::NoAnswer { .. } | Self::VerifyFailed { .. } => false,
             Self::Flash { .. }
             | Self::Upload { .. }
+            | Self::NoRepl { .. }
             | Self::Silent { .. }
             | Self::Reset { .. }
             | Self::StillPowered { .. } => false,
@@ -349,6 +358,7 @@ mod tests {
                 reason: "`client` can't be started: not found".into(),
                 hint: None,
             },
+            BenchError::NoRepl { board: board.clone(), reason: "no REPL answers on its console".into() },
             BenchError::Upload { board: board.clone(), reason: "no REPL answers on its console".into() },
             BenchError::WrongKind {
                 board: board.clone(),

@@ -274,6 +274,14 @@ pub const STEPS: &[StepDoc] = &[
         r#"Then "lamp" tries to connect 5 times with growing pauses of no more than 4 s within 20 s"#,
         "The pauses grow until they are near the bound, and stay there.",
     ),
+    doc(
+        r#"Then a PUBACK to "client" is dropped within 1 s"#,
+        "By the fault that a step has asked for; `from` for what the board sends.",
+    ),
+    doc(
+        r#"Then "js" tries to connect 4 times, every 500 ms ± 200 ms"#,
+        "Each pause between the attempts is within the tolerance.",
+    ),
     doc(r#"Then "lamp" tries to connect no more than 10 times a minute for 30 s"#, "In any minute of that time."),
     doc(
         r#"Then "lamp" subscribes within 2 s to:"#,

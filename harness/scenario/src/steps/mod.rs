@@ -1,5 +1,6 @@
 //! The steps. One file per part of the bench; every step has an entry in the catalogue.
 
+mod attempts;
 mod board;
 mod boards;
 mod broker;

@@ -1,12 +1,14 @@
 //! Faults of a board's network.
 
-use cucumber::when;
+use cucumber::{then, when};
 use hil_link::Way;
 use hil_mqtt::{Deed, Fault, PacketMatch, parse_code, parse_rate};
-use hil_timeline::Direction;
+use hil_timeline::{Direction, Fate, RunEvent, What};
 
+use super::seconds;
 use crate::error::StepError;
 use crate::parameters::Span;
+use crate::story::last_words;
 use crate::world::HilWorld;
 
 async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
@@ -131,6 +133,30 @@ async fn next_packet_is_delayed(
     let by = hil_config::parse_duration(&by).map_err(|error| StepError::errored(error.to_string()))?;
     let packet = packet(name, &topic, &direction)?;
     apply(world, &board, &Fault::Next(Deed::Delay(by), packet)).await
+}
+
+#[then(regex = r#"^an? ([A-Z]+) (from|to) "([^"]*)" is dropped within (\d+(?:\.\d+)? ?(?:ms|s|min))$"#)]
+async fn is_dropped(
+    world: &mut HilWorld,
+    name: String,
+    direction: String,
+    board: String,
+    within: Span,
+) -> Result<(), StepError> {
+    let wanted = packet(name, "", &direction)?;
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let dropped = |event: &RunEvent| match &event.what {
+        What::Packet { board: of, direction, fate: Some(Fate::Dropped), packet, .. } => {
+            (*of == board && *direction == wanted.direction && packet.name() == wanted.name).then_some(())
+        }
+        _ => None,
+    };
+    if stage.expect(within.0, dropped).await.is_some() {
+        return Ok(());
+    }
+    let message = format!("no {} {direction} `{board}` was dropped within {}", wanted.name, seconds(within.0));
+    Err(StepError::failed(message).with_details(last_words(stage, &board)))
 }
 
 fn packet(name: String, topic: &str, direction: &str) -> Result<PacketMatch, StepError> {

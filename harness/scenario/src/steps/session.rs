@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cucumber::{gherkin, given, then};
 use hil_mqtt::{Session, TextPattern};
-use hil_timeline::{ConnectionChange, Packet, Payload, RunEvent, Stamp, What};
+use hil_timeline::{ConnectionChange, Packet, Payload, RunEvent, What};
 
 use super::{pattern, rows, seconds};
 use crate::error::StepError;
@@ -343,36 +343,6 @@ async fn broker_disconnects(world: &mut HilWorld, board: String, code: String, w
     Err(StepError::failed(message).with_details(closest.into_iter().chain(last_words(stage, &board))))
 }
 
-#[then(expr = "{string} tries to connect no more than {int} time(s) a minute for {span}")]
-async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, span: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
-    let until = stage.mark().at + span.0;
-    stage.wait_until(until).await;
-    stage.check_door(&board)?;
-    let attempt = |event: &std::sync::Arc<RunEvent>| match &event.what {
-        What::Connection { board: of, change: ConnectionChange::Opened, .. } if *of == board && event.at <= until => {
-            Some(event.at)
-        }
-        _ => None,
-    };
-    let attempts: Vec<Stamp> = stage.events_since_mark().iter().filter_map(attempt).collect();
-    // The most attempts in any minute of the time.
-    let minute = Duration::from_secs(60);
-    let in_minute = |from: &Stamp| attempts.iter().filter(|at| **at >= *from && at.since(*from) < minute).count();
-    let found = attempts.iter().map(in_minute).max().unwrap_or(0);
-    if found == 0 && !stage.session(&board).connected {
-        let message =
-            format!("`{board}` neither was connected nor tried to be: that proves nothing about its attempts");
-        return Err(StepError::errored(message));
-    }
-    if found <= most {
-        return Ok(());
-    }
-    let message = format!("`{board}` tried to connect {found} times within a minute, more than {most}");
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
-}
-
 #[then(expr = "{string} connects within {span} with:")]
 async fn connects_with(
     world: &mut HilWorld,
@@ -515,70 +485,4 @@ impl Field {
             name => property(properties, name),
         }
     }
-}
-
-#[then(expr = "{string} tries to connect {int} times with growing pauses within {span}")]
-async fn tries_with_growing_pauses(
-    world: &mut HilWorld,
-    board: String,
-    times: usize,
-    within: Span,
-) -> Result<(), StepError> {
-    growing_pauses(world.stage()?, board, times, within, None).await
-}
-
-#[then(expr = "{string} tries to connect {int} times with growing pauses of no more than {span} within {span}")]
-async fn tries_with_bounded_pauses(
-    world: &mut HilWorld,
-    board: String,
-    times: usize,
-    most: Span,
-    within: Span,
-) -> Result<(), StepError> {
-    growing_pauses(world.stage()?, board, times, within, Some(most.0)).await
-}
-
-/// Pauses grow until they have reached the most they may.
-async fn growing_pauses(
-    stage: &mut Stage,
-    board: String,
-    times: usize,
-    within: Span,
-    most: Option<Duration>,
-) -> Result<(), StepError> {
-    stage.check_packets(&board)?;
-    if times < 3 {
-        let error = StepError::errored("fewer than three attempts have no two pauses to compare");
-        return Err(error.with_hint("ask for 3 or more"));
-    }
-    stage.check_door(&board)?;
-    let mut attempts: Vec<Stamp> = Vec::new();
-    while attempts.len() < times {
-        let pick = |event: &RunEvent| match &event.what {
-            What::Connection { board: of, change: ConnectionChange::Opened, .. } if *of == board => Some(event.at),
-            _ => None,
-        };
-        let Some(at) = stage.expect(within.0, pick).await else { break };
-        attempts.push(at);
-    }
-    let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-    /// A back-off that has reached its bound stays there, give or take.
-    const NEAR_BOUND: f64 = 0.9;
-    let at_bound = |pause: Duration| most.is_some_and(|most| pause >= most.mul_f64(NEAR_BOUND));
-    let growing = pauses.windows(2).all(|pair| pair[1] > pair[0] || at_bound(pair[0]));
-    let longest = pauses.iter().max().copied().unwrap_or_default();
-    let bounded = most.is_none_or(|most| longest <= most);
-    if attempts.len() == times && growing && bounded {
-        return Ok(());
-    }
-    let shown: Vec<_> = pauses.iter().map(|pause| format!("{:.2} s", pause.as_secs_f64())).collect();
-    let message = if !bounded {
-        format!("a pause between the attempts of `{board}` was longer than {}", seconds(most.unwrap_or_default()))
-    } else if growing {
-        format!("`{board}` tried to connect {} of {times} times within {}", attempts.len(), seconds(within.0))
-    } else {
-        format!("the pauses between the attempts of `{board}` do not grow")
-    };
-    let pauses = format!("pauses: {}", if shown.is_empty() { "none".to_owned() } else { shown.join(", ") });
-    Err(StepError::failed(message).with_details(std::iter::once(pauses).chain(last_words(stage, &board))))
 }

@@ -121,7 +121,12 @@ async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Resu
                     "Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power, e enters MicroPython's REPL\r",
                 ),
                 Action::Repl => {
-                    repl::talk(board, &mut stdin).await?;
+                    match repl::talk(board, &mut stdin).await {
+                        Ok(()) => {}
+                        // A board without one can be watched all the same.
+                        Err(error @ BenchError::NoRepl { .. }) => warn(format!("{error}\r")),
+                        Err(error) => return Err(error),
+                    }
                     board.watch_console()?;
                 }
                 Action::End => return Ok(()),

@@ -9,18 +9,18 @@ use crate::commands::{shown, warn};
 
 /// Ctrl-].
 const END: u8 = 0x1d;
-/// Ctrl-C twice stops what runs, Ctrl-B leaves a raw REPL and shows the banner.
-const ENTER: &[u8] = b"\r\x03\x03\x02";
 
 /// How long a board may take nothing of what is typed.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Lets the person talk to the board's REPL until Ctrl-]. What is said meanwhile is shown and not captured.
 pub(super) async fn talk(board: &mut Board, stdin: &mut tokio::io::Stdin) -> Result<(), BenchError> {
+    warn("interrupting what runs\r");
+    let port = board.take_repl().await?;
     warn("the REPL; Ctrl-D resets it softly, Ctrl-] leaves it\r");
-    let port = board.take_port().await?;
     let failed = |error: std::io::Error| BenchError::Port { board: board.name().to_owned(), reason: error.to_string() };
-    port.write(ENTER).await.map_err(failed)?;
+    // For a prompt.
+    port.write(b"\r").await.map_err(failed)?;
     let (mut said, mut typed) = ([0; 4096], [0; 1024]);
     loop {
         tokio::select! {

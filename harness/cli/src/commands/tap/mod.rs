@@ -53,11 +53,12 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
         set_up_failed(&Message(format!("the tap can't listen on {}: {}", error.address, error.reason())), Some(hint))
     })?;
     let offers = Offers { observer: broker.clone(), observer_login: None, boards: vec![broker.clone()] };
-    tap.open_route(Route { offers, identity: None, recorder: recorder.clone(), capture: capture.clone() });
-    warn(format!("listening on {}, leading to {broker}; Ctrl-C ends it", tap.address()));
+    // Before anybody can connect.
     for fault in &args.fault {
         tap.apply(fault, &recorder).await;
     }
+    tap.open_route(Route { offers, identity: None, recorder: recorder.clone(), capture: capture.clone() });
+    warn(format!("listening on {}, leading to {broker}; Ctrl-C ends it", tap.address()));
     let teller = tokio::spawn(live::follow(timeline.follow(Cursor::default()), args.format.format));
     obey(&tap, &recorder, abort).await;
     tap.close_route();

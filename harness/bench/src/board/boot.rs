@@ -1,0 +1,125 @@
+//! From a reset to an app that runs, as the console tells.
+
+use std::time::Duration;
+
+use hil_config::Firmware;
+use hil_timeline::{Cursor, Finding, RunEvent, What};
+use tokio::time::Instant;
+
+use super::Board;
+use crate::error::BenchError;
+
+/// How a boot ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Booted {
+    /// The app runs.
+    Running,
+    /// The chip boots, but its app never gets to run or never gets ready: the firmware's fault.
+    Refused {
+        /// What the console said about it.
+        reason: String,
+    },
+}
+
+impl Board {
+    /// How long a boot may take: ROM, bootloader, and an app that initialises its radio.
+    const BOOT_DEADLINE: Duration = Duration::from_secs(10);
+    /// How long a port that vanishes during a boot may stay away.
+    const REAPPEARS: Duration = Duration::from_secs(3);
+
+    /// Waits for the app after a reset.
+    ///
+    /// # Errors
+    /// When nothing is heard at all or the port vanishes: the bench's fault.
+    pub async fn wait_for_boot(&self, firmware: &Firmware, from: Cursor) -> Result<Booted, BenchError> {
+        let timeline = self.scope.recorder().timeline().clone();
+        let deadline = Instant::now() + Self::BOOT_DEADLINE;
+        let vanished = || BenchError::PortVanished { board: self.name().to_owned() };
+        let mut seen = Seen::default();
+        let mut from = from;
+        let mut until = deadline;
+        loop {
+            let waited = timeline.wait_for(from, until, |event| self.boot_step(firmware, event, &mut seen)).await;
+            match waited {
+                Ok(Step::Booted(booted)) => return Ok(booted),
+                // A native USB port goes and comes back with the chip.
+                Ok(Step::Lost(at)) => (from, until) = (at, deadline.min(Instant::now() + Self::REAPPEARS)),
+                Ok(Step::Back(at)) => (from, until) = (at, deadline),
+                Err(_) if until < deadline || self.console.as_ref().is_some_and(|console| !console.is_open()) => {
+                    return Err(vanished());
+                }
+                Err(_) if !seen.anything && self.program.is_none() => {
+                    return Err(BenchError::Silent { board: self.name().to_owned() });
+                }
+                Err(_) => return Ok(Booted::Refused { reason: seen.why_not_ready(firmware) }),
+            }
+        }
+    }
+
+    fn boot_step(&self, firmware: &Firmware, event: &RunEvent, seen: &mut Seen) -> Option<Step> {
+        if event.what.board() != Some(self.name()) {
+            return None;
+        }
+        match &event.what {
+            What::ConsoleLost { .. } => Some(Step::Lost(Cursor::after(event))),
+            What::ConsoleOpened { .. } => Some(Step::Back(Cursor::after(event))),
+            What::Console { line, .. } => {
+                seen.anything = true;
+                seen.note(line);
+                let ready = firmware.ready.as_ref().is_some_and(|ready| ready.is_match(line));
+                ready.then_some(Step::Booted(Booted::Running))
+            }
+            What::Found { finding: Finding::Ended, detail, .. } => {
+                let said =
+                    if seen.last_line.is_empty() { "nothing".to_owned() } else { format!("`{}`", seen.last_line) };
+                Some(Step::Booted(Booted::Refused { reason: format!("it ended {detail}; it said {said}") }))
+            }
+            What::Found { finding: Finding::AppStarted, .. } if firmware.ready.is_none() => {
+                Some(Step::Booted(Booted::Running))
+            }
+            What::Found { finding: Finding::BootLoop, detail, .. } => {
+                let because = seen.last_error.as_ref().map(|line| format!(", after `{line}`")).unwrap_or_default();
+                Some(Step::Booted(Booted::Refused { reason: format!("it boot-loops ({detail}){because}") }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What happened while waiting for a boot.
+enum Step {
+    Booted(Booted),
+    /// The port vanished.
+    Lost(Cursor),
+    /// It is there again.
+    Back(Cursor),
+}
+
+/// What was heard while waiting for a boot.
+#[derive(Debug, Default)]
+struct Seen {
+    anything: bool,
+    last_line: String,
+    last_error: Option<String>,
+}
+
+impl Seen {
+    fn note(&mut self, line: &str) {
+        line.clone_into(&mut self.last_line);
+        let tells_why = line.starts_with("E (") || line.contains("invalid header") || line.contains("Guru Meditation");
+        // The first complaint tells more than those that follow from it.
+        if tells_why && self.last_error.is_none() {
+            self.last_error = Some(line.to_owned());
+        }
+    }
+
+    fn why_not_ready(&self, firmware: &Firmware) -> String {
+        let awaited = match &firmware.ready {
+            Some(ready) => format!("the console did not show /{ready}/"),
+            None => "the bootloader did not start the app".to_owned(),
+        };
+        let line = self.last_error.as_ref().unwrap_or(&self.last_line);
+        let line = if line.is_empty() { "nothing" } else { line };
+        format!("{awaited} within {} s of the reset; it said `{line}`", Board::BOOT_DEADLINE.as_secs())
+    }
+}

@@ -1,0 +1,204 @@
+//! Putting software on a board, climbing the ladder where the bench fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_config::Firmware;
+use hil_timeline::{Cursor, FlashPhase, What};
+
+use super::{Board, Booted};
+use crate::error::BenchError;
+use crate::flashing::{self, Flashed, Job, Region};
+use crate::ladder::Rung;
+use crate::micropython::{RawRepl, ReplError, Script, prepare_scripts, upload};
+use crate::reset::ResetInto;
+use crate::tap_address::TapAddress;
+
+/// What a board shall run.
+struct Software {
+    regions: Vec<Region>,
+    scripts: Option<Vec<Script>>,
+}
+
+impl Board {
+    /// Puts a firmware on the board, resets it and waits until its app runs, climbing the ladder where the bench
+    /// fails.
+    ///
+    /// # Errors
+    /// When the ladder gives up; the failure then sticks.
+    pub async fn run_firmware(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Booted, BenchError> {
+        let software = self.prepare(firmware, tap)?;
+        let mut rung = Rung::Try;
+        loop {
+            match self.attempt(rung, firmware, &software).await {
+                Ok(booted) => return Ok(booted),
+                Err(error) => rung = self.judge(rung, error)?,
+            }
+        }
+    }
+
+    /// Writes a firmware and leaves the board freshly reset, without waiting for its app.
+    ///
+    /// # Errors
+    /// When the ladder gives up; the failure then sticks.
+    pub async fn flash(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Flashed, BenchError> {
+        let software = self.prepare(firmware, tap)?;
+        let mut rung = Rung::Try;
+        loop {
+            match self.write_and_reset(rung, firmware, &software).await {
+                Ok((flashed, _)) => return Ok(flashed),
+                Err(error) => rung = self.judge(rung, error)?,
+            }
+        }
+    }
+
+    /// Notes a failed rung and gives back the next; a final or a last failure sticks and ends the climb.
+    fn judge(&mut self, rung: Rung, error: BenchError) -> Result<Rung, BenchError> {
+        self.scope.note(format!("{}: {error}", rung.describe()));
+        match rung.next(&error, self.power.is_some(), self.reset.varies()) {
+            Some(next) if !error.is_final() => Ok(next),
+            _ => {
+                // A program that can't be started says nothing of the next one.
+                if !matches!(error, BenchError::Stuck { .. } | BenchError::Program { .. }) {
+                    self.stuck = Some(error.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What is written to its flash, and the scripts that are uploaded after.
+    fn prepare(&self, firmware: &Firmware, tap: &TapAddress) -> Result<Software, BenchError> {
+        match (&self.program, &firmware.process) {
+            (Some(program), Some(process)) => {
+                program.load(process, tap);
+                return Ok(Software { regions: Vec::new(), scripts: None });
+            }
+            (None, None) => {}
+            (program, _) => {
+                let what = if program.is_some() { "it is no program" } else { "it is a program" };
+                return Err(BenchError::WrongKind {
+                    board: self.name().to_owned(),
+                    firmware: firmware.name.to_string(),
+                    reason: format!("{what}, and the board is of the kind `{}`", self.config.kind.word()),
+                });
+            }
+        }
+        let regions = flashing::prepare(firmware, self.config.chip, tap)?;
+        Ok(Software { regions, scripts: prepare_scripts(firmware, tap)? })
+    }
+
+    async fn attempt(&mut self, rung: Rung, firmware: &Firmware, software: &Software) -> Result<Booted, BenchError> {
+        let (_, from) = self.write_and_reset(rung, firmware, software).await?;
+        self.wait_for_boot(firmware, from).await
+    }
+
+    async fn write_and_reset(
+        &mut self,
+        rung: Rung,
+        firmware: &Firmware,
+        software: &Software,
+    ) -> Result<(Flashed, Cursor), BenchError> {
+        self.climb(rung).await?;
+        let mut flashed = Flashed { written: 0, skipped: 0, took: Duration::ZERO };
+        if !software.regions.is_empty() {
+            flashed = self.write(firmware.name.as_str(), &software.regions, rung).await?;
+        }
+        if let Some(scripts) = &software.scripts {
+            flashed = self.upload(firmware.name.as_str(), scripts, flashed, rung).await?;
+        }
+        // A reset leaves nothing of the life in which the files were written, as a soft one would.
+        Ok((flashed, self.reset().await?))
+    }
+
+    /// Uploads scripts to the interpreter that the board has. What it says meanwhile is not captured.
+    async fn upload(
+        &mut self,
+        firmware: &str,
+        scripts: &[Script],
+        flashed: Flashed,
+        rung: Rung,
+    ) -> Result<Flashed, BenchError> {
+        self.close_console().await;
+        self.reset.hold().await?;
+        self.expect_boot();
+        self.scope.record(|board| What::Reset { board, how: "for an upload".to_owned() });
+        self.reset.release(ResetInto::App).await?;
+        let port = self.wait_for_port().await?;
+        let progress = self.progress(firmware);
+        progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
+        let work = async {
+            let mut repl = RawRepl::enter(&port, self.config.console_baud).await?;
+            let uploaded = upload(&mut repl, scripts, &progress).await?;
+            repl.leave().await;
+            Ok::<_, ReplError>(uploaded)
+        };
+        match work.await {
+            Ok(uploaded) => {
+                let done = Flashed {
+                    written: flashed.written + uploaded.written,
+                    skipped: flashed.skipped + uploaded.skipped,
+                    took: flashed.took + uploaded.took,
+                };
+                progress(finished(&done));
+                Ok(done)
+            }
+            Err(error) => {
+                progress(FlashPhase::Failed { reason: error.to_string() });
+                let board = self.name().to_owned();
+                Err(BenchError::Upload { board, reason: error.to_string() })
+            }
+        }
+    }
+
+    /// Records how a flash or an upload goes on.
+    fn progress(&self, firmware: &str) -> impl Fn(FlashPhase) + Clone + Send + Sync + use<> {
+        let (scope, name) = (self.scope.clone(), firmware.to_owned());
+        move |flash| {
+            scope.record(|board| What::Flash { board, firmware: name.clone(), flash });
+        }
+    }
+
+    async fn climb(&mut self, rung: Rung) -> Result<(), BenchError> {
+        if let Some(cause) = &self.stuck {
+            return Err(BenchError::Stuck { board: self.name().to_owned(), cause: Box::new(cause.clone()) });
+        }
+        if rung == Rung::PowerCycle {
+            self.power_off().await?;
+            tokio::time::sleep(self.config.off_time).await;
+        }
+        // The flash resets the chip into its loader anyway.
+        self.power_on().await
+    }
+
+    /// Hands the port to the flasher and takes it back.
+    async fn write(&mut self, firmware: &str, regions: &[Region], rung: Rung) -> Result<Flashed, BenchError> {
+        self.close_console().await;
+        self.enter_loader_at(rung).await?;
+        let port = self.wait_for_port().await?;
+        let progress = self.progress(firmware);
+        progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
+        let job = Job {
+            board: self.name().to_owned(),
+            port,
+            chip: self.config.chip,
+            baud: rung.baud(self.config.flash_baud),
+            regions: regions.to_vec(),
+            progress: Box::new(progress.clone()),
+        };
+        let result = flashing::flash(&self.config.flasher, job, Arc::clone(&self.port_in_use)).await;
+        progress(match &result {
+            Ok(done) => finished(done),
+            Err(error) => FlashPhase::Failed { reason: error.to_string() },
+        });
+        result
+    }
+}
+
+fn finished(done: &Flashed) -> FlashPhase {
+    FlashPhase::Finished {
+        written: done.written,
+        skipped: done.skipped,
+        took_ms: u64::try_from(done.took.as_millis()).unwrap_or(u64::MAX),
+    }
+}
