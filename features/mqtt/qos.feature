@@ -88,8 +88,8 @@ Feature: Quality of service
     When I type at the console of "client":
       """
       connect id=lazy clean=no
-      subscribe a/#:1
       acknowledge no
+      subscribe a/#:1
       """
     Then "client" subscribes within 2 s to:
       | a/# | 1 | 1 |

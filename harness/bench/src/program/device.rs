@@ -130,11 +130,11 @@ impl ProgramDevice {
         let told = move |life| {
             let (finding, detail) = match life {
                 Life::Runs => (Finding::AppStarted, format!("`{program}` runs")),
-                Life::Ended { status, by_us } => {
-                    if !by_us {
-                        // Its last words come before it.
-                        terminal_of.wait_until_read();
-                    }
+                // A cut or a reset is told of as such.
+                Life::Ended { by_us: true, .. } => return,
+                Life::Ended { status, .. } => {
+                    // Its last words come before it.
+                    terminal_of.wait_until_read();
                     (Finding::Ended, describe(status))
                 }
             };
