@@ -95,6 +95,7 @@ Feature: Quality of service
       | a/# | 1 | 1 |
     When I publish "precious" to "a/b" with QoS 1
     Then "client" receives "precious" on "a/b" within 1 s
+    And the console of "client" shows "received `precious`" within 1 s
     When I type at the console of "client":
       """
       acknowledge yes
