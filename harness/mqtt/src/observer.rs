@@ -323,9 +323,12 @@ impl Pump {
             pending.queued.clear();
             pending.sent.clear();
         }
-        if self.connection.send_replace(false) {
+        let was_connected = *self.connection.borrow();
+        if was_connected {
+            // Recorded first: whoever waits for it goes on.
             let observer = self.shared.name.clone();
             self.recorder.record(What::ObserverLost { observer, reason: error.to_string() });
+            self.connection.send_replace(false);
         }
         self.shared.reconnect.notified().await;
     }

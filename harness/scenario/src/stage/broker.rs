@@ -116,6 +116,8 @@ impl Stage {
         change(self.broker.settings()?);
         self.broker.stop().await?;
         record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        // Its loss belongs to this step and not to the next.
+        self.observer.wait_for_loss().await;
         self.start_anew().await?;
         self.mark_now();
         Ok(())
