@@ -64,6 +64,17 @@ fn trouble(events: &[Arc<RunEvent>], board: &str, mark: Stamp) -> Option<String>
     Some(format!("the console told of {}", show(bad, mark)))
 }
 
+/// What a board has subscribed to, for people.
+pub(crate) fn subscriptions(stage: &Stage, board: &str) -> String {
+    let session = stage.session(board);
+    let filters: Vec<_> = session.subscriptions.iter().map(|s| format!("`{}`", s.filter.escape_debug())).collect();
+    match (session.connected, filters.is_empty()) {
+        (false, _) => "it is not connected".to_owned(),
+        (true, true) => "it is connected, but has subscribed to nothing".to_owned(),
+        (true, false) => format!("it has subscribed to {}", filters.join(", ")),
+    }
+}
+
 /// On which topics there were messages since the mark, and from whom, for a receiver that waits for another.
 pub(crate) fn heard_on(stage: &Stage) -> String {
     let mut seen: Vec<String> = stage

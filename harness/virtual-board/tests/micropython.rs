@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use hil_virtual_board::image::builtin;
 use hil_virtual_board::{Options, VirtualBoard};
@@ -15,7 +16,7 @@ struct Bench {
     tools: PathBuf,
     board: VirtualBoard,
     folder: tempfile::TempDir,
-    pins: Arc<Mutex<Vec<(u8, bool)>>>,
+    pins: Receiver<(u8, bool)>,
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -41,9 +42,11 @@ impl Bench {
     /// A board with MicroPython on it, running.
     fn new() -> Option<Self> {
         let tools = tools()?;
-        let pins: Arc<Mutex<Vec<(u8, bool)>>> = Arc::default();
-        let seen = Arc::clone(&pins);
-        let on_pin = move |gpio, high| seen.lock().expect("pins").push((gpio, high));
+        let (changes, pins) = channel();
+        // A test that looks at no pin has dropped the other end.
+        let on_pin = move |gpio, high| {
+            let _ = changes.send((gpio, high));
+        };
         let options = Options { on_pin: Some(Arc::new(on_pin)), ..Options::named("python", &[]) };
         let board = VirtualBoard::start(options).expect("board");
         assert!(board.program(0, &builtin("micropython").expect("built in")));
@@ -132,14 +135,11 @@ fn files_outlive_a_power_cut_and_pins_and_chip_are_the_boards() {
     bench.mpremote(&["fs", "cp", &main, ":main.py"]);
     block_on(async {
         bench.board.set_rail(false).await;
-        bench.pins.lock().expect("pins").clear();
+        while bench.pins.try_recv().is_ok() {}
         bench.board.set_rail(true).await;
     });
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while bench.pins.lock().expect("pins").last() != Some(&(2, false)) {
-        assert!(Instant::now() < deadline, "{:?}", bench.pins.lock());
-        std::thread::yield_now();
-    }
+    let lit = std::iter::from_fn(|| bench.pins.recv_timeout(Duration::from_secs(10)).ok()).any(|pin| pin == (2, false));
+    assert!(lit, "main.py has lit the lamp");
     // mpremote gets through although the console is flooded.
     assert!(bench.mpremote(&["fs", "ls"]).contains("main.py"));
     let caused = bench.mpremote(&["resume", "exec", "import machine; print(machine.reset_cause())"]);

@@ -405,6 +405,15 @@ const MUST_FAIL: &[(&str, &str, &str)] = &[
     ("QoS 2", "publish t on qos=1", "\"client\" and the broker complete the QoS 2 exchange within 500 ms"),
     ("DUP", "publish t on qos=1", "\"client\" publishes its message again with DUP within 500 ms"),
     ("what others hear", "publish t on", "a subscriber to \"u\" receives \"on\" within 500 ms"),
+    ("a wish to connect", "connect id=c", "\"client\" asks to connect within 500 ms with:\n      | client id | d |"),
+    ("an open connection", "disconnect", "the connection of \"client\" stays open for 500 ms"),
+    ("a lost packet", "publish t on qos=1", "a PUBACK to \"client\" is dropped within 500 ms"),
+    ("a period of attempts", "connect id=c", "\"client\" tries to connect 3 times, every 100 ms ± 20 ms"),
+    (
+        "one line",
+        "publish t on",
+        "the console of \"client\" shows \"nonsense\" exactly once within 500 ms, settling for 100 ms",
+    ),
     (
         "a version",
         "connect id=c version=5",

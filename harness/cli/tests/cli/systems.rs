@@ -1,13 +1,13 @@
 //! MicroPython boards and process boards, seen from outside.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use hil::timeline::{Packet, What, read_events};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Outcome, Project, assert_snapshot, workspace};
+use crate::support::{Outcome, Project, assert_snapshot, ends, workspace};
 
 /// Whether everything that `ci/install-parts` installs is here.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
@@ -202,9 +202,11 @@ fn telemetry_is_captured_counted_and_torn_down() {
     let out = out.to_str().expect("path");
     let mark = format!("telemetry-{}", std::process::id());
     let mut command = in_workspace(&["run", "features/telemetry", "--out", out]);
-    let outcome: Outcome = command.env("HIL_TEST_MARK", &mark).output().expect("hil runs").into();
+    let hil = command.env("HIL_TEST_MARK", &mark).stdout(Stdio::piped()).spawn().expect("hil");
+    let number = hil.id();
+    let outcome: Outcome = hil.wait_with_output().expect("ends").into();
     assert_eq!(outcome.code, 0, "{outcome:?}");
-    assert_eq!(marked(&mark), Vec::<u32>::new(), "no process is left");
+    assert_eq!(started_by(number, &mark), [], "no process is left");
     let events = read_events(Path::new(&format!("{out}/events.jsonl"))).expect("events");
     for event in &events {
         if let What::Broker { address, .. } = &event.what {
@@ -230,28 +232,82 @@ fn telemetry_is_captured_counted_and_torn_down() {
     assert!(text.lines().count() >= here.count(), "every message is in the capture");
 }
 
-/// Processes that carry a mark in their environment.
-fn marked(mark: &str) -> Vec<u32> {
-    let wanted = format!("HIL_TEST_MARK={mark}");
-    let carries = |pid: u32| {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let is_zombie = stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z'));
-        !is_zombie && environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
-    };
-    let pids = std::fs::read_dir("/proc").expect("proc").flatten();
-    pids.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok()).filter(|pid| carries(*pid)).collect()
+const ACROSS: &str = r#"Feature: f
+  Background:
+    Given the board "client" runs the firmware "mqtt-client"
+    And the board "client-2" runs the firmware "mqtt-client"
+    When I type at the console of "client-2":
+      """
+      connect id=receiver
+      subscribe t:0
+      """
+    Then "client-2" subscribes within 2 s to:
+      | t | 0 | 0 |
+    When I type "connect id=sender" at the console of "client"
+    Then "client" connects within 2 s
+
+  Scenario: all arrive
+    When I type at the console of "client":
+      """
+      publish t one
+      publish t two
+      """
+    Then "client" publishes "two" to "t" within 2 s
+    And every message that "client" sends reaches "client-2" within 200 ms, in order
+
+  Scenario: one is lost
+    When the next PUBLISH to "client-2" is dropped
+    And I type at the console of "client":
+      """
+      publish t one
+      publish t two
+      """
+    Then "client" publishes "two" to "t" within 2 s
+    And every message that "client" sends reaches "client-2" within 200 ms, in order
+
+  Scenario: they come late
+    When the network of "client-2" is delayed by 400 ms
+    And I type "publish t one" at the console of "client"
+    Then every message that "client" sends for 200 ms reaches "client-2" within 300 ms, in order
+
+  Scenario: the receiver has left
+    When I type "disconnect" at the console of "client-2"
+    Then "client-2" disconnects within 2 s
+    When I type "publish t one" at the console of "client"
+    Then every message that "client" sends for 200 ms reaches "client-2" within 200 ms, in order
+
+  Scenario: two are alike
+    When I type at the console of "client":
+      """
+      publish t one
+      publish t one
+      """
+    Then every message that "client" sends for 200 ms reaches "client-2" within 200 ms, in order
+
+  Scenario: none is sent
+    Then every message that "client" sends for 200 ms reaches "client-2" within 200 ms, in order
+"#;
+
+#[test]
+fn a_message_that_is_lost_late_or_missed_between_boards_is_found() {
+    let project = Project::with_feature(ACROSS);
+    let outcome = project.hil(&["run"]);
+    assert_snapshot("systems-across", &outcome.stable());
 }
 
-fn wait(child: &mut Child, patience: Duration) -> bool {
-    let deadline = Instant::now() + patience;
-    while Instant::now() < deadline {
-        if child.try_wait().expect("wait").is_some() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    false
+/// Processes that a `hil` has started: programs carry a mark in their environment; interpreters have none, but are told
+/// where its radio is.
+fn started_by(hil: u32, mark: &str) -> Vec<Pid> {
+    let (mark, radio) = (format!("HIL_TEST_MARK={mark}"), format!("hil-radio-{hil}-"));
+    let is_its = |pid: &Pid| {
+        let read = |what: &str| std::fs::read(format!("/proc/{}/{what}", pid.as_raw_pid())).unwrap_or_default();
+        let has = |what: &str, wanted: &dyn Fn(&[u8]) -> bool| read(what).split(|byte| *byte == 0).any(wanted);
+        // A process that has ended and waits for its parent has neither.
+        has("environ", &|entry| entry == mark.as_bytes()) || has("cmdline", &|word| word.starts_with(radio.as_bytes()))
+    };
+    let pids = std::fs::read_dir("/proc").expect("proc").flatten();
+    let pids = pids.filter_map(|entry| Pid::from_raw(entry.file_name().to_string_lossy().parse().ok()?));
+    pids.filter(|pid| pid.as_raw_pid() != hil.cast_signed() && is_its(pid)).collect()
 }
 
 /// `HIL_KILLS` says how often; a soak has 30.
@@ -262,6 +318,7 @@ fn whatever_is_killed_whenever_no_process_is_left() {
     }
     let kills: u32 = std::env::var("HIL_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
     let project = Project::new();
+    let mut seen = Vec::new();
     for n in 0..kills {
         let mark = format!("kill-{}-{n}", std::process::id());
         let out = project.path(&format!("run-{n}"));
@@ -272,26 +329,32 @@ fn whatever_is_killed_whenever_no_process_is_left() {
         let mut command = in_workspace(&arguments);
         let mut hil =
             command.env("HIL_TEST_MARK", &mark).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("hil");
-        // Not a wait for anything: the moment is to be any moment.
-        let moment = Duration::from_millis(200 + u64::from(n) * 7919 % 3000);
-        assert!(!wait(&mut hil, moment), "it runs for longer");
-        let others: Vec<u32> = marked(&mark).into_iter().filter(|pid| *pid != hil.id()).collect();
+        // A random moment is what is wanted here.
+        std::thread::sleep(Duration::from_millis(200 + u64::from(n) * 7919 % 3000));
+        assert!(hil.try_wait().expect("wait").is_none(), "it runs for longer");
+        let others = started_by(hil.id(), &mark);
+        seen.extend(others.iter().map(|pid| is_interpreter(*pid)));
+        let ours = Pid::from_child(&hil);
         let victim = if n % 3 == 0 { None } else { others.get(n as usize % others.len().max(1)) };
-        let victim = victim.copied().unwrap_or(hil.id());
-        if let Some(pid) = Pid::from_raw(victim.cast_signed()) {
-            // It may just have ended.
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        if victim != hil.id() {
+        let victim = victim.copied().unwrap_or(ours);
+        // It may just have ended.
+        let _ = kill_process(victim, Signal::KILL);
+        if victim != ours {
             // Its client is dead, `hil` is not: asked to end, it leaves nothing.
-            assert!(!wait(&mut hil, Duration::from_millis(100)), "it goes on without its client");
-            kill_process(Pid::from_child(&hil), Signal::TERM).expect("signal");
+            assert!(hil.try_wait().expect("wait").is_none(), "it goes on without its client");
+            kill_process(ours, Signal::TERM).expect("signal");
         }
-        assert!(wait(&mut hil, Duration::from_secs(10)), "it ends");
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while !marked(&mark).is_empty() {
-            assert!(Instant::now() < deadline, "kill {n}: {:?} are left", marked(&mark));
-            std::thread::sleep(Duration::from_millis(20));
+        let number = hil.id();
+        let status = hil.wait().expect("ends");
+        assert_ne!(status.code(), Some(0), "it was ended from outside");
+        for pid in started_by(number, &mark) {
+            assert!(ends(pid), "kill {n}: {pid:?} is left");
         }
     }
+    assert!(seen.contains(&true) && seen.contains(&false), "interpreters and programs ran: {seen:?}");
+}
+
+fn is_interpreter(pid: Pid) -> bool {
+    let words = std::fs::read(format!("/proc/{}/cmdline", pid.as_raw_pid())).unwrap_or_default();
+    words.windows(10).any(|window| window == b"hil-radio-")
 }

@@ -76,7 +76,7 @@ async fn reaches(
             .find(|(at, topic, payload)| *at >= message.at && *topic == message.topic && *payload == &message.payload);
         let late = match arrived {
             Some((at, ..)) if at.since(message.at) <= within => continue,
-            Some((at, ..)) => format!("took {}", seconds(at.since(message.at))),
+            Some((at, ..)) => format!("took {:.2} s", at.since(message.at).as_secs_f64()),
             None => "did not come, or came before an earlier one".to_owned(),
         };
         let what = format!("message {} of {judged}, `{}` on `{}`,", n + 1, message.payload, message.topic);

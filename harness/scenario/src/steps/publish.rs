@@ -11,7 +11,7 @@ use super::{column, doc_string, pattern, seconds};
 use crate::error::StepError;
 use crate::parameters::Span;
 use crate::stage::Stage;
-use crate::story::{closest_message, heard_on, last_words, published_by, show};
+use crate::story::{closest_message, heard_on, last_words, published_by, show, subscriptions};
 use crate::world::HilWorld;
 
 #[when(regex = r#"^I publish "([^"]*)" to "([^"]*)"(?: with QoS ([012]))?(, retained)?$"#)]
@@ -247,14 +247,7 @@ async fn receives(
     }
     let message =
         format!("nothing matching {wanted} on `{topic}` was delivered to `{board}` within {}", seconds(within.0));
-    let session = stage.session(&board);
-    let filters: Vec<_> = session.subscriptions.iter().map(|s| format!("`{}`", s.filter.escape_debug())).collect();
-    let subscribed = match (session.connected, filters.is_empty()) {
-        (false, _) => "it is not connected".to_owned(),
-        (true, true) => "it has subscribed to nothing".to_owned(),
-        (true, false) => format!("it has subscribed to {}", filters.join(", ")),
-    };
-    let details = [heard_on(stage), subscribed].into_iter().chain(last_words(stage, &board));
+    let details = [heard_on(stage), subscriptions(stage, &board)].into_iter().chain(last_words(stage, &board));
     Err(StepError::failed(message).with_details(details))
 }
 

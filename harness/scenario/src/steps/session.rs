@@ -12,7 +12,7 @@ use crate::error::StepError;
 use crate::message::property;
 use crate::parameters::Span;
 use crate::stage::Stage;
-use crate::story::last_words;
+use crate::story::{last_words, subscriptions};
 use crate::world::HilWorld;
 
 /// How long a board may take from its reset to its session: Wi-Fi alone takes some seconds on silicon.
@@ -36,13 +36,7 @@ async fn has_subscribed(world: &mut HilWorld, board: String, topic: String) -> R
     if wait_for_session(stage, &board, |session| session.receives(&topic)).await {
         return Ok(());
     }
-    let session = stage.session(&board);
-    let filters: Vec<_> = session.subscriptions.iter().map(|s| format!("`{}`", s.filter.escape_debug())).collect();
-    let closest = match (session.connected, filters.is_empty()) {
-        (false, _) => "closest: it is not connected".to_owned(),
-        (true, true) => "closest: it is connected, but has subscribed to nothing".to_owned(),
-        (true, false) => format!("closest: it has subscribed to {}", filters.join(", ")),
-    };
+    let closest = format!("closest: {}", subscriptions(stage, &board));
     let message = format!("`{board}` has no subscription that covers `{topic}` after {}", seconds(SESSION));
     let details = std::iter::once(closest).chain(last_words(stage, &board));
     Err(StepError::failed(message).with_details(details))

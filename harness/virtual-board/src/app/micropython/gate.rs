@@ -69,10 +69,10 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn open(radio: Radio) -> io::Result<Self> {
-        // Nobody guesses it, and it leaves no file.
+        // Nobody guesses it, and it leaves no file. The number tells whose interpreter it is that was given it.
         let mut random = [0; 16];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-        let name = format!("hil-radio-{:032x}", u128::from_ne_bytes(random));
+        let name = format!("hil-radio-{}-{:032x}", std::process::id(), u128::from_ne_bytes(random));
         let listener = StdListener::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
         listener.set_nonblocking(true)?;
         Ok(Self { name, listener: UnixListener::from_std(listener)?, radio, station: Rc::default() })
