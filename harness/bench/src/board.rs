@@ -243,13 +243,11 @@ impl Board {
     /// # Errors
     /// When the port can't be opened or no REPL answers.
     pub async fn take_repl(&mut self) -> Result<OpenPort, BenchError> {
-        self.close_console().await;
-        let path = self.wait_for_port().await?;
-        match RawRepl::enter(&path, self.config.console_baud).await {
-            Ok(repl) => repl.leave().await,
-            Err(error) => return Err(BenchError::NoRepl { board: self.name().to_owned(), reason: error.to_string() }),
+        let port = self.take_port().await?;
+        match RawRepl::enter(port).await {
+            Ok(repl) => Ok(repl.leave().await),
+            Err(error) => Err(BenchError::NoRepl { board: self.name().to_owned(), reason: error.to_string() }),
         }
-        self.take_port().await
     }
 
     /// Captures its console again.

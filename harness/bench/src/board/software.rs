@@ -124,11 +124,11 @@ impl Board {
         self.expect_boot();
         self.scope.record(|board| What::Reset { board, how: "for an upload".to_owned() });
         self.reset.release(ResetInto::App).await?;
-        let port = self.wait_for_port().await?;
+        let port = self.take_port().await?;
         let progress = self.progress(firmware);
         progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
         let work = async {
-            let mut repl = RawRepl::enter(&port, self.config.console_baud).await?;
+            let mut repl = RawRepl::enter(port).await?;
             let uploaded = upload(&mut repl, scripts, &progress).await?;
             repl.leave().await;
             Ok::<_, ReplError>(uploaded)

@@ -2,15 +2,15 @@
 //! Interpreter Mode", sections "Raw mode" and "Raw-paste mode").
 
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
-use serial2_tokio::SerialPort;
 use tokio::time::{Instant, timeout_at};
+
+use crate::ports::OpenPort;
 
 /// A board in its raw REPL.
 pub(crate) struct RawRepl {
-    port: SerialPort,
+    port: OpenPort,
     /// What was read and not yet looked at.
     heard: Vec<u8>,
     /// None until it was tried.
@@ -64,9 +64,8 @@ impl RawRepl {
     /// How long one piece of code may take.
     const CODE: Duration = Duration::from_secs(15);
 
-    /// Opens the port and interrupts whatever runs, until the raw REPL is there.
-    pub(crate) async fn enter(path: &Path, baud: u32) -> Result<Self, ReplError> {
-        let port = SerialPort::open(path, baud)?;
+    /// Interrupts whatever runs, until the raw REPL is there.
+    pub(crate) async fn enter(port: OpenPort) -> Result<Self, ReplError> {
         let mut repl = Self { port, heard: Vec::new(), pastes: None, nonce: 0 };
         let deadline = Instant::now() + Self::PATIENCE;
         for patience in Self::TRIES.into_iter().cycle() {
@@ -116,10 +115,11 @@ impl RawRepl {
         Err(ReplError::Raised(line.unwrap_or_default().to_owned()))
     }
 
-    /// Back to the friendly REPL.
-    pub(crate) async fn leave(mut self) {
+    /// Back to the friendly REPL; gives back the port.
+    pub(crate) async fn leave(mut self) -> OpenPort {
         // Its next reset finds it either way.
         let _ = self.send(&[b'\r', CTRL_B], Instant::now() + Duration::from_millis(250)).await;
+        self.port
     }
 
     /// Sends code in raw-paste mode; false where the board does not know it.
@@ -175,7 +175,7 @@ impl RawRepl {
             // A board that floods its console takes nothing while nobody reads.
             let moved = timeout_at(deadline, async {
                 tokio::select! {
-                    written = self.port.write(bytes) => written.map(|length| (length, 0)),
+                    written = self.port.write_some(bytes) => written.map(|length| (length, 0)),
                     read = self.port.read(&mut buffer) => read.map(|length| (0, length)),
                 }
             });

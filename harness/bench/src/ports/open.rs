@@ -26,13 +26,18 @@ impl OpenPort {
         self.0.read(buffer).await
     }
 
+    /// Writes as much as it takes. Cancel-safe.
+    pub(crate) async fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).await
+    }
+
     /// Writes all of it.
     ///
     /// # Errors
     /// When the port fails.
     pub async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let written = self.0.write(bytes).await?;
+            let written = self.write_some(bytes).await?;
             bytes = &bytes[written..];
         }
         Ok(())

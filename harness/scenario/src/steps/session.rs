@@ -274,9 +274,9 @@ async fn stays_open(world: &mut HilWorld, board: String, span: Span) -> Result<(
         _ => None,
     };
     let Some((at, how)) = stage.watch_all_from(stage.mark().cursor, until, closed).await else { return Ok(()) };
-    let after = seconds(at.since(stage.mark().at));
-    let message = format!("the connection of `{board}` ended {after} after the mark: {how}");
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    let after = format!("it ended {:.2} s after the mark", at.since(stage.mark().at).as_secs_f64());
+    let message = format!("the connection of `{board}` did not stay open: {how}");
+    Err(StepError::failed(message).with_details(std::iter::once(after).chain(last_words(stage, &board))))
 }
 
 /// The connections of a board that stood at the mark.
