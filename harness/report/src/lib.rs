@@ -13,5 +13,5 @@ pub use console_log::console_logs;
 pub use fold::{Counts, Fold, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use folder::{WriteError, write_reports};
 pub use junit::junit;
-pub use text::{failure_lines, inert, scenario_line, summary_line};
+pub use text::{failure_lines, inert, scenario_line, skip_lines, summary_line};
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};

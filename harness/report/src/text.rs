@@ -1,5 +1,7 @@
 //! A run for people on a terminal.
 
+use std::collections::BTreeMap;
+
 use hil_timeline::{Failure, Verdict};
 
 use crate::fold::{RunSummary, ScenarioResult};
@@ -57,6 +59,20 @@ pub fn summary_line(run: &RunSummary) -> String {
         .collect();
     let seconds = std::time::Duration::from_micros(run.took_us).as_secs_f64();
     format!("{} in {seconds:.1} s{}", shown.join(", "), badge(run))
+}
+
+/// What made several scenarios be skipped, the most first: what to do about it would else stand far above.
+#[must_use]
+pub fn skip_lines(run: &RunSummary) -> Vec<String> {
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for scenario in run.scenarios.iter().filter(|scenario| scenario.verdict == Verdict::Skipped) {
+        if let Some(failure) = &scenario.failure {
+            *reasons.entry(&failure.message).or_default() += 1;
+        }
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().filter(|(_, count)| *count > 1).collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    reasons.into_iter().map(|(reason, count)| format!("{count} skipped: {}", inert(reason))).collect()
 }
 
 fn badge(run: &RunSummary) -> &'static str {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hil_config::Bench;
 use hil_mqtt::{Capture, CaptureError};
-use hil_report::{RunSummary, summary_line, write_reports};
+use hil_report::{RunSummary, skip_lines, summary_line, write_reports};
 use hil_scenario::{Limits, Plan, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
@@ -212,6 +212,7 @@ fn finish(
     if tell {
         say("");
         say(summary_line(&run));
+        skip_lines(&run).iter().for_each(say);
         say(format!("reports: {}", folder.display()));
     }
     Ok((run, code))

@@ -34,6 +34,10 @@ const SYSTEMS: &str = r#"Feature: f
     Given the board "pi" runs the firmware "paho"
     Then "pi" connects within 5 s
 
+  Scenario: the program once more
+    Given the board "pi" runs the firmware "paho"
+    Then "pi" disconnects within 5 s
+
   Scenario: what runs anywhere
     Given the board "lamp" runs the firmware "lamp"
     Then "lamp" connects within 5 s
