@@ -68,7 +68,7 @@ impl Scripts {
         if source.is_none() {
             table.missing("missing key `scripts`", Self::HINT);
         }
-        let source = source.and_then(|v| ScriptSource::read(&v))?;
+        let source = source.and_then(|v| ScriptSource::read(&v));
         let setting = |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), read_setting(&value)?));
         let settings = settings.and_then(|v| v.map()).map(|map| map.entries().filter_map(setting).collect());
         let replaced = |(from, _, value): (&str, _, Value<'_, '_>)| Some((from.to_owned(), filled_text(&value)?));
@@ -78,7 +78,7 @@ impl Scripts {
             on_board(name).map_err(|hint| v.problem(format!("`{name}` is no path on a board"), hint)).ok()
         });
         Some(Self {
-            source,
+            source: source?,
             settings: settings.unwrap_or_default(),
             settings_file: settings_file.unwrap_or_else(|| "settings.json".to_owned()),
             replace: replace.unwrap_or_default(),
@@ -101,19 +101,22 @@ impl ScriptSource {
             for (name, _, file) in value.map()?.entries() {
                 match on_board(name) {
                     Ok(name) => drop(files.insert(name, file.file()?)),
-                    Err(hint) => file.problem(format!("`{name}` is no path on a board"), hint),
+                    Err(hint) => {
+                        file.problem(format!("`{name}` is no path on a board"), hint);
+                        return None;
+                    }
                 }
             }
         } else if value.is_array() {
             for item in value.array()? {
-                add(&item, item.string()?, &mut files);
+                files.extend(found(&item, item.string()?)?);
             }
         } else {
             let text = value.string()?;
             if let Some(name) = text.strip_prefix("builtin:") {
                 return Some(Self::Builtin(name.to_owned()));
             }
-            add(value, text, &mut files);
+            files.extend(found(value, text)?);
         }
         if files.is_empty() {
             value.problem("there is nothing to upload", Scripts::HINT.to_owned());
@@ -122,20 +125,20 @@ impl ScriptSource {
     }
 }
 
-/// Adds a file under its name, or what a folder holds.
-fn add(value: &Value<'_, '_>, text: &str, files: &mut BTreeMap<String, PathBuf>) {
+/// A file under its name, or what a folder holds; none where that is a problem, which is then noted.
+fn found(value: &Value<'_, '_>, text: &str) -> Option<Vec<(String, PathBuf)>> {
     let path = value.context().folder.join(text);
-    if path.is_dir() {
-        let mut found = Vec::new();
-        if let Err(error) = collect(&path, &path, &mut found) {
-            value.problem(format!("the folder `{text}` can't be read: {error}"), None);
-        }
-        files.extend(found);
-        return;
+    if !path.is_dir() {
+        let path = value.existing(text)?;
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        return Some(vec![(name, path)]);
     }
-    if let (Some(path), Some(name)) = (value.existing(text), path.file_name()) {
-        files.insert(name.to_string_lossy().into_owned(), path);
+    let mut files = Vec::new();
+    if let Err(error) = collect(&path, &path, &mut files) {
+        value.problem(format!("the folder `{text}` can't be read: {error}"), None);
+        return None;
     }
+    Some(files)
 }
 
 /// The files below a folder, without hidden ones and what Python leaves behind.
