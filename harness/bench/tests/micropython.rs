@@ -32,9 +32,15 @@ fn is_there() -> bool {
 impl Fixture {
     /// A board, and firmware of the folders that `fill` makes.
     async fn new(names: &[&str], fill: impl Fn(&Path)) -> Self {
+        Self::that("", names, fill).await
+    }
+
+    /// A board that misbehaves so.
+    async fn that(misbehaves: &str, names: &[&str], fill: impl Fn(&Path)) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         fill(folder.path());
-        let mut text = "[boards.board]\nkind = \"virtual\"\noff-time = \"50ms\"\n".to_owned();
+        let mut text =
+            format!("[boards.board]\nkind = \"virtual\"\noff-time = \"50ms\"\nmisbehaves = [{misbehaves}]\n");
         for name in names {
             text.push_str(&format!(
                 "[firmware.{name}]\nkind = \"micropython\"\nimage = \"builtin:micropython\"\nscripts = [\"{name}\"]\nready = \"ready\"\n"
@@ -112,6 +118,17 @@ async fn twenty_files_are_uploaded_once_and_then_only_what_changed() {
     write(fixture.folder.path(), "many/lib/part3/data.bin", "new");
     assert_eq!(fixture.run("many").await, (3, written - 10_500));
     assert!(fixture.lines().iter().any(|line| line == "ready ['part0', 'part1', 'part10']"), "{:?}", fixture.lines());
+}
+
+#[tokio::test]
+async fn an_old_repl_without_raw_paste_takes_the_same_files() {
+    if !is_there() {
+        return;
+    }
+    let fixture = Fixture::that("\"no-raw-paste\"", &["many"], many).await;
+    let (written, skipped) = fixture.run("many").await;
+    assert!(written > 199_000 && skipped == 0, "{written} {skipped}");
+    assert_eq!(fixture.run("many").await, (0, written));
 }
 
 #[tokio::test]

@@ -114,6 +114,8 @@ pub enum Misbehaviour {
     FlashEncrypted,
     /// It is in secure download mode.
     SecureDownload,
+    /// Not a fault: MicroPython's REPL is one of before 1.14, without raw-paste mode.
+    NoRawPaste,
     /// Not a fault: bytes take as long as on a real wire of that baud rate.
     RealWireSpeed,
 }
@@ -129,6 +131,7 @@ impl Misbehaviour {
         ("port-vanishes", Self::PortVanishes),
         ("flash-encrypted", Self::FlashEncrypted),
         ("secure-download", Self::SecureDownload),
+        ("no-raw-paste", Self::NoRawPaste),
         ("real-wire-speed", Self::RealWireSpeed),
     ];
 }

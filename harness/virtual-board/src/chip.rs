@@ -233,6 +233,7 @@ impl Chip {
             console: console.clone(),
             flash: self.flash.clone(),
             files: files.clone(),
+            pastes: !self.options.has(Misbehaviour::NoRawPaste),
             pins: Rc::clone(&self.pins),
             radio: self.radio.clone(),
             nvs: Rc::new(nvs),

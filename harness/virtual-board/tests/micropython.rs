@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use hil_config::Misbehaviour;
 use hil_virtual_board::image::builtin;
 use hil_virtual_board::{Options, VirtualBoard};
 
@@ -41,13 +42,18 @@ fn tools() -> Option<PathBuf> {
 impl Bench {
     /// A board with MicroPython on it, running.
     fn new() -> Option<Self> {
+        Self::that(&[])
+    }
+
+    /// One that misbehaves so.
+    fn that(misbehaves: &[Misbehaviour]) -> Option<Self> {
         let tools = tools()?;
         let (changes, pins) = channel();
         // A test that looks at no pin has dropped the other end.
         let on_pin = move |gpio, high| {
             let _ = changes.send((gpio, high));
         };
-        let options = Options { on_pin: Some(Arc::new(on_pin)), ..Options::named("python", &[]) };
+        let options = Options { on_pin: Some(Arc::new(on_pin)), ..Options::named("python", misbehaves) };
         let board = VirtualBoard::start(options).expect("board");
         assert!(board.program(0, &builtin("micropython").expect("built in")));
         block_on(board.set_rail(true));
@@ -111,6 +117,12 @@ fn mpremote_copies_lists_executes_runs_and_resets() {
     assert_eq!(bench.mpremote(&["resume", "fs", "cat", ":main.py"]), "print('main runs')\n");
     let (succeeded, said) = bench.try_mpremote(&["exec", "1/0"]);
     assert!(!succeeded && said.contains("ZeroDivisionError"), "{said}");
+}
+
+#[test]
+fn mpremote_takes_a_repl_without_raw_paste_for_an_old_one() {
+    let Some(bench) = Bench::that(&[Misbehaviour::NoRawPaste]) else { return };
+    assert_eq!(bench.mpremote(&["exec", "print(1 + 1)"]).trim(), "2");
 }
 
 #[test]

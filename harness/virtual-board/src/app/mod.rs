@@ -29,6 +29,8 @@ pub(crate) struct Platform {
     pub(crate) radio: Radio,
     pub(crate) nvs: Rc<Nvs>,
     pub(crate) flash: Flash,
+    /// MicroPython's REPL knows raw-paste mode.
+    pub(crate) pastes: bool,
     /// Where in flash there is room for files.
     pub(crate) files: Option<Partition>,
     pub(crate) mac: [u8; 6],

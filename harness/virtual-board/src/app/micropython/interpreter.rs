@@ -71,6 +71,7 @@ impl Interpreter {
             .arg(mac);
         command.arg(reset_cause(start).to_string()).arg(files.offset.to_string()).arg(files.size.to_string());
         command.arg(if start.raw { "raw" } else { "friendly" }).arg(start.gate.name()).args([questions, flash]);
+        command.arg(if start.platform.pastes { "paste" } else { "plain" });
         // Its own group: Ctrl-C at a terminal is `hil`'s to answer. Its own words, when it fails, go to the console.
         command.process_group(0).kill_on_drop(true);
         // Scripts have no business with this machine's environment.

@@ -1,15 +1,15 @@
 # The board around the interpreter: flash as file system, the board's modules, boot.py, main.py, and the REPL.
 #
 # Runs in MicroPython's unix port; `SOURCES` stands above it. Arguments: MAC, reset cause, offset and size of the file
-# system in flash, `raw` or `friendly`, the name of its radio's door, and the descriptors that ask the board and that
-# are its flash. Descriptors 0 and 1 are the UART.
+# system in flash, `raw` or `friendly`, the name of its radio's door, the descriptors that ask the board and that are
+# its flash, and `paste` where the raw REPL knows raw-paste mode. Descriptors 0 and 1 are the UART.
 import io
 import os
 import sys
 import vfs
 import socket as native_socket
 
-MAC, CAUSE, FS_AT, FS_SIZE, MODE, GATE, CONTROL, FLASH = sys.argv[1:9]
+MAC, CAUSE, FS_AT, FS_SIZE, MODE, GATE, CONTROL, FLASH, PASTE = sys.argv[1:10]
 OUR_FILE = "<board>"
 
 
@@ -214,7 +214,9 @@ class Repl:
         while True:
             c = get()
             if c == 1:
-                if bytes(line) == b"\x05A":
+                if PASTE != "paste":
+                    put(self.RAW_BANNER)
+                elif bytes(line) == b"\x05A":
                     self.raw_paste()
                 elif len(line) == 2 and line[0] == 5:
                     put(b"R\x00")
