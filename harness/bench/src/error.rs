@@ -295,6 +295,16 @@ impl BenchError {
             | Self::StillPowered { .. } => false,
         }
     }
+
+    /// Whether the whole scenario may go better a second time: not where somebody must change the bench first.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Stuck { .. } | Self::PortBusy { .. } => true,
+            Self::Power { .. } | Self::Pin { .. } => true,
+            other => !other.is_final(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod drivers;
 mod error;
 mod flashing;
 mod gpio;
+mod identity;
 pub mod keeper;
 mod ladder;
 mod micropython;

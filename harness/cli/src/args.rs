@@ -28,7 +28,7 @@ Examples:
   hil virtual                            bring the virtual bench up and hold it until Ctrl-C
   hil steps                              every step with an example
 
-Exit codes: 0 passed, 4 nothing ran, 96 set-up error, 100 failed, 102 bench error, 130 aborted.";
+Exit codes: 0 passed, 4 nothing ran, 96 set-up error, 100 failed, 102 bench error, 103 regression, 130 aborted.";
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,6 +69,12 @@ enum Command {
     Lint(SelectArgs),
     /// Write the reports of a run folder anew
     Report(ReportArgs),
+    /// Tell what got worse from one run, or baseline, to another
+    Compare(CompareArgs),
+    /// Keep good runs in a file to compare later ones with
+    Baseline(BaselineArgs),
+    /// Show the last runs, or how a scenario did in them
+    History(HistoryArgs),
     /// Print a JSON schema of the bench file, for editors
     Schema,
     /// Print a completion script for a shell
@@ -118,6 +124,125 @@ pub(crate) enum Format {
     Text,
     /// For programs
     Json,
+}
+
+/// What a scenario that passed on a retry counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Flaky {
+    /// The run fails: 100
+    Fail,
+    /// The run may pass
+    Pass,
+}
+
+/// What makes a comparison end with 103.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// A scenario is newly failing or newly flaky, or a time got longer
+    Regression,
+}
+
+/// How to write a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people
+    Text,
+    /// For a page
+    Markdown,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil compare last-good target/hil/latest
+  hil compare baselines/lamp-1.2.json target/hil/latest --fail-on regression
+  hil compare /tmp/before /tmp/after --format markdown
+
+Times are compared only where there is enough data; runs of the same firmware in the history count as well. Simulated
+boards and silicon are never compared.")]
+pub(crate) struct CompareArgs {
+    /// Run folder, baseline file, or `last-good`
+    pub(crate) base: PathBuf,
+
+    /// Run folder or baseline file
+    #[arg(default_value = "target/hil/latest")]
+    pub(crate) head: PathBuf,
+
+    /// Output format
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub(crate) format: ReportFormat,
+
+    /// End with 103 when something got worse
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) fail_on: Option<FailOn>,
+
+    /// History [default: HIL_HISTORY, else target/hil/history.jsonl]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BaselineArgs {
+    #[command(subcommand)]
+    pub(crate) command: BaselineCommand,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum BaselineCommand {
+    /// Write good runs to a file that can be kept beside the features
+    Save(SaveArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil baseline save --out baselines/lamp.json                      the last good run and those of its firmware before it
+  hil baseline save /tmp/a /tmp/b --out baselines/lamp.json        these runs")]
+pub(crate) struct SaveArgs {
+    /// Run folders or baselines [default: the last good run of the history, and those of its firmware before it]
+    pub(crate) runs: Vec<PathBuf>,
+
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+
+    /// Write over the file if it is there
+    #[arg(long)]
+    pub(crate) replace: bool,
+
+    /// Save runs that did not pass as well
+    #[arg(long)]
+    pub(crate) even_if_bad: bool,
+
+    /// History [default: HIL_HISTORY, else target/hil/history.jsonl]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil history                   the last runs, and what did not always pass
+  hil history 'lamp on'         verdicts and times of the scenarios with `lamp on` in their name
+  hil history --format json
+
+Signs: ✓ passed, ✗ failed, ! bench error, ~ flaky, - skipped, aborted or not run.")]
+pub(crate) struct HistoryArgs {
+    /// Part of a scenario's name or file
+    pub(crate) scenario: Option<String>,
+
+    /// How many runs to look at
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) last: u16,
+
+    /// History [default: HIL_HISTORY, else target/hil/history.jsonl]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -172,6 +297,30 @@ pub(crate) struct RunArgs {
     /// Longest time for the run; keep it shorter than the CI job's
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) deadline: Option<Duration>,
+
+    /// How often a scenario is tried again where the firmware is to blame [default: 0; a scenario tagged @retry(n): n]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) retries: u32,
+
+    /// How often a scenario is tried again, on a board that was without power, where the bench is to blame
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) bench_retries: u32,
+
+    /// What a scenario that passed on a retry counts as
+    #[arg(long, value_enum, default_value = "pass", value_name = "WHAT")]
+    pub(crate) flaky: Flaky,
+
+    /// Tell what got worse since this run folder or baseline, or since the `last-good` run of the history
+    #[arg(long, value_name = "RUN|FILE|last-good")]
+    pub(crate) baseline: Option<PathBuf>,
+
+    /// End with 103 when something got worse since the baseline
+    #[arg(long, value_enum, value_name = "WHAT", requires = "baseline")]
+    pub(crate) fail_on: Option<FailOn>,
+
+    /// File that each run is appended to [default: HIL_HISTORY, else target/hil/history.jsonl]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 
     /// End with 102 when a scenario is skipped: for a bench that should lack nothing
     #[arg(long)]
@@ -541,6 +690,9 @@ pub fn main() -> std::process::ExitCode {
         Command::Steps(args) => commands::steps::print(&args),
         Command::Lint(args) => commands::lint::lint(&args),
         Command::Report(args) => commands::report::report(&args),
+        Command::Compare(args) => commands::compare::compare(&args),
+        Command::Baseline(args) => commands::baseline::baseline(&args),
+        Command::History(args) => commands::history::history(&args),
         Command::Completions(args) => commands::completions::print(&args),
     };
     code.into()

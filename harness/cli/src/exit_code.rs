@@ -2,6 +2,8 @@
 
 use hil_report::Counts;
 
+use crate::args::Flaky;
+
 /// Exit codes; documented in the README. 101 is Rust's own panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
@@ -15,6 +17,8 @@ pub enum ExitCode {
     Failed = 100,
     /// Scenarios errored and none failed: the bench's fault. With `--strict` also where any was skipped.
     Errored = 102,
+    /// Something got worse since the baseline, with `--fail-on regression`.
+    Regression = 103,
     /// Ended by Ctrl-C, SIGTERM or the run's deadline.
     Aborted = 130,
 }
@@ -22,12 +26,13 @@ pub enum ExitCode {
 impl ExitCode {
     /// What a run's verdicts amount to.
     #[must_use]
-    pub fn of(counts: &Counts) -> Self {
+    pub fn of(counts: &Counts, flaky: Flaky) -> Self {
         match counts {
             Counts { aborted: 1.., .. } => Self::Aborted,
+            Counts { flaky: 1.., .. } if flaky == Flaky::Fail => Self::Failed,
             Counts { failed: 1.., .. } => Self::Failed,
             Counts { errored: 1.., .. } => Self::Errored,
-            Counts { passed: 0, .. } => Self::NothingRan,
+            Counts { passed: 0, flaky: 0, .. } => Self::NothingRan,
             Counts { .. } => Self::Passed,
         }
     }
@@ -51,12 +56,24 @@ mod tests {
 
     #[test]
     fn green_needs_something_that_passed_and_nothing_that_did_not() {
-        let counts = |passed, failed, errored, skipped, aborted| Counts { passed, failed, errored, skipped, aborted };
-        assert_eq!(ExitCode::of(&counts(1, 0, 0, 5, 0)).code(), 0);
-        assert_eq!(ExitCode::of(&counts(9, 1, 1, 0, 0)).code(), 100);
-        assert_eq!(ExitCode::of(&counts(9, 0, 1, 0, 0)).code(), 102);
-        assert_eq!(ExitCode::of(&counts(0, 0, 0, 3, 0)).code(), 4);
-        assert_eq!(ExitCode::of(&counts(0, 0, 0, 0, 0)).code(), 4);
-        assert_eq!(ExitCode::of(&counts(3, 1, 1, 1, 1)).code(), 130);
+        let counts = |passed, failed, errored, skipped, aborted| {
+            let counts = Counts { passed, failed, errored, skipped, aborted, flaky: 0 };
+            ExitCode::of(&counts, Flaky::Pass).code()
+        };
+        assert_eq!(counts(1, 0, 0, 5, 0), 0);
+        assert_eq!(counts(9, 1, 1, 0, 0), 100);
+        assert_eq!(counts(9, 0, 1, 0, 0), 102);
+        assert_eq!(counts(0, 0, 0, 3, 0), 4);
+        assert_eq!(counts(0, 0, 0, 0, 0), 4);
+        assert_eq!(counts(3, 1, 1, 1, 1), 130);
+    }
+
+    #[test]
+    fn a_flaky_scenario_counts_as_somebody_says() {
+        let counts = Counts { flaky: 1, ..Counts::default() };
+        assert_eq!(ExitCode::of(&counts, Flaky::Pass).code(), 0);
+        assert_eq!(ExitCode::of(&counts, Flaky::Fail).code(), 100);
+        let worse = Counts { flaky: 1, errored: 1, ..Counts::default() };
+        assert_eq!(ExitCode::of(&worse, Flaky::Pass).code(), 102);
     }
 }

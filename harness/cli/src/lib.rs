@@ -22,6 +22,7 @@ mod args;
 mod commands;
 mod exit_code;
 mod folder;
+mod records;
 mod reporter;
 mod session;
 mod test_target;

@@ -63,7 +63,7 @@ impl Reporter {
 
     fn tell(&mut self, event: &Arc<RunEvent>) {
         match &event.what {
-            What::ScenarioStarted { info } => self.scenario_begins(event, &info.name),
+            What::ScenarioStarted { info, .. } => self.scenario_begins(event, &info.name),
             What::Flash { board, firmware, flash, .. } => self.flash(board, firmware, flash),
             _ => {}
         }
@@ -97,12 +97,14 @@ impl Reporter {
         }
         self.line(colored(scenario.verdict, scenario_line(scenario)).to_string());
         if self.detail >= Detail::Steps {
-            for step in &scenario.steps {
+            for step in scenario.attempts.last().iter().flat_map(|attempt| &attempt.steps) {
                 let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
                 self.line(format!("         {word:>7}  {} {}", step.keyword, step.text));
             }
         }
-        for line in failure_lines(scenario) {
+        // Why a flaky one did not pass at once has been told.
+        let lines = if scenario.verdict == Verdict::Flaky { Vec::new() } else { failure_lines(scenario) };
+        for line in lines {
             self.line(format!("         {line}"));
         }
     }
@@ -146,7 +148,7 @@ pub(crate) fn colored(verdict: Verdict, line: String) -> StyledObject<String> {
         Verdict::Passed => style(line).green(),
         Verdict::Failed => style(line).red(),
         Verdict::Errored => style(line).magenta(),
-        Verdict::Skipped | Verdict::Aborted => style(line).yellow(),
+        Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => style(line).yellow(),
     }
 }
 

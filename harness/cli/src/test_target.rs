@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use hil_scenario::{Filter, Limits, Plan};
+use hil_scenario::{Filter, Limits, Plan, Retries};
 
+use crate::args::Flaky;
 use crate::commands::run::{Settings, execute};
 use crate::commands::{say, set_up_failed};
 use crate::exit_code::ExitCode;
@@ -104,6 +105,11 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         unmask: false,
         limits: Limits::default(),
         deadline: None,
+        retries: Retries::default(),
+        flaky: Flaky::Pass,
+        baseline: None,
+        fail_on: None,
+        history: crate::records::history(None),
         detail,
     };
     match execute(plan, None, &settings, true) {
@@ -114,7 +120,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
                 counts.failed + counts.errored + counts.aborted,
                 if code == ExitCode::Passed { "ok" } else { "FAILED" },
             );
-            let (passed, ignored) = (counts.passed, counts.skipped);
+            let (passed, ignored) = (counts.passed + counts.flaky, counts.skipped);
             say(format!(
                 "\ntest result: {word}. {passed} passed; {bad} failed; {ignored} ignored; 0 measured; {filtered_out} filtered out"
             ));

@@ -4,6 +4,8 @@ use crate::table::Value;
 
 /// Path of the bench file, relative to the current folder. The `--bench` flag wins over it.
 pub const HIL_BENCH: &str = "HIL_BENCH";
+/// Names the file that each run is appended to.
+pub const HIL_HISTORY: &str = "HIL_HISTORY";
 /// Folder of the board locks. Everybody who shares boards must name the same one.
 pub const HIL_LOCKS: &str = "HIL_LOCKS";
 /// The `esptool` program, where it is not on the path.

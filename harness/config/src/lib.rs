@@ -32,7 +32,8 @@ pub use broker::{Broker, BrokerKind, BrokerTls, BrokerUrl};
 pub use chip::Chip;
 pub use duration::{DurationError, parse_duration};
 pub use env_vars::{
-    Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET, Unexpanded, expand,
+    Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,
+    Unexpanded, expand,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, NvsValue};
 pub use line::{Bias, GpioLine, Line};

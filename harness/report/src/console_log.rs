@@ -1,38 +1,58 @@
-//! The consoles of a run as plain files.
+//! The consoles of a run, and its broker's log, as plain files.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 
 use hil_timeline::{RunEvent, What};
 
-/// The broker's log, with the time since the run began; none where it has none.
-pub(crate) fn broker_log(events: &[RunEvent]) -> Option<String> {
-    let line = |event: &RunEvent| match &event.what {
-        What::BrokerLog { line } => Some(format!("[{}] {line}\n", event.at)),
-        What::BrokerDied { reason } => Some(format!("[{}] (died: {reason})\n", event.at)),
-        _ => None,
-    };
-    let log: String = events.iter().filter_map(line).collect();
-    (!log.is_empty()).then_some(log)
+/// Writes a file for each board that says something, line by line, and `broker.log` where the broker does.
+#[derive(Debug)]
+pub(crate) struct ConsoleLogs {
+    folder: PathBuf,
+    files: BTreeMap<String, BufWriter<File>>,
 }
 
-/// Each board's console, a line an event, with its time since the run began.
-#[must_use]
-pub fn console_logs(events: &[RunEvent]) -> BTreeMap<String, String> {
-    let mut logs: BTreeMap<String, String> = BTreeMap::new();
-    for event in events {
-        match &event.what {
-            What::Console { board, line } => {
-                logs.entry(board.clone()).or_default().push_str(&format!("[{}] {line}\n", event.at));
-            }
-            What::ConsoleLost { board } => {
-                logs.entry(board.clone()).or_default().push_str(&format!("[{}] (console lost)\n", event.at));
-            }
+impl ConsoleLogs {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), files: BTreeMap::new() }
+    }
+
+    /// Takes the next event: lines stand with their time since the run began.
+    pub(crate) fn take(&mut self, event: &RunEvent) -> io::Result<()> {
+        let (board, line) = match &event.what {
+            What::Console { board, line } => (Some(board), line.clone()),
+            What::ConsoleLost { board } => (Some(board), "(console lost)".to_owned()),
             What::ConsoleOpened { board, gap_ms } => {
-                let line = format!("[{}] (console back; nothing is known of {gap_ms} ms)\n", event.at);
-                logs.entry(board.clone()).or_default().push_str(&line);
+                (Some(board), format!("(console back; nothing is known of {gap_ms} ms)"))
             }
-            _ => {}
+            What::BrokerLog { line } => (None, line.clone()),
+            What::BrokerDied { reason } => (None, format!("(died: {reason})")),
+            _ => return Ok(()),
+        };
+        writeln!(self.file(board)?, "[{}] {line}", event.at)
+    }
+
+    fn file(&mut self, board: Option<&String>) -> io::Result<&mut BufWriter<File>> {
+        let name = board.map_or_else(|| "broker.log".to_owned(), |board| format!("console-{}.log", safe(board)));
+        match self.files.entry(name) {
+            std::collections::btree_map::Entry::Occupied(file) => Ok(file.into_mut()),
+            std::collections::btree_map::Entry::Vacant(place) => {
+                let file = BufWriter::new(File::create(self.folder.join(place.key()))?);
+                Ok(place.insert(file))
+            }
         }
     }
-    logs
+
+    /// Writes what is left.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.files.values_mut().try_for_each(io::Write::flush)
+    }
+}
+
+/// A board's name is made of letters, digits, `-` and `_`, checked when the bench file was read; a file from elsewhere
+/// may say anything.
+fn safe(board: &str) -> String {
+    board.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect()
 }

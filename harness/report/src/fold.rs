@@ -1,6 +1,6 @@
 //! Folds events into verdicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,15 +35,16 @@ pub struct StepResult {
     pub text: String,
     /// Its line in the feature file.
     pub line: usize,
+    /// When it began, on the run's clock; none where it was not run.
+    #[serde(skip)]
+    pub began: Option<Stamp>,
     /// How it ended; none where it was not run or not finished.
     pub outcome: Option<StepOutcome>,
 }
 
-/// One scenario.
+/// One time that a scenario was run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ScenarioResult {
-    /// What it is.
-    pub info: ScenarioInfo,
+pub struct Attempt {
     /// How it ended.
     pub verdict: Verdict,
     /// Why it did not pass.
@@ -52,18 +53,26 @@ pub struct ScenarioResult {
     pub steps: Vec<StepResult>,
     /// How long it took, in microseconds.
     pub took_us: u64,
-    /// Its last console lines and packets, for people; oldest first.
+    /// Its last console lines and packets, for people; oldest first. None where it passed.
     #[serde(skip)]
     pub tail: Vec<String>,
     #[serde(skip)]
     started: Stamp,
+    #[serde(skip)]
+    id: Option<ScenarioId>,
 }
 
-impl ScenarioResult {
-    /// How long it took.
+impl Attempt {
+    /// By which number its events are recorded; none where it never began.
     #[must_use]
-    pub fn took(&self) -> Duration {
-        Duration::from_micros(self.took_us)
+    pub fn id(&self) -> Option<ScenarioId> {
+        self.id
+    }
+
+    /// Microseconds from its begin.
+    #[must_use]
+    pub fn within(&self, at: Stamp) -> u64 {
+        micros(at.since(self.started))
     }
 
     /// The step that did not pass.
@@ -72,10 +81,91 @@ impl ScenarioResult {
         let bad = |step: &&StepResult| step.outcome.as_ref().is_some_and(|outcome| outcome.verdict != Verdict::Passed);
         self.steps.iter().find(bad)
     }
+
+    /// How long it took.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        Duration::from_micros(self.took_us)
+    }
+
+    fn begun(started: Stamp, id: Option<ScenarioId>) -> Self {
+        // What never finishes was ended from outside.
+        let verdict = Verdict::Aborted;
+        Self { verdict, failure: None, steps: Vec::new(), took_us: 0, tail: Vec::new(), started, id }
+    }
+
+    fn ended_from_outside(&mut self, message: &str) {
+        self.failure = Some(Failure { message: message.to_owned(), details: Vec::new(), hint: None });
+    }
+}
+
+/// One scenario, with all its attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScenarioResult {
+    /// What it is.
+    pub info: ScenarioInfo,
+    /// What its attempts amount to.
+    pub verdict: Verdict,
+    /// Each time that it was run; at least one.
+    pub attempts: Vec<Attempt>,
+}
+
+impl ScenarioResult {
+    /// The attempt that decided the verdict; where it is flaky, the last that did not pass.
+    #[must_use]
+    pub fn telling(&self) -> &Attempt {
+        let decided = |attempt: &&Attempt| match self.verdict {
+            Verdict::Flaky => attempt.verdict != Verdict::Passed,
+            verdict => attempt.verdict == verdict,
+        };
+        let found = self.attempts.iter().rev().find(decided);
+        found.unwrap_or(&self.attempts[self.attempts.len() - 1])
+    }
+
+    /// Why it did not pass, or not at once.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.telling().failure.as_ref()
+    }
+
+    /// How long its last attempt took.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.attempts.last().map_or(Duration::ZERO, Attempt::took)
+    }
+
+    /// What attempts amount to: a failure of the firmware is not undone by a bench that then failed as well, only by a
+    /// pass.
+    fn judge(&mut self) {
+        let has = |verdict| self.attempts.iter().any(|attempt| attempt.verdict == verdict);
+        let last = self.attempts.last().map_or(Verdict::Aborted, |attempt| attempt.verdict);
+        self.verdict = match last {
+            Verdict::Passed if has(Verdict::Failed) || has(Verdict::Errored) => Verdict::Flaky,
+            Verdict::Passed => Verdict::Passed,
+            _ if has(Verdict::Failed) => Verdict::Failed,
+            _ if has(Verdict::Errored) => Verdict::Errored,
+            other => other,
+        };
+    }
+}
+
+/// What a board was made to run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+pub struct FirmwareInfo {
+    /// The board.
+    pub board: String,
+    /// Its name in the bench file.
+    pub firmware: String,
+    /// Beginning of its SHA-256.
+    pub hash: String,
+    /// Bytes.
+    pub size: usize,
+    /// What it says of itself.
+    pub version: Option<String>,
 }
 
 /// How many scenarios ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Every step held.
     pub passed: usize,
@@ -87,6 +177,40 @@ pub struct Counts {
     pub skipped: usize,
     /// Ended from outside.
     pub aborted: usize,
+    /// Passed on a retry.
+    pub flaky: usize,
+}
+
+impl Counts {
+    /// Counts verdicts.
+    #[must_use]
+    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        let mut counts = Self::default();
+        for verdict in verdicts {
+            *match verdict {
+                Verdict::Passed => &mut counts.passed,
+                Verdict::Failed => &mut counts.failed,
+                Verdict::Errored => &mut counts.errored,
+                Verdict::Skipped => &mut counts.skipped,
+                Verdict::Aborted => &mut counts.aborted,
+                Verdict::Flaky => &mut counts.flaky,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Each verdict's word and count, in the order in which reports name them.
+    #[must_use]
+    pub fn words(&self) -> [(&'static str, usize); 6] {
+        [
+            ("passed", self.passed),
+            ("flaky", self.flaky),
+            ("failed", self.failed),
+            ("errored", self.errored),
+            ("skipped", self.skipped),
+            ("aborted", self.aborted),
+        ]
+    }
 }
 
 /// A whole run.
@@ -94,6 +218,8 @@ pub struct Counts {
 pub struct RunSummary {
     /// What the first event says; none where a run was killed before it.
     pub info: Option<RunInfo>,
+    /// What boards were made to run, each once.
+    pub firmware: Vec<FirmwareInfo>,
     /// Scenarios in the order in which they began.
     pub scenarios: Vec<ScenarioResult>,
     /// Exit code of a run that was not killed.
@@ -116,17 +242,7 @@ impl RunSummary {
     /// Counts verdicts.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for scenario in &self.scenarios {
-            *match scenario.verdict {
-                Verdict::Passed => &mut counts.passed,
-                Verdict::Failed => &mut counts.failed,
-                Verdict::Errored => &mut counts.errored,
-                Verdict::Skipped => &mut counts.skipped,
-                Verdict::Aborted => &mut counts.aborted,
-            } += 1;
-        }
-        counts
+        Counts::of(self.scenarios.iter().map(|scenario| scenario.verdict))
     }
 }
 
@@ -135,9 +251,15 @@ impl RunSummary {
 pub struct Fold {
     summary: RunSummary,
     open: BTreeMap<ScenarioId, usize>,
-    unbegun: Vec<PlannedScenario>,
+    /// Where a scenario stands in the summary, by path, line and name.
+    places: HashMap<Key, usize>,
+    /// What is planned and has not begun, with its place in the plan.
+    unbegun: HashMap<Key, (usize, PlannedScenario)>,
     last: Stamp,
 }
+
+/// Path, line and name.
+type Key = (String, usize, String);
 
 /// Lines of console and traffic kept per scenario.
 const TAIL: usize = 120;
@@ -148,7 +270,10 @@ impl Fold {
         self.last = event.at;
         match &event.what {
             What::RunStarted { version, unix_ms, bench, broker, boards, plan, .. } => {
-                self.unbegun.clone_from(plan);
+                let keyed = |(place, planned): (usize, &PlannedScenario)| {
+                    ((planned.path.clone(), planned.line, planned.name.clone()), (place, planned.clone()))
+                };
+                self.unbegun = plan.iter().enumerate().map(keyed).collect();
                 self.summary.info = Some(RunInfo {
                     version: version.clone(),
                     unix_ms: *unix_ms,
@@ -163,27 +288,39 @@ impl Fold {
                 self.summary.exit_code = Some(*exit_code);
                 None
             }
-            What::ScenarioStarted { info } => {
-                let is_it = |planned: &PlannedScenario| {
-                    (&planned.path, planned.line, &planned.name) == (&info.path, info.line, &info.name)
-                };
-                if let Some(at) = self.unbegun.iter().position(is_it) {
-                    self.unbegun.remove(at);
+            What::ScenarioStarted { info, attempt } => {
+                self.begin(event.scenario?, info, *attempt, event.at);
+                None
+            }
+            What::Firmware { board, firmware, hash, size, version } => {
+                let (board, firmware, hash) = (board.clone(), firmware.clone(), hash.clone());
+                let info = FirmwareInfo { board, firmware, hash, size: *size, version: version.clone() };
+                if let Err(at) = self.summary.firmware.binary_search(&info) {
+                    self.summary.firmware.insert(at, info);
                 }
-                self.open.insert(event.scenario?, self.summary.scenarios.len());
-                self.summary.scenarios.push(ScenarioResult {
-                    info: info.clone(),
-                    // What never finishes was ended from outside.
-                    verdict: Verdict::Aborted,
-                    failure: None,
-                    steps: Vec::new(),
-                    took_us: 0,
-                    tail: Vec::new(),
-                    started: event.at,
-                });
                 None
             }
             _ => self.take_scenario_event(event),
+        }
+    }
+
+    fn begin(&mut self, id: ScenarioId, info: &ScenarioInfo, attempt: u32, at: Stamp) {
+        let key = (info.path.clone(), info.line, info.name.clone());
+        self.unbegun.remove(&key);
+        let known = self.places.get(&key).copied().filter(|_| attempt > 1);
+        let place = known.unwrap_or_else(|| {
+            self.summary.scenarios.push(ScenarioResult {
+                info: info.clone(),
+                verdict: Verdict::Aborted,
+                attempts: Vec::new(),
+            });
+            self.summary.scenarios.len() - 1
+        });
+        self.places.insert(key, place);
+        self.open.insert(id, place);
+        if let Some(scenario) = self.summary.scenarios.get_mut(place) {
+            scenario.attempts.push(Attempt::begun(at, Some(id)));
+            scenario.judge();
         }
     }
 
@@ -191,29 +328,37 @@ impl Fold {
         let id = event.scenario?;
         let index = *self.open.get(&id)?;
         let scenario = self.summary.scenarios.get_mut(index)?;
+        // A retry begins when the attempt before it has ended.
+        let attempt = scenario.attempts.last_mut()?;
         match &event.what {
             What::StepStarted { keyword, text, line } | What::StepNotRun { keyword, text, line } => {
                 let (keyword, text) = (keyword.clone(), text.clone());
-                scenario.steps.push(StepResult { keyword, text, line: *line, outcome: None });
+                let began = matches!(event.what, What::StepStarted { .. }).then_some(event.at);
+                attempt.steps.push(StepResult { keyword, text, line: *line, began, outcome: None });
             }
             What::StepFinished { outcome } => {
-                if let Some(step) = scenario.steps.last_mut() {
+                if let Some(step) = attempt.steps.last_mut() {
                     step.outcome = Some(outcome.clone());
                 }
             }
             What::ScenarioFinished { verdict, failure } => {
-                scenario.verdict = *verdict;
-                scenario.failure.clone_from(failure);
-                scenario.took_us = micros(event.at.since(scenario.started));
+                attempt.verdict = *verdict;
+                attempt.failure.clone_from(failure);
+                attempt.took_us = micros(event.at.since(attempt.started));
+                if *verdict == Verdict::Passed {
+                    // Nobody looks for a cause; of many scenarios these lines would be most of what is kept.
+                    attempt.tail = Vec::new();
+                }
+                scenario.judge();
                 self.open.remove(&id);
                 return self.summary.scenarios.get(index);
             }
             _ => {
-                if let Some(line) = tail_line(event, scenario.started) {
-                    if scenario.tail.len() == TAIL {
-                        scenario.tail.remove(0);
+                if let Some(line) = tail_line(event, attempt.started) {
+                    if attempt.tail.len() == TAIL {
+                        attempt.tail.remove(0);
                     }
-                    scenario.tail.push(line);
+                    attempt.tail.push(line);
                 }
             }
         }
@@ -224,28 +369,21 @@ impl Fold {
     #[must_use]
     pub fn finish(mut self) -> RunSummary {
         for index in self.open.values() {
-            if let Some(scenario) = self.summary.scenarios.get_mut(*index) {
-                scenario.took_us = micros(self.last.since(scenario.started));
-                scenario.failure = Some(Failure {
-                    message: "the run ended while this scenario ran".to_owned(),
-                    details: Vec::new(),
-                    hint: None,
-                });
+            let attempt = self.summary.scenarios.get_mut(*index).and_then(|scenario| scenario.attempts.last_mut());
+            if let Some(attempt) = attempt {
+                attempt.took_us = micros(self.last.since(attempt.started));
+                attempt.ended_from_outside("the run ended while this scenario ran");
             }
         }
-        for PlannedScenario { feature, path, line, name } in std::mem::take(&mut self.unbegun) {
+        let mut unbegun: Vec<_> = std::mem::take(&mut self.unbegun).into_values().collect();
+        unbegun.sort_by_key(|(place, _)| *place);
+        for (_, PlannedScenario { feature, path, line, name }) in unbegun {
+            let mut attempt = Attempt::begun(self.last, None);
+            attempt.ended_from_outside("the run ended before this scenario began");
             self.summary.scenarios.push(ScenarioResult {
                 info: ScenarioInfo { feature, path, line, name, tags: Vec::new(), boards: Vec::new() },
                 verdict: Verdict::Aborted,
-                failure: Some(Failure {
-                    message: "the run ended before this scenario began".to_owned(),
-                    details: Vec::new(),
-                    hint: None,
-                }),
-                steps: Vec::new(),
-                took_us: 0,
-                tail: Vec::new(),
-                started: self.last,
+                attempts: vec![attempt],
             });
         }
         self.summary.took_us = micros(self.last.since(Stamp::default()));
@@ -312,6 +450,38 @@ pub(crate) mod tests {
 
     use super::*;
 
+    /// One scenario with attempts that ended so.
+    pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
+        let info = ScenarioInfo {
+            feature: "The lamp".into(),
+            path: "features/lamp/on-off.feature".into(),
+            line: 7,
+            name: "on and off".into(),
+            tags: vec!["wifi".into()],
+            boards: vec!["lamp".into()],
+        };
+        let mut events: Vec<RunEvent> = Vec::new();
+        for (n, verdict) in (1..).zip(verdicts) {
+            let failure = (*verdict != Verdict::Passed).then(|| Failure {
+                message: format!("attempt {n} {}", verdict.word()),
+                details: vec![],
+                hint: None,
+            });
+            let outcome =
+                StepOutcome { verdict: *verdict, took_us: 5000, mark: None, deadline: None, failure: failure.clone() };
+            for what in [
+                What::ScenarioStarted { info: info.clone(), attempt: n },
+                What::StepStarted { keyword: "Then".into(), text: "it shines".into(), line: 9 },
+                What::StepFinished { outcome },
+                What::ScenarioFinished { verdict: *verdict, failure },
+            ] {
+                let seq = events.len() as u64;
+                events.push(RunEvent { seq, at: Stamp(seq * 10_000), scenario: Some(ScenarioId(n)), what });
+            }
+        }
+        events
+    }
+
     /// A small run with one scenario of each verdict, the last one unfinished before its last two events.
     pub(crate) fn sample() -> Vec<RunEvent> {
         let mut events = Vec::new();
@@ -334,6 +504,7 @@ pub(crate) mod tests {
             },
         );
         let started = |name: &str, line| What::ScenarioStarted {
+            attempt: 1,
             info: ScenarioInfo {
                 feature: "The lamp".into(),
                 path: "features/lamp/on-off.feature".into(),
@@ -389,7 +560,8 @@ pub(crate) mod tests {
                 },
             );
             push(at + 30, n, What::Console { board: "lamp".into(), line: "\u{1b}[31mred".into() });
-            let outcome = StepOutcome { verdict, took_us: 20_000, mark: None, failure: failure.clone() };
+            let outcome =
+                StepOutcome { verdict, took_us: 20_000, mark: None, deadline: None, failure: failure.clone() };
             push(at + 40, n, What::StepFinished { outcome });
             push(at + 50, n, What::ScenarioFinished { verdict, failure });
         }
@@ -400,10 +572,45 @@ pub(crate) mod tests {
     #[test]
     fn verdicts_are_counted() {
         let run = RunSummary::of(&sample());
-        let expected = Counts { passed: 1, failed: 1, errored: 1, skipped: 1, aborted: 0 };
+        let expected = Counts { passed: 1, failed: 1, errored: 1, skipped: 1, aborted: 0, flaky: 0 };
         assert_eq!((run.counts(), run.exit_code), (expected, Some(100)));
-        assert_eq!(run.scenarios[1].failed_step().map(|step| step.line), Some(22));
+        assert_eq!(run.scenarios[1].telling().failed_step().map(|step| step.line), Some(22));
         assert_eq!(run.scenarios[0].took(), Duration::from_millis(50));
+    }
+
+    /// What a scenario's attempts amount to, and which of them tells.
+    #[test]
+    fn only_a_pass_undoes_a_failure() {
+        use Verdict::{Aborted, Errored, Failed, Flaky, Passed, Skipped};
+        for (attempts, verdict, telling) in [
+            (&[Passed][..], Passed, 0),
+            (&[Errored, Passed], Flaky, 0),
+            (&[Failed, Errored, Passed], Flaky, 1),
+            (&[Failed, Errored], Failed, 0),
+            (&[Errored, Failed], Failed, 1),
+            (&[Failed, Failed], Failed, 1),
+            (&[Errored, Errored], Errored, 1),
+            (&[Failed, Aborted], Failed, 0),
+            (&[Errored, Skipped], Errored, 0),
+            (&[Aborted], Aborted, 0),
+        ] {
+            let run = RunSummary::of(&tried(attempts));
+            assert_eq!(run.scenarios.len(), 1, "{attempts:?}");
+            let scenario = &run.scenarios[0];
+            assert_eq!(scenario.verdict, verdict, "{attempts:?}");
+            assert!(std::ptr::eq(scenario.telling(), &raw const scenario.attempts[telling]), "{attempts:?}");
+        }
+    }
+
+    #[test]
+    fn a_retry_that_is_cut_off_leaves_the_verdict_of_the_attempt_before() {
+        let mut events = tried(&[Verdict::Errored, Verdict::Passed]);
+        events.truncate(events.len() - 1);
+        let run = RunSummary::of(&events);
+        assert_eq!(
+            (run.scenarios[0].verdict, run.scenarios[0].attempts[1].verdict),
+            (Verdict::Errored, Verdict::Aborted)
+        );
     }
 
     #[test]

@@ -2,11 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use hil_timeline::{ReadError, read_events};
+use hil_timeline::{EventReader, ReadError};
 
-use crate::console_log::{broker_log, console_logs};
-use crate::fold::RunSummary;
+use crate::compare::Comparison;
+use crate::console_log::ConsoleLogs;
+use crate::cucumber::cucumber;
+use crate::fold::{Fold, RunSummary};
 use crate::junit::junit;
+use crate::markdown::markdown;
+use crate::page::{Beside, Gathering, page};
+use crate::record::{Record, Recording};
+use crate::trend::Trend;
 
 /// Why reports could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -22,29 +28,122 @@ pub enum WriteError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The JUnit report can't be made.
-    #[error("can't make the JUnit report")]
-    Junit(#[from] quick_junit::SerializeError),
+    /// A report can't be made.
+    #[error("can't make the reports")]
+    Json(#[from] serde_json::Error),
 }
 
-/// Reads `events.jsonl` of a run folder and writes every report beside it. Gives back the folded run.
+/// A run folder that has been read.
+#[derive(Debug)]
+pub struct ReadRun {
+    folder: PathBuf,
+    /// Name of the run: that of its folder.
+    pub name: String,
+    /// Verdicts.
+    pub run: RunSummary,
+    /// What it leaves for later runs to be compared with.
+    pub record: Record,
+    gathering: Gathering,
+}
+
+/// Reads `events.jsonl` of a run folder, event by event, and writes the logs beside it on the way.
 ///
 /// # Errors
-/// When the events can't be read or a report can't be written.
-pub fn write_reports(folder: &Path) -> Result<RunSummary, WriteError> {
-    let events = read_events(&folder.join("events.jsonl"))?;
-    let run = RunSummary::of(&events);
-    write(&folder.join("junit.xml"), &junit(&run)?)?;
-    for (board, log) in console_logs(&events) {
-        // A board's name is made of letters, digits, `-` and `_`, checked when the bench file was read; a file from
-        // elsewhere may say anything.
-        let safe: String = board.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
-        write(&folder.join(format!("console-{safe}.log")), &log)?;
+/// When the events can't be read or a log can't be written.
+pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
+    let (mut fold, mut logs) = (Fold::default(), ConsoleLogs::new(folder));
+    let (mut recording, mut gathering) = (Recording::default(), Gathering::default());
+    let failed = |source| WriteError::Io { path: folder.to_owned(), source };
+    for event in EventReader::open(&folder.join(EVENTS))? {
+        let event = event?;
+        fold.take(&event);
+        recording.take(&event);
+        gathering.take(&event);
+        logs.take(&event).map_err(failed)?;
     }
-    if let Some(log) = broker_log(&events) {
-        write(&folder.join("broker.log"), &log)?;
+    logs.finish().map_err(failed)?;
+    gathering.finish();
+    let (run, name) = (fold.finish(), name(folder));
+    let record = recording.finish(&name, &run);
+    Ok(ReadRun { folder: folder.to_owned(), name, run, record, gathering })
+}
+
+/// What a run leaves for later runs to be compared with; nothing is written.
+///
+/// # Errors
+/// When the events can't be read.
+pub fn read_record(folder: &Path) -> Result<Record, ReadError> {
+    let (mut fold, mut recording) = (Fold::default(), Recording::default());
+    for event in EventReader::open(&folder.join(EVENTS))? {
+        let event = event?;
+        fold.take(&event);
+        recording.take(&event);
     }
-    Ok(run)
+    Ok(recording.finish(&name(folder), &fold.finish()))
+}
+
+const EVENTS: &str = "events.jsonl";
+const COMPARISON: &str = "comparison.json";
+const TREND: &str = "trend.json";
+
+impl ReadRun {
+    /// Keeps what changed since a baseline in the folder: reports of it show that from now on.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn keep_comparison(&self, comparison: &Comparison) -> Result<(), WriteError> {
+        write(&self.folder.join(COMPARISON), &serde_json::to_string(comparison)?)
+    }
+
+    /// Keeps the last runs in the folder: its page shows them from now on.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub fn keep_trend(&self, trend: &Trend) -> Result<(), WriteError> {
+        write(&self.folder.join(TREND), &serde_json::to_string(trend)?)
+    }
+
+    /// What changed since a baseline, where that is known.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        kept(&self.folder.join(COMPARISON))
+    }
+
+    /// Writes every report into the folder.
+    ///
+    /// # Errors
+    /// When a report can't be written.
+    pub fn write_reports(&self) -> Result<(), WriteError> {
+        let (run, comparison) = (&self.run, self.comparison());
+        let trend: Option<Trend> = kept(&self.folder.join(TREND));
+        let place = page_from_here(&self.folder);
+        let path = |name: &str| self.folder.join(name);
+        let xml = path("junit.xml");
+        let text = junit(run, place.as_deref()).map_err(|source| WriteError::Io { path: xml.clone(), source })?;
+        write(&xml, &text)?;
+        write(&path("cucumber.json"), &cucumber(run)?)?;
+        let section = comparison.as_ref().map(Comparison::markdown);
+        write(&path("summary.md"), &markdown(run, section.as_deref()))?;
+        let beside = Beside { comparison: comparison.as_ref(), trend: trend.as_ref() };
+        write(&path("report.html"), &page(&self.name, run, &self.gathering, beside)?)
+    }
+}
+
+/// What stands in a file of ours; nothing where it is none, or is of another version.
+fn kept<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+fn name(folder: &Path) -> String {
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    real.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// The page as GitLab finds it: from the root of the project, which is where a job runs.
+fn page_from_here(folder: &Path) -> Option<String> {
+    let here = std::env::current_dir().ok()?.canonicalize().ok()?;
+    let page = folder.canonicalize().ok()?.join("report.html");
+    Some(page.strip_prefix(here).ok()?.display().to_string())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), WriteError> {

@@ -1,131 +1,218 @@
-//! JUnit XML: one test case a scenario; a failure is the product's, an error the bench's.
+//! JUnit XML as Surefire's schema has it: one suite, one case a scenario whatever its attempts; a failure is the
+//! product's, an error the bench's.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::io;
 
-use chrono::DateTime;
 use hil_timeline::{Failure, Verdict};
-use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use crate::fold::{RunSummary, ScenarioResult};
+use crate::fold::{Attempt, RunSummary, ScenarioResult};
+use crate::names::{class_name, unique_names};
 
-/// Writes a run as JUnit XML: a suite for each feature, in the order in which features began.
+/// GitLab reads no report above 30 MB; what is linked is left out beyond this.
+const BUDGET: usize = 20_000_000;
+
+/// Longest line of a device that is quoted.
+const LONGEST: usize = 500;
+
+type Xml = Writer<Vec<u8>>;
+
+/// Writes a run as JUnit XML. `attachment` is where a failed case's page is found, from the root of the project.
 ///
 /// # Errors
 /// When the XML can't be made.
-pub fn junit(run: &RunSummary) -> Result<String, SerializeError> {
-    let mut report = Report::new("hil");
-    report.set_time(Duration::from_micros(run.took_us));
-    if let Some(started) = run.info.as_ref().and_then(|info| started(info.unix_ms)) {
-        report.set_timestamp(started.fixed_offset());
-    }
-    let mut suites: Vec<(String, TestSuite)> = Vec::new();
-    let names = unique_names(run);
-    for (scenario, name) in run.scenarios.iter().zip(names) {
-        let feature = &scenario.info.feature;
-        let at = suites.iter().position(|(known, _)| known == feature).unwrap_or_else(|| {
-            suites.push((feature.clone(), suite(feature, run)));
-            suites.len() - 1
-        });
-        suites[at].1.add_test_case(case(scenario, &name));
-    }
-    report.add_test_suites(suites.into_iter().map(|(_, suite)| suite));
-    report.to_string()
+pub fn junit(run: &RunSummary, attachment: Option<&str>) -> io::Result<String> {
+    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let counts = run.counts();
+    let suite = xml.create_element("testsuite").with_attributes([
+        ("name", "hil"),
+        ("time", seconds(run.took_us).as_str()),
+        ("tests", run.scenarios.len().to_string().as_str()),
+        ("errors", (counts.errored + counts.aborted).to_string().as_str()),
+        ("skipped", counts.skipped.to_string().as_str()),
+        ("failures", counts.failed.to_string().as_str()),
+    ]);
+    suite.write_inner_content(|xml| {
+        properties(xml, run)?;
+        let mut writer = Cases { attachment, xml };
+        run.scenarios.iter().zip(unique_names(run)).try_for_each(|(scenario, name)| writer.case(scenario, &name))
+    })?;
+    xml.get_mut().push(b'\n');
+    String::from_utf8(xml.into_inner()).map_err(io::Error::other)
 }
 
-fn started(unix_ms: u64) -> Option<DateTime<chrono::Utc>> {
-    DateTime::from_timestamp_millis(i64::try_from(unix_ms).ok()?)
-}
-
-fn suite(feature: &str, run: &RunSummary) -> TestSuite {
-    let mut suite = TestSuite::new(feature);
-    if let Some(info) = &run.info {
-        suite.add_property(("hil.version", info.version.as_str()));
-        suite.add_property(("hil.bench", info.bench.as_str()));
-        suite.add_property(("hil.broker", info.broker.as_str()));
-        for board in &info.boards {
-            let simulated = if board.simulated { ", simulated" } else { "" };
-            let value = format!("{} {}{simulated}", board.kind, board.chip);
-            suite.add_property((format!("hil.board.{}", board.name), value));
+fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
+    let Some(info) = &run.info else { return Ok(()) };
+    let mut all = vec![
+        ("hil.version".to_owned(), info.version.clone()),
+        ("hil.bench".to_owned(), info.bench.clone()),
+        ("hil.broker".to_owned(), info.broker.clone()),
+    ];
+    for board in &info.boards {
+        let simulated = if board.simulated { ", simulated" } else { "" };
+        all.push((format!("hil.board.{}", board.name), format!("{} {}{simulated}", board.kind, board.chip)));
+    }
+    for firmware in &run.firmware {
+        let version = firmware.version.as_ref().map_or(String::new(), |version| format!("version {version}, "));
+        let value = format!("{version}{} bytes, SHA-256 {}", firmware.size, firmware.hash);
+        all.push((format!("hil.firmware.{}.{}", firmware.board, firmware.firmware), value));
+    }
+    xml.create_element("properties").write_inner_content(|xml| {
+        for (name, value) in &all {
+            let attributes = [("name", legal(name)), ("value", legal(value))];
+            let attributes = attributes.iter().map(|(key, value)| (*key, value.as_str()));
+            xml.create_element("property").with_attributes(attributes).write_empty()?;
         }
-    }
-    suite
+        Ok(())
+    })?;
+    Ok(())
 }
 
-/// Names within a feature, made unique by the line where they are not.
-fn unique_names(run: &RunSummary) -> Vec<String> {
-    let mut times: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for scenario in &run.scenarios {
-        *times.entry((&scenario.info.feature, &scenario.info.name)).or_default() += 1;
+struct Cases<'a> {
+    attachment: Option<&'a str>,
+    xml: &'a mut Xml,
+}
+
+impl Cases<'_> {
+    fn case(&mut self, scenario: &ScenarioResult, name: &str) -> io::Result<()> {
+        let roomy = self.xml.get_ref().len() < BUDGET;
+        let attachment = self.attachment.filter(|_| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
+        // What did not pass of a flaky one stands in elements of its own.
+        let last = scenario.attempts.last().filter(|_| scenario.verdict == Verdict::Flaky);
+        let output = output(last.unwrap_or(scenario.telling()), attachment, roomy);
+        let (name, class) = (legal(name), legal(&class_name(scenario)));
+        let time = seconds(scenario.attempts.iter().map(|attempt| attempt.took_us).sum());
+        let attributes = [("name", name.as_str()), ("classname", class.as_str()), ("time", time.as_str())];
+        let case = self.xml.create_element("testcase").with_attributes(attributes);
+        case.write_inner_content(|xml| {
+            verdict(xml, scenario, roomy)?;
+            text(xml, "system-out", &output)
+        })?;
+        Ok(())
     }
-    let name = |scenario: &ScenarioResult| {
-        let info = &scenario.info;
-        match times.get(&(info.feature.as_str(), info.name.as_str())) {
-            Some(1) => info.name.clone(),
-            _ => format!("{} (line {})", info.name, info.line),
-        }
+}
+
+/// The elements in the order that the schema asks for.
+fn verdict(xml: &mut Xml, scenario: &ScenarioResult, roomy: bool) -> io::Result<()> {
+    let telling = scenario.telling();
+    let main = |element: &str, xml: &mut Xml| {
+        let message = telling.failure.as_ref().map_or(String::new(), |failure| legal(&failure.message));
+        let element = xml
+            .create_element(element)
+            .with_attributes([("message", message.as_str()), ("type", telling.verdict.word())]);
+        element.write_text_content(BytesText::new(&legal(&describe(scenario, telling)))).map(|_| ())
     };
-    run.scenarios.iter().map(name).collect()
+    let others = |element: &str, wanted: &[Verdict], xml: &mut Xml| {
+        let others = scenario.attempts.iter().filter(|attempt| {
+            let tells = scenario.verdict != Verdict::Flaky && std::ptr::eq(*attempt, telling);
+            !tells && wanted.contains(&attempt.verdict)
+        });
+        others.into_iter().try_for_each(|attempt| other(xml, element, scenario, attempt, roomy))
+    };
+    let bench = [Verdict::Errored, Verdict::Aborted, Verdict::Skipped];
+    match scenario.verdict {
+        Verdict::Passed => Ok(()),
+        Verdict::Flaky => {
+            others("flakyFailure", &[Verdict::Failed], xml)?;
+            others("flakyError", &bench, xml)
+        }
+        Verdict::Failed => {
+            main("failure", xml)?;
+            others("rerunFailure", &[Verdict::Failed], xml)?;
+            others("rerunError", &bench, xml)
+        }
+        Verdict::Errored | Verdict::Aborted => {
+            main("error", xml)?;
+            others("rerunError", &bench, xml)
+        }
+        Verdict::Skipped => {
+            let message = telling.failure.as_ref().map_or(String::new(), |failure| legal(&failure.message));
+            xml.create_element("skipped").with_attribute(("message", message.as_str())).write_empty().map(|_| ())
+        }
+    }
 }
 
-fn case(scenario: &ScenarioResult, name: &str) -> TestCase {
-    let mut case = TestCase::new(name, status(scenario));
-    case.set_classname(class(scenario)).set_time(scenario.took());
+/// An attempt that did not decide.
+fn other(xml: &mut Xml, element: &str, scenario: &ScenarioResult, attempt: &Attempt, roomy: bool) -> io::Result<()> {
+    let message = attempt.failure.as_ref().map_or(String::new(), |failure| legal(&failure.message));
+    let element =
+        xml.create_element(element).with_attributes([("message", message.as_str()), ("type", attempt.verdict.word())]);
+    element.write_inner_content(|xml| {
+        text(xml, "stackTrace", &describe(scenario, attempt))?;
+        text(xml, "system-out", &output(attempt, None, roomy))
+    })?;
+    Ok(())
+}
+
+fn text(xml: &mut Xml, element: &str, content: &str) -> io::Result<()> {
+    xml.create_element(element).write_text_content(BytesText::new(&legal(content))).map(|_| ())
+}
+
+fn output(attempt: &Attempt, attachment: Option<&str>, roomy: bool) -> String {
     let mut output = String::new();
-    for step in &scenario.steps {
+    if let Some(path) = attachment {
+        output.push_str(&format!("[[ATTACHMENT|{path}]]\n"));
+    }
+    if !roomy {
+        output.push_str("left out to keep this file small: the page has it\n");
+        return output;
+    }
+    for step in &attempt.steps {
         let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
         output.push_str(&format!("{word:>7}  {} {}\n", step.keyword, step.text));
     }
-    if !scenario.tail.is_empty() {
+    if !attempt.tail.is_empty() {
         output.push_str("\nconsole and traffic:\n");
-        output.push_str(&scenario.tail.join("\n"));
-        output.push('\n');
+        for line in &attempt.tail {
+            // A device must not name files to attach.
+            output.extend(line.replace("[[", "[ [").chars().take(LONGEST));
+            output.push('\n');
+        }
     }
-    case.set_system_out(output);
-    case.extra.insert("file".into(), scenario.info.path.as_str().into());
-    case.extra.insert("line".into(), scenario.info.line.to_string().into());
-    case
+    output
 }
 
-/// Feature and boards: `lamp [lamp]`.
-fn class(scenario: &ScenarioResult) -> String {
-    let boards = scenario.info.boards.join(", ");
-    if boards.is_empty() { scenario.info.feature.clone() } else { format!("{} [{boards}]", scenario.info.feature) }
-}
-
-fn status(scenario: &ScenarioResult) -> TestCaseStatus {
-    let (mut status, kind) = match scenario.verdict {
-        Verdict::Passed => return TestCaseStatus::success(),
-        Verdict::Skipped => (TestCaseStatus::skipped(), "skipped"),
-        Verdict::Failed => (TestCaseStatus::non_success(NonSuccessKind::Failure), "failed"),
-        Verdict::Errored => (TestCaseStatus::non_success(NonSuccessKind::Error), "errored"),
-        Verdict::Aborted => (TestCaseStatus::non_success(NonSuccessKind::Error), "aborted"),
-    };
-    status.set_type(kind);
-    if let Some(failure) = &scenario.failure {
-        status.set_message(failure.message.as_str());
-        status.set_description(describe(scenario, failure));
+fn describe(scenario: &ScenarioResult, attempt: &Attempt) -> String {
+    let mut lines = Vec::new();
+    if let Some(Failure { message, details, hint }) = &attempt.failure {
+        lines.push(message.clone());
+        lines.extend(details.iter().map(|detail| format!("  {detail}")));
+        lines.extend(hint.iter().map(|hint| format!("hint: {hint}")));
     }
-    status
-}
-
-fn describe(scenario: &ScenarioResult, failure: &Failure) -> String {
-    let mut lines = vec![failure.message.clone()];
-    lines.extend(failure.details.iter().map(|detail| format!("  {detail}")));
-    lines.extend(failure.hint.iter().map(|hint| format!("hint: {hint}")));
-    if let Some(step) = scenario.failed_step() {
-        lines.push(format!("step: {} {} ({}:{})", step.keyword, step.text, scenario.info.path, step.line));
+    let (path, line) = (&scenario.info.path, scenario.info.line);
+    match attempt.failed_step() {
+        Some(step) => lines.push(format!("step: {} {} ({path}:{})", step.keyword, step.text, step.line)),
+        None => lines.push(format!("scenario: {path}:{line}")),
     }
     lines.join("\n")
 }
 
+fn seconds(micros: u64) -> String {
+    format!("{}.{:03}", micros / 1_000_000, micros / 1000 % 1000)
+}
+
+/// XML 1.0 (§2.2) has no place for most control characters; they are shown instead.
+fn legal(text: &str) -> String {
+    let is_legal = |c: char| matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_legal(c) { shown.push(c) } else { shown.extend(c.escape_default()) }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::fold::tests::sample;
+    use hil_timeline::Verdict;
+
+    use super::*;
+    use crate::fold::tests::{sample, tried};
 
     #[test]
     fn every_verdict_has_its_element() {
-        let xml = super::junit(&crate::RunSummary::of(&sample())).expect("XML");
+        let xml = junit(&RunSummary::of(&sample()), Some("target/hil/run/report.html")).expect("XML");
         insta::assert_snapshot!(xml);
     }
 
@@ -133,8 +220,38 @@ mod tests {
     fn a_killed_run_is_valid_and_aborted() {
         let events = sample();
         let killed = &events[..events.len() - 3];
-        let run = crate::RunSummary::of(killed);
+        let run = RunSummary::of(killed);
         assert_eq!(run.counts().aborted, 1);
-        assert!(super::junit(&run).expect("XML").contains("type=\"aborted\""));
+        assert!(junit(&run, None).expect("XML").contains("type=\"aborted\""));
+    }
+
+    #[test]
+    fn attempts_are_kept_apart_within_one_case() {
+        use Verdict::{Errored, Failed, Passed};
+        let mut all = String::new();
+        for attempts in [&[Errored, Failed, Passed][..], &[Errored, Failed, Failed], &[Errored, Errored]] {
+            let xml = junit(&RunSummary::of(&tried(attempts)), None).expect("XML");
+            assert_eq!(xml.matches("<testcase").count(), 1);
+            all.push_str(&xml);
+        }
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn what_a_device_says_can_neither_attach_a_file_nor_break_the_xml() {
+        let mut run = RunSummary::of(&sample());
+        run.scenarios[1].attempts[0].tail = vec!["[[ATTACHMENT|/etc/passwd]] \u{0}\u{b}\u{ffff} ]]> &".to_owned()];
+        let xml = junit(&run, Some("page.html")).expect("XML");
+        assert!(!xml.contains("[[ATTACHMENT|/etc"));
+        assert!(xml.contains(r"\u{0}\u{b}\u{ffff}") && !xml.contains('\u{0}'));
+    }
+
+    #[test]
+    fn a_run_of_many_long_failures_stays_below_what_gitlab_reads() {
+        let mut run = RunSummary::of(&sample());
+        run.scenarios[1].attempts[0].tail = vec!["x".repeat(10_000); 120];
+        let failed = run.scenarios[1].clone();
+        run.scenarios = vec![failed; 2000];
+        assert!(junit(&run, None).expect("XML").len() < 30_000_000);
     }
 }

@@ -2,16 +2,39 @@
 //!
 //! A killed run still yields them, and an old run can be rendered by a newer `hil`.
 
+mod annotations;
+mod baseline;
+mod compare;
 mod console_log;
+mod cucumber;
 mod fold;
 mod folder;
+mod history;
 mod junit;
+mod markdown;
+mod names;
+mod page;
+mod record;
+mod statistics;
 mod text;
 mod traffic;
+mod trend;
 
-pub use console_log::console_logs;
-pub use fold::{Counts, Fold, RunInfo, RunSummary, ScenarioResult, StepResult};
-pub use folder::{WriteError, write_reports};
+pub use annotations::annotations;
+pub use baseline::{RecordError, read_baseline, write_baseline};
+pub use compare::{
+    CompareError, Comparison, Direction, ImageChange, Measured, Measurements, MetricChange, ScenarioChange,
+    ScenarioChanges, Side, TrafficChange, TrafficKind, compare,
+};
+pub use cucumber::cucumber;
+pub use fold::{Attempt, Counts, FirmwareInfo, Fold, RunInfo, RunSummary, ScenarioResult, StepResult};
+pub use folder::{ReadRun, WriteError, read_record, read_run};
+pub use history::{History, last_good, with_those_before};
 pub use junit::junit;
+pub use markdown::markdown;
+pub use page::{Beside, Gathering, page};
+pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, Recording};
+pub use statistics::{mann_whitney, wilson};
 pub use text::{failure_lines, inert, scenario_line, skip_lines, summary_line};
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
+pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};

@@ -4,27 +4,35 @@ use std::collections::BTreeMap;
 
 use hil_timeline::{Failure, Verdict};
 
-use crate::fold::{RunSummary, ScenarioResult};
+use crate::fold::{Attempt, RunSummary, ScenarioResult};
 
 /// One line for a scenario: verdict, place, name, time.
 #[must_use]
 pub fn scenario_line(scenario: &ScenarioResult) -> String {
     let info = &scenario.info;
     let took = scenario.took().as_secs_f64();
-    format!("{:>7}  {}:{}  {}  ({took:.2} s)", scenario.verdict.word(), info.path, info.line, info.name)
+    let attempt = match scenario.attempts.len() {
+        0 | 1 => String::new(),
+        n => format!(", attempt {n}"),
+    };
+    format!("{:>7}  {}:{}  {}  ({took:.2} s{attempt})", scenario.verdict.word(), info.path, info.line, info.name)
 }
 
-/// Why a scenario did not pass, in several lines; empty where it passed.
+/// Why a scenario did not pass (or did not at once), in several lines; empty where it passed.
 #[must_use]
 pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
-    let Some(Failure { message, details, hint }) = &scenario.failure else { return Vec::new() };
-    let place = scenario.failed_step().map(|step| format!("{}:{}", scenario.info.path, step.line));
+    attempt_lines(scenario, scenario.telling())
+}
+
+/// Why an attempt did not pass.
+pub(crate) fn attempt_lines(scenario: &ScenarioResult, attempt: &Attempt) -> Vec<String> {
+    let Some(Failure { message, details, hint }) = &attempt.failure else { return Vec::new() };
     let mut lines = Vec::new();
-    if let (Some(step), Some(place)) = (scenario.failed_step(), place) {
-        lines.push(format!("{} {}  ({place})", step.keyword, step.text));
+    if let Some(step) = attempt.failed_step() {
+        lines.push(format!("{} {}  ({}:{})", step.keyword, step.text, scenario.info.path, step.line));
     }
     // The word is the one of STYLE.md: an error is the bench's.
-    let word = match scenario.verdict {
+    let word = match attempt.verdict {
         Verdict::Errored => "error",
         other => other.word(),
     };
@@ -45,17 +53,11 @@ pub fn inert(line: &str) -> String {
 #[must_use]
 pub fn summary_line(run: &RunSummary) -> String {
     let counts = run.counts();
-    let parts = [
-        (counts.passed, "passed"),
-        (counts.failed, "failed"),
-        (counts.errored, "errored"),
-        (counts.skipped, "skipped"),
-        (counts.aborted, "aborted"),
-    ];
-    let shown: Vec<_> = parts
+    let shown: Vec<_> = counts
+        .words()
         .iter()
-        .filter(|(count, word)| *count > 0 || *word == "passed")
-        .map(|(n, word)| format!("{n} {word}"))
+        .filter(|(word, count)| *count > 0 || *word == "passed")
+        .map(|(word, n)| format!("{n} {word}"))
         .collect();
     let seconds = std::time::Duration::from_micros(run.took_us).as_secs_f64();
     format!("{} in {seconds:.1} s{}", shown.join(", "), badge(run))
@@ -66,7 +68,7 @@ pub fn summary_line(run: &RunSummary) -> String {
 pub fn skip_lines(run: &RunSummary) -> Vec<String> {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
     for scenario in run.scenarios.iter().filter(|scenario| scenario.verdict == Verdict::Skipped) {
-        if let Some(failure) = &scenario.failure {
+        if let Some(failure) = scenario.failure() {
             *reasons.entry(&failure.message).or_default() += 1;
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::network::Network;
 use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapError, TapPort};
-use hil_timeline::{ScenarioId, Timeline};
+use hil_timeline::{ScenarioId, Timeline, Verdict};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 /// How long things may take before the bench is blamed.
@@ -62,6 +62,19 @@ pub struct RunContext {
     next_scenario: AtomicU32,
     /// Whether this machine has what a firmware needs on a board, once somebody has looked.
     needs: Mutex<BTreeMap<(String, String), Needs>>,
+    /// Scenarios that ended in this pass.
+    ended: std::sync::Mutex<Vec<Ended>>,
+}
+
+/// How a scenario ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Path, line and name.
+    pub(crate) key: (String, usize, String),
+    pub(crate) tags: Vec<String>,
+    pub(crate) verdict: Verdict,
+    /// The next attempt may go better.
+    pub(crate) transient: bool,
 }
 
 impl RunContext {
@@ -83,7 +96,8 @@ impl RunContext {
             Ok(network) => {
                 let fixed_port = Arc::default();
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
-                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, needs })
+                let ended = std::sync::Mutex::default();
+                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, needs, ended })
             }
             Err(error) => {
                 // The next one shall find the locks free.
@@ -150,6 +164,19 @@ impl RunContext {
             }
         }
         Needs::Met
+    }
+
+    pub(crate) fn note_end(&self, key: (String, usize, String), tags: Vec<String>, verdict: Verdict, transient: bool) {
+        self.ended().push(Ended { key, tags, verdict, transient });
+    }
+
+    /// What ended since this was asked the last time.
+    pub(crate) fn take_ended(&self) -> Vec<Ended> {
+        std::mem::take(&mut *self.ended())
+    }
+
+    fn ended(&self) -> std::sync::MutexGuard<'_, Vec<Ended>> {
+        self.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn next_id(&self) -> ScenarioId {

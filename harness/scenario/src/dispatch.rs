@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::context::RunContext;
 use crate::error::{self, StepError};
+use crate::stage::Stage;
 use crate::world::HilWorld;
 
 /// All steps, ours and those of the crate that uses us.
@@ -66,7 +67,9 @@ fn note(world: &mut HilWorld, result: &Result<(), StepError>, took_us: u64) {
     let verdict = result.as_ref().map_or_else(StepError::verdict, |()| Verdict::Passed);
     let mark = scene.stage.as_ref().ok().map(|stage| stage.mark().at);
     let failure = result.as_ref().err().map(|error| error.failure().clone());
-    scene.recorder.record(What::StepFinished { outcome: StepOutcome { verdict, took_us, mark, failure } });
+    let deadline = scene.stage.as_ref().ok().and_then(Stage::take_deadline);
+    let outcome = StepOutcome { verdict, took_us, mark, deadline, failure };
+    scene.recorder.record(What::StepFinished { outcome });
     if let Err(error) = result {
         scene.verdict = verdict;
         scene.failure = Some(error.clone());
@@ -111,10 +114,12 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         () = run.bench.keeper_lost() => Err(keeper_lost()),
         reason = broker_died(&mut died) => {
             recorder.record(What::BrokerDied { reason: reason.clone() });
-            Err(StepError::errored(format!("the broker ended by itself: {reason}")))
+            Err(StepError::errored(format!("the broker ended by itself: {reason}")).transient())
         }
         ended = body => ended.map_err(|panic| from_panic(&*panic)),
-        () = tokio::time::sleep_until(limit) => Err(StepError::errored(format!("the {what} deadline passed while this step ran"))),
+        () = tokio::time::sleep_until(limit) => {
+            Err(StepError::errored(format!("the {what} deadline passed while this step ran")).transient())
+        }
     }
 }
 

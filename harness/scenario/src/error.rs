@@ -21,6 +21,8 @@ use hil_timeline::{Failure, Verdict};
 pub struct StepError {
     verdict: Verdict,
     failure: Failure,
+    /// The next attempt may find it gone.
+    transient: bool,
 }
 
 impl StepError {
@@ -49,7 +51,20 @@ impl StepError {
     }
 
     fn new(verdict: Verdict, message: String) -> Self {
-        Self { verdict, failure: Failure { message, details: Vec::new(), hint: None } }
+        Self { verdict, failure: Failure { message, details: Vec::new(), hint: None }, transient: false }
+    }
+
+    /// The next attempt may find it gone: a scenario that errors so is tried again.
+    #[must_use]
+    pub fn transient(mut self) -> Self {
+        self.transient = true;
+        self
+    }
+
+    /// Whether the next attempt may find it gone.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.transient
     }
 
     /// Adds one true hint.
@@ -124,7 +139,8 @@ impl std::error::Error for StepError {}
 
 impl From<BenchError> for StepError {
     fn from(error: BenchError) -> Self {
-        let step = Self::errored(error.to_string());
+        let mut step = Self::errored(error.to_string());
+        step.transient = error.is_transient();
         match error.hint() {
             Some(hint) => step.with_hint(hint),
             None => step,
@@ -134,12 +150,14 @@ impl From<BenchError> for StepError {
 
 impl From<BrokerError> for StepError {
     fn from(error: BrokerError) -> Self {
-        Self::errored(error.to_string()).with_hint(error.hint())
+        let mut step = Self::errored(error.to_string()).with_hint(error.hint());
+        step.transient = error.is_transient();
+        step
     }
 }
 
 impl From<ObserverError> for StepError {
     fn from(error: ObserverError) -> Self {
-        Self::errored(error.to_string())
+        Self::errored(error.to_string()).transient()
     }
 }

@@ -1,5 +1,6 @@
 //! Reads features and finds everything wrong with them before any board has power.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -114,7 +115,7 @@ fn all_steps(feature: &Feature) -> impl Iterator<Item = &Step> {
 }
 
 /// Features that can run: parsed, expanded, filtered, every step known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) features: Vec<Feature>,
 }
@@ -174,6 +175,21 @@ impl Plan {
             feature.rules.retain(|rule| !rule.scenarios.is_empty());
         }
         self.features.retain(|feature| scenarios(feature).next().is_some());
+    }
+
+    /// Only the scenarios that `wanted` takes by path, line and name; none where it takes none.
+    pub(crate) fn only(mut self, wanted: impl Fn(&str, usize, &str) -> bool) -> Option<Self> {
+        for feature in &mut self.features {
+            let path = feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+            let keep = |scenario: &Scenario| wanted(&path, scenario.position.line, &scenario.name);
+            feature.scenarios.retain(keep);
+            for rule in &mut feature.rules {
+                rule.scenarios.retain(keep);
+            }
+            feature.rules.retain(|rule| !rule.scenarios.is_empty());
+        }
+        self.features.retain(|feature| scenarios(feature).next().is_some());
+        (!self.features.is_empty()).then_some(self)
     }
 
     /// Each scenario, in order.
@@ -273,7 +289,7 @@ fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
     match Feature::parse(source, GherkinEnv::default()) {
         Ok(feature) => {
             let feature = Feature { path: Some(path.to_owned()), ..feature };
-            Ok(feature.expand_examples().map_err(|error| {
+            Ok(feature.expand_examples().map(name_rows).map_err(|error| {
                 let hint = "each `<name>` in a step must be a column of the Examples table";
                 problem(error.pos.line, format!("the Examples table has no column `{}`", error.name), Some(hint))
             }))
@@ -284,6 +300,23 @@ fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
             Ok(Err(problem(line, "this is no valid Gherkin".to_owned(), Some(hint))))
         }
     }
+}
+
+/// Rows of an outline that are called alike are told apart by their values.
+fn name_rows(mut feature: Feature) -> Feature {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, scenario) in scenarios(&feature) {
+        *times.entry(scenario.name.clone()).or_default() += 1;
+    }
+    let rename = |scenario: &mut Scenario| {
+        let row = scenario.examples.first().and_then(|example| example.table.as_ref()?.rows.get(1));
+        if let Some(row) = row.filter(|_| times.get(&scenario.name).is_some_and(|times| *times > 1)) {
+            scenario.name = format!("{} ({})", scenario.name, row.join(", "));
+        }
+    };
+    feature.scenarios.iter_mut().for_each(rename);
+    feature.rules.iter_mut().flat_map(|rule| &mut rule.scenarios).for_each(rename);
+    feature
 }
 
 /// A line with a misspelt keyword: Gherkin takes it for a description where it follows a headline, and the step or
@@ -367,7 +400,12 @@ fn check(feature: &Feature) -> Vec<Problem> {
     for step in backgrounds.flat_map(|background| &background.steps) {
         problems.extend(check_step(&path, step));
     }
-    for (_, scenario) in scenarios(feature) {
+    for (tags, scenario) in scenarios(feature) {
+        if let Some(tag) = tags.iter().find(|tag| crate::retry::is_misspelt(tag)) {
+            let what = format!("the tag `@{tag}` is no number of retries");
+            let hint = Some("write `@retry(2)`, or `@retry` for one".to_owned());
+            problems.push(Problem { path: path.clone(), line: scenario.position.line, what, hint });
+        }
         problems.extend(scenario.steps.iter().filter_map(|step| check_step(&path, step)));
         if !scenario.steps.iter().any(|step| step.ty == StepType::Then) {
             let what = format!("the scenario `{}` has no Then: it can't fail, so it must not pass", scenario.name);

@@ -21,11 +21,12 @@ use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::world::{HilWorld, Scene};
 
-/// Runs every scenario of the plan; what happens is on the context's timeline. All boards are safe when it returns.
+/// Runs every scenario of the plan once, as its nth attempt; what happens is on the context's timeline.
 ///
 /// Scenarios that share no board overlap. When the context is aborted, running steps end, after-hooks run, and
 /// scenarios that have not begun are recorded as aborted.
-pub async fn run(context: Arc<RunContext>, plan: Plan) {
+pub(crate) async fn run_attempt(context: &Arc<RunContext>, plan: Plan, attempt: u32) {
+    let context = Arc::clone(context);
     let (for_before, for_after) = (Arc::clone(&context), Arc::clone(&context));
     let options: cli::Opts<Empty, runner::basic::Cli, Empty, Empty> = cli::Opts {
         re_filter: None,
@@ -39,9 +40,11 @@ pub async fn run(context: Arc<RunContext>, plan: Plan) {
         .steps(universal())
         // Boards, not a number, decide what can overlap.
         .max_concurrent_scenarios(None)
+        // Cucumber's own retries would run on a board that nobody has recovered.
+        .retry_options(|_, _, _, _| None)
         .before(move |feature, rule, scenario, world| {
             let context = Arc::clone(&for_before);
-            async move { world.inner = Some(before(context, feature, rule, scenario).await) }.boxed_local()
+            async move { world.inner = Some(before(context, feature, rule, scenario, attempt).await) }.boxed_local()
         })
         .after(move |feature, rule, scenario, _, world| {
             let context = Arc::clone(&for_after);
@@ -53,7 +56,6 @@ pub async fn run(context: Arc<RunContext>, plan: Plan) {
             .boxed_local()
         });
     Cucumber::<HilWorld, _, _, _, _, Empty>::custom(Parsed, runner, Silent).with_cli(options).run(plan.features).await;
-    context.bench.make_safe().await;
 }
 
 /// Hands over features that are parsed already.
@@ -85,7 +87,13 @@ fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scen
     background.chain(&scenario.steps).collect()
 }
 
-async fn before(context: Arc<RunContext>, feature: &Feature, rule: Option<&Rule>, scenario: &Scenario) -> Scene {
+async fn before(
+    context: Arc<RunContext>,
+    feature: &Feature,
+    rule: Option<&Rule>,
+    scenario: &Scenario,
+    attempt: u32,
+) -> Scene {
     let id = context.next_id();
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
@@ -100,9 +108,17 @@ async fn before(context: Arc<RunContext>, feature: &Feature, rule: Option<&Rule>
         tags: tags.clone(),
         boards: names.clone(),
     };
-    let stage = set_stage(&context, &recorder, names, &tags, &steps, info).await;
+    let key = (info.path.clone(), info.line, info.name.clone());
+    let started = What::ScenarioStarted { info, attempt };
+    let mut stage = set_stage(&context, &recorder, names, &tags, &steps, started).await;
+    if attempt > 1
+        && let Ok(opened) = &mut stage
+        && let Err(error) = opened.recover().await
+    {
+        stage = Err(error);
+    }
     let deadline = Instant::now() + context.limits.scenario;
-    Scene { context, recorder, stage, steps_done: 0, verdict: Verdict::Passed, failure: None, deadline }
+    Scene { context, recorder, stage, key, tags, steps_done: 0, verdict: Verdict::Passed, failure: None, deadline }
 }
 
 /// How long a stage may take to open or to close.
@@ -115,10 +131,10 @@ async fn set_stage(
     names: Vec<String>,
     tags: &[String],
     steps: &[&Step],
-    info: ScenarioInfo,
+    started: What,
 ) -> Result<Stage, StepError> {
     let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
-    let begin = || recorder.record(What::ScenarioStarted { info: info.clone() });
+    let begin = || recorder.record(started.clone());
     if let Some(lacking) = lacking(context, tags) {
         begin();
         return Err(StepError::skipped(lacking));
@@ -137,7 +153,7 @@ async fn set_stage(
         }
         Needs::Unknown(why) => {
             begin();
-            return Err(StepError::errored(why));
+            return Err(StepError::errored(why).transient());
         }
     }
     let boards = tokio::select! {
@@ -156,7 +172,7 @@ async fn set_stage(
         None => not_begun(),
         Some((boards, port)) => {
             let open = Stage::open(Arc::clone(context), recorder.clone(), boards, port);
-            let late = |_| Err(StepError::errored("the broker of this scenario did not start in time"));
+            let late = |_| Err(StepError::errored("the broker of this scenario did not start in time").transient());
             tokio::time::timeout(HOOK, open).await.unwrap_or_else(late)
         }
     }
@@ -253,13 +269,14 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         let patience = HOOK + stage.slowness();
         if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
             scene.verdict = Verdict::Errored;
-            scene.failure = Some(StepError::errored("the stage of this scenario did not close in time"));
+            scene.failure = Some(StepError::errored("the stage of this scenario did not close in time").transient());
         }
     }
     if scene.verdict == Verdict::Passed && scene.steps_done < steps.len() {
         scene.verdict = Verdict::Errored;
         scene.failure = Some(StepError::errored("not every step of this scenario was run"));
     }
+    context.note_end(scene.key, scene.tags, scene.verdict, scene.failure.as_ref().is_some_and(StepError::is_transient));
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
 }

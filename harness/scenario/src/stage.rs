@@ -5,6 +5,7 @@ mod checks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hil_bench::{Board, LockedBoard, TapAddress};
@@ -44,6 +45,8 @@ pub struct Stage {
     late_subscribers: u32,
     /// A step stopped the broker and none has started it since.
     broker_stopped: bool,
+    /// Until when the step that runs waits, in microseconds of the run's clock; 0 where it waits for nothing.
+    waits_until: AtomicU64,
     /// Up to where steps about a pin have looked.
     pins_seen: BTreeMap<(String, String), u64>,
     _fixed_port: Option<OwnedMutexGuard<()>>,
@@ -94,6 +97,7 @@ impl Stage {
             last_flash_written,
             late_subscribers: 0,
             broker_stopped: false,
+            waits_until: AtomicU64::new(0),
             pins_seen: BTreeMap::new(),
             _fixed_port: fixed_port,
         })
@@ -120,6 +124,14 @@ impl Stage {
         for board in self.boards.values() {
             board.leave();
         }
+    }
+
+    /// The boards are without power for their off-time, and whatever stuck is tried once more: this is a retry.
+    pub(crate) async fn recover(&mut self) -> Result<(), StepError> {
+        for board in self.boards.values_mut() {
+            board.recover().await?;
+        }
+        Ok(())
     }
 
     /// Leaves the rails of every board as they shall be when nobody uses it: the run ends.
@@ -333,11 +345,18 @@ impl Stage {
             let (late, foreign) = (event.at > until, event.scenario != self.recorder.scenario());
             if late || foreign { None } else { pick(event) }
         };
+        self.waits_until.store(until.0, Ordering::Relaxed);
         self.recorder.timeline().wait_for(from, self.instant(until), mine).await.ok()
+    }
+
+    /// Until when the step that ends waited; the next one begins without.
+    pub(crate) fn take_deadline(&self) -> Option<Stamp> {
+        Some(Stamp(self.waits_until.swap(0, Ordering::Relaxed))).filter(|until| until.0 > 0)
     }
 
     /// Waits until a moment on the run's clock.
     pub async fn wait_until(&self, moment: Stamp) {
+        self.waits_until.store(moment.0, Ordering::Relaxed);
         tokio::time::sleep_until(self.instant(moment)).await;
     }
 

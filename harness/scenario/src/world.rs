@@ -21,6 +21,9 @@ pub(crate) struct Scene {
     pub(crate) context: Arc<RunContext>,
     pub(crate) recorder: Recorder,
     pub(crate) stage: Result<Stage, StepError>,
+    /// Path, line and name of the scenario.
+    pub(crate) key: (String, usize, String),
+    pub(crate) tags: Vec<String>,
     pub(crate) steps_done: usize,
     pub(crate) verdict: Verdict,
     pub(crate) failure: Option<StepError>,

@@ -43,6 +43,8 @@ pub enum Verdict {
     Skipped,
     /// Ctrl-C, SIGTERM or the run's deadline.
     Aborted,
+    /// It did not pass, and then passed on a retry. Never recorded: reports fold it from the attempts.
+    Flaky,
 }
 
 impl Verdict {
@@ -55,6 +57,7 @@ impl Verdict {
             Self::Errored => "errored",
             Self::Skipped => "skipped",
             Self::Aborted => "aborted",
+            Self::Flaky => "flaky",
         }
     }
 }
@@ -82,6 +85,9 @@ pub struct StepOutcome {
     /// When the latest Given or When took effect: deadlines count from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Stamp>,
+    /// Until when it waited for what it expects, where it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Stamp>,
     /// Why it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
@@ -289,7 +295,12 @@ pub enum What {
         plan: Vec<PlannedScenario>,
     },
     /// A scenario owns its boards and begins.
-    ScenarioStarted { info: ScenarioInfo },
+    ScenarioStarted {
+        info: ScenarioInfo,
+        /// Which attempt it is, from 1; more than 1 where it is retried.
+        #[serde(default = "first", skip_serializing_if = "is_first")]
+        attempt: u32,
+    },
     /// A step begins.
     StepStarted { keyword: String, text: String, line: usize },
     /// A step ended.
@@ -339,6 +350,18 @@ pub enum What {
     Pin { board: String, pin: String, on: bool, cause: PinCause },
     /// A network fault.
     Fault { board: String, fault: String, phase: FaultPhase },
+    /// What a board is made to run.
+    Firmware {
+        board: String,
+        firmware: String,
+        /// Of all its bytes as they are in its files, without the settings of the bench; SHA-256 in hex, its beginning.
+        hash: String,
+        /// Bytes.
+        size: usize,
+        /// What it says of itself, where it does: `esp_app_desc_t` of ESP-IDF.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+    },
     /// A flash goes on.
     Flash {
         board: String,
@@ -364,6 +387,15 @@ pub enum What {
     Bench { board: String, note: String },
     /// Last line of a run that was not killed.
     RunFinished { exit_code: u8 },
+}
+
+fn first() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_first(attempt: &u32) -> bool {
+    *attempt == 1
 }
 
 impl What {
@@ -416,6 +448,7 @@ impl What {
             | Self::Reset { board, .. }
             | Self::Pin { board, .. }
             | Self::Fault { board, .. }
+            | Self::Firmware { board, .. }
             | Self::Flash { board, .. }
             | Self::Bench { board, .. } => Some(board),
             Self::RunStarted { .. }

@@ -119,29 +119,57 @@ pub enum ReadError {
 /// # Errors
 /// When the file can't be read, a whole line is no event, or it was written by a newer `hil`.
 pub fn read_events(path: &Path) -> Result<Vec<RunEvent>, ReadError> {
-    let io = |source| ReadError::Io { path: path.to_owned(), source };
-    let mut reader = BufReader::new(File::open(path).map_err(io)?);
-    let mut events = Vec::new();
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        reader.read_until(b'\n', &mut line).map_err(io)?;
-        if line.last() != Some(&b'\n') {
-            break;
+    EventReader::open(path)?.collect()
+}
+
+/// Reads a recorded run event by event, however long it is; see [`read_events`].
+#[derive(Debug)]
+pub struct EventReader {
+    path: PathBuf,
+    reader: BufReader<File>,
+    line: Vec<u8>,
+    number: usize,
+}
+
+impl EventReader {
+    /// Opens `events.jsonl` of a run.
+    ///
+    /// # Errors
+    /// When the file can't be opened.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let reader = BufReader::with_capacity(1 << 16, file);
+        Ok(Self { path: path.to_owned(), reader, line: Vec::new(), number: 0 })
+    }
+
+    fn read(&mut self) -> Result<Option<RunEvent>, ReadError> {
+        self.line.clear();
+        self.number += 1;
+        let read = self.reader.read_until(b'\n', &mut self.line);
+        read.map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
+        if self.line.last() != Some(&b'\n') {
+            return Ok(None);
         }
-        let event: RunEvent = serde_json::from_slice(&line).map_err(|source| ReadError::Malformed {
-            path: path.to_owned(),
-            line: number,
+        let event: RunEvent = serde_json::from_slice(&self.line).map_err(|source| ReadError::Malformed {
+            path: self.path.clone(),
+            line: self.number,
             source,
         })?;
-        if let What::RunStarted { schema, .. } = &event.what
-            && *schema > SCHEMA
-        {
-            return Err(ReadError::Schema { path: path.to_owned(), found: *schema });
+        match &event.what {
+            What::RunStarted { schema, .. } if *schema > SCHEMA => {
+                Err(ReadError::Schema { path: self.path.clone(), found: *schema })
+            }
+            _ => Ok(Some(event)),
         }
-        events.push(event);
     }
-    Ok(events)
+}
+
+impl Iterator for EventReader {
+    type Item = Result<RunEvent, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
 }
 
 #[cfg(test)]

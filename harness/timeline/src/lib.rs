@@ -18,7 +18,7 @@ pub use event::{
     BoardInfo, ConnectionChange, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause, PlannedScenario, RunEvent,
     SCHEMA, ScenarioId, ScenarioInfo, StepOutcome, Verdict, What,
 };
-pub use event_log::{ReadError, read_events};
+pub use event_log::{EventReader, ReadError, read_events};
 pub use mask::{MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;

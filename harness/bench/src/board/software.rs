@@ -9,8 +9,9 @@ use hil_timeline::{Cursor, FlashPhase, What};
 use super::{Board, Booted};
 use crate::error::BenchError;
 use crate::flashing::{self, Flashed, Job, Region};
+use crate::identity::Identity;
 use crate::ladder::Rung;
-use crate::micropython::{RawRepl, ReplError, Script, prepare_scripts, upload};
+use crate::micropython::{RawRepl, ReplError, Script, fill_scripts, read_scripts, upload};
 use crate::reset::ResetInto;
 use crate::tap_address::TapAddress;
 
@@ -72,6 +73,7 @@ impl Board {
         match (&self.program, &firmware.process) {
             (Some(program), Some(process)) => {
                 program.load(process, tap);
+                self.tell_identity(firmware, Identity::of_program(process));
                 return Ok(Software { regions: Vec::new(), scripts: None });
             }
             (None, None) => {}
@@ -84,8 +86,35 @@ impl Board {
                 });
             }
         }
-        let regions = flashing::prepare(firmware, self.config.chip, tap)?;
-        Ok(Software { regions, scripts: prepare_scripts(firmware, tap)? })
+        let (regions, scripts) = (flashing::read(firmware, self.config.chip)?, read_scripts(firmware)?);
+        // Of a firmware that stays as it is installed nobody knows what it is.
+        if !regions.is_empty() || scripts.is_some() {
+            self.tell_identity(firmware, Identity::of(&regions, scripts.as_deref().unwrap_or_default()));
+        }
+        let regions = flashing::with_settings(regions, firmware, tap)?;
+        let scripts = scripts.map(|scripts| fill_scripts(scripts, firmware, tap)).transpose()?;
+        Ok(Software { regions, scripts })
+    }
+
+    fn tell_identity(&self, firmware: &Firmware, identity: Identity) {
+        let Identity { hash, size, version } = identity;
+        let firmware = firmware.name.to_string();
+        self.scope.record(|board| What::Firmware { board, firmware, hash, size, version });
+    }
+
+    /// The next firmware shall find a board that has been without power: whatever stuck is tried once more.
+    ///
+    /// # Errors
+    /// When its rails do not obey.
+    pub async fn recover(&mut self) -> Result<(), BenchError> {
+        if let Some(cause) = self.stuck.take() {
+            self.scope.note(format!("tried once more, although: {cause}"));
+        }
+        if self.power.is_some() {
+            self.power_off().await?;
+            tokio::time::sleep(self.config.off_time).await;
+        }
+        Ok(())
     }
 
     async fn attempt(&mut self, rung: Rung, firmware: &Firmware, software: &Software) -> Result<Booted, BenchError> {

@@ -13,8 +13,8 @@ use crate::error::BenchError;
 use crate::tap_address::TapAddress;
 use crate::virtual_board::builtin_image;
 
-/// What is to be written where.
-pub(crate) fn prepare(firmware: &Firmware, chip: Chip, tap: &TapAddress) -> Result<Vec<Region>, BenchError> {
+/// What the firmware's files say is to be written where.
+pub(crate) fn read(firmware: &Firmware, chip: Chip) -> Result<Vec<Region>, BenchError> {
     let failed = |reason: String, hint: Option<String>| BenchError::Firmware {
         firmware: firmware.name.to_string(),
         reason,
@@ -23,7 +23,7 @@ pub(crate) fn prepare(firmware: &Firmware, chip: Chip, tap: &TapAddress) -> Resu
     let mut parts = Vec::new();
     match &firmware.image {
         // What is on the board stays; settings would need its partition table.
-        Image::Installed => return Ok(Vec::new()),
+        Image::Installed => {}
         Image::Builtin(name) => {
             let data = builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
             parts.push(Region { address: 0, data });
@@ -43,7 +43,23 @@ pub(crate) fn prepare(firmware: &Firmware, chip: Chip, tap: &TapAddress) -> Resu
             }
         }
     }
-    plan(parts, &filled(firmware, tap)).map_err(|error| failed(error.to_string(), None))
+    Ok(parts)
+}
+
+/// The same with the settings of the bench in their place.
+pub(crate) fn with_settings(
+    parts: Vec<Region>,
+    firmware: &Firmware,
+    tap: &TapAddress,
+) -> Result<Vec<Region>, BenchError> {
+    if parts.is_empty() {
+        return Ok(parts);
+    }
+    plan(parts, &filled(firmware, tap)).map_err(|error| BenchError::Firmware {
+        firmware: firmware.name.to_string(),
+        reason: error.to_string(),
+        hint: None,
+    })
 }
 
 /// Bootloader, partition table and app, as espflash makes them.

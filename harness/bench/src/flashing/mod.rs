@@ -14,7 +14,7 @@ pub(crate) use espflash_backend::PortInUse;
 pub use esptool_backend::program as esptool_program;
 use hil_config::Flasher;
 use hil_timeline::FlashPhase;
-pub(crate) use image::prepare;
+pub(crate) use image::{read, with_settings};
 pub use plan::{PlanError, Region, plan};
 pub use probe::{Probed, probe};
 

@@ -4,6 +4,6 @@ mod prepare;
 mod raw_repl;
 mod upload;
 
-pub(crate) use prepare::{Script, prepare_scripts};
+pub(crate) use prepare::{Script, fill_scripts, read_scripts};
 pub(crate) use raw_repl::{RawRepl, ReplError};
 pub(crate) use upload::upload;

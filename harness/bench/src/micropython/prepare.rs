@@ -33,15 +33,15 @@ const BUILTIN: [(&str, &[(&str, &str)]); 2] = [
     ),
 ];
 
-/// The files of a firmware, in the order in which they are uploaded; none where it has no scripts.
-pub(crate) fn prepare_scripts(firmware: &Firmware, tap: &TapAddress) -> Result<Option<Vec<Script>>, BenchError> {
+/// The scripts of a firmware as its files have them; none where it has none.
+pub(crate) fn read_scripts(firmware: &Firmware) -> Result<Option<Vec<Script>>, BenchError> {
     let Some(scripts) = &firmware.scripts else { return Ok(None) };
     let failed = |reason: String, hint: Option<String>| BenchError::Firmware {
         firmware: firmware.name.to_string(),
         reason,
         hint,
     };
-    let mut files = match &scripts.source {
+    let files = match &scripts.source {
         ScriptSource::Builtin(name) => builtin(name).map_err(|known| {
             failed(format!("there are no built-in scripts `{name}`"), Some(format!("there are `{known}`")))
         })?,
@@ -53,10 +53,23 @@ pub(crate) fn prepare_scripts(firmware: &Firmware, tap: &TapAddress) -> Result<O
             files.iter().map(read).collect::<Result<Vec<_>, _>>()?
         }
     };
+    Ok(Some(files))
+}
+
+/// The same with its replacements and its settings, in the order in which they are uploaded.
+pub(crate) fn fill_scripts(
+    mut files: Vec<Script>,
+    firmware: &Firmware,
+    tap: &TapAddress,
+) -> Result<Vec<Script>, BenchError> {
+    let Some(scripts) = &firmware.scripts else { return Ok(files) };
     for (from, to) in &scripts.replace {
         if replace(&mut files, from, &tap.fill(to)) == 0 {
-            let hint = "what `replace` names must stand in a script exactly so, quotes included".to_owned();
-            return Err(failed(format!("`{from}` stands in none of its scripts"), Some(hint)));
+            return Err(BenchError::Firmware {
+                firmware: firmware.name.to_string(),
+                reason: format!("`{from}` stands in none of its scripts"),
+                hint: Some("what `replace` names must stand in a script exactly so, quotes included".to_owned()),
+            });
         }
     }
     if !scripts.settings.is_empty() {
@@ -64,7 +77,7 @@ pub(crate) fn prepare_scripts(firmware: &Firmware, tap: &TapAddress) -> Result<O
     }
     // Last what runs by itself: a board that loses its power before runs nothing half new.
     files.sort_by_key(|file| (matches!(file.path.as_str(), "main.py" | "boot.py"), file.path.clone()));
-    Ok(Some(files))
+    Ok(files)
 }
 
 fn builtin(name: &str) -> Result<Vec<Script>, String> {

@@ -1,10 +1,13 @@
 //! One file per command.
 
+pub(crate) mod baseline;
 pub(crate) mod boards;
 pub(crate) mod certs;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod flash;
+pub(crate) mod history;
 pub(crate) mod lint;
 pub(crate) mod monitor;
 pub(crate) mod power;

@@ -1,18 +1,20 @@
 //! `hil report`.
 
-use hil_report::{Traffic, failure_lines, scenario_line, summary_line, traffic_table, write_reports};
+use hil_report::{Traffic, WriteError, failure_lines, read_run, scenario_line, summary_line, traffic_table};
 use hil_timeline::read_events;
 
 use super::{say, set_up_failed};
-use crate::args::{Format, ReportArgs};
+use crate::args::{Flaky, Format, ReportArgs};
 use crate::exit_code::ExitCode;
 
 pub(crate) fn report(args: &ReportArgs) -> ExitCode {
     if args.traffic {
         return traffic(args);
     }
-    let run = match write_reports(&args.run) {
+    let written = read_run(&args.run).and_then(|read| read.write_reports().map(|()| read.run));
+    let run = match written {
         Ok(run) => run,
+        Err(error @ WriteError::Io { .. }) => return set_up_failed(&error, None),
         Err(error) => return set_up_failed(&error, Some("name the folder that holds `events.jsonl`".to_owned())),
     };
     match args.format.format {
@@ -28,7 +30,9 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
             say(summary_line(&run));
         }
     }
-    ExitCode::of(&run.counts())
+    // What a run with `--flaky fail` says itself.
+    let flaky = if run.exit_code == Some(ExitCode::Failed.code()) { Flaky::Fail } else { Flaky::Pass };
+    ExitCode::of(&run.counts(), flaky)
 }
 
 fn traffic(args: &ReportArgs) -> ExitCode {

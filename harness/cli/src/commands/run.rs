@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use hil_config::Bench;
 use hil_mqtt::{Capture, CaptureError};
-use hil_report::{RunSummary, skip_lines, summary_line, write_reports};
-use hil_scenario::{Limits, Plan, RunContext};
+use hil_report::{
+    Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, read_run, skip_lines,
+    summary_line,
+};
+use hil_scenario::{Limits, Plan, Retries, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
 use super::{Message, hide, say, set_up_failed, warn};
-use crate::args::{Format, RunArgs, WaitArgs};
+use crate::args::{FailOn, Flaky, Format, RunArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::folder;
+use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
 use crate::session;
 
@@ -26,6 +30,10 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         list(&plan);
         return ExitCode::Passed;
     }
+    let baseline = match args.baseline.as_deref().map(Baseline::read).transpose() {
+        Ok(baseline) => baseline,
+        Err(code) => return code,
+    };
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
     let settings = Settings {
         what: format!("hil run{}", named.collect::<String>()),
@@ -34,6 +42,11 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         unmask: args.unmask,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
         deadline: args.deadline,
+        retries: Retries { bench: args.bench_retries, product: args.retries },
+        flaky: args.flaky,
+        baseline,
+        fail_on: args.fail_on,
+        history: records::history(args.history.as_ref()),
         detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
     };
     let json = args.format.format == Format::Json;
@@ -83,6 +96,11 @@ pub(crate) struct Settings {
     pub(crate) unmask: bool,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
+    pub(crate) retries: Retries,
+    pub(crate) flaky: Flaky,
+    pub(crate) baseline: Option<Baseline>,
+    pub(crate) fail_on: Option<FailOn>,
+    pub(crate) history: History,
     pub(crate) detail: Detail,
 }
 
@@ -134,9 +152,9 @@ async fn execute_in(
         },
     );
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
-    run_to_the_end(&context, plan).await;
+    run_to_the_end(&context, plan, settings.retries).await;
     let so_far = timeline.since(Cursor::default()).into_iter().collect::<RunSummary>();
-    let code = match (context.is_aborted(), ExitCode::of(&so_far.counts())) {
+    let code = match (context.is_aborted(), ExitCode::of(&so_far.counts(), settings.flaky)) {
         (true, _) => ExitCode::Aborted,
         // Every planned scenario must have said how it went.
         (false, ExitCode::Passed) if so_far.scenarios.len() != planned.len() => ExitCode::Errored,
@@ -153,7 +171,7 @@ async fn execute_in(
     // The reporter ends with that event; if it panicked, the reports still stand.
     let _ = reporter.await;
     session::tell_unsafe(&failures);
-    finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, tell)
+    finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, settings, tell)
 }
 
 fn open_folder(
@@ -179,14 +197,14 @@ fn open_folder(
 }
 
 /// Runs the plan. After an abort everything has this long to end in order; then the boards are made safe all the same.
-async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan) {
+async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, retries: Retries) {
     const GRACE: Duration = Duration::from_millis(1500);
     let expired = async {
         context.aborted().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = hil_scenario::run(Arc::clone(context), plan) => {}
+        () = hil_scenario::run_with_retries(Arc::clone(context), plan, retries) => {}
         () = expired => {
             // Whatever hangs then has had its time.
             let _ = tokio::time::timeout(Duration::from_millis(300), context.bench().make_safe()).await;
@@ -199,6 +217,7 @@ fn finish(
     timeline: &Timeline,
     capture: Option<CaptureError>,
     code: ExitCode,
+    settings: &Settings,
     tell: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
     if let Some(failure) = capture {
@@ -208,12 +227,57 @@ fn finish(
         let message = Message(format!("the events of this run could not be written: {failure}"));
         return Err(set_up_failed(&message, Some("is the disk full?".to_owned())));
     }
-    let run = write_reports(folder).map_err(|error| set_up_failed(&error, None))?;
-    if tell {
-        say("");
-        say(summary_line(&run));
-        skip_lines(&run).iter().for_each(say);
-        say(format!("reports: {}", folder.display()));
+    let failed = |error: WriteError| set_up_failed(&error, None);
+    let read = read_run(folder).map_err(failed)?;
+    let past = records::past(&settings.history);
+    let comparison = compared(&read, &past, settings);
+    let mut all = past;
+    all.push(read.record.clone());
+    read.keep_trend(&Trend::of(&all)).map_err(failed)?;
+    if let Some(comparison) = comparison.as_ref().and_then(|it| it.as_ref().ok()) {
+        read.keep_comparison(comparison).map_err(failed)?;
     }
-    Ok((run, code))
+    read.write_reports().map_err(failed)?;
+    // The reports stand; a history that can't be written is told of.
+    if let Err(error) = settings.history.append(&read.record) {
+        set_up_failed(&error, Some("`--history` or `HIL_HISTORY` names another file".to_owned()));
+    }
+    if tell {
+        conclude(&read, comparison.as_ref().and_then(|it| it.as_ref().ok()), folder);
+    }
+    let code = match (settings.fail_on, &comparison, code) {
+        (_, _, ExitCode::Aborted) | (None, ..) | (_, None, _) => code,
+        (Some(FailOn::Regression), Some(Ok(comparison)), _) if comparison.regression => ExitCode::Regression,
+        // What can't be compared must not look as if it were no worse.
+        (Some(FailOn::Regression), Some(Err(set_up)), ExitCode::Passed) => *set_up,
+        _ => code,
+    };
+    Ok((read.run, code))
+}
+
+/// What got worse since the baseline; nothing where none is asked for, or the history has no good run yet.
+fn compared(read: &ReadRun, past: &[Record], settings: &Settings) -> Option<Result<Comparison, ExitCode>> {
+    let baseline = settings.baseline.as_ref()?;
+    let base = baseline.records(past, &read.record);
+    if base.is_empty() {
+        records::no_good_run(&settings.history);
+        return None;
+    }
+    let known = |record: &Record| base.iter().any(|base| base.run == record.run);
+    let head: Vec<_> = records::with_history(&read.record, past).into_iter().filter(|record| !known(record)).collect();
+    Some(compare(&base, &head).map_err(|error| set_up_failed(&error, None)))
+}
+
+fn conclude(read: &ReadRun, comparison: Option<&Comparison>, folder: &Path) {
+    say("");
+    say(summary_line(&read.run));
+    skip_lines(&read.run).iter().for_each(say);
+    if let Some(comparison) = comparison {
+        say("");
+        say(comparison.text());
+    }
+    say(format!("reports: {}", folder.display()));
+    if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+        annotations(&read.run).iter().for_each(say);
+    }
 }

@@ -328,7 +328,8 @@ const WAITS: &str = r#"    When I type "connect id=c" at the console of "client"
 /// A run on Mosquitto that waits, and its broker.
 fn waiting(project: &Project) -> (std::process::Child, Pid) {
     project.file("bench.toml", &client_bench("kind = \"mosquitto\""));
-    let mut child = project.start(&["run", "--bench", "bench.toml", "--out", "run", "-vv"]);
+    let arguments = ["run", "--bench", "bench.toml", "--out", "run", "-vv", "--bench-retries", "0"];
+    let mut child = project.start(&arguments);
     wait_for_line(&mut child, "CONNACK");
     let brokers = children(child.id(), "mosquitto");
     assert_eq!(brokers.len(), 1, "one scenario, one broker");

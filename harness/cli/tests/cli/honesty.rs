@@ -128,7 +128,7 @@ fn a_mute_board_is_errored_soon_and_the_rest_names_it_as_the_cause() {
     let project = Project::with_feature(&format!("{}{two}", scenario(one)));
     project.file("bench.toml", &bench("mute"));
     let start = Instant::now();
-    let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+    let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     assert_eq!(outcome.code, 102, "{outcome:?}");
     assert_snapshot("mute-board", &outcome.stable());
@@ -148,7 +148,7 @@ fn what_boards_do_wrong_is_told_apart() {
     ] {
         let project = Project::with_feature(&steps);
         project.file("bench.toml", &bench(misbehaviour));
-        let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+        let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
         assert_eq!(outcome.code, code, "{misbehaviour}: {outcome:?}");
         assert_snapshot(misbehaviour, &outcome.stable());
     }
@@ -235,7 +235,7 @@ fn scenarios_on_different_boards_overlap_and_on_one_board_they_do_not() {
     let events = hil_timeline::read_events(&project.path("target/hil/latest/events.jsonl")).expect("events");
     let span = |name: &str| {
         let id = events.iter().find_map(|event| match &event.what {
-            hil_timeline::What::ScenarioStarted { info } if info.name == name => event.scenario,
+            hil_timeline::What::ScenarioStarted { info, .. } if info.name == name => event.scenario,
             _ => None,
         });
         let mine: Vec<_> = events.iter().filter(|event| event.scenario == id).map(|event| event.at).collect();

@@ -33,7 +33,7 @@ fn end(project: &Project, mut child: Child, signal: Signal) -> Vec<RunEvent> {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}: {rest}", start.elapsed());
     assert_eq!(status.code(), Some(130), "{rest}");
     let junit = project.read("target/hil/latest/junit.xml");
-    assert!(junit.contains("type=\"aborted\"") && junit.ends_with("</testsuites>\n"), "{junit}");
+    assert!(junit.contains("type=\"aborted\"") && junit.ends_with("</testsuite>\n"), "{junit}");
     let events = read_events(&project.path("target/hil/latest/events.jsonl")).expect("events");
     assert!(events.iter().any(|event| event.what == What::RunFinished { exit_code: 130 }), "{events:#?}");
     let power = events.iter().rev().find_map(|event| match &event.what {

@@ -11,6 +11,7 @@ mod monitor;
 mod pins;
 mod real_bench;
 mod real_commands;
+mod retries;
 mod support;
 mod systems;
 mod tap;

@@ -62,6 +62,15 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
+    /// Whether it may go better a second time: not where somebody must change the bench first.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Listen { .. } | Self::Start { .. } | Self::Unreachable { .. } => true,
+            Self::NotInstalled { .. } | Self::File { .. } | Self::Acl(_) | Self::Tls(_) | Self::CantDo { .. } => false,
+        }
+    }
+
     /// One thing to try.
     #[must_use]
     pub fn hint(&self) -> String {

@@ -59,7 +59,8 @@ impl Stage {
         if self.broker_stopped || self.observer.is_connected() {
             return Ok(());
         }
-        Err(StepError::errored("the broker was lost, and no step asked for that: the harness has no connection to it"))
+        Err(StepError::errored("the broker was lost, and no step asked for that: the harness has no connection to it")
+            .transient())
     }
 
     /// A fault that was asked for and has not happened.
@@ -101,7 +102,8 @@ impl Stage {
         if self.observer.is_connected() && !self.events_since_mark().iter().any(lost) {
             return Ok(());
         }
-        Err(StepError::errored("the observer had lost the broker meanwhile: what it did not see proves nothing"))
+        Err(StepError::errored("the observer had lost the broker meanwhile: what it did not see proves nothing")
+            .transient())
     }
 
     /// The console of a board that has power is being captured: what it does not show was not said.
@@ -112,7 +114,8 @@ impl Stage {
         let blind = |board: &LockedBoard| board.is_powered() && !board.is_capturing();
         if self.boards.get(board).is_some_and(blind) {
             let message = format!("the console of `{board}` is not captured: what it does not show proves nothing");
-            return Err(StepError::errored(message).with_hint("its serial port has vanished; check the cable"));
+            let error = StepError::errored(message).with_hint("its serial port has vanished; check the cable");
+            return Err(error.transient());
         }
         Ok(())
     }

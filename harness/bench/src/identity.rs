@@ -1,0 +1,115 @@
+//! Which firmware it is: told apart by its bytes, not by its name.
+
+use std::path::Path;
+
+use hil_config::Process;
+use sha2::{Digest as _, Sha256};
+
+use crate::flashing::Region;
+use crate::micropython::Script;
+
+/// What a report says about a firmware.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Beginning of the SHA-256 of all its bytes, in hex.
+    pub(crate) hash: String,
+    /// Bytes.
+    pub(crate) size: usize,
+    /// What it says of itself.
+    pub(crate) version: Option<String>,
+}
+
+/// Digits of a hash that are kept: as many as keep any two images of a team apart.
+const DIGITS: usize = 16;
+
+/// Magic word, version and name of an ESP-IDF app: `esp_app_desc_t` in `esp_app_desc.h`.
+const APP_DESCRIPTOR: [u8; 4] = 0xabcd_5432_u32.to_le_bytes();
+const VERSION_AT: usize = 16;
+const VERSION_SIZE: usize = 32;
+
+impl Identity {
+    /// Of what is written to flash as the files have it, and of scripts before texts are replaced in them.
+    pub(crate) fn of(regions: &[Region], scripts: &[Script]) -> Self {
+        let mut gathered = Gathered::default();
+        for region in regions {
+            // What a merged image is filled up with says nothing.
+            let used = region.data.iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
+            gathered.take(&region.address.to_le_bytes(), &region.data[..used]);
+        }
+        for script in scripts {
+            gathered.take(script.path.as_bytes(), &script.contents);
+        }
+        gathered.into_identity(regions.iter().find_map(|region| version(&region.data)))
+    }
+
+    /// Of a program: its words, and the files that they name.
+    pub(crate) fn of_program(process: &Process) -> Self {
+        let mut gathered = Gathered::default();
+        for word in &process.command {
+            let path = process.dir.as_deref().unwrap_or(Path::new("")).join(word);
+            // An option names none; what can't be read now is told of when the program is started.
+            let file = if path.is_file() { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+            gathered.take(word.as_bytes(), &file);
+        }
+        gathered.into_identity(None)
+    }
+}
+
+#[derive(Default)]
+struct Gathered {
+    digest: Sha256,
+    size: usize,
+}
+
+impl Gathered {
+    /// Lengths go in as well, so that bytes can't move from one part to the next unseen.
+    fn take(&mut self, name: &[u8], contents: &[u8]) {
+        for part in [name, contents] {
+            self.digest.update((part.len() as u64).to_le_bytes());
+            self.digest.update(part);
+        }
+        self.size += contents.len();
+    }
+
+    fn into_identity(self, version: Option<String>) -> Identity {
+        let mut hash: String = self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        hash.truncate(DIGITS);
+        Identity { hash, size: self.size, version }
+    }
+}
+
+fn version(image: &[u8]) -> Option<String> {
+    let words = image.chunks_exact(4).position(|word| word == APP_DESCRIPTOR)?;
+    let field = image.get(words * 4 + VERSION_AT..)?.get(..VERSION_SIZE)?;
+    let text = field.split(|byte| *byte == 0).next()?;
+    let text = std::str::from_utf8(text).ok()?;
+    let printable = !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    printable.then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(address: u32, data: &[u8]) -> Region {
+        Region { address, data: data.to_vec() }
+    }
+
+    #[test]
+    fn bytes_and_their_place_make_the_hash_and_padding_does_not() {
+        let hash = |regions: &[Region]| Identity::of(regions, &[]).hash;
+        let plain = hash(&[region(0, b"app")]);
+        assert_eq!(plain.len(), DIGITS);
+        assert_eq!(plain, hash(&[region(0, b"app\xff\xff")]));
+        assert_ne!(plain, hash(&[region(4, b"app")]));
+        assert_ne!(hash(&[region(0, b"a"), region(0, b"b")]), hash(&[region(0, b"ab"), region(0, b"")]));
+    }
+
+    #[test]
+    fn the_version_is_the_one_that_the_image_says() {
+        let image = crate::virtual_board::builtin_image("lamp").expect("built in");
+        let identity = Identity::of(&[region(0, &image)], &[]);
+        assert!(identity.version.is_some(), "{identity:?}");
+        assert_eq!(Identity::of(&[region(0, b"raw bytes")], &[]).version, None);
+    }
+}

@@ -1,0 +1,46 @@
+//! `hil compare`.
+
+use hil_report::{Comparison, compare as compare_records};
+
+use super::{say, set_up_failed};
+use crate::args::{CompareArgs, FailOn, ReportFormat};
+use crate::exit_code::ExitCode;
+use crate::records::{Baseline, history, nothing_to_compare, past, read_runs, with_history};
+
+pub(crate) fn compare(args: &CompareArgs) -> ExitCode {
+    comparison(args).map_or_else(|code| code, |comparison| tell(args, &comparison))
+}
+
+fn comparison(args: &CompareArgs) -> Result<Comparison, ExitCode> {
+    let (baseline, runs) = (Baseline::read(&args.base)?, read_runs(&args.head)?);
+    let history = history(args.history.as_ref());
+    let past = past(&history);
+    let Some(newest) = runs.last() else { return Err(nothing_to_compare(&history)) };
+    let base = baseline.records(&past, newest);
+    if base.is_empty() {
+        return Err(nothing_to_compare(&history));
+    }
+    let head = match runs.as_slice() {
+        [one] => {
+            let known = |record: &hil_report::Record| base.iter().any(|base| base.run == record.run);
+            with_history(one, &past).into_iter().filter(|record| record.run == one.run || !known(record)).collect()
+        }
+        _ => runs,
+    };
+    compare_records(&base, &head).map_err(|error| set_up_failed(&error, None))
+}
+
+fn tell(args: &CompareArgs, comparison: &Comparison) -> ExitCode {
+    match args.format {
+        ReportFormat::Text => say(comparison.text().trim_end()),
+        ReportFormat::Markdown => say(comparison.markdown().trim_end()),
+        ReportFormat::Json => match serde_json::to_string(comparison) {
+            Ok(json) => say(json),
+            Err(error) => return set_up_failed(&error, None),
+        },
+    }
+    match args.fail_on {
+        Some(FailOn::Regression) if comparison.regression => ExitCode::Regression,
+        _ => ExitCode::Passed,
+    }
+}

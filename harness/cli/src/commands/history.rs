@@ -1,0 +1,197 @@
+//! `hil history`.
+
+use std::collections::BTreeSet;
+
+use hil_report::{MetricKind, Record, inert, sign, sparkline, wilson};
+use hil_timeline::Verdict;
+use serde::Serialize;
+
+use super::{Message, say, set_up_failed};
+use crate::args::{Format, HistoryArgs};
+use crate::exit_code::ExitCode;
+use crate::records;
+
+pub(crate) fn history(args: &HistoryArgs) -> ExitCode {
+    let history = records::history(args.history.as_ref());
+    let mut past = match history.read() {
+        Ok(past) => past,
+        Err(error) => return set_up_failed(&error, None),
+    };
+    past.drain(..past.len().saturating_sub(args.last.into()));
+    if past.is_empty() {
+        let message = Message(format!("there is no run in `{}`", history.path().display()));
+        return set_up_failed(&message, Some("each `hil run` appends one".to_owned()));
+    }
+    match &args.scenario {
+        Some(pattern) => scenarios(args, pattern, &past),
+        None => runs(args, &past),
+    }
+}
+
+/// How a scenario did over the runs.
+#[derive(Serialize)]
+struct Line {
+    scenario: String,
+    /// A sign for each run.
+    verdicts: String,
+    /// Runs in which it passed or failed: those that say something of the firmware.
+    runs: usize,
+    pass_rate: f64,
+    /// Flaky itself, or passed and failed with the same firmware.
+    flake_rate: f64,
+    /// 95 %.
+    flake_between: (f64, f64),
+    steps: Vec<StepLine>,
+}
+
+#[derive(Serialize)]
+struct StepLine {
+    step: String,
+    /// Median of each run, milliseconds.
+    medians_ms: Vec<Option<f64>>,
+}
+
+fn scenarios(args: &HistoryArgs, pattern: &str, past: &[Record]) -> ExitCode {
+    let pattern = pattern.to_lowercase();
+    let names: BTreeSet<&String> = past.iter().flat_map(|record| record.scenarios.keys()).collect();
+    let found: Vec<_> = names.into_iter().filter(|name| name.to_lowercase().contains(&pattern)).collect();
+    if found.is_empty() {
+        let message = Message(format!("no scenario of these runs is called `{pattern}`"));
+        return set_up_failed(
+            &message,
+            Some("a part of its name or of its file will do; `hil history` lists them".to_owned()),
+        );
+    }
+    let lines: Vec<_> = found.into_iter().map(|name| line(name, past)).collect();
+    if args.format.format == Format::Json {
+        return json(&lines);
+    }
+    for line in &lines {
+        say(inert(&line.scenario));
+        let (low, high) = line.flake_between;
+        say(format!(
+            "  {}  {} runs, {} passed, {} flaky (95 %: {} to {})",
+            line.verdicts,
+            line.runs,
+            percent(line.pass_rate),
+            percent(line.flake_rate),
+            percent(low),
+            percent(high)
+        ));
+        for step in &line.steps {
+            let last = step.medians_ms.iter().rev().flatten().next().copied().unwrap_or(0.0);
+            say(inert(&format!("  {}  {last:.1} ms  {}", sparkline(&step.medians_ms), step.step)));
+        }
+    }
+    ExitCode::Passed
+}
+
+fn line(name: &str, past: &[Record]) -> Line {
+    let verdicts: Vec<_> = past.iter().map(|record| record.scenarios.get(name).copied()).collect();
+    let tells = |verdict: &&Verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Flaky);
+    let runs = verdicts.iter().flatten().filter(tells).count();
+    let passed = verdicts.iter().flatten().filter(|verdict| **verdict == Verdict::Passed).count();
+    let flaky = flakes(name, past);
+    let steps: BTreeSet<_> = past
+        .iter()
+        .flat_map(|record| record.metrics.keys())
+        .filter(|metric| metric.kind == MetricKind::Step && metric.subject.starts_with(&format!("{name}: ")))
+        .collect();
+    let step = |metric: &hil_report::Metric| StepLine {
+        step: metric.subject[name.len() + 2..].to_owned(),
+        medians_ms: past.iter().map(|record| record.median(metric)).collect(),
+    };
+    Line {
+        scenario: name.to_owned(),
+        verdicts: verdicts.iter().map(|verdict| sign(*verdict)).collect(),
+        runs,
+        pass_rate: rate(passed, runs),
+        flake_rate: rate(flaky, runs),
+        flake_between: wilson(flaky, runs),
+        steps: steps.into_iter().map(step).collect(),
+    }
+}
+
+/// Runs in which a scenario was flaky itself, or failed although others of the same firmware passed.
+fn flakes(name: &str, past: &[Record]) -> usize {
+    let passed: BTreeSet<_> = past
+        .iter()
+        .filter(|record| record.scenarios.get(name) == Some(&Verdict::Passed))
+        .map(Record::firmware_key)
+        .collect();
+    let is_flake = |record: &&Record| match record.scenarios.get(name) {
+        Some(Verdict::Flaky) => true,
+        Some(Verdict::Failed) => passed.contains(&record.firmware_key()),
+        _ => false,
+    };
+    past.iter().filter(is_flake).count()
+}
+
+#[derive(Serialize)]
+struct RunLine<'a> {
+    run: &'a str,
+    unix_ms: u64,
+    counts: hil_report::Counts,
+    exit_code: Option<u8>,
+    firmware: &'a [hil_report::FirmwareInfo],
+}
+
+fn runs(args: &HistoryArgs, past: &[Record]) -> ExitCode {
+    let lines: Vec<_> = past
+        .iter()
+        .map(|record| RunLine {
+            run: &record.run,
+            unix_ms: record.unix_ms,
+            counts: record.counts(),
+            exit_code: record.exit_code,
+            firmware: &record.firmware,
+        })
+        .collect();
+    if args.format.format == Format::Json {
+        return json(&lines);
+    }
+    for line in &lines {
+        let counts: Vec<_> =
+            line.counts.words().iter().filter(|(_, n)| *n > 0).map(|(w, n)| format!("{n} {w}")).collect();
+        let mut firmware: Vec<_> =
+            line.firmware.iter().map(|it| format!("{} {}", it.firmware, &it.hash[..it.hash.len().min(8)])).collect();
+        firmware.dedup();
+        let more = firmware.len().saturating_sub(3);
+        firmware.truncate(3);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        say(inert(&format!("{}  {}  {}{more}", line.run, counts.join(", "), firmware.join(", "))));
+    }
+    unsteady(past);
+    ExitCode::Passed
+}
+
+/// Scenarios that did not always pass.
+fn unsteady(past: &[Record]) {
+    let names: BTreeSet<&String> = past.iter().flat_map(|record| record.scenarios.keys()).collect();
+    let lines: Vec<_> =
+        names.into_iter().map(|name| line(name, past)).filter(|line| line.runs > 0 && line.pass_rate < 1.0).collect();
+    if !lines.is_empty() {
+        say("\nnot always passed:");
+    }
+    for line in lines {
+        let rates = format!("{} passed, {} flaky", percent(line.pass_rate), percent(line.flake_rate));
+        say(inert(&format!("  {}  {rates}  {}", line.verdicts, line.scenario)));
+    }
+}
+
+fn json(value: &impl Serialize) -> ExitCode {
+    match serde_json::to_string(value) {
+        Ok(json) => say(json),
+        Err(error) => return set_up_failed(&error, None),
+    }
+    ExitCode::Passed
+}
+
+#[expect(clippy::cast_precision_loss, reason = "runs are far fewer than 2^52")]
+fn rate(hits: usize, all: usize) -> f64 {
+    if all == 0 { 0.0 } else { hits as f64 / all as f64 }
+}
+
+fn percent(rate: f64) -> String {
+    format!("{:.0} %", rate * 100.0)
+}

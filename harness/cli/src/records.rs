@@ -1,0 +1,82 @@
+//! Which runs are meant: a folder, a baseline, or a word.
+
+use std::path::{Path, PathBuf};
+
+use hil_report::{History, Record, last_good, read_baseline, read_record, with_those_before};
+
+use crate::commands::{Message, set_up_failed, warn};
+use crate::exit_code::ExitCode;
+
+/// Runs to compare with.
+#[derive(Debug, Clone)]
+pub(crate) enum Baseline {
+    /// Read already.
+    Runs(Vec<Record>),
+    /// The newest good run of the history that can be compared.
+    LastGood,
+}
+
+/// The word for it.
+const LAST_GOOD: &str = "last-good";
+
+impl Baseline {
+    /// Reads what is named; what is not there is told of now, and not after a long run.
+    pub(crate) fn read(named: &Path) -> Result<Self, ExitCode> {
+        if named == Path::new(LAST_GOOD) { Ok(Self::LastGood) } else { read_runs(named).map(Self::Runs) }
+    }
+
+    /// The records, the newest last; none where the history has no good run.
+    pub(crate) fn records(&self, past: &[Record], head: &Record) -> Vec<Record> {
+        match self {
+            Self::Runs(records) => records.clone(),
+            Self::LastGood => last_good(past, head),
+        }
+    }
+}
+
+/// A run folder, its `events.jsonl`, or a baseline.
+pub(crate) fn read_runs(named: &Path) -> Result<Vec<Record>, ExitCode> {
+    let hint = || Some(format!("name a run folder, a file that `hil baseline save` made, or `{LAST_GOOD}`"));
+    let folder = match named.file_name() {
+        Some(name) if name == "events.jsonl" => named.parent(),
+        _ => named.is_dir().then_some(named),
+    };
+    match folder {
+        Some(folder) => read_record(folder).map(|record| vec![record]).map_err(|error| set_up_failed(&error, hint())),
+        None => read_baseline(named).map_err(|error| set_up_failed(&error, hint())),
+    }
+}
+
+/// One run, with those of the same firmware before it.
+pub(crate) fn with_history(record: &Record, past: &[Record]) -> Vec<Record> {
+    with_those_before(past, record, |_| true)
+}
+
+/// Reads the history; one that can't be read is told of, and is none.
+pub(crate) fn past(history: &History) -> Vec<Record> {
+    history.read().unwrap_or_else(|error| {
+        set_up_failed(&error, None);
+        Vec::new()
+    })
+}
+
+/// Where the history is: `--history`, else `HIL_HISTORY`, else below `target/hil`.
+pub(crate) fn history(asked: Option<&PathBuf>) -> History {
+    let named = || std::env::var_os(hil_config::HIL_HISTORY).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let path = asked.cloned().or_else(named).unwrap_or_else(|| PathBuf::from("target/hil/history.jsonl"));
+    History::at(&path)
+}
+
+/// Tells that the history has nothing to compare with.
+pub(crate) fn no_good_run(history: &History) {
+    warn(format!(
+        "no good run of these scenarios in `{}`: there is nothing to compare with yet",
+        history.path().display()
+    ));
+}
+
+/// As an error.
+pub(crate) fn nothing_to_compare(history: &History) -> ExitCode {
+    let message = Message(format!("there is no good run in `{}`", history.path().display()));
+    set_up_failed(&message, Some("run `hil run` until it passes, or name a run folder".to_owned()))
+}

@@ -1,0 +1,92 @@
+//! Scenarios that are tried again: what counts, what is told, and what each report says of it.
+
+use crate::support::{Project, assert_snapshot};
+
+/// `late` says nothing in its first life, so that the step's deadline passes: the bench's fault, and gone on the second
+/// attempt. `moody` does what it should from its second life on: the firmware's.
+const BENCH: &str = r#"
+[boards.pi]
+kind = "process"
+[firmware.late]
+kind = "process"
+command = ["sh", "-c", "if [ -e made ]; then echo here; else touch made; fi; read word"]
+ready = "here"
+[firmware.moody]
+kind = "process"
+command = ["sh", "-c", "if [ -e seen ]; then echo ready; else touch seen; echo sulking; fi; read word"]
+[firmware.mute]
+kind = "process"
+command = ["sh", "-c", "echo no; read word"]
+"#;
+
+const FEATURE: &str = r#"Feature: f
+  Scenario: it is there late
+    Given the board "pi" runs the firmware "late"
+    Then the console of "pi" shows "here" within 2 s
+
+  @retry(2)
+  Scenario: it has moods
+    Given the board "pi" runs the firmware "moody"
+    Then the console of "pi" shows "ready" within 200 ms
+
+  Scenario Outline: it never speaks
+    Given the board "pi" runs the firmware "mute"
+    Then the console of "pi" shows "<word>" within 200 ms
+    Examples:
+      | word  |
+      | hello |
+      | bye   |
+"#;
+
+fn project() -> Project {
+    let project = Project::with_feature(FEATURE);
+    project.file("bench.toml", BENCH);
+    project
+}
+
+#[test]
+fn what_fails_is_tried_again_on_a_recovered_board_and_each_attempt_is_told() {
+    let project = project();
+    let outcome = project.hil(&["run", "--bench", "bench.toml", "--out", "run", "--step-deadline", "1s"]);
+    assert_snapshot("retries-told", &outcome.stable());
+    let xml = project.read("run/junit.xml");
+    assert_eq!(xml.matches("<testcase").count(), 4);
+    assert_eq!((xml.matches("<flakyError").count(), xml.matches("<flakyFailure").count()), (1, 1), "{xml}");
+    assert!(xml.contains(r#"tests="4" errors="0" skipped="0" failures="2""#), "{xml}");
+    for name in ["it never speaks (hello)", "it never speaks (bye)"] {
+        assert_eq!(xml.matches(&format!("name=\"{name}\"")).count(), 1, "{name}");
+    }
+    let json = project.read("run/cucumber.json");
+    assert!(json.contains("it has moods (attempt 1 of 2)") && json.contains("it has moods (attempt 2 of 2)"));
+    // The reports made anew are the same.
+    let again = project.hil(&["report", "run"]);
+    assert_eq!((again.code, project.read("run/junit.xml")), (100, xml));
+}
+
+#[test]
+fn who_wants_no_retries_has_none_and_who_wants_more_has_more() {
+    let run = |arguments: &[&str]| {
+        let project = project();
+        let mut all = vec!["run", "--bench", "bench.toml", "--step-deadline", "1s"];
+        all.extend(arguments);
+        let outcome = project.hil(&all);
+        (outcome.code, outcome.stdout.lines().filter(|line| line.contains("one.feature:")).count(), outcome.stdout)
+    };
+    let (code, _, told) = run(&["--bench-retries", "0", "--name", "late"]);
+    assert_eq!(code, 102, "{told}");
+    let (code, _, told) = run(&["--name", "late"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("0 passed, 1 flaky"), "{told}");
+    let (code, _, told) = run(&["--name", "late", "--flaky", "fail"]);
+    assert_eq!(code, 100, "{told}");
+    let (code, _, told) = run(&["--name", "hello", "--retries", "2"]);
+    assert_eq!((code, told.matches(" failed  ").count()), (100, 3), "{told}");
+}
+
+#[test]
+fn a_tag_that_says_no_number_is_found_before_anything_runs() {
+    let project = Project::with_feature(&FEATURE.replace("@retry(2)", "@retry(two)"));
+    project.file("bench.toml", BENCH);
+    let outcome = project.hil(&["run", "--bench", "bench.toml"]);
+    assert_snapshot("retries-misspelt", &outcome.stable());
+}

@@ -1,0 +1,229 @@
+//! A baseline: the records of some good runs in one file, small enough to be kept beside the features.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hil_timeline::{BoardInfo, Verdict};
+use serde::{Deserialize, Serialize};
+
+use crate::fold::FirmwareInfo;
+use crate::record::{Metric, RECORD_SCHEMA, Record};
+
+/// Why a baseline or a history can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file can't be read or written.
+    #[error("can't {verb} `{}`", path.display())]
+    Io {
+        /// `read` or `write`.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is none.
+    #[error("`{}` is no baseline", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// It was written by a newer `hil`.
+    #[error("`{}` has version {found}, this `hil` reads up to {RECORD_SCHEMA}", path.display())]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: u32,
+    },
+}
+
+/// What all runs share is written once.
+#[derive(Serialize, Deserialize)]
+struct File {
+    hil_baseline: u32,
+    runs: Vec<Run>,
+    /// A verdict of each run, none where it did not run.
+    scenarios: BTreeMap<String, Vec<Option<Verdict>>>,
+    /// Measurements of each run.
+    metrics: BTreeMap<Metric, Vec<Vec<f64>>>,
+    /// How often in each run.
+    traffic: BTreeMap<String, BTreeMap<String, Vec<u32>>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Run {
+    run: String,
+    unix_ms: u64,
+    bench: String,
+    broker: String,
+    boards: Vec<BoardInfo>,
+    firmware: Vec<FirmwareInfo>,
+    exit_code: Option<u8>,
+    failures: BTreeMap<String, String>,
+}
+
+/// So many measurements of a metric are kept of a run.
+const KEPT: usize = 40;
+
+/// Writes records as a baseline, the newest last. A line an entry, so that changes of it can be read.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn write_baseline(path: &Path, records: &[Record]) -> Result<(), RecordError> {
+    let text = to_lines(&merge(records)).map_err(|source| RecordError::Malformed { path: path.to_owned(), source })?;
+    std::fs::write(path, text).map_err(|source| RecordError::Io { verb: "write", path: path.to_owned(), source })
+}
+
+/// Reads a baseline, the newest record last.
+///
+/// # Errors
+/// When the file can't be read, is none, or is of a newer `hil`.
+pub fn read_baseline(path: &Path) -> Result<Vec<Record>, RecordError> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|source| RecordError::Io { verb: "read", path: path.to_owned(), source })?;
+    let malformed = |source| RecordError::Malformed { path: path.to_owned(), source };
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(malformed)?;
+    let version = value.get("hil_baseline").and_then(serde_json::Value::as_u64);
+    match version.map(|version| u32::try_from(version).unwrap_or(u32::MAX)) {
+        Some(found) if found > RECORD_SCHEMA => Err(RecordError::Schema { path: path.to_owned(), found }),
+        _ => serde_json::from_value(value).map(split).map_err(malformed),
+    }
+}
+
+fn merge(records: &[Record]) -> File {
+    let mut file = File {
+        hil_baseline: RECORD_SCHEMA,
+        runs: Vec::new(),
+        scenarios: BTreeMap::new(),
+        metrics: BTreeMap::new(),
+        traffic: BTreeMap::new(),
+    };
+    let count = records.len();
+    for (n, record) in records.iter().enumerate() {
+        file.runs.push(Run {
+            run: record.run.clone(),
+            unix_ms: record.unix_ms,
+            bench: record.bench.clone(),
+            broker: record.broker.clone(),
+            boards: record.boards.clone(),
+            firmware: record.firmware.clone(),
+            exit_code: record.exit_code,
+            failures: record.failures.clone(),
+        });
+        for (name, verdict) in &record.scenarios {
+            file.scenarios.entry(name.clone()).or_insert_with(|| vec![None; count])[n] = Some(*verdict);
+        }
+        for (metric, values) in &record.metrics {
+            let kept = (0..values.len().min(KEPT)).map(|at| values[at * values.len() / values.len().min(KEPT)]);
+            file.metrics.entry(metric.clone()).or_insert_with(|| vec![Vec::new(); count])[n] = kept.collect();
+        }
+        for (name, lines) in &record.traffic {
+            let of = file.traffic.entry(name.clone()).or_default();
+            for (line, times) in lines {
+                of.entry(line.clone()).or_insert_with(|| vec![0; count])[n] = *times;
+            }
+        }
+    }
+    file
+}
+
+fn split(file: File) -> Vec<Record> {
+    let record = |(n, run): (usize, Run)| Record {
+        schema: RECORD_SCHEMA,
+        run: run.run,
+        unix_ms: run.unix_ms,
+        bench: run.bench,
+        broker: run.broker,
+        boards: run.boards,
+        firmware: run.firmware,
+        exit_code: run.exit_code,
+        failures: run.failures,
+        scenarios: pick(&file.scenarios, n, |verdict| *verdict),
+        metrics: pick(&file.metrics, n, |values| (!values.is_empty()).then(|| values.clone())),
+        traffic: file
+            .traffic
+            .iter()
+            .map(|(name, lines)| (name.clone(), pick(lines, n, |times| (*times > 0).then_some(*times))))
+            .collect(),
+    };
+    file.runs.into_iter().enumerate().map(record).collect()
+}
+
+/// What the nth run has of each entry.
+fn pick<K: Clone + Ord, V, T>(of: &BTreeMap<K, Vec<V>>, n: usize, take: impl Fn(&V) -> Option<T>) -> BTreeMap<K, T> {
+    of.iter().filter_map(|(key, values)| Some((key.clone(), take(values.get(n)?)?))).collect()
+}
+
+/// JSON with a line for each run, scenario, metric and topic.
+fn to_lines(file: &File) -> serde_json::Result<String> {
+    let mut text = format!("{{\n\"hil_baseline\": {},\n\"runs\": [\n", file.hil_baseline);
+    let runs: Vec<_> = file.runs.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+    text.push_str(&runs.join(",\n"));
+    text.push_str("\n],\n");
+    let parts = [
+        ("scenarios", entries(&file.scenarios)?),
+        ("metrics", entries(&file.metrics)?),
+        ("traffic", entries(&file.traffic)?),
+    ];
+    let parts: Vec<_> = parts.iter().map(|(name, entries)| format!("\"{name}\": {{\n{entries}\n}}")).collect();
+    text.push_str(&parts.join(",\n"));
+    text.push_str("\n}\n");
+    Ok(text)
+}
+
+fn entries<K: Serialize, V: Serialize>(of: &BTreeMap<K, V>) -> serde_json::Result<String> {
+    let entry =
+        |(key, value): (&K, &V)| Ok(format!("{}: {}", serde_json::to_string(key)?, serde_json::to_string(value)?));
+    Ok(of.iter().map(entry).collect::<serde_json::Result<Vec<_>>>()?.join(",\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::RunSummary;
+    use crate::fold::tests::sample;
+    use crate::record::Recording;
+
+    fn record(name: &str) -> Record {
+        let mut recording = Recording::default();
+        sample().iter().for_each(|event| recording.take(event));
+        recording.finish(name, &RunSummary::of(&sample()))
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("baseline.json");
+        let mut second = record("two");
+        second.scenarios.pop_first();
+        second.traffic.clear();
+        let records = [record("one"), second];
+        write_baseline(&path, &records).expect("written");
+        let mut read = read_baseline(&path).expect("readable");
+        // A scenario without traffic and one without a record of it are the same.
+        read[1].traffic.retain(|_, lines| !lines.is_empty());
+        assert_eq!(read, records);
+        insta::assert_snapshot!(std::fs::read_to_string(&path).expect("text"));
+    }
+
+    #[test]
+    fn what_is_none_is_told() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("b.json");
+        let error = |text: &str| {
+            std::fs::write(&path, text).expect("write");
+            read_baseline(&path)
+                .expect_err("no baseline")
+                .to_string()
+                .replace(&folder.path().display().to_string(), "F")
+        };
+        assert_eq!(error("{}"), "`F/b.json` is no baseline");
+        assert_eq!(error("[1"), "`F/b.json` is no baseline");
+        assert_eq!(error("{\"hil_baseline\": 9}"), "`F/b.json` has version 9, this `hil` reads up to 1");
+        let missing = read_baseline(Path::new("nowhere.json")).expect_err("missing");
+        assert_eq!(missing.to_string(), "can't read `nowhere.json`");
+    }
+}

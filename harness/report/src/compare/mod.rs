@@ -1,0 +1,207 @@
+//! What got worse, and what changed, from one set of runs to another.
+
+mod measurements;
+mod show;
+mod traffic;
+
+use std::collections::BTreeMap;
+
+use hil_timeline::Verdict;
+use serde::{Deserialize, Serialize};
+
+pub use measurements::{Direction, Measured, Measurements, MetricChange};
+pub use traffic::{TrafficChange, TrafficKind};
+
+use crate::fold::FirmwareInfo;
+use crate::record::Record;
+
+/// Why two sets of runs are not compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// One side has no run.
+    #[error("there is no run to compare with")]
+    Nothing,
+    /// Simulated boards on one side, silicon on the other.
+    #[error("board `{board}` is {base} in the baseline and {head} in this run: they are never compared")]
+    Mixed {
+        /// The board.
+        board: String,
+        /// What it is in the baseline.
+        base: &'static str,
+        /// What it is in the run.
+        head: &'static str,
+    },
+}
+
+/// One side of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// Name of its newest run.
+    pub run: String,
+    /// When that began, milliseconds since 1970.
+    pub unix_ms: u64,
+    /// How many runs it has.
+    pub runs: usize,
+    /// What the boards ran.
+    pub firmware: Vec<FirmwareInfo>,
+}
+
+/// A scenario whose verdict is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioChange {
+    /// Its file and name.
+    pub scenario: String,
+    /// How it ended in the baseline.
+    pub was: Option<Verdict>,
+    /// How it ended in the run.
+    pub is: Option<Verdict>,
+    /// Why, where it did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Scenarios by what became of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScenarioChanges {
+    /// Failed, and did not in the baseline.
+    pub newly_failing: Vec<ScenarioChange>,
+    /// Did not fail always, and was steady in the baseline.
+    pub newly_flaky: Vec<ScenarioChange>,
+    /// Failed in both.
+    pub still_failing: Vec<ScenarioChange>,
+    /// Passed, and failed in the baseline.
+    pub fixed: Vec<ScenarioChange>,
+    /// The bench was at fault: nothing is known of the firmware.
+    pub errored: Vec<ScenarioChange>,
+    /// Not in the baseline.
+    pub new: Vec<ScenarioChange>,
+    /// In the baseline only.
+    pub removed: Vec<ScenarioChange>,
+    /// How many were in both.
+    pub compared: usize,
+}
+
+/// A firmware whose bytes changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageChange {
+    /// In the baseline.
+    pub base: FirmwareInfo,
+    /// In the run.
+    pub head: FirmwareInfo,
+}
+
+/// Everything that changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What is compared with.
+    pub base: Side,
+    /// What is compared.
+    pub head: Side,
+    /// Whether something got worse: newly failing, newly flaky or slower.
+    pub regression: bool,
+    /// Verdicts.
+    pub scenarios: ScenarioChanges,
+    /// Times.
+    pub measurements: Measurements,
+    /// Topics, flags and wills.
+    pub traffic: Vec<TrafficChange>,
+    /// Firmware.
+    pub images: Vec<ImageChange>,
+}
+
+/// Compares runs with a baseline; the newest run of each side is the last.
+///
+/// # Errors
+/// When a side is empty, or a board is simulated on one side only.
+pub fn compare(base: &[Record], head: &[Record]) -> Result<Comparison, CompareError> {
+    let (Some(newest_base), Some(newest_head)) = (base.last(), head.last()) else { return Err(CompareError::Nothing) };
+    check_boards(base, head)?;
+    let scenarios = scenario_changes(base, head);
+    let measurements = measurements::compare(base, head);
+    let worse = measurements.changes.iter().any(|change| change.direction == Direction::Slower);
+    Ok(Comparison {
+        base: side(newest_base, base.len()),
+        head: side(newest_head, head.len()),
+        regression: worse || !scenarios.newly_failing.is_empty() || !scenarios.newly_flaky.is_empty(),
+        scenarios,
+        measurements,
+        traffic: traffic::compare(base, head),
+        images: image_changes(newest_base, newest_head),
+    })
+}
+
+fn side(newest: &Record, runs: usize) -> Side {
+    Side { run: newest.run.clone(), unix_ms: newest.unix_ms, runs, firmware: newest.firmware.clone() }
+}
+
+fn check_boards(base: &[Record], head: &[Record]) -> Result<(), CompareError> {
+    let word = |simulated: bool| if simulated { "simulated" } else { "real" };
+    let known: BTreeMap<&str, bool> = base.iter().flat_map(Record::board_key).collect();
+    for (board, simulated) in head.iter().flat_map(Record::board_key) {
+        if let Some(was) = known.get(board).filter(|was| **was != simulated) {
+            return Err(CompareError::Mixed { board: board.to_owned(), base: word(*was), head: word(simulated) });
+        }
+    }
+    // Boards of other names may differ all the same.
+    let all = |records: &[Record], simulated: bool| {
+        let mut kinds = records.iter().flat_map(Record::board_key).map(|(_, kind)| kind).peekable();
+        kinds.peek().is_some() && kinds.all(|kind| kind == simulated)
+    };
+    match (all(base, true) && all(head, false), all(base, false) && all(head, true)) {
+        (true, _) => Err(CompareError::Mixed { board: "*".to_owned(), base: word(true), head: word(false) }),
+        (_, true) => Err(CompareError::Mixed { board: "*".to_owned(), base: word(false), head: word(true) }),
+        _ => Ok(()),
+    }
+}
+
+/// The newest verdict of a scenario on one side, and whether it was steady there.
+fn verdict(records: &[Record], scenario: &str) -> Option<Verdict> {
+    let newest = *records.iter().rev().find_map(|record| record.scenarios.get(scenario))?;
+    let key = records.last()?.firmware_key();
+    let same = records.iter().filter(|record| record.firmware_key() == key);
+    let seen: Vec<_> = same.filter_map(|record| record.scenarios.get(scenario)).collect();
+    let flips = seen.contains(&&Verdict::Passed) && seen.contains(&&Verdict::Failed);
+    let wavered = flips || seen.contains(&&Verdict::Flaky);
+    // That the newest failed is told as that, whatever came before.
+    Some(if newest == Verdict::Passed && wavered { Verdict::Flaky } else { newest })
+}
+
+fn scenario_changes(base: &[Record], head: &[Record]) -> ScenarioChanges {
+    let mut changes = ScenarioChanges::default();
+    let newest = &head[head.len() - 1];
+    for scenario in newest.scenarios.keys() {
+        let (was, is) = (verdict(base, scenario), verdict(head, scenario));
+        let why = newest.failures.get(scenario).cloned();
+        let change = ScenarioChange { scenario: scenario.clone(), was, is, why };
+        changes.compared += usize::from(was.is_some());
+        let list = match (was, is) {
+            (_, Some(Verdict::Errored)) => &mut changes.errored,
+            (None, _) => &mut changes.new,
+            (Some(Verdict::Failed), Some(Verdict::Failed)) => &mut changes.still_failing,
+            (_, Some(Verdict::Failed)) => &mut changes.newly_failing,
+            (Some(Verdict::Failed), Some(Verdict::Passed | Verdict::Flaky)) => &mut changes.fixed,
+            (Some(Verdict::Flaky), Some(Verdict::Flaky)) => continue,
+            (_, Some(Verdict::Flaky)) => &mut changes.newly_flaky,
+            _ => continue,
+        };
+        list.push(change);
+    }
+    let gone = base.last().into_iter().flat_map(|record| &record.scenarios);
+    let gone = gone.filter(|(scenario, _)| !newest.scenarios.contains_key(*scenario));
+    changes.removed = gone
+        .map(|(scenario, was)| ScenarioChange { scenario: scenario.clone(), was: Some(*was), is: None, why: None })
+        .collect();
+    changes
+}
+
+fn image_changes(base: &Record, head: &Record) -> Vec<ImageChange> {
+    let changed = head.firmware.iter().filter_map(|head| {
+        let same = |base: &&FirmwareInfo| (&base.board, &base.firmware) == (&head.board, &head.firmware);
+        let base = base.firmware.iter().find(same).filter(|base| base.hash != head.hash)?;
+        Some(ImageChange { base: base.clone(), head: head.clone() })
+    });
+    changed.collect()
+}
+
+#[cfg(test)]
+mod tests;

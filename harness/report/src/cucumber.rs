@@ -1,0 +1,198 @@
+//! Cucumber JSON, as Cucumber's own report tools read it: an element a scenario, and one for each further attempt.
+
+use std::collections::BTreeMap;
+
+use hil_timeline::{Failure, Verdict};
+use serde::Serialize;
+
+use crate::fold::{Attempt, RunSummary, ScenarioResult, StepResult};
+use crate::names::unique_names;
+
+#[derive(Serialize)]
+struct Feature<'a> {
+    uri: &'a str,
+    id: String,
+    name: &'a str,
+    description: &'a str,
+    keyword: &'a str,
+    line: usize,
+    tags: Vec<Tag>,
+    elements: Vec<Element<'a>>,
+}
+
+#[derive(Serialize)]
+struct Element<'a> {
+    id: String,
+    name: String,
+    description: &'a str,
+    keyword: &'a str,
+    r#type: &'a str,
+    line: usize,
+    tags: Vec<Tag>,
+    steps: Vec<Step>,
+}
+
+#[derive(Serialize)]
+struct Tag {
+    name: String,
+    line: usize,
+}
+
+#[derive(Serialize)]
+struct Step {
+    keyword: String,
+    name: String,
+    line: usize,
+    r#match: Match,
+    result: StepEnd,
+}
+
+#[derive(Serialize)]
+struct Match {
+    location: String,
+}
+
+#[derive(Serialize)]
+struct StepEnd {
+    status: &'static str,
+    /// Nanoseconds.
+    duration: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_message: Option<String>,
+}
+
+/// Writes a run as Cucumber JSON.
+///
+/// # Errors
+/// When the JSON can't be made.
+pub fn cucumber(run: &RunSummary) -> serde_json::Result<String> {
+    let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut features: Vec<Feature<'_>> = Vec::new();
+    for (scenario, name) in run.scenarios.iter().zip(unique_names(run)) {
+        let info = &scenario.info;
+        let at = *places.entry((&info.path, &info.feature)).or_insert_with(|| {
+            features.push(Feature {
+                uri: &info.path,
+                id: id(&info.feature),
+                name: &info.feature,
+                description: "",
+                keyword: "Feature",
+                line: 1,
+                tags: Vec::new(),
+                elements: Vec::new(),
+            });
+            features.len() - 1
+        });
+        features[at].elements.extend(elements(scenario, &name));
+    }
+    serde_json::to_string(&features)
+}
+
+/// Spaces and capitals are what the tools themselves replace.
+fn id(name: &str) -> String {
+    name.to_lowercase().replace(' ', "-")
+}
+
+fn elements<'a>(scenario: &'a ScenarioResult, name: &str) -> impl Iterator<Item = Element<'a>> {
+    let count = scenario.attempts.len();
+    let element = move |name: &str, n: usize, attempt: &Attempt| {
+        let name = if count == 1 { name.to_owned() } else { format!("{name} (attempt {n} of {count})") };
+        Element {
+            id: format!("{};{}", id(&scenario.info.feature), id(&name)),
+            name,
+            description: "",
+            keyword: "Scenario",
+            r#type: "scenario",
+            line: scenario.info.line,
+            tags: scenario
+                .info
+                .tags
+                .iter()
+                .map(|tag| Tag { name: format!("@{tag}"), line: scenario.info.line })
+                .collect(),
+            steps: steps(scenario, attempt),
+        }
+    };
+    let name = name.to_owned();
+    (1..).zip(&scenario.attempts).map(move |(n, attempt)| element(&name, n, attempt))
+}
+
+fn steps(scenario: &ScenarioResult, attempt: &Attempt) -> Vec<Step> {
+    let mut steps: Vec<Step> = attempt.steps.iter().map(|step| of(scenario, attempt, step)).collect();
+    // What happened beside the steps (a fault that never came, a run that ended before) has no other place.
+    let unsaid = !steps.iter().any(|step| step.result.status == "failed");
+    if unsaid && !matches!(attempt.verdict, Verdict::Passed | Verdict::Skipped) {
+        steps.push(Step {
+            keyword: "* ".to_owned(),
+            name: "the scenario ended".to_owned(),
+            line: scenario.info.line,
+            r#match: location(scenario, scenario.info.line),
+            result: StepEnd { status: "failed", duration: 0, error_message: Some(message(attempt)) },
+        });
+    }
+    steps
+}
+
+fn of(scenario: &ScenarioResult, attempt: &Attempt, step: &StepResult) -> Step {
+    let result = match &step.outcome {
+        Some(outcome) => {
+            let status = match outcome.verdict {
+                Verdict::Passed => "passed",
+                Verdict::Skipped => "skipped",
+                _ => "failed",
+            };
+            let error_message = (status == "failed").then(|| message(attempt));
+            StepEnd { status, duration: outcome.took_us.saturating_mul(1000), error_message }
+        }
+        None => StepEnd { status: "skipped", duration: 0, error_message: None },
+    };
+    let (keyword, name) = (format!("{} ", step.keyword), step.text.clone());
+    Step { keyword, name, line: step.line, r#match: location(scenario, step.line), result }
+}
+
+fn location(scenario: &ScenarioResult, line: usize) -> Match {
+    Match { location: format!("{}:{line}", scenario.info.path) }
+}
+
+/// The verdict's word comes first: the format knows only `failed`.
+fn message(attempt: &Attempt) -> String {
+    let Some(Failure { message, details, hint }) = &attempt.failure else { return attempt.verdict.word().to_owned() };
+    let mut lines = vec![format!("{}: {message}", attempt.verdict.word())];
+    lines.extend(details.iter().map(|detail| format!("  {detail}")));
+    lines.extend(hint.iter().map(|hint| format!("hint: {hint}")));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::tests::{sample, tried};
+
+    fn pretty(run: &RunSummary) -> String {
+        let value: serde_json::Value = serde_json::from_str(&cucumber(run).expect("JSON")).expect("JSON");
+        serde_json::to_string_pretty(&value).expect("JSON")
+    }
+
+    #[test]
+    fn every_verdict_is_told_in_words_that_the_format_has() {
+        insta::assert_snapshot!(pretty(&RunSummary::of(&sample())));
+    }
+
+    #[test]
+    fn attempts_are_kept_apart() {
+        let run = RunSummary::of(&tried(&[Verdict::Failed, Verdict::Passed]));
+        let json = pretty(&run);
+        assert!(json.contains("on and off (attempt 1 of 2)") && json.contains("on and off (attempt 2 of 2)"));
+    }
+
+    #[test]
+    fn a_scenario_that_never_began_is_not_told_as_passed() {
+        let mut events = sample();
+        events.truncate(1);
+        if let hil_timeline::What::RunStarted { plan, .. } = &mut events[0].what {
+            let planned = ("The lamp".into(), "lamp.feature".into(), "later".into());
+            plan.push(hil_timeline::PlannedScenario { feature: planned.0, path: planned.1, line: 3, name: planned.2 });
+        }
+        assert!(pretty(&RunSummary::of(&events)).contains("aborted: the run ended before this scenario began"));
+    }
+}

@@ -1,0 +1,208 @@
+//! The history of a bench: a record a line, appended by each run.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::baseline::RecordError;
+use crate::record::Record;
+
+/// So many runs of one firmware make a side of a comparison.
+const POOL: usize = 20;
+
+/// So many good runs are looked at for the one to compare with.
+const LOOKED_AT: usize = 50;
+
+/// A history of this size is set aside (as `history.1.jsonl`), and a new one begun.
+const LARGEST: u64 = 64 << 20;
+
+/// A file of records.
+#[derive(Debug, Clone)]
+pub struct History {
+    path: PathBuf,
+}
+
+impl History {
+    /// The history in a file; it need not be there yet.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends a record. Runs that end at the same time wait for each other; one that is killed leaves at most a torn
+    /// last line, which is ended before the next.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn append(&self, record: &Record) -> Result<(), RecordError> {
+        let io = |source| RecordError::Io { verb: "write", path: self.path.clone(), source };
+        let line = serde_json::to_string(record).map_err(|error| io(error.into()))?;
+        self.append_line(&line).map_err(io)
+    }
+
+    fn append_line(&self, line: &str) -> std::io::Result<()> {
+        if let Some(folder) = self.path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        // Kept apart from the history, which may be set aside.
+        let lock = OpenOptions::new().create(true).append(true).open(self.beside("lock"))?;
+        lock.lock()?;
+        if std::fs::metadata(&self.path).is_ok_and(|history| history.len() > LARGEST) {
+            std::fs::rename(&self.path, self.older())?;
+        }
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
+        let torn = is_torn(&file)?;
+        file.write_all(format!("{}{line}\n", if torn { "\n" } else { "" }).as_bytes())
+    }
+
+    fn beside(&self, end: &str) -> PathBuf {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".");
+        name.push(end);
+        name.into()
+    }
+
+    fn older(&self) -> PathBuf {
+        self.path.with_extension("1.jsonl")
+    }
+
+    /// All records, oldest first. What is no record (a torn line, a line of a newer `hil`) is passed by.
+    ///
+    /// # Errors
+    /// When it is there and can't be read.
+    pub fn read(&self) -> Result<Vec<Record>, RecordError> {
+        let mut records = Vec::new();
+        for path in [self.older(), self.path.clone()] {
+            let file = match File::open(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                other => other.map_err(|source| RecordError::Io { verb: "read", path: path.clone(), source })?,
+            };
+            for line in BufReader::new(file).split(b'\n') {
+                let line = line.map_err(|source| RecordError::Io { verb: "read", path: path.clone(), source })?;
+                records.extend(serde_json::from_slice::<Record>(&line));
+            }
+        }
+        // Runs that ended in another order than they began stand so; time decides.
+        records.sort_by_key(|record| record.unix_ms);
+        Ok(records)
+    }
+}
+
+fn is_torn(file: &File) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt as _;
+    let length = file.metadata()?.len();
+    let mut last = [b'\n'];
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    Ok(last != [b'\n'])
+}
+
+/// The newest good run that ran most of these scenarios on such boards, and the runs of the same firmware before it;
+/// nothing where there is none.
+#[must_use]
+pub fn last_good(history: &[Record], head: &Record) -> Vec<Record> {
+    let comparable = |record: &&Record| {
+        let kinds = record.board_key();
+        let agrees =
+            head.board_key().iter().all(|(board, simulated)| kinds.get(board).is_none_or(|it| it == simulated));
+        record.run != head.run && record.unix_ms <= head.unix_ms && agrees && record.is_good()
+    };
+    let shared = |record: &Record| record.scenarios.keys().filter(|name| head.scenarios.contains_key(*name)).count();
+    let good = history.iter().rev().filter(comparable).take(LOOKED_AT).filter(|record| shared(record) > 0);
+    // The first of the best is the newest.
+    let best = good.fold(None, |best: Option<&Record>, record| match best {
+        Some(best) if shared(best) >= shared(record) => Some(best),
+        _ => Some(record),
+    });
+    best.map_or_else(Vec::new, |newest| with_those_before(history, newest, Record::is_good))
+}
+
+/// A run and those of the same firmware before it, oldest first.
+#[must_use]
+pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&Record) -> bool) -> Vec<Record> {
+    let same = |record: &&Record| {
+        record.unix_ms <= newest.unix_ms
+            && record.run != newest.run
+            && record.firmware_key() == newest.firmware_key()
+            && record.board_key() == newest.board_key()
+            && wanted(record)
+    };
+    let mut pool: Vec<Record> = history.iter().rev().filter(same).take(POOL - 1).cloned().collect();
+    pool.reverse();
+    pool.push(newest.clone());
+    pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::RunSummary;
+    use crate::fold::tests::{sample, tried};
+    use crate::record::Recording;
+    use hil_timeline::Verdict;
+
+    fn record(name: &str, at: u64) -> Record {
+        let events = tried(&[Verdict::Passed]);
+        let mut record = Recording::default().finish(name, &RunSummary::of(&events));
+        record.unix_ms = at;
+        record.exit_code = Some(0);
+        record
+    }
+
+    #[test]
+    fn runs_that_end_at_the_same_time_lose_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let history = History::at(&folder.path().join("deep/history.jsonl"));
+        assert!(history.read().expect("none yet").is_empty());
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let history = &history;
+                scope.spawn(move || {
+                    for n in 0..25 {
+                        history.append(&record(&format!("{thread}-{n}"), thread * 100 + n)).expect("appended");
+                    }
+                });
+            }
+        });
+        assert_eq!(history.read().expect("readable").len(), 200);
+    }
+
+    #[test]
+    fn a_torn_line_costs_itself_and_no_other() {
+        let folder = tempfile::tempdir().expect("folder");
+        let history = History::at(&folder.path().join("history.jsonl"));
+        history.append(&record("a", 1)).expect("appended");
+        let whole = std::fs::read(history.path()).expect("read");
+        std::fs::write(history.path(), [&whole[..], &whole[..whole.len() / 2]].concat()).expect("tear");
+        history.append(&record("b", 2)).expect("appended");
+        let names: Vec<_> = history.read().expect("readable").into_iter().map(|record| record.run).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn the_last_good_run_is_one_that_can_be_compared() {
+        let head = record("head", 100);
+        let mut failed = record("failed", 90);
+        failed.exit_code = Some(100);
+        let mut partial = record("partial", 80);
+        partial.scenarios = std::iter::once(("other".to_owned(), Verdict::Passed)).collect();
+        let (good, older) = (record("good", 70), record("older", 60));
+        let mut simulated = record("simulated", 95);
+        let info = RunSummary::of(&sample()).info.expect("it began");
+        simulated.boards = info.boards;
+        let mut real = head.clone();
+        real.boards.clone_from(&simulated.boards);
+        real.boards[0].simulated = false;
+        let history = [older, good, partial, failed, simulated];
+        let names = |head: &Record| last_good(&history, head).into_iter().map(|it| it.run).collect::<Vec<_>>();
+        assert_eq!(names(&head), ["simulated"]);
+        assert_eq!(names(&real), ["older", "good"]);
+    }
+}

@@ -1,0 +1,146 @@
+//! The run as Markdown: what GitHub shows as the summary of a job.
+
+use hil_timeline::Verdict;
+
+use crate::fold::{RunSummary, ScenarioResult};
+use crate::text::{failure_lines, summary_line};
+
+/// GitHub takes no summary above 1 MiB.
+const BUDGET: usize = 900_000;
+
+/// Writes a run as Markdown: what did not pass first, with its reasons. `comparison` is a section of its own.
+#[must_use]
+pub fn markdown(run: &RunSummary, comparison: Option<&str>) -> String {
+    let mut text = format!("## {} {}\n\n", mark(run), cell(&summary_line(run)));
+    text.push_str(&about(run));
+    let mut left_out = 0;
+    let bad = run.scenarios.iter().filter(|scenario| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
+    for scenario in bad {
+        let section = section(scenario);
+        if text.len() + section.len() > BUDGET { left_out += 1 } else { text.push_str(&section) }
+    }
+    if left_out > 0 {
+        text.push_str(&format!("… and {left_out} more: see `report.html`.\n\n"));
+    }
+    if let Some(comparison) = comparison.filter(|comparison| text.len() + comparison.len() < BUDGET) {
+        text.push_str(comparison);
+    }
+    let skipped = skipped(run);
+    if text.len() + skipped.len() < BUDGET {
+        text.push_str(&skipped);
+    }
+    text
+}
+
+fn mark(run: &RunSummary) -> &'static str {
+    let counts = run.counts();
+    if counts.failed + counts.errored + counts.aborted > 0 {
+        "❌"
+    } else if counts.passed + counts.flaky == 0 {
+        "⚪"
+    } else {
+        "✅"
+    }
+}
+
+/// Boards, firmware, broker.
+fn about(run: &RunSummary) -> String {
+    let Some(info) = &run.info else { return String::new() };
+    let mut text = "| board | kind | firmware |\n| --- | --- | --- |\n".to_owned();
+    for board in &info.boards {
+        let simulated = if board.simulated { ", simulated" } else { "" };
+        let firmware = run.firmware.iter().filter(|firmware| firmware.board == board.name);
+        let firmware: Vec<_> = firmware
+            .map(|firmware| {
+                let version = firmware.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+                format!("{}{version} (`{}`)", firmware.firmware, firmware.hash)
+            })
+            .collect();
+        let cells = [board.name.clone(), format!("{} {}{simulated}", board.kind, board.chip), firmware.join(", ")];
+        text.push_str(&format!("| {} |\n", cells.map(|text| cell(&text)).join(" | ")));
+    }
+    let (bench, broker, version) = (cell(&info.bench), cell(&info.broker), cell(&info.version));
+    format!("{text}\nBench {bench}, broker {broker}, hil {version}.\n\n")
+}
+
+fn section(scenario: &ScenarioResult) -> String {
+    let info = &scenario.info;
+    let lines = failure_lines(scenario);
+    // A fence longer than any run of backticks in it can't be closed from within.
+    let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let word = scenario.verdict.word();
+    let (name, place) = (cell(&info.name), cell(&format!("{}:{}", info.path, info.line)));
+    format!("### {word}: {name}\n\n{place}\n\n{fence}text\n{}\n{fence}\n\n", lines.join("\n"))
+}
+
+fn skipped(run: &RunSummary) -> String {
+    let skipped: Vec<_> = run.scenarios.iter().filter(|scenario| scenario.verdict == Verdict::Skipped).collect();
+    if skipped.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("<details><summary>{} skipped</summary>\n\n", skipped.len());
+    for scenario in skipped {
+        let why = scenario.failure().map_or(String::new(), |failure| cell(&failure.message));
+        text.push_str(&format!("- {}: {why}\n", cell(&scenario.info.name)));
+    }
+    text.push_str("\n</details>\n");
+    text
+}
+
+/// Text that stands for itself wherever Markdown has a line or a cell.
+pub(crate) fn cell(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '~' | '@' => {
+                safe.push('\\');
+                safe.push(c);
+            }
+            c if c.is_control() => safe.push(' '),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::tests::{sample, tried};
+
+    #[test]
+    fn what_broke_comes_first() {
+        insta::assert_snapshot!(markdown(&RunSummary::of(&sample()), None));
+    }
+
+    #[test]
+    fn a_flaky_run_is_green_and_says_so() {
+        let run = RunSummary::of(&tried(&[Verdict::Failed, Verdict::Passed]));
+        insta::assert_snapshot!(markdown(&run, None));
+    }
+
+    #[test]
+    fn what_a_device_says_stays_inside() {
+        let mut run = RunSummary::of(&sample());
+        let failure = run.scenarios[1].attempts[0].failure.as_mut().expect("it failed");
+        failure.message = "````\n</details><script>alert(1)</script>".to_owned();
+        run.scenarios[1].info.name = "<img src=x> | `x` [a](b) @everyone".to_owned();
+        let text = markdown(&run, None);
+        assert!(text.contains("`````text"), "{text}");
+        assert!(text.contains(r"&lt;img src=x&gt; \| \`x\` \[a\](b) \@everyone"), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_breaks_everywhere_stays_below_what_github_takes() {
+        let mut run = RunSummary::of(&sample());
+        let failed = run.scenarios[1].clone();
+        run.scenarios = vec![failed; 20_000];
+        let text = markdown(&run, None);
+        assert!(text.len() < 1_048_576);
+        assert!(text.contains("more: see `report.html`"), "the end says what is missing");
+    }
+}

@@ -1,0 +1,208 @@
+//! `report.html`: the whole run in one file that needs no network.
+
+mod gather;
+mod rows;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+pub use gather::Gathering;
+
+use self::gather::Chunk;
+use crate::compare::Comparison;
+use crate::fold::{Attempt, RunSummary, ScenarioResult, StepResult};
+use crate::names::unique_names;
+use crate::trend::Trend;
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+
+/// What a page shows beside the run itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// What changed since the baseline.
+    pub comparison: Option<&'a Comparison>,
+    /// The last runs.
+    pub trend: Option<&'a Trend>,
+}
+
+/// Writes the page of a run.
+///
+/// # Errors
+/// When what the page holds can't be made into JSON.
+pub fn page(name: &str, run: &RunSummary, gathering: &Gathering, beside: Beside<'_>) -> serde_json::Result<String> {
+    let data = json!({
+        "run": run_data(name, run),
+        "scenarios": scenarios(run, gathering),
+        "comparison": beside.comparison.map(comparison),
+        "trend": beside.trend,
+    });
+    let chunks = gathering.chunks().map(|(n, chunk)| {
+        let packed = STANDARD.encode(&chunk.packed);
+        format!("<script type=\"text/plain\" id=\"t{n}\">{packed}</script>")
+    });
+    let chunks: Vec<_> = chunks.collect();
+    let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
+    // What comes last may hold the names of the others.
+    let parts = [
+        ("{{HASH}}", hash),
+        ("{{TITLE}}", text(&format!("hil: {name}"))),
+        ("{{STYLE}}", STYLE.to_owned()),
+        ("{{DATA}}", in_script(&serde_json::to_string(&data)?)),
+        ("{{CHUNKS}}", chunks.join("\n")),
+        ("{{SCRIPT}}", SCRIPT.to_owned()),
+    ];
+    Ok(filled(TEMPLATE, &parts))
+}
+
+/// Fills each place once, from left to right: what is filled in is not looked at again.
+fn filled(template: &str, parts: &[(&str, String)]) -> String {
+    let mut filled = String::new();
+    let mut rest = template;
+    for (place, value) in parts {
+        if let Some((before, after)) = rest.split_once(place) {
+            filled.push_str(before);
+            filled.push_str(value);
+            rest = after;
+        }
+    }
+    filled + rest
+}
+
+/// JSON that no parser of HTML can take for markup (HTML §4.12.1.3: `<` is what matters).
+fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
+fn text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn run_data(name: &str, run: &RunSummary) -> Value {
+    let info = run.info.as_ref();
+    json!({
+        "name": name,
+        "unix_ms": info.map(|info| info.unix_ms),
+        "took_us": run.took_us,
+        "version": info.map_or("", |info| &info.version),
+        "bench": info.map_or("", |info| &info.bench),
+        "broker": info.map_or("", |info| &info.broker),
+        "boards": info.map_or(&[][..], |info| &info.boards),
+        "firmware": run.firmware,
+        "counts": run.counts(),
+        "exit_code": run.exit_code,
+    })
+}
+
+fn comparison(comparison: &Comparison) -> Value {
+    json!({
+        "regression": comparison.regression,
+        "conclusion": comparison.conclusion(),
+        "text": comparison.text(),
+    })
+}
+
+#[derive(Serialize)]
+struct ScenarioData<'a> {
+    key: String,
+    feature: &'a str,
+    path: &'a str,
+    line: usize,
+    name: &'a str,
+    tags: &'a [String],
+    boards: &'a [String],
+    verdict: hil_timeline::Verdict,
+    attempts: Vec<Value>,
+}
+
+fn scenarios<'a>(run: &'a RunSummary, gathering: &Gathering) -> Vec<ScenarioData<'a>> {
+    let names = unique_names(run);
+    let data = run.scenarios.iter().zip(names).map(|(scenario, name)| {
+        let info = &scenario.info;
+        ScenarioData {
+            key: format!("{}: {name}", info.path),
+            feature: &info.feature,
+            path: &info.path,
+            line: info.line,
+            name: &info.name,
+            tags: &info.tags,
+            boards: &info.boards,
+            verdict: scenario.verdict,
+            attempts: attempts(scenario, gathering),
+        }
+    });
+    data.collect()
+}
+
+fn attempts(scenario: &ScenarioResult, gathering: &Gathering) -> Vec<Value> {
+    let attempt = |attempt: &Attempt| {
+        let chunk = attempt.id().and_then(|id| gathering.of(id));
+        json!({
+            "verdict": attempt.verdict,
+            "took_us": attempt.took_us,
+            "failure": attempt.failure.as_ref().map(|failure| json!({
+                "message": failure.message, "details": failure.details, "hint": failure.hint,
+            })),
+            "steps": attempt.steps.iter().map(|step| step_data(attempt, step)).collect::<Vec<_>>(),
+            "chunk": chunk.filter(|(_, chunk)| !chunk.packed.is_empty()).map(|(n, _)| n),
+            "events": chunk.map_or(0, |(_, Chunk { events, .. })| *events),
+        })
+    };
+    scenario.attempts.iter().map(attempt).collect()
+}
+
+fn step_data(attempt: &Attempt, step: &StepResult) -> Value {
+    let within = |stamp: hil_timeline::Stamp| attempt.within(stamp);
+    let outcome = step.outcome.as_ref();
+    let from = step.began.map(within);
+    json!({
+        "keyword": step.keyword,
+        "text": step.text,
+        "line": step.line,
+        "verdict": outcome.map(|outcome| outcome.verdict),
+        "took_us": outcome.map_or(0, |outcome| outcome.took_us),
+        "from_us": from,
+        "to_us": from.map(|from| from + outcome.map_or(attempt.took_us.saturating_sub(from), |outcome| outcome.took_us)),
+        "mark_us": outcome.and_then(|outcome| outcome.mark).map(within),
+        "deadline_us": outcome.and_then(|outcome| outcome.deadline).map(within),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::tests::sample;
+
+    #[test]
+    fn what_a_device_says_is_nowhere_markup() {
+        let mut events = sample();
+        for event in &mut events {
+            if let hil_timeline::What::Console { line, .. } = &mut event.what {
+                *line = "</script><img src=x onerror=alert(1)> {{SCRIPT}}".to_owned();
+            }
+            if let hil_timeline::What::ScenarioStarted { info, .. } = &mut event.what {
+                info.name = "</script><script>alert(1)</script> {{CHUNKS}}".to_owned();
+            }
+        }
+        let mut gathering = Gathering::default();
+        events.iter().for_each(|event| gathering.take(event));
+        let page = page("<b>", &RunSummary::of(&events), &gathering, Beside::default()).expect("page");
+        assert_eq!(page.matches("<script").count(), 2 + 4, "data, chunks and the script");
+        assert!(!page.contains("<img") && !page.contains("<b>"));
+        assert!(page.contains("{{CHUNKS}}"), "it stands for itself");
+    }
+
+    #[test]
+    fn nothing_is_loaded_from_anywhere() {
+        for part in [TEMPLATE, STYLE, SCRIPT] {
+            // The name of SVG's namespace is no address that is visited.
+            let part = part.replace("http://www.w3.org/2000/svg", "");
+            assert!(!part.contains("http:") && !part.contains("https:") && !part.contains("url("));
+        }
+        assert!(!SCRIPT.contains("innerHTML") && !SCRIPT.contains("</script"));
+    }
+}

@@ -1,0 +1,122 @@
+//! One line of an event for the page, and the kind of mark it has on the timeline.
+
+use hil_timeline::{ConnectionChange, Direction, Finding, FlashPhase, PinCause, RunEvent, What};
+use serde_json::{Value, json};
+
+/// Kinds of marks, as `page.js` numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Console = 0,
+    From = 1,
+    To = 2,
+    Power = 3,
+    Pin = 4,
+    Fault = 5,
+    Note = 6,
+    Broker = 7,
+}
+
+/// What the page says of an event.
+pub(super) struct Row {
+    pub(super) kind: Kind,
+    pub(super) text: String,
+    /// Of power and pins: which, and whether on.
+    pub(super) extra: Option<Value>,
+}
+
+/// Longer lines of a console are cut; the log has them whole.
+const LONGEST: usize = 400;
+
+pub(super) fn row(event: &RunEvent) -> Option<Row> {
+    let plain = |kind, text| Some(Row { kind, text, extra: None });
+    let on_off = |on: bool| if on { "on" } else { "off" };
+    match &event.what {
+        What::Console { line, .. } => plain(Kind::Console, cut(line)),
+        What::ConsoleLost { .. } => plain(Kind::Note, "console lost".to_owned()),
+        What::ConsoleOpened { gap_ms, .. } => plain(Kind::Note, format!("console back after {gap_ms} ms")),
+        What::Packet { direction, packet, fate, bytes, .. } => {
+            let kind = if *direction == Direction::FromBoard { Kind::From } else { Kind::To };
+            let arrow = if kind == Kind::From { "→" } else { "←" };
+            let fate = fate.map_or(String::new(), |fate| format!(", {}", fate.word()));
+            plain(kind, format!("{arrow} {packet} ({bytes} bytes{fate})"))
+        }
+        What::Power { rail, on, .. } => {
+            let text = format!("power {rail} {}", on_off(*on));
+            Some(Row { kind: Kind::Power, text, extra: Some(json!([rail, on])) })
+        }
+        What::Pin { pin, on, cause, .. } => {
+            let cause = if *cause == PinCause::Sensed { "sensed" } else { "driven" };
+            let text = format!("pin {pin} {} ({cause})", on_off(*on));
+            Some(Row { kind: Kind::Pin, text, extra: Some(json!([pin, on])) })
+        }
+        What::Fault { fault, phase, .. } => plain(Kind::Fault, format!("{fault} {phase:?}").to_lowercase()),
+        What::Reset { how, .. } => plain(Kind::Note, format!("reset {how}")),
+        What::Found { finding, detail, .. } => plain(found(*finding), cut(&format!("{finding:?}: {detail}"))),
+        What::Connection { change, connection, .. } => plain(
+            Kind::Note,
+            match change {
+                ConnectionChange::Opened => format!("connection {connection} opened"),
+                ConnectionChange::Upgraded { layer } => format!("connection {connection} speaks {layer}"),
+                ConnectionChange::Refused { reason } => format!("connection {connection} refused: {reason}"),
+                ConnectionChange::Closed { how } => format!("connection {connection} {how}"),
+            },
+        ),
+        What::Firmware { firmware, hash, size, version, .. } => {
+            let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+            plain(Kind::Note, format!("firmware {firmware}{version}, {size} bytes, {hash}"))
+        }
+        What::Flash { flash, .. } => flash_text(flash).and_then(|text| plain(Kind::Note, text)),
+        What::Bench { note, .. } => plain(Kind::Note, note.clone()),
+        What::Broker { running, kind, .. } => {
+            plain(Kind::Broker, format!("{kind} broker {}", if *running { "started" } else { "stopped" }))
+        }
+        What::BrokerLog { line } => plain(Kind::Broker, cut(line)),
+        What::BrokerDied { reason } => plain(Kind::Broker, format!("died: {reason}")),
+        What::Published { topic, payload, qos, retain } => {
+            let retained = if *retain { ", retained" } else { "" };
+            plain(
+                Kind::Broker,
+                format!("harness publishes `{payload}` on `{}`, QoS {qos}{retained}", topic.escape_debug()),
+            )
+        }
+        What::Observed { observer, topic, payload, .. } => {
+            plain(Kind::Broker, format!("{observer} sees `{payload}` on `{}`", topic.escape_debug()))
+        }
+        What::ObserverLost { observer, reason } => plain(Kind::Broker, format!("{observer} lost the broker: {reason}")),
+        What::RunStarted { .. }
+        | What::RunFinished { .. }
+        | What::ScenarioStarted { .. }
+        | What::ScenarioFinished { .. }
+        | What::StepStarted { .. }
+        | What::StepFinished { .. }
+        | What::StepNotRun { .. }
+        | What::Subscribed { .. } => None,
+    }
+}
+
+/// What a person must not overlook stands in the lane of faults.
+fn found(finding: Finding) -> Kind {
+    match finding {
+        Finding::Boot | Finding::AppStarted => Kind::Note,
+        _ => Kind::Fault,
+    }
+}
+
+fn flash_text(phase: &FlashPhase) -> Option<String> {
+    match phase {
+        FlashPhase::Connecting { attempt } => Some(format!("flash: connecting, attempt {attempt}")),
+        FlashPhase::Finished { written, skipped, took_ms } => {
+            Some(format!("flash: {written} bytes written, {skipped} there already, in {took_ms} ms"))
+        }
+        FlashPhase::Failed { reason } => Some(format!("flash failed: {reason}")),
+        FlashPhase::File { path, size } => Some(format!("upload: {path}, {size} bytes")),
+        FlashPhase::Region { .. } | FlashPhase::Progress { .. } => None,
+    }
+}
+
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}

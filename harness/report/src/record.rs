@@ -1,0 +1,376 @@
+//! What a run leaves for later runs to be compared with: verdicts, measurements and traffic, and no event.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hil_timeline::{
+    BoardInfo, ConnectionChange, Direction, Finding, FlashPhase, Packet, QoS, RunEvent, ScenarioId, Stamp, Verdict,
+    What,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::fold::{Counts, FirmwareInfo, RunSummary, ScenarioResult};
+use crate::names::unique_names;
+use crate::statistics::median;
+
+/// Version of the format of baselines and histories.
+pub const RECORD_SCHEMA: u32 = 1;
+
+/// What a run leaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this format.
+    pub schema: u32,
+    /// Name of the run: that of its folder.
+    pub run: String,
+    /// Wall clock at its start, milliseconds since 1970.
+    pub unix_ms: u64,
+    /// The bench.
+    pub bench: String,
+    /// Kind of broker.
+    pub broker: String,
+    /// Boards that took part.
+    pub boards: Vec<BoardInfo>,
+    /// What they ran.
+    pub firmware: Vec<FirmwareInfo>,
+    /// How the run ended, where it was not killed.
+    pub exit_code: Option<u8>,
+    /// Each scenario's verdict.
+    pub scenarios: BTreeMap<String, Verdict>,
+    /// Why those that did not pass did not, in one line.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, String>,
+    /// Measurements: milliseconds.
+    pub metrics: BTreeMap<Metric, Vec<f64>>,
+    /// What each scenario's boards published and announced, and how often.
+    pub traffic: BTreeMap<String, BTreeMap<String, u32>>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Metric {
+    /// Of which kind.
+    pub kind: MetricKind,
+    /// Of what: a board, a topic, a step.
+    pub subject: String,
+}
+
+/// Kinds of measurements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MetricKind {
+    /// From power or reset to the app.
+    Boot,
+    /// From a connection's end to the next that the broker accepts.
+    Reconnect,
+    /// Writing the flash.
+    Flash,
+    /// From what a step did to a board's first message on a topic.
+    Latency,
+    /// From what a step did until a later step was satisfied.
+    Step,
+}
+
+impl MetricKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Boot, Self::Reconnect, Self::Flash, Self::Latency, Self::Step];
+
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Reconnect => "reconnect",
+            Self::Flash => "flash",
+            Self::Latency => "latency",
+            Self::Step => "step",
+        }
+    }
+}
+
+impl std::fmt::Display for Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind.word(), self.subject)
+    }
+}
+
+impl From<Metric> for String {
+    fn from(metric: Metric) -> Self {
+        metric.to_string()
+    }
+}
+
+impl TryFrom<String> for Metric {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = text.split_once(": ");
+        let kind = parts.and_then(|(word, _)| MetricKind::ALL.into_iter().find(|kind| kind.word() == word));
+        match (kind, parts) {
+            (Some(kind), Some((_, subject))) => Ok(Self { kind, subject: subject.to_owned() }),
+            _ => Err(format!("`{text}` is no measurement")),
+        }
+    }
+}
+
+/// Gathers measurements event by event.
+#[derive(Debug, Default)]
+pub struct Recording {
+    metrics: BTreeMap<Metric, Vec<f64>>,
+    traffic: BTreeMap<ScenarioId, BTreeMap<String, u32>>,
+    /// By which name a scenario's measurements go; a retry goes by the same.
+    names: BTreeMap<ScenarioId, (String, usize, String)>,
+    steps: BTreeMap<ScenarioId, OpenStep>,
+    step_metrics: Vec<(ScenarioId, String, f64)>,
+    boards: BTreeMap<String, BoardState>,
+}
+
+/// The step that runs, and what was published since the mark.
+#[derive(Debug, Default)]
+struct OpenStep {
+    number: usize,
+    text: String,
+    is_then: bool,
+    mark: Option<Stamp>,
+    published: Vec<(Stamp, String)>,
+}
+
+/// What a board waits for.
+#[derive(Debug, Default)]
+struct BoardState {
+    started: Option<Stamp>,
+    lost: Option<Stamp>,
+}
+
+impl Recording {
+    /// Takes the next event.
+    pub fn take(&mut self, event: &RunEvent) {
+        let Some(id) = event.scenario else { return };
+        match &event.what {
+            What::ScenarioStarted { info, .. } => {
+                self.names.insert(id, (info.path.clone(), info.line, info.name.clone()));
+                for board in &info.boards {
+                    self.boards.remove(board);
+                }
+            }
+            What::StepStarted { keyword, text, .. } => self.step_begins(id, keyword, text),
+            What::StepFinished { outcome } if outcome.verdict == Verdict::Passed => {
+                self.step_ends(id, event.at, outcome.mark);
+            }
+            What::ScenarioFinished { .. } => {
+                self.latencies(id);
+                self.steps.remove(&id);
+            }
+            What::Packet { .. } => self.packet(id, event),
+            what => self.board(event.at, what),
+        }
+    }
+
+    fn step_begins(&mut self, id: ScenarioId, keyword: &str, text: &str) {
+        let step = self.steps.entry(id).or_default();
+        step.number += 1;
+        step.text = format!("{keyword} {text}");
+        // `And` goes on with what the last keyword began.
+        step.is_then = match keyword {
+            "Given" | "When" => false,
+            "Then" => true,
+            _ => step.is_then,
+        };
+    }
+
+    fn step_ends(&mut self, id: ScenarioId, at: Stamp, mark: Option<Stamp>) {
+        let Some(step) = self.steps.get_mut(&id) else { return };
+        if let Some(mark) = mark.filter(|_| step.is_then) {
+            let name = format!("{}. {}", step.number, step.text);
+            self.step_metrics.push((id, name, millis(at, mark)));
+        }
+        if mark != step.mark {
+            self.latencies(id);
+            if let Some(step) = self.steps.get_mut(&id) {
+                step.mark = mark;
+            }
+        }
+    }
+
+    /// The first message on each topic since the mark that is now over.
+    fn latencies(&mut self, id: ScenarioId) {
+        let Some(step) = self.steps.get_mut(&id) else { return };
+        let published = std::mem::take(&mut step.published);
+        let Some(mark) = step.mark else { return };
+        let mut seen = BTreeSet::new();
+        for (at, subject) in published.into_iter().filter(|(at, _)| *at >= mark) {
+            if seen.insert(subject.clone()) {
+                self.add(MetricKind::Latency, subject, millis(at, mark));
+            }
+        }
+    }
+
+    fn packet(&mut self, id: ScenarioId, event: &RunEvent) {
+        if let Some((board, _, packet)) = event.what.sent_by_board()
+            && let Some(line) = traffic_line(board, packet)
+        {
+            *self.traffic.entry(id).or_default().entry(line).or_default() += 1;
+            if let (Packet::Publish { topic, .. }, Some(step)) = (packet, self.steps.get_mut(&id)) {
+                step.published.push((event.at, format!("{board} on `{topic}`")));
+            }
+        }
+        let accepted = match &event.what {
+            What::Packet { board, direction: Direction::ToBoard, packet: Packet::Connack { code: 0, .. }, .. } => board,
+            _ => return,
+        };
+        let lost = self.boards.get_mut(accepted).and_then(|state| state.lost.take());
+        if let Some(lost) = lost {
+            self.add(MetricKind::Reconnect, accepted.clone(), millis(event.at, lost));
+        }
+    }
+
+    fn board(&mut self, at: Stamp, what: &What) {
+        let Some(board) = what.board() else { return };
+        let state = self.boards.entry(board.to_owned()).or_default();
+        match what {
+            // A board that starts anew connects for the first time.
+            What::Power { on: true, .. } | What::Reset { .. } => {
+                (state.started, state.lost) = (Some(at), None);
+            }
+            What::Power { on: false, .. } => (state.started, state.lost) = (None, None),
+            What::Connection { change: ConnectionChange::Closed { .. }, .. } => state.lost = state.lost.or(Some(at)),
+            What::Found { finding: Finding::AppStarted, .. } => {
+                if let Some(started) = state.started.take() {
+                    self.add(MetricKind::Boot, board.to_owned(), millis(at, started));
+                }
+            }
+            What::Flash { firmware, flash: FlashPhase::Finished { written, skipped, took_ms }, .. } if *written > 0 => {
+                // What was left alone took no time to write.
+                let subject = format!("{board} with {firmware}, {}", if *skipped == 0 { "all" } else { "in part" });
+                #[expect(clippy::cast_precision_loss, reason = "a flash takes far less than 2^52 ms")]
+                self.add(MetricKind::Flash, subject, *took_ms as f64);
+            }
+            _ => {}
+        }
+    }
+
+    fn add(&mut self, kind: MetricKind, subject: String, value: f64) {
+        self.metrics.entry(Metric { kind, subject }).or_default().push(value);
+    }
+
+    /// What the run leaves, once it is folded.
+    #[must_use]
+    pub fn finish(mut self, name: &str, run: &RunSummary) -> Record {
+        let keys: BTreeMap<(String, usize, String), String> = run
+            .scenarios
+            .iter()
+            .zip(unique_names(run))
+            .map(|(scenario, name)| {
+                let info = &scenario.info;
+                ((info.path.clone(), info.line, info.name.clone()), format!("{}: {name}", info.path))
+            })
+            .collect();
+        let key = |id: &ScenarioId| self.names.get(id).and_then(|name| keys.get(name)).cloned();
+        for (id, step, value) in &self.step_metrics {
+            let Some(scenario) = key(id) else { continue };
+            let metric = Metric { kind: MetricKind::Step, subject: format!("{scenario}: {step}") };
+            self.metrics.entry(metric).or_default().push(*value);
+        }
+        let mut traffic: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
+        for (id, lines) in &self.traffic {
+            // Of several attempts the last one counts: it is the whole scenario where any is.
+            key(id).map(|key| traffic.insert(key, lines.clone()));
+        }
+        let names: Vec<_> = run
+            .scenarios
+            .iter()
+            .zip(unique_names(run))
+            .map(|(scenario, name)| format!("{}: {name}", scenario.info.path))
+            .collect();
+        let info = run.info.as_ref();
+        Record {
+            schema: RECORD_SCHEMA,
+            run: name.to_owned(),
+            unix_ms: info.map_or(0, |info| info.unix_ms),
+            bench: info.map_or(String::new(), |info| info.bench.clone()),
+            broker: info.map_or(String::new(), |info| info.broker.clone()),
+            boards: info.map_or(Vec::new(), |info| info.boards.clone()),
+            firmware: run.firmware.clone(),
+            exit_code: run.exit_code,
+            scenarios: names.iter().cloned().zip(run.scenarios.iter().map(|scenario| scenario.verdict)).collect(),
+            failures: names
+                .iter()
+                .zip(&run.scenarios)
+                .filter_map(|(name, it)| Some((name.clone(), why(it)?)))
+                .collect(),
+            metrics: self.metrics,
+            traffic,
+        }
+    }
+}
+
+impl Record {
+    /// How its scenarios ended.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.scenarios.values().copied())
+    }
+
+    /// The middle of what was measured.
+    #[must_use]
+    pub fn median(&self, metric: &Metric) -> Option<f64> {
+        median(self.metrics.get(metric)?)
+    }
+
+    /// Every scenario that ran passed (at last), and some did.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        let good = |verdict: &Verdict| matches!(verdict, Verdict::Passed | Verdict::Skipped | Verdict::Flaky);
+        self.exit_code == Some(0)
+            && self.scenarios.values().all(good)
+            && self.scenarios.values().any(|verdict| *verdict == Verdict::Passed)
+    }
+
+    /// What the boards ran, told apart by its bytes.
+    #[must_use]
+    pub fn firmware_key(&self) -> BTreeSet<(&str, &str)> {
+        self.firmware.iter().map(|firmware| (firmware.board.as_str(), firmware.hash.as_str())).collect()
+    }
+
+    /// Boards, and whether they are simulated: only records that agree on it may be compared.
+    #[must_use]
+    pub fn board_key(&self) -> BTreeMap<&str, bool> {
+        self.boards.iter().map(|board| (board.name.as_str(), board.simulated)).collect()
+    }
+}
+
+/// Why a scenario did not pass, in one line.
+fn why(scenario: &ScenarioResult) -> Option<String> {
+    let attempt = scenario.telling();
+    let message = &attempt.failure.as_ref()?.message;
+    Some(match attempt.failed_step() {
+        Some(step) => format!("{} {}: {message}", step.keyword, step.text),
+        None => message.clone(),
+    })
+}
+
+/// What of a packet is compared between runs.
+fn traffic_line(board: &str, packet: &Packet) -> Option<String> {
+    let flags = |qos: &QoS, retain: bool| format!("QoS {qos}{}", if retain { ", retained" } else { "" });
+    match packet {
+        Packet::Publish { topic, qos, retain, dup: false, .. } => {
+            Some(format!("{board} publishes to `{topic}`, {}", flags(qos, *retain)))
+        }
+        Packet::Connect { will: Some(will), .. } => Some(format!(
+            "{board} announces the will `{}` on `{}`, {}",
+            will.payload,
+            will.topic,
+            flags(&will.qos, will.retain)
+        )),
+        Packet::Connect { will: None, .. } => Some(format!("{board} announces no will")),
+        Packet::Subscribe { filters, .. } => {
+            let filters: Vec<_> = filters.iter().map(|it| format!("`{}`, QoS {}", it.filter, it.qos)).collect();
+            Some(format!("{board} subscribes to {}", filters.join(" and ")))
+        }
+        _ => None,
+    }
+}
+
+/// Whole tenths: enough, and short in a file.
+fn millis(at: Stamp, since: Stamp) -> f64 {
+    (at.seconds_from(since) * 10_000.0).round() / 10.0
+}

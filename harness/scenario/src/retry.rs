@@ -1,0 +1,101 @@
+//! Which scenarios are tried again, and how often.
+//!
+//! Cucumber's own retries would begin at once, on the board as the failure left it, and tell of two scenarios of one
+//! name. A retry is therefore a pass of its own over what did not pass, each attempt recorded as what it is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hil_timeline::Verdict;
+
+use crate::context::{Ended, RunContext};
+use crate::plan::Plan;
+use crate::run::run_attempt;
+
+/// How often a scenario that did not pass is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retries {
+    /// Where the bench is to blame, and may do better.
+    pub bench: u32,
+    /// Where the firmware is. A scenario tagged `@retry(n)` has its own number, for both.
+    pub product: u32,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { bench: 1, product: 0 }
+    }
+}
+
+impl Retries {
+    /// How often a scenario that ended so may be tried again.
+    fn allowed(self, ended: &Ended) -> u32 {
+        let own = ended.tags.iter().filter_map(|tag| tagged(tag)).next_back();
+        match ended.verdict {
+            Verdict::Failed => own.unwrap_or(self.product),
+            // What somebody must change first (a board that is not there, a step that can't be carried out) stays.
+            Verdict::Errored if ended.transient => own.unwrap_or(self.bench.max(self.product)),
+            Verdict::Errored | Verdict::Passed | Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => 0,
+        }
+    }
+}
+
+/// `retry` is once, `retry(n)` n times.
+fn tagged(tag: &str) -> Option<u32> {
+    let rest = tag.strip_prefix("retry")?;
+    if rest.is_empty() { Some(1) } else { rest.strip_prefix('(')?.strip_suffix(')')?.parse().ok() }
+}
+
+/// Whether a tag speaks of retries, and not as they are written.
+pub(crate) fn is_misspelt(tag: &str) -> bool {
+    tag.starts_with("retry") && tagged(tag).is_none()
+}
+
+/// Runs a plan, and what did not pass again as often as it may be. All boards are safe when it returns.
+pub async fn run_with_retries(context: Arc<RunContext>, plan: Plan, retries: Retries) {
+    let (mut plan, mut attempt) = (Some(plan), 1);
+    while let Some(now) = plan.take() {
+        run_attempt(&context, now.clone(), attempt).await;
+        let ended = context.take_ended();
+        if context.is_aborted() {
+            break;
+        }
+        let again: BTreeSet<_> =
+            ended.into_iter().filter(|ended| retries.allowed(ended) >= attempt).map(|ended| ended.key).collect();
+        plan = now.only(|path, line, name| again.contains(&(path.to_owned(), line, name.to_owned())));
+        attempt += 1;
+    }
+    context.bench.make_safe().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bench_has_a_second_chance_and_the_firmware_only_where_somebody_says_so() {
+        let allowed = |retries: Retries, verdict, tags: &[&str]| {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            retries.allowed(&Ended { key: (String::new(), 1, String::new()), tags, verdict, transient: true })
+        };
+        let stays = Ended {
+            key: (String::new(), 1, String::new()),
+            tags: vec!["retry(3)".to_owned()],
+            verdict: Verdict::Errored,
+            transient: false,
+        };
+        assert_eq!(Retries { bench: 5, product: 5 }.allowed(&stays), 0, "somebody must change the bench first");
+        let (usual, none, three) =
+            (Retries::default(), Retries { bench: 0, product: 0 }, Retries { bench: 1, product: 3 });
+        assert_eq!((allowed(usual, Verdict::Errored, &[]), allowed(usual, Verdict::Failed, &[])), (1, 0));
+        assert_eq!((allowed(none, Verdict::Errored, &[]), allowed(none, Verdict::Failed, &[])), (0, 0));
+        assert_eq!((allowed(three, Verdict::Errored, &[]), allowed(three, Verdict::Failed, &[])), (3, 3));
+        assert_eq!(allowed(usual, Verdict::Failed, &["wifi", "retry(2)"]), 2);
+        assert_eq!(allowed(three, Verdict::Failed, &["retry(0)"]), 0);
+        assert_eq!(allowed(usual, Verdict::Failed, &["retry"]), 1);
+        for verdict in [Verdict::Passed, Verdict::Skipped, Verdict::Aborted] {
+            assert_eq!(allowed(three, verdict, &["retry"]), 0);
+        }
+        assert!(is_misspelt("retry(two)") && is_misspelt("retry2") && !is_misspelt("retry(2)") && !is_misspelt("slow"));
+    }
+}
