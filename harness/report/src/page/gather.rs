@@ -43,6 +43,8 @@ struct Open {
     last: VecDeque<String>,
     left_out: usize,
     sessions: BTreeMap<String, Session>,
+    /// A step runs: what ends a connection after the last one is the end of the stage.
+    in_step: bool,
     wills: Vec<Value>,
 }
 
@@ -110,11 +112,17 @@ impl Open {
             last: VecDeque::new(),
             left_out: 0,
             sessions: BTreeMap::new(),
+            in_step: false,
             wills: Vec::new(),
         }
     }
 
     fn take(&mut self, event: &RunEvent) {
+        match event.what {
+            What::StepStarted { .. } => self.in_step = true,
+            What::StepFinished { .. } => self.in_step = false,
+            _ => {}
+        }
         self.follow_wills(event);
         let Some(row) = row(event) else { return };
         let board = event.what.board().map(|board| self.board(board));
@@ -174,7 +182,7 @@ impl Open {
             _ => return,
         };
         let Some(session) = self.sessions.remove(ended) else { return };
-        if session.keep_alive > 0 {
+        if session.keep_alive > 0 && self.in_step {
             let from = self.within(session.last);
             let to = from + u64::from(session.keep_alive) * 1_500_000;
             let text = format!("{ended}: the will is due until 1.5 × keep alive ({} s)", session.keep_alive);

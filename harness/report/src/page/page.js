@@ -36,7 +36,10 @@
   overview();
   comparison();
   trend();
-  const entries = data.scenarios.map(entry);
+  // What broke comes first.
+  const order = ["failed", "errored", "flaky", "aborted", "passed", "skipped"];
+  const numbered = data.scenarios.map((scenario, n) => [scenario, n]);
+  const entries = numbered.sort(([a, m], [b, n]) => order.indexOf(a.verdict) - order.indexOf(b.verdict) || m - n).map(([scenario, n]) => entry(scenario, n));
   filters();
   openFromAddress();
 
@@ -66,7 +69,7 @@
     const section = byId("comparison");
     section.append(el("h2", {}, "Since the baseline"));
     section.append(el("p", { class: it.regression ? "failed" : "" }, el("strong", {}, it.conclusion)));
-    section.append(el("pre", { class: it.regression ? "failed" : "" }, it.text));
+    section.append(el("details", { open: it.regression }, el("summary", {}, "What changed"), el("pre", { class: it.regression ? "failed" : "" }, it.text)));
   }
 
   function trend() {
@@ -76,7 +79,7 @@
     section.append(el("h2", {}, `The last ${runs.length} runs`));
     const plots = el("div", { class: "plots" });
     plots.append(bars(runs));
-    for (const metric of data.trend.metrics) plots.append(line(metric));
+    for (const metric of data.trend.metrics) if (metric.values.filter((value) => value !== null).length > 1) plots.append(line(metric));
     section.append(plots);
   }
   function bars(runs) {
@@ -214,7 +217,11 @@
     return JSON.parse(await new Response(stream).text());
   }
 
-  const LABEL = 116, LANE = 18, AXIS = 20;
+  const LABEL = innerWidth < 640 ? 84 : 120, LANE = 18, AXIS = 20;
+  function shortened(label) {
+    const most = Math.floor(LABEL / 6.8);
+    return label.length > most ? label.slice(0, most - 1) + "…" : label;
+  }
   const KINDS = ["console", "from", "to", "power", "pin", "fault", "note", "broker"];
   const LANES = { from: "→ sends", to: "← gets", console: "console", fault: "faults", note: "bench" };
 
@@ -235,7 +242,7 @@
       this.nodes = [
         el("div", { class: "row" }, this.button("Zoom in", "+", () => this.zoom(0.5)), this.button("Zoom out", "−", () => this.zoom(2)),
           this.button("Whole scenario", "whole", () => this.show(...this.whole)),
-          el("span", { class: "dim" }, "drag to move, Ctrl and wheel to zoom; keys: ← → + − 0, n and p for events"),
+          el("span", { class: "dim hint-keys" }, "drag to move, Ctrl and wheel to zoom; keys: ← → + − 0, n and p for events"),
           record.left_out ? el("span", { class: "dim" }, `${record.left_out} events in the middle are left out`) : null),
         el("div", { class: "timeline" }, this.picture), this.tip,
         el("div", { class: "tables" }, this.tables.map((table) => table.node)),
@@ -279,6 +286,7 @@
     }
 
     x(at) {
+      // Room for names on the left.
       return LABEL + ((at - this.view[0]) / (this.view[1] - this.view[0])) * (this.width - LABEL);
     }
     at(x) {
@@ -325,7 +333,7 @@
       const group = svg("g", { class: `lane ${lane.kind}` });
       group.append(svg("line", { class: "lane-line", x1: 0, x2: this.width, y1: y + LANE, y2: y + LANE }));
       const label = lane.heading && lane.heading !== lane.label ? `${lane.heading}: ${lane.label}` : lane.label;
-      group.append(svg("text", { x: 4, y: y + 13 }, label.length > 17 ? label.slice(0, 16) + "…" : label, svg("title", {}, label)));
+      group.append(svg("text", { x: 4, y: y + 13 }, shortened(label), svg("title", {}, label)));
       if (lane.kind === "step") group.append(...this.steps(y));
       else if (lane.kind === "power" || lane.kind === "pin") group.append(...this.bands(lane, y));
       else group.append(...this.marks(lane, y));
@@ -479,7 +487,7 @@
       const shown = within.slice(start, start + MOST);
       this.title.textContent = shown.length === within.length ? `${this.name} (${within.length})` : `${this.name} (${shown.length} of ${within.length}: zoom in for others)`;
       this.table.replaceChildren(...shown.map((row) => {
-        const node = el("tr", { "aria-selected": String(row === chosen) }, el("td", { class: "at" }, stamp(row.at)), el("td", {}, row.board === null ? "broker" : boards[row.board]), el("td", {}, row.text));
+        const node = el("tr", { "aria-selected": String(row === chosen) }, el("td", { class: "at" }, stamp(row.at)), el("td", { class: "who" }, row.board === null ? "broker" : boards[row.board]), el("td", {}, row.text));
         node.addEventListener("click", () => this.timeline.choose(row));
         return node;
       }));

@@ -1,0 +1,188 @@
+// Opens report.html in a real Chromium, as a person would.
+//
+// node test.mjs FOLDER: the folder holds `small` (a real run with a failure), `hostile` and `large` (made up), each with
+// its reports; screenshots are left in FOLDER/screenshots.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const parts = createRequire(join(resolve(process.env.HIL_PAGE_PARTS), "package.json"));
+const { chromium } = parts("playwright-core");
+const axe = readFileSync(parts.resolve("axe-core/axe.min.js"), "utf8");
+const folder = resolve(process.argv[2]);
+const shots = join(folder, "screenshots");
+mkdirSync(shots, { recursive: true });
+
+const browser = await chromium.launch({
+  executablePath: process.env.HIL_CHROMIUM,
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+});
+
+/** Opens a page of a run; whatever the browser complains of, or the page loads, fails the test. */
+async function open(run, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on("console", (message) => page.complaints.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => page.complaints.push(error.message));
+  page.on("dialog", (dialog) => { page.complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on("request", (request) => { if (!/^(file|data|blob):/.test(request.url())) page.complaints.push(`request: ${request.url()}`); });
+  const start = performance.now();
+  await page.goto(`file://${join(folder, run, "report.html")}`);
+  await page.locator("#shown").filter({ hasText: "scenario" }).waitFor();
+  page.took = performance.now() - start;
+  return page;
+}
+
+async function close(page) {
+  assert.deepEqual(page.complaints, []);
+  await page.context().close();
+}
+
+/** The events of each scenario of a run. */
+function scenarios(run) {
+  const all = new Map();
+  for (const line of readFileSync(join(folder, run, "events.jsonl"), "utf8").split("\n").filter(Boolean)) {
+    const event = JSON.parse(line);
+    if (event.event === "scenario-started") all.set(event.scenario, { info: event.info, events: [] });
+    if (event.scenario !== undefined) all.get(event.scenario)?.events.push(event);
+  }
+  return [...all.values()];
+}
+
+async function openScenario(page, locator) {
+  await locator.locator("summary").click();
+  await locator.locator(".timeline svg .lane").first().waitFor();
+}
+
+async function packetsDrawn(locator) {
+  return locator.locator(".timeline svg .mark.packet").evaluateAll((marks) => marks.reduce((sum, mark) => sum + Number(mark.dataset.count), 0));
+}
+
+const tests = {
+  async "it opens, filters, and shows each packet of a failure"() {
+    const page = await open("small");
+    const recorded = scenarios("small");
+    assert.equal(await page.locator("details.scenario").count(), recorded.length);
+    const failed = page.locator('details.scenario[data-verdict="failed"]');
+    const failures = await failed.count();
+    assert.ok(failures > 0, "the run has a failure to look at");
+    assert.equal(await page.locator("details.scenario").first().getAttribute("data-verdict"), "failed", "what broke comes first");
+
+    await page.getByRole("button", { name: /^failed/ }).click();
+    assert.equal(await page.locator("details.scenario:visible").count(), failures);
+    await page.getByRole("button", { name: /^failed/ }).click();
+    await page.keyboard.press("/");
+    await page.keyboard.type("without a will");
+    assert.equal(await page.locator("details.scenario:visible").count(), 1);
+    await page.locator("#search").fill("");
+    await page.locator("#board").selectOption("lamp");
+    assert.ok((await page.locator("details.scenario:visible").count()) > 0);
+    await page.locator("#board").selectOption("");
+    await page.locator("#tag").selectOption({ index: 1 });
+    await page.locator("#tag").selectOption("");
+
+    const name = "a lamp that never acknowledges";
+    const node = page.locator("details.scenario", { hasText: name });
+    await openScenario(page, node);
+    const packets = recorded.find((it) => it.info.name === name).events.filter((event) => event.event === "packet");
+    assert.ok(packets.length > 4);
+    assert.equal(await packetsDrawn(node), packets.length);
+    assert.equal(await node.locator(".mark-line").count(), 1, "the mark of the step that failed");
+    assert.equal(await node.locator(".deadline-line").count(), 1, "and its deadline");
+    await close(page);
+  },
+
+  async "mark, table and keys are linked by time"() {
+    const page = await open("small");
+    const node = page.locator("details.scenario", { hasText: "a lamp that never acknowledges" });
+    await openScenario(page, node);
+    const svg = node.locator(".timeline svg");
+    await node.locator(".packets tr", { hasText: "CONNACK" }).first().click();
+    assert.equal(await node.locator('tr[aria-selected="true"]').count(), 1);
+    assert.equal(await svg.locator(".chosen").count(), 1);
+    await svg.focus();
+    await page.keyboard.press("n");
+    assert.match(await svg.getAttribute("aria-label"), / s, lamp: /);
+    const all = await packetsDrawn(node);
+    for (const key of ["+", "+", "+", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft"]) await page.keyboard.press(key);
+    assert.ok((await packetsDrawn(node)) < all, "a part is shown");
+    await page.keyboard.press("0");
+    assert.equal(await packetsDrawn(node), all);
+    await node.getByRole("button", { name: "Zoom in" }).click();
+    await node.getByRole("button", { name: "Whole scenario" }).click();
+    await node.locator(".mark.packet").first().hover();
+    assert.match(await node.locator(".tip").textContent(), /CONNECT/);
+    await close(page);
+  },
+
+  async "what a device says is inert"() {
+    const page = await open("hostile");
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    assert.match(await node.locator(".packets").textContent(), /<script>window\.broken = 1<\/script>/, "it is shown as it is");
+    assert.match(await node.locator(".packets").textContent(), /0xfffe003c/, "what is no text is shown in hex");
+    await node.locator(".mark.console").first().hover();
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    assert.equal(await page.locator("img").count(), 0);
+    await close(page);
+  },
+
+  async "200 scenarios and 200,000 events are no burden"() {
+    const page = await open("large");
+    console.log(`  opened in ${page.took.toFixed(0)} ms, ${(statSync(join(folder, "large", "report.html")).size / 1e6).toFixed(1)} MB`);
+    assert.ok(page.took < 2000, `${page.took} ms`);
+    assert.ok(statSync(join(folder, "large", "report.html")).size < 15e6);
+    assert.equal(await page.locator("details.scenario").count(), 200);
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    const name = await node.locator("summary .name").textContent();
+    const events = scenarios("large").find((it) => it.info.name === name).events;
+    assert.equal(await packetsDrawn(node), events.filter((event) => event.event === "packet").length);
+    await close(page);
+  },
+
+  async "it can be used by keyboard and screen reader, in every colour and width"() {
+    for (const [name, options] of [
+      ["light", { colorScheme: "light" }],
+      ["dark", { colorScheme: "dark" }],
+      ["phone", { colorScheme: "light", viewport: { width: 390, height: 844 } }],
+    ]) {
+      const page = await open("small", options);
+      const node = page.locator('details.scenario[data-verdict="failed"]').first();
+      await node.locator("summary").focus();
+      await page.keyboard.press("Enter");
+      await node.locator(".timeline svg .lane").first().waitFor();
+      const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(width <= 0, `${name}: nothing sticks out`);
+      await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+      assert.deepEqual(violations.map((it) => `${it.id}: ${it.nodes.slice(0, 3).map((node) => node.html.slice(0, 120)).join(" | ")}`), [], name);
+      await close(page);
+    }
+  },
+
+  async "an address opens its scenario"() {
+    const page = await open("small");
+    const id = await page.locator('details.scenario[data-verdict="failed"]').last().getAttribute("id");
+    await page.evaluate((id) => { location.hash = id; }, id);
+    await page.locator(`#${id}[open] .steps`).waitFor();
+    await close(page);
+  },
+};
+
+let failed = 0;
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    await test();
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}\n${error.stack}`);
+  }
+}
+await browser.close();
+console.log(`${Object.keys(tests).length - failed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
