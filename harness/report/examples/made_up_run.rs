@@ -37,8 +37,7 @@ struct Run {
 
 impl Run {
     fn write(&mut self, scenarios: u32, events_each: u32) -> std::io::Result<()> {
-        let board =
-            BoardInfo { name: "lamp".into(), kind: "virtual".into(), chip: "esp32c3".into(), simulated: true };
+        let board = BoardInfo { name: "lamp".into(), kind: "virtual".into(), chip: "esp32c3".into(), simulated: true };
         let plan = (1..=scenarios).map(|n| {
             let info = self.info(n);
             PlannedScenario { feature: info.feature, path: info.path, line: info.line, name: info.name }

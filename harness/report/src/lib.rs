@@ -34,7 +34,7 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use page::{Beside, Gathering, page};
 pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, Recording};
-pub use statistics::{mann_whitney, wilson};
+pub use statistics::{probability_above, wilson};
 pub use text::{failure_lines, inert, scenario_line, skip_lines, summary_line};
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};

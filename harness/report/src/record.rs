@@ -343,7 +343,7 @@ fn why(scenario: &ScenarioResult) -> Option<String> {
     let attempt = scenario.telling();
     let message = &attempt.failure.as_ref()?.message;
     Some(match attempt.failed_step() {
-        Some(step) => format!("{} {}: {message}", step.keyword, step.text),
+        Some(step) => format!("{} {}: {message}", step.keyword, step.text.trim_end_matches(':')),
         None => message.clone(),
     })
 }

@@ -335,6 +335,18 @@ pub const STEPS: &[StepDoc] = &[
     doc(r#"Then "lamp" does not reboot for 10 s"#, "Counted from the mark; a boot that a step asked for is none."),
     doc(r#"Then "lamp" boot-loops within 5 s"#, "Three boots within 10 s that nobody asked for."),
     doc(r#"Then the flashing of "lamp" was skipped"#, "The flash already held every byte of the latest firmware."),
+    doc(
+        r#"Given snapshots of the traffic leave out the topic "tele/#""#,
+        "Messages on topics of this filter are in no snapshot of this scenario: what comes by the clock can't be compared.",
+    ),
+    doc(
+        r#"Given snapshots of the traffic show "/\d+ °C/" as "[temperature]""#,
+        "Replaces a text, or what a regular expression between slashes matches, in snapshots of this scenario. UUIDs, MAC addresses, times and the ends of client ids are replaced already; packet ids, keep alives and retransmissions are left out, and JSON is written with its keys in order.",
+    ),
+    doc(
+        r#"Then the traffic of "lamp" matches the snapshot "lamp-on""#,
+        "Waits until the board has sent and got nothing for 300 ms, and up to 3 s for what the snapshot has beyond that, and compares all of its packets in this scenario with `snapshots/lamp-on.snap` beside the feature. `cargo insta review` and `INSTA_UPDATE` work as with any snapshot of insta.",
+    ),
 ];
 
 #[cfg(test)]

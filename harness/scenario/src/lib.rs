@@ -12,6 +12,7 @@ mod parameters;
 mod plan;
 mod retry;
 mod run;
+mod snapshot;
 mod stage;
 mod steps;
 mod story;

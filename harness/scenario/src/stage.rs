@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use self::broker::{observe, record_broker};
 use crate::context::RunContext;
 use crate::error::StepError;
+use crate::snapshot::Rule;
 
 /// The instant at which the latest Given or When took effect. Only later records match, and deadlines count from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Stage {
     late_subscribers: u32,
     /// A step stopped the broker and none has started it since.
     broker_stopped: bool,
+    /// What the feature says about its snapshots.
+    snapshot_rules: Vec<Rule>,
     /// Until when the step that runs waits, in microseconds of the run's clock; 0 where it waits for nothing.
     waits_until: AtomicU64,
     /// Up to where steps about a pin have looked.
@@ -97,6 +100,7 @@ impl Stage {
             last_flash_written,
             late_subscribers: 0,
             broker_stopped: false,
+            snapshot_rules: Vec::new(),
             waits_until: AtomicU64::new(0),
             pins_seen: BTreeMap::new(),
             _fixed_port: fixed_port,
@@ -347,6 +351,19 @@ impl Stage {
         };
         self.waits_until.store(until.0, Ordering::Relaxed);
         self.recorder.timeline().wait_for(from, self.instant(until), mine).await.ok()
+    }
+
+    pub(crate) fn add_snapshot_rule(&mut self, rule: Rule) {
+        self.snapshot_rules.push(rule);
+    }
+
+    pub(crate) fn snapshot_rules(&self) -> &[Rule] {
+        &self.snapshot_rules
+    }
+
+    /// What is shown nowhere.
+    pub(crate) fn secrets(&self) -> Vec<String> {
+        self.context.bench.config().secrets.clone()
     }
 
     /// Until when the step that ends waited; the next one begins without.

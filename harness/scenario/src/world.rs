@@ -31,6 +31,12 @@ pub(crate) struct Scene {
 }
 
 impl HilWorld {
+    /// The feature file of this scenario, as it was named.
+    pub(crate) fn feature(&self) -> Result<&str, StepError> {
+        let scene = self.inner.as_ref().ok_or_else(|| StepError::errored("the step runs outside of `hil`"))?;
+        Ok(&scene.key.0)
+    }
+
     /// The stage of this scenario: its boards, broker, observer and timeline.
     ///
     /// # Errors

@@ -1,22 +1,63 @@
-//! Each faulty lamp against the normal features: exactly what its fault breaks must fail.
+//! Each faulty lamp against the normal features, with the good lamp's runs as baseline: exactly what its fault breaks
+//! must fail, and is told as what got worse.
 
 use std::collections::BTreeSet;
 
 use crate::support::{Outcome, Project, assert_snapshot, workspace};
 
+/// Five runs of the good lamp.
+const BASELINE: &str = "fixtures/baselines/lamp.json";
+
 /// Runs the lamp's features on the bench whose lamp has one thing wrong.
-fn run(fault: &str) -> Outcome {
+fn run(project: &Project, fault: &str) -> Outcome {
     let root = workspace();
     let bench = root.join(format!("fixtures/benches/faulty/{fault}.toml"));
-    let project = Project::new();
-    let mut command = project.command(&["run", "features/lamp", "--bench"]);
-    command.arg(bench).arg("--out").arg(project.path("out")).current_dir(root);
+    let mut command = project.command(&["run", "features/lamp", "--baseline", BASELINE, "--fail-on", "regression"]);
+    command.arg("--bench").arg(bench).arg("--out").arg(project.path("out")).current_dir(root);
+    command.arg("--history").arg(project.path("history.jsonl"));
     command.output().expect("hil runs").into()
 }
 
-fn must_fail(fault: &str, expected: &[&str]) {
-    let outcome = run(fault);
-    assert_eq!(outcome.code, 100, "{outcome:?}");
+/// The comparison in another format, once more.
+fn compared(project: &Project, format: &str) -> String {
+    let mut command = project.command(&["compare", BASELINE]);
+    command.arg(project.path("out")).args(["--format", format, "--fail-on", "regression"]).current_dir(workspace());
+    command.arg("--history").arg(project.path("history.jsonl"));
+    let outcome: Outcome = command.output().expect("hil compares").into();
+    assert_eq!(outcome.code, 103, "{outcome:?}");
+    outcome.stdout
+}
+
+/// What was measured, and in which order packets came, is another machine's than the baseline's; all else is the lamp's.
+fn of_the_lamp(text: &str) -> String {
+    let times = |line: &str| {
+        let line = line.trim_start_matches([' ', '-']);
+        ["boot: ", "reconnect: ", "flash: ", "latency: ", "step: "].iter().any(|kind| line.starts_with(kind))
+            || ["new: ", "missing: "].iter().any(|kind| line.starts_with(kind))
+            || ["slower (", "faster ("].iter().any(|title| line.trim_start_matches('*').starts_with(title))
+    };
+    let mut kept: Vec<_> = text.lines().filter(|line| !times(line)).map(str::to_owned).collect();
+    kept.dedup_by(|a, b| a.is_empty() && b.is_empty());
+    kept.join("\n")
+}
+
+/// Compares with a snapshot, but for what is the machine's.
+fn assert_comparison(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.add_filter(r"; (\d+ measurements? compared|not enough data|no measurements).*", "; …");
+    settings.add_filter(r", \d+ slower", "");
+    settings.add_filter(r"traffic \(\d+\)", "traffic (N)");
+    settings.add_filter(r"[+-]?\d+\.\d\d? s\b", "TIME");
+    settings.bind(|| insta::assert_snapshot!(name, of_the_lamp(text)));
+}
+
+fn must_fail(fault: &str, expected: &[&str]) -> Project {
+    let project = Project::new();
+    let outcome = run(&project, fault);
+    assert_eq!(outcome.code, 103, "{outcome:?}");
+    assert_comparison(&format!("compared-{fault}"), &compared(&project, "text"));
     let failed: BTreeSet<_> = outcome
         .verdicts()
         .into_iter()
@@ -26,6 +67,7 @@ fn must_fail(fault: &str, expected: &[&str]) {
     let expected: BTreeSet<_> = expected.iter().map(|name| format!("failed: {name}")).collect();
     assert_eq!(failed, expected, "{}", outcome.stdout);
     assert_eq!(outcome.verdicts().len(), 16, "every scenario has a verdict");
+    project
 }
 
 const ON: &str = "`on` lights the lamp and is answered";
@@ -40,22 +82,30 @@ const RESTART: &str = "after a restart of the broker it comes back with growing 
 
 #[test]
 fn a_lamp_that_never_acknowledges() {
-    must_fail("never-acks", &[ACKNOWLEDGED]);
+    let _ = must_fail("never-acks", &[ACKNOWLEDGED]);
 }
 
 #[test]
 fn a_lamp_without_a_will() {
-    must_fail("no-will", &[WILL, BACK, SILENT, CONNECT]);
+    let project = must_fail("no-will", &[WILL, BACK, SILENT, CONNECT]);
+    assert_comparison("compared-markdown", &compared(&project, "markdown"));
+    let mut json: serde_json::Value = serde_json::from_str(&compared(&project, "json")).expect("JSON");
+    let parts = json.as_object_mut().expect("object");
+    parts.retain(|name, _| ["regression", "scenarios", "images"].contains(&name.as_str()));
+    assert_comparison("compared-json", &serde_json::to_string_pretty(&json).expect("JSON"));
+    for (report, mark) in [("summary.md", "**newly failing (4)**"), ("report.html", "newly failing (4):")] {
+        assert!(project.read(&format!("out/{report}")).contains(mark), "{report}");
+    }
 }
 
 #[test]
 fn a_lamp_without_a_keep_alive() {
-    must_fail("no-keep-alive", &[WILL, BACK, CONNECT]);
+    let _ = must_fail("no-keep-alive", &[WILL, BACK, CONNECT]);
 }
 
 #[test]
 fn a_lamp_that_reboots_on_on() {
-    must_fail("reboots-on-on", &[ON, OFF, TOGGLES, BACK, SILENT, RESTART]);
+    let _ = must_fail("reboots-on-on", &[ON, OFF, TOGGLES, BACK, SILENT, RESTART]);
 }
 
 #[test]
@@ -63,7 +113,7 @@ fn a_lamp_that_never_subscribes() {
     let ignored = ["ON", "on off", "1"].map(|payload| format!("anything else is ignored: {payload}"));
     let mut expected = vec![ON, OFF, TOGGLES, ACKNOWLEDGED, BACK, SILENT, RESTART];
     expected.extend(ignored.iter().map(String::as_str));
-    must_fail("never-subscribes", &expected);
+    let _ = must_fail("never-subscribes", &expected);
 }
 
 #[test]

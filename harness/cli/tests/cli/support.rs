@@ -77,7 +77,7 @@ impl Outcome {
     pub(crate) fn verdicts(&self) -> Vec<(String, String)> {
         let verdict = |line: &str| {
             let (word, rest) = line.trim_start().split_once("  ")?;
-            let known = ["passed", "failed", "errored", "skipped", "aborted"].contains(&word);
+            let known = ["passed", "failed", "errored", "skipped", "aborted", "flaky"].contains(&word);
             let (_, name) = rest.split_once("  ")?;
             let (name, _) = name.rsplit_once("  (")?;
             known.then(|| (word.to_owned(), name.to_owned()))

@@ -1,25 +1,31 @@
 //! Times, with a test for whether they really changed.
 //!
-//! Of all metrics together, one comparison in a hundred may raise a false alarm at most. Half of that is for boards
-//! (boot, reconnect, flash, latency by topic), half for the many steps, corrected for their number (Holm). A metric for
-//! which even two sets that do not overlap would not be significant is not tested: of it nothing is known.
+//! Of all metrics together, one comparison in a hundred may raise a false alarm at most. A third of that is for boards
+//! (boot, reconnect, flash, latency by topic), the rest for the many steps, each corrected for their number (Holm). What
+//! is tested is not whether a time changed at all, but whether it changed by more than runs of one firmware differ from
+//! each other: measurements of one run share that run's day. A metric for which even two sets that do not overlap would
+//! not be significant is not tested: of it nothing is known.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Metric, MetricKind, Record};
-use crate::statistics::{holm, least_p, mann_whitney, median, thinned};
+use crate::statistics::{holm, least_p, median, probability_above, thinned};
 
-/// Share of comparisons in which anything may be a false alarm, for each of the two families.
-const ALPHA: f64 = 0.005;
+/// Share of comparisons in which anything may be a false alarm.
+const ALPHA_OF_BOARDS: f64 = 0.0033;
+const ALPHA_OF_STEPS: f64 = 0.0067;
 
-/// So many runs show how far a machine's good and bad days lie apart.
+/// So many runs of the baseline show how far runs of one firmware differ; of fewer this is assumed.
 const RUNS_FOR_SPREAD: usize = 3;
+const ASSUMED_SPREAD: f64 = 0.03;
 
-/// A change that matters: of the median, where the baseline has [`RUNS_FOR_SPREAD`] runs, and where it has fewer.
+/// So many standard deviations of what runs differ by are no change.
+const TOLERANCE: f64 = 2.0;
+
+/// A change of the median that matters.
 const EFFECT: f64 = 0.10;
-const EFFECT_OF_FEW: f64 = 0.25;
 
 /// And in milliseconds: a busy host's scheduler takes as long.
 const FLOOR_MS: f64 = 5.0;
@@ -54,7 +60,7 @@ pub struct MetricChange {
     pub head: Measured,
     /// Of the median: 0.3 is 30 % more.
     pub change: f64,
-    /// How probable so great a difference is where nothing changed, for this metric alone.
+    /// How probable such measurements are where it changed by no more than runs differ, for this metric alone.
     pub p: f64,
     /// Slower or faster.
     pub direction: Direction,
@@ -75,17 +81,16 @@ struct Pair<'a> {
     metric: &'a Metric,
     base: Vec<f64>,
     head: Vec<f64>,
-    /// Medians of the baseline's runs, one each.
-    spread: Vec<f64>,
+    /// By which share runs of one firmware may differ.
+    tolerance: f64,
 }
 
 pub(super) fn compare(base: &[Record], head: &[Record]) -> Measurements {
     let pairs = pairs(base, head);
     let (steps, boards): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|pair| pair.metric.kind == MetricKind::Step);
     let mut measurements = Measurements::default();
-    for family in [boards, steps] {
-        test(family, &mut measurements);
-    }
+    test(boards, ALPHA_OF_BOARDS, &mut measurements);
+    test(steps, ALPHA_OF_STEPS, &mut measurements);
     measurements.changes.sort_by(|a, b| b.change.total_cmp(&a.change));
     measurements
 }
@@ -100,20 +105,34 @@ fn pairs<'a>(base: &'a [Record], head: &'a [Record]) -> Vec<Pair<'a>> {
     let both = sides.into_iter().filter(|(_, [base, head])| !base.is_empty() && !head.is_empty());
     both.map(|(metric, [base, head])| Pair {
         metric,
-        spread: base.iter().filter_map(|values| median(values)).collect(),
+        tolerance: tolerance(&base, head.len()),
         base: thinned(&base.into_iter().flatten().copied().collect::<Vec<_>>()),
         head: thinned(&head.into_iter().flatten().copied().collect::<Vec<_>>()),
     })
     .collect()
 }
 
-fn test(mut pairs: Vec<Pair<'_>>, measurements: &mut Measurements) {
+/// From the medians of the baseline's runs, for the mean of so many runs on either side.
+#[expect(clippy::cast_precision_loss, reason = "runs are far fewer than 2^52")]
+fn tolerance(base: &[&Vec<f64>], head_runs: usize) -> f64 {
+    let logs: Vec<f64> = base.iter().filter_map(|values| median(values)).filter(|it| *it > 0.0).map(f64::ln).collect();
+    let runs = logs.len() as f64;
+    let spread = if logs.len() < RUNS_FOR_SPREAD {
+        ASSUMED_SPREAD
+    } else {
+        let mean = logs.iter().sum::<f64>() / runs;
+        (logs.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / (runs - 1.0)).sqrt()
+    };
+    TOLERANCE * spread * (1.0 / runs.max(1.0) + 1.0 / head_runs.max(1) as f64).sqrt()
+}
+
+fn test(mut pairs: Vec<Pair<'_>>, alpha: f64, measurements: &mut Measurements) {
     let all = pairs.len();
     // Fewer that are tested make the test of each less strict; so this comes to an end.
     loop {
         let before = pairs.len();
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
-        let strict = ALPHA / before as f64;
+        let strict = alpha / before as f64;
         pairs.retain(|pair| least_p(pair.base.len(), pair.head.len()) <= strict);
         if pairs.len() == before {
             break;
@@ -121,24 +140,28 @@ fn test(mut pairs: Vec<Pair<'_>>, measurements: &mut Measurements) {
     }
     measurements.compared += pairs.len();
     measurements.too_few += all - pairs.len();
-    let ps: Vec<_> = pairs.iter().map(|pair| mann_whitney(&pair.base, &pair.head)).collect();
-    let significant = holm(&ps, ALPHA);
-    let changes = pairs.iter().zip(ps).zip(significant).filter(|(_, significant)| *significant);
-    measurements.changes.extend(changes.filter_map(|((pair, p), _)| pair.change(p)));
+    for direction in [Direction::Slower, Direction::Faster] {
+        let ps: Vec<_> = pairs.iter().map(|pair| pair.p(direction)).collect();
+        let significant = holm(&ps, alpha);
+        let changes = pairs.iter().zip(ps).zip(significant).filter(|(_, significant)| *significant);
+        measurements.changes.extend(changes.filter_map(|((pair, p), _)| pair.change(direction, p)));
+    }
 }
 
 impl Pair<'_> {
-    /// The change, where it is one that matters.
-    fn change(&self, p: f64) -> Option<MetricChange> {
-        let (was, is) = (median(&self.base)?, median(&self.head)?);
-        if was <= 0.0 {
-            return None;
+    fn p(&self, direction: Direction) -> f64 {
+        let moved = |by: f64| self.base.iter().map(|value| value * by).collect::<Vec<_>>();
+        match direction {
+            Direction::Slower => probability_above(&moved(1.0 + self.tolerance), &self.head),
+            Direction::Faster => probability_above(&self.head, &moved(1.0 / (1.0 + self.tolerance))),
         }
+    }
+
+    /// The change, where it is one that matters.
+    fn change(&self, direction: Direction, p: f64) -> Option<MetricChange> {
+        let (was, is) = (median(&self.base)?, median(&self.head)?);
         let change = is / was - 1.0;
-        let known_spread = self.spread.len() >= RUNS_FOR_SPREAD;
-        let usual = self.spread.iter().any(|run| *run >= is) && self.spread.iter().any(|run| *run <= is);
-        let effect = if known_spread { EFFECT } else { EFFECT_OF_FEW };
-        if change.abs() < effect || (is - was).abs() < FLOOR_MS || (known_spread && usual) {
+        if was <= 0.0 || change.abs() < EFFECT || (is - was).abs() < FLOOR_MS {
             return None;
         }
         Some(MetricChange {
@@ -147,7 +170,7 @@ impl Pair<'_> {
             head: Measured { count: self.head.len(), median_ms: is },
             change,
             p,
-            direction: if change > 0.0 { Direction::Slower } else { Direction::Faster },
+            direction,
         })
     }
 }

@@ -12,6 +12,7 @@ mod power;
 mod program;
 mod publish;
 mod session;
+mod snapshots;
 mod subscriptions;
 mod will;
 

@@ -1,0 +1,123 @@
+//! Baselines, histories and comparisons with the real program.
+
+use crate::support::{Outcome, Project, assert_snapshot};
+
+/// The program does what `mood` says: a firmware that gets worse and better.
+const BENCH: &str = r#"
+[boards.pi]
+kind = "process"
+[firmware.app]
+kind = "process"
+command = ["sh", "app.sh"]
+"#;
+
+const FEATURE: &str = r#"Feature: f
+  Scenario: it greets
+    Given the board "pi" runs the firmware "app"
+    Then the console of "pi" shows "hello" within 300 ms
+
+  Scenario: it says good-bye
+    Given the board "pi" runs the firmware "app"
+    Then the console of "pi" shows "bye" within 300 ms
+"#;
+
+fn project() -> Project {
+    let project = Project::with_feature(FEATURE);
+    project.file("bench.toml", BENCH);
+    project
+}
+
+/// A run of a firmware that says these words.
+fn run(project: &Project, words: &str, arguments: &[&str]) -> Outcome {
+    project.file("app.sh", &format!("for word in {words}; do echo $word; done; read word\n"));
+    let mut all = vec!["run", "--bench", "bench.toml"];
+    all.extend(arguments);
+    project.hil(&all)
+}
+
+#[test]
+fn a_regression_is_told_and_ends_with_103_where_somebody_asks_for_it() {
+    let project = project();
+    let first = run(&project, "hello bye", &["--baseline", "last-good", "--fail-on", "regression", "--out", "good"]);
+    assert_eq!(first.code, 0, "there is nothing to compare with yet: {first:?}");
+    assert!(first.stderr.contains("no good run of these scenarios in `target/hil/history.jsonl`"), "{}", first.stderr);
+    let bad = run(&project, "bye", &["--baseline", "last-good", "--fail-on", "regression", "--out", "bad"]);
+    assert_eq!(bad.code, 103, "{bad:?}");
+    assert_snapshot("regression", &bad.stable());
+    let still = run(&project, "bye", &["--baseline", "bad", "--fail-on", "regression", "--out", "still"]);
+    assert_eq!(still.code, 100, "it is no worse than before: {still:?}");
+    assert!(still.stdout.contains("still failing (1):") && still.stdout.contains("no regression in 2 scenarios"));
+    let fixed = run(&project, "hello bye", &["--baseline", "bad", "--out", "fixed"]);
+    assert!(fixed.stdout.contains("fixed (1):"), "{}", fixed.stdout);
+    // Reports made anew show the same comparison.
+    project.hil(&["report", "bad"]);
+    assert!(project.read("bad/summary.md").contains("newly failing (1)"));
+    assert!(project.read("bad/report.html").contains("newly failing (1)"));
+}
+
+#[test]
+fn a_baseline_goes_into_a_file_and_only_a_good_one() {
+    let project = project();
+    run(&project, "hello bye", &["--out", "a"]);
+    run(&project, "hello bye", &["--out", "b"]);
+    run(&project, "hello", &["--out", "bad"]);
+    let mut told = String::new();
+    for arguments in [
+        &["baseline", "save", "--out", "base.json"][..],
+        &["baseline", "save", "--out", "base.json"],
+        &["baseline", "save", "a", "b", "--out", "base.json", "--replace"],
+        &["baseline", "save", "bad", "--out", "worse.json"],
+        &["baseline", "save", "nowhere", "--out", "worse.json"],
+        &["compare", "base.json", "bad", "--fail-on", "regression"],
+        &["compare", "base.json", "a"],
+        &["compare", "bench.toml", "a"],
+        &["compare", "last-good", "a", "--history", "none.jsonl"],
+        &["run", "--baseline", "nowhere.json"],
+        &["run", "--fail-on", "regression"],
+        &["history", "--history", "none.jsonl"],
+        &["history", "no such scenario"],
+    ] {
+        let outcome = project.hil(arguments);
+        told.push_str(&format!("$ hil {}\n{}\n", arguments.join(" "), outcome.stable()));
+    }
+    assert_snapshot("regression-told", &told);
+    assert!(!project.path("worse.json").exists());
+}
+
+#[test]
+fn the_history_knows_what_is_steady_and_what_is_not() {
+    let project = project();
+    for words in ["hello bye", "hello bye", "hello"] {
+        run(&project, words, &[]);
+    }
+    // The same firmware: it forgets a word from its third life on.
+    let tires = "n=$(cat lives 2>/dev/null || echo 0); echo $((n + 1)) > lives; echo hello; [ $n -ge 2 ] || echo bye; read word\n";
+    project.file("app.sh", tires);
+    for _ in 0..2 {
+        project.hil(&["run", "--bench", "bench.toml"]);
+    }
+    let all = project.hil(&["history"]);
+    let one = project.hil(&["history", "good-bye"]);
+    let stable = |outcome: &Outcome| {
+        let hash = regex::Regex::new(r"app [0-9a-f]{8}").expect("regex");
+        hash.replace_all(&outcome.stable(), "app HASH").into_owned()
+    };
+    let times = regex::Regex::new(r"  [▁▂▃▄▅▆▇█ ]+  [0-9.]+ ms").expect("regex");
+    assert_snapshot("history", &format!("{}\n{}", stable(&all), times.replace_all(&stable(&one), "  TREND")));
+    let json: serde_json::Value =
+        serde_json::from_str(&project.hil(&["history", "greets", "--format", "json"]).stdout).expect("JSON");
+    assert_eq!(json[0]["pass_rate"], 1.0, "{json}");
+}
+
+#[test]
+fn annotations_stand_in_a_log_of_github_and_nowhere_else() {
+    let project = project();
+    project.file("app.sh", "read word\n");
+    let arguments = ["run", "--bench", "bench.toml", "--name", "greets"];
+    let run = |github: &str| -> Outcome {
+        project.command(&arguments).env("GITHUB_ACTIONS", github).output().expect("hil runs").into()
+    };
+    let line = "::error file=features/one.feature,line=4,title=failed%3A it greets::";
+    assert!(run("true").stdout.contains(line));
+    assert!(!run("").stdout.contains("::error"));
+}

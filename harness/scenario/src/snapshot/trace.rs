@@ -1,0 +1,203 @@
+//! The packets of a board as a text without what differs from run to run.
+//!
+//! An exchange is one line: what began it, and how it was answered. When an answer comes between other packets is up to
+//! chance; that it comes, and which, is not. What a board gets is grouped by topic, since no broker need keep more order. Keep alives and retransmissions, which depend on time, are left out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hil_timeline::{Direction, Fate, Packet, Payload, RunEvent, What, Will};
+
+use super::redact::{Rule, client_id, is_left_out, redacted};
+
+/// What began an exchange, and the answers to it.
+struct Exchange {
+    /// Topic and QoS of a message.
+    stream: Option<(String, u8)>,
+    line: String,
+    answers: Vec<String>,
+}
+
+/// Connection, who began it, and its packet id; none for CONNECT.
+type Key = (u32, bool, Option<u16>);
+
+#[derive(Default)]
+struct Lists {
+    sent: Vec<Exchange>,
+    got: Vec<Exchange>,
+    open: BTreeMap<Key, usize>,
+}
+
+/// What a board sent and got in these events.
+pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule]) -> String {
+    let mut lists = Lists::default();
+    for event in events {
+        let What::Packet { board: of, connection, direction, fate, packet, .. } = &event.what else { continue };
+        let from_board = *direction == Direction::FromBoard;
+        // What the tap made was never sent, and what it dropped never came.
+        let happened = *fate != Some(if from_board { Fate::Injected } else { Fate::Dropped });
+        if of == board && happened {
+            lists.take(*connection, from_board, packet, rules);
+        }
+    }
+    // A broker keeps the order of messages of one topic and QoS, and need not keep any other (MQTT 3.1.1 §4.6).
+    lists.got.sort_by(|a, b| a.stream.cmp(&b.stream));
+    format!("{board} sends\n{}{board} gets\n{}", shown(&lists.sent, rules), shown(&lists.got, rules))
+}
+
+fn shown(exchanges: &[Exchange], rules: &[Rule]) -> String {
+    let line = |exchange: &Exchange| match exchange.answers.is_empty() {
+        true => exchange.line.clone(),
+        false => format!("{} → {}", exchange.line, exchange.answers.join(", ")),
+    };
+    exchanges.iter().map(|exchange| format!("  {}\n", redacted(rules, &line(exchange)))).collect()
+}
+
+impl Lists {
+    fn take(&mut self, connection: u32, from_board: bool, packet: &Packet, rules: &[Rule]) {
+        let id = match packet {
+            Packet::Pingreq | Packet::Pingresp | Packet::Publish { dup: true, .. } => return,
+            Packet::Publish { topic, .. } if is_left_out(rules, topic) => return,
+            Packet::Publish { packet_id, .. } => *packet_id,
+            Packet::Subscribe { packet_id, .. } | Packet::Unsubscribe { packet_id, .. } => Some(*packet_id),
+            Packet::Connect { .. } => None,
+            Packet::Connack { .. } => return self.answer((connection, true, None), packet),
+            // Of the receiver of a message; a PUBREL is of its sender.
+            Packet::Puback { packet_id, .. }
+            | Packet::Pubrec { packet_id, .. }
+            | Packet::Pubcomp { packet_id, .. }
+            | Packet::Suback { packet_id, .. }
+            | Packet::Unsuback { packet_id, .. } => {
+                return self.answer((connection, !from_board, Some(*packet_id)), packet);
+            }
+            Packet::Pubrel { packet_id, .. } => return self.answer((connection, from_board, Some(*packet_id)), packet),
+            Packet::Disconnect { .. } | Packet::Auth { .. } | Packet::Undecodable { .. } => None,
+        };
+        let list = if from_board { &mut self.sent } else { &mut self.got };
+        let begins = id.is_some() || matches!(packet, Packet::Connect { .. });
+        if begins {
+            self.open.insert((connection, from_board, id), list.len());
+        }
+        let stream = match packet {
+            Packet::Publish { topic, qos, .. } => Some((topic.clone(), *qos as u8)),
+            _ => None,
+        };
+        list.push(Exchange { stream, line: line(packet), answers: Vec::new() });
+    }
+
+    /// An answer to what is left out, or to what began before, is left out as well.
+    fn answer(&mut self, key: Key, packet: &Packet) {
+        let list = if key.1 { &mut self.sent } else { &mut self.got };
+        let Some(exchange) = self.open.get(&key).and_then(|at| list.get_mut(*at)) else { return };
+        let answer = line(packet);
+        if !exchange.answers.contains(&answer) {
+            exchange.answers.push(answer);
+        }
+    }
+}
+
+fn line(packet: &Packet) -> String {
+    match packet {
+        Packet::Connect { protocol, client_id: id, keep_alive, clean_session, user_name, will, .. } => {
+            let session = if *clean_session { "clean session" } else { "kept session" };
+            let user = user_name.as_ref().map_or(String::new(), |user| format!(", user `{}`", user.escape_debug()));
+            let will = will.as_ref().map_or("no will".to_owned(), will_text);
+            let id = client_id(id);
+            format!(
+                "CONNECT level {protocol}, `{}`, keep alive {keep_alive} s, {session}{user}, {will}",
+                id.escape_debug()
+            )
+        }
+        Packet::Publish { topic, payload, qos, retain, .. } => {
+            let retained = if *retain { ", retained" } else { "" };
+            format!("PUBLISH `{}` on `{}`, QoS {qos}{retained}", payload_text(payload), topic.escape_debug())
+        }
+        // Their numbers are the client's to choose.
+        Packet::Puback { code, .. }
+        | Packet::Pubrec { code, .. }
+        | Packet::Pubrel { code, .. }
+        | Packet::Pubcomp { code, .. } => match code {
+            0 => packet.name().to_owned(),
+            code => format!("{}, code {code:#04x}", packet.name()),
+        },
+        Packet::Unsuback { .. } => packet.name().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn will_text(will: &Will) -> String {
+    let retained = if will.retain { ", retained" } else { "" };
+    let (payload, topic) = (payload_text(&will.payload), will.topic.escape_debug());
+    format!("will `{payload}` on `{topic}`, QoS {}{retained}", will.qos)
+}
+
+/// JSON with its keys in order; what is none as it is.
+fn payload_text(payload: &Payload) -> String {
+    match serde_json::from_slice::<serde_json::Value>(&payload.0) {
+        Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => json.to_string(),
+        _ => payload.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hil_timeline::{QoS, Stamp};
+
+    use super::*;
+
+    fn packet(from_board: bool, fate: Option<Fate>, packet: Packet) -> Arc<RunEvent> {
+        let direction = if from_board { Direction::FromBoard } else { Direction::ToBoard };
+        let board = "lamp".to_owned();
+        let what = What::Packet { board, connection: 1, direction, bytes: 2, fate, answer_us: None, packet };
+        Arc::new(RunEvent { seq: 0, at: Stamp(0), scenario: None, what })
+    }
+
+    fn publish(topic: &str, payload: &str, id: Option<u16>, dup: bool) -> Packet {
+        let (topic, payload) = (topic.to_owned(), Payload::from(payload));
+        let qos = if id.is_some() { QoS::AtLeastOnce } else { QoS::AtMostOnce };
+        let (retain, aliased, properties) = (false, false, Vec::new());
+        Packet::Publish { topic, payload, qos, retain, dup, packet_id: id, aliased, properties }
+    }
+
+    fn puback(packet_id: u16) -> Packet {
+        Packet::Puback { packet_id, code: 0, properties: Vec::new() }
+    }
+
+    #[test]
+    fn answers_stand_with_what_they_answer_wherever_they_come() {
+        let (a, b) = (publish("log", "{\"z\":1,\"a\":2}", Some(7), false), publish("log", "b", Some(8), false));
+        let early = [
+            packet(true, None, a.clone()),
+            packet(false, None, puback(7)),
+            packet(true, None, b.clone()),
+            packet(false, None, puback(8)),
+        ];
+        // Other ids, later answers, a keep alive and a retransmission in between.
+        let late = [
+            packet(true, None, publish("log", "{\"a\":2,\"z\":1}", Some(1), false)),
+            packet(true, None, publish("log", "b", Some(2), false)),
+            packet(true, None, Packet::Pingreq),
+            packet(true, None, publish("log", "b", Some(2), true)),
+            packet(false, None, puback(2)),
+            packet(false, None, puback(1)),
+            packet(false, None, puback(2)),
+        ];
+        let expected = "lamp sends\n  PUBLISH `{\"a\":2,\"z\":1}` on `log`, QoS 1 → PUBACK\n  PUBLISH `b` on `log`, QoS 1 → PUBACK\nlamp gets\n";
+        assert_eq!(trace(&early, "lamp", &[]), expected);
+        assert_eq!(trace(&late, "lamp", &[]), expected);
+    }
+
+    #[test]
+    fn what_is_not_answered_and_what_never_was_shows() {
+        let events = [
+            packet(true, None, publish("log", "lost", Some(1), false)),
+            packet(false, Some(Fate::Dropped), puback(1)),
+            packet(true, Some(Fate::Injected), publish("log", "never sent", None, false)),
+            packet(false, Some(Fate::Injected), publish("news", "made", None, false)),
+            packet(true, None, publish("tele/x", "tick", None, false)),
+        ];
+        let rules = [Rule::LeaveOut { filter: "tele/#".to_owned() }];
+        let expected = "lamp sends\n  PUBLISH `lost` on `log`, QoS 1\nlamp gets\n  PUBLISH `made` on `news`, QoS 0\n";
+        assert_eq!(trace(&events, "lamp", &rules), expected);
+    }
+}

@@ -1,0 +1,107 @@
+//! Traffic against snapshots.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cucumber::{given, then};
+use hil_timeline::{Cursor, Mask, Packet, RunEvent};
+
+use crate::error::StepError;
+use crate::snapshot::{Rule, SnapshotFile, Update, diff, trace};
+use crate::stage::Stage;
+use crate::story::last_words;
+use crate::world::HilWorld;
+
+#[given(expr = "snapshots of the traffic leave out the topic {string}")]
+fn leave_out(world: &mut HilWorld, filter: String) -> Result<(), StepError> {
+    world.stage()?.add_snapshot_rule(Rule::LeaveOut { filter });
+    Ok(())
+}
+
+#[given(expr = "snapshots of the traffic show {string} as {string}")]
+fn show_as(world: &mut HilWorld, pattern: String, shown: String) -> Result<(), StepError> {
+    let pattern = super::pattern(&pattern)?;
+    world.stage()?.add_snapshot_rule(Rule::Show { pattern, shown });
+    Ok(())
+}
+
+#[then(expr = "the traffic of {string} matches the snapshot {string}")]
+async fn matches_snapshot(world: &mut HilWorld, board: String, name: String) -> Result<(), StepError> {
+    let feature = PathBuf::from(world.feature()?);
+    let stage = world.stage()?;
+    stage.check_packets(&board)?;
+    let update = Update::from_env().map_err(StepError::errored)?;
+    let file = SnapshotFile::of(&feature, &name).ok_or_else(|| {
+        StepError::errored(format!("`{name}` is no name of a snapshot"))
+            .with_hint("letters, digits, `-`, `_` and `.`: it becomes the name of a file")
+    })?;
+    let old = file.read().map_err(|error| unusable(&file, &error))?;
+    let text = settled(stage, &board, old.as_deref()).await;
+    if !text.contains("  ") {
+        let error =
+            StepError::errored(format!("`{board}` sent and got nothing: a snapshot of that would prove nothing"));
+        return Err(error.with_details(last_words(stage, &board)));
+    }
+    compare(&file, old.as_deref(), &text, &board, update)
+}
+
+fn unusable(file: &SnapshotFile, error: &std::io::Error) -> StepError {
+    StepError::errored(format!("the snapshot `{}` can't be used: {error}", file.path().display()))
+}
+
+fn is_same(old: &str, text: &str) -> bool {
+    old.trim_end() == text.trim_end()
+}
+
+fn compare(file: &SnapshotFile, old: Option<&str>, text: &str, board: &str, update: Update) -> Result<(), StepError> {
+    let path = file.path().display();
+    if old.is_some_and(|old| is_same(old, text)) {
+        return file.settle().map_err(|error| unusable(file, &error));
+    }
+    if file.keep(text, board, old.is_some(), update).map_err(|error| unusable(file, &error))? {
+        return Ok(());
+    }
+    let hint = match update {
+        Update::No => {
+            "`INSTA_UPDATE=always hil run …` takes what is there now, `INSTA_UPDATE=new` puts it up for review"
+        }
+        _ => "`cargo insta review` shows and accepts it; so does `INSTA_UPDATE=always hil run …`",
+    };
+    let error = match old {
+        Some(old) => StepError::failed(format!("the traffic of `{board}` differs from the snapshot `{path}`"))
+            .with_details(diff(old, text)),
+        None => StepError::errored(format!("there is no snapshot `{path}` yet"))
+            .with_details(text.lines().map(str::to_owned)),
+    };
+    Err(error.with_hint(hint))
+}
+
+/// The trace once the board has been quiet for a while, keep alives aside. Where it is not yet what it shall be, more is
+/// waited for.
+async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
+    const QUIET: Duration = Duration::from_millis(300);
+    const MOST: Duration = Duration::from_secs(3);
+    let end = stage.recorder().now() + MOST;
+    let mask = Mask::new(stage.secrets());
+    let mut from = stage.recorder().timeline().end();
+    let mut patience = QUIET;
+    loop {
+        let until = (stage.recorder().now() + patience).min(end);
+        let spoken = |event: &RunEvent| {
+            let packet = event.what.sent_by_board().or_else(|| event.what.reached_board());
+            let counts = packet
+                .is_some_and(|(of, _, packet)| of == board && !matches!(packet, Packet::Pingreq | Packet::Pingresp));
+            counts.then(|| Cursor::after(event))
+        };
+        if let Some(next) = stage.watch_all_from(from, until, spoken).await {
+            (from, patience) = (next, QUIET);
+            continue;
+        }
+        let text = mask.text(&trace(&stage.events(), board, stage.snapshot_rules())).into_owned();
+        if until == end || wanted.is_none_or(|wanted| is_same(wanted, &text)) && text.contains("  ") {
+            return text;
+        }
+        // Quiet, and not there yet.
+        patience = MOST;
+    }
+}
