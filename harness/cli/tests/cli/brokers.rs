@@ -407,7 +407,7 @@ const MUST_FAIL: &[(&str, &str, &str)] = &[
     ("DUP", "publish t on qos=1", "\"client\" publishes its message again with DUP within 500 ms"),
     ("what others hear", "publish t on", "a subscriber to \"u\" receives \"on\" within 500 ms"),
     ("a wish to connect", "connect id=c", "\"client\" asks to connect within 500 ms with:\n      | client id | d |"),
-    ("an open connection", "disconnect", "the connection of \"client\" stays open for 500 ms"),
+    ("an open connection", "drop", "the connection of \"client\" stays open for 500 ms"),
     ("a lost packet", "publish t on qos=1", "a PUBACK to \"client\" is dropped within 500 ms"),
     ("a period of attempts", "connect id=c", "\"client\" tries to connect 3 times, every 100 ms ± 20 ms"),
     (

@@ -183,7 +183,7 @@
     const node = el("div", { class: "body" });
     node.append(el("p", { class: "dim" }, `${scenario.feature} `, scenario.tags.map((tag) => el("span", { class: "tag" }, `@${tag}`)), scenario.boards.join(", ")));
     const strip = data.trend && data.trend.scenarios[scenario.key];
-    if (strip) node.append(el("p", { class: "dim" }, "last runs: ", el("span", { class: "strip" }, strip), "  (✓ passed, ✗ failed, ! errored, ~ flaky, - skipped or not run)"));
+    if (strip && strip.length > 1) node.append(el("p", { class: "dim" }, "last runs: ", el("span", { class: "strip" }, strip), "  (✓ passed, ✗ failed, ! errored, ~ flaky, - skipped or not run)"));
     scenario.attempts.forEach((attempt, n) => {
       if (scenario.attempts.length > 1) node.append(el("h3", {}, `Attempt ${n + 1}: `, word(attempt.verdict)));
       node.append(...attemptNodes(attempt));
@@ -273,7 +273,7 @@
         const own = [];
         for (const band of bands) {
           const [kind, subject] = band.split("\u0000");
-          own.push({ label: subject, kind, subject, board });
+          own.push({ label: `${kind} ${subject}`, kind, subject, board });
         }
         for (const kind of Object.keys(LANES)) if (mine.some((row) => row.kind === kind)) own.push({ label: LANES[kind], kind, board });
         if (own.length) {
