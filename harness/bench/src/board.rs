@@ -42,6 +42,8 @@ pub struct Board {
     port_in_use: PortInUse,
     powered: bool,
     stuck: Option<BenchError>,
+    /// For which attempt what stuck was tried once more.
+    forgiven: u32,
     device: Option<DeviceClaim>,
 }
 
@@ -95,6 +97,7 @@ impl Board {
             port_in_use: PortInUse::default(),
             powered: false,
             stuck: None,
+            forgiven: 0,
         })
     }
 

@@ -37,6 +37,14 @@ impl ExitCode {
         }
     }
 
+    /// What a number stands for.
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        let all =
+            [Self::Passed, Self::NothingRan, Self::Setup, Self::Failed, Self::Errored, Self::Regression, Self::Aborted];
+        all.into_iter().find(|it| it.code() == code)
+    }
+
     /// The number.
     #[must_use]
     pub fn code(self) -> u8 {

@@ -52,12 +52,17 @@ pub(crate) fn with_history(record: &Record, past: &[Record]) -> Vec<Record> {
     with_those_before(past, record, |_| true)
 }
 
-/// Reads the history; one that can't be read is told of, and is none.
-pub(crate) fn past(history: &History) -> Vec<Record> {
-    history.read().unwrap_or_else(|error| {
-        set_up_failed(&error, None);
-        Vec::new()
-    })
+/// Reads the history; tells where it can't be read.
+pub(crate) fn past(history: &History) -> Result<Vec<Record>, ExitCode> {
+    let hint = || Some("`--history` or `HIL_HISTORY` names another file".to_owned());
+    history.read().map_err(|error| set_up_failed(&error, hint()))
+}
+
+/// What is compared with a baseline: a run with those of its firmware before it. Where the firmware is the baseline's, it
+/// stands for itself: what that firmware did before is known already.
+pub(crate) fn head(record: &Record, base: &[Record], past: &[Record]) -> Vec<Record> {
+    let is_same = base.last().is_some_and(|base| base.firmware_key() == record.firmware_key());
+    if is_same { vec![record.clone()] } else { with_history(record, past) }
 }
 
 /// Where the history is: `--history`, else `HIL_HISTORY`, else below `target/hil`.

@@ -23,7 +23,7 @@ pub enum RecordError {
         source: std::io::Error,
     },
     /// It is none.
-    #[error("`{}` is no baseline", path.display())]
+    #[error("`{}` holds no runs of `hil`", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -62,6 +62,8 @@ struct Run {
     boards: Vec<BoardInfo>,
     firmware: Vec<FirmwareInfo>,
     exit_code: Option<u8>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    regressed: bool,
     failures: BTreeMap<String, String>,
 }
 
@@ -111,6 +113,7 @@ fn merge(records: &[Record]) -> File {
             boards: record.boards.clone(),
             firmware: record.firmware.clone(),
             exit_code: record.exit_code,
+            regressed: record.regressed,
             failures: record.failures.clone(),
         });
         for (name, verdict) in &record.scenarios {
@@ -140,6 +143,7 @@ fn split(file: File) -> Vec<Record> {
         boards: run.boards,
         firmware: run.firmware,
         exit_code: run.exit_code,
+        regressed: run.regressed,
         failures: run.failures,
         scenarios: pick(&file.scenarios, n, |verdict| *verdict),
         metrics: pick(&file.metrics, n, |values| (!values.is_empty()).then(|| values.clone())),
@@ -220,8 +224,8 @@ mod tests {
                 .to_string()
                 .replace(&folder.path().display().to_string(), "F")
         };
-        assert_eq!(error("{}"), "`F/b.json` is no baseline");
-        assert_eq!(error("[1"), "`F/b.json` is no baseline");
+        assert_eq!(error("{}"), "`F/b.json` holds no runs of `hil`");
+        assert_eq!(error("[1"), "`F/b.json` holds no runs of `hil`");
         assert_eq!(error("{\"hil_baseline\": 9}"), "`F/b.json` has version 9, this `hil` reads up to 1");
         let missing = read_baseline(Path::new("nowhere.json")).expect_err("missing");
         assert_eq!(missing.to_string(), "can't read `nowhere.json`");

@@ -79,7 +79,9 @@ pub fn read_record(folder: &Path) -> Result<Record, ReadError> {
         fold.take(&event);
         recording.take(&event);
     }
-    Ok(recording.finish(&name(folder), &fold.finish()))
+    let mut record = recording.finish(&name(folder), &fold.finish());
+    record.regressed = kept::<Comparison>(&folder.join(COMPARISON)).is_some_and(|comparison| comparison.regression);
+    Ok(record)
 }
 
 const EVENTS: &str = "events.jsonl";
@@ -146,6 +148,10 @@ fn page_from_here(folder: &Path) -> Option<String> {
     Some(page.strip_prefix(here).ok()?.display().to_string())
 }
 
+/// Whoever looks finds the whole file or none, whenever `hil` is killed.
 fn write(path: &Path, text: &str) -> Result<(), WriteError> {
-    std::fs::write(path, text).map_err(|source| WriteError::Io { path: path.to_owned(), source })
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".part");
+    let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, path));
+    written.map_err(|source| WriteError::Io { path: path.to_owned(), source })
 }

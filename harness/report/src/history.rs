@@ -1,5 +1,6 @@
 //! The history of a bench: a record a line, appended by each run.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,9 @@ const POOL: usize = 20;
 
 /// So many good runs are looked at for the one to compare with.
 const LOOKED_AT: usize = 50;
+
+/// So many of its runs are read.
+const READ: usize = 500;
 
 /// A history of this size is set aside (as `history.1.jsonl`), and a new one begun.
 const LARGEST: u64 = 64 << 20;
@@ -72,12 +76,14 @@ impl History {
         self.path.with_extension("1.jsonl")
     }
 
-    /// All records, oldest first. What is no record (a torn line, a line of a newer `hil`) is passed by.
+    /// The newest records, oldest first. What is no record (a torn line, a line of a newer `hil`) is passed by.
     ///
     /// # Errors
-    /// When it is there and can't be read.
+    /// When it is there and can't be read, or holds no record at all.
     pub fn read(&self) -> Result<Vec<Record>, RecordError> {
-        let mut records = Vec::new();
+        let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
+        // It must not be set aside meanwhile. Where nobody may lock it, nobody appends to it either.
+        let lock = File::open(self.beside("lock")).ok().filter(|lock| lock.lock_shared().is_ok());
         for path in [self.older(), self.path.clone()] {
             let file = match File::open(&path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -85,8 +91,19 @@ impl History {
             };
             for line in BufReader::new(file).split(b'\n') {
                 let line = line.map_err(|source| RecordError::Io { verb: "read", path: path.clone(), source })?;
-                records.extend(serde_json::from_slice::<Record>(&line));
+                if lines.len() == READ {
+                    lines.pop_front();
+                }
+                if !line.is_empty() {
+                    lines.push_back(line);
+                }
             }
+        }
+        drop(lock);
+        let read = |line: &Vec<u8>| serde_json::from_slice::<Record>(line);
+        let mut records: Vec<Record> = lines.iter().filter_map(|line| read(line).ok()).collect();
+        if let (true, Some(Err(source))) = (records.is_empty(), lines.back().map(read)) {
+            return Err(RecordError::Malformed { path: self.path.clone(), source });
         }
         // Runs that ended in another order than they began stand so; time decides.
         records.sort_by_key(|record| record.unix_ms);
@@ -112,7 +129,7 @@ pub fn last_good(history: &[Record], head: &Record) -> Vec<Record> {
         let kinds = record.board_key();
         let agrees =
             head.board_key().iter().all(|(board, simulated)| kinds.get(board).is_none_or(|it| it == simulated));
-        record.run != head.run && record.unix_ms <= head.unix_ms && agrees && record.is_good()
+        record.id() != head.id() && record.unix_ms <= head.unix_ms && agrees && record.is_good()
     };
     let shared = |record: &Record| record.scenarios.keys().filter(|name| head.scenarios.contains_key(*name)).count();
     let good = history.iter().rev().filter(comparable).take(LOOKED_AT).filter(|record| shared(record) > 0);
@@ -129,11 +146,16 @@ pub fn last_good(history: &[Record], head: &Record) -> Vec<Record> {
 pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&Record) -> bool) -> Vec<Record> {
     let same = |record: &&Record| {
         record.unix_ms <= newest.unix_ms
-            && record.run != newest.run
+            && record.id() != newest.id()
             && record.firmware_key() == newest.firmware_key()
             && record.board_key() == newest.board_key()
+            && record.place() == newest.place()
             && wanted(record)
     };
+    if newest.firmware_key().is_empty() {
+        // Nobody knows what the boards ran: it may have been anything.
+        return vec![newest.clone()];
+    }
     let mut pool: Vec<Record> = history.iter().rev().filter(same).take(POOL - 1).cloned().collect();
     pool.reverse();
     pool.push(newest.clone());
@@ -153,6 +175,13 @@ mod tests {
         let mut record = Recording::default().finish(name, &RunSummary::of(&events));
         record.unix_ms = at;
         record.exit_code = Some(0);
+        record.firmware = vec![crate::fold::FirmwareInfo {
+            board: "lamp".into(),
+            firmware: "lamp".into(),
+            hash: "aaaa".into(),
+            size: 1,
+            version: None,
+        }];
         record
     }
 
@@ -204,5 +233,14 @@ mod tests {
         let names = |head: &Record| last_good(&history, head).into_iter().map(|it| it.run).collect::<Vec<_>>();
         assert_eq!(names(&head), ["simulated"]);
         assert_eq!(names(&real), ["older", "good"]);
+        // Runs in folders of one name are not one run; of firmware that nobody knows no two are the same.
+        let twins = [record("report", 1), record("report", 2)];
+        let last: Vec<_> = last_good(&twins, &record("report", 3)).iter().map(|it| it.unix_ms).collect();
+        assert_eq!(last, [1, 2]);
+        let unknown = twins.map(|twin| Record { firmware: vec![], ..twin });
+        assert_eq!(last_good(&unknown, &record("report", 3)).len(), 1);
+        // What got worse is no measure for the next.
+        let worse = Record { regressed: true, ..record("worse", 80) };
+        assert!(last_good(&[worse], &head).is_empty());
     }
 }

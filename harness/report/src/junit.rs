@@ -13,6 +13,9 @@ use crate::names::{class_name, unique_names};
 /// GitLab reads no report above 30 MB; what is linked is left out beyond this.
 const BUDGET: usize = 20_000_000;
 
+/// So many lines of a failure are quoted.
+const DETAILS: usize = 60;
+
 /// Longest line of a device that is quoted.
 const LONGEST: usize = 500;
 
@@ -151,14 +154,11 @@ fn text(xml: &mut Xml, element: &str, content: &str) -> io::Result<()> {
 }
 
 fn output(attempt: &Attempt, attachment: Option<&str>, roomy: bool) -> String {
-    let mut output = String::new();
-    if let Some(path) = attachment {
-        output.push_str(&format!("[[ATTACHMENT|{path}]]\n"));
-    }
+    let marker = attachment.map_or(String::new(), |path| format!("[[ATTACHMENT|{path}]]\n"));
     if !roomy {
-        output.push_str("left out to keep this file small: the page has it\n");
-        return output;
+        return marker + "left out to keep this file small: the page has it\n";
     }
+    let mut output = String::new();
     for step in &attempt.steps {
         let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
         output.push_str(&format!("{word:>7}  {} {}\n", step.keyword, step.text));
@@ -166,19 +166,34 @@ fn output(attempt: &Attempt, attachment: Option<&str>, roomy: bool) -> String {
     if !attempt.tail.is_empty() {
         output.push_str("\nconsole and traffic:\n");
         for line in &attempt.tail {
-            // A device must not name files to attach.
-            output.extend(line.replace("[[", "[ [").chars().take(LONGEST));
+            output.extend(line.chars().take(LONGEST));
             output.push('\n');
         }
     }
-    output
+    marker + &unmarked(&output)
+}
+
+/// What a device says, or a step, must not name files to attach.
+fn unmarked(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '[' && safe.ends_with('[') {
+            safe.push(' ');
+        }
+        safe.push(c);
+    }
+    safe
 }
 
 fn describe(scenario: &ScenarioResult, attempt: &Attempt) -> String {
     let mut lines = Vec::new();
     if let Some(Failure { message, details, hint }) = &attempt.failure {
         lines.push(message.clone());
-        lines.extend(details.iter().map(|detail| format!("  {detail}")));
+        let shown = details.iter().take(DETAILS).map(|detail| detail.chars().take(LONGEST).collect::<String>());
+        lines.extend(shown.map(|detail| format!("  {detail}")));
+        if details.len() > DETAILS {
+            lines.push(format!("  … and {} lines more: the page has them", details.len() - DETAILS));
+        }
         lines.extend(hint.iter().map(|hint| format!("hint: {hint}")));
     }
     let (path, line) = (&scenario.info.path, scenario.info.line);
@@ -240,7 +255,7 @@ mod tests {
     #[test]
     fn what_a_device_says_can_neither_attach_a_file_nor_break_the_xml() {
         let mut run = RunSummary::of(&sample());
-        run.scenarios[1].attempts[0].tail = vec!["[[ATTACHMENT|/etc/passwd]] \u{0}\u{b}\u{ffff} ]]> &".to_owned()];
+        run.scenarios[1].attempts[0].tail = vec!["[[[ATTACHMENT|/etc/passwd]] \u{0}\u{b}\u{ffff} ]]> &".to_owned()];
         let xml = junit(&run, Some("page.html")).expect("XML");
         assert!(!xml.contains("[[ATTACHMENT|/etc"));
         assert!(xml.contains(r"\u{0}\u{b}\u{ffff}") && !xml.contains('\u{0}'));

@@ -13,6 +13,10 @@ const BUDGET: usize = 900_000;
 pub fn markdown(run: &RunSummary, comparison: Option<&str>) -> String {
     let mut text = format!("## {} {}\n\n", mark(run), cell(&summary_line(run)));
     text.push_str(&about(run));
+    // Short, as it shows so many lines of each kind at most.
+    if let Some(comparison) = comparison {
+        text.push_str(comparison);
+    }
     let mut left_out = 0;
     let bad = run.scenarios.iter().filter(|scenario| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
     for scenario in bad {
@@ -21,9 +25,6 @@ pub fn markdown(run: &RunSummary, comparison: Option<&str>) -> String {
     }
     if left_out > 0 {
         text.push_str(&format!("… and {left_out} more: see `report.html`.\n\n"));
-    }
-    if let Some(comparison) = comparison.filter(|comparison| text.len() + comparison.len() < BUDGET) {
-        text.push_str(comparison);
     }
     let skipped = skipped(run);
     if text.len() + skipped.len() < BUDGET {
@@ -34,7 +35,8 @@ pub fn markdown(run: &RunSummary, comparison: Option<&str>) -> String {
 
 fn mark(run: &RunSummary) -> &'static str {
     let counts = run.counts();
-    if counts.failed + counts.errored + counts.aborted > 0 {
+    let bad_end = run.exit_code.is_some_and(|code| !matches!(code, 0 | 4));
+    if bad_end || counts.failed + counts.errored + counts.aborted > 0 {
         "❌"
     } else if counts.passed + counts.flaky == 0 {
         "⚪"

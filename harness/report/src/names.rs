@@ -33,6 +33,25 @@ pub(crate) fn unique_names(run: &RunSummary) -> Vec<String> {
     names
 }
 
+/// By which names scenarios are compared from run to run: file and name, and of several of one name in a file their number.
+/// Lines move, and which others run may change.
+pub(crate) fn keys(run: &RunSummary) -> Vec<String> {
+    let mut order: Vec<usize> = (0..run.scenarios.len()).collect();
+    order.sort_by_key(|at| run.scenarios[*at].info.line);
+    let mut times: HashMap<(&str, &str), usize> = HashMap::new();
+    let mut keys = vec![String::new(); order.len()];
+    for at in order {
+        let info = &run.scenarios[at].info;
+        let nth = times.entry((&info.path, &info.name)).or_default();
+        *nth += 1;
+        keys[at] = match *nth {
+            1 => format!("{}: {}", info.path, info.name),
+            n => format!("{}: {} #{n}", info.path, info.name),
+        };
+    }
+    keys
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,11 +9,15 @@ use hil_timeline::{
 use serde::{Deserialize, Serialize};
 
 use crate::fold::{Counts, FirmwareInfo, RunSummary, ScenarioResult};
-use crate::names::unique_names;
+use crate::names::keys;
 use crate::statistics::median;
 
 /// Version of the format of baselines and histories.
 pub const RECORD_SCHEMA: u32 = 1;
+
+/// So many lines of traffic are kept of a scenario, and so many metrics of boards of a run.
+const MOST_LINES: usize = 300;
+const MOST_METRICS: usize = 1000;
 
 /// What a run leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +38,9 @@ pub struct Record {
     pub firmware: Vec<FirmwareInfo>,
     /// How the run ended, where it was not killed.
     pub exit_code: Option<u8>,
+    /// It was compared with a baseline, and something had got worse: it is no baseline itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub regressed: bool,
     /// Each scenario's verdict.
     pub scenarios: BTreeMap<String, Verdict>,
     /// Why those that did not pass did not, in one line.
@@ -178,15 +185,18 @@ impl Recording {
     }
 
     fn step_ends(&mut self, id: ScenarioId, at: Stamp, mark: Option<Stamp>) {
+        // What came after a new mark belongs to that.
         let Some(step) = self.steps.get_mut(&id) else { return };
         if let Some(mark) = mark.filter(|_| step.is_then) {
             let name = format!("{}. {}", step.number, step.text);
             self.step_metrics.push((id, name, millis(at, mark)));
         }
         if mark != step.mark {
+            let later = step.published.iter().position(|(at, _)| mark.is_some_and(|mark| *at >= mark));
+            let later = later.map(|from| step.published.split_off(from)).unwrap_or_default();
             self.latencies(id);
             if let Some(step) = self.steps.get_mut(&id) {
-                step.mark = mark;
+                (step.mark, step.published) = (mark, later);
             }
         }
     }
@@ -208,7 +218,11 @@ impl Recording {
         if let Some((board, _, packet)) = event.what.sent_by_board()
             && let Some(line) = traffic_line(board, packet)
         {
-            *self.traffic.entry(id).or_default().entry(line).or_default() += 1;
+            let lines = self.traffic.entry(id).or_default();
+            // A device that makes up a topic for each message must not fill the history.
+            if lines.len() < MOST_LINES || lines.contains_key(&line) {
+                *lines.entry(line).or_default() += 1;
+            }
             if let (Packet::Publish { topic, .. }, Some(step)) = (packet, self.steps.get_mut(&id)) {
                 step.published.push((event.at, format!("{board} on `{topic}`")));
             }
@@ -249,19 +263,23 @@ impl Recording {
     }
 
     fn add(&mut self, kind: MetricKind, subject: String, value: f64) {
-        self.metrics.entry(Metric { kind, subject }).or_default().push(value);
+        let metric = Metric { kind, subject };
+        if self.metrics.len() < MOST_METRICS || self.metrics.contains_key(&metric) {
+            self.metrics.entry(metric).or_default().push(value);
+        }
     }
 
     /// What the run leaves, once it is folded.
     #[must_use]
     pub fn finish(mut self, name: &str, run: &RunSummary) -> Record {
+        let names = keys(run);
         let keys: BTreeMap<(String, usize, String), String> = run
             .scenarios
             .iter()
-            .zip(unique_names(run))
+            .zip(&names)
             .map(|(scenario, name)| {
                 let info = &scenario.info;
-                ((info.path.clone(), info.line, info.name.clone()), format!("{}: {name}", info.path))
+                ((info.path.clone(), info.line, info.name.clone()), name.clone())
             })
             .collect();
         let key = |id: &ScenarioId| self.names.get(id).and_then(|name| keys.get(name)).cloned();
@@ -275,12 +293,6 @@ impl Recording {
             // Of several attempts the last one counts: it is the whole scenario where any is.
             key(id).map(|key| traffic.insert(key, lines.clone()));
         }
-        let names: Vec<_> = run
-            .scenarios
-            .iter()
-            .zip(unique_names(run))
-            .map(|(scenario, name)| format!("{}: {name}", scenario.info.path))
-            .collect();
         let info = run.info.as_ref();
         Record {
             schema: RECORD_SCHEMA,
@@ -291,7 +303,8 @@ impl Recording {
             boards: info.map_or(Vec::new(), |info| info.boards.clone()),
             firmware: run.firmware.clone(),
             exit_code: run.exit_code,
-            scenarios: names.iter().cloned().zip(run.scenarios.iter().map(|scenario| scenario.verdict)).collect(),
+            regressed: false,
+            scenarios: names.iter().cloned().zip(run.scenarios.iter().map(of_the_firmware)).collect(),
             failures: names
                 .iter()
                 .zip(&run.scenarios)
@@ -321,6 +334,7 @@ impl Record {
     pub fn is_good(&self) -> bool {
         let good = |verdict: &Verdict| matches!(verdict, Verdict::Passed | Verdict::Skipped | Verdict::Flaky);
         self.exit_code == Some(0)
+            && !self.regressed
             && self.scenarios.values().all(good)
             && self.scenarios.values().any(|verdict| *verdict == Verdict::Passed)
     }
@@ -331,11 +345,30 @@ impl Record {
         self.firmware.iter().map(|firmware| (firmware.board.as_str(), firmware.hash.as_str())).collect()
     }
 
+    /// Which run it is: folders of several may have one name.
+    #[must_use]
+    pub fn id(&self) -> (&str, u64) {
+        (&self.run, self.unix_ms)
+    }
+
+    /// Where its times hold: bench, broker, and the boards with their chips.
+    #[must_use]
+    pub fn place(&self) -> (&str, &str, BTreeSet<(&str, &str, &str)>) {
+        let boards = self.boards.iter().map(|board| (board.name.as_str(), board.kind.as_str(), board.chip.as_str()));
+        (&self.bench, &self.broker, boards.collect())
+    }
+
     /// Boards, and whether they are simulated: only records that agree on it may be compared.
     #[must_use]
     pub fn board_key(&self) -> BTreeMap<&str, bool> {
         self.boards.iter().map(|board| (board.name.as_str(), board.simulated)).collect()
     }
+}
+
+/// What a scenario says of the firmware: a bench error that was gone on the second attempt says nothing.
+fn of_the_firmware(scenario: &ScenarioResult) -> Verdict {
+    let failed = scenario.attempts.iter().any(|attempt| attempt.verdict == Verdict::Failed);
+    if scenario.verdict == Verdict::Flaky && !failed { Verdict::Passed } else { scenario.verdict }
 }
 
 /// Why a scenario did not pass, in one line.

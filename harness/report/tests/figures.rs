@@ -60,6 +60,7 @@ fn run(dice: &mut Dice, n: usize, noise: Noise, shift: f64) -> Record {
         boards: vec![BoardInfo { name: "lamp".into(), kind: "esp".into(), chip: "esp32c3".into(), simulated: false }],
         firmware: vec![],
         exit_code: Some(0),
+        regressed: false,
         scenarios: [("a".to_owned(), Verdict::Passed)].into(),
         failures: [].into(),
         metrics: [].into(),

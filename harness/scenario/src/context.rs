@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::network::Network;
 use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapError, TapPort};
-use hil_timeline::{ScenarioId, Timeline, Verdict};
+use hil_timeline::{Mask, ScenarioId, Timeline, Verdict};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 /// How long things may take before the bench is blamed.
@@ -64,6 +64,8 @@ pub struct RunContext {
     needs: Mutex<BTreeMap<(String, String), Needs>>,
     /// Scenarios that ended in this pass.
     ended: std::sync::Mutex<Vec<Ended>>,
+    /// What is shown nowhere.
+    pub(crate) mask: std::sync::OnceLock<Mask>,
 }
 
 /// How a scenario ended.
@@ -96,8 +98,8 @@ impl RunContext {
             Ok(network) => {
                 let fixed_port = Arc::default();
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
-                let ended = std::sync::Mutex::default();
-                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, needs, ended })
+                let (ended, mask) = (std::sync::Mutex::default(), std::sync::OnceLock::new());
+                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, needs, ended, mask })
             }
             Err(error) => {
                 // The next one shall find the locks free.
@@ -117,6 +119,12 @@ impl RunContext {
     #[must_use]
     pub fn tap_address(&self, board: &str) -> TapAddress {
         self.network.address(board)
+    }
+
+    /// From now on these are written to no snapshot.
+    pub fn hide(&self, mask: Mask) {
+        // Set once, before the first scenario.
+        let _ = self.mask.set(mask);
     }
 
     /// From now on what passes the taps is captured.

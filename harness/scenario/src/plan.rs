@@ -146,7 +146,8 @@ impl Plan {
         let mut problems = Vec::new();
         let mut features = Vec::new();
         let (paths, lines): (Vec<_>, Vec<_>) = paths.iter().map(|path| split_line(path)).unzip();
-        let lines: Vec<_> = paths.iter().cloned().zip(lines).filter_map(|(path, line)| Some((path, line?))).collect();
+        let lines: Vec<_> =
+            paths.iter().cloned().zip(lines).filter_map(|(path, line)| Some((plain(&path), line?))).collect();
         for path in feature_files(&paths)? {
             match parse(&path)? {
                 Ok(feature) => features.push(at_lines(select(feature, filter), &lines)),
@@ -241,9 +242,17 @@ fn feature_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, PlanError> {
     for path in paths {
         collect(path, &mut files)?;
     }
+    let mut files: Vec<_> = files.iter().map(|path| plain(path)).collect();
     files.sort();
     files.dedup();
     Ok(files)
+}
+
+/// A path as everybody writes it: reports of runs are compared by it.
+fn plain(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let path = path.strip_prefix(&here).unwrap_or(path);
+    path.components().filter(|part| *part != std::path::Component::CurDir).collect()
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), PlanError> {

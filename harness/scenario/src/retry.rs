@@ -3,7 +3,7 @@
 //! Cucumber's own retries would begin at once, on the board as the failure left it, and tell of two scenarios of one
 //! name. A retry is therefore a pass of its own over what did not pass, each attempt recorded as what it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hil_timeline::Verdict;
@@ -34,9 +34,27 @@ impl Retries {
         match ended.verdict {
             Verdict::Failed => own.unwrap_or(self.product),
             // What somebody must change first (a board that is not there, a step that can't be carried out) stays.
-            Verdict::Errored if ended.transient => own.unwrap_or(self.bench.max(self.product)),
+            Verdict::Errored if ended.transient => own.unwrap_or(self.bench),
             Verdict::Errored | Verdict::Passed | Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => 0,
         }
+    }
+}
+
+/// How often each scenario was tried again already, for each cause: a bench error takes nothing from the firmware's
+/// chances.
+#[derive(Default)]
+struct Counts(BTreeMap<(Key, bool), u32>);
+
+type Key = (String, usize, String);
+
+impl Counts {
+    /// Which scenario is to be tried again, if this one is.
+    fn take(&mut self, ended: &Ended, retries: Retries) -> Option<Key> {
+        let count = self.0.entry((ended.key.clone(), ended.verdict == Verdict::Errored)).or_default();
+        (*count < retries.allowed(ended)).then(|| {
+            *count += 1;
+            ended.key.clone()
+        })
     }
 }
 
@@ -53,15 +71,14 @@ pub(crate) fn is_misspelt(tag: &str) -> bool {
 
 /// Runs a plan, and what did not pass again as often as it may be. All boards are safe when it returns.
 pub async fn run_with_retries(context: Arc<RunContext>, plan: Plan, retries: Retries) {
-    let (mut plan, mut attempt) = (Some(plan), 1);
+    let (mut plan, mut attempt, mut counts) = (Some(plan), 1, Counts::default());
     while let Some(now) = plan.take() {
         run_attempt(&context, now.clone(), attempt).await;
         let ended = context.take_ended();
         if context.is_aborted() {
             break;
         }
-        let again: BTreeSet<_> =
-            ended.into_iter().filter(|ended| retries.allowed(ended) >= attempt).map(|ended| ended.key).collect();
+        let again: BTreeSet<_> = ended.into_iter().filter_map(|ended| counts.take(&ended, retries)).collect();
         plan = now.only(|path, line, name| again.contains(&(path.to_owned(), line, name.to_owned())));
         attempt += 1;
     }
@@ -89,7 +106,7 @@ mod tests {
             (Retries::default(), Retries { bench: 0, product: 0 }, Retries { bench: 1, product: 3 });
         assert_eq!((allowed(usual, Verdict::Errored, &[]), allowed(usual, Verdict::Failed, &[])), (1, 0));
         assert_eq!((allowed(none, Verdict::Errored, &[]), allowed(none, Verdict::Failed, &[])), (0, 0));
-        assert_eq!((allowed(three, Verdict::Errored, &[]), allowed(three, Verdict::Failed, &[])), (3, 3));
+        assert_eq!((allowed(three, Verdict::Errored, &[]), allowed(three, Verdict::Failed, &[])), (1, 3));
         assert_eq!(allowed(usual, Verdict::Failed, &["wifi", "retry(2)"]), 2);
         assert_eq!(allowed(three, Verdict::Failed, &["retry(0)"]), 0);
         assert_eq!(allowed(usual, Verdict::Failed, &["retry"]), 1);

@@ -112,13 +112,32 @@ async fn before(
     let started = What::ScenarioStarted { info, attempt };
     let mut stage = set_stage(&context, &recorder, names, &tags, &steps, started).await;
     if attempt > 1
-        && let Ok(opened) = &mut stage
-        && let Err(error) = opened.recover().await
+        && let Ok(opened) = stage
     {
-        stage = Err(error);
+        stage = recovered(&context, opened, attempt).await;
     }
     let deadline = Instant::now() + context.limits.scenario;
     Scene { context, recorder, stage, key, tags, steps_done: 0, verdict: Verdict::Passed, failure: None, deadline }
+}
+
+/// Boards that a retry begins with; a stage that has none is closed as any other.
+async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Result<Stage, StepError> {
+    let recovered = tokio::select! {
+        biased;
+        () = context.aborted() => Err(StepError::aborted("the run was ended before this attempt began")),
+        recovered = stage.recover(attempt) => recovered,
+    };
+    match recovered {
+        Ok(()) => Ok(stage),
+        Err(error) => {
+            if context.is_aborted() {
+                stage.make_safe().await;
+            }
+            // The boards are given back when the stage is dropped, whether or not it closed in time.
+            let _ = tokio::time::timeout(HOOK + stage.slowness(), stage.close()).await;
+            Err(error)
+        }
+    }
 }
 
 /// How long a stage may take to open or to close.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
 use hil_mqtt::{Broker, Fault, Observer, Offers, Session, TapPort};
-use hil_timeline::{Cursor, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_timeline::{Cursor, Mask, Payload, QoS, Recorder, RunEvent, Stamp, What};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
@@ -131,9 +131,9 @@ impl Stage {
     }
 
     /// The boards are without power for their off-time, and whatever stuck is tried once more: this is a retry.
-    pub(crate) async fn recover(&mut self) -> Result<(), StepError> {
+    pub(crate) async fn recover(&mut self, attempt: u32) -> Result<(), StepError> {
         for board in self.boards.values_mut() {
-            board.recover().await?;
+            board.recover(attempt).await?;
         }
         Ok(())
     }
@@ -362,8 +362,8 @@ impl Stage {
     }
 
     /// What is shown nowhere.
-    pub(crate) fn secrets(&self) -> Vec<String> {
-        self.context.bench.config().secrets.clone()
+    pub(crate) fn mask(&self) -> Mask {
+        self.context.mask.get().cloned().unwrap_or_default()
     }
 
     /// Until when the step that ends waited; the next one begins without.

@@ -42,16 +42,27 @@ fn main() -> io::Result<()> {
     adapter.serve()
 }
 
-/// Moves EN and GPIO9 as the circuit does.
-fn drive(board: &VirtualBoard, mut circuit: ResetCircuit, moved: &Receiver<(bool, bool)>) {
+/// When DTR and RTS were moved, and to what.
+type Move = (Instant, bool, bool);
+
+/// Moves EN and GPIO9 as the circuit does. What counts is when the lines were moved, not when this thread hears of it: on a
+/// busy machine two moves are there at once, and EN may have risen between them.
+fn drive(board: &VirtualBoard, mut circuit: ResetCircuit, moved: &Receiver<Move>) {
     let mut rises: Option<Instant> = None;
+    let rise = |circuit: &ResetCircuit| {
+        println!("boots into its {}", if circuit.strapped_low() { "loader" } else { "app" });
+        block_on(board.set_enable(true));
+    };
     loop {
         let next = match rises {
             Some(at) => moved.recv_timeout(at.saturating_duration_since(Instant::now())),
             None => moved.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match next {
-            Ok((dtr, rts)) => {
+            Ok((when, dtr, rts)) => {
+                if rises.take_if(|at| *at <= when).is_some() {
+                    rise(&circuit);
+                }
                 let change = circuit.set(dtr, rts);
                 block_on(board.drive_boot_pin(!circuit.strapped_low()));
                 match change {
@@ -59,14 +70,13 @@ fn drive(board: &VirtualBoard, mut circuit: ResetCircuit, moved: &Receiver<(bool
                         rises = None;
                         block_on(board.set_enable(false));
                     }
-                    Some(Change::EnRisesAfter(after)) => rises = Some(Instant::now() + after),
+                    Some(Change::EnRisesAfter(after)) => rises = Some(when + after),
                     None => {}
                 }
             }
             Err(RecvTimeoutError::Timeout) => {
                 rises = None;
-                println!("boots into its {}", if circuit.strapped_low() { "loader" } else { "app" });
-                block_on(board.set_enable(true));
+                rise(&circuit);
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
@@ -138,7 +148,7 @@ fn strings() -> Vec<u8> {
 struct Adapter {
     control: File,
     wire: File,
-    lines: Sender<(bool, bool)>,
+    lines: Sender<Move>,
     /// DTR in bit 0, RTS in bit 1.
     modem: u16,
     baud: u32,
@@ -223,7 +233,7 @@ impl Adapter {
             0x07 => {
                 let mask = value >> 8;
                 self.modem = (self.modem & !mask) | (value & mask);
-                let _ = self.lines.send((self.modem & 1 != 0, self.modem & 2 != 0));
+                let _ = self.lines.send((Instant::now(), self.modem & 1 != 0, self.modem & 2 != 0));
             }
             // SET_BAUDRATE
             0x1e => {

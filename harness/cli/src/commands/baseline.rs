@@ -33,7 +33,7 @@ fn save(args: &SaveArgs) -> Result<(), ExitCode> {
 /// The newest good run of the history, and those of the same firmware before it.
 fn last_good(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
     let history = history(args.history.as_ref());
-    let past = past(&history);
+    let past = past(&history)?;
     let Some(newest) = past.iter().rev().find(|record| record.is_good()) else {
         return Err(nothing_to_compare(&history));
     };

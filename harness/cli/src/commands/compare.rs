@@ -5,7 +5,7 @@ use hil_report::{Comparison, compare as compare_records};
 use super::{say, set_up_failed};
 use crate::args::{CompareArgs, FailOn, ReportFormat};
 use crate::exit_code::ExitCode;
-use crate::records::{Baseline, history, nothing_to_compare, past, read_runs, with_history};
+use crate::records::{Baseline, head, history, nothing_to_compare, past, read_runs};
 
 pub(crate) fn compare(args: &CompareArgs) -> ExitCode {
     comparison(args).map_or_else(|code| code, |comparison| tell(args, &comparison))
@@ -14,17 +14,14 @@ pub(crate) fn compare(args: &CompareArgs) -> ExitCode {
 fn comparison(args: &CompareArgs) -> Result<Comparison, ExitCode> {
     let (baseline, runs) = (Baseline::read(&args.base)?, read_runs(&args.head)?);
     let history = history(args.history.as_ref());
-    let past = past(&history);
+    let past = past(&history)?;
     let Some(newest) = runs.last() else { return Err(nothing_to_compare(&history)) };
     let base = baseline.records(&past, newest);
     if base.is_empty() {
         return Err(nothing_to_compare(&history));
     }
     let head = match runs.as_slice() {
-        [one] => {
-            let known = |record: &hil_report::Record| base.iter().any(|base| base.run == record.run);
-            with_history(one, &past).into_iter().filter(|record| record.run == one.run || !known(record)).collect()
-        }
+        [one] => head(one, &base, &past),
         _ => runs,
     };
     compare_records(&base, &head).map_err(|error| set_up_failed(&error, None))
@@ -41,6 +38,8 @@ fn tell(args: &CompareArgs, comparison: &Comparison) -> ExitCode {
     }
     match args.fail_on {
         Some(FailOn::Regression) if comparison.regression => ExitCode::Regression,
+        // Nobody may take that for "no worse".
+        Some(FailOn::Regression) if comparison.scenarios.compared == 0 => ExitCode::NothingRan,
         _ => ExitCode::Passed,
     }
 }

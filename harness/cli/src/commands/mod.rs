@@ -36,7 +36,16 @@ pub(crate) fn hide(mask: Mask) {
 }
 
 /// A line as it may be shown.
+///
+/// A runner of GitHub's takes `##[…]` for a command wherever it stands in a line: what a device says must give none.
 pub(crate) fn shown(line: &str) -> std::borrow::Cow<'_, str> {
+    if line.contains("##[") && std::env::var_os("GITHUB_ACTIONS").is_some() {
+        return hidden(line).replace("##[", "# #[").into();
+    }
+    hidden(line)
+}
+
+fn hidden(line: &str) -> std::borrow::Cow<'_, str> {
     match &*HIDDEN.read().unwrap_or_else(PoisonError::into_inner) {
         Some(mask) => mask.text(line),
         None => line.into(),

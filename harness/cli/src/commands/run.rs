@@ -132,6 +132,7 @@ async fn execute_in(
     let folder = match open_folder(settings, &timeline, &mask, started) {
         Ok((folder, capture)) => {
             context.capture_to(capture);
+            context.hide(mask.clone());
             folder
         }
         Err(code) => {
@@ -156,8 +157,8 @@ async fn execute_in(
     let so_far = timeline.since(Cursor::default()).into_iter().collect::<RunSummary>();
     let code = match (context.is_aborted(), ExitCode::of(&so_far.counts(), settings.flaky)) {
         (true, _) => ExitCode::Aborted,
-        // Every planned scenario must have said how it went.
-        (false, ExitCode::Passed) if so_far.scenarios.len() != planned.len() => ExitCode::Errored,
+        // Nobody ended the run, and yet a planned scenario has not said how it went.
+        (false, ExitCode::Aborted) => ExitCode::Errored,
         (false, code) => code,
     };
     let failures = context.bench().close().await;
@@ -220,21 +221,16 @@ fn finish(
     settings: &Settings,
     tell: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
-    if let Some(failure) = capture {
-        return Err(set_up_failed(&failure, Some("is the disk full?".to_owned())));
-    }
-    if let Some(failure) = timeline.write_failure() {
-        let message = Message(format!("the events of this run could not be written: {failure}"));
-        return Err(set_up_failed(&message, Some("is the disk full?".to_owned())));
-    }
     let failed = |error: WriteError| set_up_failed(&error, None);
-    let read = read_run(folder).map_err(failed)?;
+    let mut read = read_run(folder).map_err(failed)?;
     let past = records::past(&settings.history);
-    let comparison = compared(&read, &past, settings);
-    let mut all = past;
+    let comparison = compared(&read, past.as_deref().map_err(|code| *code), settings);
+    let known = comparison.as_ref().and_then(|it| it.as_ref().ok());
+    read.record.regressed = known.is_some_and(|comparison| comparison.regression);
+    let mut all = past.unwrap_or_default();
     all.push(read.record.clone());
     read.keep_trend(&Trend::of(&all)).map_err(failed)?;
-    if let Some(comparison) = comparison.as_ref().and_then(|it| it.as_ref().ok()) {
+    if let Some(comparison) = known {
         read.keep_comparison(comparison).map_err(failed)?;
     }
     read.write_reports().map_err(failed)?;
@@ -252,19 +248,35 @@ fn finish(
         (Some(FailOn::Regression), Some(Err(set_up)), ExitCode::Passed) => *set_up,
         _ => code,
     };
+    // Of what was recorded all is reported; but it is not all that happened.
+    let hint = || Some("is the disk full?".to_owned());
+    if let Some(failure) = capture {
+        return Err(set_up_failed(&failure, hint()));
+    }
+    if let Some(failure) = timeline.write_failure() {
+        let message = Message(format!("the events of this run could not be written: {failure}"));
+        return Err(set_up_failed(&message, hint()));
+    }
     Ok((read.run, code))
 }
 
 /// What got worse since the baseline; nothing where none is asked for, or the history has no good run yet.
-fn compared(read: &ReadRun, past: &[Record], settings: &Settings) -> Option<Result<Comparison, ExitCode>> {
+fn compared(
+    read: &ReadRun,
+    past: Result<&[Record], ExitCode>,
+    settings: &Settings,
+) -> Option<Result<Comparison, ExitCode>> {
     let baseline = settings.baseline.as_ref()?;
+    let past = match past {
+        Ok(past) => past,
+        Err(code) => return Some(Err(code)),
+    };
     let base = baseline.records(past, &read.record);
     if base.is_empty() {
         records::no_good_run(&settings.history);
         return None;
     }
-    let known = |record: &Record| base.iter().any(|base| base.run == record.run);
-    let head: Vec<_> = records::with_history(&read.record, past).into_iter().filter(|record| !known(record)).collect();
+    let head = records::head(&read.record, &base, past);
     Some(compare(&base, &head).map_err(|error| set_up_failed(&error, None)))
 }
 

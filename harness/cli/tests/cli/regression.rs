@@ -38,10 +38,13 @@ fn run(project: &Project, words: &str, arguments: &[&str]) -> Outcome {
 #[test]
 fn a_regression_is_told_and_ends_with_103_where_somebody_asks_for_it() {
     let project = project();
-    let first = run(&project, "hello bye", &["--baseline", "last-good", "--fail-on", "regression", "--out", "good"]);
+    // Jobs of a CI give their folders one name.
+    let gate = ["--baseline", "last-good", "--fail-on", "regression", "--out"];
+    let first = run(&project, "hello bye", &[&gate[..], &["first/good"]].concat());
     assert_eq!(first.code, 0, "there is nothing to compare with yet: {first:?}");
     assert!(first.stderr.contains("no good run of these scenarios in `target/hil/history.jsonl`"), "{}", first.stderr);
-    let bad = run(&project, "bye", &["--baseline", "last-good", "--fail-on", "regression", "--out", "bad"]);
+    assert_eq!(run(&project, "hello bye", &[&gate[..], &["second/good"]].concat()).code, 0);
+    let bad = run(&project, "bye", &[&gate[..], &["bad"]].concat());
     assert_eq!(bad.code, 103, "{bad:?}");
     assert_snapshot("regression", &bad.stable());
     let still = run(&project, "bye", &["--baseline", "bad", "--fail-on", "regression", "--out", "still"]);
@@ -53,6 +56,56 @@ fn a_regression_is_told_and_ends_with_103_where_somebody_asks_for_it() {
     project.hil(&["report", "bad"]);
     assert!(project.read("bad/summary.md").contains("newly failing (1)"));
     assert!(project.read("bad/report.html").contains("newly failing (1)"));
+}
+
+#[test]
+fn what_got_worse_is_no_baseline_for_the_next_run() {
+    let project = project();
+    let gate = ["--baseline", "last-good", "--fail-on", "regression", "--retries", "1", "--out"];
+    run(&project, "hello bye", &["--out", "a/report"]);
+    // From here on the firmware needs a second attempt.
+    let wavers = |round: u32| {
+        let lives = format!(
+            "n=$(ls lives-{round} 2>/dev/null | wc -l); mkdir -p lives-{round}; touch lives-{round}/$n; [ $n -lt 2 ] || echo hello; echo bye; read word\n"
+        );
+        project.file("app.sh", &lives);
+        let out = format!("{round}/report");
+        let mut all = vec!["run", "--bench", "bench.toml"];
+        all.extend(gate);
+        all.push(&out);
+        project.hil(&all)
+    };
+    for round in [1, 2] {
+        let outcome = wavers(round);
+        assert_eq!(outcome.code, 103, "round {round}: {outcome:?}");
+        assert!(outcome.stdout.contains("newly flaky (1):"), "{}", outcome.stdout);
+    }
+    let saved = project.hil(&["baseline", "save", "1/report", "--out", "base.json"]);
+    assert_eq!(saved.code, 96, "{saved:?}");
+}
+
+#[test]
+fn a_gate_whose_history_can_not_be_read_stays_shut() {
+    let project = project();
+    let gate = ["--baseline", "last-good", "--fail-on", "regression"];
+    project.file("target/hil/history.jsonl", "no record\n");
+    let outcome = run(&project, "hello bye", &gate);
+    assert_eq!(outcome.code, 96, "{outcome:?}");
+    assert!(outcome.stderr.contains("`target/hil/history.jsonl` holds no runs of `hil`"), "{}", outcome.stderr);
+    assert!(outcome.stdout.contains("2 passed"), "its reports are there all the same: {}", outcome.stdout);
+}
+
+#[test]
+fn a_feature_is_the_same_however_its_path_is_written() {
+    let project = project();
+    run(&project, "hello bye", &["--out", "a"]);
+    let absolute = project.path("features").canonicalize().expect("folder").display().to_string();
+    for path in ["./features", absolute.as_str()] {
+        let outcome = run(&project, "hello bye", &["--baseline", "a", path]);
+        assert!(outcome.stdout.contains("no regression in 2 scenarios"), "{path}: {}", outcome.stdout);
+    }
+    let twice = project.hil(&["run", "--list", "features", "./features"]);
+    assert_eq!(twice.stdout.lines().count(), 2, "{}", twice.stdout);
 }
 
 #[test]

@@ -75,6 +75,9 @@ pub struct Measurements {
     pub compared: usize,
     /// Of how many there is not enough data.
     pub too_few: usize,
+    /// Nothing is compared: the sides have not the same bench, broker and chips.
+    #[serde(default)]
+    pub elsewhere: bool,
 }
 
 struct Pair<'a> {
@@ -86,6 +89,10 @@ struct Pair<'a> {
 }
 
 pub(super) fn compare(base: &[Record], head: &[Record]) -> Measurements {
+    let same_place = base.last().map(Record::place) == head.last().map(Record::place);
+    if !same_place {
+        return Measurements { elsewhere: true, ..Measurements::default() };
+    }
     let pairs = pairs(base, head);
     let (steps, boards): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|pair| pair.metric.kind == MetricKind::Step);
     let mut measurements = Measurements::default();

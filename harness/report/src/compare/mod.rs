@@ -71,13 +71,13 @@ pub struct ScenarioChanges {
     pub still_failing: Vec<ScenarioChange>,
     /// Passed, and failed in the baseline.
     pub fixed: Vec<ScenarioChange>,
-    /// The bench was at fault: nothing is known of the firmware.
-    pub errored: Vec<ScenarioChange>,
+    /// The bench was at fault, or it did not come to an end: nothing is known of the firmware.
+    pub unknown: Vec<ScenarioChange>,
     /// Not in the baseline.
     pub new: Vec<ScenarioChange>,
     /// In the baseline only.
     pub removed: Vec<ScenarioChange>,
-    /// How many were in both.
+    /// Of how many the firmware's part is known on both sides.
     pub compared: usize,
 }
 
@@ -173,10 +173,12 @@ fn scenario_changes(base: &[Record], head: &[Record]) -> ScenarioChanges {
         let (was, is) = (verdict(base, scenario), verdict(head, scenario));
         let why = newest.failures.get(scenario).cloned();
         let change = ScenarioChange { scenario: scenario.clone(), was, is, why };
-        changes.compared += usize::from(was.is_some());
+        let is_known = |verdict| matches!(verdict, Some(Verdict::Passed | Verdict::Failed | Verdict::Flaky));
+        changes.compared += usize::from(is_known(was) && is_known(is));
         let list = match (was, is) {
-            (_, Some(Verdict::Errored)) => &mut changes.errored,
             (None, _) => &mut changes.new,
+            (_, Some(Verdict::Errored)) => &mut changes.unknown,
+            (was, Some(Verdict::Aborted | Verdict::Skipped)) if is_known(was) => &mut changes.unknown,
             (Some(Verdict::Failed), Some(Verdict::Failed)) => &mut changes.still_failing,
             (_, Some(Verdict::Failed)) => &mut changes.newly_failing,
             (Some(Verdict::Failed), Some(Verdict::Passed | Verdict::Flaky)) => &mut changes.fixed,

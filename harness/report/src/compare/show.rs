@@ -51,13 +51,14 @@ impl Comparison {
         let worse: Vec<_> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
         let verdicts = match (worse.is_empty(), self.scenarios.compared) {
             (false, _) => format!("regression: {}", worse.join(", ")),
-            (true, 0) => "not enough data: no scenario is in both".to_owned(),
+            (true, 0) => "not enough data: no scenario is known on both sides".to_owned(),
             (true, n) => format!("no regression in {n} {}", plural(n, "scenario")),
         };
-        let errored = self.scenarios.errored.len();
-        let unknown = if errored > 0 { format!(", {errored} not known (bench error)") } else { String::new() };
+        let count = self.scenarios.unknown.len();
+        let unknown = if count > 0 { format!(", {count} not known") } else { String::new() };
         let (compared, too_few) = (self.measurements.compared, self.measurements.too_few);
         let times = match (compared, too_few) {
+            _ if self.measurements.elsewhere => "times are not compared: another bench, broker or chip".to_owned(),
             (0, 0) => "no measurements to compare".to_owned(),
             (0, few) => format!("not enough data on {few} {}", plural(few, "measurement")),
             (n, 0) => format!("{n} {} compared", plural(n, "measurement")),
@@ -86,7 +87,7 @@ impl Comparison {
             listed("newly flaky", &scenarios.newly_flaky),
             section("slower", slower(Direction::Slower).map(metric_line)),
             listed("still failing", &scenarios.still_failing),
-            listed("not known: the bench was at fault", &scenarios.errored),
+            listed("not known: the bench was at fault, or they did not come to an end", &scenarios.unknown),
             listed("fixed", &scenarios.fixed),
             section("faster", slower(Direction::Faster).map(metric_line)),
             listed("new", &scenarios.new),

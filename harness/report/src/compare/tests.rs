@@ -25,6 +25,7 @@ fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
         boards: vec![board],
         firmware: vec![firmware],
         exit_code: Some(0),
+        regressed: false,
         scenarios: verdicts.iter().map(|(name, verdict)| ((*name).to_owned(), *verdict)).collect(),
         failures: BTreeMap::new(),
         metrics: BTreeMap::new(),
@@ -86,6 +87,7 @@ fn a_scenario_whose_verdict_flips_between_runs_of_one_firmware_is_flaky() {
     let base = [record("1", &good), record("2", &good)];
     let flips = [record("3", &good), record("4", &bad), record("5", &good)];
     assert_eq!(compare(&base, &flips).expect("comparable").scenarios.newly_flaky.len(), 1);
+    // Whose firmware is the baseline's stands for itself: see `hil`.
     assert_eq!(compare(&flips, &base).expect("comparable").scenarios.fixed.len(), 0);
     // That of another firmware is no flip.
     let mut mended = flips;
@@ -121,6 +123,39 @@ fn a_time_changes_only_where_enough_is_known() {
     insta::assert_snapshot!(lines);
     let silent = compare(&one, &[with("h", times(2, 150.0))]).expect("comparable").conclusion();
     assert_eq!(silent, "no regression in 1 scenario; not enough data on 1 measurement");
+}
+
+#[test]
+fn where_nothing_is_known_nothing_is_claimed() {
+    use Verdict::{Aborted, Errored, Failed, Passed, Skipped};
+    let conclude = |was, is| {
+        let comparison = compare(&[record("b", &[("a", was)])], &[record("h", &[("a", is)])]).expect("comparable");
+        assert!(!comparison.regression || is == Failed);
+        comparison.conclusion()
+    };
+    for (was, is) in [(Passed, Aborted), (Passed, Skipped), (Passed, Errored), (Skipped, Passed), (Errored, Passed)] {
+        let said = conclude(was, is);
+        assert!(said.starts_with("not enough data: no scenario is known on both sides"), "{was:?} {is:?}: {said}");
+    }
+    assert!(conclude(Skipped, Failed).starts_with("regression: 1 newly failing"));
+    // Times of another bench are none.
+    let mut base = record("b", &[("a", Passed)]);
+    base.metrics.insert(boot(), times(50, 100.0));
+    let mut head = record("h", &[("a", Passed)]);
+    head.metrics.insert(boot(), times(50, 300.0));
+    assert!(compare(std::slice::from_ref(&base), std::slice::from_ref(&head)).expect("comparable").regression);
+    for elsewhere in [
+        |record: &mut Record| record.broker = "mosquitto".into(),
+        |record: &mut Record| {
+            record.boards[0].chip = "esp32c6".into();
+        },
+    ] {
+        let mut head = head.clone();
+        elsewhere(&mut head);
+        let comparison = compare(std::slice::from_ref(&base), &[head]).expect("comparable");
+        assert!(!comparison.regression);
+        assert!(comparison.conclusion().ends_with("times are not compared: another bench, broker or chip"));
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ pub use gather::Gathering;
 use self::gather::Chunk;
 use crate::compare::Comparison;
 use crate::fold::{Attempt, RunSummary, ScenarioResult, StepResult};
-use crate::names::unique_names;
+use crate::names::keys;
 use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -120,11 +120,10 @@ struct ScenarioData<'a> {
 }
 
 fn scenarios<'a>(run: &'a RunSummary, gathering: &Gathering) -> Vec<ScenarioData<'a>> {
-    let names = unique_names(run);
-    let data = run.scenarios.iter().zip(names).map(|(scenario, name)| {
+    let data = run.scenarios.iter().zip(keys(run)).map(|(scenario, key)| {
         let info = &scenario.info;
         ScenarioData {
-            key: format!("{}: {name}", info.path),
+            key,
             feature: &info.feature,
             path: &info.path,
             line: info.line,

@@ -239,12 +239,13 @@
       this.picture = svg("svg", { tabindex: 0, role: "img", height: AXIS + this.lanes.length * LANE + 6, "aria-label": this.describe() });
       this.tables = ["console", "packets"].map((name) => new EventTable(this, name));
       this.tip = el("div", { class: "tip", hidden: true });
+      this.told = el("p", { class: "mono told", role: "status" });
       this.nodes = [
         el("div", { class: "row" }, this.button("Zoom in", "+", () => this.zoom(0.5)), this.button("Zoom out", "−", () => this.zoom(2)),
           this.button("Whole scenario", "whole", () => this.show(...this.whole)),
           el("span", { class: "dim hint-keys" }, "drag to move, Ctrl and wheel to zoom; keys: ← → + − 0, n and p for events"),
           record.left_out ? el("span", { class: "dim" }, `${record.left_out} events in the middle are left out`) : null),
-        el("div", { class: "timeline" }, this.picture), this.tip,
+        el("div", { class: "timeline" }, this.picture), this.tip, this.told,
         el("div", { class: "tables" }, this.tables.map((table) => table.node)),
       ];
       this.listen();
@@ -421,7 +422,7 @@
       const at = this.chosen ? this.rows.indexOf(this.chosen) + by : by > 0 ? 0 : this.rows.length - 1;
       const row = this.rows[Math.min(Math.max(at, 0), this.rows.length - 1)];
       this.choose(row);
-      this.picture.setAttribute("aria-label", `${stamp(row.at)} s, ${row.board === null ? "broker" : this.boards[row.board]}: ${row.text}`);
+      this.told.textContent = `${stamp(row.at)} s, ${row.board === null ? "broker" : this.boards[row.board]}: ${row.text}`;
     }
 
     listen() {
@@ -438,10 +439,12 @@
         this.zoom(event.deltaY > 0 ? 1.25 : 0.8, this.at(event.offsetX));
       }, { passive: false });
       let grab = null;
-      this.picture.addEventListener("pointerdown", (event) => { grab = { x: event.clientX, view: [...this.view] }; });
-      addEventListener("pointerup", () => { grab = null; });
+      this.picture.addEventListener("pointerdown", (event) => { grab = { x: event.clientX, view: [...this.view], moves: false }; });
+      for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { grab = null; });
       this.picture.addEventListener("pointermove", (event) => {
-        if (grab) {
+        // A hand that clicks is never quite still.
+        if (grab && Math.abs(event.clientX - grab.x) > 4) grab.moves = true;
+        if (grab && grab.moves) {
           const by = ((grab.x - event.clientX) / (this.width - LABEL)) * (grab.view[1] - grab.view[0]);
           this.show(grab.view[0] + by, grab.view[1] + by);
         }

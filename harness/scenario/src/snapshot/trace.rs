@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hil_timeline::{Direction, Fate, Packet, Payload, RunEvent, What, Will};
+use hil_timeline::{Direction, Fate, Mask, Packet, Payload, RunEvent, What, Will};
 
 use super::redact::{Rule, client_id, is_left_out, redacted};
 
@@ -29,7 +29,7 @@ struct Lists {
 }
 
 /// What a board sent and got in these events.
-pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule]) -> String {
+pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule], mask: &Mask) -> String {
     let mut lists = Lists::default();
     for event in events {
         let What::Packet { board: of, connection, direction, fate, packet, .. } = &event.what else { continue };
@@ -37,24 +37,24 @@ pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule]) -> St
         // What the tap made was never sent, and what it dropped never came.
         let happened = *fate != Some(if from_board { Fate::Injected } else { Fate::Dropped });
         if of == board && happened {
-            lists.take(*connection, from_board, packet, rules);
+            lists.take(*connection, from_board, packet, rules, mask);
         }
     }
     // A broker keeps the order of messages of one topic and QoS, and need not keep any other (MQTT 3.1.1 §4.6).
     lists.got.sort_by(|a, b| a.stream.cmp(&b.stream));
-    format!("{board} sends\n{}{board} gets\n{}", shown(&lists.sent, rules), shown(&lists.got, rules))
+    format!("{board} sends\n{}{board} gets\n{}", shown(&lists.sent, rules, mask), shown(&lists.got, rules, mask))
 }
 
-fn shown(exchanges: &[Exchange], rules: &[Rule]) -> String {
+fn shown(exchanges: &[Exchange], rules: &[Rule], mask: &Mask) -> String {
     let line = |exchange: &Exchange| match exchange.answers.is_empty() {
         true => exchange.line.clone(),
         false => format!("{} → {}", exchange.line, exchange.answers.join(", ")),
     };
-    exchanges.iter().map(|exchange| format!("  {}\n", redacted(rules, &line(exchange)))).collect()
+    exchanges.iter().map(|exchange| format!("  {}\n", mask.text(&redacted(rules, &line(exchange))))).collect()
 }
 
 impl Lists {
-    fn take(&mut self, connection: u32, from_board: bool, packet: &Packet, rules: &[Rule]) {
+    fn take(&mut self, connection: u32, from_board: bool, packet: &Packet, rules: &[Rule], mask: &Mask) {
         let id = match packet {
             Packet::Pingreq | Packet::Pingresp | Packet::Publish { dup: true, .. } => return,
             Packet::Publish { topic, .. } if is_left_out(rules, topic) => return,
@@ -82,7 +82,8 @@ impl Lists {
             Packet::Publish { topic, qos, .. } => Some((topic.clone(), *qos as u8)),
             _ => None,
         };
-        list.push(Exchange { stream, line: line(packet), answers: Vec::new() });
+        // Before anything is replaced in it: a secret of which a part is must not become another text.
+        list.push(Exchange { stream, line: mask.text(&line(packet)).into_owned(), answers: Vec::new() });
     }
 
     /// An answer to what is left out, or to what began before, is left out as well.
@@ -183,8 +184,8 @@ mod tests {
             packet(false, None, puback(2)),
         ];
         let expected = "lamp sends\n  PUBLISH `{\"a\":2,\"z\":1}` on `log`, QoS 1 → PUBACK\n  PUBLISH `b` on `log`, QoS 1 → PUBACK\nlamp gets\n";
-        assert_eq!(trace(&early, "lamp", &[]), expected);
-        assert_eq!(trace(&late, "lamp", &[]), expected);
+        assert_eq!(trace(&early, "lamp", &[], &Mask::default()), expected);
+        assert_eq!(trace(&late, "lamp", &[], &Mask::default()), expected);
     }
 
     #[test]
@@ -198,6 +199,6 @@ mod tests {
         ];
         let rules = [Rule::LeaveOut { filter: "tele/#".to_owned() }];
         let expected = "lamp sends\n  PUBLISH `lost` on `log`, QoS 1\nlamp gets\n  PUBLISH `made` on `news`, QoS 0\n";
-        assert_eq!(trace(&events, "lamp", &rules), expected);
+        assert_eq!(trace(&events, "lamp", &rules, &Mask::default()), expected);
     }
 }

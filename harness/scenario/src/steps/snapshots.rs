@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cucumber::{given, then};
-use hil_timeline::{Cursor, Mask, Packet, RunEvent};
+use hil_timeline::{Cursor, Packet, RunEvent};
 
 use crate::error::StepError;
 use crate::snapshot::{Rule, SnapshotFile, Update, diff, trace};
@@ -82,7 +82,7 @@ async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
     const QUIET: Duration = Duration::from_millis(300);
     const MOST: Duration = Duration::from_secs(3);
     let end = stage.recorder().now() + MOST;
-    let mask = Mask::new(stage.secrets());
+    let mask = stage.mask();
     let mut from = stage.recorder().timeline().end();
     let mut patience = QUIET;
     loop {
@@ -97,7 +97,7 @@ async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
             (from, patience) = (next, QUIET);
             continue;
         }
-        let text = mask.text(&trace(&stage.events(), board, stage.snapshot_rules())).into_owned();
+        let text = trace(&stage.events(), board, stage.snapshot_rules(), &mask);
         if until == end || wanted.is_none_or(|wanted| is_same(wanted, &text)) && text.contains("  ") {
             return text;
         }
