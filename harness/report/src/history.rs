@@ -15,7 +15,7 @@ const POOL: usize = 20;
 const LOOKED_AT: usize = 50;
 
 /// So many of its runs are read.
-const READ: usize = 500;
+const READ: usize = 200;
 
 /// A history of this size is set aside (as `history.1.jsonl`), and a new one begun.
 const LARGEST: u64 = 64 << 20;

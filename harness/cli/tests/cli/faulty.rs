@@ -46,7 +46,8 @@ fn assert_comparison(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    settings.add_filter(r"; (\d+ measurements? compared|not enough data|no measurements|times are not compared).*", "; …");
+    settings
+        .add_filter(r"; (\d+ measurements? compared|not enough data|no measurements|times are not compared).*", "; …");
     settings.add_filter(r", \d+ slower", "");
     settings.add_filter(r"traffic \(\d+\)", "traffic (N)");
     settings.add_filter(r"[+-]?\d+\.\d\d? s\b", "TIME");
