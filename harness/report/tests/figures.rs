@@ -114,10 +114,11 @@ fn look(comparisons: usize, base_runs: usize, head_runs: usize, noise: Noise, sh
 
 #[test]
 fn noise_does_not_alarm() {
-    for (base, head) in [(1, 1), (5, 1), (10, 10)] {
-        assert_eq!(look(60, base, head, USUAL, 0.0).alarms, 0.0, "{base} and {head} runs");
+    // Many runs take long to compare in a debug build.
+    for (base, head, comparisons) in [(1, 1, 60), (5, 1, 60), (10, 10, 8)] {
+        assert_eq!(look(comparisons, base, head, USUAL, 0.0).alarms, 0.0, "{base} and {head} runs");
         // Of a thousand it is fewer than ten: see the figures.
-        assert!(look(60, base, head, LOUD, 0.0).alarms < 0.02, "{base} and {head} runs");
+        assert!(look(comparisons, base, head, LOUD, 0.0).alarms < 0.02, "{base} and {head} runs");
     }
 }
 
