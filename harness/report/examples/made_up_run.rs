@@ -83,7 +83,7 @@ impl Run {
         self.passed(id, mark)?;
         self.step(id, "Then", "\"lamp\" publishes \"ready\" to \"loger\" within 2 s", 6)?;
         self.packet(id, n, connect())?;
-        for count in 0..events.saturating_sub(16) {
+        for count in 0..events.saturating_sub(13) {
             match count % 4 {
                 0 => self.packet(id, n, self.publish(count))?,
                 3 if count % 40 == 3 => {
