@@ -26,7 +26,7 @@ pub enum ExitCode {
 impl ExitCode {
     /// What a run's verdicts amount to.
     #[must_use]
-    pub fn of(counts: &Counts, flaky: Flaky) -> Self {
+    pub(crate) fn of(counts: &Counts, flaky: Flaky) -> Self {
         match counts {
             Counts { aborted: 1.., .. } => Self::Aborted,
             Counts { flaky: 1.., .. } if flaky == Flaky::Fail => Self::Failed,
@@ -39,7 +39,7 @@ impl ExitCode {
 
     /// What a number stands for.
     #[must_use]
-    pub fn from_code(code: u8) -> Option<Self> {
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
         let all =
             [Self::Passed, Self::NothingRan, Self::Setup, Self::Failed, Self::Errored, Self::Regression, Self::Aborted];
         all.into_iter().find(|it| it.code() == code)

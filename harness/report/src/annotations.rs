@@ -2,7 +2,7 @@
 
 use hil_timeline::Verdict;
 
-use crate::fold::{RunSummary, ScenarioResult};
+use crate::result::{RunSummary, ScenarioResult};
 use crate::text::failure_lines;
 
 /// GitHub shows no more than ten errors and ten warnings of a step.

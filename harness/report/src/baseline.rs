@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use hil_timeline::{BoardInfo, Verdict};
 use serde::{Deserialize, Serialize};
 
-use crate::fold::FirmwareInfo;
 use crate::record::{Metric, RECORD_SCHEMA, Record};
+use crate::result::FirmwareInfo;
 
 /// Why a baseline or a history can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -187,9 +187,9 @@ fn entries<K: Serialize, V: Serialize>(of: &BTreeMap<K, V>) -> serde_json::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::RunSummary;
     use crate::fold::tests::sample;
     use crate::record::Recording;
+    use crate::result::RunSummary;
 
     fn record(name: &str) -> Record {
         let mut recording = Recording::default();

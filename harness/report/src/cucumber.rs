@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use hil_timeline::{Failure, Verdict};
 use serde::Serialize;
 
-use crate::fold::{Attempt, RunSummary, ScenarioResult, StepResult};
 use crate::names::unique_names;
+use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
 
 #[derive(Serialize)]
 struct Feature<'a> {

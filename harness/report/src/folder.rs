@@ -7,11 +7,12 @@ use hil_timeline::{EventReader, ReadError};
 use crate::compare::Comparison;
 use crate::console_log::ConsoleLogs;
 use crate::cucumber::cucumber;
-use crate::fold::{Fold, RunSummary};
+use crate::fold::Fold;
 use crate::junit::junit;
 use crate::markdown::markdown;
 use crate::page::{Beside, Gathering, page};
 use crate::record::{Record, Recording};
+use crate::result::RunSummary;
 use crate::trend::Trend;
 
 /// Why reports could not be written.

@@ -165,9 +165,9 @@ pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::RunSummary;
     use crate::fold::tests::{sample, tried};
     use crate::record::Recording;
+    use crate::result::RunSummary;
     use hil_timeline::Verdict;
 
     fn record(name: &str, at: u64) -> Record {
@@ -175,7 +175,7 @@ mod tests {
         let mut record = Recording::default().finish(name, &RunSummary::of(&events));
         record.unix_ms = at;
         record.exit_code = Some(0);
-        record.firmware = vec![crate::fold::FirmwareInfo {
+        record.firmware = vec![crate::result::FirmwareInfo {
             board: "lamp".into(),
             firmware: "lamp".into(),
             hash: "aaaa".into(),

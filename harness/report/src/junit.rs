@@ -7,8 +7,8 @@ use hil_timeline::{Failure, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use crate::fold::{Attempt, RunSummary, ScenarioResult};
 use crate::names::{class_name, unique_names};
+use crate::result::{Attempt, RunSummary, ScenarioResult};
 
 /// GitLab reads no report above 30 MB; what is linked is left out beyond this.
 const BUDGET: usize = 20_000_000;

@@ -15,7 +15,9 @@ mod markdown;
 mod names;
 mod page;
 mod record;
+mod result;
 mod statistics;
+mod tail;
 mod text;
 mod traffic;
 mod trend;
@@ -27,13 +29,14 @@ pub use compare::{
     ScenarioChanges, Side, TrafficChange, TrafficKind, compare,
 };
 pub use cucumber::cucumber;
-pub use fold::{Attempt, Counts, FirmwareInfo, Fold, RunInfo, RunSummary, ScenarioResult, StepResult};
+pub use fold::Fold;
 pub use folder::{ReadRun, WriteError, read_record, read_run};
 pub use history::{History, last_good, with_those_before};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use page::{Beside, Gathering, page};
 pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, Recording};
+pub use result::{Attempt, Counts, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use statistics::{probability_above, wilson};
 pub use text::{failure_lines, inert, scenario_line, skip_lines, summary_line};
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};

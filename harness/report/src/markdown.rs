@@ -2,7 +2,7 @@
 
 use hil_timeline::Verdict;
 
-use crate::fold::{RunSummary, ScenarioResult};
+use crate::result::{RunSummary, ScenarioResult};
 use crate::text::{failure_lines, summary_line};
 
 /// GitHub takes no summary above 1 MiB.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::fold::{RunSummary, ScenarioResult};
+use crate::result::{RunSummary, ScenarioResult};
 
 /// Feature and boards: `The lamp [lamp]`.
 pub(crate) fn class_name(scenario: &ScenarioResult) -> String {

@@ -8,8 +8,8 @@ use hil_timeline::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::fold::{Counts, FirmwareInfo, RunSummary, ScenarioResult};
 use crate::names::keys;
+use crate::result::{Counts, FirmwareInfo, RunSummary, ScenarioResult};
 use crate::statistics::median;
 
 /// Version of the format of baselines and histories.

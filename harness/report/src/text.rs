@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hil_timeline::{Failure, Verdict};
 
-use crate::fold::{Attempt, RunSummary, ScenarioResult};
+use crate::result::{Attempt, RunSummary, ScenarioResult};
 
 /// One line for a scenario: verdict, place, name, time.
 #[must_use]

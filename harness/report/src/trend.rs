@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use hil_timeline::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::fold::Counts;
 use crate::record::{Metric, MetricKind, Record};
+use crate::result::Counts;
 use crate::statistics::median;
 
 /// So many runs are shown.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub use measurements::{Direction, Measured, Measurements, MetricChange};
 pub use traffic::{TrafficChange, TrafficKind};
 
-use crate::fold::FirmwareInfo;
 use crate::record::Record;
+use crate::result::FirmwareInfo;
 
 /// Why two sets of runs are not compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

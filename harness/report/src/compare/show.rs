@@ -1,8 +1,8 @@
 //! A comparison for people: on a terminal, and as Markdown.
 
 use super::{Comparison, Direction, ImageChange, MetricChange, ScenarioChange, Side, TrafficChange, TrafficKind};
-use crate::fold::FirmwareInfo;
 use crate::markdown::cell;
+use crate::result::FirmwareInfo;
 use crate::text::inert;
 
 /// More lines of a section are only counted.

@@ -13,8 +13,8 @@ pub use gather::Gathering;
 
 use self::gather::Chunk;
 use crate::compare::Comparison;
-use crate::fold::{Attempt, RunSummary, ScenarioResult, StepResult};
 use crate::names::keys;
+use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
 use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page.html");

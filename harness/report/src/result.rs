@@ -1,0 +1,261 @@
+//! What a run came to: its scenarios, their attempts, their verdicts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_timeline::{BoardInfo, Failure, RunEvent, ScenarioId, ScenarioInfo, Stamp, StepOutcome, Verdict};
+use serde::{Deserialize, Serialize};
+
+use crate::fold::Fold;
+
+/// What the first event says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunInfo {
+    /// Version of `hil`.
+    pub version: String,
+    /// Wall clock at the start, milliseconds since 1970.
+    pub unix_ms: u64,
+    /// The bench.
+    pub bench: String,
+    /// Kind of broker.
+    pub broker: String,
+    /// Boards of the bench.
+    pub boards: Vec<BoardInfo>,
+    /// How many scenarios were to run.
+    pub planned: usize,
+}
+
+/// One step of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StepResult {
+    /// `Given`, `When`, `Then`, `And`, …
+    pub keyword: String,
+    /// Its text.
+    pub text: String,
+    /// Its line in the feature file.
+    pub line: usize,
+    /// When it began, on the run's clock; none where it was not run.
+    #[serde(skip)]
+    pub began: Option<Stamp>,
+    /// How it ended; none where it was not run or not finished.
+    pub outcome: Option<StepOutcome>,
+}
+
+/// One time that a scenario was run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// Why it did not pass.
+    pub failure: Option<Failure>,
+    /// Its steps.
+    pub steps: Vec<StepResult>,
+    /// How long it took, in microseconds.
+    pub took_us: u64,
+    /// Its last console lines and packets, for people; oldest first. None where it passed.
+    #[serde(skip)]
+    pub tail: Vec<String>,
+    #[serde(skip)]
+    pub(crate) started: Stamp,
+    #[serde(skip)]
+    pub(crate) id: Option<ScenarioId>,
+}
+
+impl Attempt {
+    /// By which number its events are recorded; none where it never began.
+    #[must_use]
+    pub fn id(&self) -> Option<ScenarioId> {
+        self.id
+    }
+
+    /// Microseconds from its begin.
+    #[must_use]
+    pub fn within(&self, at: Stamp) -> u64 {
+        micros(at.since(self.started))
+    }
+
+    /// The step that did not pass.
+    #[must_use]
+    pub fn failed_step(&self) -> Option<&StepResult> {
+        let bad = |step: &&StepResult| step.outcome.as_ref().is_some_and(|outcome| outcome.verdict != Verdict::Passed);
+        self.steps.iter().find(bad)
+    }
+
+    /// How long it took.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        Duration::from_micros(self.took_us)
+    }
+
+    pub(crate) fn begun(started: Stamp, id: Option<ScenarioId>) -> Self {
+        // What never finishes was ended from outside.
+        let verdict = Verdict::Aborted;
+        Self { verdict, failure: None, steps: Vec::new(), took_us: 0, tail: Vec::new(), started, id }
+    }
+
+    pub(crate) fn ended_from_outside(&mut self, message: &str) {
+        self.failure = Some(Failure { message: message.to_owned(), details: Vec::new(), hint: None });
+    }
+}
+
+/// One scenario, with all its attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScenarioResult {
+    /// What it is.
+    pub info: ScenarioInfo,
+    /// What its attempts amount to.
+    pub verdict: Verdict,
+    /// Each time that it was run; at least one.
+    pub attempts: Vec<Attempt>,
+}
+
+impl ScenarioResult {
+    /// The attempt that decided the verdict; where it is flaky, the last that did not pass.
+    #[must_use]
+    pub fn telling(&self) -> &Attempt {
+        let decided = |attempt: &&Attempt| match self.verdict {
+            Verdict::Flaky => attempt.verdict != Verdict::Passed,
+            verdict => attempt.verdict == verdict,
+        };
+        let found = self.attempts.iter().rev().find(decided);
+        found.unwrap_or(&self.attempts[self.attempts.len() - 1])
+    }
+
+    /// Why it did not pass, or not at once.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.telling().failure.as_ref()
+    }
+
+    /// How long its last attempt took.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.attempts.last().map_or(Duration::ZERO, Attempt::took)
+    }
+
+    /// What attempts amount to: a failure of the firmware is not undone by a bench that then failed as well, only by a
+    /// pass.
+    pub(crate) fn judge(&mut self) {
+        let has = |verdict| self.attempts.iter().any(|attempt| attempt.verdict == verdict);
+        let last = self.attempts.last().map_or(Verdict::Aborted, |attempt| attempt.verdict);
+        self.verdict = match last {
+            Verdict::Passed if has(Verdict::Failed) || has(Verdict::Errored) => Verdict::Flaky,
+            Verdict::Passed => Verdict::Passed,
+            _ if has(Verdict::Failed) => Verdict::Failed,
+            _ if has(Verdict::Errored) => Verdict::Errored,
+            other => other,
+        };
+    }
+}
+
+/// What a board was made to run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FirmwareInfo {
+    /// The board.
+    pub board: String,
+    /// Its name in the bench file.
+    pub firmware: String,
+    /// Beginning of its SHA-256.
+    pub hash: String,
+    /// Bytes.
+    pub size: usize,
+    /// What it says of itself.
+    pub version: Option<String>,
+}
+
+/// How many scenarios ended how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Every step held.
+    pub passed: usize,
+    /// The firmware's fault.
+    pub failed: usize,
+    /// The bench's fault.
+    pub errored: usize,
+    /// The bench lacks what they need.
+    pub skipped: usize,
+    /// Ended from outside.
+    pub aborted: usize,
+    /// Passed on a retry.
+    pub flaky: usize,
+}
+
+impl Counts {
+    /// Counts verdicts.
+    #[must_use]
+    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        let mut counts = Self::default();
+        for verdict in verdicts {
+            *match verdict {
+                Verdict::Passed => &mut counts.passed,
+                Verdict::Failed => &mut counts.failed,
+                Verdict::Errored => &mut counts.errored,
+                Verdict::Skipped => &mut counts.skipped,
+                Verdict::Aborted => &mut counts.aborted,
+                Verdict::Flaky => &mut counts.flaky,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Each verdict's word and count, in the order in which reports name them.
+    #[must_use]
+    pub fn words(&self) -> [(&'static str, usize); 6] {
+        [
+            ("passed", self.passed),
+            ("flaky", self.flaky),
+            ("failed", self.failed),
+            ("errored", self.errored),
+            ("skipped", self.skipped),
+            ("aborted", self.aborted),
+        ]
+    }
+}
+
+/// A whole run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RunSummary {
+    /// What the first event says; none where a run was killed before it.
+    pub info: Option<RunInfo>,
+    /// What boards were made to run, each once.
+    pub firmware: Vec<FirmwareInfo>,
+    /// Scenarios in the order in which they began.
+    pub scenarios: Vec<ScenarioResult>,
+    /// Exit code of a run that was not killed.
+    pub exit_code: Option<u8>,
+    /// Time from the first to the last event, in microseconds.
+    pub took_us: u64,
+}
+
+impl RunSummary {
+    /// Folds recorded events.
+    #[must_use]
+    pub fn of(events: &[RunEvent]) -> Self {
+        let mut fold = Fold::default();
+        for event in events {
+            fold.take(event);
+        }
+        fold.finish()
+    }
+
+    /// Counts verdicts.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts::of(self.scenarios.iter().map(|scenario| scenario.verdict))
+    }
+}
+
+/// Shares events with [`RunSummary::of`] where they are kept behind pointers.
+impl FromIterator<Arc<RunEvent>> for RunSummary {
+    fn from_iter<I: IntoIterator<Item = Arc<RunEvent>>>(events: I) -> Self {
+        let mut fold = Fold::default();
+        for event in events {
+            fold.take(&event);
+        }
+        fold.finish()
+    }
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
