@@ -21,6 +21,7 @@ mod tail;
 mod text;
 mod traffic;
 mod trend;
+mod words;
 
 pub use annotations::annotations;
 pub use baseline::{RecordError, read_baseline, write_baseline};

@@ -8,7 +8,7 @@ use flate2::write::ZlibEncoder;
 use hil_timeline::{ConnectionChange, FaultPhase, Packet, RunEvent, ScenarioId, Stamp, Verdict, What};
 use serde_json::{Value, json};
 
-use super::rows::row;
+use crate::words::row;
 
 /// Events of an attempt that are drawn; of more, those in the middle are left out.
 const FIRST: usize = 5_000;

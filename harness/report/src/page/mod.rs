@@ -1,7 +1,6 @@
 //! `report.html`: the whole run in one file that needs no network.
 
 mod gather;
-mod rows;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,11 +1,11 @@
-//! One line of an event for the page, and the kind of mark it has on the timeline.
+//! What an event says in one line, for people, and the kind of mark it has on the timeline of the page.
 
 use hil_timeline::{ConnectionChange, Direction, Finding, FlashPhase, PinCause, RunEvent, What};
 use serde_json::{Value, json};
 
 /// Kinds of marks, as `page.js` numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Console = 0,
     From = 1,
     To = 2,
@@ -16,18 +16,18 @@ pub(super) enum Kind {
     Broker = 7,
 }
 
-/// What the page says of an event.
-pub(super) struct Row {
-    pub(super) kind: Kind,
-    pub(super) text: String,
+/// What an event says.
+pub(crate) struct Row {
+    pub(crate) kind: Kind,
+    pub(crate) text: String,
     /// Of power and pins: which, and whether on.
-    pub(super) extra: Option<Value>,
+    pub(crate) extra: Option<Value>,
 }
 
 /// Longer lines of a console are cut; the log has them whole.
 const LONGEST: usize = 400;
 
-pub(super) fn row(event: &RunEvent) -> Option<Row> {
+pub(crate) fn row(event: &RunEvent) -> Option<Row> {
     let plain = |kind, text| Some(Row { kind, text, extra: None });
     let on_off = |on: bool| if on { "on" } else { "off" };
     match &event.what {
