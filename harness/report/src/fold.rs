@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hil_timeline::{PlannedScenario, RunEvent, ScenarioId, ScenarioInfo, Stamp, Verdict, What};
+use hil_timeline::{PlannedScenario, RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
 
 use crate::result::{Attempt, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
 use crate::tail::tail_line;
@@ -13,14 +13,11 @@ pub struct Fold {
     summary: RunSummary,
     open: BTreeMap<ScenarioId, usize>,
     /// Where a scenario stands in the summary, by path, line and name.
-    places: HashMap<Key, usize>,
+    places: HashMap<ScenarioKey, usize>,
     /// What is planned and has not begun, with its place in the plan.
-    unbegun: HashMap<Key, (usize, PlannedScenario)>,
+    unbegun: HashMap<ScenarioKey, (usize, PlannedScenario)>,
     last: Stamp,
 }
-
-/// Path, line and name.
-type Key = (String, usize, String);
 
 /// Lines of console and traffic kept per scenario.
 const TAIL: usize = 120;
@@ -31,9 +28,7 @@ impl Fold {
         self.last = event.at;
         match &event.what {
             What::RunStarted { version, unix_ms, bench, broker, boards, plan, .. } => {
-                let keyed = |(place, planned): (usize, &PlannedScenario)| {
-                    ((planned.path.clone(), planned.line, planned.name.clone()), (place, planned.clone()))
-                };
+                let keyed = |(place, planned): (usize, &PlannedScenario)| (planned.key(), (place, planned.clone()));
                 self.unbegun = plan.iter().enumerate().map(keyed).collect();
                 self.summary.info = Some(RunInfo {
                     version: version.clone(),
@@ -66,7 +61,7 @@ impl Fold {
     }
 
     fn begin(&mut self, id: ScenarioId, info: &ScenarioInfo, attempt: u32, at: Stamp) {
-        let key = (info.path.clone(), info.line, info.name.clone());
+        let key = info.key();
         self.unbegun.remove(&key);
         let known = self.places.get(&key).copied().filter(|_| attempt > 1);
         let place = known.unwrap_or_else(|| {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hil_timeline::{
-    BoardInfo, ConnectionChange, Direction, Finding, FlashPhase, Packet, QoS, RunEvent, ScenarioId, Stamp, Verdict,
-    What,
+    BoardInfo, ConnectionChange, Direction, Finding, FlashPhase, Packet, QoS, RunEvent, ScenarioId, ScenarioKey, Stamp,
+    Verdict, What,
 };
 use serde::{Deserialize, Serialize};
 
@@ -125,7 +125,7 @@ pub struct Recording {
     metrics: BTreeMap<Metric, Vec<f64>>,
     traffic: BTreeMap<ScenarioId, BTreeMap<String, u32>>,
     /// By which name a scenario's measurements go; a retry goes by the same.
-    names: BTreeMap<ScenarioId, (String, usize, String)>,
+    names: BTreeMap<ScenarioId, ScenarioKey>,
     steps: BTreeMap<ScenarioId, OpenStep>,
     step_metrics: Vec<(ScenarioId, String, f64)>,
     boards: BTreeMap<String, BoardState>,
@@ -154,7 +154,7 @@ impl Recording {
         let Some(id) = event.scenario else { return };
         match &event.what {
             What::ScenarioStarted { info, .. } => {
-                self.names.insert(id, (info.path.clone(), info.line, info.name.clone()));
+                self.names.insert(id, info.key());
                 for board in &info.boards {
                     self.boards.remove(board);
                 }
@@ -273,15 +273,8 @@ impl Recording {
     #[must_use]
     pub fn finish(mut self, name: &str, run: &RunSummary) -> Record {
         let names = keys(run);
-        let keys: BTreeMap<(String, usize, String), String> = run
-            .scenarios
-            .iter()
-            .zip(&names)
-            .map(|(scenario, name)| {
-                let info = &scenario.info;
-                ((info.path.clone(), info.line, info.name.clone()), name.clone())
-            })
-            .collect();
+        let keys: BTreeMap<ScenarioKey, String> =
+            run.scenarios.iter().zip(&names).map(|(scenario, name)| (scenario.info.key(), name.clone())).collect();
         let key = |id: &ScenarioId| self.names.get(id).and_then(|name| keys.get(name)).cloned();
         for (id, step, value) in &self.step_metrics {
             let Some(scenario) = key(id) else { continue };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::network::Network;
 use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapError, TapPort};
-use hil_timeline::{Mask, ScenarioId, Timeline, Verdict};
+use hil_timeline::{Mask, ScenarioId, ScenarioKey, Timeline, Verdict};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 /// How long things may take before the bench is blamed.
@@ -72,7 +72,7 @@ pub struct RunContext {
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// Path, line and name.
-    pub(crate) key: (String, usize, String),
+    pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,
     pub(crate) verdict: Verdict,
     /// The next attempt may go better.
@@ -174,7 +174,7 @@ impl RunContext {
         Needs::Met
     }
 
-    pub(crate) fn note_end(&self, key: (String, usize, String), tags: Vec<String>, verdict: Verdict, transient: bool) {
+    pub(crate) fn note_end(&self, key: ScenarioKey, tags: Vec<String>, verdict: Verdict, transient: bool) {
         self.ended().push(Ended { key, tags, verdict, transient });
     }
 

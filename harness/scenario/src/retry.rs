@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hil_timeline::Verdict;
+use hil_timeline::{ScenarioKey, Verdict};
 
 use crate::context::{Ended, RunContext};
 use crate::plan::Plan;
@@ -43,13 +43,11 @@ impl Retries {
 /// How often each scenario was tried again already, for each cause: a bench error takes nothing from the firmware's
 /// chances.
 #[derive(Default)]
-struct Counts(BTreeMap<(Key, bool), u32>);
-
-type Key = (String, usize, String);
+struct Counts(BTreeMap<(ScenarioKey, bool), u32>);
 
 impl Counts {
     /// Which scenario is to be tried again, if this one is.
-    fn take(&mut self, ended: &Ended, retries: Retries) -> Option<Key> {
+    fn take(&mut self, ended: &Ended, retries: Retries) -> Option<ScenarioKey> {
         let count = self.0.entry((ended.key.clone(), ended.verdict == Verdict::Errored)).or_default();
         (*count < retries.allowed(ended)).then(|| {
             *count += 1;

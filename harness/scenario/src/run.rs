@@ -108,7 +108,7 @@ async fn before(
         tags: tags.clone(),
         boards: names.clone(),
     };
-    let key = (info.path.clone(), info.line, info.name.clone());
+    let key = info.key();
     let started = What::ScenarioStarted { info, attempt };
     let mut stage = set_stage(&context, &recorder, names, &tags, &steps, started).await;
     if attempt > 1

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hil_timeline::{Recorder, Verdict};
+use hil_timeline::{Recorder, ScenarioKey, Verdict};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
@@ -22,7 +22,7 @@ pub(crate) struct Scene {
     pub(crate) recorder: Recorder,
     pub(crate) stage: Result<Stage, StepError>,
     /// Path, line and name of the scenario.
-    pub(crate) key: (String, usize, String),
+    pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,
     pub(crate) steps_done: usize,
     pub(crate) verdict: Verdict,

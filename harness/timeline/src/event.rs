@@ -123,6 +123,17 @@ pub struct ScenarioInfo {
     pub boards: Vec<String>,
 }
 
+/// By what a scenario of a run is told from the others: path, line, name.
+pub type ScenarioKey = (String, usize, String);
+
+impl ScenarioInfo {
+    /// By what it is told from the others of its run.
+    #[must_use]
+    pub fn key(&self) -> ScenarioKey {
+        (self.path.clone(), self.line, self.name.clone())
+    }
+}
+
 /// A scenario that is to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedScenario {
@@ -466,6 +477,14 @@ impl What {
             | Self::ObserverLost { .. }
             | Self::RunFinished { .. } => None,
         }
+    }
+}
+
+impl PlannedScenario {
+    /// By what it is told from the others of its run.
+    #[must_use]
+    pub fn key(&self) -> ScenarioKey {
+        (self.path.clone(), self.line, self.name.clone())
     }
 }
 

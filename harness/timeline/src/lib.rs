@@ -16,7 +16,7 @@ mod timeline;
 pub use clock::{Epoch, Stamp};
 pub use event::{
     BoardInfo, ConnectionChange, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause, PlannedScenario, RunEvent,
-    SCHEMA, ScenarioId, ScenarioInfo, StepOutcome, Verdict, What,
+    SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepOutcome, Verdict, What,
 };
 pub use event_log::{EventReader, ReadError, read_events};
 pub use mask::{MASKED, Mask};
