@@ -16,7 +16,7 @@ pub(crate) enum Rule {
     /// Text is replaced.
     Show {
         /// What is replaced.
-        pattern: TextPattern,
+        pattern: Regex,
         /// By what.
         shown: String,
     },
@@ -48,11 +48,8 @@ pub(super) fn redacted(rules: &[Rule], text: &str) -> String {
     // What a feature says comes first: it knows better.
     for rule in rules {
         match rule {
-            Rule::Show { pattern: TextPattern::Exact(exact), shown: by } => shown = shown.replace(exact.as_str(), by),
-            Rule::Show { pattern: TextPattern::Matching(_), shown: by } => {
-                if let Some(regex) = rule.text_regex() {
-                    shown = regex.replace_all(&shown, regex::NoExpand(by)).into_owned();
-                }
+            Rule::Show { pattern, shown: by } => {
+                shown = pattern.replace_all(&shown, regex::NoExpand(by)).into_owned();
             }
             Rule::LeaveOut { .. } => {}
         }
@@ -65,12 +62,13 @@ pub(super) fn client_id(id: &str) -> String {
 }
 
 impl Rule {
-    /// Payloads are bytes, and so are the patterns of steps; a trace is text.
-    fn text_regex(&self) -> Option<Regex> {
-        match self {
-            Self::Show { pattern: TextPattern::Matching(bytes), .. } => Regex::new(bytes.as_str()).ok(),
-            _ => None,
-        }
+    /// What a step says. Payloads are bytes, and so are the patterns of steps; a trace is text.
+    pub(crate) fn show(pattern: &TextPattern, shown: String) -> Result<Self, regex::Error> {
+        let pattern = match pattern {
+            TextPattern::Exact(text) => Regex::new(&regex::escape(text)),
+            TextPattern::Matching(bytes) => Regex::new(bytes.as_str()),
+        };
+        Ok(Self::Show { pattern: pattern?, shown })
     }
 }
 
@@ -80,9 +78,8 @@ mod tests {
 
     #[test]
     fn what_differs_from_run_to_run_is_made_the_same() {
-        let show = |text: &str, shown: &str| Rule::Show {
-            pattern: TextPattern::parse(text).expect("pattern"),
-            shown: shown.to_owned(),
+        let show = |text: &str, shown: &str| {
+            Rule::show(&TextPattern::parse(text).expect("pattern"), shown.to_owned()).expect("text")
         };
         let rules = [show(r"/\d+\.\d+ °C/", "[temperature]"), show("secret", "$1")];
         let text = "21.5 °C at 2026-11-21T19:26:09Z from aa:bb:cc:dd:ee:ff, 1795000000, 1795000000123, 42, secret";

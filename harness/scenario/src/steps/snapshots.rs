@@ -20,8 +20,9 @@ fn leave_out(world: &mut HilWorld, filter: String) -> Result<(), StepError> {
 
 #[given(expr = "snapshots of the traffic show {string} as {string}")]
 fn show_as(world: &mut HilWorld, pattern: String, shown: String) -> Result<(), StepError> {
-    let pattern = super::pattern(&pattern)?;
-    world.stage()?.add_snapshot_rule(Rule::Show { pattern, shown });
+    let rule = Rule::show(&super::pattern(&pattern)?, shown);
+    let rule = rule.map_err(|_| StepError::errored(format!("`{pattern}` matches bytes, and a snapshot is text")))?;
+    world.stage()?.add_snapshot_rule(rule);
     Ok(())
 }
 
