@@ -149,7 +149,7 @@ pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&R
             && record.id() != newest.id()
             && record.firmware_key() == newest.firmware_key()
             && record.board_key() == newest.board_key()
-            && record.place() == newest.place()
+            && record.is_of_place(newest)
             && wanted(record)
     };
     if newest.firmware_key().is_empty() {

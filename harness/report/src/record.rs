@@ -344,11 +344,15 @@ impl Record {
         (&self.run, self.unix_ms)
     }
 
-    /// Where its times hold: bench, broker, and the boards with their chips.
+    /// Whether its times hold for another run: bench and broker are the same, and boards of one name have one chip. A run
+    /// of a part of the features has a part of the boards.
     #[must_use]
-    pub fn place(&self) -> (&str, &str, BTreeSet<(&str, &str, &str)>) {
-        let boards = self.boards.iter().map(|board| (board.name.as_str(), board.kind.as_str(), board.chip.as_str()));
-        (&self.bench, &self.broker, boards.collect())
+    pub fn is_of_place(&self, other: &Self) -> bool {
+        let same = |board: &BoardInfo| {
+            let other = other.boards.iter().find(|other| other.name == board.name);
+            other.is_none_or(|other| (&other.kind, &other.chip) == (&board.kind, &board.chip))
+        };
+        (&self.bench, &self.broker) == (&other.bench, &other.broker) && self.boards.iter().all(same)
     }
 
     /// Boards, and whether they are simulated: only records that agree on it may be compared.

@@ -89,7 +89,7 @@ struct Pair<'a> {
 }
 
 pub(super) fn compare(base: &[Record], head: &[Record]) -> Measurements {
-    let same_place = base.last().map(Record::place) == head.last().map(Record::place);
+    let same_place = base.last().zip(head.last()).is_some_and(|(base, head)| base.is_of_place(head));
     if !same_place {
         return Measurements { elsewhere: true, ..Measurements::default() };
     }

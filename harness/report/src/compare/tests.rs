@@ -138,7 +138,7 @@ fn where_nothing_is_known_nothing_is_claimed() {
         assert!(said.starts_with("not enough data: no scenario is known on both sides"), "{was:?} {is:?}: {said}");
     }
     assert!(conclude(Skipped, Failed).starts_with("regression: 1 newly failing"));
-    // Times of another bench are none.
+    // Times of another bench are none; a run of a part of the features has a part of the boards.
     let mut base = record("b", &[("a", Passed)]);
     base.metrics.insert(boot(), times(50, 100.0));
     let mut head = record("h", &[("a", Passed)]);
