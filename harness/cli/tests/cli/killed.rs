@@ -6,7 +6,7 @@ use std::time::Duration;
 use hil_timeline::{What, read_events};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Outcome, Project, workspace};
+use crate::support::{Outcome, Project, printed, workspace};
 
 const REPORTS: [&str; 4] = ["junit.xml", "cucumber.json", "summary.md", "report.html"];
 
@@ -18,11 +18,21 @@ fn whenever_it_is_killed_every_report_can_be_made_and_what_ran_is_aborted() {
     let mut interrupted = 0;
     for n in 0..kills {
         let out = project.path(&format!("run-{n}"));
-        let mut command = project.command(&["run", "features/lamp", "features/mqtt/sessions.feature", "--out"]);
-        command.arg(&out).current_dir(workspace()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut command = project.command(&["run", "-vv", "features/lamp", "features/mqtt/sessions.feature", "--out"]);
+        command.arg(&out);
+        if n == 1 {
+            command.args(["--name", "its will comes once"]);
+        }
+        command.current_dir(workspace()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut hil = command.spawn().expect("hil");
-        // A random moment is what is wanted here.
-        std::thread::sleep(Duration::from_millis(150 + u64::from(n) * 7919 % 4000));
+        let begun = printed(&mut hil, &["lamp -> CONNECT"]);
+        if n == 1 {
+            // In the middle of a scenario for sure: it lasts for seconds.
+            begun.recv_timeout(Duration::from_secs(60)).expect("the lamp connects");
+        } else {
+            // A random moment is what is wanted here.
+            std::thread::sleep(Duration::from_millis(150 + u64::from(n) * 7919 % 4000));
+        }
         kill_process(Pid::from_child(&hil), Signal::KILL).expect("it runs");
         hil.wait().expect("ends");
         let Ok(events) = read_events(&out.join("events.jsonl")) else {

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use rustix::process::Pid;
 use tempfile::TempDir;
@@ -126,6 +127,23 @@ pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
     let mut lines = BufReader::new(stdout).lines();
     let found = lines.any(|line| line.is_ok_and(|line| line.contains(text)));
     assert!(found, "`{text}` was not printed");
+}
+
+/// Reads what a `hil -vv` prints, to its end; tells by a channel when each of the texts has been printed.
+pub(crate) fn printed(child: &mut Child, texts: &'static [&str]) -> Receiver<()> {
+    let (tell, told) = channel();
+    let stdout = child.stdout.take().expect("piped");
+    std::thread::spawn(move || {
+        let mut missing = texts.to_vec();
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let before = missing.len();
+            missing.retain(|text| !line.contains(text));
+            if before > 0 && missing.is_empty() && tell.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    told
 }
 
 /// Processes of that name that a process has started.
