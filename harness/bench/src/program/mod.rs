@@ -2,6 +2,7 @@
 
 mod child;
 mod device;
+mod end_mark;
 mod terminal;
 
 pub(crate) use device::{ProgramDevice, check_command};

@@ -3,13 +3,17 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, Winsize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::end_mark::EndMark;
 use crate::console::{ConsolePort, Transfer};
 
 /// A terminal. Both sides stay open, so that neither side's end is seen as a hang-up.
@@ -20,6 +24,7 @@ pub(super) struct Terminal {
     path: PathBuf,
     /// As a program finds it.
     modes: Termios,
+    end: Arc<EndMark>,
 }
 
 impl Terminal {
@@ -30,11 +35,7 @@ impl Terminal {
         rustix::pty::unlockpt(&master)?;
         let name = rustix::pty::ptsname(&master, Vec::new())?;
         let path = PathBuf::from(name.to_string_lossy().into_owned());
-        let slave = rustix::fs::open(
-            &path,
-            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        )?;
+        let slave = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
         // What is typed is not echoed: it would look like the program's own words.
         let mut modes = rustix::termios::tcgetattr(&slave)?;
         modes.local_modes.remove(LocalModes::ECHO);
@@ -42,7 +43,7 @@ impl Terminal {
         // Wide enough that no line is broken.
         let size = Winsize { ws_row: 50, ws_col: 1000, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&slave, size)?;
-        Ok(Self { master, slave, path, modes })
+        Ok(Self { master, slave, path, modes, end: Arc::new(EndMark::new()?) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -61,47 +62,72 @@ impl Terminal {
             let _ = rustix::termios::tcflush(side, QueueSelector::IOFlush);
         }
         let _ = rustix::termios::tcsetattr(&self.slave, OptionalActions::Now, &self.modes);
+        self.end.renew();
     }
 
-    /// Waits until what was written to it is read, if somebody reads it. No event tells so.
+    /// Waits until all that was written to it is read and dealt with, if somebody reads it.
     pub(super) fn wait_until_read(&self) {
         const PATIENCE: Duration = Duration::from_millis(500);
-        const STEP: Duration = Duration::from_millis(2);
-        let begin = Instant::now();
-        loop {
-            std::thread::sleep(STEP);
-            let unread = rustix::io::ioctl_fionread(&self.master).unwrap_or(0);
-            if unread == 0 || begin.elapsed() > PATIENCE {
-                return;
-            }
+        let count = self.end.count();
+        if self.write_mark(PATIENCE).is_ok() {
+            self.end.wait(count, PATIENCE);
         }
+    }
+
+    /// Where nobody reads it may be full: it is not waited for longer than that.
+    fn write_mark(&self, patience: Duration) -> io::Result<()> {
+        // Whatever a program made of its terminal.
+        rustix::termios::tcsetattr(&self.slave, OptionalActions::Now, &self.modes)?;
+        // Opened anew: programs share the flags of the other one.
+        let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let slave = rustix::fs::open(&self.path, flags, Mode::empty())?;
+        let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
+        rustix::event::poll(&mut [PollFd::new(&slave, PollFlags::OUT)], Some(&patience))?;
+        rustix::io::write(&slave, self.end.bytes())?;
+        Ok(())
     }
 
     /// Our side.
     pub(super) fn console(&self) -> io::Result<Box<dyn ConsolePort>> {
-        Ok(Box::new(Master::new(self.master.try_clone()?)?))
+        Ok(Box::new(Master::new(self.master.try_clone()?, Arc::clone(&self.end))?))
     }
 }
 
 /// Our side of a terminal as a stream.
-struct Master(AsyncFd<OwnedFd>);
+struct Master {
+    side: AsyncFd<OwnedFd>,
+    end: Arc<EndMark>,
+}
 
 impl Master {
     #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
-    fn new(master: OwnedFd) -> io::Result<Self> {
+    fn new(master: OwnedFd, end: Arc<EndMark>) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&master, true)?;
         // SAFETY: the descriptor is owned by the `AsyncFd` from here on, and nothing replaces or closes it before.
-        Ok(Self(unsafe { AsyncFd::register(master)? }))
+        Ok(Self { side: unsafe { AsyncFd::register(master)? }, end })
     }
 }
 
 impl ConsolePort for Master {
     fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a> {
-        Box::pin(self.0.async_io(Interest::READABLE, |master| Ok(rustix::io::read(master, &mut *buffer)?)))
+        Box::pin(async move {
+            loop {
+                let delivered = self.end.deliver(buffer);
+                if delivered > 0 {
+                    return Ok(delivered);
+                }
+                let length =
+                    self.side.async_io(Interest::READABLE, |side| Ok(rustix::io::read(side, &mut *buffer)?)).await?;
+                if length == 0 {
+                    return Ok(0);
+                }
+                self.end.push(&buffer[..length]);
+            }
+        })
     }
 
     fn write<'a>(&'a self, bytes: &'a [u8]) -> Transfer<'a> {
-        Box::pin(self.0.async_io(Interest::WRITABLE, |master| Ok(rustix::io::write(master, bytes)?)))
+        Box::pin(self.side.async_io(Interest::WRITABLE, |side| Ok(rustix::io::write(side, bytes)?)))
     }
 
     fn set_baud(&mut self, _: u32) -> io::Result<()> {
