@@ -2,6 +2,7 @@ Feature: Flashing the lamp
 
   Scenario: the same image is not written twice
     Given the board "lamp-2" runs the firmware "lamp"
+    Then "lamp-2" publishes "online" to "sooko/status", retained, within 10 s
     When the board "lamp-2" is flashed with the firmware "lamp"
     Then the flashing of "lamp-2" was skipped
     And the console of "lamp-2" shows "mqtt: starting" within 5 s

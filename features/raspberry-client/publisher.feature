@@ -26,7 +26,7 @@ Feature: A Raspberry Pi client that publishes
   Scenario: each message is sent at QoS 0 and not retained
     Given the board "pi" runs the firmware "paho-publisher"
     And "pi" is connected
-    Then "pi" publishes to "raspberry/topic" within 2 s with:
+    Then "pi" publishes to "raspberry/topic" within 5 s with:
       | payload  | 0  |
       | QoS      | 0  |
       | retained | no |

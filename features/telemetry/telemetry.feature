@@ -4,15 +4,15 @@ Feature: Temperature telemetry from a publisher to a subscriber
   Scenario: the payload is exactly this text, in UTF-8
     Given the board "pub" runs the firmware "telemetry-publisher"
     And "pub" is connected
-    Then "pub" publishes to "sister/temp" within 2 s with:
+    Then "pub" publishes to "sister/temp" within 5 s with:
       | payload | Suhu: 28°C              |
       | hex     | 537568753a203238c2b043 |
       | QoS     | 0                       |
 
-  Scenario: it comes every half second
+  Scenario: it comes every second
     Given the board "pub" runs the firmware "telemetry-publisher"
     And "pub" is connected
-    Then "pub" publishes "/^Suhu: -?[0-9]+°C$/" to "sister/temp" 5 times, every 500 ms ± 100 ms
+    Then "pub" publishes "/^Suhu: -?[0-9]+°C$/" to "sister/temp" 5 times, every 1 s ± 200 ms
 
   Scenario: every message reaches the subscriber, in order
     Given the board "sub" runs the firmware "telemetry-subscriber"

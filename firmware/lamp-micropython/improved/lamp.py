@@ -46,7 +46,8 @@ class Lamp:
                 self.client.close()
             # Up to a quarter more, so that many lamps do not come back at once.
             time.sleep_ms(pause + random.getrandbits(8) * pause // 1024)
-            pause = min(pause * 2, LONGEST_PAUSE_MS * 4 // 5)
+            # With that quarter, and the time that it takes to find nobody there, no longer than the longest.
+            pause = min(pause * 2, LONGEST_PAUSE_MS * 7 // 10)
 
     def obey(self, topic, text):
         if text == b"on":

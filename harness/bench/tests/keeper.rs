@@ -128,9 +128,12 @@ async fn a_command_that_is_given_up_takes_its_children_along() {
     keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
     let mut rail = rail(folder.path(), "printf off > '{state}'");
     let (state, begun) = (folder.path().join("state"), folder.path().join("begun"));
+    let held = folder.path().join("held");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &held, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("fifo");
     if let RailDriver::Command { on, .. } = &mut rail.driver {
-        // The child that switches is not the shell.
-        let script = format!("(touch '{}'; sleep 1; printf on > '{}') & wait", begun.display(), state.display());
+        // The child that switches is not the shell, and would do so when it is let.
+        let (begun, held, state) = (begun.display(), held.display(), state.display());
+        let script = format!("(touch '{begun}'; read line < '{held}'; printf on > '{state}') & wait");
         *on = vec!["sh".to_owned(), "-c".to_owned(), script];
     }
     keeper.open("lamp", &[rail]).await.expect("open");
@@ -141,8 +144,9 @@ async fn a_command_that_is_given_up_takes_its_children_along() {
     }
     keeper.make_safe("lamp").await.expect("made safe at once");
     assert!(matches!(switched.await.expect("no panic"), Err(KeeperError::Power(_))), "given up");
-    // Longer than the child would have taken.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+    let reader = rustix::fs::open(&held, flags, rustix::fs::Mode::empty());
+    assert_eq!(reader.err(), Some(rustix::io::Errno::NXIO), "nobody is left that waits to switch");
     assert_eq!(std::fs::read_to_string(&state).expect("state"), "off");
     assert!(keeper.end().await);
     assert_eq!(keeper.farewell(), Some(Vec::new()), "it ended in order");

@@ -163,10 +163,10 @@ async fn a_mute_board_climbs_the_ladder_and_then_sticks() {
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
     let attempts = fixture.flashes().iter().filter(|phase| matches!(phase, FlashPhase::Connecting { .. })).count();
     assert_eq!(attempts, 3);
-    let start = Instant::now();
+    let before = fixture.flashes().len();
     let error = fixture.run("lamp").await.expect_err("still mute");
     assert!(matches!(error, BenchError::Stuck { .. }), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(1), "a stuck board is not tried again");
+    assert_eq!(fixture.flashes().len(), before, "a stuck board is not tried again");
 }
 
 #[tokio::test]
@@ -181,7 +181,9 @@ async fn a_wrong_chip_is_final_and_nothing_is_written() {
 async fn a_flipped_bit_is_caught_by_verification() {
     let fixture = Fixture::new(&[Misbehaviour::FlashBitFlip]).await;
     let error = fixture.run("lamp").await.expect_err("bad flash");
-    assert!(matches!(error, BenchError::VerifyFailed { .. }), "{error}");
+    // Nothing was written, whatever the last attempt ended with.
+    let told = |flash: &FlashPhase| matches!(flash, FlashPhase::Failed { reason } if reason.contains("does not hold what was written"));
+    assert!(fixture.flashes().iter().any(told), "{error}; {:#?}", fixture.flashes());
 }
 
 #[tokio::test]

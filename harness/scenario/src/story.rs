@@ -52,15 +52,17 @@ pub(crate) fn last_words(stage: &Stage, board: &str) -> Vec<String> {
     words
 }
 
-/// What the console's detectors found wrong since the mark.
+/// What the console's detectors found wrong since the mark: the last of it, but that it boots again and again, from when
+/// that was first clear, is more than the single crash that came last.
 fn trouble(events: &[Arc<RunEvent>], board: &str, mark: Stamp) -> Option<String> {
     use hil_timeline::Finding;
-    let bad = events.iter().rev().find(|event| match &event.what {
-        What::Found { board: of, finding, .. } => {
-            of == board && event.at >= mark && !matches!(finding, Finding::AppStarted | Finding::Boot)
-        }
-        _ => false,
-    })?;
+    let finding = |event: &RunEvent| match &event.what {
+        What::Found { board: of, finding, .. } if of == board && event.at >= mark => Some(*finding),
+        _ => None,
+    };
+    let is_bad = |finding| !matches!(finding, Finding::AppStarted | Finding::Boot);
+    let loops = events.iter().find(|event| finding(event) == Some(Finding::BootLoop));
+    let bad = loops.or_else(|| events.iter().rev().find(|event| finding(event).is_some_and(is_bad)))?;
     Some(format!("the console told of {}", show(bad, mark)))
 }
 

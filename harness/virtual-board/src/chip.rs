@@ -291,7 +291,7 @@ impl Chip {
         };
         for action in loader.receive(bytes) {
             match action {
-                Action::Send(bytes) => self.uart.write(&bytes).await,
+                Action::Send(bytes) => self.uart.answer(&bytes).await,
                 Action::Baud(baud) => self.uart.set_baud(baud),
                 Action::Reset => return self.reset(ResetCause::SoftwareCpu, printed).await,
                 Action::RunApp => {

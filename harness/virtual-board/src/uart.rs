@@ -93,6 +93,18 @@ impl Uart {
 
     /// Writes to the host; what nobody reads is lost.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        /// How long a full line may stall the chip before it is taken for unread.
+        const PATIENCE: Duration = Duration::from_millis(500);
+        self.write_within(bytes, PATIENCE).await;
+    }
+
+    /// What a host has asked for: it will read it.
+    pub(crate) async fn answer(&mut self, bytes: &[u8]) {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        self.write_within(bytes, PATIENCE).await;
+    }
+
+    async fn write_within(&mut self, bytes: &[u8], patience: Duration) {
         if self.mute {
             return;
         }
@@ -104,7 +116,7 @@ impl Uart {
         self.garble(&mut bytes);
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            match self.write_some(rest).await {
+            match self.write_some(rest, patience).await {
                 Some(written) => {
                     self.overrun = false;
                     rest = &rest[written..];
@@ -114,15 +126,13 @@ impl Uart {
         }
     }
 
-    async fn write_some(&mut self, bytes: &[u8]) -> Option<usize> {
-        /// How long a full line may stall the chip before it is taken for unread.
-        const PATIENCE: Duration = Duration::from_millis(500);
+    async fn write_some(&mut self, bytes: &[u8], patience: Duration) -> Option<usize> {
         let line = self.line.as_ref()?;
         let write = |master: &OwnedFd| Ok(rustix::io::write(master, bytes)?);
         if self.overrun {
             return write(line.master.get_ref()).ok();
         }
-        match tokio::time::timeout(PATIENCE, line.master.async_io(Interest::WRITABLE, write)).await {
+        match tokio::time::timeout(patience, line.master.async_io(Interest::WRITABLE, write)).await {
             Ok(written) => written.ok(),
             Err(_) => {
                 self.overrun = true;

@@ -11,6 +11,23 @@ fn board(misbehaves: &[Misbehaviour]) -> VirtualBoard {
     VirtualBoard::start(options).expect("board")
 }
 
+/// What a host hears at a speed from power on until it has heard a text; at most within ten seconds.
+async fn hears_until(board: &VirtualBoard, baud: u32, text: &str) -> Vec<u8> {
+    let port = SerialPort::open(board.port().expect("port"), baud).expect("open");
+    board.set_rail(true).await;
+    let mut heard = Vec::new();
+    let mut buffer = [0; 1024];
+    let listen = async {
+        while !contains(&heard, text) {
+            let length = port.read(&mut buffer).await.expect("read");
+            heard.extend(&buffer[..length]);
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(10), listen).await;
+    board.set_rail(false).await;
+    heard
+}
+
 /// What a host hears at a speed within half a second of power on.
 async fn hears(board: &VirtualBoard, baud: u32) -> Vec<u8> {
     let port = SerialPort::open(board.port().expect("port"), baud).expect("open");
@@ -34,7 +51,7 @@ fn contains(heard: &[u8], text: &str) -> bool {
 #[tokio::test]
 async fn the_boot_log_is_readable_at_its_speed_and_garbled_at_another() {
     let board = board(&[]);
-    let heard = hears(&board, 115_200).await;
+    let heard = hears_until(&board, 115_200, "invalid header: 0xffffffff").await;
     assert!(contains(&heard, "ESP-ROM:esp32c3-api1-20210207\r\n") && contains(&heard, "rst:0x1 (POWERON),boot:0xd"));
     assert!(contains(&heard, "invalid header: 0xffffffff"), "its flash is empty");
     let garbled = hears(&board, 74_880).await;
@@ -45,8 +62,9 @@ async fn the_boot_log_is_readable_at_its_speed_and_garbled_at_another() {
 async fn held_strapping_makes_the_rom_wait_for_a_download() {
     let board = board(&[]);
     board.drive_boot_pin(false).await;
-    let heard = hears(&board, 115_200).await;
-    assert!(contains(&heard, "boot:0x5 (DOWNLOAD(USB/UART0))\r\nwaiting for download\r\n"));
+    let wanted = "boot:0x5 (DOWNLOAD(USB/UART0))\r\nwaiting for download\r\n";
+    let heard = hears_until(&board, 115_200, wanted).await;
+    assert!(contains(&heard, wanted), "{}", String::from_utf8_lossy(&heard));
 }
 
 #[tokio::test]

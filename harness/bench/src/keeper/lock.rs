@@ -58,17 +58,24 @@ fn user_name() -> String {
     name.unwrap_or_else(|| format!("user id {uid}"))
 }
 
+impl Holder {
+    /// Who holds it, and since when as seen from `now` (since the Unix epoch).
+    fn told(&self, now: Duration) -> String {
+        let held = now.saturating_sub(Duration::from_millis(self.since_ms)).as_secs();
+        let (minutes, seconds) = (held / 60, held % 60);
+        let who = match (&self.socket, self.keeper) {
+            // The program itself is long gone.
+            (Some(_), Some(keeper)) => format!("detached, pid of its keeper {keeper}"),
+            _ => format!("pid {}", self.pid),
+        };
+        let span = if minutes == 0 { format!("{seconds} s") } else { format!("{minutes} min {seconds} s") };
+        format!("`{}` of {} ({who}), for {span}", self.what, self.user)
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = now().saturating_sub(Duration::from_millis(self.since_ms)).as_secs();
-        let (minutes, seconds) = (held / 60, held % 60);
-        write!(f, "`{}` of {} ", self.what, self.user)?;
-        match (&self.socket, self.keeper) {
-            // The program itself is long gone.
-            (Some(_), Some(keeper)) => write!(f, "(detached, pid of its keeper {keeper}), for ")?,
-            _ => write!(f, "(pid {}), for ", self.pid)?,
-        }
-        if minutes == 0 { write!(f, "{seconds} s") } else { write!(f, "{minutes} min {seconds} s") }
+        f.write_str(&self.told(now()))
     }
 }
 
@@ -80,6 +87,14 @@ fn now() -> Duration {
 #[derive(Debug)]
 pub(super) struct LockFile {
     file: File,
+}
+
+/// Not by closing alone: a child that is being started has a copy of the file until it runs its program.
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // A file that is not locked is unlocked as well.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
 }
 
 impl LockFile {
@@ -228,8 +243,7 @@ mod tests {
 
     #[test]
     fn a_holder_is_shown_with_what_it_does() {
-        let since_ms = u64::try_from((now() - Duration::from_secs(125)).as_millis()).expect("fits");
-        let holder = Holder { user: "ada".into(), pid: 7, since_ms, ..Holder::this_process("hil run") };
-        assert_eq!(holder.to_string(), "`hil run` of ada (pid 7), for 2 min 5 s");
+        let holder = Holder { user: "ada".into(), pid: 7, since_ms: 1000, ..Holder::this_process("hil run") };
+        assert_eq!(holder.told(Duration::from_secs(126)), "`hil run` of ada (pid 7), for 2 min 5 s");
     }
 }

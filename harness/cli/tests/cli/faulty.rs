@@ -36,7 +36,15 @@ fn of_the_lamp(text: &str) -> String {
             || ["new: ", "missing: "].iter().any(|kind| line.starts_with(kind))
             || ["slower (", "faster ("].iter().any(|title| line.trim_start_matches('*').starts_with(title))
     };
-    let mut kept: Vec<_> = text.lines().filter(|line| !times(line)).map(str::to_owned).collect();
+    let kept: Vec<_> = text.lines().filter(|line| !times(line)).collect();
+    // A title goes with the lines below it, where none of them is left.
+    let is_title = |line: &str| line.trim_start_matches('*').starts_with("traffic (");
+    let has_lines = |at: usize| {
+        let next = kept[at + 1..].iter().find(|line| !line.is_empty());
+        next.is_some_and(|line| line.starts_with([' ', '-']))
+    };
+    let kept = kept.iter().enumerate().filter(|(at, line)| !is_title(line) || has_lines(*at));
+    let mut kept: Vec<_> = kept.map(|(_, line)| *line).collect();
     kept.dedup_by(|a, b| a.is_empty() && b.is_empty());
     kept.join("\n")
 }

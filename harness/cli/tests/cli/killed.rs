@@ -6,7 +6,7 @@ use std::time::Duration;
 use hil_timeline::{What, read_events};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Outcome, Project, printed, workspace};
+use crate::support::{Outcome, Printed, Project, workspace};
 
 const REPORTS: [&str; 4] = ["junit.xml", "cucumber.json", "summary.md", "report.html"];
 
@@ -25,10 +25,10 @@ fn whenever_it_is_killed_every_report_can_be_made_and_what_ran_is_aborted() {
         }
         command.current_dir(workspace()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut hil = command.spawn().expect("hil");
-        let begun = printed(&mut hil, &["lamp -> CONNECT"]);
+        let printed = Printed::by(&mut hil);
         if n == 1 {
             // In the middle of a scenario for sure: it lasts for seconds.
-            begun.recv_timeout(Duration::from_secs(60)).expect("the lamp connects");
+            printed.wait_for(&["lamp -> CONNECT"]);
         } else {
             // A random moment is what is wanted here.
             std::thread::sleep(Duration::from_millis(150 + u64::from(n) * 7919 % 4000));

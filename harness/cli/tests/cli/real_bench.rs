@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use crate::support::{Outcome, Project, assert_snapshot, ends, workspace};
+use crate::support::{Outcome, Printed, Project, assert_snapshot, ends, wait_for_line, workspace};
 
 /// The other program.
 pub(crate) struct Lab {
@@ -118,12 +118,6 @@ impl Lab {
     }
 }
 
-fn wait_for(child: &mut Child, text: &str) {
-    let stdout = child.stdout.as_mut().expect("piped");
-    let found = BufReader::new(stdout).lines().any(|line| line.is_ok_and(|line| line.contains(text)));
-    assert!(found, "`{text}` was not printed");
-}
-
 fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
@@ -150,7 +144,7 @@ fn features_pass_on_boards_in_another_program() {
 fn whoever_comes_second_waits_names_the_first_and_then_runs() {
     let lab = Lab::open(None);
     let mut first = lab.start(&["run", "features/waits.feature", "-vv"]);
-    wait_for(&mut first, "lamp <- CONNACK");
+    wait_for_line(&mut first, "lamp <- CONNACK");
     let refused = lab.hil(&["run", "features/short.feature", "--no-wait"]);
     let text = refused.stable().replace(&format!("pid {}", first.id()), "pid PID");
     assert_snapshot("real-no-wait", &normal(&text));
@@ -201,7 +195,7 @@ fn a_cable_pulled_and_plugged_in_elsewhere_is_survived() {
 "#,
     );
     let mut run = lab.start(&["run", "features/one.feature", "-vv", "--out", "out"]);
-    wait_for(&mut run, "saya hidup");
+    wait_for_line(&mut run, "saya hidup");
     let before = std::fs::read_link(lab.project.path("lab/port-lamp")).expect("link");
     lab.tell(&["unplug", "lamp"]);
     // Somebody else gets the number that it had.
@@ -227,7 +221,8 @@ enum Victim {
 /// Kills at a moment after a line was printed, and looks at what is left behind.
 fn kill_after(lab: &Lab, victim: Victim, line: &str, delay: Duration) {
     let mut run = lab.start(&["run", "features/waits.feature", "-vv"]);
-    wait_for(&mut run, line);
+    let printed = Printed::by(&mut run);
+    printed.wait_for(&[line]);
     // A random moment is what is wanted here.
     std::thread::sleep(delay);
     let killed = Instant::now();
@@ -241,14 +236,16 @@ fn kill_after(lab: &Lab, victim: Victim, line: &str, delay: Duration) {
         }
     }
     if victim == Victim::Keeper {
-        // What it reads must not fill up.
-        let ended = run.wait_with_output().expect("ends");
-        assert_eq!(ended.status.code(), Some(102), "the bench's fault: {}", String::from_utf8_lossy(&ended.stdout));
+        printed.wait_for(&["another one has made its rails safe"]);
     } else {
         run.wait().expect("ends");
+        lab.wait_for_locks();
     }
-    lab.wait_for_locks();
     let took = killed.elapsed();
+    if victim == Victim::Keeper {
+        assert_eq!(run.wait().expect("ends").code(), Some(102), "the bench's fault");
+        lab.wait_for_locks();
+    }
     assert_eq!(lab.tell(&["state", "lamp"]), "off", "{victim:?} killed {delay:?} after `{line}`");
     assert!(took < Duration::from_secs(1), "{victim:?} killed {delay:?} after `{line}`: safe after {took:?}");
     for keeper in lab.keepers() {

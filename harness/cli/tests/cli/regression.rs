@@ -14,11 +14,11 @@ command = ["sh", "app.sh"]
 const FEATURE: &str = r#"Feature: f
   Scenario: it greets
     Given the board "pi" runs the firmware "app"
-    Then the console of "pi" shows "hello" within 300 ms
+    Then the console of "pi" shows "hello" within 3 s
 
   Scenario: it says good-bye
     Given the board "pi" runs the firmware "app"
-    Then the console of "pi" shows "bye" within 300 ms
+    Then the console of "pi" shows "bye" within 3 s
 "#;
 
 fn project() -> Project {

@@ -27,7 +27,7 @@ const FEATURE: &str = r#"Feature: f
   @retry(2)
   Scenario: it has moods
     Given the board "pi" runs the firmware "moody"
-    Then the console of "pi" shows "ready" within 200 ms
+    Then the console of "pi" shows "ready" within 2 s
 
   Scenario Outline: it never speaks
     Given the board "pi" runs the firmware "mute"

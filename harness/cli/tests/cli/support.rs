@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use rustix::process::Pid;
 use tempfile::TempDir;
@@ -121,29 +122,39 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// What a child prints, read to its end whether somebody waits for it or not.
+pub(crate) struct Printed(Receiver<String>);
+
+impl Printed {
+    pub(crate) fn by(child: &mut Child) -> Self {
+        let (tell, told) = channel();
+        let stdout = child.stdout.take().expect("piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // Whoever wanted it may have what it waited for.
+                let _ = tell.send(line);
+            }
+        });
+        Self(told)
+    }
+
+    /// Waits until each of these texts has been printed since the last time.
+    pub(crate) fn wait_for(&self, texts: &[&str]) {
+        let mut missing = texts.to_vec();
+        while !missing.is_empty() {
+            let line = self.0.recv_timeout(Duration::from_secs(60));
+            let line = line.unwrap_or_else(|error| panic!("{missing:?} not printed: {error}"));
+            missing.retain(|text| !line.contains(text));
+        }
+    }
+}
+
 /// Waits until `hil -vv` has printed a line with a text.
 pub(crate) fn wait_for_line(child: &mut Child, text: &str) {
     let stdout = child.stdout.as_mut().expect("piped");
     let mut lines = BufReader::new(stdout).lines();
     let found = lines.any(|line| line.is_ok_and(|line| line.contains(text)));
     assert!(found, "`{text}` was not printed");
-}
-
-/// Reads what a `hil -vv` prints, to its end; tells by a channel when each of the texts has been printed.
-pub(crate) fn printed(child: &mut Child, texts: &'static [&str]) -> Receiver<()> {
-    let (tell, told) = channel();
-    let stdout = child.stdout.take().expect("piped");
-    std::thread::spawn(move || {
-        let mut missing = texts.to_vec();
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            let before = missing.len();
-            missing.retain(|text| !line.contains(text));
-            if before > 0 && missing.is_empty() && tell.send(()).is_err() {
-                return;
-            }
-        }
-    });
-    told
 }
 
 /// Processes of that name that a process has started.

@@ -28,7 +28,7 @@ pub(crate) fn pins_are_sensed_by_edges_and_driven() {
     let feature = r#"Feature: f
   Scenario: pins
     Given the board "lamp" runs the firmware "lamp"
-    When I press the button "button" of "lamp" for 300 ms
+    When I press the button "button" of "lamp" for 2 s
     Then the pin "led" of "lamp" is on within 10 s
     And the pin "led" of "lamp" is off within 10 s
 "#;

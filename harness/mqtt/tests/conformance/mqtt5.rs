@@ -73,6 +73,10 @@ async fn a_session_expires_and_a_message_too() {
             let (mut sender, _) = Client::connect(bench.endpoint(), &Connect::v5("sender")).await;
             sender.publish_with(2, "news", "stale", &[0x02, 0, 0, 0, 1]).await;
             sender.publish_with(2, "news", "fresh", &[]).await;
+            // Its time is counted from when the broker has it.
+            for _ in 0..2 {
+                assert!(matches!(sender.next().await, Some(Packet::Puback { .. })));
+            }
             // What expires needs its time: there is nothing else to wait for.
             tokio::time::sleep(Duration::from_millis(2500)).await;
             let (_, present) = Client::connect(bench.endpoint(), &brief).await;

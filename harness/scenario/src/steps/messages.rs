@@ -329,9 +329,10 @@ async fn publishes_periodically(
     }
     let mut stamps: Vec<Stamp> = Vec::new();
     let mark = stage.mark().at;
+    // The first may take as long as one period from now on: how long it took to boot and connect is no part of it.
+    let begin = stage.recorder().now().since(mark);
     while stamps.len() < times {
-        // The first may take as long as one period; each later one as long as it may.
-        let last = stamps.last().map_or(Duration::ZERO, |stamp| stamp.since(mark));
+        let last = stamps.last().map_or(begin, |stamp| stamp.since(mark));
         let within = last + every.0 + tolerance.0;
         match expect(stage, Way::Sent, &board, &topic, &wanted, within).await {
             Ok(at) => stamps.push(at),
