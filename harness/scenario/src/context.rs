@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::network::Network;
+use crate::stalls::Stalls;
 use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapError, TapPort};
 use hil_timeline::{Mask, ScenarioId, ScenarioKey, Timeline, Verdict};
@@ -66,6 +67,7 @@ pub struct RunContext {
     ended: std::sync::Mutex<Vec<Ended>>,
     /// What is shown nowhere.
     pub(crate) mask: std::sync::OnceLock<Mask>,
+    pub(crate) stalls: Stalls,
 }
 
 /// How a scenario ended.
@@ -99,7 +101,20 @@ impl RunContext {
                 let fixed_port = Arc::default();
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
                 let (ended, mask) = (std::sync::Mutex::default(), std::sync::OnceLock::new());
-                Ok(Self { bench, network, timeline, limits, fixed_port, abort, next_scenario, needs, ended, mask })
+                let stalls = Stalls::watch(timeline.clone());
+                Ok(Self {
+                    bench,
+                    network,
+                    timeline,
+                    limits,
+                    fixed_port,
+                    abort,
+                    next_scenario,
+                    needs,
+                    ended,
+                    mask,
+                    stalls,
+                })
             }
             Err(error) => {
                 // The next one shall find the locks free.

@@ -49,7 +49,9 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         // A board that goes on without power explains whatever failed because of it.
         let result = match result {
             Err(error) if error.verdict() != Verdict::Failed => Err(error),
-            Err(failed) => Err(contradiction(world).and(broker(world)).err().unwrap_or(failed)),
+            Err(failed) => {
+                Err(contradiction(world).and(broker(world)).err().unwrap_or(failed).with_details(stall(world)))
+            }
             Ok(()) => contradiction(world),
         };
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -81,6 +83,15 @@ fn contradiction(world: &HilWorld) -> Result<(), StepError> {
         Some(Ok(stage)) => stage.check_power_cuts(),
         _ => Ok(()),
     }
+}
+
+/// A word where this machine itself was late.
+fn stall(world: &HilWorld) -> Option<String> {
+    let stalled = world.inner.as_ref()?.stage.as_ref().ok()?.stalled();
+    let span = stalled.as_secs_f64();
+    (!stalled.is_zero()).then(|| {
+        format!("this machine stood still for {span:.2} s after the mark: what came late may have been in time")
+    })
 }
 
 fn broker(world: &HilWorld) -> Result<(), StepError> {

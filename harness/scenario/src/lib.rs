@@ -14,6 +14,7 @@ mod retry;
 mod run;
 mod snapshot;
 mod stage;
+mod stalls;
 mod steps;
 mod story;
 mod suggest;

@@ -261,6 +261,11 @@ impl Stage {
         self.mark
     }
 
+    /// For how long this machine stood still since the mark.
+    pub(crate) fn stalled(&self) -> Duration {
+        self.context.stalls.since(self.mark.cursor)
+    }
+
     /// Sets the mark to this moment.
     pub fn mark_now(&mut self) {
         self.mark = Mark { cursor: self.recorder.timeline().end(), at: self.recorder.now() };

@@ -396,6 +396,9 @@ pub enum What {
     ObserverLost { observer: String, reason: String },
     /// The bench says what it does about a problem.
     Bench { board: String, note: String },
+    /// This machine stood still, or was busy with something else, for so many milliseconds until now: what came late
+    /// meanwhile may have been in time.
+    Stalled { ms: u64 },
     /// Last line of a run that was not killed.
     RunFinished { exit_code: u8 },
 }
@@ -475,6 +478,7 @@ impl What {
             | Self::Observed { .. }
             | Self::Subscribed { .. }
             | Self::ObserverLost { .. }
+            | Self::Stalled { .. }
             | Self::RunFinished { .. } => None,
         }
     }

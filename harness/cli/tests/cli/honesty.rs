@@ -1,8 +1,11 @@
 //! A green result must mean something.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::{Project, assert_snapshot};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Printed, Project, assert_snapshot};
 
 const CONNECTED: &str =
     "Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" has subscribed to \"sooko/lampu\"";
@@ -246,4 +249,27 @@ fn scenarios_on_different_boards_overlap_and_on_one_board_they_do_not() {
     assert!(one.1 <= second.0 || second.1 <= one.0, "one board is used by one: {one:?} {second:?}");
     let json: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
     assert_eq!(json["scenarios"].as_array().map(Vec::len), Some(3));
+}
+
+/// The embedded broker stands still with the rest: its will is late, and nobody else's fault.
+#[test]
+fn a_machine_that_stands_still_is_told_of_and_not_held_against_the_lamp() {
+    let will = "  Scenario: will\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" has subscribed to \"sooko/lampu\"\n    When the power of \"lamp\" is cut\n    Then the will of \"lamp\" is published on \"sooko/status\"\n";
+    let silent = "  Scenario: silent\n    Given the board \"lamp-2\" runs the firmware \"lamp\"\n    Then \"lamp-2\" publishes \"nonsense\" to \"x\" within 4 s\n";
+    let project = Project::with_feature(&format!("Feature: f\n{will}{silent}"));
+    let mut hil = project.command(&["run", "-vv"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("hil");
+    let printed = Printed::by(&mut hil);
+    let stop = |span| {
+        kill_process(Pid::from_child(&hil), Signal::STOP).expect("stop");
+        // For as long as it stands still.
+        std::thread::sleep(span);
+        kill_process(Pid::from_child(&hil), Signal::CONT).expect("go on");
+    };
+    printed.wait_for(&["lamp power off", "lamp-2 -> SUBSCRIBE"]);
+    stop(Duration::from_millis(300));
+    printed.wait_for(&["this machine stood still for 0."]);
+    // Until after the last moment at which the broker may publish the will: keep alive 5 s.
+    stop(Duration::from_millis(8500));
+    printed.wait_for(&[" passed  features/one.feature:2  will"]);
+    assert_eq!(hil.wait().expect("ends").code(), Some(100), "one passed, one failed");
 }

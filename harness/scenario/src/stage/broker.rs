@@ -13,10 +13,15 @@ use super::Stage;
 use crate::error::StepError;
 
 impl Stage {
-    /// When the broker may publish the will of a client with this keep alive.
+    /// When the broker may publish the will of a client with this keep alive. One that runs in this process is late by
+    /// what this machine stood still since the mark.
     #[must_use]
     pub fn will_window(&self, keep_alive: Duration) -> WillWindow {
-        self.broker.will_window(keep_alive)
+        let mut window = self.broker.will_window(keep_alive);
+        if self.broker.kind() == "embedded" {
+            window.not_after += self.stalled();
+        }
+        window
     }
 
     /// Subscribes the observer to more than `#` covers: topics that begin with `$`.
