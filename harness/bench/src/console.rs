@@ -262,7 +262,7 @@ impl Reader {
                     Err(_) => return End::Lost,
                 },
                 () = tokio::time::sleep(patience) => {
-                    let rest = self.lines.take_rest();
+                    let rest = self.lines.take_unfinished();
                     self.line(rest);
                 }
                 () = boot_over => self.leave_boot(port),
@@ -366,7 +366,11 @@ impl Garbage {
 
 /// Splits bytes into lines. Bytes that are no UTF-8 are kept as `\xNN`.
 #[derive(Debug, Default)]
-struct Lines(Vec<u8>);
+struct Lines {
+    bytes: Vec<u8>,
+    /// The beginning of this line has been taken: its mere end is no line of its own.
+    begun: bool,
+}
 
 impl Lines {
     /// A longer line is cut here, so that memory stays bounded.
@@ -376,11 +380,15 @@ impl Lines {
         let mut lines = Vec::new();
         for byte in bytes {
             if *byte == b'\n' {
-                lines.push(self.take_rest());
+                let is_mere_end = self.begun && matches!(self.bytes[..], [] | [b'\r']);
+                let line = self.take_rest();
+                if !is_mere_end {
+                    lines.push(line);
+                }
             } else {
-                self.0.push(*byte);
-                if self.0.len() == Self::LONGEST {
-                    lines.push(self.take_rest());
+                self.bytes.push(*byte);
+                if self.bytes.len() == Self::LONGEST {
+                    lines.push(self.take_unfinished());
                 }
             }
         }
@@ -388,11 +396,19 @@ impl Lines {
     }
 
     fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
+    }
+
+    /// What there is of a line that goes on.
+    fn take_unfinished(&mut self) -> String {
+        let line = self.take_rest();
+        self.begun = true;
+        line
     }
 
     fn take_rest(&mut self) -> String {
-        let bytes = std::mem::take(&mut self.0);
+        self.begun = false;
+        let bytes = std::mem::take(&mut self.bytes);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(&bytes);
         let mut line = String::with_capacity(bytes.len());
         for chunk in bytes.utf8_chunks() {
@@ -415,6 +431,11 @@ mod tests {
         assert_eq!(lines.push(b"\xff\x01ok\n"), ["\\xff\u{1}ok"]);
         assert_eq!(lines.push(&[b'x'; 5000]).len(), 1);
         assert_eq!(lines.take_rest().len(), 5000 - Lines::LONGEST);
+        // A prompt is shown before its line ends; its end is no empty line.
+        assert_eq!((lines.push(b"name? ").len(), lines.take_unfinished()), (0, "name? ".to_owned()));
+        assert_eq!(lines.push(b"\r\n\nnext\n"), ["", "next"]);
+        assert_eq!((lines.push(b"> ").len(), lines.take_unfinished()), (0, "> ".to_owned()));
+        assert_eq!(lines.push(b"typed\n\n"), ["typed", ""]);
     }
 
     #[test]

@@ -38,4 +38,4 @@ pub use power::{PowerDriver, PowerError, Switching};
 pub use reset::{ResetDriver, ResetInto, Resetting};
 pub use rustix::process::Signal;
 pub use scope::Scope;
-pub use tap_address::TapAddress;
+pub use tap_address::{TapAddress, TlsFiles};

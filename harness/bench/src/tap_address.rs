@@ -1,5 +1,7 @@
 //! What a board is told about its tap.
 
+use std::path::{Path, PathBuf};
+
 /// Where a board reaches its tap, and what it needs for TLS: what `{tap.…}` and `{board.…}` become.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TapAddress {
@@ -13,12 +15,29 @@ pub struct TapAddress {
     pub cert: String,
     /// Its private key, in PEM.
     pub key: String,
+    /// Where these three are on this machine, for programs that want files: `{tap.ca.file}` and the like.
+    pub files: TlsFiles,
+}
+
+/// Files of a board's TLS.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Who signed the tap's certificate.
+    pub ca: PathBuf,
+    /// The board's certificate.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 impl TapAddress {
     /// A text with its placeholders filled in.
     pub(crate) fn fill(&self, text: &str) -> String {
-        text.replace("{tap.host}", &self.host)
+        let path = |file: &Path| file.display().to_string();
+        text.replace("{tap.ca.file}", &path(&self.files.ca))
+            .replace("{board.cert.file}", &path(&self.files.cert))
+            .replace("{board.key.file}", &path(&self.files.key))
+            .replace("{tap.host}", &self.host)
             .replace("{tap.port}", &self.port.to_string())
             .replace("{tap.ca}", &self.ca)
             .replace("{board.cert}", &self.cert)

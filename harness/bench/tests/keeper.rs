@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hil_bench::keeper::{Claimed, Holder, Keeper, KeeperError, Waiting};
 use hil_config::{Rail, RailDriver, SafeState};
+use rustix::event::{PollFd, PollFlags};
 use tokio::sync::mpsc;
 
 fn nobody_waits() -> Waiting {
@@ -133,7 +134,7 @@ async fn a_command_that_is_given_up_takes_its_children_along() {
     if let RailDriver::Command { on, .. } = &mut rail.driver {
         // The child that switches is not the shell, and would do so when it is let.
         let (begun, held, state) = (begun.display(), held.display(), state.display());
-        let script = format!("(touch '{begun}'; read line < '{held}'; printf on > '{state}') & wait");
+        let script = format!("(exec 3<>'{held}'; touch '{begun}'; read line <&3; printf on > '{state}') & wait");
         *on = vec!["sh".to_owned(), "-c".to_owned(), script];
     }
     keeper.open("lamp", &[rail]).await.expect("open");
@@ -142,11 +143,14 @@ async fn a_command_that_is_given_up_takes_its_children_along() {
     while !begun.exists() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+    let listening = rustix::fs::open(&held, flags, rustix::fs::Mode::empty()).expect("open");
     keeper.make_safe("lamp").await.expect("made safe at once");
     assert!(matches!(switched.await.expect("no panic"), Err(KeeperError::Power(_))), "given up");
-    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
-    let reader = rustix::fs::open(&held, flags, rustix::fs::Mode::empty());
-    assert_eq!(reader.err(), Some(rustix::io::Errno::NXIO), "nobody is left that waits to switch");
+    let patience = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    let mut left = [PollFd::new(&listening, PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut left, Some(&patience)), Ok(1), "the child that waits to switch goes on");
+    assert!(left[0].revents().contains(PollFlags::HUP), "it has left, and said nothing");
     assert_eq!(std::fs::read_to_string(&state).expect("state"), "off");
     assert!(keeper.end().await);
     assert_eq!(keeper.farewell(), Some(Vec::new()), "it ended in order");

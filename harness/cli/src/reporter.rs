@@ -158,6 +158,7 @@ fn live_line(event: &RunEvent) -> Option<String> {
         What::Packet { board, packet, .. } => format!("{board} <- {packet}"),
         What::Console { board, line } => format!("{board} |  {}", line.escape_debug()),
         What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
+        What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
         What::Flash { board, flash: FlashPhase::File { path, size }, .. } => {
             format!("{board} uploading {path}, {size} bytes")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::firmware::{filled_text, refuse};
+use crate::firmware::{filled_for_program, refuse};
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Table, Value};
 
@@ -34,13 +34,13 @@ pub(crate) const PROCESS_KEYS: [Key; 4] = [
         "command",
         Kind::List(&Kind::Text),
         "",
-        "Program and arguments, for the kind `process`: `[\"python3\", \"client.py\", \"{tap.host}\", \"{tap.port}\"]`. They may hold what `nvs` may hold.",
+        "Program and arguments, for the kind `process`: `[\"python3\", \"client.py\", \"{tap.host}\", \"{tap.port}\"]`. They may hold what `nvs` may hold, and `{tap.ca.file}`, `{board.cert.file}` and `{board.key.file}`: the paths of those PEM files.",
     ),
     Key::optional(
         "env",
         Kind::Map(&Kind::Text),
         "",
-        "Environment variables of the program, beside those of `hil`; they may hold what `nvs` may hold.",
+        "Environment variables of the program, beside those of `hil`; they may hold what `command` may hold.",
     ),
     Key::optional(
         "dir",
@@ -82,11 +82,12 @@ impl Process {
             table.missing("missing key `command`", Self::HINT);
         }
         let command = command?;
-        let words: Vec<_> = command.array()?.iter().filter_map(filled_text).collect();
+        let words: Vec<_> = command.array()?.iter().filter_map(filled_for_program).collect();
         if words.is_empty() {
             command.problem("there is no program in it", Self::HINT.to_owned());
         }
-        let variable = |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), filled_text(&value)?));
+        let variable =
+            |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), filled_for_program(&value)?));
         let env = env.and_then(|v| v.map()).map(|map| map.entries().filter_map(variable).collect());
         let folder = |v: &Value<'_, '_>| Some(v.context().folder.join(v.string()?));
         let dir = match dir {

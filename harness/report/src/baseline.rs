@@ -49,8 +49,8 @@ struct File {
     scenarios: BTreeMap<String, Vec<Option<Verdict>>>,
     /// Measurements of each run.
     metrics: BTreeMap<Metric, Vec<Vec<f64>>>,
-    /// How often in each run.
-    traffic: BTreeMap<String, BTreeMap<String, Vec<u32>>>,
+    /// How often in each run, none where it was not seen.
+    traffic: BTreeMap<String, BTreeMap<String, Vec<Option<u32>>>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,7 +126,7 @@ fn merge(records: &[Record]) -> File {
         for (name, lines) in &record.traffic {
             let of = file.traffic.entry(name.clone()).or_default();
             for (line, times) in lines {
-                of.entry(line.clone()).or_insert_with(|| vec![0; count])[n] = *times;
+                of.entry(line.clone()).or_insert_with(|| vec![None; count])[n] = Some(*times);
             }
         }
     }
@@ -150,7 +150,7 @@ fn split(file: File) -> Vec<Record> {
         traffic: file
             .traffic
             .iter()
-            .map(|(name, lines)| (name.clone(), pick(lines, n, |times| (*times > 0).then_some(*times))))
+            .map(|(name, lines)| (name.clone(), pick(lines, n, |times| *times)))
             .collect(),
     };
     file.runs.into_iter().enumerate().map(record).collect()

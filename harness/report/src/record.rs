@@ -48,7 +48,8 @@ pub struct Record {
     pub failures: BTreeMap<String, String>,
     /// Measurements: milliseconds.
     pub metrics: BTreeMap<Metric, Vec<f64>>,
-    /// What each scenario's boards published and announced, and how often.
+    /// What each scenario's boards published and announced, and how often; 0 for what came in its last step only. Whether
+    /// that comes before the scenario's end, when its boards are cut off, is chance.
     pub traffic: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
@@ -123,12 +124,48 @@ impl TryFrom<String> for Metric {
 #[derive(Debug, Default)]
 pub struct Recording {
     metrics: BTreeMap<Metric, Vec<f64>>,
-    traffic: BTreeMap<ScenarioId, BTreeMap<String, u32>>,
+    traffic: BTreeMap<ScenarioId, Lines>,
     /// By which name a scenario's measurements go; a retry goes by the same.
     names: BTreeMap<ScenarioId, ScenarioKey>,
     steps: BTreeMap<ScenarioId, OpenStep>,
     step_metrics: Vec<(ScenarioId, String, f64)>,
     boards: BTreeMap<String, BoardState>,
+}
+
+/// What the boards of a scenario published and announced, and how often.
+#[derive(Debug, Default)]
+struct Lines {
+    /// Before the step that runs.
+    before: BTreeMap<String, u32>,
+    /// Since it has begun.
+    now: BTreeMap<String, u32>,
+}
+
+impl Lines {
+    fn add(&mut self, line: String) {
+        // A device that makes up a topic for each message must not fill the history.
+        let known = self.before.contains_key(&line) || self.now.contains_key(&line);
+        if known || self.before.len() + self.now.len() < MOST_LINES {
+            *self.now.entry(line).or_default() += 1;
+        }
+    }
+
+    /// Another step begins.
+    fn step(&mut self) {
+        for (line, count) in std::mem::take(&mut self.now) {
+            *self.before.entry(line).or_default() += count;
+        }
+    }
+
+    /// What is kept of them.
+    fn kept(&self) -> BTreeMap<String, u32> {
+        let mut kept = self.before.clone();
+        for (line, count) in &self.now {
+            // What came before as well was no chance.
+            kept.entry(line.clone()).and_modify(|before| *before += count).or_default();
+        }
+        kept
+    }
 }
 
 /// The step that runs, and what was published since the mark.
@@ -173,6 +210,7 @@ impl Recording {
     }
 
     fn step_begins(&mut self, id: ScenarioId, keyword: &str, text: &str) {
+        self.traffic.entry(id).or_default().step();
         let step = self.steps.entry(id).or_default();
         step.number += 1;
         step.text = format!("{keyword} {text}");
@@ -218,11 +256,7 @@ impl Recording {
         if let Some((board, _, packet)) = event.what.sent_by_board()
             && let Some(line) = traffic_line(board, packet)
         {
-            let lines = self.traffic.entry(id).or_default();
-            // A device that makes up a topic for each message must not fill the history.
-            if lines.len() < MOST_LINES || lines.contains_key(&line) {
-                *lines.entry(line).or_default() += 1;
-            }
+            self.traffic.entry(id).or_default().add(line);
             if let (Packet::Publish { topic, .. }, Some(step)) = (packet, self.steps.get_mut(&id)) {
                 step.published.push((event.at, format!("{board} on `{topic}`")));
             }
@@ -284,7 +318,10 @@ impl Recording {
         let mut traffic: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
         for (id, lines) in &self.traffic {
             // Of several attempts the last one counts: it is the whole scenario where any is.
-            key(id).map(|key| traffic.insert(key, lines.clone()));
+            let kept = lines.kept();
+            if let Some(key) = key(id).filter(|_| !kept.is_empty()) {
+                traffic.insert(key, kept);
+            }
         }
         let info = run.info.as_ref();
         Record {
@@ -403,4 +440,23 @@ fn traffic_line(board: &str, packet: &Packet) -> Option<String> {
 /// Whole tenths: enough, and short in a file.
 fn millis(at: Stamp, since: Stamp) -> f64 {
     (at.seconds_from(since) * 10_000.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_in_the_last_step_only_is_listed_and_not_counted() {
+        let mut lines = Lines::default();
+        lines.add("early".into());
+        lines.step();
+        for line in ["early", "late", "late"] {
+            lines.add(line.into());
+        }
+        let kept: Vec<_> = lines.kept().into_iter().collect();
+        assert_eq!(kept, [("early".to_owned(), 2), ("late".to_owned(), 0)]);
+        lines.step();
+        assert_eq!(lines.kept()["late"], 2, "another step came after it");
+    }
 }

@@ -166,7 +166,7 @@ pub const STEPS: &[StepDoc] = &[
     ),
     doc(
         r#"Then "lamp" publishes "/^Suhu/" to "sister/temp" 5 times, every 1 s ± 200 ms"#,
-        "The gaps between the messages are within the tolerance.",
+        "The gaps between the messages are within the tolerance; the first may be as old as the mark, or come one period after the step begins.",
     ),
     doc(
         r#"Then "lamp" publishes nothing for 3 s"#,

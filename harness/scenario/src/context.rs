@@ -101,7 +101,7 @@ impl RunContext {
                 let fixed_port = Arc::default();
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
                 let (ended, mask) = (std::sync::Mutex::default(), std::sync::OnceLock::new());
-                let stalls = Stalls::watch(timeline.clone());
+                let stalls = Stalls::watch(timeline.recorder(None));
                 Ok(Self {
                     bench,
                     network,

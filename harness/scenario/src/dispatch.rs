@@ -87,7 +87,8 @@ fn contradiction(world: &HilWorld) -> Result<(), StepError> {
 
 /// A word where this machine itself was late.
 fn stall(world: &HilWorld) -> Option<String> {
-    let stalled = world.inner.as_ref()?.stage.as_ref().ok()?.stalled();
+    let stage = world.inner.as_ref()?.stage.as_ref().ok()?;
+    let stalled = stage.stalled_since(stage.mark().at);
     let span = stalled.as_secs_f64();
     (!stalled.is_zero()).then(|| {
         format!("this machine stood still for {span:.2} s after the mark: what came late may have been in time")

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use hil_bench::TapAddress;
+use hil_bench::{TapAddress, TlsFiles};
 use hil_config::TapTls;
 use hil_mqtt::tls::{Certificates, ClientAuth, Identity, TlsError, check_validity, make_certificates, server_config};
 use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
@@ -70,6 +70,11 @@ impl Network {
             ca: read(&self.certificates.ca),
             cert: identity.map(|identity| read(&identity.cert)).unwrap_or_default(),
             key: identity.map(|identity| read(&identity.key)).unwrap_or_default(),
+            files: TlsFiles {
+                ca: self.certificates.ca.clone(),
+                cert: identity.map(|identity| identity.cert.clone()).unwrap_or_default(),
+                key: identity.map(|identity| identity.key.clone()).unwrap_or_default(),
+            },
         }
     }
 

@@ -261,9 +261,9 @@ impl Stage {
         self.mark
     }
 
-    /// For how long this machine stood still since the mark.
-    pub(crate) fn stalled(&self) -> Duration {
-        self.context.stalls.since(self.mark.cursor)
+    /// For how long this machine stood still since a moment.
+    pub(crate) fn stalled_since(&self, moment: Stamp) -> Duration {
+        self.context.stalls.since(moment)
     }
 
     /// Sets the mark to this moment.

@@ -4,10 +4,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::pty::OpenptFlags;
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, Termios, Winsize};
 use tokio::io::Interest;
@@ -67,24 +68,36 @@ impl Terminal {
 
     /// Waits until all that was written to it is read and dealt with, if somebody reads it.
     pub(super) fn wait_until_read(&self) {
-        const PATIENCE: Duration = Duration::from_millis(500);
+        /// Longer than this machine stands still; shorter than the end of a program is waited for.
+        const PATIENCE: Duration = Duration::from_secs(3);
+        let deadline = Instant::now() + PATIENCE;
         let count = self.end.count();
-        if self.write_mark(PATIENCE).is_ok() {
-            self.end.wait(count, PATIENCE);
+        if self.write_mark(deadline).is_ok() {
+            self.end.wait(count, deadline.saturating_duration_since(Instant::now()));
         }
     }
 
     /// Where nobody reads it may be full: it is not waited for longer than that.
-    fn write_mark(&self, patience: Duration) -> io::Result<()> {
+    fn write_mark(&self, deadline: Instant) -> io::Result<()> {
         // Whatever a program made of its terminal.
         rustix::termios::tcsetattr(&self.slave, OptionalActions::Now, &self.modes)?;
         // Opened anew: programs share the flags of the other one.
         let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let slave = rustix::fs::open(&self.path, flags, Mode::empty())?;
-        let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
-        rustix::event::poll(&mut [PollFd::new(&slave, PollFlags::OUT)], Some(&patience))?;
-        rustix::io::write(&slave, self.end.bytes())?;
-        Ok(())
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).map_err(io::Error::other)?;
+            match rustix::event::poll(&mut [PollFd::new(&slave, PollFlags::OUT)], Some(&left)) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            // What the program left running may write at the same time.
+            match rustix::io::write(&slave, self.end.bytes()) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                written => return written.map(drop).map_err(io::Error::from),
+            }
+        }
     }
 
     /// Our side.

@@ -255,7 +255,7 @@ fn scenarios_on_different_boards_overlap_and_on_one_board_they_do_not() {
 #[test]
 fn a_machine_that_stands_still_is_told_of_and_not_held_against_the_lamp() {
     let will = "  Scenario: will\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" has subscribed to \"sooko/lampu\"\n    When the power of \"lamp\" is cut\n    Then the will of \"lamp\" is published on \"sooko/status\"\n";
-    let silent = "  Scenario: silent\n    Given the board \"lamp-2\" runs the firmware \"lamp\"\n    Then \"lamp-2\" publishes \"nonsense\" to \"x\" within 4 s\n";
+    let silent = "  Scenario: silent\n    Given the board \"lamp-2\" runs the firmware \"lamp\"\n    Then \"lamp-2\" publishes \"nonsense\" to \"x\" within 6 s\n";
     let project = Project::with_feature(&format!("Feature: f\n{will}{silent}"));
     let mut hil = project.command(&["run", "-vv"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("hil");
     let printed = Printed::by(&mut hil);
@@ -267,7 +267,7 @@ fn a_machine_that_stands_still_is_told_of_and_not_held_against_the_lamp() {
     };
     printed.wait_for(&["lamp power off", "lamp-2 -> SUBSCRIBE"]);
     stop(Duration::from_millis(300));
-    printed.wait_for(&["this machine stood still for 0."]);
+    printed.wait_for(&["this machine stood still for "]);
     // Until after the last moment at which the broker may publish the will: keep alive 5 s.
     stop(Duration::from_millis(8500));
     printed.wait_for(&[" passed  features/one.feature:2  will"]);

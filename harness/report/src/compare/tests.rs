@@ -188,6 +188,14 @@ fn traffic_is_compared_scenario_by_scenario() {
     // A scenario that broke lacks whatever would have come after.
     let cut = with("h", Verdict::Failed, &[("lamp publishes to `loger`, QoS 1", 1)]);
     assert!(compare(std::slice::from_ref(&old), &[cut]).expect("comparable").traffic.is_empty());
+    // What came in the last step only may have been cut off, or not, by chance.
+    let (topic, late) = ("lamp publishes to `loger`, QoS 1", "lamp publishes to `late`, QoS 0");
+    let (with_it, without) =
+        (with("b", Verdict::Passed, &[(topic, 1), (late, 0)]), with("h", Verdict::Passed, &[(topic, 1)]));
+    assert!(
+        compare(std::slice::from_ref(&with_it), std::slice::from_ref(&without)).expect("comparable").traffic.is_empty()
+    );
+    assert!(compare(&[without], &[with_it]).expect("comparable").traffic.is_empty());
     // What comes in some runs only is neither new nor missing.
     let some = with("b2", Verdict::Passed, lines);
     assert!(compare(&[old.clone(), some], &[old]).expect("comparable").traffic.is_empty());

@@ -74,6 +74,7 @@ struct Seen<'a> {
     any: Lines<'a>,
     /// With the fewest.
     least: Lines<'a>,
+    /// In every run, and not only in the last step: what comes there may just have been missed elsewhere.
     every: BTreeSet<&'a str>,
 }
 
@@ -88,7 +89,7 @@ fn lines<'a>(records: &'a [Record], scenario: &str) -> Option<Seen<'a>> {
             Some(lines) => lines.iter().map(|(line, count)| (line.as_str(), *count)).collect(),
             None => empty.clone(),
         };
-        let every = of.keys().copied().collect();
+        let every = of.iter().filter(|(_, count)| **count > 0).map(|(line, _)| *line).collect();
         seen = Some(match seen {
             None => Seen { least: of.clone(), any: of, every },
             Some(mut before) => {
@@ -108,7 +109,7 @@ fn lines<'a>(records: &'a [Record], scenario: &str) -> Option<Seen<'a>> {
 }
 
 fn differences(was: &Seen<'_>, is: &Seen<'_>, whole: bool) -> Vec<Difference> {
-    let mut new: Vec<&str> = is.every.iter().filter(|line| !was.any.contains_key(**line)).copied().collect();
+    let mut new: Vec<&str> = is.any.keys().filter(|line| !was.any.contains_key(**line)).copied().collect();
     let missing = was.every.iter().filter(|line| !is.any.contains_key(**line));
     let mut changes = Vec::new();
     for line in missing {
@@ -121,7 +122,8 @@ fn differences(was: &Seen<'_>, is: &Seen<'_>, whole: bool) -> Vec<Difference> {
             None => {}
         }
     }
-    changes.extend(new.into_iter().map(|line| (TrafficKind::New, None, Some(line.to_owned()))));
+    let certain = new.into_iter().filter(|line| is.every.contains(line));
+    changes.extend(certain.map(|line| (TrafficKind::New, None, Some(line.to_owned()))));
     if whole {
         for (line, most) in &was.any {
             let (least, now) = (was.least.get(line).copied().unwrap_or(0), is.any.get(line).copied().unwrap_or(0));

@@ -59,7 +59,13 @@ struct Session {
 impl Gathering {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
-        let Some(id) = event.scenario else { return };
+        let Some(id) = event.scenario else {
+            // It concerns all that runs.
+            if matches!(event.what, What::Stalled { .. }) {
+                self.open.values_mut().for_each(|open| open.take(event));
+            }
+            return;
+        };
         match &event.what {
             What::ScenarioStarted { .. } => {
                 self.open.insert(id, Open::at(event.at));

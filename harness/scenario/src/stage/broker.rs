@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use hil_mqtt::broker::{Settings, WillWindow};
 use hil_mqtt::{Broker, Observer, Offers};
-use hil_timeline::{Packet, Payload, QoS, Recorder, RunEvent, What};
+use hil_timeline::{Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
 use tokio::sync::watch;
 
 use super::Stage;
 use crate::error::StepError;
 
 impl Stage {
-    /// When the broker may publish the will of a client with this keep alive. One that runs in this process is late by
-    /// what this machine stood still since the mark.
+    /// When the broker may publish the will of a client with this keep alive and whose last packet came then. One that
+    /// runs in this process is late where this machine stands still when the will is due.
     #[must_use]
-    pub fn will_window(&self, keep_alive: Duration) -> WillWindow {
+    pub fn will_window(&self, keep_alive: Duration, last: Stamp) -> WillWindow {
         let mut window = self.broker.will_window(keep_alive);
         if self.broker.kind() == "embedded" {
-            window.not_after += self.stalled();
+            window.not_after += self.stalled_since(last + window.not_before);
         }
         window
     }

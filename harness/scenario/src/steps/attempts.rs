@@ -119,9 +119,11 @@ async fn tries_periodically(
     }
     stage.check_door(&board)?;
     let mark = stage.mark().at;
+    // The first is due one period from now on: what was waited for before is no part of it.
+    let begin = stage.recorder().now().since(mark);
     let mut attempts: Vec<Stamp> = Vec::new();
     while attempts.len() < times {
-        let last = attempts.last().map_or(Duration::ZERO, |at| at.since(mark));
+        let last = attempts.last().map_or(begin, |at| at.since(mark));
         let Some(at) = next_attempt(stage, &board, last + every.0 + tolerance.0).await else { break };
         attempts.push(at);
     }

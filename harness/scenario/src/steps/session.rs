@@ -237,17 +237,19 @@ async fn goes_without_disconnect(world: &mut HilWorld, board: String, within: Sp
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let mut polite = good_byes(stage, &board);
+    let mut polite_now = Vec::new();
     let pick = |event: &RunEvent| {
         if let Some((of, on, Packet::Disconnect { .. })) = event.what.sent_by_board()
             && of == board
         {
             polite.push(on);
+            polite_now.push(on);
         }
         match &event.what {
             What::Connection { board: of, connection, change: ConnectionChange::Closed { how } } if *of == board => {
                 // After a good-bye both sides close; the broker may be the faster one.
-                let was_polite = polite.contains(connection);
-                (was_polite || how.ends_with("by the board")).then_some(was_polite)
+                let ended = how.ends_with("by the board") || polite_now.contains(connection);
+                ended.then(|| polite.contains(connection))
             }
             _ => None,
         }

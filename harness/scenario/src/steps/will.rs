@@ -68,11 +68,11 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
         return Err(StepError::failed(message).with_details(last_words(stage, board)));
     }
     let (window, published) = loop {
-        let window = stage.will_window(keep_alive);
+        let window = stage.will_window(keep_alive, last);
         let within = (last + window.not_after).since(stage.mark().at);
         let published = stage.expect(within, |event| is_will(event, &will).then_some(event.at)).await;
         // The window is larger where this machine stood still meanwhile.
-        if published.is_some() || stage.will_window(keep_alive) == window {
+        if published.is_some() || stage.will_window(keep_alive, last) == window {
             break (window, published);
         }
     };
@@ -89,8 +89,8 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
         None => {
             stage.check_observer_was_there()?;
             let message = format!(
-                "the will of `{board}` was not published on `{topic}` within {} of its last packet",
-                seconds(window.not_after)
+                "the will of `{board}` was not published on `{topic}` within {:.2} s of its last packet",
+                window.not_after.as_secs_f64()
             );
             Err(StepError::failed(message).with_details(last_words(stage, board)))
         }
