@@ -147,11 +147,7 @@ fn split(file: File) -> Vec<Record> {
         failures: run.failures,
         scenarios: pick(&file.scenarios, n, |verdict| *verdict),
         metrics: pick(&file.metrics, n, |values| (!values.is_empty()).then(|| values.clone())),
-        traffic: file
-            .traffic
-            .iter()
-            .map(|(name, lines)| (name.clone(), pick(lines, n, |times| *times)))
-            .collect(),
+        traffic: file.traffic.iter().map(|(name, lines)| (name.clone(), pick(lines, n, |times| *times))).collect(),
     };
     file.runs.into_iter().enumerate().map(record).collect()
 }
