@@ -105,6 +105,17 @@ const tests = {
     await svg.focus();
     await page.keyboard.press("n");
     assert.match(await node.locator(".told").textContent(), / s, lamp: /, "a screen reader hears of it");
+    const lines = node.locator(".console .scroll");
+    const chosen = () => lines.locator('tr[aria-selected="true"] td').last().textContent();
+    await lines.focus();
+    await page.keyboard.press("ArrowDown");
+    const first = await chosen();
+    await page.keyboard.press("ArrowDown");
+    assert.notEqual(await chosen(), first, "from line to line by keyboard");
+    assert.ok((await node.locator(".told").textContent()).endsWith(await chosen()), "and it is said");
+    await page.keyboard.press("ArrowUp");
+    assert.equal(await chosen(), first);
+    await svg.focus();
     const all = await packetsDrawn(node);
     for (const key of ["+", "+", "+", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft"]) await page.keyboard.press(key);
     assert.ok((await packetsDrawn(node)) < all, "a part is shown");

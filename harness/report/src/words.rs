@@ -83,7 +83,7 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
             plain(Kind::Broker, format!("{observer} sees `{payload}` on `{}`", topic.escape_debug()))
         }
         What::ObserverLost { observer, reason } => plain(Kind::Broker, format!("{observer} lost the broker: {reason}")),
-        What::Stalled { ms } => plain(Kind::Note, format!("this machine stood still for {ms} ms")),
+        What::Stalled { ms } => plain(Kind::Broker, format!("this machine stood still for {ms} ms")),
         What::RunStarted { .. }
         | What::RunFinished { .. }
         | What::ScenarioStarted { .. }

@@ -416,11 +416,14 @@
       if (row.at < this.view[0] || row.at > this.view[1]) this.show(row.at - span / 2, row.at + span / 2);
       else this.draw();
     }
-    /** The next or the previous event. */
-    next(by) {
-      if (this.rows.length === 0) return;
-      const at = this.chosen ? this.rows.indexOf(this.chosen) + by : by > 0 ? 0 : this.rows.length - 1;
-      const row = this.rows[Math.min(Math.max(at, 0), this.rows.length - 1)];
+    /** The next or the previous event, of all or of these. */
+    next(by, rows = this.rows) {
+      if (rows.length === 0) return;
+      // What is chosen may be none of these: then it is the one beside it.
+      const place = this.chosen ? rows.findIndex((row) => row.at >= this.chosen.at) : by > 0 ? 0 : -1;
+      const beside = place < 0 ? rows.length : place;
+      const at = rows.includes(this.chosen) ? rows.indexOf(this.chosen) + by : by > 0 ? beside : beside - 1;
+      const row = rows[Math.min(Math.max(at, 0), rows.length - 1)];
       this.choose(row);
       this.told.textContent = `${stamp(row.at)} s, ${row.board === null ? "broker" : this.boards[row.board]}: ${row.text}`;
     }
@@ -476,7 +479,13 @@
       this.title = el("h3", {});
       this.name = name === "console" ? "Console" : "Packets and what else happened";
       this.table = el("tbody", {});
-      this.box = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": this.name }, el("table", { class: "events" }, this.table));
+      this.box = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${this.name}; arrow keys go from one to the next` }, el("table", { class: "events" }, this.table));
+      this.box.addEventListener("keydown", (event) => {
+        const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+        if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
+        event.preventDefault();
+        timeline.next(by, this.rows);
+      });
       this.node = el("div", { class: name }, this.title, this.box);
     }
 
