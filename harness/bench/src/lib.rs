@@ -35,6 +35,7 @@ pub use gpio::check_line;
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver};
 pub use power::{PowerDriver, PowerError, Switching};
+pub use program::missing_program;
 pub use reset::{ResetDriver, ResetInto, Resetting};
 pub use rustix::process::Signal;
 pub use scope::Scope;

@@ -43,7 +43,18 @@ pub(crate) fn read_runs(named: &Path) -> Result<Vec<Record>, ExitCode> {
     };
     match folder {
         Some(folder) => read_record(folder).map(|record| vec![record]).map_err(|error| set_up_failed(&error, hint())),
-        None => read_baseline(named).map_err(|error| set_up_failed(&error, hint())),
+        None if named == Path::new(LAST_GOOD) => {
+            let message = Message(format!("`{LAST_GOOD}` is what a run is compared with: it stands first"));
+            Err(set_up_failed(&message, Some(format!("`hil compare {LAST_GOOD} RUN`"))))
+        }
+        None => {
+            let records = read_baseline(named).map_err(|error| set_up_failed(&error, hint()))?;
+            if records.is_empty() {
+                let message = Message(format!("the baseline `{}` holds no run", named.display()));
+                return Err(set_up_failed(&message, hint()));
+            }
+            Ok(records)
+        }
     }
 }
 
@@ -61,8 +72,13 @@ pub(crate) fn past(history: &History) -> Result<Vec<Record>, ExitCode> {
 /// What is compared with a baseline: a run with those of its firmware before it. Where the firmware is the baseline's, it
 /// stands for itself: what that firmware did before is known already.
 pub(crate) fn head(record: &Record, base: &[Record], past: &[Record]) -> Vec<Record> {
-    let is_same = base.last().is_some_and(|base| base.firmware_key() == record.firmware_key());
+    let is_same = base.last().is_some_and(|base| base.is_of_firmware(record));
     if is_same { vec![record.clone()] } else { with_history(record, past) }
+}
+
+/// Whether somebody says where the history is.
+pub(crate) fn is_history_named(asked: Option<&PathBuf>) -> bool {
+    asked.is_some() || std::env::var_os(hil_config::HIL_HISTORY).is_some_and(|value| !value.is_empty())
 }
 
 /// Where the history is: `--history`, else `HIL_HISTORY`, else below `target/hil`.

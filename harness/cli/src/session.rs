@@ -9,7 +9,7 @@ use std::time::Duration;
 use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
-use hil_config::Bench;
+use hil_config::{Bench, Board, BoardKind};
 use hil_scenario::{Filter, Limits, RunContext, SetupError};
 use hil_timeline::{Epoch, Mask, Timeline};
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +32,17 @@ pub(crate) fn on_bench<T>(
     // Threads that flash or wait for standard input may block for long; nothing waits for them.
     runtime.shutdown_background();
     result
+}
+
+/// A program is started by scenarios and by `hil flash` alone: it has no power of its own to be switched by hand.
+pub(crate) fn refuse_program(board: &Board) -> Result<(), ExitCode> {
+    if board.kind != BoardKind::Process {
+        return Ok(());
+    }
+    let message =
+        Message(format!("`{}` is a program: there is nothing to switch or to listen to without a run", board.name));
+    let hint = format!("`hil flash {}` starts it once; `hil run -vv` shows what it says", board.name);
+    Err(set_up_failed(&message, Some(hint)))
 }
 
 /// Turns true on Ctrl-C, SIGTERM, a terminal that closes, or when the deadline passes. A second signal ends the process at once: virtual

@@ -123,7 +123,7 @@ impl Bench {
             }
         }
         root.finish();
-        Self { name: path.display().to_string(), broker, tap, boards, firmware, secrets: Vec::new() }
+        Self { name: spelled_alike(path), broker, tap, boards, firmware, secrets: Vec::new() }
     }
 
     /// The board of that name.
@@ -148,6 +148,16 @@ impl Bench {
             None => Ok(Self::builtin()),
         }
     }
+}
+
+/// Its path from the working folder where it is below that, else from the root: one file has one name.
+fn spelled_alike(path: &Path) -> String {
+    let name = path.canonicalize().ok().map(|whole| {
+        let here = std::env::current_dir().and_then(|here| here.canonicalize());
+        let below = here.ok().and_then(|here| whole.strip_prefix(here).ok().map(Path::to_owned));
+        below.unwrap_or(whole)
+    });
+    name.unwrap_or_else(|| path.to_owned()).display().to_string()
 }
 
 fn unknown_firmware(board: &Board, described: &BTreeSet<&str>) -> Option<(String, Option<String>)> {

@@ -1,5 +1,7 @@
 //! GitHub's annotations: workflow commands that stand at the line of a feature.
 
+use std::path::{Component, Path, PathBuf};
+
 use hil_timeline::Verdict;
 
 use crate::result::{RunSummary, ScenarioResult};
@@ -8,22 +10,36 @@ use crate::text::failure_lines;
 /// GitHub shows no more than ten errors and ten warnings of a step.
 const SHOWN: usize = 10;
 
-/// A command for each scenario that failed, and a warning for each flaky one.
+/// A command for each scenario that failed, and a warning for each flaky one. GitHub looks for files from the root of
+/// the checkout: `below` is where the working folder is in it.
 #[must_use]
-pub fn annotations(run: &RunSummary) -> Vec<String> {
+pub fn annotations(run: &RunSummary, below: &Path) -> Vec<String> {
     let of = |level: &'static str, wanted: &'static [Verdict]| {
         let wanted = run.scenarios.iter().filter(|scenario| wanted.contains(&scenario.verdict));
-        wanted.take(SHOWN).map(move |scenario| annotation(level, scenario))
+        wanted.take(SHOWN).map(move |scenario| annotation(level, scenario, below))
     };
     of("error", &[Verdict::Failed, Verdict::Errored]).chain(of("warning", &[Verdict::Flaky])).collect()
 }
 
-fn annotation(level: &str, scenario: &ScenarioResult) -> String {
+fn annotation(level: &str, scenario: &ScenarioResult, below: &Path) -> String {
     let info = &scenario.info;
     let line = scenario.telling().failed_step().map_or(info.line, |step| step.line);
     let title = format!("{}: {}", scenario.verdict.word(), info.name);
     let message = failure_lines(scenario).join("\n");
-    format!("::{level} file={},line={line},title={}::{}", property(&info.path), property(&title), data(&message))
+    let file = plain(&below.join(&info.path)).display().to_string();
+    format!("::{level} file={},line={line},title={}::{}", property(&file), property(&title), data(&message))
+}
+
+/// Without `.` and `..`, as far as there are folders to leave.
+fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, part| {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some_and(|last| last != "..") => drop(plain.pop()),
+            part => plain.push(part),
+        }
+        plain
+    })
 }
 
 /// Escapes as GitHub's own toolkit does.
@@ -42,16 +58,25 @@ mod tests {
 
     #[test]
     fn each_stands_on_one_line_at_its_step() {
-        let mut lines = annotations(&RunSummary::of(&sample()));
-        lines.extend(annotations(&RunSummary::of(&tried(&[Verdict::Errored, Verdict::Passed]))));
+        let mut lines = annotations(&RunSummary::of(&sample()), Path::new(""));
+        lines.extend(annotations(&RunSummary::of(&tried(&[Verdict::Errored, Verdict::Passed])), Path::new("")));
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn files_are_named_from_the_root_of_the_checkout() {
+        let file = |path: &str, below: &str| plain(&Path::new(below).join(path)).display().to_string();
+        assert_eq!(file("features/a.feature", ""), "features/a.feature");
+        assert_eq!(file("features/a.feature", "firmware"), "firmware/features/a.feature");
+        assert_eq!(file("../features/a.feature", "firmware/lamp"), "firmware/features/a.feature");
+        assert_eq!(file("/elsewhere/a.feature", "firmware"), "/elsewhere/a.feature");
     }
 
     #[test]
     fn a_name_can_neither_end_the_command_nor_begin_one() {
         let mut run = RunSummary::of(&sample());
         run.scenarios[1].info.name = "a,line=1::x\n::set-env name=A::b".to_owned();
-        let lines = annotations(&run);
+        let lines = annotations(&run, Path::new(""));
         assert!(lines.iter().all(|line| !line.contains('\n') && line.matches("::").count() == 2), "{lines:?}");
     }
 }

@@ -61,6 +61,9 @@ impl History {
             std::fs::rename(&self.path, self.older())?;
         }
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
+        if !is_history(&file)? {
+            return Err(std::io::Error::other("it is no history of `hil`, and is left as it is"));
+        }
         let torn = is_torn(&file)?;
         file.write_all(format!("{}{line}\n", if torn { "\n" } else { "" }).as_bytes())
     }
@@ -111,6 +114,15 @@ impl History {
     }
 }
 
+/// Whether it may be appended to: it is empty, or begins as a record does.
+fn is_history(file: &File) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt as _;
+    const RECORD: &[u8] = b"{\"schema\":";
+    let mut first = [0; RECORD.len()];
+    let length = file.read_at(&mut first, 0)?;
+    Ok(RECORD.starts_with(&first[..length]))
+}
+
 fn is_torn(file: &File) -> std::io::Result<bool> {
     use std::os::unix::fs::FileExt as _;
     let length = file.metadata()?.len();
@@ -147,12 +159,12 @@ pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&R
     let same = |record: &&Record| {
         record.unix_ms <= newest.unix_ms
             && record.id() != newest.id()
-            && record.firmware_key() == newest.firmware_key()
+            && record.is_of_firmware(newest)
             && record.board_key() == newest.board_key()
             && record.is_of_place(newest)
             && wanted(record)
     };
-    if newest.firmware_key().is_empty() {
+    if newest.firmware.is_empty() {
         // Nobody knows what the boards ran: it may have been anything.
         return vec![newest.clone()];
     }

@@ -369,10 +369,20 @@ impl Record {
             && self.scenarios.values().any(|verdict| *verdict == Verdict::Passed)
     }
 
-    /// What the boards ran, told apart by its bytes.
+    /// Whether both ran the same firmware, told apart by its bytes, as far as they ran the same at all: a run of a part of
+    /// the features runs a part of it.
     #[must_use]
-    pub fn firmware_key(&self) -> BTreeSet<(&str, &str)> {
-        self.firmware.iter().map(|firmware| (firmware.board.as_str(), firmware.hash.as_str())).collect()
+    pub fn is_of_firmware(&self, other: &Self) -> bool {
+        let mut shared = false;
+        for ours in &self.firmware {
+            let is_it = |theirs: &&FirmwareInfo| (&theirs.board, &theirs.firmware) == (&ours.board, &ours.firmware);
+            let Some(theirs) = other.firmware.iter().find(is_it) else { continue };
+            if theirs.hash != ours.hash {
+                return false;
+            }
+            shared = true;
+        }
+        shared
     }
 
     /// Which run it is: folders of several may have one name.

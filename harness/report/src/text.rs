@@ -60,7 +60,11 @@ pub fn summary_line(run: &RunSummary) -> String {
         .map(|(word, n)| format!("{n} {word}"))
         .collect();
     let seconds = std::time::Duration::from_micros(run.took_us).as_secs_f64();
-    format!("{} in {seconds:.1} s{}", shown.join(", "), badge(run))
+    // A scenario that had failed before, and was tried again then, is not counted as aborted.
+    let was_tried_again = run.scenarios.iter().any(ScenarioResult::was_cut);
+    let is_cut = counts.aborted == 0 && (run.exit_code == Some(130) || was_tried_again);
+    let cut = if is_cut { "; the run was ended before its end" } else { "" };
+    format!("{} in {seconds:.1} s{}{cut}", shown.join(", "), badge(run))
 }
 
 /// What made several scenarios be skipped, the most first: what to do about it would else stand far above.

@@ -17,13 +17,13 @@ use crate::run::run_attempt;
 pub struct Retries {
     /// Where the bench is to blame, and may do better.
     pub bench: u32,
-    /// Where the firmware is. A scenario tagged `@retry(n)` has its own number, for both.
-    pub product: u32,
+    /// Where the firmware is; else as often as the tag `@retry(n)` says, which holds for the bench as well.
+    pub product: Option<u32>,
 }
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { bench: 1, product: 0 }
+        Self { bench: 1, product: None }
     }
 }
 
@@ -32,7 +32,9 @@ impl Retries {
     fn allowed(self, ended: &Ended) -> u32 {
         let own = ended.tags.iter().filter_map(|tag| tagged(tag)).next_back();
         match ended.verdict {
-            Verdict::Failed => own.unwrap_or(self.product),
+            // What somebody asks for now holds more than the tag, but for a scenario that must never be tried again.
+            Verdict::Failed if own == Some(0) => 0,
+            Verdict::Failed => self.product.or(own).unwrap_or(0),
             // What somebody must change first (a board that is not there, a step that can't be carried out) stays.
             Verdict::Errored if ended.transient => own.unwrap_or(self.bench),
             Verdict::Errored | Verdict::Passed | Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => 0,
@@ -99,14 +101,15 @@ mod tests {
             verdict: Verdict::Errored,
             transient: false,
         };
-        assert_eq!(Retries { bench: 5, product: 5 }.allowed(&stays), 0, "somebody must change the bench first");
+        assert_eq!(Retries { bench: 5, product: Some(5) }.allowed(&stays), 0, "somebody must change the bench first");
         let (usual, none, three) =
-            (Retries::default(), Retries { bench: 0, product: 0 }, Retries { bench: 1, product: 3 });
+            (Retries::default(), Retries { bench: 0, product: Some(0) }, Retries { bench: 1, product: Some(3) });
         assert_eq!((allowed(usual, Verdict::Errored, &[]), allowed(usual, Verdict::Failed, &[])), (1, 0));
         assert_eq!((allowed(none, Verdict::Errored, &[]), allowed(none, Verdict::Failed, &[])), (0, 0));
         assert_eq!((allowed(three, Verdict::Errored, &[]), allowed(three, Verdict::Failed, &[])), (1, 3));
         assert_eq!(allowed(usual, Verdict::Failed, &["wifi", "retry(2)"]), 2);
         assert_eq!(allowed(three, Verdict::Failed, &["retry(0)"]), 0);
+        assert_eq!((allowed(three, Verdict::Failed, &["retry"]), allowed(none, Verdict::Failed, &["retry"])), (3, 0));
         assert_eq!(allowed(usual, Verdict::Failed, &["retry"]), 1);
         for verdict in [Verdict::Passed, Verdict::Skipped, Verdict::Aborted] {
             assert_eq!(allowed(three, verdict, &["retry"]), 0);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin as Boxed;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -164,6 +164,21 @@ fn found(name: &str, path: Option<&OsString>) -> PathBuf {
     let found =
         folders.and_then(|mut folders| folders.find_map(|folder| Some(folder.join(name)).filter(|p| p.is_file())));
     found.unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// The program of a firmware, where this machine has none of that name that may be run.
+#[must_use]
+pub fn missing_program(process: &Process) -> Option<&str> {
+    let name = process.command.first()?;
+    let may_run = |path: &Path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
+    let there = if name.contains('/') {
+        may_run(&process.dir.clone().unwrap_or_default().join(name))
+    } else {
+        let usual = || std::env::var_os("PATH");
+        let folders = search_path(process).or_else(usual).unwrap_or_default();
+        std::env::split_paths(&folders).any(|folder| may_run(&folder.join(name)))
+    };
+    (!there).then_some(name)
 }
 
 /// The command that tells whether what a firmware needs is on this machine, started as its program would be.

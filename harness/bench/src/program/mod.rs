@@ -5,4 +5,5 @@ mod device;
 mod end_mark;
 mod terminal;
 
+pub use device::missing_program;
 pub(crate) use device::{ProgramDevice, check_command};

@@ -69,9 +69,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) deadline: Option<Duration>,
 
-    /// How often a scenario is tried again where the firmware is to blame [default: 0; a scenario tagged @retry(n): n]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub(crate) retries: u32,
+    /// How often a scenario is tried again where the firmware is to blame [default: as its tag @retry(n) says, else 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) retries: Option<u32>,
 
     /// How often a scenario is tried again, on a board that was without power, where the bench is to blame
     #[arg(long, value_name = "N", default_value_t = 1)]

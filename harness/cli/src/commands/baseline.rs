@@ -26,7 +26,9 @@ fn save(args: &SaveArgs) -> Result<(), ExitCode> {
     write_baseline(&args.out, &records).map_err(|error| set_up_failed(&error, None))?;
     let newest = records.last().map_or("", |record| &record.run);
     let runs = if records.len() == 1 { "1 run".to_owned() } else { format!("{} runs", records.len()) };
-    say(format!("{}: {runs}, the newest is {newest}", args.out.display()));
+    let scenarios = records.last().map_or(0, |record| record.scenarios.len());
+    let scenarios = if scenarios == 1 { "1 scenario".to_owned() } else { format!("{scenarios} scenarios") };
+    say(format!("{}: {runs}, the newest is {newest} with {scenarios}", args.out.display()));
     Ok(())
 }
 

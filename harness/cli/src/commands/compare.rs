@@ -2,20 +2,21 @@
 
 use hil_report::{Comparison, compare as compare_records};
 
-use super::{say, set_up_failed};
+use super::{say, set_up_failed, warn};
 use crate::args::{CompareArgs, FailOn, ReportFormat};
 use crate::exit_code::ExitCode;
 use crate::records::{Baseline, head, history, nothing_to_compare, past, read_runs};
 
 pub(crate) fn compare(args: &CompareArgs) -> ExitCode {
-    comparison(args).map_or_else(|code| code, |comparison| tell(args, &comparison))
+    comparison(args).map_or_else(|code| code, |(comparison, is_whole)| tell(args, &comparison, is_whole))
 }
 
-fn comparison(args: &CompareArgs) -> Result<Comparison, ExitCode> {
+fn comparison(args: &CompareArgs) -> Result<(Comparison, bool), ExitCode> {
     let (baseline, runs) = (Baseline::read(&args.base)?, read_runs(&args.head)?);
     let history = history(args.history.as_ref());
     let past = past(&history)?;
     let Some(newest) = runs.last() else { return Err(nothing_to_compare(&history)) };
+    let is_whole = newest.exit_code.is_some_and(|code| code != ExitCode::Aborted.code());
     let base = baseline.records(&past, newest);
     if base.is_empty() {
         return Err(nothing_to_compare(&history));
@@ -24,10 +25,12 @@ fn comparison(args: &CompareArgs) -> Result<Comparison, ExitCode> {
         [one] => head(one, &base, &past),
         _ => runs,
     };
-    compare_records(&base, &head).map_err(|error| set_up_failed(&error, None))
+    let comparison = compare_records(&base, &head).map_err(|error| set_up_failed(&error, None))?;
+    Ok((comparison, is_whole))
 }
 
-fn tell(args: &CompareArgs, comparison: &Comparison) -> ExitCode {
+/// A comparison, and whether the newest run came to its end.
+fn tell(args: &CompareArgs, comparison: &Comparison, is_whole: bool) -> ExitCode {
     match args.format {
         ReportFormat::Text => say(comparison.text().trim_end()),
         ReportFormat::Markdown => say(comparison.markdown().trim_end()),
@@ -36,10 +39,13 @@ fn tell(args: &CompareArgs, comparison: &Comparison) -> ExitCode {
             Err(error) => return set_up_failed(&error, None),
         },
     }
+    if !is_whole {
+        warn("the run was ended before its end: nobody knows what the rest of it would have shown");
+    }
     match args.fail_on {
         Some(FailOn::Regression) if comparison.regression => ExitCode::Regression,
         // Nobody may take that for "no worse".
-        Some(FailOn::Regression) if comparison.scenarios.compared == 0 => ExitCode::NothingRan,
+        Some(FailOn::Regression) if comparison.scenarios.compared == 0 || !is_whole => ExitCode::NothingRan,
         _ => ExitCode::Passed,
     }
 }

@@ -2,10 +2,13 @@
 
 use clap::CommandFactory as _;
 
+use super::say;
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit_code::ExitCode;
 
 pub(crate) fn print(args: &CompletionsArgs) -> ExitCode {
-    clap_complete::generate(args.shell, &mut Cli::command(), "hil", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "hil", &mut script);
+    say(String::from_utf8_lossy(&script).trim_end());
     ExitCode::Passed
 }

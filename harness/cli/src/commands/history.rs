@@ -114,14 +114,11 @@ fn line(name: &str, past: &[Record]) -> Line {
 
 /// Runs in which a scenario was flaky itself, or failed although others of the same firmware passed.
 fn flakes(name: &str, past: &[Record]) -> usize {
-    let passed: BTreeSet<_> = past
-        .iter()
-        .filter(|record| record.scenarios.get(name) == Some(&Verdict::Passed))
-        .map(Record::firmware_key)
-        .collect();
+    let passed = |record: &&Record| record.scenarios.get(name) == Some(&Verdict::Passed);
+    let passed: Vec<_> = past.iter().filter(passed).collect();
     let is_flake = |record: &&Record| match record.scenarios.get(name) {
         Some(Verdict::Flaky) => true,
-        Some(Verdict::Failed) => passed.contains(&record.firmware_key()),
+        Some(Verdict::Failed) => passed.iter().any(|good| good.is_of_firmware(record)),
         _ => false,
     };
     past.iter().filter(is_flake).count()

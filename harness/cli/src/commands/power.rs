@@ -17,6 +17,9 @@ pub(crate) fn power(args: &PowerArgs) -> ExitCode {
 
 async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
     let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    if let Err(code) = session::refuse_program(&config) {
+        return code;
+    }
     if args.detach && args.state == PowerState::Off {
         let hint = "a board that is off needs no keeper: leave `--detach` out".to_owned();
         return set_up_failed(&Message("`off` can't be detached".to_owned()), Some(hint));

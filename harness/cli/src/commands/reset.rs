@@ -16,6 +16,9 @@ pub(crate) fn reset(args: &ResetArgs) -> ExitCode {
 
 async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
     let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    if let Err(code) = session::refuse_program(&config) {
+        return code;
+    }
     let what = format!("hil reset {}", args.board);
     let one = match OneBoard::open(bench, &args.board, &what, &args.wait).await {
         Ok(one) => one,

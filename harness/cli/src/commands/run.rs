@@ -34,6 +34,13 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         Ok(baseline) => baseline,
         Err(code) => return code,
     };
+    let history = records::history(args.history.as_ref());
+    // A file that somebody names and that is something else is told of now, and not after a long run.
+    if records::is_history_named(args.history.as_ref())
+        && let Err(code) = records::past(&history)
+    {
+        return code;
+    }
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
     let settings = Settings {
         what: format!("hil run{}", named.collect::<String>()),
@@ -46,7 +53,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         flaky: args.flaky,
         baseline,
         fail_on: args.fail_on,
-        history: records::history(args.history.as_ref()),
+        history,
         detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
     };
     let json = args.format.format == Format::Json;
@@ -290,6 +297,16 @@ fn conclude(read: &ReadRun, comparison: Option<&Comparison>, folder: &Path) {
     }
     say(format!("reports: {}", folder.display()));
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        annotations(&read.run).iter().for_each(say);
+        annotations(&read.run, &below_checkout()).iter().for_each(say);
     }
+}
+
+/// Where the working folder is in GitHub's checkout.
+fn below_checkout() -> PathBuf {
+    let (root, here) = (std::env::var_os("GITHUB_WORKSPACE"), std::env::current_dir());
+    let below = root.zip(here.ok()).and_then(|(root, here)| {
+        let root = Path::new(&root).canonicalize().ok()?;
+        Some(here.canonicalize().ok()?.strip_prefix(root).ok()?.to_owned())
+    });
+    below.unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::{Project, assert_snapshot};
+use crate::support::{Outcome, Project, assert_snapshot};
 
 const GOOD: &str = r#"Feature: f
   Scenario: s
@@ -182,4 +182,30 @@ fn lint_checks_without_running() {
     project.file("features/two.feature", "@opt-in\nFeature: g\n  Scenario: t\n    Then nonsense\n");
     assert_eq!(project.hil(&["lint"]).code, 96);
     assert_eq!(project.hil(&["run", "--list"]).code, 0, "what does not run is not checked");
+}
+
+#[test]
+fn a_program_is_not_switched_by_hand_and_one_that_is_not_there_is_missed() {
+    let project = Project::new();
+    let bench = "[boards.pi]\nkind = \"process\"\n[firmware.app]\nkind = \"process\"\ncommand = [\"sh\", \"-c\", \"read x\"]\n[firmware.gone]\nkind = \"process\"\ncommand = [\"progs/nowhere\"]\n[firmware.unknown]\nkind = \"process\"\ncommand = [\"no-such-program-of-hil\"]\n";
+    project.file("bench.toml", bench);
+    let mut told = String::new();
+    for words in [&["power", "pi", "on"][..], &["reset", "pi"], &["monitor", "pi"]] {
+        let outcome = project.hil(&[words, &["--bench", "bench.toml"]].concat());
+        told.push_str(&format!("{words:?}\n{}", outcome.stable()));
+    }
+    let doctor = project.hil(&["doctor", "--bench", "bench.toml"]);
+    assert_eq!(doctor.code, 96);
+    let firmware = doctor.stdout.lines().skip_while(|line| !line.contains("firmware"));
+    told.extend(firmware.map(|line| format!("{line}\n")));
+    assert_snapshot("program-by-hand", &told);
+}
+
+#[test]
+fn completions_survive_a_reader_that_leaves() {
+    let project = Project::new();
+    let mut command = project.command(&["completions", "bash"]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("open");
+    let outcome: Outcome = command.stdout(full).output().expect("hil").into();
+    assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
 }

@@ -84,3 +84,24 @@ fn check(project: &Project, out: &str, events: &[hil_timeline::RunEvent]) -> usi
     }
     open.len()
 }
+
+/// A scenario that had failed, was tried again, and was killed then has failed; the run has not come to its end.
+#[test]
+fn a_run_that_is_killed_while_it_tries_again_says_so() {
+    let project = Project::with_feature(
+        "Feature: f\n  @retry\n  Scenario: never\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" publishes \"nonsense\" to \"x\" within 1 s\n",
+    );
+    let mut command = project.command(&["run", "-vv", "--out", "run"]);
+    let mut hil = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("hil");
+    let printed = Printed::by(&mut hil);
+    printed.wait_for(&[" failed  "]);
+    printed.wait_for(&["lamp -> CONNECT"]);
+    kill_process(Pid::from_child(&hil), Signal::KILL).expect("it runs");
+    hil.wait().expect("ends");
+    let told = report(&project, &project.path("run"));
+    assert_eq!(told.code, 130, "{told:?}");
+    assert!(told.stdout.contains("0 passed, 1 failed in"), "{}", told.stdout);
+    assert!(told.stdout.contains("the run was ended before its end"), "{}", told.stdout);
+    let gate = project.hil(&["compare", "run", "run", "--fail-on", "regression"]);
+    assert_eq!(gate.code, 4, "{gate:?}");
+}

@@ -96,6 +96,52 @@ fn a_gate_whose_history_can_not_be_read_stays_shut() {
 }
 
 #[test]
+fn a_file_that_is_no_history_is_left_as_it_is() {
+    let project = project();
+    let before = project.read("bench.toml");
+    let outcome = run(&project, "hello bye", &["--history", "bench.toml", "--out", "run"]);
+    assert_eq!(outcome.code, 96, "{outcome:?}");
+    assert!(!project.path("run").exists(), "told before anything runs");
+    assert_eq!(project.read("bench.toml"), before);
+}
+
+#[test]
+fn a_run_of_a_part_stands_for_itself_where_its_firmware_is_the_same() {
+    let project = project();
+    let two = BENCH.replace("[firmware.app]", "[boards.pi-2]\nkind = \"process\"\n[firmware.app]");
+    project.file("bench.toml", &two);
+    let other = "Feature: g\n  Scenario: the other greets\n    Given the board \"pi-2\" runs the firmware \"app\"\n    Then the console of \"pi-2\" shows \"hello\" within 3 s\n";
+    project.file("features/two.feature", other);
+    assert_eq!(run(&project, "hello bye", &["--out", "all"]).code, 0);
+    // The bench was at fault in between, and the firmware is the same: the feature asked for too much.
+    let asked = FEATURE.replace("\"bye\"", "\"farewell\"");
+    project.file("features/one.feature", &asked);
+    assert_eq!(run(&project, "hello bye", &["features/one.feature", "--out", "wrong"]).code, 100);
+    project.file("features/one.feature", FEATURE);
+    let gate = ["features/one.feature", "--baseline", "all", "--fail-on", "regression", "--out", "part"];
+    let part = run(&project, "hello bye", &gate);
+    assert_eq!(part.code, 0, "{part:?}");
+    assert!(part.stdout.contains("no regression in 2 scenarios"), "{}", part.stdout);
+}
+
+#[test]
+fn one_bench_file_is_one_bench_however_it_is_named() {
+    let project = project();
+    let whole = project.path("bench.toml").display().to_string();
+    for (n, bench) in ["bench.toml", "./bench.toml", &whole].iter().enumerate() {
+        project.file("app.sh", "echo hello; echo bye; read word\n");
+        let out = format!("run-{n}");
+        assert_eq!(project.hil(&["run", "--bench", bench, "--out", &out]).code, 0);
+        let events = hil_timeline::read_events(&project.path(&out).join("events.jsonl")).expect("events");
+        let named = events.iter().find_map(|event| match &event.what {
+            hil_timeline::What::RunStarted { bench, .. } => Some(bench.clone()),
+            _ => None,
+        });
+        assert_eq!(named.as_deref(), Some("bench.toml"));
+    }
+}
+
+#[test]
 fn a_feature_is_the_same_however_its_path_is_written() {
     let project = project();
     run(&project, "hello bye", &["--out", "a"]);

@@ -157,8 +157,8 @@ fn check_boards(base: &[Record], head: &[Record]) -> Result<(), CompareError> {
 /// The newest verdict of a scenario on one side, and whether it was steady there.
 fn verdict(records: &[Record], scenario: &str) -> Option<Verdict> {
     let newest = *records.iter().rev().find_map(|record| record.scenarios.get(scenario))?;
-    let key = records.last()?.firmware_key();
-    let same = records.iter().filter(|record| record.firmware_key() == key);
+    let last = records.last()?;
+    let same = records.iter().filter(|record| record.id() == last.id() || record.is_of_firmware(last));
     let seen: Vec<_> = same.filter_map(|record| record.scenarios.get(scenario)).collect();
     let flips = seen.contains(&&Verdict::Passed) && seen.contains(&&Verdict::Failed);
     let wavered = flips || seen.contains(&&Verdict::Flaky);

@@ -64,7 +64,8 @@ impl SnapshotFile {
     /// Its text; none where there is none yet.
     pub(crate) fn read(&self) -> io::Result<Option<String>> {
         match std::fs::read_to_string(&self.path) {
-            Ok(text) => Ok(Some(content(&text).to_owned())),
+            // As git leaves it on Windows.
+            Ok(text) => Ok(Some(content(&text.replace("\r\n", "\n")).to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

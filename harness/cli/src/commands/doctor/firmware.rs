@@ -17,7 +17,13 @@ pub(super) async fn look(bench: &Bench) -> Vec<Check> {
                 let (how, mend) = lacking.split_once(": ").unwrap_or((&lacking, "install it"));
                 checks.push(Check::skips(what, format!("{how}; its scenarios are skipped"), mend));
             }
-            Needs::Met => checks.push(Check::good(what, "has all it needs")),
+            Needs::Met => checks.push(match firmware.process.as_ref().and_then(hil_bench::missing_program) {
+                Some(name) => {
+                    let how = format!("its program `{name}` is not there, or may not be run");
+                    Check::bad(what, how, "`command` names it; `path` says where else than in `PATH` it is looked for")
+                }
+                None => Check::good(what, "has all it needs"),
+            }),
         }
     }
     checks

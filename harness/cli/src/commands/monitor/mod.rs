@@ -27,6 +27,9 @@ pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
 
 async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
     let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    if let Err(code) = session::refuse_program(&config) {
+        return code;
+    }
     let firmware = config.firmware.as_ref().and_then(|name| bench.firmware(name.as_str()).cloned());
     let elf = args.elf.clone().or_else(|| match &firmware?.image {
         Image::Parts(parts) => parts.iter().map(|(_, path)| path).find(|path| symbols::is_elf(path)).cloned(),
