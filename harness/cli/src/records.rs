@@ -17,7 +17,7 @@ pub(crate) enum Baseline {
 }
 
 /// The word for it.
-const LAST_GOOD: &str = "last-good";
+pub(crate) const LAST_GOOD: &str = "last-good";
 
 impl Baseline {
     /// Reads what is named; what is not there is told of now, and not after a long run.
@@ -43,10 +43,6 @@ pub(crate) fn read_runs(named: &Path) -> Result<Vec<Record>, ExitCode> {
     };
     match folder {
         Some(folder) => read_record(folder).map(|record| vec![record]).map_err(|error| set_up_failed(&error, hint())),
-        None if named == Path::new(LAST_GOOD) => {
-            let message = Message(format!("`{LAST_GOOD}` is what a run is compared with: it stands first"));
-            Err(set_up_failed(&message, Some(format!("`hil compare {LAST_GOOD} RUN`"))))
-        }
         None => {
             let records = read_baseline(named).map_err(|error| set_up_failed(&error, hint()))?;
             if records.is_empty() {
@@ -72,7 +68,7 @@ pub(crate) fn past(history: &History) -> Result<Vec<Record>, ExitCode> {
 /// What is compared with a baseline: a run with those of its firmware before it. Where the firmware is the baseline's, it
 /// stands for itself: what that firmware did before is known already.
 pub(crate) fn head(record: &Record, base: &[Record], past: &[Record]) -> Vec<Record> {
-    let is_same = base.last().is_some_and(|base| base.is_of_firmware(record));
+    let is_same = base.last().is_some_and(|base| record.is_of_firmware(base));
     if is_same { vec![record.clone()] } else { with_history(record, past) }
 }
 

@@ -1,7 +1,7 @@
 //! A whole bench file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use toml::de::DeTable;
 
@@ -150,14 +150,22 @@ impl Bench {
     }
 }
 
-/// Its path from the working folder where it is below that, else from the root: one file has one name.
+/// Its path from the working folder, or from the root where they have only that in common: one file has one name.
 fn spelled_alike(path: &Path) -> String {
-    let name = path.canonicalize().ok().map(|whole| {
-        let here = std::env::current_dir().and_then(|here| here.canonicalize());
-        let below = here.ok().and_then(|here| whole.strip_prefix(here).ok().map(Path::to_owned));
-        below.unwrap_or(whole)
-    });
-    name.unwrap_or_else(|| path.to_owned()).display().to_string()
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    match (path.canonicalize(), here) {
+        (Ok(whole), Ok(here)) => from_here(&whole, &here).display().to_string(),
+        _ => path.display().to_string(),
+    }
+}
+
+fn from_here(whole: &Path, here: &Path) -> PathBuf {
+    let shared = whole.components().zip(here.components()).take_while(|(a, b)| a == b).count();
+    if shared < 2 {
+        return whole.to_owned();
+    }
+    let up = here.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(whole.components().skip(shared)).collect()
 }
 
 fn unknown_firmware(board: &Board, described: &BTreeSet<&str>) -> Option<(String, Option<String>)> {
@@ -177,6 +185,14 @@ mod tests {
             Ok(bench) => panic!("accepted: {bench:?}"),
             Err(error) => format!("error: {error}"),
         }
+    }
+
+    #[test]
+    fn a_bench_file_is_named_from_the_working_folder() {
+        let name = |whole: &str, here: &str| from_here(Path::new(whole), Path::new(here)).display().to_string();
+        assert_eq!(name("/work/lamp/bench.toml", "/work/lamp"), "bench.toml");
+        assert_eq!(name("/work/lamp/bench.toml", "/work/lamp/firmware"), "../bench.toml");
+        assert_eq!(name("/etc/hil/bench.toml", "/work/lamp"), "/etc/hil/bench.toml");
     }
 
     #[test]

@@ -57,15 +57,31 @@ impl History {
         // Kept apart from the history, which may be set aside.
         let lock = OpenOptions::new().create(true).append(true).open(self.beside("lock"))?;
         lock.lock()?;
-        if std::fs::metadata(&self.path).is_ok_and(|history| history.len() > LARGEST) {
-            std::fs::rename(&self.path, self.older())?;
-        }
-        let mut file = OpenOptions::new().create(true).read(true).append(true).open(&self.path)?;
+        let open = || OpenOptions::new().create(true).read(true).append(true).open(&self.path);
+        let mut file = open()?;
         if !is_history(&file)? {
-            return Err(std::io::Error::other("it is no history of `hil`, and is left as it is"));
+            return Err(no_history());
+        }
+        if file.metadata()?.len() > LARGEST {
+            std::fs::rename(&self.path, self.older())?;
+            file = open()?;
         }
         let torn = is_torn(&file)?;
         file.write_all(format!("{}{line}\n", if torn { "\n" } else { "" }).as_bytes())
+    }
+
+    /// Whether a run can be appended to it, as far as that can be told without doing so.
+    ///
+    /// # Errors
+    /// When the file is something else, or can't be read.
+    pub fn check(&self) -> Result<(), RecordError> {
+        let io = |source| RecordError::Io { verb: "write", path: self.path.clone(), source };
+        match File::open(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(io(error)),
+            Ok(file) if is_history(&file).map_err(io)? => Ok(()),
+            Ok(_) => Err(io(no_history())),
+        }
     }
 
     fn beside(&self, end: &str) -> PathBuf {
@@ -114,13 +130,21 @@ impl History {
     }
 }
 
-/// Whether it may be appended to: it is empty, or begins as a record does.
+fn no_history() -> std::io::Error {
+    std::io::Error::other("it is no history of `hil`, and is left as it is")
+}
+
+/// Whether it may be appended to: it holds nothing, or begins with a record, whole or torn.
 fn is_history(file: &File) -> std::io::Result<bool> {
-    use std::os::unix::fs::FileExt as _;
-    const RECORD: &[u8] = b"{\"schema\":";
-    let mut first = [0; RECORD.len()];
-    let length = file.read_at(&mut first, 0)?;
-    Ok(RECORD.starts_with(&first[..length]))
+    const TORN: &[u8] = b"{\"schema\":";
+    for line in BufReader::new(file).split(b'\n') {
+        let line = line?;
+        if !line.trim_ascii().is_empty() {
+            let known = &TORN[..TORN.len().min(line.len())];
+            return Ok(line.starts_with(known) || serde_json::from_slice::<Record>(&line).is_ok());
+        }
+    }
+    Ok(true)
 }
 
 fn is_torn(file: &File) -> std::io::Result<bool> {

@@ -369,20 +369,13 @@ impl Record {
             && self.scenarios.values().any(|verdict| *verdict == Verdict::Passed)
     }
 
-    /// Whether both ran the same firmware, told apart by its bytes, as far as they ran the same at all: a run of a part of
-    /// the features runs a part of it.
+    /// Whether it ran firmware, and none that `other` did not run, told apart by its bytes: a run of a part of the features
+    /// runs a part of it.
     #[must_use]
     pub fn is_of_firmware(&self, other: &Self) -> bool {
-        let mut shared = false;
-        for ours in &self.firmware {
-            let is_it = |theirs: &&FirmwareInfo| (&theirs.board, &theirs.firmware) == (&ours.board, &ours.firmware);
-            let Some(theirs) = other.firmware.iter().find(is_it) else { continue };
-            if theirs.hash != ours.hash {
-                return false;
-            }
-            shared = true;
-        }
-        shared
+        let key = |it: &FirmwareInfo| (it.board.clone(), it.firmware.clone(), it.hash.clone());
+        let theirs: BTreeSet<_> = other.firmware.iter().map(key).collect();
+        !self.firmware.is_empty() && self.firmware.iter().all(|ours| theirs.contains(&key(ours)))
     }
 
     /// Which run it is: folders of several may have one name.
@@ -455,6 +448,30 @@ fn millis(at: Stamp, since: Stamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_of_the_whole_and_not_the_other_way_round() {
+        let record = |firmware: &[(&str, &str, &str)]| {
+            let mut record = Recording::default().finish("r", &RunSummary::default());
+            record.firmware = firmware
+                .iter()
+                .map(|(board, firmware, hash)| FirmwareInfo {
+                    board: (*board).to_owned(),
+                    firmware: (*firmware).to_owned(),
+                    hash: (*hash).to_owned(),
+                    size: 1,
+                    version: None,
+                })
+                .collect();
+            record
+        };
+        let whole = record(&[("lamp", "lamp", "A"), ("lamp", "lamp-tls", "B")]);
+        let (part, other) =
+            (record(&[("lamp", "lamp-tls", "B")]), record(&[("lamp", "lamp", "A2"), ("lamp", "lamp-tls", "B")]));
+        assert!(whole.is_of_firmware(&whole) && part.is_of_firmware(&whole) && part.is_of_firmware(&other));
+        assert!(!whole.is_of_firmware(&part) && !whole.is_of_firmware(&other) && !other.is_of_firmware(&whole));
+        assert!(!record(&[]).is_of_firmware(&whole), "nobody knows what it ran");
+    }
 
     #[test]
     fn what_came_in_the_last_step_only_is_listed_and_not_counted() {

@@ -133,12 +133,6 @@ impl ScenarioResult {
         self.attempts.last().map_or(Duration::ZERO, Attempt::took)
     }
 
-    /// Whether its last attempt did not come to its end.
-    #[must_use]
-    pub fn was_cut(&self) -> bool {
-        self.attempts.last().is_some_and(|attempt| attempt.verdict == Verdict::Aborted)
-    }
-
     /// What attempts amount to: a failure of the firmware is not undone by a bench that then failed as well, only by a
     /// pass.
     pub(crate) fn judge(&mut self) {

@@ -13,30 +13,29 @@ use crate::plan::Plan;
 use crate::run::run_attempt;
 
 /// How often a scenario that did not pass is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// Where nothing is said, the tag `@retry(n)` of the scenario holds for both.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retries {
-    /// Where the bench is to blame, and may do better.
-    pub bench: u32,
-    /// Where the firmware is; else as often as the tag `@retry(n)` says, which holds for the bench as well.
+    /// Where the bench is to blame, and may do better; once where nothing is said.
+    pub bench: Option<u32>,
+    /// Where the firmware is; never where nothing is said.
     pub product: Option<u32>,
 }
 
-impl Default for Retries {
-    fn default() -> Self {
-        Self { bench: 1, product: None }
-    }
-}
-
 impl Retries {
+    /// A bench error may be gone the next time.
+    const OF_THE_BENCH: u32 = 1;
+
     /// How often a scenario that ended so may be tried again.
     fn allowed(self, ended: &Ended) -> u32 {
         let own = ended.tags.iter().filter_map(|tag| tagged(tag)).next_back();
         match ended.verdict {
             // What somebody asks for now holds more than the tag, but for a scenario that must never be tried again.
-            Verdict::Failed if own == Some(0) => 0,
+            Verdict::Failed | Verdict::Errored if own == Some(0) => 0,
             Verdict::Failed => self.product.or(own).unwrap_or(0),
             // What somebody must change first (a board that is not there, a step that can't be carried out) stays.
-            Verdict::Errored if ended.transient => own.unwrap_or(self.bench),
+            Verdict::Errored if ended.transient => self.bench.or(own).unwrap_or(Self::OF_THE_BENCH),
             Verdict::Errored | Verdict::Passed | Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => 0,
         }
     }
@@ -101,9 +100,16 @@ mod tests {
             verdict: Verdict::Errored,
             transient: false,
         };
-        assert_eq!(Retries { bench: 5, product: Some(5) }.allowed(&stays), 0, "somebody must change the bench first");
-        let (usual, none, three) =
-            (Retries::default(), Retries { bench: 0, product: Some(0) }, Retries { bench: 1, product: Some(3) });
+        assert_eq!(
+            Retries { bench: Some(5), product: Some(5) }.allowed(&stays),
+            0,
+            "somebody must change the bench first"
+        );
+        let (usual, none, three) = (
+            Retries::default(),
+            Retries { bench: Some(0), product: Some(0) },
+            Retries { bench: Some(1), product: Some(3) },
+        );
         assert_eq!((allowed(usual, Verdict::Errored, &[]), allowed(usual, Verdict::Failed, &[])), (1, 0));
         assert_eq!((allowed(none, Verdict::Errored, &[]), allowed(none, Verdict::Failed, &[])), (0, 0));
         assert_eq!((allowed(three, Verdict::Errored, &[]), allowed(three, Verdict::Failed, &[])), (1, 3));
@@ -111,6 +117,10 @@ mod tests {
         assert_eq!(allowed(three, Verdict::Failed, &["retry(0)"]), 0);
         assert_eq!((allowed(three, Verdict::Failed, &["retry"]), allowed(none, Verdict::Failed, &["retry"])), (3, 0));
         assert_eq!(allowed(usual, Verdict::Failed, &["retry"]), 1);
+        assert_eq!(
+            (allowed(none, Verdict::Errored, &["retry(3)"]), allowed(usual, Verdict::Errored, &["retry(3)"])),
+            (0, 3)
+        );
         for verdict in [Verdict::Passed, Verdict::Skipped, Verdict::Aborted] {
             assert_eq!(allowed(three, verdict, &["retry"]), 0);
         }

@@ -162,19 +162,22 @@ fn search_path(process: &Process) -> Option<OsString> {
 fn found(name: &str, path: Option<&OsString>) -> PathBuf {
     let folders = path.filter(|_| !name.contains('/')).map(std::env::split_paths);
     let found =
-        folders.and_then(|mut folders| folders.find_map(|folder| Some(folder.join(name)).filter(|p| p.is_file())));
+        folders.and_then(|mut folders| folders.find_map(|folder| Some(folder.join(name)).filter(|p| may_run(p))));
     found.unwrap_or_else(|| PathBuf::from(name))
+}
+
+fn may_run(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// The program of a firmware, where this machine has none of that name that may be run.
 #[must_use]
 pub fn missing_program(process: &Process) -> Option<&str> {
     let name = process.command.first()?;
-    let may_run = |path: &Path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
     let there = if name.contains('/') {
         may_run(&process.dir.clone().unwrap_or_default().join(name))
     } else {
-        let usual = || std::env::var_os("PATH");
+        let usual = || process.env.get("PATH").map(OsString::from).or_else(|| std::env::var_os("PATH"));
         let folders = search_path(process).or_else(usual).unwrap_or_default();
         std::env::split_paths(&folders).any(|folder| may_run(&folder.join(name)))
     };

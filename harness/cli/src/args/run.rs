@@ -74,8 +74,9 @@ pub(crate) struct RunArgs {
     pub(crate) retries: Option<u32>,
 
     /// How often a scenario is tried again, on a board that was without power, where the bench is to blame
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) bench_retries: u32,
+    /// [default: as its tag @retry(n) says, else 1]
+    #[arg(long, value_name = "N")]
+    pub(crate) bench_retries: Option<u32>,
 
     /// What a scenario that passed on a retry counts as
     #[arg(long, value_enum, default_value = "pass", value_name = "WHAT")]

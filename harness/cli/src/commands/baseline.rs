@@ -1,11 +1,13 @@
 //! `hil baseline`.
 
+use std::path::Path;
+
 use hil_report::{Record, write_baseline};
 
 use super::{Message, say, set_up_failed};
 use crate::args::{BaselineArgs, BaselineCommand, SaveArgs};
 use crate::exit_code::ExitCode;
-use crate::records::{history, nothing_to_compare, past, read_runs, with_history};
+use crate::records::{LAST_GOOD, history, nothing_to_compare, past, read_runs, with_history};
 
 pub(crate) fn baseline(args: &BaselineArgs) -> ExitCode {
     match &args.command {
@@ -44,6 +46,10 @@ fn last_good(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
 }
 
 fn named(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
+    if args.runs.iter().any(|run| run == Path::new(LAST_GOOD)) {
+        let message = Message("the last good run is saved where none is named".to_owned());
+        return Err(set_up_failed(&message, Some(format!("leave `{LAST_GOOD}` out"))));
+    }
     let mut records = Vec::new();
     for run in &args.runs {
         records.extend(read_runs(run)?);

@@ -1,17 +1,23 @@
 //! `hil compare`.
 
+use std::path::Path;
+
 use hil_report::{Comparison, compare as compare_records};
 
-use super::{say, set_up_failed, warn};
+use super::{Message, say, set_up_failed, warn};
 use crate::args::{CompareArgs, FailOn, ReportFormat};
 use crate::exit_code::ExitCode;
-use crate::records::{Baseline, head, history, nothing_to_compare, past, read_runs};
+use crate::records::{Baseline, LAST_GOOD, head, history, nothing_to_compare, past, read_runs};
 
 pub(crate) fn compare(args: &CompareArgs) -> ExitCode {
     comparison(args).map_or_else(|code| code, |(comparison, is_whole)| tell(args, &comparison, is_whole))
 }
 
 fn comparison(args: &CompareArgs) -> Result<(Comparison, bool), ExitCode> {
+    if args.head == Path::new(LAST_GOOD) {
+        let message = Message(format!("`{LAST_GOOD}` is what a run is compared with: it stands first"));
+        return Err(set_up_failed(&message, Some(format!("`hil compare {LAST_GOOD} RUN`"))));
+    }
     let (baseline, runs) = (Baseline::read(&args.base)?, read_runs(&args.head)?);
     let history = history(args.history.as_ref());
     let past = past(&history)?;

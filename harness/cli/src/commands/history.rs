@@ -118,7 +118,7 @@ fn flakes(name: &str, past: &[Record]) -> usize {
     let passed: Vec<_> = past.iter().filter(passed).collect();
     let is_flake = |record: &&Record| match record.scenarios.get(name) {
         Some(Verdict::Flaky) => true,
-        Some(Verdict::Failed) => passed.iter().any(|good| good.is_of_firmware(record)),
+        Some(Verdict::Failed) => passed.iter().any(|good| good.is_of_firmware(record) || record.is_of_firmware(good)),
         _ => false,
     };
     past.iter().filter(is_flake).count()

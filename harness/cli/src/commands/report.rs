@@ -1,8 +1,6 @@
 //! `hil report`.
 
-use hil_report::{
-    ScenarioResult, Traffic, WriteError, failure_lines, read_run, scenario_line, summary_line, traffic_table,
-};
+use hil_report::{Traffic, WriteError, failure_lines, read_run, scenario_line, summary_line, traffic_table};
 use hil_timeline::read_events;
 
 use super::{say, set_up_failed};
@@ -34,10 +32,11 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
     }
     // What the run said itself, where it was not killed: its counts do not tell of rails that could not be made safe.
     let said = run.exit_code.and_then(ExitCode::from_code);
-    said.unwrap_or_else(|| {
-        let is_killed = run.scenarios.iter().any(ScenarioResult::was_cut);
-        if is_killed { ExitCode::Aborted } else { ExitCode::of(&run.counts(), Flaky::Pass) }
-    })
+    match run.exit_code {
+        // Killed, or not at its end yet.
+        None => ExitCode::Aborted,
+        Some(_) => said.unwrap_or_else(|| ExitCode::of(&run.counts(), Flaky::Pass)),
+    }
 }
 
 fn traffic(args: &ReportArgs) -> ExitCode {

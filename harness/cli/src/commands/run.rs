@@ -37,9 +37,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     let history = records::history(args.history.as_ref());
     // A file that somebody names and that is something else is told of now, and not after a long run.
     if records::is_history_named(args.history.as_ref())
-        && let Err(code) = records::past(&history)
+        && let Err(error) = history.check()
     {
-        return code;
+        return set_up_failed(&error, Some("`--history` or `HIL_HISTORY` names another file".to_owned()));
     }
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
     let settings = Settings {

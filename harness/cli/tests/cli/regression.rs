@@ -106,6 +106,16 @@ fn a_file_that_is_no_history_is_left_as_it_is() {
 }
 
 #[test]
+fn a_history_that_was_torn_at_its_first_line_goes_on() {
+    let project = project();
+    project.file("history.jsonl", "{\"schema\":1,\"run\":\"a");
+    assert_eq!(run(&project, "hello bye", &["--history", "history.jsonl"]).code, 0);
+    assert_eq!(project.read("history.jsonl").lines().count(), 2);
+    let told = project.hil(&["history", "--history", "history.jsonl"]);
+    assert_eq!(told.code, 0, "{told:?}");
+}
+
+#[test]
 fn a_run_of_a_part_stands_for_itself_where_its_firmware_is_the_same() {
     let project = project();
     let two = BENCH.replace("[firmware.app]", "[boards.pi-2]\nkind = \"process\"\n[firmware.app]");
