@@ -158,7 +158,9 @@ fn check_boards(base: &[Record], head: &[Record]) -> Result<(), CompareError> {
 fn verdict(records: &[Record], scenario: &str) -> Option<Verdict> {
     let newest = *records.iter().rev().find_map(|record| record.scenarios.get(scenario))?;
     let last = records.last()?;
-    let same = records.iter().filter(|record| record.id() == last.id() || record.is_of_firmware(last));
+    // Where nobody knows what any of them ran, whoever put them side by side does.
+    let is_unknown = |record: &Record| record.firmware.is_empty() && last.firmware.is_empty();
+    let same = records.iter().filter(|record| is_unknown(record) || record.is_of_firmware(last));
     let seen: Vec<_> = same.filter_map(|record| record.scenarios.get(scenario)).collect();
     let flips = seen.contains(&&Verdict::Passed) && seen.contains(&&Verdict::Failed);
     let wavered = flips || seen.contains(&&Verdict::Flaky);
