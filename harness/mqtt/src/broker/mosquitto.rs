@@ -103,12 +103,15 @@ impl Mosquitto {
                     self.listeners = Some(listeners);
                     return Ok(child);
                 }
-                Err(StartFailure::AddressInUse) if chosen && attempt < ATTEMPTS && self.listen.port() == 0 => {}
+                Err(StartFailure::AddressInUse | StartFailure::NoWebSocket(_))
+                    if chosen && attempt < ATTEMPTS && self.listen.port() == 0 => {}
                 Err(StartFailure::AddressInUse) => {
                     let reason = "Address already in use".to_owned();
                     return Err(BrokerError::Listen { address: listeners.plain, reason });
                 }
-                Err(StartFailure::Other(reason)) => return Err(BrokerError::Start { reason }),
+                Err(StartFailure::NoWebSocket(reason) | StartFailure::Other(reason)) => {
+                    return Err(BrokerError::Start { reason });
+                }
             }
         }
     }

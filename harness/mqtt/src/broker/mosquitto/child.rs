@@ -27,6 +27,8 @@ pub(super) struct Child {
 pub(super) enum StartFailure {
     /// Somebody has its port.
     AddressInUse,
+    /// It can't listen for WebSocket, and does not say why: the last lines of its log. Most often somebody has its port.
+    NoWebSocket(String),
     /// The last lines of its log.
     Other(String),
 }
@@ -90,6 +92,8 @@ impl Child {
                 let words = tail.text();
                 return Err(if words.contains("Address already in use") {
                     StartFailure::AddressInUse
+                } else if words.contains("Unable to create websockets listener") {
+                    StartFailure::NoWebSocket(words)
                 } else {
                     StartFailure::Other(if words.is_empty() { "it said nothing".to_owned() } else { words })
                 });
