@@ -155,7 +155,7 @@ impl Board {
     /// When the line can't be set.
     pub async fn drive_pin(&self, name: &str, on: bool) -> Result<(), BenchError> {
         self.pins.drive(name, on).await?;
-        self.scope.record(|board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven });
+        self.scope.record(|board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven, edge: None });
         Ok(())
     }
 

@@ -45,7 +45,7 @@ impl Sensed {
 impl SensedPin {
     fn record(&self, scope: &Scope) {
         let on = self.high != self.active_low;
-        scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed });
+        scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge: None });
     }
 }
 

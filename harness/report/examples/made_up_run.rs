@@ -88,7 +88,10 @@ impl Run {
                 0 => self.packet(id, n, self.publish(count))?,
                 3 if count % 40 == 3 => {
                     let on = count % 80 == 3;
-                    self.record(id, What::Pin { board: lamp(), pin: "led".into(), on, cause: PinCause::Sensed })?;
+                    self.record(
+                        id,
+                        What::Pin { board: lamp(), pin: "led".into(), on, cause: PinCause::Sensed, edge: None },
+                    )?;
                 }
                 _ => {
                     let said = if self.hostile { HOSTILE } else { "a line of the console as long as they are" };

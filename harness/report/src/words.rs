@@ -49,6 +49,14 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
             let text = format!("pin {pin} {} ({cause})", on_off(*on));
             Some(Row { kind: Kind::Pin, text, extra: Some(json!([pin, on])) })
         }
+        What::PinGap { pin, lost, .. } => plain(Kind::Fault, format!("{lost} changes of pin {pin} were lost")),
+        What::PowerCut { evidence, detail, .. } => {
+            plain(Kind::Note, format!("power cut {}: {detail}", evidence.word()))
+        }
+        What::Typed { text, .. } => plain(Kind::Note, cut(&format!("typed `{}`", text.escape_debug()))),
+        What::Signalled { signal, .. } => plain(Kind::Note, format!("program gets {signal}")),
+        What::ProtocolViolation { rule, .. } => plain(Kind::Fault, format!("protocol violation: {rule}")),
+        What::WillWindow { reason, .. } => plain(Kind::Note, format!("will due: {reason}")),
         What::Fault { fault, phase, .. } => plain(Kind::Fault, format!("{fault} {phase:?}").to_lowercase()),
         What::Reset { how, .. } => plain(Kind::Note, format!("reset {how}")),
         What::Found { finding, detail, .. } => plain(found(*finding), cut(&format!("{finding:?}: {detail}"))),
@@ -91,6 +99,9 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         | What::StepStarted { .. }
         | What::StepFinished { .. }
         | What::StepNotRun { .. }
+        | What::PowerSwitching { .. }
+        | What::ResetReleased { .. }
+        | What::Allowed { .. }
         | What::Subscribed { .. } => None,
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Direction, Packet, Payload, QoS, Stamp};
 
 /// Version of the format of `events.jsonl`; written in its first line.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Number of a scenario within its run, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -216,6 +216,52 @@ pub enum PinCause {
     Driven,
 }
 
+/// What the kernel says about a change of a pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    /// When the line changed, by the kernel's own timestamp, on the run's clock.
+    pub at: Stamp,
+    /// Number of the change on its line, counted from 1 by the kernel.
+    pub number: u32,
+}
+
+/// How well it is shown that a power cut took the supply away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// A pin or the driver measured supply before the cut and none after it.
+    Sensed,
+    /// The console fell silent, and the board booted from power-on when the supply came back.
+    Consistent,
+    /// The board went on, closed its connections in order, or did not boot again.
+    Contradicted,
+    /// Nothing shows it either way.
+    Unproven,
+}
+
+impl Evidence {
+    /// The word that reports use.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sensed => "sensed",
+            Self::Consistent => "consistent",
+            Self::Contradicted => "contradicted",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+/// What a scenario allows a board to do that would fail it otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowance {
+    /// It restarts by itself, by design.
+    Reboot,
+    /// It sends packets that break the MQTT protocol.
+    ProtocolViolation,
+}
+
 /// What a console detector found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -230,6 +276,10 @@ pub enum Finding {
     BootLoop,
     /// The firmware panicked.
     Panic,
+    /// The firmware aborted: `abort()`, a failed assertion, an uncaught C++ exception.
+    Abort,
+    /// An interpreter ended a program with an exception that nothing caught.
+    Exception,
     /// The supply sagged.
     BrownOut,
     /// A watchdog fired.
@@ -353,12 +403,49 @@ pub enum What {
     ConsoleOpened { board: String, gap_ms: u64 },
     /// A console detector found something.
     Found { board: String, finding: Finding, detail: String },
-    /// A rail was switched.
+    /// The driver is asked to switch the rails: what the board does from here on may be caused by it.
+    PowerSwitching { board: String, on: bool },
+    /// The rails are switched: recorded when the driver has said so.
     Power { board: String, rail: String, on: bool },
-    /// The chip is reset; what comes after it belongs to its next life.
+    /// What shows that a power cut took the supply away.
+    PowerCut { board: String, evidence: Evidence, detail: String },
+    /// The chip is held in reset; what comes after it belongs to its next life.
     Reset { board: String, how: String },
-    /// A pin changed.
-    Pin { board: String, pin: String, on: bool, cause: PinCause },
+    /// The chip runs again after a reset.
+    ResetReleased { board: String },
+    /// A text was written to the board's console.
+    Typed { board: String, text: String },
+    /// A signal was sent to the program that is the board.
+    Signalled { board: String, signal: String },
+    /// A pin changed, or its level was read.
+    Pin {
+        board: String,
+        pin: String,
+        on: bool,
+        cause: PinCause,
+        /// Where the kernel reported the change: when, and which one it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        edge: Option<Edge>,
+    },
+    /// Changes of a pin were lost before they could be read.
+    PinGap { board: String, pin: String, lost: u32 },
+    /// A packet of the board breaks the MQTT protocol.
+    ProtocolViolation {
+        board: String,
+        connection: u32,
+        /// The rule, with its section of the specification.
+        rule: String,
+    },
+    /// A step allows the board what would fail the scenario otherwise.
+    Allowed { board: String, allowance: Allowance },
+    /// When the board's will is due, as the step that waited for it judged.
+    WillWindow {
+        board: String,
+        from: Stamp,
+        until: Stamp,
+        /// What the window counts from, for people.
+        reason: String,
+    },
     /// A network fault.
     Fault { board: String, fault: String, phase: FaultPhase },
     /// What a board is made to run.
@@ -458,8 +545,17 @@ impl What {
             | Self::Found { board, .. }
             | Self::ConsoleLost { board }
             | Self::ConsoleOpened { board, .. }
+            | Self::PowerSwitching { board, .. }
             | Self::Power { board, .. }
+            | Self::PowerCut { board, .. }
             | Self::Reset { board, .. }
+            | Self::ResetReleased { board }
+            | Self::Typed { board, .. }
+            | Self::Signalled { board, .. }
+            | Self::PinGap { board, .. }
+            | Self::ProtocolViolation { board, .. }
+            | Self::Allowed { board, .. }
+            | Self::WillWindow { board, .. }
             | Self::Pin { board, .. }
             | Self::Fault { board, .. }
             | Self::Firmware { board, .. }

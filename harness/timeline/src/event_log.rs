@@ -188,7 +188,7 @@ mod tests {
     fn what_is_no_run_is_refused_with_its_line() {
         assert_eq!(error("{\"seq\":0}\n"), "`RUN/events.jsonl` line 1 is not an event of a run");
         let newer = r#"{"seq":0,"at":1,"event":"run-started","schema":99,"version":"9","unix_ms":0,"bench":"b","broker":"e","boards":[],"plan":[]}"#;
-        assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 1");
+        assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 2");
         let missing = read_events(Path::new("nowhere/events.jsonl")).expect_err("missing").to_string();
         assert_eq!(missing, "can't read `nowhere/events.jsonl`");
     }

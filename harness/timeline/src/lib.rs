@@ -5,6 +5,7 @@
 //! `events.jsonl` with a single `write`, so that a killed run still tells its story.
 
 mod clock;
+mod effect;
 mod event;
 mod event_log;
 mod mask;
@@ -14,9 +15,10 @@ mod store;
 mod timeline;
 
 pub use clock::{Epoch, Stamp};
+pub use effect::Effect;
 pub use event::{
-    BoardInfo, ConnectionChange, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause, PlannedScenario, RunEvent,
-    SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepOutcome, Verdict, What,
+    Allowance, BoardInfo, ConnectionChange, Edge, Evidence, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause,
+    PlannedScenario, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepOutcome, Verdict, What,
 };
 pub use event_log::{EventReader, ReadError, read_events};
 pub use mask::{MASKED, Mask};

@@ -107,7 +107,7 @@ impl Watched {
 
     fn note(&self, on: bool) {
         *self.on.lock().unwrap_or_else(PoisonError::into_inner) = on;
-        self.scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed });
+        self.scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge: None });
     }
 }
 
@@ -132,7 +132,7 @@ impl PinDriver for GpioPins {
     fn record_levels(&self, scope: &Scope) {
         for (name, sensed) in &self.sensed {
             let on = *sensed.on.lock().unwrap_or_else(PoisonError::into_inner);
-            scope.record(|board| What::Pin { board, pin: name.clone(), on, cause: PinCause::Sensed });
+            scope.record(|board| What::Pin { board, pin: name.clone(), on, cause: PinCause::Sensed, edge: None });
         }
     }
 }
