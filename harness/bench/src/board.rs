@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use hil_config::{BoardKind, Pin};
 use hil_timeline::{Cursor, PinCause, Recorder, What};
+use hil_verdict::Detector;
 use tokio::time::Instant;
 
 pub use self::boot::Booted;
 use crate::bench::claimed;
 use crate::console::{Capture, SharedDetector, Source};
-use crate::detector::Detector;
 use crate::drivers::{Drivers, Shared};
 use crate::error::BenchError;
 use crate::flashing::PortInUse;
@@ -247,7 +247,8 @@ impl Board {
     /// When the port can't be opened or no REPL answers.
     pub async fn take_repl(&mut self) -> Result<OpenPort, BenchError> {
         let port = self.take_port().await?;
-        match RawRepl::enter(port).await {
+        let limit = hil_config::ready_within(Some(&self.config), None);
+        match RawRepl::enter(port, limit).await {
             Ok(repl) => Ok(repl.leave().await),
             Err(error) => Err(BenchError::NoRepl { board: self.name().to_owned(), reason: error.to_string() }),
         }

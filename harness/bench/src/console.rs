@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{Finding, What};
+use hil_verdict::{Detector, Found};
 use serial2_tokio::SerialPort;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::detector::Detector;
 use crate::error::BenchError;
 use crate::ports::{PortFinder, explain_open};
 use crate::scope::Scope;
@@ -323,9 +323,14 @@ impl Reader {
     fn line(&self, line: String) {
         let event = self.source.scope.record(|board| What::Console { board, line: line.clone() });
         let found = self.source.detector.lock().unwrap_or_else(PoisonError::into_inner).line(&line, event.at);
-        for found in found {
-            self.source.scope.record(|board| What::Found { board, finding: found.finding, detail: found.detail });
+        if found.is_empty() {
+            return;
         }
+        // A boot and that it was a surprise: whoever sees the one must see the other.
+        let board = self.source.scope.board();
+        let event =
+            |found: Found| What::Found { board: board.to_owned(), finding: found.finding, detail: found.detail };
+        self.source.scope.record_all(found.into_iter().map(event));
     }
 }
 

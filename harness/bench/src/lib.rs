@@ -7,7 +7,6 @@
 mod bench;
 mod board;
 mod console;
-mod detector;
 mod drivers;
 mod error;
 mod flashing;
@@ -28,7 +27,6 @@ mod virtual_board;
 
 pub use bench::{Bench, Claim, LockedBoard, claimed};
 pub use board::{Board, Booted};
-pub use detector::{Detector, Found};
 pub use error::BenchError;
 pub use flashing::{Flashed, PlanError, Probed, Region, esptool_program, plan, probe};
 pub use gpio::check_line;

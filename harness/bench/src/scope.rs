@@ -37,6 +37,11 @@ impl Scope {
         self.recorder().record(what(self.board.to_string()))
     }
 
+    /// Records what belongs together at once.
+    pub(crate) fn record_all(&self, all: impl Iterator<Item = What>) {
+        self.recorder().record_all(all.collect());
+    }
+
     pub(crate) fn note(&self, note: impl Into<String>) {
         self.record(|board| What::Bench { board, note: note.into() });
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::chip::Chip;
+use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::{BoardName, FirmwareName};
 use crate::pin::{PIN, Pin, PinDirection};
 use crate::port::{PORT, PortIdentity};
@@ -43,6 +44,8 @@ pub struct Board {
     pub off_time: Duration,
     /// How long after its rails are on the bench waits before it talks to it.
     pub boot_delay: Duration,
+    /// How long it may take, where its firmware says nothing of its own.
+    pub limits: TimeLimits,
     /// The firmware `hil flash` and `hil virtual` put on it.
     pub firmware: Option<FirmwareName>,
     /// Its pins by name.
@@ -206,6 +209,8 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             "`\"0ms\"`",
             "How long after its rails are on the bench waits before it talks to the chip: for supplies that rise slowly.",
         ),
+        LIMIT_KEYS[0],
+        LIMIT_KEYS[1],
         Key::optional(
             "certificate",
             Kind::Table(&CERTIFICATE),
@@ -268,6 +273,7 @@ impl Board {
             rails: Vec::new(),
             off_time: Self::OFF_TIME,
             boot_delay: Duration::ZERO,
+            limits: TimeLimits::default(),
             firmware: None,
             pins: BTreeMap::new(),
             power_pin: None,
@@ -304,6 +310,7 @@ impl Board {
             board.off_time = off_time;
         }
         board.boot_delay = table.value("boot-delay").and_then(|v| v.duration()).unwrap_or_default();
+        board.limits = TimeLimits::read(&mut table);
         board.firmware = table.value("firmware").and_then(|v| {
             let name = v.string()?;
             FirmwareName::new(name).map_err(|hint| v.problem(format!("`{name}` is no firmware name"), hint)).ok()

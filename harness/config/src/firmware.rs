@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use regex::Regex;
 
 use crate::env_vars::from_environment;
+use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::FirmwareName;
 use crate::process::{NEEDS, Needs, PROCESS_KEYS, Process};
 use crate::scripts::{SCRIPT_KEYS, Scripts};
@@ -30,8 +31,10 @@ pub struct Firmware {
     /// Settings written into the NVS partition: (namespace, key) to value. Where it is empty, the partition is
     /// written as the image has it.
     pub nvs: BTreeMap<(String, String), NvsValue>,
-    /// A line of the console that says that the app is up. Without it, the bootloader's hand-over counts.
+    /// A line of the console that says that the app is up. Without it, the first sign of the app counts.
     pub ready: Option<Regex>,
+    /// How long it may take, where the board's own limits don't fit.
+    pub limits: TimeLimits,
 }
 
 /// What is flashed.
@@ -108,9 +111,11 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
         Key::optional(
             "ready",
             Kind::Text,
-            "the bootloader's hand-over",
-            "A regular expression on the console that says that the app is up. A program without it is up at once; MicroPython needs it to tell its own start from the bootloader's.",
+            "the first sign of the app",
+            "A regular expression on the console that says that the app is up. Without it the app is up when the bootloader hands over, when a line comes that is neither the ROM's nor the bootloader's, when it connects to the tap, or when it has been silent for 2 s behind the ROM's last word. A program without it is up at once; MicroPython needs it to tell its own start from the bootloader's.",
         ),
+        LIMIT_KEYS[0],
+        LIMIT_KEYS[1],
     ],
 };
 
@@ -158,8 +163,9 @@ impl Firmware {
             let hint = "the syntax is that of the Rust crate `regex`";
             v.parsed("a regular expression", hint, |text| Regex::new(text).ok())
         });
+        let limits = TimeLimits::read(&mut table);
         table.finish();
-        Some(Self { name, image: image?, scripts, process, needs, partitions, nvs, ready })
+        Some(Self { name, image: image?, scripts, process, needs, partitions, nvs, ready, limits })
     }
 }
 

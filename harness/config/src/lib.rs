@@ -11,6 +11,7 @@ mod claims;
 mod duration;
 mod env_vars;
 mod firmware;
+mod limits;
 mod line;
 mod names;
 mod pin;
@@ -36,6 +37,7 @@ pub use env_vars::{
     Unexpanded, expand,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, NvsValue};
+pub use limits::{TimeLimits, connects_within, ready_within};
 pub use line::{Bias, GpioLine, Line};
 pub use names::{BoardName, FirmwareName, nearest};
 pub use pin::{Pin, PinDirection, PinLine};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hil_link::Way;
-use hil_mqtt::{Broker, Observer, Offers, Route, Session, TapPort, TlsMode, broker};
+use hil_mqtt::{Broker, Observer, Offers, Route, TapPort, TlsMode, broker};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Packet, Payload, QoS, RunEvent, Timeline, What};
+use hil_verdict::Session;
 use rumqttc::{AsyncClient, Event, LastWill, MqttOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -5,18 +5,19 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cucumber::World as _;
 use cucumber::codegen::LocalBoxFuture;
 use cucumber::step::{Collection, Context};
 use futures::FutureExt as _;
-use hil_timeline::{StepOutcome, Verdict, What};
+use hil_timeline::{Recorder, Stamp, StepOutcome, Verdict, What};
 use regex::Regex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use crate::context::RunContext;
 use crate::error::{self, StepError};
 use crate::stage::Stage;
 use crate::world::HilWorld;
@@ -46,14 +47,7 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
             scene.recorder.record(What::StepStarted { keyword, text: step.value.clone(), line: step.position.line });
         }
         let result = perform(world, context).await;
-        // A board that goes on without power explains whatever failed because of it.
-        let result = match result {
-            Err(error) if error.verdict() != Verdict::Failed => Err(error),
-            Err(failed) => {
-                Err(contradiction(world).and(broker(world)).err().unwrap_or(failed).with_details(stall(world)))
-            }
-            Ok(()) => contradiction(world),
-        };
+        let result = judge(world, result).await;
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
         if let Err(error) = result {
@@ -62,6 +56,46 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         }
     }
     .boxed_local()
+}
+
+/// What a step's result means beside what its boards and the bench did meanwhile.
+async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
+    let ended_from_outside = |error: &StepError| error.verdict() == Verdict::Aborted || error.is_about_the_keeper();
+    if result.as_ref().is_err_and(ended_from_outside) {
+        return result;
+    }
+    // A board that goes on without power explains whatever failed because of it.
+    let without_power = contradiction(world);
+    // A board that crashed has failed, whatever the step waited for; one that does not boot at all says why itself.
+    let healthy = health(world).await;
+    match (result, without_power, healthy) {
+        (_, Err(contradicted), _) => Err(contradicted),
+        (Err(own), _, Err(trouble)) if own.explains_trouble() => Err(own.with_details(beside(&trouble))),
+        (Err(own), _, Err(trouble)) => {
+            let own = own.own_message().map(|message| format!("the step itself: {message}"));
+            Err(trouble.with_details(own))
+        }
+        (Ok(()), _, Err(trouble)) => Err(trouble),
+        (Err(failed), _, Ok(())) if failed.verdict() == Verdict::Failed => {
+            Err(broker(world).err().unwrap_or(failed).with_details(stall(world)))
+        }
+        (result, _, Ok(())) => result,
+    }
+}
+
+/// A word about a trouble beside a failure that says more.
+fn beside(trouble: &StepError) -> [String; 1] {
+    [format!("before that: {}", trouble.failure().message)]
+}
+
+/// Whether every board of the scenario has run as it should until now.
+async fn health(world: &mut HilWorld) -> Result<(), StepError> {
+    let Some(scene) = &mut world.inner else { return Ok(()) };
+    let (expectations, step) = (Arc::clone(&scene.expectations), scene.steps_done);
+    match &mut scene.stage {
+        Ok(stage) => stage.check_health(&expectations, step).await,
+        Err(_) => Ok(()),
+    }
 }
 
 fn note(world: &mut HilWorld, result: &Result<(), StepError>, took_us: u64) {
@@ -104,13 +138,15 @@ fn broker(world: &HilWorld) -> Result<(), StepError> {
 
 async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError> {
     let Some(scene) = &world.inner else { return Err(StepError::errored("the step runs outside of `hil`")) };
-    let mut died = match &scene.stage {
+    let (mut died, health, waiting) = match &scene.stage {
         Err(error) => return Err(error.clone()),
-        Ok(stage) => stage.broker_died(),
+        Ok(stage) => (stage.broker_died(), stage.health(&scene.expectations, scene.steps_done), stage.waiting()),
     };
     let recorder = scene.recorder.clone();
     let run = Arc::clone(&scene.context);
-    let (limit, what) = limit(&run, &context.step.value, scene.deadline);
+    let limit =
+        Limit { step: Instant::now() + run.limits.step + durations_in(&context.step.value), scenario: scene.deadline };
+    let starts_firmware = STARTS_FIRMWARE.as_ref().is_some_and(|regex| regex.is_match(&context.step.value));
     let found = STEPS.find(&context.step);
     let (step, context) = match found {
         Ok(Some((step, _, _, context))) => (step, context),
@@ -129,8 +165,41 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
             Err(StepError::errored(format!("the broker ended by itself: {reason}")).transient())
         }
         ended = body => ended.map_err(|panic| from_panic(&*panic)),
-        () = tokio::time::sleep_until(limit) => {
+        // A step that starts a firmware says itself why it does not get to run.
+        trouble = health.trouble(), if !starts_firmware => Err(StepError::interrupted(trouble.what())),
+        what = limit.passed(&recorder, &waiting) => {
             Err(StepError::errored(format!("the {what} deadline passed while this step ran")).transient())
+        }
+    }
+}
+
+/// Steps after which a board runs a firmware: what goes wrong until then is theirs to explain.
+static STARTS_FIRMWARE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"^the board "[^"]*" (?:runs|is flashed with) the firmware "#).ok());
+
+/// When a step must have ended.
+struct Limit {
+    step: Instant,
+    scenario: Instant,
+}
+
+impl Limit {
+    /// Waits until a limit has passed, and says which. A step that waits for something says until when: a will is due
+    /// after one and a half keep alives, which no text of a step names.
+    async fn passed(&self, recorder: &Recorder, waiting: &AtomicU64) -> &'static str {
+        /// What a step does once it has waited.
+        const AFTERWARDS: Duration = Duration::from_secs(5);
+        loop {
+            let until = Stamp(waiting.load(Ordering::Relaxed)) + AFTERWARDS;
+            let step = self.step.max(recorder.timeline().epoch().instant(until));
+            tokio::time::sleep_until(step.min(self.scenario)).await;
+            if self.scenario <= Instant::now() {
+                return "scenario";
+            }
+            let later = Stamp(waiting.load(Ordering::Relaxed)) + AFTERWARDS;
+            if later <= until {
+                return "step";
+            }
         }
     }
 }
@@ -145,19 +214,39 @@ async fn broker_died(died: &mut watch::Receiver<Option<String>>) -> String {
 }
 
 fn keeper_lost() -> StepError {
-    StepError::errored("the keeper of the rails has ended: nobody knows what power the boards have")
+    StepError::keeper_lost("the keeper of the rails has ended: the power state of the boards is unknown")
         .with_hint("something killed it; another one has made the rails safe")
 }
 
-/// When the step must have ended, and which limit that is.
-fn limit(run: &RunContext, text: &str, scenario: tokio::time::Instant) -> (tokio::time::Instant, &'static str) {
-    let step = tokio::time::Instant::now() + run.limits.step + durations_in(text);
-    if step < scenario { (step, "step") } else { (scenario, "scenario") }
+/// The durations that a step's text names: it may take those on top. What stands in quotes is a payload, not a time.
+fn durations_in(text: &str) -> Duration {
+    let plain = outside_quotes(text);
+    durations_written(&plain).filter_map(|written| hil_config::parse_duration(written).ok()).sum()
 }
 
-/// The durations that a step's text names: it may take those on top.
-fn durations_in(text: &str) -> Duration {
-    durations_written(text).filter_map(|written| hil_config::parse_duration(written).ok()).sum()
+/// A step's text without what stands in quotes, of either kind; a backslash takes a quote its meaning.
+pub(crate) fn outside_quotes(text: &str) -> String {
+    let (mut plain, mut quote, mut escaped) = (String::with_capacity(text.len()), None, false);
+    let mut before = ' ';
+    for c in text.chars() {
+        match quote {
+            Some(open) => {
+                if c == open && !escaped {
+                    quote = None;
+                    plain.push('"');
+                }
+                escaped = c == '\\' && !escaped;
+            }
+            // An apostrophe within a word quotes nothing.
+            None if c == '"' || c == '\'' && !before.is_alphanumeric() => {
+                quote = Some(c);
+                plain.push('"');
+            }
+            None => plain.push(c),
+        }
+        before = c;
+    }
+    plain
 }
 
 /// Each duration as it is written.
@@ -184,6 +273,12 @@ mod tests {
         assert_eq!(durations_in("\"lamp\" does not publish to \"loger\" for 3 s"), Duration::from_secs(3));
         assert_eq!(durations_in("every 1 s within 500 ms"), Duration::from_millis(1500));
         assert_eq!(durations_in("I publish \"5 parts\" to \"sister/temp\""), Duration::ZERO);
+        for quoted in
+            [r#"I publish "wait 24 min" to "t""#, r#"I publish '{"a": "9 min"}' to "t""#, r#"shows "a \"5 s\" b" x"#]
+        {
+            assert_eq!(durations_in(quoted), Duration::ZERO, "{quoted}");
+        }
+        assert_eq!(durations_in(r#"the broker's "x" waits 2 s"#), Duration::from_secs(2));
     }
 
     #[test]

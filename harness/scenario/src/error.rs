@@ -6,6 +6,7 @@ use std::fmt;
 use hil_bench::BenchError;
 use hil_mqtt::{BrokerError, ObserverError};
 use hil_timeline::{Failure, Verdict};
+use hil_verdict::Unmet;
 
 /// Why a step did not pass. Its kind decides the verdict.
 ///
@@ -23,6 +24,20 @@ pub struct StepError {
     failure: Failure,
     /// The next attempt may find it gone.
     transient: bool,
+    kind: Kind,
+}
+
+/// What a step's error is about, where that decides what it means beside others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Usual,
+    /// The keeper of the rails is gone: whatever else went wrong may come from that.
+    Keeper,
+    /// A board's trouble ended the step; the trouble itself says more.
+    Interrupted,
+    /// The firmware does not get to run, and the error says why.
+    DoesNotRun,
 }
 
 impl StepError {
@@ -50,8 +65,38 @@ impl StepError {
         Self::new(Verdict::Aborted, message.into())
     }
 
+    /// The keeper of the rails has ended.
+    pub(crate) fn keeper_lost(message: &str) -> Self {
+        Self { kind: Kind::Keeper, ..Self::errored(message) }
+    }
+
+    /// A board's trouble ended the step.
+    pub(crate) fn interrupted(message: String) -> Self {
+        Self { kind: Kind::Interrupted, ..Self::failed(message) }
+    }
+
+    /// The firmware does not get to run.
+    pub(crate) fn does_not_run(message: String) -> Self {
+        Self { kind: Kind::DoesNotRun, ..Self::failed(message) }
+    }
+
+    pub(crate) fn is_about_the_keeper(&self) -> bool {
+        self.kind == Kind::Keeper
+    }
+
+    /// Whether it is the better explanation where a board is in trouble as well.
+    pub(crate) fn explains_trouble(&self) -> bool {
+        self.kind == Kind::DoesNotRun
+    }
+
+    /// What the step itself ran into, where it was not just ended by a board's trouble.
+    pub(crate) fn own_message(&self) -> Option<&str> {
+        (self.kind != Kind::Interrupted).then_some(self.failure.message.as_str())
+    }
+
     fn new(verdict: Verdict, message: String) -> Self {
-        Self { verdict, failure: Failure { message, details: Vec::new(), hint: None }, transient: false }
+        let failure = Failure { message, details: Vec::new(), hint: None };
+        Self { verdict, failure, transient: false, kind: Kind::Usual }
     }
 
     /// The next attempt may find it gone: a scenario that errors so is tried again.
@@ -136,6 +181,12 @@ impl fmt::Display for StepError {
 }
 
 impl std::error::Error for StepError {}
+
+impl From<Unmet> for StepError {
+    fn from(unmet: Unmet) -> Self {
+        Self { verdict: unmet.verdict, failure: unmet.failure, transient: false, kind: Kind::Usual }
+    }
+}
 
 impl From<BenchError> for StepError {
     fn from(error: BenchError) -> Self {

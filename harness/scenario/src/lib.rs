@@ -6,7 +6,7 @@ pub mod catalogue;
 mod context;
 mod dispatch;
 mod error;
-mod message;
+mod expectations;
 mod network;
 mod parameters;
 mod plan;
@@ -16,7 +16,6 @@ mod snapshot;
 mod stage;
 mod stalls;
 mod steps;
-mod story;
 mod suggest;
 mod world;
 

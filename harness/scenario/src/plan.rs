@@ -493,7 +493,7 @@ fn check_content(step: &Step, ours: bool) -> Option<(String, Option<String>)> {
         }
     }
     let mut quoted = step.value.split('"').skip(1).step_by(2);
-    let wrong = quoted.find_map(|text| Some((text, hil_mqtt::TextPattern::parse(text).err()?)));
+    let wrong = quoted.find_map(|text| Some((text, hil_verdict::TextPattern::parse(text).err()?)));
     wrong.map(|(text, error)| {
         let reason = error.to_string().lines().last().unwrap_or_default().to_owned();
         (format!("`{text}` is not a regular expression"), Some(reason))

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::context::RunContext;
 use crate::dispatch::universal;
 use crate::error::StepError;
+use crate::expectations::Expectations;
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::world::{HilWorld, Scene};
@@ -117,7 +118,18 @@ async fn before(
         stage = recovered(&context, opened, attempt).await;
     }
     let deadline = Instant::now() + context.limits.scenario;
-    Scene { context, recorder, stage, key, tags, steps_done: 0, verdict: Verdict::Passed, failure: None, deadline }
+    Scene {
+        context,
+        recorder,
+        stage,
+        key,
+        tags,
+        steps_done: 0,
+        expectations: Arc::new(Expectations::of(&steps)),
+        verdict: Verdict::Passed,
+        failure: None,
+        deadline,
+    }
 }
 
 /// Boards that a retry begins with; a stage that has none is closed as any other.
@@ -273,6 +285,12 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         scene.recorder.record(What::StepNotRun { keyword, text, line: step.position.line });
     }
     if let Ok(mut stage) = scene.stage {
+        if scene.verdict == Verdict::Passed
+            && let Err(error) = stage.check_health(&scene.expectations, scene.steps_done + 1).await
+        {
+            scene.verdict = error.verdict();
+            scene.failure = Some(error);
+        }
         if scene.verdict == Verdict::Passed
             && scene.steps_done == steps.len()
             && let Some(fault) = stage.unfired()

@@ -2,6 +2,7 @@
 
 mod broker;
 mod checks;
+mod health;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use std::time::Duration;
 
 use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
-use hil_mqtt::{Broker, Fault, Observer, Offers, Session, TapPort};
-use hil_timeline::{Cursor, Mask, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_mqtt::{Broker, Fault, Observer, Offers, TapPort};
+use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_verdict::{Session, Window};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
@@ -29,6 +31,9 @@ pub struct Mark {
     pub at: Stamp,
 }
 
+/// The name under which the stage's observer records.
+pub(crate) const OBSERVER: &str = "observer";
+
 /// The boards a scenario names, a fresh broker, the routes between them, and the observer.
 pub struct Stage {
     context: Arc<RunContext>,
@@ -41,15 +46,19 @@ pub struct Stage {
     observed: Vec<String>,
     begin: Cursor,
     mark: Mark,
+    /// Up to where the health of the boards was judged.
+    health_judged: Cursor,
     consumed: BTreeSet<u64>,
     last_flash_written: BTreeMap<String, usize>,
+    /// Which firmware boards run.
+    running: BTreeMap<String, String>,
     late_subscribers: u32,
     /// A step stopped the broker and none has started it since.
     broker_stopped: bool,
     /// What the feature says about its snapshots.
     snapshot_rules: Vec<Rule>,
     /// Until when the step that runs waits, in microseconds of the run's clock; 0 where it waits for nothing.
-    waits_until: AtomicU64,
+    waits_until: Arc<AtomicU64>,
     /// Up to where steps about a pin have looked.
     pins_seen: BTreeMap<(String, String), u64>,
     _fixed_port: Option<OwnedMutexGuard<()>>,
@@ -78,7 +87,7 @@ impl Stage {
         let offers = broker.start().await?;
         record_broker(&recorder, &*broker, &offers, true);
         let observed = vec!["#".to_owned()];
-        let observer = observe("observer", &offers, &recorder, &observed).await?;
+        let observer = observe(OBSERVER, &offers, &recorder, &observed).await?;
         for (name, board) in &boards {
             board.enter(recorder.clone());
             context.network.lead(name, &offers, &recorder);
@@ -96,12 +105,14 @@ impl Stage {
             observed,
             begin,
             mark,
+            health_judged: begin,
             consumed,
             last_flash_written,
+            running: BTreeMap::new(),
             late_subscribers: 0,
             broker_stopped: false,
             snapshot_rules: Vec::new(),
-            waits_until: AtomicU64::new(0),
+            waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
             _fixed_port: fixed_port,
         })
@@ -187,7 +198,7 @@ impl Stage {
         let known = || self.boards.keys().map(String::as_str);
         let tap = self.tap(board).ok_or_else(|| unknown("board", board, known()))?;
         let event = tap.apply(fault, &self.recorder).await;
-        self.mark_at(&event);
+        self.took_effect(Effect::of(&event));
         Ok(())
     }
 
@@ -199,7 +210,7 @@ impl Stage {
         let known = || self.boards.keys().map(String::as_str);
         let tap = self.tap(board).ok_or_else(|| unknown("board", board, known()))?;
         let event = tap.end_silence(&self.recorder);
-        self.mark_at(&event);
+        self.took_effect(Effect::of(&event));
         Ok(())
     }
 
@@ -266,20 +277,99 @@ impl Stage {
         self.context.stalls.since(moment)
     }
 
-    /// Sets the mark to this moment.
+    /// Carries out an action and sets the mark to its effect, as recorded by whoever carried it out.
+    ///
+    /// # Errors
+    /// When the action fails; the mark then stays.
+    pub async fn act<E: Into<StepError>>(
+        &mut self,
+        action: impl AsyncFnOnce(&mut Self) -> Result<Effect, E>,
+    ) -> Result<(), StepError> {
+        let effect = action(self).await.map_err(Into::into)?;
+        self.took_effect(effect);
+        Ok(())
+    }
+
+    /// Sets the mark: an action took effect.
+    pub fn took_effect(&mut self, effect: Effect) {
+        self.mark = Mark { cursor: effect.cursor, at: effect.at };
+    }
+
+    /// Sets the mark to this moment: for a step of one's own whose action records nothing.
     pub fn mark_now(&mut self) {
-        self.mark = Mark { cursor: self.recorder.timeline().end(), at: self.recorder.now() };
+        self.mark = Mark { cursor: self.end(), at: self.recorder.now() };
     }
 
     /// Sets the mark to a record: what comes after it matches.
     pub fn mark_at(&mut self, event: &RunEvent) {
-        self.mark = Mark { cursor: Cursor::after(event), at: event.at };
+        self.took_effect(Effect::of(event));
     }
 
-    /// Sets the mark to an earlier place in the timeline.
-    pub fn mark_from(&mut self, cursor: Cursor) {
-        let first = self.recorder.timeline().since(cursor).first().map(|event| event.at);
-        self.mark = Mark { cursor, at: first.unwrap_or_else(|| self.recorder.now()) };
+    /// The place behind the newest record.
+    pub(crate) fn end(&self) -> Cursor {
+        self.recorder.timeline().end()
+    }
+
+    /// The effect of an action that began there: its last record that `is_effect` takes.
+    pub(crate) fn effect_since(&self, begin: Cursor, is_effect: impl Fn(&What) -> bool) -> Option<Effect> {
+        let records = self.mine(begin);
+        records.iter().rev().find(|event| is_effect(&event.what)).map(|event| Effect::since(begin, event))
+    }
+
+    /// The effect of what began there and gave a board a new life: the release of its latest reset.
+    pub(crate) fn life_since(&self, begin: Cursor, board: &str) -> Option<Effect> {
+        let records = self.mine(begin);
+        let mine = |event: &&Arc<RunEvent>| event.what.board() == Some(board);
+        let reset = records.iter().rev().filter(mine).find(|event| matches!(event.what, What::Reset { .. }))?;
+        let released =
+            |event: &&Arc<RunEvent>| event.seq > reset.seq && matches!(event.what, What::ResetReleased { .. });
+        let released = records.iter().filter(mine).find(released).unwrap_or(reset);
+        Some(Effect { cursor: Cursor::after(reset), at: released.at })
+    }
+
+    /// A board runs a firmware from now on: its time limits hold.
+    pub(crate) fn note_firmware(&mut self, board: &str, firmware: &str) {
+        self.running.insert(board.to_owned(), firmware.to_owned());
+    }
+
+    /// How long a board may take from here to its session.
+    pub(crate) fn connects_within(&self, board: &str) -> Duration {
+        let config = self.context.bench.config();
+        let firmware = self.running.get(board).and_then(|name| config.firmware(name));
+        hil_config::connects_within(config.board(board), firmware)
+    }
+
+    /// A word and a hint where no connection of the board's has reached the tap since the mark.
+    pub(crate) fn unreached(&self, board: &str) -> Option<(String, String)> {
+        let address = self.tap_address(board);
+        let address = format!("{}:{}", address.host, address.port);
+        hil_verdict::unreached(board, &address, refs(&self.events_since_mark()))
+    }
+
+    /// Allows a board what would fail the scenario otherwise, from now on.
+    ///
+    /// # Errors
+    /// When the bench has no such board.
+    pub fn allow(&mut self, board: &str, allowance: Allowance) -> Result<(), StepError> {
+        self.board(board)?;
+        self.recorder.record(What::Allowed { board: board.to_owned(), allowance });
+        Ok(())
+    }
+
+    /// Every record of this scenario that a step does not look at any more: it lies before the mark, or has satisfied a
+    /// step.
+    pub(crate) fn past(&self, mut take: impl FnMut(&RunEvent)) {
+        let is_past = |event: &&Arc<RunEvent>| {
+            // The one that set the mark may still satisfy a step.
+            event.seq + 1 < self.mark.cursor.0 || self.is_consumed(event.seq)
+        };
+        self.events().iter().filter(is_past).for_each(|event| take(event));
+    }
+
+    /// What a board said last, for a step that did not find what it expects.
+    #[must_use]
+    pub fn last_words(&self, board: &str) -> Vec<String> {
+        hil_verdict::last_words(&refs(&self.events()), board, self.mark.at)
     }
 
     /// Where the records of this scenario begin.
@@ -323,39 +413,44 @@ impl Stage {
     /// step has consumed. It is consumed.
     pub async fn expect<T>(&mut self, within: Duration, pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let until = self.mark.at + within;
-        let found = self.find(self.mark.cursor, until, pick).await;
+        let found = self.find(self.window(self.mark.cursor, until), pick).await;
         found.map(|(seq, taken)| {
             self.consumed.insert(seq);
             taken
         })
     }
 
-    /// The first record after the mark and up to a moment that `pick` takes; nothing is consumed.
+    /// The first record between the mark's moment and another one that `pick` takes; nothing is consumed. What happened
+    /// while the action of the mark was still under way does not count: it is for steps about what must not happen.
     pub async fn watch<T>(&self, until: Stamp, pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
-        self.find(self.mark.cursor, until, pick).await.map(|(_, taken)| taken)
+        self.find(Window { from: self.mark.at, ..self.window(self.mark.cursor, until) }, pick)
+            .await
+            .map(|(_, taken)| taken)
     }
 
-    async fn find<T>(
-        &self,
-        from: Cursor,
-        until: Stamp,
-        mut pick: impl FnMut(&RunEvent) -> Option<T>,
-    ) -> Option<(u64, T)> {
+    /// The records of this scenario from a place in the timeline up to a moment.
+    fn window(&self, cursor: Cursor, until: Stamp) -> Window {
+        Window { scenario: self.recorder.scenario(), cursor, from: Stamp::default(), until }
+    }
+
+    async fn find<T>(&self, window: Window, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<(u64, T)> {
         let fresh = |event: &RunEvent| match self.consumed.contains(&event.seq) {
             true => None,
             false => pick(event).map(|taken| (event.seq, taken)),
         };
-        self.find_all(from, until, fresh).await
+        self.find_all(window, fresh).await
     }
 
-    /// The first record of this scenario, consumed or not.
-    async fn find_all<T>(&self, from: Cursor, until: Stamp, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
-        let mine = |event: &RunEvent| {
-            let (late, foreign) = (event.at > until, event.scenario != self.recorder.scenario());
-            if late || foreign { None } else { pick(event) }
-        };
-        self.waits_until.store(until.0, Ordering::Relaxed);
-        self.recorder.timeline().wait_for(from, self.instant(until), mine).await.ok()
+    /// The first record of a window, consumed or not.
+    async fn find_all<T>(&self, window: Window, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
+        let admitted = |event: &RunEvent| if window.admits(event) { pick(event) } else { None };
+        self.waits_until.store(window.until.0, Ordering::Relaxed);
+        self.recorder.timeline().wait_for(window.cursor, self.instant(window.until), admitted).await.ok()
+    }
+
+    /// Until when the step that runs waits, as it says itself: 0 where it waits for nothing.
+    pub(crate) fn waiting(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.waits_until)
     }
 
     pub(crate) fn add_snapshot_rule(&mut self, rule: Rule) {
@@ -393,13 +488,13 @@ impl Stage {
     /// When the broker does not take it.
     pub async fn publish(&mut self, topic: &str, payload: Payload, qos: QoS, retain: bool) -> Result<(), StepError> {
         let published = self.observer.publish(topic, payload.clone(), qos, retain).await?;
-        self.mark_at(&published);
+        self.took_effect(Effect::of(&published));
         if self.boards.keys().any(|board| self.is_delivered(board, topic)) {
             /// A broker on this machine takes less than a millisecond; a busy one gets this long.
             const PATIENCE: Duration = Duration::from_secs(1);
-            let delivery = |event: &RunEvent| crate::story::delivery(event, topic, &payload).then(|| event.clone());
+            let delivery = |event: &RunEvent| is_delivery(event, topic, &payload).then(|| event.clone());
             if let Some(event) = self.watch(published.at + PATIENCE, delivery).await {
-                self.mark_at(&event);
+                self.took_effect(Effect::of(&event));
             }
         }
         Ok(())
@@ -428,7 +523,7 @@ impl Stage {
         until: Stamp,
         pick: impl FnMut(&RunEvent) -> Option<T>,
     ) -> Option<T> {
-        self.find(from, until, pick).await.map(|(_, taken)| taken)
+        self.find(self.window(from, until), pick).await.map(|(_, taken)| taken)
     }
 
     /// As [`Stage::watch_from`], but sees what has satisfied a step as well: an exchange has parts that others looked
@@ -439,7 +534,7 @@ impl Stage {
         until: Stamp,
         pick: impl FnMut(&RunEvent) -> Option<T>,
     ) -> Option<T> {
-        self.find_all(from, until, pick).await
+        self.find_all(self.window(from, until), pick).await
     }
 
     /// Whether the record just before the mark, which set it, is one that `pick` takes; it is then consumed.
@@ -448,6 +543,18 @@ impl Stage {
         let before = self.recorder.timeline().since(Cursor(seq)).into_iter().next();
         let matches = before.is_some_and(|event| event.scenario == self.recorder.scenario() && pick(&event));
         matches && self.consumed.insert(seq)
+    }
+
+    /// A record satisfies a step: no other step matches it.
+    pub(crate) fn consume(&mut self, seq: u64) {
+        self.consumed.insert(seq);
+    }
+
+    /// How long a board may take from its reset until its app is ready.
+    pub(crate) fn ready_within(&self, board: &str) -> Duration {
+        let config = self.context.bench.config();
+        let firmware = self.running.get(board).and_then(|name| config.firmware(name));
+        hil_config::ready_within(config.board(board), firmware)
     }
 
     /// Whether a record has satisfied a step.
@@ -488,6 +595,17 @@ impl Stage {
         // Its level at the start of the scenario is among the records.
         self.events().iter().rev().filter(|event| event.seq < seq).find_map(level).unwrap_or(false)
     }
+}
+
+/// Whether a record is the delivery of a message towards a board.
+fn is_delivery(event: &RunEvent, topic: &str, payload: &Payload) -> bool {
+    matches!(event.what.reached_board(), Some((_, _, Packet::Publish { topic: t, payload: p, .. }))
+        if t == topic && p == payload)
+}
+
+/// Records as the rules take them.
+pub(crate) fn refs(events: &[Arc<RunEvent>]) -> Vec<&RunEvent> {
+    events.iter().map(AsRef::as_ref).collect()
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StepError {

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::context::RunContext;
 use crate::error::StepError;
+use crate::expectations::Expectations;
 use crate::stage::Stage;
 
 /// One scenario's World: its stage, and how its steps went.
@@ -25,6 +26,8 @@ pub(crate) struct Scene {
     pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,
     pub(crate) steps_done: usize,
+    /// What the steps expect of the boards' health.
+    pub(crate) expectations: Arc<Expectations>,
     pub(crate) verdict: Verdict,
     pub(crate) failure: Option<StepError>,
     pub(crate) deadline: Instant,

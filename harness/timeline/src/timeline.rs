@@ -109,6 +109,19 @@ impl Timeline {
         event
     }
 
+    /// Appends what belongs together: whoever sees the first sees all of it.
+    pub fn record_all(&self, scenario: Option<ScenarioId>, all: Vec<What>) {
+        let mut record = self.lock();
+        let at = self.inner.epoch.now();
+        for what in all {
+            let seq = record.len();
+            record.push(Arc::new(RunEvent { seq, at, scenario, what }));
+        }
+        let end = record.len();
+        drop(record);
+        self.inner.length.send_modify(|length| *length = (*length).max(end));
+    }
+
     /// A handle that stamps everything with one scenario.
     #[must_use]
     pub fn recorder(&self, scenario: Option<ScenarioId>) -> Recorder {
@@ -222,6 +235,11 @@ impl Recorder {
     /// See [`Timeline::record`].
     pub fn record(&self, what: What) -> Arc<RunEvent> {
         self.timeline.record(self.scenario, what)
+    }
+
+    /// See [`Timeline::record_all`].
+    pub fn record_all(&self, all: Vec<What>) {
+        self.timeline.record_all(self.scenario, all);
     }
 
     /// The timeline behind it.

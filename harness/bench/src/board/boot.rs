@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hil_config::Firmware;
-use hil_timeline::{Cursor, Finding, RunEvent, What};
+use hil_timeline::{ConnectionChange, Cursor, Finding, RunEvent, What};
 use tokio::time::Instant;
 
 use super::Board;
@@ -22,8 +22,9 @@ pub enum Booted {
 }
 
 impl Board {
-    /// How long a boot may take: ROM, bootloader, and an app that initialises its radio.
-    const BOOT_DEADLINE: Duration = Duration::from_secs(10);
+    /// An app that says nothing at all runs when the ROM has handed over to its bootloader and nothing was said for this
+    /// long: a bootloader takes less to look for an app, and complains where there is none.
+    const QUIET: Duration = Duration::from_secs(2);
     /// How long a port that vanishes during a boot may stay away.
     const REAPPEARS: Duration = Duration::from_secs(3);
 
@@ -33,7 +34,8 @@ impl Board {
     /// When nothing is heard at all or the port vanishes: the bench's fault.
     pub async fn wait_for_boot(&self, firmware: &Firmware, from: Cursor) -> Result<Booted, BenchError> {
         let timeline = self.scope.recorder().timeline().clone();
-        let deadline = Instant::now() + Self::BOOT_DEADLINE;
+        let limit = hil_config::ready_within(Some(&self.config), Some(firmware));
+        let deadline = Instant::now() + limit;
         let vanished = || BenchError::PortVanished { board: self.name().to_owned() };
         let mut seen = Seen::default();
         let mut from = from;
@@ -45,13 +47,15 @@ impl Board {
                 // A native USB port goes and comes back with the chip.
                 Ok(Step::Lost(at)) => (from, until) = (at, deadline.min(Instant::now() + Self::REAPPEARS)),
                 Ok(Step::Back(at)) => (from, until) = (at, deadline),
+                Ok(Step::Said(at)) => (from, until) = (at, deadline.min(Instant::now() + Self::QUIET)),
+                Err(_) if seen.handed_over => return Ok(Booted::Running),
                 Err(_) if until < deadline || self.console.as_ref().is_some_and(|console| !console.is_open()) => {
                     return Err(vanished());
                 }
                 Err(_) if !seen.anything && self.program.is_none() => {
                     return Err(BenchError::Silent { board: self.name().to_owned() });
                 }
-                Err(_) => return Ok(Booted::Refused { reason: seen.why_not_ready(firmware) }),
+                Err(_) => return Ok(Booted::Refused { reason: seen.why_not_ready(firmware, limit) }),
             }
         }
     }
@@ -66,8 +70,15 @@ impl Board {
             What::Console { line, .. } => {
                 seen.anything = true;
                 seen.note(line);
-                let ready = firmware.ready.as_ref().is_some_and(|ready| ready.is_match(line));
-                ready.then_some(Step::Booted(Booted::Running))
+                match &firmware.ready {
+                    Some(ready) => ready.is_match(line).then_some(Step::Booted(Booted::Running)),
+                    // What it says while nothing is wrong begins the quiet again.
+                    None => seen.handed_over.then(|| Step::Said(Cursor::after(event))),
+                }
+            }
+            // It has started its network: it runs, whatever its console says.
+            What::Connection { change: ConnectionChange::Opened, .. } if firmware.ready.is_none() => {
+                Some(Step::Booted(Booted::Running))
             }
             What::Found { finding: Finding::Ended, detail, .. } => {
                 let said =
@@ -93,6 +104,8 @@ enum Step {
     Lost(Cursor),
     /// It is there again.
     Back(Cursor),
+    /// The ROM has handed over, and a line came.
+    Said(Cursor),
 }
 
 /// What was heard while waiting for a boot.
@@ -101,25 +114,30 @@ struct Seen {
     anything: bool,
     last_line: String,
     last_error: Option<String>,
+    /// The ROM has handed over to the bootloader, and nothing has gone wrong since.
+    handed_over: bool,
 }
 
 impl Seen {
     fn note(&mut self, line: &str) {
         line.clone_into(&mut self.last_line);
         let tells_why = line.starts_with("E (") || line.contains("invalid header") || line.contains("Guru Meditation");
+        let is_last_of_rom = line.starts_with("entry 0x") || line.starts_with("~ld");
+        let is_boot = line.contains("rst:0x") || line.contains("rst cause:");
+        self.handed_over = (self.handed_over || is_last_of_rom) && !tells_why && !is_boot;
         // The first complaint tells more than those that follow from it.
         if tells_why && self.last_error.is_none() {
             self.last_error = Some(line.to_owned());
         }
     }
 
-    fn why_not_ready(&self, firmware: &Firmware) -> String {
+    fn why_not_ready(&self, firmware: &Firmware, limit: Duration) -> String {
         let awaited = match &firmware.ready {
             Some(ready) => format!("the console did not show /{ready}/"),
-            None => "the bootloader did not start the app".to_owned(),
+            None => "there was no sign of the app".to_owned(),
         };
         let line = self.last_error.as_ref().unwrap_or(&self.last_line);
         let line = if line.is_empty() { "nothing" } else { line };
-        format!("{awaited} within {} s of the reset; it said `{line}`", Board::BOOT_DEADLINE.as_secs())
+        format!("{awaited} within {} s of the reset (`ready-within`); it said `{line}`", limit.as_secs_f64())
     }
 }

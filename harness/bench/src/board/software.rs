@@ -141,7 +141,7 @@ impl Board {
             flashed = self.write(firmware.name.as_str(), &software.regions, rung).await?;
         }
         if let Some(scripts) = &software.scripts {
-            flashed = self.upload(firmware.name.as_str(), scripts, flashed, rung).await?;
+            flashed = self.upload(firmware, scripts, flashed, rung).await?;
         }
         // A reset leaves nothing of the life in which the files were written, as a soft one would.
         Ok((flashed, self.reset().await?))
@@ -150,7 +150,7 @@ impl Board {
     /// Uploads scripts to the interpreter that the board has. What it says meanwhile is not captured.
     async fn upload(
         &mut self,
-        firmware: &str,
+        firmware: &Firmware,
         scripts: &[Script],
         flashed: Flashed,
         rung: Rung,
@@ -161,10 +161,11 @@ impl Board {
         self.scope.record(|board| What::Reset { board, how: "for an upload".to_owned() });
         self.reset.release(ResetInto::App).await?;
         let port = self.take_port().await?;
-        let progress = self.progress(firmware);
+        let limit = hil_config::ready_within(Some(&self.config), Some(firmware));
+        let progress = self.progress(firmware.name.as_str());
         progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
         let work = async {
-            let mut repl = RawRepl::enter(port).await?;
+            let mut repl = RawRepl::enter(port, limit).await?;
             let uploaded = upload(&mut repl, scripts, &progress).await?;
             repl.leave().await;
             Ok::<_, ReplError>(uploaded)

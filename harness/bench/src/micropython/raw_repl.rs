@@ -59,15 +59,13 @@ impl RawRepl {
     /// resets its chip must be met in its next life before it catches it again; when that is differs from board to
     /// board, and so do these.
     const TRIES: [u64; 8] = [250, 30, 60, 100, 150, 400, 200, 700];
-    /// How long until a board is taken for one without a REPL.
-    const PATIENCE: Duration = Duration::from_secs(10);
     /// How long one piece of code may take.
     const CODE: Duration = Duration::from_secs(15);
 
-    /// Interrupts whatever runs, until the raw REPL is there.
-    pub(crate) async fn enter(port: OpenPort) -> Result<Self, ReplError> {
+    /// Interrupts whatever runs, until the raw REPL is there; after `patience` the board is taken for one without.
+    pub(crate) async fn enter(port: OpenPort, patience: Duration) -> Result<Self, ReplError> {
         let mut repl = Self { port, heard: Vec::new(), pastes: None, nonce: 0 };
-        let deadline = Instant::now() + Self::PATIENCE;
+        let deadline = Instant::now() + patience;
         for patience in Self::TRIES.into_iter().cycle() {
             repl.send(INTERRUPT, deadline).await?;
             match repl.read_past(BANNER, Instant::now() + Duration::from_millis(patience)).await {

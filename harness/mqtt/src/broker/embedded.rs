@@ -154,7 +154,12 @@ impl Broker for Embedded {
     fn will_window(&self, keep_alive: Duration) -> WillWindow {
         const TOLERANCE: Duration = Duration::from_millis(500);
         let due = keep_alive * 3 / 2;
-        WillWindow { not_before: due.saturating_sub(TOLERANCE), not_after: due + TOLERANCE }
+        WillWindow {
+            not_before: due.saturating_sub(TOLERANCE),
+            not_after: due + TOLERANCE,
+            early: TOLERANCE,
+            late: TOLERANCE,
+        }
     }
 
     fn kind(&self) -> &'static str {

@@ -80,7 +80,13 @@ impl Broker for External {
 
     /// Nobody knows how often it looks: not before one keep alive, and 10 s after one and a half of them at the latest.
     fn will_window(&self, keep_alive: Duration) -> WillWindow {
-        WillWindow { not_before: keep_alive, not_after: keep_alive * 3 / 2 + Duration::from_secs(10) }
+        const LATE: Duration = Duration::from_secs(10);
+        WillWindow {
+            not_before: keep_alive,
+            not_after: keep_alive * 3 / 2 + LATE,
+            early: Duration::from_secs(2),
+            late: LATE,
+        }
     }
 
     fn kind(&self) -> &'static str {

@@ -23,13 +23,17 @@ pub use external::External;
 pub use mosquitto::{Mosquitto, find_program};
 pub use settings::Settings;
 
-/// When a will may be published after the last packet of a client that fell silent.
+/// When a broker may publish a will.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WillWindow {
-    /// Not before this.
+    /// Of a client that fell silent: not before this after its last packet.
     pub not_before: Duration,
-    /// Not after this.
+    /// And not after this.
     pub not_after: Duration,
+    /// How much sooner than due it may be, where the moment is known: the end of a connection, or of a will delay.
+    pub early: Duration,
+    /// How much later than due it may be.
+    pub late: Duration,
 }
 
 /// What a broker's methods promise: boxed, so that brokers can be chosen at run time.

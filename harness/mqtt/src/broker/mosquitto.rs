@@ -266,7 +266,14 @@ impl Broker for Mosquitto {
         const TOLERANCE: Duration = Duration::from_millis(500);
         const BETWEEN_LOOKS: Duration = Duration::from_secs(6);
         let due = keep_alive * 3 / 2;
-        WillWindow { not_before: due.saturating_sub(TOLERANCE), not_after: due + BETWEEN_LOOKS + TOLERANCE }
+        /// It counts a will delay in whole seconds.
+        const TICK: Duration = Duration::from_secs(1);
+        WillWindow {
+            not_before: due.saturating_sub(TOLERANCE),
+            not_after: due + BETWEEN_LOOKS + TOLERANCE,
+            early: TICK + TOLERANCE,
+            late: TICK + TOLERANCE,
+        }
     }
 
     fn kind(&self) -> &'static str {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use hil_timeline::{ConnectionChange, FaultPhase, Packet, RunEvent, ScenarioId, Stamp, Verdict, What};
+use hil_timeline::{RunEvent, ScenarioId, Stamp, Verdict, What};
 use serde_json::{Value, json};
 
 use crate::words::row;
@@ -42,18 +42,8 @@ struct Open {
     first: Vec<String>,
     last: VecDeque<String>,
     left_out: usize,
-    sessions: BTreeMap<String, Session>,
-    /// A step runs: what ends a connection after the last one is the end of the stage.
-    in_step: bool,
+    /// Windows in which a will was due, as the steps judged.
     wills: Vec<Value>,
-}
-
-/// A session with a will, whose keep alive the broker counts from its last packet.
-#[derive(Debug)]
-struct Session {
-    connection: u32,
-    keep_alive: u16,
-    last: Stamp,
 }
 
 impl Gathering {
@@ -111,25 +101,14 @@ impl Gathering {
 
 impl Open {
     fn at(started: Stamp) -> Self {
-        Self {
-            started,
-            boards: Vec::new(),
-            first: Vec::new(),
-            last: VecDeque::new(),
-            left_out: 0,
-            sessions: BTreeMap::new(),
-            in_step: false,
-            wills: Vec::new(),
-        }
+        Self { started, boards: Vec::new(), first: Vec::new(), last: VecDeque::new(), left_out: 0, wills: Vec::new() }
     }
 
     fn take(&mut self, event: &RunEvent) {
-        match event.what {
-            What::StepStarted { .. } => self.in_step = true,
-            What::StepFinished { .. } => self.in_step = false,
-            _ => {}
+        if let What::WillWindow { board, from, until, reason } = &event.what {
+            let text = format!("{board}: the will is due, {reason}");
+            self.wills.push(json!([self.within(*from), self.within(*until), text]));
         }
-        self.follow_wills(event);
         let Some(row) = row(event) else { return };
         let board = event.what.board().map(|board| self.board(board));
         let at = self.within(event.at);
@@ -158,42 +137,6 @@ impl Open {
             self.boards.push(name.to_owned());
             self.boards.len() - 1
         })
-    }
-
-    /// A broker publishes the will one and a half keep alives after the last packet, at the latest (MQTT 3.1.1
-    /// §3.1.2.10); that time is shaded where the connection ended without a DISCONNECT.
-    fn follow_wills(&mut self, event: &RunEvent) {
-        if let Some((board, connection, packet)) = event.what.sent_by_board() {
-            match packet {
-                Packet::Connect { will: Some(_), keep_alive, .. } => {
-                    let session = Session { connection, keep_alive: *keep_alive, last: event.at };
-                    self.sessions.insert(board.to_owned(), session);
-                }
-                Packet::Disconnect { .. } => drop(self.sessions.remove(board)),
-                _ => {
-                    if let Some(session) = self.sessions.get_mut(board).filter(|it| it.connection == connection) {
-                        session.last = event.at;
-                    }
-                }
-            }
-            return;
-        }
-        let ended = match &event.what {
-            What::Power { board, on: false, .. } | What::Fault { board, phase: FaultPhase::Begins, .. } => board,
-            What::Connection { board, connection, change: ConnectionChange::Closed { .. } }
-                if self.sessions.get(board).is_some_and(|session| session.connection == *connection) =>
-            {
-                board
-            }
-            _ => return,
-        };
-        let Some(session) = self.sessions.remove(ended) else { return };
-        if session.keep_alive > 0 && self.in_step {
-            let from = self.within(session.last);
-            let to = from + u64::from(session.keep_alive) * 1_500_000;
-            let text = format!("{ended}: the will is due until 1.5 × keep alive ({} s)", session.keep_alive);
-            self.wills.push(json!([from, to, text]));
-        }
     }
 
     fn pack(&self) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use hil_mqtt::{TextPattern, topic_matches};
+use hil_verdict::{TextPattern, topic_matches};
 use regex::Regex;
 
 /// What a feature says about its snapshots.

@@ -6,22 +6,24 @@ use std::time::Duration;
 
 use hil_mqtt::broker::{Settings, WillWindow};
 use hil_mqtt::{Broker, Observer, Offers};
-use hil_timeline::{Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_timeline::{Cursor, Effect, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_verdict::KeepAliveLimits;
 use tokio::sync::watch;
 
-use super::Stage;
+use super::{OBSERVER, Stage};
 use crate::error::StepError;
 
 impl Stage {
     /// When the broker may publish the will of a client with this keep alive and whose last packet came then. One that
     /// runs in this process is late where this machine stands still when the will is due.
     #[must_use]
-    pub fn will_window(&self, keep_alive: Duration, last: Stamp) -> WillWindow {
-        let mut window = self.broker.will_window(keep_alive);
-        if self.broker.kind() == "embedded" {
-            window.not_after += self.stalled_since(last + window.not_before);
-        }
-        window
+    pub fn keep_alive_limits(&self, keep_alive: Duration, last: Stamp) -> KeepAliveLimits {
+        let WillWindow { not_before, not_after, early, late } = self.broker.will_window(keep_alive);
+        let stalled = match self.broker.kind() {
+            "embedded" => self.stalled_since(last + not_before.min(Duration::from_secs(1))),
+            _ => Duration::ZERO,
+        };
+        KeepAliveLimits { not_before, not_after: not_after + stalled, early, late: late + stalled }
     }
 
     /// Subscribes the observer to more than `#` covers: topics that begin with `$`.
@@ -36,95 +38,101 @@ impl Stage {
         Ok(())
     }
 
-    /// Stops the broker in good order; the observer has noticed when this returns.
+    /// Stops the broker in order; the observer has noticed when this returns. It takes effect when the broker is gone;
+    /// it closes its connections before.
     ///
     /// # Errors
     /// When it is not ours to stop.
-    pub async fn stop_broker(&mut self) -> Result<(), StepError> {
+    pub async fn stop_broker(&mut self) -> Result<Effect, StepError> {
         self.check_runs()?;
+        let begin = self.end();
         self.broker.stop().await?;
-        self.broker_is_gone().await;
-        Ok(())
+        Ok(self.broker_is_gone(begin).await)
     }
 
     /// Ends the broker as a crash would; the observer has noticed when this returns.
     ///
     /// # Errors
     /// When this kind of broker can't crash.
-    pub async fn crash_broker(&mut self) -> Result<(), StepError> {
+    pub async fn crash_broker(&mut self) -> Result<Effect, StepError> {
         self.check_runs()?;
+        let begin = self.end();
         self.broker.crash().await?;
-        self.broker_is_gone().await;
-        Ok(())
+        Ok(self.broker_is_gone(begin).await)
     }
 
-    async fn broker_is_gone(&mut self) {
+    async fn broker_is_gone(&mut self, begin: Cursor) -> Effect {
         self.broker_stopped = true;
-        record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        let event = record_broker(&self.recorder, &*self.broker, &self.offers, false);
         self.observer.wait_for_loss().await;
+        Effect::since(begin, &event)
     }
 
     /// The broker stops doing anything.
     ///
     /// # Errors
     /// When this kind of broker can't be paused.
-    pub fn pause_broker(&mut self) -> Result<(), StepError> {
+    pub fn pause_broker(&mut self) -> Result<Effect, StepError> {
+        let begin = self.end();
         self.broker.pause()?;
         self.broker_stopped = true;
-        record_broker(&self.recorder, &*self.broker, &self.offers, false);
-        Ok(())
+        let event = record_broker(&self.recorder, &*self.broker, &self.offers, false);
+        Ok(Effect::since(begin, &event))
     }
 
     /// A paused broker goes on.
     ///
     /// # Errors
     /// When this kind of broker can't be paused.
-    pub fn resume_broker(&mut self) -> Result<(), StepError> {
-        record_broker(&self.recorder, &*self.broker, &self.offers, true);
+    pub fn resume_broker(&mut self) -> Result<Effect, StepError> {
+        let begin = self.end();
         self.broker.resume()?;
         self.broker_stopped = false;
-        Ok(())
+        let event = record_broker(&self.recorder, &*self.broker, &self.offers, true);
+        Ok(Effect::since(begin, &event))
     }
 
     /// Starts the broker again on its address; the observer is back when this returns.
     ///
     /// # Errors
     /// When it does not start, or the observer can't connect.
-    pub async fn start_broker(&mut self) -> Result<(), StepError> {
+    pub async fn start_broker(&mut self) -> Result<Effect, StepError> {
         if !self.broker_stopped {
             return Err(StepError::errored("the broker runs already"));
         }
-        self.start_anew().await
+        self.start_again().await
     }
 
     fn check_runs(&self) -> Result<(), StepError> {
         if self.broker_stopped { Err(StepError::errored("the broker does not run")) } else { Ok(()) }
     }
 
-    async fn start_anew(&mut self) -> Result<(), StepError> {
+    async fn start_again(&mut self) -> Result<Effect, StepError> {
+        let begin = self.end();
         self.offers = self.broker.start().await?;
-        record_broker(&self.recorder, &*self.broker, &self.offers, true);
+        let event = record_broker(&self.recorder, &*self.broker, &self.offers, true);
         // It may have another name now.
-        self.observer = observe("observer", &self.offers, &self.recorder, &self.observed).await?;
+        self.observer = observe(OBSERVER, &self.offers, &self.recorder, &self.observed).await?;
         for board in self.boards.keys() {
             self.context.network.lead(board, &self.offers, &self.recorder);
         }
         self.broker_stopped = false;
-        Ok(())
+        Ok(Effect::since(begin, &event))
     }
 
-    /// Changes who may do what, and starts the broker anew.
+    /// Changes who may do what, restarts the broker, and sets the mark to when it runs again.
     ///
     /// # Errors
     /// When it is not ours to configure, or does not start.
     pub async fn configure_broker(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), StepError> {
         change(self.broker.settings()?);
+        let begin = self.end();
         self.broker.stop().await?;
         record_broker(&self.recorder, &*self.broker, &self.offers, false);
         // Its loss belongs to this step and not to the next.
         self.observer.wait_for_loss().await;
-        self.start_anew().await?;
-        self.mark_now();
+        let effect = self.start_again().await?;
+        self.took_effect(Effect { cursor: begin, at: effect.at });
         Ok(())
     }
 
@@ -164,7 +172,7 @@ impl Stage {
         };
         // What the observer was given as retained had been there before: it is somebody else's.
         let others = |event: &Arc<RunEvent>| match &event.what {
-            What::Observed { observer, topic, retain: true, .. } if observer == "observer" => Some(topic.clone()),
+            What::Observed { observer, topic, retain: true, .. } if observer == OBSERVER => Some(topic.clone()),
             _ => None,
         };
         let mut topics: BTreeSet<String> = self.events().iter().filter_map(ours).collect();
@@ -198,8 +206,8 @@ pub(super) async fn observe(
     Ok(observer)
 }
 
-pub(super) fn record_broker(recorder: &Recorder, broker: &dyn Broker, offers: &Offers, running: bool) {
+pub(super) fn record_broker(recorder: &Recorder, broker: &dyn Broker, offers: &Offers, running: bool) -> Arc<RunEvent> {
     let address = offers.boards.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port));
     let (kind, address) = (broker.kind().to_owned(), address.unwrap_or_default());
-    recorder.record(What::Broker { kind, running, address });
+    recorder.record(What::Broker { kind, running, address })
 }

@@ -1,12 +1,12 @@
-//! Whether what a step is about can prove anything.
+//! Whether what a step is about can prove anything, and whether the boards and the bench are as they should be.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use hil_bench::LockedBoard;
-use hil_timeline::{ConnectionChange, Direction, Packet, RunEvent, What};
+use hil_timeline::{Evidence, Finding, RunEvent, What};
+use hil_verdict::Unmet;
 
-use super::Stage;
+use super::{OBSERVER, Stage, refs};
 use crate::error::StepError;
 
 impl Stage {
@@ -16,13 +16,7 @@ impl Stage {
     /// When the bench has no such board, or the scenario neither reset nor powered it.
     pub fn check_started(&mut self, board: &str) -> Result<(), StepError> {
         self.board(board)?;
-        let started = |event: &Arc<RunEvent>| matches!(&event.what, What::Reset { board: of, .. } | What::Power { board: of, on: true, .. } if of == board);
-        if self.events().iter().any(started) {
-            return Ok(());
-        }
-        let message = format!("`{board}` was not started in this scenario");
-        Err(StepError::errored(message)
-            .with_hint(format!("begin with `Given the board \"{board}\" runs the firmware \"…\"`")))
+        Ok(hil_verdict::was_started(board, refs(&self.events()))?)
     }
 
     /// What a board sends and receives says something only if its connections can be read.
@@ -31,18 +25,14 @@ impl Stage {
     /// When the scenario has not started it, or its TLS passes the tap unread.
     pub fn check_packets(&mut self, board: &str) -> Result<(), StepError> {
         self.check_started(board)?;
-        let unread = |event: &Arc<RunEvent>| {
-            matches!(&event.what, What::Connection { board: of, change: ConnectionChange::Upgraded { layer }, .. }
-            if of == board && layer == hil_mqtt::PASSED_THROUGH)
-        };
-        if self.events().iter().any(unread) {
-            let message = format!("the TLS of `{board}` passes the tap unread: nobody can see its packets");
+        if hil_verdict::passes_unread(board, hil_mqtt::PASSED_THROUGH, refs(&self.events())) {
+            let message = format!("the TLS of `{board}` passes the tap unread: its packets can't be seen");
             return Err(StepError::errored(message).with_hint("`[tap] tls = \"terminate\"` reads what is inside"));
         }
         Ok(())
     }
 
-    /// Attempts are seen only where somebody listens.
+    /// Attempts are seen only where the tap listens.
     ///
     /// # Errors
     /// When connections are refused.
@@ -50,13 +40,13 @@ impl Stage {
         if self.tap(board).is_none_or(|tap| !tap.is_shut()) {
             return Ok(());
         }
-        let message = format!("connections of `{board}` are refused: nobody can count its attempts");
+        let message = format!("connections of `{board}` are refused: its attempts can't be counted");
         Err(StepError::errored(message).with_hint("`When the broker stops` lets the tap see them"))
     }
 
     /// The observer is gone although no step ended the broker: what boards do then says nothing about them.
     pub(crate) fn check_broker(&self) -> Result<(), StepError> {
-        if self.broker_stopped || self.observer.is_connected() {
+        if !hil_verdict::broker_lost(OBSERVER, refs(&self.events())) {
             return Ok(());
         }
         Err(StepError::errored("the broker was lost, and no step asked for that: the harness has no connection to it")
@@ -68,29 +58,16 @@ impl Stage {
         self.boards.keys().find_map(|board| self.tap(board)?.unfired().map(|fault| format!("`{fault}` of `{board}`")))
     }
 
-    /// A negative step proves something only if the board could have spoken: the connection that stood at the mark
-    /// stands still, or the board was silenced on purpose.
+    /// A negative step proves something only if the board could have spoken.
     ///
     /// # Errors
     /// When it could not.
     pub fn check_could_speak(&self, board: &str) -> Result<(), StepError> {
         let silent = self.tap(board).is_some_and(|tap| tap.control().is_silent() || tap.is_shut());
-        if !self.is_powered(board) || silent || self.broker_stopped {
-            let spoke = |event: &Arc<RunEvent>| matches!(&event.what, What::Packet { board: of, packet: Packet::Connack { code: 0, .. }, .. } if of == board);
-            if self.events().iter().any(spoke) {
-                return Ok(());
-            }
-            let message =
-                format!("`{board}` was never connected in this scenario: that it said nothing proves nothing");
-            return Err(StepError::errored(message));
-        }
-        let at_mark = self.session_at_mark(board);
-        let now = self.session(board);
-        if at_mark.connected && now.connected && at_mark.connection == now.connection {
-            return Ok(());
-        }
-        let message = format!("`{board}` was not connected all the time: that it said nothing proves nothing");
-        Err(StepError::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"))
+        let silenced = !self.is_powered(board) || silent || self.broker_stopped;
+        let events = self.events();
+        let (at_mark, now) = (self.session_at_mark(board), self.session(board));
+        Ok(hil_verdict::could_speak(board, silenced, &at_mark, &now, &refs(&events))?)
     }
 
     /// What the observer did not see proves something only if it was there all the time since the mark.
@@ -98,8 +75,8 @@ impl Stage {
     /// # Errors
     /// When it was not.
     pub fn check_observer_was_there(&self) -> Result<(), StepError> {
-        let lost = |event: &Arc<RunEvent>| matches!(&event.what, What::ObserverLost { .. });
-        if self.observer.is_connected() && !self.events_since_mark().iter().any(lost) {
+        let there = hil_verdict::observer_was_there(self.mark.cursor, refs(&self.events()));
+        if self.observer.is_connected() && there {
             return Ok(());
         }
         Err(StepError::errored("the observer had lost the broker meanwhile: what it did not see proves nothing")
@@ -120,37 +97,58 @@ impl Stage {
         Ok(())
     }
 
-    /// A board whose power is cut must fall silent; one that goes on talking was not cut.
+    /// A reboot is seen only where the console shows boots at all.
+    ///
+    /// # Errors
+    /// When it has shown none since the board was started, although it was.
+    pub fn check_boots_are_seen(&self, board: &str) -> Result<(), StepError> {
+        let is_boot = |event: &Arc<RunEvent>| {
+            matches!(&event.what, What::Found { board: of, finding: Finding::Boot, .. } | What::ConsoleOpened { board: of, .. }
+                if of == board)
+        };
+        let is_program = self.boards.get(board).is_some_and(|it| it.config().kind == hil_config::BoardKind::Process);
+        if is_program || self.events().iter().any(is_boot) {
+            return Ok(());
+        }
+        let message =
+            format!("the console of `{board}` shows no boot, although it was started: a reboot would not be seen");
+        Err(StepError::errored(message).with_hint("does its ROM print to this UART, and does `console.boot-baud` fit?"))
+    }
+
+    /// A board whose power is cut must fall silent; one that goes on was not cut.
     pub(crate) fn check_power_cuts(&self) -> Result<(), StepError> {
-        /// What was on its way when the rail went; a line without an end is captured 200 ms late.
-        const GRACE: Duration = Duration::from_millis(500);
+        let events = self.events();
+        let events = refs(&events);
         for (name, _) in self.boards.iter().filter(|(_, board)| !board.is_powered()) {
-            let events = self.events();
-            let cut = events
-                .iter()
-                .rev()
-                .find(|event| matches!(&event.what, What::Power { board, on: false, .. } if board == name));
-            let Some(cut) = cut else { continue };
-            // What was held on its way is no sign of life: with a fault about, only the console counts.
-            let faulty = events.iter().any(|event| matches!(&event.what, What::Fault { board, .. } if board == name));
-            let talks = |event: &&Arc<RunEvent>| event.at > cut.at + GRACE && talks(event, name, !faulty);
-            let talk = events.iter().find(talks);
-            if let Some(talk) = talk {
-                let after = talk.at.since(cut.at).as_secs_f64();
-                let message = format!("the power of `{name}` was cut, but it went on talking {after:.2} s later");
-                return Err(StepError::errored(message)
-                    .with_details([crate::story::show(talk, self.mark.at)])
-                    .with_hint("is it powered through its UART lines or a second supply?"));
+            if let Err(unmet) = hil_verdict::contradiction(name, &events, self.mark.at) {
+                self.record_contradiction(name, &unmet);
+                return Err(unmet.into());
             }
         }
         Ok(())
     }
-}
 
-fn talks(event: &RunEvent, name: &str, packets_count: bool) -> bool {
-    match &event.what {
-        What::Console { board, .. } => board == name,
-        What::Packet { board, direction: Direction::FromBoard, .. } => packets_count && board == name,
-        _ => false,
+    /// The evidence against a cut is data as well, once.
+    fn record_contradiction(&self, board: &str, unmet: &Unmet) {
+        let known = |event: &Arc<RunEvent>| matches!(&event.what, What::PowerCut { board: of, evidence: Evidence::Contradicted, .. } if of == board);
+        if !self.events_since_mark().iter().any(known) {
+            let (board, detail) = (board.to_owned(), unmet.failure.message.clone());
+            self.recorder.record(What::PowerCut { board, evidence: Evidence::Contradicted, detail });
+        }
+    }
+
+    /// The boards of this scenario keep to the protocol, unless a step allows them not to.
+    pub(crate) fn check_protocol(&self, is_allowed: impl Fn(&str) -> bool) -> Result<(), StepError> {
+        let violation = self.events().into_iter().find_map(|event| match &event.what {
+            What::ProtocolViolation { board, rule, .. } if !is_allowed(board) => {
+                Some((board.clone(), rule.clone(), hil_verdict::signed(event.at, self.mark.at)))
+            }
+            _ => None,
+        });
+        let Some((board, rule, at)) = violation else { return Ok(()) };
+        let message = format!("`{board}` violates the MQTT protocol, {at} from the mark: {rule}");
+        Err(StepError::failed(message).with_details(self.last_words(&board)).with_hint(format!(
+            "where that is the point of the test, `Given \"{board}\" may break the protocol` allows it"
+        )))
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use cucumber::then;
-use hil_timeline::{ConnectionChange, RunEvent, Stamp, What};
+use hil_timeline::Stamp;
+use hil_verdict::{Pauses, attempt_opened, seconds};
 
-use super::seconds;
 use crate::error::StepError;
 use crate::parameters::Span;
 use crate::stage::Stage;
-use crate::story::last_words;
 use crate::world::HilWorld;
 
 #[then(expr = "{string} tries to connect {int} times with growing pauses within {span}")]
@@ -52,26 +51,18 @@ async fn growing_pauses(
         let Some(at) = next_attempt(stage, &board, within.0).await else { break };
         attempts.push(at);
     }
-    let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-    /// A back-off that has reached its bound stays there, give or take.
-    const NEAR_BOUND: f64 = 0.9;
-    let at_bound = |pause: Duration| most.is_some_and(|most| pause >= most.mul_f64(NEAR_BOUND));
-    let growing = pauses.windows(2).all(|pair| pair[1] > pair[0] || at_bound(pair[0]));
-    let longest = pauses.iter().max().copied().unwrap_or_default();
-    let bounded = most.is_none_or(|most| longest <= most);
-    if attempts.len() == times && growing && bounded {
-        return Ok(());
-    }
-    let shown: Vec<_> = pauses.iter().map(|pause| format!("{:.2} s", pause.as_secs_f64())).collect();
-    let message = if !bounded {
-        format!("a pause between the attempts of `{board}` was longer than {}", seconds(most.unwrap_or_default()))
-    } else if growing {
+    let pauses = Pauses::between(&attempts);
+    let message = if attempts.len() < times {
         format!("`{board}` tried to connect {} of {times} times within {}", attempts.len(), seconds(within.0))
-    } else {
+    } else if !pauses.are_bounded(most) {
+        format!("a pause between the attempts of `{board}` was longer than {}", seconds(most.unwrap_or_default()))
+    } else if !pauses.grow(most) {
         format!("the pauses between the attempts of `{board}` do not grow")
+    } else {
+        return Ok(());
     };
-    let pauses = format!("pauses: {}", if shown.is_empty() { "none".to_owned() } else { shown.join(", ") });
-    Err(StepError::failed(message).with_details(std::iter::once(pauses).chain(last_words(stage, &board))))
+    let pauses = format!("pauses: {pauses}");
+    Err(StepError::failed(message).with_details(std::iter::once(pauses).chain(stage.last_words(&board))))
 }
 
 #[then(expr = "{string} tries to connect no more than {int} time(s) a minute for {span}")]
@@ -81,13 +72,9 @@ async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, sp
     let until = stage.mark().at + span.0;
     stage.wait_until(until).await;
     stage.check_door(&board)?;
-    let attempt = |event: &std::sync::Arc<RunEvent>| match &event.what {
-        What::Connection { board: of, change: ConnectionChange::Opened, .. } if *of == board && event.at <= until => {
-            Some(event.at)
-        }
-        _ => None,
-    };
-    let attempts: Vec<Stamp> = stage.events_since_mark().iter().filter_map(attempt).collect();
+    let events = stage.events_since_mark();
+    let attempts = events.iter().filter(|event| event.at <= until);
+    let attempts: Vec<Stamp> = attempts.filter_map(|event| attempt_opened(event, &board)).collect();
     // The most attempts in any minute of the time.
     let minute = Duration::from_secs(60);
     let in_minute = |from: &Stamp| attempts.iter().filter(|at| **at >= *from && at.since(*from) < minute).count();
@@ -101,7 +88,7 @@ async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, sp
         return Ok(());
     }
     let message = format!("`{board}` tried to connect {found} times within a minute, more than {most}");
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
 #[then(expr = "{string} tries to connect {int} times, every {span} ± {span}")]
@@ -127,21 +114,16 @@ async fn tries_periodically(
         let Some(at) = next_attempt(stage, &board, last + every.0 + tolerance.0).await else { break };
         attempts.push(at);
     }
-    let pauses: Vec<_> = attempts.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-    if attempts.len() == times && pauses.iter().all(|pause| pause.abs_diff(every.0) <= tolerance.0) {
+    let pauses = Pauses::between(&attempts);
+    if attempts.len() == times && pauses.are_every(every.0, tolerance.0) {
         return Ok(());
     }
     let (every, tolerance) = (seconds(every.0), seconds(tolerance.0));
     let message = format!("`{board}` did not try to connect {times} times, every {every} ± {tolerance}");
-    let shown: Vec<_> = pauses.iter().map(|pause| format!("{:.3} s", pause.as_secs_f64())).collect();
-    let details = [format!("attempts: {}, pauses: {}", attempts.len(), shown.join(", "))];
-    Err(StepError::failed(message).with_details(details.into_iter().chain(last_words(stage, &board))))
+    let details = [format!("attempts: {}, pauses: {pauses}", attempts.len())];
+    Err(StepError::failed(message).with_details(details.into_iter().chain(stage.last_words(&board))))
 }
 
 async fn next_attempt(stage: &mut Stage, board: &str, within: Duration) -> Option<Stamp> {
-    let opened = |event: &RunEvent| match &event.what {
-        What::Connection { board: of, change: ConnectionChange::Opened, .. } if *of == board => Some(event.at),
-        _ => None,
-    };
-    stage.expect(within, opened).await
+    stage.expect(within, |event| attempt_opened(event, board)).await
 }

@@ -2,38 +2,39 @@
 
 use cucumber::{given, then, when};
 use hil_bench::Booted;
-use hil_timeline::{FlashPhase, What};
+use hil_timeline::{Allowance, Cursor, Finding, FlashPhase, RunEvent, What};
+use hil_verdict::{ResetCause, seconds};
 
 use crate::error::StepError;
-use crate::story::last_words;
+use crate::parameters::Span;
+use crate::stage::Stage;
 use crate::world::HilWorld;
 
 #[given(expr = "the board {string} runs the firmware {string}")]
 async fn runs_firmware(world: &mut HilWorld, board: String, firmware: String) -> Result<(), StepError> {
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
-    let begin = stage.recorder().timeline().end();
+    let begin = stage.end();
     stage.dies(&board);
     stage.lives(&board);
+    stage.note_firmware(&board, &firmware);
     let booted = stage.board(&board)?.run_firmware(&image, &tap).await?;
     note_flash(stage, &board);
-    // Deadlines count from the reset that started this life.
-    let reset = stage
-        .recorder()
-        .timeline()
-        .since(begin)
-        .into_iter()
-        .rev()
-        .find(|event| matches!(&event.what, What::Reset { board: of, .. } if *of == board));
-    if let Some(reset) = reset {
-        stage.mark_at(&reset);
-    }
+    started_again(stage, begin, &board);
     match booted {
         Booted::Running => Ok(()),
         Booted::Refused { reason } => {
-            let error = StepError::failed(format!("the firmware `{firmware}` does not run on `{board}`: {reason}"));
-            Err(error.with_details(last_words(stage, &board)))
+            let error =
+                StepError::does_not_run(format!("the firmware `{firmware}` does not run on `{board}`: {reason}"));
+            Err(error.with_details(stage.last_words(&board)))
         }
+    }
+}
+
+/// Deadlines count from when the chip was released from the reset that started this life.
+fn started_again(stage: &mut Stage, begin: Cursor, board: &str) {
+    if let Some(effect) = stage.life_since(begin, board) {
+        stage.took_effect(effect);
     }
 }
 
@@ -42,17 +43,18 @@ async fn runs_firmware(world: &mut HilWorld, board: String, firmware: String) ->
 async fn is_flashed(world: &mut HilWorld, board: String, firmware: String) -> Result<(), StepError> {
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
-    let begin = stage.recorder().timeline().end();
+    let begin = stage.end();
     stage.dies(&board);
     stage.lives(&board);
+    stage.note_firmware(&board, &firmware);
     stage.board(&board)?.flash(&image, &tap).await?;
     note_flash(stage, &board);
-    stage.mark_from(begin);
+    started_again(stage, begin, &board);
     Ok(())
 }
 
 /// Remembers what the latest flash wrote, from its record.
-fn note_flash(stage: &mut crate::stage::Stage, board: &str) {
+fn note_flash(stage: &mut Stage, board: &str) {
     let written = stage.events().into_iter().rev().find_map(|event| match &event.what {
         What::Flash { board: of, flash: FlashPhase::Finished { written, .. }, .. } if of == board => Some(*written),
         _ => None,
@@ -65,11 +67,45 @@ fn note_flash(stage: &mut crate::stage::Stage, board: &str) {
 #[when(expr = "the board {string} is reset")]
 async fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
+    let begin = stage.end();
     stage.dies(&board);
     stage.lives(&board);
-    let from = stage.board(&board)?.reset().await?;
-    stage.mark_from(from);
+    stage.board(&board)?.reset().await?;
+    started_again(stage, begin, &board);
     Ok(())
+}
+
+#[given(expr = "{string} may reboot")]
+fn may_reboot(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    world.stage()?.allow(&board, Allowance::Reboot)
+}
+
+#[given(expr = "{string} may break the protocol")]
+fn may_break_the_protocol(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+    world.stage()?.allow(&board, Allowance::ProtocolViolation)
+}
+
+#[then(expr = "the reset cause of {string} is {string} within {span}")]
+async fn reset_cause_is(world: &mut HilWorld, board: String, cause: String, within: Span) -> Result<(), StepError> {
+    let wanted: ResetCause = cause.parse().map_err(StepError::errored)?;
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    let cause = |event: &RunEvent| match &event.what {
+        What::Found { board: of, finding: Finding::Boot, detail } if *of == board => Some(detail.clone()),
+        _ => None,
+    };
+    let message = match stage.expect(within.0, cause).await {
+        Some(detail) if ResetCause::of(&detail) == wanted => return Ok(()),
+        Some(detail) => {
+            format!("the reset cause of `{board}` is `{}` (`{detail}`), not `{wanted}`", ResetCause::of(&detail))
+        }
+        None => {
+            stage.check_console(&board)?;
+            stage.check_boots_are_seen(&board)?;
+            format!("`{board}` did not boot within {}", seconds(within.0))
+        }
+    };
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
 #[then(expr = "the flashing of {string} was skipped")]
@@ -78,7 +114,7 @@ fn was_skipped(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     stage.check_started(&board)?;
     match stage.last_flash_written(&board) {
         Some(0) => Ok(()),
-        Some(written) => Err(StepError::failed(format!("{written} bytes of `{board}` were written anew"))),
+        Some(written) => Err(StepError::failed(format!("{written} bytes of `{board}` were written again"))),
         None => Err(StepError::errored(format!("`{board}` was not flashed in this scenario"))),
     }
 }

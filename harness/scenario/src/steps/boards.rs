@@ -4,14 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cucumber::then;
-use hil_mqtt::{Session, topic_matches};
 use hil_timeline::{Fate, Packet, Payload, RunEvent, Stamp, What};
+use hil_verdict::{Session, seconds, topic_matches};
 
-use super::seconds;
 use crate::error::StepError;
 use crate::parameters::Span;
 use crate::stage::Stage;
-use crate::story::last_words;
 use crate::world::HilWorld;
 
 #[then(expr = "every message that {string} sends reaches {string} within {span}, in order")]
@@ -62,7 +60,7 @@ async fn reaches(
     let judged = sent.iter().take_while(|message| message.at <= until).count();
     if judged == 0 {
         let message = format!("`{sender}` sent nothing that `{receiver}` was subscribed to");
-        return Err(StepError::failed(message).with_details(last_words(stage, sender)));
+        return Err(StepError::failed(message).with_details(stage.last_words(sender)));
     }
     if let Some(twin) = twins(&sent, within) {
         let message = format!("`{}` on `{}` was sent twice within {}", twin.payload, twin.topic, seconds(within));
@@ -81,7 +79,7 @@ async fn reaches(
         };
         let what = format!("message {} of {judged}, `{}` on `{}`,", n + 1, message.payload, message.topic);
         let error = format!("{what} did not reach `{receiver}` within {}: it {late}", seconds(within));
-        return Err(StepError::failed(error).with_details(last_words(stage, receiver)));
+        return Err(StepError::failed(error).with_details(stage.last_words(receiver)));
     }
     Ok(())
 }

@@ -3,60 +3,46 @@
 use cucumber::{given, when};
 use hil_config::{SHORTEST_SECRET, expand};
 use hil_mqtt::broker::{Access, AclRule, Who};
+use hil_timeline::Effect;
 
 use crate::error::StepError;
+use crate::stage::Stage;
 use crate::world::HilWorld;
 
 #[when("the broker stops")]
 async fn stops(world: &mut HilWorld) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let begin = stage.recorder().timeline().end();
-    stage.stop_broker().await?;
-    stage.mark_from(begin);
-    Ok(())
+    world.stage()?.act(Stage::stop_broker).await
 }
 
 #[when("the broker starts")]
 async fn starts(world: &mut HilWorld) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let begin = stage.recorder().timeline().end();
-    stage.start_broker().await?;
-    stage.mark_from(begin);
-    Ok(())
+    world.stage()?.act(Stage::start_broker).await
 }
 
 #[when("the broker restarts")]
 async fn restarts(world: &mut HilWorld) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let begin = stage.recorder().timeline().end();
-    stage.stop_broker().await?;
-    stage.start_broker().await?;
-    stage.mark_from(begin);
-    Ok(())
+    let restart = async |stage: &mut Stage| {
+        let stopped = stage.stop_broker().await?;
+        let started = stage.start_broker().await?;
+        // What its stop causes belongs to the restart; deadlines count from when it runs again.
+        Ok::<_, StepError>(Effect { cursor: stopped.cursor, at: started.at })
+    };
+    world.stage()?.act(restart).await
 }
 
 #[when("the broker crashes")]
 async fn crashes(world: &mut HilWorld) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let begin = stage.recorder().timeline().end();
-    stage.crash_broker().await?;
-    stage.mark_from(begin);
-    Ok(())
+    world.stage()?.act(Stage::crash_broker).await
 }
 
 #[when("the broker is paused")]
-fn is_paused(world: &mut HilWorld) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.pause_broker()?;
-    stage.mark_now();
-    Ok(())
+async fn is_paused(world: &mut HilWorld) -> Result<(), StepError> {
+    world.stage()?.act(async |stage| stage.pause_broker()).await
 }
 
 #[when("the broker goes on")]
-fn goes_on(world: &mut HilWorld) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.mark_now();
-    stage.resume_broker()
+async fn goes_on(world: &mut HilWorld) -> Result<(), StepError> {
+    world.stage()?.act(async |stage| stage.resume_broker()).await
 }
 
 #[given(expr = "the broker requires the user {string} with the password {string}")]

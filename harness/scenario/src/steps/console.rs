@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use cucumber::{gherkin, then, when};
-use hil_mqtt::TextPattern;
 use hil_timeline::{Finding, Payload, RunEvent, Stamp, What};
+use hil_verdict::{TextPattern, nearest_line, seconds, show};
 
-use super::{pattern, seconds};
+use super::pattern;
 use crate::error::StepError;
 use crate::parameters::Span;
-use crate::stage::Stage;
-use crate::story::{last_words, show};
+use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
 #[when(expr = "I type {string} at the console of {string}")]
@@ -43,23 +42,34 @@ async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) 
     let wanted = pattern(&text)?;
     let stage = world.stage()?;
     stage.check_started(&board)?;
-    let matches = |line: &str| is_shown(&wanted, line);
     let pick = |event: &RunEvent| match &event.what {
-        What::Console { board: of, line } if *of == board && matches(line) => Some(()),
+        What::Console { board: of, line } if *of == board && is_shown(&wanted, line) => Some(()),
         _ => None,
     };
     match stage.expect(within.0, pick).await {
         Some(()) => Ok(()),
         None if lost_console(stage, &board) => {
             let message = format!("the serial port of `{board}` vanished: what it said meanwhile is not known");
-            Err(StepError::errored(message).with_details(last_words(stage, &board)))
+            Err(StepError::errored(message).with_details(stage.last_words(&board)))
         }
         None => {
             stage.check_console(&board)?;
             let message = format!("the console of `{board}` did not show {wanted} within {}", seconds(within.0));
-            Err(StepError::failed(message).with_details(last_words(stage, &board)))
+            let details = closest_line(stage, &board, &wanted).into_iter().chain(stage.last_words(&board));
+            Err(StepError::failed(message).with_details(details))
         }
     }
+}
+
+/// The line since the mark that is most like the wanted one.
+fn closest_line(stage: &Stage, board: &str, wanted: &TextPattern) -> Option<String> {
+    let wanted = match wanted {
+        TextPattern::Exact(text) => text.clone(),
+        TextPattern::Matching(regex) => regex.as_str().to_owned(),
+    };
+    let events = stage.events_since_mark();
+    let mine = refs(&events).into_iter().filter(|event| event.what.board() == Some(board));
+    nearest_line(&wanted, mine).map(|event| format!("closest: {}", show(event, stage.mark().at)))
 }
 
 #[then(expr = "the console of {string} or {string} shows {string} exactly once within {span}, settling for {span}")]
@@ -106,8 +116,9 @@ async fn shown_once(
     let Some(event) = stage.expect(within.0, pick).await else {
         boards.iter().try_for_each(|board| stage.check_console(board))?;
         let message = format!("{names}: {wanted} was not shown on the console within {}", seconds(within.0));
-        let words = boards.first().map(|board| last_words(stage, board));
-        return Err(StepError::failed(message).with_details(words.into_iter().flatten()));
+        let closest = boards.iter().filter_map(|board| closest_line(stage, board, &wanted)).collect::<Vec<_>>();
+        let words = boards.first().map(|board| stage.last_words(board));
+        return Err(StepError::failed(message).with_details(closest.into_iter().chain(words.into_iter().flatten())));
     };
     match stage.watch(event.at + settle.0, pick).await {
         None => boards.iter().try_for_each(|board| stage.check_console(board)),
@@ -123,7 +134,7 @@ async fn shown_once(
 }
 
 /// A line contains the text, or matches the pattern.
-fn is_shown(wanted: &TextPattern, line: &str) -> bool {
+pub(crate) fn is_shown(wanted: &TextPattern, line: &str) -> bool {
     match wanted {
         TextPattern::Exact(text) => line.contains(text),
         TextPattern::Matching(_) => wanted.matches(&Payload::from(line)),
@@ -145,7 +156,8 @@ async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Resu
     let Some(at) = stage.expect(within.0, |event| found(event, &board, Finding::Boot)).await else {
         let message = format!("`{board}` did not reboot within {}", seconds(within.0));
         stage.check_console(&board)?;
-        return Err(StepError::failed(message).with_details(last_words(stage, &board)));
+        stage.check_boots_are_seen(&board)?;
+        return Err(StepError::failed(message).with_details(stage.last_words(&board)));
     };
     let again = stage.watch(at + SETTLE, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
     match again {
@@ -153,14 +165,14 @@ async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Resu
         Some(event) => {
             let message = format!("`{board}` rebooted more than once");
             let again = format!("again: {}", show(&event, stage.mark().at));
-            Err(StepError::failed(message).with_details(std::iter::once(again).chain(last_words(stage, &board))))
+            Err(StepError::failed(message).with_details(std::iter::once(again).chain(stage.last_words(&board))))
         }
     }
 }
 
 fn lost_console(stage: &Stage, board: &str) -> bool {
-    let lost = |event: &std::sync::Arc<RunEvent>| matches!(&event.what, What::ConsoleLost { board: of } if of == board);
-    !stage.board_is_captured(board) || stage.events_since_mark().iter().any(lost)
+    let events = stage.events();
+    !stage.board_is_captured(board) || hil_verdict::console_lost(board, stage.mark().cursor, refs(&events))
 }
 
 #[then(expr = "{string} does not reboot for {span}")]
@@ -168,6 +180,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Res
     let stage = world.stage()?;
     stage.check_started(&board)?;
     stage.check_console(&board)?;
+    stage.check_boots_are_seen(&board)?;
     let until = stage.mark().at + span.0;
     let pick = |event: &RunEvent| match &event.what {
         What::ConsoleLost { board: of } if *of == board => Some(None),
@@ -182,7 +195,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Res
         Some(Some(event)) => {
             let message = format!("`{board}` rebooted, which it should not for {}", seconds(span.0));
             let came = format!("came: {}", show(&event, stage.mark().at));
-            Err(StepError::failed(message).with_details(std::iter::once(came).chain(last_words(stage, &board))))
+            Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }
     }
 }
@@ -194,6 +207,7 @@ async fn boot_loops(world: &mut HilWorld, board: String, within: Span) -> Result
     if stage.expect(within.0, |event| found(event, &board, Finding::BootLoop)).await.is_some() {
         return Ok(());
     }
+    stage.check_boots_are_seen(&board)?;
     let message = format!("`{board}` did not boot-loop within {}", seconds(within.0));
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }

@@ -1,121 +1,71 @@
 //! Messages looked at closely: their fields, how many, how often, in what order.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cucumber::{gherkin, then};
-use hil_mqtt::topic_matches;
 use hil_timeline::{Packet, QoS, RunEvent, Stamp};
+use hil_verdict::{
+    Acknowledgements, Delivered, MessageMatch, Pauses, Sent, Travel, completes_qos_2, elsewhere, retransmission,
+    seconds, show,
+};
 
-use super::{column, doc_string, pattern, rows, seconds};
+use super::{cause, column, doc_string, not_delivered, pattern, rows};
 use crate::error::StepError;
-use crate::message::MessageMatch;
 use crate::parameters::Span;
-use crate::stage::Stage;
-use crate::story::{last_words, show};
+use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
-/// Which way a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// The board publishes it.
-    Sent,
-    /// The board receives it.
-    Received,
-}
-
-impl Way {
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Sent => "published",
-            Self::Received => "received",
-        }
-    }
-
-    /// A PUBLISH that goes this way on a topic.
-    fn message<'a>(self, event: &'a RunEvent, board: &str, filter: &str) -> Option<&'a Packet> {
-        let (of, _, packet) = match self {
-            Self::Sent => event.what.sent_by_board()?,
-            Self::Received => event.what.reached_board()?,
-        };
-        match packet {
-            Packet::Publish { topic, .. } if of == board && topic_matches(filter, topic) => Some(packet),
-            _ => None,
-        }
-    }
-}
-
-/// Waits for a message whose every field holds; a time-out tells what was wrong with the one that came closest.
+/// Waits for a message whose every field holds; a time-out says what was wrong with the one that came closest.
 async fn expect(
     stage: &mut Stage,
-    way: Way,
+    travel: Travel,
     board: &str,
     filter: &str,
     wanted: &MessageMatch,
     within: Duration,
 ) -> Result<Stamp, StepError> {
-    expect_told(stage, way, board, filter, wanted, (within, within)).await
+    expect_with(stage, travel, board, filter, wanted, (within, within)).await
 }
 
 /// The same with the time as the feature has it beside that from the mark.
-async fn expect_told(
+pub(super) async fn expect_with(
     stage: &mut Stage,
-    way: Way,
+    travel: Travel,
     board: &str,
     filter: &str,
     wanted: &MessageMatch,
-    (within, told): (Duration, Duration),
+    (within, written): (Duration, Duration),
 ) -> Result<Stamp, StepError> {
     stage.check_packets(board)?;
-    let mut closest: Option<(Vec<String>, String)> = None;
+    let mut rule = Delivered::new(travel, board, filter, wanted.clone());
+    stage.past(|event| rule.known(event));
     let mark = stage.mark().at;
-    let pick = |event: &RunEvent| {
-        let packet = way.message(event, board, filter)?;
-        let wrong = wanted.wrong(packet);
-        if wrong.is_empty() {
-            return Some(event.at);
-        }
-        if closest.as_ref().is_none_or(|(least, _)| wrong.len() <= least.len()) {
-            closest = Some((wrong, show(event, mark)));
-        }
-        None
-    };
     // The delivery may itself be the mark: it lies just before it.
-    let is_it =
-        |event: &RunEvent| way.message(event, board, filter).is_some_and(|packet| wanted.wrong(packet).is_empty());
-    if way == Way::Received && stage.consume_at_mark(is_it) {
+    if travel == Travel::Received && stage.consume_at_mark(|event| rule.take(event)) {
         return Ok(mark);
     }
-    if let Some(at) = stage.expect(within, pick).await {
+    if let Some(at) = stage.expect(within, |event| rule.take(event).then_some(event.at)).await {
         return Ok(at);
     }
-    let message =
-        format!("`{board}` {} nothing on `{filter}` that is as expected within {}", way.verb(), seconds(told));
-    let mut details = match closest {
-        Some((wrong, shown)) => std::iter::once(format!("closest: {shown}")).chain(wrong).collect(),
-        None => vec![format!("closest: nothing {} on `{filter}` since then", way.verb()), elsewhere(stage, way, board)],
+    let message = format!(
+        "`{board}` {} nothing on `{filter}` that is as expected within {} of {}",
+        travel.verb(),
+        seconds(written),
+        cause(stage)
+    );
+    let nothing = || {
+        let events = stage.events_since_mark();
+        vec![
+            format!("closest: nothing {} on `{filter}` since then", travel.verb()),
+            elsewhere(&refs(&events), travel, board),
+        ]
     };
-    details.extend(last_words(stage, board));
-    Err(StepError::failed(message).with_details(details))
-}
-
-/// On which topics there was something instead.
-fn elsewhere(stage: &Stage, way: Way, board: &str) -> String {
-    let mut topics: Vec<String> = stage
-        .events_since_mark()
-        .iter()
-        .filter_map(|event| match way.message(event, board, "#")? {
-            Packet::Publish { topic, .. } => Some(format!("`{}`", topic.escape_debug())),
-            _ => None,
-        })
-        .collect();
-    topics.sort();
-    topics.dedup();
-    if topics.is_empty() {
-        "nothing on other topics either".to_owned()
-    } else {
-        format!("but on {}", topics.join(", "))
+    let mut details = rule.closest(mark).unwrap_or_else(nothing);
+    if travel == Travel::Received {
+        details.extend(not_delivered(stage));
     }
+    details.extend(stage.last_words(board));
+    Err(StepError::failed(message).with_details(details))
 }
 
 #[then(expr = "{string} publishes to {string} within {span} with:")]
@@ -127,7 +77,7 @@ async fn publishes_with(
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
     let wanted = MessageMatch::read(rows(step)?)?;
-    expect(world.stage()?, Way::Sent, &board, &topic, &wanted, within.0).await.map(drop)
+    expect(world.stage()?, Travel::Sent, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
 #[then(expr = "{string} receives on {string} within {span} with:")]
@@ -139,7 +89,7 @@ async fn receives_with(
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
     let wanted = MessageMatch::read(rows(step)?)?;
-    expect(world.stage()?, Way::Received, &board, &topic, &wanted, within.0).await.map(drop)
+    expect(world.stage()?, Travel::Received, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
 #[then(expr = "{string} publishes to {string} within {span} the JSON:")]
@@ -151,7 +101,7 @@ async fn publishes_json(
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
     let wanted = MessageMatch::json(doc_string(step)?)?;
-    expect(world.stage()?, Way::Sent, &board, &topic, &wanted, within.0).await.map(drop)
+    expect(world.stage()?, Travel::Sent, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
 #[then(expr = "{string} publishes to {string} within {span} the text:")]
@@ -163,29 +113,34 @@ async fn publishes_text(
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
     let wanted = MessageMatch::text(doc_string(step)?);
-    expect(world.stage()?, Way::Sent, &board, &topic, &wanted, within.0).await.map(drop)
+    expect(world.stage()?, Travel::Sent, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
 /// A message that matches comes once and, for a while, not again.
 async fn once(
     stage: &mut Stage,
-    way: Way,
+    travel: Travel,
     board: &str,
     payload: &str,
     topic: &str,
     within: Duration,
     settle: Duration,
 ) -> Result<(), StepError> {
-    let row = vec!["payload".to_owned(), payload.to_owned()];
-    let wanted = MessageMatch::read(&[row])?;
-    let at = expect(stage, way, board, topic, &wanted, within).await?;
+    let wanted = MessageMatch::payload(payload)?;
+    let at = expect(stage, travel, board, topic, &wanted, within).await?;
+    // What is sent again with DUP is the same message.
+    let mut sent = Sent::new(travel);
+    stage.past(|event| {
+        sent.is_new(event);
+    });
     let again = |event: &RunEvent| {
-        way.message(event, board, topic).filter(|packet| wanted.wrong(packet).is_empty()).map(|_| event.clone())
+        let message = travel.message(event, board, topic).filter(|packet| wanted.wrong(packet).is_empty());
+        message.filter(|_| sent.is_new(event)).map(|_| event.clone())
     };
     match stage.watch(at + settle, again).await {
         None => stage.check_could_speak(board),
         Some(event) => {
-            let message = format!("`{board}` {} `{payload}` on `{topic}` more than once", way.verb());
+            let message = format!("`{board}` {} `{payload}` on `{topic}` more than once", travel.verb());
             Err(StepError::failed(message).with_details([format!("again: {}", show(&event, stage.mark().at))]))
         }
     }
@@ -200,7 +155,7 @@ async fn publishes_once(
     within: Span,
     settle: Span,
 ) -> Result<(), StepError> {
-    once(world.stage()?, Way::Sent, &board, &payload, &topic, within.0, settle.0).await
+    once(world.stage()?, Travel::Sent, &board, &payload, &topic, within.0, settle.0).await
 }
 
 #[then(expr = "{string} receives {string} on {string} exactly once within {span}, settling for {span}")]
@@ -212,34 +167,46 @@ async fn receives_once(
     within: Span,
     settle: Span,
 ) -> Result<(), StepError> {
-    once(world.stage()?, Way::Received, &board, &payload, &topic, within.0, settle.0).await
+    once(world.stage()?, Travel::Received, &board, &payload, &topic, within.0, settle.0).await
 }
 
 #[then(expr = "{string} receives nothing on {string} for {span}")]
 async fn receives_nothing(world: &mut HilWorld, board: String, topic: String, span: Span) -> Result<(), StepError> {
-    nothing(world.stage()?, Way::Received, &board, &topic, span.0).await
+    nothing(world.stage()?, Travel::Received, &board, &topic, span.0).await
 }
 
 #[then(expr = "{string} publishes nothing for {span}")]
 async fn publishes_nothing(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
-    nothing(world.stage()?, Way::Sent, &board, "#", span.0).await
+    nothing(world.stage()?, Travel::Sent, &board, "#", span.0).await
 }
 
-async fn nothing(stage: &mut Stage, way: Way, board: &str, topic: &str, span: Duration) -> Result<(), StepError> {
+async fn nothing(stage: &mut Stage, travel: Travel, board: &str, topic: &str, span: Duration) -> Result<(), StepError> {
     stage.check_packets(board)?;
     stage.check_could_speak(board)?;
     let until = stage.mark().at + span;
     // The delivery may itself be the mark: it lies just before it.
-    let at_mark = way == Way::Received && stage.consume_at_mark(|event| way.message(event, board, topic).is_some());
+    let at_mark =
+        travel == Travel::Received && stage.consume_at_mark(|event| travel.message(event, board, topic).is_some());
     if at_mark {
         return Err(StepError::failed(format!("`{board}` received something on `{topic}`, which it should not")));
     }
-    if let Some(event) = stage.watch(until, |event| way.message(event, board, topic).map(|_| event.clone())).await {
+    if let Some(event) = stage.watch(until, |event| travel.message(event, board, topic).map(|_| event.clone())).await {
         let message =
-            format!("`{board}` {} something on `{topic}`, which it should not for {}", way.verb(), seconds(span));
+            format!("`{board}` {} something on `{topic}`, which it should not for {}", travel.verb(), seconds(span));
         return Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]));
     }
     stage.check_could_speak(board)
+}
+
+#[then(expr = "{string} publishes to {string} in this order within {span}:")]
+async fn publishes_in_order(
+    world: &mut HilWorld,
+    board: String,
+    topic: String,
+    within: Span,
+    #[step] step: &gherkin::Step,
+) -> Result<(), StepError> {
+    in_order(world.stage()?, Travel::Sent, &board, &topic, within.0, &column(step)?).await
 }
 
 #[then(expr = "{string} receives on {string} in this order within {span}:")]
@@ -250,50 +217,55 @@ async fn receives_in_order(
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
-    let wanted = column(step)?;
+    in_order(world.stage()?, Travel::Received, &board, &topic, within.0, &column(step)?).await
+}
+
+/// The messages on a topic come in this order, and none between them.
+async fn in_order(
+    stage: &mut Stage,
+    travel: Travel,
+    board: &str,
+    topic: &str,
+    within: Duration,
+    wanted: &[String],
+) -> Result<(), StepError> {
     let patterns = wanted.iter().map(|text| pattern(text)).collect::<Result<Vec<_>, _>>()?;
-    let stage = world.stage()?;
-    stage.check_packets(&board)?;
-    let mut came = Vec::new();
-    let mut right = true;
-    for (n, pattern) in patterns.iter().enumerate() {
-        // The first delivery may itself be the mark: it lies just before it.
-        let mut at_mark = None;
-        if n == 0 {
-            stage.consume_at_mark(|event| {
-                at_mark = Way::Received.message(event, &board, &topic).map(|packet| is_payload(packet, pattern));
-                at_mark.is_some()
-            });
-        }
-        if let Some(matches) = at_mark {
-            right &= matches;
-            continue;
-        }
-        let pick = |event: &RunEvent| match Way::Received.message(event, &board, &topic)? {
-            Packet::Publish { payload, .. } => Some((pattern.matches(payload), event.clone())),
-            _ => None,
-        };
-        let Some((matches, event)) = stage.expect(within.0, pick).await else {
-            right = false;
-            break;
-        };
-        right &= matches;
-        came.push(format!("came: {}", show(&event, stage.mark().at)));
+    stage.check_packets(board)?;
+    let mut sent = Sent::new(travel);
+    stage.past(|event| {
+        sent.is_new(event);
+    });
+    let mut came: Vec<RunEvent> = Vec::new();
+    // The first delivery may itself be the mark: it lies just before it.
+    if travel == Travel::Received {
+        stage.consume_at_mark(|event| {
+            came.extend(travel.message(event, board, topic).map(|_| event.clone()));
+            !came.is_empty()
+        });
     }
-    if right {
+    while came.len() < patterns.len() {
+        let next = |event: &RunEvent| {
+            travel.message(event, board, topic).filter(|_| sent.is_new(event)).map(|_| event.clone())
+        };
+        let Some(event) = stage.expect(within, next).await else { break };
+        came.push(event);
+    }
+    let matches = |event: &RunEvent, pattern: &hil_verdict::TextPattern| matches!(travel.message(event, board, "#"), Some(Packet::Publish { payload, .. }) if pattern.matches(payload));
+    let right = came.iter().zip(&patterns).take_while(|(event, pattern)| matches(event, pattern)).count();
+    if right == patterns.len() {
         return Ok(());
     }
     let message = format!(
-        "`{board}` did not receive `{}` on `{topic}` in this order within {}",
+        "`{board}` {} {right} of {} messages on `{topic}` in the order `{}` within {}",
+        travel.verb(),
+        patterns.len(),
         wanted.join("`, `"),
-        seconds(within.0)
+        seconds(within)
     );
-    came.extend(last_words(stage, &board));
-    Err(StepError::failed(message).with_details(came))
-}
-
-fn is_payload(packet: &Packet, pattern: &hil_mqtt::TextPattern) -> bool {
-    matches!(packet, Packet::Publish { payload, .. } if pattern.matches(payload))
+    let mark = stage.mark().at;
+    let details = came.iter().map(|event| format!("came: {}", show(event, mark)));
+    let details: Vec<_> = details.chain(stage.last_words(board)).collect();
+    Err(StepError::failed(message).with_details(details))
 }
 
 #[then(expr = "{string} publishes {int} message(s) to {string} within {span}")]
@@ -309,9 +281,14 @@ async fn publishes_count(
     let until = stage.mark().at + within.0;
     stage.wait_until(until).await;
     let mut came = Vec::new();
-    while let Some(event) =
-        stage.expect(within.0, |event| Way::Sent.message(event, &board, &topic).map(|_| event.clone())).await
-    {
+    let mut sent = Sent::new(Travel::Sent);
+    stage.past(|event| {
+        sent.is_new(event);
+    });
+    let mut next = |event: &RunEvent| {
+        Travel::Sent.message(event, &board, &topic).filter(|_| sent.is_new(event)).map(|_| event.clone())
+    };
+    while let Some(event) = stage.expect(within.0, &mut next).await {
         came.push(format!("came: {}", show(&event, stage.mark().at)));
     }
     if came.len() == count {
@@ -320,7 +297,7 @@ async fn publishes_count(
     let message =
         format!("`{board}` published {} messages to `{topic}` within {}, not {count}", came.len(), seconds(within.0));
     came.truncate(20);
-    came.extend(last_words(stage, &board));
+    came.extend(stage.last_words(&board));
     Err(StepError::failed(message).with_details(came))
 }
 
@@ -334,7 +311,7 @@ async fn publishes_periodically(
     every: Span,
     tolerance: Span,
 ) -> Result<(), StepError> {
-    let wanted = MessageMatch::read(&[vec!["payload".to_owned(), payload]])?;
+    let wanted = MessageMatch::payload(&payload)?;
     let stage = world.stage()?;
     if times < 2 {
         return Err(StepError::errored("one message has no period").with_hint("ask for 2 or more"));
@@ -346,7 +323,7 @@ async fn publishes_periodically(
     while stamps.len() < times {
         let last = stamps.last().map_or(begin, |stamp| stamp.since(mark));
         let within = last + every.0 + tolerance.0;
-        match expect_told(stage, Way::Sent, &board, &topic, &wanted, (within, every.0 + tolerance.0)).await {
+        match expect_with(stage, Travel::Sent, &board, &topic, &wanted, (within, every.0 + tolerance.0)).await {
             Ok(at) => stamps.push(at),
             Err(error) if stamps.is_empty() => return Err(error),
             Err(_) => {
@@ -355,59 +332,48 @@ async fn publishes_periodically(
                     stamps.len(),
                     seconds(every.0 + tolerance.0)
                 );
-                return Err(StepError::failed(message).with_details(last_words(stage, &board)));
+                return Err(StepError::failed(message).with_details(stage.last_words(&board)));
             }
         }
     }
-    let gaps: Vec<Duration> = stamps.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-    if gaps.iter().all(|gap| gap.abs_diff(every.0) <= tolerance.0) {
+    let gaps = Pauses::between(&stamps);
+    if gaps.are_every(every.0, tolerance.0) {
         return Ok(());
     }
-    let shown: Vec<_> = gaps.iter().map(|gap| format!("{:.3} s", gap.as_secs_f64())).collect();
     let message =
         format!("`{board}` did not publish to `{topic}` every {} ± {}", seconds(every.0), seconds(tolerance.0));
-    Err(StepError::failed(message).with_details([format!("gaps: {}", shown.join(", "))]))
+    Err(StepError::failed(message).with_details([format!("gaps: {gaps}")]))
 }
 
 #[then(expr = "{string} publishes its message again with DUP within {span}")]
 async fn publishes_again(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
-    again(world.stage()?, Way::Sent, &board, within.0).await
+    again(world.stage()?, Travel::Sent, &board, within.0).await
 }
 
 #[then(expr = "{string} receives a message again with DUP within {span}")]
 async fn receives_again(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
-    again(world.stage()?, Way::Received, &board, within.0).await
+    again(world.stage()?, Travel::Received, &board, within.0).await
 }
 
 /// A retransmission: the same packet identifier, topic and payload as before, with DUP (MQTT 3.1.1 §3.3.1.1).
-async fn again(stage: &mut Stage, way: Way, board: &str, within: Duration) -> Result<(), StepError> {
+async fn again(stage: &mut Stage, travel: Travel, board: &str, within: Duration) -> Result<(), StepError> {
     stage.check_packets(board)?;
-    let identity = |event: &RunEvent| match way.message(event, board, "#")? {
-        Packet::Publish { topic, payload, packet_id: Some(id), dup, .. } => {
-            Some((*dup, (*id, topic.clone(), payload.clone())))
-        }
-        _ => None,
-    };
-    let earlier: Vec<Arc<RunEvent>> = stage.events();
-    let mut known: Vec<_> = earlier.iter().filter_map(|event| Some((event.seq, identity(event)?.1))).collect();
-    let pick = |event: &RunEvent| {
-        let (dup, what) = identity(event)?;
-        let again = dup && known.iter().any(|(seq, known)| *seq < event.seq && *known == what);
-        known.push((event.seq, what));
-        again.then_some(())
-    };
-    if stage.expect(within, pick).await.is_some() {
+    let mut known = Vec::new();
+    for event in stage.events().iter().filter(|event| event.seq < stage.mark().cursor.0) {
+        retransmission(event, travel, board, &mut known);
+    }
+    if stage.expect(within, |event| retransmission(event, travel, board, &mut known).then_some(())).await.is_some() {
         return Ok(());
     }
-    let message = format!("`{board}` {} nothing again with DUP within {}", way.verb(), seconds(within));
-    Err(StepError::failed(message).with_details(last_words(stage, board)))
+    let message = format!("`{board}` {} nothing again with DUP within {}", travel.verb(), seconds(within));
+    Err(StepError::failed(message).with_details(stage.last_words(board)))
 }
 
 #[then(expr = "the broker acknowledges the message of {string} within {span}")]
 async fn broker_acknowledges(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
-    let asks = |event: &RunEvent| match Way::Sent.message(event, &board, "#")? {
+    let asks = |event: &RunEvent| match Travel::Sent.message(event, &board, "#")? {
         Packet::Publish { packet_id: Some(id), qos, .. } => Some((*id, *qos)),
         _ => None,
     };
@@ -434,44 +400,24 @@ async fn broker_acknowledges(world: &mut HilWorld, board: String, within: Span) 
         true => format!("`{board}` published nothing that is acknowledged (QoS 1 or 2) within {}", seconds(within.0)),
         false => format!("the broker did not acknowledge the message of `{board}` within {}", seconds(within.0)),
     };
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
 #[then(expr = "{string} and the broker complete the QoS 2 exchange within {span}")]
-async fn completes_qos_2(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+async fn completes_exchange(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     // From the message on, which may itself be the mark.
     let from = hil_timeline::Cursor(stage.mark().cursor.0.saturating_sub(1));
-    let mut seen: Vec<&'static str> = Vec::new();
-    let mut id = None;
-    let pick = |event: &RunEvent| {
-        let (of, _, packet) = event.what.sent_by_board().or_else(|| event.what.reached_board())?;
-        if of != board {
-            return None;
-        }
-        let next = match packet {
-            Packet::Publish { packet_id: Some(this), qos: QoS::ExactlyOnce, .. } if seen.is_empty() => {
-                id = Some(*this);
-                true
-            }
-            Packet::Pubrec { packet_id, code, .. } => seen.len() == 1 && id == Some(*packet_id) && *code < 0x80,
-            Packet::Pubrel { packet_id, .. } => seen.len() == 2 && id == Some(*packet_id),
-            Packet::Pubcomp { packet_id, .. } => seen.len() == 3 && id == Some(*packet_id),
-            _ => false,
-        };
-        if next {
-            seen.push(packet.name());
-        }
-        (seen.len() == 4).then_some(())
-    };
+    let (mut id, mut seen) = (None, Vec::new());
+    let pick = |event: &RunEvent| completes_qos_2(event, &board, &mut id, &mut seen).then_some(());
     let until = stage.mark().at + within.0;
     if stage.watch_all_from(from, until, pick).await.is_some() {
         return Ok(());
     }
     let got = if seen.is_empty() { "nothing at QoS 2".to_owned() } else { seen.join(", ") };
     let message = format!("the QoS 2 exchange of `{board}` was not completed within {}", seconds(within.0));
-    let details = std::iter::once(format!("closest: {got}")).chain(last_words(stage, &board));
+    let details = std::iter::once(format!("closest: {got}")).chain(stage.last_words(&board));
     Err(StepError::failed(message).with_details(details))
 }
 
@@ -485,67 +431,27 @@ async fn acknowledges_quickly(
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     if !(1..=100).contains(&percent) {
-        return Err(StepError::errored(format!("{percent} percent is none of 1 to 100")));
+        return Err(StepError::errored(format!("{percent} percent is not from 1 to 100")));
     }
     // What was delivered before this step counts; what is not acknowledged yet has as long as it may take.
-    let mut open: Vec<Delivery> = stage.events().iter().filter_map(|event| delivery(event, &board)).collect();
-    let delivered = open.len();
+    let mut acknowledgements = Acknowledgements::of(&board, refs(&stage.events()));
+    let delivered = acknowledgements.deliveries();
     if delivered == 0 {
         let message = format!("nothing that is acknowledged was delivered to `{board}` in this scenario");
         return Err(StepError::failed(message));
     }
-    let mut times: Vec<u64> = Vec::new();
     let until = stage.recorder().now() + most.0;
-    let all_came = |event: &RunEvent| {
-        if let Some((on, id, us)) = acknowledgement(event, &board)
-            && let Some(at) = open.iter().position(|asked| asked.on == on && asked.id == id && asked.seq < event.seq)
-        {
-            open.remove(at);
-            times.push(us);
-        }
-        open.is_empty().then_some(())
-    };
-    // Those that have not come by then are counted below.
-    let _ = stage.watch_all_from(stage.begin(), until, all_came).await;
-    times.resize(delivered, u64::MAX);
-    times.sort_unstable();
-    // The smallest value that so many percent do not exceed.
-    let rank = (times.len() * percent).div_ceil(100);
-    let found = rank.checked_sub(1).and_then(|at| times.get(at)).copied().unwrap_or(u64::MAX);
-    if Duration::from_micros(found) <= most.0 {
+    // Those that have not come by then count as never.
+    let _ = stage.watch_all_from(stage.begin(), until, |event| acknowledgements.take(event).then_some(())).await;
+    let found = acknowledgements.percentile(percent);
+    if found.is_some_and(|us| Duration::from_micros(us) <= most.0) {
         return Ok(());
     }
-    let found = if found == u64::MAX { "for ever".to_owned() } else { format!("{:.3} s", found as f64 / 1e6) };
+    let found = found.map_or_else(|| "for ever".to_owned(), |us| format!("{:.3} s", us as f64 / 1e6));
     let message = format!(
         "{percent} percent of the {} acknowledgements of `{board}` took {found}, more than {}",
-        times.len(),
+        delivered,
         seconds(most.0)
     );
     Err(StepError::failed(message))
-}
-
-/// A message at QoS 1 or 2 that reached the board.
-struct Delivery {
-    seq: u64,
-    on: u32,
-    id: u16,
-}
-
-fn delivery(event: &RunEvent, board: &str) -> Option<Delivery> {
-    match event.what.reached_board()? {
-        (of, on, Packet::Publish { packet_id: Some(id), .. }) if of == board => {
-            Some(Delivery { seq: event.seq, on, id: *id })
-        }
-        _ => None,
-    }
-}
-
-/// An acknowledgement of the board's: connection, identifier, and how long it took, in microseconds.
-fn acknowledgement(event: &RunEvent, board: &str) -> Option<(u32, u16, u64)> {
-    match event.what.sent_by_board()? {
-        (of, on, Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. }) if of == board => {
-            Some((on, *packet_id, event.what.answer_us()?))
-        }
-        _ => None,
-    }
 }

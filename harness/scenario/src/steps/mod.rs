@@ -18,11 +18,15 @@ mod will;
 
 use cucumber::gherkin;
 
+pub(crate) use self::console::is_shown;
+use hil_timeline::{Packet, PinCause, What};
+
 use crate::error::StepError;
+use crate::stage::{Stage, refs};
 
 /// A pattern as a step writes it.
-pub(crate) fn pattern(text: &str) -> Result<hil_mqtt::TextPattern, StepError> {
-    hil_mqtt::TextPattern::parse(text).map_err(|error| {
+pub(crate) fn pattern(text: &str) -> Result<hil_verdict::TextPattern, StepError> {
+    hil_verdict::TextPattern::parse(text).map_err(|error| {
         let reason = error.to_string().lines().last().unwrap_or_default().to_owned();
         StepError::errored(format!("`{text}` is not a regular expression: {reason}"))
     })
@@ -54,7 +58,64 @@ fn column(step: &gherkin::Step) -> Result<Vec<String>, StepError> {
     cells.collect()
 }
 
-/// `1.5 s`, for messages.
-fn seconds(duration: std::time::Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
+/// Checks a topic that a step publishes to (MQTT 3.1.1 §4.7).
+fn check_topic(topic: &str) -> Result<(), StepError> {
+    hil_verdict::check_topic(topic).map_err(|reason| {
+        StepError::errored(format!("`{}` is not a topic that can be published to", topic.escape_debug()))
+            .with_hint(reason)
+    })
+}
+
+/// Checks a topic filter that a step names (MQTT 3.1.1 §4.7).
+fn check_filter(filter: &str) -> Result<(), StepError> {
+    hil_verdict::check_filter(filter).map_err(|reason| {
+        StepError::errored(format!("`{}` is not a topic filter", filter.escape_debug())).with_hint(reason)
+    })
+}
+
+/// What the mark stands for, for messages.
+fn cause(stage: &Stage) -> String {
+    let mark = stage.mark();
+    let events = stage.events();
+    // The record that set the mark: the effect of an action has its moment.
+    let effect = events.iter().rev().find(|event| event.at == mark.at && is_effect(&event.what));
+    let shown = effect.map(|event| match &event.what {
+        What::Published { payload, topic, .. }
+        | What::Packet { packet: Packet::Publish { payload, topic, .. }, .. } => {
+            format!("publishing `{payload}` to `{}`", topic.escape_debug())
+        }
+        What::Power { on, .. } => format!("the power going {}", if *on { "on" } else { "off" }),
+        What::Fault { fault, .. } => format!("the fault `{fault}`"),
+        What::Reset { .. } | What::ResetReleased { .. } => "the reset".to_owned(),
+        What::Broker { running, .. } => format!("the broker being {}", if *running { "up" } else { "down" }),
+        What::Typed { text, .. } => format!("typing `{}`", text.trim_end().escape_debug()),
+        What::Pin { pin, on, .. } => format!("driving the pin `{pin}` {}", if *on { "on" } else { "off" }),
+        _ => "the mark".to_owned(),
+    });
+    shown.unwrap_or_else(|| "the mark".to_owned())
+}
+
+fn is_effect(what: &What) -> bool {
+    match what {
+        What::Published { .. }
+        | What::Power { .. }
+        | What::Fault { .. }
+        | What::Reset { .. }
+        | What::ResetReleased { .. }
+        | What::Broker { .. }
+        | What::Typed { .. }
+        | What::Packet { packet: Packet::Publish { .. }, .. } => true,
+        What::Pin { cause, .. } => *cause == PinCause::Driven,
+        _ => false,
+    }
+}
+
+/// A word where the message that the harness published last was delivered to no board.
+fn not_delivered(stage: &Stage) -> Option<String> {
+    let events = stage.events();
+    // Only a message that set the mark, or came after it, is what the step waits for.
+    let recent = refs(&events)
+        .into_iter()
+        .filter(|event| event.at >= stage.mark().at || !matches!(event.what, What::Published { .. }));
+    hil_verdict::undelivered(&recent.collect::<Vec<_>>())
 }

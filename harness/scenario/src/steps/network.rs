@@ -4,11 +4,10 @@ use cucumber::{then, when};
 use hil_link::Way;
 use hil_mqtt::{Deed, Fault, PacketMatch, parse_code, parse_rate};
 use hil_timeline::{Direction, Fate, RunEvent, What};
+use hil_verdict::seconds;
 
-use super::seconds;
 use crate::error::StepError;
 use crate::parameters::Span;
-use crate::story::last_words;
 use crate::world::HilWorld;
 
 async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
@@ -156,7 +155,7 @@ async fn is_dropped(
         return Ok(());
     }
     let message = format!("no {} {direction} `{board}` was dropped within {}", wanted.name, seconds(within.0));
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
 fn packet(name: String, topic: &str, direction: &str) -> Result<PacketMatch, StepError> {

@@ -2,13 +2,12 @@
 
 use cucumber::{then, when};
 use hil_config::PinDirection;
-use hil_timeline::{RunEvent, Stamp, What};
+use hil_timeline::{PinCause, RunEvent, Stamp, What};
+use hil_verdict::seconds;
 
-use super::seconds;
 use crate::error::StepError;
 use crate::parameters::{OnOff, Span};
 use crate::stage::Stage;
-use crate::story::last_words;
 use crate::world::HilWorld;
 
 #[then(expr = "the pin {string} of {string} is {onoff} within {span}")]
@@ -25,7 +24,7 @@ async fn is_within(
         return Ok(());
     }
     let message = format!("the pin `{pin}` of `{board}` was not {} within {}", word(wanted.is_on()), seconds(within.0));
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
 #[then(expr = "the pin {string} of {string} stays {onoff} for {span}")]
@@ -47,7 +46,7 @@ async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, 
         Some(at) => {
             let after = at.seconds_from(stage.mark().at);
             let message = format!("the pin `{pin}` of `{board}` changed after {after:.2} s");
-            Err(StepError::failed(message).with_details(last_words(stage, &board)))
+            Err(StepError::failed(message).with_details(stage.last_words(&board)))
         }
     }
 }
@@ -80,7 +79,7 @@ async fn pulses(
     let change = |(at, on): &(Stamp, bool)| format!("{} at {:+.2} s", word(*on), at.seconds_from(mark.at));
     let changes: Vec<_> = levels.iter().take(20).map(change).collect();
     let changes = if changes.is_empty() { "it did not change".to_owned() } else { changes.join(", ") };
-    Err(StepError::failed(message).with_details(std::iter::once(changes).chain(last_words(stage, &board))))
+    Err(StepError::failed(message).with_details(std::iter::once(changes).chain(stage.last_words(&board))))
 }
 
 /// A pulse is over when the pin is off again.
@@ -120,10 +119,15 @@ async fn drive(world: &mut HilWorld, pin: &str, board: &str, on: bool) -> Result
         let hint = format!("add `direction = \"drive\"` to `boards.{board}.pins.{pin}` if the bench may drive it");
         return Err(StepError::errored(format!("the bench senses the pin `{pin}` of `{board}`")).with_hint(hint));
     }
-    let begin = stage.recorder().timeline().end();
-    stage.board(board)?.drive_pin(pin, on).await?;
-    stage.mark_from(begin);
-    Ok(())
+    let drive = async |stage: &mut Stage| {
+        let begin = stage.end();
+        stage.board(board)?.drive_pin(pin, on).await?;
+        let is_driven = |what: &What| matches!(what, What::Pin { board: of, pin: name, cause: PinCause::Driven, .. } if of == board && name == pin);
+        stage
+            .effect_since(begin, is_driven)
+            .ok_or_else(|| StepError::errored(format!("the pin `{pin}` was not driven")))
+    };
+    stage.act(drive).await
 }
 
 fn check_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {

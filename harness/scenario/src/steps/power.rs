@@ -1,33 +1,35 @@
 //! Cutting and restoring power.
 
-use std::time::Duration;
-
 use cucumber::when;
-use hil_timeline::{Finding, RunEvent, What};
+use hil_timeline::{Effect, Evidence, RunEvent, What};
+use hil_verdict::{is_fresh_boot, show};
 
 use crate::error::StepError;
 use crate::parameters::Span;
 use crate::stage::Stage;
-use crate::story::last_words;
 use crate::world::HilWorld;
 
 #[when(expr = "the power of {string} is cut")]
 async fn is_cut(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    let begin = stage.recorder().timeline().end();
-    stage.dies(&board);
-    stage.board(&board)?.power_off().await?;
-    let cut = stage
-        .recorder()
-        .timeline()
-        .since(begin)
-        .into_iter()
-        .find(|event| matches!(&event.what, What::Power { board: of, on: false, .. } if *of == board));
-    match cut {
-        Some(cut) => stage.mark_at(&cut),
-        None => return Err(StepError::errored(format!("the power of `{board}` is already off"))),
+    if !stage.is_powered(&board) {
+        stage.board(&board)?;
+        return Err(StepError::errored(format!("the power of `{board}` is already off")));
     }
-    Ok(())
+    stage.dies(&board);
+    stage.act(async |stage| switch(stage, &board, false).await).await
+}
+
+/// Switches the rails of a board; it takes effect when their driver says so.
+async fn switch(stage: &mut Stage, board: &str, on: bool) -> Result<Effect, StepError> {
+    let begin = stage.end();
+    if on {
+        stage.board(board)?.power_on().await?;
+    } else {
+        stage.board(board)?.power_off().await?;
+    }
+    let is_it = |what: &What| matches!(what, What::Power { board: of, on: is_on, .. } if of == board && *is_on == on);
+    stage.effect_since(begin, is_it).ok_or_else(|| StepError::errored(format!("the rails of `{board}` did not switch")))
 }
 
 #[when(expr = "the power of {string} is cut for {span}")]
@@ -43,30 +45,51 @@ async fn is_restored(world: &mut HilWorld, board: String) -> Result<(), StepErro
     if stage.is_powered(&board) {
         return Err(StepError::errored(format!("the power of `{board}` is already on")));
     }
-    // A board that went on living was not cut; once it is powered again nobody could tell.
+    // A board that went on living was not cut; once it is powered again that can't be seen any more.
     stage.check_power_cuts()?;
-    let begin = stage.recorder().timeline().end();
     stage.lives(&board);
-    stage.board(&board)?.power_on().await?;
-    stage.mark_from(begin);
+    stage.act(async |stage| switch(stage, &board, true).await).await?;
     boots_afresh(stage, &board).await
 }
 
 /// Power that comes back is a fresh boot; a board that does not boot had never lost it. Of a port that hangs on the same
-/// supply the first words are lost, but that it went and came back tells as much.
+/// supply the first words are lost, but that it went and came back says as much.
 async fn boots_afresh(stage: &Stage, board: &str) -> Result<(), StepError> {
-    const BOOT: Duration = Duration::from_secs(5);
-    let boot = |event: &RunEvent| match &event.what {
-        What::Found { board: of, finding: Finding::Boot, .. } => (of == board).then_some(()),
-        What::ConsoleOpened { board: of, .. } => (of == board).then_some(()),
-        _ => None,
-    };
-    if stage.watch(stage.mark().at + BOOT, boot).await.is_some() {
-        return Ok(());
+    let until = stage.mark().at + stage.ready_within(board);
+    let boot = |event: &RunEvent| is_fresh_boot(event, board).map(|evidence| (evidence, event.clone()));
+    let hint = "was its power really off? a second supply or its UART lines may have kept it alive";
+    match stage.watch_from(stage.mark().cursor, until, boot).await {
+        Some((Evidence::Contradicted, event)) => {
+            let cause = match &event.what {
+                What::Found { detail, .. } => detail.clone(),
+                _ => String::new(),
+            };
+            let message =
+                format!("the power of `{board}` was restored, but its reset cause is `{cause}`, not power-on");
+            note_evidence(stage, board, Evidence::Contradicted, message.clone());
+            Err(StepError::errored(message).with_details(stage.last_words(board)).with_hint(hint))
+        }
+        Some((evidence, event)) => {
+            note_evidence(stage, board, evidence, show(&event, stage.mark().at));
+            Ok(())
+        }
+        None => {
+            stage.check_console(board)?;
+            let message = format!("the power of `{board}` was restored, but it did not boot afresh");
+            note_evidence(stage, board, Evidence::Contradicted, message.clone());
+            Err(StepError::errored(message).with_details(stage.last_words(board)).with_hint(hint))
+        }
     }
-    stage.check_console(board)?;
-    let message = format!("the power of `{board}` was restored, but it did not boot afresh");
-    Err(StepError::errored(message)
-        .with_details(last_words(stage, board))
-        .with_hint("was its power really off? a second supply or its UART lines may have kept it alive"))
+}
+
+/// How well the cut is shown, now that the board boots. What was measured at the cut itself is stronger.
+fn note_evidence(stage: &Stage, board: &str, evidence: Evidence, detail: String) {
+    let latest = stage.events().into_iter().rev().find_map(|event| match &event.what {
+        What::PowerCut { board: of, evidence, .. } if of == board => Some(*evidence),
+        What::Power { board: of, on: false, .. } if of == board => Some(Evidence::Unproven),
+        _ => None,
+    });
+    if latest != Some(Evidence::Sensed) || evidence == Evidence::Contradicted {
+        stage.recorder().record(What::PowerCut { board: board.to_owned(), evidence, detail });
+    }
 }

@@ -3,11 +3,10 @@
 use cucumber::{then, when};
 use hil_bench::Signal;
 use hil_timeline::{Finding, RunEvent, What};
+use hil_verdict::seconds;
 
-use super::seconds;
 use crate::error::StepError;
 use crate::parameters::Span;
-use crate::story::last_words;
 use crate::world::HilWorld;
 
 #[when(expr = "the program of {string} is asked to end")]
@@ -30,7 +29,7 @@ fn signal(world: &mut HilWorld, board: &str, signal: Signal) -> Result<(), StepE
     });
     if let Some(Some(how)) = ended {
         let message = format!("the program of `{board}` had ended already, {how}");
-        return Err(StepError::failed(message).with_details(last_words(stage, board)));
+        return Err(StepError::failed(message).with_details(stage.last_words(board)));
     }
     stage.mark_now();
     Ok(stage.board(board)?.signal_program(signal)?)
@@ -50,5 +49,5 @@ async fn ends_with(world: &mut HilWorld, board: String, code: i32, within: Span)
         Some(how) => format!("the program of `{board}` ended {how}, not {wanted}"),
         None => format!("the program of `{board}` did not end within {}", seconds(within.0)),
     };
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }

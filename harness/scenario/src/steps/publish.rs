@@ -1,17 +1,17 @@
 //! Messages: what the harness publishes, and what boards publish, receive and acknowledge.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use cucumber::{gherkin, then, when};
-use hil_mqtt::topic_matches;
-use hil_timeline::{Cursor, Direction, Packet, Payload, QoS, RunEvent, What};
+use hil_timeline::{Cursor, Direction, Effect, Packet, Payload, QoS, RunEvent, What};
+use hil_verdict::{
+    Delivered, MessageMatch, Travel, elsewhere, heard_on, published_by, seconds, show, subscriptions, topic_matches,
+};
 
-use super::{column, doc_string, pattern, seconds};
+use super::{cause, check_topic, column, doc_string, not_delivered, pattern};
 use crate::error::StepError;
 use crate::parameters::Span;
-use crate::stage::Stage;
-use crate::story::{closest_message, heard_on, last_words, published_by, show, subscriptions};
+use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
 #[when(regex = r#"^I publish "([^"]*)" to "([^"]*)"(?: with QoS ([012]))?(, retained)?$"#)]
@@ -49,22 +49,15 @@ async fn publish_all(
 ) -> Result<(), StepError> {
     check_topic(&topic)?;
     let (qos, payloads) = (read_qos(&qos)?, column(step)?);
-    let stage = world.stage()?;
-    let begin = stage.recorder().timeline().end();
-    for payload in payloads {
-        stage.observer().publish(&topic, Payload::from(payload.as_str()), qos, false).await?;
-    }
-    stage.mark_from(begin);
-    Ok(())
-}
-
-/// A topic name has no wildcards and is not empty (MQTT 3.1.1 §4.7).
-fn check_topic(topic: &str) -> Result<(), StepError> {
-    if topic.is_empty() || topic.contains(['+', '#']) {
-        let message = format!("`{topic}` is no topic that can be published to");
-        return Err(StepError::errored(message).with_hint("a topic has at least one character and neither `+` nor `#`"));
-    }
-    Ok(())
+    let publish = async |stage: &mut Stage| {
+        let mut first = None;
+        for payload in payloads {
+            let event = stage.observer().publish(&topic, Payload::from(payload.as_str()), qos, false).await?;
+            first.get_or_insert(event);
+        }
+        first.map(|event| Effect::of(&event)).ok_or_else(|| StepError::errored("the table has no row to publish"))
+    };
+    world.stage()?.act(publish).await
 }
 
 fn read_qos(text: &str) -> Result<QoS, StepError> {
@@ -103,107 +96,27 @@ async fn expect_publish(
     retained: bool,
 ) -> Result<(), StepError> {
     stage.check_packets(board)?;
-    let wanted = pattern(payload)?;
-    let mut sent = Sent::before(stage);
-    let pick = |event: &RunEvent| {
-        let (on, what) = published_by(event, board).filter(|_| sent.is_new(event))?;
-        let flagged = matches!(&event.what, What::Packet { packet: Packet::Publish { retain: true, .. }, .. });
-        (topic_matches(topic, on) && wanted.matches(what) && (flagged || !retained)).then_some(())
-    };
-    if stage.expect(within.0, pick).await.is_some() {
+    let wanted = MessageMatch::payload(payload)?;
+    let wanted = if retained { wanted.retained() } else { wanted };
+    let mut rule = Delivered::new(Travel::Sent, board, topic, wanted);
+    stage.past(|event| rule.known(event));
+    if stage.expect(within.0, |event| rule.take(event).then_some(())).await.is_some() {
         return Ok(());
     }
     let kind = if retained { "retained " } else { "" };
     let message = format!(
-        "`{board}` published nothing {kind}to `{topic}` matching {wanted} within {} of {}",
+        "`{board}` published nothing {kind}to `{topic}` matching {} within {} of {}",
+        pattern(payload)?,
         seconds(within.0),
         cause(stage)
     );
-    let mut details = vec![closest_message(stage, board, topic)];
-    details.extend(last_words(stage, board));
-    Err(StepError::failed(message).with_details(details))
-}
-
-/// Messages that boards have sent: one that is sent again (DUP, §3.3.1.1) is no second message.
-#[derive(Default)]
-struct Sent(HashSet<(String, u16, String, Vec<u8>)>);
-
-impl Sent {
-    fn before(stage: &Stage) -> Self {
-        let mut sent = Self::default();
-        let mark = stage.mark().cursor.0;
-        // What is behind the mark or has satisfied a step won't be looked at again.
-        let past = |event: &&Arc<RunEvent>| event.seq < mark || stage.is_consumed(event.seq);
-        for event in stage.events().iter().filter(past) {
-            sent.is_new(event);
-        }
-        sent
-    }
-
-    /// Takes a message; whether it is no retransmission of one taken before.
-    fn is_new(&mut self, event: &RunEvent) -> bool {
-        match event.what.sent_by_board() {
-            Some((board, _, Packet::Publish { topic, payload, dup, packet_id: Some(id), .. })) => {
-                self.0.insert((board.to_owned(), *id, topic.clone(), payload.0.clone())) || !dup
-            }
-            _ => true,
-        }
-    }
-}
-
-/// What the mark stands for, for messages.
-fn cause(stage: &Stage) -> String {
-    let published = stage.events().into_iter().rev().find(|event| event.seq < stage.mark().cursor.0).map(|event| {
-        match &event.what {
-            What::Published { payload, topic, .. }
-            | What::Packet { packet: Packet::Publish { payload, topic, .. }, .. } => {
-                format!("publishing `{payload}` to `{}`", topic.escape_debug())
-            }
-            What::Power { on, .. } => format!("the power going {}", if *on { "on" } else { "off" }),
-            What::Fault { fault, .. } => format!("the fault `{fault}`"),
-            What::Reset { .. } => "the reset".to_owned(),
-            _ => "the mark".to_owned(),
-        }
-    });
-    published.unwrap_or_else(|| "the mark".to_owned())
-}
-
-#[then(expr = "{string} publishes to {string} in this order within {span}:")]
-async fn publishes_in_order(
-    world: &mut HilWorld,
-    board: String,
-    topic: String,
-    within: Span,
-    #[step] step: &gherkin::Step,
-) -> Result<(), StepError> {
-    let wanted = column(step)?;
-    let patterns = wanted.iter().map(|text| pattern(text)).collect::<Result<Vec<_>, _>>()?;
-    let stage = world.stage()?;
-    stage.check_packets(&board)?;
-    let mut came = Vec::new();
-    for _ in &patterns {
-        let mut sent = Sent::before(stage);
-        let pick = |event: &RunEvent| {
-            let (_, payload) =
-                published_by(event, &board).filter(|(on, _)| topic_matches(&topic, on) && sent.is_new(event))?;
-            Some((payload.clone(), event.clone()))
-        };
-        let Some((payload, event)) = stage.expect(within.0, pick).await else { break };
-        came.push((payload, show(&event, stage.mark().at)));
-    }
-    let right = came.len() == patterns.len() && came.iter().zip(&patterns).all(|((p, _), wanted)| wanted.matches(p));
-    if right {
-        return Ok(());
-    }
-    let message = format!(
-        "`{board}` published {} of {} messages to `{topic}` in the order `{}` within {}",
-        came.iter().zip(&patterns).take_while(|((p, _), wanted)| wanted.matches(p)).count(),
-        patterns.len(),
-        wanted.join("`, `"),
-        seconds(within.0)
-    );
-    let mut details: Vec<_> = came.into_iter().map(|(_, shown)| format!("came: {shown}")).collect();
-    details.extend(last_words(stage, &board));
+    let mark = stage.mark().at;
+    let nothing = || {
+        let events = stage.events_since_mark();
+        vec!["closest: nothing published there since then".to_owned(), elsewhere(&refs(&events), Travel::Sent, board)]
+    };
+    let details = rule.closest(mark).unwrap_or_else(nothing);
+    let details: Vec<_> = details.into_iter().chain(not_delivered(stage)).chain(stage.last_words(board)).collect();
     Err(StepError::failed(message).with_details(details))
 }
 
@@ -234,20 +147,19 @@ async fn receives(
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
     stage.check_packets(&board)?;
-    let is_it = |event: &RunEvent| match event.what.reached_board() {
-        Some((of, _, Packet::Publish { topic: on, payload, .. })) => {
-            of == board && topic_matches(&topic, on) && wanted.matches(payload)
-        }
-        _ => false,
-    };
+    let mut rule = Delivered::new(Travel::Received, &board, &topic, MessageMatch::payload(&payload)?);
     // The delivery may itself be the mark: it lies just before it.
-    let at_mark = stage.consume_at_mark(is_it);
-    if at_mark || stage.expect(within.0, |event| is_it(event).then_some(())).await.is_some() {
+    let at_mark = stage.consume_at_mark(|event| rule.take(event));
+    if at_mark || stage.expect(within.0, |event| rule.take(event).then_some(())).await.is_some() {
         return Ok(());
     }
     let message =
         format!("nothing matching {wanted} on `{topic}` was delivered to `{board}` within {}", seconds(within.0));
-    let details = [heard_on(stage), subscriptions(stage, &board)].into_iter().chain(last_words(stage, &board));
+    let events = stage.events_since_mark();
+    let session = subscriptions(&stage.session(&board));
+    let details = rule.closest(stage.mark().at).unwrap_or_default().into_iter();
+    let details = details.chain([heard_on(&refs(&events)), session]).chain(not_delivered(stage));
+    let details: Vec<_> = details.chain(stage.last_words(&board)).collect();
     Err(StepError::failed(message).with_details(details))
 }
 
@@ -266,7 +178,9 @@ async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Resu
             published.topic,
             seconds(within.0)
         );
-        return Err(StepError::failed(message).with_details(last_words(stage, &board)));
+        let session = subscriptions(&stage.session(&board));
+        let details = not_delivered(stage).into_iter().chain([session]).chain(stage.last_words(&board));
+        return Err(StepError::failed(message).with_details(details));
     };
     let (topic, payload) = (&published.topic, &published.payload);
     let Some(id) = id else {
@@ -283,7 +197,7 @@ async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Resu
     let message =
         format!("`{board}` did not acknowledge `{payload}` on `{topic}` (packet {id}) within {}", seconds(within.0));
     let mut details = vec![closest_acknowledgement(stage, &board)];
-    details.extend(last_words(stage, &board));
+    details.extend(stage.last_words(&board));
     Err(StepError::failed(message).with_details(details))
 }
 

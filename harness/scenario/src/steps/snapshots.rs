@@ -9,7 +9,6 @@ use hil_timeline::{Cursor, Packet, RunEvent};
 use crate::error::StepError;
 use crate::snapshot::{Rule, SnapshotFile, Update, diff, trace};
 use crate::stage::Stage;
-use crate::story::last_words;
 use crate::world::HilWorld;
 
 #[given(expr = "snapshots of the traffic leave out the topic {string}")]
@@ -41,7 +40,7 @@ async fn matches_snapshot(world: &mut HilWorld, board: String, name: String) -> 
     if !text.contains("  ") {
         let error =
             StepError::errored(format!("`{board}` sent and got nothing: a snapshot of that would prove nothing"));
-        return Err(error.with_details(last_words(stage, &board)));
+        return Err(error.with_details(stage.last_words(&board)));
     }
     compare(&file, old.as_deref(), &text, &board, update)
 }

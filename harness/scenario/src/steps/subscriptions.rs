@@ -1,71 +1,25 @@
 //! Subscribing, unsubscribing, and what a broker makes known to everybody.
 
 use cucumber::{gherkin, then};
-use hil_mqtt::topic_matches;
 use hil_timeline::{Packet, Payload, QoS, RunEvent, What};
+use hil_verdict::{Asked, Granted, seconds, show, topic_matches};
 
-use super::{pattern, rows, seconds};
+use super::{pattern, rows};
 use crate::error::StepError;
 use crate::parameters::Span;
-use crate::stage::Stage;
-use crate::story::{last_words, show};
+use crate::stage::{OBSERVER, Stage};
 use crate::world::HilWorld;
 
-/// Filters with the QoS that is asked for.
-type Asked = Vec<(String, u8)>;
-
-/// One filter of a SUBSCRIBE and its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Granted {
-    filter: String,
-    asked: u8,
-    code: u8,
-}
-
-/// The first SUBACK since the mark that answers a SUBSCRIBE which `wanted` takes, with what was asked.
+/// The first SUBACK since the mark that answers a SUBSCRIBE which `wanted` takes, with what was asked; else the last.
 async fn answered(
     stage: &mut Stage,
     board: &str,
     within: std::time::Duration,
     wanted: impl Fn(&[Granted]) -> bool,
 ) -> Result<Vec<Granted>, Vec<Granted>> {
-    let mut asked: Vec<(u32, u16, Asked)> = Vec::new();
-    let mut closest = Vec::new();
-    let pick = |event: &RunEvent| {
-        if let Some((of, on, Packet::Subscribe { packet_id, filters, .. })) = event.what.sent_by_board()
-            && of == board
-        {
-            let filters = filters.iter().map(|filter| (filter.filter.clone(), u8::from(filter.qos))).collect();
-            asked.push((on, *packet_id, filters));
-        }
-        let (of, on, Packet::Suback { packet_id, codes, .. }) = event.what.reached_board()? else { return None };
-        let (_, _, filters) = asked.iter().find(|(c, id, _)| of == board && *c == on && id == packet_id)?;
-        let granted = filters.iter().zip(codes);
-        let granted: Vec<_> = granted
-            .map(|((filter, asked), code)| Granted { filter: filter.clone(), asked: *asked, code: *code })
-            .collect();
-        if wanted(&granted) {
-            return Some(granted);
-        }
-        closest = granted;
-        None
-    };
-    stage.expect(within, pick).await.ok_or(closest)
-}
-
-fn shown(granted: &[Granted]) -> String {
-    if granted.is_empty() {
-        return "closest: no SUBSCRIBE was answered".to_owned();
-    }
-    let each = granted.iter().map(|granted| {
-        let answer = if granted.code < 0x80 {
-            format!("granted QoS {}", granted.code)
-        } else {
-            format!("refused ({:#04x})", granted.code)
-        };
-        format!("`{}` QoS {}, {answer}", granted.filter.escape_debug(), granted.asked)
-    });
-    format!("closest: {}", each.collect::<Vec<_>>().join("; "))
+    let mut asked = Asked::by(board);
+    let found = stage.expect(within, |event| asked.take(event).filter(|granted| wanted(granted))).await;
+    found.ok_or(asked.closest)
 }
 
 #[then(expr = "{string} subscribes within {span} to:")]
@@ -75,7 +29,7 @@ async fn subscribes_to(
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
-    let wanted = rows(step)?.iter().map(|row| read_row(row)).collect::<Result<Vec<_>, _>>()?;
+    let wanted = Granted::read(rows(step)?)?;
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     match answered(stage, &board, within.0, |granted| granted == wanted).await {
@@ -83,21 +37,10 @@ async fn subscribes_to(
         Err(closest) => {
             let message =
                 format!("`{board}` did not subscribe as expected in one SUBSCRIBE within {}", seconds(within.0));
-            let details = std::iter::once(shown(&closest)).chain(last_words(stage, &board));
+            let details = std::iter::once(Granted::shown(&closest)).chain(stage.last_words(&board));
             Err(StepError::failed(message).with_details(details))
         }
     }
-}
-
-/// `| filter | QoS | granted |`, where `granted` is a QoS or `refused`.
-fn read_row(row: &[String]) -> Result<Granted, StepError> {
-    let wrong = || {
-        StepError::errored("the table of this step has three columns: filter, QoS asked for, and what is granted")
-            .with_hint("`granted` is 0, 1, 2, or a code from 0x80 on")
-    };
-    let [filter, asked, code] = row else { return Err(wrong()) };
-    let code = hil_mqtt::parse_code(code).map_err(|_| wrong())?;
-    Ok(Granted { filter: filter.clone(), asked: asked.parse().map_err(|_| wrong())?, code })
 }
 
 #[then(expr = "the subscription of {string} to {string} is refused within {span}")]
@@ -115,7 +58,7 @@ async fn subscription_is_refused(
         Err(closest) => {
             let message =
                 format!("the subscription of `{board}` to `{filter}` was not refused within {}", seconds(within.0));
-            let details = std::iter::once(shown(&closest)).chain(last_words(stage, &board));
+            let details = std::iter::once(Granted::shown(&closest)).chain(stage.last_words(&board));
             Err(StepError::failed(message).with_details(details))
         }
     }
@@ -149,14 +92,14 @@ async fn unsubscribes(world: &mut HilWorld, board: String, filter: String, withi
         None => format!("`{board}` did not unsubscribe from `{filter}` within {}", seconds(within.0)),
         Some(_) => format!("the broker did not confirm that `{board}` unsubscribes from `{filter}`"),
     };
-    Err(StepError::failed(message).with_details(last_words(stage, &board)))
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
 #[then(expr = "nothing is retained on {string}")]
 async fn nothing_is_retained(world: &mut HilWorld, topic: String) -> Result<(), StepError> {
     let stage = world.stage()?;
     let (name, observer) = stage.late_subscriber().await?;
-    let begin = stage.recorder().timeline().end();
+    let begin = stage.end();
     observer.subscribe(&topic).await?;
     // Messages of its own come back after what is retained: brokers deliver that with the subscription, and keep the
     // order on a connection, though some only within a QoS.
@@ -221,7 +164,7 @@ async fn nothing_elsewhere(world: &mut HilWorld, filters: String, span: Span) ->
     let allowed: Vec<&str> = filters.split(',').map(str::trim).collect();
     let until = stage.mark().at + span.0;
     let pick = |event: &RunEvent| match &event.what {
-        What::Observed { observer, topic, .. } if observer == "observer" && !topic.starts_with('$') => {
+        What::Observed { observer, topic, .. } if observer == OBSERVER && !topic.starts_with('$') => {
             let inside = allowed.iter().any(|filter| topic_matches(filter, topic));
             (!inside).then(|| event.clone())
         }

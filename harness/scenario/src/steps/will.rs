@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use cucumber::then;
-use hil_timeline::{Packet, Payload, RunEvent, Stamp, What, Will};
+use hil_timeline::{Cursor, Packet, Payload, RunEvent, Stamp, What};
+use hil_verdict::{Due, WillCase, Wills, seconds, show, signed};
 
-use super::{pattern, seconds};
+use super::pattern;
 use crate::error::StepError;
 use crate::parameters::Span;
-use crate::stage::Stage;
-use crate::story::{last_words, show};
+use crate::stage::{OBSERVER, Stage, refs};
 use crate::world::HilWorld;
 
-/// The name under which the stage's observer records.
-const OBSERVER: &str = "observer";
+/// How long the records of one moment may be apart: the end of a connection at the tap, and the will at the observer.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// Where nothing would make the broker publish a will, this is how long the end of the connection is waited for.
+const ENDS: Duration = Duration::from_secs(2);
 
 #[then(expr = "the will of {string} is published on {string}")]
 async fn is_published(world: &mut HilWorld, board: String, topic: String) -> Result<(), StepError> {
@@ -23,8 +26,10 @@ async fn is_published(world: &mut HilWorld, board: String, topic: String) -> Res
 #[then(expr = "the will of {string} is published exactly once on {string}, settling for {span}")]
 async fn is_published_once(world: &mut HilWorld, board: String, topic: String, settle: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
-    let (will, at) = expect_will(stage, &board, &topic).await?;
-    let again = stage.watch(at + settle.0, |event| is_will(event, &will).then(|| event.clone())).await;
+    let (case, seen) = expect_will(stage, &board, &topic).await?;
+    let until = seen.at + settle.0;
+    stage.wait_until(until).await;
+    let again = wills_since(stage, &case, Cursor(seen.seq + 1)).into_iter().find(|event| event.at <= until);
     match again {
         None => stage.check_observer_was_there(),
         Some(event) => {
@@ -34,82 +39,134 @@ async fn is_published_once(world: &mut HilWorld, board: String, topic: String, s
     }
 }
 
-/// The will as announced, and the keep alive that came with it, of the session that stood at the mark.
-fn announced(stage: &Stage, board: &str) -> Result<(Will, Duration, Stamp), StepError> {
-    let session = stage.session_at_mark(board);
-    let connect = session.connect.as_ref();
-    let Some(Packet::Connect { keep_alive, will, .. }) = connect else {
-        let message = format!("`{board}` was not connected at the mark, so that no will of it can be published");
-        return Err(StepError::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"));
-    };
-    let Some(will) = will else {
-        let message = format!("`{board}` connected without a will: the broker has nothing to publish");
-        return Err(StepError::failed(message).with_details(last_words(stage, board)));
-    };
-    let last = session.last_from_board.as_ref().map_or(stage.mark().at, |(at, _)| *at);
-    Ok((will.clone(), Duration::from_secs(u64::from(*keep_alive)), last))
+/// The will of the session that stood at the mark.
+fn announced(stage: &Stage, board: &str) -> Result<WillCase, StepError> {
+    let events = stage.events();
+    let case = WillCase::at_mark(board, &refs(&events), stage.mark().cursor.0);
+    case.map_err(|unmet| StepError::from(unmet).with_details(stage.last_words(board)))
 }
 
-fn is_will(event: &RunEvent, will: &Will) -> bool {
-    matches!(&event.what, What::Observed { observer, topic, payload, .. }
-        if observer == OBSERVER && *topic == will.topic && *payload == will.payload)
+/// The wills among the records from a place on; a rule needs all of the scenario to tell them from other messages.
+fn wills_since(stage: &Stage, case: &WillCase, from: Cursor) -> Vec<RunEvent> {
+    let events = stage.events();
+    let mut wills = Wills::seen_by(OBSERVER, &case.will);
+    let is_new = |event: &&RunEvent| event.seq >= from.0 && !stage.is_consumed(event.seq);
+    refs(&events).into_iter().filter(|event| wills.take(event)).filter(is_new).cloned().collect()
 }
 
-/// Waits for the will in the broker's window after the board's last packet.
-async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Will, Stamp), StepError> {
+/// What was like the will, and how it differed.
+fn closest(stage: &Stage, case: &WillCase) -> Option<String> {
+    let events = stage.events();
+    let mut wills = Wills::seen_by(OBSERVER, &case.will);
+    refs(&events).into_iter().for_each(|event| {
+        wills.take(event);
+    });
+    wills.closest(stage.mark().at)
+}
+
+/// Records that can change when a will is due, or whether it has come.
+fn matters(event: &RunEvent) -> bool {
+    match &event.what {
+        What::Connection { .. } | What::Broker { .. } | What::BrokerDied { .. } => true,
+        What::Observed { observer, .. } => observer == OBSERVER,
+        What::Packet {
+            packet: Packet::Disconnect { .. } | Packet::Connect { .. } | Packet::Connack { .. }, ..
+        } => true,
+        _ => false,
+    }
+}
+
+/// Waits for the will in its window, which changes with what becomes known: the end of the connection, another
+/// connection of the same client.
+async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(WillCase, RunEvent), StepError> {
     stage.check_packets(board)?;
-    let (will, keep_alive, last) = announced(stage, board)?;
-    if will.topic != topic {
-        let message = format!("`{board}` announced its will on `{}`, not on `{topic}`", will.topic.escape_debug());
+    let case = announced(stage, board)?;
+    if case.will.topic != topic {
+        let message = format!("`{board}` announced its will on `{}`, not on `{topic}`", case.will.topic.escape_debug());
         return Err(StepError::failed(message));
     }
-    if keep_alive.is_zero() {
-        let message = format!("`{board}` connected with keep alive 0: the broker never notices that it is gone");
-        return Err(StepError::failed(message).with_details(last_words(stage, board)));
-    }
-    let (window, published) = loop {
-        let window = stage.will_window(keep_alive, last);
-        let within = (last + window.not_after).since(stage.mark().at);
-        let published = stage.expect(within, |event| is_will(event, &will).then_some(event.at)).await;
-        // The window is larger where this machine stood still meanwhile.
-        if published.is_some() || stage.will_window(keep_alive, last) == window {
-            break (window, published);
+    loop {
+        let from = stage.end();
+        let due = due(stage, &case);
+        let came = wills_since(stage, &case, stage.mark().cursor).into_iter().next();
+        let until = match (&due, &came) {
+            (Due::Within { from, until, .. }, Some(will)) if will.at >= *from && will.at <= *until => break,
+            // Its cause may be recorded a moment later.
+            (_, Some(will)) => will.at + TOGETHER,
+            (Due::Within { until, .. }, None) => *until,
+            (Due::Unknown(_), None) => stage.mark().at + ENDS,
+            (Due::Never(_), None) => stage.mark().at,
+        };
+        if stage.recorder().now() > until {
+            return Err(not_published(stage, board, &case, &due, came.as_ref()));
         }
+        let next = |event: &RunEvent| matters(event).then_some(());
+        // Whatever comes is looked at with all that was before; where nothing comes, its time is over.
+        let _ = stage.watch_all_from(from, until, next).await;
+    }
+    let Some(will) = wills_since(stage, &case, stage.mark().cursor).into_iter().next() else {
+        return Err(StepError::errored("the will that was seen is not recorded"));
     };
-    match published {
-        Some(at) if at.since(last) >= window.not_before => Ok((will, at)),
-        Some(at) => {
-            let message = format!(
-                "the will of `{board}` was published {:.2} s after its last packet, before {}",
-                at.since(last).as_secs_f64(),
-                seconds(window.not_before)
-            );
-            Err(StepError::failed(message).with_details(last_words(stage, board)))
-        }
-        None => {
-            stage.check_observer_was_there()?;
-            let message = format!(
-                "the will of `{board}` was not published on `{topic}` within {:.2} s of its last packet",
-                window.not_after.as_secs_f64()
-            );
-            Err(StepError::failed(message).with_details(last_words(stage, board)))
-        }
+    stage.consume(will.seq);
+    record_window(stage, board, &case);
+    Ok((case, will))
+}
+
+fn due(stage: &Stage, case: &WillCase) -> Due {
+    let events = stage.events();
+    case.due(&refs(&events), |keep_alive, last| stage.keep_alive_limits(keep_alive, last))
+}
+
+/// The page shows the window that was judged.
+fn record_window(stage: &Stage, board: &str, case: &WillCase) {
+    if let Due::Within { from, until, reason } = due(stage, case) {
+        stage.recorder().record(What::WillWindow { board: board.to_owned(), from, until, reason });
     }
+}
+
+fn not_published(stage: &Stage, board: &str, case: &WillCase, due: &Due, came: Option<&RunEvent>) -> StepError {
+    if let Err(error) = stage.check_observer_was_there() {
+        return error;
+    }
+    record_window(stage, board, case);
+    let mark = stage.mark().at;
+    let message = match (due, came) {
+        (Due::Within { from, until, reason }, Some(will)) => {
+            let when = if will.at < *from { "before" } else { "after" };
+            let limit = signed(if will.at < *from { *from } else { *until }, mark);
+            format!("the will of `{board}` was published at {}, {when} {limit}: {reason}", signed(will.at, mark))
+        }
+        (Due::Within { until, reason, .. }, None) => {
+            format!(
+                "the will of `{board}` was not published on `{}` until {}: {reason}",
+                case.will.topic.escape_debug(),
+                signed(*until, mark)
+            )
+        }
+        (Due::Never(why) | Due::Unknown(why), Some(will)) => {
+            format!("the will of `{board}` was published at {}, although {why}", signed(will.at, mark))
+        }
+        (Due::Never(why), None) => format!("the will of `{board}` is never published: {why}"),
+        (Due::Unknown(why), None) => format!("the will of `{board}` was not published: {why}"),
+    };
+    let details = closest(stage, case).into_iter().chain(stage.last_words(board));
+    StepError::failed(message).with_details(details)
 }
 
 #[then(expr = "no will of {string} is published for {span}")]
 async fn is_not_published(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
-    let (will, ..) = announced(stage, &board)?;
+    let case = announced(stage, &board)?;
     let until = stage.mark().at + span.0;
-    let came = stage.watch(until, |event| is_will(event, &will).then(|| event.clone())).await;
+    stage.wait_until(until).await;
+    let came = wills_since(stage, &case, stage.mark().cursor).into_iter().find(|event| event.at <= until);
     match came {
         None => stage.check_observer_was_there(),
         Some(event) => {
             let message = format!("the will of `{board}` was published, which it should not for {}", seconds(span.0));
             let came = format!("came: {}", show(&event, stage.mark().at));
-            Err(StepError::failed(message).with_details(std::iter::once(came).chain(last_words(stage, &board))))
+            Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }
     }
 }
@@ -120,27 +177,26 @@ async fn late_subscriber(world: &mut HilWorld, topic: String, payload: String) -
     const WITHIN: Duration = Duration::from_secs(2);
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
-    let deadline = tokio::time::Instant::now() + WITHIN;
+    let deadline: Stamp = stage.recorder().now() + WITHIN;
     let received = loop {
         let (name, observer) = stage.late_subscriber().await?;
-        let timeline = stage.recorder().timeline().clone();
-        let begin = timeline.end();
+        let begin = stage.end();
         observer.subscribe(&topic).await?;
-        let received = timeline.wait_for(begin, deadline, |event| received_by(event, &name)).await;
+        let received = stage.watch_all_from(begin, deadline, |event| received_by(event, &name)).await;
         // A live copy was still on its way when this one subscribed: it was not late, the next one is.
-        if !matches!(received, Ok((_, false))) || tokio::time::Instant::now() >= deadline {
+        if !matches!(received, Some((_, false))) || stage.recorder().now() >= deadline {
             break received;
         }
     };
     match received {
-        Ok((payload, true)) if wanted.matches(&payload) => Ok(()),
-        Ok((payload, retained)) => {
+        Some((payload, true)) if wanted.matches(&payload) => Ok(()),
+        Some((payload, retained)) => {
             let kind = if retained { "retained" } else { "not retained" };
             let message =
                 format!("a late subscriber to `{topic}` received `{payload}`, {kind}, not {wanted}, retained");
             Err(StepError::failed(message))
         }
-        Err(_) => Err(StepError::failed(format!("nothing is retained on `{topic}`: a late subscriber got nothing"))),
+        None => Err(StepError::failed(format!("nothing is retained on `{topic}`: a late subscriber got nothing"))),
     }
 }
 

@@ -27,6 +27,9 @@ struct Runtime {
     host: String,
     port: u16,
     socket: Option<Socket>,
+    /// How many packets it has sent and received, and at which of them it panics.
+    packets: u32,
+    panics_at: Option<u32>,
 }
 
 /// Runs until the lamp restarts its chip.
@@ -47,7 +50,10 @@ pub(super) async fn run(platform: Platform, variant: Variant) -> ResetCause {
     platform.pins.drive(LAMP_PIN, true);
     let seed = platform.mac.iter().fold(17, |seed: u32, byte| seed.wrapping_mul(31) + u32::from(*byte));
     let lamp = Lamp::new(settings, variant, seed);
-    Runtime { platform, lamp, booted: Instant::now(), host, port, socket: None }.run().await
+    // Once: the life that the panic begins goes well.
+    let panics_at = platform.nvs.number("fault", "panic_at").filter(|_| platform.cause == ResetCause::PowerOn);
+    let booted = Instant::now();
+    Runtime { platform, lamp, booted, host, port, socket: None, packets: 0, panics_at }.run().await
 }
 
 enum Happened {
@@ -60,6 +66,11 @@ impl Runtime {
     async fn run(mut self) -> ResetCause {
         let mut happened = Happened::Due;
         loop {
+            if let Happened::Received(bytes) = &happened
+                && self.panics_at(bytes)
+            {
+                return super::panic(&self.platform).await;
+            }
             let now = self.now();
             let effects = match &happened {
                 Happened::Due => self.lamp.handle(now, Input::Tick),
@@ -74,6 +85,12 @@ impl Runtime {
                 None => happened = self.next().await,
             }
         }
+    }
+
+    /// Counts packets; whether it panics at one of them.
+    fn panics_at(&mut self, bytes: &[u8]) -> bool {
+        self.packets += packets_in(bytes);
+        self.panics_at.is_some_and(|at| self.packets >= at)
     }
 
     fn now(&self) -> u64 {
@@ -98,6 +115,7 @@ impl Runtime {
             match effect {
                 Effect::Connect => effects.extend(self.connect().await),
                 Effect::Close => self.close(),
+                Effect::Send(bytes) if self.panics_at(&bytes) => return Some(super::panic(&self.platform).await),
                 Effect::Send(bytes) => {
                     if let Some(socket) = &self.socket
                         && socket.send(&bytes).await.is_err()
@@ -135,6 +153,19 @@ impl Runtime {
             socket.close();
         }
     }
+}
+
+/// How many packets begin in these bytes, which begin with one (MQTT 3.1.1 §2.2.3).
+fn packets_in(mut bytes: &[u8]) -> u32 {
+    let mut packets = 0;
+    while !bytes.is_empty() {
+        packets += 1;
+        let digits = bytes[1..].iter().take(4).take_while(|byte| **byte & 0x80 != 0).count() + 1;
+        let length = bytes[1..].iter().take(digits).enumerate();
+        let length = length.fold(0, |sum, (n, byte)| sum | usize::from(byte & 0x7f) << (7 * n));
+        bytes = bytes.get(1 + digits + length..).unwrap_or_default();
+    }
+    packets
 }
 
 /// Bytes, or none when the connection ended; waits for ever where there is no connection.

@@ -19,7 +19,7 @@ use crate::image::Partition;
 use crate::nvs::Nvs;
 use crate::radio::Radio;
 
-pub(crate) use misbehaving::{boot_loop, brown_out};
+pub(crate) use misbehaving::{boot_loop, brown_out, panic};
 
 /// What an app can reach of its chip.
 #[derive(Clone)]

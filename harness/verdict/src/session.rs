@@ -1,6 +1,40 @@
 //! What the timeline says about a board's MQTT session.
 
+use std::time::Duration;
+
 use hil_timeline::{ConnectionChange, Direction, Fate, Packet, RunEvent, Stamp, Subscription, What};
+
+use crate::message::property;
+use crate::topic::covers;
+
+/// How a board's connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The board sent DISCONNECT with this reason (0 in MQTT 3.1.1).
+    Disconnected {
+        /// When.
+        at: Stamp,
+        /// The reason code.
+        code: u8,
+    },
+    /// The connection closed without a DISCONNECT from the board.
+    Closed {
+        /// When.
+        at: Stamp,
+        /// By whom and how, for people.
+        how: String,
+    },
+}
+
+impl End {
+    /// When it was.
+    #[must_use]
+    pub fn at(&self) -> Stamp {
+        match self {
+            Self::Disconnected { at, .. } | Self::Closed { at, .. } => *at,
+        }
+    }
+}
 
 /// A board's latest connection, folded from the records of one scenario. Reads the timeline only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,13 +43,19 @@ pub struct Session {
     pub connection: u32,
     /// Its CONNECT.
     pub connect: Option<Packet>,
+    /// The broker's answer, where it was accepted.
+    pub connack: Option<Packet>,
     /// The broker has accepted it and it stands.
     pub connected: bool,
+    /// How it ended, if it has.
+    pub end: Option<End>,
     /// Subscriptions that the broker has granted, as they stand.
     pub subscriptions: Vec<Subscription>,
     /// Its latest packet from the board, and when it came.
     pub last_from_board: Option<(Stamp, Packet)>,
     asked: Vec<(u16, Vec<Subscription>)>,
+    /// What a DISCONNECT changed the session expiry to (MQTT 5 §3.14.2.2.2).
+    expiry_at_disconnect: Option<u32>,
     /// The board was reset or lost its power: the connection belongs to a former life.
     over: bool,
 }
@@ -29,10 +69,53 @@ impl Session {
         session
     }
 
-    /// Whether a message on that topic is delivered to it.
+    /// Whether a message on that topic is delivered to it. For a topic filter: whether all it selects is.
     #[must_use]
     pub fn receives(&self, topic: &str) -> bool {
-        self.connected && self.subscriptions.iter().any(|s| crate::topic_matches(&s.filter, topic))
+        self.connected && self.subscriptions.iter().any(|s| covers(&s.filter, topic))
+    }
+
+    /// The client identifier: the one of CONNECT, or the one that the broker assigned (MQTT 5 §3.2.2.3.7).
+    #[must_use]
+    pub fn client_id(&self) -> Option<String> {
+        let Some(Packet::Connect { client_id, .. }) = &self.connect else { return None };
+        let assigned = self.connack_property("assigned client identifier");
+        Some(assigned.unwrap_or_else(|| client_id.clone()))
+    }
+
+    /// The keep alive in force: the broker's own, where it names one (MQTT 5 §3.2.2.3.14). Zero turns it off.
+    #[must_use]
+    pub fn keep_alive(&self) -> Duration {
+        let Some(Packet::Connect { keep_alive, .. }) = &self.connect else { return Duration::ZERO };
+        let server = self.connack_property("server keep alive").and_then(|text| text.parse().ok());
+        Duration::from_secs(server.unwrap_or(u64::from(*keep_alive)))
+    }
+
+    /// How long the broker keeps the session after the connection; none keeps it for ever.
+    ///
+    /// In MQTT 3.1.1 a clean session ends with the connection, another does not end (§3.1.2.4); in MQTT 5 the session
+    /// expiry interval counts, as the broker or a DISCONNECT has it last (§3.1.2.11.2).
+    #[must_use]
+    pub fn expiry(&self) -> Option<Duration> {
+        let Some(Packet::Connect { protocol, clean_session, properties, .. }) = &self.connect else {
+            return Some(Duration::ZERO);
+        };
+        if *protocol < 5 {
+            return clean_session.then_some(Duration::ZERO);
+        }
+        let asked = || property(properties, "session expiry interval").and_then(|text| text.parse().ok());
+        let granted = || self.connack_property("session expiry interval").and_then(|text| text.parse().ok());
+        match self.expiry_at_disconnect.or_else(granted).or_else(asked).unwrap_or(0) {
+            u32::MAX => None,
+            seconds => Some(Duration::from_secs(u64::from(seconds))),
+        }
+    }
+
+    fn connack_property(&self, name: &str) -> Option<String> {
+        match &self.connack {
+            Some(Packet::Connack { properties, .. }) => property(properties, name),
+            _ => None,
+        }
     }
 
     /// Takes the next record of the board.
@@ -42,14 +125,16 @@ impl Session {
                 *self = Self { connection: *connection, ..Self::default() };
             }
             What::Connection { change: ConnectionChange::Upgraded { .. }, .. } => {}
-            What::Connection { connection, .. } if *connection == self.connection => self.connected = false,
-            // Its sockets fall silent without a FIN; what it announced stays: its will is still to come.
-            What::Reset { .. } | What::Power { .. } => {
-                self.over = true;
+            What::Connection { connection, change, .. } if *connection == self.connection => {
                 self.connected = false;
-                self.subscriptions.clear();
-                self.asked.clear();
+                if let ConnectionChange::Closed { how } = change
+                    && self.end.is_none()
+                {
+                    self.end = Some(End::Closed { at: event.at, how: how.clone() });
+                }
             }
+            // Its sockets fall silent without a FIN; what it announced stays: its will is still to come.
+            What::Reset { .. } | What::PowerSwitching { on: true, .. } | What::Power { on: false, .. } => self.leave(),
             // What did not arrive changes nothing.
             What::Packet { fate: Some(Fate::Dropped), .. } => {}
             What::Packet { connection, direction, packet, .. } if *connection == self.connection => {
@@ -57,18 +142,36 @@ impl Session {
                     self.last_from_board = Some((event.at, packet.clone()));
                 }
                 if !self.over {
-                    self.packet(packet);
+                    self.packet(event.at, *direction, packet);
                 }
             }
             _ => {}
         }
     }
 
-    fn packet(&mut self, packet: &Packet) {
+    /// The board begins another life, or has none.
+    fn leave(&mut self) {
+        self.over = true;
+        self.connected = false;
+        self.subscriptions.clear();
+        self.asked.clear();
+    }
+
+    fn packet(&mut self, at: Stamp, direction: Direction, packet: &Packet) {
         match packet {
             Packet::Connect { .. } => self.connect = Some(packet.clone()),
-            Packet::Connack { code: 0, .. } => self.connected = true,
-            Packet::Disconnect { .. } => self.connected = false,
+            Packet::Connack { code: 0, .. } => {
+                self.connack = Some(packet.clone());
+                self.connected = true;
+            }
+            Packet::Disconnect { code, properties } => {
+                self.connected = false;
+                if direction == Direction::FromBoard && self.end.is_none() {
+                    self.end = Some(End::Disconnected { at, code: *code });
+                    let changed = property(properties, "session expiry interval").and_then(|text| text.parse().ok());
+                    self.expiry_at_disconnect = changed;
+                }
+            }
             Packet::Subscribe { packet_id, filters, .. } => self.asked.push((*packet_id, filters.clone())),
             Packet::Suback { packet_id, codes, .. } => self.granted(*packet_id, codes),
             Packet::Unsubscribe { filters, .. } => self.subscriptions.retain(|s| !filters.contains(&s.filter)),
@@ -130,10 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn a_shared_subscription_covers_what_its_filter_covers() {
+        let mut events = life();
+        let filters = vec![Subscription { filter: "$share/g/t/+".into(), qos: QoS::AtLeastOnce }];
+        events[3] = packet(Direction::FromBoard, Packet::Subscribe { packet_id: 1, filters, properties: Vec::new() });
+        let session = session(events);
+        assert!(session.receives("t/1") && session.receives("$share/g/t/+") && !session.receives("g/t/1"));
+    }
+
+    #[test]
     fn a_reset_or_a_power_cut_ends_it_although_no_fin_was_seen() {
         for end in [
             What::Reset { board: "lamp".into(), how: String::new() },
             What::Power { board: "lamp".into(), rail: String::new(), on: false },
+            What::PowerSwitching { board: "lamp".into(), on: true },
         ] {
             let mut events = life();
             events.push(end);

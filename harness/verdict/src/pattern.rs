@@ -5,11 +5,11 @@ use std::fmt;
 use hil_timeline::Payload;
 use regex::bytes::Regex;
 
-/// What a payload or a field shall be.
+/// What a payload or a field must be.
 ///
 /// # Example
 /// ```
-/// use hil_mqtt::TextPattern;
+/// use hil_verdict::TextPattern;
 /// use hil_timeline::Payload;
 /// let pattern = TextPattern::parse(r"/^Suhu: -?\d+°C$/").unwrap();
 /// assert!(pattern.matches(&Payload::from("Suhu: 28°C")));
@@ -27,7 +27,7 @@ impl TextPattern {
     /// Reads `text` as it stands, or `/regex/`.
     ///
     /// # Errors
-    /// When what is between the slashes is no regular expression.
+    /// When what is between the slashes is not a regular expression.
     pub fn parse(text: &str) -> Result<Self, regex::Error> {
         match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
             Some(regex) => Regex::new(regex).map(Self::Matching),

@@ -1,0 +1,172 @@
+//! Verdicts that were wrong once, each as its kind: what must pass passes, what must fail says why.
+
+use std::collections::BTreeMap;
+
+use crate::support::{Project, assert_snapshot};
+
+/// A client that does what it is typed.
+const CLIENT: &str = r#"Given the board "client" runs the firmware "mqtt-client""#;
+
+/// A feature of scenarios by name; `CLIENT` stands for the client's first step, `TYPE` for typing what follows.
+fn feature(scenarios: &[(&str, &str)]) -> String {
+    let mut text = "Feature: verdicts\n".to_owned();
+    for (name, steps) in scenarios {
+        let steps = steps.replace("CLIENT", CLIENT);
+        let steps: Vec<_> = steps.lines().map(|line| format!("    {}", typed(line.trim()))).collect();
+        text.push_str(&format!("  Scenario: {name}\n{}\n", steps.join("\n")));
+    }
+    text
+}
+
+/// `TYPE connect id=a; ping` types these two lines.
+fn typed(line: &str) -> String {
+    let Some(commands) = line.strip_prefix("TYPE ") else { return line.to_owned() };
+    let lines: Vec<_> = commands.split("; ").map(|command| format!("      {command}")).collect();
+    format!("When I type at the console of \"client\":\n      \"\"\"\n{}\n      \"\"\"", lines.join("\n"))
+}
+
+fn verdicts(project: &Project, arguments: &[&str]) -> (BTreeMap<String, String>, crate::support::Outcome) {
+    let outcome = project.hil(&[&["run", "--bench-retries", "0"], arguments].concat());
+    (outcome.verdicts().into_iter().map(|(word, name)| (name, word)).collect(), outcome)
+}
+
+/// Runs scenarios that must pass.
+fn all_pass(scenarios: &[(&str, &str)]) {
+    let (verdicts, outcome) = verdicts(&Project::with_feature(&feature(scenarios)), &[]);
+    assert_eq!(verdicts.len(), scenarios.len(), "{outcome:?}");
+    assert!(verdicts.values().all(|word| word == "passed"), "{}", outcome.stdout);
+}
+
+/// Runs scenarios that must fail, and compares what they say.
+fn all_fail(name: &str, scenarios: &[(&str, &str)]) {
+    let (verdicts, outcome) = verdicts(&Project::with_feature(&feature(scenarios)), &[]);
+    assert_eq!(verdicts.len(), scenarios.len(), "{outcome:?}");
+    assert!(verdicts.values().all(|word| word == "failed"), "{}", outcome.stdout);
+    let shown: Vec<_> = outcome.stdout.lines().filter(|line| !line.starts_with("reports:")).collect();
+    assert_snapshot(name, &shown.join("\n"));
+}
+
+#[test]
+fn a_will_is_what_the_broker_publishes_for_a_client_and_nothing_else() {
+    let will = "will-topic=s/w will-payload=off";
+    all_pass(&[
+        (
+            "a message of the device with the text of its will is no will",
+            &format!(
+                "CLIENT\nTYPE connect id=a keep-alive=30 {will} will-qos=1 will-retain=yes\nThen \"client\" connects within 5 s\nTYPE publish s/w off qos=1 retain=yes; disconnect\nThen no will of \"client\" is published for 1 s"
+            ),
+        ),
+        (
+            "a device that says the same and is then cut off has a will",
+            &format!(
+                "CLIENT\nTYPE connect id=b keep-alive=30 {will}; publish s/w off\nThen \"client\" publishes \"off\" to \"s/w\" within 5 s\nWhen the connection of \"client\" is reset\nThen the will of \"client\" is published exactly once on \"s/w\", settling for 1 s"
+            ),
+        ),
+        (
+            "a connection that the device closes without DISCONNECT ends at once",
+            &format!(
+                "CLIENT\nTYPE connect id=c keep-alive=60 {will}\nThen \"client\" connects within 5 s\nTYPE drop\nThen the will of \"client\" is published on \"s/w\""
+            ),
+        ),
+        (
+            "a keep alive of zero does not hide a connection that ends",
+            &format!(
+                "CLIENT\nTYPE connect id=d keep-alive=0 {will}\nThen \"client\" connects within 5 s\nTYPE drop\nThen the will of \"client\" is published on \"s/w\""
+            ),
+        ),
+    ]);
+    all_fail(
+        "verdicts-wills",
+        &[
+            (
+                "a device that said DISCONNECT has no will any more",
+                &format!(
+                    "CLIENT\nTYPE connect id=a keep-alive=2 {will}\nThen \"client\" connects within 5 s\nTYPE disconnect\nThen the will of \"client\" is published on \"s/w\""
+                ),
+            ),
+            (
+                "a will that comes back before its delay is over",
+                &format!(
+                    "CLIENT\nTYPE connect id=b version=5 clean=no keep-alive=30 session-expiry=60 {will} will-delay=5\nThen \"client\" connects within 5 s\nTYPE drop; connect id=b version=5 clean=no keep-alive=30 session-expiry=60\nThen the will of \"client\" is published on \"s/w\""
+                ),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn one_message_that_is_sent_again_is_one_message() {
+    all_pass(&[(
+        "DUP with the same packet identifier",
+        "CLIENT\nTYPE connect id=a; publish t x qos=1 id=7; publish t x qos=1 id=7 dup=yes\nThen \"client\" publishes \"x\" to \"t\" exactly once within 2 s, settling for 500 ms",
+    )]);
+    all_fail(
+        "verdicts-twice",
+        &[(
+            "another packet identifier is another message",
+            "CLIENT\nTYPE connect id=a; publish t x qos=1 id=7; publish t x qos=1 id=8\nThen \"client\" publishes \"x\" to \"t\" exactly once within 2 s, settling for 500 ms",
+        )],
+    );
+}
+
+#[test]
+fn a_failure_names_what_came_closest_and_where_it_stopped() {
+    all_fail(
+        "verdicts-closest",
+        &[
+            (
+                "the delivery that set the mark",
+                "CLIENT\nTYPE connect id=a; subscribe t\nGiven \"client\" has subscribed to \"t\"\nWhen I publish \"on\" to \"t\" with QoS 1\nThen \"client\" receives on \"t\" within 500 ms with:\n  | QoS | 1 |",
+            ),
+            (
+                "a message that nobody gets",
+                "CLIENT\nTYPE connect id=b; subscribe t\nGiven \"client\" has subscribed to \"t\"\nWhen I publish \"on\" to \"other\"\nThen \"client\" receives \"on\" on \"t\" within 500 ms",
+            ),
+            (
+                "the nearest line of the console",
+                "CLIENT\nTYPE ping\nThen the console of \"client\" shows \"ready for comands\" within 500 ms",
+            ),
+            (
+                "the number of a text",
+                "CLIENT\nTYPE connect id=c; publish t '{\"t\":\"21\"}'\nThen \"client\" publishes to \"t\" within 1 s with:\n  | json $.t | 21 |",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_device_whose_connection_never_comes_may_have_no_network() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    Then \"lamp\" does not reboot for 1 s\n",
+    );
+    let bench = r#"
+        [boards.lamp]
+        kind = "virtual"
+        connects-within = "1s"
+        [firmware.lamp]
+        image = "builtin:lamp"
+        nvs = { "mqtt.host" = "127.0.0.1", "mqtt.port" = 9 }
+    "#;
+    project.file("bench.toml", bench);
+    let (_, outcome) = verdicts(&project, &["--bench", "bench.toml"]);
+    assert_eq!(outcome.code, 100, "{outcome:?}");
+    assert_snapshot("verdicts-unreached", &outcome.stable());
+}
+
+#[test]
+fn a_program_that_ends_by_itself_fails_the_scenario_that_uses_it() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: it ends\n    Given the board \"pi\" runs the firmware \"short\"\n    Then the console of \"pi\" shows \"end\" within 5 s\n    And the console of \"pi\" shows \"never\" within 5 s\n\n  Scenario: it may\n    Given the board \"pi\" runs the firmware \"short\"\n    Then the console of \"pi\" shows \"end\" within 5 s\n    And the program of \"pi\" ends with code 3 within 5 s\n",
+    );
+    let bench = r#"
+        [boards.pi]
+        kind = "process"
+        [firmware.short]
+        kind = "process"
+        command = ["sh", "-c", "sleep 0.2; echo end; exit 3"]
+    "#;
+    project.file("bench.toml", bench);
+    let (verdicts, outcome) = verdicts(&project, &["--bench", "bench.toml"]);
+    assert_eq!((verdicts["it ends"].as_str(), verdicts["it may"].as_str()), ("failed", "passed"), "{outcome:?}");
+    assert!(outcome.stdout.contains("the program of `pi` ended with code 3, and no step asked for it"), "{outcome:?}");
+}

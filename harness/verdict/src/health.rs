@@ -1,0 +1,250 @@
+//! Whether a board runs as it should while a scenario uses it.
+
+use hil_timeline::{Allowance, Cursor, Finding, RunEvent, Stamp, What};
+
+use crate::reset_cause::ResetCause;
+use crate::unmet::Unmet;
+
+/// What the steps of a scenario expect of a board's health, from a moment on.
+pub trait Expectations {
+    /// Whether a step asks for this finding, or names what it says.
+    fn expects(&self, board: &str, finding: Finding, detail: &str) -> bool;
+}
+
+impl<F: Fn(&str, Finding, &str) -> bool> Expectations for F {
+    fn expects(&self, board: &str, finding: Finding, detail: &str) -> bool {
+        self(board, finding, detail)
+    }
+}
+
+/// A board that does not run as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The board.
+    pub board: String,
+    /// What was found first.
+    pub finding: Finding,
+    /// The line or the cause that says it.
+    pub detail: String,
+    /// Number of the record.
+    pub seq: u64,
+    /// When it was.
+    pub at: Stamp,
+    /// What the firmware printed about it, line by line.
+    pub backtrace: Vec<String>,
+    /// All that it will print about it is there.
+    pub complete: bool,
+}
+
+impl Trouble {
+    /// A crash is followed by registers and a backtrace.
+    fn is_crash(&self) -> bool {
+        matches!(self.finding, Finding::Panic | Finding::Abort | Finding::Exception | Finding::Watchdog)
+    }
+
+    /// What happened, for people.
+    #[must_use]
+    pub fn what(&self) -> String {
+        let board = &self.board;
+        match self.finding {
+            Finding::Panic => format!("`{board}` panicked: `{}`", self.detail),
+            Finding::Abort => format!("`{board}` aborted: `{}`", self.detail),
+            Finding::Exception => format!("the script of `{board}` ended with an exception: `{}`", self.detail),
+            Finding::Watchdog => format!("a watchdog of `{board}` fired: `{}`", self.detail),
+            Finding::BrownOut => format!("the supply of `{board}` sagged (brown-out): `{}`", self.detail),
+            Finding::BootLoop => format!("`{board}` boot-loops: {}", self.detail),
+            Finding::Ended => format!("the program of `{board}` ended {}, and no step asked for it", self.detail),
+            _ => match ResetCause::of(&self.detail) {
+                ResetCause::Other => format!("`{board}` rebooted by itself: `{}`", self.detail),
+                cause => format!("`{board}` rebooted by itself ({cause} reset, `{}`)", self.detail),
+            },
+        }
+    }
+
+    /// As the reason why a step did not pass.
+    #[must_use]
+    pub fn unmet(&self, mark: Stamp) -> Unmet {
+        /// Registers and stack of one core; more is in the log.
+        const SHOWN: usize = 40;
+        let unmet = Unmet::failed(format!("{}, {} from the mark", self.what(), crate::show::signed(self.at, mark)));
+        let left_out = self.backtrace.len().saturating_sub(SHOWN);
+        let more = (left_out > 0).then(|| format!("… {left_out} more lines in the console's log"));
+        let unmet = unmet.with_details(self.backtrace.iter().take(SHOWN).cloned().chain(more));
+        match self.finding {
+            Finding::Reboot | Finding::BootLoop => unmet.with_hint(format!(
+                "a firmware that restarts itself by design is allowed to by `Given \"{}\" may reboot`",
+                self.board
+            )),
+            Finding::BrownOut => unmet.with_hint("is the supply strong enough, and the cable short enough?"),
+            _ => unmet,
+        }
+    }
+}
+
+/// How a board stands while records are followed.
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    /// It has no power, or it is held in reset: what its console still says is not about its firmware.
+    is_down: bool,
+    may_reboot: bool,
+    /// Its program was told to end.
+    was_signalled: bool,
+}
+
+impl State {
+    fn take(&mut self, what: &What) {
+        match what {
+            What::PowerSwitching { on, .. } => self.is_down = !on,
+            What::Power { on: false, .. } | What::Reset { .. } => self.is_down = true,
+            What::ResetReleased { .. } | What::Power { on: true, .. } => self.is_down = false,
+            What::Allowed { allowance: Allowance::Reboot, .. } => self.may_reboot = true,
+            What::Signalled { .. } => self.was_signalled = true,
+            // Its next life has begun, whoever recorded what let it.
+            What::Found { finding: Finding::Boot | Finding::AppStarted, .. } => {
+                self.is_down = false;
+                self.was_signalled = false;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The first record from `from` on that shows a board in trouble; the records are those of one scenario, in order.
+///
+/// Resets, power and flashing by the bench are asked for, and so is what `expectations` name. What a board prints while
+/// it loses its power, or is held in reset, is not about its firmware.
+#[must_use]
+pub fn trouble(board: &str, events: &[&RunEvent], from: Cursor, expectations: &impl Expectations) -> Option<Trouble> {
+    let mut state = State::default();
+    let mut found: Option<Trouble> = None;
+    for event in events.iter().filter(|event| event.what.board() == Some(board)) {
+        let What::Found { finding, detail, .. } = &event.what else {
+            state.take(&event.what);
+            continue;
+        };
+        if let Some(trouble) = &mut found {
+            follow(trouble, *finding, detail);
+            continue;
+        }
+        let was_judged = event.seq < from.0;
+        let excused = was_judged
+            || match finding {
+                Finding::Boot | Finding::AppStarted | Finding::Backtrace | Finding::WrongBaud => true,
+                Finding::Reboot | Finding::BootLoop => state.may_reboot,
+                Finding::Ended => state.was_signalled || state.is_down || state.may_reboot,
+                Finding::Panic | Finding::Abort | Finding::Exception | Finding::Watchdog | Finding::BrownOut => {
+                    state.is_down
+                }
+            };
+        if !excused && !expectations.expects(board, *finding, detail) {
+            let mut trouble = Trouble {
+                board: board.to_owned(),
+                finding: *finding,
+                detail: detail.clone(),
+                seq: event.seq,
+                at: event.at,
+                backtrace: Vec::new(),
+                complete: true,
+            };
+            trouble.complete = !trouble.is_crash();
+            found = Some(trouble);
+        }
+        state.take(&event.what);
+    }
+    found
+}
+
+/// What comes after the first sign belongs to it, up to the next boot.
+fn follow(trouble: &mut Trouble, finding: Finding, detail: &str) {
+    if trouble.complete {
+        return;
+    }
+    match finding {
+        Finding::Backtrace => {
+            // Its first line is the detail.
+            trouble.backtrace =
+                detail.lines().skip(1).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+            trouble.complete = true;
+        }
+        Finding::Boot | Finding::Reboot | Finding::Ended => trouble.complete = true,
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hil_timeline::{Epoch, Timeline};
+
+    use super::*;
+
+    fn judged(events: Vec<What>) -> Option<Trouble> {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let events: Vec<_> = events.into_iter().map(|what| timeline.record(None, what)).collect();
+        let events: Vec<&RunEvent> = events.iter().map(AsRef::as_ref).collect();
+        trouble("lamp", &events, Cursor::default(), &|_: &str, _: Finding, _: &str| false)
+    }
+
+    fn found(finding: Finding, detail: &str) -> What {
+        What::Found { board: "lamp".into(), finding, detail: detail.into() }
+    }
+
+    fn board() -> String {
+        "lamp".to_owned()
+    }
+
+    #[test]
+    fn a_panic_and_what_follows_is_one_trouble() {
+        let events = vec![
+            found(Finding::Boot, "POWERON"),
+            found(Finding::Panic, "Guru Meditation Error: Core  0"),
+            found(Finding::Backtrace, "Guru Meditation Error: Core  0\n\nMEPC    : 0x42001234"),
+            found(Finding::Boot, "RTC_SW_CPU_RST"),
+            found(Finding::Reboot, "RTC_SW_CPU_RST"),
+        ];
+        let trouble = judged(events).expect("trouble");
+        assert_eq!((trouble.finding, trouble.complete), (Finding::Panic, true));
+        assert_eq!(trouble.backtrace, ["MEPC    : 0x42001234"]);
+        assert!(!judged(vec![found(Finding::Panic, "x")]).expect("trouble").complete, "its backtrace is still to come");
+    }
+
+    #[test]
+    fn what_was_asked_for_is_no_trouble() {
+        assert_eq!(judged(vec![found(Finding::Boot, "POWERON"), found(Finding::AppStarted, "")]), None);
+        let allowed = What::Allowed { board: board(), allowance: Allowance::Reboot };
+        assert_eq!(judged(vec![allowed.clone(), found(Finding::Reboot, "SW"), found(Finding::BootLoop, "3")]), None);
+        assert!(judged(vec![allowed, found(Finding::Panic, "x")]).is_some(), "a panic is not a restart by design");
+        let dying = [
+            What::PowerSwitching { board: board(), on: false },
+            found(Finding::BrownOut, "Brownout detector was triggered"),
+            What::Power { board: board(), rail: String::new(), on: false },
+            found(Finding::Ended, "with code 1"),
+        ];
+        assert_eq!(judged(dying.to_vec()), None);
+        let killed = [What::Signalled { board: board(), signal: "KILL".into() }, found(Finding::Ended, "by signal 9")];
+        assert_eq!(judged(killed.to_vec()), None);
+        assert!(judged(vec![found(Finding::Ended, "with code 1")]).is_some());
+    }
+
+    #[test]
+    fn every_kind_has_its_words() {
+        let kinds = [
+            (Finding::Panic, "panicked at src/main.rs:1:"),
+            (Finding::Abort, "abort() was called at PC 0x1"),
+            (Finding::Exception, "OSError: 113"),
+            (Finding::Watchdog, "rst:0x7 (TG0WDT_SYS_RST)"),
+            (Finding::BrownOut, "Brownout detector was triggered"),
+            (Finding::BootLoop, "3 boots in 1.0 s, the last from RTC_SW_CPU_RST"),
+            (Finding::Reboot, "RTC_SW_CPU_RST"),
+            (Finding::Reboot, "EFUSE_RST"),
+            (Finding::Ended, "with code 1"),
+        ];
+        let mut text = String::new();
+        for (finding, detail) in kinds {
+            let unmet = judged(vec![found(finding, detail)]).expect("trouble").unmet(Stamp(0));
+            let message = unmet.failure.message.rsplit_once(", ").map_or("", |(message, _)| message).to_owned();
+            text.push_str(&format!("{}: {message}\n", unmet.verdict.word()));
+            text.extend(unmet.failure.hint.map(|hint| format!("  hint: {hint}\n")));
+        }
+        insta::assert_snapshot!(text);
+    }
+}

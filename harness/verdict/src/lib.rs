@@ -1,0 +1,45 @@
+//! What the records of a run mean: pure rules over the timeline.
+//!
+//! No socket, no clock and no runtime: a rule takes records and says what they prove. Whoever waits (the steps) feeds
+//! it records as they come; whoever judges afterwards feeds it all of them. Both get the same answer, because a record
+//! outside the [`Window`] of a step is never looked at.
+
+mod attempts;
+mod closest;
+mod connect;
+mod detector;
+mod evidence;
+mod health;
+mod json;
+mod message;
+mod messages;
+mod pattern;
+mod presence;
+mod reset_cause;
+mod session;
+mod show;
+mod subscriptions;
+mod topic;
+mod unmet;
+mod will;
+mod window;
+
+pub use attempts::{Pauses, attempt_opened};
+pub use closest::{elsewhere, heard_on, last_words, nearest_line, subscriptions, undelivered, unreached};
+pub use connect::{Answer, Answers, ConnectMatch, Departure, Departures};
+pub use detector::{Detector, Found};
+pub use evidence::{contradiction, is_fresh_boot, judge_boot};
+pub use health::{Expectations, Trouble, trouble};
+pub use json::JsonPath;
+pub use message::{MessageMatch, property};
+pub use messages::{Acknowledgements, Delivered, Sent, Travel, completes_qos_2, published_by, retransmission};
+pub use pattern::TextPattern;
+pub use presence::{broker_lost, console_lost, could_speak, observer_was_there, passes_unread, was_started};
+pub use reset_cause::ResetCause;
+pub use session::{End, Session};
+pub use show::{seconds, show, signed};
+pub use subscriptions::{Asked, Granted};
+pub use topic::{check_filter, check_topic, covers, topic_matches};
+pub use unmet::Unmet;
+pub use will::{Due, KeepAliveLimits, WillCase, Wills};
+pub use window::{Window, first_in};

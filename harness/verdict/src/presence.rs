@@ -1,0 +1,110 @@
+//! Whether what a step is about can prove anything.
+
+use hil_timeline::{ConnectionChange, Cursor, Packet, RunEvent, What};
+
+use crate::session::Session;
+use crate::unmet::Unmet;
+
+/// What a board does says something only if these records have started it.
+///
+/// # Errors
+/// When the scenario neither reset nor powered it.
+pub fn was_started<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Result<(), Unmet> {
+    let started = |event: &RunEvent| {
+        matches!(&event.what, What::Reset { board: of, .. }
+            | What::PowerSwitching { board: of, on: true }
+            | What::Power { board: of, on: true, .. } if of == board)
+    };
+    if events.into_iter().any(started) {
+        return Ok(());
+    }
+    Err(Unmet::errored(format!("`{board}` was not started in this scenario"))
+        .with_hint(format!("begin with `Given the board \"{board}\" runs the firmware \"…\"`")))
+}
+
+/// The layer of a board's connection that the tap passes on unread.
+#[must_use]
+pub fn passes_unread<'a>(board: &str, layer: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> bool {
+    events.into_iter().any(|event| {
+        matches!(&event.what, What::Connection { board: of, change: ConnectionChange::Upgraded { layer: found }, .. }
+            if of == board && found == layer)
+    })
+}
+
+/// A step about silence proves something only if the board could have spoken: the connection that stood at the mark
+/// still stands, or the board was silenced on purpose and had been connected before.
+///
+/// # Errors
+/// When it could not.
+pub fn could_speak(
+    board: &str,
+    silenced: bool,
+    at_mark: &Session,
+    now: &Session,
+    events: &[&RunEvent],
+) -> Result<(), Unmet> {
+    if silenced {
+        let spoke = |event: &&RunEvent| matches!(&event.what, What::Packet { board: of, packet: Packet::Connack { code: 0, .. }, .. } if of == board);
+        if events.iter().any(spoke) {
+            return Ok(());
+        }
+        let message = format!("`{board}` was never connected in this scenario: its silence proves nothing");
+        return Err(Unmet::errored(message));
+    }
+    if at_mark.connected && now.connected && at_mark.connection == now.connection {
+        return Ok(());
+    }
+    let message = format!("`{board}` was not connected all the time: its silence proves nothing");
+    Err(Unmet::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"))
+}
+
+/// Whether the observer was connected from a place in the timeline on.
+#[must_use]
+pub fn observer_was_there<'a>(from: Cursor, events: impl IntoIterator<Item = &'a RunEvent>) -> bool {
+    !events.into_iter().any(|event| event.seq >= from.0 && matches!(event.what, What::ObserverLost { .. }))
+}
+
+/// Whether the harness has lost a broker that no step stopped: what boards do then says nothing about them.
+#[must_use]
+pub fn broker_lost<'a>(observer: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> bool {
+    let (mut running, mut connected) = (true, true);
+    for event in events {
+        match &event.what {
+            What::Broker { running: now, .. } => running = *now,
+            What::ObserverLost { observer: of, .. } if of == observer => connected = false,
+            What::Subscribed { observer: of, .. } if of == observer => connected = true,
+            _ => {}
+        }
+    }
+    running && !connected
+}
+
+/// Whether the console of a board was lost from a place in the timeline on.
+#[must_use]
+pub fn console_lost<'a>(board: &str, from: Cursor, events: impl IntoIterator<Item = &'a RunEvent>) -> bool {
+    let lost = |event: &RunEvent| matches!(&event.what, What::ConsoleLost { board: of } if of == board);
+    events.into_iter().any(|event| event.seq >= from.0 && lost(event))
+}
+
+#[cfg(test)]
+mod tests {
+    use hil_timeline::{Epoch, Timeline};
+
+    use super::*;
+
+    #[test]
+    fn only_a_broker_that_no_step_stopped_is_lost() {
+        let lost = |events: &[What]| {
+            let timeline = Timeline::in_memory(Epoch::start());
+            let events: Vec<_> = events.iter().map(|what| timeline.record(None, what.clone())).collect();
+            broker_lost("observer", events.iter().map(AsRef::as_ref))
+        };
+        let broker = |running| What::Broker { kind: String::new(), running, address: String::new() };
+        let gone = What::ObserverLost { observer: "observer".into(), reason: String::new() };
+        let back = What::Subscribed { observer: "observer".into(), filter: "#".into() };
+        assert!(lost(&[broker(true), back.clone(), gone.clone()]));
+        assert!(!lost(&[broker(true), gone.clone(), broker(false)]), "a step stopped it; its connections went first");
+        assert!(!lost(&[gone.clone(), broker(false), broker(true), back]));
+        assert!(!lost(&[What::ObserverLost { observer: "late-1".into(), reason: String::new() }]));
+    }
+}

@@ -1,0 +1,35 @@
+//! Which records a rule looks at.
+
+use hil_timeline::{Cursor, RunEvent, ScenarioId, Stamp};
+
+/// The records of one scenario from a place in the timeline up to a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Records of this scenario count, and no others.
+    pub scenario: Option<ScenarioId>,
+    /// Records from here on count: what an action causes may be recorded before the action is complete.
+    pub cursor: Cursor,
+    /// Records before this moment don't count. Steps that expect something leave it at zero; steps about what must not
+    /// happen begin when the action took effect.
+    pub from: Stamp,
+    /// Records after this moment don't count.
+    pub until: Stamp,
+}
+
+impl Window {
+    /// Whether a record counts.
+    #[must_use]
+    pub fn admits(&self, event: &RunEvent) -> bool {
+        event.seq >= self.cursor.0 && event.at >= self.from && event.at <= self.until && event.scenario == self.scenario
+    }
+}
+
+/// The first record of a window that `pick` takes, with its number.
+pub fn first_in<'a, T>(
+    events: impl IntoIterator<Item = &'a RunEvent>,
+    window: Window,
+    mut pick: impl FnMut(&RunEvent) -> Option<T>,
+) -> Option<(u64, T)> {
+    let admitted = events.into_iter().filter(|event| window.admits(event));
+    admitted.into_iter().find_map(|event| Some((event.seq, pick(event)?)))
+}
