@@ -1,8 +1,9 @@
 //! One suite for every kind of rail. Each hangs on a small counterpart that speaks its protocol truly; `gpio` has the
 //! kernel's own simulator (`harness/cli/tests/kernel`). None of it is a plug or a hub.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,6 +26,7 @@ async fn obeys_the_contract(driver: RailDriver, sysfs: &Path, supply: Supply) {
     for on in [true, true, false, false, true] {
         rails.switch(on).await.expect("switches");
         assert_eq!(supply(), on, "what was asked for");
+        assert!(rails.state().await.expect("tells").is_none_or(|state| state == on), "its state is what it was told");
         let measured = rails.measure().await.expect("measures");
         assert!(measured.is_none_or(|measured| measured == on), "a driver that measures measures right");
     }
@@ -71,52 +73,113 @@ async fn a_usb_port_obeys_the_contract() {
     obeys_the_contract(driver, sysfs.path(), supply).await;
 }
 
+/// What goes wrong with a plug's answer, after the plug has done as it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The connection is closed without an answer.
+    Closes,
+    /// No answer until whoever asked has given up.
+    Silent,
+    /// An answer that is not one.
+    Garbage,
+    /// The answer comes together with that to the next command.
+    Late,
+}
+
+/// A plug in a test: its relay, and what goes wrong with its next answers.
+#[derive(Clone, Default)]
+struct Plug {
+    on: Arc<Mutex<bool>>,
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    commands: Arc<Mutex<usize>>,
+}
+
+impl Plug {
+    fn with(faults: impl IntoIterator<Item = Fault>) -> Self {
+        Self { faults: Arc::new(Mutex::new(faults.into_iter().collect())), ..Self::default() }
+    }
+
+    fn supply(&self) -> Supply {
+        let on = Arc::clone(&self.on);
+        Box::new(move || *on.lock().expect("state"))
+    }
+
+    fn set(&self, on: bool) {
+        *self.on.lock().expect("state") = on;
+        *self.commands.lock().expect("commands") += 1;
+    }
+
+    fn is_on(&self) -> bool {
+        *self.on.lock().expect("state")
+    }
+
+    fn next_fault(&self) -> Option<Fault> {
+        self.faults.lock().expect("faults").pop_front()
+    }
+}
+
 /// A plug's HTTP interface as its documentation describes it: not a plug.
-fn shelly() -> (String, Arc<Mutex<bool>>) {
+fn shelly(plug: &Plug) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("listener");
     let address = listener.local_addr().expect("address").to_string();
-    let state = Arc::new(Mutex::new(false));
-    let relay = Arc::clone(&state);
+    let plug = plug.clone();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let mut lines = BufReader::new(stream.try_clone().expect("clone")).lines().map_while(Result::ok);
-            let request = lines.next().unwrap_or_default();
-            lines.take_while(|line| !line.is_empty()).for_each(drop);
-            let mut on = relay.lock().expect("state");
-            let was = *on;
-            let path = request.split(' ').nth(1).unwrap_or_default();
-            let (status, body) = match path {
-                "/relay/0?turn=on" | "/rpc/Switch.Set?id=0&on=true" => {
-                    *on = true;
-                    ("200 OK", format!(r#"{{"was_on":{was},"ison":true}}"#))
-                }
-                "/relay/0?turn=off" | "/rpc/Switch.Set?id=0&on=false" => {
-                    *on = false;
-                    ("200 OK", format!(r#"{{"was_on":{was},"ison":false}}"#))
-                }
-                "/rpc/Switch.GetStatus?id=0" => ("200 OK", format!(r#"{{"id":0,"output":{was},"apower":0.0}}"#)),
-                _ => ("404 Not Found", "{}".to_owned()),
-            };
-            let length = body.len();
-            let mut stream = stream;
-            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            answer_http(&plug, stream);
         }
     });
-    (address, state)
+    address
+}
+
+fn answer_http(plug: &Plug, mut stream: TcpStream) {
+    let mut lines = BufReader::new(stream.try_clone().expect("clone")).lines().map_while(Result::ok);
+    let request = lines.next().unwrap_or_default();
+    lines.take_while(|line| !line.is_empty()).for_each(drop);
+    let was = plug.is_on();
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    match path {
+        "/relay/0?turn=on" | "/rpc/Switch.Set?id=0&on=true" => plug.set(true),
+        "/relay/0?turn=off" | "/rpc/Switch.Set?id=0&on=false" => plug.set(false),
+        _ => {}
+    }
+    let on = plug.is_on();
+    let (status, body) = match path {
+        "/relay/0?turn=on" | "/relay/0?turn=off" | "/relay/0" => ("200 OK", format!(r#"{{"ison":{on}}}"#)),
+        "/rpc/Switch.Set?id=0&on=true" | "/rpc/Switch.Set?id=0&on=false" => {
+            ("200 OK", format!(r#"{{"was_on":{was}}}"#))
+        }
+        "/rpc/Switch.GetStatus?id=0" => ("200 OK", format!(r#"{{"id":0,"output":{on},"apower":0.0}}"#)),
+        _ => ("404 Not Found", "{}".to_owned()),
+    };
+    let body = match plug.next_fault() {
+        None => body,
+        Some(Fault::Garbage) => "<html>".to_owned(),
+        Some(Fault::Closes) => return,
+        Some(Fault::Silent | Fault::Late) => {
+            // The end of the stream: it has given up.
+            let _ = stream.read_to_end(&mut Vec::new());
+            return;
+        }
+    };
+    let length = body.len();
+    let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+}
+
+fn shelly_driver(address: String, generation: u8) -> RailDriver {
+    RailDriver::Shelly { address, output: 0, generation }
 }
 
 #[tokio::test]
 async fn a_shelly_obeys_the_contract_in_both_dialects() {
     for generation in [1, 2] {
-        let (address, state) = shelly();
-        let driver = RailDriver::Shelly { address, output: 0, generation };
-        obeys_the_contract(driver, Path::new("/sys"), Box::new(move || *state.lock().expect("state"))).await;
+        let plug = Plug::default();
+        let driver = shelly_driver(shelly(&plug), generation);
+        obeys_the_contract(driver, Path::new("/sys"), plug.supply()).await;
     }
 }
 
 /// Tasmota's MQTT commands as its documentation describes them, on the embedded broker: not a plug.
-#[tokio::test]
-async fn a_tasmota_obeys_the_contract() {
+async fn tasmota(plug: &Plug) -> SocketAddr {
     // In memory: the default writes files into the current folder.
     let storage =
         mqtt5::broker::config::StorageConfig::new().with_backend(mqtt5::broker::config::StorageBackend::Memory);
@@ -124,31 +187,136 @@ async fn a_tasmota_obeys_the_contract() {
     let mut broker = mqtt5::broker::MqttBroker::with_config(config).await.expect("broker");
     let address = broker.local_addr().expect("address");
     tokio::spawn(async move { broker.run().await });
-    let state = Arc::new(Mutex::new(false));
-    let relay = Arc::clone(&state);
     let mut options = rumqttc::MqttOptions::new("plug", "127.0.0.1", address.port());
     options.set_keep_alive(Duration::from_secs(30));
     let (client, mut events) = rumqttc::AsyncClient::new(options, 8);
     client.subscribe("cmnd/plug/Power1", rumqttc::QoS::AtLeastOnce).await.expect("subscribe");
     let (up, is_up) = tokio::sync::oneshot::channel();
+    let plug = plug.clone();
     tokio::spawn(async move {
         let mut up = Some(up);
+        let mut late = Vec::new();
         while let Ok(event) = events.poll().await {
             match event {
                 rumqttc::Event::Incoming(rumqttc::Incoming::SubAck(_)) => drop(up.take().map(|up| up.send(()))),
                 rumqttc::Event::Incoming(rumqttc::Incoming::Publish(message)) => {
-                    let on = &message.payload[..] == b"ON";
-                    *relay.lock().expect("state") = on;
-                    let word = if on { "ON" } else { "OFF" };
-                    client.publish("stat/plug/POWER", rumqttc::QoS::AtMostOnce, false, word).await.expect("answer");
+                    // An empty payload asks.
+                    match &message.payload[..] {
+                        b"ON" => plug.set(true),
+                        b"OFF" => plug.set(false),
+                        _ => {}
+                    }
+                    let word = if plug.is_on() { "ON" } else { "OFF" };
+                    match plug.next_fault() {
+                        Some(Fault::Silent | Fault::Closes) => {}
+                        Some(Fault::Late) => late.push(word),
+                        Some(Fault::Garbage) => late.push("PERHAPS"),
+                        None => late.push(word),
+                    }
+                    if plug.faults.lock().expect("faults").is_empty() {
+                        for word in late.drain(..) {
+                            let answer = client.publish("stat/plug/POWER", rumqttc::QoS::AtMostOnce, false, word);
+                            answer.await.expect("answer");
+                        }
+                    }
                 }
                 _ => {}
             }
         }
     });
     is_up.await.expect("the plug is up");
-    let driver = RailDriver::Tasmota { broker: address.to_string(), topic: "plug".to_owned(), output: 1, login: None };
-    obeys_the_contract(driver, Path::new("/sys"), Box::new(move || *state.lock().expect("state"))).await;
+    address
+}
+
+fn tasmota_driver(broker: SocketAddr) -> RailDriver {
+    RailDriver::Tasmota { broker: broker.to_string(), topic: "plug".to_owned(), output: 1, login: None }
+}
+
+#[tokio::test]
+async fn a_tasmota_obeys_the_contract() {
+    let plug = Plug::default();
+    let driver = tasmota_driver(tasmota(&plug).await);
+    obeys_the_contract(driver, Path::new("/sys"), plug.supply()).await;
+}
+
+/// Switches on once, whatever goes wrong with the answers.
+async fn switches(driver: RailDriver, plug: &Plug, what: &str) {
+    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    rails.switch(true).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(plug.is_on() && plug.faults.lock().expect("faults").is_empty(), "{what}");
+    assert_eq!(rails.state().await.expect("tells"), Some(true), "{what}");
+    assert_eq!(rails.measure().await.expect("measures"), None, "{what}: a relay's word is not a measurement");
+}
+
+/// One lost reply says nothing about the relay: it is told once more, and asked.
+#[tokio::test]
+async fn a_lost_reply_of_a_shelly_is_no_failure() {
+    for generation in [1, 2] {
+        for fault in [Fault::Closes, Fault::Garbage] {
+            // Of the command, of the question after it, and of both.
+            for faults in [vec![fault], vec![fault, fault]] {
+                let plug = Plug::with(faults.clone());
+                let driver = shelly_driver(shelly(&plug), generation);
+                switches(driver, &plug, &format!("{faults:?}, generation {generation}")).await;
+            }
+        }
+    }
+    let plug = Plug::with([Fault::Silent]);
+    switches(shelly_driver(shelly(&plug), 2), &plug, "no answer in time").await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_of_a_tasmota_is_no_failure() {
+    for fault in [Fault::Silent, Fault::Garbage, Fault::Late] {
+        let plug = Plug::with([fault]);
+        let driver = tasmota_driver(tasmota(&plug).await);
+        switches(driver, &plug, &format!("{fault:?}")).await;
+    }
+}
+
+/// The broker's machine is busy, or its Wi-Fi is away: the connection ends before it says anything.
+#[tokio::test]
+async fn a_connection_that_a_tasmotas_broker_closes_is_made_again() {
+    let plug = Plug::default();
+    let broker = tasmota(&plug).await;
+    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listener");
+    let address = door.local_addr().expect("address");
+    tokio::spawn(async move {
+        drop(door.accept().await.expect("the first one"));
+        while let Ok((mut inside, _)) = door.accept().await {
+            let mut outside = tokio::net::TcpStream::connect(broker).await.expect("broker");
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
+        }
+    });
+    switches(tasmota_driver(address), &plug, "closed once").await;
+}
+
+/// A plug that does not answer is an error that may pass, and its command was sent a bounded number of times.
+#[tokio::test]
+async fn a_plug_that_never_answers_is_told_a_bounded_number_of_times() {
+    let plug = Plug::with([Fault::Closes; 100]);
+    let driver = shelly_driver(shelly(&plug), 2);
+    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    let error = rails.switch(true).await.expect_err("no answer");
+    assert!(error.may_pass, "{error}");
+    assert_eq!(*plug.commands.lock().expect("commands"), 3);
+}
+
+#[tokio::test]
+async fn a_command_that_fails_once_is_run_once_more() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (driver, supply) = command(folder.path());
+    let RailDriver::Command { on, off, state, timeout } = driver else { panic!("a command") };
+    let busy = folder.path().join("busy");
+    std::fs::write(&busy, "").expect("busy");
+    let first = |words: &[String]| {
+        let script = format!("if rm '{}' 2>/dev/null; then exit 1; fi; {}", busy.display(), words[2]);
+        vec!["sh".to_owned(), "-c".to_owned(), script]
+    };
+    let driver = RailDriver::Command { on: first(&on), off, state, timeout };
+    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    rails.switch(true).await.expect("the second time");
+    assert!(supply());
 }
 
 #[tokio::test]
@@ -166,7 +334,7 @@ async fn what_does_not_switch_says_why() {
         command(&["/no/such/program"], 5_000),
         command(&["sleep", "30"], 50),
         RailDriver::Shelly { address: nobody.to_string(), output: 0, generation: 2 },
-        RailDriver::Shelly { address: shelly().0, output: 5, generation: 2 },
+        RailDriver::Shelly { address: shelly(&Plug::default()), output: 5, generation: 2 },
         RailDriver::Tasmota { broker: nobody.to_string(), topic: "plug".into(), output: 1, login: None },
     ];
     let mut text = String::new();

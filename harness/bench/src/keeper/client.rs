@@ -211,6 +211,17 @@ impl Keeper {
         }
     }
 
+    /// What the rails of a board are switched to; none where their drivers can't tell.
+    ///
+    /// # Errors
+    /// When asking fails.
+    pub async fn state(&self, board: &str) -> Result<Option<bool>, KeeperError> {
+        match self.ask(Ask::State { board: board.to_owned() }).await? {
+            Answer::Measured(on) => Ok(on),
+            _ => Ok(None),
+        }
+    }
+
     /// Lets the keeper go on when this process ends.
     ///
     /// # Errors

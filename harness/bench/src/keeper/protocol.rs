@@ -37,6 +37,8 @@ pub(super) enum Ask {
     MakeSafe { board: String },
     /// Measures them.
     Measure { board: String },
+    /// Tells what they are switched to.
+    State { board: String },
     /// Goes on when `hil` ends, until somebody asks at this socket for the end.
     Detach { socket: PathBuf },
     /// Makes everything safe and ends.

@@ -100,12 +100,13 @@ enum BoardAsk {
     Switch(u64, bool),
     MakeSafe(u64),
     Measure(u64),
+    State(u64),
 }
 
 impl BoardAsk {
     fn id(&self) -> u64 {
         match self {
-            Self::Switch(id, _) | Self::MakeSafe(id) | Self::Measure(id) => *id,
+            Self::Switch(id, _) | Self::MakeSafe(id) | Self::Measure(id) | Self::State(id) => *id,
         }
     }
 }
@@ -156,6 +157,7 @@ impl Server {
             Ask::Switch { board, on } => self.pass(&board, BoardAsk::Switch(id, on), done),
             Ask::MakeSafe { board } => self.pass(&board, BoardAsk::MakeSafe(id), done),
             Ask::Measure { board } => self.pass(&board, BoardAsk::Measure(id), done),
+            Ask::State { board } => self.pass(&board, BoardAsk::State(id), done),
             Ask::Detach { socket } => done(self.detach(socket).map(|()| Answer::Nothing)),
             Ask::End => {}
         }
@@ -312,5 +314,6 @@ async fn perform(rails: &Rails, ask: &BoardAsk) -> Result<Answer, PowerError> {
         BoardAsk::Switch(_, on) => rails.switch(*on).await.map(|()| Answer::Nothing),
         BoardAsk::MakeSafe(_) => rails.make_safe().await.map(|()| Answer::Nothing),
         BoardAsk::Measure(_) => rails.measure().await.map(Answer::Measured),
+        BoardAsk::State(_) => rails.state().await.map(Answer::Measured),
     }
 }

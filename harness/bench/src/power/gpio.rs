@@ -4,7 +4,7 @@ use gpiocdev::Request;
 use gpiocdev::line::{Config, Value, Values};
 use hil_config::{GpioLine, Line};
 
-use super::{PowerDriver, PowerError, Switching};
+use super::{Measuring, PowerDriver, PowerError, Switching};
 use crate::gpio::{self, Found, GpioError};
 
 /// Lines of one chip, requested together so that they switch in one call.
@@ -65,6 +65,16 @@ impl PowerDriver for GpioRails {
             }
             let failed = |error: gpiocdev::Error| PowerError::new(&self.name, error.to_string(), None);
             self.request.set_values(&values).map_err(failed)
+        })
+    }
+
+    /// On where any line is: what the kernel drives it to.
+    fn state(&self) -> Measuring<'_> {
+        Box::pin(async move {
+            let mut values = Values::from_offsets(&self.offsets);
+            let failed = |error: gpiocdev::Error| PowerError::new(&self.name, error.to_string(), None);
+            self.request.values(&mut values).map_err(failed)?;
+            Ok(Some(self.offsets.iter().any(|offset| values.get(*offset) == Some(Value::Active))))
         })
     }
 

@@ -38,6 +38,10 @@ impl PowerDriver for KeptPower {
         Box::pin(async move { self.keeper.measure(&self.board).await.map_err(|error| self.explain(error)) })
     }
 
+    fn state(&self) -> Measuring<'_> {
+        Box::pin(async move { self.keeper.state(&self.board).await.map_err(|error| self.explain(error)) })
+    }
+
     fn make_safe(&self) -> Switching<'_> {
         Box::pin(async move { self.keeper.make_safe(&self.board).await.map_err(|error| self.explain(error)) })
     }

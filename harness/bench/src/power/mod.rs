@@ -5,6 +5,7 @@ mod gpio;
 mod kept;
 mod manual;
 mod rails;
+mod retry;
 mod shelly;
 mod tasmota;
 mod usb_port;
@@ -29,9 +30,15 @@ pub trait PowerDriver: Send + Sync {
     /// the rail what to be, whatever became of this one.
     fn switch(&self, on: bool) -> Switching<'_>;
 
-    /// Measures the supply, where the driver can.
+    /// Measures the supply, where the driver can: what it says shows whether a cut took the supply away.
     fn measure(&self) -> Measuring<'_> {
         Box::pin(async { Ok(None) })
+    }
+
+    /// What the rail is switched to, where the driver can tell: asked when a switch failed. A relay that says "off" may
+    /// be welded, so this proves no cut.
+    fn state(&self) -> Measuring<'_> {
+        self.measure()
     }
 
     /// Leaves the rail as it shall be when nobody uses the board.
@@ -53,10 +60,18 @@ pub struct PowerError {
     pub reason: String,
     /// One true hint.
     pub hint: Option<String>,
+    /// Whether it may go better the next time, with nobody changing the bench: a reply was lost, a device was busy.
+    #[serde(default)]
+    pub may_pass: bool,
 }
 
 impl PowerError {
     pub(crate) fn new(rail: &str, reason: impl Into<String>, hint: impl Into<Option<&'static str>>) -> Self {
-        Self { rail: rail.to_owned(), reason: reason.into(), hint: hint.into().map(str::to_owned) }
+        Self { rail: rail.to_owned(), reason: reason.into(), hint: hint.into().map(str::to_owned), may_pass: false }
+    }
+
+    /// The same, where trying again may help.
+    pub(crate) fn passing(self) -> Self {
+        Self { may_pass: true, ..self }
     }
 }

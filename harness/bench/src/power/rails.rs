@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use futures::future::join_all;
 use hil_config::{Rail, RailDriver, SafeState};
 
 use super::command::Command;
@@ -64,8 +65,18 @@ impl Rails {
     /// Switches every rail to what `wanted` says; the first failure is told, but every rail is tried.
     async fn switch_each(&self, wanted: impl Fn(SafeState) -> bool) -> Result<(), PowerError> {
         let switching = self.drivers.iter().map(|(driver, safe)| driver.switch(wanted(*safe)));
-        futures::future::join_all(switching).await.into_iter().collect()
+        join_all(switching).await.into_iter().collect()
     }
+}
+
+/// On where any rail is, off where all are, else not known. What one rail says counts even if another one fails.
+fn together(rails: Vec<Result<Option<bool>, PowerError>>) -> Result<Option<bool>, PowerError> {
+    if rails.iter().any(|rail| matches!(rail, Ok(Some(true)))) {
+        return Ok(Some(true));
+    }
+    let rails = rails.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let all_off = !rails.is_empty() && rails.iter().all(|rail| *rail == Some(false));
+    Ok(all_off.then_some(false))
 }
 
 impl PowerDriver for Rails {
@@ -73,15 +84,13 @@ impl PowerDriver for Rails {
         Box::pin(self.switch_each(move |_| on))
     }
 
-    /// Off only where every rail that can be measured is off; none where none can.
+    /// One rail with supply is enough for "on". "Off" takes all of them: a rail that nothing measures may feed the board.
     fn measure(&self) -> Measuring<'_> {
-        Box::pin(async {
-            let mut any = None;
-            for (driver, _) in &self.drivers {
-                any = driver.measure().await?.map(|on| on || any == Some(true)).or(any);
-            }
-            Ok(any)
-        })
+        Box::pin(async { together(join_all(self.drivers.iter().map(|(driver, _)| driver.measure())).await) })
+    }
+
+    fn state(&self) -> Measuring<'_> {
+        Box::pin(async { together(join_all(self.drivers.iter().map(|(driver, _)| driver.state())).await) })
     }
 
     fn make_safe(&self) -> Switching<'_> {
@@ -90,5 +99,21 @@ impl PowerDriver for Rails {
 
     fn rail(&self) -> &str {
         &self.name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_rails_must_be_off_for_a_board_to_be_off() {
+        let failed = || Err(PowerError::new("plug", "no answer", None));
+        assert_eq!(together(vec![Ok(Some(false)), Ok(Some(false))]), Ok(Some(false)));
+        assert_eq!(together(vec![Ok(Some(false)), Ok(None)]), Ok(None), "the other one may feed it");
+        assert_eq!(together(vec![Ok(Some(true)), Ok(Some(false))]), Ok(Some(true)));
+        assert_eq!(together(vec![failed(), Ok(Some(true))]), Ok(Some(true)));
+        assert_eq!(together(vec![failed(), Ok(Some(false))]), failed());
+        assert_eq!(together(vec![]), Ok(None));
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::{PowerDriver, PowerError, Switching};
+use super::retry::{Failed, retry};
+use super::{Measuring, PowerDriver, PowerError, Switching};
 
 /// One relay of a plug.
 #[derive(Debug)]
@@ -20,56 +21,92 @@ pub(super) struct Shelly {
 }
 
 impl Shelly {
-    const PATIENCE: Duration = Duration::from_secs(5);
+    /// For one request: a plug answers within 100 ms, on a busy network within a second.
+    const PATIENCE: Duration = Duration::from_secs(3);
+    const ATTEMPTS: u32 = 3;
+    const PAUSE: Duration = Duration::from_millis(300);
 
-    /// What switches, and what tells the state thereafter.
-    fn requests(&self, on: bool) -> (String, Option<String>) {
+    fn set_url(&self, on: bool) -> String {
         let (address, output) = (&self.address, self.output);
         match self.generation {
-            1 => (format!("http://{address}/relay/{output}?turn={}", if on { "on" } else { "off" }), None),
-            _ => (
-                format!("http://{address}/rpc/Switch.Set?id={output}&on={on}"),
-                Some(format!("http://{address}/rpc/Switch.GetStatus?id={output}")),
-            ),
+            1 => format!("http://{address}/relay/{output}?turn={}", if on { "on" } else { "off" }),
+            _ => format!("http://{address}/rpc/Switch.Set?id={output}&on={on}"),
         }
+    }
+
+    fn state_url(&self) -> String {
+        let (address, output) = (&self.address, self.output);
+        match self.generation {
+            1 => format!("http://{address}/relay/{output}"),
+            _ => format!("http://{address}/rpc/Switch.GetStatus?id={output}"),
+        }
+    }
+
+    /// Sends a request and reads the answer, beside the runtime's threads.
+    async fn ask(&self, url: String) -> Result<serde_json::Value, Failed> {
+        let busy = Arc::clone(&self.busy).lock_owned().await;
+        let asked = tokio::task::spawn_blocking(move || {
+            let _busy = busy;
+            ask(&url)
+        });
+        asked.await.unwrap_or_else(|error| Err(Failed::Passing(error.to_string())))
+    }
+
+    /// Tells the relay what to be and reads back what it is. Each request names the wanted state, so that both may be
+    /// sent again when an answer is lost.
+    async fn tell(&self, on: bool) -> Result<(), Failed> {
+        retry(Self::ATTEMPTS, Self::PAUSE, || async move {
+            // A lost answer says nothing about the relay: that is asked whatever became of the request.
+            let told = self.ask(self.set_url(on)).await;
+            if let Err(failed @ Failed::Lasting(_)) = told {
+                return Err(failed);
+            }
+            match (relay_state(&self.ask(self.state_url()).await?)?, told) {
+                (state, _) if state == on => Ok(()),
+                (_, Err(failed)) => Err(failed),
+                (_, Ok(_)) => Err(Failed::Passing("the plug did not switch".to_owned())),
+            }
+        })
+        .await
+    }
+
+    async fn relay(&self) -> Result<bool, Failed> {
+        retry(Self::ATTEMPTS, Self::PAUSE, || async { relay_state(&self.ask(self.state_url()).await?) }).await
+    }
+
+    fn explain(&self, failed: &Failed) -> PowerError {
+        let hint = "is `address` the plug's, `generation` right, and has it no password?";
+        let error = PowerError::new(&self.name, failed.reason(), hint);
+        if matches!(failed, Failed::Passing(_)) { error.passing() } else { error }
     }
 }
 
 /// Blocks; bounded by the agent's own time-out.
-fn ask(url: &str) -> Result<serde_json::Value, String> {
+fn ask(url: &str) -> Result<serde_json::Value, Failed> {
+    let passing = |error: ureq::Error| match error {
+        // "Not found", "unauthorized": the plug is another one than the bench file says.
+        ureq::Error::StatusCode(400..=499) => Failed::Lasting(error.to_string()),
+        _ => Failed::Passing(error.to_string()),
+    };
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(Shelly::PATIENCE)).proxy(None).build().into();
-    let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
-    let text = response.body_mut().read_to_string().map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|_| "the plug's answer is no JSON".to_owned())
+    let mut response = agent.get(url).call().map_err(passing)?;
+    let text = response.body_mut().read_to_string().map_err(passing)?;
+    serde_json::from_str(&text).map_err(|_| Failed::Passing("the plug's answer is no JSON".to_owned()))
 }
 
-fn switch(set: &str, status: Option<&str>, on: bool) -> Result<(), String> {
-    let mut answer = ask(set)?;
-    if let Some(status) = status {
-        answer = ask(status)?;
-    }
+fn relay_state(answer: &serde_json::Value) -> Result<bool, Failed> {
     let state = answer.get("output").or_else(|| answer.get("ison")).and_then(serde_json::Value::as_bool);
-    match state {
-        Some(state) if state == on => Ok(()),
-        Some(_) => Err("the plug did not switch".to_owned()),
-        None => Err("the plug's answer does not tell its state".to_owned()),
-    }
+    state.ok_or_else(|| Failed::Passing("the plug's answer does not tell its state".to_owned()))
 }
 
 impl PowerDriver for Shelly {
     fn switch(&self, on: bool) -> Switching<'_> {
-        Box::pin(async move {
-            let (set, status) = self.requests(on);
-            let busy = Arc::clone(&self.busy).lock_owned().await;
-            let ask = tokio::task::spawn_blocking(move || {
-                let _busy = busy;
-                switch(&set, status.as_deref(), on)
-            });
-            let told = ask.await.unwrap_or_else(|error| Err(error.to_string()));
-            let hint = "is `address` the plug's, `generation` right, and has it no password?";
-            told.map_err(|reason| PowerError::new(&self.name, reason, hint))
-        })
+        Box::pin(async move { self.tell(on).await.map_err(|failed| self.explain(&failed)) })
+    }
+
+    fn state(&self) -> Measuring<'_> {
+        Box::pin(async move { self.relay().await.map(Some).map_err(|failed| self.explain(&failed)) })
     }
 
     fn rail(&self) -> &str {

@@ -3,10 +3,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::{PowerDriver, PowerError, Switching};
+use super::retry::{Failed, retry};
+use super::{Measuring, PowerDriver, PowerError, Switching};
+
+const ATTEMPTS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// One port of a hub.
 #[derive(Debug)]
@@ -49,23 +54,43 @@ impl PowerDriver for UsbPort {
     fn switch(&self, on: bool) -> Switching<'_> {
         let (attribute, name) = (self.attribute.clone(), self.name.clone());
         Box::pin(async move {
-            let busy = Arc::clone(&self.busy).lock_owned().await;
-            // The kernel takes its time while it enumerates.
-            let write = move || {
-                let _busy = busy;
-                std::fs::write(&attribute, if on { "0" } else { "1" })
-            };
-            let written = tokio::task::spawn_blocking(write).await;
-            let error = match written {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(error)) => error,
-                Err(error) => std::io::Error::other(error),
-            };
-            let hint = match error.kind() {
-                std::io::ErrorKind::PermissionDenied => "a udev rule can give the group of `hil` the right to write it",
-                _ => "is the hub still attached?",
-            };
-            Err(PowerError::new(&name, error.to_string(), hint))
+            // The kernel reports an error where the hub is slow to answer; written again, the value is the same.
+            let written = retry(ATTEMPTS, PAUSE, || async {
+                let busy = Arc::clone(&self.busy).lock_owned().await;
+                let attribute = attribute.clone();
+                // The kernel takes its time while it enumerates.
+                let write = move || {
+                    let _busy = busy;
+                    std::fs::write(&attribute, if on { "0" } else { "1" })
+                };
+                let error = match tokio::task::spawn_blocking(write).await {
+                    Ok(Ok(())) => return Ok(()),
+                    Ok(Err(error)) => error,
+                    Err(error) => std::io::Error::other(error),
+                };
+                let denied = error.kind() == std::io::ErrorKind::PermissionDenied;
+                Err(if denied { Failed::Lasting(error.to_string()) } else { Failed::Passing(error.to_string()) })
+            });
+            written.await.map_err(|failed| match failed {
+                Failed::Lasting(reason) => {
+                    PowerError::new(&name, reason, "a udev rule can give the group of `hil` the right to write it")
+                }
+                Failed::Passing(reason) => PowerError::new(&name, reason, "is the hub still attached?").passing(),
+            })
+        })
+    }
+
+    /// What the kernel says of the port.
+    fn state(&self) -> Measuring<'_> {
+        Box::pin(async move {
+            match std::fs::read_to_string(&self.attribute) {
+                Ok(text) => Ok(match text.trim() {
+                    "0" => Some(true),
+                    "1" => Some(false),
+                    _ => None,
+                }),
+                Err(error) => Err(PowerError::new(&self.name, error.to_string(), "is the hub still attached?")),
+            }
         })
     }
 
