@@ -1,20 +1,21 @@
 //! Captures a board's console, line by line.
 
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hil_timeline::{Finding, What};
+use hil_timeline::{Finding, RunEvent, What};
 use hil_verdict::{Detector, Found};
 use serial2_tokio::SerialPort;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::error::BenchError;
-use crate::ports::{PortFinder, explain_open};
+use crate::ports::{PortFinder, check_users, explain_open};
 use crate::scope::Scope;
 
 /// What a port promises: boxed, so that ports can be chosen at run time.
@@ -73,7 +74,17 @@ pub(crate) struct Source {
 #[derive(Debug)]
 enum Command {
     Boot,
-    Write(Vec<u8>),
+    Write(Typing),
+}
+
+/// A text on its way to the board.
+#[derive(Debug)]
+struct Typing {
+    bytes: Vec<u8>,
+    /// How many of them the port has taken.
+    written: usize,
+    /// Gets the record once all of them are written; dropped before, they never are.
+    done: oneshot::Sender<Arc<RunEvent>>,
 }
 
 impl Capture {
@@ -109,14 +120,17 @@ impl Capture {
         self.tell(Command::Boot);
     }
 
-    /// Sends bytes to the board.
-    pub(crate) fn write(&self, bytes: Vec<u8>) {
-        self.tell(Command::Write(bytes));
+    /// Sends bytes to the board; gives back the record once all are written, none where the port is away or is lost
+    /// before. Dropping the future takes back what is not written yet.
+    pub(crate) async fn write(&self, bytes: Vec<u8>) -> Option<Arc<RunEvent>> {
+        let (done, is_done) = oneshot::channel();
+        self.tell(Command::Write(Typing { bytes, written: 0, done }));
+        is_done.await.ok()
     }
 
     fn tell(&self, command: Command) {
         if let Some(commands) = &self.commands {
-            // A task that has ended has no port to tell it to.
+            // A task that has ended has no port: whoever waits for an answer learns that the sender is dropped.
             let _ = commands.send(command);
         }
     }
@@ -126,6 +140,7 @@ impl Source {
     fn open(&self) -> Result<Box<dyn ConsolePort>, BenchError> {
         let board = self.scope.board();
         let path = self.finder.find().map_err(|problem| BenchError::no_port(board, problem))?;
+        check_users(board, &*self.finder)?;
         self.finder.open(self.baud).map_err(|error| explain_open(board, &path, &error))
     }
 }
@@ -231,6 +246,7 @@ impl Reader {
             tokio::select! {
                 () = changed => {}
                 () = busy_over => {}
+                // A text is dropped, which its writer learns: it must not reach a board that comes later.
                 command = commands.recv() => {
                     command.as_ref()?;
                 }
@@ -241,8 +257,15 @@ impl Reader {
     async fn read(&mut self, port: &mut dyn ConsolePort, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
         let mut buffer = vec![0; 16 * 1024];
         // Written beside reading: a board that takes nothing still says something.
-        let mut to_write = Vec::new();
+        let mut to_write: VecDeque<Typing> = VecDeque::new();
         loop {
+            // Given up by its writer.
+            to_write.retain(|typing| !typing.done.is_closed());
+            // Nothing to write is written at once.
+            while to_write.front().is_some_and(|typing| typing.bytes.is_empty()) {
+                self.advance(&mut to_write, 0);
+            }
+            let next: &[u8] = to_write.front().map_or(&[], |typing| &typing.bytes[typing.written..]);
             let patience = if self.lines.is_empty() { Duration::MAX } else { Self::PATIENCE };
             let boot_ends = self.boot_until;
             let boot_over = async {
@@ -257,8 +280,8 @@ impl Reader {
                     Ok(0) | Err(_) => return End::Lost,
                     Ok(length) => self.take(&buffer[..length], port),
                 },
-                written = port.write(&to_write), if !to_write.is_empty() => match written {
-                    Ok(length) => drop(to_write.drain(..length)),
+                written = port.write(next), if !next.is_empty() => match written {
+                    Ok(length) => self.advance(&mut to_write, length),
                     Err(_) => return End::Lost,
                 },
                 () = tokio::time::sleep(patience) => {
@@ -270,9 +293,24 @@ impl Reader {
                     // Dropped or stopped: either way nobody wants more.
                     None => return End::Stopped,
                     Some(Command::Boot) => self.enter_boot(port),
-                    Some(Command::Write(bytes)) => to_write.extend(bytes),
+                    Some(Command::Write(typing)) => to_write.push_back(typing),
                 },
             }
+        }
+    }
+
+    /// The port has taken more of the first text; the record that all of it is written comes before the board's answer.
+    fn advance(&self, to_write: &mut VecDeque<Typing>, length: usize) {
+        let Some(first) = to_write.front_mut() else { return };
+        first.written += length;
+        if first.written < first.bytes.len() {
+            return;
+        }
+        if let Some(typing) = to_write.pop_front() {
+            let text = String::from_utf8_lossy(&typing.bytes).into_owned();
+            let event = self.source.scope.record(|board| What::Typed { board, text });
+            // Whoever gave it up a moment ago finds the record.
+            let _ = typing.done.send(event);
         }
     }
 

@@ -101,6 +101,14 @@ pub enum BenchError {
         /// What may help.
         hint: Option<String>,
     },
+    /// A text was not written to its console.
+    #[error("nothing can be typed at the console of board `{board}`: {reason}")]
+    NotTyped {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+    },
     /// MicroPython's REPL can't be had.
     #[error("board `{board}` shows no REPL: {reason}")]
     NoRepl {
@@ -152,6 +160,14 @@ pub enum BenchError {
         board: String,
         /// What tells so.
         evidence: String,
+    },
+    /// Two boards are the same device, or share one.
+    #[error("boards `{}` and `{}` are both on {device}", boards.0, boards.1)]
+    Shared {
+        /// The boards.
+        boards: (String, String),
+        /// What they share.
+        device: String,
     },
     /// The board has no rails.
     #[error("the power of board `{board}` can't be switched: the bench file gives it no rails")]
@@ -238,7 +254,12 @@ impl BenchError {
                 "add yourself to the group that owns it and log in again: `sudo usermod -aG dialout $USER`".to_owned()
             }
             Self::PortBusy { .. } => "end that program; ModemManager can be kept away by a udev rule".to_owned(),
-            Self::PortVanished { .. } => "check the cable and the supply of the board".to_owned(),
+            Self::Shared { boards, .. } => {
+                format!("each board needs a device of its own: correct `boards.{}` or `boards.{}`", boards.0, boards.1)
+            }
+            Self::PortVanished { .. } | Self::NotTyped { .. } => {
+                "check the cable and the supply of the board".to_owned()
+            }
             Self::NoAnswer { .. } => "check its cable, its power and that nothing else drives its UART".to_owned(),
             Self::WrongChip { board, .. } => {
                 format!("nothing was written; correct `boards.{board}.chip` or connect the other board")
@@ -284,16 +305,39 @@ impl BenchError {
             Self::WrongKind { .. } | Self::Program { .. } => true,
             Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
             Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
-            Self::Power { .. } | Self::Keeper(_) | Self::Pin { .. } => true,
+            Self::Power { error, .. } => !error.may_pass,
+            Self::Keeper(_) | Self::Pin { .. } | Self::Shared { .. } => true,
             Self::NoPort { problem, .. } => matches!(problem, PortProblem::Ambiguous { .. }),
             Self::Port { .. } | Self::PortVanished { .. } | Self::NoAnswer { .. } | Self::VerifyFailed { .. } => false,
             Self::Flash { .. }
             | Self::Upload { .. }
             | Self::NoRepl { .. }
             | Self::Silent { .. }
+            | Self::NotTyped { .. }
             | Self::Reset { .. }
             | Self::StillPowered { .. } => false,
         }
+    }
+
+    /// Whether the board is given up for the rest of the run once the ladder has ended with this: not where the next
+    /// attempt finds out cheaply that the cause is gone.
+    pub(crate) fn sticks(&self) -> bool {
+        // A program that can't be started says nothing of the next one; another program may close the port again.
+        !matches!(self, Self::Stuck { .. } | Self::Program { .. } | Self::PortBusy { .. })
+    }
+
+    /// Whether it may be that another program took what the board said.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Port { .. }
+                | Self::NoAnswer { .. }
+                | Self::VerifyFailed { .. }
+                | Self::Flash { .. }
+                | Self::NoRepl { .. }
+                | Self::Upload { .. }
+                | Self::Silent { .. }
+        )
     }
 
     /// Whether the whole scenario may go better a second time: not where somebody must change the bench first.
@@ -367,6 +411,11 @@ mod tests {
                 board: board.clone(),
                 reason: "`client` can't be started: not found".into(),
                 hint: None,
+            },
+            BenchError::NotTyped { board: board.clone(), reason: "its serial port is away".into() },
+            BenchError::Shared {
+                boards: ("lamp".into(), "lamp-2".into()),
+                device: "the serial port `/dev/ttyUSB0`".into(),
             },
             BenchError::NoRepl { board: board.clone(), reason: "no REPL answers on its console".into() },
             BenchError::Upload { board: board.clone(), reason: "no REPL answers on its console".into() },

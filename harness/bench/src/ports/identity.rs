@@ -7,7 +7,7 @@ use hil_config::{PortIdentity, mac_text};
 
 use super::attached::{AttachedPort, attached};
 use super::watch::FolderWatch;
-use super::{PortFinder, PortProblem, PortWatch};
+use super::{PortFinder, PortProblem, PortUser, PortWatch, users_of};
 
 /// The port with this identity.
 ///
@@ -65,6 +65,10 @@ pub(crate) struct IdentityFinder(pub(crate) PortIdentity);
 impl PortFinder for IdentityFinder {
     fn find(&self) -> Result<PathBuf, PortProblem> {
         find(&self.0)
+    }
+
+    fn users(&self) -> Vec<PortUser> {
+        self.find().map(|path| users_of(&path)).unwrap_or_default()
     }
 
     fn watch(&self) -> io::Result<Box<dyn PortWatch>> {

@@ -14,6 +14,8 @@ use std::pin::Pin;
 
 pub use attached::{AttachedPort, UsbIdentity, attached};
 pub(crate) use by_mac::place_by_mac;
+#[cfg(test)]
+pub(crate) use holders::tests::Reader;
 pub use holders::{PortUser, users_of};
 pub(crate) use identity::IdentityFinder;
 pub use identity::find;
@@ -34,6 +36,11 @@ pub(crate) trait PortFinder: Send + Sync {
     fn open(&self, baud: u32) -> io::Result<Box<dyn ConsolePort>> {
         let path = self.find().map_err(|problem| io::Error::new(io::ErrorKind::NotFound, problem.to_string()))?;
         Ok(Box::new(SerialPort::open(&path, baud)?))
+    }
+
+    /// Other programs that have it open; none where it is ours alone, or a part of `hil`.
+    fn users(&self) -> Vec<PortUser> {
+        Vec::new()
     }
 
     /// Tells when it may have come, gone or changed; what happened before the call is not told.
@@ -75,5 +82,14 @@ pub(crate) fn explain_open(board: &str, path: &Path, error: &io::Error) -> Bench
             BenchError::PortVanished { board }
         }
         _ => BenchError::Port { board, reason: format!("`{}`: {error}", port.display()) },
+    }
+}
+
+/// Errs where another program has the port open: of what the board says, each of them gets a part.
+pub(crate) fn check_users(board: &str, port: &dyn PortFinder) -> Result<(), BenchError> {
+    let users = port.users();
+    match port.find() {
+        Ok(port) if !users.is_empty() => Err(BenchError::PortBusy { board: board.to_owned(), port, users }),
+        _ => Ok(()),
     }
 }

@@ -60,15 +60,20 @@ mod tests {
         let file = folder.path().join("port");
         std::fs::write(&file, "").expect("write");
         assert_eq!(state_of(&file), PortState::Ready);
-        let mut holder = std::process::Command::new("sleep")
+        // What this process has started is a part of it.
+        let mut own = std::process::Command::new("sleep")
             .arg("60")
             .stdin(std::fs::File::open(&file).expect("open"))
             .spawn()
             .expect("sleep");
-        let state = state_of(&file);
-        holder.kill().expect("kill");
-        holder.wait().expect("ends");
+        let of_ours = state_of(&file);
+        own.kill().expect("kill");
+        own.wait().expect("ends");
+        assert_eq!(of_ours, PortState::Ready);
+        let holder = crate::ports::Reader::at(&file);
+        let (state, pid) = (state_of(&file), holder.pid);
+        holder.end();
         let PortState::Busy(users) = state else { panic!("{state}") };
-        assert_eq!(users, [PortUser { pid: holder.id(), name: "sleep".to_owned() }]);
+        assert_eq!(users, [PortUser { pid, name: "cat".to_owned() }]);
     }
 }
