@@ -1,18 +1,22 @@
 //! One board at work: its life from flash to boot, its power, its pins.
 
 mod boot;
+mod evidence;
 mod software;
 mod supply;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_config::{BoardKind, Pin};
-use hil_timeline::{Cursor, PinCause, Recorder, What};
+use hil_timeline::{Cursor, Effect, PinCause, Recorder, What};
 use hil_verdict::Detector;
 use tokio::time::Instant;
 
 pub use self::boot::Booted;
+use self::supply::Supply;
 use crate::bench::claimed;
 use crate::console::{Capture, SharedDetector, Source};
 use crate::drivers::{Drivers, Shared};
@@ -22,7 +26,7 @@ use crate::keeper::{Holder, Keeper};
 use crate::ladder::Rung;
 use crate::micropython::RawRepl;
 use crate::pins::Pins;
-use crate::ports::{OpenPort, PortFinder, explain_open};
+use crate::ports::{OpenPort, PortFinder, PortUser, check_users, explain_open};
 use crate::power::PowerDriver;
 use crate::program::ProgramDevice;
 use crate::reset::{ResetDriver, ResetInto};
@@ -40,8 +44,12 @@ pub struct Board {
     detector: SharedDetector,
     console: Option<Capture>,
     port_in_use: PortInUse,
-    powered: bool,
+    supply: Supply,
+    /// The chip is held in reset, or may be: it is released when nobody uses the board any more.
+    held: bool,
     stuck: Option<BenchError>,
+    /// The failed rungs since the last success.
+    troubles: Vec<String>,
     /// For which attempt what stuck was tried once more.
     forgiven: u32,
     device: Option<DeviceClaim>,
@@ -71,7 +79,7 @@ impl DeviceClaim {
 
 impl std::fmt::Debug for Board {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Board").field("name", &self.name()).field("powered", &self.powered).finish_non_exhaustive()
+        f.debug_struct("Board").field("name", &self.name()).field("supply", &self.supply).finish_non_exhaustive()
     }
 }
 
@@ -85,6 +93,7 @@ impl Board {
         });
         Ok(Self {
             device,
+            supply: Supply::at_first(&config),
             pins: Pins::new(config.pins.clone(), pins),
             config,
             scope,
@@ -95,8 +104,9 @@ impl Board {
             detector: Arc::new(Mutex::new(Detector::default())),
             console: None,
             port_in_use: PortInUse::default(),
-            powered: false,
+            held: false,
             stuck: None,
+            troubles: Vec::new(),
             forgiven: 0,
         })
     }
@@ -119,10 +129,49 @@ impl Board {
         self.port.find().ok()
     }
 
-    /// Whether its rails are on.
+    /// Whether its rails are known to be on.
     #[must_use]
     pub fn is_powered(&self) -> bool {
-        self.powered
+        self.supply == Supply::On
+    }
+
+    /// What went wrong since it last ran as asked, one line for each rung of the recovery ladder that failed. It is for
+    /// the message of a deadline that ends the climb before the ladder gives up.
+    #[must_use]
+    pub fn troubles(&self) -> &[String] {
+        &self.troubles
+    }
+
+    /// Notes that a rung failed.
+    fn note_trouble(&mut self, rung: Rung, error: &BenchError) {
+        let note = format!("{}: {error}", rung.describe());
+        self.scope.note(note.clone());
+        self.troubles.push(note);
+    }
+
+    /// Other programs that have its serial port open right now: each takes bytes that are meant for `hil`.
+    #[must_use]
+    pub fn port_users(&self) -> Vec<PortUser> {
+        self.port.users()
+    }
+
+    /// The failure that another program at the port explains, where there is one: it is named in the place of what it
+    /// caused.
+    fn blame_port_users(&self, error: BenchError) -> BenchError {
+        if error.is_silence()
+            && let Err(busy) = check_users(self.name(), &*self.port)
+        {
+            return busy;
+        }
+        error
+    }
+
+    /// A firmware that did not get ready says nothing where another program takes what it says.
+    fn doubt_boot(&self, booted: Booted) -> Result<Booted, BenchError> {
+        match booted {
+            Booted::Refused { .. } => check_users(self.name(), &*self.port).map(|()| booted),
+            Booted::Running => Ok(booted),
+        }
     }
 
     /// Its events belong to this recorder's scenario from now on; the levels of its pins are the first.
@@ -153,10 +202,11 @@ impl Board {
     ///
     /// # Errors
     /// When the line can't be set.
-    pub async fn drive_pin(&self, name: &str, on: bool) -> Result<(), BenchError> {
+    pub async fn drive_pin(&self, name: &str, on: bool) -> Result<Effect, BenchError> {
+        let begin = self.here();
         self.pins.drive(name, on).await?;
-        self.scope.record(|board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven, edge: None });
-        Ok(())
+        let what = |board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven, edge: None };
+        Ok(Effect::since(begin, &self.scope.record(what)))
     }
 
     /// Lets go of every pin that the bench drives.
@@ -166,32 +216,73 @@ impl Board {
         }
     }
 
-    /// Sends bytes to its console.
-    pub fn write_console(&self, bytes: &[u8]) {
-        if let Some(console) = &self.console {
-            console.write(bytes.to_vec());
-        }
+    /// Writes bytes to its console, and returns when the port has taken all of them. Its answer may come before that.
+    ///
+    /// # Errors
+    /// When nothing captures the console, or the port is away, is lost or takes nothing: what was not written by then
+    /// never is.
+    pub async fn write_console(&self, bytes: &[u8]) -> Result<Effect, BenchError> {
+        /// A board that takes nothing for this long is stuck.
+        const PATIENCE: Duration = Duration::from_secs(5);
+        let failed = |reason: String| BenchError::NotTyped { board: self.name().to_owned(), reason };
+        let console = self.console.as_ref().ok_or_else(|| failed("nothing captures it".to_owned()))?;
+        let begin = self.here();
+        let typed = tokio::time::timeout(PATIENCE, console.write(bytes.to_vec())).await;
+        let typed = typed.map_err(|_| failed(format!("the port took nothing for {} s", PATIENCE.as_secs())))?;
+        let typed = typed.ok_or_else(|| failed("its serial port is away".to_owned()))?;
+        Ok(Effect::since(begin, &typed))
     }
 
-    /// Resets the chip into its app. Gives back the place in the timeline from which its boot is seen.
+    /// The end of the timeline as it is now.
+    fn here(&self) -> Cursor {
+        self.scope.recorder().timeline().end()
+    }
+
+    /// Resets the chip into its app.
     ///
     /// # Errors
     /// When the driver fails or the port can't be opened.
-    pub async fn reset(&mut self) -> Result<Cursor, BenchError> {
+    pub async fn reset(&mut self) -> Result<Effect, BenchError> {
         self.open_console()?;
-        self.reset.hold().await?;
-        self.expect_boot();
-        // Recorded while the chip is held: its former life lies before, its next one after.
         let how = self.reset.describe().to_owned();
-        let event = self.scope.record(|board| What::Reset { board, how });
-        self.reset.release(ResetInto::App).await?;
-        Ok(Cursor::after(&event))
+        self.reset_into(how, ResetInto::App).await
     }
 
-    /// Holds the chip in reset until it is reset or flashed again.
+    /// Holds the chip and releases it. Its former life lies before the record that is made while it is held; deadlines
+    /// count from its release.
+    async fn reset_into(&mut self, how: String, into: ResetInto) -> Result<Effect, BenchError> {
+        // Also when it fails half-way or is given up: then it may be held.
+        self.held = true;
+        self.reset.hold().await?;
+        if into == ResetInto::App {
+            self.expect_boot();
+        }
+        let held = self.scope.record(|board| What::Reset { board, how });
+        self.reset.release(into).await?;
+        self.held = false;
+        let released = self.scope.record(|board| What::ResetReleased { board });
+        Ok(Effect::since(Cursor::after(&held), &released))
+    }
+
+    /// Holds the chip in reset until it is reset, flashed, or released at the end.
     pub async fn hold(&mut self) {
+        self.held = true;
         // A driver that fails here leaves the board running, and the next scenario resets it before it looks.
         let _ = self.reset.hold().await;
+    }
+
+    /// Lets a chip that is held run again: nobody uses the board from here on. What it says is not captured.
+    async fn release_reset(&mut self) {
+        if !std::mem::take(&mut self.held) {
+            return;
+        }
+        self.close_console().await;
+        match self.reset.end_hold().await {
+            Ok(()) => drop(self.scope.record(|board| What::ResetReleased { board })),
+            // A port that went with its power holds nothing.
+            Err(BenchError::NoPort { .. } | BenchError::PortVanished { .. }) => {}
+            Err(error) => self.scope.note(format!("it may be held in reset: {error}")),
+        }
     }
 
     /// Resets the chip into its ROM loader and leaves it there.
@@ -203,16 +294,15 @@ impl Board {
     }
 
     async fn enter_loader_at(&mut self, rung: Rung) -> Result<(), BenchError> {
-        self.reset.hold().await?;
-        self.scope.record(|board| What::Reset { board, how: "into its loader".to_owned() });
-        self.reset.release(ResetInto::Loader { attempt: rung.attempt() }).await
+        let into = ResetInto::Loader { attempt: rung.attempt() };
+        self.reset_into("into its loader".to_owned(), into).await.map(drop)
     }
 
     /// Sends a signal to the program that is this board.
     ///
     /// # Errors
     /// When it is no program, or does not run.
-    pub fn signal_program(&self, signal: rustix::process::Signal) -> Result<(), BenchError> {
+    pub fn signal_program(&self, signal: rustix::process::Signal) -> Result<Effect, BenchError> {
         let failed = |reason: &str, hint: Option<&str>| BenchError::Program {
             board: self.name().to_owned(),
             reason: reason.to_owned(),
@@ -220,7 +310,12 @@ impl Board {
         };
         let no_program = || failed("it is no program", Some("only boards of the kind `process` are"));
         let program = self.program.as_ref().ok_or_else(no_program)?;
-        if program.signal(signal) { Ok(()) } else { Err(failed("its program does not run", None)) }
+        let begin = self.here();
+        if !program.signal(signal) {
+            return Err(failed("its program does not run", None));
+        }
+        let signal = crate::program::signal_name(signal);
+        Ok(Effect::since(begin, &self.scope.record(|board| What::Signalled { board, signal })))
     }
 
     /// Leaves the port to others: nothing is captured until the board is reset or powered on again.
@@ -237,6 +332,7 @@ impl Board {
     pub async fn take_port(&mut self) -> Result<OpenPort, BenchError> {
         self.close_console().await;
         let path = self.wait_for_port().await?;
+        check_users(self.name(), &*self.port)?;
         let port = self.port.open(self.config.console_baud);
         port.map(OpenPort::new).map_err(|error| explain_open(self.name(), &path, &error))
     }

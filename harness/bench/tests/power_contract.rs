@@ -27,7 +27,7 @@ async fn obeys_the_contract(config: hil_config::Bench) {
     let powered = timeline.since(start).iter().filter(|event| matches!(event.what, What::Power { .. })).count();
     assert_eq!(powered, 1, "a rail that is on is not switched again");
 
-    let from = board.reset().await.expect("reset");
+    let from = board.reset().await.expect("reset").cursor;
     boots_after(from).await;
     // Its flash is empty: the ROM says so three times and then waits for its watchdog.
     let mut said = 0;

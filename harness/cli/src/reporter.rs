@@ -160,6 +160,10 @@ fn live_line(event: &RunEvent) -> Option<String> {
         What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
         What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
+        What::PowerCut { board, evidence, detail } => {
+            format!("{board} power cut {}: {}", evidence.word(), hil_report::inert(detail))
+        }
+        What::PinGap { board, pin, lost } => format!("{board} lost {lost} changes of the pin {pin}"),
         What::Flash { board, flash: FlashPhase::File { path, size }, .. } => {
             format!("{board} uploading {path}, {size} bytes")
         }

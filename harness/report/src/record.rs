@@ -183,6 +183,8 @@ struct OpenStep {
 struct BoardState {
     started: Option<Stamp>,
     lost: Option<Stamp>,
+    /// Its app has started in this life.
+    is_up: bool,
 }
 
 impl Recording {
@@ -275,13 +277,19 @@ impl Recording {
         let Some(board) = what.board() else { return };
         let state = self.boards.entry(board.to_owned()).or_default();
         match what {
-            // A board that starts anew connects for the first time.
-            What::Power { on: true, .. } | What::Reset { .. } => {
-                (state.started, state.lost) = (Some(at), None);
+            // A board that starts anew connects for the first time. Runs before schema 2 have no records of the effect.
+            What::PowerSwitching { on: true, .. } => *state = BoardState::default(),
+            What::Reset { .. } => *state = BoardState { started: Some(at), ..BoardState::default() },
+            // A boot counts from the effect: from the driver's answer, from the release of the reset.
+            What::Power { on: true, .. } | What::ResetReleased { .. } => {
+                // An app that is up before a slow driver has answered has no boot that can be measured.
+                state.started = Some(at).filter(|_| !state.is_up);
+                state.lost = None;
             }
-            What::Power { on: false, .. } => (state.started, state.lost) = (None, None),
+            What::Power { on: false, .. } => *state = BoardState::default(),
             What::Connection { change: ConnectionChange::Closed { .. }, .. } => state.lost = state.lost.or(Some(at)),
             What::Found { finding: Finding::AppStarted, .. } => {
+                state.is_up = true;
                 if let Some(started) = state.started.take() {
                     self.add(MetricKind::Boot, board.to_owned(), millis(at, started));
                 }

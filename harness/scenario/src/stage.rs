@@ -130,8 +130,11 @@ impl Stage {
                 tap.close_route();
             }
             board.release_pins().await;
-            // What it does from here on belongs to nobody; the next scenario starts it anew.
-            board.hold().await;
+            // What it does from here on belongs to nobody; the next scenario starts it anew. At the end of a run there is
+            // none: the board is safe already, and stays released.
+            if !self.context.is_aborted() {
+                board.hold().await;
+            }
         }
         self.clear_retained().await;
         drop(self.observer);
@@ -308,12 +311,6 @@ impl Stage {
     /// The place behind the newest record.
     pub(crate) fn end(&self) -> Cursor {
         self.recorder.timeline().end()
-    }
-
-    /// The effect of an action that began there: its last record that `is_effect` takes.
-    pub(crate) fn effect_since(&self, begin: Cursor, is_effect: impl Fn(&What) -> bool) -> Option<Effect> {
-        let records = self.mine(begin);
-        records.iter().rev().find(|event| is_effect(&event.what)).map(|event| Effect::since(begin, event))
     }
 
     /// The effect of what began there and gave a board a new life: the release of its latest reset.

@@ -12,6 +12,7 @@ use crate::flashing::{self, Flashed, Job, Region};
 use crate::identity::Identity;
 use crate::ladder::Rung;
 use crate::micropython::{RawRepl, ReplError, Script, fill_scripts, read_scripts, upload};
+use crate::ports::check_users;
 use crate::reset::ResetInto;
 use crate::tap_address::TapAddress;
 
@@ -32,7 +33,10 @@ impl Board {
         let mut rung = Rung::Try;
         loop {
             match self.attempt(rung, firmware, &software).await {
-                Ok(booted) => return Ok(booted),
+                Ok(booted) => {
+                    self.troubles.clear();
+                    return Ok(booted);
+                }
                 Err(error) => rung = self.judge(rung, error)?,
             }
         }
@@ -47,7 +51,10 @@ impl Board {
         let mut rung = Rung::Try;
         loop {
             match self.write_and_reset(rung, firmware, &software).await {
-                Ok((flashed, _)) => return Ok(flashed),
+                Ok((flashed, _)) => {
+                    self.troubles.clear();
+                    return Ok(flashed);
+                }
                 Err(error) => rung = self.judge(rung, error)?,
             }
         }
@@ -55,12 +62,12 @@ impl Board {
 
     /// Notes a failed rung and gives back the next; a final or a last failure sticks and ends the climb.
     fn judge(&mut self, rung: Rung, error: BenchError) -> Result<Rung, BenchError> {
-        self.scope.note(format!("{}: {error}", rung.describe()));
+        let error = self.blame_port_users(error);
+        self.note_trouble(rung, &error);
         match rung.next(&error, self.power.is_some(), self.reset.varies()) {
             Some(next) if !error.is_final() => Ok(next),
             _ => {
-                // A program that can't be started says nothing of the next one.
-                if !matches!(error, BenchError::Stuck { .. } | BenchError::Program { .. }) {
+                if error.sticks() {
                     self.stuck = Some(error.clone());
                 }
                 Err(error)
@@ -126,7 +133,7 @@ impl Board {
 
     async fn attempt(&mut self, rung: Rung, firmware: &Firmware, software: &Software) -> Result<Booted, BenchError> {
         let (_, from) = self.write_and_reset(rung, firmware, software).await?;
-        self.wait_for_boot(firmware, from).await
+        self.doubt_boot(self.wait_for_boot(firmware, from).await?)
     }
 
     async fn write_and_reset(
@@ -144,7 +151,7 @@ impl Board {
             flashed = self.upload(firmware, scripts, flashed, rung).await?;
         }
         // A reset leaves nothing of the life in which the files were written, as a soft one would.
-        Ok((flashed, self.reset().await?))
+        Ok((flashed, self.reset().await?.cursor))
     }
 
     /// Uploads scripts to the interpreter that the board has. What it says meanwhile is not captured.
@@ -156,10 +163,7 @@ impl Board {
         rung: Rung,
     ) -> Result<Flashed, BenchError> {
         self.close_console().await;
-        self.reset.hold().await?;
-        self.expect_boot();
-        self.scope.record(|board| What::Reset { board, how: "for an upload".to_owned() });
-        self.reset.release(ResetInto::App).await?;
+        self.reset_into("for an upload".to_owned(), ResetInto::App).await?;
         let port = self.take_port().await?;
         let limit = hil_config::ready_within(Some(&self.config), Some(firmware));
         let progress = self.progress(firmware.name.as_str());
@@ -205,7 +209,7 @@ impl Board {
             tokio::time::sleep(self.config.off_time).await;
         }
         // The flash resets the chip into its loader anyway.
-        self.power_on().await
+        self.power_on().await.map(drop)
     }
 
     /// Hands the port to the flasher and takes it back.
@@ -213,6 +217,7 @@ impl Board {
         self.close_console().await;
         self.enter_loader_at(rung).await?;
         let port = self.wait_for_port().await?;
+        check_users(self.name(), &*self.port)?;
         let progress = self.progress(firmware);
         progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
         let job = Job {

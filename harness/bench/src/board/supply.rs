@@ -1,106 +1,131 @@
 //! A board's rails.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use hil_config::{RailDriver, SafeState};
-use hil_timeline::{Cursor, RunEvent, What};
-use tokio::time::Instant;
+use hil_timeline::{Cursor, Effect, Evidence, RunEvent, What};
 
 use super::Board;
 use crate::error::BenchError;
+use crate::power::PowerDriver;
+
+/// What is known of the supply that a board's rails give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Supply {
+    /// Nothing has switched the rails yet, and opening them leaves them as they are.
+    Untouched,
+    /// The rails are off.
+    Off,
+    /// The rails are on, or there are none and the board has power of its own.
+    On,
+    /// A switch failed or was given up: the rails may be on or off. Both ways of switching are open.
+    Unknown,
+}
+
+impl Supply {
+    /// Before the rails are switched for the first time. Lines of this machine are opened switched off, virtual boards and
+    /// programs start without power; a plug or a hub stays as its last user left it.
+    pub(super) fn at_first(config: &hil_config::Board) -> Self {
+        let opened_off = |rail: &hil_config::Rail| matches!(rail.driver, RailDriver::Gpio(_));
+        if config.rails.iter().all(opened_off) { Self::Off } else { Self::Untouched }
+    }
+
+    fn of(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
 
 impl Board {
     /// Switches all rails on; the console is open before, where there is a port. A board without rails has power.
     ///
+    /// None where nothing was switched: the rails are on already, or there are none.
+    ///
     /// # Errors
     /// When the driver fails or the port can't be opened.
-    pub async fn power_on(&mut self) -> Result<(), BenchError> {
-        if self.powered {
-            return Ok(());
+    pub async fn power_on(&mut self) -> Result<Option<Effect>, BenchError> {
+        if self.supply == Supply::On {
+            return Ok(None);
         }
         self.open_console()?;
+        let mut effect = None;
         if let Some(power) = self.power.clone() {
             self.expect_boot();
-            // Recorded first: what it causes comes after it.
-            self.record_power(true);
-            // Before it is so: whoever is stopped in between must know that there is something to switch off.
-            self.powered = true;
-            power.switch(true).await.map_err(|error| BenchError::power(self.name(), error))?;
+            effect = Some(self.switch(&*power, true).await?);
             tokio::time::sleep(self.config.boot_delay).await;
         }
-        self.powered = true;
+        self.supply = Supply::On;
         self.wait_for_port().await?;
-        match &mut self.device {
-            Some(device) => device.complete(&self.config).await,
-            None => Ok(()),
+        if let Some(device) = &mut self.device {
+            device.complete(&self.config).await?;
         }
+        Ok(effect)
     }
 
-    /// Switches all rails off, and looks whether the supply is gone where something measures it.
+    /// Switches all rails off, and records what shows that the supply is gone. None where they are off already.
     ///
     /// # Errors
     /// When the driver fails, there are no rails, or the supply is still there.
-    pub async fn power_off(&mut self) -> Result<(), BenchError> {
-        if !self.powered {
-            return Ok(());
+    pub async fn power_off(&mut self) -> Result<Option<Effect>, BenchError> {
+        if self.supply == Supply::Off {
+            return Ok(None);
         }
         let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
-        let failed = |error| BenchError::power(self.config.name.as_str(), error);
-        let begin = self.scope.recorder().timeline().end();
-        power.switch(false).await.map_err(failed)?;
-        let measured = power.measure().await.map_err(failed)?;
-        self.powered = false;
-        self.record_power(false);
-        let evidence = match measured {
-            Some(on) => Some((on, "its driver measures it".to_owned())),
-            None => self.sense_supply(begin).await,
-        };
-        match evidence {
-            Some((true, evidence)) => Err(BenchError::StillPowered { board: self.name().to_owned(), evidence }),
-            Some((false, evidence)) => {
-                self.scope.note(format!("the cut is proven: {evidence}"));
-                Ok(())
-            }
-            None => Ok(()),
+        let before = self.look_at_supply(&*power).await;
+        let effect = self.switch(&*power, false).await?;
+        let evidence = self.judge_cut(&*power, before, effect.cursor).await;
+        let detail = evidence.detail;
+        self.scope.record(|board| What::PowerCut { board, evidence: evidence.grade, detail: detail.clone() });
+        match evidence.grade {
+            Evidence::Contradicted => Err(BenchError::StillPowered { board: self.name().to_owned(), evidence: detail }),
+            Evidence::Sensed | Evidence::Consistent | Evidence::Unproven => Ok(Some(effect)),
         }
-    }
-
-    /// Whether there is supply after a cut, by the pin that tells so; none where there is no such pin.
-    async fn sense_supply(&self, from: Cursor) -> Option<(bool, String)> {
-        /// A supply falls as slowly as its capacitors let it.
-        const FALLS: Duration = Duration::from_secs(3);
-        /// And must then stay where it is.
-        const STAYS: Duration = Duration::from_millis(200);
-        let name = self.config.power_pin.clone()?;
-        let gone = |event: &RunEvent| {
-            matches!(&event.what, What::Pin { board, pin, on: false, .. } if board == self.name() && *pin == name)
-                .then_some(())
-        };
-        let is_off = || self.pins.is_on(&name) == Some(false);
-        let timeline = self.scope.recorder().timeline().clone();
-        let mut fell = is_off() || timeline.wait_for(from, Instant::now() + FALLS, gone).await.is_ok();
-        if fell {
-            // A supply that dips and comes back is no cut.
-            tokio::time::sleep(STAYS).await;
-            fell = is_off();
-        }
-        Some((!fell, format!("its pin `{name}` is {}", if fell { "off" } else { "still on" })))
     }
 
     /// Switches its rails and nothing else: nobody listens to it, and its port may be absent.
     ///
     /// # Errors
     /// When the driver fails, there are no rails, or the supply is still there after a cut.
-    pub async fn switch_rails(&mut self, on: bool) -> Result<(), BenchError> {
-        if !on {
-            // Whatever it is now, it shall be off.
-            self.powered = true;
-            return self.power_off().await;
-        }
+    pub async fn switch_rails(&mut self, on: bool) -> Result<Effect, BenchError> {
         let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
-        self.powered = true;
-        self.record_power(true);
-        power.switch(true).await.map_err(|error| BenchError::power(self.name(), error))
+        if on {
+            return self.switch(&*power, true).await;
+        }
+        // Whatever is known of them, they are switched.
+        self.supply = Supply::Unknown;
+        let effect = self.power_off().await?;
+        effect.ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })
+    }
+
+    /// Asks the driver to switch, and records when it was asked and when it had switched.
+    ///
+    /// The board may speak before the driver has answered, so its next life begins where the driver is asked. Deadlines
+    /// count from the answer: a plug takes 100 ms, a person 20 s.
+    async fn switch(&mut self, power: &dyn PowerDriver, on: bool) -> Result<Effect, BenchError> {
+        let asked = self.scope.record(|board| What::PowerSwitching { board, on });
+        // Until it has answered, and for good if this future is dropped: whoever makes the board safe must switch it.
+        self.supply = Supply::Unknown;
+        match power.switch(on).await {
+            Ok(()) => {
+                self.supply = Supply::of(on);
+                Ok(Effect::since(Cursor::after(&asked), &self.record_power(on)))
+            }
+            Err(error) => {
+                self.follow_rails(power).await;
+                Err(BenchError::power(self.name(), error))
+            }
+        }
+    }
+
+    /// After a failure: what the rails are, where the driver can tell.
+    async fn follow_rails(&mut self, power: &dyn PowerDriver) {
+        match power.state().await {
+            Ok(Some(on)) => {
+                self.supply = Supply::of(on);
+                self.record_power(on);
+                self.scope.note(format!("its rails are {} after the failure", if on { "on" } else { "off" }));
+            }
+            Ok(None) | Err(_) => self.supply = Supply::Unknown,
+        }
     }
 
     /// Whether it has supply, where something measures it.
@@ -112,20 +137,32 @@ impl Board {
         power.measure().await.map_err(|error| BenchError::power(self.name(), error))
     }
 
-    /// Lets go of its pins and leaves its rails as they shall be when nobody uses the board.
+    /// Leaves the board as it must be when nobody uses it: pins released, rails in their safe state, the chip out of reset.
     pub async fn make_safe(&mut self) {
         self.release_pins().await;
+        self.make_rails_safe().await;
+        // After the rails: a board that loses its power does not boot once more.
+        self.release_reset().await;
+    }
+
+    async fn make_rails_safe(&mut self) {
         let Some(power) = self.power.clone() else { return };
-        if !self.powered {
+        // What this run never switched is the keeper's alone.
+        if matches!(self.supply, Supply::Off | Supply::Untouched) {
             return;
         }
+        let left_off = self.is_left_off();
+        if left_off {
+            self.scope.record(|board| What::PowerSwitching { board, on: false });
+        }
+        self.supply = Supply::Unknown;
         match power.make_safe().await {
-            Ok(()) => {
-                self.powered = false;
-                if self.is_left_off() {
-                    self.record_power(false);
-                }
+            Ok(()) if left_off => {
+                self.supply = Supply::Off;
+                self.record_power(false);
             }
+            // Some of them may be on: the next user switches whichever way it needs.
+            Ok(()) => {}
             Err(error) => self.scope.note(format!("its rails could not be made safe: {error}")),
         }
     }
@@ -136,8 +173,8 @@ impl Board {
         self.config.rails.iter().all(is_off)
     }
 
-    fn record_power(&self, on: bool) {
+    fn record_power(&self, on: bool) -> Arc<RunEvent> {
         let rail = self.power.as_ref().map(|power| power.rail().to_owned()).unwrap_or_default();
-        self.scope.record(|board| What::Power { board, rail, on });
+        self.scope.record(|board| What::Power { board, rail, on })
     }
 }

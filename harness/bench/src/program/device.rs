@@ -148,6 +148,17 @@ impl ProgramDevice {
     }
 }
 
+/// What the system calls a signal.
+pub(crate) fn signal_name(signal: Signal) -> String {
+    match signal {
+        Signal::TERM => "SIGTERM".to_owned(),
+        Signal::KILL => "SIGKILL".to_owned(),
+        Signal::INT => "SIGINT".to_owned(),
+        Signal::HUP => "SIGHUP".to_owned(),
+        other => format!("signal {}", other.as_raw()),
+    }
+}
+
 /// `PATH` with the program's own folders before it.
 fn search_path(process: &Process) -> Option<OsString> {
     if process.path.is_empty() {

@@ -6,4 +6,4 @@ mod end_mark;
 mod terminal;
 
 pub use device::missing_program;
-pub(crate) use device::{ProgramDevice, check_command};
+pub(crate) use device::{ProgramDevice, check_command, signal_name};

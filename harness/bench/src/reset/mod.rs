@@ -38,6 +38,12 @@ pub trait ResetDriver: Send + Sync {
     /// Releases it; returns when it runs.
     fn release(&self, into: ResetInto) -> Resetting<'_>;
 
+    /// Lets a chip that is held run, because nobody uses the board any more. Rails are switched by nobody but their own
+    /// driver then.
+    fn end_hold(&self) -> Resetting<'_> {
+        self.release(ResetInto::App)
+    }
+
     /// Whether another attempt resets in another way.
     fn varies(&self) -> bool {
         false

@@ -51,6 +51,11 @@ impl ResetDriver for PowerCycleReset {
         })
     }
 
+    /// The rails are left in their safe state.
+    fn end_hold(&self) -> Resetting<'_> {
+        Box::pin(async { self.boot.as_ref().map_or(Ok(()), |boot| boot.pull(false)) })
+    }
+
     fn describe(&self) -> &str {
         "power cycle"
     }

@@ -114,7 +114,7 @@ impl Held {
             warn(format!("warning: `{name}` has power and no firmware: {lacking}"));
         }
         match firmware.filter(|_| lacking.is_none()) {
-            None => board.power_on().await?,
+            None => drop(board.power_on().await?),
             Some(firmware) => {
                 if let Booted::Refused { reason } = board.run_firmware(&firmware, &tap).await? {
                     let reason = hil_report::inert(&reason);
@@ -172,8 +172,8 @@ impl Held {
         match words.as_slice() {
             ["reset", _] => board.reset().await.map(drop)?,
             ["loader", _] => board.enter_loader().await?,
-            ["power", _, "on"] => board.power_on().await?,
-            ["power", _, "off"] => board.power_off().await?,
+            ["power", _, "on"] => drop(board.power_on().await?),
+            ["power", _, "off"] => drop(board.power_off().await?),
             _ => return Err(usage().into()),
         }
         board.close_console().await;

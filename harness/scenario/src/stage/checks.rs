@@ -89,6 +89,14 @@ impl Stage {
     /// When nothing is captured.
     pub fn check_console(&self, board: &str) -> Result<(), StepError> {
         let blind = |board: &LockedBoard| board.is_powered() && !board.is_capturing();
+        let users = self.boards.get(board).map(|board| board.port_users()).unwrap_or_default();
+        if !users.is_empty() {
+            let users = users.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+            let message =
+                format!("the serial port of `{board}` is in use by {users}, which takes a part of what it says");
+            let error = StepError::errored(message).with_hint("end that program");
+            return Err(error.transient());
+        }
         if self.boards.get(board).is_some_and(blind) {
             let message = format!("the console of `{board}` is not captured: what it does not show proves nothing");
             let error = StepError::errored(message).with_hint("its serial port has vanished; check the cable");

@@ -67,12 +67,9 @@ fn note_flash(stage: &mut Stage, board: &str) {
 #[when(expr = "the board {string} is reset")]
 async fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    let begin = stage.end();
     stage.dies(&board);
     stage.lives(&board);
-    stage.board(&board)?.reset().await?;
-    started_again(stage, begin, &board);
-    Ok(())
+    stage.act(async |stage| Ok::<_, StepError>(stage.board(&board)?.reset().await?)).await
 }
 
 #[given(expr = "{string} may reboot")]

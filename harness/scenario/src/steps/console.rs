@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cucumber::{gherkin, then, when};
-use hil_timeline::{Finding, Payload, RunEvent, Stamp, What};
+use hil_timeline::{Effect, Finding, Payload, RunEvent, Stamp, What};
 use hil_verdict::{TextPattern, nearest_line, seconds, show};
 
 use super::pattern;
@@ -13,25 +13,30 @@ use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
 #[when(expr = "I type {string} at the console of {string}")]
-fn type_line(world: &mut HilWorld, text: String, board: String) -> Result<(), StepError> {
-    type_lines(world.stage()?, &board, &text)
+async fn type_line(world: &mut HilWorld, text: String, board: String) -> Result<(), StepError> {
+    type_lines(world.stage()?, &board, &text).await
 }
 
 #[when(expr = "I type at the console of {string}:")]
-fn type_text(world: &mut HilWorld, board: String, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+async fn type_text(world: &mut HilWorld, board: String, #[step] step: &gherkin::Step) -> Result<(), StepError> {
     let text = super::doc_string(step)?.to_owned();
-    type_lines(world.stage()?, &board, &text)
+    type_lines(world.stage()?, &board, &text).await
 }
 
-/// Writes each line with the end that a terminal sends; the mark is the moment before.
-fn type_lines(stage: &mut Stage, board: &str, text: &str) -> Result<(), StepError> {
+/// Writes each line with the end that a terminal sends. What the board says from the first of them on matches; deadlines
+/// count from when the last one is written.
+async fn type_lines(stage: &mut Stage, board: &str, text: &str) -> Result<(), StepError> {
     stage.check_started(board)?;
     stage.check_console(board)?;
-    stage.mark_now();
-    for line in text.lines().map(str::trim) {
-        stage.board(board)?.write_console(format!("{line}\r").as_bytes());
-    }
-    Ok(())
+    let write = async |stage: &mut Stage| {
+        let cursor = stage.end();
+        let mut at = stage.recorder().now();
+        for line in text.lines().map(str::trim) {
+            at = stage.board(board)?.write_console(format!("{line}\r").as_bytes()).await?.at;
+        }
+        Ok::<_, StepError>(Effect { cursor, at })
+    };
+    stage.act(write).await
 }
 
 #[then(expr = "the console of {string} shows {string} within {span}")]

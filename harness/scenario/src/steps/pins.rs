@@ -2,7 +2,7 @@
 
 use cucumber::{then, when};
 use hil_config::PinDirection;
-use hil_timeline::{PinCause, RunEvent, Stamp, What};
+use hil_timeline::{RunEvent, Stamp, What};
 use hil_verdict::seconds;
 
 use crate::error::StepError;
@@ -102,7 +102,7 @@ fn count_pulses(mut on: bool, levels: impl Iterator<Item = bool>) -> usize {
 async fn i_press(world: &mut HilWorld, pin: String, board: String, held: Span) -> Result<(), StepError> {
     drive(world, &pin, &board, true).await?;
     tokio::time::sleep(held.0).await;
-    world.stage()?.board(&board)?.drive_pin(&pin, false).await.map_err(StepError::from)
+    world.stage()?.board(&board)?.drive_pin(&pin, false).await.map(drop).map_err(StepError::from)
 }
 
 #[when(expr = "the pin {string} of {string} is driven {onoff}")]
@@ -119,15 +119,7 @@ async fn drive(world: &mut HilWorld, pin: &str, board: &str, on: bool) -> Result
         let hint = format!("add `direction = \"drive\"` to `boards.{board}.pins.{pin}` if the bench may drive it");
         return Err(StepError::errored(format!("the bench senses the pin `{pin}` of `{board}`")).with_hint(hint));
     }
-    let drive = async |stage: &mut Stage| {
-        let begin = stage.end();
-        stage.board(board)?.drive_pin(pin, on).await?;
-        let is_driven = |what: &What| matches!(what, What::Pin { board: of, pin: name, cause: PinCause::Driven, .. } if of == board && name == pin);
-        stage
-            .effect_since(begin, is_driven)
-            .ok_or_else(|| StepError::errored(format!("the pin `{pin}` was not driven")))
-    };
-    stage.act(drive).await
+    stage.act(async |stage| Ok::<_, StepError>(stage.board(board)?.drive_pin(pin, on).await?)).await
 }
 
 fn check_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {

@@ -12,24 +12,19 @@ use crate::world::HilWorld;
 #[when(expr = "the power of {string} is cut")]
 async fn is_cut(world: &mut HilWorld, board: String) -> Result<(), StepError> {
     let stage = world.stage()?;
-    if !stage.is_powered(&board) {
-        stage.board(&board)?;
-        return Err(StepError::errored(format!("the power of `{board}` is already off")));
-    }
     stage.dies(&board);
     stage.act(async |stage| switch(stage, &board, false).await).await
 }
 
 /// Switches the rails of a board; it takes effect when their driver says so.
 async fn switch(stage: &mut Stage, board: &str, on: bool) -> Result<Effect, StepError> {
-    let begin = stage.end();
-    if on {
-        stage.board(board)?.power_on().await?;
-    } else {
-        stage.board(board)?.power_off().await?;
-    }
-    let is_it = |what: &What| matches!(what, What::Power { board: of, on: is_on, .. } if of == board && *is_on == on);
-    stage.effect_since(begin, is_it).ok_or_else(|| StepError::errored(format!("the rails of `{board}` did not switch")))
+    let effect = match on {
+        true => stage.board(board)?.power_on().await?,
+        false => stage.board(board)?.power_off().await?,
+    };
+    effect.ok_or_else(|| {
+        StepError::errored(format!("the power of `{board}` is already {}", if on { "on" } else { "off" }))
+    })
 }
 
 #[when(expr = "the power of {string} is cut for {span}")]

@@ -31,8 +31,9 @@ fn signal(world: &mut HilWorld, board: &str, signal: Signal) -> Result<(), StepE
         let message = format!("the program of `{board}` had ended already, {how}");
         return Err(StepError::failed(message).with_details(stage.last_words(board)));
     }
-    stage.mark_now();
-    Ok(stage.board(board)?.signal_program(signal)?)
+    let effect = stage.board(board)?.signal_program(signal)?;
+    stage.took_effect(effect);
+    Ok(())
 }
 
 #[then(expr = "the program of {string} ends with code {int} within {span}")]

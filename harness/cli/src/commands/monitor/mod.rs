@@ -97,6 +97,15 @@ async fn watch(
     result
 }
 
+/// A board that can't be typed at just now can be watched all the same.
+async fn type_at(board: &LockedBoard, bytes: &[u8]) -> Result<(), BenchError> {
+    match board.write_console(bytes).await {
+        Err(error @ BenchError::NotTyped { .. }) => warn(format!("{error}\r")),
+        typed => drop(typed?),
+    }
+    Ok(())
+}
+
 async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Result<(), BenchError> {
     board.power_on().await?;
     let mut stdin = tokio::io::stdin();
@@ -109,17 +118,17 @@ async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Resu
             Ok(length) => length,
         };
         if !keys_work {
-            board.write_console(&buffer[..length]);
+            type_at(board, &buffer[..length]).await?;
             continue;
         }
         for action in keys.take(&buffer[..length]) {
             match action {
-                Action::Send(bytes) => board.write_console(&bytes),
+                Action::Send(bytes) => type_at(board, &bytes).await?,
                 Action::Reset => drop(board.reset().await?),
                 Action::Loader => board.enter_loader().await?,
                 Action::Power if is_manual => warn("you are its power switch; `hil power` asks you\r"),
-                Action::Power if board.is_powered() => board.power_off().await?,
-                Action::Power => board.power_on().await?,
+                Action::Power if board.is_powered() => drop(board.power_off().await?),
+                Action::Power => drop(board.power_on().await?),
                 Action::Help => warn(
                     "Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power, e enters MicroPython's REPL\r",
                 ),

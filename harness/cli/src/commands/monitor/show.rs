@@ -35,6 +35,9 @@ impl Shower {
             What::ConsoleLost { .. } => "port lost".to_owned(),
             What::ConsoleOpened { gap_ms, .. } => format!("port back; nothing is known of {gap_ms} ms"),
             What::Power { on, .. } => format!("power {}", if *on { "on" } else { "off" }),
+            What::PowerCut { evidence, detail, .. } => {
+                format!("power cut {}: {}", evidence.word(), hil_report::inert(detail))
+            }
             What::Reset { how, .. } => format!("reset {how}"),
             What::Bench { note, .. } => hil_report::inert(note),
             What::Found { finding, detail, .. } if *finding != Finding::Backtrace => {
