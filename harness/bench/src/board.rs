@@ -203,10 +203,17 @@ impl Board {
     /// # Errors
     /// When the line can't be set.
     pub async fn drive_pin(&self, name: &str, on: bool) -> Result<Effect, BenchError> {
+        // What a sensed pin did before lies before.
+        self.pins.catch_up();
         let begin = self.here();
         self.pins.drive(name, on).await?;
         let what = |board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Driven, edge: None };
         Ok(Effect::since(begin, &self.scope.record(what)))
+    }
+
+    /// Records every change of a sensed pin that has happened until now: it may be about to be read.
+    pub fn catch_up_pins(&self) {
+        self.pins.catch_up();
     }
 
     /// Lets go of every pin that the bench drives.

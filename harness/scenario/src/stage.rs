@@ -578,8 +578,19 @@ impl Stage {
                 self.pins_seen.insert(key, seen);
                 true
             }
-            None => false,
+            None => self.changed_in_time(board, pin, on, from, self.mark.at + within),
         }
+    }
+
+    /// Whether a pin changed in time although the change was read later.
+    fn changed_in_time(&mut self, board: &str, pin: &str, on: bool, from: u64, until: Stamp) -> bool {
+        if let Some(board) = self.boards.get(board) {
+            board.catch_up_pins();
+        }
+        self.mine(Cursor(from)).iter().any(|event| {
+            matches!(&event.what, What::Pin { board: of, pin: name, on: level, edge: Some(edge), .. }
+                if of == board && name == pin && *level == on && edge.at <= until)
+        })
     }
 
     /// A pin's level at a place in the timeline.

@@ -1,15 +1,14 @@
 //! Pins on lines of this machine.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gpiocdev::Request;
-use gpiocdev::line::{Config, EdgeDetection, EdgeKind, Value};
-use gpiocdev::tokio::AsyncRequest;
+use gpiocdev::line::{Config, EdgeDetection, EventClock, Value};
 use hil_config::{Pin, PinDirection, PinLine};
-use hil_timeline::{PinCause, What};
 use tokio::task::JoinHandle;
 
+use super::edges::{KEPT, Watched};
 use super::{Driving, PinDriver};
 use crate::error::BenchError;
 use crate::gpio::{self, GpioError};
@@ -23,7 +22,7 @@ pub(crate) struct GpioPins {
 }
 
 struct Sensed {
-    on: Arc<Mutex<bool>>,
+    watched: Arc<Watched>,
     task: JoinHandle<()>,
 }
 
@@ -49,6 +48,7 @@ impl GpioPins {
             let mut builder = Request::builder();
             builder
                 .with_consumer("hil pin")
+                .with_kernel_event_buffer_size(KEPT)
                 .on_chip(&found.chip)
                 .with_line(found.offset)
                 .from_line_config(&config(pin));
@@ -59,10 +59,14 @@ impl GpioPins {
                 PinDirection::Drive => drop(driven.insert(name.clone(), (request, found.offset))),
                 PinDirection::Sense => {
                     let on = request.value(found.offset).map_err(|error| refused(gpio::explain(&error, name)))?;
-                    let on = Arc::new(Mutex::new(on == Value::Active));
-                    let watched = Watched { name: name.clone(), on: Arc::clone(&on), scope: scope.clone() };
-                    let task = tokio::spawn(watched.follow(AsyncRequest::new(request)));
-                    sensed.insert(name.clone(), Sensed { on, task });
+                    let failed = |error: std::io::Error| {
+                        refused(GpioError::Other { line: line.to_string(), reason: error.to_string() })
+                    };
+                    let watched = Watched::new(name, scope, request, on == Value::Active).map_err(failed)?;
+                    let watched = Arc::new(watched);
+                    let follower = Arc::clone(&watched);
+                    let task = tokio::spawn(async move { follower.follow().await });
+                    sensed.insert(name.clone(), Sensed { watched, task });
                 }
             }
         }
@@ -79,36 +83,12 @@ fn config(pin: &Pin) -> Config {
         PinDirection::Sense => {
             config.as_input();
             config.edge_detection = Some(EdgeDetection::BothEdges);
+            config.event_clock = Some(EventClock::Monotonic);
             config.bias = pin.bias.map(gpio::bias);
         }
     }
     config.active_low = pin.active_low;
     config
-}
-
-struct Watched {
-    name: String,
-    on: Arc<Mutex<bool>>,
-    scope: Scope,
-}
-
-impl Watched {
-    async fn follow(self, request: AsyncRequest) {
-        loop {
-            match request.read_edge_event().await {
-                Ok(event) => self.note(event.kind == EdgeKind::Rising),
-                Err(error) => {
-                    self.scope.note(format!("the pin `{}` is not sensed any more: {error}", self.name));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn note(&self, on: bool) {
-        *self.on.lock().unwrap_or_else(PoisonError::into_inner) = on;
-        self.scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge: None });
-    }
 }
 
 impl PinDriver for GpioPins {
@@ -126,13 +106,18 @@ impl PinDriver for GpioPins {
     }
 
     fn is_on(&self, name: &str) -> Option<bool> {
-        Some(*self.sensed.get(name)?.on.lock().unwrap_or_else(PoisonError::into_inner))
+        self.sensed.get(name)?.watched.is_on()
     }
 
     fn record_levels(&self, scope: &Scope) {
-        for (name, sensed) in &self.sensed {
-            let on = *sensed.on.lock().unwrap_or_else(PoisonError::into_inner);
-            scope.record(|board| What::Pin { board, pin: name.clone(), on, cause: PinCause::Sensed, edge: None });
+        for sensed in self.sensed.values() {
+            sensed.watched.record_level(scope);
+        }
+    }
+
+    fn catch_up(&self) {
+        for sensed in self.sensed.values() {
+            sensed.watched.read_all();
         }
     }
 }

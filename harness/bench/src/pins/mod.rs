@@ -1,5 +1,6 @@
 //! The pins of a board.
 
+mod edges;
 mod gpio;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,9 @@ pub trait PinDriver: Send + Sync {
 
     /// Records the level of every sensed pin.
     fn record_levels(&self, scope: &Scope);
+
+    /// Records every change that has happened until now and that waits to be read; nothing where none can wait.
+    fn catch_up(&self) {}
 }
 
 /// Names and lines of a board's pins.
@@ -47,6 +51,10 @@ impl Pins {
 
     pub(crate) fn record_levels(&self, scope: &Scope) {
         self.driver.record_levels(scope);
+    }
+
+    pub(crate) fn catch_up(&self) {
+        self.driver.catch_up();
     }
 
     pub(crate) async fn drive(&self, name: &str, on: bool) -> Result<(), BenchError> {

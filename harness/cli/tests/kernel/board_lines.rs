@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gpiosim::Level;
+use hil_timeline::What;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::lab::Lab;
@@ -44,6 +45,57 @@ pub(crate) fn pins_are_sensed_by_edges_and_driven() {
     });
     assert_eq!(code, 0, "{said}");
     assert!(!level(&sim, 0) && !level(&sim, 4), "relay and button are off");
+}
+
+/// The kernel keeps what happens while `hil` does not read: a thousand changes are a second of 1 kHz. Of more, the oldest
+/// are lost, and then nothing can be counted.
+pub(crate) fn edges_are_kept_numbered_and_stamped_by_the_kernel() {
+    let sim = relays();
+    let lab = Lab::open();
+    let feature = r#"Feature: f
+  Scenario: kept
+    Given the board "lamp" runs the firmware "lamp"
+    When the pin "button" of "lamp" is driven on
+    Then the pin "led" of "lamp" pulses 500 times within 15 s
+
+  Scenario: lost
+    Given the board "lamp" runs the firmware "lamp"
+    When the pin "button" of "lamp" is driven on
+    Then the pin "led" of "lamp" pulses 750 times within 15 s
+"#;
+    let project = Project::new(&bench_with_lines(&lab), feature);
+    let run = project.start(&["run", "--out", "out", "-vv", "--retries", "0"]);
+    let (hil, mut was_pressed, mut bursts) = (run.pid(), false, [1000, 1500].into_iter());
+    let (code, said) = run.end_beside(|| {
+        let pressed = level(&sim, 4);
+        if pressed && !was_pressed {
+            kill_process(hil, Signal::STOP).expect("stopped");
+            for change in 0..bursts.next().unwrap_or_default() {
+                let pull = if change % 2 == 0 { Level::High } else { Level::Low };
+                sim.chips()[0].set_pull(3, pull).expect("pull");
+            }
+            kill_process(hil, Signal::CONT).expect("goes on");
+        }
+        was_pressed = pressed;
+    });
+    assert_eq!(code, 102, "{said}");
+    assert!(said.contains("passed  f  kept"), "{said}");
+    assert!(said.contains("changes of the pin `led` of `lamp` were lost"), "{said}");
+    let events = hil_timeline::read_events(&project.0.path().join("out/events.jsonl")).expect("events");
+    let edges: Vec<_> = events
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::Pin { pin, edge: Some(edge), .. } if pin == "led" => Some((*edge, event.at)),
+            _ => None,
+        })
+        .take(1000)
+        .collect();
+    let numbers: Vec<_> = edges.iter().map(|(edge, _)| edge.number).collect();
+    assert_eq!(numbers, (1..=1000).collect::<Vec<_>>(), "all of them, in order");
+    assert!(edges.iter().all(|(edge, read)| edge.at <= *read), "each was before it was read");
+    assert!(edges.is_sorted_by_key(|(edge, _)| edge.at));
+    let (last, first_read) = (edges[999].0.at, edges[0].1);
+    assert!(last <= first_read, "all of them came while nothing was read: {last:?}, {first_read:?}");
 }
 
 /// Flashes a board whose `reset` is this, with wires that `wire` stands for.

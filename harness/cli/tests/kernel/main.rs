@@ -40,6 +40,7 @@ fn on_lines() -> Vec<Trial> {
         test("rails_that_cannot_be_had", rails::rails_that_cannot_be_had),
         test("two_rails_in_one_switch", rails::two_rails_in_one_switch),
         test("pins", board_lines::pins_are_sensed_by_edges_and_driven),
+        test("edges", board_lines::edges_are_kept_numbered_and_stamped_by_the_kernel),
         test("reset_lines", board_lines::en_and_the_strapping_pin_on_lines),
         test("power_cycle", board_lines::the_rails_reset_with_the_strapping_pin_on_a_line),
         test("killed", board_lines::whatever_is_killed_the_relay_falls),

@@ -1,5 +1,7 @@
 //! Pins that the bench senses and drives.
 
+use std::sync::Arc;
+
 use cucumber::{then, when};
 use hil_config::PinDirection;
 use hil_timeline::{RunEvent, Stamp, What};
@@ -23,6 +25,7 @@ async fn is_within(
     if stage.wait_for_pin(&board, &pin, wanted.is_on(), within.0).await {
         return Ok(());
     }
+    check_gaps(stage, &board, &pin)?;
     let message = format!("the pin `{pin}` of `{board}` was not {} within {}", word(wanted.is_on()), seconds(within.0));
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
@@ -39,8 +42,16 @@ async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, 
             word(wanted.is_on())
         )));
     }
-    let until = stage.mark().at + span.0;
-    let changed: Option<Stamp> = stage.watch(until, |event| level(event, &board, &pin).map(|_| event.at)).await;
+    let (begin, until) = (begun_at(stage), stage.mark().at + span.0);
+    let change = |event: &RunEvent| level(event, &board, &pin).map(|_| changed_at(event)).filter(|at| *at >= begin);
+    let seen =
+        stage.watch(until, |event| if is_gap(event, &board, &pin) { Some(None) } else { change(event).map(Some) });
+    let seen = seen.await.flatten();
+    // A change within the time may be about to be read.
+    stage.board(&board)?.catch_up_pins();
+    check_gaps(stage, &board, &pin)?;
+    let events = stage.events_since_mark();
+    let changed = seen.or_else(|| events.iter().filter_map(|event| change(event)).find(|at| *at <= until));
     match changed {
         None => stage.check_could_speak(&board),
         Some(at) => {
@@ -61,16 +72,18 @@ async fn pulses(
 ) -> Result<(), StepError> {
     let stage = world.stage()?;
     check_pin(stage, &board, &pin)?;
-    let mark = stage.mark();
-    stage.wait_until(mark.at + within.0).await;
+    let (mark, begin) = (stage.mark(), begun_at(stage));
     let until = mark.at + within.0;
-    let levels: Vec<_> = stage
-        .events_since_mark()
-        .iter()
-        .filter(|event| event.at <= until)
-        .filter_map(|event| Some((event.at, level(event, &board, &pin)?)))
-        .collect();
-    let counted = count_pulses(stage.pin_level_before(&board, &pin, mark.cursor.0), levels.iter().map(|(_, on)| *on));
+    stage.wait_until(until).await;
+    stage.board(&board)?.catch_up_pins();
+    check_gaps(stage, &board, &pin)?;
+    let events = stage.events_since_mark();
+    let changes = events.iter().filter_map(|event| Some((changed_at(event), level(event, &board, &pin)?)));
+    // By when the line changed, and not by when that was read.
+    let (early, rest): (Vec<_>, Vec<_>) = changes.partition(|(at, _)| *at < begin);
+    let levels: Vec<_> = rest.into_iter().filter(|(at, _)| *at <= until).collect();
+    let before = early.last().map_or_else(|| stage.pin_level_before(&board, &pin, mark.cursor.0), |(_, on)| *on);
+    let counted = count_pulses(before, levels.iter().map(|(_, on)| *on));
     if counted == wanted {
         return Ok(());
     }
@@ -134,6 +147,44 @@ fn has_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
     }
     let hint = format!("add `pins = {{ {pin} = {{ line = \"GPIO…\" }} }}` to `[boards.{board}]`");
     Err(StepError::errored(format!("board `{board}` has no pin `{pin}` on this bench")).with_hint(hint))
+}
+
+/// When a pin changed: as the kernel says, else when it was recorded.
+fn changed_at(event: &RunEvent) -> Stamp {
+    match &event.what {
+        What::Pin { edge: Some(edge), .. } => edge.at,
+        _ => event.at,
+    }
+}
+
+/// When what the mark stands for began: a change before that was not caused by it, whenever it was read.
+fn begun_at(stage: &Stage) -> Stamp {
+    let cursor = stage.mark().cursor.0;
+    stage.events().iter().rev().find(|event| event.seq < cursor).map_or(stage.mark().at, |event| event.at)
+}
+
+fn is_gap(event: &RunEvent, board: &str, pin: &str) -> bool {
+    matches!(&event.what, What::PinGap { board: of, pin: name, .. } if of == board && name == pin)
+}
+
+/// What a pin did says nothing where changes of it were lost: when they were, and how often it changed, is not known.
+fn check_gaps(stage: &Stage, board: &str, pin: &str) -> Result<(), StepError> {
+    let events = stage.events_since_mark();
+    let lost = |event: &&Arc<RunEvent>| is_gap(event, board, pin);
+    let lost: u32 = events.iter().filter(lost).map(|event| gap(event)).fold(0, u32::saturating_add);
+    if lost == 0 {
+        return Ok(());
+    }
+    let message = format!("{lost} changes of the pin `{pin}` of `{board}` were lost: nobody can tell what it did");
+    let hint = "the kernel keeps 1024 changes until they are read; this machine was too busy, or the line is noisy";
+    Err(StepError::errored(message).with_hint(hint).transient())
+}
+
+fn gap(event: &RunEvent) -> u32 {
+    match &event.what {
+        What::PinGap { lost, .. } => *lost,
+        _ => 0,
+    }
 }
 
 fn level(event: &RunEvent, board: &str, pin: &str) -> Option<bool> {

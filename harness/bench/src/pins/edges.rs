@@ -1,0 +1,172 @@
+//! The changes of one line, as the kernel reports them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gpiocdev::Request;
+use gpiocdev::line::{EdgeEvent, EdgeKind};
+use hil_timeline::{Edge, Epoch, PinCause, Stamp, What};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+use crate::scope::Scope;
+
+/// How many changes the kernel keeps until they are read: the most that it allows for one request (Linux,
+/// `drivers/gpio/gpiolib-cdev.c`, `GPIO_V2_LINES_MAX * 16`). At 1000 changes a second they last for a second.
+pub(super) const KEPT: u32 = 1024;
+
+/// A sensed line, and what is known of it.
+pub(super) struct Watched {
+    name: String,
+    scope: Scope,
+    request: AsyncFd<Request>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// None once the line can't be read any more.
+    on: Option<bool>,
+    numbers: Numbers,
+}
+
+impl Watched {
+    /// Watches a line that was requested with edges; `on` is its level.
+    #[expect(unsafe_code, reason = "tokio has no safe way to wait for a descriptor of another crate")]
+    pub(super) fn new(name: &str, scope: &Scope, request: Request, on: bool) -> std::io::Result<Self> {
+        // SAFETY: the request owns its descriptor, and the `AsyncFd` the request: nothing closes or replaces it before.
+        let request = unsafe { AsyncFd::register_with_interest(request, Interest::READABLE)? };
+        let state = Mutex::new(State { on: Some(on), numbers: Numbers::default() });
+        Ok(Self { name: name.to_owned(), scope: scope.clone(), request, state })
+    }
+
+    /// Records each change as it comes, for as long as the line can be read.
+    pub(super) async fn follow(&self) {
+        loop {
+            let Ok(mut ready) = self.request.readable().await else { return };
+            if self.read_all().is_none() {
+                return;
+            }
+            ready.clear_ready();
+        }
+    }
+
+    /// Its level, after all changes so far.
+    pub(super) fn is_on(&self) -> Option<bool> {
+        self.read_all()
+    }
+
+    /// Records its level, after all changes so far.
+    pub(super) fn record_level(&self, scope: &Scope) {
+        let Some(on) = self.read_all() else { return };
+        scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge: None });
+    }
+
+    /// Records the changes that the kernel has kept, and gives back the level after them. Whoever judges what has
+    /// happened until now calls it first; the lock keeps the order.
+    pub(super) fn read_all(&self) -> Option<bool> {
+        let mut state = self.lock();
+        while state.on.is_some() {
+            let next = match self.request.get_ref().has_edge_event() {
+                Ok(false) => break,
+                Ok(true) => self.request.get_ref().read_edge_event(),
+                Err(error) => Err(error),
+            };
+            match next {
+                Ok(event) => self.note(&mut state, &event),
+                Err(error) => {
+                    state.on = None;
+                    self.record_gap(1);
+                    self.scope.note(format!("the pin `{}` is not sensed any more: {error}", self.name));
+                }
+            }
+        }
+        state.on
+    }
+
+    fn note(&self, state: &mut State, event: &EdgeEvent) {
+        let lost = state.numbers.take(event.line_seqno);
+        if lost > 0 {
+            self.record_gap(lost);
+        }
+        let on = event.kind == EdgeKind::Rising;
+        state.on = Some(on);
+        let at = kernel_stamp(self.scope.recorder().timeline().epoch(), Duration::from_nanos(event.timestamp_ns));
+        let edge = Some(Edge { at, number: event.line_seqno });
+        self.scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge });
+    }
+
+    fn record_gap(&self, lost: u32) {
+        self.scope.record(|board| What::PinGap { board, pin: self.name.clone(), lost });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The numbers that the kernel gives to the changes of one line, counted from 1.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u32,
+}
+
+impl Numbers {
+    /// Takes the number of the next change, and gives back how many changes before it were lost: the kernel drops the
+    /// oldest ones where it can keep no more.
+    fn take(&mut self, number: u32) -> u32 {
+        let ahead = number.wrapping_sub(self.last);
+        self.last = number;
+        // A number that goes back is not a gap of four thousand million.
+        if ahead > u32::MAX / 2 { 0 } else { ahead.saturating_sub(1) }
+    }
+}
+
+/// A moment of the kernel's monotonic clock on the run's clock. Both count from the same oscillator; what they differ
+/// in is where they begin.
+fn kernel_stamp(epoch: Epoch, at: Duration) -> Stamp {
+    let now = clock_gettime(ClockId::Monotonic);
+    let now = Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0));
+    // Read after the other clock: no stamp lies before its change.
+    stamp_of(epoch, Instant::now(), now, at)
+}
+
+fn stamp_of(epoch: Epoch, instant: Instant, now: Duration, at: Duration) -> Stamp {
+    // A moment before the run is its begin.
+    instant.checked_sub(now.saturating_sub(at)).map_or(Stamp(0), |instant| epoch.stamp(instant))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_left_out_is_a_lost_change() {
+        let mut numbers = Numbers::default();
+        let lost: Vec<_> = [1, 2, 5, 6, 6, 3].map(|number| numbers.take(number)).into();
+        assert_eq!(lost, [0, 0, 2, 0, 0, 0]);
+        let mut begun_late = Numbers::default();
+        assert_eq!(begun_late.take(4), 3, "the first ones count as well");
+        let mut wraps = Numbers { last: u32::MAX };
+        assert_eq!((wraps.take(0), wraps.take(2)), (0, 1));
+    }
+
+    #[test]
+    fn a_change_is_stamped_with_when_it_was_and_not_with_when_it_was_read() {
+        let epoch = Epoch::start();
+        let read = epoch.instant(Stamp(5_000_000));
+        let (now, ms) = (Duration::from_secs(1000), Duration::from_millis);
+        assert_eq!(stamp_of(epoch, read, now, now - ms(250)), Stamp(4_750_000));
+        assert_eq!(stamp_of(epoch, read, now, now + ms(1)), Stamp(5_000_000), "never later than it was read");
+        assert_eq!(stamp_of(epoch, read, now, now - ms(6000)), Stamp(0), "before the run");
+        let stamp = kernel_stamp(epoch, Duration::from_nanos(u64::MAX));
+        assert!(stamp <= epoch.now(), "not in the future");
+    }
+}
