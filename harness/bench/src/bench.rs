@@ -1,17 +1,18 @@
 //! All boards of a bench.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use hil_config::{BoardKind, Firmware, Image};
 use hil_timeline::{BoardInfo, Timeline, What};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::board::Board;
+use crate::claims::{check_shared, claimed_by_address};
 use crate::drivers::Shared;
 use crate::error::BenchError;
-use crate::keeper::{Claimed, Failures, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
+use crate::keeper::{Failures, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
 use crate::ports;
 use crate::power::AskPerson;
 use crate::scope::Scope;
@@ -75,25 +76,28 @@ impl Bench {
         let config = with_places(config, claim.boards.as_ref()).await;
         let is_wanted = |name: &str| claim.boards.as_ref().is_none_or(|boards| boards.contains(name));
         let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();
-        let real: Vec<_> = wanted.iter().filter(|board| board.kind == BoardKind::Esp).collect();
-        let mut left_unsafe = Failures::new();
+        let real: Vec<_> = wanted.iter().copied().filter(|board| board.kind == BoardKind::Esp).collect();
+        let (mut left_unsafe, mut claimed) = (Failures::new(), Vec::new());
         let keeper = if real.is_empty() {
             None
         } else {
+            claimed = join_all(real.iter().map(|board| claimed_by_address(board))).await;
+            // Before anything is locked or opened: nothing was done to either of them.
+            check_shared(&real, &claimed)?;
             let keeper = Keeper::start(Arc::clone(&claim.waiting))?;
-            let claimed = real.iter().map(|board| claimed(board)).collect();
-            left_unsafe = keeper.lock(claimed, claim.wait, Holder::this_process(&claim.what)).await?;
+            left_unsafe = keeper.lock(claimed.clone(), claim.wait, Holder::this_process(&claim.what)).await?;
             for (board, left) in left_unsafe.clone() {
                 let note = format!("its last user could not leave it safe: {left}");
                 timeline.record(None, What::Bench { board, note });
             }
-            let real = real.into_iter().map(|board| (*board).clone()).collect();
+            let real = real.into_iter().cloned().collect();
             Some(GuardedKeeper::watch(Arc::new(keeper), real, timeline.clone()))
         };
         let shared = Shared {
             keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())),
             ask_person: claim.ask_person,
             what: claim.what,
+            claimed,
         };
         let mut boards = BTreeMap::new();
         for board in wanted {
@@ -191,21 +195,4 @@ async fn with_places(mut config: hil_config::Bench, wanted: Option<&BTreeSet<Str
         }
     }
     config
-}
-
-/// What identifies a real board's device: its identity as the bench file gives it, which holds even while it is not
-/// there, and its place or path, which two names of one device share.
-#[must_use]
-pub fn claimed(board: &hil_config::Board) -> Claimed {
-    let identity = board.port.clone().unwrap_or_default();
-    let mut keys = vec![format!("port {identity}")];
-    if let Ok(path) = ports::find(&identity) {
-        let attached = ports::attached(Path::new("/sys"), Path::new("/dev"));
-        let usb = attached.into_iter().find(|port| port.path == path).and_then(|port| port.usb);
-        keys.push(match usb {
-            Some(usb) => format!("usb {}", usb.interface),
-            None => format!("device {}", path.display()),
-        });
-    }
-    Claimed { board: board.name.to_string(), keys }
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 pub use self::boot::Booted;
 use self::supply::Supply;
-use crate::bench::claimed;
+use crate::claims::claimed;
 use crate::console::{Capture, SharedDetector, Source};
 use crate::drivers::{Drivers, Shared};
 use crate::error::BenchError;
@@ -88,7 +88,7 @@ impl Board {
         let Drivers { port, power, reset, pins, program } = Drivers::open(&config, &scope, shared).await?;
         let device = shared.keeper.as_ref().filter(|_| config.kind == BoardKind::Esp).map(|keeper| DeviceClaim {
             keeper: Arc::clone(keeper),
-            held: claimed(&config).keys,
+            held: shared.held_by(config.name.as_str()),
             what: shared.what.clone(),
         });
         Ok(Self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hil_config::{Board, BoardKind, RailDriver, Reset};
 
 use crate::error::BenchError;
-use crate::keeper::{Keeper, KeeperError};
+use crate::keeper::{Claimed, Keeper, KeeperError};
 use crate::pins::{GpioPins, PinDriver};
 use crate::ports::{IdentityFinder, PortFinder, attached};
 use crate::power::{AskPerson, KeptPower, Manual, PowerDriver};
@@ -33,6 +33,15 @@ pub(crate) struct Shared {
     pub(crate) ask_person: Option<AskPerson>,
     /// What the boards are wanted for.
     pub(crate) what: String,
+    /// What is locked.
+    pub(crate) claimed: Vec<Claimed>,
+}
+
+impl Shared {
+    /// The keys that are locked for a board.
+    pub(crate) fn held_by(&self, board: &str) -> Vec<String> {
+        self.claimed.iter().filter(|claimed| claimed.board == board).flat_map(|claimed| claimed.keys.clone()).collect()
+    }
 }
 
 impl Drivers {

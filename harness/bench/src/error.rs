@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::claims::device_text;
 use crate::keeper::KeeperError;
 use crate::ports::{PortProblem, PortUser};
 use crate::power::PowerError;
@@ -207,7 +208,7 @@ pub enum BenchError {
     },
     /// The keeper does not do as asked: the board is in use, most likely.
     #[error(transparent)]
-    Keeper(#[from] KeeperError),
+    Keeper(KeeperError),
     /// Nothing was heard on the console after a reset.
     #[error("board `{board}` says nothing on its console after a reset")]
     Silent {
@@ -222,6 +223,15 @@ pub enum BenchError {
         /// The failure.
         cause: Box<BenchError>,
     },
+}
+
+impl From<KeeperError> for BenchError {
+    fn from(error: KeeperError) -> Self {
+        match error {
+            KeeperError::Shared { boards, key } => Self::Shared { boards, device: device_text(&key) },
+            other => Self::Keeper(other),
+        }
+    }
 }
 
 fn used_by(users: &[PortUser]) -> String {

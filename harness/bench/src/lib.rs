@@ -6,6 +6,7 @@
 
 mod bench;
 mod board;
+mod claims;
 mod console;
 mod drivers;
 mod error;
@@ -25,8 +26,9 @@ mod scope;
 mod tap_address;
 mod virtual_board;
 
-pub use bench::{Bench, Claim, LockedBoard, claimed};
+pub use bench::{Bench, Claim, LockedBoard};
 pub use board::{Board, Booted};
+pub use claims::claimed;
 pub use error::BenchError;
 pub use flashing::{Flashed, PlanError, Probed, Region, esptool_program, plan, probe};
 pub use gpio::check_line;

@@ -174,3 +174,30 @@ async fn who_does_not_get_all_boards_leaves_the_notes_of_the_others() {
     let left = open().lock(claimed("a", &["a"]), false, me()).await.expect("free");
     assert_eq!(left.len(), 1, "the note is still there: {left:?}");
 }
+
+/// Merged in silence, both would be flashed, reset and cut as one.
+#[tokio::test]
+async fn two_boards_of_one_run_on_one_device_are_refused_with_both_names() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let me = || Holder::this_process("hil run");
+    let boards = [claimed("lamp", &["port a", "usb 1-1.2"]), claimed("lamp-2", &["port b", "usb 1-1.2"])].concat();
+    let refused = keeper.lock(boards, true, me()).await.expect_err("one device");
+    let KeeperError::Shared { boards, key } = &refused else { panic!("{refused}") };
+    assert_eq!((boards.0.as_str(), boards.1.as_str(), key.as_str()), ("lamp", "lamp-2", "usb 1-1.2"));
+    // Known only once the second one has come: asked for later, and never waited for.
+    keeper.lock(claimed("lamp", &["usb 1-1.2"]), true, me()).await.expect("free: nothing was kept of the refused one");
+    let refused = keeper.lock(claimed("lamp-2", &["usb 1-1.2"]), true, me()).await.expect_err("one device");
+    assert!(matches!(refused, KeeperError::Shared { .. }), "{refused}");
+    // A board that claims once more what it has already has it.
+    keeper.lock(claimed("lamp", &["usb 1-1.2"]), true, me()).await.expect("its own");
+}
+
+/// A keeper that waited for its own lock would wait for ever.
+#[tokio::test]
+async fn two_keys_with_one_lock_file_are_one_lock() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let keys = ["device /dev/serial/a b", "device /dev/serial/a_b"];
+    keeper.lock(claimed("lamp", &keys), true, Holder::this_process("hil run")).await.expect("free");
+}

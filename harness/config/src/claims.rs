@@ -1,17 +1,23 @@
 //! What only one board can have: tap ports, serial ports, lines of this machine.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::board::Board;
 use crate::line::Line;
 use crate::pin::PinLine;
+use crate::port::{PortIdentity, normal};
 use crate::rail::RailDriver;
 use crate::reset::Reset;
 use crate::table::Value;
 
-/// Who claims what, so far.
+/// Who claims what, so far. What several names stand for shows only when the devices are there; the bench compares them
+/// again then.
 #[derive(Default)]
-pub(crate) struct Claims(BTreeMap<String, String>);
+pub(crate) struct Claims {
+    taken: BTreeMap<String, String>,
+    ports: Vec<(PortIdentity, String)>,
+}
 
 impl Claims {
     /// Takes what a board claims; what another one has already is a problem.
@@ -21,24 +27,56 @@ impl Claims {
             self.claim(format!("`tap-port` {}", board.tap_port), format!("board `{name}`"), value);
         }
         if let Some(port) = &board.port {
-            self.claim(port.to_string(), format!("board `{name}`"), value);
+            self.claim_port(port, format!("board `{name}`"), value);
         }
-        for (line, user) in lines(board) {
-            self.claim(format!("line `{line}`"), format!("{user} of board `{name}`"), value);
+        for (line, user) in lines_of(board) {
+            self.claim(format!("line `{}`", plain(&line)), format!("{user} of board `{name}`"), value);
+        }
+        for device in board.rails.iter().filter_map(|rail| rail.driver.device()) {
+            self.claim(device, format!("a rail of board `{name}`"), value);
         }
     }
 
     fn claim(&mut self, what: String, user: String, value: &Value<'_, '_>) {
-        if let Some(other) = self.0.get(&what) {
-            let hint = "each needs one of its own".to_owned();
-            return value.problem(format!("{other} and {user} have the same {what}"), hint);
+        if let Some(other) = self.taken.get(&what) {
+            return value.problem(format!("{other} and {user} have the same {what}"), Self::hint());
         }
-        self.0.insert(what, user);
+        self.taken.insert(what, user);
+    }
+
+    fn claim_port(&mut self, port: &PortIdentity, user: String, value: &Value<'_, '_>) {
+        // What is true for both of them is said: the shorter one.
+        let shared = self.ports.iter().find_map(|(other, who)| match (other.covers(port), port.covers(other)) {
+            (true, _) => Some((other, who)),
+            (false, true) => Some((port, who)),
+            (false, false) => None,
+        });
+        if let Some((what, other)) = shared {
+            return value.problem(format!("{other} and {user} have the same {what}"), Self::hint());
+        }
+        self.ports.push((port.clone(), user));
+    }
+
+    fn hint() -> String {
+        "each needs one of its own".to_owned()
+    }
+}
+
+/// A line with its chip as the kernel names it: `gpiochip0` and `/dev/gpiochip0` are one.
+fn plain(line: &Line) -> Line {
+    match line {
+        Line::Name(_) => line.clone(),
+        Line::Offset { chip, offset } => {
+            let chip = normal(Path::new(chip));
+            let chip = chip.strip_prefix("/dev").unwrap_or(&chip).display().to_string();
+            Line::Offset { chip, offset: *offset }
+        }
     }
 }
 
 /// The lines of this machine that a board uses, and what for.
-fn lines(board: &Board) -> Vec<(Line, String)> {
+#[must_use]
+pub fn lines_of(board: &Board) -> Vec<(Line, String)> {
     let mut lines = Vec::new();
     for rail in &board.rails {
         if let RailDriver::Gpio(gpio) = &rail.driver {
@@ -58,4 +96,60 @@ fn lines(board: &Board) -> Vec<(Line, String)> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Bench;
+
+    /// What two boards have the same of, as the file of both says.
+    fn shared(first: &str, second: &str) -> String {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bench.toml");
+        let board = |name: &str, keys: &str| format!("[boards.{name}]\nkind = \"esp\"\nchip = \"esp32c3\"\n{keys}\n");
+        std::fs::write(&path, board("one", first) + &board("two", second)).expect("write");
+        match Bench::from_file(&path) {
+            Ok(_) => "nothing".to_owned(),
+            // Without the place in the file.
+            Err(error) => error.to_string().split(" at /").next().unwrap_or_default().to_owned(),
+        }
+    }
+
+    #[test]
+    fn two_boards_on_one_device_are_told_by_both_names() {
+        let port = |key: &str| format!("port = {{ {key} }}");
+        let rail = |n: u8, keys: &str| port(&format!("usb-serial = \"{n}\"")) + &format!("\nrails = [{{ {keys} }}]");
+        let cases = [
+            (port("path = \"/dev/ttyUSB0\""), port("path = \"/dev/../dev//ttyUSB0\"")),
+            (port("topology = \"1-1.2:1.0\""), port("topology = \"1-1.2\"")),
+            (port("usb-serial = \"A\""), port("usb-serial = \"A\", topology = \"1-1.2\"")),
+            (port("usb-serial = \"A\", topology = \"1-1.3\""), port("usb-serial = \"A\", topology = \"1-1.2\"")),
+            (
+                rail(1, "driver = \"usb-port\", topology = \"1-1.2\""),
+                rail(2, "driver = \"usb-port\", topology = \"1-1.2\""),
+            ),
+            (
+                rail(1, "driver = \"shelly\", address = \"plug.local\""),
+                rail(2, "driver = \"shelly\", address = \"PLUG.local.:80\""),
+            ),
+            (
+                rail(1, "driver = \"shelly\", address = \"plug.local\""),
+                rail(2, "driver = \"shelly\", address = \"plug.local\", output = 1"),
+            ),
+            (
+                rail(1, "driver = \"tasmota\", broker = \"localhost:1883\", topic = \"p\""),
+                rail(2, "driver = \"tasmota\", broker = \"127.0.0.1:1883\", topic = \"p\""),
+            ),
+            (
+                rail(1, "driver = \"command\", on = [\"r\", \"1\"], off = [\"r\", \"0\"]"),
+                rail(2, "driver = \"command\", on = [\"r\", \"1\"], off = [\"r\", \"0\"]"),
+            ),
+            (
+                rail(1, "driver = \"gpio\", line = { chip = \"gpiochip0\", offset = 17 }"),
+                rail(2, "driver = \"gpio\", line = { chip = \"/dev/gpiochip0\", offset = 17 }"),
+            ),
+        ];
+        let said: Vec<_> = cases.iter().map(|(first, second)| shared(first, second)).collect();
+        insta::assert_snapshot!(said.join("\n"));
+    }
 }

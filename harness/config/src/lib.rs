@@ -31,6 +31,7 @@ pub use bench::Bench;
 pub use board::{Board, BoardKind, Flasher, Misbehaviour};
 pub use broker::{Broker, BrokerKind, BrokerTls, BrokerUrl};
 pub use chip::Chip;
+pub use claims::lines_of;
 pub use duration::{DurationError, parse_duration};
 pub use env_vars::{
     Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,

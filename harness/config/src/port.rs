@@ -1,7 +1,7 @@
 //! `boards.NAME.port`: which serial port is the board's.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::Value;
@@ -17,6 +17,43 @@ pub struct PortIdentity {
     pub topology: Option<String>,
     /// MAC address of the chip, six bytes.
     pub mac: Option<[u8; 6]>,
+}
+
+impl PortIdentity {
+    /// Whether each port that `other` finds has all that this identity asks for: then both are the same port, or this one
+    /// is ambiguous.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        fn same<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>) -> bool {
+            ours.is_none() || ours == theirs
+        }
+        let path = |identity: &Self| identity.path.as_deref().map(normal);
+        same(self.usb_serial.as_ref(), other.usb_serial.as_ref())
+            && same(path(self).as_ref(), path(other).as_ref())
+            && same(self.mac.as_ref(), other.mac.as_ref())
+            && self.topology.as_deref().is_none_or(|ours| other.topology.as_deref().is_some_and(|it| is_at(ours, it)))
+    }
+}
+
+/// Whether a place in the USB tree is `place`, or an interface of the device there.
+fn is_at(place: &str, other: &str) -> bool {
+    other == place || other.split_once(':').is_some_and(|(device, _)| device == place)
+}
+
+/// A path without what leads nowhere: `/dev/../dev//ttyUSB0` is `/dev/ttyUSB0`. Links are followed only where the device
+/// is there.
+pub(crate) fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if normal.file_name().is_some() => drop(normal.pop()),
+            // Above the root is the root.
+            Component::ParentDir if normal.has_root() => {}
+            other => normal.push(other),
+        }
+    }
+    normal
 }
 
 impl fmt::Display for PortIdentity {
@@ -113,6 +150,21 @@ fn read_mac(text: &str) -> Option<[u8; 6]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_port_is_known_by_several_names() {
+        let by_path = |path: &str| PortIdentity { path: Some(path.into()), ..PortIdentity::default() };
+        let at = |topology: &str| PortIdentity { topology: Some(topology.into()), ..PortIdentity::default() };
+        assert!(by_path("/dev/ttyUSB0").covers(&by_path("/dev/./x/..//ttyUSB0")));
+        assert!(by_path("/dev/ttyUSB0").covers(&by_path("/../dev/ttyUSB0")));
+        assert!(!by_path("/dev/ttyUSB0").covers(&by_path("/dev/ttyUSB1")));
+        assert!(at("1-1.2").covers(&at("1-1.2:1.0")), "the device's port, or one of several");
+        assert!(!at("1-1.2:1.0").covers(&at("1-1.2:1.1")) && !at("1-1.2").covers(&at("1-1.20:1.0")));
+        let twin = |topology: &str| PortIdentity { usb_serial: Some("0001".into()), ..at(topology) };
+        let serial = PortIdentity { topology: None, ..twin("1-1") };
+        assert!(serial.covers(&twin("1-1.2")), "whoever asks for the number alone may get this one");
+        assert!(!twin("1-1.2").covers(&twin("1-1.3")) && !serial.covers(&at("1-1.2")));
+    }
 
     #[test]
     fn topologies_and_macs_are_recognised() {

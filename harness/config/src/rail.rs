@@ -95,6 +95,50 @@ impl RailDriver {
     }
 }
 
+impl RailDriver {
+    /// The device that it switches, however the bench file spells it; none for a person and for lines, which are named
+    /// by [`crate::lines_of`].
+    #[must_use]
+    pub fn device(&self) -> Option<String> {
+        self.plug().map_or_else(
+            || match self {
+                Self::UsbPort { topology } => Some(format!("hub port {topology}")),
+                Self::Command { on, off, .. } => Some(format!("commands `{}` and `{}`", on.join(" "), off.join(" "))),
+                Self::Gpio(_) | Self::Manual | Self::Tasmota { .. } | Self::Shelly { .. } => None,
+            },
+            |(host, port)| self.device_at(&host, port),
+        )
+    }
+
+    /// Host and port of a plug, or of the broker that it listens to.
+    #[must_use]
+    pub fn plug(&self) -> Option<(String, u16)> {
+        let (address, usual) = match self {
+            Self::Tasmota { broker, .. } => (broker, 1883),
+            Self::Shelly { address, .. } => (address, 80),
+            Self::Gpio(_) | Self::UsbPort { .. } | Self::Command { .. } | Self::Manual => return None,
+        };
+        let (host, port) = match address.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (address.as_str(), usual),
+        };
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        Some((if host == "localhost" { "127.0.0.1".to_owned() } else { host }, port))
+    }
+
+    /// The device, with its host as given: one host has several names.
+    #[must_use]
+    pub fn device_at(&self, host: &str, port: u16) -> Option<String> {
+        match self {
+            Self::Tasmota { topic, output, .. } => {
+                Some(format!("relay {output} of the Tasmota plug `{topic}` at {host}:{port}"))
+            }
+            Self::Shelly { output, .. } => Some(format!("relay {output} of the Shelly plug at {host}:{port}")),
+            Self::Gpio(_) | Self::UsbPort { .. } | Self::Command { .. } | Self::Manual => None,
+        }
+    }
+}
+
 impl fmt::Display for RailDriver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())?;
@@ -328,4 +372,23 @@ fn address(value: &Value<'_, '_>, with_port: bool) -> Option<String> {
         };
         (host_fits && port_fits).then(|| text.to_owned())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_plug_is_one_device_however_it_is_spelt() {
+        let shelly = |address: &str| RailDriver::Shelly { address: address.into(), output: 0, generation: 2 }.device();
+        assert_eq!(shelly("plug.local").as_deref(), Some("relay 0 of the Shelly plug at plug.local:80"));
+        assert_eq!(shelly("Plug.Local."), shelly("plug.local:80"));
+        assert_eq!(shelly("localhost:8080"), shelly("127.0.0.1:8080"));
+        assert_ne!(shelly("plug.local:81"), shelly("plug.local"));
+        let tasmota = |broker: &str, output| {
+            RailDriver::Tasmota { broker: broker.into(), topic: "plug".into(), output, login: None }.device()
+        };
+        assert_eq!(tasmota("LOCALHOST:1883", 1), tasmota("127.0.0.1:1883", 1));
+        assert_ne!(tasmota("127.0.0.1:1883", 1), tasmota("127.0.0.1:1883", 2), "another relay");
+    }
 }

@@ -37,6 +37,14 @@ pub enum KeeperError {
         /// Who has it.
         holder: Option<Box<Holder>>,
     },
+    /// Two boards of one run are the same device.
+    #[error("boards `{}` and `{}` are one device: {key}", boards.0, boards.1)]
+    Shared {
+        /// The boards.
+        boards: (String, String),
+        /// The key that both claim.
+        key: String,
+    },
     /// The lock can't be taken.
     #[error("board `{board}` can't be locked: {reason}")]
     Lock {
@@ -57,6 +65,7 @@ impl From<Refusal> for KeeperError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Held { board, holder } => Self::Held { board, holder },
+            Refusal::Shared { boards, key } => Self::Shared { boards, key },
             Refusal::Lock { board, reason } => Self::Lock { board, reason },
             Refusal::Power(error) => Self::Power(error),
             Refusal::Other(reason) => Self::Other(reason),

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::client::{Keeper, KeeperError};
 use super::lock::Holder;
-use crate::bench::claimed;
+use crate::claims::claimed_by_address;
 
 /// A keeper that is watched.
 #[derive(Debug)]
@@ -97,7 +97,9 @@ async fn make_safe(boards: &[Board], timeline: &Timeline) -> Failures {
 
 async fn make_one_safe(board: &Board) -> Result<(), KeeperError> {
     let keeper = Keeper::start(Arc::new(|_, _| {}))?;
-    keeper.lock(vec![claimed(board)], false, Holder::this_process("hil, after its keeper was killed")).await?;
+    keeper
+        .lock(vec![claimed_by_address(board).await], false, Holder::this_process("hil, after its keeper was killed"))
+        .await?;
     keeper.open(board.name.as_str(), &board.rails).await?;
     keeper.make_safe(board.name.as_str()).await?;
     keeper.end().await;

@@ -167,7 +167,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// A key as a file name: nothing in it leads elsewhere.
-fn file_name(key: &str) -> String {
+pub(super) fn file_name(key: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':') { c } else { '_' };
     let name: String = key.chars().map(plain).collect();
     name.trim_start_matches('.').to_owned()

@@ -71,8 +71,19 @@ pub(super) enum Answer {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Refusal {
-    Held { board: String, holder: Option<Box<Holder>> },
-    Lock { board: String, reason: String },
+    Held {
+        board: String,
+        holder: Option<Box<Holder>>,
+    },
+    Lock {
+        board: String,
+        reason: String,
+    },
+    /// Two boards of this run claim the same key.
+    Shared {
+        boards: (String, String),
+        key: String,
+    },
     Power(PowerError),
     Other(String),
 }

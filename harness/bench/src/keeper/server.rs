@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::lock::{Holder, LockFile};
+use super::lock::{self, Holder, LockFile};
 use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
 use crate::power::{PowerDriver as _, PowerError, Rails};
 
@@ -116,10 +116,17 @@ struct KeptBoard {
     task: JoinHandle<Result<(), PowerError>>,
 }
 
+/// A lock that is held for a board.
+struct Held {
+    board: String,
+    key: String,
+    lock: LockFile,
+}
+
 struct Server {
     said: mpsc::UnboundedSender<Said>,
     boards: BTreeMap<String, KeptBoard>,
-    locks: Arc<std::sync::Mutex<Vec<(String, LockFile)>>>,
+    locks: Arc<std::sync::Mutex<Vec<Held>>>,
     stop: watch::Sender<bool>,
     detached: Option<Detached>,
 }
@@ -138,9 +145,11 @@ impl Server {
                 let (locks, said) = (Arc::clone(&self.locks), self.said.clone());
                 // Blocks while it waits; a keeper that ends does not wait for it.
                 tokio::task::spawn_blocking(move || {
-                    let taken = take(&folder, &boards, wait, &holder, &said);
+                    let before: Vec<_> =
+                        guard(&locks).iter().map(|held| (held.key.clone(), held.board.clone())).collect();
+                    let taken = take(&folder, before, &boards, wait, &holder, &said);
                     done(taken.map(|(taken, left_unsafe)| {
-                        locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(taken);
+                        guard(&locks).extend(taken);
                         Answer::Locked { left_unsafe }
                     }));
                 });
@@ -173,7 +182,7 @@ impl Server {
     fn detach(&mut self, socket: PathBuf) -> Result<(), Refusal> {
         let failed = |error: std::io::Error| Refusal::Other(format!("`{}`: {error}", socket.display()));
         let listener = UnixListener::bind(&socket).map_err(failed)?;
-        for (_, lock) in self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        for Held { lock, .. } in guard(&self.locks).iter() {
             if let Some(holder) = lock.holder() {
                 lock.write(&Holder { socket: Some(socket.clone()), ..holder }).map_err(failed)?;
             }
@@ -193,43 +202,65 @@ impl Server {
                 Err(error) => Some(error.to_string()),
             };
             failures.extend(failure.clone().map(|failure| (board.clone(), failure)));
-            let locks = self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            for (_, lock) in locks.iter().filter(|(of, _)| *of == board) {
+            let locks = guard(&self.locks);
+            for Held { lock, .. } in locks.iter().filter(|held| held.board == board) {
                 if let (Some(holder), Some(failure)) = (lock.holder(), &failure) {
                     // The rail is worse than a missing note of it.
                     let _ = lock.write(&Holder { left_unsafe: Some(failure.clone()), ..holder });
                 }
             }
         }
-        self.locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        guard(&self.locks).clear();
         self.detached = None;
         failures
     }
 }
 
-type Taken = (Vec<(String, LockFile)>, Vec<(String, String)>);
+type Taken = (Vec<Held>, Vec<(String, String)>);
 
-/// Takes the locks in the order of their keys, so that no two keepers wait for each other.
+fn guard(locks: &std::sync::Mutex<Vec<Held>>) -> std::sync::MutexGuard<'_, Vec<Held>> {
+    locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The keys that are still to be locked, with their boards, in the order in which every keeper takes them. Two keys with
+/// one file are one lock: a second one on it would wait for the first for ever. Two boards of one run on one key are one
+/// device, which must not be merged in silence.
+fn wanted(before: Vec<(String, String)>, boards: &[Claimed]) -> Result<Vec<(String, String)>, Refusal> {
+    let mut users: BTreeMap<String, String> =
+        before.into_iter().map(|(key, board)| (lock::file_name(&key), board)).collect();
+    let mut wanted = BTreeMap::new();
+    for claimed in boards {
+        for key in &claimed.keys {
+            match users.insert(lock::file_name(key), claimed.board.clone()) {
+                Some(other) if other != claimed.board => {
+                    return Err(Refusal::Shared { boards: (other, claimed.board.clone()), key: key.clone() });
+                }
+                Some(_) => {}
+                None => drop(wanted.insert(lock::file_name(key), (key.clone(), claimed.board.clone()))),
+            }
+        }
+    }
+    Ok(wanted.into_values().collect())
+}
+
+/// Takes the locks in the order of their files, so that no two keepers wait for each other.
 fn take(
     folder: &Path,
+    before: Vec<(String, String)>,
     boards: &[Claimed],
     wait: bool,
     holder: &Holder,
     said: &mpsc::UnboundedSender<Said>,
 ) -> Result<Taken, Refusal> {
-    let mut keys: Vec<_> =
-        boards.iter().flat_map(|of| of.keys.iter().map(|key| (key.as_str(), of.board.as_str()))).collect();
-    keys.sort_unstable();
-    keys.dedup_by_key(|(key, _)| *key);
-    let (mut taken, mut left_unsafe) = (Vec::new(), Vec::new());
-    for (key, board) in keys {
+    let (mut taken, mut left_unsafe) = (Vec::<Held>::new(), Vec::new());
+    for (key, board) in wanted(before, boards)? {
         let failed = |error: std::io::Error| Refusal::Lock {
-            board: board.to_owned(),
+            board: board.clone(),
             reason: format!("`{}`: {error}", folder.display()),
         };
-        let lock = LockFile::open(folder, key).map_err(failed)?;
+        let lock = LockFile::open(folder, &key).map_err(failed)?;
         if !lock.try_lock().map_err(failed)? {
-            let (board, holder) = (board.to_owned(), lock.holder());
+            let (board, holder) = (board.clone(), lock.holder());
             if !wait {
                 return Err(Refusal::Held { board, holder: holder.map(Box::new) });
             }
@@ -237,12 +268,14 @@ fn take(
             lock.lock().map_err(failed)?;
         }
         let left = lock.holder().and_then(|last| last.left_unsafe);
-        left_unsafe.extend(left.map(|left| (board.to_owned(), left)));
-        taken.push((board.to_owned(), lock));
+        left_unsafe.extend(left.map(|left| (board.clone(), left)));
+        taken.push(Held { board, key, lock });
     }
+    // Each lock of a board has the note.
+    left_unsafe.dedup();
     // Only now: what the last holder left behind must not be lost to one who then does not get all.
     let holder = Holder { keeper: Some(std::process::id()), ..holder.clone() };
-    for (board, lock) in &taken {
+    for Held { board, lock, .. } in &taken {
         lock.write(&holder).map_err(|error| Refusal::Lock { board: board.clone(), reason: error.to_string() })?;
     }
     Ok((taken, left_unsafe))
