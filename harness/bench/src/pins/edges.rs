@@ -70,7 +70,7 @@ impl Watched {
         while state.on.is_some() {
             let next = match self.request.get_ref().has_edge_event() {
                 Ok(false) => break,
-                Ok(true) => self.request.get_ref().read_edge_event(),
+                Ok(true) => read_one(self.request.get_ref()),
                 Err(error) => Err(error),
             };
             match next {
@@ -110,6 +110,14 @@ impl std::fmt::Debug for Watched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watched").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// The next change. `Request::read_edge_event` of gpiocdev 0.8 takes eight from the kernel where only one version of the
+/// kernel's interface is compiled in, and gives back the first.
+fn read_one(request: &Request) -> gpiocdev::Result<EdgeEvent> {
+    let mut buffer = vec![0; request.edge_event_u64_size()];
+    let length = request.read_edge_events_into_slice(&mut buffer)?;
+    request.edge_event_from_slice(&buffer[..length])
 }
 
 /// The numbers that the kernel gives to the changes of one line, counted from 1.

@@ -15,6 +15,7 @@ mod real_bench;
 mod real_commands;
 mod regression;
 mod retries;
+mod shared_ports;
 mod support;
 mod systems;
 mod tap;

@@ -87,7 +87,7 @@ impl Lab {
     }
 
     /// Starts `hil` in a process group of its own.
-    fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn().expect("hil")
     }
 
