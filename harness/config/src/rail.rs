@@ -205,7 +205,7 @@ static COMMAND: TableSpec = TableSpec {
             "state",
             Kind::List(&Kind::Text),
             "",
-            "Program and arguments that print `on` or `off`; makes a cut proven.",
+            "Program and arguments that print `on` or `off`, by a measurement of the supply; makes a cut proven.",
         ),
         Key::optional("timeout", Kind::Duration, "`\"10s\"`", "How long each may take; then it is killed."),
         OFF_TIME,

@@ -482,6 +482,31 @@ mod tests {
     }
 
     #[test]
+    fn a_boot_counts_from_the_effect_and_not_from_the_request() {
+        let lamp = || "lamp".to_owned();
+        let switching = || What::PowerSwitching { board: lamp(), on: true };
+        let power = || What::Power { board: lamp(), rail: "plug".to_owned(), on: true };
+        let (reset, released) =
+            (|| What::Reset { board: lamp(), how: String::new() }, || What::ResetReleased { board: lamp() });
+        let started = || What::Found { board: lamp(), finding: Finding::AppStarted, detail: String::new() };
+        let boots = |events: Vec<(u64, What)>| {
+            let mut recording = Recording::default();
+            for (seq, (ms, what)) in events.into_iter().enumerate() {
+                let at = Stamp(ms * 1000);
+                recording.take(&RunEvent { seq: seq as u64, at, scenario: Some(ScenarioId(1)), what });
+            }
+            let record = recording.finish("r", &RunSummary::default());
+            let boots = record.metrics.iter().filter(|(metric, _)| metric.kind == MetricKind::Boot);
+            boots.flat_map(|(_, values)| values.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(boots(vec![(0, switching()), (2000, power()), (2500, started())]), [500.0]);
+        assert_eq!(boots(vec![(0, reset()), (100, released()), (400, started())]), [300.0]);
+        // The app was up before a person had pressed Enter; a later boot is another one.
+        assert!(boots(vec![(0, switching()), (900, started()), (20_000, power()), (30_000, started())]).is_empty());
+        assert_eq!(boots(vec![(0, reset()), (400, started())]), [400.0], "as in runs that record no release");
+    }
+
+    #[test]
     fn what_came_in_the_last_step_only_is_listed_and_not_counted() {
         let mut lines = Lines::default();
         lines.add("early".into());

@@ -232,6 +232,18 @@ mod tests {
         assert!(!session(life()[..4].to_vec()).receives("a/b"));
     }
 
+    /// A plug answers late: the board is up before it is recorded as on.
+    #[test]
+    fn a_session_that_begins_before_the_power_driver_has_answered_stands() {
+        let mut events = vec![What::PowerSwitching { board: "lamp".into(), on: true }];
+        events.extend(life());
+        events.push(What::Power { board: "lamp".into(), rail: String::new(), on: true });
+        assert!(session(events).receives("a/b"));
+        let mut events = life();
+        events.push(What::PowerSwitching { board: "lamp".into(), on: true });
+        assert!(!session(events).connected, "a new life begins");
+    }
+
     #[test]
     fn a_shared_subscription_covers_what_its_filter_covers() {
         let mut events = life();
