@@ -368,3 +368,33 @@ async fn a_port_that_another_program_reads_is_named_with_it() {
     assert_eq!(fixture.board.doubt_boot(refused.clone()).expect("the firmware's fault"), refused);
     fixture.board.power_on().await.expect("free");
 }
+
+/// The ladder climbs on, and what it stumbled over is told by the deadline that ends the climb.
+#[tokio::test]
+async fn a_lost_reply_of_a_rail_makes_no_board_stuck() {
+    let plug = Plug { fails: Mutex::new([lost()].into()), ..Plug::default() };
+    let Fixture { mut board, master, timeline, .. } = fixture(plug);
+    let firmware = hil_config::Firmware {
+        image: hil_config::Image::Installed,
+        ready: Some(regex::Regex::new("app runs").expect("pattern")),
+        ..hil_config::Bench::builtin().firmware("lamp").expect("lamp").clone()
+    };
+    let events = timeline.clone();
+    let chip = tokio::spawn(async move {
+        let until = Instant::now() + Duration::from_secs(20);
+        let released = |event: &RunEvent| matches!(event.what, What::ResetReleased { .. }).then_some(());
+        events.wait_for(Cursor::default(), until, released).await.expect("reset");
+        rustix::io::write(&master, b"app runs\r\n").expect("it boots");
+        master
+    });
+    let booted = board.run_firmware(&firmware, &crate::TapAddress::default()).await.expect("the second time");
+    assert_eq!(booted, Booted::Running);
+    assert_eq!(board.troubles(), [""; 0], "over");
+    let note = |event: &Arc<RunEvent>| matches!(&event.what, What::Bench { note, .. } if note.contains("no answer"));
+    assert!(timeline.since(Cursor::default()).iter().any(note), "it is told all the same");
+    let trouble = BenchError::power("lamp", lost());
+    board.note_trouble(Rung::Try, &trouble);
+    let told = "first attempt: the power of board `lamp` can't be switched: rail `plug`: no answer";
+    assert_eq!(board.troubles(), [told]);
+    chip.await.expect("chip");
+}
