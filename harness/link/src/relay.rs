@@ -355,7 +355,7 @@ async fn write<T: AsyncWrite + Unpin>(
     let mut free = Instant::now();
     while let Some((due, item)) = queued.recv().await {
         let late = if let Item::Bytes(piece) = &item { piece.late } else { Duration::ZERO };
-        tokio::time::sleep_until(due + late).await;
+        until(due + late).await;
         if audible(way, &mut conditions).await.is_err() {
             break;
         }
@@ -371,7 +371,7 @@ async fn write<T: AsyncWrite + Unpin>(
                 while !rest.is_empty() {
                     let slice;
                     (slice, rest) = rest.split_at(portion(rest.len(), &conditions, way));
-                    tokio::time::sleep_until(free).await;
+                    until(free).await;
                     audible(way, &mut conditions).await.map_err(io::Error::other)?;
                     if piece.tag == 0 {
                         watch.forwarding(way, slice, 0);
@@ -379,7 +379,7 @@ async fn write<T: AsyncWrite + Unpin>(
                     to.write_all(slice).await?;
                     to.flush().await?;
                     if let Some(rate) = conditions.borrow().of(way).bandwidth {
-                        free = free.max(Instant::now()) + transfer_time(slice.len(), rate);
+                        free = free.max(Instant::now() - TICK) + transfer_time(slice.len(), rate);
                     }
                 }
                 if piece.last {
@@ -393,6 +393,17 @@ async fn write<T: AsyncWrite + Unpin>(
         }
     }
     Ok(Ended::Broken(way))
+}
+
+/// tokio's timer may fire this much late: it counts whole milliseconds, and rounds up. A narrow way that gave no credit
+/// for it would carry single packets at a fraction of its rate.
+const TICK: Duration = Duration::from_millis(2);
+
+/// Waits until then. What is due already waits for no timer: even one that has passed fires at the next millisecond.
+async fn until(due: Instant) {
+    if due > Instant::now() {
+        tokio::time::sleep_until(due).await;
+    }
 }
 
 /// How much of so many bytes goes in one go: a limited way trickles.

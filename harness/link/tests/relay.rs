@@ -247,3 +247,36 @@ async fn a_watcher_may_decide_what_is_written() {
     let ended = timeout(SOON, ended).await.expect("in time").expect("no panic");
     assert_eq!(ended, Ended::Closed(Way::Up));
 }
+
+/// On a clock that stands still unless somebody waits for a timer.
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_due_wait_for_no_timer() {
+    let mut path = path().await;
+    // Between two ticks of the timer, as most moments are.
+    tokio::time::advance(Duration::from_micros(500)).await;
+    let start = Instant::now();
+    for n in 0..20_u8 {
+        path.device.write_all(&[n]).await.expect("sent");
+        let mut byte = [0];
+        path.broker.read_exact(&mut byte).await.expect("arrives");
+        path.broker.write_all(&byte).await.expect("sent");
+        path.device.read_exact(&mut byte).await.expect("arrives");
+        assert_eq!(byte, [n]);
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// Each packet takes a tenth of a millisecond at this rate; a timer that is rounded up for each makes them ten times as slow.
+#[tokio::test(start_paused = true)]
+async fn a_narrow_way_carries_small_packets_at_its_rate() {
+    let mut path = path().await;
+    path.control.limit(&[Way::Up], std::num::NonZeroU64::new(1_000_000).expect("a rate"));
+    let start = Instant::now();
+    let mut packet = [7; 100];
+    for _ in 0..1000 {
+        path.device.write_all(&packet).await.expect("sent");
+        path.broker.read_exact(&mut packet).await.expect("arrives");
+    }
+    let took = start.elapsed();
+    assert!((Duration::from_millis(95)..Duration::from_millis(110)).contains(&took), "{took:?}");
+}
