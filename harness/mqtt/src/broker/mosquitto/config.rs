@@ -93,6 +93,8 @@ fn general(folder: &Path, settings: &Settings, own: bool) -> String {
     if rustix::process::geteuid().is_root() {
         text.push_str("user root\n");
     }
+    // Without it a small packet waits for the acknowledgement of the one before, up to 40 ms, and is recorded that late.
+    text.push_str("set_tcp_nodelay true\n");
     text.push_str("log_dest stderr\nlog_type all\nlog_timestamp false\nsys_interval 1\n");
     if !own {
         let _ = writeln!(text, "persistence {}", settings.persistence);
@@ -116,5 +118,22 @@ fn restrictions(text: &mut String, folder: &Path, settings: &Settings) {
     }
     if let Some(most) = settings.max_connections {
         let _ = writeln!(text, "max_connections {most}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_packets_do_not_wait_for_acknowledgements() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1883));
+        let listeners = Listeners { plain: address, observer: address, tls: None, websocket: None };
+        let own = Own { text: "set_tcp_nodelay false".to_owned(), listener: Some(address) };
+        let text = |own| text(Path::new("/tmp"), &listeners, &Settings::default(), own);
+        assert!(text(None).contains("set_tcp_nodelay true\n"));
+        // Before the user's own lines: what those say of it holds.
+        let text = text(Some(&own));
+        assert!(text.find("set_tcp_nodelay true\n") < text.find("set_tcp_nodelay false"), "{text}");
     }
 }
