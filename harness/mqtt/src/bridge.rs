@@ -4,8 +4,8 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
-use tokio::net::UnixListener;
-use tokio::task::JoinHandle;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::endpoint::Endpoint;
 
@@ -46,13 +46,45 @@ impl Drop for Bridge {
 }
 
 async fn serve(listener: UnixListener, endpoint: Endpoint, failure: Arc<Mutex<Option<String>>>) {
-    // One client, one connection at a time.
-    while let Ok((mut near, _)) = listener.accept().await {
-        let reached = endpoint.connect().await;
-        *failure.lock().unwrap_or_else(PoisonError::into_inner) = reached.as_ref().err().cloned();
-        if let Ok(far) = reached {
-            // However it ends: the client notices.
-            let _ = tokio::io::copy_bidirectional(&mut near, &mut far.into_stream()).await;
+    // One client, one connection at a time: a new one ends the one before, whose broker may be dead and never say so.
+    let mut connections = JoinSet::new();
+    while let Ok((near, _)) = listener.accept().await {
+        connections.shutdown().await;
+        connections.spawn(carry(near, endpoint.clone(), Arc::clone(&failure)));
+    }
+}
+
+async fn carry(mut near: UnixStream, endpoint: Endpoint, failure: Arc<Mutex<Option<String>>>) {
+    let reached = endpoint.connect().await;
+    *failure.lock().unwrap_or_else(PoisonError::into_inner) = reached.as_ref().err().cloned();
+    if let Ok(far) = reached {
+        // However it ends: the client notices.
+        let _ = tokio::io::copy_bidirectional(&mut near, &mut far.into_stream()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::endpoint::Transport;
+
+    #[tokio::test]
+    async fn a_new_connection_does_not_wait_for_a_broker_that_is_dead() {
+        let broker = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let endpoint = Endpoint::at(broker.local_addr().expect("address"), Transport::WebSocket);
+        let bridge = Bridge::open(endpoint).expect("open");
+        // It neither reads nor closes any more.
+        let mut dead = Vec::new();
+        for _ in 0..3 {
+            let near = UnixStream::connect(bridge.path()).await.expect("connects");
+            let reached =
+                tokio::time::timeout(Duration::from_secs(20), broker.accept()).await.expect("led to the broker");
+            dead.push(crate::websocket::accept(reached.expect("accept").0).await.expect("WebSocket"));
+            drop(near);
         }
     }
 }

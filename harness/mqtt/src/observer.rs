@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{Payload, QoS, Recorder, RunEvent, What};
-use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, Outgoing, Packet, SubscribeReasonCode};
-use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::JoinHandle;
+use rumqttc::{
+    AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet, SubscribeReasonCode,
+};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::bridge::Bridge;
 use crate::endpoint::{Offers, Transport};
@@ -39,23 +41,43 @@ pub enum ObserverError {
 pub struct Observer {
     broker: String,
     /// Layers that the client does not know.
-    _bridge: Option<Bridge>,
-    client: AsyncClient,
+    bridge: Option<Bridge>,
+    options: MqttOptions,
     shared: Arc<Shared>,
-    connected: watch::Receiver<bool>,
-    task: JoinHandle<()>,
-    recorder: Recorder,
+    line: Mutex<Line>,
+}
+
+/// The connection that stands, or stood last.
+#[derive(Debug)]
+struct Line {
+    client: AsyncClient,
+    /// Dropping it ends it.
+    pump: JoinSet<()>,
+}
+
+impl Line {
+    fn new(client: AsyncClient, events: EventLoop, shared: &Arc<Shared>) -> Self {
+        shared.pending().stands = true;
+        let mut pump = JoinSet::new();
+        pump.spawn(Arc::clone(shared).pump(events));
+        Self { client, pump }
+    }
 }
 
 #[derive(Debug)]
 struct Shared {
     name: String,
+    recorder: Recorder,
     pending: Mutex<Pending>,
-    reconnect: Notify,
+    /// It sees all that it is subscribed to.
+    ready: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
+    /// The connection stands.
+    stands: bool,
+    /// What it is subscribed to, or was when the connection was lost.
     filters: Vec<String>,
     /// Requests in the order in which they were handed to the client.
     queued: VecDeque<Request>,
@@ -113,23 +135,11 @@ impl Observer {
         }
         // Long, so that its pings don't clutter a broker's log; large, because boards may send what they like.
         options.set_keep_alive(Duration::from_secs(60)).set_max_packet_size(64 << 20, 64 << 20);
-        let (client, mut events) = AsyncClient::new(options, 64);
-        let failed = |reason: String| {
-            let reason = bridge.as_ref().and_then(Bridge::failure).unwrap_or(reason);
-            ObserverError::Connect { broker: broker.clone(), reason }
-        };
-        match tokio::time::timeout(PATIENCE, events.poll()).await {
-            Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => {}
-            Ok(Ok(other)) => return Err(failed(format!("it answered {other:?} to CONNECT"))),
-            Ok(Err(ConnectionError::ConnectionRefused(code))) => return Err(failed(format!("it refuses: {code:?}"))),
-            Ok(Err(error)) => return Err(failed(error.to_string())),
-            Err(_) => return Err(failed("no answer".to_owned())),
-        }
-        let pending = Mutex::new(Pending::default());
-        let shared = Arc::new(Shared { name: name.to_owned(), pending, reconnect: Notify::new() });
-        let (connection, connected) = watch::channel(true);
-        let pump = Pump { shared: Arc::clone(&shared), connection, recorder: recorder.clone(), client: client.clone() };
-        Ok(Self { broker, _bridge: bridge, client, shared, connected, task: tokio::spawn(pump.run(events)), recorder })
+        let (name, pending) = (name.to_owned(), Mutex::default());
+        let shared = Arc::new(Shared { name, recorder, pending, ready: watch::Sender::new(true) });
+        let (client, events) = dial(&options, bridge.as_ref(), &broker).await?;
+        let line = Mutex::new(Line::new(client, events, &shared));
+        Ok(Self { broker, bridge, options, shared, line })
     }
 
     /// Subscribes at QoS 2, so that every message comes at the QoS it was published with; waits for SUBACK.
@@ -137,12 +147,14 @@ impl Observer {
     /// # Errors
     /// When the broker does not confirm it.
     pub async fn subscribe(&self, filter: &str) -> Result<(), ObserverError> {
-        let done = {
-            let mut pending = self.lock();
-            pending.filters.push(filter.to_owned());
-            pending.queue(Acknowledgement::Suback, Some(filter.to_owned()))
-        };
-        let sent = self.client.subscribe(filter, rumqttc::QoS::ExactlyOnce).await.is_ok();
+        self.ask_for(filter).await?;
+        self.shared.pending().filters.push(filter.to_owned());
+        Ok(())
+    }
+
+    async fn ask_for(&self, filter: &str) -> Result<(), ObserverError> {
+        let done = self.shared.pending().queue(Acknowledgement::Suback, Some(filter.to_owned()));
+        let sent = self.client().subscribe(filter, rumqttc::QoS::ExactlyOnce).await.is_ok();
         self.confirmed(sent, done, "subscription").await
     }
 
@@ -164,37 +176,42 @@ impl Observer {
         };
         // Recorded before it is sent: what it causes comes after it.
         let record = What::Published { topic: topic.to_owned(), payload: payload.clone(), qos, retain };
-        let event = self.recorder.record(record);
-        let done = self.lock().queue(acknowledged_by, None);
-        let sent = self.client.publish(topic, wire, retain, payload.0).await.is_ok();
+        let event = self.shared.recorder.record(record);
+        let done = self.shared.pending().queue(acknowledged_by, None);
+        let sent = self.client().publish(topic, wire, retain, payload.0).await.is_ok();
         self.confirmed(sent, done, "message").await.map(|()| event)
     }
 
-    /// Connects again after the broker was away, and subscribes again to all it was subscribed to.
+    /// Connects again after the broker was away, and subscribes again to all it was subscribed to; it sees all of it
+    /// when this returns. A connection that still stands is left as it is, whoever is on its other side: a peer that is
+    /// dead takes no good-bye.
     ///
     /// # Errors
-    /// When the broker can't be reached within five seconds.
+    /// When the broker can't be reached within five seconds, or does not confirm a subscription.
     pub async fn reconnect(&self) -> Result<(), ObserverError> {
-        let mut connected = self.connected.clone();
-        self.shared.reconnect.notify_one();
-        let back = tokio::time::timeout(PATIENCE, connected.wait_for(|connected| *connected)).await;
-        match back {
-            Ok(Ok(_)) => Ok(()),
-            _ => Err(ObserverError::Connect { broker: self.broker.clone(), reason: "it does not answer".to_owned() }),
+        let mut pump = std::mem::take(&mut self.line().pump);
+        pump.shutdown().await;
+        self.shared.lost("the observer connects again");
+        let (client, events) = dial(&self.options, self.bridge.as_ref(), &self.broker).await?;
+        *self.line() = Line::new(client, events, &self.shared);
+        let filters = self.shared.pending().filters.clone();
+        for filter in filters {
+            self.ask_for(&filter).await?;
         }
+        if self.shared.is_ready() { Ok(()) } else { Err(self.unconfirmed("subscription")) }
     }
 
     /// Waits until it has noticed that the broker is gone.
     pub async fn wait_for_loss(&self) {
-        let mut connected = self.connected.clone();
+        let mut ready = self.shared.ready.subscribe();
         // An observer that has ended has lost its broker too.
-        let _ = tokio::time::timeout(PATIENCE, connected.wait_for(|connected| !*connected)).await;
+        let _ = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| !*ready)).await;
     }
 
-    /// Whether it is connected.
+    /// Whether it is connected, and sees all that it is subscribed to.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        *self.connected.borrow()
+        *self.shared.ready.borrow()
     }
 
     async fn confirmed(
@@ -204,17 +221,43 @@ impl Observer {
         what: &'static str,
     ) -> Result<(), ObserverError> {
         let confirmed = sent && tokio::time::timeout(PATIENCE, done).await.is_ok_and(|done| done == Ok(true));
-        if confirmed { Ok(()) } else { Err(ObserverError::Unconfirmed { broker: self.broker.clone(), what }) }
+        if confirmed { Ok(()) } else { Err(self.unconfirmed(what)) }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Pending> {
-        self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unconfirmed(&self, what: &'static str) -> ObserverError {
+        ObserverError::Unconfirmed { broker: self.broker.clone(), what }
+    }
+
+    fn client(&self) -> AsyncClient {
+        self.line().client.clone()
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Observer {
-    fn drop(&mut self) {
-        self.task.abort();
+/// A new connection, up to its CONNACK.
+async fn dial(
+    options: &MqttOptions,
+    bridge: Option<&Bridge>,
+    broker: &str,
+) -> Result<(AsyncClient, EventLoop), ObserverError> {
+    let (client, mut events) = AsyncClient::new(options.clone(), 64);
+    let mut network = NetworkOptions::new();
+    // With Nagle's algorithm a message waits for the acknowledgement of the one before, up to 40 ms.
+    network.set_tcp_nodelay(true);
+    events.set_network_options(network);
+    let failed = |reason: String| {
+        let reason = bridge.and_then(Bridge::failure).unwrap_or(reason);
+        ObserverError::Connect { broker: broker.to_owned(), reason }
+    };
+    match tokio::time::timeout(PATIENCE, events.poll()).await {
+        Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => Ok((client, events)),
+        Ok(Ok(other)) => Err(failed(format!("it answered {other:?} to CONNECT"))),
+        Ok(Err(ConnectionError::ConnectionRefused(code))) => Err(failed(format!("it refuses: {code:?}"))),
+        Ok(Err(error)) => Err(failed(error.to_string())),
+        Err(_) => Err(failed("no answer".to_owned())),
     }
 }
 
@@ -226,35 +269,28 @@ impl Pending {
     }
 }
 
-struct Pump {
-    shared: Arc<Shared>,
-    connection: watch::Sender<bool>,
-    recorder: Recorder,
-    client: AsyncClient,
-}
-
-impl Pump {
-    async fn run(self, mut events: EventLoop) {
+impl Shared {
+    /// Keeps a connection going until it is lost.
+    async fn pump(self: Arc<Self>, mut events: EventLoop) {
         loop {
             match events.poll().await {
-                Ok(event) => self.event(event).await,
+                Ok(event) => self.event(event),
                 Err(error) => {
-                    // What came in one go with the end of the connection would else surface after the next one began.
+                    // What came in one go with the end of the connection.
                     for event in std::mem::take(&mut events.state.events) {
-                        self.event(event).await;
+                        self.event(event);
                     }
-                    self.lost(&error).await;
+                    return self.lost(&error.to_string());
                 }
             }
         }
     }
 
-    async fn event(&self, event: Event) {
+    fn event(&self, event: Event) {
         match event {
-            Event::Incoming(Packet::ConnAck(_)) => self.subscribe_again().await,
             Event::Incoming(Packet::Publish(publish)) => {
                 self.recorder.record(What::Observed {
-                    observer: self.shared.name.clone(),
+                    observer: self.name.clone(),
                     topic: publish.topic,
                     payload: Payload(publish.payload.to_vec()),
                     qos: from_wire(publish.qos),
@@ -274,7 +310,7 @@ impl Pump {
     }
 
     fn sent(&self, id: u16) {
-        let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending();
         if let Some(request) = pending.queued.pop_front() {
             if request.acknowledged_by == Acknowledgement::None {
                 let _ = request.done.send(true);
@@ -285,52 +321,44 @@ impl Pump {
     }
 
     fn acknowledged(&self, id: u16, by: Acknowledgement, granted: bool) {
-        let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending();
         if pending.sent.get(&id).is_none_or(|request| request.acknowledged_by != by) {
             return;
         }
         let Some(request) = pending.sent.remove(&id) else { return };
         drop(pending);
         if let Some(filter) = request.subscribes.filter(|_| granted) {
-            self.recorder.record(What::Subscribed { observer: self.shared.name.clone(), filter });
-            self.connection.send_replace(true);
+            self.recorder.record(What::Subscribed { observer: self.name.clone(), filter });
         }
         // Whoever asked may have given up waiting.
         let _ = request.done.send(granted);
     }
 
-    async fn subscribe_again(&self) {
-        let filters = {
-            let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            let filters = pending.filters.clone();
-            for filter in &filters {
-                drop(pending.queue(Acknowledgement::Suback, Some(filter.clone())));
-            }
-            filters
-        };
-        if filters.is_empty() {
-            self.connection.send_replace(true);
+    /// All that it is subscribed to is granted, unless the connection was lost meanwhile.
+    fn is_ready(&self) -> bool {
+        let pending = self.pending();
+        if pending.stands {
+            self.ready.send_replace(true);
         }
-        for filter in filters {
-            let _ = self.client.subscribe(filter, rumqttc::QoS::ExactlyOnce).await;
+        pending.stands
+    }
+
+    /// The connection is over: whoever waits for an acknowledgement waits in vain.
+    fn lost(&self, reason: &str) {
+        let mut pending = self.pending();
+        pending.stands = false;
+        pending.queued.clear();
+        pending.sent.clear();
+        if *self.ready.borrow() {
+            // Recorded first: whoever waits for it goes on.
+            let (observer, reason) = (self.name.clone(), reason.to_owned());
+            self.recorder.record(What::ObserverLost { observer, reason });
+            self.ready.send_replace(false);
         }
     }
 
-    /// Waits for the word to connect again: whoever stopped the broker knows when it is back.
-    async fn lost(&self, error: &ConnectionError) {
-        {
-            let mut pending = self.shared.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            pending.queued.clear();
-            pending.sent.clear();
-        }
-        let was_connected = *self.connection.borrow();
-        if was_connected {
-            // Recorded first: whoever waits for it goes on.
-            let observer = self.shared.name.clone();
-            self.recorder.record(What::ObserverLost { observer, reason: error.to_string() });
-            self.connection.send_replace(false);
-        }
-        self.shared.reconnect.notified().await;
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
