@@ -31,14 +31,38 @@ pub enum Ending {
     Abandon,
 }
 
+/// A silence that lasts; what [`Control::silence`] gives back. It ends with [`Control::resume`], or with all the others
+/// by [`Control::clear`]; not by being dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Silence {
+    up: bool,
+    down: bool,
+    /// How often all was cleared before it began.
+    clearings: u64,
+}
+
+impl Silence {
+    fn ways(&self) -> impl Iterator<Item = Way> + use<> {
+        let silent = [(Way::Up, self.up), (Way::Down, self.down)];
+        silent.into_iter().filter_map(|(way, is_silent)| is_silent.then_some(way))
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
-    pub(crate) silent: bool,
+    /// How many silences last.
+    silences: u32,
     pub(crate) delay: Duration,
     /// A delay differs from the one above by up to this much, evenly, either way.
     pub(crate) jitter: Duration,
     /// Bytes a second.
     pub(crate) bandwidth: Option<NonZeroU64>,
+}
+
+impl Condition {
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silences > 0
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +75,8 @@ pub(crate) struct Conditions {
     pub(crate) lives: u64,
     /// In which of its lives it last abandoned its paths.
     pub(crate) abandoned_in: u64,
+    /// How often everything was cleared.
+    clearings: u64,
 }
 
 impl Conditions {
@@ -75,8 +101,10 @@ impl Conditions {
 /// ```
 /// use hil_link::{Control, Way};
 /// let control = Control::default();
-/// control.silence(&Way::BOTH);
-/// control.resume(&Way::BOTH);
+/// let silence = control.silence(&Way::BOTH);
+/// assert!(control.is_silent());
+/// control.resume(silence);
+/// assert!(!control.is_silent());
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Control {
@@ -85,13 +113,27 @@ pub struct Control {
 
 impl Control {
     /// From now on nothing gets through: no byte, no FIN, no RST. Bytes are held, as TCP would keep trying.
-    pub fn silence(&self, ways: &[Way]) {
-        self.change(ways, |condition| condition.silent = true);
+    ///
+    /// Silences are counted: a way is silent until all that were asked for have ended, each by itself.
+    pub fn silence(&self, ways: &[Way]) -> Silence {
+        let mut silence = Silence { up: ways.contains(&Way::Up), down: ways.contains(&Way::Down), clearings: 0 };
+        self.conditions.send_modify(|conditions| {
+            silence.clearings = conditions.clearings;
+            silence.ways().for_each(|way| conditions.of_mut(way).silences += 1);
+        });
+        silence
     }
 
-    /// What was held is delivered, in order.
-    pub fn resume(&self, ways: &[Way]) {
-        self.change(ways, |condition| condition.silent = false);
+    /// This silence ends; where no other lasts, what was held is delivered, in order.
+    pub fn resume(&self, silence: Silence) {
+        self.conditions.send_modify(|conditions| {
+            if conditions.clearings == silence.clearings {
+                for way in silence.ways() {
+                    let condition = conditions.of_mut(way);
+                    condition.silences = condition.silences.saturating_sub(1);
+                }
+            }
+        });
     }
 
     /// Bytes read from now on arrive this much later, give or take `jitter`; order is kept.
@@ -124,12 +166,12 @@ impl Control {
     #[must_use]
     pub fn is_silent(&self) -> bool {
         let conditions = self.conditions.borrow();
-        Way::BOTH.iter().any(|way| conditions.of(*way).silent)
+        Way::BOTH.iter().any(|way| conditions.of(*way).is_silent())
     }
 
     /// Waits until neither way is silent.
     pub async fn audible(&self) {
-        let audible = |conditions: &Conditions| Way::BOTH.iter().all(|way| !conditions.of(*way).silent);
+        let audible = |conditions: &Conditions| Way::BOTH.iter().all(|way| !conditions.of(*way).is_silent());
         // The sender is `self`: it can't be gone.
         let _ = self.subscribe().wait_for(audible).await;
     }
@@ -158,9 +200,12 @@ impl Control {
         Way::BOTH.map(of).into_iter().max().unwrap_or_default()
     }
 
-    /// No silence, no delay and no limit from now on.
+    /// No silence, no delay and no limit from now on; silences that began before are over.
     pub fn clear(&self) {
-        self.change(&Way::BOTH, |condition| *condition = Condition::default());
+        self.conditions.send_modify(|conditions| {
+            (conditions.up, conditions.down) = (Condition::default(), Condition::default());
+            conditions.clearings += 1;
+        });
     }
 
     pub(crate) fn subscribe(&self) -> watch::Receiver<Conditions> {
@@ -169,5 +214,41 @@ impl Control {
 
     fn change(&self, ways: &[Way], change: impl Fn(&mut Condition)) {
         self.conditions.send_modify(|conditions| ways.iter().for_each(|way| change(conditions.of_mut(*way))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_silent(control: &Control) -> [bool; 2] {
+        Way::BOTH.map(|way| control.conditions.borrow().of(way).is_silent())
+    }
+
+    #[test]
+    fn a_silence_ends_only_itself() {
+        let control = Control::default();
+        let both = control.silence(&Way::BOTH);
+        let down = control.silence(&[Way::Down, Way::Down]);
+        control.resume(both);
+        assert_eq!(is_silent(&control), [false, true]);
+        let again = control.silence(&Way::BOTH);
+        control.resume(down);
+        assert_eq!(is_silent(&control), [true, true]);
+        control.resume(again);
+        assert_eq!(is_silent(&control), [false, false]);
+    }
+
+    #[test]
+    fn a_silence_that_was_cleared_does_not_end_a_later_one() {
+        let control = Control::default();
+        let earlier = control.silence(&[Way::Down]);
+        control.clear();
+        assert_eq!(is_silent(&control), [false, false]);
+        let later = control.silence(&[Way::Down]);
+        control.resume(earlier);
+        assert_eq!(is_silent(&control), [false, true]);
+        control.resume(later);
+        assert_eq!(is_silent(&control), [false, false]);
     }
 }

@@ -10,7 +10,7 @@ mod parked;
 mod relay;
 mod socket;
 
-pub use control::{Control, Ending, Way};
+pub use control::{Control, Ending, Silence, Way};
 pub use leg::{Grip, Leg, Stream};
 pub use parked::Parked;
 pub use relay::{Ended, Piece, Watch, relay};

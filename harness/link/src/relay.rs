@@ -421,5 +421,5 @@ fn transfer_time(bytes: usize, rate: NonZeroU64) -> Duration {
 }
 
 async fn audible(way: Way, conditions: &mut watch::Receiver<Conditions>) -> Result<(), watch::error::RecvError> {
-    conditions.wait_for(|conditions| !conditions.of(way).silent).await.map(drop)
+    conditions.wait_for(|conditions| !conditions.of(way).is_silent()).await.map(drop)
 }

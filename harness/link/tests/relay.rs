@@ -63,14 +63,14 @@ async fn silence_holds_bytes_and_fin_and_resuming_delivers_both_in_order() {
     let mut path = path().await;
     path.device.write_all(b"one ").await.expect("write");
     assert_eq!(read_exactly(&mut path.broker, 4).await, b"one ");
-    path.control.silence(&Way::BOTH);
+    let silence = path.control.silence(&Way::BOTH);
     path.device.write_all(b"two ").await.expect("write");
     path.device.write_all(b"three").await.expect("write");
     path.device.shutdown().await.expect("FIN");
     path.broker.write_all(b"answer").await.expect("write");
     hears_nothing(&mut path.broker).await;
     hears_nothing(&mut path.device).await;
-    path.control.resume(&Way::BOTH);
+    path.control.resume(silence);
     assert_eq!(read_exactly(&mut path.broker, 9).await, b"two three");
     assert_eq!(read_exactly(&mut path.device, 6).await, b"answer");
     assert_eq!(timeout(SOON, path.broker.read(&mut [0])).await.expect("in time").expect("FIN"), 0);

@@ -4,6 +4,7 @@ mod decoder;
 mod fault;
 mod frame;
 mod gate;
+mod lasting;
 mod layers;
 mod port;
 mod prefixed;

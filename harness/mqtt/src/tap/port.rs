@@ -1,8 +1,8 @@
 //! One board's door to the broker.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_link::{Control, Ending, Leg, Watch, Way, relay};
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::fault::{Deed, Fault, PacketMatch};
 use super::gate::Armed;
+use super::lasting::Lasting;
 use super::layers::{self, First, Near, TlsMode};
 use super::recording::Recording;
 use crate::capture::Capture;
@@ -82,8 +83,7 @@ pub(super) struct Door {
     shut: watch::Sender<bool>,
     /// Nobody listens.
     is_shut: watch::Sender<bool>,
-    /// Faults that have begun and not ended.
-    lasting: Mutex<Vec<Fault>>,
+    lasting: Lasting,
     connections: AtomicU32,
 }
 
@@ -109,7 +109,7 @@ impl TapPort {
             must_show: AtomicBool::new(false),
             shut: watch::Sender::new(false),
             is_shut: watch::Sender::new(false),
-            lasting: Mutex::default(),
+            lasting: Lasting::default(),
             connections: AtomicU32::new(0),
         });
         let accepting = tokio::spawn(accept(place, address, listener, Arc::clone(&door)));
@@ -173,11 +173,15 @@ impl TapPort {
         self.door.must_show.store(true, Ordering::Relaxed);
     }
 
-    /// Silence ends; all else that was done to the network stays.
+    /// The latest silence of both ways ends; all else that was done to the network stays.
     pub fn end_silence(&self, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
+        let fault = Fault::Silence(Way::BOTH.to_vec());
+        let ended = self.door.lasting.end_like(&fault);
         // Recorded first: what was held comes after it.
-        let event = self.door.tell(recorder, &Fault::Silence(Way::BOTH.to_vec()), FaultPhase::Ends);
-        self.door.control.resume(&Way::BOTH);
+        let event = self.door.record(recorder, &fault, FaultPhase::Ends);
+        if let Some(silence) = ended.and_then(|ended| ended.silence) {
+            self.door.control.resume(silence);
+        }
         event
     }
 
@@ -188,9 +192,12 @@ impl TapPort {
         if matches!(fault, Fault::Refuse | Fault::Accept) {
             door.begin(fault);
             door.settled().await;
-            door.lasting().retain(|lasting| *lasting != Fault::Refuse);
-            let phase = if *fault == Fault::Refuse { FaultPhase::Begins } else { FaultPhase::Happens };
-            return door.tell(recorder, fault, phase);
+            while door.lasting.end_like(&Fault::Refuse).is_some() {}
+            if *fault == Fault::Refuse {
+                door.lasting.begin(fault, None);
+                return door.record(recorder, fault, FaultPhase::Begins);
+            }
+            return door.record(recorder, fault, FaultPhase::Happens);
         }
         if matches!(fault, Fault::Recover) {
             // Recorded first: what was held comes after it.
@@ -199,24 +206,50 @@ impl TapPort {
             door.control.clear();
             door.shut.send_replace(false);
             door.settled().await;
-            return last.unwrap_or_else(|| door.tell(recorder, fault, FaultPhase::Happens));
+            return last.unwrap_or_else(|| door.record(recorder, fault, FaultPhase::Happens));
         }
-        let lasting = !matches!(fault, Fault::Close | Fault::Reset);
-        let phase = if lasting { FaultPhase::Begins } else { FaultPhase::Happens };
-        let event = door.tell(recorder, fault, phase);
-        door.begin(fault);
+        if matches!(fault, Fault::Close | Fault::Reset) {
+            let event = door.record(recorder, fault, FaultPhase::Happens);
+            door.begin(fault);
+            return event;
+        }
+        let event = door.record(recorder, fault, FaultPhase::Begins);
+        if let Fault::Silence(ways) = fault {
+            door.hold(fault, ways);
+        } else {
+            // Counted first: what waits for a packet may happen at once.
+            door.lasting.begin(fault, None);
+            door.begin(fault);
+        }
         event
     }
 }
 
 impl Door {
-    pub(super) fn tell(&self, recorder: &Recorder, fault: &Fault, phase: FaultPhase) -> Arc<hil_timeline::RunEvent> {
-        if phase == FaultPhase::Begins {
-            self.lasting().push(fault.clone());
-        } else {
-            self.lasting().retain(|lasting| lasting != fault);
-        }
+    fn record(&self, recorder: &Recorder, fault: &Fault, phase: FaultPhase) -> Arc<hil_timeline::RunEvent> {
         recorder.record(What::Fault { board: self.board.clone(), fault: fault.to_string(), phase })
+    }
+
+    /// What waited for a packet has happened.
+    pub(super) fn happened(&self, recorder: &Recorder, fault: &Fault) {
+        self.lasting.end_like(fault);
+        self.record(recorder, fault, FaultPhase::Happens);
+    }
+
+    /// These ways are silent until the fault ends; gives back its number.
+    pub(super) fn hold(&self, fault: &Fault, ways: &[Way]) -> u64 {
+        let silence = self.control.silence(ways);
+        self.lasting.begin(fault, Some(silence))
+    }
+
+    /// A fault ends, unless it has ended already with all others.
+    pub(super) fn release(&self, recorder: &Recorder, number: u64) {
+        let Some(ended) = self.lasting.end(number) else { return };
+        // Recorded first: what was held comes after it.
+        self.record(recorder, &ended.fault, FaultPhase::Ends);
+        if let Some(silence) = ended.silence {
+            self.control.resume(silence);
+        }
     }
 
     fn begin(&self, fault: &Fault) {
@@ -224,7 +257,6 @@ impl Door {
             self.armed.arm(deed, PacketMatch { name: name.to_owned(), direction, topic: None });
         };
         match fault {
-            Fault::Silence(ways) => self.control.silence(ways),
             Fault::Delay { by, jitter } => self.control.delay(&hil_link::Way::BOTH, *by, *jitter),
             Fault::Bandwidth(rate) => self.control.limit(&hil_link::Way::BOTH, *rate),
             Fault::Close => self.control.end(Ending::Close),
@@ -238,7 +270,7 @@ impl Door {
             Fault::HoldConnack(span) => arm(Deed::Hold(*span), "CONNACK", Direction::ToBoard),
             Fault::AnswerConnect(code) => arm(Deed::Answer(*code), "CONNECT", Direction::FromBoard),
             Fault::Next(deed, packet) => self.armed.arm(*deed, packet.clone()),
-            Fault::Recover => {}
+            Fault::Silence(_) | Fault::Recover => {}
         }
     }
 
@@ -262,13 +294,8 @@ impl Door {
     }
 
     fn end_faults(&self, recorder: &Recorder) -> Option<Arc<hil_timeline::RunEvent>> {
-        let lasting = std::mem::take(&mut *self.lasting());
-        let told = lasting.iter().map(|fault| self.tell(recorder, fault, FaultPhase::Ends));
-        told.last()
-    }
-
-    fn lasting(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
-        self.lasting.lock().unwrap_or_else(PoisonError::into_inner)
+        let ended = self.lasting.end_all();
+        ended.iter().map(|fault| self.record(recorder, fault, FaultPhase::Ends)).last()
     }
 }
 

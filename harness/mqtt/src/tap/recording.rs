@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_link::{Ended, Ending, Piece, Watch, Way};
-use hil_timeline::{ConnectionChange, Direction, Fate, FaultPhase, Packet, Recorder, Stamp, What};
+use hil_timeline::{ConnectionChange, Direction, Fate, Packet, Recorder, Stamp, What};
 
 use super::decoder::{Decoded, Decoder, decode_alone};
 use super::fault::{Deed, Fault};
@@ -85,25 +85,22 @@ impl Recording {
             Deed::Hold(span) => Fault::HoldConnack(span),
             deed => Fault::Next(deed, packet),
         };
-        self.door.tell(&self.recorder, &fault, FaultPhase::Happens);
+        self.door.happened(&self.recorder, &fault);
         if let Deed::Hold(span) = deed {
-            self.hold(span, fault);
+            self.hold(span, &fault);
         }
     }
 
     /// The way to the board falls silent, for so long or until somebody ends it.
-    fn hold(&self, span: Option<Duration>, fault: Fault) {
-        self.door.control.silence(&[Way::Down]);
+    fn hold(&self, span: Option<Duration>, fault: &Fault) {
+        let number = self.door.hold(fault, &[Way::Down]);
         let Some(span) = span else { return };
         let (door, recorder) = (Arc::clone(&self.door), self.recorder.clone());
         tokio::spawn(async move {
             tokio::select! {
                 // Whoever ends the scenario ends its faults; the next one has its own.
                 () = door.route_closed() => {}
-                () = tokio::time::sleep(span) => {
-                    door.control.resume(&[Way::Down]);
-                    door.tell(&recorder, &fault, FaultPhase::Ends);
-                }
+                () = tokio::time::sleep(span) => door.release(&recorder, number),
             }
         });
     }

@@ -1,0 +1,62 @@
+//! The faults of a board that have begun and not ended.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hil_link::Silence;
+
+use super::fault::Fault;
+
+/// In the order in which they began.
+#[derive(Debug, Default)]
+pub(super) struct Lasting(Mutex<Faults>);
+
+#[derive(Debug, Default)]
+struct Faults {
+    begun: u64,
+    all: Vec<Begun>,
+}
+
+/// A fault that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    number: u64,
+    pub(super) fault: Fault,
+    /// What it holds silent, where it is a silence.
+    pub(super) silence: Option<Silence>,
+}
+
+impl Lasting {
+    /// A fault begins; by its number it is told from others like it.
+    pub(super) fn begin(&self, fault: &Fault, silence: Option<Silence>) -> u64 {
+        let mut faults = self.lock();
+        faults.begun += 1;
+        let number = faults.begun;
+        faults.all.push(Begun { number, fault: fault.clone(), silence });
+        number
+    }
+
+    /// This fault ends, unless it has ended with all others.
+    pub(super) fn end(&self, number: u64) -> Option<Begun> {
+        self.remove(|begun| begun.number == number)
+    }
+
+    /// The latest fault like this one ends; others like it last.
+    pub(super) fn end_like(&self, fault: &Fault) -> Option<Begun> {
+        self.remove(|begun| begun.fault == *fault)
+    }
+
+    /// All end.
+    pub(super) fn end_all(&self) -> Vec<Fault> {
+        std::mem::take(&mut self.lock().all).into_iter().map(|begun| begun.fault).collect()
+    }
+
+    fn remove(&self, is_meant: impl Fn(&Begun) -> bool) -> Option<Begun> {
+        let mut faults = self.lock();
+        let at = faults.all.iter().rposition(is_meant)?;
+        Some(faults.all.remove(at))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Faults> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
