@@ -9,6 +9,7 @@ mod layers;
 mod port;
 mod prefixed;
 mod recording;
+mod violations;
 
 pub(crate) use decoder::password_of;
 pub use decoder::{Decoded, Decoder};

@@ -1,7 +1,7 @@
 //! Records what passes on one connection, and lets faults have their way with it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hil_link::{Ended, Ending, Piece, Watch, Way};
@@ -12,6 +12,7 @@ use super::fault::{Deed, Fault};
 use super::frame::is_whole;
 use super::gate::{Gate, Happened, direction, fate};
 use super::port::Door;
+use super::violations::Violations;
 use crate::capture::{Leg, Wire};
 
 /// One connection as it is recorded.
@@ -25,12 +26,13 @@ pub(super) struct Recording {
     gate: Gate,
     decoder: Mutex<Decoder>,
     asked: Mutex<Asked>,
+    violations: Mutex<Violations>,
 }
 
 impl Recording {
     pub(super) fn new(door: Arc<Door>, connection: u32, recorder: Recorder, wire: Option<Wire>, opaque: bool) -> Self {
-        let (gate, decoder, asked) = (Gate::default(), Mutex::default(), Mutex::default());
-        Self { door, connection, recorder, wire, opaque, gate, decoder, asked }
+        let (gate, decoder, asked, violations) = Default::default();
+        Self { door, connection, recorder, wire, opaque, gate, decoder, asked, violations }
     }
 
     fn record(&self, direction: Direction, fate: Option<Fate>, size: usize, raw: &[u8], packet: Option<Packet>) {
@@ -44,7 +46,26 @@ impl Recording {
         let (board, connection) = (self.door.board.clone(), self.connection);
         let what = What::Packet { board, connection, direction, bytes: size, fate, answer_us, packet };
         let at = self.recorder.record(what).at;
+        self.judge(direction, fate, raw);
         self.capture(at, direction, fate, raw, shown.as_ref());
+    }
+
+    /// Records the rule that a packet of the board breaks: what the tap made or changed is not the board's.
+    fn judge(&self, direction: Direction, fate: Option<Fate>, raw: &[u8]) {
+        let mut violations = self.violations();
+        let rule = match (direction, fate) {
+            (Direction::FromBoard, Some(Fate::Injected)) | (Direction::ToBoard, Some(Fate::Dropped)) => return,
+            (Direction::FromBoard, _) => violations.sent(raw, fate != Some(Fate::Dropped)),
+            (Direction::ToBoard, _) => return violations.delivered(raw),
+        };
+        if let Some(rule) = rule {
+            let (board, connection) = (self.door.board.clone(), self.connection);
+            self.recorder.record(What::ProtocolViolation { board, connection, rule });
+        }
+    }
+
+    fn violations(&self) -> MutexGuard<'_, Violations> {
+        self.violations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What was dropped left its sender's leg only; what was made is on the receiver's only.
@@ -80,6 +101,9 @@ impl Recording {
 
     fn happened(&self, happened: Happened) {
         let Happened { deed, packet } = happened;
+        if deed == Deed::Swap && packet.direction == Direction::FromBoard {
+            self.violations().reorder();
+        }
         let fault = match deed {
             Deed::Answer(code) => Fault::AnswerConnect(code),
             Deed::Hold(span) => Fault::HoldConnack(span),
