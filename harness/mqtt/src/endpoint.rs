@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Grip, Leg};
+use hil_link::{Grip, Leg, Stream};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::kept_will::KeptWill;
 use crate::tls::{Identity, TlsError, client_config};
 use crate::websocket;
 
@@ -62,6 +63,9 @@ pub struct Endpoint {
     pub ca: Option<PathBuf>,
     /// What TLS shows.
     pub identity: Option<Identity>,
+    /// The broker keeps a will for DISCONNECT with reason 0x04 only: other reasons that keep it become that one on their
+    /// way.
+    pub will_needs_0x04: bool,
 }
 
 impl fmt::Debug for Endpoint {
@@ -92,7 +96,7 @@ impl Endpoint {
     pub fn at(address: SocketAddr, transport: Transport) -> Self {
         let path = if matches!(transport, Transport::WebSocket | Transport::SecureWebSocket) { "/mqtt" } else { "" };
         let (host, port) = (address.ip().to_string(), address.port());
-        Self { host, port, transport, path: path.to_owned(), ca: None, identity: None }
+        Self { host, port, transport, path: path.to_owned(), ca: None, identity: None, will_needs_0x04: false }
     }
 
     /// The same, with another certificate shown.
@@ -130,21 +134,34 @@ impl Endpoint {
         }
     }
 
+    /// A connection without layers.
+    pub(crate) fn plain(&self, stream: TcpStream) -> Leg {
+        let grip = Grip::on(&stream);
+        self.leg(stream, grip)
+    }
+
+    fn leg(&self, stream: impl Stream + 'static, grip: Grip) -> Leg {
+        if self.will_needs_0x04 {
+            return Leg::layered(KeptWill::new(stream), grip);
+        }
+        Leg::layered(stream, grip)
+    }
+
     async fn lay(&self, stream: TcpStream) -> Result<Leg, String> {
         let grip = Grip::on(&stream);
         let host = format!("{}:{}", self.host, self.port);
         let no_websocket = |reason: String| format!("the broker refuses the WebSocket: {reason}");
         match self.transport {
-            Transport::Tcp => Ok(Leg::plain(stream)),
+            Transport::Tcp => Ok(self.leg(stream, grip)),
             Transport::WebSocket => {
                 let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
-                Ok(Leg::layered(stream, grip))
+                Ok(self.leg(stream, grip))
             }
-            Transport::Tls => Ok(Leg::layered(self.secure(stream).await?, grip)),
+            Transport::Tls => Ok(self.leg(self.secure(stream).await?, grip)),
             Transport::SecureWebSocket => {
                 let stream = self.secure(stream).await?;
                 let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
-                Ok(Leg::layered(stream, grip))
+                Ok(self.leg(stream, grip))
             }
         }
     }

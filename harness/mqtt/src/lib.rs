@@ -4,6 +4,7 @@ mod bridge;
 pub mod broker;
 mod capture;
 mod endpoint;
+mod kept_will;
 mod observer;
 mod tap;
 pub mod tls;

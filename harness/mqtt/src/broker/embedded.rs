@@ -116,8 +116,8 @@ impl Embedded {
         ready.wait_for(|ready| *ready).await.map_err(|_| failed("it ended at once".to_owned()))?;
         self.address = Some(address);
         let endpoint = Endpoint::from(address);
-        let offers =
-            Offers { observer: endpoint.clone(), observer_login: Some(observer_login), boards: vec![endpoint] };
+        let boards = vec![Endpoint { will_needs_0x04: true, ..endpoint.clone() }];
+        let offers = Offers { observer: endpoint, observer_login: Some(observer_login), boards };
         self.running = Some(Running { wanted: Some(wanted), shutdown, task, offers: offers.clone() });
         Ok(offers)
     }

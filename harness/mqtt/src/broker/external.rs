@@ -39,7 +39,8 @@ impl External {
             check_validity(file)?;
         }
         let ca = config.tls.ca.clone();
-        let endpoint = Endpoint { host: url.host, port: url.port, transport, path: url.path, ca, identity };
+        let (host, port, path) = (url.host, url.port, url.path);
+        let endpoint = Endpoint { host, port, transport, path, ca, identity, will_needs_0x04: false };
         endpoint.tls()?;
         Ok(Self { endpoint, login: config.login.clone(), died: watch::Sender::new(None) })
     }

@@ -406,7 +406,7 @@ async fn lay_path(near: TcpStream, route: &Route, door: &Door) -> Result<(Near, 
     door.control.audible().await;
     let early = match &route.offers.boards[..] {
         // The broker hears of the connection before its first byte.
-        [only @ Endpoint { transport: Transport::Tcp, .. }] => Some(only.connect_tcp().await?),
+        [only @ Endpoint { transport: Transport::Tcp, .. }] => Some(only.plain(only.connect_tcp().await?)),
         _ => None,
     };
     let first = layers::sniff(&near).await;
@@ -421,7 +421,7 @@ async fn lay_path(near: TcpStream, route: &Route, door: &Door) -> Result<(Near, 
         return Ok((near, Leg::plain(endpoint.connect_tcp().await?)));
     }
     if let Some(early) = early {
-        return Ok((near, Leg::plain(early)));
+        return Ok((near, early));
     }
     let identity = route.identity.clone().filter(|_| near.has_certificate);
     let far = endpoint.showing(identity).connect().await?;

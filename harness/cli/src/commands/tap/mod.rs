@@ -84,8 +84,15 @@ fn endpoint(args: &TapArgs) -> Result<Endpoint, ExitCode> {
         .find(|transport| transport.scheme() == url.scheme)
         .unwrap_or(Transport::Tcp);
     let identity = identity(args.broker_cert.clone(), args.broker_key.clone());
-    let endpoint =
-        Endpoint { host: url.host, port: url.port, transport, path: url.path, ca: args.broker_ca.clone(), identity };
+    let endpoint = Endpoint {
+        host: url.host,
+        port: url.port,
+        transport,
+        path: url.path,
+        ca: args.broker_ca.clone(),
+        identity,
+        will_needs_0x04: false,
+    };
     endpoint.tls().map_err(|error| set_up_failed(&error, Some(error.hint())))?;
     Ok(endpoint)
 }
