@@ -211,6 +211,7 @@ mod tests {
             listen = "127.0.0.1:1883"
             [tap]
             address = "127.0.0.2"
+            listen = "0.0.0.0"
             [boards.a]
             kind = "virtual"
             chip = "esp32c3"
@@ -235,11 +236,19 @@ mod tests {
         let board = bench.board("a").expect("board");
         assert_eq!((board.tap_port, board.console_baud, board.flash_baud), (1884, 74_880, 460_800));
         assert_eq!(board.misbehaves.len(), 2);
+        assert_eq!([bench.tap.address, bench.tap.listen].map(|ip| ip.to_string()), ["127.0.0.2", "0.0.0.0"]);
         assert_eq!(board.pins["button"].direction, crate::PinDirection::Drive);
         let firmware = bench.firmware("f").expect("firmware");
         let parts = vec![(0, folder.path().join("boot.bin")), (0x10000, folder.path().join("app.bin"))];
         assert_eq!(firmware.image, crate::Image::Parts(parts));
         assert_eq!(firmware.nvs[&("a".into(), "n".into())], crate::NvsValue::Integer(-5));
+    }
+
+    #[test]
+    fn the_tap_listens_where_boards_are_told_to_connect_unless_it_is_said_otherwise() {
+        let bench = Bench::parse("[tap]\naddress = \"192.168.7.1\"", Path::new("b"), Path::new("")).expect("valid");
+        assert_eq!(bench.tap.listen, bench.tap.address);
+        insta::assert_snapshot!(error("[tap]\nlisten = \"all\""));
     }
 
     #[test]

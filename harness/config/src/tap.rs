@@ -9,8 +9,10 @@ use crate::table::Table;
 /// Where boards reach the tap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tap {
-    /// The address boards are told to connect to; the tap listens on it, one port per board.
+    /// The address boards are told to connect to.
     pub address: IpAddr,
+    /// The address the tap listens on, one port per board.
+    pub listen: IpAddr,
     /// What becomes of TLS.
     pub tls: TapTls,
     /// What the tap shows to boards: certificate and key. None makes a pair for each run.
@@ -38,7 +40,13 @@ pub(crate) static TAP: TableSpec = TableSpec {
             "address",
             Kind::Text,
             "`\"127.0.0.1\"`",
-            "The address that boards are told to connect to; the tap listens on it, one port per board, for MQTT, TLS and WebSocket alike. Boards on a network of their own need this machine's address there.",
+            "The address that boards are told to connect to. Boards on a network of their own need this machine's address there.",
+        ),
+        Key::optional(
+            "listen",
+            Kind::Text,
+            "`address`",
+            "The address that the tap listens on, one port per board, for MQTT, TLS and WebSocket alike. It differs from `address` where boards reach this machine by another one: an emulator's `10.0.2.2`, behind NAT, in a container (`\"0.0.0.0\"` listens on all).",
         ),
         Key::optional(
             "tls",
@@ -64,16 +72,20 @@ pub(crate) static TAP: TableSpec = TableSpec {
 
 impl Default for Tap {
     fn default() -> Self {
-        Self { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: TapTls::Terminate, identity: None, ca: None }
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self { address, listen: address, tls: TapTls::Terminate, identity: None, ca: None }
     }
 }
 
 impl Tap {
     pub(crate) fn read(mut table: Table<'_, '_>) -> Self {
         let default = Self::default();
-        let address = table
-            .value("address")
-            .and_then(|v| v.parsed("an IP address", "example: `192.168.7.1`", |text| text.parse().ok()));
+        let mut address_of = |key, example| {
+            let value = table.value(key);
+            value.and_then(|v| v.parsed("an IP address", example, |text| text.parse().ok()))
+        };
+        let address = address_of("address", "example: `192.168.7.1`").unwrap_or(default.address);
+        let listen = address_of("listen", "example: `0.0.0.0` listens on all addresses").unwrap_or(address);
         let tls = table.value("tls").and_then(|v| v.one_of("treatment of TLS", TapTls::WORDS));
         let cert = table.value("cert").and_then(|v| v.file());
         let key = table.value("key").and_then(|v| v.file());
@@ -82,11 +94,6 @@ impl Tap {
             table.missing("`cert`, `key` and `ca` go together", "`hil certs` makes all three");
         }
         table.finish();
-        Self {
-            address: address.unwrap_or(default.address),
-            tls: tls.unwrap_or(default.tls),
-            identity: cert.zip(key),
-            ca,
-        }
+        Self { address, listen, tls: tls.unwrap_or(default.tls), identity: cert.zip(key), ca }
     }
 }

@@ -1,12 +1,13 @@
 //! The taps of a run, and the certificates they show.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use hil_bench::{TapAddress, TlsFiles};
-use hil_config::TapTls;
+use hil_config::{BoardKind, TapTls};
 use hil_mqtt::tls::{Certificates, ClientAuth, Identity, TlsError, check_validity, make_certificates, server_config};
 use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
 use hil_timeline::Recorder;
@@ -18,7 +19,10 @@ use crate::context::SetupError;
 #[derive(Debug)]
 pub(crate) struct Network {
     taps: BTreeMap<String, TapPort>,
+    /// Where boards on a network of their own reach them.
     host: String,
+    /// Boards that are inside this program: they reach the tap where it listens.
+    inside: BTreeSet<String>,
     certificates: RunCertificates,
     /// What passes is captured here, once somebody has said where.
     pub(crate) capture: OnceLock<Capture>,
@@ -48,11 +52,13 @@ impl Network {
         let mut taps = BTreeMap::new();
         let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
         for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
-            let tap = TapPort::open(board.name.as_str(), config.tap.address, board.tap_port, tls.clone()).await?;
+            let tap = TapPort::open(board.name.as_str(), config.tap.listen, board.tap_port, tls.clone()).await?;
             taps.insert(board.name.to_string(), tap);
         }
+        let inside = config.boards.values().filter(|board| board.kind == BoardKind::Virtual);
+        let inside = inside.map(|board| board.name.to_string()).collect();
         let (host, capture) = (config.tap.address.to_string(), OnceLock::new());
-        Ok(Self { taps, host, certificates, capture })
+        Ok(Self { taps, host, inside, certificates, capture })
     }
 
     /// A board's tap.
@@ -64,9 +70,11 @@ impl Network {
     pub(crate) fn address(&self, board: &str) -> TapAddress {
         let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
         let identity = self.certificates.boards.get(board);
+        let listens = self.tap(board).map(TapPort::address);
+        let inside = listens.filter(|_| self.inside.contains(board)).map(|address| from_here(address.ip()).to_string());
         TapAddress {
-            host: self.host.clone(),
-            port: self.tap(board).map_or(0, |tap| tap.address().port()),
+            host: inside.unwrap_or_else(|| self.host.clone()),
+            port: listens.map_or(0, |address| address.port()),
             ca: read(&self.certificates.ca),
             cert: identity.map(|identity| read(&identity.cert)).unwrap_or_default(),
             key: identity.map(|identity| read(&identity.key)).unwrap_or_default(),
@@ -96,6 +104,15 @@ impl Network {
     }
 }
 
+/// An address to listen on, as one to connect to on this machine.
+fn from_here(listen: IpAddr) -> IpAddr {
+    match listen {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    }
+}
+
 impl RunCertificates {
     fn get(config: &hil_config::Bench) -> Result<Self, SetupError> {
         /// Longer than any run.
@@ -103,7 +120,10 @@ impl RunCertificates {
         let made_here = |error: std::io::Error| SetupError::Certificates(error.to_string());
         let folder = tempfile::Builder::new().prefix("hil-certificates-").tempdir().map_err(made_here)?;
         let clients: Vec<String> = config.boards.keys().map(ToString::to_string).collect();
-        let hosts = vec![config.tap.address.to_string(), "127.0.0.1".to_owned(), "localhost".to_owned()];
+        let addresses = [config.tap.address, from_here(config.tap.listen)].map(|address| address.to_string());
+        let mut hosts = addresses.to_vec();
+        hosts.extend(["127.0.0.1", "localhost"].map(str::to_owned));
+        hosts.dedup();
         let made = Certificates { hosts, clients: clients.clone(), valid: Some(VALID) };
         make_certificates(folder.path(), &made).map_err(made_here)?;
         let at = |name: &str| folder.path().join(name);
@@ -132,5 +152,28 @@ impl RunCertificates {
 impl From<TlsError> for SetupError {
     fn from(error: TlsError) -> Self {
         Self::Tls(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_boards_are_told_is_not_what_the_tap_listens_on() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bench.toml");
+        let text = "[tap]\naddress = \"10.0.2.2\"\nlisten = \"0.0.0.0\"\n\
+            [boards.real]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = { path = \"/dev/pts/none\" }\n\
+            [boards.inside]\nkind = \"virtual\"\n";
+        std::fs::write(&path, text).expect("write");
+        let config = hil_config::Bench::from_file(&path).expect("valid");
+        // 10.0.2.2 is not an address of this machine: a tap that listened there could not be opened.
+        let network = Network::open(&config, None).await.expect("open");
+        let (real, inside) = (network.address("real"), network.address("inside"));
+        assert_eq!((real.host.as_str(), inside.host.as_str()), ("10.0.2.2", "127.0.0.1"));
+        let listens = network.tap("real").expect("a tap").address();
+        assert_eq!((listens.ip(), real.port), (IpAddr::V4(Ipv4Addr::UNSPECIFIED), listens.port()));
+        tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, inside.port)).await.expect("reached from here");
     }
 }

@@ -61,6 +61,16 @@ fn a_doctor_is_content_with_the_virtual_bench() {
 }
 
 #[test]
+fn a_doctor_is_not_content_with_a_bench_without_boards() {
+    let project = Project::new();
+    project.file("bench.toml", "[tap]\naddress = \"127.0.0.1\"\n");
+    let looked = project.hil(&["doctor", "--bench", "bench.toml"]);
+    assert_eq!(looked.code, 96, "{looked:?}");
+    assert!(looked.stdout.contains("boards: 0") && !looked.stdout.contains("all is in order"), "{looked:?}");
+    assert!(looked.stdout.contains("hint: add `[boards.NAME]`"), "{looked:?}");
+}
+
+#[test]
 fn a_doctor_finds_a_board_that_lives_on_without_power() {
     let project = Project::new();
     project.file("bench.toml", "[boards.lamp]\nkind = \"virtual\"\nmisbehaves = [\"never-powers-off\"]\n");

@@ -13,7 +13,7 @@ use super::Check;
 /// Looks at all of it, as far as this bench needs it.
 pub(super) fn look(bench: &Bench) -> Vec<Check> {
     let is_real = bench.boards.values().any(|board| board.kind == BoardKind::Esp);
-    let mut checks = vec![clock(), disk(), tap(bench, is_real), broker(bench)];
+    let mut checks = vec![clock(), disk(), tap(bench), broker(bench)];
     if is_real {
         checks.push(locks());
         checks.push(grabbers());
@@ -57,25 +57,40 @@ fn disk() -> Check {
     }
 }
 
-/// Boards connect to the tap: it must listen on an address that this machine has and that they can reach.
-fn tap(bench: &Bench, is_real: bool) -> Check {
-    let address = bench.tap.address;
-    if let Err(error) = TcpListener::bind((address, 0)) {
-        let mend = "`tap.address` must be an address of this machine: `ip -brief address` lists them";
-        return Check::bad("tap", format!("can't listen on {address}: {error}"), mend);
+/// Boards connect to the tap: it must listen on an address that this machine has, and be reached at one that is not only
+/// this machine's.
+fn tap(bench: &Bench) -> Check {
+    let (address, listen) = (bench.tap.address, bench.tap.listen);
+    if let Err(error) = TcpListener::bind((listen, 0)) {
+        let mend = if listen == address {
+            "`tap.address` must be an address of this machine (`ip -brief address` lists them), or `tap.listen` names one"
+        } else {
+            "`tap.listen` must be an address of this machine: `ip -brief address` lists them"
+        };
+        return Check::bad("tap", format!("can't listen on {listen}: {error}"), mend);
     }
-    // Boards of another program on this machine are on ports that are no hardware.
-    let has_hardware = bench.boards.values().any(|board| {
-        board
-            .port
-            .as_ref()
-            .is_some_and(|port| port.usb_serial.is_some() || port.topology.is_some() || port.mac.is_some())
-    });
-    if is_real && has_hardware && address.is_loopback() {
+    let apart: Vec<&str> = bench.boards.values().filter(|board| is_hardware(board)).map(|b| b.name.as_str()).collect();
+    if !apart.is_empty() && (address.is_loopback() || address.is_unspecified()) {
         let mend = "set `tap.address` to this machine's address in the boards' network";
-        return Check::bad("tap", format!("real boards can't reach {address}"), mend);
+        return Check::bad("tap", format!("`{}` can't reach {address}", apart.join("`, `")), mend);
     }
-    Check::good("tap", format!("listens on {address}"))
+    if listen == address {
+        return Check::good("tap", format!("listens on {address}"));
+    }
+    Check::good("tap", format!("listens on {listen}; boards are told {address}"))
+}
+
+/// A board of its own, not a program on this machine: an emulator's port is a pseudo-terminal, or a link to one.
+fn is_hardware(board: &hil_config::Board) -> bool {
+    let Some(port) = board.port.as_ref().filter(|_| board.kind == BoardKind::Esp) else { return false };
+    let is_device = |path: &Path| {
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        path.starts_with("/dev") && !path.starts_with("/dev/pts")
+    };
+    port.usb_serial.is_some()
+        || port.topology.is_some()
+        || port.mac.is_some()
+        || port.path.as_deref().is_some_and(is_device)
 }
 
 fn broker(bench: &Bench) -> Check {
@@ -177,4 +192,49 @@ fn released_lines() -> Option<Check> {
         "a released line becomes an input"
     };
     Some(Check::good("released lines", how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bench whose tap is at this address, with a board at this port.
+    fn bench(tap: &str, port: &str) -> Bench {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("bench.toml");
+        let text = format!("[tap]\n{tap}\n[boards.lamp]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = {{ {port} }}\n");
+        std::fs::write(&path, text).expect("write");
+        Bench::from_file(&path).expect("valid")
+    }
+
+    #[test]
+    fn a_board_of_its_own_can_not_reach_a_tap_on_loopback_however_its_port_is_named() {
+        let loopback = "address = \"127.0.0.1\"";
+        let hardware = [
+            "usb-serial = \"A5\"",
+            "path = \"/dev/serial/by-id/usb-1\"",
+            "path = \"/dev/ttyUSB7\"",
+            "topology = \"1-1\"",
+        ];
+        for port in hardware {
+            assert_eq!(tap(&bench(loopback, port)).how, "`lamp` can't reach 127.0.0.1", "{port}");
+        }
+        let folder = tempfile::tempdir().expect("folder");
+        let pretended =
+            ["path = \"/dev/pts/7\"".to_owned(), format!("path = \"{}\"", folder.path().join("none").display())];
+        for port in pretended {
+            assert!(tap(&bench(loopback, &port)).mend.is_none(), "{port}");
+        }
+        assert!(tap(&bench("address = \"0.0.0.0\"", "path = \"/dev/ttyUSB7\"")).mend.is_some());
+    }
+
+    #[test]
+    fn what_boards_are_told_need_not_be_an_address_of_this_machine() {
+        let port = "path = \"/dev/ttyUSB7\"";
+        let there = tap(&bench("address = \"192.0.2.1\"\nlisten = \"127.0.0.1\"", port));
+        assert_eq!((there.how.as_str(), there.mend), ("listens on 127.0.0.1; boards are told 192.0.2.1", None));
+        let nowhere = tap(&bench("address = \"192.0.2.1\"", port));
+        assert!(nowhere.how.starts_with("can't listen on 192.0.2.1: "), "{nowhere:?}");
+        assert!(nowhere.mend.is_some_and(|mend| mend.contains("`tap.listen`")));
+    }
 }

@@ -60,6 +60,15 @@ pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
         .unwrap_or_else(|code| code)
 }
 
+/// A bench without boards runs nothing: it is not in order.
+fn bench_file(bench: &Bench) -> Check {
+    let how = format!("{}, boards: {}", bench.name, bench.boards.len());
+    if bench.boards.is_empty() {
+        return Check::bad("bench file", how, "add `[boards.NAME]`; `hil boards discover` lists what is attached");
+    }
+    Check::good("bench file", how)
+}
+
 async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.power.iter().find(|name| bench.board(name).is_none()) {
         return no_such_board(&bench, unknown);
@@ -72,7 +81,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
         }
         all.extend(checks);
     };
-    note(vec![Check::good("bench file", format!("{}, boards: {}", bench.name, bench.boards.len()))]);
+    note(vec![bench_file(&bench)]);
     note(machine::look(&bench));
     for board in bench.boards.values() {
         note(boards::look(board));
