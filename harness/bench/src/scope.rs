@@ -39,7 +39,7 @@ impl Scope {
 
     /// Records what belongs together at once.
     pub(crate) fn record_all(&self, all: impl Iterator<Item = What>) {
-        self.recorder().record_all(all.collect());
+        self.recorder().record_all(all.collect::<Vec<_>>());
     }
 
     pub(crate) fn note(&self, note: impl Into<String>) {

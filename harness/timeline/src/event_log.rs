@@ -11,7 +11,7 @@ use crate::{Mask, RunEvent, SCHEMA, What};
 /// So many events are read back at once.
 const CHUNK: u64 = 512;
 
-/// Appends events to a file, one `write` each.
+/// Appends events to a file, one `write` each, or one for those that happen at once.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     path: PathBuf,
@@ -35,20 +35,24 @@ impl EventLog {
     }
 
     pub(crate) fn append(&mut self, event: &RunEvent) {
+        self.append_all([event]);
+    }
+
+    /// Appends what happened at once with one write.
+    pub(crate) fn append_all<'a>(&mut self, events: impl IntoIterator<Item = &'a RunEvent>) {
         if self.failed.is_some() {
             return;
         }
         self.line.clear();
-        let written = self
-            .serialize(event)
-            .map_err(std::io::Error::from)
-            .map(|()| self.line.push(b'\n'))
-            .and_then(|()| self.file.write_all(&self.line));
+        let serialized = events.into_iter().try_for_each(|event| {
+            if self.events.is_multiple_of(CHUNK) {
+                self.index.push(self.written + self.line.len() as u64);
+            }
+            self.events += 1;
+            self.serialize(event).map(|()| self.line.push(b'\n'))
+        });
+        let written = serialized.map_err(std::io::Error::from).and_then(|()| self.file.write_all(&self.line));
         self.failed = written.err().map(|error| error.to_string());
-        if self.events.is_multiple_of(CHUNK) {
-            self.index.push(self.written);
-        }
-        self.events += 1;
         self.written += self.line.len() as u64;
     }
 

@@ -63,6 +63,18 @@ impl Store {
         if let Some(log) = &mut self.log {
             log.append(&event);
         }
+        self.keep(event);
+    }
+
+    /// Appends what happened at once.
+    pub(crate) fn push_all(&mut self, events: Vec<Arc<RunEvent>>) {
+        if let Some(log) = &mut self.log {
+            log.append_all(events.iter().map(AsRef::as_ref));
+        }
+        events.into_iter().for_each(|event| self.keep(event));
+    }
+
+    fn keep(&mut self, event: Arc<RunEvent>) {
         // Packets are looked back at by steps; who forgets has none.
         let may_go = match event.what {
             What::Console { .. } => true,

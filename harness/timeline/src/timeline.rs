@@ -109,17 +109,18 @@ impl Timeline {
         event
     }
 
-    /// Appends what belongs together: whoever sees the first sees all of it.
-    pub fn record_all(&self, scenario: Option<ScenarioId>, all: Vec<What>) {
+    /// Stamps and appends what happened at once, in this order and with nothing in between, and wakes whoever waits.
+    pub fn record_all(&self, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
         let mut record = self.lock();
+        let first = record.len();
         let at = self.inner.epoch.now();
-        for what in all {
-            let seq = record.len();
-            record.push(Arc::new(RunEvent { seq, at, scenario, what }));
-        }
-        let end = record.len();
+        let numbered = (first..).zip(all);
+        let events: Vec<_> = numbered.map(|(seq, what)| Arc::new(RunEvent { seq, at, scenario, what })).collect();
+        record.push_all(events.clone());
+        let length = record.len();
         drop(record);
-        self.inner.length.send_modify(|length| *length = (*length).max(end));
+        self.inner.length.send_modify(|known| *known = (*known).max(length));
+        events
     }
 
     /// A handle that stamps everything with one scenario.
@@ -238,8 +239,8 @@ impl Recorder {
     }
 
     /// See [`Timeline::record_all`].
-    pub fn record_all(&self, all: Vec<What>) {
-        self.timeline.record_all(self.scenario, all);
+    pub fn record_all(&self, all: Vec<What>) -> Vec<Arc<RunEvent>> {
+        self.timeline.record_all(self.scenario, all)
     }
 
     /// The timeline behind it.
@@ -360,6 +361,27 @@ mod tests {
         let past = Instant::now();
         let old = timeline.wait_for(start, past, |event| text(event).filter(|text| text == "17")).await;
         assert_eq!(old.as_deref(), Ok("17"));
+    }
+
+    #[tokio::test]
+    async fn what_is_recorded_at_once_is_found_by_its_number_in_memory_and_on_the_disk() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("events.jsonl");
+        let timeline = Timeline::in_file(Epoch::start(), &path).expect("new file");
+        timeline.lock().keep_lines(100);
+        let mut next = 0;
+        for size in (0..40).cycle().take(200) {
+            let all = (next..next + size).map(|n| line(&n.to_string())).collect();
+            let events = timeline.record_all(Some(ScenarioId(1)), all);
+            assert!(events.iter().map(|event| event.seq).eq(next..next + size));
+            next += size;
+        }
+        let mut follower = timeline.follow(Cursor::default());
+        for seq in 0..next {
+            let event = follower.next().await;
+            assert_eq!((event.seq, text(&event)), (seq, Some(seq.to_string())));
+        }
+        assert_eq!(read_events(&path).expect("readable").len() as u64, next);
     }
 
     #[tokio::test]

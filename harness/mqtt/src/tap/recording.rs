@@ -35,33 +35,43 @@ impl Recording {
         Self { door, connection, recorder, wire, opaque, gate, decoder, asked, violations }
     }
 
-    fn record(&self, direction: Direction, fate: Option<Fate>, size: usize, raw: &[u8], packet: Option<Packet>) {
-        let Some(packet) = packet else {
-            self.capture(self.recorder.now(), direction, fate, raw, None);
-            return;
-        };
-        self.gate.learn(&packet);
-        let shown = self.wire.is_some().then(|| packet.clone());
-        let answer_us = self.answer(direction, &packet);
-        let (board, connection) = (self.door.board.clone(), self.connection);
-        let what = What::Packet { board, connection, direction, bytes: size, fate, answer_us, packet };
-        let at = self.recorder.record(what).at;
-        self.judge(direction, fate, raw);
-        self.capture(at, direction, fate, raw, shown.as_ref());
+    /// Records packets that pass at once, each with the rule that it breaks behind it.
+    fn record(&self, direction: Direction, fate: Option<Fate>, seen: Vec<Decoded>) {
+        let mut all = Vec::with_capacity(seen.len());
+        let mut captured = Vec::new();
+        for Decoded { packet, size, raw } in seen {
+            let at = all.len();
+            let shown = packet.as_ref().filter(|_| self.wire.is_some()).cloned();
+            let is_packet = packet.is_some();
+            if let Some(packet) = packet {
+                self.gate.learn(&packet);
+                let answer_us = self.answer(direction, &packet);
+                let (board, connection) = (self.door.board.clone(), self.connection);
+                all.push(What::Packet { board, connection, direction, bytes: size, fate, answer_us, packet });
+                all.extend(self.judge(direction, fate, &raw));
+            }
+            if self.wire.is_some() {
+                captured.push((is_packet.then_some(at), raw, shown));
+            }
+        }
+        let events = if all.is_empty() { Vec::new() } else { self.recorder.record_all(all) };
+        for (at, raw, packet) in captured {
+            let at = at.map_or_else(|| self.recorder.now(), |at| events[at].at);
+            self.capture(at, direction, fate, &raw, packet.as_ref());
+        }
     }
 
-    /// Records the rule that a packet of the board breaks: what the tap made or changed is not the board's.
-    fn judge(&self, direction: Direction, fate: Option<Fate>, raw: &[u8]) {
-        let mut violations = self.violations();
+    /// The rule that a packet of the board breaks: what the tap made or changed is not the board's.
+    fn judge(&self, direction: Direction, fate: Option<Fate>, raw: &[u8]) -> Option<What> {
         let rule = match (direction, fate) {
-            (Direction::FromBoard, Some(Fate::Injected)) | (Direction::ToBoard, Some(Fate::Dropped)) => return,
-            (Direction::FromBoard, _) => violations.sent(raw, fate != Some(Fate::Dropped)),
-            (Direction::ToBoard, _) => return violations.delivered(raw),
+            (Direction::FromBoard, Some(Fate::Injected)) | (Direction::ToBoard, Some(Fate::Dropped)) => return None,
+            (Direction::FromBoard, _) => self.violations().sent(raw, fate != Some(Fate::Dropped))?,
+            (Direction::ToBoard, _) => {
+                self.violations().delivered(raw);
+                return None;
+            }
         };
-        if let Some(rule) = rule {
-            let (board, connection) = (self.door.board.clone(), self.connection);
-            self.recorder.record(What::ProtocolViolation { board, connection, rule });
-        }
+        Some(What::ProtocolViolation { board: self.door.board.clone(), connection: self.connection, rule })
     }
 
     fn violations(&self) -> MutexGuard<'_, Violations> {
@@ -156,7 +166,7 @@ impl Watch for Recording {
     fn forwarding(&self, way: Way, bytes: &[u8], tag: u8) {
         let direction = direction(way);
         if self.opaque {
-            self.record(direction, None, bytes.len(), bytes, None);
+            self.capture(self.recorder.now(), direction, None, bytes, None);
             return;
         }
         let fate = fate(tag);
@@ -164,14 +174,12 @@ impl Watch for Recording {
         if let Some(fate) = fate
             && (fate == Fate::Dropped || !is_whole(bytes))
         {
-            let packet = decode_alone(bytes, self.gate.protocol());
-            self.record(direction, Some(fate), bytes.len(), bytes, Some(packet));
+            let packet = Some(decode_alone(bytes, self.gate.protocol()));
+            self.record(direction, Some(fate), vec![Decoded { packet, size: bytes.len(), raw: bytes.to_vec() }]);
             return;
         }
         let seen = self.decoder.lock().unwrap_or_else(PoisonError::into_inner).push(direction, bytes);
-        for Decoded { packet, size, raw } in seen {
-            self.record(direction, fate, size, &raw, packet);
-        }
+        self.record(direction, fate, seen);
     }
 
     fn ending(&self, ended: Ended) {
