@@ -9,6 +9,7 @@ use crate::image::{
     AppDescriptor, BOOTLOADER_AT, EspImage, ImageError, PARTITION_TABLE_AT, Partition, PartitionTable, TableError,
 };
 use crate::nvs::Nvs;
+use crate::otadata::Apps;
 
 /// Why the chip left reset (ESP32-C3 Technical Reference Manual, "Reset and Clock", table of reset sources).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,22 +160,38 @@ fn bootloader(flash: &Flash, log: &mut Log<'_>) -> Result<Bootable, Reset> {
     log.info("boot", "chip revision: v0.4");
     log.info("boot.esp32c3", "SPI Flash Size : 4MB");
     let table = partition_table(flash, log).ok_or(RESET)?;
-    let Some(partition) = table.0.iter().find(|partition| partition.is_factory_app()) else {
-        log.error("boot", "No bootable app partitions in the partition table");
-        return Err(RESET);
-    };
-    let Some(app) = app(flash, partition, log) else {
-        log.error("boot", "Factory app partition is not bootable");
-        log.error("boot", "No bootable app partitions in the partition table");
-        return Err(RESET);
-    };
-    log.info("boot", &format!("Loaded app from partition at offset {:#x}", partition.offset));
+    let app = start_app(flash, &table, log).ok_or(RESET)?;
     log.info("boot", "Disabling RNG early entropy source...");
     log.info("app_init", &format!("Project name:     {}", app.project));
     log.info("app_init", &format!("App version:      {}", app.version));
     let nvs = table.0.iter().find(|partition| partition.is_nvs()).and_then(|partition| contents(flash, partition));
     let files = table.0.iter().find(|partition| partition.is_file_system()).cloned();
     Ok(Bootable { app, nvs: nvs.map(|bytes| Nvs::read(&bytes)).unwrap_or_default(), files })
+}
+
+/// Tries the apps in the order that the OTA data gives, until one can be started.
+fn start_app(flash: &Flash, table: &PartitionTable, log: &mut Log<'_>) -> Option<AppDescriptor> {
+    let apps = Apps::of(table);
+    let Some(choice) = apps.choose(flash) else {
+        log.error("boot", "bootloader_flash_read failed for otadata");
+        return None;
+    };
+    if let Some((level, text)) = choice.said {
+        log.line(level, "boot", text);
+    }
+    for (slot, partition) in apps.tried(&choice) {
+        let Some(app) = app(flash, partition, log) else {
+            log.error("boot", &format!("{} is not bootable", slot.name()));
+            continue;
+        };
+        if let Some(said) = apps.note_started(flash, &choice, slot) {
+            log.info("boot", &said);
+        }
+        log.info("boot", &format!("Loaded app from partition at offset {:#x}", partition.offset));
+        return Some(app);
+    }
+    log.error("boot", "No bootable app partitions in the partition table");
+    None
 }
 
 fn partition_table(flash: &Flash, log: &mut Log<'_>) -> Option<PartitionTable> {
@@ -203,6 +220,10 @@ fn show(table: &PartitionTable, log: &mut Log<'_>) {
     for (n, partition) in table.0.iter().enumerate() {
         let usage = match (partition.kind, partition.subkind) {
             (0, 0) => "factory app",
+            (0, 0x10..=0x1f) => "OTA app",
+            (0, 0x20) => "test app",
+            (0, _) => "Unknown app",
+            (1, 0) => "OTA data",
             (1, 1) => "RF data",
             (1, 2) => "WiFi data",
             _ => "Unknown data",

@@ -13,6 +13,7 @@ mod flash;
 pub mod image;
 mod loader;
 mod nvs;
+mod otadata;
 mod pty;
 mod radio;
 mod reset_circuit;
@@ -21,3 +22,6 @@ mod virtual_board;
 
 pub use reset_circuit::{Change, ResetCircuit};
 pub use virtual_board::{Options, VirtualBoard};
+
+/// Bytes of a board's flash.
+pub const FLASH_SIZE: u64 = flash::SIZE as u64;

@@ -13,7 +13,8 @@ const MD5_MAGIC: [u8; 2] = [0xeb, 0xeb];
 pub struct Partition {
     /// 0 is app, 1 is data.
     pub kind: u8,
-    /// 0 of app is factory; 1 of data is phy, 2 is NVS, 0x81 is a file system.
+    /// 0 of app is factory, 0x10 to 0x1f are over the air, 0x20 is for tests; 0 of data is OTA data, 1 is phy, 2 is NVS,
+    /// 0x81 is a file system.
     pub subkind: u8,
     /// Where it begins in flash.
     pub offset: u32,
@@ -28,6 +29,24 @@ impl Partition {
     #[must_use]
     pub fn is_factory_app(&self) -> bool {
         (self.kind, self.subkind) == (0, 0)
+    }
+
+    /// Which of the apps that come over the air it is.
+    #[must_use]
+    pub fn ota_slot(&self) -> Option<u8> {
+        (self.kind == 0 && self.subkind & 0xf0 == 0x10).then_some(self.subkind & 0x0f)
+    }
+
+    /// Whether it is the app for tests.
+    #[must_use]
+    pub fn is_test_app(&self) -> bool {
+        (self.kind, self.subkind) == (0, 0x20)
+    }
+
+    /// Whether it says which app is started.
+    #[must_use]
+    pub fn is_ota_data(&self) -> bool {
+        (self.kind, self.subkind) == (1, 0)
     }
 
     /// Whether it holds settings.
@@ -85,6 +104,18 @@ impl PartitionTable {
             partition(1, 1, 0xf000, 0x1000, "phy_init"),
             partition(0, 0, 0x10000, 0x1f_0000, "factory"),
             partition(1, 0x81, 0x20_0000, 0x20_0000, "vfs"),
+        ])
+    }
+
+    /// What Arduino uses on a flash of 4 MiB (`default.csv`): two apps that come over the air, and none of the factory.
+    #[must_use]
+    pub fn two_ota_apps() -> Self {
+        Self(vec![
+            partition(1, 2, 0x9000, 0x5000, "nvs"),
+            partition(1, 0, 0xe000, 0x2000, "otadata"),
+            partition(0, 0x10, 0x10000, 0x14_0000, "app0"),
+            partition(0, 0x11, 0x15_0000, 0x14_0000, "app1"),
+            partition(1, 0x82, 0x29_0000, 0x16_0000, "spiffs"),
         ])
     }
 
