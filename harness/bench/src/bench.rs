@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
-use hil_config::{BoardKind, Firmware, Image};
+use hil_config::{BoardKind, Firmware};
 use hil_timeline::{BoardInfo, Timeline, What};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -16,7 +16,6 @@ use crate::keeper::{Failures, GuardedKeeper, Holder, Keeper, KeeperError, Waitin
 use crate::ports;
 use crate::power::AskPerson;
 use crate::scope::Scope;
-use crate::virtual_board::builtin_image;
 
 /// There is no such built-in image.
 pub(crate) fn unknown_image(firmware: &Firmware, name: &str, known: String) -> BenchError {
@@ -66,13 +65,8 @@ impl Bench {
     /// Takes the locks of the boards that are wanted and opens them, without power.
     ///
     /// # Errors
-    /// When a board is in use or can't be opened, or a firmware names an image that `hil` does not bring along.
+    /// When a board is in use or can't be opened. Firmware is looked at by [`crate::check_firmware`].
     pub async fn open(config: hil_config::Bench, timeline: &Timeline, claim: Claim) -> Result<Self, BenchError> {
-        for firmware in config.firmware.values() {
-            if let Image::Builtin(name) = &firmware.image {
-                builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
-            }
-        }
         let config = with_places(config, claim.boards.as_ref()).await;
         let is_wanted = |name: &str| claim.boards.as_ref().is_none_or(|boards| boards.contains(name));
         let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();

@@ -2,6 +2,7 @@
 
 mod boot;
 mod evidence;
+mod known_flash;
 mod software;
 mod supply;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 pub use self::boot::Booted;
 use self::supply::Supply;
 use crate::claims::claimed;
+use self::known_flash::KnownFlash;
 use crate::console::{Capture, SharedDetector, Source};
 use crate::drivers::{Drivers, Shared};
 use crate::error::BenchError;
@@ -50,6 +52,7 @@ pub struct Board {
     stuck: Option<BenchError>,
     /// The failed rungs since the last success.
     troubles: Vec<String>,
+    known_flash: Option<KnownFlash>,
     /// For which attempt what stuck was tried once more.
     forgiven: u32,
     device: Option<DeviceClaim>,
@@ -107,6 +110,7 @@ impl Board {
             held: false,
             stuck: None,
             troubles: Vec::new(),
+            known_flash: None,
             forgiven: 0,
         })
     }
@@ -297,6 +301,8 @@ impl Board {
     /// # Errors
     /// When the driver fails.
     pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
+        // Whoever wants the loader may write what nobody here knows.
+        self.known_flash = None;
         self.enter_loader_at(Rung::Try).await
     }
 
@@ -337,6 +343,7 @@ impl Board {
     /// # Errors
     /// When it can't be opened.
     pub async fn take_port(&mut self) -> Result<OpenPort, BenchError> {
+        self.known_flash = None;
         self.close_console().await;
         let path = self.wait_for_port().await?;
         check_users(self.name(), &*self.port)?;

@@ -84,6 +84,24 @@ pub enum BenchError {
         /// The board.
         board: String,
     },
+    /// The image reaches beyond the flash that the chip has.
+    #[error("the image of board `{board}` ends at {end:#x}, and its flash has {} KiB", flash >> 10)]
+    FlashTooSmall {
+        /// The board.
+        board: String,
+        /// Where the image ends.
+        end: u64,
+        /// Bytes of the flash.
+        flash: u64,
+    },
+    /// What boots is not what was flashed.
+    #[error("board `{board}` runs another app than the one that was flashed: {found}")]
+    OtherApp {
+        /// The board.
+        board: String,
+        /// What tells so.
+        found: String,
+    },
     /// Flashing failed in another way.
     #[error("flashing board `{board}` failed: {reason}")]
     Flash {
@@ -277,6 +295,10 @@ impl BenchError {
             Self::VerifyFailed { .. } => {
                 "the flash may be worn or its supply weak; try a lower `flash-baud`".to_owned()
             }
+            Self::FlashTooSmall { .. } => "nothing was written; build it for the flash of the board".to_owned(),
+            Self::OtherApp { .. } => {
+                "give bootloader and partition table too, so that the OTA data chooses the app".to_owned()
+            }
             Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
             Self::Upload { .. } | Self::NoRepl { .. } => {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
@@ -313,6 +335,7 @@ impl BenchError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::WrongKind { .. } | Self::Program { .. } => true,
+            Self::FlashTooSmall { .. } | Self::OtherApp { .. } => true,
             Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
             Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
             Self::Power { error, .. } => !error.may_pass,
@@ -416,6 +439,11 @@ mod tests {
             no_answer.clone(),
             BenchError::WrongChip { board: board.clone(), port, expected, found },
             BenchError::VerifyFailed { board: board.clone() },
+            BenchError::FlashTooSmall { board: board.clone(), end: 0x50_0000, flash: 4 << 20 },
+            BenchError::OtherApp {
+                board: board.clone(),
+                found: "it says `App version: 1.1.0`, and the image has `1.0.0`".into(),
+            },
             BenchError::Flash { board: board.clone(), reason: reason.clone() },
             BenchError::Program {
                 board: board.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use hil_config::Process;
 use sha2::{Digest as _, Sha256};
 
-use crate::flashing::Region;
+use crate::flashing::Part;
 use crate::micropython::Script;
 
 /// What a report says about a firmware.
@@ -29,17 +29,17 @@ const VERSION_SIZE: usize = 32;
 
 impl Identity {
     /// Of what is written to flash as the files have it, and of scripts before texts are replaced in them.
-    pub(crate) fn of(regions: &[Region], scripts: &[Script]) -> Self {
+    pub(crate) fn of(parts: &[Part], scripts: &[Script]) -> Self {
         let mut gathered = Gathered::default();
-        for region in regions {
+        for part in parts {
             // What a merged image is filled up with says nothing.
-            let used = region.data.iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
-            gathered.take(&region.address.to_le_bytes(), &region.data[..used]);
+            let used = part.data.iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
+            gathered.take(&part.address.to_le_bytes(), &part.data[..used]);
         }
         for script in scripts {
             gathered.take(script.path.as_bytes(), &script.contents);
         }
-        gathered.into_identity(regions.iter().find_map(|region| version(&region.data)))
+        gathered.into_identity(parts.iter().find_map(|part| version(&part.data)))
     }
 
     /// Of a program: its words, and the files that they name.
@@ -91,25 +91,25 @@ fn version(image: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn region(address: u32, data: &[u8]) -> Region {
-        Region { address, data: data.to_vec() }
+    fn part(address: u32, data: &[u8]) -> Part {
+        Part { address, data: data.to_vec(), source: String::new() }
     }
 
     #[test]
     fn bytes_and_their_place_make_the_hash_and_padding_does_not() {
-        let hash = |regions: &[Region]| Identity::of(regions, &[]).hash;
-        let plain = hash(&[region(0, b"app")]);
+        let hash = |parts: &[Part]| Identity::of(parts, &[]).hash;
+        let plain = hash(&[part(0, b"app")]);
         assert_eq!(plain.len(), DIGITS);
-        assert_eq!(plain, hash(&[region(0, b"app\xff\xff")]));
-        assert_ne!(plain, hash(&[region(4, b"app")]));
-        assert_ne!(hash(&[region(0, b"a"), region(0, b"b")]), hash(&[region(0, b"ab"), region(0, b"")]));
+        assert_eq!(plain, hash(&[part(0, b"app\xff\xff")]));
+        assert_ne!(plain, hash(&[part(4, b"app")]));
+        assert_ne!(hash(&[part(0, b"a"), part(0, b"b")]), hash(&[part(0, b"ab"), part(0, b"")]));
     }
 
     #[test]
     fn the_version_is_the_one_that_the_image_says() {
         let image = crate::virtual_board::builtin_image("lamp").expect("built in");
-        let identity = Identity::of(&[region(0, &image)], &[]);
+        let identity = Identity::of(&[part(0, &image)], &[]);
         assert!(identity.version.is_some(), "{identity:?}");
-        assert_eq!(Identity::of(&[region(0, b"raw bytes")], &[]).version, None);
+        assert_eq!(Identity::of(&[part(0, b"raw bytes")], &[]).version, None);
     }
 }

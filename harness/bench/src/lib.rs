@@ -30,7 +30,7 @@ pub use bench::{Bench, Claim, LockedBoard};
 pub use board::{Board, Booted};
 pub use claims::claimed;
 pub use error::BenchError;
-pub use flashing::{Flashed, PlanError, Probed, Region, esptool_program, plan, probe};
+pub use flashing::{Flashed, Probed, check_firmware, esptool_program, probe};
 pub use gpio::check_line;
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver};

@@ -72,6 +72,9 @@ impl VirtualDevice {
     }
 }
 
+/// Bytes of its flash.
+pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
+
 /// An image that `hil` brings along; the error says which there are.
 pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
     let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));

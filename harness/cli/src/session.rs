@@ -34,6 +34,11 @@ pub(crate) fn on_bench<T>(
     result
 }
 
+/// Refuses a firmware that can't run on its board, as far as its files tell.
+pub(crate) fn check_firmware(bench: &Bench, board: &str, firmware: &str) -> Result<(), ExitCode> {
+    hil_bench::check_firmware(bench, board, firmware).map_err(|error| set_up_failed(&error, error.hint()))
+}
+
 /// A program is started by scenarios and by `hil flash` alone: it has no power of its own to be switched by hand.
 pub(crate) fn refuse_program(board: &Board) -> Result<(), ExitCode> {
     if board.kind != BoardKind::Process {

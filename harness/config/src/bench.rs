@@ -257,6 +257,33 @@ mod tests {
     }
 
     #[test]
+    fn an_image_without_files_and_wrong_settings_are_shown_with_their_keys() {
+        insta::assert_snapshot!(error(include_str!("../tests/many-problems-firmware.toml")));
+    }
+
+    #[test]
+    fn a_setting_has_the_type_that_is_asked_for() {
+        use crate::{NvsNumber, NvsType, NvsValue};
+        let text = r#"
+            [firmware.f]
+            image = "builtin:lamp"
+            nvs = { "a.text" = "x", "a.i32" = 1, "a.yes" = true, "a.u8" = { u8 = 255 }, "a.i64" = { i64 = -9223372036854775808 }, "a.u64" = { u64 = "18446744073709551615" }, "a.port" = { u16 = "{tap.port}" }, "a.hex" = { blob = "hex:00 fF" }, "a.base64" = { blob = "base64:AP8=" } }
+        "#;
+        let bench = Bench::parse(text, Path::new("b"), Path::new("")).expect("valid");
+        let nvs = &bench.firmware("f").expect("firmware").nvs;
+        let is = |key: &str, value: NvsValue| assert_eq!(nvs[&("a".to_owned(), key.to_owned())], value);
+        is("text", NvsValue::Text("x".to_owned()));
+        is("i32", NvsValue::Integer(1));
+        is("yes", NvsValue::Boolean(true));
+        is("u8", NvsValue::Number(NvsType::U8, NvsNumber::Is(255)));
+        is("i64", NvsValue::Number(NvsType::I64, NvsNumber::Is(i64::MIN.into())));
+        is("u64", NvsValue::Number(NvsType::U64, NvsNumber::Is(u64::MAX.into())));
+        is("port", NvsValue::Number(NvsType::U16, NvsNumber::TapPort));
+        is("hex", NvsValue::Blob(vec![0, 0xff]));
+        is("base64", NvsValue::Blob(vec![0, 0xff]));
+    }
+
+    #[test]
     fn every_problem_of_real_boards_is_shown_with_its_place() {
         insta::assert_snapshot!(error(include_str!("../tests/many-problems-real.toml")));
     }

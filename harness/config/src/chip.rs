@@ -39,6 +39,39 @@ impl Chip {
         Self::WORDS.iter().find(|(_, chip)| *chip == self).map_or("", |(word, _)| word)
     }
 
+    /// Where its ROM looks for the second-stage bootloader in flash (ESP-IDF, `CONFIG_BOOTLOADER_OFFSET_IN_FLASH`).
+    #[must_use]
+    pub fn bootloader_offset(self) -> u32 {
+        match self {
+            Self::Esp32 | Self::Esp32s2 => 0x1000,
+            Self::Esp32c5 | Self::Esp32p4 => 0x2000,
+            Self::Esp8266 | Self::Esp32c2 | Self::Esp32c3 | Self::Esp32c6 | Self::Esp32h2 | Self::Esp32s3 => 0,
+        }
+    }
+
+    /// What the header of an image calls it (ESP-IDF, `esp_chip_id_t`); an ESP8266's has no such field.
+    #[must_use]
+    pub fn image_id(self) -> Option<u16> {
+        Some(match self {
+            Self::Esp8266 => return None,
+            Self::Esp32 => 0,
+            Self::Esp32s2 => 2,
+            Self::Esp32c3 => 5,
+            Self::Esp32s3 => 9,
+            Self::Esp32c2 => 12,
+            Self::Esp32c6 => 13,
+            Self::Esp32h2 => 16,
+            Self::Esp32p4 => 18,
+            Self::Esp32c5 => 23,
+        })
+    }
+
+    /// The chip whose images have that number in their header.
+    #[must_use]
+    pub fn with_image_id(id: u16) -> Option<Self> {
+        Self::WORDS.iter().map(|(_, chip)| *chip).find(|chip| chip.image_id() == Some(id))
+    }
+
     /// The chip of that name, written with or without a dash: `ESP32-C3` is `esp32c3`.
     ///
     /// # Example

@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::env_vars::from_environment;
 use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::FirmwareName;
+use crate::nvs::{self, NVS_VALUE, NvsValue};
 use crate::process::{NEEDS, Needs, PROCESS_KEYS, Process};
 use crate::scripts::{SCRIPT_KEYS, Scripts};
 use crate::spec::{Key, Kind, TableSpec, words};
@@ -31,6 +32,8 @@ pub struct Firmware {
     /// Settings written into the NVS partition: (namespace, key) to value. Where it is empty, the partition is
     /// written as the image has it.
     pub nvs: BTreeMap<(String, String), NvsValue>,
+    /// When the flash is asked whether it holds the firmware.
+    pub verify: Verify,
     /// A line of the console that says that the app is up. Without it, the first sign of the app counts.
     pub ready: Option<Regex>,
     /// How long it may take, where the board's own limits don't fit.
@@ -42,10 +45,26 @@ pub struct Firmware {
 pub enum Image {
     /// An image that `hil` brings along, by name.
     Builtin(String),
-    /// Files at offsets in flash, in ascending order. A merged image is one part at 0, and so is an ELF file.
+    /// One file, whose contents say where it goes: an ELF file, or a merged image.
+    File(PathBuf),
+    /// Files at offsets in flash, in ascending order.
     Parts(Vec<(u32, PathBuf)>),
     /// Nothing: what is on the board stays, or there is no flash.
     Installed,
+}
+
+/// When a board's flash is asked whether it holds the firmware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verify {
+    /// For each scenario.
+    #[default]
+    EachScenario,
+    /// Once a run, and again after any doubt.
+    Once,
+}
+
+impl Verify {
+    const WORDS: &[(&'static str, Self)] = &[("each-scenario", Self::EachScenario), ("once", Self::Once)];
 }
 
 /// What a firmware is.
@@ -64,15 +83,6 @@ impl FirmwareKind {
         &[("image", Self::Image), ("micropython", Self::MicroPython), ("process", Self::Process)];
 }
 
-/// A value in NVS. Text may hold `{tap.host}`, `{tap.port}`, `{tap.ca}`, `{board.cert}` and `{board.key}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NvsValue {
-    /// Stored as a string.
-    Text(String),
-    /// Stored as an `i32`.
-    Integer(i32),
-}
-
 pub(crate) static FIRMWARE: TableSpec = TableSpec {
     keys: &[
         Key::optional(
@@ -85,14 +95,20 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "image",
             Kind::AnyOf(&[Kind::Text, Kind::Map(&Kind::Text)]),
             "",
-            "An ELF file (bootloader and partition table are made for it); a merged `.bin`, written at 0; files at offsets, `{ 0x0 = \"boot.bin\", 0x10000 = \"app.bin\" }`; or an image that `hil` brings along, `\"builtin:lamp\"`. Required for the kind `image`; for `micropython` MicroPython's `.bin`, `\"builtin:micropython\"` on virtual boards, or `\"installed\"`, which flashes nothing.",
+            "An ELF file (bootloader and partition table are made for it); a merged `.bin`, written where the chip looks for its bootloader (0x1000 on an `esp32` and `esp32s2`, 0x2000 on an `esp32c5` and `esp32p4`, else 0), or at 0 where it was made for that; files at offsets, `{ 0x0 = \"boot.bin\", 0x8000 = \"table.bin\", 0x10000 = \"app.bin\" }`; or an image that `hil` brings along, `\"builtin:lamp\"`. Required for the kind `image`; for `micropython` MicroPython's `.bin`, `\"builtin:micropython\"` on virtual boards, or `\"installed\"`, which flashes nothing.",
         ),
         Key::optional("partitions", Kind::Text, "espflash's", "Partition table for an ELF file, as `.csv` or `.bin`."),
         Key::optional(
             "nvs",
-            Kind::Map(&Kind::AnyOf(&[Kind::Text, Kind::Integer(i32::MIN as i64, i32::MAX as i64)])),
+            Kind::Map(&NVS_VALUE),
             "",
-            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string, an integer as `i32`. They take the place of the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{tap.ca}` the PEM text of who signed its certificate, `{board.cert}` and `{board.key}` a client certificate for the board, `${NAME}` an environment variable, `${secret:NAME}` one that is shown nowhere.",
+            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string of at most 3999 bytes, an integer as `i32`, `true` and `false` as `u8`. Another type is named: `{ u8 = 1 }`, `i8`, `u16`, `i16`, `u32`, `i32`, `u64`, `i64`, `{ u16 = \"{tap.port}\" }`, and bytes as `{ blob = \"hex:00ff\" }` or `{ blob = \"base64:AP8=\" }`. They take the place of the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{tap.ca}` the PEM text of who signed its certificate, `{board.cert}` and `{board.key}` a client certificate for the board, `${NAME}` an environment variable, `${secret:NAME}` one that is shown nowhere.",
+        ),
+        Key::optional(
+            "verify",
+            Kind::Word(|| words(Verify::WORDS)),
+            "`\"each-scenario\"`",
+            "When the flash is asked whether it holds the firmware. `each-scenario`: before each one, which also restores NVS. `once`: not again in a run while nothing gives a reason to doubt it; NVS then keeps what the firmware wrote in earlier scenarios.",
         ),
         SCRIPT_KEYS[0],
         SCRIPT_KEYS[1],
@@ -120,7 +136,7 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
 };
 
 impl Firmware {
-    const IMAGE_HINT: &str = "an ELF file, a merged one (`\"lamp.bin\"`, written at 0), files at offsets (`{ 0x10000 = \"app.bin\" }`), or `\"builtin:lamp\"`";
+    const IMAGE_HINT: &str = "an ELF file, a merged one (`\"lamp.bin\"`), files at offsets (`{ 0x0 = \"boot.bin\", 0x8000 = \"table.bin\", 0x10000 = \"app.bin\" }`), or `\"builtin:lamp\"`";
 
     /// What it is.
     #[must_use]
@@ -150,12 +166,13 @@ impl Firmware {
             }),
         };
         if image == Some(Image::Installed) {
-            for key in ["partitions", "nvs"] {
+            for key in ["partitions", "nvs", "verify"] {
                 refuse(&table.value(key), "nothing is flashed: this would be ignored");
             }
         }
+        let verify = table.value("verify").and_then(|v| v.one_of("time to verify", Verify::WORDS)).unwrap_or_default();
         let partitions = table.value("partitions").and_then(|v| v.file());
-        let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(read_nvs).collect()).unwrap_or_default();
+        let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(nvs::read).collect()).unwrap_or_default();
         let scripts = Scripts::read(&mut table, kind == Some(FirmwareKind::MicroPython));
         let process = Process::read(&mut table, kind == Some(FirmwareKind::Process));
         let needs = table.table("needs", &NEEDS).and_then(Needs::read);
@@ -165,7 +182,7 @@ impl Firmware {
         });
         let limits = TimeLimits::read(&mut table);
         table.finish();
-        Some(Self { name, image: image?, scripts, process, needs, partitions, nvs, ready, limits })
+        Some(Self { name, image: image?, scripts, process, needs, partitions, nvs, verify, ready, limits })
     }
 }
 
@@ -186,7 +203,11 @@ impl Image {
                 };
                 Some((address, file.file()?))
             };
-            let mut parts: Vec<_> = value.map()?.entries().filter_map(part).collect();
+            let map = value.map()?;
+            if map.entries().next().is_none() {
+                value.problem("an image without a file: nothing would be flashed", Firmware::IMAGE_HINT.to_owned());
+            }
+            let mut parts: Vec<_> = map.entries().filter_map(part).collect();
             parts.sort();
             return (!parts.is_empty()).then_some(Self::Parts(parts));
         }
@@ -196,7 +217,7 @@ impl Image {
         }
         match text.strip_prefix("builtin:") {
             Some(name) => Some(Self::Builtin(name.to_owned())),
-            None => Some(Self::Parts(vec![(0, value.existing(text)?)])),
+            None => Some(Self::File(value.existing(text)?)),
         }
     }
 }
@@ -213,27 +234,6 @@ const PLACEHOLDERS: &[&str] = &["{tap.host}", "{tap.port}", "{tap.ca}", "{board.
 
 /// The same as files of this machine, which only a program that runs here can read.
 const FILES: &[&str] = &["{tap.ca.file}", "{board.cert.file}", "{board.key.file}"];
-
-/// Longest namespace and key of NVS (ESP-IDF, NVS library: `NVS_KEY_NAME_MAX_SIZE` less the terminator).
-const NVS_NAME: usize = 15;
-
-fn read_nvs((key, _, value): (&str, std::ops::Range<usize>, Value<'_, '_>)) -> Option<((String, String), NvsValue)> {
-    let parts = key
-        .split_once('.')
-        .filter(|(namespace, key)| [namespace, key].iter().all(|part| (1..=NVS_NAME).contains(&part.len())));
-    let Some((namespace, key)) = parts else {
-        let hint = format!("write \"namespace.key\", each of 1 to {NVS_NAME} bytes, example: \"mqtt.host\"");
-        value.problem(format!("`{key}` is not an NVS key"), hint);
-        return None;
-    };
-    let stored = if value.is_integer() {
-        let number = value.integer(i64::from(i32::MIN)..=i64::from(i32::MAX))?;
-        NvsValue::Integer(i32::try_from(number).ok()?)
-    } else {
-        NvsValue::Text(filled_text(&value)?)
-    };
-    Some(((namespace.to_owned(), key.to_owned()), stored))
-}
 
 /// A text with its variables filled in, and placeholders that the bench fills in.
 pub(crate) fn filled_text(value: &Value<'_, '_>) -> Option<String> {

@@ -14,6 +14,7 @@ mod firmware;
 mod limits;
 mod line;
 mod names;
+mod nvs;
 mod pin;
 mod port;
 mod problem;
@@ -37,10 +38,11 @@ pub use env_vars::{
     Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,
     Unexpanded, expand,
 };
-pub use firmware::{Firmware, FirmwareKind, Image, NvsValue};
 pub use limits::{TimeLimits, connects_within, ready_within};
+pub use firmware::{Firmware, FirmwareKind, Image, Verify};
 pub use line::{Bias, GpioLine, Line};
 pub use names::{BoardName, FirmwareName, nearest};
+pub use nvs::{NvsNumber, NvsType, NvsValue};
 pub use pin::{Pin, PinDirection, PinLine};
 pub use port::{PortIdentity, mac_text};
 pub use problem::{ConfigError, Problem};

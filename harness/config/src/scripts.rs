@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::firmware::{NvsValue, filled_text, refuse};
+use crate::firmware::{filled_text, refuse};
+use crate::nvs::NvsValue;
 use crate::spec::{Key, Kind};
 use crate::table::{Table, Value};
 

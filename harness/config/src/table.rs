@@ -152,8 +152,11 @@ impl<'t, 'c> Map<'t, 'c> {
     }
 }
 
+/// The key as TOML writes it: one with a dot or a blank in it stands in quotes.
 fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let key = if !key.is_empty() && key.chars().all(is_bare) { key.to_owned() } else { format!("\"{key}\"") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 impl<'t, 'c> Value<'t, 'c> {
@@ -187,6 +190,10 @@ impl<'t, 'c> Value<'t, 'c> {
 
     pub(crate) fn is_integer(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Integer(_))
+    }
+
+    pub(crate) fn is_boolean(&self) -> bool {
+        matches!(self.value.get_ref(), DeValue::Boolean(_))
     }
 
     pub(crate) fn is_array(&self) -> bool {

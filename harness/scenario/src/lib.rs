@@ -24,6 +24,6 @@ pub use error::StepError;
 pub use parameters::{OnOff, Span};
 pub use plan::{Filter, Plan, PlanError, Problem};
 pub use retry::{Retries, run_with_retries};
-pub use run::boards_of;
+pub use run::{boards_of, firmware_of};
 pub use stage::{Mark, Stage};
 pub use world::HilWorld;

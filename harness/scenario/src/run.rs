@@ -224,15 +224,27 @@ async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, 
 /// The boards of a bench that a plan names.
 #[must_use]
 pub fn boards_of(plan: &Plan, config: &hil_config::Bench) -> BTreeSet<String> {
-    let of = |feature: &Feature| {
+    of_scenarios(plan, |steps| boards_named(config, steps))
+}
+
+/// Every board of a plan with each firmware that its steps put on it.
+#[must_use]
+pub fn firmware_of(plan: &Plan) -> BTreeSet<(String, String)> {
+    of_scenarios(plan, firmware_named)
+}
+
+/// What the steps of each scenario of a plan name.
+fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTreeSet<T> {
+    let mut all = BTreeSet::new();
+    for feature in &plan.features {
         let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
         let ruled =
             feature.rules.iter().flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
-        let named =
-            plain.chain(ruled).flat_map(|(rule, scenario)| boards_named(config, &steps_of(feature, rule, scenario)));
-        named.collect::<Vec<_>>()
-    };
-    plan.features.iter().flat_map(of).collect()
+        for (rule, scenario) in plain.chain(ruled) {
+            all.extend(named(&steps_of(feature, rule, scenario)));
+        }
+    }
+    all
 }
 
 /// The boards of the bench that stand in quotes in a step. What stands behind the word `firmware` is none; a topic that

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_config::Firmware;
+use hil_config::{Firmware, Verify};
 use hil_timeline::{Cursor, FlashPhase, What};
 
+use super::known_flash::{KnownFlash, other_app};
 use super::{Board, Booted};
 use crate::error::BenchError;
-use crate::flashing::{self, Flashed, Job, Region};
+use crate::flashing::{self, BootApp, Flashed, Job, Region};
 use crate::identity::Identity;
 use crate::ladder::Rung;
 use crate::micropython::{RawRepl, ReplError, Script, fill_scripts, read_scripts, upload};
@@ -19,6 +20,8 @@ use crate::tap_address::TapAddress;
 /// What a board shall run.
 struct Software {
     regions: Vec<Region>,
+    /// The app that must boot, and whether the image brings the table by which it is chosen.
+    boots: Option<(BootApp, bool)>,
     scripts: Option<Vec<Script>>,
 }
 
@@ -32,7 +35,10 @@ impl Board {
         let software = self.prepare(firmware, tap)?;
         let mut rung = Rung::Try;
         loop {
-            match self.attempt(rung, firmware, &software).await {
+            let trusted = rung == Rung::Try && self.is_trusted(firmware, &software);
+            match self.attempt(rung, firmware, &software, trusted).await {
+                // What was taken for known may be the cause: the flash is asked, on the same rung.
+                Ok(Booted::Refused { .. }) if trusted => self.known_flash = None,
                 Ok(booted) => {
                     self.troubles.clear();
                     return Ok(booted);
@@ -50,7 +56,7 @@ impl Board {
         let software = self.prepare(firmware, tap)?;
         let mut rung = Rung::Try;
         loop {
-            match self.write_and_reset(rung, firmware, &software).await {
+            match self.write_and_reset(rung, firmware, &software, false).await {
                 Ok((flashed, _)) => {
                     self.troubles.clear();
                     return Ok(flashed);
@@ -62,6 +68,7 @@ impl Board {
 
     /// Notes a failed rung and gives back the next; a final or a last failure sticks and ends the climb.
     fn judge(&mut self, rung: Rung, error: BenchError) -> Result<Rung, BenchError> {
+        self.known_flash = None;
         let error = self.blame_port_users(error);
         self.note_trouble(rung, &error);
         match rung.next(&error, self.power.is_some(), self.reset.varies()) {
@@ -81,7 +88,7 @@ impl Board {
             (Some(program), Some(process)) => {
                 program.load(process, tap);
                 self.tell_identity(firmware, Identity::of_program(process));
-                return Ok(Software { regions: Vec::new(), scripts: None });
+                return Ok(Software { regions: Vec::new(), boots: None, scripts: None });
             }
             (None, None) => {}
             (program, _) => {
@@ -93,14 +100,15 @@ impl Board {
                 });
             }
         }
-        let (regions, scripts) = (flashing::read(firmware, self.config.chip)?, read_scripts(firmware)?);
+        let (image, scripts) = (flashing::read(firmware, &self.config)?, read_scripts(firmware)?);
         // Of a firmware that stays as it is installed nobody knows what it is.
-        if !regions.is_empty() || scripts.is_some() {
-            self.tell_identity(firmware, Identity::of(&regions, scripts.as_deref().unwrap_or_default()));
+        if !image.parts.is_empty() || scripts.is_some() {
+            self.tell_identity(firmware, Identity::of(&image.parts, scripts.as_deref().unwrap_or_default()));
         }
-        let regions = flashing::with_settings(regions, firmware, tap)?;
+        let boots = image.layout.boots.clone().map(|boots| (boots, !image.layout.partitions.is_empty()));
+        let regions = flashing::with_settings(image, firmware, tap)?;
         let scripts = scripts.map(|scripts| fill_scripts(scripts, firmware, tap)).transpose()?;
-        Ok(Software { regions, scripts })
+        Ok(Software { regions, boots, scripts })
     }
 
     fn tell_identity(&self, firmware: &Firmware, identity: Identity) {
@@ -121,6 +129,7 @@ impl Board {
                 self.scope.note(format!("tried once more, although: {cause}"));
             }
         }
+        self.known_flash = None;
         if self.stuck.is_some() {
             return Ok(());
         }
@@ -131,9 +140,46 @@ impl Board {
         Ok(())
     }
 
-    async fn attempt(&mut self, rung: Rung, firmware: &Firmware, software: &Software) -> Result<Booted, BenchError> {
-        let (_, from) = self.write_and_reset(rung, firmware, software).await?;
-        self.doubt_boot(self.wait_for_boot(firmware, from).await?)
+    /// Whether the flash need not be asked: the bench wrote or compared it in this run, and nothing has happened since.
+    fn is_trusted(&self, firmware: &Firmware, software: &Software) -> bool {
+        let timeline = self.scope.recorder().timeline().clone();
+        firmware.verify == Verify::Once
+            && self.known_flash.as_ref().is_some_and(|known| known.holds(&software.regions, &timeline, self.name()))
+    }
+
+    async fn attempt(
+        &mut self,
+        rung: Rung,
+        firmware: &Firmware,
+        software: &Software,
+        trusted: bool,
+    ) -> Result<Booted, BenchError> {
+        let (_, from) = self.write_and_reset(rung, firmware, software, trusted).await?;
+        let booted = self.doubt_boot(self.wait_for_boot(firmware, from).await?)?;
+        let booted = match &software.boots {
+            Some((boots, chosen)) if booted == Booted::Running => self.is_that_app(from, boots, *chosen || trusted)?,
+            _ => booted,
+        };
+        let known = booted == Booted::Running && !software.regions.is_empty();
+        self.known_flash = known.then(|| KnownFlash::new(&software.regions, self.scope.recorder().timeline().end()));
+        Ok(booted)
+    }
+
+    /// Whether what runs is the app that was flashed, as far as the console tells. Where the image chooses its app and
+    /// another runs, the bootloader has fallen back: the firmware's fault.
+    fn is_that_app(&self, from: Cursor, boots: &BootApp, chosen: bool) -> Result<Booted, BenchError> {
+        let timeline = self.scope.recorder().timeline().clone();
+        let found = timeline.since(from).into_iter().find_map(|event| match &event.what {
+            What::Console { board, line } if board == self.name() => other_app(line, boots),
+            _ => None,
+        });
+        match found {
+            None => Ok(Booted::Running),
+            Some(found) if chosen => {
+                Ok(Booted::Refused { reason: format!("another app runs than the one that was flashed: {found}") })
+            }
+            Some(found) => Err(BenchError::OtherApp { board: self.name().to_owned(), found }),
+        }
     }
 
     async fn write_and_reset(
@@ -141,10 +187,14 @@ impl Board {
         rung: Rung,
         firmware: &Firmware,
         software: &Software,
+        trusted: bool,
     ) -> Result<(Flashed, Cursor), BenchError> {
         self.climb(rung).await?;
         let mut flashed = Flashed { written: 0, skipped: 0, took: Duration::ZERO };
-        if !software.regions.is_empty() {
+        if trusted {
+            flashed.skipped = software.regions.iter().map(|region| region.data.len()).sum();
+            self.progress(firmware.name.as_str())(finished(&flashed));
+        } else if !software.regions.is_empty() {
             flashed = self.write(firmware.name.as_str(), &software.regions, rung).await?;
         }
         if let Some(scripts) = &software.scripts {
@@ -214,6 +264,7 @@ impl Board {
 
     /// Hands the port to the flasher and takes it back.
     async fn write(&mut self, firmware: &str, regions: &[Region], rung: Rung) -> Result<Flashed, BenchError> {
+        self.known_flash = None;
         self.close_console().await;
         self.enter_loader_at(rung).await?;
         let port = self.wait_for_port().await?;

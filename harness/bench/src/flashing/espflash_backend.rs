@@ -1,6 +1,7 @@
 //! Flashing through the espflash library, the same for real and virtual boards.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +12,11 @@ use espflash::flasher::{Flasher, SecurityInfo};
 use espflash::image_format::Segment;
 use espflash::target::{Chip, ProgressCallbacks};
 use hil_timeline::FlashPhase;
+use md5::{Digest as _, Md5};
 use serialport::UsbPortInfo;
 use tokio::sync::oneshot;
 
-use super::{Flashed, Job};
+use super::{Flashed, Job, Region, Role};
 use crate::error::BenchError;
 
 /// Held by the thread that flashes a board, for as long as it has the port open.
@@ -59,16 +61,58 @@ impl Job {
         let start = Instant::now();
         let mut flasher = self.connect()?;
         self.check_security(&mut flasher)?;
-        let segments: Vec<_> = self
-            .regions
-            .iter()
-            .map(|region| Segment { addr: region.address, data: Cow::Borrowed(&region.data) })
-            .collect();
-        let mut progress = Progress { job: &self, cancelled, region: 0, blocks: 1, written: 0, skipped: 0 };
-        // One call for all regions: with several, the stub would be left in between.
-        let written = flasher.write_bins_to_flash(&segments, &mut progress);
-        written.map_err(|error| self.explain(error))?;
+        self.check_size(&mut flasher)?;
+        let mut progress = Progress { job: &self, cancelled, todo: VecDeque::new(), blocks: 1, written: 0, skipped: 0 };
+        let missing = self.missing(&mut flasher, &mut progress).map_err(|error| self.explain(error))?;
+        progress.skipped = self.size() - missing.iter().map(|region| region.data.len()).sum::<usize>();
+        progress.tell(0);
+        progress.todo = missing.iter().copied().collect();
+        let segments: Vec<_> =
+            missing.iter().map(|region| Segment { addr: region.address, data: Cow::Borrowed(&region.data) }).collect();
+        if !segments.is_empty() {
+            // One call for all regions: with several, the stub would be left in between.
+            let written = flasher.write_bins_to_flash(&segments, &mut progress);
+            written.map_err(|error| self.explain(error))?;
+        }
         Ok(Flashed { written: progress.written, skipped: progress.skipped, took: start.elapsed() })
+    }
+
+    /// The regions that the flash does not hold. Blank ones count only where a program is missing: then it is another
+    /// firmware, and nothing of the one before stays.
+    fn missing<'a>(
+        &'a self,
+        flasher: &mut Flasher,
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<&'a Region>, espflash::Error> {
+        let mut missing = Vec::new();
+        let (blank, other): (Vec<_>, Vec<_>) = self.regions.iter().partition(|region| region.role == Role::Blank);
+        for region in other {
+            progress.check();
+            if !holds(flasher, region)? {
+                missing.push(region);
+            }
+        }
+        if missing.iter().any(|region| region.role == Role::Program) {
+            for region in blank {
+                progress.check();
+                if !region.is_large() || !holds(flasher, region)? {
+                    missing.push(region);
+                }
+            }
+        }
+        missing.sort_by_key(|region| region.address);
+        Ok(missing)
+    }
+
+    /// Refuses what reaches beyond the flash that the chip has.
+    fn check_size(&self, flasher: &mut Flasher) -> Result<(), BenchError> {
+        // A flash that does not say how large it is may be larger than any.
+        let Ok(Some(size)) = flasher.flash_detect() else { return Ok(()) };
+        let flash = u64::from(size.size());
+        match self.regions.iter().map(Region::end).max() {
+            Some(end) if end > flash => Err(BenchError::FlashTooSmall { board: self.board.clone(), end, flash }),
+            _ => Ok(()),
+        }
     }
 
     fn connect(&self) -> Result<Flasher, BenchError> {
@@ -86,7 +130,8 @@ impl Job {
         let usb = UsbPortInfo { vid: 0, pid: 0, serial_number: None, manufacturer: None, product: None };
         let (after, before) = (ResetAfterOperation::NoResetNoStub, ResetBeforeOperation::NoReset);
         let connection = Connection::new(port, usb, after, before, ROM_BAUD);
-        let (stub, verify, skip) = (true, true, true);
+        // What is there already is not given to it at all.
+        let (stub, verify, skip) = (true, true, false);
         let chip = chip_of(self.chip).ok_or_else(|| BenchError::Flash {
             board: self.board.clone(),
             reason: format!("espflash does not know the {}", self.chip.word()),
@@ -163,11 +208,19 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Turns espflash's call-backs into events. Regions come in order; a skipped one is only told as finished.
+/// Whether the flash holds a region, by its MD5.
+fn holds(flasher: &mut Flasher, region: &Region) -> Result<bool, espflash::Error> {
+    let length = u32::try_from(region.data.len()).unwrap_or(u32::MAX);
+    let wanted: [u8; 16] = Md5::digest(&region.data).into();
+    Ok(flasher.checksum_md5(region.address, length)? == u128::from_be_bytes(wanted))
+}
+
+/// Turns espflash's call-backs into events. Regions come in order.
 struct Progress<'a> {
     job: &'a Job,
     cancelled: Arc<AtomicBool>,
-    region: usize,
+    /// What is still to be written.
+    todo: VecDeque<&'a Region>,
     blocks: usize,
     written: usize,
     skipped: usize,
@@ -175,7 +228,7 @@ struct Progress<'a> {
 
 impl Progress<'_> {
     fn region(&self) -> (u32, usize) {
-        self.job.regions.get(self.region).map_or((0, 0), |region| (region.address, region.data.len()))
+        self.todo.front().map_or((0, 0), |region| (region.address, region.data.len()))
     }
 
     fn check(&self) {
@@ -208,10 +261,9 @@ impl ProgressCallbacks for Progress<'_> {
         self.check();
     }
 
-    fn finish(&mut self, skipped: bool) {
-        let size = self.region().1;
-        *(if skipped { &mut self.skipped } else { &mut self.written }) += size;
-        self.region += 1;
+    fn finish(&mut self, _skipped: bool) {
+        self.written += self.region().1;
+        self.todo.pop_front();
         self.tell(0);
     }
 }

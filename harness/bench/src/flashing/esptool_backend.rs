@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use hil_timeline::FlashPhase;
 use tokio::process::Command;
 
-use super::plan::Region;
-use super::{Flashed, Job};
+use super::{Flashed, Job, Region, Role};
 use crate::error::BenchError;
 
 /// A whole flash of 16 MiB at 115200 baud takes 24 minutes; nobody waits longer for a chip that fell silent.
@@ -25,16 +24,26 @@ pub(super) async fn flash(job: Job) -> Result<Flashed, BenchError> {
     let start = Instant::now();
     let failed = |reason: String| BenchError::Flash { board: job.board.clone(), reason };
     let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
-    let (mut missing, mut skipped) = (Vec::new(), 0);
+    let mut files = Vec::new();
     for (n, region) in job.regions.iter().enumerate() {
-        (job.progress)(FlashPhase::Region { address: region.address, size: region.data.len() });
         let file = folder.path().join(format!("{n}.bin"));
         std::fs::write(&file, &region.data).map_err(|error| failed(error.to_string()))?;
-        let at = [OsString::from(format!("{:#x}", region.address)), file.into_os_string()];
-        if is_there(&job, &at).await? {
+        files.push([OsString::from(format!("{:#x}", region.address)), file.into_os_string()]);
+    }
+    let holds = held(&job, &files).await?;
+    let is_other = job.regions.iter().zip(&holds).any(|(region, holds)| region.role == Role::Program && !holds);
+    let (mut missing, mut skipped) = (Vec::new(), 0);
+    for ((region, holds), at) in job.regions.iter().zip(holds).zip(files) {
+        let is_there = match region.role {
+            Role::Program | Role::State => holds,
+            // Blank data counts only where it is another firmware: nothing of the one before stays then.
+            Role::Blank => !is_other || (holds && region.is_large()),
+        };
+        if is_there {
             skipped += region.data.len();
             (job.progress)(FlashPhase::Progress { done: skipped, total: size(&job.regions) });
         } else {
+            (job.progress)(FlashPhase::Region { address: region.address, size: region.data.len() });
             missing.extend(at);
         }
     }
@@ -47,17 +56,33 @@ pub(super) async fn flash(job: Job) -> Result<Flashed, BenchError> {
     Ok(Flashed { written, skipped, took: start.elapsed() })
 }
 
-/// Whether the flash holds a region already. The ROM of an ESP8266 can't tell: it is written each time.
-async fn is_there(job: &Job, at: &[OsString]) -> Result<bool, BenchError> {
+/// Which regions the flash holds already. The ROM of an ESP8266 can't tell: all are written each time.
+async fn held(job: &Job, files: &[[OsString; 2]]) -> Result<Vec<bool>, BenchError> {
     if job.chip == hil_config::Chip::Esp8266 {
-        return Ok(false);
+        return Ok(vec![false; files.len()]);
     }
+    // One call for all: the program takes longer to start than the chip to answer.
     let verify = Call { command: "verify-flash", baud: ROM_BAUD, stub: false };
-    match run(job, &verify, at).await {
-        Ok(()) => Ok(true),
-        Err(said) if said.contains("erification failed") => Ok(false),
-        Err(said) => Err(explain(job, &said)),
+    match run(job, &verify, &files.concat()).await {
+        Ok(()) => Ok(vec![true; files.len()]),
+        Err(said) => match verified(&said, files.len()) {
+            Some(holds) => Ok(holds),
+            None if said.contains("erification failed") => Ok(vec![false; files.len()]),
+            None => Err(explain(job, &said)),
+        },
     }
+}
+
+/// What esptool says of each file in turn; none where it did not get to the last.
+fn verified(said: &str, files: usize) -> Option<Vec<bool>> {
+    let verdict = |line: &str| match line {
+        // Beyond these, a line on the whole ends the output: `A fatal error occurred: Verification failed.`
+        line if line.starts_with("Verification successful") => Some(true),
+        line if line.starts_with("Verification failed (") => Some(false),
+        _ => None,
+    };
+    let all: Vec<_> = said.lines().filter_map(|line| verdict(line.trim())).collect();
+    (all.len() == files).then_some(all)
 }
 
 /// One of esptool's commands.
@@ -119,4 +144,16 @@ fn explain(job: &Job, said: &str) -> BenchError {
     }
     let line = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
     BenchError::Flash { board, reason: format!("esptool: {}", line.trim()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn esptool_says_of_each_file_whether_the_flash_holds_it() {
+        let said = "Verifying 0x9000 (36864) bytes at 0x00000000 in flash against '0.bin'...\nVerification successful (digest matched).\nVerifying 0x6000 (24576) bytes at 0x00009000 in flash against '1.bin'...\nVerification failed (digest mismatch).\n\nA fatal error occurred: Verification failed.\n";
+        assert_eq!(verified(said, 2), Some(vec![true, false]));
+        assert_eq!(verified(said, 3), None, "it did not get to the third");
+    }
 }

@@ -3,7 +3,12 @@
 mod command_backend;
 mod espflash_backend;
 mod esptool_backend;
+mod header;
 mod image;
+mod inspect;
+mod nvs;
+mod otadata;
+mod partitions;
 mod plan;
 mod probe;
 
@@ -12,10 +17,14 @@ use std::time::Duration;
 
 pub(crate) use espflash_backend::PortInUse;
 pub use esptool_backend::program as esptool_program;
+#[cfg(test)]
+pub(crate) use header::App;
 use hil_config::Flasher;
 use hil_timeline::FlashPhase;
+pub use image::check_firmware;
 pub(crate) use image::{read, with_settings};
-pub use plan::{PlanError, Region, plan};
+pub(crate) use inspect::{BootApp, Part};
+pub(crate) use plan::{Region, Role};
 pub use probe::{Probed, probe};
 
 use crate::error::BenchError;

@@ -105,6 +105,9 @@ fn settings(scripts: &Scripts, tap: &TapAddress) -> Vec<u8> {
         NvsValue::Text(text) if text == "{tap.port}" => serde_json::json!(tap.port),
         NvsValue::Text(text) => serde_json::json!(tap.fill(text)),
         NvsValue::Integer(number) => serde_json::json!(number),
+        NvsValue::Boolean(value) => serde_json::json!(value),
+        // Settings of scripts have no other types: JSON has none.
+        NvsValue::Number(..) | NvsValue::Blob(_) => serde_json::Value::Null,
     };
     let settings: serde_json::Map<_, _> =
         scripts.settings.iter().map(|(name, setting)| (name.clone(), value(setting))).collect();

@@ -23,6 +23,9 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
         Ok(firmware) => firmware,
         Err(error) => return set_up_failed(&error, None),
     };
+    if let Err(code) = session::check_firmware(&bench, &args.board, firmware.name.as_str()) {
+        return code;
+    }
     let abort = match session::abort_on_signals(None) {
         Ok(abort) => abort,
         Err(error) => return set_up_failed(&error, None),

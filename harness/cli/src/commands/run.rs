@@ -127,6 +127,10 @@ async fn execute_in(
     settings: &Settings,
     tell: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
+    // What can't run is found before any board is touched; what the plan does not use is not looked at.
+    for (board, firmware) in hil_scenario::firmware_of(&plan) {
+        session::check_firmware(&bench, &board, &firmware)?;
+    }
     let abort = session::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
     let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));

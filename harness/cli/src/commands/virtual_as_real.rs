@@ -10,7 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hil_config::{Bench, Firmware, Image, NvsValue, ScriptSource, Scripts};
+use hil_config::{Bench, Firmware, Image, NvsNumber, NvsValue, ScriptSource, Scripts};
 use hil_virtual_board::{Options, VirtualBoard};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -216,12 +216,16 @@ fn describe(text: &mut String, firmware: &Firmware) {
     let image = match &firmware.image {
         Image::Builtin(name) => quoted(&format!("builtin:{name}")),
         Image::Installed => quoted("installed"),
+        Image::File(path) => absolute(path),
         Image::Parts(parts) => {
             let part = |(address, path): &(u32, PathBuf)| format!("{address:#x} = {}", absolute(path));
             format!("{{ {} }}", parts.iter().map(part).collect::<Vec<_>>().join(", "))
         }
     };
     let _ = write!(text, "\n[firmware.{}]\nimage = {image}\n", firmware.name);
+    if firmware.verify == hil_config::Verify::Once {
+        let _ = writeln!(text, "verify = \"once\"");
+    }
     if let Some(ready) = &firmware.ready {
         let _ = writeln!(text, "ready = {}", quoted(ready.as_str()));
     }
@@ -257,6 +261,14 @@ fn stored(value: &NvsValue) -> String {
     match value {
         NvsValue::Text(text) => quoted(text),
         NvsValue::Integer(number) => number.to_string(),
+        NvsValue::Boolean(value) => value.to_string(),
+        NvsValue::Number(kind, NvsNumber::TapPort) => format!("{{ {} = \"{{tap.port}}\" }}", kind.word()),
+        // As text: TOML's own integers end before those of 64 bits without a sign.
+        NvsValue::Number(kind, NvsNumber::Is(number)) => format!("{{ {} = \"{number}\" }}", kind.word()),
+        NvsValue::Blob(bytes) => {
+            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("{{ blob = \"hex:{digits}\" }}")
+        }
     }
 }
 

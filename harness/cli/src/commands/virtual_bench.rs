@@ -38,6 +38,14 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.loader.iter().find(|name| bench.board(name).is_none()) {
         return set_up_failed(&Message(format!("there is no board `{unknown}` on this bench")), None);
     }
+    let is_virtual = |board: &&hil_config::Board| board.kind == hil_config::BoardKind::Virtual;
+    for board in bench.boards.values().filter(is_virtual) {
+        if let Some(firmware) = &board.firmware
+            && let Err(code) = session::check_firmware(&bench, board.name.as_str(), firmware.as_str())
+        {
+            return code;
+        }
+    }
     let abort = match session::abort_on_signals(None) {
         Ok(abort) => abort,
         Err(error) => return set_up_failed(&error, None),
@@ -47,7 +55,6 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Ok(broker) => broker,
         Err(error) => return set_up_failed(&error, Some(error.hint())),
     };
-    let is_virtual = |board: &&hil_config::Board| board.kind == hil_config::BoardKind::Virtual;
     let boards = bench.boards.values().filter(is_virtual).map(|board| board.name.to_string()).collect();
     let claim = Claim { boards: Some(boards), what: "hil virtual".to_owned(), ..Claim::default() };
     let context = match session::open(bench, &timeline, Limits::default(), abort, claim).await {

@@ -32,6 +32,7 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
     }
     let firmware = config.firmware.as_ref().and_then(|name| bench.firmware(name.as_str()).cloned());
     let elf = args.elf.clone().or_else(|| match &firmware?.image {
+        Image::File(path) => symbols::is_elf(path).then(|| path.clone()),
         Image::Parts(parts) => parts.iter().map(|(_, path)| path).find(|path| symbols::is_elf(path)).cloned(),
         Image::Builtin(_) | Image::Installed => None,
     });

@@ -1,0 +1,69 @@
+//! An NVS partition with the settings of the bench file.
+
+use std::collections::BTreeMap;
+
+use esp_nvs_partition_tool::{DataValue, NvsEntry, NvsPartition};
+use hil_config::{NvsNumber, NvsType, NvsValue};
+
+/// (namespace, key) to value.
+pub(crate) type Settings = BTreeMap<(String, String), NvsValue>;
+
+/// Why settings can't be stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NvsFault {
+    #[error("`{key}` can't be stored: {reason}")]
+    Value { key: String, reason: String },
+    #[error("the `nvs` settings don't fit into the NVS partition of {} KiB: {reason}", size >> 10)]
+    Whole { size: usize, reason: String },
+}
+
+/// Longest string with its terminator (ESP-IDF, NVS library, "Keys and Values").
+const LONGEST_TEXT: usize = 4000;
+
+pub(crate) fn encode(firmware: &str, settings: &Settings, size: u32) -> Result<Vec<u8>, NvsFault> {
+    let size = usize::try_from(size).unwrap_or(0);
+    let mut entries = Vec::new();
+    for ((namespace, key), value) in settings {
+        let named = || format!("firmware.{firmware}.nvs.\"{namespace}.{key}\"");
+        let value = stored(value).map_err(|reason| NvsFault::Value { key: named(), reason })?;
+        let entry = NvsEntry::new_data(namespace.clone(), key.clone(), value);
+        // Alone first: what is wrong with it is told of by its key.
+        if let Err(error) = (NvsPartition { entries: vec![entry.clone()] }).generate_partition(size) {
+            return Err(NvsFault::Value { key: named(), reason: error.to_string() });
+        }
+        entries.push(entry);
+    }
+    NvsPartition { entries }
+        .generate_partition(size)
+        .map_err(|error| NvsFault::Whole { size, reason: error.to_string() })
+}
+
+fn stored(value: &NvsValue) -> Result<DataValue, String> {
+    Ok(match value {
+        NvsValue::Text(text) if text.contains('\0') => return Err("a string can't hold a zero byte".to_owned()),
+        NvsValue::Text(text) if text.len() >= LONGEST_TEXT => {
+            return Err(format!("a string has at most {} bytes, and this one has {}", LONGEST_TEXT - 1, text.len()));
+        }
+        NvsValue::Text(text) => DataValue::String(text.clone()),
+        NvsValue::Integer(number) => DataValue::I32(*number),
+        NvsValue::Boolean(value) => DataValue::U8(u8::from(*value)),
+        NvsValue::Blob(bytes) => DataValue::Binary(bytes.clone()),
+        NvsValue::Number(_, NvsNumber::TapPort) => return Err("the port of the tap is not known".to_owned()),
+        NvsValue::Number(kind, NvsNumber::Is(number)) => {
+            integer(*kind, *number).ok_or_else(|| format!("`{number}` is not a value of the type `{}`", kind.word()))?
+        }
+    })
+}
+
+fn integer(kind: NvsType, number: i128) -> Option<DataValue> {
+    Some(match kind {
+        NvsType::U8 => DataValue::U8(number.try_into().ok()?),
+        NvsType::I8 => DataValue::I8(number.try_into().ok()?),
+        NvsType::U16 => DataValue::U16(number.try_into().ok()?),
+        NvsType::I16 => DataValue::I16(number.try_into().ok()?),
+        NvsType::U32 => DataValue::U32(number.try_into().ok()?),
+        NvsType::I32 => DataValue::I32(number.try_into().ok()?),
+        NvsType::U64 => DataValue::U64(number.try_into().ok()?),
+        NvsType::I64 => DataValue::I64(number.try_into().ok()?),
+    })
+}
