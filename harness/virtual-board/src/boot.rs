@@ -8,7 +8,7 @@ use crate::flash::{Flash, SIZE};
 use crate::image::{
     AppDescriptor, BOOTLOADER_AT, EspImage, ImageError, PARTITION_TABLE_AT, Partition, PartitionTable, TableError,
 };
-use crate::nvs::Nvs;
+use crate::nvs::{Nvs, NvsStore};
 use crate::otadata::Apps;
 
 /// Why the chip left reset (ESP32-C3 Technical Reference Manual, "Reset and Clock", table of reset sources).
@@ -71,6 +71,8 @@ pub(crate) fn rom_banner(cause: ResetCause, download: bool) -> Vec<String> {
 pub(crate) struct Bootable {
     pub(crate) app: AppDescriptor,
     pub(crate) nvs: Nvs,
+    /// Where its app stores what it keeps.
+    pub(crate) store: Option<NvsStore>,
     /// Where an interpreter keeps its files.
     pub(crate) files: Option<Partition>,
 }
@@ -164,9 +166,11 @@ fn bootloader(flash: &Flash, log: &mut Log<'_>) -> Result<Bootable, Reset> {
     log.info("boot", "Disabling RNG early entropy source...");
     log.info("app_init", &format!("Project name:     {}", app.project));
     log.info("app_init", &format!("App version:      {}", app.version));
-    let nvs = table.0.iter().find(|partition| partition.is_nvs()).and_then(|partition| contents(flash, partition));
+    let settings = table.0.iter().find(|partition| partition.is_nvs());
+    let nvs = settings.and_then(|partition| contents(flash, partition));
+    let store = settings.and_then(|partition| NvsStore::open(flash, partition));
     let files = table.0.iter().find(|partition| partition.is_file_system()).cloned();
-    Ok(Bootable { app, nvs: nvs.map(|bytes| Nvs::read(&bytes)).unwrap_or_default(), files })
+    Ok(Bootable { app, nvs: nvs.map(|bytes| Nvs::read(&bytes)).unwrap_or_default(), store, files })
 }
 
 /// Tries the apps in the order that the OTA data gives, until one can be started.

@@ -229,7 +229,9 @@ impl Chip {
         self.typed = Some(typed);
         let to_app = Rc::new(Mutex::new(to_app));
         let files = boot.end.as_ref().ok().and_then(|bootable| bootable.files.clone());
+        let store = boot.end.as_ref().ok().and_then(|bootable| bootable.store.clone());
         let platform = |nvs| Platform {
+            store: store.clone(),
             console: console.clone(),
             flash: self.flash.clone(),
             files: files.clone(),

@@ -45,6 +45,9 @@ pub(super) async fn run(platform: Platform, variant: Variant) -> ResetCause {
     let host = nvs.text("mqtt", "host").unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = nvs.number("mqtt", "port").unwrap_or(1883);
     let console = platform.console.clone();
+    if let Some(boots) = count_boot(&platform) {
+        console.info("lamp", &format!("boot {boots} since its settings were written")).await;
+    }
     console.info("lamp", &format!("reset reason: {}", platform.cause.app_text())).await;
     console.info("mqtt", &format!("starting, broker {host}:{port}")).await;
     platform.pins.drive(LAMP_PIN, true);
@@ -54,6 +57,14 @@ pub(super) async fn run(platform: Platform, variant: Variant) -> ResetCause {
     let panics_at = platform.nvs.number("fault", "panic_at").filter(|_| platform.cause == ResetCause::PowerOn);
     let booted = Instant::now();
     Runtime { platform, lamp, booted, host, port, socket: None, packets: 0, panics_at }.run().await
+}
+
+/// Counts its boots in NVS, if its settings ask for it: an app that writes there while it runs, as the Wi-Fi library of a
+/// real chip does.
+fn count_boot(platform: &Platform) -> Option<u32> {
+    platform.nvs.number::<u8>("lamp", "count_boots").filter(|asked| *asked != 0)?;
+    let boots = platform.nvs.number::<u32>("lamp", "boots").unwrap_or(0) + 1;
+    platform.store.as_ref()?.set("lamp", "boots", boots).then_some(boots)
 }
 
 enum Happened {

@@ -16,7 +16,7 @@ use crate::boot::{Bootable, ResetCause};
 use crate::chip::Pins;
 use crate::flash::Flash;
 use crate::image::Partition;
-use crate::nvs::Nvs;
+use crate::nvs::{Nvs, NvsStore};
 use crate::radio::Radio;
 
 pub(crate) use misbehaving::{boot_loop, brown_out, panic};
@@ -28,6 +28,8 @@ pub(crate) struct Platform {
     pub(crate) pins: Rc<Pins>,
     pub(crate) radio: Radio,
     pub(crate) nvs: Rc<Nvs>,
+    /// Where it stores what it keeps over resets.
+    pub(crate) store: Option<NvsStore>,
     pub(crate) flash: Flash,
     /// MicroPython's REPL knows raw-paste mode.
     pub(crate) pastes: bool,
