@@ -6,6 +6,7 @@ mod errors;
 mod faulty;
 mod flashers;
 mod honesty;
+mod images;
 mod interrupt;
 mod killed;
 mod monitor;

@@ -1,13 +1,13 @@
-//! What the firmware of a bench needs of this machine.
+//! What the firmware of a bench needs of this machine, and whether it can run on its boards.
 
 use hil_bench::Needs;
-use hil_config::{Bench, Board, BoardKind, Firmware, FirmwareKind};
+use hil_config::{Bench, Board, BoardKind, Firmware, FirmwareKind, Image};
 
 use super::Check;
 
 /// Looks at every firmware that needs anything here.
 pub(super) async fn look(bench: &Bench) -> Vec<Check> {
-    let mut checks = Vec::new();
+    let mut checks: Vec<Check> = bench.firmware.values().filter_map(|firmware| image_fault(bench, firmware)).collect();
     for firmware in bench.firmware.values() {
         let what = format!("firmware {}", firmware.name);
         let Some(board) = bench.boards.values().find(|board| suits(board, firmware)) else { continue };
@@ -27,6 +27,27 @@ pub(super) async fn look(bench: &Bench) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// Looks at an image for each board that names the firmware, or else for all of them; none where nothing is wrong.
+fn image_fault(bench: &Bench, firmware: &Firmware) -> Option<Check> {
+    let what = format!("image of {}", firmware.name);
+    if firmware.image == Image::Installed {
+        return None;
+    }
+    let flashed = |board: &&Board| board.kind != BoardKind::Process;
+    let named: Vec<_> =
+        bench.boards.values().filter(flashed).filter(|board| board.firmware.as_ref() == Some(&firmware.name)).collect();
+    let check = |board: &Board| hil_bench::check_firmware(bench, board.name.as_str(), firmware.name.as_str());
+    let first_fault = |boards: &[&Board]| boards.iter().find_map(|board| check(board).err());
+    let fault = if named.is_empty() {
+        let all: Vec<_> = bench.boards.values().filter(flashed).collect();
+        // It may be for one of them only: it is wrong where none can run it.
+        if all.iter().any(|board| check(board).is_ok()) { None } else { first_fault(&all) }
+    } else {
+        first_fault(&named)
+    };
+    fault.map(|error| Check::bad(what, error.to_string(), error.hint().unwrap_or_default()))
 }
 
 /// Whether it needs anything of this machine on that board.
