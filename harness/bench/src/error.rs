@@ -84,13 +84,13 @@ pub enum BenchError {
         /// The board.
         board: String,
     },
-    /// The image reaches beyond the flash that the chip has.
-    #[error("the image of board `{board}` ends at {end:#x}, and its flash has {} KiB", flash >> 10)]
+    /// The image needs more flash than the chip has.
+    #[error("the image needs a flash of {} KiB, and that of board `{board}` has {} KiB", needed.div_ceil(1024), flash >> 10)]
     FlashTooSmall {
         /// The board.
         board: String,
-        /// Where the image ends.
-        end: u64,
+        /// Bytes that the image needs: to its end, or what its header says.
+        needed: u64,
         /// Bytes of the flash.
         flash: u64,
     },
@@ -439,7 +439,7 @@ mod tests {
             no_answer.clone(),
             BenchError::WrongChip { board: board.clone(), port, expected, found },
             BenchError::VerifyFailed { board: board.clone() },
-            BenchError::FlashTooSmall { board: board.clone(), end: 0x50_0000, flash: 4 << 20 },
+            BenchError::FlashTooSmall { board: board.clone(), needed: 8 << 20, flash: 4 << 20 },
             BenchError::OtherApp {
                 board: board.clone(),
                 found: "it says `App version: 1.1.0`, and the image has `1.0.0`".into(),

@@ -253,6 +253,38 @@ fn elf() -> Vec<u8> {
     elf
 }
 
+/// esptool is the second opinion on where a merged image goes.
+#[test]
+fn what_esptool_merges_for_either_offset_is_accepted_and_goes_where_it_is_made_for() {
+    let named = std::env::var("HIL_ESPTOOL").ok().filter(|path| !path.is_empty());
+    assert!(named.is_some() || std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "HIL_ESPTOOL names no esptool");
+    let Some(esptool) = named else { return };
+    for (chip, id, bootloader_at) in [("esp32", 0, "0x1000"), ("esp32c3", 5, "0x0")] {
+        let image = header(&header(&lamp(), 0, id, 2), APP_AT, id, 2);
+        for target in ["0x0", bootloader_at] {
+            let files = Files::new(
+                "\"merged.bin\"",
+                &[
+                    ("boot.bin", &image[..0x7000]),
+                    ("table.bin", &image[TABLE_AT..TABLE_AT + 0xc00]),
+                    ("app.bin", &image[APP_AT..]),
+                ],
+            );
+            let words = ["--chip", chip, "merge-bin", "--target-offset", target, "-o", "merged.bin"];
+            let parts = [bootloader_at, "boot.bin", "0x8000", "table.bin", "0x10000", "app.bin"];
+            let merged = std::process::Command::new(&esptool)
+                .args(words)
+                .args(parts)
+                .current_dir(files.folder.path())
+                .output()
+                .expect("esptool runs");
+            assert!(merged.status.success(), "{merged:?}");
+            let files = files.on(chip);
+            assert!(files.check().is_ok(), "{chip} for {target}: {}", files.refusal());
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 

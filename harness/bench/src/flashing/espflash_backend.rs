@@ -16,6 +16,7 @@ use md5::{Digest as _, Md5};
 use serialport::UsbPortInfo;
 use tokio::sync::oneshot;
 
+use super::header::Header;
 use super::{Flashed, Job, Region, Role};
 use crate::error::BenchError;
 
@@ -104,13 +105,18 @@ impl Job {
         Ok(missing)
     }
 
-    /// Refuses what reaches beyond the flash that the chip has.
+    /// Refuses what reaches beyond the flash that the chip has, and what would find less of it than it is made for: the
+    /// start-up code of ESP-IDF ends there.
     fn check_size(&self, flasher: &mut Flasher) -> Result<(), BenchError> {
         // A flash that does not say how large it is may be larger than any.
         let Ok(Some(size)) = flasher.flash_detect() else { return Ok(()) };
         let flash = u64::from(size.size());
-        match self.regions.iter().map(Region::end).max() {
-            Some(end) if end > flash => Err(BenchError::FlashTooSmall { board: self.board.clone(), end, flash }),
+        let bootloader = self.regions.iter().find(|region| region.address == self.chip.bootloader_offset());
+        let made_for = bootloader.and_then(|region| Header::read(&region.data)).and_then(|header| header.flash_size);
+        match self.regions.iter().map(Region::end).chain(made_for).max() {
+            Some(needed) if needed > flash => {
+                Err(BenchError::FlashTooSmall { board: self.board.clone(), needed, flash })
+            }
             _ => Ok(()),
         }
     }

@@ -1,5 +1,8 @@
 //! Images that can't run are refused before a run begins, and only where they are used.
 
+use hil_virtual_board::image::builtin;
+
+use crate::real_bench::Lab;
 use crate::support::{Project, assert_snapshot};
 
 const FEATURE: &str = "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"good\"\n    Then \"lamp\" connects within 10 s\n";
@@ -51,3 +54,23 @@ fn a_broken_firmware_that_the_plan_does_not_use_stops_nothing() {
     let run = project(FEATURE).hil(&["run", "--bench", "bench.toml"]);
     assert_eq!(run.code, 0, "{run:?}");
 }
+
+/// The flash of a real chip is known only when the chip is asked, and nothing has been written then.
+#[test]
+fn an_image_for_a_larger_flash_than_the_chip_has_is_not_written() {
+    let lab = Lab::open(Some(BENCH_OF_LAB));
+    let bench = format!("{}\n[firmware.large]\nimage = \"large.bin\"\n", lab.project.read("lab/bench.toml"));
+    lab.project.file("lab/bench.toml", &bench);
+    let mut image = builtin("lamp").expect("built in");
+    // 16 MiB.
+    image[3] = 0x4f;
+    std::fs::write(lab.project.path("lab/large.bin"), image).expect("write");
+    let outcome = lab.hil(&["flash", "lamp", "--firmware", "large"]);
+    assert_eq!(outcome.code, 102, "{outcome:?}");
+    assert_snapshot("image-for-a-larger-flash", &outcome.stderr);
+    let first = lab.hil(&["flash", "lamp", "--firmware", "lamp"]);
+    let erased = "131152 bytes written, 24576 already there";
+    assert!(first.stdout.contains(erased), "nothing was written before, and NVS is blank in the image: {first:?}");
+}
+
+const BENCH_OF_LAB: &str = "[boards.lamp]\nkind = \"virtual\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\n";
