@@ -17,9 +17,9 @@ use hil_verdict::Detector;
 use tokio::time::Instant;
 
 pub use self::boot::Booted;
+use self::known_flash::KnownFlash;
 use self::supply::Supply;
 use crate::claims::claimed;
-use self::known_flash::KnownFlash;
 use crate::console::{Capture, SharedDetector, Source};
 use crate::drivers::{Drivers, Shared};
 use crate::error::BenchError;
@@ -301,7 +301,7 @@ impl Board {
     /// # Errors
     /// When the driver fails.
     pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
-        // Whoever wants the loader may write what nobody here knows.
+        // Whoever wants the loader may write anything.
         self.known_flash = None;
         self.enter_loader_at(Rung::Try).await
     }

@@ -355,8 +355,16 @@ impl BenchError {
     /// Whether the board is given up for the rest of the run once the ladder has ended with this: not where the next
     /// attempt finds out cheaply that the cause is gone.
     pub(crate) fn sticks(&self) -> bool {
-        // A program that can't be started says nothing of the next one; another program may close the port again.
-        !matches!(self, Self::Stuck { .. } | Self::Program { .. } | Self::PortBusy { .. })
+        // A program that can't be started, or an image that does not fit, says nothing of the next one; another program
+        // may close the port again.
+        !matches!(
+            self,
+            Self::Stuck { .. }
+                | Self::Program { .. }
+                | Self::FlashTooSmall { .. }
+                | Self::OtherApp { .. }
+                | Self::PortBusy { .. }
+        )
     }
 
     /// Whether it may be that another program took what the board said.

@@ -132,7 +132,7 @@ fn every_image_that_cant_run_is_refused_by_name() {
                 &[("boot.bin", &lamp()[..0x9000]), ("app.bin", &lamp()[APP_AT..])],
             ),
         ),
-        ("an ELF file that is none", Files::one(b"\x7fELF and then nothing")),
+        ("a broken ELF file", Files::one(b"\x7fELF and then nothing")),
         ("an unknown built-in image", Files::new("\"builtin:lmap\"", &[])),
         ("a built-in image on another chip", Files::new("\"builtin:lamp\"", &[]).on("esp32s3")),
         ("an esp8266 with text", Files::one(b"<html>404 not found</html>").on("esp8266")),

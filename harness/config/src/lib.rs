@@ -38,8 +38,8 @@ pub use env_vars::{
     Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,
     Unexpanded, expand,
 };
-pub use limits::{TimeLimits, connects_within, ready_within};
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
+pub use limits::{TimeLimits, connects_within, ready_within};
 pub use line::{Bias, GpioLine, Line};
 pub use names::{BoardName, FirmwareName, nearest};
 pub use nvs::{NvsNumber, NvsType, NvsValue};

@@ -77,8 +77,8 @@ pub(crate) fn other_app(line: &str, boots: &BootApp) -> Option<String> {
     let (what, value) = (said.get(3)?.as_str(), said.get(4)?.as_str().trim());
     let app = boots.app.as_ref()?;
     let (wanted, fits) = match what {
-        "Project name" => (app.project.as_str(), value == app.project),
-        "App version" => (app.version.as_str(), value == app.version),
+        "Project name" => (app.project.as_str(), value == app.project.trim()),
+        "App version" => (app.version.as_str(), value == app.version.trim()),
         // Only its beginning is printed: `1f2a3b4c5...`.
         _ => {
             let wanted = app.elf_hash.as_deref()?;

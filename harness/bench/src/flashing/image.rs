@@ -125,7 +125,7 @@ pub fn check_firmware(bench: &hil_config::Bench, board: &str, firmware: &str) ->
         return Ok(());
     }
     let image = read(firmware, board)?;
-    // Where the tap is, nobody knows yet; a port has its length all the same.
+    // The tap is not open yet: what its address and certificates add to the settings is checked when they are filled in.
     with_settings(image, firmware, &TapAddress::default())?;
     read_scripts(firmware).map(drop)
 }

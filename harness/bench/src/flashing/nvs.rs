@@ -27,7 +27,7 @@ pub(crate) fn encode(firmware: &str, settings: &Settings, size: u32) -> Result<V
         let named = || format!("firmware.{firmware}.nvs.\"{namespace}.{key}\"");
         let value = stored(value).map_err(|reason| NvsFault::Value { key: named(), reason })?;
         let entry = NvsEntry::new_data(namespace.clone(), key.clone(), value);
-        // Alone first: what is wrong with it is told of by its key.
+        // Alone first, so that the message names its key.
         if let Err(error) = (NvsPartition { entries: vec![entry.clone()] }).generate_partition(size) {
             return Err(NvsFault::Value { key: named(), reason: error.to_string() });
         }
@@ -66,4 +66,36 @@ fn integer(kind: NvsType, number: i128) -> Option<DataValue> {
         NvsType::U64 => DataValue::U64(number.try_into().ok()?),
         NvsType::I64 => DataValue::I64(number.try_into().ok()?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(value: NvsValue) -> String {
+        let settings = Settings::from([
+            (("mqtt".to_owned(), "host".to_owned()), value),
+            (("mqtt".to_owned(), "port".to_owned()), NvsValue::Integer(1883)),
+        ]);
+        encode("lamp", &settings, 0x6000).expect_err("refused").to_string()
+    }
+
+    /// What a placeholder stands for is known only now: a certificate may be too long.
+    #[test]
+    fn a_value_that_cant_be_stored_is_named_by_its_key() {
+        let text = [
+            fault(NvsValue::Text("x".repeat(4000))),
+            fault(NvsValue::Text("a\0b".to_owned())),
+            fault(NvsValue::Blob(vec![0; 0x8000])),
+            fault(NvsValue::Number(NvsType::U8, NvsNumber::Is(256))),
+        ];
+        insta::assert_snapshot!(text.join("\n"));
+    }
+
+    #[test]
+    fn settings_that_fit_alone_and_not_together_are_refused_as_a_whole() {
+        let blob = |n: usize| (("a".to_owned(), format!("b{n}")), NvsValue::Blob(vec![0; 0x2000]));
+        let settings: Settings = (0..4).map(blob).collect();
+        insta::assert_snapshot!(encode("lamp", &settings, 0x6000).expect_err("refused").to_string());
+    }
 }

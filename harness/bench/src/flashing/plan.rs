@@ -81,7 +81,10 @@ pub(crate) fn plan(
         if layout.partitions.is_empty() {
             return Err(PlanFault::NoPartitionTable);
         }
-        let nvs = layout.partitions.iter().find(|partition| partition.is_nvs()).ok_or(PlanFault::NoNvsPartition)?;
+        let mut all = layout.partitions.iter().filter(|partition| partition.is_nvs());
+        // `nvs_flash_init` opens the partition of that label; others hold what a factory wrote, for example.
+        let default = all.clone().find(|partition| partition.label == "nvs");
+        let nvs = default.or_else(|| all.next()).ok_or(PlanFault::NoNvsPartition)?;
         replace(&mut regions, nvs, nvs::encode(firmware, settings, nvs.size)?);
     }
     for region in &mut regions {
@@ -280,6 +283,26 @@ mod tests {
         let target = Target { board: "lamp", chip: Chip::Esp32c3, flash: None };
         let mut layout = inspect(&parts, true, target).expect("an image");
         layout.partitions.remove(0);
-        assert_eq!(plan("lamp", parts.clone(), &layout, &settings()), Err(PlanFault::NoNvsPartition));
+        let lacks = plan("lamp", parts.clone(), &layout, &settings());
+        assert_eq!(lacks, Err(PlanFault::NoNvsPartition));
+    }
+
+    #[test]
+    fn settings_go_into_the_partition_that_an_app_opens_by_default() {
+        let mut table = PartitionTable::single_app();
+        table.0[0].size = 0x3000;
+        table.0[0].label = "nvs_factory".to_owned();
+        let nvs = hil_virtual_board::image::Partition {
+            kind: 1,
+            subkind: 2,
+            offset: 0xc000,
+            size: 0x3000,
+            label: "nvs".to_owned(),
+        };
+        table.0.insert(1, nvs);
+        let app = AppDescriptor { project: "lamp".to_owned(), version: "1.0.0".to_owned() };
+        let regions = planned(vec![part(0, merge(&app, &table))], &settings());
+        let first_byte = |address| regions.iter().find(|it| it.address == address).map(|it| it.data[0]);
+        assert_eq!((first_byte(0x9000), first_byte(0xc000)), (Some(0xff), Some(0xfe)));
     }
 }

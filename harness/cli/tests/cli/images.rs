@@ -34,19 +34,19 @@ fn a_firmware_that_cant_run_is_refused_by_every_command_before_a_board_is_touche
         "{FEATURE}  Scenario: t\n    Given the board \"lamp\" runs the firmware \"bad\"\n    Then \"lamp\" connects within 10 s\n"
     );
     let project = project(&feature);
-    let mut told = String::new();
+    let mut said = String::new();
     for words in [&["run"][..], &["flash", "lamp"], &["virtual"]] {
         let outcome = project.hil(&[words, &["--bench", "bench.toml"]].concat());
         assert_eq!(outcome.code, 96, "{outcome:?}");
-        told.push_str(&format!("{words:?}\n{}", outcome.stable()));
+        said.push_str(&format!("{words:?}\n{}", outcome.stable()));
     }
     assert!(!project.path("target").exists(), "a run that can't begin leaves no folder");
     let doctor = project.hil(&["doctor", "--bench", "bench.toml"]);
     assert_eq!(doctor.code, 96, "{doctor:?}");
     let of_image = |line: &&str| line.contains("bad") || line.contains("e9");
     let doctor: Vec<_> = doctor.stdout.lines().skip_while(|line| !of_image(line)).take(2).collect();
-    told.push_str(&format!("doctor\n{}\n", doctor.join("\n")));
-    assert_snapshot("image-refused", &told);
+    said.push_str(&format!("doctor\n{}\n", doctor.join("\n")));
+    assert_snapshot("image-refused", &said);
 }
 
 #[test]
