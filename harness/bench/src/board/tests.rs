@@ -149,6 +149,7 @@ fn fixture(plug: Plug) -> Fixture {
         supply: Supply::Untouched,
         held: false,
         stuck: None,
+        known_flash: None,
         troubles: Vec::new(),
         forgiven: 0,
         device: None,
