@@ -248,7 +248,7 @@ async fn a_watcher_may_decide_what_is_written() {
     assert_eq!(ended, Ended::Closed(Way::Up));
 }
 
-/// On a clock that stands still unless somebody waits for a timer.
+/// On a clock that stands still unless something waits for a timer.
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_due_wait_for_no_timer() {
     let mut path = path().await;

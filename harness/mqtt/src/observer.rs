@@ -184,7 +184,7 @@ impl Observer {
 
     /// Connects again after the broker was away, and subscribes again to all it was subscribed to; it sees all of it
     /// when this returns. A connection that still stands is left as it is, whoever is on its other side: a peer that is
-    /// dead takes no good-bye.
+    /// dead would never confirm its end.
     ///
     /// # Errors
     /// When the broker can't be reached within five seconds, or does not confirm a subscription.

@@ -32,7 +32,7 @@ async fn passed(faults: &[&str], packets: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
     let reading = tokio::time::timeout(Duration::from_secs(20), far.read_to_end(&mut got));
     reading.await.expect("soon").expect("read");
     let events = timeline.since(Cursor::default());
-    let told = events.iter().filter_map(|event| match &event.what {
+    let recorded = events.iter().filter_map(|event| match &event.what {
         What::Packet { packet, fate, .. } => Some(match fate {
             None => packet.name().to_owned(),
             Some(fate) => format!("{} {fate:?}", packet.name()),
@@ -40,34 +40,34 @@ async fn passed(faults: &[&str], packets: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
         What::ProtocolViolation { board, connection: 1, rule } if board == "lamp" => Some(rule.clone()),
         _ => None,
     });
-    (got, told.collect())
+    (got, recorded.collect())
 }
 
 #[tokio::test]
 async fn a_violation_is_recorded_behind_its_packet_which_passes_unchanged() {
     let sent = [CONNECT, PUBLISH_ID_0, PINGREQ];
-    let (got, told) = passed(&[], &sent).await;
+    let (got, recorded) = passed(&[], &sent).await;
     assert_eq!(got, sent.concat());
-    assert_eq!(told, ["CONNECT", "PUBLISH", "packet identifier 0 (MQTT 3.1.1 §2.3.1)", "PINGREQ"]);
+    assert_eq!(recorded, ["CONNECT", "PUBLISH", "packet identifier 0 (MQTT 3.1.1 §2.3.1)", "PINGREQ"]);
 }
 
 #[tokio::test]
 async fn a_packet_that_does_not_arrive_was_sent_all_the_same() {
-    let (got, told) = passed(&["drop next PUBLISH from board"], &[CONNECT, PUBLISH_ID_0, PINGREQ]).await;
+    let (got, recorded) = passed(&["drop next PUBLISH from board"], &[CONNECT, PUBLISH_ID_0, PINGREQ]).await;
     assert_eq!(got, [CONNECT, PINGREQ].concat());
-    assert_eq!(told, ["CONNECT", "PUBLISH Dropped", "packet identifier 0 (MQTT 3.1.1 §2.3.1)", "PINGREQ"]);
+    assert_eq!(recorded, ["CONNECT", "PUBLISH Dropped", "packet identifier 0 (MQTT 3.1.1 §2.3.1)", "PINGREQ"]);
 }
 
 #[tokio::test]
 async fn what_the_tap_does_to_packets_is_not_the_boards() {
-    let (_, told) = passed(&["drop next CONNECT from board"], &[CONNECT, PINGREQ]).await;
-    assert_eq!(told, ["CONNECT Dropped", "PINGREQ"], "the first packet was CONNECT");
-    let (_, told) = passed(&["duplicate next CONNECT from board"], &[CONNECT, PINGREQ]).await;
-    assert_eq!(told, ["CONNECT", "CONNECT Injected", "PINGREQ"], "the board connected once");
+    let (_, recorded) = passed(&["drop next CONNECT from board"], &[CONNECT, PINGREQ]).await;
+    assert_eq!(recorded, ["CONNECT Dropped", "PINGREQ"], "the first packet was CONNECT");
+    let (_, recorded) = passed(&["duplicate next CONNECT from board"], &[CONNECT, PINGREQ]).await;
+    assert_eq!(recorded, ["CONNECT", "CONNECT Injected", "PINGREQ"], "the board connected once");
     // The last bit of the topic filter's QoS, which becomes 3.
     let subscribe = b"\x82\x06\x00\x01\x00\x01t\x02";
-    let (_, told) = passed(&["corrupt next SUBSCRIBE from board"], &[CONNECT, subscribe]).await;
-    assert_eq!(told.len(), 3, "the board asked for QoS 2: {told:?}");
-    let (_, told) = passed(&["swap next PINGREQ from board"], &[CONNECT, PINGREQ, DISCONNECT]).await;
-    assert_eq!(told, ["CONNECT", "DISCONNECT", "PINGREQ Late"], "DISCONNECT was last");
+    let (_, recorded) = passed(&["corrupt next SUBSCRIBE from board"], &[CONNECT, subscribe]).await;
+    assert_eq!(recorded.len(), 3, "the board asked for QoS 2: {recorded:?}");
+    let (_, recorded) = passed(&["swap next PINGREQ from board"], &[CONNECT, PINGREQ, DISCONNECT]).await;
+    assert_eq!(recorded, ["CONNECT", "DISCONNECT", "PINGREQ Late"], "DISCONNECT was last");
 }

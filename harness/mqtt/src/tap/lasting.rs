@@ -26,7 +26,7 @@ pub(super) struct Begun {
 }
 
 impl Lasting {
-    /// A fault begins; by its number it is told from others like it.
+    /// A fault begins; its number distinguishes it from others like it.
     pub(super) fn begin(&self, fault: &Fault, silence: Option<Silence>) -> u64 {
         let mut faults = self.lock();
         faults.begun += 1;

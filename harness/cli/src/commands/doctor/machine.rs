@@ -77,7 +77,7 @@ fn tap(bench: &Bench) -> Check {
     if listen == address {
         return Check::good("tap", format!("listens on {address}"));
     }
-    Check::good("tap", format!("listens on {listen}; boards are told {address}"))
+    Check::good("tap", format!("listens on {listen}; boards are given {address}"))
 }
 
 /// A board of its own, not a program on this machine: an emulator's port is a pseudo-terminal, or a link to one.
@@ -232,7 +232,7 @@ mod tests {
     fn what_boards_are_told_need_not_be_an_address_of_this_machine() {
         let port = "path = \"/dev/ttyUSB7\"";
         let there = tap(&bench("address = \"192.0.2.1\"\nlisten = \"127.0.0.1\"", port));
-        assert_eq!((there.how.as_str(), there.mend), ("listens on 127.0.0.1; boards are told 192.0.2.1", None));
+        assert_eq!((there.how.as_str(), there.mend), ("listens on 127.0.0.1; boards are given 192.0.2.1", None));
         let nowhere = tap(&bench("address = \"192.0.2.1\"", port));
         assert!(nowhere.how.starts_with("can't listen on 192.0.2.1: "), "{nowhere:?}");
         assert!(nowhere.mend.is_some_and(|mend| mend.contains("`tap.listen`")));

@@ -265,7 +265,7 @@ fn what_the_broker_grants() {
     let named = b"\x30\x07\x00\x01t\x03\x23\x00\x02";
     assert_eq!(last(&[Up(CONNECT_5), Down(limits), Up(named), Up(b"\x30\x06\x00\x00\x03\x23\x00\x02")]), None);
     is(b"\x30\x07\x00\x01t\x03\x23\x00\x03", "a topic alias above the broker's maximum (MQTT 5 §3.3.2.3.4)");
-    // Before CONNACK nobody knows the limits.
+    // Before CONNACK the limits are not known.
     assert_eq!(last(&[Up(CONNECT_5), Up(named)]), None);
 }
 
@@ -413,7 +413,7 @@ fn a_packet_too_large_to_be_kept_counts_by_its_kind() {
     let part = b"\x30\xff\xff\xff\x7f\x00\x01t";
     assert_eq!(last(&[Up(CONNECT_4), Up(part)]), None);
     breaks(&[Up(part)], "the first packet is not CONNECT (MQTT 3.1.1 §3.1)");
-    // After one of the broker's nobody knows which identifiers it used.
+    // After one of the broker's, the identifiers that it used are not known.
     assert_eq!(last(&[Up(CONNECT_4), Down(CONNACK_4), Down(part), Up(b"\x40\x02\x00\x01")]), None);
 }
 
