@@ -166,7 +166,7 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         }
         ended = body => ended.map_err(|panic| from_panic(&*panic)),
         // A step that starts a firmware says itself why it does not get to run.
-        trouble = health.trouble(), if !starts_firmware => Err(StepError::interrupted(trouble.what())),
+        concern = health.concern(), if !starts_firmware => Err(StepError::interrupted(concern.what())),
         what = limit.passed(&recorder, &waiting) => {
             Err(StepError::errored(format!("the {what} deadline passed while this step ran")).transient())
         }

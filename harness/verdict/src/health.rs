@@ -171,6 +171,53 @@ fn follow(trouble: &mut Trouble, finding: Finding, detail: &str) {
     }
 }
 
+/// A packet of a board that breaks the MQTT protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The board.
+    pub board: String,
+    /// The rule, with its section.
+    pub rule: String,
+    /// Number of the record.
+    pub seq: u64,
+    /// When it was.
+    pub at: Stamp,
+}
+
+impl Violation {
+    /// What happened, for people.
+    #[must_use]
+    pub fn what(&self) -> String {
+        format!("`{}` violates the MQTT protocol: {}", self.board, self.rule)
+    }
+
+    /// As the reason why a step did not pass.
+    #[must_use]
+    pub fn unmet(&self, mark: Stamp) -> Unmet {
+        let message = format!("{}, {} from the mark", self.what(), crate::show::signed(self.at, mark));
+        Unmet::failed(message).with_hint(format!(
+            "where that is the point of the test, `Given \"{}\" may break the protocol` allows it",
+            self.board
+        ))
+    }
+}
+
+/// The first packet that breaks the protocol, of a board that is not allowed to.
+#[must_use]
+pub fn violation(events: &[&RunEvent], is_allowed: &impl Fn(&str) -> bool) -> Option<Violation> {
+    let mut allowed = std::collections::BTreeSet::new();
+    events.iter().find_map(|event| match &event.what {
+        What::Allowed { board, allowance: Allowance::ProtocolViolation } => {
+            allowed.insert(board.clone());
+            None
+        }
+        What::ProtocolViolation { board, rule, .. } if !allowed.contains(board) && !is_allowed(board) => {
+            Some(Violation { board: board.clone(), rule: rule.clone(), seq: event.seq, at: event.at })
+        }
+        _ => None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use hil_timeline::{Epoch, Timeline};

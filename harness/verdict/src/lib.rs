@@ -29,7 +29,7 @@ pub use closest::{elsewhere, heard_on, last_words, nearest_line, subscriptions, 
 pub use connect::{Answer, Answers, ConnectMatch, Departure, Departures};
 pub use detector::{Detector, Found};
 pub use evidence::{contradiction, is_fresh_boot, judge_boot};
-pub use health::{Expectations, Trouble, trouble};
+pub use health::{Expectations, Trouble, Violation, trouble, violation};
 pub use json::JsonPath;
 pub use message::{MessageMatch, property};
 pub use messages::{Acknowledgements, Delivered, Sent, Travel, completes_qos_2, published_by, retransmission};

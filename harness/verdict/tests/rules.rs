@@ -10,7 +10,7 @@ use hil_verdict::{
     Acknowledgements, Answers, Asked, ConnectMatch, Delivered, Departures, Detector, KeepAliveLimits, MessageMatch,
     Sent, Session, Travel, WillCase, Wills, Window, attempt_opened, completes_qos_2, contradiction, could_speak,
     elsewhere, first_in, heard_on, is_fresh_boot, last_words, nearest_line, retransmission, subscriptions, trouble,
-    undelivered, unreached,
+    undelivered, unreached, violation,
 };
 use proptest::prelude::*;
 
@@ -255,6 +255,7 @@ fn verdicts(events: &[RunEvent], window: Window) -> Vec<String> {
     said.push(format!("{:?}", could_speak("a", false, &at_mark, &session, &seen)));
     said.push(format!("{:?}", contradiction("a", &seen, mark)));
     said.push(format!("{:?}", trouble("a", &seen, window.cursor, &|_: &str, _: Finding, _: &str| false)));
+    said.push(format!("{:?}", violation(&seen, &|board: &str| board == "b")));
     said.push(format!("{:?}", undelivered(&seen)));
     said.push(format!("{:?}", unreached("a", "127.0.0.1:1", seen.iter().copied())));
     said.push(heard_on(&seen));

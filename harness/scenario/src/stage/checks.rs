@@ -144,19 +144,4 @@ impl Stage {
             self.recorder.record(What::PowerCut { board, evidence: Evidence::Contradicted, detail });
         }
     }
-
-    /// The boards of this scenario keep to the protocol, unless a step allows them not to.
-    pub(crate) fn check_protocol(&self, is_allowed: impl Fn(&str) -> bool) -> Result<(), StepError> {
-        let violation = self.events().into_iter().find_map(|event| match &event.what {
-            What::ProtocolViolation { board, rule, .. } if !is_allowed(board) => {
-                Some((board.clone(), rule.clone(), hil_verdict::signed(event.at, self.mark.at)))
-            }
-            _ => None,
-        });
-        let Some((board, rule, at)) = violation else { return Ok(()) };
-        let message = format!("`{board}` violates the MQTT protocol, {at} from the mark: {rule}");
-        Err(StepError::failed(message).with_details(self.last_words(&board)).with_hint(format!(
-            "where that is the point of the test, `Given \"{board}\" may break the protocol` allows it"
-        )))
-    }
 }

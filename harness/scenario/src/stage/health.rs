@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hil_timeline::{Cursor, Finding, RunEvent, ScenarioId, Timeline, What};
-use hil_verdict::{Trouble, trouble};
+use hil_verdict::{Trouble, Violation, trouble, violation};
 use tokio::time::Instant;
 
 use super::{Stage, refs};
@@ -51,39 +51,82 @@ impl Stage {
         step: usize,
     ) -> Result<(), StepError> {
         let judged = self.end();
-        if let Some(trouble) = self.health(expectations, step).trouble_so_far().await {
-            return Err(self.troubled(&trouble));
+        if let Some(concern) = self.health(expectations, step).concern_so_far().await {
+            return Err(self.concerned(&concern));
         }
         self.health_judged = judged;
-        self.check_protocol(|board| expectations.allows_violations(board))
+        Ok(())
     }
 
-    /// A board in trouble as the reason why a step did not pass.
-    pub(crate) fn troubled(&self, trouble: &Trouble) -> StepError {
-        StepError::from(trouble.unmet(self.mark.at)).with_details(self.last_words(&trouble.board))
+    /// A concern as the reason why a step did not pass.
+    fn concerned(&self, concern: &Concern) -> StepError {
+        let unmet = match concern {
+            Concern::Trouble(trouble) => trouble.unmet(self.mark.at),
+            Concern::Violation(violation) => violation.unmet(self.mark.at),
+        };
+        StepError::from(unmet).with_details(self.last_words(concern.board()))
+    }
+}
+
+/// Why a board does not do well.
+pub(crate) enum Concern {
+    /// It does not run as it should.
+    Trouble(Trouble),
+    /// It breaks the protocol.
+    Violation(Violation),
+}
+
+impl Concern {
+    fn board(&self) -> &str {
+        match self {
+            Self::Trouble(trouble) => &trouble.board,
+            Self::Violation(violation) => &violation.board,
+        }
+    }
+
+    fn seq(&self) -> u64 {
+        match self {
+            Self::Trouble(trouble) => trouble.seq,
+            Self::Violation(violation) => violation.seq,
+        }
+    }
+
+    /// All that belongs to it is recorded.
+    fn is_complete(&self) -> bool {
+        match self {
+            Self::Trouble(trouble) => trouble.complete,
+            Self::Violation(_) => true,
+        }
+    }
+
+    /// What happened, for people.
+    pub(crate) fn what(&self) -> String {
+        match self {
+            Self::Trouble(trouble) => trouble.what(),
+            Self::Violation(violation) => violation.what(),
+        }
     }
 }
 
 impl HealthWatch {
-    /// Waits until a board is in trouble.
-    pub(crate) async fn trouble(&self) -> Trouble {
+    /// Waits until a board gives concern.
+    pub(crate) async fn concern(&self) -> Concern {
         let mut follower = self.timeline.follow(self.timeline.end());
         loop {
-            if let Some(trouble) = self.trouble_so_far().await {
-                return trouble;
+            if let Some(concern) = self.concern_so_far().await {
+                return concern;
             }
-            // Only what the console's detectors find can be trouble.
-            while !self.is_finding(&*follower.next().await) {}
+            while !self.matters(&*follower.next().await) {}
         }
     }
 
-    /// The trouble that a board is in, with all that its firmware prints about it.
-    pub(crate) async fn trouble_so_far(&self) -> Option<Trouble> {
+    /// The first concern, with all that the firmware prints about it.
+    async fn concern_so_far(&self) -> Option<Concern> {
         let mut found = self.look()?;
         let deadline = Instant::now() + BACKTRACE;
-        let mut follower = self.timeline.follow(Cursor(found.seq + 1));
-        while !found.complete {
-            let next = async { while !self.is_finding(&*follower.next().await) {} };
+        let mut follower = self.timeline.follow(Cursor(found.seq() + 1));
+        while !found.is_complete() {
+            let next = async { while !self.matters(&*follower.next().await) {} };
             if tokio::time::timeout_at(deadline, next).await.is_err() {
                 break;
             }
@@ -92,17 +135,20 @@ impl HealthWatch {
         Some(found)
     }
 
-    fn is_finding(&self, event: &RunEvent) -> bool {
-        event.scenario == self.scenario && matches!(event.what, What::Found { .. })
+    fn matters(&self, event: &RunEvent) -> bool {
+        let matters = matches!(event.what, What::Found { .. } | What::ProtocolViolation { .. });
+        event.scenario == self.scenario && matters
     }
 
-    fn look(&self) -> Option<Trouble> {
+    fn look(&self) -> Option<Concern> {
         let mut events = self.timeline.since(self.begin);
         events.retain(|event| event.scenario == self.scenario);
         let events = refs(&events);
+        let allows = |board: &str| self.expectations.allows_violations(board);
+        let violation = violation(&events, &allows).map(Concern::Violation);
         let expects =
             |board: &str, finding: Finding, detail: &str| self.expectations.expects(self.step, board, finding, detail);
         let troubles = self.boards.iter().filter_map(|board| trouble(board, &events, self.judged, &expects));
-        troubles.min_by_key(|trouble| trouble.seq)
+        troubles.map(Concern::Trouble).chain(violation).min_by_key(Concern::seq)
     }
 }
