@@ -14,8 +14,9 @@ use super::lock::{self, Holder, LockFile};
 use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
 use crate::power::{PowerDriver as _, PowerError, Rails};
 
-/// How often a rail that can't be made safe is tried, and how long after one another.
-const ATTEMPTS: u32 = 3;
+/// How often a rail that can't be made safe is tried, and how long after one another. Its driver asks again by itself, and
+/// `hil` waits 40 s for all of it.
+const ATTEMPTS: u32 = 2;
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// Keeps rails and locks until the other end is closed or `end` fires; everything is safe when it returns.

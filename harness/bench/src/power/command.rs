@@ -26,7 +26,7 @@ impl Command {
         const ATTEMPTS: u32 = 2;
         const PAUSE: Duration = Duration::from_millis(300);
         let ran = retry(ATTEMPTS, PAUSE, || run_once(words, self.timeout)).await;
-        ran.map_err(|failed| PowerError::new(&self.name, failed.reason(), None).passing())
+        ran.map_err(|failed| self.explain(&failed))
     }
 
     /// What the program `state` prints.
@@ -40,7 +40,12 @@ impl Command {
                 other => Err(Failed::Passing(format!("`{}` said {other:?}, not `on` or `off`", state[0]))),
             }
         });
-        asked.await.map_err(|failed| PowerError::new(&self.name, failed.reason(), None).passing())
+        asked.await.map_err(|failed| self.explain(&failed))
+    }
+
+    fn explain(&self, failed: &Failed) -> PowerError {
+        let error = PowerError::new(&self.name, failed.reason(), None);
+        if matches!(failed, Failed::Passing(_)) { error.passing() } else { error }
     }
 }
 

@@ -21,9 +21,11 @@ pub(super) struct Shelly {
 }
 
 impl Shelly {
-    /// For one request: a plug answers within 100 ms, on a busy network within a second.
-    const PATIENCE: Duration = Duration::from_secs(3);
+    /// For one request: a plug answers within 100 ms, on a busy network within a second. All attempts of all rungs of the
+    /// recovery ladder must end before the step's deadline of 60 s.
+    const PATIENCE: Duration = Duration::from_secs(2);
     const ATTEMPTS: u32 = 3;
+    const STATE_ATTEMPTS: u32 = 2;
     const PAUSE: Duration = Duration::from_millis(300);
 
     fn set_url(&self, on: bool) -> String {
@@ -71,7 +73,7 @@ impl Shelly {
     }
 
     async fn relay(&self) -> Result<bool, Failed> {
-        retry(Self::ATTEMPTS, Self::PAUSE, || async { relay_state(&self.ask(self.state_url()).await?) }).await
+        retry(Self::STATE_ATTEMPTS, Self::PAUSE, || async { relay_state(&self.ask(self.state_url()).await?) }).await
     }
 
     fn explain(&self, failed: &Failed) -> PowerError {

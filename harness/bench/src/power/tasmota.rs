@@ -20,6 +20,7 @@ pub(super) struct Tasmota {
 impl Tasmota {
     /// How long an attempt waits for the plug's answer: a plug answers within a second; Wi-Fi that wakes up takes longer.
     const PATIENCE: Duration = Duration::from_secs(3);
+    /// All attempts of all rungs of the recovery ladder must end before the step's deadline of 60 s.
     const ATTEMPTS: u32 = 3;
     const PAUSE: Duration = Duration::from_millis(300);
 
@@ -89,9 +90,9 @@ impl Tasmota {
 
     /// An attempt is a connection of its own: what was lost with one does not matter to the next. Each command names the
     /// wanted state, so that it may be sent again when an answer is lost.
-    async fn ask(&self, word: &'static str, takes: &Takes) -> Result<bool, PowerError> {
+    async fn ask(&self, attempts: u32, word: &'static str, takes: &Takes) -> Result<bool, PowerError> {
         let silent = || format!("the plug `{}` did not answer within {} s", self.topic, Self::PATIENCE.as_secs());
-        let asked = retry(Self::ATTEMPTS, Self::PAUSE, || async {
+        let asked = retry(attempts, Self::PAUSE, || async {
             let answer = tokio::time::timeout(Self::PATIENCE, self.command(word, takes)).await;
             answer.unwrap_or_else(|_| Err(Failed::Passing(silent())))
         });
@@ -116,11 +117,13 @@ fn on_or_off(payload: &[u8]) -> Option<bool> {
 
 impl PowerDriver for Tasmota {
     fn switch(&self, on: bool) -> Switching<'_> {
-        Box::pin(async move { self.ask(if on { "ON" } else { "OFF" }, &move |state| state == on).await.map(drop) })
+        Box::pin(async move {
+            self.ask(Self::ATTEMPTS, if on { "ON" } else { "OFF" }, &move |state| state == on).await.map(drop)
+        })
     }
 
     fn state(&self) -> Measuring<'_> {
-        Box::pin(async move { self.ask("", &|_| true).await.map(Some) })
+        Box::pin(async move { self.ask(1, "", &|_| true).await.map(Some) })
     }
 
     fn rail(&self) -> &str {
