@@ -47,7 +47,7 @@ pub struct Board {
     console: Option<Capture>,
     port_in_use: PortInUse,
     supply: Supply,
-    /// The chip is held in reset, or may be: it is released when nobody uses the board any more.
+    /// The chip is held in reset, or may be: it is released when the board is given back.
     held: bool,
     stuck: Option<BenchError>,
     /// The failed rungs since the last success.
@@ -282,7 +282,7 @@ impl Board {
         let _ = self.reset.hold().await;
     }
 
-    /// Lets a chip that is held run again: nobody uses the board from here on. What it says is not captured.
+    /// Lets a chip that is held run again: the board is given back. What it says is not captured.
     async fn release_reset(&mut self) {
         if !std::mem::take(&mut self.held) {
             return;

@@ -25,8 +25,8 @@ pub fn claimed(board: &Board) -> Claimed {
             None => format!("device {}", path.display()),
         });
     }
-    // Commands may hold secrets, and a key becomes the name of a file. That two boards have the same ones is told when
-    // the bench file is read.
+    // Commands may hold secrets, and a key becomes the name of a file. Two boards with the same ones are
+    // found when the bench file is read.
     let rails = board.rails.iter().filter(|rail| !matches!(rail.driver, RailDriver::Command { .. }));
     keys.extend(rails.filter_map(|rail| rail.driver.device()));
     Claimed { board: board.name.to_string(), keys }
@@ -114,8 +114,8 @@ mod tests {
         std::os::unix::fs::symlink(&device, &link).expect("link");
         let manual = || RailDriver::Manual;
         let (one, two) = (board("lamp", &device, manual()), board("lamp-2", &link, manual()));
-        let told = format!("boards `lamp` and `lamp-2` are both on the serial port `{}`", device.display());
-        assert_eq!(checked([&one, &two]).await, told);
+        let said = format!("boards `lamp` and `lamp-2` are both on the serial port `{}`", device.display());
+        assert_eq!(checked([&one, &two]).await, said);
         assert_eq!(checked([&one, &one.clone()]).await, "nothing is shared", "a board is not two");
         std::fs::remove_file(&device).expect("unplugged");
         assert_eq!(checked([&one, &two]).await, "nothing is shared", "known only while it is there");
@@ -126,8 +126,8 @@ mod tests {
         let shelly = |address: &str| RailDriver::Shelly { address: address.to_owned(), output: 0, generation: 2 };
         let (a, b) = (Path::new("/dev/no-such-port-a"), Path::new("/dev/no-such-port-b"));
         let (one, two) = (board("lamp", a, shelly("127.0.0.1:80")), board("lamp-2", b, shelly("LocalHost.")));
-        let told = "boards `lamp` and `lamp-2` are both on the relay 0 of the Shelly plug at 127.0.0.1:80";
-        assert_eq!(checked([&one, &two]).await, told);
+        let said = "boards `lamp` and `lamp-2` are both on the relay 0 of the Shelly plug at 127.0.0.1:80";
+        assert_eq!(checked([&one, &two]).await, said);
         let other = board("lamp-2", b, shelly("127.0.0.2"));
         assert_eq!(checked([&one, &other]).await, "nothing is shared");
     }

@@ -26,7 +26,7 @@ async fn obeys_the_contract(driver: RailDriver, sysfs: &Path, supply: Supply) {
     for on in [true, true, false, false, true] {
         rails.switch(on).await.expect("switches");
         assert_eq!(supply(), on, "what was asked for");
-        assert!(rails.state().await.expect("tells").is_none_or(|state| state == on), "its state is what it was told");
+        assert!(rails.state().await.expect("tells").is_none_or(|state| state == on), "its state is what was asked for");
         let measured = rails.measure().await.expect("measures");
         assert!(measured.is_none_or(|measured| measured == on), "a driver that measures measures right");
     }
@@ -73,7 +73,7 @@ async fn a_usb_port_obeys_the_contract() {
     obeys_the_contract(driver, sysfs.path(), supply).await;
 }
 
-/// What goes wrong with a plug's answer, after the plug has done as it was told.
+/// What goes wrong with a plug's answer, after the plug has switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// The connection is closed without an answer.
@@ -248,7 +248,7 @@ async fn switches(driver: RailDriver, plug: &Plug, what: &str) {
     assert_eq!(rails.measure().await.expect("measures"), None, "{what}: a relay's word is not a measurement");
 }
 
-/// One lost reply says nothing about the relay: it is told once more, and asked.
+/// One lost reply says nothing about the relay: it is sent the command once more, and asked.
 #[tokio::test]
 async fn a_lost_reply_of_a_shelly_is_no_failure() {
     for generation in [1, 2] {

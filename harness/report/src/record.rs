@@ -282,7 +282,7 @@ impl Recording {
             What::Reset { .. } => *state = BoardState { started: Some(at), ..BoardState::default() },
             // A boot counts from the effect: from the driver's answer, from the release of the reset.
             What::Power { on: true, .. } | What::ResetReleased { .. } => {
-                // An app that is up before a slow driver has answered has no boot that can be measured.
+                // An app that is up before a slow driver has answered leaves no boot to measure.
                 state.started = Some(at).filter(|_| !state.is_up);
                 state.lost = None;
             }

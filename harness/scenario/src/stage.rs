@@ -130,8 +130,8 @@ impl Stage {
                 tap.close_route();
             }
             board.release_pins().await;
-            // What it does from here on belongs to nobody; the next scenario starts it anew. At the end of a run there is
-            // none: the board is safe already, and stays released.
+            // What it does from here on belongs to no scenario; the next one resets it. At the end of a run there is none:
+            // the board is safe already, and stays released.
             if !self.context.is_aborted() {
                 board.hold().await;
             }

@@ -137,7 +137,7 @@ impl Board {
         power.measure().await.map_err(|error| BenchError::power(self.name(), error))
     }
 
-    /// Leaves the board as it must be when nobody uses it: pins released, rails in their safe state, the chip out of reset.
+    /// Leaves the board as it must be when it is given back: pins released, rails in their safe state, the chip out of reset.
     pub async fn make_safe(&mut self) {
         self.release_pins().await;
         self.make_rails_safe().await;

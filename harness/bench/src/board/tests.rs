@@ -291,7 +291,7 @@ async fn a_driver_that_measured_no_supply_before_the_cut_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_board_that_is_held_is_released_when_nobody_uses_it() {
+async fn a_board_that_is_held_is_released_when_it_is_given_back() {
     let mut fixture = fixture(Plug::default());
     fixture.board.power_on().await.expect("on");
     fixture.board.reset().await.expect("reset");
@@ -333,7 +333,7 @@ async fn text_typed_at_a_port_that_is_away_is_an_error() {
     assert!(!timeline.since(Cursor::default()).iter().any(|event| matches!(event.what, What::Typed { .. })));
 }
 
-/// A port that goes while the text is on its way: the pseudo-terminal is full, and nobody reads it.
+/// A port that goes while the text is on its way: the pseudo-terminal is full, and nothing reads it.
 #[tokio::test]
 async fn text_that_is_on_its_way_when_the_port_goes_is_an_error() {
     let Fixture { mut board, master, path, .. } = fixture(Plug::default());
@@ -370,9 +370,9 @@ async fn a_port_that_another_program_reads_is_named_with_it() {
     fixture.board.power_on().await.expect("free");
 }
 
-/// The ladder climbs on, and what it stumbled over is told by the deadline that ends the climb.
+/// The ladder climbs on, and what failed on the way is for the message of a deadline.
 #[tokio::test]
-async fn a_lost_reply_of_a_rail_makes_no_board_stuck() {
+async fn a_lost_reply_of_a_rail_leaves_the_board_usable() {
     let plug = Plug { fails: Mutex::new([lost()].into()), ..Plug::default() };
     let Fixture { mut board, master, timeline, .. } = fixture(plug);
     let firmware = hil_config::Firmware {
@@ -392,10 +392,10 @@ async fn a_lost_reply_of_a_rail_makes_no_board_stuck() {
     assert_eq!(booted, Booted::Running);
     assert_eq!(board.troubles(), [""; 0], "over");
     let note = |event: &Arc<RunEvent>| matches!(&event.what, What::Bench { note, .. } if note.contains("no answer"));
-    assert!(timeline.since(Cursor::default()).iter().any(note), "it is told all the same");
+    assert!(timeline.since(Cursor::default()).iter().any(note), "it is on the timeline all the same");
     let trouble = BenchError::power("lamp", lost());
     board.note_trouble(Rung::Try, &trouble);
-    let told = "first attempt: the power of board `lamp` can't be switched: rail `plug`: no answer";
-    assert_eq!(board.troubles(), [told]);
+    let said = "first attempt: the power of board `lamp` can't be switched: rail `plug`: no answer";
+    assert_eq!(board.troubles(), [said]);
     chip.await.expect("chip");
 }

@@ -94,7 +94,7 @@ pub(crate) mod tests {
     impl Reader {
         pub(crate) fn at(path: &Path) -> Self {
             use std::io::BufRead as _;
-            // The shell ends as soon as it has told the number of its child, which then belongs to another parent.
+            // The shell ends as soon as it has printed the number of its child, which then belongs to another parent.
             let script = format!("exec 3<'{}'; cat <&4 >/dev/null & echo $!", path.display());
             let script = format!("exec 4<&0; {script}");
             let mut shell = std::process::Command::new("sh")

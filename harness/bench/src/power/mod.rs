@@ -60,7 +60,7 @@ pub struct PowerError {
     pub reason: String,
     /// One true hint.
     pub hint: Option<String>,
-    /// Whether it may go better the next time, with nobody changing the bench: a reply was lost, a device was busy.
+    /// Whether it may go better the next time, without a change of the bench: a reply was lost, a device was busy.
     #[serde(default)]
     pub may_pass: bool,
 }

@@ -19,8 +19,8 @@ impl Failed {
     }
 }
 
-/// Does something that may be done twice until it succeeds: a switch that is told to be on is on, however often it is
-/// told. Gives back the last failure.
+/// Does something that may be done twice until it succeeds: a switch that is sent "on" is on, however often it is
+/// sent. Gives back the last failure.
 pub(super) async fn retry<T, A: Future<Output = Result<T, Failed>>>(
     attempts: u32,
     pause: Duration,

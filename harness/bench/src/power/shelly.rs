@@ -59,11 +59,11 @@ impl Shelly {
     async fn tell(&self, on: bool) -> Result<(), Failed> {
         retry(Self::ATTEMPTS, Self::PAUSE, || async move {
             // A lost answer says nothing about the relay: that is asked whatever became of the request.
-            let told = self.ask(self.set_url(on)).await;
-            if let Err(failed @ Failed::Lasting(_)) = told {
+            let sent = self.ask(self.set_url(on)).await;
+            if let Err(failed @ Failed::Lasting(_)) = sent {
                 return Err(failed);
             }
-            match (relay_state(&self.ask(self.state_url()).await?)?, told) {
+            match (relay_state(&self.ask(self.state_url()).await?)?, sent) {
                 (state, _) if state == on => Ok(()),
                 (_, Err(failed)) => Err(failed),
                 (_, Ok(_)) => Err(Failed::Passing("the plug did not switch".to_owned())),
@@ -94,7 +94,7 @@ fn ask(url: &str) -> Result<serde_json::Value, Failed> {
         ureq::Agent::config_builder().timeout_global(Some(Shelly::PATIENCE)).proxy(None).build().into();
     let mut response = agent.get(url).call().map_err(passing)?;
     let text = response.body_mut().read_to_string().map_err(passing)?;
-    serde_json::from_str(&text).map_err(|_| Failed::Passing("the plug's answer is no JSON".to_owned()))
+    serde_json::from_str(&text).map_err(|_| Failed::Passing("the plug's answer is not JSON".to_owned()))
 }
 
 fn relay_state(answer: &serde_json::Value) -> Result<bool, Failed> {

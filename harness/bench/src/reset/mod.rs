@@ -38,8 +38,8 @@ pub trait ResetDriver: Send + Sync {
     /// Releases it; returns when it runs.
     fn release(&self, into: ResetInto) -> Resetting<'_>;
 
-    /// Lets a chip that is held run, because nobody uses the board any more. Rails are switched by nobody but their own
-    /// driver then.
+    /// Lets a chip that is held run, because the board is given back. It switches no rails: those are
+    /// in their safe state.
     fn end_hold(&self) -> Resetting<'_> {
         self.release(ResetInto::App)
     }

@@ -53,7 +53,7 @@ fn a_program_that_opens_the_port_during_a_run_is_named_by_the_step_that_heard_no
 #[test]
 fn a_board_lives_after_a_run() {
     let lab = Lab::open(None);
-    // Its supply is no rail of the bench: it has power all the time.
+    // Its supply is not a rail of the bench: it has power all the time.
     let bench = lab.project.read("lab/bench.toml");
     let rails = bench.find("[[boards.lamp.rails]]").expect("rails");
     let rest = bench[rails..].find("\n[boards.").or_else(|| bench[rails..].find("\n[firmware.")).expect("the next");

@@ -47,7 +47,7 @@ pub(crate) fn pins_are_sensed_by_edges_and_driven() {
     assert!(!level(&sim, 0) && !level(&sim, 4), "relay and button are off");
 }
 
-/// How often the kernel was told of a change of a line that `hil` senses.
+/// How many interrupts the kernel had for changes of a line that `hil` senses.
 fn interrupts() -> u64 {
     let text = std::fs::read_to_string("/proc/interrupts").expect("interrupts");
     let lines = text.lines().filter(|line| line.contains("hil pin"));

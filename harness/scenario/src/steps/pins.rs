@@ -175,7 +175,7 @@ fn check_gaps(stage: &Stage, board: &str, pin: &str) -> Result<(), StepError> {
     if lost == 0 {
         return Ok(());
     }
-    let message = format!("{lost} changes of the pin `{pin}` of `{board}` were lost: nobody can tell what it did");
+    let message = format!("{lost} changes of the pin `{pin}` of `{board}` were lost: what it did is not known");
     let hint = "the kernel keeps 1024 changes until they are read; this machine was too busy, or the line is noisy";
     Err(StepError::errored(message).with_hint(hint).transient())
 }
