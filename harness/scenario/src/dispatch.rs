@@ -64,6 +64,8 @@ async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<()
     if result.as_ref().is_err_and(ended_from_outside) {
         return result;
     }
+    let result =
+        result.map_err(|error| if error.is_a_deadline() { error.with_details(troubles(world)) } else { error });
     // A board that goes on without power explains whatever failed because of it.
     let without_power = contradiction(world);
     // A board that crashed has failed, whatever the step waited for; one that does not boot at all says why itself.
@@ -80,6 +82,14 @@ async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<()
             Err(broker(world).err().unwrap_or(failed).with_details(stall(world)))
         }
         (result, _, Ok(())) => result,
+    }
+}
+
+/// What the boards ran into since they last did as asked: the rungs of the recovery ladder that failed.
+fn troubles(world: &HilWorld) -> Vec<String> {
+    match world.inner.as_ref().map(|scene| &scene.stage) {
+        Some(Ok(stage)) => stage.troubles(),
+        _ => Vec::new(),
     }
 }
 
@@ -168,7 +178,7 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         // A step that starts a firmware says itself why it does not get to run.
         concern = health.concern(), if !starts_firmware => Err(StepError::interrupted(concern.what())),
         what = limit.passed(&recorder, &waiting) => {
-            Err(StepError::errored(format!("the {what} deadline passed while this step ran")).transient())
+            Err(StepError::deadline(format!("the {what} deadline passed while this step ran")))
         }
     }
 }

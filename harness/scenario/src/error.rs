@@ -38,6 +38,8 @@ enum Kind {
     Interrupted,
     /// The firmware does not get to run, and the error says why.
     DoesNotRun,
+    /// The step was given up: what went wrong before says more.
+    Deadline,
 }
 
 impl StepError {
@@ -78,6 +80,15 @@ impl StepError {
     /// The firmware does not get to run.
     pub(crate) fn does_not_run(message: String) -> Self {
         Self { kind: Kind::DoesNotRun, ..Self::failed(message) }
+    }
+
+    /// The step took too long; what the bench ran into meanwhile belongs to it.
+    pub(crate) fn deadline(message: String) -> Self {
+        Self { kind: Kind::Deadline, ..Self::errored(message) }.transient()
+    }
+
+    pub(crate) fn is_a_deadline(&self) -> bool {
+        self.kind == Kind::Deadline
     }
 
     pub(crate) fn is_about_the_keeper(&self) -> bool {

@@ -171,6 +171,14 @@ impl Stage {
         }
     }
 
+    /// What the boards ran into since they last did as asked.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let of = |(name, board): (&String, &LockedBoard)| {
+            board.troubles().iter().map(|trouble| format!("`{name}`: {trouble}")).collect::<Vec<_>>()
+        };
+        self.boards.iter().flat_map(of).collect()
+    }
+
     /// Whether a board's rails are on.
     #[must_use]
     pub fn is_powered(&self, name: &str) -> bool {
