@@ -80,7 +80,7 @@ enum Command {
     /// Print every step with an example
     Steps(FormatArgs),
     /// Check features without running them
-    Lint(SelectArgs),
+    Lint(LintArgs),
     /// Write the reports of a run folder anew
     Report(ReportArgs),
     /// Tell what got worse from one run, or baseline, to another
@@ -129,6 +129,24 @@ pub(crate) struct SelectArgs {
     /// Regular expression on the scenario's name
     #[arg(long, value_name = "REGEX")]
     pub(crate) name: Option<String>,
+}
+
+/// Which features to check, and for which bench.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil lint
+  hil lint features/lamp --bench bench.toml
+
+Everything that can be known without running is checked: steps, topics and topic filters, tables, times.
+Names of boards, firmware and pins, and what the broker can do, are checked where a bench is named.")]
+pub(crate) struct LintArgs {
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+
+    /// Bench file that the features are to run on; without it, `HIL_BENCH`, else no bench is looked at
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bench: Option<PathBuf>,
 }
 
 /// How to write.

@@ -24,8 +24,18 @@ pub(crate) fn on_bench<T>(
     bench: Option<PathBuf>,
     command: impl AsyncFnOnce(Bench) -> Result<T, ExitCode>,
 ) -> Result<T, ExitCode> {
+    on(choose(bench)?, command)
+}
+
+/// Reads the bench, and hides its secrets; tells why where it can't.
+pub(crate) fn choose(bench: Option<PathBuf>) -> Result<Bench, ExitCode> {
     let bench = Bench::choose(bench).map_err(|error| set_up_failed(&error, None))?;
     hide(Mask::new(bench.secrets.iter().cloned()));
+    Ok(bench)
+}
+
+/// Runs a command on a bench.
+pub(crate) fn on<T>(bench: Bench, command: impl AsyncFnOnce(Bench) -> Result<T, ExitCode>) -> Result<T, ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| set_up_failed(&error, None))?;
     let result = runtime.block_on(command(bench));

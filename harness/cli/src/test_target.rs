@@ -10,6 +10,7 @@ use crate::commands::run::{Settings, execute};
 use crate::commands::{say, set_up_failed};
 use crate::exit_code::ExitCode;
 use crate::reporter::Detail;
+use crate::session;
 
 /// The arguments that `cargo test` and `cargo nextest` hand to a test target.
 #[derive(Debug, Parser)]
@@ -80,7 +81,7 @@ fn workspace(package: &Path) -> &Path {
 fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
     let tags = if arguments.ignored { Filter::parse_tags("@opt-in").ok() } else { None };
     let filter = Filter { paths_named: arguments.include_ignored, tags, name: None };
-    let mut plan = match Plan::read(&[folder.to_owned()], &filter) {
+    let mut plan = match Plan::read(&[folder.to_owned()], &filter, None) {
         Ok(plan) => plan,
         Err(error) => return set_up_failed(&error, None),
     };
@@ -95,6 +96,14 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         // As libtest: a filter that matches nothing in this target may match in another.
         say(format!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {filtered_out} filtered out"));
         return if filtered_out > 0 || arguments.ignored { ExitCode::Passed } else { ExitCode::NothingRan };
+    }
+    let bench = match session::choose(None) {
+        Ok(bench) => bench,
+        Err(code) => return code,
+    };
+    // Only what is about to run: a bench need not have what other tests ask for.
+    if let Err(error) = plan.check_on(&bench) {
+        return set_up_failed(&error, None);
     }
     let detail = if arguments.nocapture { Detail::Everything } else { Detail::Normal };
     let wait = crate::args::WaitArgs { wait: true, no_wait: false };
@@ -112,7 +121,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         history: crate::records::history(None),
         detail,
     };
-    match execute(plan, None, &settings, true) {
+    match execute(plan, bench, &settings, true) {
         Err(code) => code,
         Ok((run, code)) => {
             let counts = run.counts();

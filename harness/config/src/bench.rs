@@ -49,6 +49,9 @@ pub struct Bench {
 }
 
 impl Bench {
+    /// What the built-in virtual bench is called.
+    pub const BUILTIN: &str = builtin::NAME;
+
     /// The built-in virtual bench.
     #[must_use]
     pub fn builtin() -> Self {
@@ -143,10 +146,16 @@ impl Bench {
     /// # Errors
     /// As [`Bench::from_file`].
     pub fn choose(flag: Option<PathBuf>) -> Result<Self, ConfigError> {
-        match flag.or_else(|| std::env::var_os(crate::HIL_BENCH).filter(|v| !v.is_empty()).map(PathBuf::from)) {
-            Some(path) => Self::from_file(&path),
-            None => Ok(Self::builtin()),
-        }
+        Self::named(flag).map(|bench| bench.unwrap_or_else(Self::builtin))
+    }
+
+    /// The file named on the command line, else by the environment, else none.
+    ///
+    /// # Errors
+    /// As [`Bench::from_file`].
+    pub fn named(flag: Option<PathBuf>) -> Result<Option<Self>, ConfigError> {
+        let path = flag.or_else(|| std::env::var_os(crate::HIL_BENCH).filter(|v| !v.is_empty()).map(PathBuf::from));
+        path.map(|path| Self::from_file(&path)).transpose()
     }
 }
 

@@ -1,19 +1,29 @@
 //! Reads features and finds everything wrong with them before any board has power.
 
+mod arguments;
+mod below;
+mod check;
+mod forms;
+mod on_bench;
+mod problem;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
-use cucumber::gherkin::{self, Feature, GherkinEnv, Scenario, Step, StepType};
+use cucumber::gherkin::{self, Feature, GherkinEnv, Rule, Scenario, Step, StepType};
 use cucumber::tag::Ext as _;
+use hil_config::Bench;
 use hil_timeline::PlannedScenario;
 use regex::Regex;
 
+use self::check::check;
+pub use self::problem::{PlanError, Problem};
 use crate::dispatch::STEPS;
-use crate::suggest::nearest_steps;
 
 /// Scenarios with this tag run only when they are asked for: by path or by tag.
 pub(crate) const OPT_IN: &str = "opt-in";
@@ -56,55 +66,6 @@ fn positive(expression: &TagOperation) -> Vec<&str> {
     }
 }
 
-/// One thing that is wrong with a feature file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// The file.
-    pub path: PathBuf,
-    /// Its line.
-    pub line: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What may help.
-    pub hint: Option<String>,
-}
-
-/// Why nothing can run.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// A path leads nowhere.
-    #[error("can't read `{}`", path.display())]
-    Unreadable {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Features say something wrong; the text shows every problem with its line.
-    #[error("{}", Listing(problems))]
-    Invalid {
-        /// What is wrong, in the order of the files.
-        problems: Vec<Problem>,
-    },
-}
-
-struct Listing<'a>(&'a [Problem]);
-
-impl fmt::Display for Listing<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.0.iter().enumerate() {
-            if n > 0 {
-                f.write_str("\n\nerror: ")?;
-            }
-            write!(f, "{} at {}:{}", problem.what, problem.path.display(), problem.line)?;
-            if let Some(hint) = &problem.hint {
-                write!(f, "\nhint: {hint}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Every step of a feature.
 fn all_steps(feature: &Feature) -> impl Iterator<Item = &Step> {
     let ruled = feature.rules.iter().flat_map(|rule| {
@@ -138,11 +99,12 @@ impl Plan {
         expanded.filter(|secret| secret.chars().count() >= hil_config::SHORTEST_SECRET).collect()
     }
 
-    /// Reads feature files and folders.
+    /// Reads feature files and folders. With a bench, their names of boards, firmware and pins must be its own, and its
+    /// parts able to do what steps ask of them.
     ///
     /// # Errors
     /// When a path can't be read or a selected scenario has a problem.
-    pub fn read(paths: &[PathBuf], filter: &Filter) -> Result<Self, PlanError> {
+    pub fn read(paths: &[PathBuf], filter: &Filter, bench: Option<&Bench>) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
         let mut features = Vec::new();
         let (paths, lines): (Vec<_>, Vec<_>) = paths.iter().map(|path| split_line(path)).unzip();
@@ -155,8 +117,22 @@ impl Plan {
             }
         }
         features.retain(|feature| scenarios(feature).next().is_some());
-        problems.extend(features.iter().flat_map(check));
+        for feature in &features {
+            let on_bench = bench.map(|bench| on_bench::check(feature, bench)).unwrap_or_default();
+            let mut found = [check(feature), on_bench].concat();
+            found.sort_by_key(|problem| problem.line);
+            problems.extend(found);
+        }
         if problems.is_empty() { Ok(Self { features }) } else { Err(PlanError::Invalid { problems }) }
+    }
+
+    /// Checks a plan that was read without a bench against the one it is to run on.
+    ///
+    /// # Errors
+    /// When the bench lacks what a scenario names, or can't do what it asks.
+    pub fn check_on(&self, bench: &Bench) -> Result<(), PlanError> {
+        let problems: Vec<_> = self.features.iter().flat_map(|feature| on_bench::check(feature, bench)).collect();
+        if problems.is_empty() { Ok(()) } else { Err(PlanError::Invalid { problems }) }
     }
 
     /// How many scenarios will run.
@@ -372,19 +348,20 @@ fn is_step(text: &str) -> bool {
     [StepType::Given, StepType::When, StepType::Then].into_iter().any(|ty| !matches!(STEPS.find(&step(ty)), Ok(None)))
 }
 
+/// Each scenario with the rule that it stands in.
+fn each_scenario(feature: &Feature) -> impl Iterator<Item = (Option<&Rule>, &Scenario)> {
+    let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
+    plain.chain(feature.rules.iter().flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario))))
+}
+
+/// The tags that a scenario has or inherits.
+fn tags_of(feature: &Feature, rule: Option<&Rule>, scenario: &Scenario) -> Vec<String> {
+    feature.tags.iter().chain(rule.iter().flat_map(|rule| &rule.tags)).chain(&scenario.tags).cloned().collect()
+}
+
 /// Each scenario with the tags that it has or inherits.
 pub(crate) fn scenarios(feature: &Feature) -> impl Iterator<Item = (Vec<String>, &Scenario)> {
-    let with_tags = |inherited: Vec<String>, scenario: &Scenario| {
-        let mut tags = inherited;
-        tags.extend(scenario.tags.iter().cloned());
-        tags
-    };
-    let plain = feature.scenarios.iter().map(move |scenario| (with_tags(feature.tags.clone(), scenario), scenario));
-    let ruled = feature.rules.iter().flat_map(move |rule| {
-        let inherited = [feature.tags.clone(), rule.tags.clone()].concat();
-        rule.scenarios.iter().map(move |scenario| (with_tags(inherited.clone(), scenario), scenario))
-    });
-    plain.chain(ruled)
+    each_scenario(feature).map(|(rule, scenario)| (tags_of(feature, rule, scenario), scenario))
 }
 
 fn select(mut feature: Feature, filter: &Filter) -> Feature {
@@ -400,102 +377,4 @@ fn select(mut feature: Feature, filter: &Filter) -> Feature {
     }
     feature.rules.retain(|rule| !rule.scenarios.is_empty());
     feature
-}
-
-fn check(feature: &Feature) -> Vec<Problem> {
-    let path = feature.path.clone().unwrap_or_default();
-    let mut problems = Vec::new();
-    let backgrounds = feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()));
-    for step in backgrounds.flat_map(|background| &background.steps) {
-        problems.extend(check_step(&path, step));
-    }
-    for (tags, scenario) in scenarios(feature) {
-        if let Some(tag) = tags.iter().find(|tag| crate::retry::is_misspelt(tag)) {
-            let what = format!("the tag `@{tag}` is no number of retries");
-            let hint = Some("write `@retry(2)`, or `@retry` for one".to_owned());
-            problems.push(Problem { path: path.clone(), line: scenario.position.line, what, hint });
-        }
-        problems.extend(scenario.steps.iter().filter_map(|step| check_step(&path, step)));
-        if !scenario.steps.iter().any(|step| step.ty == StepType::Then) {
-            let what = format!("the scenario `{}` has no Then: it can't fail, so it must not pass", scenario.name);
-            let hint = Some("say what should happen, or delete it".to_owned());
-            problems.push(Problem { path: path.clone(), line: scenario.position.line, what, hint });
-        }
-    }
-    problems.sort_by_key(|problem| problem.line);
-    problems.dedup();
-    problems
-}
-
-fn check_step(path: &Path, step: &Step) -> Option<Problem> {
-    let problem = |what, hint| Problem { path: path.to_owned(), line: step.position.line, what, hint };
-    match STEPS.find(step) {
-        Ok(Some((_, _, location, _))) => {
-            let ours = location.is_some_and(|location| location.path.starts_with(OUR_STEPS));
-            check_content(step, ours).map(|(what, hint)| problem(what, hint))
-        }
-        Ok(None) if step.keyword.trim() == "*" => {
-            let hint = "`*` is read as Given; write `And` behind the step that it continues".to_owned();
-            Some(problem(format!("undefined step `* {}`", step.value), Some(hint)))
-        }
-        Ok(None) => {
-            let near = nearest_steps(&step.value, 2);
-            let hint = match near.as_slice() {
-                [] => "`hil steps` prints all there are".to_owned(),
-                near => format!("did you mean `{}`?", near.join("` or `")),
-            };
-            Some(problem(format!("undefined step `{:?} {}`", step.ty, step.value), Some(hint)))
-        }
-        Err(error) => {
-            let matches: Vec<_> =
-                error.possible_matches.iter().map(|(regex, _)| format!("`{}`", regex.as_str())).collect();
-            Some(problem(
-                format!("ambiguous step `{}`", step.value),
-                Some(format!("it matches {}", matches.join(" and "))),
-            ))
-        }
-    }
-}
-
-/// Where our own steps stand: what they take is known.
-const OUR_STEPS: &str = "harness/scenario/src/steps/";
-
-/// What is wrong with what stands below a step of ours.
-fn check_argument(step: &Step) -> Option<&'static str> {
-    let wants_text = ["the text:", "the JSON:"].iter().any(|end| step.value.ends_with(end))
-        || (step.value.starts_with("I type at ") && step.value.ends_with(':'));
-    let wants_table = step.value.ends_with(':') && !wants_text;
-    match (step.table.is_some(), step.docstring.is_some()) {
-        (true, _) if !wants_table => Some("takes no table: it would be ignored"),
-        (false, _) if wants_table => Some("needs a table below it"),
-        (_, true) if !wants_text => Some("takes no text: it would be ignored"),
-        (_, false) if wants_text => Some("needs a text below it"),
-        _ => None,
-    }
-}
-
-/// What is wrong with a step that is defined, as far as its text tells.
-fn check_content(step: &Step, ours: bool) -> Option<(String, Option<String>)> {
-    if ours && let Some(what) = check_argument(step) {
-        let hint = "steps that end with `:` take a table, or a text between two lines of \"\"\"".to_owned();
-        return Some((format!("the step `{}` {what}", step.value), Some(hint)));
-    }
-    let outside = step.value.split('"').step_by(2);
-    for duration in outside.flat_map(crate::dispatch::durations_written) {
-        match hil_config::parse_duration(duration) {
-            Err(_) => {
-                return Some((format!("`{duration}` is too long"), Some("durations go up to 24 hours".to_owned())));
-            }
-            Ok(zero) if zero.is_zero() => {
-                return Some((format!("a step that lasts `{duration}` can't fail"), Some("name a time".to_owned())));
-            }
-            Ok(_) => {}
-        }
-    }
-    let mut quoted = step.value.split('"').skip(1).step_by(2);
-    let wrong = quoted.find_map(|text| Some((text, hil_verdict::TextPattern::parse(text).err()?)));
-    wrong.map(|(text, error)| {
-        let reason = error.to_string().lines().last().unwrap_or_default().to_owned();
-        (format!("`{text}` is not a regular expression"), Some(reason))
-    })
 }

@@ -82,7 +82,8 @@ impl Writer<HilWorld> for Silent {
 
 impl cucumber::writer::Normalized for Silent {}
 
-fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scenario) -> Vec<&'a Step> {
+/// The steps of a scenario with those of the backgrounds above it.
+pub(crate) fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scenario) -> Vec<&'a Step> {
     let of = |background: &'a Option<Background>| background.iter().flat_map(|background| &background.steps);
     let background = of(&feature.background).chain(rule.iter().flat_map(|rule| of(&rule.background)));
     background.chain(&scenario.steps).collect()
@@ -166,7 +167,7 @@ async fn set_stage(
 ) -> Result<Stage, StepError> {
     let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
     let begin = || recorder.record(started.clone());
-    if let Some(lacking) = lacking(context, tags) {
+    if let Some(lacking) = lacking(context.bench.config(), tags) {
         begin();
         return Err(StepError::skipped(lacking));
     }
@@ -278,10 +279,9 @@ fn quoted(text: &str) -> Vec<&str> {
 
 /// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board, a board's tag or
 /// a kind of broker.
-fn lacking(context: &RunContext, tags: &[String]) -> Option<String> {
+pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
     let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
     let has = |name: &str| {
-        let bench = context.bench.config();
         bench.broker.kind.word() == name
             || bench.boards.values().any(|board| {
                 board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)

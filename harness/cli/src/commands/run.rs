@@ -22,14 +22,18 @@ use crate::reporter::{Detail, Reporter};
 use crate::session;
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
-    let plan = match read_plan(&args) {
-        Ok(plan) => plan,
+    // A list is one of scenarios: where they are to run does not matter.
+    if args.list {
+        return match read_plan(&args, None) {
+            Ok(plan) => list(&plan),
+            Err(code) => code,
+        };
+    }
+    let read = session::choose(args.bench.bench.clone()).and_then(|bench| Ok((read_plan(&args, Some(&bench))?, bench)));
+    let (plan, bench) = match read {
+        Ok(read) => read,
         Err(code) => return code,
     };
-    if args.list {
-        list(&plan);
-        return ExitCode::Passed;
-    }
     let baseline = match args.baseline.as_deref().map(Baseline::read).transpose() {
         Ok(baseline) => baseline,
         Err(code) => return code,
@@ -57,7 +61,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
     };
     let json = args.format.format == Format::Json;
-    match execute(plan, args.bench.bench, &settings, !json) {
+    match execute(plan, bench, &settings, !json) {
         Err(code) => code,
         Ok((run, code)) => {
             if json && let Ok(text) = serde_json::to_string(&run) {
@@ -75,9 +79,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-fn read_plan(args: &RunArgs) -> Result<Plan, ExitCode> {
+fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
     let filter = session::filter(&args.select).map_err(|error| set_up_failed(&error, None))?;
-    let plan = Plan::read(&session::feature_paths(&args.select.features), &filter);
+    let plan = Plan::read(&session::feature_paths(&args.select.features), &filter, bench);
     let plan = plan.map_err(|error| {
         let hint =
             args.select.features.is_empty().then(|| "run it where a folder `features` is, or name one".to_owned());
@@ -87,10 +91,11 @@ fn read_plan(args: &RunArgs) -> Result<Plan, ExitCode> {
     if plan.count() == 0 { Err(session::nothing_matches()) } else { Ok(plan) }
 }
 
-fn list(plan: &Plan) {
+fn list(plan: &Plan) -> ExitCode {
     for scenario in plan.list() {
         say(format!("{}:{}  {}", scenario.path, scenario.line, scenario.name));
     }
+    ExitCode::Passed
 }
 
 /// How to run, apart from what.
@@ -114,11 +119,11 @@ pub(crate) struct Settings {
 /// Runs a plan on a bench, writes the run folder, and tells of it.
 pub(crate) fn execute(
     plan: Plan,
-    bench: Option<PathBuf>,
+    bench: Bench,
     settings: &Settings,
     tell: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
-    session::on_bench(bench, async |bench| execute_in(plan, bench, settings, tell).await)
+    session::on(bench, async |bench| execute_in(plan, bench, settings, tell).await)
 }
 
 async fn execute_in(

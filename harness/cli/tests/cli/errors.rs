@@ -60,6 +60,43 @@ fn what_gherkin_would_swallow_or_a_step_ignore_is_refused() {
     }
 }
 
+/// What no run can make true is the feature's fault: it is found before a board has power.
+#[test]
+fn what_can_never_hold_is_refused_before_any_board_is_powered() {
+    let cases = [
+        ("unknown-board", "Given the board \"lmap\" runs the firmware \"lamp\""),
+        ("unknown-firmware", "Given the board \"lamp\" runs the firmware \"lmap\""),
+        ("unknown-pin", "Then the pin \"lde\" of \"lamp\" is on within 1 s"),
+        ("unknown-field", "Then \"lamp\" connects within 5 s with:\n      | colour | red |"),
+        ("wildcard-topic", "When I publish \"x\" to \"sooko/#\""),
+        ("impossible-filter", "Then \"lamp\" receives nothing on \"t#\" for 500 ms"),
+        ("empty-text", "Then the console of \"lamp\" shows \"\" within 1 s"),
+        ("too-few-attempts", "Then \"lamp\" tries to connect 1 times with growing pauses within 1 s"),
+        ("broker-cannot", "When the broker crashes"),
+    ];
+    for (name, steps) in cases {
+        let feature = format!("Feature: f\n  Scenario: s\n    {steps}\n    Then \"lamp\" connects within 1 s\n");
+        refused(name, &Project::with_feature(&feature), &["run"]);
+    }
+}
+
+#[test]
+fn lint_looks_at_a_bench_where_one_is_named() {
+    let feature = "Feature: f\n  Scenario: s\n    Given the board \"kettle\" runs the firmware \"lamp\"\n    Then \"kettle\" connects within 1 s\n\n  @requires:kettle\n  Scenario: t\n    Given the board \"kettle\" runs the firmware \"tea\"\n    Then \"kettle\" connects within 1 s\n";
+    let project = Project::with_feature(feature);
+    let outcome = project.hil(&["lint"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "2 scenarios, nothing wrong\n"), "for a bench elsewhere");
+    project.file("bench.toml", "[boards.lamp]\nkind = \"virtual\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\n");
+    refused("lint-bench", &project, &["lint", "--bench", "bench.toml"]);
+    let by_environment = project.command(&["lint"]).env("HIL_BENCH", "bench.toml").output().expect("hil runs");
+    assert_eq!(Outcome::from(by_environment).code, 96);
+    let kettle = "[boards.kettle]\nkind = \"virtual\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\n[firmware.tea]\nimage = \"builtin:lamp\"\n";
+    project.file("bench.toml", kettle);
+    let outcome = project.hil(&["lint", "--bench", "bench.toml"]);
+    let said = "2 scenarios, nothing wrong on the bench `bench.toml`\n";
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, said), "{outcome:?}");
+}
+
 #[test]
 fn a_scenario_can_be_named_by_its_line_and_a_mark_at_the_start_does_not_matter() {
     let project =
@@ -112,9 +149,11 @@ fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
     let port = taken.local_addr().expect("address").port();
     let project = Project::with_feature(GOOD);
-    project.file("tap.toml", &format!("[boards.lamp]\nkind = \"virtual\"\ntap-port = {port}\n"));
+    let firmware = "[firmware.lamp]\nimage = \"builtin:lamp\"\n";
+    project.file("tap.toml", &format!("[boards.lamp]\nkind = \"virtual\"\ntap-port = {port}\n{firmware}"));
     refused("taken-tap-port", &project, &["run", "--bench", "tap.toml"]);
-    project.file("broker.toml", &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n"));
+    let broker = format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n");
+    project.file("broker.toml", &format!("{broker}[boards.lamp]\nkind = \"virtual\"\n{firmware}"));
     refused("taken-broker-port", &project, &["run", "--bench", "broker.toml"]);
 }
 

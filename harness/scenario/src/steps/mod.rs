@@ -41,7 +41,7 @@ fn rows(step: &gherkin::Step) -> Result<&[Vec<String>], StepError> {
 }
 
 /// The text below a step, between two lines of `"""`.
-fn doc_string(step: &gherkin::Step) -> Result<&str, StepError> {
+pub(crate) fn doc_string(step: &gherkin::Step) -> Result<&str, StepError> {
     let text = step.docstring.as_deref();
     // The parser keeps the line breaks beside the quotes.
     text.map(|text| text.strip_prefix('\n').unwrap_or(text).strip_suffix('\n').unwrap_or(text)).ok_or_else(|| {

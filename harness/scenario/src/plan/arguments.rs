@@ -1,0 +1,179 @@
+//! What is wrong with the arguments of a step, whatever bench it runs on.
+
+use std::path::Path;
+use std::str::FromStr as _;
+
+use hil_config::nearest;
+use hil_verdict::{ResetCause, TextPattern};
+
+use super::forms::{Kind, Reading};
+use super::problem::Wrong;
+use crate::snapshot::{Rule, SnapshotFile};
+
+/// Everything that is wrong with the arguments of a step of a feature file.
+pub(super) fn check(reading: &Reading, feature: &Path) -> Vec<Wrong> {
+    let each = reading.arguments.iter().filter_map(|(kind, text)| check_one(*kind, text, feature).err());
+    each.chain(check_packet(reading).err()).collect()
+}
+
+fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
+    match kind {
+        Kind::Topic => check_topic(text),
+        Kind::Filter => check_filter(text),
+        Kind::Filters => text.split(',').map(str::trim).try_for_each(check_filter),
+        Kind::Pattern => check_pattern(text).map(drop),
+        Kind::Shown => check_shown(text),
+        Kind::Password => check_password(text),
+        Kind::Cause => check_cause(text),
+        Kind::Snapshot => check_snapshot(text, feature),
+        Kind::Code => check_code(text).map(drop),
+        Kind::Refusal => check_refusal(text),
+        Kind::Rate => hil_mqtt::parse_rate(text).map(drop).map_err(|_| {
+            Wrong::new(format!("`{text}` is not a rate"), "more than 0, as in `500 B/s`, `10 kB/s` or `1 MB/s`")
+        }),
+        Kind::Packet => check_packet_name(text),
+        Kind::Count => check_count(text, 0, "is not a number of times"),
+        Kind::Period => check_count(text, 2, "time has no period"),
+        Kind::Growth => check_count(text, 3, "attempts have no two pauses to compare"),
+        Kind::Percent => match text.parse() {
+            Ok(1..=100_u8) => Ok(()),
+            _ => Err(Wrong::new(format!("`{text}` percent is not a share"), "from 1 to 100")),
+        },
+        Kind::ExitCode => match text.parse::<u8>() {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Wrong::new(format!("a program never ends with the code `{text}`"), "from 0 to 255")),
+        },
+        // Names are looked up on the bench; the rest has no other form than the step takes.
+        Kind::Board | Kind::Railed | Kind::Program | Kind::Flashed | Kind::Firmware | Kind::Pin | Kind::Driven => {
+            Ok(())
+        }
+        Kind::Text | Kind::Span | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
+    }
+}
+
+fn check_topic(topic: &str) -> Result<(), Wrong> {
+    hil_verdict::check_topic(topic)
+        .map_err(|reason| Wrong::new(format!("`{}` is not a topic", topic.escape_debug()), reason))
+}
+
+fn check_filter(filter: &str) -> Result<(), Wrong> {
+    hil_verdict::check_filter(filter)
+        .map_err(|reason| Wrong::new(format!("`{}` is not a topic filter", filter.escape_debug()), reason))
+}
+
+/// Reads a pattern as a step does.
+pub(super) fn check_pattern(text: &str) -> Result<TextPattern, Wrong> {
+    TextPattern::parse(text)
+        .map_err(|error| Wrong::new(format!("`{text}` is not a regular expression"), reason(&error)))
+}
+
+/// The last line of what the library says: the lines above it show the expression.
+fn reason(error: &impl std::error::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+/// Every text holds the empty one; and what is shown is text, not bytes.
+fn check_shown(text: &str) -> Result<(), Wrong> {
+    let pattern = check_pattern(text)?;
+    if text.is_empty() {
+        return Err(Wrong::new(
+            "a step that shows an empty text can't fail",
+            "name what is to be found: every text holds an empty one",
+        ));
+    }
+    Rule::show(&pattern, String::new())
+        .map(drop)
+        .map_err(|error| Wrong::new(format!("`{text}` matches bytes, and this is text"), reason(&error)))
+}
+
+/// A password that the feature spells out; one that the environment holds is known where the bench is.
+fn check_password(text: &str) -> Result<(), Wrong> {
+    if text.contains("${") { Ok(()) } else { check_length(text) }
+}
+
+pub(super) fn check_length(password: &str) -> Result<(), Wrong> {
+    const LEAST: usize = hil_config::SHORTEST_SECRET;
+    if password.chars().count() >= LEAST {
+        return Ok(());
+    }
+    let hint = format!("{LEAST} characters or more: hiding less would hide ordinary words in reports");
+    Err(Wrong::new("the password is too short to be hidden", hint))
+}
+
+fn check_cause(text: &str) -> Result<(), Wrong> {
+    if ResetCause::from_str(text).is_ok() {
+        return Ok(());
+    }
+    let words: Vec<_> = ResetCause::WORDS.iter().map(|(word, _)| *word).collect();
+    // What a ROM prints has a word here.
+    let known = Some(ResetCause::of(text)).filter(|cause| *cause != ResetCause::Other).map(ResetCause::word);
+    let hint = match nearest(text, words.iter().copied()).or(known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of `{}`", words.join("`, `")),
+    };
+    Err(Wrong::new(format!("`{text}` is not a reset cause"), hint))
+}
+
+fn check_snapshot(name: &str, feature: &Path) -> Result<(), Wrong> {
+    match SnapshotFile::of(feature, name) {
+        Some(_) => Ok(()),
+        None => {
+            let hint = "letters, digits, `-`, `_` and `.`, up to 100: it becomes the name of a file";
+            Err(Wrong::new(format!("`{name}` is not a name of a snapshot"), hint))
+        }
+    }
+}
+
+fn check_code(text: &str) -> Result<u8, Wrong> {
+    hil_mqtt::parse_code(text)
+        .map_err(|_| Wrong::new(format!("`{text}` is not a code"), "from `0` to `255`, or from `0x00` to `0xff`"))
+}
+
+fn check_refusal(text: &str) -> Result<(), Wrong> {
+    match check_code(text)? {
+        0 => Err(Wrong::new(format!("code `{text}` is not a refusal"), "`0` means accepted (MQTT 3.1.1 §3.2.2.3)")),
+        _ => Ok(()),
+    }
+}
+
+fn check_packet_name(name: &str) -> Result<(), Wrong> {
+    let names = hil_mqtt::PACKET_NAMES;
+    if names.contains(&name) {
+        return Ok(());
+    }
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of `{}`", names.join("`, `")),
+    };
+    Err(Wrong::new(format!("MQTT has no packet `{name}`"), hint))
+}
+
+fn check_count(text: &str, least: u32, what: &str) -> Result<(), Wrong> {
+    match text.parse::<u32>() {
+        Ok(count) if count >= least => Ok(()),
+        _ => Err(Wrong::new(format!("`{text}` {what}"), format!("ask for {least} or more"))),
+    }
+}
+
+/// A packet that is never sent that way (MQTT 5 §2.1.2), or one that has no topic.
+fn check_packet(reading: &Reading) -> Result<(), Wrong> {
+    const FROM_CLIENT: [&str; 4] = ["CONNECT", "SUBSCRIBE", "UNSUBSCRIBE", "PINGREQ"];
+    const TO_CLIENT: [&str; 4] = ["CONNACK", "SUBACK", "UNSUBACK", "PINGRESP"];
+    let (Some(packet), Some(direction)) = (reading.first(Kind::Packet), reading.first(Kind::Direction)) else {
+        return Ok(());
+    };
+    if reading.first(Kind::Filter).is_some() && packet != "PUBLISH" && hil_mqtt::PACKET_NAMES.contains(&packet) {
+        return Err(Wrong::new(format!("{packet} has no topic"), "a topic may be named for PUBLISH"));
+    }
+    let never = match direction {
+        "to" if FROM_CLIENT.contains(&packet) => Some(("is never sent to a board", "from")),
+        "from" if TO_CLIENT.contains(&packet) => Some(("never comes from a board", "to")),
+        _ => None,
+    };
+    match never {
+        Some((what, way)) => Err(Wrong::new(format!("{packet} {what}"), format!("write `{packet} {way}`"))),
+        None => Ok(()),
+    }
+}

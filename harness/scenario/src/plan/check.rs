@@ -1,0 +1,94 @@
+//! What is wrong with a feature, whatever bench it runs on.
+
+use std::path::Path;
+
+use cucumber::gherkin::{Feature, Step, StepType};
+
+use super::forms::{self, Reading};
+use super::problem::{Problem, Wrong};
+use super::{arguments, below, scenarios};
+use crate::dispatch::{STEPS, durations_written, outside_quotes};
+use crate::suggest::nearest_steps;
+
+/// Everything that is wrong with a feature.
+pub(super) fn check(feature: &Feature) -> Vec<Problem> {
+    let path = feature.path.clone().unwrap_or_default();
+    let mut problems = Vec::new();
+    let backgrounds = feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()));
+    for step in backgrounds.flat_map(|background| &background.steps) {
+        problems.extend(check_step(&path, step));
+    }
+    for (tags, scenario) in scenarios(feature) {
+        let line = scenario.position.line;
+        if let Some(tag) = tags.iter().find(|tag| crate::retry::is_misspelt(tag)) {
+            let what = format!("the tag `@{tag}` is no number of retries");
+            problems.push(Wrong::new(what, "write `@retry(2)`, or `@retry` for one").at(&path, line));
+        }
+        problems.extend(scenario.steps.iter().flat_map(|step| check_step(&path, step)));
+        if !scenario.steps.iter().any(|step| step.ty == StepType::Then) {
+            let what = format!("the scenario `{}` has no Then: it can't fail, so it must not pass", scenario.name);
+            problems.push(Wrong::new(what, "say what should happen, or delete it").at(&path, line));
+        }
+    }
+    problems.sort_by_key(|problem| problem.line);
+    problems.dedup();
+    problems
+}
+
+fn check_step(path: &Path, step: &Step) -> Vec<Problem> {
+    let wrong = match STEPS.find(step) {
+        Ok(Some(_)) => check_content(path, step),
+        Ok(None) => vec![undefined(step)],
+        Err(error) => {
+            let matches: Vec<_> =
+                error.possible_matches.iter().map(|(regex, _)| format!("`{}`", regex.as_str())).collect();
+            let hint = format!("it matches {}", matches.join(" and "));
+            vec![Wrong::new(format!("ambiguous step `{}`", step.value), hint)]
+        }
+    };
+    wrong.into_iter().map(|wrong| wrong.at(path, step.position.line)).collect()
+}
+
+fn undefined(step: &Step) -> Wrong {
+    if step.keyword.trim() == "*" {
+        let hint = "`*` is read as Given; write `And` behind the step that it continues";
+        return Wrong::new(format!("undefined step `* {}`", step.value), hint);
+    }
+    let near = nearest_steps(&step.value, 2);
+    let hint = match near.as_slice() {
+        [] => "`hil steps` prints all there are".to_owned(),
+        near => format!("did you mean `{}`?", near.join("` or `")),
+    };
+    Wrong::new(format!("undefined step `{:?} {}`", step.ty, step.value), hint)
+}
+
+/// A step of ours, read by its form. What users' own steps take is not known.
+pub(super) fn reading(step: &Step) -> Option<Reading> {
+    /// Where our own steps stand: in the folder beside this file's.
+    static OUR_STEPS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        let source = Path::new(file!()).parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        format!("{}/", source.join("steps").display())
+    });
+    match STEPS.find(step) {
+        Ok(Some((_, _, Some(location), _))) if location.path.starts_with(OUR_STEPS.as_str()) => forms::read(step),
+        _ => None,
+    }
+}
+
+/// What is wrong with a step that is defined.
+fn check_content(path: &Path, step: &Step) -> Vec<Wrong> {
+    let mut wrong: Vec<_> = durations_written(&outside_quotes(&step.value)).filter_map(check_duration).collect();
+    if let Some(reading) = reading(step) {
+        wrong.extend(arguments::check(&reading, path));
+        wrong.extend(below::check(step, reading.form.below));
+    }
+    wrong
+}
+
+fn check_duration(text: &str) -> Option<Wrong> {
+    match hil_config::parse_duration(text) {
+        Err(_) => Some(Wrong::new(format!("`{text}` is too long"), "durations go up to 24 hours")),
+        Ok(zero) if zero.is_zero() => Some(Wrong::new(format!("a step that lasts `{text}` can't fail"), "name a time")),
+        Ok(_) => None,
+    }
+}

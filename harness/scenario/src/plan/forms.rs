@@ -1,0 +1,369 @@
+//! What each step takes: the one place that says of which kind the arguments of a step are.
+//!
+//! A form is a regular expression over the step's text in which `{kind}` stands for an argument. A test fails for a
+//! step of the catalogue without a form, so that no step's arguments go unchecked.
+
+use std::sync::LazyLock;
+
+use cucumber::gherkin::Step;
+use regex::Regex;
+
+/// What an argument of a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Board,
+    /// A board whose power the bench switches.
+    Railed,
+    /// A board that is a program.
+    Program,
+    /// A board with flash.
+    Flashed,
+    Firmware,
+    Topic,
+    Filter,
+    /// Filters with commas between them.
+    Filters,
+    Pattern,
+    /// A pattern that a line of a console must contain.
+    Shown,
+    Text,
+    Pin,
+    /// A pin that the bench drives.
+    Driven,
+    Password,
+    Cause,
+    Snapshot,
+    Span,
+    Code,
+    /// A code that is not a success.
+    Refusal,
+    Rate,
+    Packet,
+    Direction,
+    Count,
+    /// At least two times.
+    Period,
+    /// At least three times.
+    Growth,
+    Percent,
+    ExitCode,
+    Qos,
+    OnOff,
+}
+
+impl Kind {
+    const WORDS: &[(&'static str, Self)] = &[
+        ("board", Self::Board),
+        ("railed", Self::Railed),
+        ("program", Self::Program),
+        ("flashed", Self::Flashed),
+        ("firmware", Self::Firmware),
+        ("topic", Self::Topic),
+        ("filter", Self::Filter),
+        ("filters", Self::Filters),
+        ("pattern", Self::Pattern),
+        ("shown", Self::Shown),
+        ("text", Self::Text),
+        ("pin", Self::Pin),
+        ("driven", Self::Driven),
+        ("password", Self::Password),
+        ("cause", Self::Cause),
+        ("snapshot", Self::Snapshot),
+        ("span", Self::Span),
+        ("code", Self::Code),
+        ("refusal", Self::Refusal),
+        ("rate", Self::Rate),
+        ("packet", Self::Packet),
+        ("direction", Self::Direction),
+        ("count", Self::Count),
+        ("period", Self::Period),
+        ("growth", Self::Growth),
+        ("percent", Self::Percent),
+        ("exit", Self::ExitCode),
+        ("qos", Self::Qos),
+        ("onoff", Self::OnOff),
+    ];
+
+    /// How it is written, as the steps themselves take it; with the number of its groups, of which one takes part.
+    fn regex(self) -> (&'static str, usize) {
+        match self {
+            Self::Span => (r"(\d+(?:\.\d+)? ?(?:ms|s|min))", 1),
+            Self::Code | Self::Refusal => (r"(\d+|0x[0-9a-fA-F]{1,2})", 1),
+            Self::Rate => (r"(\d+ ?[kM]?B/s)", 1),
+            Self::Packet => (r"([A-Z]+)", 1),
+            Self::Direction => (r"(from|to)", 1),
+            Self::Count | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => (r"(-?\d+)", 1),
+            Self::Qos => (r"([012])", 1),
+            Self::OnOff => (r"(on|off)", 1),
+            _ => (r#"(?:"([^"]*)"|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"#, 3),
+        }
+    }
+
+    /// Whether it names a board.
+    pub(super) fn is_board(self) -> bool {
+        matches!(self, Self::Board | Self::Railed | Self::Program | Self::Flashed)
+    }
+}
+
+/// What stands below a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Below {
+    Nothing,
+    /// A text as it stands.
+    Text,
+    /// A text that is JSON.
+    Json,
+    /// Fields of a PUBLISH.
+    Message,
+    /// Fields of a CONNECT.
+    Connect,
+    /// Filters, what is asked for and what is granted.
+    Granted,
+    /// One column of payloads to publish.
+    Payloads,
+    /// One column of patterns.
+    Patterns,
+}
+
+impl Below {
+    pub(super) fn is_text(self) -> bool {
+        matches!(self, Self::Text | Self::Json)
+    }
+
+    pub(super) fn is_table(self) -> bool {
+        !self.is_text() && self != Self::Nothing
+    }
+}
+
+/// What a step asks of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ability {
+    /// Nothing but MQTT.
+    Serve,
+    /// To be stopped and started by the harness.
+    Stop,
+    /// Other settings for one scenario.
+    Configure,
+    Crash,
+    Pause,
+}
+
+/// One step.
+#[derive(Debug)]
+pub(super) struct Form {
+    text: &'static str,
+    pub(super) below: Below,
+    pub(super) asks: Ability,
+}
+
+const fn plain(text: &'static str) -> Form {
+    Form { text, below: Below::Nothing, asks: Ability::Serve }
+}
+
+const fn above(text: &'static str, below: Below) -> Form {
+    Form { text, below, asks: Ability::Serve }
+}
+
+const fn broker(text: &'static str, asks: Ability) -> Form {
+    Form { text, below: Below::Nothing, asks }
+}
+
+static FORMS: &[Form] = &[
+    plain("the board {board} (?:runs|is flashed with) the firmware {firmware}"),
+    plain("{board} may (?:reboot|break the protocol)"),
+    plain("{board} is connected"),
+    plain("{board} has subscribed to {filter}"),
+    broker("the broker requires the user {text} with the password {password}", Ability::Configure),
+    broker(
+        "the broker allows (?:everybody|the user {text}) to (?:read|write|read and write) {filter} only",
+        Ability::Configure,
+    ),
+    broker("the broker takes no more than {count} connections?", Ability::Configure),
+    broker("the broker keeps its state over a restart", Ability::Configure),
+    broker("the broker requires client certificates", Ability::Configure),
+    broker("the broker (?:stops|starts|restarts)", Ability::Stop),
+    broker("the broker crashes", Ability::Crash),
+    broker("the broker (?:is paused|goes on)", Ability::Pause),
+    plain("I publish {text} to {topic}(?: with QoS {qos})?(?:, retained)?"),
+    above("I publish to {topic}(?: with QoS {qos})?, one after another:", Below::Payloads),
+    above("I publish to {topic}(?: with QoS {qos})?(?:, retained)? the text:", Below::Text),
+    plain("the power of {railed} is (?:cut|cut for {span}|restored)"),
+    plain("the board {board} is reset"),
+    plain("the network of {board} goes silent(?: towards the (?:broker|board)| for {span})?"),
+    plain("the network of {board} recovers"),
+    plain("the network of {board} is delayed by {span}(?: ± {span})?"),
+    plain("the network of {board} carries no more than {rate}"),
+    plain("connections of {board} are (?:refused|accepted again)"),
+    plain("the next CONNACK to {board} is held(?: for {span})?"),
+    plain("the next CONNECT of {board} is answered with code {refusal}"),
+    plain(
+        "the next {packet}(?: on {filter})? {direction} {board} is (?:dropped|duplicated|corrupted|overtaken|delayed by {span})",
+    ),
+    plain("an? {packet} {direction} {board} is dropped within {span}"),
+    plain("the connection of {board} is (?:closed|reset)"),
+    plain("I type {text} at the console of {board}"),
+    above("I type at the console of {board}:", Below::Text),
+    plain("I press the button {driven} of {board} for {span}"),
+    plain("the pin {driven} of {board} is driven {onoff}"),
+    plain("the pin {pin} of {board} is {onoff} within {span}"),
+    plain("the pin {pin} of {board} stays {onoff} for {span}"),
+    plain("the pin {pin} of {board} pulses {count} times? within {span}"),
+    plain("{board} publishes {pattern} to {filter}(?:, retained,)? within {span}"),
+    above("{board} (?:publishes to|receives on) {filter} in this order within {span}:", Below::Patterns),
+    above("{board} (?:publishes to|receives on) {filter} within {span} with:", Below::Message),
+    above("{board} publishes to {filter} within {span} the JSON:", Below::Json),
+    above("{board} publishes to {filter} within {span} the text:", Below::Text),
+    plain(
+        "{board} (?:publishes {pattern} to|receives {pattern} on) {filter} exactly once within {span}, settling for {span}",
+    ),
+    plain("{board} publishes {count} messages? to {filter} within {span}"),
+    plain("{board} publishes {pattern} to {filter} {period} times, every {span} ± {span}"),
+    plain("{board} publishes nothing for {span}"),
+    plain("{board} does not publish to {filter} for {span}"),
+    plain("{board} (?:publishes its|receives a) message again with DUP within {span}"),
+    plain("{board} receives {pattern} on {filter} within {span}"),
+    plain("{board} receives nothing on {filter} for {span}"),
+    plain("{board} acknowledges the message within {span}"),
+    plain("the broker acknowledges the message of {board} within {span}"),
+    plain("{board} and the broker complete the QoS 2 exchange within {span}"),
+    plain("{percent} percent of the acknowledgements of {board} take no more than {span}"),
+    plain("{board} connects within {span}(?: and finds (?:its|no) session)?"),
+    above("{board} (?:connects|asks to connect) within {span} with:", Below::Connect),
+    plain("{board} connects over {pattern} within {span}"),
+    plain("{board} is refused with code {refusal} within {span}"),
+    plain("the connection of {board} is refused within {span}"),
+    plain("the connection of {board} stays open for {span}"),
+    plain("{board} (?:disconnects|goes without DISCONNECT) within {span}"),
+    plain("the broker disconnects {board}(?: with code {code})? within {span}"),
+    plain("{board} tries to connect {growth} times with growing pauses(?: of no more than {span})? within {span}"),
+    plain("{board} tries to connect {period} times, every {span} ± {span}"),
+    plain("{board} tries to connect no more than {count} times? a minute for {span}"),
+    above("{board} subscribes within {span} to:", Below::Granted),
+    plain("the subscription of {board} to {filter} is refused within {span}"),
+    plain("{board} unsubscribes from {filter} within {span}"),
+    plain("the will of {board} is published(?: exactly once)? on {topic}(?:, settling for {span})?"),
+    plain("no will of {board} is published for {span}"),
+    plain("a late subscriber to {filter} receives {pattern}, retained"),
+    plain("nothing is retained on {filter}"),
+    plain("a subscriber to {filter} receives {pattern} within {span}"),
+    plain("nothing is published outside {filters} for {span}"),
+    plain("every message that {board} sends(?: for {span})? reaches {board} within {span}, in order"),
+    plain("the program of {program} is (?:asked to end|killed)"),
+    plain("the program of {program} ends with code {exit} within {span}"),
+    plain(
+        "the console of {board}(?: or {board})? shows {shown}(?: within {span}| exactly once within {span}, settling for {span})",
+    ),
+    plain("{board} (?:reboots once|boot-loops) within {span}"),
+    plain("{board} does not reboot for {span}"),
+    plain("the reset cause of {board} is {cause} within {span}"),
+    plain("the flashing of {flashed} was skipped"),
+    plain("snapshots of the traffic leave out the topic {filter}"),
+    plain("snapshots of the traffic show {shown} as {text}"),
+    plain("the traffic of {board} matches the snapshot {snapshot}"),
+];
+
+/// A step's text, read by its form.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) form: &'static Form,
+    /// In the order of the text; those that are left out are not there.
+    pub(super) arguments: Vec<(Kind, String)>,
+}
+
+impl Reading {
+    /// The arguments of a kind.
+    pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        self.arguments.iter().filter(move |(of, _)| *of == kind).map(|(_, text)| text.as_str())
+    }
+
+    /// The first argument of a kind.
+    pub(super) fn first(&self, kind: Kind) -> Option<&str> {
+        self.all(kind).next()
+    }
+}
+
+/// A form, ready to be matched: each argument with the groups of which one has its text.
+struct Compiled {
+    form: &'static Form,
+    regex: Regex,
+    arguments: Vec<(Kind, std::ops::Range<usize>)>,
+}
+
+static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| FORMS.iter().filter_map(compile).collect());
+
+fn compile(form: &'static Form) -> Option<Compiled> {
+    let (mut regex, mut arguments, mut groups) = (String::from("^"), Vec::new(), 1);
+    let mut rest = form.text;
+    while let Some((before, behind)) = rest.split_once('{') {
+        let (word, behind) = behind.split_once('}')?;
+        let (_, kind) = Kind::WORDS.iter().find(|(known, _)| *known == word)?;
+        let (text, count) = kind.regex();
+        regex.push_str(before);
+        regex.push_str(text);
+        arguments.push((*kind, groups..groups + count));
+        groups += count;
+        rest = behind;
+    }
+    regex.push_str(rest);
+    regex.push('$');
+    Some(Compiled { form, regex: Regex::new(&regex).ok()?, arguments })
+}
+
+/// Reads a step of ours by its form.
+pub(super) fn read(step: &Step) -> Option<Reading> {
+    readings(&step.value).next()
+}
+
+fn readings(text: &str) -> impl Iterator<Item = Reading> {
+    COMPILED.iter().filter_map(move |compiled| {
+        let captures = compiled.regex.captures(text)?;
+        let argument = |(kind, groups): &(Kind, std::ops::Range<usize>)| {
+            let found = groups.clone().find_map(|group| captures.get(group))?;
+            Some((*kind, found.as_str().to_owned()))
+        };
+        Some(Reading { form: compiled.form, arguments: compiled.arguments.iter().filter_map(argument).collect() })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_a_regular_expression_over_kinds() {
+        for form in FORMS {
+            assert!(compile(form).is_some(), "{}", form.text);
+        }
+    }
+
+    #[test]
+    fn every_step_has_one_form() {
+        for step in crate::catalogue::STEPS {
+            let found: Vec<_> = readings(step.text()).map(|reading| reading.form.text).collect();
+            assert_eq!(found.len(), 1, "{}: {found:?}", step.example);
+        }
+    }
+
+    /// The steps that have several ways to be written, each beside its example in the catalogue.
+    #[test]
+    fn every_way_to_write_a_step_has_one_form() {
+        for text in [
+            r#"I publish "on" to "t", retained"#,
+            r#"I publish to "t" with QoS 2, retained the text:"#,
+            r#"the broker allows everybody to read and write "%c/#" only"#,
+            r#"the next CONNACK to "lamp" is held"#,
+            r#"the next PUBLISH on "a/#" to "lamp" is delayed by 2 s"#,
+            r#"the network of "lamp" goes silent towards the board"#,
+            r#"the broker disconnects "lamp" within 2 s"#,
+            r#"an UNSUBACK to "lamp" is dropped within 1 s"#,
+            r#"'lamp' publishes '{"a": 1}' to 't' within 1 s"#,
+            r#""lamp" publishes "{\"a\": 1}" to "t" within 1 s"#,
+            r#"I publish "a\" to "t""#,
+        ] {
+            let found: Vec<_> = readings(text).map(|reading| reading.form.text).collect();
+            assert_eq!(found.len(), 1, "{text}: {found:?}");
+        }
+        let read = readings(r#"I publish "a\" to "t""#).next().expect("a form");
+        assert_eq!((read.first(Kind::Text), read.first(Kind::Topic)), (Some("a\\"), Some("t")));
+    }
+}

@@ -1,0 +1,196 @@
+//! What is wrong with a feature on the bench it is to run on: names that the bench lacks, and what its parts can't do.
+
+use std::path::Path;
+
+use cucumber::gherkin::Feature;
+use hil_config::{Bench, Board, BoardKind, BoardName, BrokerKind, FirmwareName, PinDirection, nearest};
+
+use super::arguments::check_length;
+use super::check::reading;
+use super::forms::{Ability, Kind, Reading};
+use super::problem::{Problem, Wrong};
+use super::{each_scenario, tags_of};
+use crate::run::{lacking, steps_of};
+
+/// Everything that is wrong with a feature on a bench. A scenario that is skipped there asks nothing of it.
+pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {
+    let path = feature.path.as_deref().unwrap_or(Path::new(""));
+    let runs =
+        each_scenario(feature).filter(|(rule, scenario)| lacking(bench, &tags_of(feature, *rule, scenario)).is_none());
+    let steps = runs.flat_map(|(rule, scenario)| steps_of(feature, rule, scenario));
+    let wrong = steps.flat_map(|step| {
+        let wrong = reading(step).map(|reading| check_reading(&reading, bench)).unwrap_or_default();
+        wrong.into_iter().map(|wrong| wrong.at(path, step.position.line))
+    });
+    let mut problems: Vec<_> = wrong.collect();
+    problems.sort_by_key(|problem| problem.line);
+    // A background is checked with each scenario below it.
+    problems.dedup();
+    problems
+}
+
+fn check_reading(reading: &Reading, bench: &Bench) -> Vec<Wrong> {
+    let mut wrong: Vec<_> = check_broker(reading.form.asks, bench).err().into_iter().collect();
+    for (kind, name) in reading.arguments.iter().filter(|(kind, _)| kind.is_board()) {
+        wrong.extend(check_board(*kind, name, bench).err());
+    }
+    let board = reading.arguments.iter().find(|(kind, _)| kind.is_board()).and_then(|(_, name)| bench.board(name));
+    let firmware = reading.first(Kind::Firmware).map(|name| check_firmware(name, board, bench));
+    let pins = [(Kind::Pin, PinDirection::Sense), (Kind::Driven, PinDirection::Drive)];
+    let pins = pins
+        .into_iter()
+        .filter_map(|(kind, direction)| check_pin(reading.first(kind)?, direction, board?, bench).err());
+    let password = reading.first(Kind::Password).map(check_password);
+    wrong.extend(firmware.into_iter().chain(password).filter_map(Result::err).chain(pins));
+    wrong
+}
+
+fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
+    let Some(board) = bench.board(name) else {
+        return Err(unknown("board", name, bench.boards.keys().map(BoardName::as_str), bench));
+    };
+    let is_program = board.kind == BoardKind::Process;
+    match kind {
+        Kind::Railed if board.kind == BoardKind::Esp && board.rails.is_empty() => {
+            let hint = format!("`[[boards.{name}.rails]]` says what switches its supply");
+            Err(Wrong::new(format!("{} gives board `{name}` no rail: its power can't be switched", shown(bench)), hint))
+        }
+        Kind::Program if !is_program => {
+            let what =
+                format!("board `{name}` of {} is not a program but of the kind `{}`", shown(bench), board.kind.word());
+            Err(Wrong::new(what, "the step is for boards of the kind `process`"))
+        }
+        Kind::Flashed if is_program => {
+            let what = format!("board `{name}` of {} is a program: it has no flash", shown(bench));
+            Err(Wrong::new(what, "the step is for boards of the kinds `esp` and `virtual`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_firmware(name: &str, board: Option<&Board>, bench: &Bench) -> Result<(), Wrong> {
+    let Some(firmware) = bench.firmware(name) else {
+        return Err(unknown("firmware", name, bench.firmware.keys().map(FirmwareName::as_str), bench));
+    };
+    let Some(board) = board else { return Ok(()) };
+    match (board.kind == BoardKind::Process, firmware.process.is_some()) {
+        (true, true) | (false, false) => Ok(()),
+        (_, is_program) => {
+            let of = if is_program { "a program" } else { "not a program" };
+            let what =
+                format!("firmware `{name}` is {of}, and board `{}` is of the kind `{}`", board.name, board.kind.word());
+            Err(Wrong::new(what, "a program runs on boards of the kind `process`, all else on the others"))
+        }
+    }
+}
+
+fn check_pin(pin: &str, direction: PinDirection, board: &Board, bench: &Bench) -> Result<(), Wrong> {
+    let Some(found) = board.pins.get(pin) else {
+        let known = board.pins.keys().map(String::as_str);
+        let what = format!("{} gives board `{}` no pin `{pin}`", shown(bench), board.name);
+        let none = || match board.kind {
+            BoardKind::Process => "a program has no pins".to_owned(),
+            _ => format!("add `pins = {{ {pin} = {{ line = \"GPIO…\" }} }}` to `[boards.{}]`", board.name),
+        };
+        let hint = near_or_all(pin, known).unwrap_or_else(none);
+        return Err(Wrong::new(what, hint));
+    };
+    if direction == PinDirection::Drive && found.direction == PinDirection::Sense {
+        let what = format!("the bench senses the pin `{pin}` of `{}`: it can't drive it", board.name);
+        let hint =
+            format!("`boards.{}.pins.{pin}` needs `direction = \"drive\"` if the bench may drive it", board.name);
+        return Err(Wrong::new(what, hint));
+    }
+    Ok(())
+}
+
+/// A password that the feature spells out is checked without a bench.
+fn check_password(text: &str) -> Result<(), Wrong> {
+    if !text.contains("${") {
+        return Ok(());
+    }
+    let expanded = hil_config::expand(text).map_err(|wrong| Wrong::new(wrong.what, wrong.hint))?;
+    check_length(&expanded.text)
+}
+
+/// Whether a kind of broker can do what a step asks; with `own`, it runs on a configuration of the user's.
+fn can(kind: BrokerKind, own: bool, asks: Ability) -> bool {
+    match (asks, kind) {
+        (Ability::Serve, _) => true,
+        (_, BrokerKind::External) => false,
+        (Ability::Stop, BrokerKind::Embedded | BrokerKind::Mosquitto) => true,
+        (Ability::Configure, BrokerKind::Embedded) => true,
+        (Ability::Configure, BrokerKind::Mosquitto) => !own,
+        (Ability::Crash | Ability::Pause, kind) => kind == BrokerKind::Mosquitto,
+    }
+}
+
+fn check_broker(asks: Ability, bench: &Bench) -> Result<(), Wrong> {
+    let own = bench.broker.config.is_some();
+    if can(bench.broker.kind, own, asks) {
+        return Ok(());
+    }
+    let what = match asks {
+        Ability::Serve | Ability::Stop => "be stopped",
+        Ability::Configure if own => "be configured beside a `config` of your own",
+        Ability::Configure => "be configured",
+        Ability::Crash => "crash",
+        Ability::Pause => "be paused",
+    };
+    let kind = bench.broker.kind.word();
+    let hint = "tag the scenario `@requires:mosquitto`, or use a bench with `kind = \"mosquitto\"`";
+    Err(Wrong::new(format!("the `{kind}` broker of {} can't {what}", shown(bench)), hint))
+}
+
+fn shown(bench: &Bench) -> String {
+    match bench.name.as_str() {
+        name if name == Bench::BUILTIN => format!("the {name}"),
+        name => format!("the bench `{name}`"),
+    }
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>, bench: &Bench) -> Wrong {
+    let hint = near_or_all(name, known).unwrap_or_else(|| format!("it has no {what} at all"));
+    Wrong::new(format!("{} has no {what} `{name}`", shown(bench)), hint)
+}
+
+/// The name that may be meant, or all there are; none where there are none.
+fn near_or_all<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let known: Vec<_> = known.collect();
+    match nearest(name, known.iter().copied()) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("there are `{}`", known.join("`, `"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hil_mqtt::BrokerError;
+
+    use super::*;
+
+    /// The brokers themselves say what they can't do; what is said here must be the same.
+    #[test]
+    fn what_a_broker_can_do_is_what_it_says_itself() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        for kind in [BrokerKind::Embedded, BrokerKind::External] {
+            let config = hil_config::Broker { kind, ..Default::default() };
+            let mut broker = hil_mqtt::broker::new(&config, Arc::new(|_| {})).expect("broker");
+            let refused = |result: Result<(), BrokerError>| matches!(result, Err(BrokerError::CantDo { .. }));
+            let configure = refused(broker.settings().map(drop));
+            let (crash, pause) = (refused(runtime.block_on(broker.crash())), refused(broker.pause()));
+            let stop = refused(runtime.block_on(broker.stop()));
+            for (asks, refuses) in [
+                (Ability::Configure, configure),
+                (Ability::Crash, crash),
+                (Ability::Pause, pause),
+                (Ability::Stop, stop),
+            ] {
+                assert_eq!(can(kind, false, asks), !refuses, "{kind:?} {asks:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What is wrong with features, and how it is shown.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// One thing that is wrong with a feature file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub path: PathBuf,
+    /// Its line.
+    pub line: usize,
+    /// What is wrong.
+    pub what: String,
+    /// What may help.
+    pub hint: Option<String>,
+}
+
+/// Why nothing can run.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A path leads nowhere.
+    #[error("can't read `{}`", path.display())]
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Features say something wrong; the text shows every problem with its line.
+    #[error("{}", Listing(problems))]
+    Invalid {
+        /// What is wrong, in the order of the files.
+        problems: Vec<Problem>,
+    },
+}
+
+struct Listing<'a>(&'a [Problem]);
+
+impl fmt::Display for Listing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n\nerror: ")?;
+            }
+            write!(f, "{} at {}:{}", problem.what, problem.path.display(), problem.line)?;
+            if let Some(hint) = &problem.hint {
+                write!(f, "\nhint: {hint}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a step, wherever it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) what: String,
+    pub(super) hint: Option<String>,
+}
+
+impl Wrong {
+    pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), hint: Some(hint.into()) }
+    }
+
+    pub(super) fn at(self, path: &std::path::Path, line: usize) -> Problem {
+        Problem { path: path.to_owned(), line, what: self.what, hint: self.hint }
+    }
+}

@@ -1,0 +1,195 @@
+//! Everything that is statically wrong in a feature, each with its text.
+
+use std::path::PathBuf;
+
+use cucumber::gherkin::GherkinEnv;
+
+use super::*;
+
+/// A scenario of these steps, each of which may have rows or a text below it.
+fn feature(tags: &str, steps: &[&str]) -> Feature {
+    let steps: Vec<_> = steps.iter().map(|step| format!("    {step}\n")).collect();
+    let source = format!("Feature: f\n{tags}\n  Scenario: s\n{}", steps.concat());
+    let feature = Feature::parse(&source, GherkinEnv::default()).unwrap_or_else(|error| panic!("{error}: {source}"));
+    Feature { path: Some(PathBuf::from("f.feature")), ..feature }
+}
+
+fn shown(problems: Vec<Problem>) -> String {
+    let text = PlanError::Invalid { problems }.to_string();
+    text.replace("\n\nerror: ", "\n").replace(" at f.feature", "\n  at f.feature").replace("\nhint", "\n  hint")
+}
+
+fn wrong(steps: &[&str]) -> String {
+    shown(check(&feature("", steps)))
+}
+
+/// The steps that take a topic or a filter, with one that can match nothing.
+#[test]
+fn impossible_topics_and_filters_are_found_in_every_step() {
+    let steps = [
+        r##"Given "lamp" has subscribed to "t#""##,
+        r##"Given the broker allows everybody to read "a#" only"##,
+        r##"Given snapshots of the traffic leave out the topic "a+""##,
+        r##"When I publish "on" to "a/+""##,
+        r##"When I publish "on" to "" with QoS 1, retained"##,
+        "When I publish to \"a/#\", one after another:\n      | on |",
+        "When I publish to \"#\" the text:\n      \"\"\"\n      on\n      \"\"\"",
+        r##"When the next PUBLISH on "a#" to "lamp" is dropped"##,
+        r##"Then "lamp" publishes "on" to "t#" within 1 s"##,
+        r##"Then "lamp" publishes "on" to "t#", retained, within 1 s"##,
+        "Then \"lamp\" publishes to \"t#\" within 1 s with:\n      | QoS | 1 |",
+        "Then \"lamp\" receives on \"$share/g\" in this order within 1 s:\n      | on |",
+        r##"Then "lamp" publishes "on" to "a/#/b" exactly once within 1 s, settling for 1 s"##,
+        r##"Then "lamp" publishes 2 messages to "a+/b" within 1 s"##,
+        r##"Then "lamp" publishes "on" to "a+" 2 times, every 1 s ± 100 ms"##,
+        r##"Then "lamp" does not publish to "a/b+" for 500 ms"##,
+        r##"Then "lamp" receives "on" on "t#" within 1 s"##,
+        r##"Then "lamp" receives nothing on "t#" for 500 ms"##,
+        "Then \"lamp\" subscribes within 2 s to:\n      | t# | 0 | 0 |",
+        r##"Then the subscription of "lamp" to "t#" is refused within 1 s"##,
+        r##"Then "lamp" unsubscribes from "t#" within 1 s"##,
+        r##"Then the will of "lamp" is published on "a/+""##,
+        r##"Then a late subscriber to "t#" receives "x", retained"##,
+        r##"Then nothing is retained on "t#""##,
+        r##"Then a subscriber to "t#" receives "x" within 1 s"##,
+        r##"Then nothing is published outside "a/#, b#, c" for 1 s"##,
+    ];
+    let found = check(&feature("", &steps));
+    let mut lines: Vec<_> = found.iter().map(|problem| problem.line).collect();
+    lines.dedup();
+    assert_eq!(lines.len(), steps.len(), "a step takes what it can't match: {}", shown(found.clone()));
+    let text = shown(found);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn arguments_that_can_never_hold_are_found() {
+    let text = wrong(&[
+        r#"Given the broker requires the user "a" with the password "abc""#,
+        r#"When the next CONNECT of "lamp" is answered with code 0"#,
+        r#"When the next CONNECT of "lamp" is answered with code 300"#,
+        r#"When the next PUBLSH from "lamp" is dropped"#,
+        r#"When the next PUBACK on "t" from "lamp" is dropped"#,
+        r#"When the next CONNECT to "lamp" is dropped"#,
+        r#"When the network of "lamp" carries no more than 0 B/s"#,
+        r#"When the network of "lamp" goes silent for 0 s"#,
+        r#"Then "lamp" is refused with code 0x00 within 1 s"#,
+        r#"Then a SUBACK from "lamp" is dropped within 1 s"#,
+        r#"Then the console of "lamp" shows "" within 1 s"#,
+        r#"Then the console of "lamp" shows "/(/" exactly once within 1 s, settling for 1 s"#,
+        r#"Then "lamp" publishes "/[/" to "t" within 1 s"#,
+        r#"Then "lamp" publishes "on" to "t" 1 times, every 1 s ± 100 ms"#,
+        r#"Then "lamp" tries to connect 1 times, every 1 s ± 100 ms"#,
+        r#"Then "lamp" tries to connect 2 times with growing pauses within 9 s"#,
+        r#"Then "lamp" tries to connect no more than -1 times a minute for 9 s"#,
+        r#"Then 0 percent of the acknowledgements of "lamp" take no more than 50 ms"#,
+        r#"Then 101 percent of the acknowledgements of "lamp" take no more than 50 ms"#,
+        r#"Then the program of "pi" ends with code 256 within 2 s"#,
+        r#"Then the reset cause of "lamp" is "POWERON" within 5 s"#,
+        r#"Then the reset cause of "lamp" is "bad luck" within 5 s"#,
+        r#"Then the traffic of "lamp" matches the snapshot "../x""#,
+        r#"Then "lamp" does not reboot for 100000 s"#,
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn tables_and_texts_that_can_never_hold_are_found() {
+    let text = wrong(&[
+        "When I publish to \"t\", one after another:\n      | a | b |",
+        r#"When I publish to "t" the text:"#,
+        "When I type at the console of \"lamp\":\n      | a |",
+        "Then \"lamp\" publishes to \"t\" in this order within 1 s:\n      | a   |\n      | /(/ |",
+        "Then \"lamp\" publishes to \"t\" within 1 s with:\n      | field  | value |",
+        "Then \"lamp\" receives on \"t\" within 1 s with:\n      | paylod | x |\n      | QoS | 3 |\n      | size | two |\n      | size | 2 |",
+        "Then \"lamp\" receives on \"t\" within 1 s with:\n      | json | {\"a\": } |\n      | json $.a | 1 |\n      | property content tipe | a |\n      | hex | f |",
+        "Then \"lamp\" connects within 1 s with:\n      | colour | red |\n      | will | 1 |",
+        "Then \"lamp\" connects within 1 s with:\n      | will |",
+        "Then \"lamp\" subscribes within 1 s to:\n      | filter | QoS | granted |\n      | t | 3 | 0 |\n      | t | 0 | 7 |",
+        "Then \"lamp\" publishes to \"t\" within 1 s the JSON:\n      \"\"\"\n      {\"a\": }\n      \"\"\"",
+        "Then \"lamp\" connects within 1 s\n      | will | yes |",
+    ]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_can_hold_is_not_refused() {
+    let steps = [
+        "Given the broker allows everybody to read \"%c/#\" only",
+        "When I publish \"/(/\" to \"/a/\"",
+        "Then \"lamp\" receives on \"t\" within 1 s with:\n      | field | value |\n      | size | 2 |\n      | payload | /^on$/ |",
+        "Then \"lamp\" subscribes within 1 s to:\n      | filter | QoS | granted |\n      | $share/g/t/+ | 1 | 0x87 |",
+        "Then nothing is published outside \"sooko/#, loger\" for 1 s",
+        "Then \"lamp\" publishes 0 messages to \"t\" within 1 s",
+    ];
+    assert_eq!(check(&feature("", &steps)), Vec::new());
+}
+
+const BENCH: &str = r#"
+[broker]
+kind = "external"
+url = "mqtt://127.0.0.1:1"
+[boards.lamp]
+kind = "virtual"
+tags = ["wifi"]
+firmware = "lamp"
+pins = { led = { line = "GPIO2" }, button = { line = "GPIO9", direction = "drive" } }
+[boards.real]
+kind = "esp"
+chip = "esp32c3"
+port = { path = "/dev/null" }
+[boards.pi]
+kind = "process"
+[firmware.lamp]
+image = "builtin:lamp"
+[firmware.client]
+kind = "process"
+command = ["true"]
+"#;
+
+fn on_bench(tags: &str, steps: &[&str]) -> Vec<Problem> {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("bench.toml");
+    std::fs::write(&path, BENCH).expect("write");
+    let bench = Bench { name: "bench.toml".to_owned(), ..Bench::from_file(&path).expect("bench") };
+    on_bench::check(&feature(tags, steps), &bench)
+}
+
+const FOR_ANOTHER_BENCH: &[&str] = &[
+    r#"Given the board "lmap" runs the firmware "lamp""#,
+    r#"Given the board "xyz" runs the firmware "lamp""#,
+    r#"Given the board "lamp" runs the firmware "lmap""#,
+    r#"Given the board "lamp" runs the firmware "client""#,
+    r#"Given the board "pi" is flashed with the firmware "lamp""#,
+    r#"Given the broker requires the user "a" with the password "${secret:HIL_NEVER_SET}""#,
+    "When the broker stops",
+    "When the broker crashes",
+    "When the broker is paused",
+    r#"When the power of "real" is cut for 1 s"#,
+    r#"When the program of "lamp" is killed"#,
+    r#"When I press the button "led" of "lamp" for 1 s"#,
+    r#"Then the pin "lde" of "lamp" is on within 1 s"#,
+    r#"Then the pin "led" of "pi" is on within 1 s"#,
+    r#"Then the flashing of "pi" was skipped"#,
+    r#"Then the console of "lamp" or "lmap" shows "x" exactly once within 1 s, settling for 1 s"#,
+];
+
+#[test]
+fn what_the_bench_lacks_or_cannot_do_is_found() {
+    let text = shown(on_bench("", FOR_ANOTHER_BENCH));
+    insta::assert_snapshot!(text);
+    let fine = [
+        r#"Given the board "lamp" runs the firmware "lamp""#,
+        r#"Given the board "pi" runs the firmware "client""#,
+        r#"When the power of "pi" is cut"#,
+        r#"When the pin "button" of "lamp" is driven on"#,
+        r#"Then the pin "button" of "lamp" stays on for 1 s"#,
+    ];
+    assert_eq!(on_bench("", &fine), Vec::new());
+}
+
+#[test]
+fn a_scenario_that_is_skipped_asks_nothing_of_the_bench() {
+    assert_eq!(on_bench("@requires:mosquitto", FOR_ANOTHER_BENCH), Vec::new());
+    assert_ne!(on_bench("@requires:wifi @requires:external", FOR_ANOTHER_BENCH), Vec::new());
+}
