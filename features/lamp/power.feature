@@ -14,9 +14,9 @@ Feature: The lamp and its supply
     When the power of "lamp" is cut
     Then the will of "lamp" is published on "sooko/status"
     When the power of "lamp" is restored
-    Then the console of "lamp" shows "rst:0x1 (POWERON)" within 5 s
-    And "lamp" connects within 10 s
-    And "lamp" publishes "online" to "sooko/status", retained, within 10 s
+    Then the reset cause of "lamp" is "power-on" within 5 s
+    And "lamp" connects within 15 s
+    And "lamp" publishes "online" to "sooko/status", retained, within 15 s
     Given "lamp" has subscribed to "sooko/lampu"
     When I publish "on" to "sooko/lampu" with QoS 1
     Then "lamp" publishes "saya hidup" to "loger" within 2 s

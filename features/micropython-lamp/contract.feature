@@ -46,4 +46,4 @@ Feature: The lamp in MicroPython keeps the lamp's contract
     Given the board "micropython" runs the firmware "lamp-micropython"
     When the board "micropython" is flashed with the firmware "lamp-micropython"
     Then the flashing of "micropython" was skipped
-    And the console of "micropython" shows "mqtt: starting" within 5 s
+    And the console of "micropython" shows "mqtt: starting" within 10 s

@@ -10,10 +10,10 @@ Feature: Quality of service
       connect id=c keep-alive=30
       publish a/b hello
       """
-    Then "client" publishes to "a/b" within 2 s with:
+    Then "client" publishes to "a/b" within 10 s with:
       | payload | hello |
       | QoS     | 0     |
-    And a subscriber to "a/b" receives "hello" within 2 s
+    And a subscriber to "a/b" receives "hello" within 10 s
 
   Scenario Outline: a message is acknowledged as its QoS asks
     When I type at the console of "client":
@@ -21,17 +21,17 @@ Feature: Quality of service
       connect id=c keep-alive=30
       publish a/b hello qos=<qos>
       """
-    Then "client" publishes to "a/b" within 2 s with:
+    Then "client" publishes to "a/b" within 10 s with:
       | payload | hello |
       | QoS     | <qos> |
       | DUP     | no    |
-    And a subscriber to "a/b" receives "hello" within 2 s
+    And a subscriber to "a/b" receives "hello" within 10 s
     And <acknowledgement>
 
     Examples:
       | qos | acknowledgement                                                        |
-      | 1   | the broker acknowledges the message of "client" within 1 s             |
-      | 2   | "client" and the broker complete the QoS 2 exchange within 1 s         |
+      | 1   | the broker acknowledges the message of "client" within 10 s            |
+      | 2   | "client" and the broker complete the QoS 2 exchange within 10 s        |
 
   Scenario Outline: a message arrives at the lower of both QoS
     When I type at the console of "client":
@@ -39,7 +39,7 @@ Feature: Quality of service
       connect id=c
       subscribe a/#:<subscribed>
       """
-    Then "client" subscribes within 2 s to:
+    Then "client" subscribes within 10 s to:
       | a/# | <subscribed> | <subscribed> |
     When I publish "x" to "a/b" with QoS <published>
     Then "client" receives on "a/b" within 1 s with:
@@ -59,7 +59,7 @@ Feature: Quality of service
       connect id=c
       subscribe a/#:2
       """
-    Then "client" subscribes within 2 s to:
+    Then "client" subscribes within 10 s to:
       | a/# | 2 | 2 |
     When I publish "once" to "a/b" with QoS 2
     Then "client" and the broker complete the QoS 2 exchange within 1 s
@@ -70,7 +70,7 @@ Feature: Quality of service
       """
       connect id=again clean=no
       """
-    Then "client" connects within 2 s
+    Then "client" connects within 10 s
     When the next PUBACK to "client" is dropped
     And I type "publish a/b important qos=1" at the console of "client"
     Then "client" publishes "important" to "a/b" within 1 s
@@ -80,9 +80,9 @@ Feature: Quality of service
       drop
       connect id=again clean=no
       """
-    Then "client" connects within 2 s and finds its session
-    And "client" publishes its message again with DUP within 2 s
-    And the broker acknowledges the message of "client" within 2 s
+    Then "client" connects within 10 s and finds its session
+    And "client" publishes its message again with DUP within 10 s
+    And the broker acknowledges the message of "client" within 10 s
 
   Scenario: what a client does not acknowledge is delivered again with DUP
     When I type at the console of "client":
@@ -91,7 +91,7 @@ Feature: Quality of service
       acknowledge no
       subscribe a/#:1
       """
-    Then "client" subscribes within 2 s to:
+    Then "client" subscribes within 10 s to:
       | a/# | 1 | 1 |
     When I publish "precious" to "a/b" with QoS 1
     Then "client" receives "precious" on "a/b" within 1 s
@@ -102,4 +102,4 @@ Feature: Quality of service
       drop
       connect id=lazy clean=no
       """
-    Then "client" receives a message again with DUP within 2 s
+    Then "client" receives a message again with DUP within 10 s

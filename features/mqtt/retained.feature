@@ -11,10 +11,10 @@ Feature: Retained messages
       publish state/door open retain=yes qos=1
       publish state/door closed retain=yes qos=1
       """
-    Then "client" publishes to "state/door" within 2 s with:
+    Then "client" publishes to "state/door" within 10 s with:
       | payload  | closed |
       | retained | yes    |
-    And the broker acknowledges the message of "client" within 1 s
+    And the broker acknowledges the message of "client" within 10 s
     And a late subscriber to "state/door" receives "closed", retained
 
   Scenario: a live message is not marked as retained
@@ -23,7 +23,7 @@ Feature: Retained messages
       connect id=c
       subscribe state/#:1
       """
-    Then "client" subscribes within 2 s to:
+    Then "client" subscribes within 10 s to:
       | state/# | 1 | 1 |
     When I publish "open" to "state/door" with QoS 1, retained
     Then "client" receives on "state/door" within 1 s with:
@@ -38,5 +38,5 @@ Feature: Retained messages
       connect id=r
       publish state/door "" retain=yes qos=1
       """
-    Then the broker acknowledges the message of "client" within 2 s
+    Then the broker acknowledges the message of "client" within 10 s
     And nothing is retained on "state/door"

@@ -15,5 +15,5 @@ Feature: Traffic snapshots
       publish news/b '{"z":1,"a":[2,3]}'
       publish log "count 42" qos=2
       """
-    Then "client" publishes "count 42" to "log" within 5 s
+    Then "client" publishes "count 42" to "log" within 10 s
     And the traffic of "client" matches the snapshot "conversation"

@@ -10,8 +10,8 @@ Feature: WebSocket, and versions of MQTT
       connect id=ws over=<over>
       subscribe a/#:1
       """
-    Then "client" connects over "WebSocket" within 3 s
-    And "client" subscribes within 3 s to:
+    Then "client" connects over "WebSocket" within 10 s
+    And "client" subscribes within 10 s to:
       | a/# | 1 | 1 |
     When I publish "hello" to "a/b" with QoS 1
     Then "client" receives "hello" on "a/b" within 1 s
@@ -24,7 +24,7 @@ Feature: WebSocket, and versions of MQTT
 
   Scenario Outline: a client says which version it speaks
     When I type "connect id=v version=<version>" at the console of "client"
-    Then "client" connects within 2 s with:
+    Then "client" connects within 10 s with:
       | version | <version> |
 
     Examples:

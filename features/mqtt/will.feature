@@ -9,7 +9,7 @@ Feature: Wills
       """
       connect id=w keep-alive=2 will-topic=status/w will-payload=gone will-qos=<qos> will-retain=<retained>
       """
-    Then "client" connects within 2 s with:
+    Then "client" connects within 10 s with:
       | will         | yes        |
       | will topic   | status/w   |
       | will payload | gone       |
@@ -25,14 +25,14 @@ Feature: Wills
 
   Scenario: a retained will waits for whoever comes later
     When I type "connect id=w will-topic=status/w will-payload=gone will-qos=1 will-retain=yes" at the console of "client"
-    Then "client" connects within 2 s
+    Then "client" connects within 10 s
     When the connection of "client" is reset
     Then a subscriber to "status/w" receives "gone" within 2 s
     And a late subscriber to "status/w" receives "gone", retained
 
   Scenario: who says good-bye leaves no will
     When I type "connect id=w will-topic=status/w will-payload=gone" at the console of "client"
-    Then "client" connects within 2 s
+    Then "client" connects within 10 s
     When I type "disconnect" at the console of "client"
     Then "client" disconnects within 1 s
     And nothing is published outside "none" for 500 ms
@@ -41,8 +41,8 @@ Feature: Wills
   Scenario: a second client of the same name takes over, and the first one's will is published
     Given the board "client-2" runs the firmware "mqtt-client"
     When I type "connect id=same will-topic=status/w will-payload=taken" at the console of "client"
-    Then "client" connects within 2 s
+    Then "client" connects within 10 s
     When I type "connect id=same" at the console of "client-2"
-    Then "client-2" connects within 2 s
-    And the broker disconnects "client" within 2 s
-    And a subscriber to "status/w" receives "taken" within 2 s
+    Then "client-2" connects within 10 s
+    And the broker disconnects "client" within 10 s
+    And a subscriber to "status/w" receives "taken" within 10 s
