@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use console::{StyledObject, style};
-use hil_report::{Fold, ScenarioResult, failure_lines, scenario_line};
+use hil_report::{Fold, ScenarioResult, latest_line, latest_lines, latest_verdict};
 use hil_timeline::{Direction, FlashPhase, Follower, RunEvent, Verdict, What};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
@@ -95,16 +95,14 @@ impl Reporter {
         if passed && self.detail == Detail::Quiet {
             return;
         }
-        self.line(colored(scenario.verdict, scenario_line(scenario)).to_string());
+        self.line(colored(latest_verdict(scenario), latest_line(scenario)).to_string());
         if self.detail >= Detail::Steps {
             for step in scenario.attempts.last().iter().flat_map(|attempt| &attempt.steps) {
                 let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
                 self.line(format!("         {word:>7}  {} {}", step.keyword, step.text));
             }
         }
-        // Why a flaky one did not pass at once has been told.
-        let lines = if scenario.verdict == Verdict::Flaky { Vec::new() } else { failure_lines(scenario) };
-        for line in lines {
+        for line in latest_lines(scenario) {
             self.line(format!("         {line}"));
         }
     }

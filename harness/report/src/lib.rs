@@ -39,6 +39,8 @@ pub use page::{Beside, Gathering, page};
 pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, Recording};
 pub use result::{Attempt, Counts, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use statistics::{probability_above, wilson};
-pub use text::{failure_lines, inert, scenario_line, skip_lines, summary_line};
+pub use text::{
+    failure_lines, inert, latest_line, latest_lines, latest_verdict, scenario_line, skip_lines, summary_line,
+};
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};

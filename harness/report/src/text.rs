@@ -6,22 +6,66 @@ use hil_timeline::{Failure, Verdict};
 
 use crate::result::{Attempt, RunSummary, ScenarioResult};
 
-/// One line for a scenario: verdict, place, name, time.
+/// One line for a scenario and all its attempts: verdict, place, name, time.
 #[must_use]
 pub fn scenario_line(scenario: &ScenarioResult) -> String {
-    let info = &scenario.info;
-    let took = scenario.took().as_secs_f64();
+    let attempts = match scenario.attempts.len() {
+        0 | 1 => String::new(),
+        n => format!(", {n} attempts"),
+    };
+    line(scenario, scenario.verdict, &attempts)
+}
+
+/// Why a scenario did not pass (or did not at once), in several lines; empty where it passed. Where it was tried several
+/// times, each attempt that did not pass shows its own reason.
+#[must_use]
+pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
+    let count = scenario.attempts.len();
+    if count < 2 {
+        return attempt_lines(scenario, scenario.telling());
+    }
+    let of = |(n, attempt): (usize, &Attempt)| {
+        let lines = attempt_lines(scenario, attempt);
+        let headline = (!lines.is_empty()).then(|| format!("attempt {} of {count}:", n + 1));
+        headline.into_iter().chain(lines).collect::<Vec<_>>()
+    };
+    scenario.attempts.iter().enumerate().flat_map(of).collect()
+}
+
+/// What the latest attempt of a scenario came to; a pass after another attempt is flaky.
+#[must_use]
+pub fn latest_verdict(scenario: &ScenarioResult) -> Verdict {
+    match scenario.attempts.last().map(|attempt| attempt.verdict) {
+        None | Some(Verdict::Passed) => scenario.verdict,
+        Some(verdict) => verdict,
+    }
+}
+
+/// One line for the latest attempt of a scenario. Where another attempt decides the verdict, it says so.
+#[must_use]
+pub fn latest_line(scenario: &ScenarioResult) -> String {
+    let verdict = latest_verdict(scenario);
+    let counts = match scenario.verdict {
+        whole if whole == verdict => String::new(),
+        whole => format!(", counts as {}", whole.word()),
+    };
     let attempt = match scenario.attempts.len() {
         0 | 1 => String::new(),
         n => format!(", attempt {n}"),
     };
-    format!("{:>7}  {}:{}  {}  ({took:.2} s{attempt})", scenario.verdict.word(), info.path, info.line, info.name)
+    line(scenario, verdict, &format!("{attempt}{counts}"))
 }
 
-/// Why a scenario did not pass (or did not at once), in several lines; empty where it passed.
+/// Why the latest attempt of a scenario did not pass; empty where it passed.
 #[must_use]
-pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
-    attempt_lines(scenario, scenario.telling())
+pub fn latest_lines(scenario: &ScenarioResult) -> Vec<String> {
+    scenario.attempts.last().map(|attempt| attempt_lines(scenario, attempt)).unwrap_or_default()
+}
+
+fn line(scenario: &ScenarioResult, verdict: Verdict, more: &str) -> String {
+    let info = &scenario.info;
+    let took = scenario.took().as_secs_f64();
+    format!("{:>7}  {}:{}  {}  ({took:.2} s{more})", verdict.word(), info.path, info.line, info.name)
 }
 
 /// Why an attempt did not pass.
@@ -93,7 +137,7 @@ fn badge(run: &RunSummary) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fold::tests::sample;
+    use crate::fold::tests::{sample, tried};
 
     #[test]
     fn a_run_reads_well() {
@@ -107,6 +151,23 @@ mod tests {
             }
         }
         text.push_str(&summary_line(&run));
+        insta::assert_snapshot!(text);
+    }
+
+    /// What is printed when an attempt ends is about that attempt.
+    #[test]
+    fn each_attempt_shows_its_own_error() {
+        use Verdict::{Aborted, Errored, Failed, Passed};
+        let mut text = String::new();
+        for attempts in [&[Failed, Errored][..], &[Errored, Failed], &[Failed, Aborted], &[Failed, Passed]] {
+            let run = RunSummary::of(&tried(attempts));
+            let scenario = &run.scenarios[0];
+            let live = std::iter::once(latest_line(scenario)).chain(latest_lines(scenario));
+            let whole = std::iter::once(scenario_line(scenario)).chain(failure_lines(scenario));
+            let lines = |lines: Vec<String>| lines.iter().map(|line| format!("    {line}\n")).collect::<String>();
+            text.push_str(&format!("{attempts:?}\n  live\n{}", lines(live.collect())));
+            text.push_str(&format!("  whole\n{}", lines(whole.collect())));
+        }
         insta::assert_snapshot!(text);
     }
 }

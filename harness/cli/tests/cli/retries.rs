@@ -83,6 +83,39 @@ fn who_wants_no_retries_has_none_and_who_wants_more_has_more() {
     assert_eq!((code, told.matches(" failed  ").count()), (100, 3), "{told}");
 }
 
+/// In its first life the program says something else than it should, in its second it never gets ready.
+const WORSE: &str = r#"
+[boards.pi]
+kind = "process"
+[firmware.worse]
+kind = "process"
+command = ["sh", "-c", "if [ -e seen ]; then read word; else touch seen; echo here; fi; read word"]
+ready = "here"
+"#;
+
+#[test]
+fn a_retrys_line_shows_its_own_error() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: it gets worse\n    Given the board \"pi\" runs the firmware \"worse\"\n    Then the console of \"pi\" shows \"there\" within 200 ms\n",
+    );
+    project.file("bench.toml", WORSE);
+    let arguments = ["--bench", "bench.toml", "--out", "run", "--step-deadline", "1s"];
+    let more = ["--retries", "1", "--bench-retries", "0"];
+    let outcome = project.hil(&[&["run"], &arguments[..], &more].concat());
+    assert_snapshot("retries-own-error", &outcome.stable());
+    assert_snapshot("retries-own-error-report", &project.hil(&["report", "run"]).stable());
+    let summary = project.read("run/summary.md");
+    for attempt in ["attempt 1 of 2:", "attempt 2 of 2:", "did not show", "the step deadline passed"] {
+        assert_eq!(summary.matches(attempt).count(), 1, "{attempt}: {summary}");
+    }
+    let xml = project.read("run/junit.xml");
+    let of = |element: &str| {
+        let (_, rest) = xml.split_once(&format!("<{element} ")).unwrap_or_else(|| panic!("no {element}: {xml}"));
+        rest.split_once("type=").map_or("", |(message, _)| message).to_owned()
+    };
+    assert!(of("failure").contains("did not show") && of("rerunError").contains("the step deadline passed"), "{xml}");
+}
+
 #[test]
 fn a_tag_that_says_no_number_is_found_before_anything_runs() {
     let project = Project::with_feature(&FEATURE.replace("@retry(2)", "@retry(two)"));
