@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Printed, Project, assert_snapshot};
+use crate::support::{Printed, Project, assert_snapshot, workspace};
 
 const CONNECTED: &str =
     "Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" has subscribed to \"sooko/lampu\"";
@@ -169,6 +169,31 @@ fn steps_that_nothing_has_prepared_are_errored() {
         assert_eq!(outcome.code, 102, "{name}: {outcome:?}");
         assert_snapshot(name, &outcome.stable());
     }
+}
+
+/// Real boards take up to 4 s to join a network, and each chip has its own words for why it booted.
+#[test]
+fn the_features_of_boards_keep_limits_that_silicon_holds() {
+    let limit = regex::Regex::new(
+        r#"(?:\bconnects|\bsubscribes|\bconnects over "[^"]*"|is refused with code \S+|, retained,) within (\d+) (ms|s|min)\b"#,
+    );
+    let (limit, mut found) = (limit.expect("regex"), 0);
+    for folder in ["lamp", "micropython-lamp", "two-lamps", "mqtt"] {
+        for entry in std::fs::read_dir(workspace().join("features").join(folder)).expect("folder").flatten() {
+            // A folder holds snapshots of the features beside it.
+            let Ok(text) = std::fs::read_to_string(entry.path()) else { continue };
+            for word in ["rst:0x", "POWERON", "_RST", "_RESET"] {
+                assert!(!text.contains(word), "{} knows one chip's ROM: {word}", entry.path().display());
+            }
+            for line in text.lines() {
+                let Some(captures) = limit.captures(line) else { continue };
+                let generous = &captures[2] != "ms" && captures[1].parse::<u32>().is_ok_and(|seconds| seconds >= 10);
+                assert!(generous, "{}: {line}", entry.path().display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 50, "the limits are written otherwise: {found}");
 }
 
 #[test]
