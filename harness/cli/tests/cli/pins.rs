@@ -36,10 +36,6 @@ fn pulses_are_counted_and_buttons_pressed() {
     When I press the button "button" of "lamp" for 50 ms
     And the pin "button" of "lamp" is driven on
     Then the pin "button" of "lamp" is on within 1 s
-
-  Scenario: not a button
-    When I press the button "led" of "lamp" for 50 ms
-    Then the pin "led" of "lamp" is on within 1 s
 "#,
     );
     project.file("bench.toml", BENCH);

@@ -181,7 +181,7 @@ fn a_baseline_goes_into_a_file_and_only_a_good_one() {
         &["compare", "base.json", "a"],
         &["compare", "bench.toml", "a"],
         &["compare", "last-good", "a", "--history", "none.jsonl"],
-        &["run", "--baseline", "nowhere.json"],
+        &["run", "--bench", "bench.toml", "--baseline", "nowhere.json"],
         &["run", "--fail-on", "regression"],
         &["history", "--history", "none.jsonl"],
         &["history", "no such scenario"],

@@ -70,15 +70,6 @@ const ERRORS: &str = r#"Feature: f
     Given the board "pi" runs the firmware "short"
     Then "pi" connects within 5 s
 
-  Scenario: not for this board
-    Given the board "pi" runs the firmware "image"
-    Then "pi" connects within 5 s
-
-  Scenario: no program here
-    Given the board "lamp" runs the firmware "image"
-    When the program of "lamp" is killed
-    Then "lamp" connects within 5 s
-
   Scenario: nothing to replace
     Given the board "lamp" runs the firmware "replaced"
     Then "lamp" connects within 5 s

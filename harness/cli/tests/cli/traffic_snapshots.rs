@@ -73,16 +73,17 @@ fn a_snapshot_is_made_matched_and_told_apart() {
 
 #[test]
 fn what_is_no_snapshot_is_told() {
-    let told = |feature: &str, update: &str| {
+    let told = |code: i32, feature: &str, update: &str| {
         let project = Project::with_feature(feature);
         let outcome: Outcome = project.command(&["run"]).env("INSTA_UPDATE", update).output().expect("hil runs").into();
-        assert_eq!(outcome.code, 102, "{outcome:?}");
+        assert_eq!(outcome.code, code, "{outcome:?}");
         assert!(!project.path("x.snap").exists());
-        let lines = outcome.stdout.lines().filter(|line| line.contains("error: ") || line.contains("hint: "));
+        let printed = format!("{}{}", outcome.stdout, outcome.stderr);
+        let lines = printed.lines().filter(|line| line.contains("error: ") || line.contains("hint: "));
         lines.map(|line| format!("{}\n", line.trim())).collect::<String>()
     };
     let silent = "Feature: f\n  Scenario: s\n    Given the board \"client\" runs the firmware \"mqtt-client\"\n    Then the traffic of \"client\" matches the snapshot \"x\"\n";
-    let all =
-        [told(&FEATURE.replace("\"talk\"", "\"../../x\""), "always"), told(FEATURE, "yes"), told(silent, "always")];
+    let elsewhere = FEATURE.replace("\"talk\"", "\"../../x\"");
+    let all = [told(96, &elsewhere, "always"), told(102, FEATURE, "yes"), told(102, silent, "always")];
     assert_snapshot("snapshot-errors", &all.concat());
 }

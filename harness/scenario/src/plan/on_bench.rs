@@ -1,5 +1,6 @@
 //! What is wrong with a feature on the bench it is to run on: names that the bench lacks, and what its parts can't do.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use cucumber::gherkin::Feature;
@@ -25,7 +26,8 @@ pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {
     let mut problems: Vec<_> = wrong.collect();
     problems.sort_by_key(|problem| problem.line);
     // A background is checked with each scenario below it.
-    problems.dedup();
+    let mut seen = BTreeSet::new();
+    problems.retain(|problem| seen.insert((problem.line, problem.what.clone())));
     problems
 }
 

@@ -125,6 +125,13 @@ fn what_can_hold_is_not_refused() {
     assert_eq!(check(&feature("", &steps)), Vec::new());
 }
 
+#[test]
+fn no_example_of_the_catalogue_is_refused() {
+    for step in crate::catalogue::STEPS.iter().filter(|step| !step.example.ends_with(':')) {
+        assert_eq!(check(&feature("", &[step.example, "Then nothing is retained on \"t\""])), Vec::new());
+    }
+}
+
 const BENCH: &str = r#"
 [broker]
 kind = "external"
@@ -148,11 +155,14 @@ command = ["true"]
 "#;
 
 fn on_bench(tags: &str, steps: &[&str]) -> Vec<Problem> {
+    on_bench::check(&feature(tags, steps), &bench())
+}
+
+fn bench() -> Bench {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("bench.toml");
     std::fs::write(&path, BENCH).expect("write");
-    let bench = Bench { name: "bench.toml".to_owned(), ..Bench::from_file(&path).expect("bench") };
-    on_bench::check(&feature(tags, steps), &bench)
+    Bench { name: "bench.toml".to_owned(), ..Bench::from_file(&path).expect("bench") }
 }
 
 const FOR_ANOTHER_BENCH: &[&str] = &[
@@ -192,4 +202,14 @@ fn what_the_bench_lacks_or_cannot_do_is_found() {
 fn a_scenario_that_is_skipped_asks_nothing_of_the_bench() {
     assert_eq!(on_bench("@requires:mosquitto", FOR_ANOTHER_BENCH), Vec::new());
     assert_ne!(on_bench("@requires:wifi @requires:external", FOR_ANOTHER_BENCH), Vec::new());
+}
+
+#[test]
+fn what_is_wrong_in_a_background_is_shown_once() {
+    let text = "Feature: f\n  Background:\n    Given the board \"lmap\" runs the firmware \"lmap\"\n  Scenario: a\n    Then nothing is retained on \"t\"\n  Scenario: b\n    Then nothing is retained on \"t\"\n";
+    let feature = Feature::parse(text, GherkinEnv::default()).expect("Gherkin");
+    let found = on_bench::check(&feature, &bench());
+    let what: Vec<_> = found.iter().map(|problem| problem.what.as_str()).collect();
+    let expected = ["the bench `bench.toml` has no board `lmap`", "the bench `bench.toml` has no firmware `lmap`"];
+    assert_eq!(what, expected);
 }
