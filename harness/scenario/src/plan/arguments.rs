@@ -44,9 +44,7 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
             Err(_) => Err(Wrong::new(format!("a program never ends with the code `{text}`"), "from 0 to 255")),
         },
         // Names are looked up on the bench; the rest has no other form than the step takes.
-        Kind::Board | Kind::Railed | Kind::Program | Kind::Flashed | Kind::Firmware | Kind::Pin | Kind::Driven => {
-            Ok(())
-        }
+        Kind::Board | Kind::Railed | Kind::Program | Kind::Chip | Kind::Firmware | Kind::Pin | Kind::Driven => Ok(()),
         Kind::Text | Kind::Span | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
     }
 }

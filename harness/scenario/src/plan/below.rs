@@ -1,6 +1,7 @@
 //! What is wrong with the table or the text below a step.
 
 use cucumber::gherkin::Step;
+use hil_config::nearest;
 use hil_verdict::{ConnectMatch, Granted, MessageMatch, Unmet};
 
 use super::arguments::check_pattern;
@@ -56,8 +57,18 @@ fn each(rows: &[Vec<String>], names: &[&str], read: impl Fn(&[Vec<String>]) -> R
     rows.iter().filter_map(one).collect()
 }
 
+/// What the rule says, with the valid name that may be meant: the hint lists them all.
 fn wrong(unmet: Unmet) -> Wrong {
-    Wrong { what: unmet.failure.message, hint: unmet.failure.hint }
+    let (what, hint) = (unmet.failure.message, unmet.failure.hint);
+    let hint = hint.map(|hint| match in_backticks(&what).last().and_then(|name| nearest(name, in_backticks(&hint))) {
+        Some(near) => format!("did you mean `{near}`? {hint}"),
+        None => hint,
+    });
+    Wrong { what, hint }
+}
+
+fn in_backticks(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
 }
 
 fn cells(count: usize) -> String {

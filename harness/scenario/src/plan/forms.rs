@@ -16,8 +16,8 @@ pub(super) enum Kind {
     Railed,
     /// A board that is a program.
     Program,
-    /// A board with flash.
-    Flashed,
+    /// A board with a chip, not a program.
+    Chip,
     Firmware,
     Topic,
     Filter,
@@ -56,7 +56,7 @@ impl Kind {
         ("board", Self::Board),
         ("railed", Self::Railed),
         ("program", Self::Program),
-        ("flashed", Self::Flashed),
+        ("chip", Self::Chip),
         ("firmware", Self::Firmware),
         ("topic", Self::Topic),
         ("filter", Self::Filter),
@@ -101,7 +101,7 @@ impl Kind {
 
     /// Whether it names a board.
     pub(super) fn is_board(self) -> bool {
-        matches!(self, Self::Board | Self::Railed | Self::Program | Self::Flashed)
+        matches!(self, Self::Board | Self::Railed | Self::Program | Self::Chip)
     }
 }
 
@@ -253,10 +253,11 @@ static FORMS: &[Form] = &[
     plain(
         "the console of {board}(?: or {board})? shows {shown}(?: within {span}| exactly once within {span}, settling for {span})",
     ),
-    plain("{board} (?:reboots once|boot-loops) within {span}"),
+    plain("{board} reboots once within {span}"),
+    plain("{chip} boot-loops within {span}"),
     plain("{board} does not reboot for {span}"),
-    plain("the reset cause of {board} is {cause} within {span}"),
-    plain("the flashing of {flashed} was skipped"),
+    plain("the reset cause of {chip} is {cause} within {span}"),
+    plain("the flashing of {chip} was skipped"),
     plain("snapshots of the traffic leave out the topic {filter}"),
     plain("snapshots of the traffic show {shown} as {text}"),
     plain("the traffic of {board} matches the snapshot {snapshot}"),

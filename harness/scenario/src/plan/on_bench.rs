@@ -62,8 +62,8 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
                 format!("board `{name}` of {} is not a program but of the kind `{}`", shown(bench), board.kind.word());
             Err(Wrong::new(what, "the step is for boards of the kind `process`"))
         }
-        Kind::Flashed if is_program => {
-            let what = format!("board `{name}` of {} is a program: it has no flash", shown(bench));
+        Kind::Chip if is_program => {
+            let what = format!("board `{name}` of {} is a program: it has no chip", shown(bench));
             Err(Wrong::new(what, "the step is for boards of the kinds `esp` and `virtual`"))
         }
         _ => Ok(()),

@@ -181,6 +181,8 @@ const FOR_ANOTHER_BENCH: &[&str] = &[
     r#"Then the pin "lde" of "lamp" is on within 1 s"#,
     r#"Then the pin "led" of "pi" is on within 1 s"#,
     r#"Then the flashing of "pi" was skipped"#,
+    r#"Then the reset cause of "pi" is "power-on" within 5 s"#,
+    r#"Then "pi" boot-loops within 5 s"#,
     r#"Then the console of "lamp" or "lmap" shows "x" exactly once within 1 s, settling for 1 s"#,
 ];
 
