@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{Fate, Packet, Payload, QoS, RunEvent, Stamp, What, Will};
+use hil_timeline::{Cursor, Fate, Packet, Payload, QoS, RunEvent, Stamp, What, Will};
 
 use crate::message::property;
 use crate::session::{End, Session};
@@ -49,15 +49,16 @@ pub struct WillCase {
     pub will: Will,
     keep_alive: Duration,
     client_id: String,
+    mark: Stamp,
 }
 
 impl WillCase {
-    /// Of a board's session as it stood before the record with this number.
+    /// Of a board's session as it stood before the record with this number, for a step whose mark is at that moment.
     ///
     /// # Errors
     /// When there was no session, or one without a will.
-    pub fn at_mark(board: &str, events: &[&RunEvent], mark: u64) -> Result<Self, Unmet> {
-        let session = Session::of(board, events.iter().copied().filter(|event| event.seq < mark));
+    pub fn at_mark(board: &str, events: &[&RunEvent], cursor: Cursor, mark: Stamp) -> Result<Self, Unmet> {
+        let session = Session::of(board, events.iter().copied().filter(|event| event.seq < cursor.0));
         let (Some(Packet::Connect { will, .. }), Some(_)) = (&session.connect, &session.connack) else {
             let message = format!("`{board}` was not connected at the mark, so that no will of it can be published");
             return Err(Unmet::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"));
@@ -73,6 +74,7 @@ impl WillCase {
             will: will.clone(),
             keep_alive: session.keep_alive(),
             client_id: session.client_id().unwrap_or_default(),
+            mark,
         })
     }
 
@@ -92,6 +94,10 @@ impl WillCase {
             Ending::None if self.keep_alive.is_zero() => {
                 let why = "it connected with keep alive 0: the broker never notices that it is gone";
                 return Due::Unknown(why.to_owned());
+            }
+            // One that has fallen silent sends nothing any more: the broker never gives up one that goes on.
+            Ending::None if last > self.mark + self.keep_alive => {
+                return Due::Unknown("it goes on sending packets".to_owned());
             }
             Ending::None => {
                 let how = format!("1.5 × keep alive ({}) after its last packet", seconds(self.keep_alive));
@@ -383,7 +389,7 @@ mod tests {
             .map(|event| RunEvent { at: Stamp(event.seq * 1_000_000), ..(*event).clone() })
             .collect();
         let events: Vec<&RunEvent> = events.iter().collect();
-        WillCase::at_mark("a", &events, 3).expect("a will").due(&events, |_, _| LIMITS)
+        WillCase::at_mark("a", &events, Cursor(3), Stamp(2_000_000)).expect("a will").due(&events, |_, _| LIMITS)
     }
 
     fn window(due: &Due) -> (f64, f64) {
@@ -402,6 +408,15 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_goes_on_is_never_given_up() {
+        let ping = packet(1, Direction::FromBoard, Packet::Pingreq);
+        let on_its_way = [connects(1, 2, true, 0, 0), vec![ping.clone()]].concat();
+        assert_eq!(window(&due(on_its_way)), (5.5, 6.5), "its last packet came just after the mark");
+        let alive = [connects(1, 2, true, 0, 0), vec![ping; 4]].concat();
+        assert!(matches!(due(alive), Due::Unknown(_)));
+    }
+
+    #[test]
     fn the_brokers_keep_alive_counts() {
         let mut events = connects(1, 60, true, 0, 0);
         let properties = vec![property("server keep alive", 7)];
@@ -409,7 +424,7 @@ mod tests {
         let timeline = Timeline::in_memory(Epoch::start());
         let events: Vec<_> = events.into_iter().map(|what| timeline.record(None, what)).collect();
         let events: Vec<&RunEvent> = events.iter().map(AsRef::as_ref).collect();
-        let case = WillCase::at_mark("a", &events, 3).expect("a will");
+        let case = WillCase::at_mark("a", &events, Cursor(3), Stamp(2_000_000)).expect("a will");
         let seen = std::cell::Cell::new(Duration::ZERO);
         let _ = case.due(&events, |keep_alive, _| {
             seen.set(keep_alive);

@@ -261,7 +261,7 @@ fn verdicts(events: &[RunEvent], window: Window) -> Vec<String> {
     said.push(heard_on(&seen));
     said.push(format!("{:?}", nearest_line("on", seen.iter().copied()).map(|event| event.seq)));
     said.extend(last_words(&seen, "a", mark));
-    match WillCase::at_mark("a", &seen, window.cursor.0) {
+    match WillCase::at_mark("a", &seen, window.cursor, mark) {
         Ok(case) => {
             said.push(format!("{:?}", case.due(&seen, limits)));
             let mut wills = Wills::seen_by("observer", &case.will);

@@ -42,7 +42,7 @@ async fn is_published_once(world: &mut HilWorld, board: String, topic: String, s
 /// The will of the session that stood at the mark.
 fn announced(stage: &Stage, board: &str) -> Result<WillCase, StepError> {
     let events = stage.events();
-    let case = WillCase::at_mark(board, &refs(&events), stage.mark().cursor.0);
+    let case = WillCase::at_mark(board, &refs(&events), stage.mark().cursor, stage.mark().at);
     case.map_err(|unmet| StepError::from(unmet).with_details(stage.last_words(board)))
 }
 
@@ -94,6 +94,7 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
             // Its cause may be recorded a moment later.
             (_, Some(will)) => will.at + TOGETHER,
             (Due::Within { until, .. }, None) => *until,
+            // The connection may be about to end; what is known to go on is not waited for.
             (Due::Unknown(_), None) => stage.mark().at + ENDS,
             (Due::Never(_), None) => stage.mark().at,
         };
