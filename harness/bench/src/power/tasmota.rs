@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, ConnectionError, Event, Incoming, MqttOptions, QoS};
+use rumqttc::{AsyncClient, ConnectionError, Event, Incoming, MqttOptions, NetworkOptions, QoS};
 
 use super::retry::{Failed, retry};
 use super::{Measuring, PowerDriver, PowerError, Switching};
@@ -50,6 +50,10 @@ impl Tasmota {
     /// accepts: a late answer to an earlier command may come first.
     async fn command(&self, word: &'static str, takes: &Takes) -> Result<bool, Failed> {
         let (client, mut events) = AsyncClient::new(self.options()?, 8);
+        let mut network = NetworkOptions::new();
+        // With Nagle's algorithm the command waits up to 40 ms for the acknowledgement of what was sent before it.
+        network.set_tcp_nodelay(true);
+        events.set_network_options(network);
         let gone = |error: rumqttc::ClientError| Failed::Passing(error.to_string());
         for answer in self.answers() {
             client.subscribe(answer, QoS::AtLeastOnce).await.map_err(gone)?;
