@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use console::{StyledObject, style};
 use hil_report::{Fold, ScenarioResult, latest_line, latest_lines, latest_verdict};
-use hil_timeline::{Direction, FlashPhase, Follower, RunEvent, Verdict, What};
+use hil_timeline::{Direction, FlashPhase, Follower, RunEvent, Verdict, What, escaped};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// How much to tell.
@@ -154,7 +154,7 @@ fn live_line(event: &RunEvent) -> Option<String> {
     let line = match &event.what {
         What::Packet { board, direction: Direction::FromBoard, packet, .. } => format!("{board} -> {packet}"),
         What::Packet { board, packet, .. } => format!("{board} <- {packet}"),
-        What::Console { board, line } => format!("{board} |  {}", line.escape_debug()),
+        What::Console { board, line } => format!("{board} |  {}", escaped(line)),
         What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
         What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),

@@ -89,8 +89,7 @@ pub(crate) fn attempt_lines(scenario: &ScenarioResult, attempt: &Attempt) -> Vec
 /// What a device says must not steer a terminal: control characters are shown, not sent.
 #[must_use]
 pub fn inert(line: &str) -> String {
-    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    line.chars().map(shown).collect()
+    hil_timeline::escaped(line).to_string()
 }
 
 /// The run in one line: `3 passed, 1 failed in 12.3 s on simulated boards`.

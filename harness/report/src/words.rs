@@ -1,6 +1,6 @@
 //! What an event says in one line, for people, and the kind of mark it has on the timeline of the page.
 
-use hil_timeline::{ConnectionChange, Direction, Finding, FlashPhase, PinCause, RunEvent, What};
+use hil_timeline::{ConnectionChange, Direction, Finding, FlashPhase, PinCause, RunEvent, What, escaped};
 use serde_json::{Value, json};
 
 /// Kinds of marks, as `page.js` numbers them.
@@ -53,7 +53,7 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         What::PowerCut { evidence, detail, .. } => {
             plain(Kind::Note, format!("power cut {}: {detail}", evidence.word()))
         }
-        What::Typed { text, .. } => plain(Kind::Note, cut(&format!("typed `{}`", text.escape_debug()))),
+        What::Typed { text, .. } => plain(Kind::Note, cut(&format!("typed `{}`", escaped(text)))),
         What::Signalled { signal, .. } => plain(Kind::Note, format!("program gets {signal}")),
         What::ProtocolViolation { rule, .. } => plain(Kind::Fault, format!("protocol violation: {rule}")),
         What::WillWindow { reason, .. } => plain(Kind::Note, format!("will due: {reason}")),
@@ -82,13 +82,10 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         What::BrokerDied { reason } => plain(Kind::Broker, format!("died: {reason}")),
         What::Published { topic, payload, qos, retain } => {
             let retained = if *retain { ", retained" } else { "" };
-            plain(
-                Kind::Broker,
-                format!("harness publishes `{payload}` on `{}`, QoS {qos}{retained}", topic.escape_debug()),
-            )
+            plain(Kind::Broker, format!("harness publishes `{payload}` on `{}`, QoS {qos}{retained}", escaped(topic)))
         }
         What::Observed { observer, topic, payload, .. } => {
-            plain(Kind::Broker, format!("{observer} sees `{payload}` on `{}`", topic.escape_debug()))
+            plain(Kind::Broker, format!("{observer} sees `{payload}` on `{}`", escaped(topic)))
         }
         What::ObserverLost { observer, reason } => plain(Kind::Broker, format!("{observer} lost the broker: {reason}")),
         What::Stalled { ms } => plain(Kind::Broker, format!("this machine stood still for {ms} ms")),

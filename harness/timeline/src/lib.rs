@@ -6,6 +6,7 @@
 
 mod clock;
 mod effect;
+mod escaped;
 mod event;
 mod event_log;
 mod mask;
@@ -16,6 +17,7 @@ mod timeline;
 
 pub use clock::{Epoch, Stamp};
 pub use effect::Effect;
+pub use escaped::{Escaped, escaped};
 pub use event::{
     Allowance, BoardInfo, ConnectionChange, Edge, Evidence, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause,
     PlannedScenario, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepOutcome, Verdict, What,

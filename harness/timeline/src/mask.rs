@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::escaped;
+
 /// The values that nobody may read: each is shown as `••••`. Cheap to clone.
 ///
 /// # Example
@@ -63,7 +65,11 @@ impl Mask {
         let mut forms: Vec<String> = secrets
             .iter()
             .flat_map(|secret| {
-                let escaped = [secret.escape_debug().to_string(), secret.escape_default().to_string()];
+                let escaped = [
+                    escaped(secret).to_string(),
+                    secret.escape_debug().to_string(),
+                    secret.escape_default().to_string(),
+                ];
                 [secret.clone(), hex(secret)].into_iter().chain(escaped)
             })
             .collect();

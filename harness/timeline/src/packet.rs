@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Payload;
+use crate::{Payload, escaped};
 
 /// Which way something travelled, seen from the broker's side of the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -287,9 +287,9 @@ impl fmt::Display for Packet {
         match self {
             Self::Connect { client_id, keep_alive, clean_session, will, .. } => {
                 let session = if *clean_session { "clean session" } else { "kept session" };
-                write!(f, "{name} `{}`, keep alive {keep_alive} s, {session}", client_id.escape_debug())?;
+                write!(f, "{name} `{}`, keep alive {keep_alive} s, {session}", escaped(client_id))?;
                 match will {
-                    Some(will) => write!(f, ", will `{}` on `{}`", will.payload, will.topic.escape_debug()),
+                    Some(will) => write!(f, ", will `{}` on `{}`", will.payload, escaped(&will.topic)),
                     None => f.write_str(", no will"),
                 }
             }
@@ -297,7 +297,7 @@ impl fmt::Display for Packet {
                 write!(f, "{name} {code}{}", if *session_present { ", session present" } else { "" })
             }
             Self::Publish { topic, payload, qos, retain, dup, .. } => {
-                write!(f, "{name} `{payload}` on `{}`, QoS {qos}", topic.escape_debug())?;
+                write!(f, "{name} `{payload}` on `{}`, QoS {qos}", escaped(topic))?;
                 f.write_str(if *retain { ", retained" } else { "" })?;
                 f.write_str(if *dup { ", DUP" } else { "" })
             }
@@ -311,12 +311,12 @@ impl fmt::Display for Packet {
             Self::Unsuback { packet_id, .. } => write!(f, "{name} {packet_id}"),
             Self::Subscribe { filters, .. } => {
                 let filters: Vec<_> =
-                    filters.iter().map(|s| format!("`{}` QoS {}", s.filter.escape_debug(), s.qos)).collect();
+                    filters.iter().map(|s| format!("`{}` QoS {}", escaped(&s.filter), s.qos)).collect();
                 write!(f, "{name} {}", filters.join(", "))
             }
             Self::Suback { codes, .. } => write!(f, "{name} {}", granted(codes)),
             Self::Unsubscribe { filters, .. } => {
-                let filters: Vec<_> = filters.iter().map(|filter| format!("`{}`", filter.escape_debug())).collect();
+                let filters: Vec<_> = filters.iter().map(|filter| format!("`{}`", escaped(filter))).collect();
                 write!(f, "{name} {}", filters.join(", "))
             }
             Self::Disconnect { code, .. } | Self::Auth { code, .. } if *code != 0 => {

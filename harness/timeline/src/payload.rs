@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::escaped;
+
 /// The bytes of an MQTT payload.
 ///
 /// Serialized as `{"utf8": "…"}` where they are valid UTF-8, else as `{"hex": "…"}`: nothing is ever lost.
@@ -34,19 +36,15 @@ impl fmt::Display for Payload {
         /// Longer payloads are cut in messages; the timeline keeps them whole.
         const SHOWN: usize = 200;
         let (text, whole) = match self.as_text() {
-            Some(text) => (text.chars().take(SHOWN).flat_map(escaped).collect::<String>(), text.chars().count()),
+            Some(text) => {
+                let end = text.char_indices().nth(SHOWN).map_or(text.len(), |(at, _)| at);
+                (escaped(&text[..end]).to_string(), text.chars().count())
+            }
             None => (format!("0x{}", self.hex().chars().take(SHOWN).collect::<String>()), self.0.len() * 2),
         };
         f.write_str(&text)?;
         if whole > SHOWN { write!(f, "… ({} bytes)", self.0.len()) } else { Ok(()) }
     }
-}
-
-fn escaped(c: char) -> impl Iterator<Item = char> {
-    let escape = c.is_control();
-    let plain = (!escape).then_some(c);
-    let control = escape.then(|| c.escape_default());
-    plain.into_iter().chain(control.into_iter().flatten())
 }
 
 impl fmt::Debug for Payload {

@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use hil_timeline::escaped;
 use tokio::time::{Instant, timeout_at};
 
 use crate::ports::OpenPort;
@@ -44,7 +45,7 @@ fn heard_last(heard: &[u8]) -> String {
     // What an old board echoes of an upload may hold what nobody may read.
     let is_ours = |line: &&str| line.is_empty() || line.contains("_W(b");
     let line = text.lines().rev().map(str::trim).find(|line| !is_ours(line));
-    line.map(|line| format!("; the last that it said is `{}`", line.escape_debug())).unwrap_or_default()
+    line.map(|line| format!("; the last that it said is `{}`", escaped(line))).unwrap_or_default()
 }
 
 const BANNER: &[u8] = b"raw REPL; CTRL-B to exit\r\n>";

@@ -1,6 +1,7 @@
 //! `hil certs`.
 
 use hil_mqtt::tls::{Certificates, make_certificates};
+use hil_timeline::escaped;
 
 use super::{Message, say, set_up_failed};
 use crate::args::CertsArgs;
@@ -9,7 +10,7 @@ use crate::exit_code::ExitCode;
 pub(crate) fn make(args: &CertsArgs) -> ExitCode {
     if let Some(wrong) = args.client.iter().find(|name| !is_file_name(name)) {
         let hint = "letters, digits, `-` and `_`, and none of `ca` and `server`".to_owned();
-        return set_up_failed(&Message(format!("`{}` is no name for a client", wrong.escape_debug())), Some(hint));
+        return set_up_failed(&Message(format!("`{}` is no name for a client", escaped(wrong))), Some(hint));
     }
     let mut hosts = args.host.clone();
     for usual in ["localhost", "127.0.0.1"] {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::str::FromStr as _;
 
 use hil_config::nearest;
+use hil_timeline::escaped;
 use hil_verdict::{ResetCause, TextPattern};
 
 use super::forms::{Kind, Reading};
@@ -50,13 +51,12 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
 }
 
 fn check_topic(topic: &str) -> Result<(), Wrong> {
-    hil_verdict::check_topic(topic)
-        .map_err(|reason| Wrong::new(format!("`{}` is not a topic", topic.escape_debug()), reason))
+    hil_verdict::check_topic(topic).map_err(|reason| Wrong::new(format!("`{}` is not a topic", escaped(topic)), reason))
 }
 
 fn check_filter(filter: &str) -> Result<(), Wrong> {
     hil_verdict::check_filter(filter)
-        .map_err(|reason| Wrong::new(format!("`{}` is not a topic filter", filter.escape_debug()), reason))
+        .map_err(|reason| Wrong::new(format!("`{}` is not a topic filter", escaped(filter)), reason))
 }
 
 /// Reads a pattern as a step does.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hil_timeline::{Direction, Fate, Mask, Packet, Payload, RunEvent, What, Will};
+use hil_timeline::{Direction, Fate, Mask, Packet, Payload, RunEvent, What, Will, escaped};
 
 use super::redact::{Rule, client_id, is_left_out, redacted};
 
@@ -101,17 +101,14 @@ fn line(packet: &Packet) -> String {
     match packet {
         Packet::Connect { protocol, client_id: id, keep_alive, clean_session, user_name, will, .. } => {
             let session = if *clean_session { "clean session" } else { "kept session" };
-            let user = user_name.as_ref().map_or(String::new(), |user| format!(", user `{}`", user.escape_debug()));
+            let user = user_name.as_ref().map_or(String::new(), |user| format!(", user `{}`", escaped(user)));
             let will = will.as_ref().map_or("no will".to_owned(), will_text);
             let id = client_id(id);
-            format!(
-                "CONNECT level {protocol}, `{}`, keep alive {keep_alive} s, {session}{user}, {will}",
-                id.escape_debug()
-            )
+            format!("CONNECT level {protocol}, `{}`, keep alive {keep_alive} s, {session}{user}, {will}", escaped(&id))
         }
         Packet::Publish { topic, payload, qos, retain, .. } => {
             let retained = if *retain { ", retained" } else { "" };
-            format!("PUBLISH `{}` on `{}`, QoS {qos}{retained}", payload_text(payload), topic.escape_debug())
+            format!("PUBLISH `{}` on `{}`, QoS {qos}{retained}", payload_text(payload), escaped(topic))
         }
         // Their numbers are the client's to choose.
         Packet::Puback { code, .. }
@@ -128,7 +125,7 @@ fn line(packet: &Packet) -> String {
 
 fn will_text(will: &Will) -> String {
     let retained = if will.retain { ", retained" } else { "" };
-    let (payload, topic) = (payload_text(&will.payload), will.topic.escape_debug());
+    let (payload, topic) = (payload_text(&will.payload), escaped(&will.topic));
     format!("will `{payload}` on `{topic}`, QoS {}{retained}", will.qos)
 }
 

@@ -19,7 +19,7 @@ mod will;
 use cucumber::gherkin;
 
 pub(crate) use self::console::is_shown;
-use hil_timeline::{Packet, PinCause, What};
+use hil_timeline::{Packet, PinCause, What, escaped};
 
 use crate::error::StepError;
 use crate::stage::{Stage, refs};
@@ -61,16 +61,14 @@ fn column(step: &gherkin::Step) -> Result<Vec<String>, StepError> {
 /// Checks a topic that a step publishes to (MQTT 3.1.1 §4.7).
 fn check_topic(topic: &str) -> Result<(), StepError> {
     hil_verdict::check_topic(topic).map_err(|reason| {
-        StepError::errored(format!("`{}` is not a topic that can be published to", topic.escape_debug()))
-            .with_hint(reason)
+        StepError::errored(format!("`{}` is not a topic that can be published to", escaped(topic))).with_hint(reason)
     })
 }
 
 /// Checks a topic filter that a step names (MQTT 3.1.1 §4.7).
 fn check_filter(filter: &str) -> Result<(), StepError> {
-    hil_verdict::check_filter(filter).map_err(|reason| {
-        StepError::errored(format!("`{}` is not a topic filter", filter.escape_debug())).with_hint(reason)
-    })
+    hil_verdict::check_filter(filter)
+        .map_err(|reason| StepError::errored(format!("`{}` is not a topic filter", escaped(filter))).with_hint(reason))
 }
 
 /// What the mark stands for, for messages.
@@ -82,13 +80,13 @@ fn cause(stage: &Stage) -> String {
     let shown = effect.map(|event| match &event.what {
         What::Published { payload, topic, .. }
         | What::Packet { packet: Packet::Publish { payload, topic, .. }, .. } => {
-            format!("publishing `{payload}` to `{}`", topic.escape_debug())
+            format!("publishing `{payload}` to `{}`", escaped(topic))
         }
         What::Power { on, .. } => format!("the power going {}", if *on { "on" } else { "off" }),
         What::Fault { fault, .. } => format!("the fault `{fault}`"),
         What::Reset { .. } | What::ResetReleased { .. } => "the reset".to_owned(),
         What::Broker { running, .. } => format!("the broker being {}", if *running { "up" } else { "down" }),
-        What::Typed { text, .. } => format!("typing `{}`", text.trim_end().escape_debug()),
+        What::Typed { text, .. } => format!("typing `{}`", escaped(text.trim_end())),
         What::Pin { pin, on, .. } => format!("driving the pin `{pin}` {}", if *on { "on" } else { "off" }),
         _ => "the mark".to_owned(),
     });
