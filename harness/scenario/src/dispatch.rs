@@ -46,7 +46,10 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
             let keyword = step.keyword.trim().to_owned();
             scene.recorder.record(What::StepStarted { keyword, text: step.value.clone(), line: step.position.line });
         }
-        let result = perform(world, context).await;
+        let mut result = perform(world, context).await;
+        if result.is_ok() {
+            result = listen_on(world).await;
+        }
         let result = judge(world, result).await;
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
@@ -56,6 +59,17 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         }
     }
     .boxed_local()
+}
+
+/// A scenario that would pass listens on for a moment: a crash that a command causes comes just after its answer.
+async fn listen_on(world: &HilWorld) -> Result<(), StepError> {
+    let Some(scene) = world.inner.as_ref().filter(|scene| scene.steps_done == scene.steps) else { return Ok(()) };
+    let Ok(stage) = &scene.stage else { return Ok(()) };
+    tokio::select! {
+        biased;
+        () = scene.context.aborted() => Err(StepError::aborted("the run was ended while this step ran")),
+        () = stage.listen_on() => Ok(()),
+    }
 }
 
 /// What a step's result means beside what its boards and the bench did meanwhile.

@@ -125,6 +125,7 @@ async fn before(
         stage,
         key,
         tags,
+        steps: steps.len(),
         steps_done: 0,
         expectations: Arc::new(Expectations::of(&steps)),
         verdict: Verdict::Passed,
@@ -304,7 +305,7 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
             scene.failure = Some(error);
         }
         if scene.verdict == Verdict::Passed
-            && scene.steps_done == steps.len()
+            && scene.steps_done == scene.steps
             && let Some(fault) = stage.unfired()
         {
             scene.verdict = Verdict::Errored;
@@ -321,7 +322,7 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
             scene.failure = Some(StepError::errored("the stage of this scenario did not close in time").transient());
         }
     }
-    if scene.verdict == Verdict::Passed && scene.steps_done < steps.len() {
+    if scene.verdict == Verdict::Passed && scene.steps_done < scene.steps {
         scene.verdict = Verdict::Errored;
         scene.failure = Some(StepError::errored("not every step of this scenario was run"));
     }

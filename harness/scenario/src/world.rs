@@ -25,6 +25,7 @@ pub(crate) struct Scene {
     /// Path, line and name of the scenario.
     pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,
+    pub(crate) steps: usize,
     pub(crate) steps_done: usize,
     /// What the steps expect of the boards' health.
     pub(crate) expectations: Arc<Expectations>,

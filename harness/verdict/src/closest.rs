@@ -1,6 +1,6 @@
 //! What happened instead of what was expected.
 
-use hil_timeline::{ConnectionChange, Finding, Packet, RunEvent, Stamp, What};
+use hil_timeline::{ConnectionChange, Finding, Packet, RunEvent, Stamp, What, escaped};
 
 use crate::messages::Travel;
 use crate::session::Session;
@@ -38,7 +38,7 @@ fn trouble(events: &[&RunEvent], board: &str, mark: Stamp) -> Option<String> {
 /// What a board has subscribed to, for people.
 #[must_use]
 pub fn subscriptions(session: &Session) -> String {
-    let filters: Vec<_> = session.subscriptions.iter().map(|s| format!("`{}`", s.filter.escape_debug())).collect();
+    let filters: Vec<_> = session.subscriptions.iter().map(|s| format!("`{}`", escaped(&s.filter))).collect();
     match (session.connected, filters.is_empty()) {
         (false, _) => "it is not connected".to_owned(),
         (true, true) => "it is connected, but has subscribed to nothing".to_owned(),
@@ -50,7 +50,7 @@ pub fn subscriptions(session: &Session) -> String {
 #[must_use]
 pub fn heard_on(events: &[&RunEvent]) -> String {
     let published = |event: &&RunEvent| match event.what.sent_by_board()? {
-        (board, _, Packet::Publish { topic, .. }) => Some(format!("`{}` from `{board}`", topic.escape_debug())),
+        (board, _, Packet::Publish { topic, .. }) => Some(format!("`{}` from `{board}`", escaped(topic))),
         _ => None,
     };
     let mut seen: Vec<String> = events.iter().filter_map(published).collect();
@@ -87,7 +87,7 @@ pub fn undelivered(events: &[&RunEvent]) -> Option<String> {
     } else {
         format!("{} is subscribed to it", subscribed.join(" and "))
     };
-    Some(format!("`{payload}` on `{}` was delivered to no board: {who}", topic.escape_debug()))
+    Some(format!("`{payload}` on `{}` was delivered to no board: {who}", escaped(topic)))
 }
 
 /// The causes of a connection that never comes, where none has reached the tap.
@@ -110,7 +110,7 @@ pub fn unreached<'a>(
 #[must_use]
 pub fn elsewhere(events: &[&RunEvent], travel: Travel, board: &str) -> String {
     let topic = |event: &&RunEvent| match travel.message(event, board, "#")? {
-        Packet::Publish { topic, .. } => Some(format!("`{}`", topic.escape_debug())),
+        Packet::Publish { topic, .. } => Some(format!("`{}`", escaped(topic))),
         _ => None,
     };
     let mut topics: Vec<String> = events.iter().filter_map(topic).collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hil_timeline::{ConnectionChange, Direction, Evidence, Packet, RunEvent, Stamp, What};
 
 use crate::reset_cause::ResetCause;
-use crate::show::show;
+use crate::show::{show, signed};
 use crate::unmet::Unmet;
 
 /// What was on its way when the rail went; a line without an end is captured 200 ms late.
@@ -49,9 +49,9 @@ pub fn contradiction(board: &str, events: &[&RunEvent], mark: Stamp) -> Result<(
     }
     let closing = |event: &&&RunEvent| event.seq > begin && !faulty && closes(event, board, begin, events);
     if let Some(closing) = events.iter().find(closing) {
-        let after = closing.at.seconds_from(off.at);
+        let after = signed(closing.at, off.at);
         let message = format!(
-            "the power of `{board}` was cut, but it closed its connection in order ({after:+.2} s): its network outlived the cut"
+            "the power of `{board}` was cut, but it closed its connection in order ({after}): its network outlived the cut"
         );
         return Err(Unmet::errored(message).with_details([show(closing, mark)]).with_hint(hint));
     }

@@ -38,7 +38,7 @@ pub struct Trouble {
 
 impl Trouble {
     /// A crash is followed by registers and a backtrace.
-    fn is_crash(&self) -> bool {
+    fn has_backtrace(&self) -> bool {
         matches!(self.finding, Finding::Panic | Finding::Abort | Finding::Exception | Finding::Watchdog)
     }
 
@@ -84,21 +84,40 @@ impl Trouble {
 /// How a board stands while records are followed.
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
+    /// The bench has started it in this scenario. What it printed before is about another life, or about what was in its
+    /// flash before.
+    was_started: bool,
+    /// A firmware is being put on it.
+    is_prepared: bool,
     /// It has no power, or it is held in reset: what its console still says is not about its firmware.
     is_down: bool,
     may_reboot: bool,
     /// Its program was told to end.
     was_signalled: bool,
+    /// It crashed as a step expected: the boot that follows is part of that.
+    crash_was_expected: bool,
 }
 
 impl State {
     fn take(&mut self, what: &What) {
         match what {
+            What::Firmware { .. } => (self.was_started, self.is_prepared) = (false, true),
+            What::PowerSwitching { on: true, .. } | What::Power { on: true, .. } => {
+                self.was_started |= !self.is_prepared;
+            }
+            What::Reset { .. } | What::ResetReleased { .. } => (self.was_started, self.is_prepared) = (true, false),
+            _ => {}
+        }
+        match what {
             What::PowerSwitching { on, .. } => self.is_down = !on,
-            What::Power { on: false, .. } | What::Reset { .. } => self.is_down = true,
+            What::Power { on: false, .. } | What::Reset { .. } => {
+                self.is_down = true;
+                self.crash_was_expected = false;
+            }
             What::ResetReleased { .. } | What::Power { on: true, .. } => self.is_down = false,
             What::Allowed { allowance: Allowance::Reboot, .. } => self.may_reboot = true,
             What::Signalled { .. } => self.was_signalled = true,
+            What::Found { finding: Finding::Reboot, .. } => self.crash_was_expected = false,
             // Its next life has begun, whoever recorded what let it.
             What::Found { finding: Finding::Boot | Finding::AppStarted, .. } => {
                 self.is_down = false;
@@ -128,15 +147,18 @@ pub fn trouble(board: &str, events: &[&RunEvent], from: Cursor, expectations: &i
         }
         let was_judged = event.seq < from.0;
         let excused = was_judged
+            || !state.was_started
             || match finding {
                 Finding::Boot | Finding::AppStarted | Finding::Backtrace | Finding::WrongBaud => true,
-                Finding::Reboot | Finding::BootLoop => state.may_reboot,
+                Finding::Reboot => state.may_reboot || state.crash_was_expected,
+                Finding::BootLoop => state.may_reboot,
                 Finding::Ended => state.was_signalled || state.is_down || state.may_reboot,
-                Finding::Panic | Finding::Abort | Finding::Exception | Finding::Watchdog | Finding::BrownOut => {
-                    state.is_down
-                }
+                // A boot names the watchdog, too, by which the expected crash ended.
+                Finding::Watchdog | Finding::BrownOut => state.is_down || state.crash_was_expected,
+                Finding::Panic | Finding::Abort | Finding::Exception => state.is_down,
             };
-        if !excused && !expectations.expects(board, *finding, detail) {
+        let expected = !excused && expectations.expects(board, *finding, detail);
+        if !excused && !expected {
             let mut trouble = Trouble {
                 board: board.to_owned(),
                 finding: *finding,
@@ -146,12 +168,18 @@ pub fn trouble(board: &str, events: &[&RunEvent], from: Cursor, expectations: &i
                 backtrace: Vec::new(),
                 complete: true,
             };
-            trouble.complete = !trouble.is_crash();
+            trouble.complete = !trouble.has_backtrace();
             found = Some(trouble);
         }
+        state.crash_was_expected |= (expected || was_judged && !state.is_down) && reboots(*finding);
         state.take(&event.what);
     }
     found
+}
+
+/// Whether the chip reboots because of it.
+fn reboots(finding: Finding) -> bool {
+    matches!(finding, Finding::Panic | Finding::Abort | Finding::Watchdog | Finding::BrownOut)
 }
 
 /// What comes after the first sign belongs to it, up to the next boot.
@@ -225,10 +253,15 @@ mod tests {
     use super::*;
 
     fn judged(events: Vec<What>) -> Option<Trouble> {
+        let started = What::ResetReleased { board: board() };
+        judged_from_the_beginning([vec![started], events].concat(), &|_: &str, _: Finding, _: &str| false)
+    }
+
+    fn judged_from_the_beginning(events: Vec<What>, expectations: &impl Expectations) -> Option<Trouble> {
         let timeline = Timeline::in_memory(Epoch::start());
         let events: Vec<_> = events.into_iter().map(|what| timeline.record(None, what)).collect();
         let events: Vec<&RunEvent> = events.iter().map(AsRef::as_ref).collect();
-        trouble("lamp", &events, Cursor::default(), &|_: &str, _: Finding, _: &str| false)
+        trouble("lamp", &events, Cursor::default(), expectations)
     }
 
     fn found(finding: Finding, detail: &str) -> What {
@@ -270,6 +303,39 @@ mod tests {
         let killed = [What::Signalled { board: board(), signal: "KILL".into() }, found(Finding::Ended, "by signal 9")];
         assert_eq!(judged(killed.to_vec()), None);
         assert!(judged(vec![found(Finding::Ended, "with code 1")]).is_some());
+    }
+
+    #[test]
+    fn a_life_that_the_scenario_has_not_begun_is_not_judged() {
+        let of_before =
+            [found(Finding::Boot, "POWERON"), found(Finding::Reboot, "POWERON"), found(Finding::Panic, "x")];
+        let nothing = |_: &str, _: Finding, _: &str| false;
+        let judged = |before: &[What]| judged_from_the_beginning([before, &of_before].concat(), &nothing);
+        assert_eq!(judged(&[]), None);
+        let on = [
+            What::PowerSwitching { board: board(), on: true },
+            What::Power { board: board(), rail: String::new(), on: true },
+        ];
+        assert!(judged(&on).is_some());
+        let firmware =
+            What::Firmware { board: board(), firmware: "new".to_owned(), hash: String::new(), size: 0, version: None };
+        assert_eq!(judged(&[&[firmware][..], &on].concat()), None, "what was in its flash runs until it is written");
+    }
+
+    #[test]
+    fn the_boot_after_a_crash_that_a_step_expects_is_part_of_it() {
+        let crash = |then: &[What]| {
+            let panic = [
+                What::ResetReleased { board: board() },
+                found(Finding::Panic, "Guru"),
+                found(Finding::Backtrace, "Guru"),
+            ];
+            let expects = |_: &str, finding: Finding, _: &str| finding == Finding::Panic;
+            judged_from_the_beginning([&panic[..], then].concat(), &expects).map(|trouble| trouble.finding)
+        };
+        let boot = [found(Finding::Boot, "W"), found(Finding::Watchdog, "rst:0x7"), found(Finding::Reboot, "W")];
+        assert_eq!(crash(&boot), None);
+        assert_eq!(crash(&[&boot[..], &boot[..]].concat()), Some(Finding::Watchdog), "once is once");
     }
 
     #[test]

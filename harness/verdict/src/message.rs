@@ -1,6 +1,6 @@
 //! What a message must be, as the table of a step says it.
 
-use hil_timeline::{Packet, Payload, Property};
+use hil_timeline::{Packet, Payload, Property, escaped};
 use serde_json::Value;
 
 use crate::json::{JsonPath, lacking};
@@ -264,7 +264,7 @@ impl Wanted {
             Self::Size(size) => (payload.0.len() != *size)
                 .then(|| format!("size: expected {size} bytes, was {} bytes", payload.0.len())),
             Self::Text(text) => (payload.as_text() != Some(text))
-                .then(|| format!("payload: expected `{}`, was `{payload}`", text.escape_debug())),
+                .then(|| format!("payload: expected `{}`, was `{payload}`", escaped(text))),
             Self::Hex(bytes) => {
                 let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
                 (payload.0 != *bytes).then(|| format!("hex: expected `{}`, was `{}`", hex(bytes), hex(&payload.0)))
@@ -291,7 +291,7 @@ pub(crate) fn differs(name: &str, pattern: &TextPattern, found: Option<String>) 
         Some(found) => pattern.matches(&Payload::from(found.as_str())),
         None => matches!(pattern, TextPattern::Exact(text) if text == "none"),
     };
-    let shown = found.map_or_else(|| "none".to_owned(), |found| format!("`{}`", found.escape_debug()));
+    let shown = found.map_or_else(|| "none".to_owned(), |found| format!("`{}`", escaped(&found)));
     (!right).then(|| format!("{name}: expected {pattern}, was {shown}"))
 }
 

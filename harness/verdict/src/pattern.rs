@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hil_timeline::Payload;
+use hil_timeline::{Payload, escaped};
 use regex::bytes::Regex;
 
 /// What a payload or a field must be.
@@ -48,7 +48,7 @@ impl TextPattern {
 impl fmt::Display for TextPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exact(text) => write!(f, "`{}`", text.escape_debug()),
+            Self::Exact(text) => write!(f, "`{}`", escaped(text)),
             Self::Matching(regex) => write!(f, "/{regex}/"),
         }
     }

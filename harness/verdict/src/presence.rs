@@ -31,15 +31,15 @@ pub fn passes_unread<'a>(board: &str, layer: &str, events: impl IntoIterator<Ite
     })
 }
 
-/// A step about silence proves something only if the board could have spoken: the connection that stood at the mark
-/// still stands, or the board was silenced on purpose and had been connected before.
+/// A step about silence proves something only if the board could have spoken: the connection that stood then, as a
+/// rule at the mark, still stands, or the board was silenced on purpose and had been connected before.
 ///
 /// # Errors
 /// When it could not.
 pub fn could_speak(
     board: &str,
     silenced: bool,
-    at_mark: &Session,
+    then: &Session,
     now: &Session,
     events: &[&RunEvent],
 ) -> Result<(), Unmet> {
@@ -51,7 +51,7 @@ pub fn could_speak(
         let message = format!("`{board}` was never connected in this scenario: its silence proves nothing");
         return Err(Unmet::errored(message));
     }
-    if at_mark.connected && now.connected && at_mark.connection == now.connection {
+    if then.connected && now.connected && then.connection == now.connection {
         return Ok(());
     }
     let message = format!("`{board}` was not connected all the time: its silence proves nothing");

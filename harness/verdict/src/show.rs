@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{Direction, Packet, RunEvent, Stamp, What};
+use hil_timeline::{Direction, Packet, RunEvent, Stamp, What, escaped};
 
 /// `1.5 s`, for messages.
 #[must_use]
@@ -13,7 +13,9 @@ pub fn seconds(duration: Duration) -> String {
 /// `+0.31 s` from the mark.
 #[must_use]
 pub fn signed(at: Stamp, mark: Stamp) -> String {
-    format!("{:+.2} s", at.seconds_from(mark))
+    // Rounded first: a record just before the mark is at `+0.00 s`, not at `-0.00 s`.
+    let hundredths = (at.seconds_from(mark) * 100.0).round() + 0.0;
+    format!("{:+.2} s", hundredths / 100.0)
 }
 
 /// One record for people, with its distance from the mark.
@@ -27,9 +29,9 @@ pub fn show(event: &RunEvent, mark: Stamp) -> String {
         }
         What::Console { line, .. } => format!("`{line}`"),
         What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
-        What::Observed { topic, payload, .. } => format!("`{payload}` on `{}`", topic.escape_debug()),
+        What::Observed { topic, payload, .. } => format!("`{payload}` on `{}`", escaped(topic)),
         What::Published { topic, payload, .. } => {
-            format!("the harness publishes `{payload}` on `{}`", topic.escape_debug())
+            format!("the harness publishes `{payload}` on `{}`", escaped(topic))
         }
         What::Pin { pin, on, .. } => format!("pin `{pin}` {}", if *on { "on" } else { "off" }),
         What::Connection { change: hil_timeline::ConnectionChange::Closed { how }, .. } => format!("connection {how}"),

@@ -1,6 +1,6 @@
 //! SUBSCRIBE and its answer.
 
-use hil_timeline::{Packet, RunEvent};
+use hil_timeline::{Packet, RunEvent, escaped};
 
 use crate::message::without_header;
 use crate::topic::check_filter;
@@ -35,7 +35,7 @@ impl Granted {
             return Err(wrong(format!("a row of this table has 3 cells, not {}", row.len())));
         };
         check_filter(filter).map_err(|reason| {
-            Unmet::errored(format!("`{}` is not a topic filter", filter.escape_debug())).with_hint(reason)
+            Unmet::errored(format!("`{}` is not a topic filter", escaped(filter))).with_hint(reason)
         })?;
         let asked =
             asked.parse().ok().filter(|qos| *qos <= 2).ok_or_else(|| wrong(format!("`{asked}` is not a QoS")))?;
@@ -60,7 +60,7 @@ impl Granted {
             } else {
                 format!("refused ({:#04x})", granted.code)
             };
-            format!("`{}` QoS {}, {answer}", granted.filter.escape_debug(), granted.asked)
+            format!("`{}` QoS {}, {answer}", escaped(&granted.filter), granted.asked)
         });
         format!("closest: {}", each.collect::<Vec<_>>().join("; "))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{Cursor, Fate, Packet, Payload, QoS, RunEvent, Stamp, What, Will};
+use hil_timeline::{Cursor, Fate, Packet, Payload, QoS, RunEvent, Stamp, What, Will, escaped};
 
 use crate::message::property;
 use crate::session::{End, Session};
@@ -249,7 +249,8 @@ pub struct Wills {
     will: Will,
     /// Messages that clients published and the observer has not seen yet.
     on_their_way: Vec<(Stamp, QoS)>,
-    closest: Option<RunEvent>,
+    other_qos: Option<RunEvent>,
+    other_payload: Option<RunEvent>,
 }
 
 impl Wills {
@@ -259,7 +260,13 @@ impl Wills {
     /// As this observer sees them. It must be given every record of the scenario, in order.
     #[must_use]
     pub fn seen_by(observer: &str, will: &Will) -> Self {
-        Self { observer: observer.to_owned(), will: will.clone(), on_their_way: Vec::new(), closest: None }
+        Self {
+            observer: observer.to_owned(),
+            will: will.clone(),
+            on_their_way: Vec::new(),
+            other_qos: None,
+            other_payload: None,
+        }
     }
 
     /// Whether a record is the will: not a message that a client published, not one that was retained before, and with
@@ -292,6 +299,7 @@ impl Wills {
 
     fn observed(&mut self, event: &RunEvent, payload: &Payload, qos: QoS) -> bool {
         if *payload != self.will.payload {
+            self.other_payload = Some(event.clone());
             return false;
         }
         self.on_their_way.retain(|(at, _)| event.at.since(*at) <= Self::DELIVERY);
@@ -300,23 +308,24 @@ impl Wills {
             return false;
         }
         if qos != self.will.qos {
-            self.closest = Some(event.clone());
+            self.other_qos = Some(event.clone());
             return false;
         }
         true
     }
 
-    /// What came closest, and how it differs.
+    /// What came closest since the mark, and how it differs.
     #[must_use]
-    pub fn closest(&self, mark: Stamp) -> Option<String> {
-        let event = self.closest.as_ref()?;
-        let What::Observed { qos, .. } = &event.what else { return None };
-        Some(format!(
-            "closest: {}, QoS {qos}; announced: `{}`, QoS {}",
-            show(event, mark),
-            self.will.payload,
-            self.will.qos
-        ))
+    pub fn closest(&self, mark: Stamp) -> String {
+        let mut candidates = [&self.other_qos, &self.other_payload].into_iter().flatten();
+        let Some((event, qos)) = candidates.find(|event| event.at >= mark).and_then(|event| match &event.what {
+            What::Observed { qos, .. } => Some((event, qos)),
+            _ => None,
+        }) else {
+            return format!("closest: nothing on `{}` since then", escaped(&self.will.topic));
+        };
+        let Will { payload, qos: announced, .. } = &self.will;
+        format!("closest: {}, QoS {qos}; announced: `{payload}`, QoS {announced}", show(event, mark))
     }
 }
 

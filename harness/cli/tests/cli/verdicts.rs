@@ -124,7 +124,7 @@ fn a_failure_names_what_came_closest_and_where_it_stopped() {
             ),
             (
                 "the nearest line of the console",
-                "CLIENT\nTYPE ping\nThen the console of \"client\" shows \"ready for comands\" within 500 ms",
+                "CLIENT\nTYPE ping\nThen the console of \"client\" shows \"client: not conected\" within 500 ms",
             ),
             (
                 "the number of a text",

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use hil_bench::LockedBoard;
-use hil_timeline::{Evidence, Finding, RunEvent, What};
-use hil_verdict::Unmet;
+use hil_timeline::{Evidence, Finding, RunEvent, Stamp, What};
+use hil_verdict::{Session, Unmet};
 
 use super::{OBSERVER, Stage, refs};
 use crate::error::StepError;
@@ -63,11 +63,24 @@ impl Stage {
     /// # Errors
     /// When it could not.
     pub fn check_could_speak(&self, board: &str) -> Result<(), StepError> {
+        self.could_speak(board, &self.session_at_mark(board))
+    }
+
+    /// The same from a message of the board on: it shows itself that the board was connected then.
+    ///
+    /// # Errors
+    /// When its connection has ended since.
+    pub fn check_could_speak_since(&self, board: &str, message: Stamp) -> Result<(), StepError> {
+        let events = self.events();
+        let session = Session::of(board, refs(&events).into_iter().filter(|event| event.at <= message));
+        self.could_speak(board, &session)
+    }
+
+    fn could_speak(&self, board: &str, then: &Session) -> Result<(), StepError> {
         let silent = self.tap(board).is_some_and(|tap| tap.control().is_silent() || tap.is_shut());
         let silenced = !self.is_powered(board) || silent || self.broker_stopped;
         let events = self.events();
-        let (at_mark, now) = (self.session_at_mark(board), self.session(board));
-        Ok(hil_verdict::could_speak(board, silenced, &at_mark, &now, &refs(&events))?)
+        Ok(hil_verdict::could_speak(board, silenced, then, &self.session(board), &refs(&events))?)
     }
 
     /// What the observer did not see proves something only if it was there all the time since the mark.

@@ -14,6 +14,10 @@ use crate::expectations::Expectations;
 /// How long a firmware may take to print its registers and backtrace.
 const BACKTRACE: Duration = Duration::from_secs(1);
 
+/// How long after its last sign of life a board is listened to. A panic handler prints at once; after a software reset the
+/// ROM of an ESP32 has printed its first line by then.
+const LISTEN_ON: Duration = Duration::from_millis(50);
+
 /// Looks after the boards of a scenario while one of its steps runs.
 pub(crate) struct HealthWatch {
     timeline: Timeline,
@@ -38,6 +42,15 @@ impl Stage {
             boards: self.boards.keys().cloned().collect(),
             expectations: Arc::clone(expectations),
             step,
+        }
+    }
+
+    /// Waits until the latest sign of a board, or the latest thing that was done to one, is [`LISTEN_ON`] old.
+    pub(crate) async fn listen_on(&self) {
+        let events = self.events();
+        let latest = events.iter().rfind(|event| event.what.board().is_some()).map(|event| event.at);
+        if let Some(latest) = latest {
+            tokio::time::sleep_until(self.instant(latest + LISTEN_ON)).await;
         }
     }
 

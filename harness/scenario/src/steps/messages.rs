@@ -138,7 +138,7 @@ async fn once(
         message.filter(|_| sent.is_new(event)).map(|_| event.clone())
     };
     match stage.watch(at + settle, again).await {
-        None => stage.check_could_speak(board),
+        None => stage.check_could_speak_since(board, at),
         Some(event) => {
             let message = format!("`{board}` {} `{payload}` on `{topic}` more than once", travel.verb());
             Err(StepError::failed(message).with_details([format!("again: {}", show(&event, stage.mark().at))]))
@@ -280,7 +280,7 @@ async fn publishes_count(
     stage.check_packets(&board)?;
     let until = stage.mark().at + within.0;
     stage.wait_until(until).await;
-    let mut came = Vec::new();
+    let (mut came, mut first) = (Vec::new(), None);
     let mut sent = Sent::new(Travel::Sent);
     stage.past(|event| {
         sent.is_new(event);
@@ -289,10 +289,14 @@ async fn publishes_count(
         Travel::Sent.message(event, &board, &topic).filter(|_| sent.is_new(event)).map(|_| event.clone())
     };
     while let Some(event) = stage.expect(within.0, &mut next).await {
+        first.get_or_insert(event.at);
         came.push(format!("came: {}", show(&event, stage.mark().at)));
     }
     if came.len() == count {
-        return stage.check_could_speak(&board);
+        return match first {
+            Some(first) => stage.check_could_speak_since(&board, first),
+            None => stage.check_could_speak(&board),
+        };
     }
     let message =
         format!("`{board}` published {} messages to `{topic}` within {}, not {count}", came.len(), seconds(within.0));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cucumber::{then, when};
 use hil_config::PinDirection;
 use hil_timeline::{RunEvent, Stamp, What};
-use hil_verdict::seconds;
+use hil_verdict::{seconds, signed};
 
 use crate::error::StepError;
 use crate::parameters::{OnOff, Span};
@@ -89,7 +89,7 @@ async fn pulses(
     }
     let message =
         format!("the pin `{pin}` of `{board}` pulsed {counted} times within {}, not {wanted}", seconds(within.0));
-    let change = |(at, on): &(Stamp, bool)| format!("{} at {:+.2} s", word(*on), at.seconds_from(mark.at));
+    let change = |(at, on): &(Stamp, bool)| format!("{} at {}", word(*on), signed(*at, mark.at));
     let changes: Vec<_> = levels.iter().take(20).map(change).collect();
     let changes = if changes.is_empty() { "it did not change".to_owned() } else { changes.join(", ") };
     Err(StepError::failed(message).with_details(std::iter::once(changes).chain(stage.last_words(&board))))

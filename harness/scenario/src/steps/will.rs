@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cucumber::then;
-use hil_timeline::{Cursor, Packet, Payload, RunEvent, Stamp, What};
+use hil_timeline::{Cursor, Packet, Payload, RunEvent, Stamp, What, escaped};
 use hil_verdict::{Due, WillCase, Wills, seconds, show, signed};
 
 use super::pattern;
@@ -55,7 +55,7 @@ fn wills_since(stage: &Stage, case: &WillCase, from: Cursor) -> Vec<RunEvent> {
 }
 
 /// What was like the will, and how it differed.
-fn closest(stage: &Stage, case: &WillCase) -> Option<String> {
+fn closest(stage: &Stage, case: &WillCase) -> String {
     let events = stage.events();
     let mut wills = Wills::seen_by(OBSERVER, &case.will);
     refs(&events).into_iter().for_each(|event| {
@@ -82,7 +82,7 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
     stage.check_packets(board)?;
     let case = announced(stage, board)?;
     if case.will.topic != topic {
-        let message = format!("`{board}` announced its will on `{}`, not on `{topic}`", case.will.topic.escape_debug());
+        let message = format!("`{board}` announced its will on `{}`, not on `{topic}`", escaped(&case.will.topic));
         return Err(StepError::failed(message));
     }
     loop {
@@ -140,7 +140,7 @@ fn not_published(stage: &Stage, board: &str, case: &WillCase, due: &Due, came: O
         (Due::Within { until, reason, .. }, None) => {
             format!(
                 "the will of `{board}` was not published on `{}` until {}: {reason}",
-                case.will.topic.escape_debug(),
+                escaped(&case.will.topic),
                 signed(*until, mark)
             )
         }
@@ -150,7 +150,7 @@ fn not_published(stage: &Stage, board: &str, case: &WillCase, due: &Due, came: O
         (Due::Never(why), None) => format!("the will of `{board}` is never published: {why}"),
         (Due::Unknown(why), None) => format!("the will of `{board}` was not published: {why}"),
     };
-    let details = closest(stage, case).into_iter().chain(stage.last_words(board));
+    let details = std::iter::once(closest(stage, case)).chain(stage.last_words(board));
     StepError::failed(message).with_details(details)
 }
 
