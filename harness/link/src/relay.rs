@@ -118,7 +118,7 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
                 }
                 Ended::Ordered(ending)
             }
-            ended = both(up, down, control, &*watch) => ended,
+            ended = both(up, down, control, endings_before, &*watch) => ended,
         }
     };
     let ended = match ended {
@@ -180,6 +180,7 @@ async fn both(
     up: impl Future<Output = Cut>,
     down: impl Future<Output = Cut>,
     control: &Control,
+    endings_before: u64,
     watch: &dyn Watch,
 ) -> Ended {
     tokio::pin!(up, down);
@@ -187,6 +188,10 @@ async fn both(
         cut = &mut up => (cut, Way::Up),
         cut = &mut down => (cut, Way::Down),
     };
+    if control.subscribe().borrow().endings.0 != endings_before {
+        // An end was ordered meanwhile, and it is that one.
+        return std::future::pending().await;
+    }
     watch.ending(first.ended);
     let rest = async {
         match way {
@@ -276,6 +281,7 @@ async fn read<F: AsyncRead + Unpin>(
     watch: &dyn Watch,
 ) {
     let Queues { own: queue, other } = queues;
+    let endings_before = conditions.borrow().endings.0;
     let mut buffer = vec![0; FIRST_CHUNK];
     loop {
         if audible(way, &mut conditions).await.is_err() {
@@ -286,7 +292,14 @@ async fn read<F: AsyncRead + Unpin>(
             _ = conditions.changed() => continue,
             read = from.read(&mut buffer) => read,
         };
-        let condition = conditions.borrow_and_update().of(way);
+        let (condition, was_ended) = {
+            let now = conditions.borrow_and_update();
+            (now.of(way), now.endings.0 != endings_before)
+        };
+        // Whoever orders an end and kills the near side then must not see it end by itself: the order is carried out.
+        if was_ended && !matches!(read, Ok(1..)) {
+            return std::future::pending().await;
+        }
         let due = Instant::now() + jittered(condition.delay, condition.jitter);
         match read {
             Ok(0) => {

@@ -1,12 +1,14 @@
 //! The path carries bytes unchanged and in order, and does what its control says.
 
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hil_link::{Control, Ended, Ending, Leg, Way, relay};
+use hil_link::{Control, Ended, Ending, Grip, Leg, Way, relay};
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -105,6 +107,49 @@ async fn an_abandoned_path_ends_when_the_other_side_gives_it_up() {
     drop(path.device);
     drop(path.broker);
     assert_eq!(timeout(SOON, path.ended).await.expect("in time").expect("ends"), Ended::Closed(Way::Down));
+}
+
+/// A connection whose process is killed, after the path was abandoned, just when it is read.
+struct Killed {
+    socket: TcpStream,
+    control: Control,
+}
+
+impl AsyncRead for Killed {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+        self.control.end(Ending::Abandon);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Killed {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn a_fin_that_is_read_while_the_path_is_abandoned_is_nobodys() {
+    let (_device, near) = pair().await;
+    let (mut broker, far) = pair().await;
+    let control = Control::default();
+    let near_leg = {
+        let grip = Grip::on(&near);
+        Leg::layered(Killed { socket: near, control: control.clone() }, grip)
+    };
+    let ended =
+        tokio::spawn(async move { relay(near_leg, Leg::plain(far), &control, Arc::new(|_, _: &[u8]| ())).await });
+    hears_nothing(&mut broker).await;
+    drop(broker);
+    assert_eq!(timeout(SOON, ended).await.expect("in time").expect("ends"), Ended::Closed(Way::Down));
 }
 
 #[tokio::test]
