@@ -156,6 +156,7 @@ fn live_line(event: &RunEvent) -> Option<String> {
         What::Packet { board, packet, .. } => format!("{board} <- {packet}"),
         What::Console { board, line } => format!("{board} |  {}", escaped(line)),
         What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
+        What::ProtocolViolation { board, rule, .. } => format!("{board} violates the MQTT protocol: {rule}"),
         What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
         What::PowerCut { board, evidence, detail } => {

@@ -45,12 +45,16 @@ fn start(project: &Project, arguments: &[&str]) -> (Child, SocketAddr) {
 
 /// A device that connects and publishes; gives back what it was answered.
 fn device(tap: SocketAddr) -> Vec<u8> {
+    publishing(tap, PUBLISH)
+}
+
+fn publishing(tap: SocketAddr, publish: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(tap).expect("connect");
     stream.write_all(CONNECT).expect("sent");
     let mut answer = vec![0; CONNACK.len()];
     stream.read_exact(&mut answer).expect("CONNACK");
     if answer == CONNACK {
-        stream.write_all(PUBLISH).expect("sent");
+        stream.write_all(publish).expect("sent");
         let mut acknowledgement = [0; 4];
         stream.read_exact(&mut acknowledgement).expect("PUBACK");
         answer.extend(acknowledgement);
@@ -59,6 +63,17 @@ fn device(tap: SocketAddr) -> Vec<u8> {
     stream.shutdown(std::net::Shutdown::Write).expect("said all");
     let _ = stream.read_to_end(&mut Vec::new());
     answer
+}
+
+#[test]
+fn it_names_the_rule_that_a_packet_breaks() {
+    let project = Project::new();
+    let (child, address) = start(&project, &[]);
+    let no_identifier = b"\x32\x0b\x00\x05loger\x00\x00on";
+    assert_eq!(publishing(address, no_identifier)[4..], *b"\x40\x02\x00\x01", "it is passed on");
+    let outcome = end(child);
+    let said = outcome.stdout.lines().find_map(|line| Some(line.split_once(" -- violates")?.1.to_owned()));
+    insta::assert_snapshot!("tap-violation", said.unwrap_or(outcome.stdout));
 }
 
 fn end(child: Child) -> Outcome {

@@ -56,6 +56,9 @@ fn line(event: &RunEvent) -> String {
             };
             style(format!("fault {phase}: {fault}")).magenta().to_string()
         }
+        What::ProtocolViolation { connection, rule, .. } => {
+            format!("#{connection} -- {}", style(format!("violates the MQTT protocol: {rule}")).red())
+        }
         other => format!("{other:?}"),
     };
     format!("{at}  {told}")
