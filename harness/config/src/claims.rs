@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::board::Board;
 use crate::line::Line;
+use crate::names::BoardName;
 use crate::pin::PinLine;
 use crate::port::{PortIdentity, normal};
 use crate::rail::RailDriver;
@@ -17,6 +18,9 @@ use crate::table::Value;
 pub(crate) struct Claims {
     taken: BTreeMap<String, String>,
     ports: Vec<(PortIdentity, String)>,
+    /// Places in the USB tree that rails switch, and the boards of both kinds.
+    switched: Vec<(String, BoardName)>,
+    plugged: Vec<(String, BoardName)>,
 }
 
 impl Claims {
@@ -34,6 +38,29 @@ impl Claims {
         }
         for device in board.rails.iter().filter_map(|rail| rail.driver.device()) {
             self.claim(device, format!("a rail of board `{name}`"), value);
+        }
+        self.claim_supply(board, value);
+    }
+
+    /// A switched hub port takes the supply of all that is plugged in there, or below.
+    fn claim_supply(&mut self, board: &Board, value: &Value<'_, '_>) {
+        let switched = board.rails.iter().filter_map(|rail| match &rail.driver {
+            RailDriver::UsbPort { topology } => Some((topology.clone(), board.name.clone())),
+            _ => None,
+        });
+        self.switched.extend(switched);
+        let plugged = board.port.as_ref().and_then(|port| port.topology.clone());
+        self.plugged.extend(plugged.map(|topology| (topology, board.name.clone())));
+        let cut = self.switched.iter().find_map(|(rail, owner)| {
+            let others = self.plugged.iter().filter(|(_, other)| other != owner);
+            // Two boards that were there before have had their word.
+            let mut of_this = others.filter(|(_, other)| *owner == board.name || *other == board.name);
+            of_this.find(|(place, _)| is_below(rail, place)).map(|(place, other)| (rail, owner, place, other))
+        });
+        if let Some((rail, owner, place, other)) = cut {
+            let what =
+                format!("the rail of board `{owner}` at hub port {rail} cuts board `{other}` at {place} as well");
+            value.problem(what, "switch the port that only this board hangs on".to_owned());
         }
     }
 
@@ -60,6 +87,12 @@ impl Claims {
     fn hint() -> String {
         "each needs one of its own".to_owned()
     }
+}
+
+/// Whether a place in the USB tree is at a port of a hub, or behind it.
+fn is_below(port: &str, place: &str) -> bool {
+    let place = place.split(':').next().unwrap_or(place);
+    place.strip_prefix(port).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))
 }
 
 /// A line with its chip as the kernel names it: `gpiochip0` and `/dev/gpiochip0` are one.
@@ -149,7 +182,16 @@ mod tests {
                 rail(2, "driver = \"gpio\", line = { chip = \"/dev/gpiochip0\", offset = 17 }"),
             ),
         ];
-        let said: Vec<_> = cases.iter().map(|(first, second)| shared(first, second)).collect();
+        let hub = |place: &str, switched: &str| {
+            port(&format!("topology = \"{place}\""))
+                + &format!("\nrails = [{{ driver = \"usb-port\", topology = \"{switched}\" }}]")
+        };
+        let cases = cases.into_iter().chain([
+            (hub("1-1.2", "1-1.3"), port("topology = \"1-1.3:1.0\"")),
+            (port("topology = \"1-1.3\""), hub("1-1.2", "1-1")),
+            (hub("1-1.2", "1-1.2"), hub("1-1.20", "1-1.20")),
+        ]);
+        let said: Vec<_> = cases.into_iter().map(|(first, second)| shared(&first, &second)).collect();
         insta::assert_snapshot!(said.join("\n"));
     }
 }

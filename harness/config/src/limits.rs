@@ -37,7 +37,7 @@ pub(crate) const LIMIT_KEYS: [Key; 2] = [
 
 impl TimeLimits {
     pub(crate) fn read(table: &mut Table<'_, '_>) -> Self {
-        let mut read = |key| table.value(key).and_then(|v| v.duration());
+        let mut read = |key| table.value(key).and_then(|v| v.duration_above_zero());
         Self { ready: read("ready-within"), connects: read("connects-within") }
     }
 }

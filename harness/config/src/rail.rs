@@ -324,7 +324,7 @@ fn read_command(table: &mut Table<'_, '_>) -> Option<RailDriver> {
     let on = table.required("on", "example: `on = [\"relay\", \"1\", \"on\"]`").and_then(|v| read_command_line(&v));
     let off = table.required("off", "example: `off = [\"relay\", \"1\", \"off\"]`").and_then(|v| read_command_line(&v));
     let state = table.value("state").and_then(|v| read_command_line(&v));
-    let timeout = table.value("timeout").and_then(|v| v.duration()).unwrap_or(TIMEOUT);
+    let timeout = table.value("timeout").and_then(|v| v.duration_above_zero()).unwrap_or(TIMEOUT);
     Some(RailDriver::Command { on: on?, off: off?, state, timeout })
 }
 

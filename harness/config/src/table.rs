@@ -231,6 +231,16 @@ impl<'t, 'c> Value<'t, 'c> {
         parse_duration(text).map_err(|error| self.problem(error.to_string(), DurationError::HINT.to_owned())).ok()
     }
 
+    /// A duration in which something can happen.
+    pub(crate) fn duration_above_zero(&self) -> Option<Duration> {
+        let duration = self.duration()?;
+        if duration.is_zero() {
+            self.problem("nothing is done in no time".to_owned(), "more than 0, such as `10s`".to_owned());
+            return None;
+        }
+        Some(duration)
+    }
+
     /// A string that must be one of a few words.
     pub(crate) fn one_of<T: Copy>(&self, what: &str, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.string()?;

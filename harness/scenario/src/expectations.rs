@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cucumber::gherkin::Step;
 use hil_timeline::Finding;
 use hil_verdict::TextPattern;
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use crate::steps::is_shown;
 
@@ -30,21 +30,32 @@ enum Expected {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expectations(Vec<(usize, String, Expected)>);
 
-/// The steps that say so, by their text. The first group is the board.
+/// An argument in quotes of either kind, as `{string}` takes it: one of two groups has it.
+const STRING: &str = r#"(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"#;
+
+/// The steps that say so, by their text; the first argument is the board.
 static WORDS: LazyLock<Vec<(Regex, Expected)>> = LazyLock::new(|| {
     let words = [
-        (r#"^"([^"]*)" may reboot$"#, Expected::MayReboot),
-        (r#"^"([^"]*)" may break the protocol$"#, Expected::MayBreakProtocol),
-        (r#"^"([^"]*)" reboots once within "#, Expected::Reboot),
-        (r#"^the reset cause of "([^"]*)" is "#, Expected::Reboot),
-        (r#"^"([^"]*)" boot-loops within "#, Expected::BootLoop),
-        (r#"^the program of "([^"]*)" (?:is |ends )"#, Expected::End),
+        ("^{} may reboot$", Expected::MayReboot),
+        ("^{} may break the protocol$", Expected::MayBreakProtocol),
+        ("^{} reboots once within ", Expected::Reboot),
+        ("^the reset cause of {} is ", Expected::Reboot),
+        ("^{} boot-loops within ", Expected::BootLoop),
+        ("^the program of {} (?:is |ends )", Expected::End),
     ];
-    words.into_iter().filter_map(|(regex, expected)| Some((Regex::new(regex).ok()?, expected))).collect()
+    words.into_iter().filter_map(|(form, expected)| Some((compiled(form)?, expected))).collect()
 });
 
-static CONSOLE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"^the console of "([^"]*)"(?: or "([^"]*)")? shows "([^"]*)""#).ok());
+static CONSOLE: LazyLock<Option<Regex>> = LazyLock::new(|| compiled("^the console of {}(?: or {})? shows {}"));
+
+fn compiled(form: &str) -> Option<Regex> {
+    Regex::new(&form.replace("{}", STRING)).ok()
+}
+
+/// The argument with this number, from 0.
+fn argument<'a>(captures: &Captures<'a>, number: usize) -> Option<&'a str> {
+    captures.get(2 * number + 1).or_else(|| captures.get(2 * number + 2)).map(|found| found.as_str())
+}
 
 impl Expectations {
     /// Of these steps, in their order.
@@ -57,10 +68,10 @@ impl Expectations {
         self.0.iter().filter(|(_, of, _)| of == board).any(|(n, _, expected)| match expected {
             Expected::MayReboot => matches!(finding, Finding::Reboot | Finding::BootLoop),
             Expected::MayBreakProtocol => false,
-            Expected::Reboot => *n >= step && finding == Finding::Reboot,
+            Expected::Reboot => *n >= step && (finding == Finding::Reboot || is_a_boot(finding, detail)),
             Expected::BootLoop => *n >= step,
-            Expected::End => finding == Finding::Ended,
-            Expected::Line(pattern) => *n >= step && is_shown(pattern, detail),
+            Expected::End => *n >= step && finding == Finding::Ended,
+            Expected::Line(pattern) => *n >= step && says(finding, detail).any(|line| is_shown(pattern, line)),
         })
     }
 
@@ -70,19 +81,29 @@ impl Expectations {
     }
 }
 
+/// A boot names the watchdog or the brown-out that caused it.
+fn is_a_boot(finding: Finding, detail: &str) -> bool {
+    matches!(finding, Finding::Watchdog | Finding::BrownOut)
+        && (detail.contains("rst:0x") || detail.contains("rst cause:"))
+}
+
+/// The lines of a finding that a step may ask for: an exception is found at its last one.
+fn says(finding: Finding, detail: &str) -> impl Iterator<Item = &str> {
+    let headline = (finding == Finding::Exception).then_some("Traceback (most recent call last):");
+    std::iter::once(detail).chain(headline)
+}
+
 fn read(n: usize, text: &str) -> Vec<(usize, String, Expected)> {
     let named = WORDS
         .iter()
-        .find_map(|(regex, expected)| Some((regex.captures(text)?.get(1)?.as_str().to_owned(), expected.clone())));
+        .find_map(|(regex, expected)| Some((argument(&regex.captures(text)?, 0)?.to_owned(), expected.clone())));
     if let Some((board, expected)) = named {
         return vec![(n, board, expected)];
     }
     let Some(captures) = CONSOLE.as_ref().and_then(|regex| regex.captures(text)) else { return Vec::new() };
-    let Some(Ok(pattern)) = captures.get(3).map(|pattern| TextPattern::parse(pattern.as_str())) else {
-        return Vec::new();
-    };
-    let boards = [captures.get(1), captures.get(2)].into_iter().flatten();
-    boards.map(|board| (n, board.as_str().to_owned(), Expected::Line(pattern.clone()))).collect()
+    let Some(Ok(pattern)) = argument(&captures, 2).map(TextPattern::parse) else { return Vec::new() };
+    let boards = [argument(&captures, 0), argument(&captures, 1)].into_iter().flatten();
+    boards.map(|board| (n, board.to_owned(), Expected::Line(pattern.clone()))).collect()
 }
 
 #[cfg(test)]
@@ -113,6 +134,29 @@ mod tests {
         assert!(!steps.expects(1, "b", Finding::Reboot, "SW") && !steps.expects(1, "a", Finding::Panic, "x"));
         let allowed = expectations(&[r#""a" may reboot"#]);
         assert!(allowed.expects(9, "a", Finding::BootLoop, "3") && !allowed.expects(9, "a", Finding::Watchdog, "x"));
+    }
+
+    #[test]
+    fn an_expectation_ends_with_its_step() {
+        let steps = expectations(&[r#"the program of "a" is killed"#, r#""a" does not reboot for 2 s"#]);
+        assert!(steps.expects(1, "a", Finding::Ended, "by signal 9"));
+        assert!(!steps.expects(2, "a", Finding::Ended, "with code 3"), "its next life ended by itself");
+    }
+
+    #[test]
+    fn a_boot_by_a_watchdog_is_a_reboot_that_a_step_waits_for() {
+        let steps = expectations(&[r#"the reset cause of "a" is "watchdog" within 5 s"#]);
+        assert!(steps.expects(1, "a", Finding::Watchdog, "rst:0x7 (TG0WDT_SYS_RST),boot:0xd (SPI_FAST_FLASH_BOOT)"));
+        assert!(!steps.expects(1, "a", Finding::Watchdog, "Task watchdog got triggered"));
+    }
+
+    #[test]
+    fn quotes_of_either_kind_are_read() {
+        let assertion = r#"assertion "x > 0" failed: file "a.c", line 3"#;
+        let steps = expectations(&[r#"the console of 'a' shows 'assertion "x > 0" failed' within 1 s"#]);
+        assert!(steps.expects(1, "a", Finding::Abort, assertion));
+        let steps = expectations(&[r#"the console of "a" shows "Traceback (most recent call last)" within 1 s"#]);
+        assert!(steps.expects(1, "a", Finding::Exception, "OSError: 113"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod check;
 mod forms;
 mod on_bench;
 mod problem;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use std::sync::LazyLock;
 
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
-use cucumber::gherkin::{self, Feature, GherkinEnv, Rule, Scenario, Step, StepType};
+use cucumber::gherkin::{Feature, GherkinEnv, Rule, Scenario, Step};
 use cucumber::tag::Ext as _;
 use hil_config::Bench;
 use hil_timeline::PlannedScenario;
@@ -23,7 +24,6 @@ use regex::Regex;
 
 use self::check::check;
 pub use self::problem::{PlanError, Problem};
-use crate::dispatch::STEPS;
 
 /// Scenarios with this tag run only when they are asked for: by path or by tag.
 pub(crate) const OPT_IN: &str = "opt-in";
@@ -268,7 +268,7 @@ fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
         std::fs::read_to_string(path).map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
     // Editors on some systems begin a file with a byte order mark.
     let source = source.trim_start_matches('\u{feff}');
-    if let Some((line, what, hint)) = swallowed(source) {
+    if let Some((line, what, hint)) = source::flaw(source) {
         return Ok(Err(problem(line, what, Some(&hint))));
     }
     match Feature::parse(source, GherkinEnv::default()) {
@@ -302,50 +302,6 @@ fn name_rows(mut feature: Feature) -> Feature {
     feature.scenarios.iter_mut().for_each(rename);
     feature.rules.iter_mut().flat_map(|rule| &mut rule.scenarios).for_each(rename);
     feature
-}
-
-/// A line with a misspelt keyword: Gherkin takes it for a description where it follows a headline, and the step or
-/// scenario vanishes without a word.
-fn swallowed(source: &str) -> Option<(usize, String, String)> {
-    const HEADLINES: [&str; 8] =
-        ["Feature", "Background", "Scenario", "Scenario Outline", "Scenarios", "Examples", "Example", "Rule"];
-    const STEPS: [&str; 6] = ["Given", "When", "Then", "And", "But", "*"];
-    let mut in_docstring = false;
-    for (n, line) in source.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with("\"\"\"") || line.starts_with("```") {
-            in_docstring = !in_docstring;
-        }
-        if in_docstring || line.starts_with(['|', '@', '#', '"', '`']) {
-            continue;
-        }
-        let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-        if !STEPS.contains(&first) && is_step(rest) {
-            let hint = format!("begin it with one of `{}`", STEPS.join("`, `"));
-            return Some((n + 1, format!("`{first}` is no keyword of a step"), hint));
-        }
-        if let Some((headline, _)) = line.split_once(':')
-            && !HEADLINES.contains(&headline)
-            && let Some(near) = hil_config::nearest(headline, HEADLINES)
-        {
-            return Some((n + 1, format!("`{headline}:` is no keyword"), format!("did you mean `{near}:`?")));
-        }
-    }
-    None
-}
-
-/// Whether a text is a step of any kind.
-fn is_step(text: &str) -> bool {
-    let step = |ty| Step {
-        keyword: String::new(),
-        ty,
-        value: text.trim().to_owned(),
-        docstring: None,
-        table: None,
-        span: gherkin::Span { start: 0, end: 0 },
-        position: gherkin::LineCol { line: 0, col: 0 },
-    };
-    [StepType::Given, StepType::When, StepType::Then].into_iter().any(|ty| !matches!(STEPS.find(&step(ty)), Ok(None)))
 }
 
 /// Each scenario with the rule that it stands in.

@@ -2,7 +2,7 @@
 
 use hil_timeline::{ConnectionChange, Packet, RunEvent, What};
 
-use crate::message::{check_word, differs, property, read_pattern, without_header};
+use crate::message::{check_number, check_topic_value, check_word, differs, property, read_pattern, without_header};
 use crate::pattern::TextPattern;
 use crate::unmet::Unmet;
 
@@ -139,14 +139,24 @@ fn check_value(name: &str, value: &str, wanted: &TextPattern) -> Result<(), Unme
             TextPattern::Exact(text) if text != "none" || name == "keep alive" => check_seconds(name, text),
             _ => Ok(()),
         },
+        "will topic" | "property response topic" => check_topic_value(name, wanted),
+        "property receive maximum" => check_number(name, wanted, 1..=65_535),
+        "property maximum packet size" => check_number(name, wanted, 1..=u32::MAX),
+        "property topic alias maximum" => check_number(name, wanted, 0..=65_535),
+        "property request response information" | "property request problem information" => {
+            check_word(name, value, wanted, &["0", "1", "none"])
+        }
         _ => Ok(()),
     }
 }
 
 fn check_seconds(name: &str, text: &str) -> Result<(), Unmet> {
-    let number = text.strip_suffix(" s").filter(|number| number.parse::<u32>().is_ok());
-    let wrong = || Unmet::errored(format!("`{name}` is never `{text}`")).with_hint("whole seconds, as in `5 s`");
-    number.map(drop).ok_or_else(wrong)
+    // Keep alive has two bytes (MQTT 3.1.1 §3.1.2.10), the others have four.
+    let most = if name == "keep alive" { u32::from(u16::MAX) } else { u32::MAX };
+    let is_shown_so = |number: &&str| number.parse().is_ok_and(|n: u32| n <= most && n.to_string() == **number);
+    let hint = format!("whole seconds up to {most}, as in `5 s`");
+    let wrong = || Unmet::errored(format!("`{name}` is never `{text}`")).with_hint(hint);
+    text.strip_suffix(" s").filter(is_shown_so).map(drop).ok_or_else(wrong)
 }
 
 /// An answer to a CONNECT.

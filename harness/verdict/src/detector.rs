@@ -26,23 +26,21 @@ static BOOTLOADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(lines).ok()
 });
 
-/// What firmware prints when it can't go on, by what prints it.
+/// What firmware prints when it can't go on, by what prints it, at the beginning of a line: an app that logs such words
+/// is alive.
 const CRASHES: &[(&str, Finding)] = &[
     // ESP-IDF, `panic.c`, `panic_handler.c`, `assert.c`, `task_wdt.c`, `brownout.c`.
-    ("Interrupt wdt timeout on CPU", Finding::Watchdog),
-    ("Guru Meditation Error", Finding::Panic),
     ("abort() was called at PC", Finding::Abort),
     ("assert failed: ", Finding::Abort),
     ("***ERROR*** A stack overflow in task", Finding::Panic),
     ("Stack smashing protect failure!", Finding::Abort),
     ("CORRUPT HEAP: ", Finding::Abort),
     ("Task watchdog got triggered", Finding::Watchdog),
-    ("Brownout detector was triggered", Finding::BrownOut),
     // libstdc++.
     ("terminate called ", Finding::Abort),
     // Rust: the standard library, esp-backtrace, esp-hal's exception handler.
-    ("panicked at ", Finding::Panic),
     ("====== PANIC ======", Finding::Panic),
+    ("====================== PANIC ======", Finding::Panic),
     ("!! A panic occured in", Finding::Panic),
     ("!! An exception has occured", Finding::Panic),
     ("Exception occurred '", Finding::Panic),
@@ -55,10 +53,19 @@ const CRASHES: &[(&str, Finding)] = &[
 /// The ones that are told by more than a text.
 static CRASH_LINES: LazyLock<Vec<(Regex, Finding)>> = LazyLock::new(|| {
     let lines = [
+        // As a log line, and as older versions of ESP-IDF print it.
+        (r"^(?:E (?:\(\d+\) )?(?:BOD|brownout): )?Brownout detector was triggered", Finding::BrownOut),
+        (r"^E \(\d+\) task_wdt: Task watchdog got triggered", Finding::Watchdog),
+        (r"^Guru Meditation Error: Core .*Interrupt wdt timeout on CPU", Finding::Watchdog),
+        (r"Guru Meditation Error: Core", Finding::Panic),
+        // With its place: `src/main.rs:1:2:` behind it, or `'why', src/main.rs:1:2` before Rust 1.73.
+        (r"^(?:thread '.*?' (?:\(\d+\) )?)?panicked at (?:'|.*:\d+)", Finding::Panic),
         // newlib's assert().
         (r#"^assertion ".*" failed: file "#, Finding::Abort),
         // The exception dump of Arduino for the ESP8266.
         (r"^Exception \(\d+\):", Finding::Panic),
+        // The SDK below MicroPython and NodeMCU on it.
+        (r"^Fatal exception (?:\(?\d+\)?)", Finding::Panic),
         // Its ROM's word on a hardware watchdog.
         (r"^wdt reset$", Finding::Watchdog),
     ];
@@ -136,7 +143,17 @@ impl Detector {
             self.handed_over = false;
             all.extend(self.boot(&cause, line, at));
         } else if let Some(finding) = crash(line) {
-            // A panic handler that panics, or a register dump that repeats the first line, is the same crash.
+            // A panic handler that panics, or a register dump that repeats the first line, is the same crash. A task
+            // watchdog may only print, and a thread that panics is not the last: what comes after is another one.
+            let was_survived = |lines: &Vec<String>| {
+                let first = lines.first().map_or("", String::as_str);
+                first.contains("Task watchdog got triggered") || first.starts_with("thread '")
+            };
+            if finding != Finding::Abort && self.panic.as_ref().is_some_and(was_survived) {
+                let lines = self.panic.take().unwrap_or_default();
+                let before = lines.split_last().map_or_else(Vec::new, |(_, before)| before.to_vec());
+                all.push(Found { finding: Finding::Backtrace, detail: before.join("\n") });
+            }
             if self.panic.is_none() {
                 all.push(Found { finding, detail: line.to_owned() });
                 self.panic = Some(vec![line.to_owned()]);
@@ -274,7 +291,7 @@ fn boot_cause(line: &str) -> Option<String> {
 
 /// What a line says about a crash.
 fn crash(line: &str) -> Option<Finding> {
-    let by_text = CRASHES.iter().find(|(text, _)| line.contains(text)).map(|(_, finding)| *finding);
+    let by_text = CRASHES.iter().find(|(text, _)| line.starts_with(text)).map(|(_, finding)| *finding);
     by_text.or_else(|| CRASH_LINES.iter().find(|(regex, _)| regex.is_match(line)).map(|(_, finding)| *finding))
 }
 
@@ -354,6 +371,11 @@ mod tests {
             ("!! A panic occured in 'src/main.rs', at line 12, column 5", Finding::Panic),
             ("Exception occurred 'Load access fault' mepc=0x42000210, mtval=0x00000000", Finding::Panic),
             ("Exception (28):", Finding::Panic),
+            ("Fatal exception 29(StoreProhibitedCause):", Finding::Panic),
+            ("Fatal exception (0):", Finding::Panic),
+            ("E BOD: Brownout detector was triggered", Finding::BrownOut),
+            ("thread '<unnamed>' panicked at 'why', src/main.rs:3:5", Finding::Panic),
+            ("panicked at src/bin/main.rs:12:9:", Finding::Panic),
             ("Soft WDT reset", Finding::Watchdog),
             ("wdt reset", Finding::Watchdog),
             ("I (90) boot: Loaded app from partition at offset 0x10000", Finding::AppStarted),
@@ -362,8 +384,17 @@ mod tests {
         for (line, finding) in cases {
             assert!(findings(&mut Detector::default(), &[(line, 0)]).contains(&finding), "{line}");
         }
-        for line in ["mqtt: connected", "no panic", "I (5) app: exception handling is on", "the wdt reset was fed", ""]
-        {
+        for line in [
+            "mqtt: connected",
+            "no panic",
+            "I (5) app: exception handling is on",
+            "the wdt reset was fed",
+            "WARN Exception occurred 'timed out', retrying",
+            "got message on loger: lamp panicked at noon",
+            "I (300) app: reason of the last reset: Brownout detector was triggered",
+            "I (1) test: 0 assert failed: none",
+            "",
+        ] {
             assert!(findings(&mut Detector::default(), &[(line, 0)]).is_empty(), "{line}");
         }
     }

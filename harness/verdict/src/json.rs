@@ -83,8 +83,15 @@ fn same_number(a: &Number, b: &Number) -> bool {
     match (a.as_i128(), b.as_i128()) {
         // Exact where both are whole: a float has 53 bits.
         (Some(a), Some(b)) => a == b,
-        _ => a.as_f64() == b.as_f64(),
+        (Some(whole), None) => b.as_f64().is_some_and(|b| is_whole(b, whole)),
+        (None, Some(whole)) => a.as_f64().is_some_and(|a| is_whole(a, whole)),
+        (None, None) => a.as_f64() == b.as_f64(),
     }
+}
+
+/// Whether a float is exactly this number. JSON's whole numbers have 64 bits, which the cast back takes without loss.
+fn is_whole(float: f64, whole: i128) -> bool {
+    float.fract() == 0.0 && float.abs() < 1e30 && float as i128 == whole
 }
 
 /// What of the wanted JSON is not in the found one. Objects may hold more, arrays may not; types are kept.

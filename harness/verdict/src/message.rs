@@ -1,10 +1,13 @@
 //! What a message must be, as the table of a step says it.
 
+use std::ops::RangeInclusive;
+
 use hil_timeline::{Packet, Payload, Property, escaped};
 use serde_json::Value;
 
 use crate::json::{JsonPath, lacking};
 use crate::pattern::TextPattern;
+use crate::topic::check_topic;
 use crate::unmet::Unmet;
 
 /// Every row must hold.
@@ -185,6 +188,11 @@ fn check_value(name: &str, value: &str, pattern: &TextPattern) -> Result<(), Unm
     let known: &[&str] = match name {
         "QoS" => &["0", "1", "2"],
         "retained" | "DUP" | "topic alias used" => &["yes", "no"],
+        "topic" | "property response topic" => return check_topic_value(name, pattern),
+        "property payload format indicator" => &["0", "1", "none"],
+        "property message expiry interval" => return check_number(name, pattern, 0..=u32::MAX),
+        "property topic alias" => return check_number(name, pattern, 1..=65_535),
+        "property subscription identifier" => return check_number(name, pattern, 1..=268_435_455),
         _ => return Ok(()),
     };
     check_word(name, value, pattern, known)
@@ -199,13 +207,34 @@ pub(crate) fn check_word(name: &str, value: &str, pattern: &TextPattern, known: 
     Err(Unmet::errored(message).with_hint(format!("it is one of `{}`", known.join("`, `"))))
 }
 
+/// Checks a topic that is written out: what is published has no wildcards.
+pub(crate) fn check_topic_value(name: &str, pattern: &TextPattern) -> Result<(), Unmet> {
+    match pattern {
+        TextPattern::Exact(topic) if topic != "none" => check_topic(topic)
+            .map_err(|reason| Unmet::errored(format!("`{name}` is never `{}`", escaped(topic))).with_hint(reason)),
+        _ => Ok(()),
+    }
+}
+
+/// Checks a number that is written out; `none` stands for one that is not there.
+pub(crate) fn check_number(name: &str, pattern: &TextPattern, range: RangeInclusive<u32>) -> Result<(), Unmet> {
+    let TextPattern::Exact(text) = pattern else { return Ok(()) };
+    // As it is shown: `05` is never equal to a value.
+    let fits = |number: u32| range.contains(&number) && number.to_string() == *text;
+    if text == "none" || text.parse().is_ok_and(fits) {
+        return Ok(());
+    }
+    let hint = format!("a number from {} to {}", range.start(), range.end());
+    Err(Unmet::errored(format!("`{name}` is never `{}`", escaped(text))).with_hint(hint))
+}
+
 fn parse_json(text: &str) -> Result<Value, Unmet> {
     serde_json::from_str(text).map_err(|error| Unmet::errored(format!("the step's JSON can't be read: {error}")))
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if !digits.is_ascii() || !digits.len().is_multiple_of(2) {
+    if !digits.chars().all(|c| c.is_ascii_hexdigit()) || !digits.len().is_multiple_of(2) {
         return None;
     }
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()

@@ -54,6 +54,9 @@ pub struct Session {
     /// Its latest packet from the board, and when it came.
     pub last_from_board: Option<(Stamp, Packet)>,
     asked: Vec<(u16, Vec<Subscription>)>,
+    /// What the client with this id was subscribed to when its connection before ended: it has that again where the
+    /// broker has kept its session.
+    kept: Option<(String, Vec<Subscription>)>,
     /// What a DISCONNECT changed the session expiry to (MQTT 5 §3.14.2.2.2).
     expiry_at_disconnect: Option<u32>,
     /// The board was reset or lost its power: the connection belongs to a former life.
@@ -122,7 +125,9 @@ impl Session {
     pub fn take(&mut self, event: &RunEvent) {
         match &event.what {
             What::Connection { connection, change: ConnectionChange::Opened, .. } => {
-                *self = Self { connection: *connection, ..Self::default() };
+                let subscriptions = std::mem::take(&mut self.subscriptions);
+                let kept = self.kept.take().or_else(|| self.client_id().map(|id| (id, subscriptions)));
+                *self = Self { connection: *connection, kept, ..Self::default() };
             }
             What::Connection { change: ConnectionChange::Upgraded { .. }, .. } => {}
             What::Connection { connection, change, .. } if *connection == self.connection => {
@@ -153,6 +158,9 @@ impl Session {
     fn leave(&mut self) {
         self.over = true;
         self.connected = false;
+        if let Some(id) = self.client_id() {
+            self.kept = Some((id, std::mem::take(&mut self.subscriptions)));
+        }
         self.subscriptions.clear();
         self.asked.clear();
     }
@@ -160,9 +168,11 @@ impl Session {
     fn packet(&mut self, at: Stamp, direction: Direction, packet: &Packet) {
         match packet {
             Packet::Connect { .. } => self.connect = Some(packet.clone()),
-            Packet::Connack { code: 0, .. } => {
+            Packet::Connack { code: 0, session_present, .. } => {
                 self.connack = Some(packet.clone());
                 self.connected = true;
+                let kept = self.kept.take().filter(|(id, _)| *session_present && self.client_id().as_ref() == Some(id));
+                self.subscriptions = kept.map(|(_, subscriptions)| subscriptions).unwrap_or_default();
             }
             Packet::Disconnect { code, properties } => {
                 self.connected = false;
@@ -230,6 +240,32 @@ mod tests {
         assert!(session(life()).receives("a/b"));
         assert!(!session(life()).receives("b"));
         assert!(!session(life()[..4].to_vec()).receives("a/b"));
+    }
+
+    #[test]
+    fn a_session_that_the_broker_has_kept_has_its_subscriptions() {
+        let again = |present| {
+            let mut events = life();
+            let Some(What::Packet { packet: connect, .. }) = events.get(1).cloned() else { return events };
+            let on = |direction, packet| What::Packet {
+                board: "lamp".into(),
+                connection: 2,
+                direction,
+                bytes: 2,
+                fate: None,
+                answer_us: None,
+                packet,
+            };
+            events.push(What::Connection { board: "lamp".into(), connection: 2, change: ConnectionChange::Opened });
+            events.push(on(Direction::FromBoard, connect));
+            let connack = Packet::Connack { session_present: present, code: 0, properties: Vec::new() };
+            events.push(on(Direction::ToBoard, connack));
+            events
+        };
+        assert!(session(again(true)).receives("a/b") && !session(again(false)).receives("a/b"));
+        let mut after_a_reset = again(true);
+        after_a_reset.insert(5, What::Reset { board: "lamp".into(), how: String::new() });
+        assert!(session(after_a_reset).receives("a/b"));
     }
 
     /// A plug answers late: the board is up before it is recorded as on.

@@ -51,7 +51,10 @@ pub fn covers(filter: &str, wanted: &str) -> bool {
     if filter == wanted {
         return true;
     }
-    let wanted = selected(wanted);
+    // Who asks for a share by its name gets no other: its messages go to one of the group.
+    if wanted.starts_with("$share/") {
+        return false;
+    }
     if !wanted.contains(['+', '#']) {
         return topic_matches(filter, wanted);
     }

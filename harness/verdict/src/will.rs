@@ -5,6 +5,7 @@ use std::time::Duration;
 use hil_timeline::{Cursor, Fate, Packet, Payload, QoS, RunEvent, Stamp, What, Will, escaped};
 
 use crate::message::property;
+use crate::messages::{Sent, Travel};
 use crate::session::{End, Session};
 use crate::show::{seconds, show};
 use crate::unmet::Unmet;
@@ -124,6 +125,46 @@ impl WillCase {
         within(from + delay, until_due, early, late, reason)
     }
 
+    /// The records of this will, in order. Another connection may have announced the same: one that is taken over after
+    /// a reset, whose will comes while the new one is at work, or that of another board.
+    pub fn published<'a>(
+        &self,
+        observer: &str,
+        events: &[&'a RunEvent],
+        limits: impl Fn(Duration, Stamp) -> KeepAliveLimits,
+    ) -> Vec<&'a RunEvent> {
+        let mut wills = Wills::seen_by(observer, &self.will);
+        let mut came: Vec<_> = events.iter().copied().filter(|event| wills.take(event)).collect();
+        for other in self.alike(events) {
+            let Due::Within { from, until, .. } = other.due(events, &limits) else { continue };
+            if let Some(of_other) = came.iter().position(|will| will.at >= from && will.at <= until) {
+                came.remove(of_other);
+            }
+        }
+        came
+    }
+
+    /// Other connections whose wills say the same.
+    fn alike(&self, events: &[&RunEvent]) -> Vec<Self> {
+        let announced = |event: &&RunEvent| match event.what.sent_by_board()? {
+            (board, connection, Packet::Connect { client_id, will: Some(will), .. })
+                if (board != self.board || connection != self.connection) && is_like(will, &self.will) =>
+            {
+                let mut other = Self {
+                    board: board.to_owned(),
+                    connection,
+                    will: will.clone(),
+                    client_id: client_id.clone(),
+                    ..self.clone()
+                };
+                other.keep_alive = other.session(events).keep_alive();
+                accepted(events, board, connection).then_some(other)
+            }
+            _ => None,
+        };
+        events.iter().filter_map(announced).collect()
+    }
+
     /// The connection of the will, and nothing of later ones.
     fn session(&self, events: &[&RunEvent]) -> Session {
         let of_this = |event: &&RunEvent| match &event.what {
@@ -178,6 +219,10 @@ impl WillCase {
 
     /// The next CONNECT with the same client id that the broker accepted.
     fn next_connect(&self, events: &[&RunEvent]) -> Option<Back> {
+        // Each client that leaves its id to the broker is given one of its own (MQTT 3.1.1 §3.1.3.1).
+        if self.client_id.is_empty() {
+            return None;
+        }
         let begin = events.iter().position(|event| self.is_connect(event))?;
         let later = events.get(begin + 1..)?;
         later.iter().enumerate().find_map(|(n, event)| match event.what.sent_by_board()? {
@@ -198,6 +243,10 @@ impl WillCase {
     fn comes_back(&self, events: &[&RunEvent], before: Stamp) -> Option<Back> {
         self.next_connect(events).filter(|back| back.at < before)
     }
+}
+
+fn is_like(one: &Will, other: &Will) -> bool {
+    one.topic == other.topic && one.payload == other.payload && one.qos == other.qos
 }
 
 fn accepted(events: &[&RunEvent], board: &str, connection: u32) -> bool {
@@ -249,6 +298,8 @@ pub struct Wills {
     will: Will,
     /// Messages that clients published and the observer has not seen yet.
     on_their_way: Vec<(Stamp, QoS)>,
+    /// What is sent again is delivered once at QoS 2, and at QoS 1 a copy of a will is no will either way.
+    sent: Sent,
     other_qos: Option<RunEvent>,
     other_payload: Option<RunEvent>,
 }
@@ -264,6 +315,7 @@ impl Wills {
             observer: observer.to_owned(),
             will: will.clone(),
             on_their_way: Vec::new(),
+            sent: Sent::new(Travel::Sent),
             other_qos: None,
             other_payload: None,
         }
@@ -277,7 +329,8 @@ impl Wills {
             // What the tap dropped never reached the broker.
             What::Packet { fate: Some(Fate::Dropped), .. } => {}
             What::Packet { packet: Packet::Publish { topic, payload, qos, .. }, direction, .. }
-                if *direction == hil_timeline::Direction::FromBoard =>
+                if *direction == hil_timeline::Direction::FromBoard
+                    && (self.sent.is_new(event) || *qos != QoS::ExactlyOnce) =>
             {
                 self.published(event.at, topic, payload, *qos);
             }
@@ -414,6 +467,70 @@ mod tests {
         assert_eq!(window(&due(connects(1, 2, false, 3, 60))), (6.0, 8.0));
         assert_eq!(window(&due(connects(1, 2, false, 30, 1))), (4.0, 6.0), "the session ends before the delay is over");
         assert!(matches!(due(connects(1, 0, true, 0, 0)), Due::Unknown(_)));
+    }
+
+    #[test]
+    fn the_will_of_another_connection_is_not_this_ones() {
+        let came = |events: Vec<What>, connection: u32| {
+            let timeline = Timeline::in_memory(Epoch::start());
+            let events: Vec<RunEvent> = events
+                .into_iter()
+                .map(|what| timeline.record(None, what))
+                .map(|event| RunEvent { at: Stamp(event.seq * 100_000), ..(*event).clone() })
+                .collect();
+            let events: Vec<&RunEvent> = events.iter().collect();
+            let case = WillCase::at_mark("a", &events, Cursor(6), Stamp(500_000)).expect("a will");
+            assert_eq!(case.connection, connection);
+            case.published("observer", &events, |_, _| LIMITS).len()
+        };
+        let will = || observed(QoS::AtLeastOnce, false);
+        let taken_over = || [connects(1, 60, true, 0, 0), connects(2, 60, true, 0, 0), vec![will()]].concat();
+        assert_eq!(came(taken_over(), 2), 0, "it is the first connection's");
+        assert_eq!(came([taken_over(), vec![will()]].concat(), 2), 1);
+    }
+
+    #[test]
+    fn clients_without_an_id_take_nothing_over() {
+        let mut events = connects(1, 2, true, 0, 0);
+        events.extend(connects(2, 2, true, 0, 0));
+        for event in &mut events {
+            if let What::Packet { packet: Packet::Connect { client_id, .. }, .. } = event {
+                client_id.clear();
+            }
+        }
+        assert_eq!(window(&due(events)), (3.5, 4.5), "it has fallen silent after its CONNECT");
+    }
+
+    #[test]
+    fn what_is_sent_again_at_qos_2_hides_no_will() {
+        let sent = |dup| {
+            let publish = Packet::Publish {
+                topic: "s".into(),
+                payload: Payload::from("off"),
+                qos: QoS::ExactlyOnce,
+                retain: false,
+                dup,
+                packet_id: Some(7),
+                aliased: false,
+                properties: Vec::new(),
+            };
+            packet(1, Direction::FromBoard, publish)
+        };
+        let will = Will {
+            topic: "s".into(),
+            payload: Payload::from("off"),
+            qos: QoS::ExactlyOnce,
+            retain: true,
+            properties: Vec::new(),
+        };
+        let mut wills = Wills::seen_by("observer", &will);
+        let timeline = Timeline::in_memory(Epoch::start());
+        let came = || observed(QoS::ExactlyOnce, false);
+        let taken: Vec<_> = [sent(false), sent(true), came(), came()]
+            .into_iter()
+            .map(|what| wills.take(&timeline.record(None, what)))
+            .collect();
+        assert_eq!(taken, [false, false, false, true]);
     }
 
     #[test]

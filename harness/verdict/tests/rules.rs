@@ -264,6 +264,7 @@ fn verdicts(events: &[RunEvent], window: Window) -> Vec<String> {
     match WillCase::at_mark("a", &seen, window.cursor, mark) {
         Ok(case) => {
             said.push(format!("{:?}", case.due(&seen, limits)));
+            said.push(format!("{:?}", case.published("observer", &seen, limits)));
             let mut wills = Wills::seen_by("observer", &case.will);
             said.extend(seen.iter().map(|event| wills.take(event).to_string()));
             said.push(format!("{:?}", wills.closest(mark)));

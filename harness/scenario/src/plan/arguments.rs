@@ -10,6 +10,7 @@ use hil_verdict::{ResetCause, TextPattern};
 use super::forms::{Kind, Reading};
 use super::problem::Wrong;
 use crate::snapshot::{Rule, SnapshotFile};
+use crate::steps::is_shown;
 
 /// Everything that is wrong with the arguments of a step of a feature file.
 pub(super) fn check(reading: &Reading, feature: &Path) -> Vec<Wrong> {
@@ -21,7 +22,8 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
     match kind {
         Kind::Topic => check_topic(text),
         Kind::Filter => check_filter(text),
-        Kind::Filters => text.split(',').map(str::trim).try_for_each(check_filter),
+        Kind::Kept => check_kept(text),
+        Kind::Filters => text.split(',').map(str::trim).try_for_each(check_outside),
         Kind::Pattern => check_pattern(text).map(drop),
         Kind::Shown => check_shown(text),
         Kind::Password => check_password(text),
@@ -59,6 +61,26 @@ fn check_filter(filter: &str) -> Result<(), Wrong> {
         .map_err(|reason| Wrong::new(format!("`{}` is not a topic filter", escaped(filter)), reason))
 }
 
+/// Nothing that is retained is ever sent for a shared subscription (MQTT 5 §4.8.2).
+fn check_kept(filter: &str) -> Result<(), Wrong> {
+    check_filter(filter)?;
+    if filter.starts_with("$share/") {
+        let hint = "write the filter without `$share/…/` (MQTT 5 §4.8.2)";
+        return Err(Wrong::new(format!("nothing retained is sent for the shared subscription `{filter}`"), hint));
+    }
+    Ok(())
+}
+
+/// Outside of a filter that selects all there is nothing.
+fn check_outside(filter: &str) -> Result<(), Wrong> {
+    check_filter(filter)?;
+    if filter == "#" {
+        let hint = "name the topics that are allowed, as in `sooko/#`";
+        return Err(Wrong::new("nothing lies outside of `#`: the step can't fail", hint));
+    }
+    Ok(())
+}
+
 /// Reads a pattern as a step does.
 pub(super) fn check_pattern(text: &str) -> Result<TextPattern, Wrong> {
     TextPattern::parse(text)
@@ -75,11 +97,12 @@ fn reason(error: &impl std::error::Error) -> String {
 /// Every text holds the empty one; and what is shown is text, not bytes.
 fn check_shown(text: &str) -> Result<(), Wrong> {
     let pattern = check_pattern(text)?;
-    if text.is_empty() {
-        return Err(Wrong::new(
-            "a step that shows an empty text can't fail",
-            "name what is to be found: every text holds an empty one",
-        ));
+    if is_shown(&pattern, "") {
+        let what = match text {
+            "" => "a step that shows an empty text can't fail".to_owned(),
+            text => format!("`{text}` is in every text: a step that shows it can't fail"),
+        };
+        return Err(Wrong::new(what, "name what is to be found: every text holds an empty one"));
     }
     Rule::show(&pattern, String::new())
         .map(drop)

@@ -21,7 +21,9 @@ pub(super) enum Kind {
     Firmware,
     Topic,
     Filter,
-    /// Filters with commas between them.
+    /// A filter that the harness subscribes to for what is retained.
+    Kept,
+    /// Filters with commas between them, outside of which something may lie.
     Filters,
     Pattern,
     /// A pattern that a line of a console must contain.
@@ -60,6 +62,7 @@ impl Kind {
         ("firmware", Self::Firmware),
         ("topic", Self::Topic),
         ("filter", Self::Filter),
+        ("kept", Self::Kept),
         ("filters", Self::Filters),
         ("pattern", Self::Pattern),
         ("shown", Self::Shown),
@@ -243,8 +246,8 @@ static FORMS: &[Form] = &[
     plain("{board} unsubscribes from {filter} within {span}"),
     plain("the will of {board} is published(?: exactly once)? on {topic}(?:, settling for {span})?"),
     plain("no will of {board} is published for {span}"),
-    plain("a late subscriber to {filter} receives {pattern}, retained"),
-    plain("nothing is retained on {filter}"),
+    plain("a late subscriber to {kept} receives {pattern}, retained"),
+    plain("nothing is retained on {kept}"),
     plain("a subscriber to {filter} receives {pattern} within {span}"),
     plain("nothing is published outside {filters} for {span}"),
     plain("every message that {board} sends(?: for {span})? reaches {board} within {span}, in order"),

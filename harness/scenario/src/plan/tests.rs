@@ -76,6 +76,10 @@ fn arguments_that_can_never_hold_are_found() {
         r#"Then "lamp" is refused with code 0x00 within 1 s"#,
         r#"Then a SUBACK from "lamp" is dropped within 1 s"#,
         r#"Then the console of "lamp" shows "" within 1 s"#,
+        r#"Then the console of "lamp" shows "/x*/" within 1 s"#,
+        r##"Then nothing is retained on "$share/g/x""##,
+        r##"Then a late subscriber to "$share/g/x" receives "a", retained"##,
+        r##"Then nothing is published outside "a, #" for 1 s"##,
         r#"Then the console of "lamp" shows "/(/" exactly once within 1 s, settling for 1 s"#,
         r#"Then "lamp" publishes "/[/" to "t" within 1 s"#,
         r#"Then "lamp" publishes "on" to "t" 1 times, every 1 s ± 100 ms"#,
@@ -104,6 +108,8 @@ fn tables_and_texts_that_can_never_hold_are_found() {
         "Then \"lamp\" receives on \"t\" within 1 s with:\n      | paylod | x |\n      | QoS | 3 |\n      | size | two |\n      | size | 2 |",
         "Then \"lamp\" receives on \"t\" within 1 s with:\n      | json | {\"a\": } |\n      | json $.a | 1 |\n      | property content tipe | a |\n      | hex | f |",
         "Then \"lamp\" connects within 1 s with:\n      | colour | red |\n      | will | 1 |",
+        "Then \"lamp\" connects within 1 s with:\n      | keep alive | 70000 s |\n      | keep alive | 05 s |\n      | will topic | a/# |\n      | property receive maximum | 0 |",
+        "Then \"lamp\" receives on \"t\" within 1 s with:\n      | topic | a/# |\n      | property topic alias | 0 |\n      | property payload format indicator | 7 |\n      | hex | +1 |",
         "Then \"lamp\" connects within 1 s with:\n      | will |",
         "Then \"lamp\" subscribes within 1 s to:\n      | filter | QoS | granted |\n      | t | 3 | 0 |\n      | t | 0 | 7 |",
         "Then \"lamp\" publishes to \"t\" within 1 s the JSON:\n      \"\"\"\n      {\"a\": }\n      \"\"\"",
@@ -120,6 +126,8 @@ fn what_can_hold_is_not_refused() {
         "Then \"lamp\" receives on \"t\" within 1 s with:\n      | field | value |\n      | size | 2 |\n      | payload | /^on$/ |",
         "Then \"lamp\" subscribes within 1 s to:\n      | filter | QoS | granted |\n      | $share/g/t/+ | 1 | 0x87 |",
         "Then nothing is published outside \"sooko/#, loger\" for 1 s",
+        "Then \"lamp\" connects within 1 s with:\n      | keep alive | 65535 s |\n      | property receive maximum | 1 |\n      | will topic | none |",
+        "Then \"lamp\" receives on \"t\" within 1 s with:\n      | topic | /^t$/ |\n      | property topic alias | none |\n      | property message expiry interval | 60 |",
         "Then \"lamp\" publishes 0 messages to \"t\" within 1 s",
     ];
     assert_eq!(check(&feature("", &steps)), Vec::new());

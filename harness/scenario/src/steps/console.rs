@@ -164,7 +164,9 @@ async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Resu
         stage.check_boots_are_seen(&board)?;
         return Err(StepError::failed(message).with_details(stage.last_words(&board)));
     };
-    let again = stage.watch(at + SETTLE, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
+    // A step that begins late sees what has happened until then.
+    let until = (at + SETTLE).max(stage.recorder().now());
+    let again = stage.watch(until, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
     match again {
         None => stage.check_console(&board),
         Some(event) => {

@@ -49,9 +49,9 @@ fn announced(stage: &Stage, board: &str) -> Result<WillCase, StepError> {
 /// The wills among the records from a place on; a rule needs all of the scenario to tell them from other messages.
 fn wills_since(stage: &Stage, case: &WillCase, from: Cursor) -> Vec<RunEvent> {
     let events = stage.events();
-    let mut wills = Wills::seen_by(OBSERVER, &case.will);
+    let wills = case.published(OBSERVER, &refs(&events), |keep_alive, last| stage.keep_alive_limits(keep_alive, last));
     let is_new = |event: &&RunEvent| event.seq >= from.0 && !stage.is_consumed(event.seq);
-    refs(&events).into_iter().filter(|event| wills.take(event)).filter(is_new).cloned().collect()
+    wills.into_iter().filter(is_new).cloned().collect()
 }
 
 /// What was like the will, and how it differed.
