@@ -102,7 +102,25 @@ fn every_image_that_cant_run_is_refused_by_name() {
         let files = "{ 0x0 = \"boot.bin\", 0x10000 = \"app.bin\" }";
         Files::new(files, &[("boot.bin", &lamp()[..0x9000]), ("app.bin", app)])
     };
+    let parts = |boot: &[u8], table: &[u8], app: &[u8]| {
+        let places = "{ 0x0 = \"boot.bin\", 0x8000 = \"table.bin\", 0x10000 = \"app.bin\" }";
+        Files::new(places, &[("boot.bin", boot), ("table.bin", table), ("app.bin", app)])
+    };
+    let (boot, table, app) = (&lamp()[..0x7000], &lamp()[TABLE_AT..TABLE_AT + 0xc00], &lamp()[APP_AT..]);
+    let alone =
+        |at: &str, bytes: &[u8]| Files::new(&format!("{{ {at} = \"a.bin\" }}"), &[("a.bin", bytes)]).on("esp32c3");
     let cases = [
+        ("a bootloader cut short", parts(&boot[..100], table, app)),
+        ("an app as bootloader", parts(&app[..0x4000], table, app)),
+        ("a table as CSV", parts(boot, b"nvs, data, nvs, 0x9000, 0x6000\n", app)),
+        ("a header cut short", Files::one(&boot[..20])),
+        (
+            "a bootloader at 0 of an esp32",
+            Files::new("{ 0x0 = \"boot.bin\" }", &[("boot.bin", &header(boot, 0, 0, 2))]).on("esp32"),
+        ),
+        ("an app alone, cut short", alone("0x10000", &app[..1000])),
+        ("an app alone elsewhere, for another chip", alone("0x20000", &header(app, 0, 9, 2))),
+        ("text where an app lies", alone("0x10000", b"<html>404 not found</html>")),
         ("empty", Files::one(b"")),
         ("text", Files::one(b"<html>404 not found</html>")),
         ("other bytes", Files::one(&[0x7f, b'E', b'X', b'E', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])),
@@ -217,8 +235,19 @@ fn an_elf_file_is_refused_for_another_cpu_and_with_a_table_on_which_espflash_pan
     for table in tables {
         assert!(with(table).check().is_err(), "{table:?}");
     }
-    let other = Files::new("\"lamp.elf\"", &[("lamp.elf", &elf[..])]).on("esp32");
-    insta::assert_snapshot!(other.refusal());
+    let changed = |at: usize, bytes: &[u8]| {
+        let mut elf = elf.clone();
+        elf[at..at + bytes.len()].copy_from_slice(bytes);
+        Files::new("\"lamp.elf\"", &[("lamp.elf", &elf[..])])
+    };
+    let refused = [
+        ("on another chip", changed(0, b"").on("esp32")),
+        ("for ARM", changed(18, &[40, 0])),
+        ("of 64 bits for a PC", changed(4, &[2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 62, 0])),
+        ("an object file", changed(16, &[1, 0])),
+    ];
+    let text: Vec<_> = refused.iter().map(|(name, files)| format!("# {name}\n{}", files.refusal())).collect();
+    insta::assert_snapshot!(text.join("\n"));
 }
 
 /// A 32-bit RISC-V ELF file with an app descriptor and a little code.

@@ -166,6 +166,10 @@ fn check_elf(elf: &[u8], board: &Board) -> Result<(), ElfFault> {
         Chip::Esp8266 | Chip::Esp32 | Chip::Esp32s2 | Chip::Esp32s3 => XTENSA,
         _ => RISCV,
     };
+    /// `e_type`: `ET_EXEC`; and `EI_CLASS`.
+    const EXECUTABLE: [u8; 2] = [2, 0];
+    const OF_32_BITS: u8 = 1;
+    const OF_64_BITS: u8 = 2;
     let machine = elf.get(18..20).map(|bytes| u16::from_le_bytes([bytes[0], bytes[1]]));
     let found = match machine {
         Some(XTENSA) if wanted != XTENSA => "an Xtensa CPU".to_owned(),
@@ -174,11 +178,20 @@ fn check_elf(elf: &[u8], board: &Board) -> Result<(), ElfFault> {
             let named = Metadata::from_bytes(Some(elf)).chip_name().map(str::to_owned);
             match named.as_deref().and_then(Chip::named) {
                 Some(chip) if chip != board.chip => format!("the {}", chip.word()),
+                _ if elf.get(16..18) != Some(&EXECUTABLE) => {
+                    let hint = "name the file that the linker wrote, not an object file or a library";
+                    return Err(("it is not a linked program".to_owned(), Some(hint.to_owned())));
+                }
                 _ => return Ok(()),
             }
         }
-        // Cut short, or of no CPU of these: espflash says what is wrong with it.
-        _ => return Ok(()),
+        Some(other) => match elf.get(4) {
+            Some(&OF_32_BITS) => format!("another CPU (ELF machine {other})"),
+            Some(&OF_64_BITS) => "a CPU of 64 bits".to_owned(),
+            // Broken, as a file that is cut short: espflash says so.
+            _ => return Ok(()),
+        },
+        None => return Ok(()),
     };
     let (name, chip) = (board.name.as_str(), board.chip.word());
     let hint = format!("build it for the `{chip}`, or correct `boards.{name}.chip`");

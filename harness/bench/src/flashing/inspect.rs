@@ -76,8 +76,14 @@ pub(crate) enum ImageFault {
     NoAppPartition,
     #[error("the boot partition `{label}` at {offset:#x} holds no app")]
     NoApp { label: String, offset: u32 },
-    #[error("the app at {offset:#x} is cut short: it says that it has {length} bytes, and there are {present}")]
-    CutShort { offset: u32, length: u64, present: u64 },
+    #[error("the {what} at {offset:#x} is cut short: it says that it has {length} bytes, and there are {present}")]
+    CutShort { what: &'static str, offset: u32, length: u64, present: u64 },
+    #[error("`{source_name}` lies at {at:#x}, and the {chip} looks for its bootloader at {bootloader_at:#x}")]
+    Misplaced { source_name: String, at: u32, chip: String, bootloader_at: u32 },
+    #[error("`{source_name}` is an app{} at {at:#x}, where the chip looks for its bootloader", named(app.as_ref()))]
+    AppAsBootloader { source_name: String, at: u32, app: Option<App> },
+    #[error("`{source_name}` at {TABLE_AT:#x} is not a partition table as the chip reads it")]
+    NotTable { source_name: String },
     #[error("the app at {offset:#x} has {length} bytes, and its partition `{label}` has room for {room}")]
     AppTooBig { label: String, offset: u32, length: u64, room: u32 },
     #[error("the parts at {0:#x} and {1:#x} overlap")]
@@ -107,6 +113,7 @@ impl ImageFault {
             }
             Self::PartitionBeyond { .. } | Self::NoAppPartition => Some(TABLE_AT),
             Self::Empty(_) | Self::NotImage { .. } | Self::WrongChip { .. } | Self::TooBig { .. } => None,
+            Self::Misplaced { .. } | Self::AppAsBootloader { .. } | Self::NotTable { .. } => None,
             Self::FlashSize { .. } | Self::AppOnly { .. } | Self::NoTable { .. } | Self::Overlap(..) => None,
         }
     }
@@ -137,6 +144,14 @@ impl ImageFault {
             Self::NoAppPartition => "a partition of the type `app` is what the bootloader starts".to_owned(),
             Self::NoApp { offset, .. } => {
                 format!("add the app, `{{ …, {offset:#x} = \"app.bin\" }}`, or merge it in with `esptool merge-bin`")
+            }
+            Self::Misplaced { bootloader_at, .. } => {
+                format!("a bootloader goes to {bootloader_at:#x}: `{{ {bootloader_at:#x} = \"bootloader.bin\", … }}`")
+            }
+            Self::AppAsBootloader { .. } => "are the offsets of the parts exchanged?".to_owned(),
+            Self::NotTable { .. } => {
+                "name the `.bin` that the build made of the `.csv`; ESP-IDF's `gen_esp32part.py` does it, too"
+                    .to_owned()
             }
             Self::CutShort { .. } => "was it copied or downloaded to its end?".to_owned(),
             Self::AppTooBig { .. } => "choose a partition table with more room for the app".to_owned(),
@@ -171,7 +186,16 @@ pub(crate) fn inspect(parts: &[Part], single: bool, target: Target<'_>) -> Resul
     if target.chip.image_id().is_none() {
         return Ok(Layout::default());
     }
+    if let Some(part) = parts.iter().find(|part| part.address == TABLE_AT)
+        && !part.data.starts_with(&ENTRY_MAGIC)
+        && part.data.first() != Some(&MAGIC)
+    {
+        return Err(ImageFault::NotTable { source_name: part.source.clone() });
+    }
     let Some((at, bytes)) = image.table() else { return image.without_table(begin, single) };
+    if let Some(part) = begin {
+        image.check_bootloader(part, bootloader_at)?;
+    }
     let partitions = partitions::read(bytes).map_err(|fault| ImageFault::Table { at, fault })?;
     let flash = made_for.or(target.flash);
     if let Some((partition, flash)) =
@@ -232,7 +256,13 @@ impl<'a> Image<'a> {
     /// The header of an image that must be there, for this chip and a flash of this size. An ESP8266's says neither.
     fn header(&self, part: &Part, at: u32) -> Result<Option<Header>, ImageFault> {
         let bytes = part.from(at).unwrap_or_default();
-        let not_image = || ImageFault::NotImage { source_name: part.source.clone(), begins: beginning(bytes) };
+        let source_name = || part.source.clone();
+        let not_image = || ImageFault::NotImage { source_name: source_name(), begins: beginning(bytes) };
+        if bytes.first() != Some(&MAGIC) && part.address != at && part.data.first() == Some(&MAGIC) {
+            let chip = self.target.chip.word().to_owned();
+            let (source_name, bootloader_at) = (source_name(), self.target.chip.bootloader_offset());
+            return Err(ImageFault::Misplaced { source_name, at: part.address, chip, bootloader_at });
+        }
         if bytes.first() != Some(&MAGIC) {
             return Err(not_image());
         }
@@ -246,6 +276,15 @@ impl<'a> Image<'a> {
             return Err(ImageFault::FlashSize { source_name, board, made_for, flash });
         }
         Ok(Some(header))
+    }
+
+    /// A bootloader is whole, and not an app.
+    fn check_bootloader(&self, part: &Part, at: u32) -> Result<(), ImageFault> {
+        let Some(bytes) = part.from(at) else { return Ok(()) };
+        if let Some(app) = App::read(bytes) {
+            return Err(ImageFault::AppAsBootloader { source_name: part.source.clone(), at, app: Some(app) });
+        }
+        check_length("bootloader", at, bytes)
     }
 
     fn check_chip(&self, header: Header, what: String) -> Result<(), ImageFault> {
@@ -292,10 +331,11 @@ impl<'a> Image<'a> {
                 return Err(ImageFault::NoTable { source_name, bootloader_at });
             }
         }
-        if let Some(part) = self.parts.iter().find(|part| part.address == APP_AT)
-            && let Some(header) = Header::read(&part.data)
-        {
+        for part in self.parts.iter().filter(|part| part.address == APP_AT || App::read(&part.data).is_some()) {
+            let not_image = || ImageFault::NotImage { source_name: part.source.clone(), begins: beginning(&part.data) };
+            let header = Header::read(&part.data).ok_or_else(not_image)?;
             self.check_chip(header, format!("`{}`", part.source))?;
+            check_length("app", part.address, &part.data)?;
         }
         // Where a single app comes alone, it is the one that must boot.
         let apps: Vec<_> = self.parts.iter().filter(|part| App::read(&part.data).is_some()).collect();
@@ -339,14 +379,20 @@ impl<'a> Image<'a> {
             return Err(ImageFault::NoApp { label, offset });
         };
         self.check_chip(header, format!("the app at {offset:#x} in `{}`", self.source(offset)))?;
-        let present = bytes.len() as u64;
-        if length > present {
-            return Err(ImageFault::CutShort { offset, length, present });
-        }
+        check_length("app", offset, bytes)?;
         if length > u64::from(partition.size) {
             return Err(ImageFault::AppTooBig { label, offset, length, room: partition.size });
         }
         Ok(BootApp { offset, slot: partition.ota_slot(), length, app: App::read(bytes) })
+    }
+}
+
+/// An image is there to its end.
+fn check_length(what: &'static str, offset: u32, bytes: &[u8]) -> Result<(), ImageFault> {
+    let present = bytes.len() as u64;
+    match header::length(bytes) {
+        Some(length) if length > present => Err(ImageFault::CutShort { what, offset, length, present }),
+        _ => Ok(()),
     }
 }
 
@@ -360,6 +406,9 @@ fn beginning(bytes: &[u8]) -> String {
     if first.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) {
         let text = String::from_utf8_lossy(first);
         return format!("it begins with the text `{}`", text.lines().next().unwrap_or_default());
+    }
+    if first.first() == Some(&MAGIC) {
+        return format!("it is cut short: it has {} bytes, and the header of an image has 24", bytes.len());
     }
     let hex: Vec<_> = first.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     format!("it begins with {}, and an image with e9", hex.join(" "))
