@@ -55,6 +55,16 @@ async fn addresses_of(host: &str, port: u16) -> BTreeSet<String> {
     }
 }
 
+/// Two boards that share a device, as a run of both would refuse them; a plug is compared by its address as written.
+///
+/// # Errors
+/// Names both, and the device.
+pub fn shared_devices<'a>(boards: impl IntoIterator<Item = &'a Board>) -> Result<(), BenchError> {
+    let boards: Vec<_> = boards.into_iter().collect();
+    let claimed: Vec<_> = boards.iter().map(|board| claimed(board)).collect();
+    check_shared(&boards, &claimed)
+}
+
 /// Errs where two boards of a run share a device: they would be flashed, reset and cut as one.
 pub(crate) fn check_shared(boards: &[&Board], claimed: &[Claimed]) -> Result<(), BenchError> {
     let lines = boards.iter().map(|board| Claimed { board: board.name.to_string(), keys: line_keys(board) });
@@ -116,6 +126,7 @@ mod tests {
         let (one, two) = (board("lamp", &device, manual()), board("lamp-2", &link, manual()));
         let said = format!("boards `lamp` and `lamp-2` are both on the serial port `{}`", device.display());
         assert_eq!(checked([&one, &two]).await, said);
+        assert_eq!(shared_devices([&one, &two]).expect_err("shared").to_string(), said);
         assert_eq!(checked([&one, &one.clone()]).await, "nothing is shared", "a board is not two");
         std::fs::remove_file(&device).expect("unplugged");
         assert_eq!(checked([&one, &two]).await, "nothing is shared", "known only while it is there");

@@ -28,7 +28,7 @@ mod virtual_board;
 
 pub use bench::{Bench, Claim, LockedBoard};
 pub use board::{Board, Booted};
-pub use claims::claimed;
+pub use claims::{claimed, shared_devices};
 pub use error::BenchError;
 pub use flashing::{Flashed, Probed, check_firmware, esptool_program, probe};
 pub use gpio::check_line;

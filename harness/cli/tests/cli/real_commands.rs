@@ -46,6 +46,22 @@ fn stable(project: &Project, arguments: &[&str]) -> String {
 }
 
 #[test]
+fn a_doctor_finds_two_boards_that_are_one_device() {
+    let project = Project::new();
+    std::os::unix::fs::symlink("/dev/null", project.path("one")).expect("link");
+    std::os::unix::fs::symlink("/dev/null", project.path("two")).expect("link");
+    let board = |name: &str| {
+        let port = project.path(name);
+        format!("[boards.{name}]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = {{ path = \"{}\" }}\n", port.display())
+    };
+    project.file("bench.toml", &(board("one") + &board("two")));
+    let doctor = project.hil(&["doctor", "--bench", "bench.toml"]);
+    assert_eq!(doctor.code, 96, "{doctor:?}");
+    let shared = doctor.stdout.lines().find(|line| line.contains("are both on the serial port `/dev/null`"));
+    assert!(shared.is_some(), "{}", doctor.stdout);
+}
+
+#[test]
 fn a_doctor_who_finds_nothing_names_each_missing_thing() {
     let project = nothing_attached();
     assert_snapshot("doctor-nothing", &stable(&project, &["doctor", "--bench", "bench.toml"]));

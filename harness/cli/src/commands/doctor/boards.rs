@@ -3,7 +3,7 @@
 use hil_bench::keeper::holder_of;
 use hil_bench::ports::{self, PortProblem, PortState, state_of};
 use hil_bench::{check_line, claimed};
-use hil_config::{Board, BoardKind, Line, PinLine, RailDriver, Reset};
+use hil_config::{Bench, Board, BoardKind, Line, PinLine, RailDriver, Reset};
 
 use super::Check;
 
@@ -30,6 +30,15 @@ pub(super) fn look(board: &Board) -> Vec<Check> {
         checks.push(self::line(&format!("{what} of {}", board.name), &line));
     }
     checks
+}
+
+/// Whether two boards are one device.
+pub(super) fn shared(bench: &Bench) -> Vec<Check> {
+    let real = bench.boards.values().filter(|board| board.kind == BoardKind::Esp);
+    match hil_bench::shared_devices(real) {
+        Ok(()) => Vec::new(),
+        Err(error) => vec![Check::bad("boards", error.to_string(), error.hint().unwrap_or_default())],
+    }
 }
 
 fn port(board: &Board) -> Check {

@@ -86,6 +86,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     for board in bench.boards.values() {
         note(boards::look(board));
     }
+    note(boards::shared(&bench));
     note(firmware::look(&bench).await);
     for name in &args.power {
         note(power::try_out(&bench, name).await);
