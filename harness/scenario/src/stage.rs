@@ -428,9 +428,18 @@ impl Stage {
     /// The first record between the mark's moment and another one that `pick` takes; nothing is consumed. What happened
     /// while the action of the mark was still under way does not count: it is for steps about what must not happen.
     pub async fn watch<T>(&self, until: Stamp, pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
-        self.find(Window { from: self.mark.at, ..self.window(self.mark.cursor, until) }, pick)
-            .await
-            .map(|(_, taken)| taken)
+        self.watch_since(self.mark.at, until, pick).await
+    }
+
+    /// The same from a record on that has satisfied the step: it may lie before the mark, while the action was under way,
+    /// and what comes again comes after it.
+    pub(crate) async fn watch_since<T>(
+        &self,
+        since: Stamp,
+        until: Stamp,
+        pick: impl FnMut(&RunEvent) -> Option<T>,
+    ) -> Option<T> {
+        self.find(Window { from: since, ..self.window(self.mark.cursor, until) }, pick).await.map(|(_, taken)| taken)
     }
 
     /// The records of this scenario from a place in the timeline up to a moment.

@@ -125,7 +125,7 @@ async fn shown_once(
         let words = boards.first().map(|board| stage.last_words(board));
         return Err(StepError::failed(message).with_details(closest.into_iter().chain(words.into_iter().flatten())));
     };
-    match stage.watch(event.at + settle.0, pick).await {
+    match stage.watch_since(event.at, event.at + settle.0, pick).await {
         None => boards.iter().try_for_each(|board| stage.check_console(board)),
         Some(again) => {
             let message = format!("{names}: {wanted} was shown more than once");
@@ -166,7 +166,7 @@ async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Resu
     };
     // A step that begins late sees what has happened until then.
     let until = (at + SETTLE).max(stage.recorder().now());
-    let again = stage.watch(until, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
+    let again = stage.watch_since(at, until, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
     match again {
         None => stage.check_console(&board),
         Some(event) => {

@@ -137,7 +137,7 @@ async fn once(
         let message = travel.message(event, board, topic).filter(|packet| wanted.wrong(packet).is_empty());
         message.filter(|_| sent.is_new(event)).map(|_| event.clone())
     };
-    match stage.watch(at + settle, again).await {
+    match stage.watch_since(at, at + settle, again).await {
         None => stage.check_could_speak_since(board, at),
         Some(event) => {
             let message = format!("`{board}` {} `{payload}` on `{topic}` more than once", travel.verb());
