@@ -29,7 +29,8 @@ fn trouble(events: &[&RunEvent], board: &str, mark: Stamp) -> Option<String> {
         What::Found { board: of, finding, .. } if of == board && event.at >= mark => Some(*finding),
         _ => None,
     };
-    let is_bad = |finding| !matches!(finding, Finding::AppStarted | Finding::Boot);
+    // Steps about the end of a program say how it ended, and so does a verdict on one that nothing asked for.
+    let is_bad = |finding| !matches!(finding, Finding::AppStarted | Finding::Boot | Finding::Ended);
     let loops = events.iter().find(|event| finding(event) == Some(Finding::BootLoop));
     let bad = loops.or_else(|| events.iter().rev().find(|event| finding(event).is_some_and(is_bad)))?;
     Some(format!("the console shows {}", show(bad, mark)))
