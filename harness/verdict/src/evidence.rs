@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hil_timeline::{ConnectionChange, Direction, Evidence, Packet, RunEvent, Stamp, What};
 
+use crate::presence::open_connections;
 use crate::reset_cause::ResetCause;
 use crate::show::{show, signed};
 use crate::unmet::Unmet;
@@ -75,7 +76,16 @@ fn closes(event: &RunEvent, board: &str, begin: u64, events: &[&RunEvent]) -> bo
         event.seq < begin
             && matches!(event.what.sent_by_board(), Some((of, on, Packet::Disconnect { .. })) if of == board && on == *connection)
     };
-    of == board && how == "closed by the board" && !events.iter().any(was_leaving)
+    // The end of one of a former life says nothing about this one's.
+    let opens = |event: &&&RunEvent| {
+        matches!(&event.what, What::Connection { board: of, connection: on, change: ConnectionChange::Opened }
+            if of == board && on == connection)
+    };
+    let is_former = || {
+        let before = || events.iter().filter(|event| event.seq < begin);
+        before().any(|event| opens(&event)) && !open_connections(board, before().copied()).contains(connection)
+    };
+    of == board && how == "closed by the board" && !events.iter().any(was_leaving) && !is_former()
 }
 
 /// Whether a board that boots with this cause comes from power-on. Some chips report it for EN as well, so that it is
@@ -132,6 +142,12 @@ mod tests {
     fn a_fin_while_the_rail_switches_is_evidence_that_it_was_no_cut() {
         let mut events = switch(false);
         events.insert(1, closed("closed by the board"));
+        let opened = What::Connection { board: "lamp".into(), connection: 1, change: ConnectionChange::Opened };
+        let reset = What::Reset { board: "lamp".into(), how: String::new() };
+        let of_this_life = [vec![opened.clone()], events.clone()].concat();
+        assert!(judged(of_this_life).is_err());
+        let of_a_former = [vec![opened, reset], events.clone()].concat();
+        assert_eq!(judged(of_a_former), Ok(()), "that connection was given up before");
         let unmet = judged(events.clone()).expect_err("a FIN");
         assert_eq!(unmet.verdict, hil_timeline::Verdict::Errored);
         insta::assert_snapshot!(unmet.failure.message);

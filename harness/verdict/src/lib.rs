@@ -34,7 +34,9 @@ pub use json::JsonPath;
 pub use message::{MessageMatch, property};
 pub use messages::{Acknowledgements, Delivered, Sent, Travel, completes_qos_2, published_by, retransmission};
 pub use pattern::TextPattern;
-pub use presence::{broker_lost, console_lost, could_speak, observer_was_there, passes_unread, was_started};
+pub use presence::{
+    broker_lost, console_lost, could_speak, observer_was_there, open_connections, passes_unread, was_started,
+};
 pub use reset_cause::ResetCause;
 pub use session::{End, Session};
 pub use show::{seconds, show, signed};

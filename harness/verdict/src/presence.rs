@@ -1,5 +1,7 @@
 //! Whether what a step is about can prove anything.
 
+use std::collections::BTreeSet;
+
 use hil_timeline::{ConnectionChange, Cursor, Packet, RunEvent, What};
 
 use crate::session::Session;
@@ -58,6 +60,25 @@ pub fn could_speak(
     Err(Unmet::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"))
 }
 
+/// The connections that a board has open after these records. Those of a former life are not its own any more: they end
+/// once their sockets are asked about.
+pub fn open_connections<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> BTreeSet<u32> {
+    let mut open = BTreeSet::new();
+    for event in events.into_iter().filter(|event| event.what.board() == Some(board)) {
+        match &event.what {
+            What::Connection { connection, change: ConnectionChange::Opened, .. } => {
+                open.insert(*connection);
+            }
+            What::Connection { connection, change: ConnectionChange::Closed { .. }, .. } => {
+                open.remove(connection);
+            }
+            What::Reset { .. } | What::PowerSwitching { on: true, .. } => open.clear(),
+            _ => {}
+        }
+    }
+    open
+}
+
 /// Whether the observer was connected from a place in the timeline on.
 #[must_use]
 pub fn observer_was_there<'a>(from: Cursor, events: impl IntoIterator<Item = &'a RunEvent>) -> bool {
@@ -91,6 +112,17 @@ mod tests {
     use hil_timeline::{Epoch, Timeline};
 
     use super::*;
+
+    #[test]
+    fn a_connection_of_a_former_life_is_not_open() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let opened =
+            |connection| What::Connection { board: "lamp".into(), connection, change: ConnectionChange::Opened };
+        let reset = What::Reset { board: "lamp".into(), how: String::new() };
+        let events: Vec<_> =
+            [opened(1), reset, opened(2)].into_iter().map(|what| timeline.record(None, what)).collect();
+        assert_eq!(open_connections("lamp", events.iter().map(AsRef::as_ref)), BTreeSet::from([2]));
+    }
 
     #[test]
     fn only_a_broker_that_no_step_stopped_is_lost() {

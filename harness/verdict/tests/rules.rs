@@ -9,8 +9,8 @@ use hil_timeline::{
 use hil_verdict::{
     Acknowledgements, Answers, Asked, ConnectMatch, Delivered, Departures, Detector, KeepAliveLimits, MessageMatch,
     Sent, Session, Travel, WillCase, Wills, Window, attempt_opened, completes_qos_2, contradiction, could_speak,
-    elsewhere, first_in, heard_on, is_fresh_boot, last_words, nearest_line, retransmission, subscriptions, trouble,
-    undelivered, unreached, violation,
+    elsewhere, first_in, heard_on, is_fresh_boot, last_words, nearest_line, open_connections, retransmission,
+    subscriptions, trouble, undelivered, unreached, violation,
 };
 use proptest::prelude::*;
 
@@ -258,6 +258,7 @@ fn verdicts(events: &[RunEvent], window: Window) -> Vec<String> {
     said.push(format!("{:?}", violation(&seen, &|board: &str| board == "b")));
     said.push(format!("{:?}", undelivered(&seen)));
     said.push(format!("{:?}", unreached("a", "127.0.0.1:1", seen.iter().copied())));
+    said.push(format!("{:?}", open_connections("a", seen.iter().copied())));
     said.push(heard_on(&seen));
     said.push(format!("{:?}", nearest_line("on", seen.iter().copied()).map(|event| event.seq)));
     said.extend(last_words(&seen, "a", mark));

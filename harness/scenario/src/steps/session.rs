@@ -223,19 +223,9 @@ async fn stays_open(world: &mut HilWorld, board: String, span: Span) -> Result<(
 
 /// The connections of a board that stood at the mark.
 fn open_connections(stage: &Stage, board: &str) -> BTreeSet<u32> {
-    let mut open = BTreeSet::new();
-    for event in stage.events().iter().filter(|event| event.seq < stage.mark().cursor.0) {
-        match &event.what {
-            What::Connection { board: of, connection, change: ConnectionChange::Opened } if of == board => {
-                open.insert(*connection);
-            }
-            What::Connection { board: of, connection, change: ConnectionChange::Closed { .. } } if of == board => {
-                open.remove(connection);
-            }
-            _ => {}
-        }
-    }
-    open
+    let events = stage.events();
+    let cursor = stage.mark().cursor.0;
+    hil_verdict::open_connections(board, refs(&events).into_iter().filter(|event| event.seq < cursor))
 }
 
 #[then(
