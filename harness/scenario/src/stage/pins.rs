@@ -1,0 +1,54 @@
+//! What the pins of a board did.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_timeline::{Cursor, RunEvent, Stamp, What};
+
+use super::Stage;
+
+impl Stage {
+    /// Waits until a pin is as wanted: at the place up to which earlier steps have looked, or by a later change. Steps
+    /// about a pin see its changes in order, each change once.
+    pub async fn wait_for_pin(&mut self, board: &str, pin: &str, on: bool, within: Duration) -> bool {
+        let key = (board.to_owned(), pin.to_owned());
+        let from = self.pins_seen.get(&key).copied().unwrap_or(0).max(self.mark.cursor.0);
+        if self.pin_level_before(board, pin, from) == on {
+            return true;
+        }
+        let changed = |event: &RunEvent| {
+            matches!(&event.what, What::Pin { board: of, pin: name, on: level, .. }
+                if of == board && name == pin && *level == on)
+            .then_some(event.seq + 1)
+        };
+        match self.watch_from(Cursor(from), self.mark.at + within, changed).await {
+            Some(seen) => {
+                self.pins_seen.insert(key, seen);
+                true
+            }
+            None => self.changed_in_time(board, pin, on, from, self.mark.at + within),
+        }
+    }
+
+    /// Whether a pin changed in time although the change was read later.
+    fn changed_in_time(&mut self, board: &str, pin: &str, on: bool, from: u64, until: Stamp) -> bool {
+        if let Some(board) = self.boards.get(board) {
+            board.catch_up_pins();
+        }
+        self.mine(Cursor(from)).iter().any(|event| {
+            matches!(&event.what, What::Pin { board: of, pin: name, on: level, edge: Some(edge), .. }
+                if of == board && name == pin && *level == on && edge.at <= until)
+        })
+    }
+
+    /// A pin's level at a place in the timeline.
+    #[must_use]
+    pub fn pin_level_before(&self, board: &str, pin: &str, seq: u64) -> bool {
+        let level = |event: &Arc<RunEvent>| match &event.what {
+            What::Pin { board: of, pin: name, on, .. } if of == board && name == pin => Some(*on),
+            _ => None,
+        };
+        // Its level at the start of the scenario is among the records.
+        self.events().iter().rev().filter(|event| event.seq < seq).find_map(level).unwrap_or(false)
+    }
+}
