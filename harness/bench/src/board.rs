@@ -301,7 +301,7 @@ impl Board {
     /// # Errors
     /// When the driver fails.
     pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
-        // Whoever wants the loader may write anything.
+        // A caller that wants the loader may write anything.
         self.known_flash = None;
         self.enter_loader_at(Rung::Try).await
     }

@@ -130,7 +130,7 @@ impl Capture {
 
     fn tell(&self, command: Command) {
         if let Some(commands) = &self.commands {
-            // A task that has ended has no port: whoever waits for an answer learns that the sender is dropped.
+            // A task that has ended has no port: a caller that waits for an answer learns that the sender is dropped.
             let _ = commands.send(command);
         }
     }
@@ -309,7 +309,7 @@ impl Reader {
         if let Some(typing) = to_write.pop_front() {
             let text = String::from_utf8_lossy(&typing.bytes).into_owned();
             let event = self.source.scope.record(|board| What::Typed { board, text });
-            // Whoever gave it up a moment ago finds the record.
+            // A caller that gave it up a moment ago finds the record.
             let _ = typing.done.send(event);
         }
     }
@@ -364,7 +364,7 @@ impl Reader {
         if found.is_empty() {
             return;
         }
-        // A boot and that it was a surprise: whoever sees the one must see the other.
+        // A boot and that it was a surprise: a reader that sees the one must see the other.
         let board = self.source.scope.board();
         let event =
             |found: Found| What::Found { board: board.to_owned(), finding: found.finding, detail: found.detail };

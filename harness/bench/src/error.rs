@@ -233,7 +233,7 @@ pub enum BenchError {
         /// The board.
         board: String,
     },
-    /// An earlier failure of this board that the ladder could not mend.
+    /// An earlier failure of this board that the ladder could not recover from.
     #[error("board `{board}` failed earlier and could not be recovered: {cause}")]
     Stuck {
         /// The board.

@@ -205,7 +205,7 @@ async fn a_flash_that_is_verified_once_is_asked_again_only_after_a_doubt() {
     let firmware = fixture.bench.config().firmware("lamp").expect("firmware").clone();
     fixture.lamp().await.flash(&firmware, &TapAddress::default()).await.expect("flashed");
     assert!(fixture.runs("lamp").await.0);
-    // Whoever has the port may do anything.
+    // A program that has the port may do anything.
     drop(fixture.lamp().await.take_port().await.expect("the port"));
     assert!(fixture.runs("lamp").await.0);
     // A retry.

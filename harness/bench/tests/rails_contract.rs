@@ -78,7 +78,7 @@ async fn a_usb_port_obeys_the_contract() {
 enum Fault {
     /// The connection is closed without an answer.
     Closes,
-    /// No answer until whoever asked has given up.
+    /// No answer until the caller has given up.
     Silent,
     /// An answer that is not one.
     Garbage,

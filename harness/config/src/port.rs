@@ -162,7 +162,7 @@ mod tests {
         assert!(!at("1-1.2:1.0").covers(&at("1-1.2:1.1")) && !at("1-1.2").covers(&at("1-1.20:1.0")));
         let twin = |topology: &str| PortIdentity { usb_serial: Some("0001".into()), ..at(topology) };
         let serial = PortIdentity { topology: None, ..twin("1-1") };
-        assert!(serial.covers(&twin("1-1.2")), "whoever asks for the number alone may get this one");
+        assert!(serial.covers(&twin("1-1.2")), "a board known by the number alone may get this one");
         assert!(!twin("1-1.2").covers(&twin("1-1.3")) && !serial.covers(&at("1-1.2")));
     }
 

@@ -9,7 +9,7 @@ use crate::table::Table;
 /// Where boards reach the tap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tap {
-    /// The address boards are told to connect to.
+    /// The address that boards are given to connect to.
     pub address: IpAddr,
     /// The address the tap listens on, one port per board.
     pub listen: IpAddr,
@@ -40,7 +40,7 @@ pub(crate) static TAP: TableSpec = TableSpec {
             "address",
             Kind::Text,
             "`\"127.0.0.1\"`",
-            "The address that boards are told to connect to. Boards on a network of their own need this machine's address there.",
+            "The address that boards are given to connect to. Boards on a network of their own need this machine's address there.",
         ),
         Key::optional(
             "listen",

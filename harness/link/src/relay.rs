@@ -296,7 +296,7 @@ async fn read<F: AsyncRead + Unpin>(
             let now = conditions.borrow_and_update();
             (now.of(way), now.endings.0 != endings_before)
         };
-        // Whoever orders an end and kills the near side then must not see it end by itself: the order is carried out.
+        // A caller that orders an end and kills the near side then must not see it end by itself: the order counts.
         if was_ended && !matches!(read, Ok(1..)) {
             return std::future::pending().await;
         }

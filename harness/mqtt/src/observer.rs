@@ -183,7 +183,7 @@ impl Observer {
     }
 
     /// Connects again after the broker was away, and subscribes again to all it was subscribed to; it sees all of it
-    /// when this returns. A connection that still stands is left as it is, whoever is on its other side: a peer that is
+    /// when this returns. A connection that still stands is left as it is, whatever is on its other side: a peer that is
     /// dead would never confirm its end.
     ///
     /// # Errors
@@ -343,7 +343,7 @@ impl Shared {
         pending.stands
     }
 
-    /// The connection is over: whoever waits for an acknowledgement waits in vain.
+    /// The connection is over: a caller that waits for an acknowledgement gets none.
     fn lost(&self, reason: &str) {
         let mut pending = self.pending();
         pending.stands = false;

@@ -277,7 +277,7 @@ impl Recording {
         let Some(board) = what.board() else { return };
         let state = self.boards.entry(board.to_owned()).or_default();
         match what {
-            // A board that starts anew connects for the first time. Runs before schema 2 have no records of the effect.
+            // A board that starts again connects for the first time. Runs before schema 2 have no records of the effect.
             What::PowerSwitching { on: true, .. } => *state = BoardState::default(),
             What::Reset { .. } => *state = BoardState { started: Some(at), ..BoardState::default() },
             // A boot counts from the effect: from the driver's answer, from the release of the reset.

@@ -288,7 +288,7 @@ impl Stage {
         self.context.stalls.since(moment)
     }
 
-    /// Carries out an action and sets the mark to its effect, as recorded by whoever carried it out.
+    /// Carries out an action and sets the mark to its effect, as recorded by the part that carried it out.
     ///
     /// # Errors
     /// When the action fails; the mark then stays.

@@ -2,7 +2,7 @@
 
 use crate::{Cursor, RunEvent, Stamp};
 
-/// When an action took effect, as recorded by whoever carried it out.
+/// When an action took effect, as recorded by the part that carried it out.
 ///
 /// An action takes time: a relay switches, a chip is released from reset. What happens between its beginning and its
 /// effect may already be caused by it, so records from the beginning on match; deadlines count from the effect.

@@ -97,7 +97,7 @@ impl Timeline {
         self.inner.epoch
     }
 
-    /// Stamps and appends what happened, and wakes whoever waits for it.
+    /// Stamps and appends what happened, and wakes all that wait for it.
     pub fn record(&self, scenario: Option<ScenarioId>, what: What) -> Arc<RunEvent> {
         let mut record = self.lock();
         let seq = record.len();
@@ -109,7 +109,7 @@ impl Timeline {
         event
     }
 
-    /// Stamps and appends what happened at once, in this order and with nothing in between, and wakes whoever waits.
+    /// Stamps and appends what happened at once, in this order and with nothing in between, and wakes all that wait.
     pub fn record_all(&self, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
         let mut record = self.lock();
         let first = record.len();

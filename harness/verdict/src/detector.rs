@@ -50,7 +50,7 @@ const CRASHES: &[(&str, Finding)] = &[
     ("Panic core_esp8266", Finding::Panic),
 ];
 
-/// The ones that are told by more than a text.
+/// The ones that a plain text does not identify.
 static CRASH_LINES: LazyLock<Vec<(Regex, Finding)>> = LazyLock::new(|| {
     let lines = [
         // As a log line, and as older versions of ESP-IDF print it.
@@ -267,7 +267,7 @@ impl Detector {
             self.unasked.pop_front();
         }
         let boots = self.unasked.len();
-        // Found at each further boot: whoever begins to look later must see that it goes on.
+        // Found at each further boot: a reader that begins later must see that it goes on.
         if boots >= Self::LOOP_BOOTS {
             let detail = format!("{boots} boots in {:.1} s, the last from {cause}", self.span().as_secs_f64());
             found.push(Found { finding: Finding::BootLoop, detail });

@@ -92,7 +92,7 @@ struct State {
     /// It has no power, or it is held in reset: what its console still says is not about its firmware.
     is_down: bool,
     may_reboot: bool,
-    /// Its program was told to end.
+    /// A signal has asked its program to end.
     was_signalled: bool,
     /// It crashed as a step expected: the boot that follows is part of that.
     crash_was_expected: bool,
@@ -118,7 +118,7 @@ impl State {
             What::Allowed { allowance: Allowance::Reboot, .. } => self.may_reboot = true,
             What::Signalled { .. } => self.was_signalled = true,
             What::Found { finding: Finding::Reboot, .. } => self.crash_was_expected = false,
-            // Its next life has begun, whoever recorded what let it.
+            // Its next life has begun, whatever started it.
             What::Found { finding: Finding::Boot | Finding::AppStarted, .. } => {
                 self.is_down = false;
                 self.was_signalled = false;

@@ -1,7 +1,7 @@
 //! What the records of a run mean: pure rules over the timeline.
 //!
-//! No socket, no clock and no runtime: a rule takes records and says what they prove. Whoever waits (the steps) feeds
-//! it records as they come; whoever judges afterwards feeds it all of them. Both get the same answer, because a record
+//! No socket, no clock and no runtime: a rule takes records and says what they prove. A caller that waits (the steps) feeds
+//! it records as they come; one that judges afterwards feeds it all of them. Both get the same answer, because a record
 //! outside the [`Window`] of a step is never looked at.
 
 mod attempts;

@@ -102,7 +102,7 @@ impl Board {
     /// count from the answer: a plug takes 100 ms, a person 20 s.
     async fn switch(&mut self, power: &dyn PowerDriver, on: bool) -> Result<Effect, BenchError> {
         let asked = self.scope.record(|board| What::PowerSwitching { board, on });
-        // Until it has answered, and for good if this future is dropped: whoever makes the board safe must switch it.
+        // Until it has answered, and for good if this future is dropped: what makes the board safe must switch it.
         self.supply = Supply::Unknown;
         match power.switch(on).await {
             Ok(()) => {

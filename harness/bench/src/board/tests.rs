@@ -126,7 +126,7 @@ struct Fixture {
 }
 
 fn fixture(plug: Plug) -> Fixture {
-    // Not for children: whoever has the master is its other end.
+    // Not for children: a process that has the master is its other end.
     let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC;
     let master = rustix::pty::openpt(flags).expect("pty");
     rustix::pty::unlockpt(&master).expect("unlock");

@@ -63,7 +63,7 @@ impl Watched {
         scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge: None });
     }
 
-    /// Records the changes that the kernel has kept, and gives back the level after them. Whoever judges what has
+    /// Records the changes that the kernel has kept, and gives back the level after them. A step that judges what has
     /// happened until now calls it first; the lock keeps the order.
     pub(super) fn read_all(&self) -> Option<bool> {
         let mut state = self.lock();

@@ -98,11 +98,11 @@ fn a_firmware_that_panics_once_fails_every_scenario_of_the_lamp() {
         while let Some(target) = { work.lock().expect("work").next() } {
             let at = fastrand::u32(1..=target.packets);
             let outcome = panicking(target, at);
-            let told = format!("packet {at} of {}, {}: {outcome:?}", target.packets, target.name);
-            assert_eq!(outcome.code, 100, "{told}");
+            let shown = format!("packet {at} of {}, {}: {outcome:?}", target.packets, target.name);
+            assert_eq!(outcome.code, 100, "{shown}");
             let panicked = format!("failed: `{}` panicked: `Guru Meditation Error", target.board);
-            assert!(outcome.stdout.contains(&panicked), "{told}");
-            assert!(outcome.stdout.contains("MEPC    : 0x42010020"), "the backtrace is part of it: {told}");
+            assert!(outcome.stdout.contains(&panicked), "{shown}");
+            assert!(outcome.stdout.contains("MEPC    : 0x42010020"), "the backtrace is part of it: {shown}");
         }
     };
     std::thread::scope(|scope| (0..3).map(|_| scope.spawn(run)).for_each(|_| {}));

@@ -49,7 +49,7 @@ fn a_program_that_opens_the_port_during_a_run_is_named_by_the_step_that_heard_no
     assert!(said.contains("error: the serial port of `lamp` is in use by") && said.contains(&in_use()), "{said}");
 }
 
-/// Held in reset for ever, it would look dead to whoever looks at it next.
+/// Held in reset for ever, it would look dead to the next program that looks at it.
 #[test]
 fn a_board_lives_after_a_run() {
     let lab = Lab::open(None);

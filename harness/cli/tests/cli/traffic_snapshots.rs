@@ -73,7 +73,7 @@ fn a_snapshot_is_made_matched_and_told_apart() {
 
 #[test]
 fn what_is_no_snapshot_is_told() {
-    let told = |code: i32, feature: &str, update: &str| {
+    let output = |code: i32, feature: &str, update: &str| {
         let project = Project::with_feature(feature);
         let outcome: Outcome = project.command(&["run"]).env("INSTA_UPDATE", update).output().expect("hil runs").into();
         assert_eq!(outcome.code, code, "{outcome:?}");
@@ -84,6 +84,6 @@ fn what_is_no_snapshot_is_told() {
     };
     let silent = "Feature: f\n  Scenario: s\n    Given the board \"client\" runs the firmware \"mqtt-client\"\n    Then the traffic of \"client\" matches the snapshot \"x\"\n";
     let elsewhere = FEATURE.replace("\"talk\"", "\"../../x\"");
-    let all = [told(96, &elsewhere, "always"), told(102, FEATURE, "yes"), told(102, silent, "always")];
+    let all = [output(96, &elsewhere, "always"), output(102, FEATURE, "yes"), output(102, silent, "always")];
     assert_snapshot("snapshot-errors", &all.concat());
 }

@@ -119,7 +119,7 @@ fn a_failure_names_what_came_closest_and_where_it_stopped() {
                 "CLIENT\nTYPE connect id=a; subscribe t\nGiven \"client\" has subscribed to \"t\"\nWhen I publish \"on\" to \"t\" with QoS 1\nThen \"client\" receives on \"t\" within 500 ms with:\n  | QoS | 1 |",
             ),
             (
-                "a message that nobody gets",
+                "a message that reaches no board",
                 "CLIENT\nTYPE connect id=b; subscribe t\nGiven \"client\" has subscribed to \"t\"\nWhen I publish \"on\" to \"other\"\nThen \"client\" receives \"on\" on \"t\" within 500 ms",
             ),
             (

@@ -193,7 +193,7 @@ impl WillCase {
                 Ending::At(*at, format!("DISCONNECT with reason {code:#04x}, which keeps the will"))
             }
             (Some(End::Closed { at, .. }), _) if broker_stopped(events, *at) => Ending::BrokerStopped,
-            // It gave the client up: no sooner than its keep alive allows, or it has told why.
+            // It gave the client up: no sooner than its keep alive allows, or it has said why.
             (Some(End::Closed { at, how }), _) if how.ends_with("by the broker") && !self.was_told(events, *at) => {
                 Ending::None
             }

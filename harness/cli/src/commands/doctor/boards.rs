@@ -22,9 +22,9 @@ pub(super) fn look(board: &Board) -> Vec<Check> {
     let mut checks = vec![port(board)];
     checks.extend(board.rails.iter().map(|rail| self::rail(board, &rail.driver)));
     if board.rails.is_empty() {
-        let mend =
+        let hint =
             format!("add `[[boards.{}.rails]]` where scenarios cut its power; docs/bench.md shows how", board.name);
-        checks.push(Check::good(format!("power of {}", board.name), format!("can't be switched ({mend})")));
+        checks.push(Check::good(format!("power of {}", board.name), format!("can't be switched ({hint})")));
     }
     for (what, line) in lines(board) {
         checks.push(self::line(&format!("{what} of {}", board.name), &line));
@@ -46,12 +46,12 @@ fn port(board: &Board) -> Check {
     let path = match ports::find(&board.port.clone().unwrap_or_default()) {
         Ok(path) => path,
         Err(problem @ PortProblem::Absent { .. }) => {
-            let mend = if board.rails.is_empty() {
+            let hint = if board.rails.is_empty() {
                 "plug it in; `hil boards discover` lists what is attached"
             } else {
                 "plug it in; one that hangs on the switched supply is there only while that is on: `hil doctor --power`"
             };
-            return Check::bad(what, problem.to_string(), mend);
+            return Check::bad(what, problem.to_string(), hint);
         }
         Err(problem @ PortProblem::Ambiguous { .. }) => {
             return Check::bad(what, problem.to_string(), format!("add `topology` to `boards.{}.port`", board.name));
@@ -61,8 +61,8 @@ fn port(board: &Board) -> Check {
     match state_of(&path) {
         PortState::Ready => Check::good(what, shown.to_string()),
         PortState::Denied => {
-            let mend = "`sudo usermod -aG dialout $USER`, then log in again";
-            Check::bad(what, format!("permission denied on {shown}"), mend)
+            let hint = "`sudo usermod -aG dialout $USER`, then log in again";
+            Check::bad(what, format!("permission denied on {shown}"), hint)
         }
         state @ PortState::Busy(_) => Check::bad(what, format!("{shown} is {state}"), "end that program"),
         PortState::Absent => Check::bad(what, format!("{shown} is gone"), "is its cable loose?"),
@@ -122,7 +122,7 @@ fn reachable(what: String, address: &str) -> Check {
 fn line(what: &str, line: &Line) -> Check {
     match check_line(line) {
         Ok(()) => Check::good(what, format!("{line} is free")),
-        Err((how, mend)) => Check::bad(what, how, mend),
+        Err((how, hint)) => Check::bad(what, how, hint),
     }
 }
 

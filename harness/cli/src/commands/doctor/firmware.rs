@@ -14,8 +14,8 @@ pub(super) async fn look(bench: &Bench) -> Vec<Check> {
         match hil_bench::needs(bench, board.name.as_str(), firmware.name.as_str()).await {
             Needs::Unknown(why) => checks.push(Check::bad(what, why, "try the command by hand")),
             Needs::Lacking(lacking) => {
-                let (how, mend) = lacking.split_once(": ").unwrap_or((&lacking, "install it"));
-                checks.push(Check::skips(what, format!("{how}; its scenarios are skipped"), mend));
+                let (how, hint) = lacking.split_once(": ").unwrap_or((&lacking, "install it"));
+                checks.push(Check::skips(what, format!("{how}; its scenarios are skipped"), hint));
             }
             Needs::Met => checks.push(match firmware.process.as_ref().and_then(hil_bench::missing_program) {
                 Some(name) => {

@@ -62,17 +62,17 @@ fn disk() -> Check {
 fn tap(bench: &Bench) -> Check {
     let (address, listen) = (bench.tap.address, bench.tap.listen);
     if let Err(error) = TcpListener::bind((listen, 0)) {
-        let mend = if listen == address {
+        let hint = if listen == address {
             "`tap.address` must be an address of this machine (`ip -brief address` lists them), or `tap.listen` names one"
         } else {
             "`tap.listen` must be an address of this machine: `ip -brief address` lists them"
         };
-        return Check::bad("tap", format!("can't listen on {listen}: {error}"), mend);
+        return Check::bad("tap", format!("can't listen on {listen}: {error}"), hint);
     }
     let apart: Vec<&str> = bench.boards.values().filter(|board| is_hardware(board)).map(|b| b.name.as_str()).collect();
     if !apart.is_empty() && (address.is_loopback() || address.is_unspecified()) {
-        let mend = "set `tap.address` to this machine's address in the boards' network";
-        return Check::bad("tap", format!("`{}` can't reach {address}", apart.join("`, `")), mend);
+        let hint = "set `tap.address` to this machine's address in the boards' network";
+        return Check::bad("tap", format!("`{}` can't reach {address}", apart.join("`, `")), hint);
     }
     if listen == address {
         return Check::good("tap", format!("listens on {address}"));
@@ -135,9 +135,9 @@ fn locks() -> Check {
     if writable {
         return Check::good("locks", format!("in {}", folder.display()));
     }
-    let mend =
+    let hint =
         format!("`sudo chmod 1777 {}`, or name another folder in `{}`", existing.display(), hil_config::HIL_LOCKS);
-    Check::bad("locks", format!("`{}` can't be written to", existing.display()), mend)
+    Check::bad("locks", format!("`{}` can't be written to", existing.display()), hint)
 }
 
 /// Programs that open every new serial port and send bytes to it.
@@ -173,9 +173,9 @@ fn esptool() -> Check {
             Check::bad("esptool", format!("`{name}` ended with {}", output.status), "`pipx reinstall esptool`")
         }
         Err(error) => {
-            let mend =
+            let hint =
                 format!("`pipx install esptool`, or name it in the environment variable `{}`", hil_config::HIL_ESPTOOL);
-            Check::bad("esptool", format!("`{name}` can't be run: {error}"), mend)
+            Check::bad("esptool", format!("`{name}` can't be run: {error}"), hint)
         }
     }
 }
@@ -223,18 +223,18 @@ mod tests {
         let pretended =
             ["path = \"/dev/pts/7\"".to_owned(), format!("path = \"{}\"", folder.path().join("none").display())];
         for port in pretended {
-            assert!(tap(&bench(loopback, &port)).mend.is_none(), "{port}");
+            assert!(tap(&bench(loopback, &port)).hint.is_none(), "{port}");
         }
-        assert!(tap(&bench("address = \"0.0.0.0\"", "path = \"/dev/ttyUSB7\"")).mend.is_some());
+        assert!(tap(&bench("address = \"0.0.0.0\"", "path = \"/dev/ttyUSB7\"")).hint.is_some());
     }
 
     #[test]
     fn what_boards_are_told_need_not_be_an_address_of_this_machine() {
         let port = "path = \"/dev/ttyUSB7\"";
         let there = tap(&bench("address = \"192.0.2.1\"\nlisten = \"127.0.0.1\"", port));
-        assert_eq!((there.how.as_str(), there.mend), ("listens on 127.0.0.1; boards are given 192.0.2.1", None));
+        assert_eq!((there.how.as_str(), there.hint), ("listens on 127.0.0.1; boards are given 192.0.2.1", None));
         let nowhere = tap(&bench("address = \"192.0.2.1\"", port));
         assert!(nowhere.how.starts_with("can't listen on 192.0.2.1: "), "{nowhere:?}");
-        assert!(nowhere.mend.is_some_and(|mend| mend.contains("`tap.listen`")));
+        assert!(nowhere.hint.is_some_and(|hint| hint.contains("`tap.listen`")));
     }
 }

@@ -1,4 +1,4 @@
-//! `hil doctor`: what the bench needs, how it stands, and how to mend it.
+//! `hil doctor`: what the bench needs, how it stands, and how to fix it.
 
 mod boards;
 mod firmware;
@@ -18,39 +18,39 @@ use crate::session;
 pub(crate) struct Check {
     what: String,
     how: String,
-    /// How to mend it; there where it is not in order.
-    mend: Option<String>,
+    /// How to fix it; there where it is not in order.
+    hint: Option<String>,
     /// Without it the bench works, but scenarios are skipped.
     optional: bool,
 }
 
 impl Check {
     fn good(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self { what: what.into(), how: how.into(), mend: None, optional: false }
+        Self { what: what.into(), how: how.into(), hint: None, optional: false }
     }
 
-    fn bad(what: impl Into<String>, how: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { what: what.into(), how: how.into(), mend: Some(mend.into()), optional: false }
+    fn bad(what: impl Into<String>, how: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { what: what.into(), how: how.into(), hint: Some(hint.into()), optional: false }
     }
 
     /// Scenarios are skipped without it.
-    fn skips(what: impl Into<String>, how: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { optional: true, ..Self::bad(what, how, mend) }
+    fn skips(what: impl Into<String>, how: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { optional: true, ..Self::bad(what, how, hint) }
     }
 
     fn is_missing(&self) -> bool {
-        self.mend.is_some() && !self.optional
+        self.hint.is_some() && !self.optional
     }
 
     fn tell(&self) {
-        let mark = match &self.mend {
+        let mark = match &self.hint {
             None => console::style("  ok   ").green(),
             Some(_) if self.optional => console::style(" skips ").yellow(),
             Some(_) => console::style("missing").red(),
         };
         say(format!("{mark} {:<28} {}", self.what, self.how));
-        if let Some(mend) = &self.mend {
-            say(format!("        {:<28} hint: {mend}", ""));
+        if let Some(hint) = &self.hint {
+            say(format!("        {:<28} hint: {hint}", ""));
         }
     }
 }
@@ -102,7 +102,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     } else {
         let checks: Vec<_> = all
             .iter()
-            .map(|check| json!({ "what": check.what, "ok": !check.is_missing(), "how": check.how, "mend": check.mend }))
+            .map(|check| json!({ "what": check.what, "ok": !check.is_missing(), "how": check.how, "hint": check.hint }))
             .collect();
         say(json!({ "bench": bench.name, "ok": missing == 0, "checks": checks }).to_string());
     }

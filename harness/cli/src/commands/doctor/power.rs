@@ -26,8 +26,8 @@ pub(super) async fn try_out(bench: &Bench, name: &str) -> Vec<Check> {
     let wait = WaitArgs { wait: true, no_wait: false };
     let claim = session::claim(Some([name.to_owned()].into()), &format!("hil doctor --power {name}"), &wait);
     let told = |error: BenchError| {
-        let mend = error.hint().unwrap_or_else(|| "`hil boards` shows how it stands".to_owned());
-        vec![Check::bad(what.clone(), error.to_string(), mend)]
+        let hint = error.hint().unwrap_or_else(|| "`hil boards` shows how it stands".to_owned());
+        vec![Check::bad(what.clone(), error.to_string(), hint)]
     };
     let open = match OpenBench::open(bench.clone(), &timeline, claim).await {
         Ok(open) => open,
