@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::{self, StepError};
+use crate::plan::forms::{self, Kind};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
@@ -170,7 +171,8 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
     let run = Arc::clone(&scene.context);
     let limit =
         Limit { step: Instant::now() + run.limits.step + durations_in(&context.step.value), scenario: scene.deadline };
-    let starts_firmware = STARTS_FIRMWARE.as_ref().is_some_and(|regex| regex.is_match(&context.step.value));
+    // Such a step says itself why its firmware does not get to run.
+    let starts_firmware = forms::read(&context.step).is_some_and(|step| step.first(Kind::Firmware).is_some());
     let found = STEPS.find(&context.step);
     let (step, context) = match found {
         Ok(Some((step, _, _, context))) => (step, context),
@@ -189,17 +191,12 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
             Err(StepError::errored(format!("the broker ended by itself: {reason}")).transient())
         }
         ended = body => ended.map_err(|panic| from_panic(&*panic)),
-        // A step that starts a firmware says itself why it does not get to run.
         concern = health.concern(), if !starts_firmware => Err(StepError::interrupted(concern.what())),
         what = limit.passed(&recorder, &waiting) => {
             Err(StepError::deadline(format!("the {what} deadline passed while this step ran")))
         }
     }
 }
-
-/// Steps after which a board runs a firmware: what goes wrong until then is theirs to explain.
-static STARTS_FIRMWARE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"^the board "[^"]*" (?:runs|is flashed with) the firmware "#).ok());
 
 /// When a step must have ended.
 struct Limit {

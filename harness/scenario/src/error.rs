@@ -20,8 +20,7 @@ use hil_verdict::Unmet;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepError {
-    verdict: Verdict,
-    failure: Failure,
+    unmet: Unmet,
     /// The next attempt may find it gone.
     transient: bool,
     kind: Kind,
@@ -102,12 +101,12 @@ impl StepError {
 
     /// What the step itself ran into, where it was not just ended by a board's trouble.
     pub(crate) fn own_message(&self) -> Option<&str> {
-        (self.kind != Kind::Interrupted).then_some(self.failure.message.as_str())
+        (self.kind != Kind::Interrupted).then_some(self.unmet.failure.message.as_str())
     }
 
     fn new(verdict: Verdict, message: String) -> Self {
         let failure = Failure { message, details: Vec::new(), hint: None };
-        Self { verdict, failure, transient: false, kind: Kind::Usual }
+        Unmet { verdict, failure }.into()
     }
 
     /// The next attempt may find it gone: a scenario that errors so is tried again.
@@ -126,27 +125,27 @@ impl StepError {
     /// Adds one true hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.failure.hint = Some(hint.into());
+        self.unmet = self.unmet.with_hint(hint);
         self
     }
 
-    /// Adds lines that tell what came closest.
+    /// Adds lines that show what came closest.
     #[must_use]
     pub fn with_details(mut self, details: impl IntoIterator<Item = String>) -> Self {
-        self.failure.details.extend(details);
+        self.unmet = self.unmet.with_details(details);
         self
     }
 
     /// Whose fault it is.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.verdict
+        self.unmet.verdict
     }
 
     /// What went wrong.
     #[must_use]
     pub fn failure(&self) -> &Failure {
-        &self.failure
+        &self.unmet.failure
     }
 }
 
@@ -171,12 +170,13 @@ pub(crate) fn forget_shown() {
 
 impl StepError {
     fn text(&self) -> String {
-        let mut text = format!("{}: {}", self.verdict.word(), self.failure.message);
-        for detail in &self.failure.details {
+        let failure = self.failure();
+        let mut text = format!("{}: {}", self.verdict().word(), failure.message);
+        for detail in &failure.details {
             text.push_str("\n  ");
             text.push_str(detail);
         }
-        if let Some(hint) = &self.failure.hint {
+        if let Some(hint) = &failure.hint {
             text.push_str("\nhint: ");
             text.push_str(hint);
         }
@@ -195,7 +195,7 @@ impl std::error::Error for StepError {}
 
 impl From<Unmet> for StepError {
     fn from(unmet: Unmet) -> Self {
-        Self { verdict: unmet.verdict, failure: unmet.failure, transient: false, kind: Kind::Usual }
+        Self { unmet, transient: false, kind: Kind::Usual }
     }
 }
 

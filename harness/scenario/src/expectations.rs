@@ -1,83 +1,58 @@
 //! What the steps of a scenario expect of its boards' health: a reboot that a step asks for is no fault.
 
-use std::sync::LazyLock;
-
 use cucumber::gherkin::Step;
 use hil_timeline::Finding;
 use hil_verdict::TextPattern;
-use regex::{Captures, Regex};
 
+use crate::plan::forms::{self, Expects, Kind};
 use crate::steps::is_shown;
 
-/// What a step of the scenario says about a board's health.
+/// What a step of the scenario expects of a board.
 #[derive(Debug, Clone)]
-enum Expected {
-    /// `Given "x" may reboot`, for the whole scenario.
-    MayReboot,
-    /// `Given "x" may break the protocol`, for the whole scenario.
-    MayBreakProtocol,
-    /// A step that waits for a reboot.
-    Reboot,
-    /// A step that waits for a boot loop: whatever causes it.
-    BootLoop,
-    /// A step that ends the program, or waits for its end.
-    End,
-    /// A step that waits for a line of the console: what that line says is expected.
-    Line(TextPattern),
+struct Expectation {
+    /// Number of the step, from 1; it holds up to that one.
+    step: usize,
+    board: String,
+    what: Expects,
+    /// The line that the step waits for.
+    line: Option<TextPattern>,
 }
 
 /// What the steps of a scenario expect, each up to the step that says so.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Expectations(Vec<(usize, String, Expected)>);
-
-/// An argument in quotes of either kind, as `{string}` takes it: one of two groups has it.
-const STRING: &str = r#"(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"#;
-
-/// The steps that say so, by their text; the first argument is the board.
-static WORDS: LazyLock<Vec<(Regex, Expected)>> = LazyLock::new(|| {
-    let words = [
-        ("^{} may reboot$", Expected::MayReboot),
-        ("^{} may break the protocol$", Expected::MayBreakProtocol),
-        ("^{} reboots once within ", Expected::Reboot),
-        ("^the reset cause of {} is ", Expected::Reboot),
-        ("^{} boot-loops within ", Expected::BootLoop),
-        ("^the program of {} (?:is |ends )", Expected::End),
-    ];
-    words.into_iter().filter_map(|(form, expected)| Some((compiled(form)?, expected))).collect()
-});
-
-static CONSOLE: LazyLock<Option<Regex>> = LazyLock::new(|| compiled("^the console of {}(?: or {})? shows {}"));
-
-fn compiled(form: &str) -> Option<Regex> {
-    Regex::new(&form.replace("{}", STRING)).ok()
-}
-
-/// The argument with this number, from 0.
-fn argument<'a>(captures: &Captures<'a>, number: usize) -> Option<&'a str> {
-    captures.get(2 * number + 1).or_else(|| captures.get(2 * number + 2)).map(|found| found.as_str())
-}
+pub(crate) struct Expectations(Vec<Expectation>);
 
 impl Expectations {
     /// Of these steps, in their order.
     pub(crate) fn of(steps: &[&Step]) -> Self {
-        Self(steps.iter().enumerate().flat_map(|(n, step)| read(n + 1, &step.value)).collect())
+        Self(steps.iter().enumerate().flat_map(|(n, step)| read(n + 1, step)).collect())
     }
 
     /// Whether the step that runs, counted from 1, or a later one expects this of the board.
     pub(crate) fn expects(&self, step: usize, board: &str, finding: Finding, detail: &str) -> bool {
-        self.0.iter().filter(|(_, of, _)| of == board).any(|(n, _, expected)| match expected {
-            Expected::MayReboot => matches!(finding, Finding::Reboot | Finding::BootLoop),
-            Expected::MayBreakProtocol => false,
-            Expected::Reboot => *n >= step && (finding == Finding::Reboot || is_a_boot(finding, detail)),
-            Expected::BootLoop => *n >= step,
-            Expected::End => *n >= step && finding == Finding::Ended,
-            Expected::Line(pattern) => *n >= step && says(finding, detail).any(|line| is_shown(pattern, line)),
+        self.0.iter().filter(|expectation| expectation.board == board).any(|expectation| {
+            let is_ahead = expectation.step >= step;
+            match expectation.what {
+                Expects::Nothing | Expects::AnyViolation => false,
+                Expects::AnyReboot => matches!(finding, Finding::Reboot | Finding::BootLoop),
+                Expects::Reboot => is_ahead && (finding == Finding::Reboot || is_a_boot(finding, detail)),
+                Expects::BootLoop => is_ahead,
+                Expects::End => is_ahead && finding == Finding::Ended,
+                Expects::Line => is_ahead && expectation.is_about(finding, detail),
+            }
         })
     }
 
     /// Whether a board may break the protocol.
     pub(crate) fn allows_violations(&self, board: &str) -> bool {
-        self.0.iter().any(|(_, of, expected)| of == board && matches!(expected, Expected::MayBreakProtocol))
+        self.0.iter().any(|expectation| expectation.board == board && expectation.what == Expects::AnyViolation)
+    }
+}
+
+impl Expectation {
+    /// Whether the line that is waited for is one of the finding.
+    fn is_about(&self, finding: Finding, detail: &str) -> bool {
+        self.line.as_ref().is_some_and(|wanted| says(finding, detail).any(|line| is_shown(wanted, line)))
     }
 }
 
@@ -93,17 +68,13 @@ fn says(finding: Finding, detail: &str) -> impl Iterator<Item = &str> {
     std::iter::once(detail).chain(headline)
 }
 
-fn read(n: usize, text: &str) -> Vec<(usize, String, Expected)> {
-    let named = WORDS
-        .iter()
-        .find_map(|(regex, expected)| Some((argument(&regex.captures(text)?, 0)?.to_owned(), expected.clone())));
-    if let Some((board, expected)) = named {
-        return vec![(n, board, expected)];
-    }
-    let Some(captures) = CONSOLE.as_ref().and_then(|regex| regex.captures(text)) else { return Vec::new() };
-    let Some(Ok(pattern)) = argument(&captures, 2).map(TextPattern::parse) else { return Vec::new() };
-    let boards = [argument(&captures, 0), argument(&captures, 1)].into_iter().flatten();
-    boards.map(|board| (n, board.to_owned(), Expected::Line(pattern.clone()))).collect()
+fn read(n: usize, step: &Step) -> Vec<Expectation> {
+    let Some(reading) = forms::read(step) else { return Vec::new() };
+    let what = reading.form.expects;
+    // A pattern that can't be read is an error of the plan.
+    let line = reading.first(Kind::Shown).and_then(|text| TextPattern::parse(text).ok());
+    let of = |board: &str| Expectation { step: n, board: board.to_owned(), what, line: line.clone() };
+    reading.boards().filter(|_| what != Expects::Nothing).map(of).collect()
 }
 
 #[cfg(test)]
@@ -161,7 +132,9 @@ mod tests {
 
     #[test]
     fn a_line_that_is_waited_for_is_expected() {
-        let steps = expectations(&[r#"the console of "a" or "b" shows "/panicked at/" exactly once within 1 s"#]);
+        let steps = expectations(&[
+            r#"the console of "a" or "b" shows "/panicked at/" exactly once within 1 s, settling for 1 s"#,
+        ]);
         assert!(steps.expects(1, "b", Finding::Panic, "panicked at src/main.rs:1"));
         assert!(
             !steps.expects(1, "a", Finding::Abort, "abort() was called")

@@ -3,7 +3,7 @@
 mod arguments;
 mod below;
 mod check;
-mod forms;
+pub(crate) mod forms;
 mod on_bench;
 mod problem;
 mod source;

@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// What an argument of a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Board,
     /// A board whose power the bench switches.
     Railed,
@@ -103,14 +103,14 @@ impl Kind {
     }
 
     /// Whether it names a board.
-    pub(super) fn is_board(self) -> bool {
+    pub(crate) fn is_board(self) -> bool {
         matches!(self, Self::Board | Self::Railed | Self::Program | Self::Chip)
     }
 }
 
 /// What stands below a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Below {
+pub(crate) enum Below {
     Nothing,
     /// A text as it stands.
     Text,
@@ -129,18 +129,18 @@ pub(super) enum Below {
 }
 
 impl Below {
-    pub(super) fn is_text(self) -> bool {
+    pub(crate) fn is_text(self) -> bool {
         matches!(self, Self::Text | Self::Json)
     }
 
-    pub(super) fn is_table(self) -> bool {
+    pub(crate) fn is_table(self) -> bool {
         !self.is_text() && self != Self::Nothing
     }
 }
 
 /// What a step asks of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ability {
+pub(crate) enum Ability {
     /// Nothing but MQTT.
     Serve,
     /// To be stopped and started by the harness.
@@ -151,29 +151,52 @@ pub(super) enum Ability {
     Pause,
 }
 
+/// What a step expects of its boards' health, which would be a fault otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expects {
+    Nothing,
+    /// Reboots, in the whole scenario.
+    AnyReboot,
+    /// Packets that break the protocol, in the whole scenario.
+    AnyViolation,
+    Reboot,
+    /// Whatever causes it.
+    BootLoop,
+    /// The end of its program.
+    End,
+    /// What the line says that it waits for.
+    Line,
+}
+
 /// One step.
 #[derive(Debug)]
-pub(super) struct Form {
+pub(crate) struct Form {
     text: &'static str,
-    pub(super) below: Below,
-    pub(super) asks: Ability,
+    pub(crate) below: Below,
+    pub(crate) asks: Ability,
+    pub(crate) expects: Expects,
 }
 
 const fn plain(text: &'static str) -> Form {
-    Form { text, below: Below::Nothing, asks: Ability::Serve }
+    Form { text, below: Below::Nothing, asks: Ability::Serve, expects: Expects::Nothing }
 }
 
 const fn above(text: &'static str, below: Below) -> Form {
-    Form { text, below, asks: Ability::Serve }
+    Form { below, ..plain(text) }
 }
 
 const fn broker(text: &'static str, asks: Ability) -> Form {
-    Form { text, below: Below::Nothing, asks }
+    Form { asks, ..plain(text) }
+}
+
+const fn expecting(text: &'static str, expects: Expects) -> Form {
+    Form { expects, ..plain(text) }
 }
 
 static FORMS: &[Form] = &[
     plain("the board {board} (?:runs|is flashed with) the firmware {firmware}"),
-    plain("{board} may (?:reboot|break the protocol)"),
+    expecting("{board} may reboot", Expects::AnyReboot),
+    expecting("{board} may break the protocol", Expects::AnyViolation),
     plain("{board} is connected"),
     plain("{board} has subscribed to {filter}"),
     broker("the broker requires the user {text} with the password {password}", Ability::Configure),
@@ -251,15 +274,16 @@ static FORMS: &[Form] = &[
     plain("a subscriber to {filter} receives {pattern} within {span}"),
     plain("nothing is published outside {filters} for {span}"),
     plain("every message that {board} sends(?: for {span})? reaches {board} within {span}, in order"),
-    plain("the program of {program} is (?:asked to end|killed)"),
-    plain("the program of {program} ends with code {exit} within {span}"),
-    plain(
+    expecting("the program of {program} is (?:asked to end|killed)", Expects::End),
+    expecting("the program of {program} ends with code {exit} within {span}", Expects::End),
+    expecting(
         "the console of {board}(?: or {board})? shows {shown}(?: within {span}| exactly once within {span}, settling for {span})",
+        Expects::Line,
     ),
-    plain("{board} reboots once within {span}"),
-    plain("{chip} boot-loops within {span}"),
+    expecting("{board} reboots once within {span}", Expects::Reboot),
+    expecting("{chip} boot-loops within {span}", Expects::BootLoop),
     plain("{board} does not reboot for {span}"),
-    plain("the reset cause of {chip} is {cause} within {span}"),
+    expecting("the reset cause of {chip} is {cause} within {span}", Expects::Reboot),
     plain("the flashing of {chip} was skipped"),
     plain("snapshots of the traffic leave out the topic {filter}"),
     plain("snapshots of the traffic show {shown} as {text}"),
@@ -268,20 +292,25 @@ static FORMS: &[Form] = &[
 
 /// A step's text, read by its form.
 #[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) form: &'static Form,
+pub(crate) struct Reading {
+    pub(crate) form: &'static Form,
     /// In the order of the text; those that are left out are not there.
-    pub(super) arguments: Vec<(Kind, String)>,
+    pub(crate) arguments: Vec<(Kind, String)>,
 }
 
 impl Reading {
     /// The arguments of a kind.
-    pub(super) fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
         self.arguments.iter().filter(move |(of, _)| *of == kind).map(|(_, text)| text.as_str())
     }
 
+    /// The boards that it names.
+    pub(crate) fn boards(&self) -> impl Iterator<Item = &str> {
+        self.arguments.iter().filter(|(kind, _)| kind.is_board()).map(|(_, text)| text.as_str())
+    }
+
     /// The first argument of a kind.
-    pub(super) fn first(&self, kind: Kind) -> Option<&str> {
+    pub(crate) fn first(&self, kind: Kind) -> Option<&str> {
         self.all(kind).next()
     }
 }
@@ -314,7 +343,7 @@ fn compile(form: &'static Form) -> Option<Compiled> {
 }
 
 /// Reads a step of ours by its form.
-pub(super) fn read(step: &Step) -> Option<Reading> {
+pub(crate) fn read(step: &Step) -> Option<Reading> {
     readings(&step.value).next()
 }
 
