@@ -351,21 +351,21 @@ impl<'a> Image<'a> {
         Ok(Layout { partitions: Vec::new(), boots })
     }
 
-    /// The app that the bootloader is to start: the one that the image's OTA data names, else the one that it starts
-    /// where nothing is chosen, else the first that the image brings.
+    /// The app that the bootloader is to start, as ESP-IDF's looks for one (`bootloader_utility_load_boot_image`): from
+    /// the one that the image's OTA data names, or else the factory's, down to the factory's, then upwards, and the one
+    /// for tests last.
     fn boot_app(&self, partitions: &[Partition]) -> Result<BootApp, ImageFault> {
         let mut apps: Vec<&Partition> = partitions.iter().filter(|partition| partition.is_app()).collect();
-        // The factory's app first, then those that come over the air by number; the one for tests is last.
         apps.sort_by_key(|partition| partition.subkind);
-        let over_the_air: Vec<_> = apps.iter().filter(|partition| partition.ota_slot().is_some()).copied().collect();
+        let (over_the_air, others): (Vec<_>, Vec<_>) = apps.into_iter().partition(|it| it.ota_slot().is_some());
+        let (factory, tests): (Vec<_>, Vec<_>) = others.into_iter().partition(|it| it.is_factory_app());
         let info = partitions.iter().find(|partition| partition.is_ota_data());
         let chosen = info.and_then(|info| otadata::chosen(self.at(info.offset)?, over_the_air.len()));
-        let chosen = chosen.and_then(|index| over_the_air.get(index)).copied();
-        let first = chosen.or(apps.first().copied()).ok_or(ImageFault::NoAppPartition)?;
-        let can_choose = |partition: &&&Partition| info.is_some() && partition.ota_slot().is_some();
-        let other = || apps.iter().filter(can_choose).find(|partition| self.holds_image(partition)).copied();
-        let partition = if chosen.is_some() || self.holds_image(first) { first } else { other().unwrap_or(first) };
-        self.check_app(partition)
+        let below = chosen.map_or(0, |index| (index + 1).min(over_the_air.len()));
+        let (below, above) = over_the_air.split_at(below);
+        let mut order = below.iter().rev().chain(&factory).chain(above).chain(&tests);
+        let first = *order.clone().next().ok_or(ImageFault::NoAppPartition)?;
+        self.check_app(order.find(|partition| self.holds_image(partition)).unwrap_or(&first))
     }
 
     fn holds_image(&self, partition: &Partition) -> bool {

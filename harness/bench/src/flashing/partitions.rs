@@ -31,6 +31,10 @@ impl Partition {
         self.kind == APP
     }
 
+    pub(crate) fn is_factory_app(&self) -> bool {
+        (self.kind, self.subkind) == (APP, 0)
+    }
+
     pub(crate) fn is_data(&self) -> bool {
         self.kind == DATA
     }

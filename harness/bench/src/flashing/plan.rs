@@ -275,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn ota_data_that_chooses_an_app_that_is_not_there_starts_the_next_one() {
+        let image = two_slots();
+        let parts = vec![
+            part(0, image[..0x9000].to_vec()),
+            part(0xe000, otadata::choosing(1, 2 * SECTOR)),
+            part(0x10000, image[0x10000..].to_vec()),
+        ];
+        let target = Target { board: "lamp", chip: Chip::Esp32c3, flash: None };
+        let layout = inspect(&parts, false, target).expect("an image that boots");
+        assert_eq!(layout.boots.map(|boots| boots.slot), Some(Some(0)));
+    }
+
+    #[test]
     fn settings_without_a_place_are_refused() {
         let no_table = Layout::default();
         let app_only = vec![part(0x10000, vec![0xe9; 64])];
