@@ -99,7 +99,7 @@ async fn reset_cause_is(world: &mut HilWorld, board: String, cause: String, with
         None => {
             stage.check_console(&board)?;
             stage.check_boots_are_seen(&board)?;
-            format!("`{board}` did not boot within {}", seconds(within.0))
+            format!("`{board}` did not boot within {} of {}", seconds(within.0), super::cause(stage))
         }
     };
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
