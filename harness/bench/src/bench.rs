@@ -79,6 +79,7 @@ impl Bench {
             // Before anything is locked or opened: nothing was done to either of them.
             check_shared(&real, &claimed)?;
             let keeper = Keeper::start(Arc::clone(&claim.waiting))?;
+            keeper.hide(config.secrets.to_vec()).await?;
             left_unsafe = keeper.lock(claimed.clone(), claim.wait, Holder::this_process(&claim.what)).await?;
             for (board, left) in left_unsafe.clone() {
                 let note = format!("its last user could not leave it safe: {left}");
@@ -133,8 +134,12 @@ impl Bench {
         self.config.boards.values().filter(is_open).map(info).collect()
     }
 
-    /// Puts every board that nobody uses into its safe state.
+    /// Puts every board that no step uses into its safe state.
     pub async fn make_safe(&self) {
+        if self.keeper.as_ref().is_some_and(GuardedKeeper::is_lost) {
+            // Its locks are free: another user may have the boards by now.
+            return;
+        }
         for board in self.boards.values() {
             if let Ok(mut board) = board.try_lock() {
                 board.make_safe().await;
@@ -142,7 +147,8 @@ impl Bench {
         }
     }
 
-    /// Waits until the keeper has ended although nobody asked it to: from then on the bench knows nothing of its rails.
+    /// Waits until the keeper has ended although this process did not ask it to: from then on the bench knows nothing of
+    /// its rails, and others may have the boards.
     pub async fn keeper_lost(&self) {
         match &self.keeper {
             Some(keeper) => keeper.lost().await,

@@ -94,9 +94,15 @@ async fn what_could_not_be_made_safe_is_told_to_the_next_one() {
     assert_eq!(left.len(), 1);
     assert!(left[0].1.contains("the relay is stuck"), "{left:?}");
     assert!(next.end().await);
-    let third = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
-    let left = third.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free");
-    assert!(left.is_empty(), "told once: {left:?}");
+    let open = || Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let me = || Holder::this_process("hil run");
+    let third = open();
+    let left = third.lock(claimed("lamp", &["k"]), false, me()).await.expect("free");
+    assert_eq!(left.len(), 1, "the one before has not switched it");
+    third.open("lamp", &[rail(folder.path(), "printf off > '{state}'")]).await.expect("open");
+    assert!(third.end().await);
+    let left = open().lock(claimed("lamp", &["k"]), false, me()).await.expect("free");
+    assert!(left.is_empty(), "it is safe now: {left:?}");
 }
 
 #[tokio::test]

@@ -236,7 +236,7 @@ async fn broker_died(died: &mut watch::Receiver<Option<String>>) -> String {
 
 fn keeper_lost() -> StepError {
     StepError::keeper_lost("the keeper of the rails has ended: the power state of the boards is unknown")
-        .with_hint("something killed it; another one has made the rails safe")
+        .with_hint("something killed it or sent it a signal; the run's record says whether its rails were made safe")
 }
 
 /// The durations that a step's text names: it may take those on top. What stands in quotes is a payload, not a time.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hil_config::Rail;
@@ -14,6 +14,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::kept_board::time_to_make_safe;
 use super::lock::{self, Holder};
 use super::process;
 use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
@@ -82,72 +83,14 @@ type Pending = Arc<Mutex<Waiters>>;
 /// The boards that could not be made safe, once the keeper has ended in order.
 type Farewell = Arc<Mutex<Option<Vec<(String, String)>>>>;
 
-/// A running keeper. When it is dropped, the keeper makes everything safe; [`Keeper::end`] waits for that.
-pub struct Keeper {
+/// What is said to the keeper, and who waits for which answer.
+struct Line {
     write: AsyncMutex<Option<OwnedWriteHalf>>,
     pending: Pending,
     next_id: AtomicU64,
-    reader: Mutex<Option<JoinHandle<()>>>,
-    is_gone: watch::Receiver<bool>,
-    farewell: Farewell,
-    folder: PathBuf,
 }
 
-impl std::fmt::Debug for Keeper {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper").finish_non_exhaustive()
-    }
-}
-
-impl Keeper {
-    /// Starts a keeper as a process of its own.
-    ///
-    /// # Errors
-    /// When the system gives no process.
-    pub fn start(waiting: Waiting) -> Result<Self, KeeperError> {
-        let started = process::start().map_err(|error| KeeperError::NotStarted(error.to_string()))?;
-        Self::on(started, waiting)
-    }
-
-    /// A keeper inside this process, for tests: it can't outlive it.
-    ///
-    /// # Errors
-    /// When the system gives no sockets.
-    pub fn in_process(folder: PathBuf, waiting: Waiting) -> Result<Self, KeeperError> {
-        let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
-        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        tokio::spawn(server::serve(theirs, std::future::pending()));
-        let mut keeper = Self::on(ours.into_std().map_err(failed)?, waiting)?;
-        keeper.folder = folder;
-        Ok(keeper)
-    }
-
-    fn on(stream: StdStream, waiting: Waiting) -> Result<Self, KeeperError> {
-        let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
-        stream.set_nonblocking(true).map_err(failed)?;
-        let (read, write) = UnixStream::from_std(stream).map_err(failed)?.into_split();
-        let pending: Pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
-        let (gone, is_gone) = watch::channel(false);
-        let to_fail = Arc::clone(&pending);
-        let farewell = Farewell::default();
-        let heard = Arc::clone(&farewell);
-        let reader = tokio::spawn(async move {
-            listen(read, &to_fail, waiting, &heard).await;
-            // Everybody who waits learns that there is nobody to answer.
-            *lock_pending(&to_fail) = None;
-            gone.send_replace(true);
-        });
-        Ok(Self {
-            write: AsyncMutex::new(Some(write)),
-            pending,
-            next_id: AtomicU64::new(1),
-            reader: Mutex::new(Some(reader)),
-            is_gone,
-            farewell,
-            folder: lock::folder(),
-        })
-    }
-
+impl Line {
     async fn ask(&self, ask: Ask) -> Result<Answer, KeeperError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
@@ -168,6 +111,112 @@ impl Keeper {
         Ok(answered.await.map_err(|_| KeeperError::Gone)??)
     }
 
+    /// Waits until the keeper has not answered for ten seconds. Counted in single seconds: where this process stood
+    /// still itself, it has not been silent.
+    async fn silent(&self) {
+        const PULSE: Duration = Duration::from_secs(1);
+        const MISSES: u32 = 10;
+        let mut misses = 0;
+        while misses < MISSES {
+            match tokio::time::timeout(PULSE, self.ask(Ask::Ping)).await {
+                Ok(Ok(_)) => {
+                    misses = 0;
+                    tokio::time::sleep(PULSE).await;
+                }
+                // It has ended, or is about to: its reader finds out.
+                Ok(Err(_)) => return std::future::pending().await,
+                Err(_) => misses += 1,
+            }
+        }
+    }
+}
+
+/// A running keeper. When it is dropped, the keeper makes everything safe; [`Keeper::end`] waits for that.
+pub struct Keeper {
+    line: Arc<Line>,
+    reader: Mutex<Option<JoinHandle<()>>>,
+    is_gone: watch::Receiver<bool>,
+    farewell: Farewell,
+    asked_to_end: AtomicBool,
+    /// Its session, once it has named it.
+    session: Arc<OnceLock<i32>>,
+    /// How long it may take to make the rails safe that it holds.
+    patience: Mutex<Duration>,
+    folder: PathBuf,
+}
+
+impl std::fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    /// Starts a keeper as a process of its own.
+    ///
+    /// # Errors
+    /// When the system gives no process.
+    pub fn start(waiting: Waiting) -> Result<Self, KeeperError> {
+        let started = process::start_keeper().map_err(|error| KeeperError::NotStarted(error.to_string()))?;
+        Self::on(started, waiting)
+    }
+
+    /// A keeper inside this process, for tests and for a standby: it can't outlive it.
+    ///
+    /// # Errors
+    /// When the system gives no sockets.
+    pub fn in_process(folder: PathBuf, waiting: Waiting) -> Result<Self, KeeperError> {
+        let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
+        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
+        tokio::spawn(server::serve(theirs, None, std::future::pending()));
+        let mut keeper = Self::on(ours.into_std().map_err(failed)?, waiting)?;
+        keeper.folder = folder;
+        Ok(keeper)
+    }
+
+    fn on(stream: StdStream, waiting: Waiting) -> Result<Self, KeeperError> {
+        let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
+        stream.set_nonblocking(true).map_err(failed)?;
+        let (read, write) = UnixStream::from_std(stream).map_err(failed)?.into_split();
+        let pending: Pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
+        let line = Arc::new(Line {
+            write: AsyncMutex::new(Some(write)),
+            pending: Arc::clone(&pending),
+            next_id: AtomicU64::new(1),
+        });
+        let (gone, is_gone) = watch::channel(false);
+        let (farewell, session) = (Farewell::default(), Arc::<OnceLock<i32>>::default());
+        let ear = Ear { pending, waiting, farewell: Arc::clone(&farewell), session: Arc::clone(&session) };
+        let pulse = Arc::clone(&line);
+        let reader = tokio::spawn(async move {
+            tokio::select! {
+                () = ear.listen(read) => {}
+                () = pulse.silent() => {}
+            }
+            // Everybody who waits learns that nothing will answer.
+            *lock_pending(&ear.pending) = None;
+            gone.send_replace(true);
+        });
+        Ok(Self {
+            line,
+            reader: Mutex::new(Some(reader)),
+            is_gone,
+            farewell,
+            asked_to_end: AtomicBool::new(false),
+            session,
+            patience: Mutex::default(),
+            folder: lock::folder(),
+        })
+    }
+
+    /// Hides these in whatever the keeper says and writes.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn hide(&self, secrets: Vec<String>) -> Result<(), KeeperError> {
+        self.line.ask(Ask::Hide { secrets }).await.map(drop)
+    }
+
     /// Takes the locks of some boards, all or none. Gives back what their last holders could not make safe.
     ///
     /// # Errors
@@ -179,7 +228,7 @@ impl Keeper {
         holder: Holder,
     ) -> Result<Vec<(String, String)>, KeeperError> {
         let ask = Ask::Lock { folder: self.folder.clone(), boards, wait, holder };
-        match self.ask(ask).await? {
+        match self.line.ask(ask).await? {
             Answer::Locked { left_unsafe } => Ok(left_unsafe),
             _ => Ok(Vec::new()),
         }
@@ -190,7 +239,15 @@ impl Keeper {
     /// # Errors
     /// When a rail can't be had.
     pub async fn open(&self, board: &str, rails: &[Rail]) -> Result<(), KeeperError> {
-        self.ask(Ask::Open { board: board.to_owned(), rails: rails.to_vec() }).await.map(drop)
+        self.allow(time_to_make_safe(rails));
+        let (folder, board, rails) = (self.folder.clone(), board.to_owned(), rails.to_vec());
+        self.line.ask(Ask::Open { folder, board, rails }).await.map(drop)
+    }
+
+    /// Its end may take as long as that.
+    fn allow(&self, patience: Duration) {
+        let mut longest = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        *longest = longest.max(patience);
     }
 
     /// Switches the rails of a board.
@@ -198,7 +255,7 @@ impl Keeper {
     /// # Errors
     /// When a rail does not switch.
     pub async fn switch(&self, board: &str, on: bool) -> Result<(), KeeperError> {
-        self.ask(Ask::Switch { board: board.to_owned(), on }).await.map(drop)
+        self.line.ask(Ask::Switch { board: board.to_owned(), on }).await.map(drop)
     }
 
     /// Puts the rails of a board into their safe state.
@@ -206,7 +263,7 @@ impl Keeper {
     /// # Errors
     /// When a rail does not switch.
     pub async fn make_safe(&self, board: &str) -> Result<(), KeeperError> {
-        self.ask(Ask::MakeSafe { board: board.to_owned() }).await.map(drop)
+        self.line.ask(Ask::MakeSafe { board: board.to_owned() }).await.map(drop)
     }
 
     /// Whether a board has supply; none where nothing measures it.
@@ -214,7 +271,7 @@ impl Keeper {
     /// # Errors
     /// When measuring fails.
     pub async fn measure(&self, board: &str) -> Result<Option<bool>, KeeperError> {
-        match self.ask(Ask::Measure { board: board.to_owned() }).await? {
+        match self.line.ask(Ask::Measure { board: board.to_owned() }).await? {
             Answer::Measured(on) => Ok(on),
             _ => Ok(None),
         }
@@ -225,7 +282,7 @@ impl Keeper {
     /// # Errors
     /// When asking fails.
     pub async fn state(&self, board: &str) -> Result<Option<bool>, KeeperError> {
-        match self.ask(Ask::State { board: board.to_owned() }).await? {
+        match self.line.ask(Ask::State { board: board.to_owned() }).await? {
             Answer::Measured(on) => Ok(on),
             _ => Ok(None),
         }
@@ -237,13 +294,28 @@ impl Keeper {
     /// When the socket by which it can be ended can't be made.
     pub async fn detach(&self) -> Result<(), KeeperError> {
         let socket = process::socket_path();
-        self.ask(Ask::Detach { socket }).await.map(drop)
+        self.line.ask(Ask::Detach { socket }).await.map(drop)
     }
 
     /// Waits until it has ended.
     pub async fn gone(&self) {
         // The sender says so before it is dropped; dropped without a word, it is gone as well.
         let _ = self.is_gone.clone().wait_for(|gone| *gone).await;
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_gone(&self) -> bool {
+        *self.is_gone.borrow()
+    }
+
+    /// Whether it has ended because this process asked it to.
+    pub(super) fn was_asked_to_end(&self) -> bool {
+        self.asked_to_end.load(Ordering::SeqCst)
+    }
+
+    /// Its session; none where it runs in this process.
+    pub(super) fn session(&self) -> Option<i32> {
+        self.session.get().copied()
     }
 
     /// What it could not make safe, if it has ended in order; none while it is there and after it was killed.
@@ -255,37 +327,51 @@ impl Keeper {
     /// Closes the connection and waits until the keeper has made everything safe and released its locks. True if it
     /// did so in time.
     pub async fn end(&self) -> bool {
-        /// A command may take its time; a plug may have to be tried again.
-        const PATIENCE: Duration = Duration::from_secs(40);
+        self.asked_to_end.store(true, Ordering::SeqCst);
+        let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
         // Dropping the half shuts it down: the keeper reads the end.
-        *self.write.lock().await = None;
+        *self.line.write.lock().await = None;
         let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
         match reader {
-            Some(reader) => tokio::time::timeout(PATIENCE, reader).await.is_ok(),
+            Some(reader) => tokio::time::timeout(LOCKS + patience, reader).await.is_ok(),
             None => true,
         }
     }
 }
 
+/// How long a keeper may take to release its locks.
+const LOCKS: Duration = Duration::from_secs(5);
+
 fn lock_pending(pending: &Pending) -> MutexGuard<'_, Waiters> {
     pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn listen(read: OwnedReadHalf, pending: &Pending, waiting: Waiting, farewell: &Farewell) {
-    let mut lines = BufReader::new(read).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        match serde_json::from_str(&line) {
-            Ok(Said::Done { id, result }) => {
-                let answer = lock_pending(pending).as_mut().and_then(|pending| pending.remove(&id));
-                if let Some(answer) = answer {
-                    let _ = answer.send(result);
+/// Hears what the keeper says.
+struct Ear {
+    pending: Pending,
+    waiting: Waiting,
+    farewell: Farewell,
+    session: Arc<OnceLock<i32>>,
+}
+
+impl Ear {
+    async fn listen(&self, read: OwnedReadHalf) {
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            match serde_json::from_str(&line) {
+                Ok(Said::Session { id }) => drop(self.session.set(id)),
+                Ok(Said::Done { id, result }) => {
+                    let answer = lock_pending(&self.pending).as_mut().and_then(|pending| pending.remove(&id));
+                    if let Some(answer) = answer {
+                        let _ = answer.send(result);
+                    }
                 }
+                Ok(Said::Farewell { failures }) => {
+                    *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(failures);
+                }
+                Ok(Said::Waiting { board, holder }) => (self.waiting)(&board, holder.as_ref()),
+                Err(_) => {}
             }
-            Ok(Said::Farewell { failures }) => {
-                *farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(failures);
-            }
-            Ok(Said::Waiting { board, holder }) => waiting(&board, holder.as_ref()),
-            Err(_) => {}
         }
     }
 }

@@ -1,6 +1,7 @@
-//! What `hil` does when its keeper is killed: another keeper takes the locks and makes the rails safe.
+//! What `hil` does when its keeper ends without having been asked to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hil_config::Board;
 use hil_timeline::{Timeline, What};
@@ -9,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::client::{Keeper, KeeperError};
 use super::lock::Holder;
+use super::standby::end_session;
 use crate::claims::claimed_by_address;
 
 /// A keeper that is watched.
@@ -30,8 +32,19 @@ impl GuardedKeeper {
         let rescue = tokio::spawn(async move {
             watched.gone().await;
             match watched.farewell() {
-                Some(failures) => failures,
-                None => make_safe(&boards, &timeline).await,
+                Some(failures) => {
+                    if !watched.was_asked_to_end() {
+                        note_end(&boards, &failures, &timeline);
+                    }
+                    failures
+                }
+                None => {
+                    // One that is only stopped would switch a rail when it goes on.
+                    if let Some(session) = watched.session() {
+                        end_session(session).await;
+                    }
+                    make_safe(&boards, &timeline).await
+                }
             }
         });
         Self { keeper, boards: names, rescue: Mutex::new(Some(rescue)) }
@@ -41,29 +54,36 @@ impl GuardedKeeper {
         &self.keeper
     }
 
-    /// Waits until the keeper has ended although nobody asked it to.
+    /// Waits until the keeper has ended although this process did not ask it to: the rails are off and the locks free
+    /// from then on, in order or not.
     pub(crate) async fn lost(&self) {
         self.keeper.gone().await;
-        if self.keeper.farewell().is_some() {
+        if self.keeper.was_asked_to_end() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether [`Self::lost`] is over.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.keeper.is_gone() && !self.keeper.was_asked_to_end()
     }
 
     /// Ends the keeper; the locks are free when it returns, even if the keeper was killed. Gives back what could not be
     /// made safe.
     pub(crate) async fn end(&self) -> Failures {
         if !self.keeper.end().await {
-            return self.all("its keeper did not end in time");
+            if let Some(session) = self.keeper.session() {
+                end_session(session).await;
+            }
+            return self.all("its keeper did not end in time and was killed");
         }
         match self.rescue.lock().await.take() {
             Some(rescue) => rescue.await.unwrap_or_else(|error| self.all(&error.to_string())),
             None => Failures::new(),
         }
     }
-}
 
-impl GuardedKeeper {
-    /// Nobody knows of any of its boards whether they are safe.
+    /// Of none of its boards it is known whether they are safe.
     fn all(&self, reason: &str) -> Failures {
         self.boards.iter().map(|board| (board.clone(), reason.to_owned())).collect()
     }
@@ -78,7 +98,20 @@ impl Drop for GuardedKeeper {
     }
 }
 
-/// The killed keeper's locks are free and its lines released: others may have the boards already.
+/// A keeper that got SIGTERM has made its rails safe by itself.
+fn note_end(boards: &[Board], failures: &Failures, timeline: &Timeline) {
+    for board in boards {
+        let name = board.name.to_string();
+        let note = match failures.iter().find(|(failed, _)| *failed == name) {
+            None => "the keeper was ended by a signal; it has made its rails safe".to_owned(),
+            Some((_, error)) => format!("the keeper was ended by a signal, and its rails may not be safe: {error}"),
+        };
+        timeline.record(None, What::Bench { board: name, note });
+    }
+}
+
+/// The killed keeper's locks are free and its lines released. Its standby does the same; what both do is done twice, one
+/// after the other.
 async fn make_safe(boards: &[Board], timeline: &Timeline) -> Failures {
     let mut failures = Failures::new();
     for board in boards {
@@ -96,10 +129,18 @@ async fn make_safe(boards: &[Board], timeline: &Timeline) -> Failures {
 }
 
 async fn make_one_safe(board: &Board) -> Result<(), KeeperError> {
+    /// The standby has the lock while it works. Where another user has it for longer, that one's keeper answers for the
+    /// rails.
+    const PATIENCE: Duration = Duration::from_secs(45);
     let keeper = Keeper::start(Arc::new(|_, _| {}))?;
-    keeper
-        .lock(vec![claimed_by_address(board).await], false, Holder::this_process("hil, after its keeper was killed"))
-        .await?;
+    let claimed = claimed_by_address(board).await;
+    let holder = || Holder::this_process("hil, after its keeper was killed");
+    let waited = tokio::time::timeout(PATIENCE, keeper.lock(vec![claimed.clone()], true, holder())).await;
+    match waited {
+        Ok(locked) => drop(locked?),
+        // Says who has it.
+        Err(_) => drop(keeper.lock(vec![claimed], false, holder()).await?),
+    }
     keeper.open(board.name.as_str(), &board.rails).await?;
     keeper.make_safe(board.name.as_str()).await?;
     keeper.end().await;

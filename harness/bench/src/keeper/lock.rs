@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,10 @@ pub struct Holder {
     pub since_ms: u64,
     /// Process id of its keeper.
     pub keeper: Option<u32>,
-    /// Where a detached keeper can be told to end.
+    /// The session of its keeper and of the programs that switch its rails.
+    #[serde(default)]
+    pub session: Option<i32>,
+    /// Where a detached keeper can be asked to end.
     pub socket: Option<PathBuf>,
     /// A rail that could not be put into its safe state by the one who held the board last.
     pub left_unsafe: Option<String>,
@@ -40,6 +43,7 @@ impl Holder {
             what: what.to_owned(),
             since_ms: u64::try_from(now().as_millis()).unwrap_or(u64::MAX),
             keeper: None,
+            session: None,
             socket: None,
             left_unsafe: None,
         }
@@ -135,6 +139,11 @@ impl LockFile {
                 result => return Ok(result?),
             }
         }
+    }
+
+    /// The user whose file it is: the only one who may write into it.
+    pub(super) fn owner(&self) -> Option<u32> {
+        self.file.metadata().ok().map(|file| file.uid())
     }
 
     /// Who wrote into it last.

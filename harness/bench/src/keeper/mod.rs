@@ -1,18 +1,25 @@
 //! The keeper: a small process that owns rails and board locks, and makes them safe when `hil` is gone.
 //!
-//! It is the same program, started with [`ARGUMENT`], in a session of its own. `hil` commands it over a pair of
-//! sockets that nobody else can open. When the other end is closed, however that came about, every rail is put into
-//! its safe state, then the locks are released, then the keeper ends.
+//! It is the same program, started once more in a session of its own. `hil` commands it over a pair of sockets that no other
+//! process can open. When the other end is closed, however that came about, every rail is put into its safe state, then
+//! the locks are released, then the keeper ends.
+//!
+//! A keeper that holds rails has a standby: one more process, in one more session, that takes over when the keeper is
+//! killed or stops answering. `hil` does the same where it outlives both.
 
 mod client;
 mod guard;
+mod held;
+mod kept_board;
 mod lock;
 mod process;
 mod protocol;
 mod server;
+mod session;
+mod standby;
 
 pub use client::{Keeper, KeeperError, Waiting};
 pub(crate) use guard::{Failures, GuardedKeeper};
 pub use lock::{DeviceLock, Holder, folder as lock_folder, holder_of};
-pub use process::{ARGUMENT, end_detached, serve_if_asked};
+pub use process::{end_detached, serve_if_asked};
 pub use protocol::Claimed;

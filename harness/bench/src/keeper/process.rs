@@ -11,21 +11,33 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::lock::{Holder, holder_of};
-use super::server;
+use super::{server, session, standby};
 
 /// The argument with which this program is a keeper.
-pub const ARGUMENT: &str = "--be-the-keeper";
+const KEEPER: &str = "--be-the-keeper";
 /// The same, once it has left the session and the process tree it was started in.
-const SECOND: &str = "--be-the-keeper-now";
+const KEEPER_NOW: &str = "--be-the-keeper-now";
+/// The arguments with which it stands by a keeper.
+const STANDBY: &str = "--stand-by-the-keeper";
+const STANDBY_NOW: &str = "--stand-by-the-keeper-now";
 /// This program, even if its file was replaced meanwhile, as a build does.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 /// By these, CI runners find what a job left behind and kill it (GitHub's runner, Jenkins).
 const TRACKED_BY: [&str; 3] = ["RUNNER_TRACKING_ID", "JENKINS_NODE_COOKIE", "BUILD_ID"];
 
 /// Starts a keeper and gives back our end of its socket.
-pub(super) fn start() -> io::Result<StdStream> {
+pub(super) fn start_keeper() -> io::Result<StdStream> {
+    start(KEEPER)
+}
+
+/// Starts a process that takes over when this one, a keeper, ends without a word.
+pub(super) fn start_standby() -> io::Result<StdStream> {
+    start(STANDBY)
+}
+
+fn start(argument: &str) -> io::Result<StdStream> {
     let (ours, theirs) = StdStream::pair()?;
-    let mut first = command(ARGUMENT, OwnedFd::from(theirs)).spawn()?;
+    let mut first = command(argument, OwnedFd::from(theirs)).spawn()?;
     // It ends as soon as it has started the second.
     if first.wait()?.success() { Ok(ours) } else { Err(io::Error::other("it ended at once")) }
 }
@@ -40,26 +52,37 @@ fn command(argument: &str, socket: OwnedFd) -> Command {
     command
 }
 
-/// Is the keeper if this program was started as one, and does not return then. To be called first in `main`.
+/// Is the keeper or its standby if this program was started as one, and does not return then. To be called first in `main`.
 pub fn serve_if_asked() {
     let mut arguments = std::env::args_os().skip(1);
     let code = match arguments.next() {
-        Some(argument) if argument == ARGUMENT => leave(),
-        Some(argument) if argument == SECOND => serve(),
+        Some(argument) if argument == KEEPER => leave(KEEPER_NOW),
+        Some(argument) if argument == KEEPER_NOW => serve(),
+        Some(argument) if argument == STANDBY => leave(STANDBY_NOW),
+        Some(argument) if argument == STANDBY_NOW => stand_by(),
         _ => return,
     };
     std::process::exit(if code.is_ok() { 0 } else { 1 });
 }
 
-/// Leaves the session, and by starting anew and ending also the process tree.
-fn leave() -> io::Result<()> {
+/// Leaves the session, and by starting once more and ending also the process tree.
+fn leave(next: &str) -> io::Result<()> {
     rustix::process::setsid()?;
     // What it makes is its user's; lock files are opened to all when they are made.
     rustix::process::umask(rustix::fs::Mode::from(0o077));
     close_on_exec();
     let socket = rustix::io::dup(rustix::stdio::stdin())?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    command(SECOND, socket).spawn().map(drop)
+    command(next, socket).spawn().map(drop)
+}
+
+/// The socket that is this process's standard input. The programs that it starts must not inherit it.
+fn take_stdin() -> io::Result<StdStream> {
+    let socket = rustix::io::dup(rustix::stdio::stdin())?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(StdStream::from(socket))
 }
 
 /// What the caller left open, a lock or a pipe of a CI job, must not stay open because of the keeper.
@@ -75,25 +98,34 @@ fn close_on_exec() {
 }
 
 fn serve() -> io::Result<()> {
-    let socket = rustix::io::dup(rustix::stdio::stdin())?;
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    // Standard input was the other copy of the socket: the programs it starts must not inherit it.
-    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)?;
+    let stream = take_stdin()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let stream = StdStream::from(socket);
         stream.set_nonblocking(true)?;
         let mut terminate = signal(SignalKind::terminate())?;
         // A terminal that closes and a Ctrl-C are for `hil`, which then closes the socket.
         let (_hangup, _interrupt) = (signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?);
-        server::serve(UnixStream::from_std(stream)?, async move {
+        server::serve(UnixStream::from_std(stream)?, session::own(), async move {
             terminate.recv().await;
         })
         .await;
         io::Result::Ok(())
     })?;
     // A thread that waits for a lock or a plug is not waited for.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+fn stand_by() -> io::Result<()> {
+    let stream = take_stdin()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        stream.set_nonblocking(true)?;
+        // It ends with its keeper; a signal that is sent to both must not end it before.
+        let _ignored = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()].map(signal);
+        standby::stand_by(UnixStream::from_std(stream)?).await;
+        io::Result::Ok(())
+    })?;
     runtime.shutdown_background();
     Ok(())
 }

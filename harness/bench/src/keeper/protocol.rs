@@ -29,8 +29,8 @@ pub(super) struct Request {
 pub(super) enum Ask {
     /// Takes the locks of some boards, all or none.
     Lock { folder: PathBuf, boards: Vec<Claimed>, wait: bool, holder: Holder },
-    /// Opens the rails of a board whose lock is held.
-    Open { board: String, rails: Vec<Rail> },
+    /// Opens the rails of a board whose lock is held in this folder.
+    Open { folder: PathBuf, board: String, rails: Vec<Rail> },
     /// Switches them.
     Switch { board: String, on: bool },
     /// Puts them into their safe state.
@@ -41,6 +41,10 @@ pub(super) enum Ask {
     State { board: String },
     /// Goes on when `hil` ends, until somebody asks at this socket for the end.
     Detach { socket: PathBuf },
+    /// These are shown nowhere: what a rail's program prints may name them.
+    Hide { secrets: Vec<String> },
+    /// Answers at once, so that a keeper that is stopped is noticed.
+    Ping,
     /// Makes everything safe and ends.
     End,
 }
@@ -49,6 +53,8 @@ pub(super) enum Ask {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Said {
+    /// The first word: the session of its process and of the programs that it starts.
+    Session { id: i32 },
     /// A request is done.
     Done { id: u64, result: Result<Answer, Refusal> },
     /// The last word: all rails are safe but for these, and the locks are free.

@@ -3,7 +3,8 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::retry::{Failed, retry};
 use super::{Measuring, PowerDriver, PowerError, Switching};
@@ -37,7 +38,10 @@ impl Command {
             match run_once(state, self.timeout).await?.trim() {
                 "on" => Ok(true),
                 "off" => Ok(false),
-                other => Err(Failed::Passing(format!("`{}` said {other:?}, not `on` or `off`", state[0]))),
+                other => {
+                    let said = shortened(other);
+                    Err(Failed::Passing(format!("`{}` said {said:?}, not `on` or `off`", state[0])))
+                }
             }
         });
         asked.await.map_err(|failed| self.explain(&failed))
@@ -49,34 +53,89 @@ impl Command {
     }
 }
 
-/// Runs a program to its end, and kills it when its time is over or the future is dropped. Gives back its output.
+/// Runs a program to its end, and kills it when its time is over or the future is dropped. Gives back the first
+/// [`KEPT`] bytes of its output.
 pub(crate) async fn run(words: &[String], timeout: Duration) -> Result<String, String> {
     run_once(words, timeout).await.map_err(|failed| failed.reason().to_owned())
 }
+
+/// Bytes of a program's output that are kept: a state is one word, an error a line. The rest is read and dropped.
+const KEPT: usize = 16 * 1024;
 
 async fn run_once(words: &[String], timeout: Duration) -> Result<String, Failed> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failed::Lasting("no program is given".to_owned()));
     };
+    let failed = |error: std::io::Error| Failed::Lasting(format!("`{program}` can't be run: {error}"));
+    let mut child = start(program, arguments).map_err(failed)?;
+    let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let ended = async {
+        let status = async {
+            let status = child.wait().await;
+            // What it left running holds its output open, and is not waited for.
+            drop(group);
+            status
+        };
+        tokio::join!(status, kept(stdout, Keep::First), kept(stderr, Keep::Last))
+    };
+    let took_too_long =
+        |_| Failed::Lasting(format!("`{program}` took longer than {} s and was killed", timeout.as_secs_f64()));
+    let (status, said, complained) = tokio::time::timeout(timeout, ended).await.map_err(took_too_long)?;
+    let status = status.map_err(failed)?;
+    if status.success() {
+        return Ok(String::from_utf8_lossy(&said).into_owned());
+    }
+    let complained = String::from_utf8_lossy(&complained);
+    let complained = complained.trim().lines().next_back().map(|line| format!(": {}", shortened(line)));
+    Err(Failed::Passing(format!("`{program}` ended with {status}{}", complained.unwrap_or_default())))
+}
+
+/// Starts a program that ends with the thread that starts it, in a group of its own.
+#[expect(unsafe_code, reason = "only the child itself can ask to be ended with its parent")]
+fn start(program: &str, arguments: &[String]) -> std::io::Result<tokio::process::Child> {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    // A script's children must not outlive it: they would switch later than whoever gave it up.
+    // A script's children must not outlive it: they would switch later than the next one who switches.
     command.process_group(0);
-    let failed = |error: std::io::Error| Failed::Lasting(format!("`{program}` can't be run: {error}"));
-    let child = command.spawn().map_err(failed)?;
-    let _group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    let output = tokio::time::timeout(timeout, child.wait_with_output()).await;
-    let output = output
-        .map_err(|_| {
-            Failed::Lasting(format!("`{program}` took longer than {} s and was killed", timeout.as_secs_f64()))
-        })?
-        .map_err(failed)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    let parent = getpid();
+    // SAFETY: between fork and exec it makes two system calls, allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(move || {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            // A parent that was gone before it asked will never tell.
+            if getppid() == Some(parent) { Ok(()) } else { Err(std::io::ErrorKind::BrokenPipe.into()) }
+        });
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.trim().lines().next_back().map(|line| format!(": {line}")).unwrap_or_default();
-    Err(Failed::Passing(format!("`{program}` ended with {}{said}", output.status)))
+    command.spawn()
+}
+
+/// Which part of a long output counts.
+#[derive(Clone, Copy, PartialEq)]
+enum Keep {
+    First,
+    Last,
+}
+
+/// Reads an output to its end and keeps so much of it.
+async fn kept(output: Option<impl AsyncRead + Unpin>, keep: Keep) -> Vec<u8> {
+    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
+    let Some(mut output) = output else { return kept };
+    while let Ok(length @ 1..) = output.read(&mut chunk).await {
+        kept.extend_from_slice(&chunk[..length]);
+        if keep == Keep::Last {
+            kept.drain(..kept.len().saturating_sub(KEPT));
+        }
+        kept.truncate(KEPT);
+    }
+    kept
+}
+
+/// The beginning of a text that may be long.
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 200;
+    let shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() == text.len() { shown } else { format!("{shown}… ({} bytes)", text.len()) }
 }
 
 /// A process group that is killed when this is dropped: at its program's end nothing of it is left, as a rule.

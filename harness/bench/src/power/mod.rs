@@ -17,6 +17,7 @@ pub(crate) use kept::KeptPower;
 pub use manual::AskPerson;
 pub(crate) use manual::Manual;
 pub use rails::Rails;
+pub(crate) use rails::patience;
 use serde::{Deserialize, Serialize};
 
 /// What a driver promises: boxed, so that drivers can be chosen at run time.

@@ -1,6 +1,7 @@
 //! All rails of a board: switched together, each left in its safe state.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hil_config::{Rail, RailDriver, SafeState};
@@ -69,6 +70,37 @@ impl Rails {
     }
 }
 
+/// Waits until a rail is what it was switched to, as far as its driver can tell.
+async fn confirm(driver: &dyn PowerDriver, on: bool) -> Result<(), PowerError> {
+    /// A supply falls as slowly as its capacitors let it.
+    const LOOKS: u32 = 10;
+    const BETWEEN: Duration = Duration::from_millis(200);
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(BETWEEN).await;
+        }
+        match driver.state().await? {
+            Some(state) if state != on => {}
+            Some(_) | None => return Ok(()),
+        }
+    }
+    let (wanted, is) = if on { ("on", "off") } else { ("off", "on") };
+    let reason = format!("it was switched {wanted} without an error, but its driver says that it is {is}");
+    Err(PowerError::new(driver.rail(), reason, "is the relay welded, or does another program switch it?"))
+}
+
+/// How long some rails may take for one thing that is asked of them, the slowest of them with all of its attempts.
+pub(crate) fn patience(rails: &[Rail]) -> Duration {
+    /// Lines, hubs and plugs: see the attempts of their drivers.
+    const DEVICES: Duration = Duration::from_secs(20);
+    let of = |rail: &Rail| match rail.driver {
+        // Two attempts to switch, three to ask for the state, and the pauses between them.
+        RailDriver::Command { timeout, .. } => (timeout * 5 + Duration::from_secs(5)).max(DEVICES),
+        _ => DEVICES,
+    };
+    rails.iter().map(of).max().unwrap_or(DEVICES)
+}
+
 /// On where any rail is, off where all are, else not known. What one rail says counts even if another one fails.
 fn together(rails: Vec<Result<Option<bool>, PowerError>>) -> Result<Option<bool>, PowerError> {
     if rails.iter().any(|rail| matches!(rail, Ok(Some(true)))) {
@@ -93,8 +125,13 @@ impl PowerDriver for Rails {
         Box::pin(async { together(join_all(self.drivers.iter().map(|(driver, _)| driver.state())).await) })
     }
 
+    /// What the drivers can measure is looked at: a relay may be welded, a program may do nothing and end well.
     fn make_safe(&self) -> Switching<'_> {
-        Box::pin(self.switch_each(|safe| safe == SafeState::On))
+        Box::pin(async {
+            self.switch_each(|safe| safe == SafeState::On).await?;
+            let confirmed = self.drivers.iter().map(|(driver, safe)| confirm(&**driver, *safe == SafeState::On));
+            join_all(confirmed).await.into_iter().collect()
+        })
     }
 
     fn rail(&self) -> &str {

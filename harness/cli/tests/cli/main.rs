@@ -8,6 +8,7 @@ mod flashers;
 mod honesty;
 mod images;
 mod interrupt;
+mod keeper;
 mod killed;
 mod monitor;
 mod panics;

@@ -1,0 +1,169 @@
+//! The locks that a keeper holds, and the notes in them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hil_timeline::Mask;
+use tokio::sync::mpsc;
+
+use super::lock::{self, Holder, LockFile};
+use super::protocol::{Claimed, Refusal, Said};
+use super::session;
+
+/// A lock that is held for a board.
+struct Held {
+    board: String,
+    key: String,
+    lock: LockFile,
+}
+
+/// All locks of a keeper.
+#[derive(Default)]
+pub(super) struct Locks {
+    held: Mutex<Vec<Held>>,
+    mask: Mutex<Mask>,
+}
+
+/// Who asks for locks, and how.
+pub(super) struct Wish<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) boards: &'a [Claimed],
+    pub(super) wait: bool,
+    pub(super) holder: &'a Holder,
+}
+
+impl Locks {
+    fn held(&self) -> MutexGuard<'_, Vec<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows these nowhere from now on.
+    pub(super) fn hide(&self, secrets: Vec<String>) {
+        *self.mask.lock().unwrap_or_else(PoisonError::into_inner) = Mask::new(secrets);
+    }
+
+    /// A text as it may be said and written.
+    pub(super) fn shown(&self, text: &str) -> String {
+        self.mask.lock().unwrap_or_else(PoisonError::into_inner).text(text).into_owned()
+    }
+
+    /// What is locked for a board.
+    pub(super) fn claimed(&self, board: &str) -> Claimed {
+        let keys = self.held().iter().filter(|held| held.board == board).map(|held| held.key.clone()).collect();
+        Claimed { board: board.to_owned(), keys }
+    }
+
+    /// What the boards are held for.
+    pub(super) fn what(&self) -> String {
+        self.held().iter().find_map(|held| held.lock.holder()).map(|holder| holder.what).unwrap_or_default()
+    }
+
+    /// Writes into each lock of a board that its rails are not safe, and why; none removes the note.
+    pub(super) fn note(&self, board: &str, left_unsafe: Option<&str>) {
+        let left_unsafe = left_unsafe.map(|text| self.shown(text));
+        for Held { lock, .. } in self.held().iter().filter(|held| held.board == board) {
+            if let Some(holder) = lock.holder().filter(|holder| holder.left_unsafe != left_unsafe) {
+                // The rail is worse than a missing note of it.
+                let _ = lock.write(&Holder { left_unsafe: left_unsafe.clone(), ..holder });
+            }
+        }
+    }
+
+    /// Writes something else about each holder.
+    ///
+    /// # Errors
+    /// When a lock can't be written.
+    pub(super) fn rewrite(&self, change: impl Fn(Holder) -> Holder) -> std::io::Result<()> {
+        for Held { lock, .. } in self.held().iter() {
+            if let Some(holder) = lock.holder() {
+                lock.write(&change(holder))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&self) {
+        self.held().clear();
+    }
+
+    /// Takes the locks of some boards in the order of their files, so that no two keepers wait for each other. Gives
+    /// back what the last holders could not make safe.
+    ///
+    /// Blocks the thread while it waits.
+    pub(super) fn take(
+        &self,
+        wish: &Wish<'_>,
+        said: &mpsc::UnboundedSender<Said>,
+    ) -> Result<Vec<(String, String)>, Refusal> {
+        let before = self.held().iter().map(|held| (held.key.clone(), held.board.clone())).collect();
+        let mut taken = Vec::<(Held, Option<Holder>)>::new();
+        for (key, board) in wanted(before, wish.boards)? {
+            let lock = lock_one(wish, &key, &board, said)?;
+            let last = lock.holder();
+            taken.push((Held { board, key, lock }, last));
+        }
+        let mut left_unsafe: Vec<(String, String)> = Vec::new();
+        // Only now: what the last holder left behind must not be lost to one who then does not get all.
+        for (Held { board, lock, .. }, last) in &taken {
+            let left = last.as_ref().and_then(|last| last.left_unsafe.clone());
+            // It stays there until the rails are made safe.
+            let holder = Holder {
+                keeper: Some(std::process::id()),
+                session: session::own(),
+                left_unsafe: left.clone(),
+                ..wish.holder.clone()
+            };
+            if let (Some(session), Some(user)) = (last.as_ref().and_then(|last| last.session), lock.owner()) {
+                // What a killed keeper started may still be at work on the rail.
+                session::end(session, user);
+            }
+            let failed = |error: std::io::Error| Refusal::Lock { board: board.clone(), reason: error.to_string() };
+            lock.write(&holder).map_err(failed)?;
+            left_unsafe.extend(left.map(|left| (board.clone(), left)));
+        }
+        // Each lock of a board has the note.
+        left_unsafe.sort();
+        left_unsafe.dedup();
+        self.held().extend(taken.into_iter().map(|(held, _)| held));
+        Ok(left_unsafe)
+    }
+}
+
+fn lock_one(wish: &Wish<'_>, key: &str, board: &str, said: &mpsc::UnboundedSender<Said>) -> Result<LockFile, Refusal> {
+    let failed = |error: std::io::Error| Refusal::Lock {
+        board: board.to_owned(),
+        reason: format!("`{}`: {error}", wish.folder.display()),
+    };
+    let lock = LockFile::open(wish.folder, key).map_err(failed)?;
+    if !lock.try_lock().map_err(failed)? {
+        let holder = lock.holder();
+        if !wish.wait {
+            return Err(Refusal::Held { board: board.to_owned(), holder: holder.map(Box::new) });
+        }
+        let _ = said.send(Said::Waiting { board: board.to_owned(), holder });
+        lock.lock().map_err(failed)?;
+    }
+    Ok(lock)
+}
+
+/// The keys that are still to be locked, with their boards, in the order in which every keeper takes them. Two keys with
+/// one file are one lock: a second one on it would wait for the first for ever. Two boards of one run on one key are one
+/// device, which must not be merged in silence.
+fn wanted(before: Vec<(String, String)>, boards: &[Claimed]) -> Result<Vec<(String, String)>, Refusal> {
+    let mut users: BTreeMap<String, String> =
+        before.into_iter().map(|(key, board)| (lock::file_name(&key), board)).collect();
+    let mut wanted = BTreeMap::new();
+    for claimed in boards {
+        for key in &claimed.keys {
+            match users.insert(lock::file_name(key), claimed.board.clone()) {
+                Some(other) if other != claimed.board => {
+                    return Err(Refusal::Shared { boards: (other, claimed.board.clone()), key: key.clone() });
+                }
+                Some(_) => {}
+                None => drop(wanted.insert(lock::file_name(key), (key.clone(), claimed.board.clone()))),
+            }
+        }
+    }
+    Ok(wanted.into_values().collect())
+}

@@ -1,0 +1,313 @@
+//! The processes that hold power: what becomes of a rail when one of them ends, stops or hangs.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Outcome, Project, ends};
+
+/// A board whose rail is a file: `rail` holds `on` or `off`, and `rail.log` each program that ran.
+struct Rig {
+    project: Project,
+}
+
+/// Where the words of a rail's programs come from.
+struct Scripts {
+    on: &'static str,
+    off: &'static str,
+    state: Option<&'static str>,
+    timeout: &'static str,
+}
+
+const PLAIN: Scripts = Scripts {
+    on: "printf on > RIG/rail; echo on >> RIG/rail.log",
+    off: "printf off > RIG/rail; echo off >> RIG/rail.log",
+    state: Some("cat RIG/rail"),
+    timeout: "10s",
+};
+
+impl Rig {
+    fn new(scripts: &Scripts) -> Self {
+        let rig = Self { project: Project::new() };
+        rig.write(scripts);
+        rig.project.file("rail", "off");
+        rig
+    }
+
+    fn write(&self, scripts: &Scripts) {
+        let folder = self.project.path("").display().to_string();
+        let words = |script: &str| format!("[\"sh\", \"-c\", {:?}]", script.replace("RIG/", &folder));
+        let state = scripts.state.map(|state| format!("state = {}", words(state))).unwrap_or_default();
+        let (on, off, timeout) = (words(scripts.on), words(scripts.off), scripts.timeout);
+        self.project.file(
+            "bench.toml",
+            &format!(
+                "[tap]\naddress = \"127.0.0.1\"\n[boards.lamp]\nkind = \"esp\"\nchip = \"esp32\"\nport = {{ path = \"/dev/no-such-port\" }}\n\
+                 [[boards.lamp.rails]]\ndriver = \"command\"\non = {on}\noff = {off}\n{state}\ntimeout = \"{timeout}\"\n"
+            ),
+        );
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.project.path(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = self.project.command(arguments);
+        command.env("HIL_BENCH", "bench.toml").env("HIL_LOCKS", self.path("locks"));
+        command
+    }
+
+    fn hil(&self, arguments: &[&str]) -> Outcome {
+        self.command(arguments).output().expect("hil runs").into()
+    }
+
+    /// Starts `hil power lamp on`; the rail is on when this returns.
+    fn hold(&self) -> Child {
+        let mut hil = self.switch_on();
+        let stdout = hil.stdout.as_mut().expect("piped");
+        let mut said = String::new();
+        BufReader::new(stdout).read_line(&mut said).expect("a line");
+        assert_eq!(said, "`lamp` is on\n");
+        assert_eq!(self.rail(), "on");
+        hil
+    }
+
+    fn switch_on(&self) -> Child {
+        self.command(&["power", "lamp", "on"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil")
+    }
+
+    fn rail(&self) -> String {
+        self.project.read("rail")
+    }
+
+    /// Processes of this rig with an argument.
+    fn processes(&self, argument: &str) -> Vec<Pid> {
+        let locks = format!("HIL_LOCKS={}", self.path("locks").display());
+        let is_ours = |pid: &i32| {
+            let read = |what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+            let has = |bytes: &[u8], text: &str| bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes());
+            has(&read("cmdline"), argument) && has(&read("environ"), &locks)
+        };
+        let processes = std::fs::read_dir("/proc").expect("proc").flatten();
+        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours);
+        ids.filter_map(Pid::from_raw).collect()
+    }
+
+    fn keeper(&self) -> Pid {
+        let keepers = self.processes("--be-the-keeper-now");
+        assert_eq!(keepers.len(), 1, "{keepers:?}");
+        keepers[0]
+    }
+
+    fn standby(&self) -> Pid {
+        let standbys = self.processes("--stand-by-the-keeper-now");
+        assert_eq!(standbys.len(), 1, "{standbys:?}");
+        standbys[0]
+    }
+
+    /// Nothing runs any more, every lock is free, and the rail is off.
+    fn assert_safe(&self) {
+        for argument in ["--be-the-keeper-now", "--stand-by-the-keeper-now"] {
+            for process in self.processes(argument) {
+                assert!(ends(process), "`{argument}` is left: {process:?}");
+            }
+        }
+        for entry in std::fs::read_dir(self.path("locks")).expect("locks").flatten() {
+            let file = std::fs::File::open(entry.path()).expect("lock");
+            rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).expect("free");
+        }
+        assert_eq!(self.rail(), "off");
+    }
+}
+
+fn signal(process: Pid, signal: Signal) {
+    kill_process(process, signal).expect("it runs");
+}
+
+fn output(child: Child) -> Outcome {
+    child.wait_with_output().expect("ends").into()
+}
+
+/// Waits for what a script does, which nothing tells of.
+fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !is() {
+        assert!(Instant::now() < until, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn fifo(path: &Path) {
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("fifo");
+}
+
+/// It makes its rails safe and releases its locks: what `hil` holds then is nothing.
+#[test]
+fn a_keeper_that_ends_on_a_signal_ends_what_holds_the_board() {
+    let rig = Rig::new(&PLAIN);
+    let hil = rig.hold();
+    signal(rig.keeper(), Signal::TERM);
+    let held = output(hil);
+    assert_eq!(held.code, 102, "{held:?}");
+    assert!(held.stderr.contains("error: the keeper of the rails has ended"), "{held:?}");
+    rig.assert_safe();
+}
+
+#[test]
+fn a_rail_program_ends_with_its_keeper_before_the_rails_are_made_safe() {
+    let rig = Rig::new(&Scripts {
+        // What switches is a child of the shell, in a group of its own, and does so once it is let.
+        on: "setsid true; (set -m; (touch RIG/begun; read line < RIG/let; printf on > RIG/rail) & wait)",
+        ..PLAIN
+    });
+    fifo(&rig.path("let"));
+    let hil = rig.switch_on();
+    wait_until("the program", || rig.path("begun").exists());
+    signal(rig.keeper(), Signal::KILL);
+    let held = output(hil);
+    assert_ne!(held.code, 0, "{held:?}");
+    rig.assert_safe();
+    assert_eq!(rig.project.read("rail.log").lines().next(), Some("off"), "the rails were made safe");
+    // The one that would have switched is gone: its FIFO has no reader.
+    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+    let opened = rustix::fs::open(rig.path("let"), flags, rustix::fs::Mode::empty());
+    assert_eq!(opened.err(), Some(rustix::io::Errno::NXIO), "a program waits to switch the rail on");
+}
+
+#[test]
+fn a_keeper_that_hangs_is_replaced() {
+    let rig = Rig::new(&PLAIN);
+    let hil = rig.hold();
+    signal(rig.keeper(), Signal::STOP);
+    let held = output(hil);
+    assert_eq!(held.code, 102, "{held:?}");
+    rig.assert_safe();
+}
+
+/// `hil` and its keeper are killed at once: one more process watches.
+#[test]
+fn a_standby_makes_the_rails_safe_when_hil_and_its_keeper_are_killed() {
+    let rig = Rig::new(&PLAIN);
+    let hil = rig.hold();
+    let (keeper, standby) = (rig.keeper(), rig.standby());
+    // Neither can do anything before it dies.
+    for process in [Pid::from_child(&hil), keeper] {
+        signal(process, Signal::STOP);
+    }
+    for process in [Pid::from_child(&hil), keeper] {
+        signal(process, Signal::KILL);
+    }
+    output(hil);
+    assert!(ends(keeper) && ends(standby));
+    rig.assert_safe();
+    let next = rig.hil(&["power", "lamp", "off"]);
+    assert_eq!((next.code, next.stderr.as_str()), (0, ""), "nothing unsafe is left");
+}
+
+#[test]
+fn a_standby_that_is_killed_is_replaced() {
+    let rig = Rig::new(&PLAIN);
+    let mut hil = rig.hold();
+    let first = rig.standby();
+    signal(first, Signal::KILL);
+    wait_until("another standby", || rig.processes("--stand-by-the-keeper-now").iter().any(|it| *it != first));
+    assert!(hil.try_wait().expect("state").is_none(), "the rail is held on");
+    signal(Pid::from_child(&hil), Signal::INT);
+    assert_eq!(output(hil).code, 0);
+    rig.assert_safe();
+}
+
+/// Nothing is left that could make the rails safe: the next user is warned, until they are.
+#[test]
+fn what_was_killed_with_the_rails_on_is_known_to_the_next_user() {
+    let rig = Rig::new(&PLAIN);
+    let hil = rig.hold();
+    let all = [rig.standby(), rig.keeper(), Pid::from_child(&hil)];
+    all.into_iter().for_each(|process| signal(process, Signal::STOP));
+    all.into_iter().for_each(|process| signal(process, Signal::KILL));
+    output(hil);
+    assert_eq!(rig.rail(), "on", "nothing could switch it off");
+    let warning = "warning: the last user of board `lamp` could not leave it safe: it was killed while the rails were switched on\n";
+    let next = rig.hil(&["power", "lamp", "off"]);
+    assert_eq!((next.code, next.stderr.as_str()), (0, warning));
+    rig.assert_safe();
+    let later = rig.hil(&["power", "lamp", "off"]);
+    assert_eq!((later.code, later.stderr.as_str()), (0, ""), "it is safe now");
+}
+
+#[test]
+fn a_rail_that_says_it_is_on_is_not_safe_whatever_its_program_says() {
+    let rig = Rig::new(&Scripts { off: "exit 0", ..PLAIN });
+    let hil = rig.hold();
+    signal(Pid::from_child(&hil), Signal::INT);
+    let held = output(hil);
+    assert_eq!(held.code, 102, "{held:?}");
+    let said = "it was switched off without an error, but its driver says that it is on";
+    assert!(held.stderr.contains(said), "{held:?}");
+    rig.write(&PLAIN);
+    let next = rig.hil(&["power", "lamp", "off"]);
+    assert!(next.code == 0 && next.stderr.contains(said), "the next user is warned: {next:?}");
+    rig.assert_safe();
+}
+
+#[test]
+fn what_a_rail_program_prints_is_bounded() {
+    // Without end, and by a child that outlives the program.
+    let rig = Rig::new(&Scripts { on: "yes & sleep 60", timeout: "2s", ..PLAIN });
+    let hil = rig.switch_on();
+    wait_until("the program", || !rig.processes("yes").is_empty());
+    let status = format!("/proc/{}/status", rig.keeper().as_raw_nonzero());
+    let mut most = 0;
+    wait_until("its end", || {
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        most = most.max(kilobytes.and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0));
+        rig.processes("yes").is_empty()
+    });
+    let refused = output(hil);
+    assert_eq!(refused.code, 102, "{refused:?}");
+    assert!(refused.stderr.contains("`sh` took longer than 2 s and was killed"), "{refused:?}");
+    assert!(most > 0 && most < 200_000, "the keeper took {most} kB");
+    rig.assert_safe();
+}
+
+#[test]
+fn a_long_answer_of_a_rail_program_is_not_quoted_whole() {
+    let rig = Rig::new(&Scripts { state: Some("printf 'x%.0s' $(seq 5000)"), ..PLAIN });
+    let refused = rig.hil(&["power", "lamp", "off"]);
+    assert_eq!(refused.code, 102, "{refused:?}");
+    assert!(refused.stderr.contains("xxx… (5000 bytes)\", not `on` or `off`"), "{refused:?}");
+    assert!(refused.stderr.len() < 2000, "{} bytes", refused.stderr.len());
+}
+
+/// A child that goes on in the background holds the program's output open.
+#[test]
+fn a_program_that_has_ended_is_not_waited_for_because_of_its_children() {
+    let rig = Rig::new(&Scripts { on: "sleep 60 & printf on > RIG/rail", ..PLAIN });
+    let hil = rig.hold();
+    signal(Pid::from_child(&hil), Signal::INT);
+    assert_eq!(output(hil).code, 0);
+    rig.assert_safe();
+}
+
+/// The next user reads why a rail is not safe, and not the password of its plug.
+#[test]
+fn a_secret_that_a_rail_program_prints_stays_out_of_the_lock() {
+    let rig = Rig::new(&Scripts { off: "echo bad password hunter22 >&2; exit 1", ..PLAIN });
+    let bench = rig.project.read("bench.toml");
+    rig.project.file(
+        "bench.toml",
+        &format!("{bench}[firmware.f]\nimage = \"builtin:lamp\"\nnvs = {{ \"a.b\" = \"${{secret:PLUG}}\" }}\n"),
+    );
+    let refused = rig.command(&["power", "lamp", "off"]).env("PLUG", "hunter22").output().expect("hil");
+    let refused = Outcome::from(refused);
+    assert!(refused.stderr.contains("bad password ••••") && !refused.stderr.contains("hunter22"), "{refused:?}");
+    for entry in std::fs::read_dir(rig.path("locks")).expect("locks").flatten() {
+        let note = std::fs::read_to_string(entry.path()).expect("note");
+        assert!(note.contains("bad password ••••") && !note.contains("hunter22"), "{note}");
+    }
+}
