@@ -33,7 +33,8 @@ fn rail(folder: &Path, off: &str) -> Rail {
 async fn whoever_comes_second_waits_and_is_told_for_whom() {
     let folder = tempfile::tempdir().expect("folder");
     let first = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
-    let holder = Holder { user: "ada".into(), ..Holder::this_process("hil run") };
+    let holder = Holder::this_process("hil run");
+    let user = holder.user.clone();
     first.lock(claimed("lamp", &["usb 1-1.2", "serial A"]), true, holder).await.expect("free");
 
     let (told, mut waits) = mpsc::unbounded_channel();
@@ -43,13 +44,13 @@ async fn whoever_comes_second_waits_and_is_told_for_whom() {
     let me = || Holder::this_process("hil flash");
     let held = second.lock(claimed("other-name", &["usb 1-1.2"]), false, me()).await.expect_err("held");
     assert!(matches!(&held, KeeperError::Held { board, .. } if board == "other-name"), "{held}");
-    assert!(held.to_string().contains("in use by `hil run` of ada (pid "), "{held}");
+    assert!(held.to_string().contains(&format!("in use by `hil run` of {user} (pid ")), "{held}");
 
     let waiter = Arc::clone(&second);
     let waited = tokio::spawn(async move { waiter.lock(claimed("other-name", &["usb 1-1.2"]), true, me()).await });
     let (board, by) = waits.recv().await.expect("told");
     assert_eq!(board, "other-name");
-    assert!(by.is_some_and(|by| by.starts_with("`hil run` of ada")));
+    assert!(by.is_some_and(|by| by.starts_with(&format!("`hil run` of {user}"))));
     assert!(!waited.is_finished());
     assert!(first.end().await);
     waited.await.expect("no panic").expect("free now");

@@ -181,7 +181,7 @@ pub(crate) fn claim(boards: Option<BTreeSet<String>>, what: &str, wait: &WaitArg
     let waiting = |board: &str, holder: Option<&Holder>| {
         let by = holder.map(|holder| format!(" by {holder}")).unwrap_or_default();
         warn(format!("waiting for board `{board}`: in use{by}"));
-        if holder.is_some_and(|holder| holder.socket.is_some()) {
+        if holder.is_some_and(|holder| holder.detached) {
             warn(format!("`hil power {board} off` ends it"));
         }
     };

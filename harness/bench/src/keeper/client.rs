@@ -138,8 +138,8 @@ pub struct Keeper {
     is_gone: watch::Receiver<bool>,
     farewell: Farewell,
     asked_to_end: AtomicBool,
-    /// Its session, once it has named it.
-    session: Arc<OnceLock<i32>>,
+    /// Its token, once it has named it.
+    token: Arc<OnceLock<String>>,
     /// How long it may take to make the rails safe that it holds.
     patience: Mutex<Duration>,
     folder: PathBuf,
@@ -185,8 +185,8 @@ impl Keeper {
             next_id: AtomicU64::new(1),
         });
         let (gone, is_gone) = watch::channel(false);
-        let (farewell, session) = (Farewell::default(), Arc::<OnceLock<i32>>::default());
-        let ear = Ear { pending, waiting, farewell: Arc::clone(&farewell), session: Arc::clone(&session) };
+        let (farewell, token) = (Farewell::default(), Arc::<OnceLock<String>>::default());
+        let ear = Ear { pending, waiting, farewell: Arc::clone(&farewell), token: Arc::clone(&token) };
         let pulse = Arc::clone(&line);
         let reader = tokio::spawn(async move {
             tokio::select! {
@@ -203,7 +203,7 @@ impl Keeper {
             is_gone,
             farewell,
             asked_to_end: AtomicBool::new(false),
-            session,
+            token,
             patience: Mutex::default(),
             folder: lock::folder(),
         })
@@ -291,10 +291,9 @@ impl Keeper {
     /// Lets the keeper go on when this process ends.
     ///
     /// # Errors
-    /// When the socket by which it can be ended can't be made.
+    /// When it can't listen for the request to end.
     pub async fn detach(&self) -> Result<(), KeeperError> {
-        let socket = process::socket_path();
-        self.line.ask(Ask::Detach { socket }).await.map(drop)
+        self.line.ask(Ask::Detach).await.map(drop)
     }
 
     /// Waits until it has ended.
@@ -313,9 +312,9 @@ impl Keeper {
         self.asked_to_end.load(Ordering::SeqCst)
     }
 
-    /// Its session; none where it runs in this process.
-    pub(super) fn session(&self) -> Option<i32> {
-        self.session.get().copied()
+    /// Its token; none where it runs in this process.
+    pub(super) fn token(&self) -> Option<String> {
+        self.token.get().cloned()
     }
 
     /// What it could not make safe, if it has ended in order; none while it is there and after it was killed.
@@ -351,7 +350,7 @@ struct Ear {
     pending: Pending,
     waiting: Waiting,
     farewell: Farewell,
-    session: Arc<OnceLock<i32>>,
+    token: Arc<OnceLock<String>>,
 }
 
 impl Ear {
@@ -359,7 +358,7 @@ impl Ear {
         let mut lines = BufReader::new(read).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             match serde_json::from_str(&line) {
-                Ok(Said::Session { id }) => drop(self.session.set(id)),
+                Ok(Said::Token { token }) => drop(self.token.set(token)),
                 Ok(Said::Done { id, result }) => {
                     let answer = lock_pending(&self.pending).as_mut().and_then(|pending| pending.remove(&id));
                     if let Some(answer) = answer {

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::client::{Keeper, KeeperError};
 use super::lock::Holder;
-use super::standby::end_session;
+use super::standby::end_offspring;
 use crate::claims::claimed_by_address;
 
 /// A keeper that is watched.
@@ -40,8 +40,8 @@ impl GuardedKeeper {
                 }
                 None => {
                     // One that is only stopped would switch a rail when it goes on.
-                    if let Some(session) = watched.session() {
-                        end_session(session).await;
+                    if let Some(token) = watched.token() {
+                        end_offspring(token).await;
                     }
                     make_safe(&boards, &timeline).await
                 }
@@ -72,8 +72,8 @@ impl GuardedKeeper {
     /// made safe.
     pub(crate) async fn end(&self) -> Failures {
         if !self.keeper.end().await {
-            if let Some(session) = self.keeper.session() {
-                end_session(session).await;
+            if let Some(token) = self.keeper.token() {
+                end_offspring(token).await;
             }
             return self.all("its keeper did not end in time and was killed");
         }

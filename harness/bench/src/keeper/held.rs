@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hil_timeline::Mask;
+use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::lock::{self, Holder, LockFile};
+use super::door::Door;
+use super::lock::{self, Holder, LockFile, Note};
+use super::offspring;
 use super::protocol::{Claimed, Refusal, Said};
-use super::session;
 
 /// A lock that is held for a board.
 struct Held {
@@ -19,10 +21,10 @@ struct Held {
 }
 
 /// All locks of a keeper.
-#[derive(Default)]
 pub(super) struct Locks {
     held: Mutex<Vec<Held>>,
     mask: Mutex<Mask>,
+    door: Door,
 }
 
 /// Who asks for locks, and how.
@@ -34,6 +36,16 @@ pub(super) struct Wish<'a> {
 }
 
 impl Locks {
+    /// None yet, and where the ones arrive that ask their keeper to end.
+    pub(super) fn new() -> (Self, mpsc::Receiver<UnixStream>) {
+        let (door, asked) = Door::new();
+        (Self { held: Mutex::default(), mask: Mutex::default(), door }, asked)
+    }
+
+    pub(super) fn door(&self) -> &Door {
+        &self.door
+    }
+
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -56,14 +68,14 @@ impl Locks {
 
     /// What the boards are held for.
     pub(super) fn what(&self) -> String {
-        self.held().iter().find_map(|held| held.lock.holder()).map(|holder| holder.what).unwrap_or_default()
+        self.held().iter().find_map(|held| held.lock.own_note()).map(|holder| holder.what).unwrap_or_default()
     }
 
     /// Writes into each lock of a board that its rails are not safe, and why; none removes the note.
     pub(super) fn note(&self, board: &str, left_unsafe: Option<&str>) {
         let left_unsafe = left_unsafe.map(|text| self.shown(text));
         for Held { lock, .. } in self.held().iter().filter(|held| held.board == board) {
-            if let Some(holder) = lock.holder().filter(|holder| holder.left_unsafe != left_unsafe) {
+            if let Some(holder) = lock.own_note().filter(|holder| holder.left_unsafe != left_unsafe) {
                 // The rail is worse than a missing note of it.
                 let _ = lock.write(&Holder { left_unsafe: left_unsafe.clone(), ..holder });
             }
@@ -76,7 +88,7 @@ impl Locks {
     /// When a lock can't be written.
     pub(super) fn rewrite(&self, change: impl Fn(Holder) -> Holder) -> std::io::Result<()> {
         for Held { lock, .. } in self.held().iter() {
-            if let Some(holder) = lock.holder() {
+            if let Some(holder) = lock.own_note() {
                 lock.write(&change(holder))?;
             }
         }
@@ -97,29 +109,32 @@ impl Locks {
         said: &mpsc::UnboundedSender<Said>,
     ) -> Result<Vec<(String, String)>, Refusal> {
         let before = self.held().iter().map(|held| (held.key.clone(), held.board.clone())).collect();
-        let mut taken = Vec::<(Held, Option<Holder>)>::new();
+        let mut taken = Vec::<(Held, Option<Note>)>::new();
         for (key, board) in wanted(before, wish.boards)? {
             let lock = lock_one(wish, &key, &board, said)?;
-            let last = lock.holder();
+            let last = lock.note();
             taken.push((Held { board, key, lock }, last));
         }
         let mut left_unsafe: Vec<(String, String)> = Vec::new();
         // Only now: what the last holder left behind must not be lost to one who then does not get all.
         for (Held { board, lock, .. }, last) in &taken {
-            let left = last.as_ref().and_then(|last| last.left_unsafe.clone());
+            let left = last.as_ref().and_then(|last| last.holder.left_unsafe.clone());
             // It stays there until the rails are made safe.
             let holder = Holder {
                 keeper: Some(std::process::id()),
-                session: session::own(),
+                token: offspring::own_token(),
                 left_unsafe: left.clone(),
                 ..wish.holder.clone()
             };
-            if let (Some(session), Some(user)) = (last.as_ref().and_then(|last| last.session), lock.owner()) {
-                // What a killed keeper started may still be at work on the rail.
-                session::end(session, user);
+            if let Some((token, user)) = last.as_ref().and_then(|last| Some((last.holder.token.clone()?, last.user))) {
+                // What a killed keeper started may still be at work on the rail. A note leads to its writer's processes only.
+                offspring::end(&token, user);
             }
             let failed = |error: std::io::Error| Refusal::Lock { board: board.clone(), reason: error.to_string() };
             lock.write(&holder).map_err(failed)?;
+            if let Some(name) = lock.listener() {
+                name.and_then(|name| self.door.open(name)).map_err(failed)?;
+            }
             left_unsafe.extend(left.map(|left| (board.clone(), left)));
         }
         // Each lock of a board has the note.
@@ -135,7 +150,7 @@ fn lock_one(wish: &Wish<'_>, key: &str, board: &str, said: &mpsc::UnboundedSende
         board: board.to_owned(),
         reason: format!("`{}`: {error}", wish.folder.display()),
     };
-    let lock = LockFile::open(wish.folder, key).map_err(failed)?;
+    let mut lock = LockFile::open(wish.folder, key).map_err(failed)?;
     if !lock.try_lock().map_err(failed)? {
         let holder = lock.holder();
         if !wish.wait {

@@ -8,18 +8,19 @@
 //! killed or stops answering. `hil` does the same where it outlives both.
 
 mod client;
+mod door;
 mod guard;
 mod held;
 mod kept_board;
 mod lock;
+mod offspring;
 mod process;
 mod protocol;
 mod server;
-mod session;
 mod standby;
 
 pub use client::{Keeper, KeeperError, Waiting};
 pub(crate) use guard::{Failures, GuardedKeeper};
-pub use lock::{DeviceLock, Holder, folder as lock_folder, holder_of};
-pub use process::{end_detached, serve_if_asked};
+pub use lock::{DeviceLock, Holder, NotEnded, end_detached, folder as lock_folder, holder_of};
+pub use process::serve_if_asked;
 pub use protocol::Claimed;

@@ -3,15 +3,12 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::lock::{Holder, holder_of};
-use super::{server, session, standby};
+use super::{offspring, server, standby};
 
 /// The argument with which this program is a keeper.
 const KEEPER: &str = "--be-the-keeper";
@@ -56,9 +53,10 @@ fn command(argument: &str, socket: OwnedFd) -> Command {
 pub fn serve_if_asked() {
     let mut arguments = std::env::args_os().skip(1);
     let code = match arguments.next() {
-        Some(argument) if argument == KEEPER => leave(KEEPER_NOW),
+        Some(argument) if argument == KEEPER => leave(KEEPER_NOW, offspring::new_token().ok()),
         Some(argument) if argument == KEEPER_NOW => serve(),
-        Some(argument) if argument == STANDBY => leave(STANDBY_NOW),
+        // It is none of what it ends.
+        Some(argument) if argument == STANDBY => leave(STANDBY_NOW, None),
         Some(argument) if argument == STANDBY_NOW => stand_by(),
         _ => return,
     };
@@ -66,14 +64,19 @@ pub fn serve_if_asked() {
 }
 
 /// Leaves the session, and by starting once more and ending also the process tree.
-fn leave(next: &str) -> io::Result<()> {
+fn leave(next: &str, token: Option<String>) -> io::Result<()> {
     rustix::process::setsid()?;
     // What it makes is its user's; lock files are opened to all when they are made.
     rustix::process::umask(rustix::fs::Mode::from(0o077));
     close_on_exec();
     let socket = rustix::io::dup(rustix::stdio::stdin())?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    command(next, socket).spawn().map(drop)
+    let mut next = command(next, socket);
+    match token {
+        Some(token) => next.env(offspring::VARIABLE, token),
+        None => next.env_remove(offspring::VARIABLE),
+    };
+    next.spawn().map(drop)
 }
 
 /// The socket that is this process's standard input. The programs that it starts must not inherit it.
@@ -105,7 +108,7 @@ fn serve() -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         // A terminal that closes and a Ctrl-C are for `hil`, which then closes the socket.
         let (_hangup, _interrupt) = (signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?);
-        server::serve(UnixStream::from_std(stream)?, session::own(), async move {
+        server::serve(UnixStream::from_std(stream)?, offspring::own_token(), async move {
             terminate.recv().await;
         })
         .await;
@@ -128,27 +131,4 @@ fn stand_by() -> io::Result<()> {
     })?;
     runtime.shutdown_background();
     Ok(())
-}
-
-/// Where a detached keeper listens: beside the locks, which outlive a login, and with rights for its user alone.
-pub(super) fn socket_path() -> PathBuf {
-    super::lock::folder().join(format!("keeper-{}.sock", std::process::id()))
-}
-
-/// Ends the detached keeper that holds one of these keys. None where there is none, else what could not be made safe.
-/// Returns when its rails are safe.
-///
-/// # Errors
-/// When it can't be reached, with who holds the board.
-pub async fn end_detached(keys: &[String]) -> Result<Option<Vec<(String, String)>>, (Holder, io::Error)> {
-    let Some(holder) = holder_of(keys) else { return Ok(None) };
-    let Some(socket) = holder.socket.clone() else { return Ok(None) };
-    let ended = async {
-        // Connecting is the request.
-        let mut stream = UnixStream::connect(&socket).await?;
-        let mut line = Vec::new();
-        stream.read_to_end(&mut line).await?;
-        serde_json::from_slice(&line).map_err(|_| io::Error::other("it ended without a word"))
-    };
-    ended.await.map(Some).map_err(|error| (holder, error))
 }

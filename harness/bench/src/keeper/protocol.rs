@@ -39,8 +39,8 @@ pub(super) enum Ask {
     Measure { board: String },
     /// Tells what they are switched to.
     State { board: String },
-    /// Goes on when `hil` ends, until somebody asks at this socket for the end.
-    Detach { socket: PathBuf },
+    /// Goes on when `hil` ends, until it is asked to end at the name of one of its locks.
+    Detach,
     /// These are shown nowhere: what a rail's program prints may name them.
     Hide { secrets: Vec<String> },
     /// Answers at once, so that a keeper that is stopped is noticed.
@@ -53,8 +53,8 @@ pub(super) enum Ask {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Said {
-    /// The first word: the session of its process and of the programs that it starts.
-    Session { id: i32 },
+    /// The first word: the token of its process and of the programs that it starts.
+    Token { token: String },
     /// A request is done.
     Done { id: u64, result: Result<Answer, Refusal> },
     /// The last word: all rails are safe but for these, and the locks are free.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use hil_config::Rail;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 
+use super::door;
 use super::held::{Locks, Wish};
 use super::kept_board::{BoardAsk, KeptBoard, Work};
 use super::lock::Holder;
@@ -17,9 +18,9 @@ use super::protocol::{Answer, Ask, Refusal, Request, Said};
 use super::standby::{Kept, Standby};
 use crate::power::Rails;
 
-/// Keeps rails and locks until the other end is closed or `end` fires; everything is safe when it returns. `session` is
-/// that of its own process; without one it has no standby.
-pub(super) async fn serve(stream: UnixStream, session: Option<i32>, end: impl Future<Output = ()>) {
+/// Keeps rails and locks until the other end is closed or `end` fires; everything is safe when it returns. `token`
+/// is that of its own process; without one it has no standby.
+pub(super) async fn serve(stream: UnixStream, token: Option<String>, end: impl Future<Output = ()>) {
     let (read, mut write) = stream.into_split();
     let (said, mut to_say) = mpsc::unbounded_channel::<Said>();
     let writer = tokio::spawn(async move {
@@ -32,7 +33,7 @@ pub(super) async fn serve(stream: UnixStream, session: Option<i32>, end: impl Fu
             }
         }
     });
-    let mut server = Server::new(said, session);
+    let mut server = Server::new(said, token);
     let mut lines = BufReader::new(read).lines();
     let mut end = std::pin::pin!(end);
     let mut connected = true;
@@ -51,12 +52,12 @@ pub(super) async fn serve(stream: UnixStream, session: Option<i32>, end: impl Fu
                 }
                 Ok(None) | Err(_) => {
                     connected = false;
-                    if server.detached.is_none() {
+                    if !server.detached {
                         break;
                     }
                 }
             },
-            visitor = asked_to_end(&server.detached) => {
+            visitor = server.asked_to_end.recv() => {
                 asked_by = visitor;
                 break;
             }
@@ -70,8 +71,7 @@ pub(super) async fn serve(stream: UnixStream, session: Option<i32>, end: impl Fu
     let failures = server.make_all_safe().await;
     // Whoever asked waits for this word; without it, the keeper was killed.
     if let Some(mut visitor) = asked_by {
-        let line = serde_json::to_vec(&failures).unwrap_or_default();
-        let _ = visitor.write_all(&line).await;
+        door::answer(&mut visitor, &failures).await;
     }
     let _ = server.said.send(Said::Farewell { failures });
     drop(server);
@@ -79,34 +79,15 @@ pub(super) async fn serve(stream: UnixStream, session: Option<i32>, end: impl Fu
     let _ = tokio::time::timeout(Duration::from_secs(1), writer).await;
 }
 
-/// A socket at which a detached keeper can be told to end.
-struct Detached {
-    listener: UnixListener,
-    path: PathBuf,
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        // Left over, it would only be in the way.
-        let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// Whoever may connect may end it.
-async fn asked_to_end(detached: &Option<Detached>) -> Option<UnixStream> {
-    match detached {
-        Some(detached) => detached.listener.accept().await.ok().map(|(visitor, _)| visitor),
-        None => std::future::pending().await,
-    }
-}
-
 struct Server {
     said: mpsc::UnboundedSender<Said>,
     boards: BTreeMap<String, KeptBoard>,
     locks: Arc<Locks>,
     stop: watch::Sender<bool>,
-    detached: Option<Detached>,
-    session: Option<i32>,
+    detached: bool,
+    /// Processes of its user that want it to end once it is detached.
+    asked_to_end: mpsc::Receiver<UnixStream>,
+    token: Option<String>,
     /// There once a board has rails.
     standby: Option<Standby>,
     /// What the standby was given.
@@ -114,13 +95,14 @@ struct Server {
 }
 
 impl Server {
-    fn new(said: mpsc::UnboundedSender<Said>, session: Option<i32>) -> Self {
-        if let Some(id) = session {
-            let _ = said.send(Said::Session { id });
+    fn new(said: mpsc::UnboundedSender<Said>, token: Option<String>) -> Self {
+        if let Some(token) = token.clone() {
+            let _ = said.send(Said::Token { token });
         }
         let (stop, _) = watch::channel(false);
-        let (boards, locks) = (BTreeMap::new(), Arc::default());
-        Self { said, boards, locks, stop, detached: None, session, standby: None, kept: Vec::new() }
+        let (locks, asked_to_end) = Locks::new();
+        let (boards, locks) = (BTreeMap::new(), Arc::new(locks));
+        Self { said, boards, locks, stop, detached: false, asked_to_end, token, standby: None, kept: Vec::new() }
     }
 
     fn carry_out(&mut self, Request { id, ask }: Request) {
@@ -140,7 +122,7 @@ impl Server {
             Ask::MakeSafe { board } => self.pass(&board, BoardAsk::MakeSafe(id), done),
             Ask::Measure { board } => self.pass(&board, BoardAsk::Measure(id), done),
             Ask::State { board } => self.pass(&board, BoardAsk::State(id), done),
-            Ask::Detach { socket } => done(self.detach(socket).map(|()| Answer::Nothing)),
+            Ask::Detach => done(self.detach().map(|()| Answer::Nothing)),
             Ask::Hide { secrets } => {
                 self.locks.hide(secrets);
                 done(Ok(Answer::Nothing));
@@ -167,8 +149,8 @@ impl Server {
     }
 
     fn start_standby(&mut self) -> std::io::Result<()> {
-        if let Some(session) = self.session {
-            self.standby = Some(Standby::start(session, &self.kept)?);
+        if let Some(token) = &self.token {
+            self.standby = Some(Standby::start(token, &self.kept)?);
         }
         Ok(())
     }
@@ -188,11 +170,11 @@ impl Server {
         }
     }
 
-    fn detach(&mut self, socket: PathBuf) -> Result<(), Refusal> {
-        let failed = |error: std::io::Error| Refusal::Other(format!("`{}`: {error}", socket.display()));
-        let listener = UnixListener::bind(&socket).map_err(failed)?;
-        self.locks.rewrite(|holder| Holder { socket: Some(socket.clone()), ..holder }).map_err(failed)?;
-        self.detached = Some(Detached { listener, path: socket });
+    fn detach(&mut self) -> Result<(), Refusal> {
+        let failed = |error: std::io::Error| Refusal::Other(format!("the keeper can't go on alone: {error}"));
+        self.locks.rewrite(|holder| Holder { detached: true, ..holder }).map_err(failed)?;
+        self.locks.door().detach();
+        self.detached = true;
         Ok(())
     }
 
@@ -210,8 +192,11 @@ impl Server {
         if let Some(standby) = self.standby.take() {
             standby.dismiss().await;
         }
+        // Nothing is left that the next holder would have to end.
+        let _ = self.locks.rewrite(|holder| Holder { token: None, ..holder });
+        // A name that is still held would look like a board that is in use.
+        self.locks.door().close().await;
         self.locks.release();
-        self.detached = None;
         failures
     }
 }

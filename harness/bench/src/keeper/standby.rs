@@ -1,8 +1,8 @@
 //! A process that stands by a keeper, and makes its rails safe when it is killed or stops answering.
 //!
 //! It listens and says nothing. The keeper sends it each board whose rails it opens, and a beat every second. When the
-//! line closes without a farewell, or no beat has come for ten seconds, the standby ends what is left of the keeper's
-//! session, takes the boards' locks and puts the rails into their safe state.
+//! line closes without a farewell, or no beat has come for ten seconds, the standby ends the keeper
+//! and what it has started, takes the boards' locks and puts the rails into their safe state.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use super::client::{Keeper, KeeperError};
 use super::lock::Holder;
 use super::protocol::Claimed;
-use super::{process, session};
+use super::{offspring, process};
 
 /// How often the keeper says that it is there.
 const BEAT: Duration = Duration::from_secs(1);
@@ -40,8 +40,8 @@ pub(super) struct Kept {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Word {
-    /// The session of the keeper and of the programs that it starts.
-    Session(i32),
+    /// The token of the keeper and of the programs that it starts.
+    Token(String),
     Board(Box<Kept>),
     Beat,
     /// All rails are safe, or a note in the lock says which are not.
@@ -55,14 +55,14 @@ pub(super) struct Standby {
 }
 
 impl Standby {
-    /// Starts it for a keeper with some boards; `session` is the keeper's.
-    pub(super) fn start(session: i32, boards: &[Kept]) -> std::io::Result<Self> {
+    /// Starts it for a keeper with some boards; the token is the keeper's.
+    pub(super) fn start(token: &str, boards: &[Kept]) -> std::io::Result<Self> {
         let stream = process::start_standby()?;
         stream.set_nonblocking(true)?;
         let (words, said) = mpsc::unbounded_channel();
         let task = tokio::spawn(speak(UnixStream::from_std(stream)?, said));
         let standby = Self { words, task };
-        standby.say(Word::Session(session));
+        standby.say(Word::Token(token.to_owned()));
         boards.iter().for_each(|board| standby.board(board));
         Ok(standby)
     }
@@ -119,14 +119,14 @@ pub(super) async fn stand_by(stream: UnixStream) {
         misses = 0;
         let Ok(Some(line)) = line else { break };
         match serde_json::from_str(&line) {
-            Ok(Word::Session(id)) => of = Some(id),
+            Ok(Word::Token(token)) => of = Some(token),
             Ok(Word::Board(board)) => kept.push(*board),
             Ok(Word::Beat) | Err(_) => {}
             Ok(Word::Farewell) => return,
         }
     }
     if let Some(of) = of {
-        end_session(of).await;
+        end_offspring(of).await;
     }
     for board in kept {
         // Nothing is left that could be told of a failure: its note stays in the lock.
@@ -135,9 +135,9 @@ pub(super) async fn stand_by(stream: UnixStream) {
 }
 
 /// Ends the keeper, if it still runs, and its rails' programs: each could switch a rail later.
-pub(super) async fn end_session(id: i32) {
+pub(super) async fn end_offspring(token: String) {
     let user = rustix::process::getuid().as_raw();
-    let _ = tokio::task::spawn_blocking(move || session::end(id, user)).await;
+    let _ = tokio::task::spawn_blocking(move || offspring::end(&token, user)).await;
 }
 
 /// Where another `hil` has the board by now, its keeper answers for the rails.

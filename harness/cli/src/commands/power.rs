@@ -1,6 +1,5 @@
 //! `hil power`.
 
-use hil_bench::keeper::Holder;
 use hil_bench::{Bench as OpenBench, BenchError, claimed, keeper};
 use hil_config::{Bench, Board, SafeState};
 use serde_json::json;
@@ -26,10 +25,13 @@ async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
     }
     // One that was left on by `--detach` is in the way of everybody, and this is how it ends.
     if args.state == PowerState::Off {
-        match keeper::end_detached(&claimed(&config).keys).await {
-            Ok(None) => {}
-            Ok(Some(failures)) => session::tell_unsafe(&failures),
-            Err((holder, error)) => return unreachable_keeper(args, &holder, &error),
+        let keys = claimed(&config).keys;
+        let ended = tokio::task::spawn_blocking(move || keeper::end_detached(&keys)).await;
+        match ended {
+            Ok(Ok(failures)) => session::tell_unsafe(&failures.unwrap_or_default()),
+            Ok(Err(why)) => return not_ended(args, &why),
+            // Whatever went wrong, taking the board says who has it.
+            Err(_) => {}
         }
     }
     let what = format!("hil power {} {}", args.board, args.state.word());
@@ -71,12 +73,11 @@ async fn hold(args: &PowerArgs, one: &OneBoard, config: &Board) -> ExitCode {
     }
 }
 
-fn unreachable_keeper(args: &PowerArgs, holder: &Holder, error: &std::io::Error) -> ExitCode {
-    let message = Message(format!("the keeper of `{}` can't be reached: {error}; it belongs to {holder}", args.board));
-    let hint = match holder.keeper {
-        Some(pid) => format!("as its user, `kill {pid}` ends it and makes the rails safe"),
-        None => "ask its user to end it".to_owned(),
-    };
+fn not_ended(args: &PowerArgs, why: &keeper::NotEnded) -> ExitCode {
+    let (reason, holder) = (&why.reason, &why.holder);
+    let message =
+        Message(format!("the keeper of `{}` was not ended: {reason}; the board is held by {holder}", args.board));
+    let hint = format!("its user ends it with `hil power {} off`", args.board);
     set_up_failed(&message, Some(hint))
 }
 

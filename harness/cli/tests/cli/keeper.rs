@@ -109,6 +109,11 @@ impl Rig {
         standbys[0]
     }
 
+    fn notes(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.path("locks")).expect("locks").flatten().map(|entry| entry.path());
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "note")).collect()
+    }
+
     /// Nothing runs any more, every lock is free, and the rail is off.
     fn assert_safe(&self) {
         for argument in ["--be-the-keeper-now", "--stand-by-the-keeper-now"] {
@@ -306,8 +311,10 @@ fn a_secret_that_a_rail_program_prints_stays_out_of_the_lock() {
     let refused = rig.command(&["power", "lamp", "off"]).env("PLUG", "hunter22").output().expect("hil");
     let refused = Outcome::from(refused);
     assert!(refused.stderr.contains("bad password ••••") && !refused.stderr.contains("hunter22"), "{refused:?}");
-    for entry in std::fs::read_dir(rig.path("locks")).expect("locks").flatten() {
-        let note = std::fs::read_to_string(entry.path()).expect("note");
+    let notes = rig.notes();
+    assert!(!notes.is_empty());
+    for note in notes {
+        let note = std::fs::read_to_string(note).expect("note");
         assert!(note.contains("bad password ••••") && !note.contains("hunter22"), "{note}");
     }
 }

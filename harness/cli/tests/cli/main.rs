@@ -11,6 +11,7 @@ mod interrupt;
 mod keeper;
 mod killed;
 mod monitor;
+mod other_users;
 mod panics;
 mod pins;
 mod real_bench;

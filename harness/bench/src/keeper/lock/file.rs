@@ -1,0 +1,312 @@
+//! A lock file, which is never removed, and the locks on it.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, statat};
+use rustix::io::Errno;
+
+use super::folder::{self, Folder};
+use super::name::{Name, ask_to_end};
+use super::note::{self, Holder, Note};
+
+/// A lock, held or not. Dropping it releases it; the kernel does so when the process dies.
+#[derive(Debug)]
+pub(in crate::keeper) struct LockFile {
+    folder: Folder,
+    /// Its file, without the extension.
+    key: String,
+    file: File,
+    name: Name,
+    held: Option<UnixListener>,
+}
+
+/// Not by closing alone: a child that is being started has a copy of the file until it runs its program.
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl LockFile {
+    /// Opens the lock of a key, and makes it where there is none. Every user of this machine may lock it: boards are shared.
+    pub(in crate::keeper) fn open(folder: &Path, key: &str) -> io::Result<Self> {
+        Self::open_in(Folder::make(folder)?, key)
+    }
+
+    fn open_in(folder: Folder, key: &str) -> io::Result<Self> {
+        let key = file_name(key);
+        let (file, name) = (open_file(&folder, &key)?, Name::of(&folder, &key)?);
+        Ok(Self { folder, key, file, name, held: None })
+    }
+
+    /// Takes the lock if it is free.
+    pub(in crate::keeper) fn try_lock(&mut self) -> io::Result<bool> {
+        loop {
+            match flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => {}
+                Err(Errno::WOULDBLOCK) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+            if !self.is_current()? {
+                self.file = open_file(&self.folder, &self.key)?;
+                continue;
+            }
+            self.held = self.name.take()?;
+            if self.held.is_none() {
+                self.release();
+            }
+            return Ok(self.held.is_some());
+        }
+    }
+
+    /// Waits for the lock; blocks the thread.
+    pub(in crate::keeper) fn lock(&mut self) -> io::Result<()> {
+        loop {
+            match flock(&self.file, FlockOperation::LockExclusive) {
+                Err(Errno::INTR) => continue,
+                result => result?,
+            }
+            if self.try_lock()? {
+                return Ok(());
+            }
+            // The file is free and its name is not: a file was removed while it was held.
+            self.name.wait();
+        }
+    }
+
+    fn release(&mut self) {
+        self.held = None;
+        // A file that is not locked is unlocked as well.
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+
+    /// Whether the file is still the one of its name: it may have been removed while this process waited for it.
+    fn is_current(&self) -> io::Result<bool> {
+        let ours = self.file.metadata()?;
+        match statat(self.folder.fd(), lock_name(&self.key)?, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(theirs) => Ok((ours.dev(), ours.ino()) == (theirs.st_dev, theirs.st_ino)),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The name that goes with it, to be listened at; none where it is not held.
+    pub(in crate::keeper) fn listener(&self) -> Option<io::Result<UnixListener>> {
+        self.held.as_ref().map(UnixListener::try_clone)
+    }
+
+    /// What was written of it last.
+    pub(in crate::keeper) fn note(&self) -> Option<Note> {
+        note::newest(&self.folder, &self.key, None)
+    }
+
+    /// What this user wrote of it last.
+    pub(in crate::keeper) fn own_note(&self) -> Option<Holder> {
+        let user = rustix::process::getuid().as_raw();
+        note::newest(&self.folder, &self.key, Some(user)).map(|note| note.holder)
+    }
+
+    /// Who holds it while another process does: the kernel says which one that is, its user's note what it does.
+    pub(in crate::keeper) fn holder(&self) -> Option<Holder> {
+        let Some((process, user)) = self.name.holder() else {
+            return self.note().map(|note| note.holder);
+        };
+        let written = note::newest(&self.folder, &self.key, Some(user)).map(|note| note.holder);
+        let is_its = |holder: &Holder| holder.keeper.unwrap_or(holder.pid) == process;
+        // It has not written yet, or its note can't be read.
+        let unknown = || Holder { pid: process, user: note::user_name(user), ..Holder::this_process("a program") };
+        Some(written.filter(is_its).unwrap_or_else(unknown))
+    }
+
+    /// Writes who holds it, or what the last holder leaves behind.
+    pub(in crate::keeper) fn write(&self, holder: &Holder) -> io::Result<()> {
+        note::write(&self.folder, &self.key, holder)
+    }
+}
+
+fn lock_name(key: &str) -> io::Result<CString> {
+    CString::new(format!("{key}.lock")).map_err(io::Error::other)
+}
+
+/// Opened for reading: another user's file is locked and never written.
+fn open_file(folder: &Folder, key: &str) -> io::Result<File> {
+    let name = lock_name(key)?;
+    loop {
+        match folder.file(&name, OFlags::RDONLY, Mode::empty()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        match folder.file(&name, OFlags::RDONLY | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o644)) {
+            Ok(file) => {
+                // Past the umask of a keeper: the next one may be another user.
+                file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+                return Ok(file);
+            }
+            // Another `hil` was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A key as a file name: nothing in it leads elsewhere, and it is not longer than a name may be.
+pub(in crate::keeper) fn file_name(key: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':') { c } else { '_' };
+    let name: String = key.chars().map(plain).collect();
+    name.trim_start_matches('.').chars().take(200).collect()
+}
+
+/// A device that is this process's for a moment, without a keeper; dropping it gives it back.
+#[derive(Debug)]
+pub struct DeviceLock {
+    _lock: LockFile,
+}
+
+impl DeviceLock {
+    /// Takes the lock of a key if it is free; else says who holds it.
+    ///
+    /// # Errors
+    /// Says why it can't be had.
+    pub fn try_take(key: &str, what: &str) -> Result<Self, String> {
+        let mut lock = LockFile::open(&folder::path(), key).map_err(|error| error.to_string())?;
+        if lock.try_lock().map_err(|error| error.to_string())? {
+            // What was left unsafe is so until a keeper has made it safe.
+            let (left_unsafe, token) =
+                lock.note().map(|note| (note.holder.left_unsafe, note.holder.token)).unwrap_or_default();
+            let holder = Holder { left_unsafe, token, ..Holder::this_process(what) };
+            lock.write(&holder).map_err(|error| error.to_string())?;
+            return Ok(Self { _lock: lock });
+        }
+        Err(lock.holder().map_or_else(|| "in use".to_owned(), |holder| format!("in use by {holder}")))
+    }
+}
+
+/// Who holds one of these keys right now; none where they are free.
+#[must_use]
+pub fn holder_of(keys: &[String]) -> Option<Holder> {
+    keys.iter().find_map(|key| {
+        // Nothing is made only to look.
+        let folder = Folder::open(&folder::path()).ok()?;
+        statat(folder.fd(), lock_name(&file_name(key)).ok()?, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let mut lock = LockFile::open_in(folder, key).ok()?;
+        if lock.try_lock().ok()? { None } else { lock.holder() }
+    })
+}
+
+/// Why a detached keeper was not ended.
+#[derive(Debug)]
+pub struct NotEnded {
+    /// Who holds the board.
+    pub holder: Box<Holder>,
+    /// What went wrong.
+    pub reason: String,
+}
+
+/// Ends the detached keeper that holds one of these keys. None where there is none, else what could not be made safe.
+/// Returns when its rails are safe; blocks the thread until then, two minutes at most.
+///
+/// # Errors
+/// When it does not answer or belongs to another user.
+pub fn end_detached(keys: &[String]) -> Result<Option<Vec<(String, String)>>, NotEnded> {
+    let Some(holder) = holder_of(keys).filter(|holder| holder.detached) else { return Ok(None) };
+    let ask = |key: &String| ask_to_end(&Folder::open(&folder::path())?, &file_name(key));
+    // Each of its keys leads to it.
+    let Some(answer) = keys.iter().map(ask).reduce(|found, next| found.or(next)) else { return Ok(None) };
+    let failures = answer.map_err(|error| error.to_string()).and_then(|answer| {
+        serde_json::from_str(&answer).map_err(|_| "it ended without saying that its rails are safe".to_owned())
+    });
+    failures.map(Some).map_err(|reason| NotEnded { holder: Box::new(holder), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_once_and_free_when_its_holder_is_gone() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut first = LockFile::open(folder.path(), "usb 1-1.2/../x").expect("open");
+        assert!(first.try_lock().expect("lock"));
+        let holder = Holder::this_process("hil run");
+        first.write(&Holder { what: "x".repeat(150), ..holder.clone() }).expect("write");
+        first.write(&holder).expect("write");
+        let mut second = LockFile::open(folder.path(), "usb 1-1.2/../x").expect("open");
+        assert!(!second.try_lock().expect("lock"));
+        assert_eq!(second.holder(), Some(holder));
+        drop(first);
+        second.lock().expect("free now");
+        let names = std::fs::read_dir(folder.path()).expect("list").flatten().map(|file| file.file_name());
+        let mut names: Vec<_> = names.filter_map(|name| name.into_string().ok()).collect();
+        names.sort();
+        let user = rustix::process::getuid().as_raw();
+        assert_eq!(names, [format!("usb_1-1.2_.._x.{user}.note"), "usb_1-1.2_.._x.lock".to_owned()]);
+    }
+
+    #[test]
+    fn a_lock_file_that_is_removed_while_it_is_held_gives_no_second_lock() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut first = LockFile::open(folder.path(), "k").expect("open");
+        assert!(first.try_lock().expect("lock"));
+        std::fs::remove_file(folder.path().join("k.lock")).expect("remove");
+        let mut second = LockFile::open(folder.path(), "k").expect("open");
+        assert!(!second.try_lock().expect("the name is held"));
+        let waiter = std::thread::spawn(move || second.lock().map(|()| second));
+        drop(first);
+        let second = waiter.join().expect("no panic").expect("free now");
+        assert!(second.is_current().expect("there"));
+    }
+
+    /// The one who waits gets the lock of a file that is no longer there.
+    #[test]
+    fn a_lock_on_a_file_that_was_replaced_counts_for_nothing() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut waits = LockFile::open(folder.path(), "k").expect("open");
+        std::fs::remove_file(folder.path().join("k.lock")).expect("remove");
+        let mut other = LockFile::open(folder.path(), "k").expect("open");
+        assert!(other.try_lock().expect("lock"));
+        assert!(!waits.try_lock().expect("refused"), "it locks the file of before");
+        drop(other);
+        assert!(waits.try_lock().expect("lock") && waits.is_current().expect("there"));
+    }
+
+    #[test]
+    fn nothing_but_a_regular_file_is_a_lock_or_a_note() {
+        let folder = tempfile::tempdir().expect("folder");
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::write(&elsewhere, "precious").expect("file");
+        for key in ["link", "fifo"] {
+            let path = folder.path().join(format!("{key}.lock"));
+            match key {
+                "link" => std::os::unix::fs::symlink(&elsewhere, &path).expect("link"),
+                _ => rustix::fs::mkfifoat(rustix::fs::CWD, &path, Mode::RWXU).expect("fifo"),
+            }
+            LockFile::open(folder.path(), key).expect_err("refused");
+        }
+        let user = rustix::process::getuid().as_raw();
+        let mut lock = LockFile::open(folder.path(), "k").expect("open");
+        assert!(lock.try_lock().expect("lock"));
+        std::os::unix::fs::symlink(&elsewhere, folder.path().join(format!("k.{user}.note"))).expect("link");
+        assert_eq!(lock.note(), None);
+        lock.write(&Holder::this_process("hil run")).expect("in the place of the link");
+        assert_eq!(std::fs::read_to_string(&elsewhere).expect("there"), "precious");
+    }
+
+    #[test]
+    fn a_folder_from_which_others_may_remove_files_is_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        let open = folder.path().join("open");
+        std::fs::create_dir(&open).expect("folder");
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).expect("mode");
+        let refused = LockFile::open(&open, "k").expect_err("refused").to_string();
+        assert!(refused.starts_with("other users may remove files from it; `chmod +t "), "{refused}");
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o1777)).expect("mode");
+        LockFile::open(&open, "k").expect("sticky");
+        std::os::unix::fs::symlink(&open, folder.path().join("link")).expect("link");
+        LockFile::open(&folder.path().join("link"), "k").expect_err("a link that no user named");
+    }
+}

@@ -1,0 +1,112 @@
+//! A keeper's process and all that it has started.
+//!
+//! They carry a token in their environment. A process that takes over from a keeper ends them first: a program that is still at
+//! work would switch a rail on after it was made safe. A session or a group would not do: a program may begin its own, and the
+//! kernel gives their numbers to others once they are gone.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+/// The variable that holds the token.
+pub(super) const VARIABLE: &str = "HIL_KEEPER_TOKEN";
+
+/// A token that no other keeper has.
+pub(super) fn new_token() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The token of this process, if it is a keeper.
+pub(super) fn own_token() -> Option<String> {
+    std::env::var(VARIABLE).ok()
+}
+
+/// Kills every process of a user that carries a token, and waits until they have ended. False where some are left after
+/// five seconds: the kernel waits for their hardware.
+///
+/// Blocks the thread.
+pub(super) fn end(token: &str, user: u32) -> bool {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let until = Instant::now() + PATIENCE;
+    loop {
+        // A program may start another one while it is being killed.
+        let killed = carriers(token, user);
+        if killed.is_empty() {
+            return true;
+        }
+        for process in &killed {
+            let _ = pidfd_send_signal(process, Signal::KILL);
+        }
+        if !killed.iter().all(|process| has_ended(process, until)) {
+            return false;
+        }
+    }
+}
+
+/// The processes of a user that carry a token, without this one.
+fn carriers(token: &str, user: u32) -> Vec<OwnedFd> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    ids.filter(|id| *id != getpid()).filter_map(|id| carrier(id, token, user)).collect()
+}
+
+/// A descriptor of a process, if it carries the token. Looked at once more behind the descriptor: from then on the number
+/// is no other process's.
+fn carrier(id: Pid, token: &str, user: u32) -> Option<OwnedFd> {
+    let entry = format!("{VARIABLE}={token}");
+    let carries = || {
+        let folder = format!("/proc/{}", id.as_raw_nonzero());
+        let is_users = std::fs::metadata(&folder).ok()?.uid() == user;
+        // Empty where it has ended and is still to be collected.
+        let environment = std::fs::read(format!("{folder}/environ")).ok().filter(|_| is_users)?;
+        environment.split(|byte| *byte == 0).any(|variable| variable == entry.as_bytes()).then_some(())
+    };
+    carries()?;
+    let process = pidfd_open(id, PidfdFlags::empty()).ok()?;
+    carries()?;
+    Some(process)
+}
+
+fn has_ended(process: &OwnedFd, until: Instant) -> bool {
+    let left = until.saturating_duration_since(Instant::now());
+    let patience = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&patience)).is_ok_and(|ready| ready == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn all_that_carry_a_token_are_killed_wherever_they_went() {
+        let user = rustix::process::getuid().as_raw();
+        let (token, other) = (new_token().expect("token"), new_token().expect("token"));
+        let start = |token: &str| {
+            let mut command = Command::new("sh");
+            // One in a session of its own, whose parent is gone; one that the shell waits for.
+            command.args(["-c", "(setsid sleep 60 &); sleep 60"]).env(VARIABLE, token).stdout(Stdio::piped());
+            command.spawn().expect("sh")
+        };
+        let (mut ours, mut theirs) = (start(&token), start(&other));
+        let mut said = ours.stdout.take().expect("piped");
+        assert!(end(&token, user + 1), "another user has none");
+        assert!(ours.try_wait().expect("state").is_none());
+        // The shell may be about to start one: it is killed, and what it has started by then as well.
+        assert!(end(&token, user));
+        assert!(!ours.wait().expect("ends").success());
+        let mut text = String::new();
+        said.read_to_string(&mut text).expect("closed by the last of them");
+        assert!(carriers(&token, user).is_empty());
+        assert!(theirs.try_wait().expect("state").is_none(), "another keeper's are left alone");
+        assert!(end(&other, user));
+        theirs.wait().expect("ends");
+    }
+}
