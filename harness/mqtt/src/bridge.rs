@@ -3,16 +3,16 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tempfile::TempDir;
+use hil_scratch::Scratch;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::endpoint::Endpoint;
 
-/// A local socket that nobody else can reach, and what lies behind it. Dropping it ends it.
+/// A local socket that no other user can reach, and what lies behind it. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Bridge {
-    folder: TempDir,
+    folder: Scratch,
     failure: Arc<Mutex<Option<String>>>,
     task: JoinHandle<()>,
 }
@@ -22,7 +22,7 @@ const SOCKET: &str = "broker";
 impl Bridge {
     pub(crate) fn open(endpoint: Endpoint) -> io::Result<Self> {
         // Only its owner may enter: the socket lends a certificate to whoever connects.
-        let folder = tempfile::Builder::new().prefix("hil-observer-").tempdir()?;
+        let folder = Scratch::new("observer")?;
         let listener = UnixListener::bind(folder.path().join(SOCKET))?;
         let failure = Arc::default();
         let task = tokio::spawn(serve(listener, endpoint, Arc::clone(&failure)));

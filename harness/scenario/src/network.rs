@@ -10,8 +10,8 @@ use hil_bench::{TapAddress, TlsFiles};
 use hil_config::{BoardKind, TapTls};
 use hil_mqtt::tls::{Certificates, ClientAuth, Identity, TlsError, check_validity, make_certificates, server_config};
 use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
+use hil_scratch::Scratch;
 use hil_timeline::Recorder;
-use tempfile::TempDir;
 
 use crate::context::SetupError;
 
@@ -35,7 +35,7 @@ struct RunCertificates {
     server: Identity,
     ca: PathBuf,
     boards: BTreeMap<String, Identity>,
-    _folder: TempDir,
+    _folder: Scratch,
 }
 
 impl Network {
@@ -118,7 +118,7 @@ impl RunCertificates {
         /// Longer than any run.
         const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
         let made_here = |error: std::io::Error| SetupError::Certificates(error.to_string());
-        let folder = tempfile::Builder::new().prefix("hil-certificates-").tempdir().map_err(made_here)?;
+        let folder = Scratch::new("certificates").map_err(made_here)?;
         let clients: Vec<String> = config.boards.keys().map(ToString::to_string).collect();
         let addresses = [config.tap.address, from_here(config.tap.listen)].map(|address| address.to_string());
         let mut hosts = addresses.to_vec();

@@ -14,7 +14,7 @@ pub(super) async fn flash(words: &[String], job: Job) -> Result<Flashed, BenchEr
     let start = Instant::now();
     let failed = |reason: String| BenchError::Flash { board: job.board.clone(), reason };
     let image = merged(&job);
-    let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+    let folder = hil_scratch::Scratch::new("image").map_err(|error| failed(error.to_string()))?;
     let file = folder.path().join("image.bin");
     std::fs::write(&file, &image).map_err(|error| failed(error.to_string()))?;
     let fill = |word: &String| {

@@ -23,7 +23,7 @@ const ROM_BAUD: u32 = 115_200;
 pub(super) async fn flash(job: Job) -> Result<Flashed, BenchError> {
     let start = Instant::now();
     let failed = |reason: String| BenchError::Flash { board: job.board.clone(), reason };
-    let folder = tempfile::tempdir().map_err(|error| failed(error.to_string()))?;
+    let folder = hil_scratch::Scratch::new("image").map_err(|error| failed(error.to_string()))?;
     let mut files = Vec::new();
     for (n, region) in job.regions.iter().enumerate() {
         let file = folder.path().join(format!("{n}.bin"));

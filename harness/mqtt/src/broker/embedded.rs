@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hil_scratch::Scratch;
 use mqtt5::broker::auth::{AuthProvider, AuthResult};
 use mqtt5::broker::config::{StorageBackend, StorageConfig};
 use mqtt5::broker::{BrokerConfig, BrokerShutdownHandle, MqttBroker};
 use mqtt5_protocol::packet::connect::ConnectPacket;
 use mqtt5_protocol::protocol::v5::reason_codes::ReasonCode;
-use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -23,7 +23,7 @@ pub struct Embedded {
     settings: Settings,
     running: Option<Running>,
     /// Where it keeps what shall outlive a restart.
-    store: Option<TempDir>,
+    store: Option<Scratch>,
     died: watch::Sender<Option<String>>,
 }
 
@@ -76,11 +76,11 @@ impl Embedded {
 
     fn store(&mut self) -> Result<&std::path::Path, BrokerError> {
         if self.store.is_none() {
-            let made = tempfile::Builder::new().prefix("hil-broker-").tempdir();
+            let made = Scratch::new("broker");
             let failed = |source| BrokerError::File { path: std::env::temp_dir(), source };
             self.store = Some(made.map_err(failed)?);
         }
-        Ok(self.store.as_ref().map_or(std::path::Path::new(""), TempDir::path))
+        Ok(self.store.as_ref().map_or(std::path::Path::new(""), Scratch::path))
     }
 
     async fn run(&mut self) -> Result<Offers, BrokerError> {

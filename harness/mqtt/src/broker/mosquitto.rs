@@ -8,8 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hil_scratch::Scratch;
 use rustix::process::Signal;
-use tempfile::TempDir;
 use tokio::sync::watch;
 
 use self::child::{Child, StartFailure};
@@ -27,7 +27,7 @@ pub struct Mosquitto {
     own: Option<Own>,
     login: Option<(String, String)>,
     log: LogSink,
-    folder: TempDir,
+    folder: Scratch,
     listeners: Option<Listeners>,
     child: Option<Child>,
     died: watch::Sender<Option<String>>,
@@ -58,7 +58,7 @@ impl Mosquitto {
     /// When the program is not installed, or a file can't be used.
     pub fn new(config: &hil_config::Broker, log: LogSink) -> Result<Self, BrokerError> {
         let program = find_program()?;
-        let made = tempfile::Builder::new().prefix("hil-mosquitto-").tempdir();
+        let made = Scratch::new("mosquitto");
         let folder = made.map_err(|source| BrokerError::File { path: std::env::temp_dir(), source })?;
         let settings = Settings::of(config)?;
         let own = config.config.as_deref().map(Own::read).transpose()?;
