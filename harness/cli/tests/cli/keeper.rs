@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Outcome, Project, ends};
+use crate::support::{Outcome, Project, ends, processes};
 
 /// A board whose rail is a file: `rail` holds `on` or `off`, and `rail.log` each program that ran.
 struct Rig {
@@ -86,15 +86,7 @@ impl Rig {
 
     /// Processes of this rig with an argument.
     fn processes(&self, argument: &str) -> Vec<Pid> {
-        let locks = format!("HIL_LOCKS={}", self.path("locks").display());
-        let is_ours = |pid: &i32| {
-            let read = |what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
-            let has = |bytes: &[u8], text: &str| bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes());
-            has(&read("cmdline"), argument) && has(&read("environ"), &locks)
-        };
-        let processes = std::fs::read_dir("/proc").expect("proc").flatten();
-        let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours);
-        ids.filter_map(Pid::from_raw).collect()
+        processes(&self.path("locks"), argument)
     }
 
     fn keeper(&self) -> Pid {

@@ -2,6 +2,7 @@
 
 mod brokers;
 mod elf;
+mod ends;
 mod errors;
 mod faulty;
 mod flashers;

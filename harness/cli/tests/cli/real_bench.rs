@@ -3,11 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Outcome, Printed, Project, assert_snapshot, ends, wait_for_line, workspace};
+use crate::support::{Outcome, Project, assert_snapshot, processes, wait_for_line, workspace};
 
 /// The other program.
 pub(crate) struct Lab {
@@ -22,20 +21,6 @@ impl Drop for Lab {
         let _ = self.boards.wait();
     }
 }
-
-const SLOW: &str = r#"
-[boards.lamp]
-kind = "virtual"
-misbehaves = ["real-wire-speed"]
-firmware = "lamp"
-[boards.lamp-2]
-kind = "virtual"
-firmware = "lamp"
-[firmware.lamp]
-image = "builtin:lamp"
-nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}" }
-ready = "mqtt: starting"
-"#;
 
 const WAITS: &str = r#"Feature: f
   Scenario: waits
@@ -76,7 +61,7 @@ impl Lab {
         Self { project, boards }
     }
 
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = self.project.command(arguments);
         command.env("HIL_BENCH", "lab/bench.toml").env("HIL_LOCKS", self.project.path("locks"));
         command
@@ -98,23 +83,20 @@ impl Lab {
     }
 
     /// Waits until nobody holds a lock; the kernel tells.
-    fn wait_for_locks(&self) {
+    pub(crate) fn wait_for_locks(&self) {
         for entry in std::fs::read_dir(self.project.path("locks")).expect("locks").flatten() {
             let file = std::fs::File::open(entry.path()).expect("lock");
             rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("free");
         }
     }
 
-    /// Process ids of the keepers of this lab.
-    fn keepers(&self) -> Vec<i32> {
-        let locks = format!("HIL_LOCKS={}", self.project.path("locks").display());
-        let is_ours = |pid: &i32| {
-            let read = |what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
-            let has = |bytes: &[u8], text: &str| bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes());
-            has(&read("cmdline"), "--be-the-keeper-now") && has(&read("environ"), &locks)
-        };
-        let processes = std::fs::read_dir("/proc").expect("proc").flatten();
-        processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours).collect()
+    /// Processes of this lab with an argument.
+    pub(crate) fn processes(&self, argument: &str) -> Vec<Pid> {
+        processes(&self.project.path("locks"), argument)
+    }
+
+    pub(crate) fn keepers(&self) -> Vec<Pid> {
+        self.processes("--be-the-keeper-now")
     }
 }
 
@@ -137,7 +119,7 @@ fn features_pass_on_boards_in_another_program() {
     assert_eq!(lab.tell(&["state", "lamp"]), "off");
     assert!(!run.stdout.contains("simulated"), "nobody told it that they are virtual");
     lab.wait_for_locks();
-    assert_eq!(lab.keepers(), [0; 0]);
+    assert_eq!(lab.keepers(), []);
 }
 
 #[test]
@@ -208,69 +190,4 @@ fn a_cable_pulled_and_plugged_in_elsewhere_is_survived() {
     drop(taken);
     let log = lab.project.read("out/console-lamp.log");
     assert!(log.contains("(console lost)") && log.contains("(console back; nothing is known of"), "{log}");
-}
-
-/// What is killed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Victim {
-    Hil,
-    Group,
-    Keeper,
-}
-
-/// Kills at a moment after a line was printed, and looks at what is left behind.
-fn kill_after(lab: &Lab, victim: Victim, line: &str, delay: Duration) {
-    let mut run = lab.start(&["run", "features/waits.feature", "-vv"]);
-    let printed = Printed::by(&mut run);
-    printed.wait_for(&[line]);
-    // A random moment is what is wanted here.
-    std::thread::sleep(delay);
-    let killed = Instant::now();
-    match victim {
-        Victim::Hil => kill_process(pid(&run), Signal::KILL).expect("kill"),
-        Victim::Group => kill_process_group(pid(&run), Signal::KILL).expect("kill"),
-        Victim::Keeper => {
-            for keeper in lab.keepers() {
-                kill_process(Pid::from_raw(keeper).expect("pid"), Signal::KILL).expect("kill");
-            }
-        }
-    }
-    if victim == Victim::Keeper {
-        printed.wait_for(&["another one has made its rails safe"]);
-    } else {
-        run.wait().expect("ends");
-        lab.wait_for_locks();
-    }
-    let took = killed.elapsed();
-    if victim == Victim::Keeper {
-        assert_eq!(run.wait().expect("ends").code(), Some(102), "the bench's fault");
-        lab.wait_for_locks();
-    }
-    assert_eq!(lab.tell(&["state", "lamp"]), "off", "{victim:?} killed {delay:?} after `{line}`");
-    assert!(took < Duration::from_secs(1), "{victim:?} killed {delay:?} after `{line}`: safe after {took:?}");
-    for keeper in lab.keepers() {
-        // Its locks are free a moment before the process is gone.
-        assert!(Pid::from_raw(keeper).is_none_or(ends), "keeper {keeper} is left");
-    }
-}
-
-/// `HIL_KILLS` kills of each kind, 1 where it is not set; `ci/soak/kill` asks for 20.
-#[test]
-fn whatever_is_killed_whenever_the_rails_are_safe_and_the_locks_free() {
-    let kills: u32 = std::env::var("HIL_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let lab = Lab::open(Some(SLOW));
-    let mut random =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(1, |now| now.subsec_nanos());
-    for round in 0..kills {
-        // During a flash, a wait and a power cut.
-        for line in ["lamp writing", "lamp <- CONNACK", "lamp power off"] {
-            for victim in [Victim::Hil, Victim::Group, Victim::Keeper] {
-                random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let delay = Duration::from_millis(u64::from(random >> 16) % 800);
-                kill_after(&lab, victim, line, delay);
-            }
-        }
-        let next = lab.hil(&["run", "features/short.feature"]);
-        assert_eq!(next.code, 0, "the run after round {round}: {}{}", next.stdout, next.stderr);
-    }
 }

@@ -175,6 +175,19 @@ pub(crate) fn children(parent: u32, name: &str) -> Vec<Pid> {
     found
 }
 
+/// Processes that use a folder of locks and have an argument.
+pub(crate) fn processes(locks: &Path, argument: &str) -> Vec<Pid> {
+    let locks = format!("HIL_LOCKS={}", locks.display());
+    let is_ours = |pid: &i32| {
+        let read = |what: &str| std::fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+        let has = |bytes: &[u8], text: &str| bytes.split(|byte| *byte == 0).any(|part| part == text.as_bytes());
+        has(&read("environ"), &locks) && has(&read("cmdline"), argument)
+    };
+    let found = std::fs::read_dir("/proc").expect("proc").flatten();
+    let ids = found.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours);
+    ids.filter_map(Pid::from_raw).collect()
+}
+
 /// Whether a process ends within five seconds.
 pub(crate) fn ends(pid: Pid) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
