@@ -140,6 +140,9 @@ fn end_in(lab: &Lab, way: Way, activity: usize, random: &mut Random) {
     way.befall(lab, &mut hil);
     assert!(ends(Pid::from_child(&hil)) || way == Way::KeeperStop && ends_late(&mut hil), "{case}: hil does not end");
     let ended = hil.wait().expect("ended");
+    if matches!(way, Way::KeeperKill | Way::KeeperTerm | Way::KeeperStop) && arguments[0] == "run" {
+        assert_eq!(ended.code(), Some(102), "{case}: the bench's fault, and no verdict on the firmware");
+    }
     lab.wait_for_locks();
     for argument in ["--be-the-keeper-now", "--stand-by-the-keeper-now", "--tell"] {
         for process in lab.processes(argument) {

@@ -281,6 +281,42 @@ fn a_long_answer_of_a_rail_program_is_not_quoted_whole() {
     assert!(refused.stderr.len() < 2000, "{} bytes", refused.stderr.len());
 }
 
+/// The second one is not answered any more: it waits for the board, which is off then.
+#[test]
+fn two_that_end_a_detached_keeper_at_once_both_find_the_board_off() {
+    let rig = Rig::new(&Scripts {
+        off: "touch RIG/begun; [ -e RIG/let-once ] || { read line < RIG/let; touch RIG/let-once; }; printf off > RIG/rail",
+        ..PLAIN
+    });
+    fifo(&rig.path("let"));
+    let left = rig.hil(&["power", "lamp", "on", "--detach"]);
+    assert_eq!((left.code, rig.rail().as_str()), (0, "on"), "{left:?}");
+    let off = || {
+        let mut command = rig.command(&["power", "lamp", "off"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil")
+    };
+    let first = off();
+    wait_until("the first request", || rig.path("begun").exists());
+    let name = lock_name(&rig.path("locks"));
+    let connections = || std::fs::read_to_string("/proc/net/unix").expect("sockets").matches(&name).count();
+    let before = connections();
+    let second = off();
+    wait_until("the second request", || connections() > before);
+    std::fs::write(rig.path("let"), "go\n").expect("let");
+    for ended in [output(first), output(second)] {
+        assert_eq!((ended.code, ended.stdout.as_str()), (0, "`lamp` is off\n"), "{ended:?}");
+        assert!(!ended.stderr.contains("error"), "{ended:?}");
+    }
+    rig.assert_safe();
+}
+
+/// What the names in the kernel that go with a folder's locks begin with.
+fn lock_name(locks: &Path) -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = std::fs::metadata(locks).expect("folder");
+    format!("@hil-lock {}:{} ", folder.dev(), folder.ino())
+}
+
 /// A child that goes on in the background holds the program's output open.
 #[test]
 fn a_program_that_has_ended_is_not_waited_for_because_of_its_children() {

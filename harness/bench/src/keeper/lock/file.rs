@@ -207,8 +207,9 @@ pub struct NotEnded {
     pub reason: String,
 }
 
-/// Ends the detached keeper that holds one of these keys. None where there is none, else what could not be made safe.
-/// Returns when its rails are safe; blocks the thread until then, two minutes at most.
+/// Ends the detached keeper that holds one of these keys, and gives back what could not be made safe. None where there is
+/// none, or it is ending for another reason: then its locks say the rest. Returns when its rails are safe; blocks the
+/// thread until then, two minutes at most.
 ///
 /// # Errors
 /// When it does not answer or belongs to another user.
@@ -217,10 +218,11 @@ pub fn end_detached(keys: &[String]) -> Result<Option<Vec<(String, String)>>, No
     let ask = |key: &String| ask_to_end(&Folder::open(&folder::path())?, &file_name(key));
     // Each of its keys leads to it.
     let Some(answer) = keys.iter().map(ask).reduce(|found, next| found.or(next)) else { return Ok(None) };
-    let failures = answer.map_err(|error| error.to_string()).and_then(|answer| {
-        serde_json::from_str(&answer).map_err(|_| "it ended without saying that its rails are safe".to_owned())
-    });
-    failures.map(Some).map_err(|reason| NotEnded { holder: Box::new(holder), reason })
+    match answer {
+        Ok(answer) => Ok(serde_json::from_str(&answer).ok()),
+        Err(error) if error.is_end() => Ok(None),
+        Err(error) => Err(NotEnded { holder: Box::new(holder), reason: error.to_string() }),
+    }
 }
 
 #[cfg(test)]

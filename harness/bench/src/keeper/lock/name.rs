@@ -82,6 +82,14 @@ pub(super) enum EndRefused {
     Silent(#[from] io::Error),
 }
 
+impl EndRefused {
+    /// Whether the keeper has ended meanwhile.
+    pub(super) fn is_end(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
+        matches!(self, Self::Silent(error) if matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset | NotFound))
+    }
+}
+
 /// Asks the keeper that has the name of a lock to end, and waits until its rails are safe. Gives back its answer.
 ///
 /// Blocks the thread for two minutes at most.
