@@ -21,6 +21,8 @@ mod standby;
 
 pub use client::{Keeper, KeeperError, Waiting};
 pub(crate) use guard::{Failures, GuardedKeeper};
-pub use lock::{DeviceLock, Holder, NotEnded, end_detached, folder as lock_folder, holder_of};
+pub use lock::{
+    DeviceLock, Holder, NotEnded, check_folder as check_lock_folder, end_detached, folder as lock_folder, holder_of,
+};
 pub use process::serve_if_asked;
 pub use protocol::Claimed;

@@ -85,7 +85,18 @@ impl Folder {
     }
 }
 
-/// Whoever owns the folder, and everyone where it is not sticky, can remove a lock that is held.
+/// Whether other users could remove a lock that is held from the folder of the locks.
+///
+/// # Errors
+/// Says how, and what to do. A folder that is not there yet is no error.
+pub fn check() -> io::Result<()> {
+    match Folder::open(&path()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The folder's owner, and everyone where it is not sticky, can remove a lock that is held.
 fn refuse_untrusted(path: &Path, stat: &Stat) -> io::Result<()> {
     let path = path.display();
     if stat.st_uid != 0 && stat.st_uid != getuid().as_raw() {

@@ -14,7 +14,7 @@ mod note;
 
 pub use file::{DeviceLock, NotEnded, end_detached, holder_of};
 pub(super) use file::{LockFile, file_name};
-pub use folder::path as folder;
+pub use folder::{check as check_folder, path as folder};
 pub(super) use name::END;
 pub use note::Holder;
 pub(super) use note::Note;

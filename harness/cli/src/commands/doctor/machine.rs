@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hil_bench::esptool_program;
-use hil_bench::keeper::lock_folder;
+use hil_bench::keeper::{check_lock_folder, lock_folder};
 use hil_config::{Bench, BoardKind, Flasher, RailDriver};
 
 use super::Check;
@@ -132,6 +132,10 @@ fn locks() -> Check {
     let folder = lock_folder();
     let existing = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     let writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
+    if let Err(error) = check_lock_folder() {
+        let hint = format!("or name another folder in `{}`", hil_config::HIL_LOCKS);
+        return Check::bad("locks", format!("`{}`: {error}", folder.display()), hint);
+    }
     if writable {
         return Check::good("locks", format!("in {}", folder.display()));
     }
