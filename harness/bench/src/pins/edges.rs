@@ -9,7 +9,6 @@ use hil_timeline::{Edge, Epoch, PinCause, Stamp, What};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::Instant;
 
 use crate::scope::Scope;
 
@@ -22,6 +21,7 @@ pub(super) struct Watched {
     name: String,
     scope: Scope,
     request: AsyncFd<Request>,
+    clock: KernelClock,
     state: Mutex<State>,
 }
 
@@ -38,7 +38,8 @@ impl Watched {
         // SAFETY: the request owns its descriptor, and the `AsyncFd` the request: nothing closes or replaces it before.
         let request = unsafe { AsyncFd::register_with_interest(request, Interest::READABLE)? };
         let state = Mutex::new(State { on: Some(on), numbers: Numbers::default() });
-        Ok(Self { name: name.to_owned(), scope: scope.clone(), request, state })
+        let clock = KernelClock::of(scope.recorder().timeline().epoch());
+        Ok(Self { name: name.to_owned(), scope: scope.clone(), request, clock, state })
     }
 
     /// Records each change as it comes, for as long as the line can be read.
@@ -92,7 +93,7 @@ impl Watched {
         }
         let on = event.kind == EdgeKind::Rising;
         state.on = Some(on);
-        let at = kernel_stamp(self.scope.recorder().timeline().epoch(), Duration::from_nanos(event.timestamp_ns));
+        let at = self.clock.stamp(Duration::from_nanos(event.timestamp_ns));
         let edge = Some(Edge { at, number: event.line_seqno });
         self.scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge });
     }
@@ -137,18 +138,48 @@ impl Numbers {
     }
 }
 
-/// A moment of the kernel's monotonic clock on the run's clock. Both count from the same oscillator; what they differ
-/// in is where they begin.
-fn kernel_stamp(epoch: Epoch, at: Duration) -> Stamp {
-    let now = clock_gettime(ClockId::Monotonic);
-    let now = Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0));
-    // Read after the other clock: no stamp lies before its change.
-    stamp_of(epoch, Instant::now(), now, at)
+/// The kernel's monotonic clock beside the run's. Both count from the same oscillator; what they differ in is where they
+/// begin. That is measured once: measured for each change, it would put a change behind a later one wherever this thread
+/// stands still between the two clocks.
+#[derive(Debug, Clone, Copy)]
+struct KernelClock {
+    epoch: Epoch,
+    /// What the kernel's clock showed when the run began.
+    begin: Duration,
 }
 
-fn stamp_of(epoch: Epoch, instant: Instant, now: Duration, at: Duration) -> Stamp {
-    // A moment before the run is its begin.
-    instant.checked_sub(now.saturating_sub(at)).map_or(Stamp(0), |instant| epoch.stamp(instant))
+/// The run's clock, read between two readings of the kernel's.
+struct Reading {
+    before: Duration,
+    run: Stamp,
+    after: Duration,
+}
+
+impl KernelClock {
+    fn of(epoch: Epoch) -> Self {
+        /// One of them is hardly interrupted.
+        const READINGS: usize = 8;
+        let readings = (0..READINGS).map(|_| Reading { before: monotonic(), run: epoch.now(), after: monotonic() });
+        Self { epoch, begin: begin_of(readings) }
+    }
+
+    /// Never later than now: a change is read after it was.
+    fn stamp(self, at: Duration) -> Stamp {
+        let since = at.saturating_sub(self.begin);
+        Stamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX)).min(self.epoch.now())
+    }
+}
+
+/// By the reading that took the least time.
+fn begin_of(readings: impl Iterator<Item = Reading>) -> Duration {
+    let closest = readings.min_by_key(|reading| reading.after.saturating_sub(reading.before));
+    // The run's clock is read after this one: no stamp lies before its change.
+    closest.map_or(Duration::ZERO, |reading| reading.before.saturating_sub(Duration::from_micros(reading.run.0)))
+}
+
+fn monotonic() -> Duration {
+    let now = clock_gettime(ClockId::Monotonic);
+    Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -169,12 +200,26 @@ mod tests {
     #[test]
     fn a_change_is_stamped_with_when_it_was_and_not_with_when_it_was_read() {
         let epoch = Epoch::start();
-        let read = epoch.instant(Stamp(5_000_000));
-        let (now, ms) = (Duration::from_secs(1000), Duration::from_millis);
-        assert_eq!(stamp_of(epoch, read, now, now - ms(250)), Stamp(4_750_000));
-        assert_eq!(stamp_of(epoch, read, now, now + ms(1)), Stamp(5_000_000), "never later than it was read");
-        assert_eq!(stamp_of(epoch, read, now, now - ms(6000)), Stamp(0), "before the run");
-        let stamp = kernel_stamp(epoch, Duration::from_nanos(u64::MAX));
-        assert!(stamp <= epoch.now(), "not in the future");
+        let clock = KernelClock::of(epoch);
+        let (before, read) = (epoch.now(), monotonic());
+        let stamp = clock.stamp(read);
+        assert!(before <= stamp && stamp <= epoch.now(), "{before:?} {stamp:?}");
+        assert_eq!(clock.stamp(clock.begin), Stamp(0));
+        assert_eq!(clock.stamp(Duration::ZERO), Stamp(0), "before the run");
+        assert!(clock.stamp(Duration::MAX) <= epoch.now(), "not in the future");
+    }
+
+    /// Changes of one line come in their order, however long their reader stood still between two of them.
+    #[test]
+    fn changes_keep_their_order_on_the_clock_of_the_run() {
+        let ms = Duration::from_millis;
+        let reading =
+            |before, run: u64, after| Reading { before: ms(before), run: Stamp(run * 1000), after: ms(after) };
+        // In the first two, the thread stood still before and behind the run's clock.
+        let begin = begin_of([reading(1000, 90, 1091), reading(1100, 100, 1150), reading(1200, 200, 1201)].into_iter());
+        assert_eq!(begin, ms(1000), "by the last");
+        let clock = KernelClock { epoch: Epoch::start(), begin: monotonic() };
+        let stamps: Vec<_> = (0..1000).map(|n| clock.stamp(clock.begin + Duration::from_nanos(n * 700))).collect();
+        assert!(stamps.is_sorted());
     }
 }
