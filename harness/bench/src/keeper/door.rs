@@ -6,6 +6,7 @@
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -18,6 +19,8 @@ use super::lock::END;
 const FOREIGN: usize = 16;
 /// Visitors of its own user.
 const OWN: usize = 64;
+/// How long a visitor waits at most once a descriptor is free again.
+const FULL: Duration = Duration::from_millis(100);
 
 /// All names of a keeper.
 pub(super) struct Door {
@@ -59,7 +62,15 @@ impl Door {
 async fn let_in(name: UnixListener, ask: mpsc::Sender<UnixStream>, detached: Arc<AtomicBool>) {
     let user = rustix::process::getuid().as_raw();
     let (mut own, mut foreign) = (JoinSet::new(), JoinSet::new());
-    while let Ok((visitor, _)) = name.accept().await {
+    loop {
+        let visitor = match name.accept().await {
+            Ok((visitor, _)) => visitor,
+            Err(_) => {
+                // No descriptor is free: the visitor stays in the queue until one is.
+                tokio::time::sleep(FULL).await;
+                continue;
+            }
+        };
         let is_own = visitor.peer_cred().is_ok_and(|peer| peer.uid() == user);
         let (room, limit) = if is_own { (&mut own, OWN) } else { (&mut foreign, FOREIGN) };
         while room.try_join_next().is_some() {}
