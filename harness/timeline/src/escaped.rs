@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Text as messages show it: as it is, but for characters that would steer a terminal or turn the order of what follows.
+/// Text as messages show it: as it is, but for characters that [steer](steers) a terminal or can't be seen.
 ///
 /// ```
 /// use hil_timeline::escaped;
@@ -24,8 +24,14 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Control characters, and those that turn the direction of writing (Unicode annex 9).
-fn steers(c: char) -> bool {
+/// Whether a character steers what shows it, or can't be seen: control characters, ends of lines and paragraphs, and
+/// format characters (Unicode 16, general categories Cc, Zl, Zp and Cf), such as those that turn the direction of
+/// writing (Unicode annex 9) and those without a width. Arabic, Syriac and Kaithi number marks are Cf and can be seen.
+#[must_use]
+pub fn steers(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -17,7 +17,7 @@ mod timeline;
 
 pub use clock::{Epoch, Stamp};
 pub use effect::Effect;
-pub use escaped::{Escaped, escaped};
+pub use escaped::{Escaped, escaped, steers};
 pub use event::{
     Allowance, BoardInfo, ConnectionChange, Edge, Evidence, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause,
     PlannedScenario, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepOutcome, Verdict, What,
