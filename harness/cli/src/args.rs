@@ -5,6 +5,7 @@ mod records;
 mod run;
 mod traffic;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -184,21 +185,35 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[must_use]
 pub fn main() -> std::process::ExitCode {
     hil_bench::keeper::serve_if_asked();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    crate::process::run(|| match Cli::try_parse() {
+        Ok(cli) => obey(cli),
         Err(error) => {
-            let code = if error.use_stderr() { ExitCode::Setup } else { ExitCode::Passed };
-            // A terminal that is gone has nobody to tell.
-            let _ = error.print();
-            return code.into();
+            print(&error);
+            if error.use_stderr() { ExitCode::Setup } else { ExitCode::Passed }
         }
-    };
+    })
+}
+
+/// In colours where they are seen, unless an argument in it would steer the terminal.
+fn print(error: &clap::Error) {
+    let plain = error.render().to_string();
+    let (to_stderr, steers) = (error.use_stderr(), plain.chars().any(|c| c != '\n' && hil_timeline::steers(c)));
+    let is_terminal = if to_stderr { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
+    match (is_terminal && !steers, to_stderr) {
+        // A terminal that is gone has nobody to tell.
+        (true, _) => drop(error.print()),
+        (false, true) => commands::warn(plain.trim_end()),
+        (false, false) => commands::say(plain.trim_end()),
+    }
+}
+
+fn obey(cli: Cli) -> ExitCode {
     match cli.color {
         ColorChoice::Auto => {}
         ColorChoice::Always => set_colors(true),
         ColorChoice::Never => set_colors(false),
     }
-    let code = match cli.command {
+    match cli.command {
         Command::Run(args) => commands::run::run(args),
         Command::Flash(args) => commands::flash::flash(&args),
         Command::Boards(args) => commands::boards::boards(&args),
@@ -217,8 +232,7 @@ pub fn main() -> std::process::ExitCode {
         Command::Baseline(args) => commands::baseline::baseline(&args),
         Command::History(args) => commands::history::history(&args),
         Command::Completions(args) => commands::completions::print(&args),
-    };
-    code.into()
+    }
 }
 
 fn set_colors(on: bool) {

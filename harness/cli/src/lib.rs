@@ -22,9 +22,12 @@ mod args;
 mod commands;
 mod exit_code;
 mod folder;
+mod output;
+mod process;
 mod records;
 mod reporter;
 mod session;
+mod signals;
 mod test_target;
 
 pub use args::{Cli, main};

@@ -1,13 +1,12 @@
 //! Tells of a run while it happens.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use console::{StyledObject, style};
-use hil_report::{Fold, ScenarioResult, latest_line, latest_lines, latest_verdict};
-use hil_timeline::{Direction, FlashPhase, Follower, RunEvent, Verdict, What, escaped};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use console::Style;
+use hil_report::{Fold, ScenarioResult, inert, latest_line, latest_lines, latest_verdict};
+use hil_timeline::{Direction, FlashPhase, Follower, RunEvent, Verdict, What};
+
+use crate::output::{Bar, Line, draw, follow_up};
 
 /// How much to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,120 +32,92 @@ impl Detail {
     }
 }
 
-/// Follows the timeline and prints. Progress is shown on a terminal only.
+/// Follows the timeline and prints, at the pace of whoever reads. Progress is shown on a terminal only.
 pub(crate) struct Reporter {
     detail: Detail,
     fold: Fold,
-    screen: MultiProgress,
-    flashes: BTreeMap<String, ProgressBar>,
-    running: BTreeMap<u32, ProgressBar>,
 }
 
 impl Reporter {
     pub(crate) fn new(detail: Detail) -> Self {
-        let screen = MultiProgress::new();
-        Self { detail, fold: Fold::default(), screen, flashes: BTreeMap::new(), running: BTreeMap::new() }
+        Self { detail, fold: Fold::default() }
     }
 
     /// Prints until the run's last event.
     pub(crate) async fn follow(mut self, mut events: Follower) {
         loop {
             let event = events.next().await;
-            self.tell(&event);
+            self.show(&event).await;
             if matches!(event.what, What::RunFinished { .. }) {
                 break;
             }
         }
-        // Bars of whatever did not finish.
-        let _ = self.screen.clear();
+        draw(Bar::Clear).await;
     }
 
-    fn tell(&mut self, event: &Arc<RunEvent>) {
-        match &event.what {
-            What::ScenarioStarted { info, .. } => self.scenario_begins(event, &info.name),
-            What::Flash { board, firmware, flash, .. } => self.flash(board, firmware, flash),
-            _ => {}
+    async fn show(&mut self, event: &Arc<RunEvent>) {
+        if self.detail != Detail::Quiet
+            && let Some(bar) = progress(event)
+        {
+            draw(bar).await;
         }
         if self.detail == Detail::Everything
             && let Some(line) = live_line(event)
         {
-            self.line(style(line).dim().to_string());
+            follow_up(Line::new().paint(Style::new().dim(), line)).await;
         }
         let finished = self.fold.take(event).cloned();
         if let Some(scenario) = finished {
-            if let Some(bar) = event.scenario.and_then(|id| self.running.remove(&id.0)) {
-                bar.finish_and_clear();
+            if let Some(id) = event.scenario {
+                draw(Bar::ScenarioEnds { id: id.0 }).await;
             }
-            self.scenario(&scenario);
+            self.scenario(&scenario).await;
         }
     }
 
-    fn scenario_begins(&mut self, event: &RunEvent, name: &str) {
-        let Some(id) = event.scenario.filter(|_| self.detail != Detail::Quiet) else { return };
-        let bar = self.screen.add(ProgressBar::new_spinner());
-        bar.set_style(template("{spinner} {wide_msg} {elapsed}"));
-        bar.set_message(name.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(100));
-        self.running.insert(id.0, bar);
-    }
-
-    fn scenario(&self, scenario: &ScenarioResult) {
+    async fn scenario(&self, scenario: &ScenarioResult) {
         let passed = scenario.verdict == Verdict::Passed;
         if passed && self.detail == Detail::Quiet {
             return;
         }
-        self.line(colored(latest_verdict(scenario), latest_line(scenario)).to_string());
+        follow_up(Line::new().paint(style(latest_verdict(scenario)), latest_line(scenario))).await;
         if self.detail >= Detail::Steps {
             for step in scenario.attempts.last().iter().flat_map(|attempt| &attempt.steps) {
                 let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
-                self.line(format!("         {word:>7}  {} {}", step.keyword, step.text));
+                follow_up(inert(&format!("         {word:>7}  {} {}", step.keyword, step.text))).await;
             }
         }
         for line in latest_lines(scenario) {
-            self.line(format!("         {line}"));
+            follow_up(format!("         {line}")).await;
         }
-    }
-
-    fn flash(&mut self, board: &str, firmware: &str, phase: &FlashPhase) {
-        if self.detail == Detail::Quiet {
-            return;
-        }
-        match phase {
-            FlashPhase::Progress { done, total } => {
-                let screen = &self.screen;
-                let bar = self.flashes.entry(board.to_owned()).or_insert_with(|| {
-                    let bar = screen.add(ProgressBar::new(*total as u64));
-                    bar.set_style(template("  {msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}"));
-                    bar.set_message(format!("flashing {firmware} to {board}"));
-                    bar
-                });
-                bar.set_position(*done as u64);
-            }
-            FlashPhase::Finished { .. } | FlashPhase::Failed { .. } => {
-                if let Some(bar) = self.flashes.remove(board) {
-                    bar.finish_and_clear();
-                }
-            }
-            FlashPhase::Connecting { .. } | FlashPhase::Region { .. } | FlashPhase::File { .. } => {}
-        }
-    }
-
-    /// A line above the bars; plain output where there is no terminal.
-    fn line(&self, line: String) {
-        self.screen.suspend(|| crate::commands::say(line));
     }
 }
 
-fn template(text: &str) -> ProgressStyle {
-    ProgressStyle::with_template(text).unwrap_or_else(|_| ProgressStyle::default_bar())
+/// What an event changes in the progress.
+fn progress(event: &RunEvent) -> Option<Bar> {
+    match &event.what {
+        What::ScenarioStarted { info, .. } => {
+            event.scenario.map(|id| Bar::ScenarioBegins { id: id.0, name: info.name.clone() })
+        }
+        What::Flash { board, firmware, flash: FlashPhase::Progress { done, total }, .. } => Some(Bar::Flashing {
+            board: board.clone(),
+            firmware: firmware.clone(),
+            done: *done as u64,
+            total: *total as u64,
+        }),
+        What::Flash { board, flash: FlashPhase::Finished { .. } | FlashPhase::Failed { .. }, .. } => {
+            Some(Bar::FlashEnds { board: board.clone() })
+        }
+        _ => None,
+    }
 }
 
-pub(crate) fn colored(verdict: Verdict, line: String) -> StyledObject<String> {
+fn style(verdict: Verdict) -> Style {
     match verdict {
-        Verdict::Passed => style(line).green(),
-        Verdict::Failed => style(line).red(),
-        Verdict::Errored => style(line).magenta(),
-        Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => style(line).yellow(),
+        Verdict::Passed => Style::new().green(),
+        Verdict::Failed => Style::new().red(),
+        Verdict::Errored => Style::new().magenta(),
+        Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => Style::new().yellow(),
     }
 }
 
@@ -154,13 +125,13 @@ fn live_line(event: &RunEvent) -> Option<String> {
     let line = match &event.what {
         What::Packet { board, direction: Direction::FromBoard, packet, .. } => format!("{board} -> {packet}"),
         What::Packet { board, packet, .. } => format!("{board} <- {packet}"),
-        What::Console { board, line } => format!("{board} |  {}", escaped(line)),
-        What::Bench { board, note } => format!("{board} bench: {}", hil_report::inert(note)),
+        What::Console { board, line } => format!("{board} |  {}", line),
+        What::Bench { board, note } => format!("{board} bench: {}", note),
         What::ProtocolViolation { board, rule, .. } => format!("{board} violates the MQTT protocol: {rule}"),
         What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
         What::PowerCut { board, evidence, detail } => {
-            format!("{board} power cut {}: {}", evidence.word(), hil_report::inert(detail))
+            format!("{board} power cut {}: {}", evidence.word(), detail)
         }
         What::PinGap { board, pin, lost } => format!("{board} lost {lost} changes of the pin {pin}"),
         What::Flash { board, flash: FlashPhase::File { path, size }, .. } => {
@@ -171,5 +142,6 @@ fn live_line(event: &RunEvent) -> Option<String> {
         }
         _ => return None,
     };
-    Some(format!("[{}] {line}", event.at))
+    // What devices and drivers say must not steer the terminal.
+    Some(inert(&format!("[{}] {line}", event.at)))
 }

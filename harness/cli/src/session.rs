@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
 use hil_config::{Bench, Board, BoardKind};
 use hil_scenario::{Filter, Limits, RunContext, SetupError};
-use hil_timeline::{Epoch, Mask, Timeline};
-use tokio::signal::unix::{SignalKind, signal};
+use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
 
 use crate::args::{SelectArgs, WaitArgs};
 use crate::commands::{Message, hide, set_up_failed, warn};
 use crate::exit_code::ExitCode;
+use crate::{output, signals};
 
 /// Reads the bench and runs a command on it; tells why where it can't.
 pub(crate) fn on_bench<T>(
@@ -60,36 +59,6 @@ pub(crate) fn refuse_program(board: &Board) -> Result<(), ExitCode> {
     Err(set_up_failed(&message, Some(hint)))
 }
 
-/// Turns true on Ctrl-C, SIGTERM, a terminal that closes, or when the deadline passes. A second signal ends the process at once: virtual
-/// boards end with it.
-pub(crate) fn abort_on_signals(deadline: Option<Duration>) -> std::io::Result<watch::Receiver<bool>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut hangup = signal(SignalKind::hangup())?;
-    let (abort, aborted) = watch::channel(false);
-    tokio::spawn(async move {
-        let expiry = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-            () = expiry => {}
-        }
-        abort.send_replace(true);
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = abort.closed() => return,
-        }
-        std::process::exit(ExitCode::Aborted.code().into());
-    });
-    Ok(aborted)
-}
-
 /// Takes the boards and opens them; a signal ends the waiting for them.
 pub(crate) async fn open(
     bench: Bench,
@@ -119,7 +88,7 @@ pub(crate) struct OneBoard {
 impl OneBoard {
     /// Takes the board, waiting for it if need be; a signal ends the waiting.
     pub(crate) async fn open(bench: Bench, board: &str, what: &str, wait: &WaitArgs) -> Result<Self, ExitCode> {
-        let mut abort = abort_on_signals(None).map_err(|error| set_up_failed(&error, None))?;
+        let mut abort = signals::abort_on_signals(None).map_err(|error| set_up_failed(&error, None))?;
         let timeline = Timeline::in_memory(Epoch::start());
         // A console may be watched for hours, and nobody looks back.
         timeline.forget_after(10_000);
@@ -172,6 +141,7 @@ pub(crate) fn tell_unsafe(failures: &[(String, String)]) {
 /// Tells what the last users of these boards left behind.
 pub(crate) fn tell_left_unsafe(bench: &hil_bench::Bench) {
     for (board, left) in bench.left_unsafe() {
+        let left = escaped(left);
         warn(format!("warning: the last user of board `{board}` could not leave it safe: {left}"));
     }
 }
@@ -179,7 +149,7 @@ pub(crate) fn tell_left_unsafe(bench: &hil_bench::Bench) {
 /// What of a bench a command wants: these boards, or all.
 pub(crate) fn claim(boards: Option<BTreeSet<String>>, what: &str, wait: &WaitArgs) -> Claim {
     let waiting = |board: &str, holder: Option<&Holder>| {
-        let by = holder.map(|holder| format!(" by {holder}")).unwrap_or_default();
+        let by = holder.map(|holder| format!(" by {}", escaped(&holder.to_string()))).unwrap_or_default();
         warn(format!("waiting for board `{board}`: in use{by}"));
         if holder.is_some_and(|holder| holder.detached) {
             warn(format!("`hil power {board} off` ends it"));
@@ -190,10 +160,10 @@ pub(crate) fn claim(boards: Option<BTreeSet<String>>, what: &str, wait: &WaitArg
     Claim { boards, wait: !wait.no_wait, what: what.to_owned(), waiting: Arc::new(waiting), ask_person }
 }
 
-/// Asks for a hand; true once Enter is pressed.
+/// Asks for a hand; true once Enter is pressed. A question that nobody sees is not waited for.
 fn ask_person(question: String) -> bool {
-    warn(format!("\n>>> {question}"));
-    std::io::stdin().read_line(&mut String::new()).is_ok_and(|length| length > 0)
+    output::ask(format!("\n>>> {question}"))
+        && std::io::stdin().read_line(&mut String::new()).is_ok_and(|length| length > 0)
 }
 
 /// The features asked for, or all.

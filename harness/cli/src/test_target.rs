@@ -61,6 +61,10 @@ struct Arguments {
 pub fn test_features(folder: &str) -> std::process::ExitCode {
     hil_bench::keeper::serve_if_asked();
     let arguments = Arguments::parse();
+    crate::process::run(|| test_in(&arguments, folder))
+}
+
+fn test_in(arguments: &Arguments, folder: &str) -> ExitCode {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     // Without `..`, so that messages name it as a person would.
     let features = package.join(folder).canonicalize().unwrap_or_else(|_| package.join(folder));
@@ -70,7 +74,7 @@ pub fn test_features(folder: &str) -> std::process::ExitCode {
         Ok(()) => features.strip_prefix(workspace).map(Path::to_owned).unwrap_or(features),
         Err(_) => features,
     };
-    test(&arguments, &features).into()
+    test(arguments, &features)
 }
 
 /// The outermost folder above a package that has a lock file: its workspace.
@@ -116,6 +120,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         deadline: None,
         retries: Retries::default(),
         flaky: Flaky::Pass,
+        strict: false,
         baseline: None,
         fail_on: None,
         history: crate::records::history(None),

@@ -7,9 +7,10 @@ use hil_bench::keeper::{DeviceLock, holder_of};
 use hil_bench::ports::{self, AttachedPort, PortState, attached, state_of};
 use hil_bench::{Probed, claimed, probe};
 use hil_config::{Bench, Board, BoardKind};
+use hil_report::inert;
 use serde_json::{Value, json};
 
-use super::{Message, say, set_up_failed, warn};
+use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{BoardsArgs, BoardsCommand, DiscoverArgs, Format};
 use crate::exit_code::ExitCode;
 
@@ -40,12 +41,12 @@ fn describe(args: &BoardsArgs) -> ExitCode {
     let standings: Vec<_> = bench.boards.values().map(standing).collect();
     if args.format.format == Format::Json {
         let boards: Vec<_> = standings.iter().map(Standing::json).collect();
-        say(json!({ "bench": bench.name, "boards": boards }).to_string());
+        say_json(&json!({ "bench": bench.name, "boards": boards }));
         return ExitCode::Passed;
     }
     say(format!("bench {}", bench.name));
     for standing in &standings {
-        say(standing.text());
+        say(inert(&standing.text()));
     }
     if standings.is_empty() {
         say("no board is configured; `hil boards discover --write bench.toml` makes a first bench file");
@@ -116,8 +117,8 @@ fn discover(args: &DiscoverArgs) -> ExitCode {
     let ports = attached(Path::new("/sys"), Path::new("/dev"));
     let seen: Vec<_> = ports.into_iter().map(|port| see(port, args.probe)).collect();
     match args.format.format {
-        Format::Json => say(json!({ "ports": seen.iter().map(Seen::json).collect::<Vec<_>>() }).to_string()),
-        Format::Text => seen.iter().for_each(|seen| say(seen.text())),
+        Format::Json => say_json(&json!({ "ports": seen.iter().map(Seen::json).collect::<Vec<_>>() })),
+        Format::Text => seen.iter().for_each(|seen| say(inert(&seen.text()))),
     }
     if seen.is_empty() && args.format.format == Format::Text {
         say("no serial port is attached");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hil_report::{Comparison, compare as compare_records};
 
-use super::{Message, say, set_up_failed, warn};
+use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{CompareArgs, FailOn, ReportFormat};
 use crate::exit_code::ExitCode;
 use crate::records::{Baseline, LAST_GOOD, head, history, nothing_to_compare, past, read_runs};
@@ -40,10 +40,7 @@ fn tell(args: &CompareArgs, comparison: &Comparison, is_whole: bool) -> ExitCode
     match args.format {
         ReportFormat::Text => say(comparison.text().trim_end()),
         ReportFormat::Markdown => say(comparison.markdown().trim_end()),
-        ReportFormat::Json => match serde_json::to_string(comparison) {
-            Ok(json) => say(json),
-            Err(error) => return set_up_failed(&error, None),
-        },
+        ReportFormat::Json => say_json(comparison),
     }
     if !is_whole {
         warn("the run was ended before its end: nobody knows what the rest of it would have shown");

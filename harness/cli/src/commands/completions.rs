@@ -2,13 +2,13 @@
 
 use clap::CommandFactory as _;
 
-use super::say;
+use super::{Line, say};
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit_code::ExitCode;
 
 pub(crate) fn print(args: &CompletionsArgs) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "hil", &mut script);
-    say(String::from_utf8_lossy(&script).trim_end());
+    say(Line::exact(String::from_utf8_lossy(&script).trim_end()));
     ExitCode::Passed
 }

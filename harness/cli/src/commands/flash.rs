@@ -7,11 +7,11 @@ use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
 use serde_json::json;
 
-use super::{Message, say, set_up_failed, warn};
+use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{FlashArgs, Format};
 use crate::exit_code::ExitCode;
 use crate::reporter::{Detail, Reporter};
-use crate::session;
+use crate::{session, signals};
 
 pub(crate) fn flash(args: &FlashArgs) -> ExitCode {
     let flash = session::on_bench(args.bench.bench.clone(), async |bench| Ok(flash_in(args, bench).await));
@@ -26,7 +26,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     if let Err(code) = session::check_firmware(&bench, &args.board, firmware.name.as_str()) {
         return code;
     }
-    let abort = match session::abort_on_signals(None) {
+    let abort = match signals::abort_on_signals(None) {
         Ok(abort) => abort,
         Err(error) => return set_up_failed(&error, None),
     };
@@ -47,26 +47,29 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     board.make_safe().await;
     drop(board);
     let failures = context.bench().close().await;
-    timeline.record(None, What::RunFinished { exit_code: 0 });
+    let code = match &result {
+        None => ExitCode::Aborted,
+        Some(Err(_)) => ExitCode::Errored,
+        Some(Ok(Booted::Refused { .. })) => ExitCode::Failed,
+        Some(Ok(Booted::Running)) if failures.is_empty() => ExitCode::Passed,
+        Some(Ok(Booted::Running)) => ExitCode::Errored,
+    };
+    timeline.record(None, What::RunFinished { exit_code: code.code() });
+    signals::settle(code);
     let _ = reporter.await;
     session::tell_unsafe(&failures);
-    let code = match result {
-        None => ExitCode::Aborted,
+    match result {
+        None => {}
         Some(Err(error)) => {
             set_up_failed(&error, error.hint());
-            ExitCode::Errored
         }
         Some(Ok(Booted::Refused { reason })) => {
             let reason = hil_report::inert(&reason);
             warn(format!("failed: the firmware `{}` does not run on `{}`: {reason}", firmware.name, args.board));
-            ExitCode::Failed
         }
-        Some(Ok(Booted::Running)) => {
-            say(done(&timeline, &args.board, firmware.name.as_str(), args.format.format));
-            ExitCode::Passed
-        }
-    };
-    if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored }
+        Some(Ok(Booted::Running)) => tell_done(&timeline, &args.board, firmware.name.as_str(), args.format.format),
+    }
+    code
 }
 
 fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Message> {
@@ -81,7 +84,7 @@ fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Messa
     firmware.ok_or_else(|| Message(format!("there is no firmware `{name}` on this bench (there are `{}`)", known())))
 }
 
-fn done(timeline: &Timeline, board: &str, firmware: &str, format: Format) -> String {
+fn tell_done(timeline: &Timeline, board: &str, firmware: &str, format: Format) {
     let flashed = timeline.since(Cursor::default()).into_iter().rev().find_map(|event| match &event.what {
         What::Flash { flash: FlashPhase::Finished { written, skipped, took_ms }, .. } => {
             Some((*written, *skipped, *took_ms))
@@ -90,9 +93,9 @@ fn done(timeline: &Timeline, board: &str, firmware: &str, format: Format) -> Str
     });
     let (written, skipped, took_ms) = flashed.unwrap_or_default();
     if format == Format::Json {
-        let done =
-            json!({ "board": board, "firmware": firmware, "written": written, "skipped": skipped, "took_ms": took_ms });
-        return done.to_string();
+        return say_json(
+            &json!({ "board": board, "firmware": firmware, "written": written, "skipped": skipped, "took_ms": took_ms }),
+        );
     }
-    format!("`{firmware}` runs on `{board}`: {written} bytes written, {skipped} already there, {took_ms} ms")
+    say(format!("`{firmware}` runs on `{board}`: {written} bytes written, {skipped} already there, {took_ms} ms"));
 }

@@ -6,7 +6,7 @@ use hil_report::{MetricKind, Record, inert, sign, sparkline, wilson};
 use hil_timeline::Verdict;
 use serde::Serialize;
 
-use super::{Message, say, set_up_failed};
+use super::{Message, say, say_json, set_up_failed};
 use crate::args::{Format, HistoryArgs};
 use crate::exit_code::ExitCode;
 use crate::records;
@@ -150,8 +150,11 @@ fn runs(args: &HistoryArgs, past: &[Record]) -> ExitCode {
     for line in &lines {
         let counts: Vec<_> =
             line.counts.words().iter().filter(|(_, n)| *n > 0).map(|(w, n)| format!("{n} {w}")).collect();
-        let mut firmware: Vec<_> =
-            line.firmware.iter().map(|it| format!("{} {}", it.firmware, &it.hash[..it.hash.len().min(8)])).collect();
+        let mut firmware: Vec<_> = line
+            .firmware
+            .iter()
+            .map(|it| format!("{} {}", it.firmware, it.hash.chars().take(8).collect::<String>()))
+            .collect();
         firmware.dedup();
         let more = firmware.len().saturating_sub(3);
         firmware.truncate(3);
@@ -177,10 +180,7 @@ fn unsteady(past: &[Record]) {
 }
 
 fn json(value: &impl Serialize) -> ExitCode {
-    match serde_json::to_string(value) {
-        Ok(json) => say(json),
-        Err(error) => return set_up_failed(&error, None),
-    }
+    say_json(value);
     ExitCode::Passed
 }
 

@@ -21,60 +21,24 @@ pub(crate) mod virtual_as_real;
 pub(crate) mod virtual_bench;
 
 use std::error::Error;
-use std::sync::{PoisonError, RwLock};
 
-use hil_timeline::Mask;
+use console::Style;
+
+pub(crate) use crate::output::{Line, hide, say, warn};
 
 use crate::exit_code::ExitCode;
-
-/// What is shown nowhere.
-static HIDDEN: RwLock<Option<Mask>> = RwLock::new(None);
-
-/// Hides these from now on in whatever is said.
-pub(crate) fn hide(mask: Mask) {
-    *HIDDEN.write().unwrap_or_else(PoisonError::into_inner) = Some(mask);
-}
-
-/// A line as it may be shown.
-///
-/// A runner of GitHub's takes `##[…]` for a command wherever it stands in a line: what a device says must give none.
-pub(crate) fn shown(line: &str) -> std::borrow::Cow<'_, str> {
-    if line.contains("##[") && std::env::var_os("GITHUB_ACTIONS").is_some() {
-        return hidden(line).replace("##[", "# #[").into();
-    }
-    hidden(line)
-}
-
-fn hidden(line: &str) -> std::borrow::Cow<'_, str> {
-    match &*HIDDEN.read().unwrap_or_else(PoisonError::into_inner) {
-        Some(mask) => mask.text(line),
-        None => line.into(),
-    }
-}
-
-/// Writes a line to standard output. A reader that is gone (`hil steps | head`) is no error.
-pub(crate) fn say(line: impl AsRef<str>) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stdout(), "{}", shown(line.as_ref()));
-}
-
-/// Writes a line to standard error.
-pub(crate) fn warn(line: impl AsRef<str>) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "{}", shown(line.as_ref()));
-}
 
 /// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.
 pub(crate) fn set_up_failed(error: &dyn Error, hint: Option<String>) -> ExitCode {
     let shown = without_passwords(&error.to_string());
-    warn(format!("{} {shown}", console::style("error:").red().bold().for_stderr()));
+    warn(Line::new().paint(Style::new().red().bold(), "error:").text(format!(" {shown}")));
     let mut cause = error.source();
     while let Some(error) = cause {
         warn(format!("Caused by: {error}"));
         cause = error.source();
     }
     if let Some(hint) = hint {
-        warn(format!("{} {hint}", console::style("hint:").cyan().for_stderr()));
+        warn(Line::new().paint(Style::new().cyan(), "hint:").text(format!(" {hint}")));
     }
     ExitCode::Setup
 }
@@ -84,6 +48,17 @@ fn without_passwords(text: &str) -> String {
     match regex::Regex::new(r#"\b(password ")[^"]*""#) {
         Ok(password) => password.replace_all(text, "${1}••••\"").into_owned(),
         Err(_) => text.to_owned(),
+    }
+}
+
+/// Prints a value for programs.
+pub(crate) fn say_json(value: &impl serde::Serialize) {
+    match Line::json(value) {
+        Ok(line) => say(line),
+        // Only a map whose keys are no texts can't be written, and there is none.
+        Err(error) => {
+            set_up_failed(&error, None);
+        }
     }
 }
 

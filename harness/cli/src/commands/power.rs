@@ -4,7 +4,7 @@ use hil_bench::{Bench as OpenBench, BenchError, claimed, keeper};
 use hil_config::{Bench, Board, SafeState};
 use serde_json::json;
 
-use super::{Message, no_such_board, say, set_up_failed, warn};
+use super::{Message, no_such_board, say, say_json, set_up_failed, warn};
 use crate::args::{Format, PowerArgs, PowerState};
 use crate::exit_code::ExitCode;
 use crate::session::{self, OneBoard};
@@ -115,6 +115,6 @@ async fn detach(args: &PowerArgs, one: &OneBoard) -> ExitCode {
 fn tell(args: &PowerArgs, state: &str) {
     match args.format.format {
         Format::Text => say(format!("`{}` is {state}", args.board)),
-        Format::Json => say(json!({ "board": args.board, "power": state }).to_string()),
+        Format::Json => say_json(&json!({ "board": args.board, "power": state })),
     }
 }

@@ -3,7 +3,7 @@
 use hil_report::{Traffic, WriteError, failure_lines, read_run, scenario_line, summary_line, traffic_table};
 use hil_timeline::read_events;
 
-use super::{say, set_up_failed};
+use super::{say, say_json, set_up_failed};
 use crate::args::{Flaky, Format, ReportArgs};
 use crate::exit_code::ExitCode;
 
@@ -18,10 +18,7 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
         Err(error) => return set_up_failed(&error, Some("name the folder that holds `events.jsonl`".to_owned())),
     };
     match args.format.format {
-        Format::Json => match serde_json::to_string(&run) {
-            Ok(json) => say(json),
-            Err(error) => return set_up_failed(&error, None),
-        },
+        Format::Json => say_json(&run),
         Format::Text => {
             for scenario in &run.scenarios {
                 say(scenario_line(scenario));
@@ -48,10 +45,7 @@ fn traffic(args: &ReportArgs) -> ExitCode {
     events.iter().for_each(|event| traffic.take(event));
     let topics = traffic.topics();
     match args.format.format {
-        Format::Json => match serde_json::to_string(&topics) {
-            Ok(json) => say(json),
-            Err(error) => return set_up_failed(&error, None),
-        },
+        Format::Json => say_json(&topics),
         Format::Text if topics.is_empty() => say("no message was seen"),
         Format::Text => say(traffic_table(&topics)),
     }

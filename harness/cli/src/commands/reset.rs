@@ -4,7 +4,7 @@ use hil_bench::{Bench as OpenBench, BenchError};
 use hil_config::{Bench, SafeState};
 use serde_json::json;
 
-use super::{no_such_board, say, warn};
+use super::{no_such_board, say, say_json, warn};
 use crate::args::{Format, ResetArgs};
 use crate::exit_code::ExitCode;
 use crate::session::{self, OneBoard};
@@ -46,6 +46,6 @@ fn tell(args: &ResetArgs) {
     let into = if args.loader { "loader" } else { "app" };
     match args.format.format {
         Format::Text => say(format!("`{}` is reset into its {into}", args.board)),
-        Format::Json => say(json!({ "board": args.board, "reset": into }).to_string()),
+        Format::Json => say_json(&json!({ "board": args.board, "reset": into })),
     }
 }

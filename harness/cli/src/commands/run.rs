@@ -13,13 +13,13 @@ use hil_report::{
 use hil_scenario::{Limits, Plan, Retries, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
-use super::{Message, hide, say, set_up_failed, warn};
+use super::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::args::{FailOn, Flaky, Format, RunArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::folder;
 use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
-use crate::session;
+use crate::{session, signals};
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     // A list is one of scenarios: where they are to run does not matter.
@@ -55,6 +55,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         deadline: args.deadline,
         retries: Retries { bench: args.bench_retries, product: args.retries },
         flaky: args.flaky,
+        strict: args.strict,
         baseline,
         fail_on: args.fail_on,
         history,
@@ -64,17 +65,13 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     match execute(plan, bench, &settings, !json) {
         Err(code) => code,
         Ok((run, code)) => {
-            if json && let Ok(text) = serde_json::to_string(&run) {
-                say(text);
+            if json {
+                say_json(&run);
             }
-            let lacks = args.strict && run.counts().skipped > 0;
-            match code {
-                ExitCode::Passed | ExitCode::NothingRan if lacks => {
-                    warn("`--strict`: scenarios were skipped, and this bench should lack nothing");
-                    ExitCode::Errored
-                }
-                code => code,
+            if args.strict && lacks_something(&run, code) {
+                warn("`--strict`: scenarios were skipped, and this bench should lack nothing");
             }
+            code
         }
     }
 }
@@ -110,6 +107,8 @@ pub(crate) struct Settings {
     pub(crate) deadline: Option<Duration>,
     pub(crate) retries: Retries,
     pub(crate) flaky: Flaky,
+    /// A skipped scenario is the bench's fault.
+    pub(crate) strict: bool,
     pub(crate) baseline: Option<Baseline>,
     pub(crate) fail_on: Option<FailOn>,
     pub(crate) history: History,
@@ -123,20 +122,32 @@ pub(crate) fn execute(
     settings: &Settings,
     tell: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
-    session::on(bench, async |bench| execute_in(plan, bench, settings, tell).await)
+    let done = session::on(bench, async |bench| execute_in(plan, bench, settings).await)?;
+    // Without a runtime: this may wait for a reader.
+    if tell {
+        conclude(&done);
+    }
+    match done.code {
+        Err(code) => Err(code),
+        Ok(code) => Ok((done.read.run, code)),
+    }
 }
 
-async fn execute_in(
-    plan: Plan,
-    bench: Bench,
-    settings: &Settings,
-    tell: bool,
-) -> Result<(RunSummary, ExitCode), ExitCode> {
+/// A run whose boards are safe and whose reports are written.
+struct Done {
+    read: ReadRun,
+    comparison: Option<Comparison>,
+    folder: PathBuf,
+    /// An error where not all of it could be recorded.
+    code: Result<ExitCode, ExitCode>,
+}
+
+async fn execute_in(plan: Plan, bench: Bench, settings: &Settings) -> Result<Done, ExitCode> {
     // What can't run is found before any board is touched; what the plan does not use is not looked at.
     for (board, firmware) in hil_scenario::firmware_of(&plan) {
         session::check_firmware(&bench, &board, &firmware)?;
     }
-    let abort = session::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
+    let abort = signals::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
     let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));
     hide(mask.clone());
@@ -185,10 +196,12 @@ async fn execute_in(
         timeline.record(None, What::Bench { board: board.clone(), note });
     }
     timeline.record(None, What::RunFinished { exit_code: code.code() });
-    // The reporter ends with that event; if it panicked, the reports still stand.
+    let done = finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, settings);
+    signals::settle(done.as_ref().map_or_else(|code| *code, |done| done.code.unwrap_or_else(|code| code)));
+    // The reporter ends with that event, when all is read; if it panicked, the reports still stand.
     let _ = reporter.await;
     session::tell_unsafe(&failures);
-    finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, settings, tell)
+    done
 }
 
 fn open_folder(
@@ -229,14 +242,14 @@ async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, retries: Retries)
     }
 }
 
+/// Writes the reports. What is wrong with them is told before the rest of the output is waited for.
 fn finish(
     folder: &Path,
     timeline: &Timeline,
     capture: Option<CaptureError>,
     code: ExitCode,
     settings: &Settings,
-    tell: bool,
-) -> Result<(RunSummary, ExitCode), ExitCode> {
+) -> Result<Done, ExitCode> {
     let failed = |error: WriteError| set_up_failed(&error, None);
     let mut read = read_run(folder).map_err(failed)?;
     let past = records::past(&settings.history);
@@ -254,9 +267,6 @@ fn finish(
     if let Err(error) = settings.history.append(&read.record) {
         set_up_failed(&error, Some("`--history` or `HIL_HISTORY` names another file".to_owned()));
     }
-    if tell {
-        conclude(&read, comparison.as_ref().and_then(|it| it.as_ref().ok()), folder);
-    }
     let code = match (settings.fail_on, &comparison, code) {
         (_, _, ExitCode::Aborted) | (None, ..) | (_, None, _) => code,
         (Some(FailOn::Regression), Some(Ok(comparison)), _) if comparison.regression => ExitCode::Regression,
@@ -264,7 +274,18 @@ fn finish(
         (Some(FailOn::Regression), Some(Err(set_up)), ExitCode::Passed) => *set_up,
         _ => code,
     };
-    // Of what was recorded all is reported; but it is not all that happened.
+    let code = if settings.strict && lacks_something(&read.run, code) { ExitCode::Errored } else { code };
+    let code = recorded(timeline, capture).map(|()| code);
+    Ok(Done { read, comparison: comparison.and_then(Result::ok), folder: folder.to_owned(), code })
+}
+
+/// Whether scenarios were skipped in a run that says nothing worse.
+fn lacks_something(run: &RunSummary, code: ExitCode) -> bool {
+    matches!(code, ExitCode::Passed | ExitCode::NothingRan) && run.counts().skipped > 0
+}
+
+/// Of what was recorded all is reported; but it may not be all that happened.
+fn recorded(timeline: &Timeline, capture: Option<CaptureError>) -> Result<(), ExitCode> {
     let hint = || Some("is the disk full?".to_owned());
     if let Some(failure) = capture {
         return Err(set_up_failed(&failure, hint()));
@@ -273,7 +294,7 @@ fn finish(
         let message = Message(format!("the events of this run could not be written: {failure}"));
         return Err(set_up_failed(&message, hint()));
     }
-    Ok((read.run, code))
+    Ok(())
 }
 
 /// What got worse since the baseline; nothing where none is asked for, or the history has no good run yet.
@@ -296,17 +317,19 @@ fn compared(
     Some(compare(&base, &head).map_err(|error| set_up_failed(&error, None)))
 }
 
-fn conclude(read: &ReadRun, comparison: Option<&Comparison>, folder: &Path) {
+fn conclude(done: &Done) {
+    let run = &done.read.run;
     say("");
-    say(summary_line(&read.run));
-    skip_lines(&read.run).iter().for_each(say);
-    if let Some(comparison) = comparison {
+    say(summary_line(run));
+    skip_lines(run).iter().for_each(say);
+    if let Some(comparison) = &done.comparison {
         say("");
         say(comparison.text());
     }
-    say(format!("reports: {}", folder.display()));
+    say(format!("reports: {}", done.folder.display()));
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        annotations(&read.run, &below_checkout()).iter().for_each(say);
+        // Commands that escape what is in them.
+        annotations(run, &below_checkout()).iter().for_each(|command| say(Line::exact(command)));
     }
 }
 

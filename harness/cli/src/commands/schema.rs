@@ -1,9 +1,9 @@
 //! `hil schema`.
 
-use super::say;
+use super::{Line, say};
 use crate::exit_code::ExitCode;
 
 pub(crate) fn print() -> ExitCode {
-    say(format!("{:#}", hil_config::schema()));
+    say(Line::exact(format!("{:#}", hil_config::schema())));
     ExitCode::Passed
 }

@@ -1,8 +1,9 @@
 //! `hil steps`.
 
+use console::Style;
 use hil_scenario::catalogue::{STEPS, StepDoc};
 
-use super::say;
+use super::{Line, say, say_json};
 use crate::args::{Format, FormatArgs};
 use crate::exit_code::ExitCode;
 
@@ -11,13 +12,13 @@ pub(crate) fn print(args: &FormatArgs) -> ExitCode {
         Format::Text => STEPS.iter().for_each(print_step),
         Format::Json => {
             let item = |step: &StepDoc| serde_json::json!({ "keyword": step.keyword(), "example": step.example, "about": step.about });
-            say(serde_json::Value::from_iter(STEPS.iter().map(item)).to_string());
+            say_json(&serde_json::Value::from_iter(STEPS.iter().map(item)));
         }
     }
     ExitCode::Passed
 }
 
 fn print_step(step: &StepDoc) {
-    say(format!("{} {}", console::style(step.keyword()).bold(), step.text()));
-    say(format!("    {}", console::style(step.about).dim()));
+    say(Line::new().paint(Style::new().bold(), step.keyword()).text(format!(" {}", step.text())));
+    say(Line::new().text("    ").paint(Style::new().dim(), step.about));
 }

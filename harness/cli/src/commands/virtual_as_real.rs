@@ -18,14 +18,14 @@ use tokio::sync::Mutex;
 
 use super::{Message, say, set_up_failed, warn};
 use crate::exit_code::ExitCode;
-use crate::session;
+use crate::signals;
 
 /// The socket's name in the folder.
 const SOCKET: &str = "control.sock";
 
 /// Brings the boards up, without power, and obeys until Ctrl-C.
 pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
-    let abort = match session::abort_on_signals(None) {
+    let abort = match signals::abort_on_signals(None) {
         Ok(abort) => abort,
         Err(error) => return set_up_failed(&error, None),
     };

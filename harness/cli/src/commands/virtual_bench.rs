@@ -14,7 +14,7 @@ use super::{Message, say, set_up_failed, virtual_as_real, warn};
 use crate::args::VirtualArgs;
 use crate::exit_code::ExitCode;
 use crate::reporter::{Detail, Reporter};
-use crate::session;
+use crate::{session, signals};
 
 pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
     let hold = session::on_bench(args.bench.bench.clone(), async |bench| {
@@ -46,7 +46,7 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
             return code;
         }
     }
-    let abort = match session::abort_on_signals(None) {
+    let abort = match signals::abort_on_signals(None) {
         Ok(abort) => abort,
         Err(error) => return set_up_failed(&error, None),
     };
@@ -73,7 +73,11 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         () = watched.aborted() => Ok(()),
     };
     timeline.record(None, What::RunFinished { exit_code: 0 });
-    let _ = reporter.await;
+    // Whoever does not read must not keep the bench from being taken down.
+    tokio::select! {
+        _ = reporter => {}
+        () = watched.aborted() => {}
+    }
     let code = match up {
         Err(code) => code,
         Ok(()) => {

@@ -5,10 +5,11 @@ mod firmware;
 mod machine;
 mod power;
 
+use console::Style;
 use hil_config::Bench;
 use serde_json::json;
 
-use super::{no_such_board, say};
+use super::{Line, no_such_board, say, say_json};
 use crate::args::{DoctorArgs, Format};
 use crate::exit_code::ExitCode;
 use crate::session;
@@ -44,11 +45,11 @@ impl Check {
 
     fn tell(&self) {
         let mark = match &self.hint {
-            None => console::style("  ok   ").green(),
-            Some(_) if self.optional => console::style(" skips ").yellow(),
-            Some(_) => console::style("missing").red(),
+            None => Line::new().paint(Style::new().green(), "  ok   "),
+            Some(_) if self.optional => Line::new().paint(Style::new().yellow(), " skips "),
+            Some(_) => Line::new().paint(Style::new().red(), "missing"),
         };
-        say(format!("{mark} {:<28} {}", self.what, self.how));
+        say(mark.text(format!(" {:<28} {}", self.what, self.how)));
         if let Some(hint) = &self.hint {
             say(format!("        {:<28} hint: {hint}", ""));
         }
@@ -104,7 +105,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
             .iter()
             .map(|check| json!({ "what": check.what, "ok": !check.is_missing(), "how": check.how, "hint": check.hint }))
             .collect();
-        say(json!({ "bench": bench.name, "ok": missing == 0, "checks": checks }).to_string());
+        say_json(&json!({ "bench": bench.name, "ok": missing == 0, "checks": checks }));
     }
     if missing == 0 { ExitCode::Passed } else { ExitCode::Setup }
 }

@@ -86,8 +86,11 @@ async fn ask(question: &str) -> Option<bool> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
-    crate::commands::warn(format!(">>> {question} [y/n]"));
-    let answer = tokio::task::spawn_blocking(|| {
+    let question = format!(">>> {question} [y/n]");
+    let answer = tokio::task::spawn_blocking(move || {
+        if !crate::output::ask(question) {
+            return Err(std::io::ErrorKind::BrokenPipe.into());
+        }
         let mut answer = String::new();
         std::io::stdin().read_line(&mut answer).map(|_| answer)
     });

@@ -2,6 +2,7 @@
 
 mod keys;
 mod repl;
+mod screened;
 mod show;
 mod symbols;
 mod terminal;
@@ -10,15 +11,18 @@ use hil_bench::{BenchError, LockedBoard};
 use hil_config::{Bench, Image, RailDriver};
 use hil_timeline::{Cursor, Timeline, What};
 use tokio::io::AsyncReadExt as _;
+use tokio::task::JoinHandle;
 
 use self::keys::{Action, Keys};
 use self::show::Shower;
 use self::symbols::Symbols;
 use self::terminal::RawTerminal;
-use super::{Message, no_such_board, set_up_failed, warn};
+pub(crate) use self::terminal::restore as restore_terminal;
+use super::{Line, Message, no_such_board, set_up_failed, warn};
 use crate::args::{Format, MonitorArgs};
 use crate::exit_code::ExitCode;
 use crate::session::{self, OneBoard};
+use crate::signals;
 
 pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
     session::on_bench(args.bench.bench.clone(), async |bench| Ok(monitor_in(args, bench).await))
@@ -48,9 +52,10 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
         Err(code) => return code,
     };
     let is_manual = config.rails.iter().any(|rail| rail.driver == RailDriver::Manual);
+    let mut showing = None;
     let watched = async {
         match one.bench.lock(&args.board).await {
-            Some(board) => watch(args, board, &one.timeline, symbols, is_manual).await,
+            Some(board) => watch(args, board, &one.timeline, symbols, is_manual, &mut showing).await,
             None => Ok(()),
         }
     };
@@ -59,7 +64,15 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
         ExitCode::Aborted => ExitCode::Passed,
         code => code,
     };
-    one.close(code).await
+    // The board first: what it said may wait for a reader.
+    let code = one.close(code).await;
+    one.timeline.record(None, What::RunFinished { exit_code: code.code() });
+    signals::settle(code);
+    if let Some(showing) = showing {
+        // It ends with that event; if it panicked, there is nothing left to show.
+        let _ = showing.await;
+    }
+    code
 }
 
 /// Shows what the board says and sends what is typed, until the keys say that it is enough.
@@ -69,6 +82,7 @@ async fn watch(
     timeline: &Timeline,
     symbols: Option<Symbols>,
     is_manual: bool,
+    showing: &mut Option<JoinHandle<()>>,
 ) -> Result<(), BenchError> {
     let json = args.format.format == Format::Json;
     if is_manual {
@@ -78,30 +92,38 @@ async fn watch(
     // Raw from here on, and as before when this is dropped.
     let terminal = RawTerminal::enter();
     if !json && terminal.is_some() {
-        warn("Ctrl-] ends it, Ctrl-T h shows the keys\r");
+        note("Ctrl-] ends it, Ctrl-T h shows the keys");
     }
-    let shower = Shower::new(json, terminal.is_some(), symbols);
+    let mut shower = Shower::new(json, terminal.is_some(), symbols);
     let mut events = timeline.follow(Cursor::default());
-    let showing = tokio::spawn(async move {
+    *showing = Some(tokio::spawn(async move {
+        let mut next = 0;
         loop {
             let event = events.next().await;
-            shower.show(&event);
+            if event.seq > next {
+                shower.skipped(event.seq - next).await;
+            }
+            next = event.seq + 1;
+            shower.show(&event).await;
             if matches!(event.what, What::RunFinished { .. }) {
                 return;
             }
         }
-    });
+    }));
     let result = obey(&mut board, terminal.is_some(), is_manual).await;
-    timeline.record(None, What::RunFinished { exit_code: 0 });
-    let _ = showing.await;
     drop(terminal);
     result
+}
+
+/// A line on standard error while the terminal may be raw.
+fn note(text: impl Into<Line>) {
+    warn(text.into().with_return());
 }
 
 /// A board that can't be typed at just now can be watched all the same.
 async fn type_at(board: &LockedBoard, bytes: &[u8]) -> Result<(), BenchError> {
     match board.write_console(bytes).await {
-        Err(error @ BenchError::NotTyped { .. }) => warn(format!("{error}\r")),
+        Err(error @ BenchError::NotTyped { .. }) => note(error.to_string()),
         typed => drop(typed?),
     }
     Ok(())
@@ -127,17 +149,17 @@ async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Resu
                 Action::Send(bytes) => type_at(board, &bytes).await?,
                 Action::Reset => drop(board.reset().await?),
                 Action::Loader => board.enter_loader().await?,
-                Action::Power if is_manual => warn("you are its power switch; `hil power` asks you\r"),
+                Action::Power if is_manual => note("you are its power switch; `hil power` asks you"),
                 Action::Power if board.is_powered() => drop(board.power_off().await?),
                 Action::Power => drop(board.power_on().await?),
-                Action::Help => warn(
-                    "Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power, e enters MicroPython's REPL\r",
+                Action::Help => note(
+                    "Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power, e enters MicroPython's REPL",
                 ),
                 Action::Repl => {
                     match repl::talk(board, &mut stdin).await {
                         Ok(()) => {}
                         // A board without one can be watched all the same.
-                        Err(error @ BenchError::NoRepl { .. }) => warn(format!("{error}\r")),
+                        Err(error @ BenchError::NoRepl { .. }) => note(error.to_string()),
                         Err(error) => return Err(error),
                     }
                     board.watch_console()?;

@@ -1,10 +1,10 @@
 //! How a console is shown.
 
-use console::style;
+use console::Style;
 use hil_timeline::{Finding, RunEvent, What};
 
 use super::symbols::Symbols;
-use crate::commands::say;
+use crate::output::{Line, follow_up, warn};
 
 /// Shows events, a line each.
 pub(super) struct Shower {
@@ -19,17 +19,20 @@ impl Shower {
         Self { json, raw, symbols }
     }
 
-    pub(super) fn show(&self, event: &RunEvent) {
+    /// Waits for room in the output.
+    pub(super) async fn show(&mut self, event: &RunEvent) {
         if self.json {
-            if let Ok(line) = serde_json::to_string(event) {
-                say(line);
+            if let Ok(line) = Line::json(event) {
+                follow_up(line).await;
             }
             return;
         }
         let text = match &event.what {
             What::Console { line, .. } => {
-                self.line(format!("{} {}", style(format!("[{}]", event.at)).dim(), colored(line)));
-                self.decode(line);
+                let at = Line::new().paint(Style::new().dim(), format!("[{}]", event.at));
+                // What a device says must not steer the terminal.
+                self.line(at.text(" ").paint(level(line), hil_report::inert(line))).await;
+                self.decode(line).await;
                 return;
             }
             What::ConsoleLost { .. } => "port lost".to_owned(),
@@ -45,34 +48,43 @@ impl Shower {
             }
             _ => return,
         };
-        self.line(style(format!("[{}] --- {text}", event.at)).cyan().to_string());
+        self.line(Line::new().paint(Style::new().cyan(), format!("[{}] --- {text}", event.at))).await;
     }
 
     /// Where the addresses in a line of a panic lead.
-    fn decode(&self, line: &str) {
-        let Some(symbols) = &self.symbols else { return };
-        for place in symbols.places(line) {
-            self.line(style(format!("            {place}")).yellow().to_string());
+    async fn decode(&mut self, line: &str) {
+        let places = self.symbols.as_ref().map(|symbols| symbols.places(line)).unwrap_or_default();
+        for place in places {
+            let place = hil_report::inert(&place);
+            self.line(Line::new().paint(Style::new().yellow(), format!("            {place}"))).await;
         }
     }
 
-    fn line(&self, line: String) {
-        say(if self.raw { format!("{line}\r") } else { line });
+    /// In the place of records that were forgotten before there was room to show them.
+    pub(super) async fn skipped(&mut self, count: u64) {
+        let text = format!("--- {count} records are not shown: the output was not read in time");
+        if self.json {
+            // Standard output holds events alone.
+            return warn(Line::from(text));
+        }
+        self.line(Line::new().paint(Style::new().yellow(), text)).await;
+    }
+
+    async fn line(&mut self, line: Line) {
+        follow_up(if self.raw { line.with_return() } else { line }).await;
     }
 }
 
 /// By the level that ESP-IDF and the usual loggers write.
-fn colored(line: &str) -> String {
-    // What a device says must not steer the terminal.
-    let text = hil_report::inert(line);
+fn level(line: &str) -> Style {
     let level = |idf: &str, word: &str| line.starts_with(idf) || line.contains(word);
     if level("E (", "ERROR") || line.contains("Guru Meditation") || line.contains("panicked at") {
-        style(text).red().to_string()
+        Style::new().red()
     } else if level("W (", "WARN") {
-        style(text).yellow().to_string()
+        Style::new().yellow()
     } else if level("D (", "DEBUG") || level("V (", "TRACE") {
-        style(text).dim().to_string()
+        Style::new().dim()
     } else {
-        text
+        Style::new()
     }
 }

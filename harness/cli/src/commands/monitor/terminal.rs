@@ -1,13 +1,15 @@
 //! The terminal while it is raw.
 
 use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
+/// How the terminal was before it was made raw.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
 /// A terminal whose keys come one by one and unchanged; as before when it is dropped.
-pub(super) struct RawTerminal {
-    before: Termios,
-}
+pub(super) struct RawTerminal(());
 
 impl RawTerminal {
     /// Makes standard input raw, if it is a terminal and somebody sees the output.
@@ -19,14 +21,23 @@ impl RawTerminal {
         let before = tcgetattr(&stdin).ok()?;
         let mut raw = before.clone();
         raw.make_raw();
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        let entered = Self(());
         tcsetattr(&stdin, OptionalActions::Now, &raw).ok()?;
-        Some(Self { before })
+        Some(entered)
     }
 }
 
 impl Drop for RawTerminal {
     fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Makes the terminal as it was, if it was made raw: also where the process ends without dropping anything.
+pub(crate) fn restore() {
+    if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
         // A terminal that is gone needs nothing.
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.before);
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
     }
 }

@@ -12,10 +12,10 @@ use hil_report::{Traffic, traffic_table};
 use hil_timeline::{Cursor, Epoch, Mask, Timeline, What};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Message, say, set_up_failed, warn};
+use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{Format, TapArgs};
 use crate::exit_code::ExitCode;
-use crate::{folder, session};
+use crate::{folder, signals};
 
 /// The name under which everything is recorded.
 const DEVICE: &str = "device";
@@ -35,7 +35,7 @@ pub(crate) fn tap(args: &TapArgs) -> ExitCode {
 }
 
 async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
-    let abort = session::abort_on_signals(args.duration).map_err(|error| set_up_failed(&error, None))?;
+    let abort = signals::end_on_signals_or_after(args.duration).map_err(|error| set_up_failed(&error, None))?;
     let broker = endpoint(args)?;
     let timeline = Timeline::in_memory(Epoch::start());
     timeline.forget_after(KEPT);
@@ -59,14 +59,19 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
     }
     tap.open_route(Route { offers, identity: None, recorder: recorder.clone(), capture: capture.clone() });
     warn(format!("listening on {}, leading to {broker}; Ctrl-C ends it", tap.address()));
-    let teller = tokio::spawn(live::follow(timeline.follow(Cursor::default()), args.format.format));
+    // What is shown waits for who reads it; what is counted does not.
+    let counting = tokio::spawn(live::count(timeline.follow(Cursor::default())));
+    let showing = tokio::spawn(live::show(timeline.follow(Cursor::default()), args.format.format));
     obey(&tap, &recorder, abort).await;
     tap.close_route();
     timeline.record(None, What::RunFinished { exit_code: 0 });
-    // It ends with that event; if it panicked, the rest is still worth telling.
-    let traffic = teller.await.unwrap_or_default();
+    let failure = capture.as_ref().and_then(Capture::failure);
+    signals::settle(if failure.is_some() { ExitCode::Setup } else { ExitCode::Passed });
+    // Both end with that event; if one panicked, the rest is still worth showing.
+    let traffic = counting.await.unwrap_or_default();
+    let _ = showing.await;
     tell_statistics(&traffic, args.format.format);
-    match capture.as_ref().and_then(Capture::failure) {
+    match failure {
         Some(failure) => Err(set_up_failed(&failure, Some("is the disk full?".to_owned()))),
         None => Ok(ExitCode::Passed),
     }
@@ -139,9 +144,7 @@ fn tell_statistics(traffic: &Traffic, format: Format) {
     let topics = traffic.topics();
     match format {
         Format::Json => {
-            if let Ok(text) = serde_json::to_string(&serde_json::json!({ "event": "traffic", "topics": topics })) {
-                say(text);
-            }
+            say_json(&serde_json::json!({ "event": "traffic", "topics": topics }));
         }
         Format::Text if topics.is_empty() => say("no message was seen"),
         Format::Text => say(format!("\n{}", traffic_table(&topics))),

@@ -1,0 +1,200 @@
+//! Lines as they may be shown: what comes from outside steers neither a terminal nor a CI runner.
+
+use std::borrow::Cow;
+use std::sync::{PoisonError, RwLock};
+
+use console::Style;
+use hil_timeline::{Mask, escaped, steers};
+use serde::Serialize;
+
+use super::Stream;
+
+/// What is shown nowhere.
+static HIDDEN: RwLock<Option<Mask>> = RwLock::new(None);
+
+/// Hides these from now on in whatever is written.
+pub(crate) fn hide(mask: Mask) {
+    *HIDDEN.write().unwrap_or_else(PoisonError::into_inner) = Some(mask);
+}
+
+/// Text without what is hidden.
+pub(super) fn masked(text: &str) -> Cow<'_, str> {
+    match &*HIDDEN.read().unwrap_or_else(PoisonError::into_inner) {
+        Some(mask) => mask.text(text),
+        None => text.into(),
+    }
+}
+
+/// One or more lines. Text in them may come from anywhere; only [`Line::paint`] gives style.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    content: Content,
+    end: &'static str,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    /// For people: each piece is made inert before it is styled.
+    Pieces(Vec<(Style, String)>),
+    /// For programs: inert as it is.
+    Exact(String),
+}
+
+impl Line {
+    /// An empty line.
+    pub(crate) fn new() -> Self {
+        Self { content: Content::Pieces(Vec::new()), end: "\n" }
+    }
+
+    /// Appends text.
+    pub(crate) fn text(self, text: impl Into<String>) -> Self {
+        self.paint(Style::new(), text)
+    }
+
+    /// Appends text in a style.
+    pub(crate) fn paint(mut self, style: Style, text: impl Into<String>) -> Self {
+        if let Content::Pieces(pieces) = &mut self.content {
+            pieces.push((style, text.into()));
+        }
+        self
+    }
+
+    /// A value as JSON in one line. What would steer a terminal stands escaped in its strings, which keep their value.
+    pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<Self> {
+        let text = serde_json::to_string(value)?;
+        Ok(Self { content: Content::Exact(json_inert(&masked(&text))), end: "\n" })
+    }
+
+    /// Text for a program, to which a change would matter. Never for what comes from outside.
+    pub(crate) fn exact(text: impl Into<String>) -> Self {
+        Self { content: Content::Exact(text.into()), end: "\n" }
+    }
+
+    /// For a raw terminal, which needs the carriage sent back.
+    pub(crate) fn with_return(self) -> Self {
+        Self { end: "\r\n", ..self }
+    }
+
+    /// As it is written to a stream, with its end.
+    pub(super) fn render(&self, stream: Stream) -> String {
+        let mut text = match &self.content {
+            Content::Exact(text) => masked(text).into_owned(),
+            Content::Pieces(pieces) => styled(pieces, stream, std::env::var_os("GITHUB_ACTIONS").is_some()),
+        };
+        text.push_str(self.end);
+        text
+    }
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Self {
+        Self::new().text(text)
+    }
+}
+
+impl From<&str> for Line {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<&String> for Line {
+    fn from(text: &String) -> Self {
+        text.clone().into()
+    }
+}
+
+fn styled(pieces: &[(Style, String)], stream: Stream, github: bool) -> String {
+    let inert: Vec<_> = pieces.iter().map(|(style, text)| (style, inert_lines(&masked(text)))).collect();
+    if github {
+        let plain: String = inert.iter().map(|(_, text)| text.as_str()).collect();
+        let defused = without_commands(&plain);
+        if plain != defused {
+            return defused;
+        }
+    }
+    let paint = |(style, text): &(&Style, String)| {
+        let style = match stream {
+            Stream::Out => (*style).clone(),
+            Stream::Err => (*style).clone().for_stderr(),
+        };
+        style.apply_to(text).to_string()
+    };
+    inert.iter().map(paint).collect()
+}
+
+/// Whatever steers a terminal is shown and not sent, but for the ends of lines and tabs.
+fn inert_lines(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['\n', '\t']) {
+        shown.push_str(&escaped(&rest[..at]).to_string());
+        shown.push_str(&rest[at..=at]);
+        rest = &rest[at + 1..];
+    }
+    shown.push_str(&escaped(rest).to_string());
+    shown
+}
+
+/// A runner of GitHub's takes `##[…]` for a command wherever it stands in a line, and `::` where a line begins with it,
+/// white space aside.
+fn without_commands(text: &str) -> String {
+    let line = |line: &str| {
+        let line = line.replace("##[", "# #[");
+        if line.trim_start().starts_with("::") { line.replacen("::", ": :", 1) } else { line }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON may hold any character but the first 32 as it is. Outside of strings it has none that steer, nor a `#`.
+fn json_inert(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if steers(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown.replace("##[", "#\\u0023[")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: &Line, github: bool) -> String {
+        match &line.content {
+            Content::Pieces(pieces) => styled(pieces, Stream::Out, github),
+            Content::Exact(text) => text.clone(),
+        }
+    }
+
+    #[test]
+    fn text_steers_nothing_and_styles_are_ours_alone() {
+        let red = Style::new().red().force_styling(true);
+        let line = Line::new().text("a\u{1b}[31m\t").paint(red, "b\u{9b}2J").text("\r\u{202e}\u{200b}\u{2028}c\nd");
+        let expected = "a\\u{1b}[31m\t\u{1b}[31mb\\u{9b}2J\u{1b}[0m\\r\\u{202e}\\u{200b}\\u{2028}c\nd";
+        assert_eq!(shown(&line, false), expected);
+    }
+
+    #[test]
+    fn no_line_is_a_command_for_github() {
+        let shown = |text: &str| shown(&text.into(), true);
+        assert_eq!(shown("::error::x"), ": :error::x");
+        assert_eq!(shown("a\n \u{a0}::stop-commands::x"), "a\n \u{a0}: :stop-commands::x");
+        assert_eq!(shown("a\r::error::x"), "a\\r::error::x", "a return ends no line");
+        assert_eq!(shown("x ###[error]y ##[a"), "x ## #[error]y # #[a");
+        assert_eq!(shown("feature::scenario"), "feature::scenario");
+        let split = Line::new().text(":").paint(Style::new(), ":error::x");
+        assert_eq!(super::tests::shown(&split, true), ": :error::x");
+    }
+
+    #[test]
+    fn json_keeps_its_values() {
+        let value = serde_json::json!({ "a\u{9b}": "\u{1b}[2J\u{7f}\u{2028}\u{e0041}##[error]###[" });
+        let line = shown(&Line::json(&value).expect("JSON"), false);
+        assert!(line.chars().all(|c| !steers(c)) && !line.contains("##["), "{line}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("JSON"), value);
+    }
+}

@@ -1,0 +1,288 @@
+//! The bounded queue before a writing thread.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::{Bar, Stream};
+
+/// Above either of these, who can wait does.
+const ROOM: Bound = Bound { items: 256, bytes: 64 << 10 };
+/// Above either of these, what can't wait is dropped: setting up and concluding a run takes a few kilobytes.
+const MOST: Bound = Bound { items: 4096, bytes: 1 << 20 };
+
+struct Bound {
+    items: usize,
+    bytes: usize,
+}
+
+/// One thing to write or draw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Item {
+    /// Text with its line's end.
+    Text(Stream, String),
+    Bar(Bar),
+}
+
+impl Item {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(_, text) => text.len(),
+            Self::Bar(_) => 0,
+        }
+    }
+
+    /// As what it counts when it is dropped. Nobody misses a bar.
+    fn lines(&self) -> usize {
+        usize::from(matches!(self, Self::Text(..)))
+    }
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// Lines that are being written.
+    in_hand: Option<usize>,
+    /// Nothing waits longer than that.
+    limit: Option<Instant>,
+    /// The writer has ended.
+    dead: bool,
+    dropped: usize,
+}
+
+impl State {
+    /// An item is admitted whatever its size: the bounds may be exceeded by one.
+    fn has_room(&self, bound: &Bound) -> bool {
+        self.items.len() < bound.items && self.bytes < bound.bytes
+    }
+
+    fn is_over(&self) -> bool {
+        self.dead || self.limit.is_some_and(|limit| Instant::now() >= limit)
+    }
+
+    fn push(&mut self, item: Item) {
+        self.bytes += item.bytes();
+        self.items.push_back(item);
+    }
+
+    fn is_written(&self) -> bool {
+        self.items.is_empty() && self.in_hand.is_none()
+    }
+}
+
+/// The queue before a writing thread.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// The same for those that can't block.
+    woken: Notify,
+}
+
+impl Queue {
+    /// Appends without waiting; drops and counts what there is no room for.
+    pub(super) fn push_now(&self, item: Item) {
+        let mut state = self.lock();
+        if state.is_over() || !state.has_room(&MOST) {
+            state.dropped += item.lines();
+            return;
+        }
+        state.push(item);
+        self.wake(state);
+    }
+
+    /// Appends, and blocks for it while there is no room.
+    pub(super) fn push_and_wait(&self, item: Item) {
+        let mut state = self.lock();
+        while !state.is_over() && !state.has_room(&ROOM) {
+            state = self.wait(state);
+        }
+        if state.is_over() {
+            state.dropped += item.lines();
+            return;
+        }
+        state.push(item);
+        self.wake(state);
+    }
+
+    /// Appends as soon as there is room.
+    pub(super) async fn push_when_room(&self, item: Item) {
+        loop {
+            let mut woken = std::pin::pin!(self.woken.notified());
+            // A change from here on is not missed.
+            woken.as_mut().enable();
+            let limit = {
+                let mut state = self.lock();
+                if state.is_over() {
+                    state.dropped += item.lines();
+                    return;
+                }
+                if state.has_room(&ROOM) {
+                    state.push(item);
+                    return self.wake(state);
+                }
+                state.limit
+            };
+            match limit {
+                None => woken.await,
+                // Over it is dropped.
+                Some(limit) => drop(tokio::time::timeout_at(limit.into(), woken).await),
+            }
+        }
+    }
+
+    /// The next thing to write, which is in hand until [`Queue::written`]; none when there is none within the time.
+    pub(super) fn next(&self, within: Option<Duration>) -> Option<Item> {
+        let until = within.map(|within| Instant::now() + within);
+        let mut state = self.lock();
+        loop {
+            if let Some(item) = state.items.pop_front() {
+                state.bytes -= item.bytes();
+                state.in_hand = Some(item.lines());
+                return Some(item);
+            }
+            state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return None,
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// What was in hand is written.
+    pub(super) fn written(&self) {
+        let mut state = self.lock();
+        state.in_hand = None;
+        self.wake(state);
+    }
+
+    /// Nothing is written any more: nobody waits for it.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.dead = true;
+        self.wake(state);
+    }
+
+    /// Nobody waits longer than until then.
+    pub(super) fn end_by(&self, limit: Instant) {
+        let mut state = self.lock();
+        state.limit = Some(limit);
+        self.wake(state);
+    }
+
+    /// Blocks until all is written; false where the limit is over before.
+    pub(super) fn wait_until_written(&self) -> bool {
+        let mut state = self.lock();
+        while !state.is_written() && !state.is_over() {
+            state = self.wait(state);
+        }
+        state.is_written()
+    }
+
+    /// How many lines were not shown, those that still wait among them. They count once.
+    pub(super) fn take_not_shown(&self) -> usize {
+        let mut state = self.lock();
+        let left: usize = state.items.drain(..).map(|item| item.lines()).sum();
+        state.bytes = 0;
+        std::mem::take(&mut state.dropped) + left + state.in_hand.unwrap_or(0)
+    }
+
+    /// Blocks until something changes or the limit is over.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        match state.limit.map(|limit| limit.saturating_duration_since(Instant::now())) {
+            Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        drop(state);
+        self.changed.notify_all();
+        self.woken.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change is whole: a panic elsewhere leaves nothing half-changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Item {
+        Item::Text(Stream::Out, text.to_owned())
+    }
+
+    /// A queue without room, and what is in it.
+    fn full() -> (Queue, usize) {
+        let queue = Queue::default();
+        for n in 0..ROOM.items {
+            queue.push_now(text(&n.to_string()));
+        }
+        (queue, ROOM.items)
+    }
+
+    #[test]
+    fn what_can_not_wait_is_dropped_and_counted_once_nothing_fits() {
+        let queue = Queue::default();
+        for n in 0..MOST.items + 5 {
+            queue.push_now(text(&n.to_string()));
+        }
+        queue.push_now(Item::Bar(Bar::Clear));
+        assert_eq!(queue.lock().dropped, 5, "a bar is no line");
+        assert_eq!(queue.next(None), Some(text("0")));
+        assert_eq!(queue.take_not_shown(), MOST.items + 5, "with the one in hand");
+        let queue = Queue::default();
+        queue.push_now(text(&"x".repeat(MOST.bytes * 2)));
+        queue.push_now(text("y"));
+        assert_eq!(queue.lock().dropped, 1, "one of any size, and nothing after it");
+    }
+
+    #[test]
+    fn who_can_wait_waits_for_room_and_loses_nothing() {
+        let (queue, count) = full();
+        std::thread::scope(|scope| {
+            scope.spawn(|| queue.push_and_wait(text("last")));
+            for n in 0..count {
+                assert_eq!(queue.next(None), Some(text(&n.to_string())));
+                queue.written();
+            }
+            assert_eq!(queue.next(None), Some(text("last")));
+            queue.written();
+        });
+        assert!(queue.wait_until_written());
+        assert_eq!(queue.take_not_shown(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_follower_awaits_room_and_is_let_go_at_the_limit() {
+        let (queue, count) = full();
+        let mut waiting = std::pin::pin!(queue.push_when_room(text("late")));
+        let pending = tokio::time::timeout(Duration::from_secs(3600), waiting.as_mut()).await;
+        assert!(pending.is_err(), "there is no room");
+        queue.next(None);
+        queue.written();
+        waiting.await;
+        assert_eq!(queue.lock().items.back(), Some(&text("late")));
+        let mut waiting = std::pin::pin!(queue.push_when_room(text("never")));
+        assert!(tokio::time::timeout(Duration::from_secs(1), waiting.as_mut()).await.is_err());
+        queue.end_by(Instant::now());
+        waiting.await;
+        assert_eq!(queue.take_not_shown(), count + 1, "those that wait, and the one that was let go");
+        assert!(!queue.wait_until_written() || queue.lock().items.is_empty());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_writer_that_has_ended() {
+        let (queue, count) = full();
+        queue.close();
+        queue.push_and_wait(text("more"));
+        assert!(!queue.wait_until_written());
+        assert_eq!(queue.take_not_shown(), count + 1);
+    }
+}

@@ -1,0 +1,149 @@
+//! The thread that writes.
+
+use std::os::fd::BorrowedFd;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use super::Stream;
+use super::queue::{Item, Queue};
+use super::screen::Screen;
+
+/// How often bars that turn are drawn again.
+const TURN: Duration = Duration::from_millis(100);
+
+impl Stream {
+    fn descriptor(self) -> BorrowedFd<'static> {
+        match self {
+            Self::Out => rustix::stdio::stdout(),
+            Self::Err => rustix::stdio::stderr(),
+        }
+    }
+}
+
+/// Whether lines on one stream are seen among those of the other.
+pub(super) fn lead_to_the_same_place() -> bool {
+    let (out, err) = (Stream::Out.descriptor(), Stream::Err.descriptor());
+    let are_terminals = rustix::termios::isatty(out) && rustix::termios::isatty(err);
+    let place = |stream| rustix::fs::fstat(stream).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    are_terminals || (place(out).is_some() && place(out) == place(err))
+}
+
+/// Whether progress is drawn: on a terminal only.
+pub(super) fn draws() -> bool {
+    static DRAWS: LazyLock<bool> = LazyLock::new(|| rustix::termios::isatty(Stream::Err.descriptor()));
+    *DRAWS
+}
+
+/// Starts a writing thread; gives back the queue before it.
+pub(super) fn start(name: &str) -> Arc<Queue> {
+    let queue = Arc::new(Queue::default());
+    let writer =
+        Writer { queue: Arc::clone(&queue), screen: Screen::default(), out_is_gone: false, err_is_gone: false };
+    // Dropped with the closure where no thread can be started, which closes the queue: nobody waits for it.
+    let _ = std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run());
+    queue
+}
+
+struct Writer {
+    queue: Arc<Queue>,
+    screen: Screen,
+    out_is_gone: bool,
+    err_is_gone: bool,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Writer {
+    fn run(mut self) {
+        let mut turned = Instant::now();
+        loop {
+            let next = self.queue.next(self.screen.has_bars().then_some(TURN));
+            let is_written = next.is_some();
+            match next {
+                Some(Item::Text(stream, text)) => self.write(stream, &text),
+                Some(Item::Bar(bar)) => self.screen.change(bar),
+                None => {}
+            }
+            // Also where lines come without end.
+            if self.screen.has_bars() && turned.elapsed() >= TURN {
+                self.screen.turn();
+                turned = Instant::now();
+            }
+            if is_written {
+                self.queue.written();
+            }
+        }
+    }
+
+    fn write(&mut self, stream: Stream, text: &str) {
+        let is_gone = match stream {
+            Stream::Out => &mut self.out_is_gone,
+            Stream::Err => &mut self.err_is_gone,
+        };
+        if *is_gone {
+            return;
+        }
+        self.screen.make_way();
+        if let Err(error) = write_all(stream.descriptor(), text.as_bytes()) {
+            // A disk may be full and have space later; a reader or a terminal that is gone does not come back.
+            *is_gone = matches!(error, Errno::PIPE | Errno::IO | Errno::BADF | Errno::NXIO | Errno::CONNRESET);
+        }
+    }
+}
+
+/// Not through `std::io`: its locks would be held while this blocks, and its buffer would be flushed at the exit.
+fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(length) => bytes = &bytes[length..],
+            Err(Errno::INTR) => {}
+            // Somebody who has the same pipe or terminal has made it non-blocking.
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+
+    use rustix::pipe::{PipeFlags, pipe_with};
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_that_does_not_block_loses_nothing() {
+        let (read, write) = pipe_with(PipeFlags::NONBLOCK).expect("pipe");
+        // Ten times what a pipe holds.
+        let text = "0123456789abcdef".repeat(40_000);
+        let writing = std::thread::spawn({
+            let text = text.clone();
+            move || write_all(write.as_fd(), text.as_bytes())
+        });
+        rustix::io::ioctl_fionbio(&read, false).expect("blocking");
+        let mut got = String::new();
+        std::fs::File::from(read).read_to_string(&mut got).expect("read");
+        assert!(got == text, "{} of {} bytes", got.len(), text.len());
+        writing.join().expect("thread").expect("written");
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_an_error_and_no_signal() {
+        let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+        drop(read);
+        assert_eq!(write_all(write.as_fd(), b"x"), Err(Errno::PIPE));
+    }
+}
