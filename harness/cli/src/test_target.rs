@@ -92,7 +92,9 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
     let all = plan.count();
     plan.retain(|feature, scenario| wanted(arguments, &format!("{feature}::{scenario}")));
     if arguments.list {
-        plan.list().iter().for_each(|scenario| say(format!("{}::{}: test", scenario.feature, scenario.name)));
+        plan.list()
+            .iter()
+            .for_each(|scenario| say(hil_report::inert(&format!("{}::{}: test", scenario.feature, scenario.name))));
         return ExitCode::Passed;
     }
     let filtered_out = all - plan.count();

@@ -40,6 +40,9 @@ pub enum ConfigError {
     },
 }
 
+/// How a text goes on in its next line: a value in it must not look like a line of ours.
+const CONTINUED: &str = "\n  | ";
+
 struct Listing<'a> {
     path: &'a Path,
     text: &'a str,
@@ -61,16 +64,18 @@ impl fmt::Display for Listing<'_> {
 impl Listing<'_> {
     fn show(&self, problem: &Problem, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = Place::find(self.text, &problem.span);
-        write!(f, "{} at {}:{}:{}", problem.what, self.path.display(), place.line, place.column)?;
+        let what = problem.what.replace('\n', CONTINUED);
+        write!(f, "{what} at {}:{}:{}", self.path.display(), place.line, place.column)?;
         if !problem.key.is_empty() {
-            write!(f, " (`{}`)", problem.key)?;
+            // A quoted key may hold anything.
+            write!(f, " (`{}`)", problem.key.replace('\n', "\\n"))?;
         }
         let gutter = place.line.to_string();
         let blank = " ".repeat(gutter.len());
         write!(f, "\n{blank} |\n{gutter} | {}\n", place.source)?;
         write!(f, "{blank} | {}{}", " ".repeat(place.column - 1), "^".repeat(place.width))?;
         match &problem.hint {
-            Some(hint) => write!(f, "\nhint: {hint}"),
+            Some(hint) => write!(f, "\nhint: {}", hint.replace('\n', CONTINUED)),
             None => Ok(()),
         }
     }

@@ -208,9 +208,13 @@ fn seconds(micros: u64) -> String {
     format!("{}.{:03}", micros / 1_000_000, micros / 1000 % 1000)
 }
 
-/// XML 1.0 (§2.2) has no place for most control characters; they are shown instead.
+/// XML 1.0 (§2.2) has no place for most control characters; they are shown instead, as are others that steer.
 fn legal(text: &str) -> String {
-    let is_legal = |c: char| matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let is_legal = |c: char| match c {
+        '\t' | '\n' => true,
+        ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => !hil_timeline::steers(c),
+        _ => false,
+    };
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if is_legal(c) { shown.push(c) } else { shown.extend(c.escape_default()) }

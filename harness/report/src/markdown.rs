@@ -103,6 +103,8 @@ pub(crate) fn cell(text: &str) -> String {
                 safe.push(c);
             }
             c if c.is_control() => safe.push(' '),
+            // The backslash is escaped for Markdown.
+            c if hil_timeline::steers(c) => safe.push_str(&format!("\\{}", c.escape_default())),
             c => safe.push(c),
         }
     }

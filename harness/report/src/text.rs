@@ -65,7 +65,7 @@ pub fn latest_lines(scenario: &ScenarioResult) -> Vec<String> {
 fn line(scenario: &ScenarioResult, verdict: Verdict, more: &str) -> String {
     let info = &scenario.info;
     let took = scenario.took().as_secs_f64();
-    format!("{:>7}  {}:{}  {}  ({took:.2} s{more})", verdict.word(), info.path, info.line, info.name)
+    inert(&format!("{:>7}  {}:{}  {}  ({took:.2} s{more})", verdict.word(), info.path, info.line, info.name))
 }
 
 /// Why an attempt did not pass.

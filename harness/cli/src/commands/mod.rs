@@ -29,18 +29,26 @@ pub(crate) use crate::output::{Line, hide, say, warn};
 use crate::exit_code::ExitCode;
 
 /// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.
-pub(crate) fn set_up_failed(error: &dyn Error, hint: Option<String>) -> ExitCode {
+pub(crate) fn set_up_failed(error: &(dyn Error + 'static), hint: Option<String>) -> ExitCode {
     let shown = without_passwords(&error.to_string());
+    // These lay out lines of their own.
+    let is_laid_out = error.is::<hil_config::ConfigError>() || error.is::<hil_scenario::PlanError>();
+    let shown = if is_laid_out { shown } else { continued(&shown) };
     warn(Line::new().paint(Style::new().red().bold(), "error:").text(format!(" {shown}")));
     let mut cause = error.source();
     while let Some(error) = cause {
-        warn(format!("Caused by: {error}"));
+        warn(format!("Caused by: {}", continued(&error.to_string())));
         cause = error.source();
     }
     if let Some(hint) = hint {
-        warn(Line::new().paint(Style::new().cyan(), "hint:").text(format!(" {hint}")));
+        warn(Line::new().paint(Style::new().cyan(), "hint:").text(format!(" {}", continued(&hint))));
     }
     ExitCode::Setup
+}
+
+/// What is quoted in an error must not look like a line of ours.
+fn continued(text: &str) -> String {
+    text.replace('\n', "\n  | ")
 }
 
 /// What is wrong with a step may be told before anybody knows which passwords steps name.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use hil_config::Bench;
 use hil_mqtt::{Capture, CaptureError};
 use hil_report::{
-    Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, read_run, skip_lines,
-    summary_line,
+    Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, inert, read_run,
+    skip_lines, summary_line,
 };
 use hil_scenario::{Limits, Plan, Retries, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
@@ -90,7 +90,7 @@ fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
 
 fn list(plan: &Plan) -> ExitCode {
     for scenario in plan.list() {
-        say(format!("{}:{}  {}", scenario.path, scenario.line, scenario.name));
+        say(inert(&format!("{}:{}  {}", scenario.path, scenario.line, scenario.name)));
     }
     ExitCode::Passed
 }
@@ -328,8 +328,7 @@ fn conclude(done: &Done) {
     }
     say(format!("reports: {}", done.folder.display()));
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        // Commands that escape what is in them.
-        annotations(run, &below_checkout()).iter().for_each(|command| say(Line::exact(command)));
+        annotations(run, &below_checkout()).iter().for_each(|command| say(Line::command(command)));
     }
 }
 

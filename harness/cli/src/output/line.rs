@@ -70,6 +70,11 @@ impl Line {
         Self { content: Content::Exact(text.into()), end: "\n" }
     }
 
+    /// A command of ours for a runner of GitHub's, in one line. Its texts are escaped as commands want it.
+    pub(crate) fn command(text: &str) -> Self {
+        Self::exact(escaped(text).to_string().replace("##[", "# #["))
+    }
+
     /// For a raw terminal, which needs the carriage sent back.
     pub(crate) fn with_return(self) -> Self {
         Self { end: "\r\n", ..self }

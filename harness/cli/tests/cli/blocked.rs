@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -23,7 +23,7 @@ use crate::support::Project;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An output and its two ends. As long as `read` is not read, what is written blocks once it is full.
-struct Unread {
+pub(crate) struct Unread {
     read: File,
     write: File,
 }
@@ -35,13 +35,13 @@ impl Unread {
     }
 
     /// A terminal: what is not read at its master fills it as Ctrl-S does.
-    fn terminal() -> Self {
+    pub(crate) fn terminal() -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("pty");
         unlockpt(&master).expect("unlock");
         let name = ptsname(&master, Vec::new()).expect("name").to_string_lossy().into_owned();
         let mut options = File::options();
         let slave = options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits() as i32).open(name);
-        Self { read: OwnedFd::from(master).into(), write: slave.expect("terminal") }
+        Self { read: master.into(), write: slave.expect("terminal") }
     }
 
     fn full(self) -> Self {
@@ -62,7 +62,7 @@ impl Unread {
         }
     }
 
-    fn stdio(&self) -> Stdio {
+    pub(crate) fn stdio(&self) -> Stdio {
         self.write.try_clone().expect("descriptor").into()
     }
 
@@ -84,7 +84,7 @@ impl Unread {
     }
 
     /// What is written from now on until all others have closed it, without what filled it.
-    fn rest(self) -> String {
+    pub(crate) fn rest(self) -> String {
         let Self { read, write } = self;
         drop(write);
         let output = Self { read, write: File::open("/dev/null").expect("null") };
@@ -101,10 +101,10 @@ fn is_ready(what: &impl std::os::fd::AsFd) -> bool {
 }
 
 /// `hil` while it runs; killed where a test fails.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         Self(command.spawn().expect("hil starts"))
     }
 
@@ -313,9 +313,8 @@ fn a_signal_while_only_output_is_waited_for_ends_a_run_with_its_own_exit_code() 
 fn a_reader_that_leaves_ends_no_run() {
     let bench = Bench::open();
     let arguments = |folder| ["run", "features/short.feature", "-vv", "--out", folder];
-    let outputs: [(&str, fn() -> Unread); 2] = [("pipe", Unread::pipe), ("terminal", Unread::terminal)];
-    for (folder, output) in outputs {
-        let Unread { read, write } = output();
+    for (folder, output) in [("pipe", Unread::pipe()), ("terminal", Unread::terminal())] {
+        let Unread { read, write } = output;
         let output = || Stdio::from(write.try_clone().expect("descriptor"));
         let mut run = bench.start(&arguments(folder), output(), output());
         let mut first = String::new();

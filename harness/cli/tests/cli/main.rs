@@ -8,6 +8,7 @@ mod errors;
 mod faulty;
 mod flashers;
 mod honesty;
+mod hostile;
 mod images;
 mod interrupt;
 mod keeper;

@@ -43,9 +43,12 @@ impl fmt::Display for Listing<'_> {
             if n > 0 {
                 f.write_str("\n\nerror: ")?;
             }
-            write!(f, "{} at {}:{}", problem.what, problem.path.display(), problem.line)?;
+            // A value in a text, or a name of a file, must not look like a line of ours.
+            let continued = |text: &str| text.replace('\n', "\n  | ");
+            let path = problem.path.display().to_string();
+            write!(f, "{} at {}:{}", continued(&problem.what), continued(&path), problem.line)?;
             if let Some(hint) = &problem.hint {
-                write!(f, "\nhint: {hint}")?;
+                write!(f, "\nhint: {}", continued(hint))?;
             }
         }
         Ok(())

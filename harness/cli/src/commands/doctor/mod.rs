@@ -7,6 +7,7 @@ mod power;
 
 use console::Style;
 use hil_config::Bench;
+use hil_report::inert;
 use serde_json::json;
 
 use super::{Line, no_such_board, say, say_json};
@@ -49,9 +50,10 @@ impl Check {
             Some(_) if self.optional => Line::new().paint(Style::new().yellow(), " skips "),
             Some(_) => Line::new().paint(Style::new().red(), "missing"),
         };
-        say(mark.text(format!(" {:<28} {}", self.what, self.how)));
+        // Names and answers of devices among them.
+        say(mark.text(inert(&format!(" {:<28} {}", self.what, self.how))));
         if let Some(hint) = &self.hint {
-            say(format!("        {:<28} hint: {hint}", ""));
+            say(inert(&format!("        {:<28} hint: {hint}", "")));
         }
     }
 }
