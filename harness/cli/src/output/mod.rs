@@ -95,8 +95,7 @@ pub(crate) async fn draw(bar: Bar) {
 /// Asks on standard error; false where the question can't be shown. Blocks until it is.
 pub(crate) fn ask(question: impl Into<Line>) -> bool {
     let text = question.into().render(Stream::Err);
-    queue(Stream::Err).push_now(Item::Text(Stream::Err, text));
-    queue(Stream::Err).wait_until_written()
+    queue(Stream::Err).push_now(Item::Text(Stream::Err, text)) && queue(Stream::Err).wait_until_written()
 }
 
 /// From now on nothing waits for output longer than this.

@@ -83,15 +83,16 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Appends without waiting; drops and counts what there is no room for.
-    pub(super) fn push_now(&self, item: Item) {
+    /// Appends without waiting; drops and counts what there is no room for, and says so by false.
+    pub(super) fn push_now(&self, item: Item) -> bool {
         let mut state = self.lock();
         if state.is_over() || !state.has_room(&MOST) {
             state.dropped += item.lines();
-            return;
+            return false;
         }
         state.push(item);
         self.wake(state);
+        true
     }
 
     /// Appends, and blocks for it while there is no room.

@@ -245,6 +245,19 @@ fn a_run_at_a_stopped_terminal_ends_by_its_deadline_and_by_signals() {
 }
 
 #[test]
+fn what_was_not_shown_is_counted_on_standard_error() {
+    let bench = Bench::open();
+    let (out, err) = (Unread::pipe().full(), Unread::pipe());
+    let mut run = bench.start(&waits("run", &[]), out.stdio(), err.stdio());
+    bench.wait_for("on");
+    run.signal(Signal::INT);
+    assert_eq!(run.code(), 130);
+    let said = err.rest();
+    let count = said.strip_prefix("warning: ").and_then(|rest| rest.split_once(" lines were not shown: "));
+    assert!(count.is_some_and(|(count, _)| count.parse::<u32>().is_ok_and(|count| count > 2)), "{said}");
+}
+
+#[test]
 fn a_second_signal_ends_a_run_that_is_not_read_at_once_and_its_rail_is_off() {
     let bench = Bench::open();
     let output = Unread::pipe().full();
