@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use hil_config::Process;
+use hil_files::{LARGEST_FILE, Links};
 use sha2::{Digest as _, Sha256};
 
 use crate::flashing::Part;
@@ -48,7 +49,7 @@ impl Identity {
         for word in &process.command {
             let path = process.dir.as_deref().unwrap_or(Path::new("")).join(word);
             // An option names none; what can't be read now is told of when the program is started.
-            let file = if path.is_file() { std::fs::read(path).unwrap_or_default() } else { Vec::new() };
+            let file = hil_files::read(&path, Links::Follow, LARGEST_FILE).unwrap_or_default();
             gathered.take(word.as_bytes(), &file);
         }
         gathered.into_identity(None)

@@ -68,14 +68,19 @@ impl Bench {
     /// When it can't be read or says anything wrong; the error lists every problem with its line.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let text = hil_files::read_text(path, hil_files::Links::Follow).map_err(unreadable)?;
         Self::parse(&text, path, path.parent().unwrap_or(Path::new("")))
     }
 
     fn parse(text: &str, path: &Path, folder: &Path) -> Result<Self, ConfigError> {
         let shown = |text: String, problems| ConfigError::Invalid { path: path.to_owned(), text, problems };
         let invalid = |problems| shown(text.to_owned(), problems);
-        let document = DeTable::parse(text).map_err(|error| {
+        let parsed = hil_files::guarded(|| DeTable::parse(text));
+        let document = parsed.map_err(|panicked| {
+            let what = format!("invalid TOML: {panicked}");
+            invalid(vec![Problem { what, key: String::new(), hint: None, span: 0..text.len() }])
+        })?;
+        let document = document.map_err(|error| {
             let (span, what) = (error.span().unwrap_or_default(), error.message().trim_end().replace('\n', ", "));
             invalid(vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }])
         })?;

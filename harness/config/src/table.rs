@@ -274,6 +274,11 @@ impl<'t, 'c> Value<'t, 'c> {
         if path.is_file() {
             return Some(path);
         }
+        if path.exists() && !path.is_dir() {
+            let hint = "a FIFO, a device and a socket can't be read to an end: name a file".to_owned();
+            self.problem(format!("`{text}` is not a regular file"), hint);
+            return None;
+        }
         let from = if folder.as_os_str().is_empty() { ".".to_owned() } else { folder.display().to_string() };
         let hint = format!("paths count from the bench file's folder, `{from}`");
         self.problem(format!("there is no file `{text}`"), hint);

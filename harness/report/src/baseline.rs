@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hil_files::Links;
 use hil_timeline::{BoardInfo, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +77,11 @@ const KEPT: usize = 40;
 /// When the file can't be written.
 pub fn write_baseline(path: &Path, records: &[Record]) -> Result<(), RecordError> {
     let text = to_lines(&merge(records)).map_err(|source| RecordError::Malformed { path: path.to_owned(), source })?;
-    std::fs::write(path, text).map_err(|source| RecordError::Io { verb: "write", path: path.to_owned(), source })
+    hil_files::write_whole(path, text).map_err(|source| RecordError::Io {
+        verb: "write",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Reads a baseline, the newest record last.
@@ -84,7 +89,7 @@ pub fn write_baseline(path: &Path, records: &[Record]) -> Result<(), RecordError
 /// # Errors
 /// When the file can't be read, is none, or is of a newer `hil`.
 pub fn read_baseline(path: &Path) -> Result<Vec<Record>, RecordError> {
-    let text = std::fs::read_to_string(path);
+    let text = hil_files::read_text(path, Links::Follow);
     let text = text.map_err(|source| RecordError::Io { verb: "read", path: path.to_owned(), source })?;
     let malformed = |source| RecordError::Malformed { path: path.to_owned(), source };
     let value: serde_json::Value = serde_json::from_str(&text).map_err(malformed)?;

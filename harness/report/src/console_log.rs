@@ -1,18 +1,22 @@
 //! The consoles of a run, and its broker's log, as plain files.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::btree_map::Entry;
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use hil_files::NewFile;
 use hil_timeline::{RunEvent, What};
 
 /// Writes a file for each board that says something, line by line, and `broker.log` where the broker does.
 #[derive(Debug)]
 pub(crate) struct ConsoleLogs {
     folder: PathBuf,
-    files: BTreeMap<String, BufWriter<File>>,
+    files: BTreeMap<String, BufWriter<NewFile>>,
 }
+
+/// So many logs are written: each is an open file. A bench has fewer boards; a record from elsewhere may name any number.
+const MOST: usize = 200;
 
 impl ConsoleLogs {
     pub(crate) fn new(folder: &Path) -> Self {
@@ -34,20 +38,24 @@ impl ConsoleLogs {
         writeln!(self.file(board)?, "[{}] {line}", event.at)
     }
 
-    fn file(&mut self, board: Option<&String>) -> io::Result<&mut BufWriter<File>> {
+    fn file(&mut self, board: Option<&String>) -> io::Result<&mut BufWriter<NewFile>> {
         let name = board.map_or_else(|| "broker.log".to_owned(), |board| format!("console-{}.log", safe(board)));
+        let is_full = self.files.len() == MOST;
         match self.files.entry(name) {
-            std::collections::btree_map::Entry::Occupied(file) => Ok(file.into_mut()),
-            std::collections::btree_map::Entry::Vacant(place) => {
-                let file = BufWriter::new(File::create(self.folder.join(place.key()))?);
+            Entry::Occupied(file) => Ok(file.into_mut()),
+            Entry::Vacant(_) if is_full => {
+                Err(io::Error::other(format!("its events name more than {MOST} boards with a console")))
+            }
+            Entry::Vacant(place) => {
+                let file = BufWriter::new(NewFile::create(&self.folder.join(place.key()))?);
                 Ok(place.insert(file))
             }
         }
     }
 
-    /// Writes what is left.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
-        self.files.values_mut().try_for_each(io::Write::flush)
+    /// Writes what is left, and puts the logs into their places.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.files.into_values().try_for_each(|file| file.into_inner()?.finish())
     }
 }
 

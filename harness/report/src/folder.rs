@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hil_files::{LARGEST_TEXT, Links, write_whole};
 use hil_timeline::{EventReader, ReadError};
 
 use crate::compare::Comparison;
@@ -32,6 +33,21 @@ pub enum WriteError {
     /// A report can't be made.
     #[error("can't make the reports")]
     Json(#[from] serde_json::Error),
+}
+
+impl WriteError {
+    /// One thing to try, true for this case.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) => {
+                Some("make room on the disk; `hil report` then writes the reports from `events.jsonl`")
+            }
+            Self::Events(_) => Some("name the folder that holds `events.jsonl`"),
+            Self::Io { .. } | Self::Json(_) => None,
+        }
+    }
 }
 
 /// A run folder that has been read.
@@ -134,7 +150,7 @@ impl ReadRun {
 
 /// What stands in a file of ours; nothing where it is none, or is of another version.
 fn kept<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    serde_json::from_slice(&hil_files::read(path, Links::Refuse, LARGEST_TEXT).ok()?).ok()
 }
 
 fn name(folder: &Path) -> String {
@@ -149,10 +165,7 @@ fn page_from_here(folder: &Path) -> Option<String> {
     Some(page.strip_prefix(here).ok()?.display().to_string())
 }
 
-/// Whoever looks finds the whole file or none, whenever `hil` is killed.
+/// A reader finds the whole file or none, whenever `hil` is killed.
 fn write(path: &Path, text: &str) -> Result<(), WriteError> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".part");
-    let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, path));
-    written.map_err(|source| WriteError::Io { path: path.to_owned(), source })
+    write_whole(path, text).map_err(|source| WriteError::Io { path: path.to_owned(), source })
 }

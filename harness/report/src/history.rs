@@ -1,9 +1,11 @@
 //! The history of a bench: a record a line, appended by each run.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+use hil_files::Links;
 
 use crate::baseline::RecordError;
 use crate::record::Record;
@@ -55,9 +57,9 @@ impl History {
             std::fs::create_dir_all(folder)?;
         }
         // Kept apart from the history, which may be set aside.
-        let lock = OpenOptions::new().create(true).append(true).open(self.beside("lock"))?;
+        let lock = hil_files::open_to_append(&self.beside("lock"), Links::Refuse)?;
         lock.lock()?;
-        let open = || OpenOptions::new().create(true).read(true).append(true).open(&self.path);
+        let open = || hil_files::open_to_append(&self.path, Links::Follow);
         let mut file = open()?;
         if !is_history(&file)? {
             return Err(no_history());
@@ -76,7 +78,7 @@ impl History {
     /// When the file is something else, or can't be read.
     pub fn check(&self) -> Result<(), RecordError> {
         let io = |source| RecordError::Io { verb: "write", path: self.path.clone(), source };
-        match File::open(&self.path) {
+        match hil_files::open(&self.path, Links::Follow) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(io(error)),
             Ok(file) if is_history(&file).map_err(io)? => Ok(()),
@@ -102,9 +104,9 @@ impl History {
     pub fn read(&self) -> Result<Vec<Record>, RecordError> {
         let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
         // It must not be set aside meanwhile. Where nobody may lock it, nobody appends to it either.
-        let lock = File::open(self.beside("lock")).ok().filter(|lock| lock.lock_shared().is_ok());
+        let lock = hil_files::open(&self.beside("lock"), Links::Refuse).ok().filter(|lock| lock.lock_shared().is_ok());
         for path in [self.older(), self.path.clone()] {
-            let file = match File::open(&path) {
+            let file = match open_bounded(&path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 other => other.map_err(|source| RecordError::Io { verb: "read", path: path.clone(), source })?,
             };
@@ -130,6 +132,18 @@ impl History {
     }
 }
 
+/// A history is set aside before it is much larger than [`LARGEST`]: what is larger is something else, and a line of it
+/// would fill the memory.
+fn open_bounded(path: &Path) -> std::io::Result<std::io::Take<File>> {
+    const MOST: u64 = 2 * LARGEST;
+    let file = hil_files::open(path, Links::Follow)?;
+    let length = file.metadata()?.len();
+    if length > MOST {
+        return Err(std::io::Error::other(format!("it has {length} bytes, and at most {MOST} are read")));
+    }
+    Ok(file.take(MOST))
+}
+
 fn no_history() -> std::io::Error {
     std::io::Error::other("it is no history of `hil`, and is left as it is")
 }
@@ -137,7 +151,7 @@ fn no_history() -> std::io::Error {
 /// Whether it may be appended to: it holds nothing, or begins with a record, whole or torn.
 fn is_history(file: &File) -> std::io::Result<bool> {
     const TORN: &[u8] = b"{\"schema\":";
-    for line in BufReader::new(file).split(b'\n') {
+    for line in BufReader::new(file.take(LARGEST)).split(b'\n') {
         let line = line?;
         if !line.trim_ascii().is_empty() {
             let known = &TORN[..TORN.len().min(line.len())];

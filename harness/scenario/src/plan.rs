@@ -19,6 +19,7 @@ use cucumber::gherkin::tagexpr::TagOperation;
 use cucumber::gherkin::{Feature, GherkinEnv, Rule, Scenario, Step};
 use cucumber::tag::Ext as _;
 use hil_config::Bench;
+use hil_files::{Links, guarded};
 use hil_timeline::PlannedScenario;
 use regex::Regex;
 
@@ -264,14 +265,14 @@ fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
         what,
         hint: hint.map(str::to_owned),
     };
-    let source =
-        std::fs::read_to_string(path).map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
+    let source = hil_files::read_text(path, Links::Follow);
+    let source = source.map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
     // Editors on some systems begin a file with a byte order mark.
     let source = source.trim_start_matches('\u{feff}');
     if let Some((line, what, hint)) = source::flaw(source) {
         return Ok(Err(problem(line, what, Some(&hint))));
     }
-    match Feature::parse(source, GherkinEnv::default()) {
+    match parsed(source) {
         Ok(feature) => {
             let feature = Feature { path: Some(path.to_owned()), ..feature };
             Ok(feature.expand_examples().map(name_rows).map_err(|error| {
@@ -281,10 +282,16 @@ fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
         }
         Err(error) => {
             let hint = "expected Gherkin: `Feature:`, `Background:`, `Scenario:`, steps, tables with rows of one length, or `\"\"\"`";
-            let line = line_in(&error.to_string()).min(source.lines().count().max(1));
+            let line = line_in(&error).min(source.lines().count().max(1));
             Ok(Err(problem(line, "this is no valid Gherkin".to_owned(), Some(hint))))
         }
     }
+}
+
+/// The crate panics on some texts that are no Gherkin.
+fn parsed(source: &str) -> Result<Feature, String> {
+    let parsed = guarded(|| Feature::parse(source, GherkinEnv::default()));
+    parsed.map_err(|panicked| panicked.to_string())?.map_err(|error| error.to_string())
 }
 
 /// Rows of an outline that are called alike are told apart by their values.

@@ -141,7 +141,8 @@ impl EventReader {
     /// # Errors
     /// When the file can't be opened.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let file = hil_files::open(path, hil_files::Links::Refuse);
+        let file = file.map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         let reader = BufReader::with_capacity(1 << 16, file);
         Ok(Self { path: path.to_owned(), reader, line: Vec::new(), number: 0 })
     }

@@ -1,12 +1,12 @@
 //! Reads a firmware's files, looks at them, and puts the settings of the bench in their place.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use espflash::flasher::{FlashData, FlashSettings};
 use espflash::image_format::Metadata;
 use espflash::image_format::idf::IdfBootloaderFormat;
 use hil_config::{Board, BoardKind, Chip, Firmware, Image, NvsNumber, NvsValue};
+use hil_files::{LARGEST_FILE, LARGEST_TEXT, Links, guarded};
 
 use super::espflash_backend::chip_of;
 use super::inspect::{Layout, Part, Target, inspect, place};
@@ -83,7 +83,7 @@ fn read_parts(firmware: &Firmware, board: &Board) -> Result<Vec<Part>, BenchErro
     };
     let mut parts = Vec::new();
     for (address, path) in files {
-        let data = std::fs::read(path).map_err(|error| unreadable(path, error))?;
+        let data = hil_files::read(path, Links::Follow, LARGEST_FILE).map_err(|error| unreadable(path, error))?;
         let source = path.display().to_string();
         if data.starts_with(b"\x7fELF") {
             let made = regions_of_elf(&data, board, firmware.partitions.as_deref());
@@ -146,14 +146,17 @@ fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Path>) -> Resul
         check_partitions(path).map_err(table)?;
     }
     let data = FlashData::new(FlashSettings::default(), 0, None, chip, chip.default_xtal_frequency());
-    // The crate that reads partition tables panics on some that are broken.
-    let made = catch_unwind(AssertUnwindSafe(|| {
+    // The crates that read ELF files and partition tables panic on some that are broken.
+    let made = guarded(|| {
         let image = IdfBootloaderFormat::new(elf, &data, partitions, None, None, None)?;
         Ok(image.flash_segments().map(|segment| (segment.addr, segment.data.into_owned())).collect())
-    }));
-    match made {
-        Ok(made) => made.map_err(|error: espflash::Error| whole(error.to_string())),
-        Err(_) => Err(table("espflash can't make an image of it with these partitions".to_owned())),
+    });
+    match (made, partitions) {
+        (Ok(made), _) => made.map_err(|error: espflash::Error| whole(error.to_string())),
+        (Err(_), Some(path)) => {
+            Err(table(format!("espflash can't make an image of it with the partition table `{}`", path.display())))
+        }
+        (Err(panicked), None) => Err(whole(format!("espflash can't make an image of it: {panicked}"))),
     }
 }
 
@@ -175,7 +178,7 @@ fn check_elf(elf: &[u8], board: &Board) -> Result<(), ElfFault> {
         Some(XTENSA) if wanted != XTENSA => "an Xtensa CPU".to_owned(),
         Some(RISCV) if wanted != RISCV => "a RISC-V CPU".to_owned(),
         Some(XTENSA | RISCV) => {
-            let named = Metadata::from_bytes(Some(elf)).chip_name().map(str::to_owned);
+            let named = guarded(|| Metadata::from_bytes(Some(elf)).chip_name().map(str::to_owned)).ok().flatten();
             match named.as_deref().and_then(Chip::named) {
                 Some(chip) if chip != board.chip => format!("the {}", chip.word()),
                 _ if elf.get(16..18) != Some(&EXECUTABLE) => {
@@ -201,12 +204,20 @@ fn check_elf(elf: &[u8], board: &Board) -> Result<(), ElfFault> {
 /// Refuses the files on which the reader of espflash panics.
 fn check_partitions(path: &Path) -> Result<(), String> {
     let shown = path.display();
-    let bytes = std::fs::read(path).map_err(|error| format!("can't read its partition table `{shown}`: {error}"))?;
+    let bytes = hil_files::read(path, Links::Follow, LARGEST_TEXT)
+        .map_err(|error| format!("can't read its partition table `{shown}`: {error}"))?;
     if bytes.len() < 2 {
         return Err(format!("its partition table `{shown}` is empty"));
     }
     if bytes.starts_with(&partitions::ENTRY_MAGIC) {
-        partitions::read(&bytes).map_err(|fault| format!("its partition table `{shown}` is broken: {fault}"))?;
+        let read = partitions::read(&bytes);
+        let read = read.map_err(|fault| format!("its partition table `{shown}` is broken: {fault}"))?;
+        if let Some(unknown) = read.iter().find(|partition| !partition.is_known_to_espflash()) {
+            let (label, kind, subkind) = (&unknown.label, unknown.kind, unknown.subkind);
+            return Err(format!(
+                "its partition table `{shown}` gives `{label}` the type {kind:#04x} and the subtype {subkind:#04x}, which espflash does not know"
+            ));
+        }
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use esp_nvs_partition_tool::{DataValue, NvsEntry, NvsPartition};
 use hil_config::{NvsNumber, NvsType, NvsValue};
+use hil_files::guarded;
 
 /// (namespace, key) to value.
 pub(crate) type Settings = BTreeMap<(String, String), NvsValue>;
@@ -28,14 +29,23 @@ pub(crate) fn encode(firmware: &str, settings: &Settings, size: u32) -> Result<V
         let value = stored(value).map_err(|reason| NvsFault::Value { key: named(), reason })?;
         let entry = NvsEntry::new_data(namespace.clone(), key.clone(), value);
         // Alone first, so that the message names its key.
-        if let Err(error) = (NvsPartition { entries: vec![entry.clone()] }).generate_partition(size) {
-            return Err(NvsFault::Value { key: named(), reason: error.to_string() });
-        }
+        generate(vec![entry.clone()], size).map_err(|reason| NvsFault::Value { key: named(), reason })?;
         entries.push(entry);
     }
-    NvsPartition { entries }
-        .generate_partition(size)
-        .map_err(|error| NvsFault::Whole { size, reason: error.to_string() })
+    generate(entries, size).map_err(|reason| NvsFault::Whole { size, reason })
+}
+
+/// The size comes from the image's partition table, which may be broken.
+fn generate(entries: Vec<NvsEntry>, size: usize) -> Result<Vec<u8>, String> {
+    /// As `nvs_partition_gen.py` takes it; the largest flash of these chips.
+    const LARGEST: usize = 128 << 20;
+    if size > LARGEST {
+        return Err(format!("the partition has {size:#x} bytes, more than any flash"));
+    }
+    match guarded(|| NvsPartition { entries }.generate_partition(size)) {
+        Ok(made) => made.map_err(|error| error.to_string()),
+        Err(panicked) => Err(panicked.to_string()),
+    }
 }
 
 fn stored(value: &NvsValue) -> Result<DataValue, String> {

@@ -52,6 +52,15 @@ impl Partition {
         (self.kind == APP && self.subkind & 0xf0 == 0x10).then_some(self.subkind & 0x0f)
     }
 
+    /// Whether `esp-idf-part` takes it; it panics on other subtypes of apps and data (0.6, `SubType::app`, `SubType::data`).
+    pub(crate) fn is_known_to_espflash(&self) -> bool {
+        match self.kind {
+            APP => matches!(self.subkind, 0 | 0x10..=0x20),
+            DATA => matches!(self.subkind, 0..=6 | 0x80..=0x83),
+            kind => kind != 0xff,
+        }
+    }
+
     pub(crate) fn end(&self) -> u64 {
         u64::from(self.offset) + u64::from(self.size)
     }

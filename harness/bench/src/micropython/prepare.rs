@@ -1,6 +1,7 @@
 //! What is to be on the board: scripts with their replacements, and their settings.
 
 use hil_config::{Firmware, NvsValue, ScriptSource, Scripts};
+use hil_files::{LARGEST_TEXT, Links};
 
 use crate::error::BenchError;
 use crate::tap_address::TapAddress;
@@ -46,7 +47,11 @@ pub(crate) fn read_scripts(firmware: &Firmware) -> Result<Option<Vec<Script>>, B
             failed(format!("there are no built-in scripts `{name}`"), Some(format!("there are `{known}`")))
         })?,
         ScriptSource::Files(files) => {
-            let read = |(path, source): (&String, &std::path::PathBuf)| match std::fs::read(source) {
+            let read = |(path, source): (&String, &std::path::PathBuf)| match hil_files::read(
+                source,
+                Links::Follow,
+                LARGEST_TEXT,
+            ) {
                 Ok(contents) => Ok(Script { path: path.clone(), contents }),
                 Err(error) => Err(failed(format!("can't read `{}`: {error}", source.display()), None)),
             };

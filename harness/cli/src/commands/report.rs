@@ -1,6 +1,6 @@
 //! `hil report`.
 
-use hil_report::{Traffic, WriteError, failure_lines, read_run, scenario_line, summary_line, traffic_table};
+use hil_report::{Traffic, failure_lines, read_run, scenario_line, summary_line, traffic_table};
 use hil_timeline::read_events;
 
 use super::{say, say_json, set_up_failed};
@@ -14,8 +14,7 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
     let written = read_run(&args.run).and_then(|read| read.write_reports().map(|()| read.run));
     let run = match written {
         Ok(run) => run,
-        Err(error @ WriteError::Io { .. }) => return set_up_failed(&error, None),
-        Err(error) => return set_up_failed(&error, Some("name the folder that holds `events.jsonl`".to_owned())),
+        Err(error) => return set_up_failed(&error, error.hint().map(str::to_owned)),
     };
     match args.format.format {
         Format::Json => say_json(&run),

@@ -250,7 +250,7 @@ fn finish(
     code: ExitCode,
     settings: &Settings,
 ) -> Result<Done, ExitCode> {
-    let failed = |error: WriteError| set_up_failed(&error, None);
+    let failed = |error: WriteError| set_up_failed(&error, error.hint().map(str::to_owned));
     let mut read = read_run(folder).map_err(failed)?;
     let past = records::past(&settings.history);
     let comparison = compared(&read, past.as_deref().map_err(|code| *code), settings);

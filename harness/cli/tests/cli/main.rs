@@ -26,5 +26,6 @@ mod support;
 mod systems;
 mod tap;
 mod traffic_snapshots;
+mod untrusted_files;
 mod verdicts;
 mod virtual_bench;

@@ -36,8 +36,8 @@ impl Settings {
         let acl = match &config.acl {
             None => None,
             Some(path) => {
-                let text =
-                    std::fs::read_to_string(path).map_err(|source| BrokerError::File { path: path.clone(), source })?;
+                let text = hil_files::read_text(path, hil_files::Links::Follow);
+                let text = text.map_err(|source| BrokerError::File { path: path.clone(), source })?;
                 Some(Acl::parse(&text)?)
             }
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
@@ -79,8 +79,9 @@ pub struct Identity {
 /// When there is none.
 pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     const WHAT: &str = "certificate";
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|error| unreadable(WHAT, path, &error))?;
+    let text = read_pem(WHAT, path)?;
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let certificates = read.map_err(|_| TlsError::Empty { what: WHAT, path: path.to_owned() })?;
     if certificates.is_empty() {
         return Err(TlsError::Empty { what: WHAT, path: path.to_owned() });
     }
@@ -88,15 +89,16 @@ pub fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Tl
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|error| unreadable("private key", path, &error))
+    const WHAT: &str = "private key";
+    let text = read_pem(WHAT, path)?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|_| TlsError::Empty { what: WHAT, path: path.to_owned() })
 }
 
-fn unreadable(what: &'static str, path: &Path, error: &pem::Error) -> TlsError {
-    let path = path.to_owned();
-    match error {
-        pem::Error::Io(error) => TlsError::Unreadable { what, path, reason: error.to_string() },
-        _ => TlsError::Empty { what, path },
-    }
+fn read_pem(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
+    hil_files::read(path, hil_files::Links::Follow, hil_files::LARGEST_TEXT).map_err(|error| {
+        let (path, reason) = (path.to_owned(), error.to_string());
+        TlsError::Unreadable { what, path, reason }
+    })
 }
 
 /// Looks whether a certificate is valid today.

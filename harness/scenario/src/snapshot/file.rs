@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hil_files::Links;
 use similar::{ChangeTag, TextDiff};
 
 /// What becomes of a snapshot that differs: `INSTA_UPDATE`.
@@ -63,7 +64,7 @@ impl SnapshotFile {
 
     /// Its text; none where there is none yet.
     pub(crate) fn read(&self) -> io::Result<Option<String>> {
-        match std::fs::read_to_string(&self.path) {
+        match hil_files::read_text(&self.path, Links::Follow) {
             // As git leaves it on Windows.
             Ok(text) => Ok(Some(content(&text.replace("\r\n", "\n")).to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -85,7 +86,8 @@ impl SnapshotFile {
         }
         let source = yaml(&self.source);
         let expression = yaml(&format!("the traffic of \"{board}\""));
-        std::fs::write(path, format!("---\nsource: {source}\nexpression: {expression}\n---\n{}\n", text.trim_end()))?;
+        let text = format!("---\nsource: {source}\nexpression: {expression}\n---\n{}\n", text.trim_end());
+        hil_files::write_whole(&path, text)?;
         if accepted {
             self.settle()?;
         }

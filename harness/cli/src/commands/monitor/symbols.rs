@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use addr2line::Loader;
+use hil_files::{Links, guarded};
 use regex::Regex;
 
 /// Where code lies on ESP chips: 0x4000_0000 to 0x4fff_ffff (Technical Reference Manuals, "System and Memory").
@@ -16,18 +17,25 @@ pub(super) struct Symbols(Loader);
 /// Whether a file is an ELF file.
 pub(super) fn is_elf(path: &Path) -> bool {
     let mut magic = [0; 4];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok_and(|()| magic == *b"\x7fELF")
+    hil_files::open(path, Links::Follow)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok_and(|()| magic == *b"\x7fELF")
 }
 
 impl Symbols {
     pub(super) fn read(path: &Path) -> Result<Self, String> {
-        Loader::new(path).map(Self).map_err(|error| format!("can't read the symbols of `{}`: {error}", path.display()))
+        let failed = |error: &dyn std::fmt::Display| format!("can't read the symbols of `{}`: {error}", path.display());
+        match guarded(|| Loader::new(path)) {
+            Ok(loaded) => loaded.map(Self).map_err(|error| failed(&error)),
+            Err(panicked) => Err(failed(&panicked)),
+        }
     }
 
     /// What the addresses in a line are, those that are known.
     pub(super) fn places(&self, line: &str) -> Vec<String> {
         let found = ADDRESS.iter().flat_map(|regex| regex.captures_iter(line));
-        found.filter_map(|captures| self.place(&captures[1])).collect()
+        // Broken debug information costs its line the places, and nothing else.
+        found.filter_map(|captures| guarded(|| self.place(&captures[1])).ok().flatten()).collect()
     }
 
     fn place(&self, hex: &str) -> Option<String> {

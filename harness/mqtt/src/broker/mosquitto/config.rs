@@ -34,7 +34,7 @@ const OURS: &[&str] =
 
 impl Own {
     pub(super) fn read(path: &Path) -> Result<Self, BrokerError> {
-        let text = std::fs::read_to_string(path);
+        let text = hil_files::read_text(path, hil_files::Links::Follow);
         let text = text.map_err(|source| BrokerError::File { path: path.to_owned(), source })?;
         let word = |line: &str| line.split_whitespace().next().unwrap_or_default().to_owned();
         let kept: Vec<_> = text.lines().filter(|line| !OURS.contains(&word(line).as_str())).collect();

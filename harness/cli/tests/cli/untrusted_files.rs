@@ -1,0 +1,97 @@
+//! Files that the user names, or that lie in the folder of somebody else: what is not a regular file is refused at once.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Outcome, Project, assert_snapshot};
+
+/// Runs `hil`; one that hangs fails here with its words.
+fn hil(project: &Project, arguments: &[&str]) -> Outcome {
+    let mut command = project.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil starts");
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("a process");
+    let (done, is_done) = mpsc::channel();
+    std::thread::spawn(move || done.send(child.wait_with_output()));
+    match is_done.recv_timeout(Duration::from_secs(30)) {
+        Ok(output) => output.expect("output").into(),
+        Err(_) => {
+            kill_process(pid, Signal::KILL).expect("killed");
+            panic!("`hil {}` hangs", arguments.join(" "));
+        }
+    }
+}
+
+fn fifo(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("fifo");
+}
+
+const FEATURE: &str = "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s\n";
+
+const LAMP: &str = "[boards.lamp]\nkind = \"virtual\"\n";
+
+#[test]
+fn a_fifo_where_a_file_is_expected_is_an_error_and_never_a_hang() {
+    let project = Project::with_feature(FEATURE);
+    fifo(&project.path("fifo"));
+    fifo(&project.path("fifo.feature"));
+    let bench = |name: &str, text: &str| project.file(name, &format!("{LAMP}{text}"));
+    bench("good.toml", "[firmware.lamp]\nimage = \"builtin:lamp\"\n");
+    bench("image.toml", "[firmware.lamp]\nimage = \"fifo\"\n");
+    bench(
+        "script.toml",
+        "[firmware.lamp]\nkind = \"micropython\"\nimage = \"builtin:micropython\"\nscripts = { \"main.py\" = \"fifo\" }\n",
+    );
+    let broker = "[broker]\nkind = \"mosquitto\"\nusers = { lamp = \"lamplighter\" }\nacl = \"fifo\"\n";
+    bench("acl.toml", &format!("[firmware.lamp]\nimage = \"builtin:lamp\"\n{broker}"));
+    let commands: [&[&str]; 10] = [
+        &["lint", "fifo.feature"],
+        &["lint", "--bench", "fifo"],
+        &["lint", "/dev/zero"],
+        &["run", "--bench", "image.toml", "features"],
+        &["run", "--bench", "script.toml", "features"],
+        &["run", "--bench", "acl.toml", "features"],
+        &["run", "--bench", "good.toml", "--baseline", "fifo", "features"],
+        &["run", "--bench", "good.toml", "--history", "fifo", "features"],
+        &["compare", "fifo", "fifo"],
+        &["history", "--history", "fifo"],
+    ];
+    let told = commands.iter().map(|words| format!("# hil {}\n{}", words.join(" "), hil(&project, words).stable()));
+    assert_snapshot("files-that-are-none", &told.collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_no_half_of_a_report() {
+    let project = Project::with_feature(FEATURE);
+    let settings = "nvs = { \"mqtt.host\" = \"{tap.host}\", \"mqtt.port\" = \"{tap.port}\" }";
+    project.file("good.toml", &format!("{LAMP}[firmware.lamp]\nimage = \"builtin:lamp\"\n{settings}\n"));
+    let run = hil(&project, &["run", "--bench", "good.toml", "--out", "out", "features"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    std::fs::remove_file(project.path("out/report.html")).expect("there was a report");
+    // A file ends at 32 KiB; the page is larger. Where the signal is ignored, the write fails as on a full disk.
+    let program = env!("CARGO_BIN_EXE_hil");
+    let shell = format!("trap '' XFSZ; ulimit -f 32; exec '{program}' report out");
+    let words = ["-c", &shell];
+    let output = std::process::Command::new("bash").args(words).current_dir(project.path("")).output().expect("bash");
+    let report = Outcome::from(output);
+    assert_snapshot("report-on-a-full-disk", &report.stable());
+    let names = std::fs::read_dir(project.path("out")).expect("list").flatten().map(|entry| entry.file_name());
+    let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "console-lamp.log",
+            "cucumber.json",
+            "events.jsonl",
+            "junit.xml",
+            "summary.md",
+            "traffic.pcapng",
+            "trend.json"
+        ]
+    );
+}

@@ -1,0 +1,132 @@
+//! The last line against parsers that panic.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A parser of somebody else's panicked: what it was given is broken in a way that it does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Panicked {
+    /// What it said, on one line.
+    pub message: String,
+}
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "its parser gave up: {}", self.message)
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
+
+/// How many guards are open, and the hook that they keep quiet.
+static OPEN: Mutex<(usize, Option<Arc<Hook>>)> = Mutex::new((0, None));
+
+thread_local! {
+    /// Whether this thread is in a guard: others keep their panics.
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a parser of somebody else's. A panic in it is an error, and nothing of it reaches standard error.
+///
+/// What is known to make a parser panic is better refused before: such an error can say what is wrong.
+///
+/// # Errors
+/// When it panics.
+///
+/// ```
+/// let table = hil_files::guarded(|| [0_u8; 0].first().copied().expect("an entry"));
+/// assert_eq!(table.unwrap_err().to_string(), "its parser gave up: an entry");
+/// ```
+pub fn guarded<T>(parse: impl FnOnce() -> T) -> Result<T, Panicked> {
+    let outer = QUIET.replace(true);
+    // A thread that unwinds already may not touch the hook.
+    let quiet = (!outer && !std::thread::panicking()).then(Quiet::begin);
+    // What it has half done is dropped with it: all that leaves is what it gives back.
+    let outcome = catch_unwind(AssertUnwindSafe(parse));
+    drop(quiet);
+    QUIET.set(outer);
+    outcome.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why");
+        Panicked { message: text.split_whitespace().collect::<Vec<_>>().join(" ") }
+    })
+}
+
+/// While one is there, the hook says nothing of panics in guards. The hook is set back afterwards: it belongs to
+/// whoever runs the program.
+struct Quiet;
+
+impl Quiet {
+    fn begin() -> Self {
+        let mut open = open_guards();
+        if open.0 == 0 {
+            let hook = Arc::new(take_hook());
+            open.1 = Some(Arc::clone(&hook));
+            set_hook(Box::new(move |info| {
+                if !QUIET.get() {
+                    hook(info);
+                }
+            }));
+        }
+        open.0 += 1;
+        Self
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let mut open = open_guards();
+        open.0 -= 1;
+        if open.0 == 0 {
+            // With ours gone, the other is ours alone again.
+            drop(take_hook());
+            if let Some(hook) = open.1.take() {
+                set_hook(Arc::try_unwrap(hook).unwrap_or_else(|hook| Box::new(move |info| hook(info))));
+            }
+        }
+    }
+}
+
+fn open_guards() -> MutexGuard<'static, (usize, Option<Arc<Hook>>)> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// One test, since there is one hook in a process.
+    #[test]
+    fn panics_in_a_guard_are_errors_and_quiet_and_others_stay_as_they_are() {
+        static HEARD: AtomicUsize = AtomicUsize::new(0);
+        let before = take_hook();
+        set_hook(Box::new(|_| {
+            HEARD.fetch_add(1, Ordering::SeqCst);
+        }));
+        let inner = guarded(|| guarded(|| panic!("in\nside")).map_err(|inner: Panicked| inner.message));
+        assert_eq!(inner, Ok(Err::<(), _>("in side".to_owned())));
+        let index = 7;
+        let error = guarded(|| [0_u8][index]).expect_err("out of bounds");
+        assert!(error.message.starts_with("index out of bounds"), "{error}");
+        assert_eq!(HEARD.load(Ordering::SeqCst), 0);
+        // While this thread is in a guard, another one panics: that is heard.
+        let outside = guarded(|| std::thread::spawn(|| panic!("outside")).join().is_err());
+        assert_eq!((outside, HEARD.load(Ordering::SeqCst)), (Ok(true), 1));
+        // Many at once leave the hook as it was.
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..200).for_each(|_| assert!(guarded(|| panic!("again")).is_err())));
+            }
+        });
+        assert_eq!(HEARD.load(Ordering::SeqCst), 1);
+        assert!(catch_unwind(|| panic!("heard")).is_err());
+        assert_eq!(HEARD.load(Ordering::SeqCst), 2);
+        drop(take_hook());
+        set_hook(before);
+    }
+}
