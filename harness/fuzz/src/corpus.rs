@@ -47,6 +47,16 @@ impl Corpus {
         Self { inputs, words: Vec::new(), places: Vec::new() }
     }
 
+    /// Inputs of a text in hex, a line each; lines that begin with `#` and spaces say nothing.
+    ///
+    /// # Panics
+    /// When a line is not hex, or there is none.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        Self::new(lines.map(|line| bytes(&line.split_whitespace().collect::<String>())))
+    }
+
     /// Words of the format, to be put anywhere.
     #[must_use]
     pub fn with_words<'a>(mut self, words: impl IntoIterator<Item = &'a [u8]>) -> Self {
@@ -117,6 +127,12 @@ impl Corpus {
             insert(input, at, &word.repeat(times));
         }
     }
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    assert!(hex.len().is_multiple_of(2), "odd hex: {hex}");
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap_or_else(|_| panic!("no hex: {hex}"));
+    (0..hex.len()).step_by(2).map(byte).collect()
 }
 
 fn flip(input: &mut [u8], at: usize, random: &mut Random) {

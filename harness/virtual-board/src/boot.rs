@@ -279,7 +279,7 @@ fn contents(flash: &Flash, partition: &Partition) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::builtin;
+    use crate::image::{builtin, merge};
 
     fn flash(change: impl Fn(&mut Vec<u8>)) -> Flash {
         let flash = Flash::erased(false).expect("flash");
@@ -328,5 +328,28 @@ mod tests {
         assert!(corrupt.program(0, &builtin("lamp-corrupt").expect("built in")));
         let log = boot(&corrupt).lines.join("\n");
         assert!(log.contains("esp_image: Checksum failed. Calculated") && log.contains("is not bootable"), "{log}");
+    }
+
+    /// ROM and bootloader walk over whatever was flashed, and NVS and OTA data with it.
+    #[test]
+    fn the_flash_may_hold_any_bytes() {
+        let images = ["lamp", "micropython", "lamp-corrupt"].map(|name| builtin(name).expect("built in"));
+        let two = merge(
+            &AppDescriptor { project: "lamp".to_owned(), version: "1".to_owned() },
+            &PartitionTable::two_ota_apps(),
+        );
+        let places = [0..0x40, 0x8000..0x80e0, 0x8000..0x80e0, 0x9000..0x9100, 0xe000..0xe020, 0x10000..0x10140];
+        let words: [&[u8]; 4] = [&[0xff; 64], b"\xaa\x50\x01\x02", b"\xe9\x01\x02\x20", b"\xfe\xff\xff\xff"];
+        let corpus = hil_fuzz::Corpus::new(images.into_iter().chain([two])).with_places(&places).with_words(words);
+        hil_fuzz::fuzz("flash", &corpus, 300, |bytes| {
+            let flash = Flash::erased(false).expect("flash");
+            assert!(flash.program(0, &bytes[..bytes.len().min(SIZE)]));
+            let boot = boot(&flash);
+            assert!(!boot.lines.is_empty());
+            // What a checksum stops on the way is read as well.
+            let from = |at: usize| bytes.get(at..).unwrap_or_default();
+            drop((EspImage::decode(bytes), EspImage::decode(from(0x10000)), PartitionTable::decode(from(0x8000))));
+            drop(Nvs::read(from(0x9000)));
+        });
     }
 }

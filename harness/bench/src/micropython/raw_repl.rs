@@ -235,3 +235,69 @@ impl RawRepl {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use hil_fuzz::{Corpus, Random, fuzz};
+
+    use super::*;
+    use crate::console::{ConsolePort, Transfer};
+    use crate::micropython::Script;
+    use crate::micropython::upload::upload;
+
+    /// A board that says what it was made to say, piece by piece, whatever it is asked; then it is gone.
+    struct Scripted(Mutex<VecDeque<Vec<u8>>>);
+
+    impl ConsolePort for Scripted {
+        fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a> {
+            let mut pieces = self.0.lock().expect("not poisoned");
+            let Some(mut piece) = pieces.pop_front() else { return Box::pin(async { Ok(0) }) };
+            let length = piece.len().min(buffer.len());
+            buffer[..length].copy_from_slice(&piece[..length]);
+            if piece.len() > length {
+                pieces.push_front(piece.split_off(length));
+            }
+            Box::pin(async move { Ok(length) })
+        }
+
+        fn write<'a>(&'a self, bytes: &'a [u8]) -> Transfer<'a> {
+            Box::pin(async { Ok(bytes.len()) })
+        }
+
+        fn set_baud(&mut self, _: u32) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn pieces(bytes: &[u8]) -> VecDeque<Vec<u8>> {
+        let (mut random, mut rest, mut pieces) = (Random::new(bytes.len() as u64), bytes, VecDeque::new());
+        while !rest.is_empty() {
+            let (piece, later) = rest.split_at(1 + random.below(rest.len().min(64)));
+            pieces.push_back(piece.to_vec());
+            rest = later;
+        }
+        pieces
+    }
+
+    #[test]
+    fn a_board_may_answer_an_upload_with_any_bytes() {
+        let corpus = Corpus::from_hex(include_str!("../../../../fixtures/corpora/raw-repl.hex"));
+        let words: [&[u8]; 6] = [BANNER, b"OKhil- 1\r\n\x04\x04>", b"\x04\x04>", b"R\x01", b"R\x00>", b"\x01\x00\x01"];
+        let scripts = [Script { path: "lib/main.py".to_owned(), contents: b"print(1)\n".repeat(100) }];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let runtime = Mutex::new(runtime.expect("runtime"));
+        fuzz("raw REPL", &corpus.with_words(words), 2000, |bytes| {
+            let port = OpenPort::new(Box::new(Scripted(Mutex::new(pieces(bytes)))));
+            let outcome = runtime.lock().expect("not poisoned").block_on(async {
+                let mut repl = RawRepl::enter(port, Duration::from_secs(1)).await?;
+                upload(&mut repl, &scripts, &|_| {}).await
+            });
+            if let Err(error) = outcome {
+                assert!(!error.to_string().contains('\u{1b}'), "what a board says is shown escaped: {error}");
+            }
+        });
+    }
+}
