@@ -104,7 +104,7 @@ fn a_partition_table_of_an_elf_file_may_hold_any_bytes() {
     let tables = [lamp()[0x8000..0x8c00].to_vec(), csv.to_vec(), lamp()[0x8000..0x8060].to_vec()];
     let words: [&[u8]; 8] =
         [b"\xaa\x50\x00\x07", b"\xaa\x50\x01\x7f", b"\xeb\xeb", &[0xff; 32], b",", b"0xffffffff", b"app", b"\n"];
-    let corpus = Corpus::new(tables).with_words(words).with_places(&[0..0x80]);
+    let corpus = Corpus::new(tables).with_words(words).with_places(std::slice::from_ref(&(0..0x80)));
     fuzz("partition table", &corpus, 1000, |table| {
         std::fs::write(folder.path().join("table"), table).expect("write");
         check(folder.path());

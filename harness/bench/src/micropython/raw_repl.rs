@@ -36,7 +36,7 @@ pub(crate) enum ReplError {
     #[error("`{0}` did not arrive as it was sent")]
     Garbled(String),
     /// The code raised an exception.
-    #[error("it says `{0}`")]
+    #[error("it says `{}`", escaped(.0))]
     Raised(String),
 }
 
