@@ -1,30 +1,38 @@
 //! Hides secrets in whatever leaves the program.
 
+mod forms;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::escaped;
+use self::forms::Secret;
 
 /// The values that nobody may read: each is shown as `••••`. Cheap to clone.
 ///
+/// A value is found as it is and as programs write it: escaped for JSON, Rust, Python, C, a shell, SQL, HTML or an address,
+/// in hex of either case, and in base64, also within a longer one; in any mixture of these but the last two.
+///
 /// # Example
 /// ```
-/// let mask = hil_timeline::Mask::new(["wonderland".to_owned()]);
-/// assert_eq!(mask.text("the password is wonderland"), "the password is ••••");
+/// let mask = hil_timeline::Mask::new(["wonder\"land".to_owned()]);
+/// assert_eq!(mask.text("the password is wonder\"land"), "the password is ••••");
+/// assert_eq!(mask.text(r#"{"password": "wonder\u0022land"}"#), r#"{"password": "••••"}"#);
+/// assert_eq!(mask.text("?password=wonder%22land"), "?password=••••");
 /// ```
 #[derive(Clone, Default)]
 pub struct Mask {
-    /// Longest first: a secret may hold another one.
-    forms: Arc<[String]>,
-    bytes: Arc<[Vec<u8>]>,
+    secrets: Arc<[Secret]>,
 }
 
 /// Says nothing of the values.
 impl std::fmt::Debug for Mask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Mask({} values)", self.bytes.len())
+        write!(f, "Mask({} values)", self.secrets.len())
     }
 }
 
@@ -51,112 +59,120 @@ const STRUCTURE: &[&str] = &[
     "name",
 ];
 
+/// Before the key of a user property, which a device chooses, in the name of a property.
+const USER_PROPERTY: &str = "user property ";
+
 /// What stands in the place of a secret.
 pub const MASKED: &str = "••••";
 
+/// Where messages cut a text that is too long.
+const CUT: &str = "…";
+
 impl Mask {
-    /// Hides these values, also where they are shown escaped or in hex.
+    /// Hides these values.
     #[must_use]
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
         let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.sort_unstable();
         secrets.dedup();
-        let hex = |secret: &String| secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
-        let mut forms: Vec<String> = secrets
-            .iter()
-            .flat_map(|secret| {
-                let escaped = [
-                    escaped(secret).to_string(),
-                    secret.escape_debug().to_string(),
-                    secret.escape_default().to_string(),
-                ];
-                [secret.clone(), hex(secret)].into_iter().chain(escaped)
-            })
-            .collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        forms.dedup();
-        Self { forms: forms.into(), bytes: secrets.into_iter().map(String::into_bytes).collect() }
+        Self { secrets: secrets.iter().map(|secret| Secret::new(secret)).collect() }
     }
 
     /// Whether there is nothing to hide.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.forms.is_empty()
+        self.secrets.is_empty()
     }
 
-    /// The text without secrets.
+    /// The text without secrets. Where a message cuts a text (`…`), what is left of a secret before the cut is hidden, too.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut shown = Cow::Borrowed(text);
-        for form in self.forms.iter().filter(|form| text.contains(form.as_str())) {
-            shown = Cow::Owned(shown.replace(form.as_str(), MASKED));
+        let mut found = self.find(text.as_bytes());
+        for (cut, _) in text.match_indices(CUT) {
+            self.secrets.iter().for_each(|secret| secret.find_pieces(&text.as_bytes()[..cut], &mut found));
         }
-        shown
+        replaced(text, found)
+    }
+
+    /// A line of a console without secrets. A device that pauses, or a line that is too long, is shown in several: what is
+    /// left of a secret at the end of one and at the beginning of the next is hidden where it is half of it or more.
+    #[must_use]
+    pub fn line<'a>(&self, line: &'a str) -> Cow<'a, str> {
+        let mut found = self.find(line.as_bytes());
+        self.secrets.iter().for_each(|secret| secret.find_pieces(line.as_bytes(), &mut found));
+        replaced(line, found)
     }
 
     /// Hides secrets in bytes whose length must stay: each byte becomes `*`.
     pub fn bytes(&self, bytes: &mut [u8]) {
-        for secret in self.bytes.iter() {
-            let mut at = 0;
-            while at + secret.len() <= bytes.len() {
-                if bytes[at..].starts_with(secret) {
-                    bytes[at..at + secret.len()].fill(b'*');
-                    at += secret.len();
-                } else {
-                    at += 1;
-                }
-            }
-        }
+        self.find(bytes).into_iter().for_each(|range| bytes[range].fill(b'*'));
+    }
+
+    fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        self.secrets.iter().for_each(|secret| secret.find(text, &mut found));
+        found
     }
 
     /// Every free text of an event without secrets.
     pub fn json(&self, value: &mut Value) {
         match value {
-            Value::String(text) => {
-                if let Cow::Owned(masked) = self.text(text) {
-                    *text = masked;
-                }
-            }
+            Value::String(text) => replace(text, |text| self.text(text)),
             Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
             Value::Object(entries) => {
-                // A payload that is no text: what remains of it must still be hex.
-                if let Some(Value::String(hex)) = entries.get_mut("hex") {
-                    for secret in self.bytes.iter() {
-                        let form: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-                        *hex = hex.replace(&form, &"2a".repeat(secret.len()));
+                let is_console = entries.get("event").is_some_and(|event| event == "console");
+                for (key, entry) in entries {
+                    match (key.as_str(), entry) {
+                        // A payload that is not a text: what remains of it must still be hex.
+                        ("hex", Value::String(hex)) => self.hex(hex),
+                        ("line", Value::String(line)) if is_console => replace(line, |line| self.line(line)),
+                        ("name", Value::String(name)) if name.starts_with(USER_PROPERTY) => {
+                            let key = self.text(&name[USER_PROPERTY.len()..]).into_owned();
+                            *name = format!("{USER_PROPERTY}{key}");
+                        }
+                        (key, _) if STRUCTURE.contains(&key) => {}
+                        (_, entry) => self.json(entry),
                     }
                 }
-                let free = entries.iter_mut().filter(|(key, _)| !STRUCTURE.contains(&key.as_str()));
-                free.for_each(|(_, entry)| self.json(entry));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+
+    fn hex(&self, hex: &mut String) {
+        let byte = |at: usize| hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
+        match bytes {
+            Some(mut bytes) => {
+                self.bytes(&mut bytes);
+                *hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            }
+            // Not ours.
+            None => replace(hex, |hex| self.text(hex)),
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_form_is_hidden() {
-        let mask = Mask::new(["s3cret\n\"x".to_owned(), "s3cret".to_owned()]);
-        assert_eq!(mask.text("a s3cret\n\"x b"), "a •••• b");
-        assert_eq!(mask.text(r#"a s3cret\n\"x b"#), "a •••• b");
-        assert_eq!(mask.text("0x733363726574"), "0x••••");
-        assert_eq!(mask.text("nothing"), "nothing");
-        let mut bytes = b"xs3crety".to_vec();
-        mask.bytes(&mut bytes);
-        assert_eq!(bytes, b"x******y");
-        assert!(!format!("{mask:?}").contains("s3"));
+fn replace(text: &mut String, mask: impl Fn(&str) -> Cow<'_, str>) {
+    if let Cow::Owned(masked) = mask(text) {
+        *text = masked;
     }
+}
 
-    #[test]
-    fn json_stays_json() {
-        let mask = Mask::new(["nabc".to_owned()]);
-        let event = |text: &str, hex: &str| serde_json::json!({ "event": "nabc", "board": "nabc", "a": ["\nabc", text], "payload": { "hex": hex } });
-        let mut value = event("xnabc", "ff6e616263");
-        mask.json(&mut value);
-        assert_eq!(value, event("x••••", "ff2a2a2a2a"));
+/// A word in the place of each range; those that overlap are one.
+fn replaced(text: &str, mut found: Vec<Range<usize>>) -> Cow<'_, str> {
+    if found.is_empty() {
+        return Cow::Borrowed(text);
     }
+    found.sort_unstable_by_key(|range| range.start);
+    let (mut shown, mut at) = (String::with_capacity(text.len()), 0);
+    for Range { start, end } in found {
+        if start >= at {
+            shown.push_str(&text[at..start]);
+            shown.push_str(MASKED);
+        }
+        at = at.max(end);
+    }
+    shown.push_str(&text[at..]);
+    Cow::Owned(shown)
 }

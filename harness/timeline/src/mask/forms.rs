@@ -1,0 +1,268 @@
+//! Finds a secret in the forms in which programs write it.
+
+use std::ops::Range;
+
+/// A secret, and what it may begin with.
+#[derive(Clone)]
+pub(super) struct Secret {
+    chars: Vec<char>,
+    bytes: Vec<u8>,
+    /// What its base64 holds at each of the three places where it may begin, without what its neighbours change.
+    base64: Vec<Vec<u8>>,
+    /// By which bytes a form may begin.
+    begins: Box<[bool; 256]>,
+}
+
+/// Fewer characters of base64 are found in ordinary words.
+const SHORTEST_BASE64: usize = 6;
+
+/// Fewer characters at a cut say little, and are found in ordinary words.
+const SHORTEST_PIECE: usize = 4;
+
+impl Secret {
+    pub(super) fn new(text: &str) -> Self {
+        let (chars, bytes): (Vec<char>, Vec<u8>) = (text.chars().collect(), text.bytes().collect());
+        let base64: Vec<_> = (0..3).map(|skip| stable_base64(&bytes, skip)).collect();
+        let base64: Vec<_> = base64.into_iter().filter(|form| form.len() >= SHORTEST_BASE64).collect();
+        let mut begins = Box::new([false; 256]);
+        let first = bytes.first().copied().unwrap_or_default();
+        let digits = format!("{first:02x}{first:02X}").into_bytes();
+        let others = base64.iter().flat_map(|form| [form[0], url_safe(form[0])]);
+        for byte in [first, digits[0], digits[2]].into_iter().chain(others).chain(*b"\\%&'\"+") {
+            begins[usize::from(byte)] = true;
+        }
+        Self { chars, bytes, base64, begins }
+    }
+
+    /// Every place of the secret in a text, in any form.
+    pub(super) fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
+        let mut at = 0;
+        while at < text.len() {
+            match self.begins[usize::from(text[at])].then(|| self.end(text, at)).flatten() {
+                Some(end) => {
+                    found.push(at..end);
+                    at = end;
+                }
+                None => at += 1,
+            }
+        }
+    }
+
+    /// Where a form that begins here ends.
+    fn end(&self, text: &[u8], at: usize) -> Option<usize> {
+        let written = follow(text, at, &self.chars).0;
+        [written, self.hex(text, at), self.base64(text, at)].into_iter().flatten().max()
+    }
+
+    /// Two digits for each byte, maybe with something between: `6465`, `64:65`, `64 65`, `0x64, 0x65`.
+    fn hex(&self, text: &[u8], mut at: usize) -> Option<usize> {
+        for (n, byte) in self.bytes.iter().enumerate() {
+            if n > 0 {
+                let between: [&[u8]; 6] = [b", 0x", b",0x", b" 0x", b":", b" ", b"-"];
+                at += between.into_iter().find(|it| text[at..].starts_with(it)).map_or(0, <[u8]>::len);
+            }
+            (number(text, at, 2, 16)? == u32::from(*byte)).then_some(())?;
+            at += 2;
+        }
+        Some(at)
+    }
+
+    fn base64(&self, text: &[u8], at: usize) -> Option<usize> {
+        let is_at = |form: &&Vec<u8>| {
+            let here = text.get(at..at + form.len());
+            here.is_some_and(|here| here.iter().zip(*form).all(|(a, b)| a == b || *a == url_safe(*b)))
+        };
+        self.base64.iter().filter(is_at).map(|form| at + form.len()).max()
+    }
+
+    /// What a cut left of it: its beginning at the end of a text, and its end at the beginning of one.
+    pub(super) fn find_pieces(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
+        let enough = SHORTEST_PIECE.max(self.chars.len().div_ceil(2));
+        if let Some(at) = (0..text.len()).find(|at| {
+            self.begins[usize::from(text[*at])] && follow(text, *at, &self.chars).1.is_some_and(|taken| taken >= enough)
+        }) {
+            found.push(at..text.len());
+        }
+        let rests =
+            (1..self.chars.len().saturating_sub(enough - 1)).filter_map(|from| follow(text, 0, &self.chars[from..]).0);
+        found.extend(rests.max().map(|end| 0..end));
+    }
+}
+
+/// Where these characters end when they begin here, however each is written; and how many of them the end of the text
+/// leaves, if that comes before.
+fn follow(text: &[u8], at: usize, chars: &[char]) -> (Option<usize>, Option<usize>) {
+    let (mut places, mut cut) = (vec![at], None);
+    for (taken, char) in chars.iter().enumerate() {
+        if taken > 0 && places.contains(&text.len()) {
+            cut = Some(taken);
+        }
+        let mut next = Vec::new();
+        places.iter().for_each(|place| ends_of(text, *place, *char, &mut next));
+        next.sort_unstable();
+        next.dedup();
+        if next.is_empty() {
+            return (None, cut);
+        }
+        places = next;
+    }
+    (places.last().copied(), None)
+}
+
+/// Where a character that begins here ends, in each way in which it may be written.
+fn ends_of(text: &[u8], at: usize, char: char, ends: &mut Vec<usize>) {
+    let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return };
+    let mut plain = [0; 4];
+    let plain = char.encode_utf8(&mut plain).as_bytes();
+    let literal = |form: &[u8]| rest.starts_with(form).then_some(at + form.len());
+    ends.extend(literal(plain));
+    match char {
+        ' ' => ends.extend(literal(b"+")),
+        // Shells and SQL.
+        '\'' => ends.extend([&b"'\\''"[..], b"'\"'\"'", b"''"].into_iter().filter_map(literal)),
+        '"' => ends.extend(literal(b"\"\"")),
+        _ => {}
+    }
+    match rest[0] {
+        b'\\' => escaped(text, at, char, plain, ends),
+        b'%' => ends.extend(per_byte(text, at, plain, |text, at| {
+            (text.get(at) == Some(&b'%')).then(|| Some((number(text, at + 1, 2, 16)?, at + 3)))?
+        })),
+        b'&' => ends.extend(reference(text, at, char)),
+        _ => {}
+    }
+}
+
+/// Behind one backslash, or several where a text was escaped more than once.
+fn escaped(text: &[u8], at: usize, char: char, plain: &[u8], ends: &mut Vec<usize>) {
+    let run = text[at..].iter().take_while(|byte| **byte == b'\\').count();
+    if char == '\\' {
+        ends.extend([2, 4, 8].into_iter().filter(|length| *length <= run).map(|length| at + length));
+    }
+    let next = at + run;
+    let Some(letter) = text.get(next) else { return };
+    let short = match char {
+        '\n' => b'n',
+        '\r' => b'r',
+        '\t' => b't',
+        '\0' => b'0',
+        '\u{7}' => b'a',
+        '\u{8}' => b'b',
+        '\u{b}' => b'v',
+        '\u{c}' => b'f',
+        '\u{1b}' => b'e',
+        _ if char.is_ascii_punctuation() || char == ' ' => plain[0],
+        _ => 0xff,
+    };
+    if *letter == short && char != '\\' {
+        ends.push(next + 1);
+    }
+    ends.extend(unicode(text, next, char));
+    // `\xe4` of Latin 1, `\xc3\xa4` and `\303\244` of UTF-8.
+    if *letter == b'x' && number(text, next + 1, 2, 16) == Some(u32::from(char)) {
+        ends.push(next + 3);
+    }
+    ends.extend(per_byte(text, at, plain, |text, at| {
+        let next = behind_backslashes(text, at)?;
+        (text.get(next) == Some(&b'x')).then(|| Some((number(text, next + 1, 2, 16)?, next + 3)))?
+    }));
+    ends.extend(per_byte(text, at, plain, |text, at| {
+        let next = behind_backslashes(text, at)?;
+        Some((number(text, next, 3, 8)?, next + 3))
+    }));
+}
+
+fn behind_backslashes(text: &[u8], at: usize) -> Option<usize> {
+    let run = text.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
+    (run > 0).then_some(at + run)
+}
+
+/// `u00e4`, `ud83d\ude00`, `u{e4}`, `U000000e4`, behind the backslash.
+fn unicode(text: &[u8], at: usize, char: char) -> Option<usize> {
+    let code = u32::from(char);
+    match (text.get(at)?, text.get(at + 1)?) {
+        (b'u', b'{') => {
+            let digits = text[at + 2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+            let end = at + 2 + digits;
+            (text.get(end) == Some(&b'}') && number(text, at + 2, digits, 16)? == code).then_some(end + 1)
+        }
+        (b'u', _) => {
+            let mut units = [0; 2];
+            let mut end = at;
+            for (n, unit) in char.encode_utf16(&mut units).iter().enumerate() {
+                let letter = if n == 0 { end } else { behind_backslashes(text, end)? };
+                (text.get(letter) == Some(&b'u')).then_some(())?;
+                (number(text, letter + 1, 4, 16)? == u32::from(*unit)).then_some(())?;
+                end = letter + 5;
+            }
+            Some(end)
+        }
+        (b'U', _) => (number(text, at + 1, 8, 16)? == code).then_some(at + 9),
+        _ => None,
+    }
+}
+
+/// `&lt;`, `&#39;`, `&#x27;`.
+fn reference(text: &[u8], at: usize, char: char) -> Option<usize> {
+    let length = text[at..].iter().take(12).position(|byte| *byte == b';')?;
+    let name = std::str::from_utf8(&text[at + 1..at + length]).ok()?;
+    let is_it = match name {
+        "amp" => char == '&',
+        "lt" => char == '<',
+        "gt" => char == '>',
+        "quot" => char == '"',
+        "apos" => char == '\'',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            code.ok()? == u32::from(char)
+        }
+    };
+    is_it.then_some(at + length + 1)
+}
+
+/// Each byte of a character written by itself.
+fn per_byte(
+    text: &[u8],
+    mut at: usize,
+    bytes: &[u8],
+    read: impl Fn(&[u8], usize) -> Option<(u32, usize)>,
+) -> Option<usize> {
+    for byte in bytes {
+        let (number, end) = read(text, at)?;
+        (number == u32::from(*byte)).then_some(())?;
+        at = end;
+    }
+    Some(at)
+}
+
+/// A number of so many digits, upper or lower case.
+fn number(text: &[u8], at: usize, digits: usize, radix: u32) -> Option<u32> {
+    let digits = text.get(at..at.checked_add(digits)?)?;
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    is_number.then(|| u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok())?
+}
+
+/// The characters of base64 that depend on these bytes alone, where `skip` others come before.
+fn stable_base64(bytes: &[u8], skip: usize) -> Vec<u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let bit = |n: usize| {
+        let n = n - 8 * skip;
+        (bytes[n / 8] >> (7 - n % 8)) & 1
+    };
+    let (first, end) = ((8 * skip).div_ceil(6), 8 * (skip + bytes.len()) / 6);
+    let char = |at: usize| (6 * at..6 * at + 6).fold(0, |value, n| value << 1 | bit(n));
+    (first..end).map(|at| ALPHABET[usize::from(char(at))]).collect()
+}
+
+/// The same character in the alphabet for addresses (RFC 4648, section 5).
+fn url_safe(byte: u8) -> u8 {
+    match byte {
+        b'+' => b'-',
+        b'/' => b'_',
+        other => other,
+    }
+}

@@ -1,0 +1,190 @@
+//! Every form of a secret is hidden, in texts and in bytes.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What programs make of a text, by name.
+fn forms(secret: &str) -> Vec<(&'static str, String)> {
+    let json = serde_json::to_string(secret).expect("text");
+    let units = |upper: bool| {
+        let mut buffer = [0; 2];
+        let unit = |unit: u16| if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+        let all: Vec<u16> = secret.chars().flat_map(|char| char.encode_utf16(&mut buffer).to_vec()).collect();
+        all.into_iter().map(unit).collect::<String>()
+    };
+    let ascii_json: String = secret
+        .chars()
+        .map(|char| match char {
+            '"' | '\\' => format!("\\{char}"),
+            ' '..='~' => char.to_string(),
+            _ => {
+                let mut buffer = [0; 2];
+                char.encode_utf16(&mut buffer).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            }
+        })
+        .collect();
+    let each = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
+    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let percent = |upper: bool| {
+        let form = |byte: u8| match (kept(byte), upper) {
+            (true, _) => char::from(byte).to_string(),
+            (false, true) => format!("%{byte:02X}"),
+            (false, false) => format!("%{byte:02x}"),
+        };
+        secret.bytes().map(form).collect::<String>()
+    };
+    let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    vec![
+        ("plain", secret.to_owned()),
+        ("JSON", json[1..json.len() - 1].to_owned()),
+        ("JSON in JSON", serde_json::to_string(&json).expect("text").trim_matches('"').to_owned()),
+        ("JSON in ASCII", ascii_json),
+        ("UTF-16, lower case", units(false)),
+        ("UTF-16, upper case", units(true)),
+        ("debug of Rust", secret.escape_debug().to_string()),
+        ("escaped by Rust", secret.escape_default().to_string()),
+        ("as messages show it", crate::escaped(secret).to_string()),
+        ("hex, lower case", each(|byte| format!("{byte:02x}"))),
+        ("hex, upper case", each(|byte| format!("{byte:02X}"))),
+        ("hex with colons", each(|byte| format!("{byte:02x}:")).trim_end_matches(':').to_owned()),
+        ("bytes of Python", each(|byte| format!("\\x{byte:02x}"))),
+        ("octal", each(|byte| format!("\\{byte:03o}"))),
+        ("address, upper case", percent(true)),
+        ("address, lower case", percent(false)),
+        ("form", percent(true).replace("%20", "+")),
+        ("all percent", each(|byte| format!("%{byte:02X}"))),
+        ("shell, quoted", secret.replace('\'', "'\\''")),
+        ("shell, quoted otherwise", secret.replace('\'', "'\"'\"'")),
+        ("single quotes escaped", secret.replace('\\', "\\\\").replace('\'', "\\'")),
+        ("SQL", secret.replace('\'', "''")),
+        ("HTML", html.clone()),
+        ("HTML with numbers", html.replace("&quot;", "&#34;").replace('\'', "&#x27;")),
+    ]
+}
+
+/// As RFC 4648 has it; written apart from what is tested.
+fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for n in 0..=chunk.len() {
+            text.push(char::from(alphabet[(word >> (18 - 6 * n)) as usize & 63]));
+        }
+    }
+    text
+}
+
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const FOR_ADDRESSES: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+fn secrets() -> impl Strategy<Value = String> {
+    let char = prop_oneof![
+        4 => proptest::char::range(' ', '~'),
+        1 => proptest::sample::select(vec!['\'', '"', '\\', '\n', '\t', '&', '<', '%', '+', '/', 'ä', 'Ä', '€', '😀', '\u{0}', '\u{1b}', '$']),
+    ];
+    proptest::collection::vec(char, 4..24).prop_map(|chars| chars.into_iter().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_form_of_a_secret_is_left_in_a_text(secret in secrets(), before in "[ -~]{0,9}", after in "[ -~]{0,9}") {
+        let mask = Mask::new([secret.clone()]);
+        for (name, form) in forms(&secret) {
+            let text = format!("{before}{form}{after}");
+            let masked = mask.text(&text);
+            prop_assert!(masked.contains(MASKED), "{name}: {text} -> {masked}");
+            // What stands around it may make it up once more, but for what was there before.
+            let rest = masked.replace(MASKED, "");
+            prop_assert!(!rest.contains(&form) || format!("{before}{after}").contains(&form), "{name}: {text} -> {masked}");
+            let mut bytes = text.clone().into_bytes();
+            mask.bytes(&mut bytes);
+            prop_assert_eq!(bytes.len(), text.len());
+            prop_assert!(!bytes.windows(form.len()).any(|window| window == form.as_bytes()), "{}: {}", name, text);
+        }
+    }
+
+    /// As in `Authorization: Basic`, where a name comes before the password.
+    #[test]
+    fn a_secret_is_hidden_in_base64_wherever_it_begins(secret in "[ -~]{6,24}", before in "[a-z]{0,5}", after in "[a-z]{0,5}") {
+        let mask = Mask::new([secret.clone()]);
+        for alphabet in [STANDARD, FOR_ADDRESSES] {
+            let text = base64(format!("{before}{secret}{after}").as_bytes(), alphabet);
+            let masked = mask.text(&text).into_owned();
+            prop_assert!(masked.contains(MASKED), "{text} -> {masked}");
+            // What is left of it is less than a character at each end.
+            let left = masked.chars().filter(|char| *char != '•').count();
+            prop_assert!(left <= (before.len() + after.len()) * 4 / 3 + 4, "{text} -> {masked}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_secret_stays(text in "[a-z \\\\%&'0-9]{0,60}") {
+        let mask = Mask::new(["WONDERLAND".to_owned()]);
+        prop_assert_eq!(mask.text(&text), text.as_str());
+        prop_assert_eq!(mask.line(&text), text.as_str());
+    }
+
+    #[test]
+    fn a_mask_takes_any_text(secret in any::<String>(), text in any::<String>(), bytes in any::<Vec<u8>>()) {
+        let mask = Mask::new([secret]);
+        let _ = (mask.text(&text), mask.line(&text));
+        let mut masked = bytes.clone();
+        mask.bytes(&mut masked);
+        prop_assert_eq!(masked.len(), bytes.len());
+    }
+}
+
+#[test]
+fn every_form_is_hidden() {
+    let mask = Mask::new(["s3cret\n\"x".to_owned(), "s3cret".to_owned()]);
+    assert_eq!(mask.text("a s3cret\n\"x b"), "a •••• b");
+    assert_eq!(mask.text(r#"a s3cret\n\"x b"#), "a •••• b");
+    assert_eq!(mask.text("0x733363726574"), "0x••••");
+    assert_eq!(mask.text("nothing"), "nothing");
+    let mut bytes = b"xs3crety".to_vec();
+    mask.bytes(&mut bytes);
+    assert_eq!(bytes, b"x******y");
+    assert!(!format!("{mask:?}").contains("s3"));
+}
+
+#[test]
+fn json_stays_json() {
+    let mask = Mask::new(["nabc".to_owned()]);
+    let event = |text: &str, hex: &str| serde_json::json!({ "event": "nabc", "board": "nabc", "a": ["\nabc", text], "payload": { "hex": hex } });
+    let mut value = event("xnabc", "ff6e616263");
+    mask.json(&mut value);
+    assert_eq!(value, event("x••••", "ff2a2a2a2a"));
+    // A secret of digits is not looked for in the digits themselves.
+    let digits = Mask::new(["6e61".to_owned()]);
+    let mut value = event("x", "ff6e616263");
+    digits.json(&mut value);
+    assert_eq!(value, event("x", "ff6e616263"));
+}
+
+#[test]
+fn the_key_of_a_user_property_is_hidden_and_other_names_stay() {
+    let mask = Mask::new(["wonderland".to_owned(), "topic alias".to_owned()]);
+    let properties = |key: &str, value: &str| {
+        serde_json::json!({ "event": "packet", "properties": [
+        { "name": "topic alias", "value": "1" }, { "name": format!("user property {key}"), "value": value } ] })
+    };
+    let mut value = properties("x-wonderland", "wonderland");
+    mask.json(&mut value);
+    assert_eq!(value, properties("x-••••", "••••"));
+}
+
+#[test]
+fn a_secret_that_is_split_over_two_lines_of_a_console_is_hidden_where_half_of_it_shows() {
+    let mask = Mask::new(["lamplighter".to_owned()]);
+    assert_eq!(mask.line("password: lamplig"), "password: ••••");
+    assert_eq!(mask.line("mplighter is it"), "•••• is it");
+    assert_eq!(mask.line("the lamp"), "the lamp", "a word that it begins with");
+    let mut value = serde_json::json!({ "event": "console", "board": "lamp", "line": "password: lamplig" });
+    mask.json(&mut value);
+    assert_eq!(value["line"], "password: ••••");
+    // A message that is cut shows as little.
+    assert_eq!(mask.text("payload lamplight… (300 bytes)"), "payload ••••… (300 bytes)");
+}
