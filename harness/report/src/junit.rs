@@ -86,7 +86,7 @@ impl Cases<'_> {
         let last = scenario.attempts.last().filter(|_| scenario.verdict == Verdict::Flaky);
         let output = output(last.unwrap_or(scenario.telling()), attachment, roomy);
         let (name, class) = (legal(name), legal(&class_name(scenario)));
-        let time = seconds(scenario.attempts.iter().map(|attempt| attempt.took_us).sum());
+        let time = seconds(scenario.attempts.iter().fold(0, |sum: u64, attempt| sum.saturating_add(attempt.took_us)));
         let attributes = [("name", name.as_str()), ("classname", class.as_str()), ("time", time.as_str())];
         let case = self.xml.create_element("testcase").with_attributes(attributes);
         case.write_inner_content(|xml| {

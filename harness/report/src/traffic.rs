@@ -166,7 +166,7 @@ impl Topic {
     fn message(&mut self, event: &RunEvent) {
         self.count += 1;
         if let hil_timeline::What::Packet { bytes, .. } = &event.what {
-            self.bytes += *bytes as u64;
+            self.bytes = self.bytes.saturating_add(*bytes as u64);
         }
         if let Some(last) = self.last.replace(event.at) {
             self.between.add(u64::try_from(event.at.since(last).as_micros()).unwrap_or(u64::MAX));

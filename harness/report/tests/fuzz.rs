@@ -106,3 +106,28 @@ fn a_history_may_hold_any_bytes() {
         assert_eq!(names(folder.path()).len(), 1, "nothing is written");
     });
 }
+
+/// What the targets found: times and counts near the ends of their types.
+#[test]
+fn numbers_at_the_ends_of_their_types_are_taken() {
+    let run = tempfile::tempdir().expect("folder");
+    let text = String::from_utf8_lossy(EVENTS).into_owned();
+    let far = with_number(&text, "\"took_us\":", "18446744073709551615");
+    let later = with_number(&far, "\"at\":", "18446744073709551615");
+    for events in [far, later] {
+        std::fs::write(run.path().join("events.jsonl"), events).expect("write");
+        read_run(run.path()).expect("read").write_reports().expect("written");
+    }
+    let path = run.path().join("baseline.json");
+    let counts = String::from_utf8_lossy(BASELINE).replace("[1,1]", "[4294967295,4294967295]");
+    assert_ne!(counts.as_bytes(), BASELINE, "there are counts");
+    std::fs::write(&path, counts).expect("write");
+    use_records(&read_baseline(&path).expect("a baseline"));
+}
+
+/// Another number behind each of these keys.
+fn with_number(text: &str, key: &str, number: &str) -> String {
+    let mut parts = text.split(key);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |whole, part| whole + key + number + part.trim_start_matches(|char: char| char.is_ascii_digit()))
+}

@@ -127,8 +127,9 @@ fn differences(was: &Seen<'_>, is: &Seen<'_>, whole: bool) -> Vec<Difference> {
     if whole {
         for (line, most) in &was.any {
             let (least, now) = (was.least.get(line).copied().unwrap_or(0), is.any.get(line).copied().unwrap_or(0));
-            let more = now >= 2 * most && now - most >= MESSAGES;
-            let less = 2 * now <= least && least - now >= MESSAGES && now > 0;
+            // A baseline may hold any numbers.
+            let more = now >= most.saturating_mul(2) && now.saturating_sub(*most) >= MESSAGES;
+            let less = now.saturating_mul(2) <= least && least.saturating_sub(now) >= MESSAGES && now > 0;
             if more || less {
                 let before = if more { *most } else { least };
                 let was = Some(format!("{line}: {before} times"));

@@ -164,7 +164,10 @@ fn step_data(attempt: &Attempt, step: &StepResult) -> Value {
         "verdict": outcome.map(|outcome| outcome.verdict),
         "took_us": outcome.map_or(0, |outcome| outcome.took_us),
         "from_us": from,
-        "to_us": from.map(|from| from + outcome.map_or(attempt.took_us.saturating_sub(from), |outcome| outcome.took_us)),
+        "to_us": from.map(|from| {
+            let took = outcome.map_or(attempt.took_us.saturating_sub(from), |outcome| outcome.took_us);
+            from.saturating_add(took)
+        }),
         "mark_us": outcome.and_then(|outcome| outcome.mark).map(within),
         "deadline_us": outcome.and_then(|outcome| outcome.deadline).map(within),
     })
