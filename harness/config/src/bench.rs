@@ -46,6 +46,8 @@ pub struct Bench {
     pub firmware: BTreeMap<FirmwareName, Firmware>,
     /// What nobody may read: passwords, and whatever came from `${secret:…}`.
     pub secrets: Vec<String>,
+    /// Names and values of the variables in `${secret:…}`: who writes a bench file writes the names.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Bench {
@@ -87,6 +89,7 @@ impl Bench {
         let context = Context::new(folder);
         let mut bench = Self::read(path, Table::root(&context, &document, &BENCH));
         bench.secrets = context.secrets();
+        bench.variables = context.variables();
         let problems = context.into_problems();
         // A line that is shown because of something else in it must not show its password.
         let blotted = |text: String, secret: &String| text.replace(secret.as_str(), &"*".repeat(secret.len()));
@@ -131,7 +134,7 @@ impl Bench {
             }
         }
         root.finish();
-        Self { name: spelled_alike(path), broker, tap, boards, firmware, secrets: Vec::new() }
+        Self { name: spelled_alike(path), broker, tap, boards, firmware, secrets: Vec::new(), variables: Vec::new() }
     }
 
     /// The board of that name.

@@ -25,6 +25,8 @@ pub struct Expanded {
     pub text: String,
     /// Values of `${secret:NAME}` in it.
     pub secrets: Vec<String>,
+    /// Names of their variables, in the same order.
+    pub names: Vec<String>,
 }
 
 /// Why a text can't be filled in: what is wrong, and what to do.
@@ -43,7 +45,7 @@ pub struct Unexpanded {
 pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
     let wrong = |what: String, hint: String| Err(Unexpanded { what, hint });
     let mut rest = text;
-    let mut expanded = Expanded { text: String::new(), secrets: Vec::new() };
+    let mut expanded = Expanded { text: String::new(), secrets: Vec::new(), names: Vec::new() };
     while let Some(start) = rest.find("${") {
         let Some(length) = rest[start..].find('}') else {
             return wrong("`${` without `}`".to_owned(), "write `${NAME}` for an environment variable".to_owned());
@@ -60,6 +62,7 @@ pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
         expanded.text.push_str(&found);
         if is_secret {
             expanded.secrets.push(found);
+            expanded.names.push(name.to_owned());
         }
         rest = &rest[start + length + 1..];
     }
@@ -72,8 +75,9 @@ const TOO_SHORT: &str = "4 characters or more: hiding less would hide ordinary w
 /// Fills in a value of the bench file; its secrets are remembered.
 pub(crate) fn from_environment(value: &Value<'_, '_>) -> Option<String> {
     match expand(value.string()?) {
-        Ok(Expanded { text, secrets }) => {
-            secrets.into_iter().for_each(|secret| value.context().add_secret(secret));
+        Ok(Expanded { text, secrets, names }) => {
+            let variables = names.into_iter().zip(secrets);
+            variables.for_each(|(name, secret)| value.context().add_variable(name, secret));
             Some(text)
         }
         Err(Unexpanded { what, hint }) => {

@@ -20,15 +20,27 @@ pub(crate) struct Context<'a> {
     problems: RefCell<Vec<Problem>>,
     /// What nobody may read.
     secrets: RefCell<Vec<String>>,
+    /// Those that came from `${secret:NAME}`, by their names.
+    variables: RefCell<Vec<(String, String)>>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(folder: &'a Path) -> Self {
-        Self { folder, problems: RefCell::default(), secrets: RefCell::default() }
+        Self { folder, problems: RefCell::default(), secrets: RefCell::default(), variables: RefCell::default() }
     }
 
     pub(crate) fn add_secret(&self, secret: String) {
         self.secrets.borrow_mut().push(secret);
+    }
+
+    pub(crate) fn add_variable(&self, name: String, secret: String) {
+        self.add_secret(secret.clone());
+        self.variables.borrow_mut().push((name, secret));
+    }
+
+    /// The secrets that the environment gave, by their names.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        self.variables.take()
     }
 
     /// What is secret in this file.

@@ -110,7 +110,8 @@ impl Lab {
         // Left over from one that was killed; a living one would be in use by its own folder.
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket)?;
-        std::fs::write(lab.folder.join("bench.toml"), lab.bench_file(bench))?;
+        // Passwords of blobs and of settings that come from elsewhere stand in it as they are.
+        hil_files::write_private(&lab.folder.join("bench.toml"), lab.bench_file(bench))?;
         Ok((lab, listener))
     }
 
@@ -207,12 +208,13 @@ impl Lab {
         }
         // Programs run on no board that looks real.
         let flashed = bench.firmware.values().filter(|firmware| firmware.process.is_none());
-        flashed.for_each(|firmware| describe(&mut text, firmware));
+        let values = Values { variables: &bench.variables };
+        flashed.for_each(|firmware| describe(&mut text, firmware, &values));
         text
     }
 }
 
-fn describe(text: &mut String, firmware: &Firmware) {
+fn describe(text: &mut String, firmware: &Firmware, values: &Values<'_>) {
     let image = match &firmware.image {
         Image::Builtin(name) => quoted(&format!("builtin:{name}")),
         Image::Installed => quoted("installed"),
@@ -230,10 +232,10 @@ fn describe(text: &mut String, firmware: &Firmware) {
         let _ = writeln!(text, "ready = {}", quoted(ready.as_str()));
     }
     if let Some(scripts) = &firmware.scripts {
-        describe_scripts(text, scripts);
+        describe_scripts(text, scripts, values);
     }
     let setting = |((namespace, key), value): (&(String, String), &NvsValue)| {
-        format!("{} = {}", quoted(&format!("{namespace}.{key}")), stored(value))
+        format!("{} = {}", quoted(&format!("{namespace}.{key}")), values.stored(value))
     };
     if !firmware.nvs.is_empty() {
         let nvs: Vec<_> = firmware.nvs.iter().map(setting).collect();
@@ -241,7 +243,7 @@ fn describe(text: &mut String, firmware: &Firmware) {
     }
 }
 
-fn describe_scripts(text: &mut String, scripts: &Scripts) {
+fn describe_scripts(text: &mut String, scripts: &Scripts, values: &Values<'_>) {
     let source = match &scripts.source {
         ScriptSource::Builtin(name) => quoted(&format!("builtin:{name}")),
         ScriptSource::Files(files) => {
@@ -251,23 +253,38 @@ fn describe_scripts(text: &mut String, scripts: &Scripts) {
     };
     let _ = writeln!(text, "kind = \"micropython\"\nscripts = {source}");
     let _ = writeln!(text, "settings-file = {}", quoted(&scripts.settings_file));
-    let settings = scripts.settings.iter().map(|(name, value)| format!("{} = {}", quoted(name), stored(value)));
+    let settings = scripts.settings.iter().map(|(name, value)| format!("{} = {}", quoted(name), values.stored(value)));
     let _ = writeln!(text, "settings = {{ {} }}", settings.collect::<Vec<_>>().join(", "));
-    let replace = scripts.replace.iter().map(|(from, to)| format!("{} = {}", quoted(from), quoted(to)));
+    let replace = scripts.replace.iter().map(|(from, to)| format!("{} = {}", quoted(from), values.quoted(to)));
     let _ = writeln!(text, "replace = {{ {} }}", replace.collect::<Vec<_>>().join(", "));
 }
 
-fn stored(value: &NvsValue) -> String {
-    match value {
-        NvsValue::Text(text) => quoted(text),
-        NvsValue::Integer(number) => number.to_string(),
-        NvsValue::Boolean(value) => value.to_string(),
-        NvsValue::Number(kind, NvsNumber::TapPort) => format!("{{ {} = \"{{tap.port}}\" }}", kind.word()),
-        // As text: TOML's own integers end before those of 64 bits without a sign.
-        NvsValue::Number(kind, NvsNumber::Is(number)) => format!("{{ {} = \"{number}\" }}", kind.word()),
-        NvsValue::Blob(bytes) => {
-            let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            format!("{{ blob = \"hex:{digits}\" }}")
+/// Values of settings as a bench file has them.
+struct Values<'a> {
+    /// Names and values of secrets.
+    variables: &'a [(String, String)],
+}
+
+impl Values<'_> {
+    /// A text in which the names of secrets stand for them, as in the file that it comes from.
+    fn quoted(&self, text: &str) -> String {
+        let named =
+            |text: String, (name, secret): &(String, String)| text.replace(secret, &format!("${{secret:{name}}}"));
+        quoted(&self.variables.iter().fold(text.to_owned(), named))
+    }
+
+    fn stored(&self, value: &NvsValue) -> String {
+        match value {
+            NvsValue::Text(text) => self.quoted(text),
+            NvsValue::Integer(number) => number.to_string(),
+            NvsValue::Boolean(value) => value.to_string(),
+            NvsValue::Number(kind, NvsNumber::TapPort) => format!("{{ {} = \"{{tap.port}}\" }}", kind.word()),
+            // As text: TOML's own integers end before those of 64 bits without a sign.
+            NvsValue::Number(kind, NvsNumber::Is(number)) => format!("{{ {} = \"{number}\" }}", kind.word()),
+            NvsValue::Blob(bytes) => {
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("{{ blob = \"hex:{digits}\" }}")
+            }
         }
     }
 }

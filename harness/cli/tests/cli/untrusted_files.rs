@@ -1,5 +1,7 @@
 //! Files that the user names, or that lie in the folder of somebody else: what is not a regular file is refused at once.
 
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc;
@@ -62,6 +64,24 @@ fn a_fifo_where_a_file_is_expected_is_an_error_and_never_a_hang() {
     ];
     let told = commands.iter().map(|words| format!("# hil {}\n{}", words.join(" "), hil(&project, words).stable()));
     assert_snapshot("files-that-are-none", &told.collect::<Vec<_>>().join("\n"));
+}
+
+/// The names of secrets stand in the file that another `hil` reads, and only its owner reads it.
+#[test]
+fn a_bench_file_for_another_hil_keeps_the_names_of_secrets() {
+    let project = Project::new();
+    let nvs = "nvs = { \"wifi.password\" = \"${secret:WIFI_PASSWORD}\", \"wifi.ssid\" = \"home\" }";
+    project.file("source.toml", &format!("{LAMP}[firmware.lamp]\nimage = \"builtin:lamp\"\n{nvs}\n"));
+    let mut command = project.command(&["virtual", "--as-real", "lab", "--bench", "source.toml"]);
+    let mut boards = command.env("WIFI_PASSWORD", "won\"derland").stdout(Stdio::piped()).spawn().expect("hil starts");
+    let stdout = boards.stdout.as_mut().expect("piped");
+    let up = BufReader::new(stdout).lines().map_while(Result::ok).any(|line| line.starts_with("up;"));
+    let (written, mode) = (project.read("lab/bench.toml"), project.path("lab/bench.toml").metadata().expect("there"));
+    boards.kill().expect("killed");
+    boards.wait().expect("ended");
+    assert!(up);
+    assert!(written.contains("\"wifi.password\" = \"${secret:WIFI_PASSWORD}\", \"wifi.ssid\" = \"home\""), "{written}");
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
