@@ -118,6 +118,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         wait,
         out: None,
         unmask: false,
+        max_record: hil_timeline::RECORD_LIMIT,
         limits: Limits::default(),
         deadline: None,
         retries: Retries::default(),

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use hil_files::NewFile;
 use hil_timeline::{RunEvent, What};
 
+use crate::words::row;
+
 /// Writes a file for each board that says something, line by line, and `broker.log` where the broker does.
 #[derive(Debug)]
 pub(crate) struct ConsoleLogs {
@@ -31,11 +33,18 @@ impl ConsoleLogs {
             What::ConsoleOpened { board, gap_ms } => {
                 (Some(board), format!("(console back; nothing is known of {gap_ms} ms)"))
             }
+            What::RecordFull { .. } | What::RecordDropped { .. } => return self.note_on_all(event),
             What::BrokerLog { line } => (None, line.clone()),
             What::BrokerDied { reason } => (None, format!("(died: {reason})")),
             _ => return Ok(()),
         };
         writeln!(self.file(board)?, "[{}] {line}", event.at)
+    }
+
+    /// What every log says of the record as a whole.
+    fn note_on_all(&mut self, event: &RunEvent) -> io::Result<()> {
+        let Some(row) = row(event) else { return Ok(()) };
+        self.files.values_mut().try_for_each(|file| writeln!(file, "[{}] ({})", event.at, row.text))
     }
 
     fn file(&mut self, board: Option<&String>) -> io::Result<&mut BufWriter<NewFile>> {

@@ -89,6 +89,13 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         }
         What::ObserverLost { observer, reason } => plain(Kind::Broker, format!("{observer} lost the broker: {reason}")),
         What::Stalled { ms } => plain(Kind::Broker, format!("this machine stood still for {ms} ms")),
+        What::RecordFull { limit } => {
+            plain(Kind::Fault, format!("the record is full ({} MiB): what follows is not in it", limit >> 20))
+        }
+        What::RecordDropped { lines, packets, others } => plain(
+            Kind::Fault,
+            format!("left out of the record: {lines} console lines, {packets} packets, {others} others"),
+        ),
         What::RunStarted { .. }
         | What::RunFinished { .. }
         | What::ScenarioStarted { .. }

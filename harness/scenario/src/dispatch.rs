@@ -79,6 +79,9 @@ async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<()
     if result.as_ref().is_err_and(ended_from_outside) {
         return result;
     }
+    if world.inner.as_ref().is_some_and(|scene| scene.recorder.timeline().is_full()) {
+        return Err(record_full());
+    }
     let result =
         result.map_err(|error| if error.is_a_deadline() { error.with_details(troubles(world)) } else { error });
     // A board that goes on without power explains whatever failed because of it.
@@ -168,6 +171,7 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         Ok(stage) => (stage.broker_died(), stage.health(&scene.expectations, scene.steps_done), stage.waiting()),
     };
     let recorder = scene.recorder.clone();
+    let timeline = recorder.timeline().clone();
     let run = Arc::clone(&scene.context);
     let limit =
         Limit { step: Instant::now() + run.limits.step + durations_in(&context.step.value), scenario: scene.deadline };
@@ -186,6 +190,7 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         biased;
         () = run.aborted() => Err(StepError::aborted("the run was ended while this step ran")),
         () = run.bench.keeper_lost() => Err(keeper_lost()),
+        () = timeline.full() => Err(record_full()),
         reason = broker_died(&mut died) => {
             recorder.record(What::BrokerDied { reason: reason.clone() });
             Err(StepError::errored(format!("the broker ended by itself: {reason}")).transient())
@@ -232,6 +237,12 @@ async fn broker_died(died: &mut watch::Receiver<Option<String>>) -> String {
         // It is given back: nobody can tell any more.
         Err(_) => std::future::pending().await,
     }
+}
+
+/// No verdict can rest on a record with holes.
+fn record_full() -> StepError {
+    StepError::errored("the record of this run is full: what happened meanwhile is not in it")
+        .with_hint("a board that floods its console or the broker fills it; `--max-record MIB` gives it more room")
 }
 
 fn keeper_lost() -> StepError {

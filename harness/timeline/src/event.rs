@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Direction, Packet, Payload, QoS, Stamp};
 
 /// Version of the format of `events.jsonl`; written in its first line.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// Number of a scenario within its run, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -486,6 +486,10 @@ pub enum What {
     /// This machine stood still, or was busy with something else, for so many milliseconds until now: what came late
     /// meanwhile may have been in time.
     Stalled { ms: u64 },
+    /// The file has reached its limit, in bytes: from here on it takes only how scenarios and steps go.
+    RecordFull { limit: u64 },
+    /// What was left out of the file because of its size: console lines, packets, and other events.
+    RecordDropped { lines: u64, packets: u64, others: u64 },
     /// Last line of a run that was not killed.
     RunFinished { exit_code: u8 },
 }
@@ -500,6 +504,22 @@ fn is_first(attempt: &u32) -> bool {
 }
 
 impl What {
+    /// Whether a run can't be told without it: how it, its scenarios and its steps go.
+    pub(crate) fn is_frame(&self) -> bool {
+        matches!(
+            self,
+            Self::RunStarted { .. }
+                | Self::ScenarioStarted { .. }
+                | Self::StepStarted { .. }
+                | Self::StepFinished { .. }
+                | Self::StepNotRun { .. }
+                | Self::ScenarioFinished { .. }
+                | Self::RecordFull { .. }
+                | Self::RecordDropped { .. }
+                | Self::RunFinished { .. }
+        )
+    }
+
     /// A packet that the board itself sent, whatever became of it.
     #[must_use]
     pub fn sent_by_board(&self) -> Option<(&str, u32, &Packet)> {
@@ -575,6 +595,8 @@ impl What {
             | Self::Subscribed { .. }
             | Self::ObserverLost { .. }
             | Self::Stalled { .. }
+            | Self::RecordFull { .. }
+            | Self::RecordDropped { .. }
             | Self::RunFinished { .. } => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,30 @@ use crate::{Mask, RunEvent, SCHEMA, What};
 
 /// So many events are read back at once.
 const CHUNK: u64 = 512;
+
+/// What became of events that were to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// They are in the file, or were left out for its size.
+    Done,
+    /// The file takes nothing any more.
+    Failed,
+}
+
+/// What was left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Dropped {
+    lines: u64,
+    packets: u64,
+    others: u64,
+}
+
+/// No event is longer: a record has no more bytes unless it is asked for more.
+const LONGEST_LINE: u64 = crate::RECORD_LIMIT;
+
+/// What does not begin as an event may be the end of a file that a crash filled up; more of it is something else, such as
+/// the terabyte of zeros of a file with a hole.
+const LONGEST_TORN: u64 = 64 << 10;
 
 /// Appends events to a file, one `write` each, or one for those that happen at once.
 #[derive(Debug)]
@@ -20,40 +44,82 @@ pub(crate) struct EventLog {
     line: Vec<u8>,
     written: u64,
     events: u64,
-    /// Where every [`CHUNK`]th event begins.
-    index: Vec<u64>,
+    /// Number and place of every [`CHUNK`]th event in the file.
+    index: Vec<(u64, u64)>,
+    /// Bytes that the file may have.
+    limit: u64,
+    dropped: Dropped,
     /// The first write that failed; later ones are not tried.
     failed: Option<String>,
 }
 
 impl EventLog {
-    pub(crate) fn create(path: &Path, mask: Mask) -> std::io::Result<Self> {
+    pub(crate) fn create(path: &Path, mask: Mask, limit: u64) -> std::io::Result<Self> {
         let file = File::create_new(path)?;
         // `hil` may change its folder.
         let path = path.canonicalize()?;
-        Ok(Self { path, file, mask, line: Vec::new(), written: 0, events: 0, index: Vec::new(), failed: None })
+        Ok(Self {
+            path,
+            file,
+            mask,
+            line: Vec::new(),
+            written: 0,
+            events: 0,
+            index: Vec::new(),
+            limit,
+            dropped: Dropped::default(),
+            failed: None,
+        })
     }
 
-    pub(crate) fn append(&mut self, event: &RunEvent) {
-        self.append_all([event]);
+    pub(crate) fn append(&mut self, event: &RunEvent) -> Written {
+        self.append_all([event])
     }
 
     /// Appends what happened at once with one write.
-    pub(crate) fn append_all<'a>(&mut self, events: impl IntoIterator<Item = &'a RunEvent>) {
+    pub(crate) fn append_all<'a>(&mut self, events: impl IntoIterator<Item = &'a RunEvent>) -> Written {
         if self.failed.is_some() {
-            return;
+            return Written::Failed;
         }
         self.line.clear();
-        let serialized = events.into_iter().try_for_each(|event| {
-            if self.events.is_multiple_of(CHUNK) {
-                self.index.push(self.written + self.line.len() as u64);
-            }
-            self.events += 1;
-            self.serialize(event).map(|()| self.line.push(b'\n'))
-        });
+        let serialized = events.into_iter().try_for_each(|event| self.add(event));
         let written = serialized.map_err(std::io::Error::from).and_then(|()| self.file.write_all(&self.line));
         self.failed = written.err().map(|error| error.to_string());
         self.written += self.line.len() as u64;
+        if self.failed.is_some() { Written::Failed } else { Written::Done }
+    }
+
+    /// Puts an event behind those that are written with it, unless it finds no room any more.
+    fn add(&mut self, event: &RunEvent) -> serde_json::Result<()> {
+        let begin = self.line.len();
+        // Once one is left out, all are: a record with holes here and there would look whole.
+        let is_full = self.full().is_some() && !event.what.is_frame();
+        if !is_full {
+            self.serialize(event)?;
+            self.line.push(b'\n');
+        }
+        let fits = event.what.is_frame() || self.written + self.line.len() as u64 <= self.limit;
+        if is_full || !fits {
+            self.line.truncate(begin);
+            self.dropped.count(&event.what);
+            return Ok(());
+        }
+        if self.events.is_multiple_of(CHUNK) {
+            self.index.push((event.seq, self.written + begin as u64));
+        }
+        self.events += 1;
+        Ok(())
+    }
+
+    /// The limit, where something was left out because of it.
+    pub(crate) fn full(&self) -> Option<u64> {
+        (self.dropped != Dropped::default()).then_some(self.limit)
+    }
+
+    /// What was left out, as an event.
+    pub(crate) fn dropped(&self) -> Option<What> {
+        let Dropped { lines, packets, others } = self.dropped;
+        self.full().map(|_| What::RecordDropped { lines, packets, others })
     }
 
     fn serialize(&mut self, event: &RunEvent) -> serde_json::Result<()> {
@@ -67,8 +133,10 @@ impl EventLog {
 
     /// Events from a number on: as many as lie together.
     pub(crate) fn read_from(&self, seq: u64) -> std::io::Result<VecDeque<Arc<RunEvent>>> {
-        let chunk = usize::try_from(seq / CHUNK).unwrap_or(usize::MAX);
-        let Some(start) = self.index.get(chunk) else { return Ok(VecDeque::new()) };
+        let chunk = self.index.partition_point(|(first, _)| *first <= seq);
+        let Some((_, start)) = chunk.checked_sub(1).and_then(|chunk| self.index.get(chunk)) else {
+            return Ok(VecDeque::new());
+        };
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(*start))?;
         let lines = BufReader::new(file).lines().take(usize::try_from(CHUNK).unwrap_or(usize::MAX));
@@ -84,6 +152,16 @@ impl EventLog {
 
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failed.as_deref()
+    }
+}
+
+impl Dropped {
+    fn count(&mut self, what: &What) {
+        *match what {
+            What::Console { .. } => &mut self.lines,
+            What::Packet { .. } => &mut self.packets,
+            _ => &mut self.others,
+        } += 1;
     }
 }
 
@@ -150,9 +228,11 @@ impl EventReader {
     fn read(&mut self) -> Result<Option<RunEvent>, ReadError> {
         self.line.clear();
         self.number += 1;
-        let read = self.reader.read_until(b'\n', &mut self.line);
-        read.map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
-        if self.line.last() != Some(&b'\n') {
+        let failed = |source| ReadError::Io { path: self.path.clone(), source };
+        let begins = self.reader.fill_buf().map_err(failed)?.first().copied();
+        let most = if begins == Some(b'{') { LONGEST_LINE } else { LONGEST_TORN };
+        let read = self.reader.by_ref().take(most).read_until(b'\n', &mut self.line).map_err(failed)?;
+        if self.line.last() != Some(&b'\n') && (read as u64) < most {
             return Ok(None);
         }
         let event: RunEvent = serde_json::from_slice(&self.line).map_err(|source| ReadError::Malformed {
@@ -190,10 +270,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_no_record_does_not_fill_the_memory() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("events.jsonl");
+        File::create(&path).expect("create").set_len(1 << 40).expect("sparse");
+        let error = read_events(&path).expect_err("no run").to_string();
+        assert!(error.ends_with("line 1 is not an event of a run"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_run_is_refused_with_its_line() {
         assert_eq!(error("{\"seq\":0}\n"), "`RUN/events.jsonl` line 1 is not an event of a run");
         let newer = r#"{"seq":0,"at":1,"event":"run-started","schema":99,"version":"9","unix_ms":0,"bench":"b","broker":"e","boards":[],"plan":[]}"#;
-        assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 2");
+        assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 3");
         let missing = read_events(Path::new("nowhere/events.jsonl")).expect_err("missing").to_string();
         assert_eq!(missing, "can't read `nowhere/events.jsonl`");
     }

@@ -26,4 +26,4 @@ pub use event_log::{EventReader, ReadError, read_events};
 pub use mask::{MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
-pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};
+pub use timeline::{Cursor, Follower, RECORD_LIMIT, Recorder, TimedOut, Timeline};

@@ -1,119 +1,215 @@
-//! The events in memory: all of them but for old console lines, which live on the disk.
+//! The events in memory, and which of them are on the disk only.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::event_log::EventLog;
-use crate::{RunEvent, What};
+use crate::event_log::{EventLog, Written};
+use crate::{RunEvent, ScenarioId, Stamp, What};
 
-/// Console lines that are kept in memory; about 20 MB. A board that talks without end must not fill it.
+/// Console lines that are kept in memory. A board that talks without end must not fill it.
 const LINES_KEPT: usize = 50_000;
+
+/// Bytes of them, and again as many of packets whose scenario has ended: 64 MiB each, as [`weight`] counts.
+const BYTES_KEPT: usize = 64 << 20;
 
 /// What a place of the timeline holds.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// The event.
+    /// The event, or the next one in memory where those before it are forgotten.
     Here(Arc<RunEvent>),
     /// It is in the file; these are the event and those after it.
     OnDisk(VecDeque<Arc<RunEvent>>),
-    /// Forgotten.
-    Gone,
+    /// Forgotten, as is all up to this place.
+    Gone(u64),
     /// Nothing has happened yet.
     Ahead,
 }
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    events: Vec<Option<Arc<RunEvent>>>,
-    /// Places of the console lines in memory (where old ones are forgotten: of packets too), oldest first.
-    lines: VecDeque<usize>,
-    lines_kept: usize,
+    events: BTreeMap<u64, Arc<RunEvent>>,
+    next: u64,
+    /// Console lines in memory.
+    lines: Queue,
+    /// What else may go by now: packets of scenarios that have ended.
+    past: Queue,
+    /// Packets of scenarios that run: their steps look back at them.
+    running: HashMap<Option<ScenarioId>, Vec<(u64, usize)>>,
     log: Option<EventLog>,
-    /// Old lines are forgotten even though no file has them.
+    /// Old events are forgotten even though no file has them.
     forgetful: bool,
+}
+
+/// Events that may go, oldest first.
+#[derive(Debug)]
+struct Queue {
+    places: VecDeque<(u64, usize)>,
+    bytes: usize,
+    most: usize,
+    most_bytes: usize,
+}
+
+impl Queue {
+    fn new(most: usize) -> Self {
+        Self { places: VecDeque::new(), bytes: 0, most, most_bytes: BYTES_KEPT }
+    }
+
+    fn push(&mut self, place: u64, bytes: usize) {
+        self.places.push_back((place, bytes));
+        self.bytes += bytes;
+    }
+
+    /// The oldest, where there are too many.
+    fn pop(&mut self) -> Option<u64> {
+        let is_too_much = self.places.len() > self.most || (self.bytes > self.most_bytes && self.places.len() > 1);
+        let (place, bytes) = is_too_much.then(|| self.places.pop_front())??;
+        self.bytes -= bytes;
+        Some(place)
+    }
 }
 
 impl Store {
     pub(crate) fn new() -> Self {
-        Self { events: Vec::new(), lines: VecDeque::new(), lines_kept: LINES_KEPT, log: None, forgetful: false }
+        Self {
+            events: BTreeMap::new(),
+            next: 0,
+            lines: Queue::new(LINES_KEPT),
+            past: Queue::new(usize::MAX),
+            running: HashMap::new(),
+            log: None,
+            forgetful: false,
+        }
     }
 
-    pub(crate) fn write_to(&mut self, path: &Path, mask: crate::Mask) -> std::io::Result<()> {
-        let mut log = EventLog::create(path, mask)?;
-        self.events.iter().flatten().for_each(|event| log.append(event));
+    pub(crate) fn write_to(&mut self, path: &Path, mask: crate::Mask, limit: u64) -> std::io::Result<()> {
+        let mut log = EventLog::create(path, mask, limit)?;
+        self.events.values().for_each(|event| {
+            // A failure is asked for at the end.
+            let _ = log.append(event);
+        });
         self.log = Some(log);
         Ok(())
     }
 
-    pub(crate) fn forget_after(&mut self, lines: usize) {
-        (self.forgetful, self.lines_kept) = (true, lines);
+    pub(crate) fn forget_after(&mut self, events: usize) {
+        self.forgetful = true;
+        (self.lines.most, self.past.most) = (events, events);
     }
 
     #[cfg(test)]
-    pub(crate) fn keep_lines(&mut self, lines: usize) {
-        self.lines_kept = lines;
+    pub(crate) fn keep(&mut self, lines: usize, bytes: usize) {
+        self.lines.most = lines;
+        (self.lines.most_bytes, self.past.most_bytes) = (bytes, bytes);
     }
 
+    #[cfg(test)]
+    pub(crate) fn in_memory(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Places that have been given away.
     pub(crate) fn len(&self) -> u64 {
-        self.events.len() as u64
+        self.next
     }
 
-    pub(crate) fn push(&mut self, event: Arc<RunEvent>) {
-        if let Some(log) = &mut self.log {
-            log.append(&event);
+    /// Appends what happened at once; gives back its records.
+    pub(crate) fn record(&mut self, at: Stamp, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
+        // What the last line of the run would say too late.
+        if all.iter().any(|what| matches!(what, What::RunFinished { .. }))
+            && let Some(dropped) = self.log.as_ref().and_then(EventLog::dropped)
+        {
+            self.append(at, None, vec![dropped]);
         }
-        self.keep(event);
+        let was_full = self.is_full();
+        let events = self.append(at, scenario, all);
+        if !was_full && let Some(limit) = self.log.as_ref().and_then(EventLog::full) {
+            self.append(at, None, vec![What::RecordFull { limit }]);
+        }
+        events
     }
 
-    /// Appends what happened at once.
-    pub(crate) fn push_all(&mut self, events: Vec<Arc<RunEvent>>) {
-        if let Some(log) = &mut self.log {
-            log.append_all(events.iter().map(AsRef::as_ref));
-        }
-        events.into_iter().for_each(|event| self.keep(event));
+    fn append(&mut self, at: Stamp, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
+        let numbered = (self.next..).zip(all);
+        let events: Vec<_> = numbered.map(|(seq, what)| Arc::new(RunEvent { seq, at, scenario, what })).collect();
+        let written = self.log.as_mut().map(|log| log.append_all(events.iter().map(AsRef::as_ref)));
+        // What could not be written is kept; what was left out for its size is not.
+        let is_safe = self.forgetful || written.is_some_and(|written| written != Written::Failed);
+        events.iter().for_each(|event| self.keep_event(event));
+        self.forget(is_safe);
+        events
     }
 
-    fn keep(&mut self, event: Arc<RunEvent>) {
-        // Packets are looked back at by steps; who forgets has none.
-        let may_go = match event.what {
-            What::Console { .. } => true,
-            What::Packet { .. } | What::Connection { .. } => self.forgetful,
-            _ => false,
-        };
-        if may_go {
-            self.lines.push_back(self.events.len());
-        }
-        self.events.push(Some(event));
-        // What could not be written is kept.
-        let is_safe = self.forgetful || self.log.as_ref().is_some_and(|log| log.failure().is_none());
-        while self.lines.len() > self.lines_kept && is_safe {
-            if let Some(oldest) = self.lines.pop_front() {
-                self.events[oldest] = None;
+    fn keep_event(&mut self, event: &Arc<RunEvent>) {
+        let (place, bytes) = (event.seq, weight(event));
+        match &event.what {
+            What::Console { .. } => self.lines.push(place, bytes),
+            _ if self.forgetful => self.past.push(place, bytes),
+            What::Packet { .. } | What::Observed { .. } | What::Published { .. } | What::BrokerLog { .. } => {
+                self.running.entry(event.scenario).or_default().push((place, bytes));
             }
+            What::ScenarioFinished { .. } => {
+                let ended = [self.running.remove(&event.scenario), self.running.remove(&None)];
+                ended.into_iter().flatten().flatten().for_each(|(place, bytes)| self.past.push(place, bytes));
+            }
+            _ => {}
+        }
+        self.events.insert(place, Arc::clone(event));
+        self.next = place + 1;
+    }
+
+    fn forget(&mut self, is_safe: bool) {
+        while is_safe && let Some(oldest) = self.lines.pop().or_else(|| self.past.pop()) {
+            self.events.remove(&oldest);
         }
     }
 
     /// The events in memory from a place on.
     pub(crate) fn since(&self, from: u64) -> Vec<Arc<RunEvent>> {
-        let start = usize::try_from(from).unwrap_or(usize::MAX).min(self.events.len());
-        self.events[start..].iter().flatten().cloned().collect()
+        self.events.range(from..).map(|(_, event)| Arc::clone(event)).collect()
     }
 
     pub(crate) fn get(&self, seq: u64) -> Place {
-        let Some(slot) = usize::try_from(seq).ok().and_then(|seq| self.events.get(seq)) else { return Place::Ahead };
-        match (slot, &self.log) {
-            (Some(event), _) => Place::Here(Arc::clone(event)),
-            (None, Some(log)) => match log.read_from(seq) {
-                Ok(events) if !events.is_empty() => Place::OnDisk(events),
-                // The file is somebody else's by now; there is nobody who could tell.
-                _ => Place::Gone,
-            },
-            (None, None) => Place::Gone,
+        if seq >= self.next {
+            return Place::Ahead;
+        }
+        let here = self.events.range(seq..).next();
+        if let Some((_, event)) = here.filter(|(place, _)| **place == seq) {
+            return Place::Here(Arc::clone(event));
+        }
+        // Where the file can't be read any more, nothing can be said of what only it had.
+        let read = self.log.as_ref().and_then(|log| log.read_from(seq).ok()).unwrap_or_default();
+        let end = here.map_or(self.next, |(place, _)| *place);
+        let read: VecDeque<_> = read.into_iter().take_while(|event| event.seq < end).collect();
+        match here {
+            _ if !read.is_empty() => Place::OnDisk(read),
+            Some((_, event)) => Place::Here(Arc::clone(event)),
+            None => Place::Gone(self.next),
         }
     }
 
     pub(crate) fn write_failure(&self) -> Option<String> {
         self.log.as_ref().and_then(|log| log.failure().map(str::to_owned))
     }
+
+    /// Whether something was left out of the file because of its size.
+    pub(crate) fn is_full(&self) -> bool {
+        self.log.as_ref().and_then(EventLog::full).is_some()
+    }
+}
+
+/// About how many bytes an event takes in memory: its texts, and what surrounds them.
+fn weight(event: &RunEvent) -> usize {
+    const FRAME: usize = 400;
+    FRAME
+        + match &event.what {
+            What::Console { line, .. } | What::BrokerLog { line } => line.len(),
+            // Topic, payload and properties are as long as on the wire.
+            What::Packet { bytes, .. } => *bytes,
+            What::Observed { topic, payload, .. } | What::Published { topic, payload, .. } => {
+                topic.len() + payload.0.len()
+            }
+            What::Typed { text, .. } => text.len(),
+            _ => 0,
+        }
 }

@@ -10,6 +10,10 @@ use tokio::time::Instant;
 use crate::store::{Place, Store};
 use crate::{Epoch, Mask, RunEvent, ScenarioId, Stamp, What};
 
+/// Bytes of `events.jsonl` of a run unless it is given another limit: 1 GiB. A UART at 3 Mbaud that never pauses fills it in
+/// about half an hour: 5000 lines of 60 bytes a second, each 130 bytes in the file.
+pub const RECORD_LIMIT: u64 = 1 << 30;
+
 /// A place in the timeline: only records from here on match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Cursor(pub u64);
@@ -58,6 +62,8 @@ struct Inner {
     record: Mutex<Store>,
     /// How many events there are; a change wakes whoever waits.
     length: watch::Sender<u64>,
+    /// Whether the file has reached its limit.
+    full: watch::Sender<bool>,
 }
 
 impl Timeline {
@@ -65,7 +71,9 @@ impl Timeline {
     #[must_use]
     pub fn in_memory(epoch: Epoch) -> Self {
         let record = Mutex::new(Store::new());
-        Self { inner: Arc::new(Inner { epoch, record, length: watch::Sender::new(0) }) }
+        Self {
+            inner: Arc::new(Inner { epoch, record, length: watch::Sender::new(0), full: watch::Sender::new(false) }),
+        }
     }
 
     /// A timeline that is also appended to a new file.
@@ -74,21 +82,37 @@ impl Timeline {
     /// When the file exists or can't be made.
     pub fn in_file(epoch: Epoch, path: &Path) -> std::io::Result<Self> {
         let timeline = Self::in_memory(epoch);
-        timeline.write_to(path, Mask::default())?;
+        timeline.write_to(path, Mask::default(), RECORD_LIMIT)?;
         Ok(timeline)
     }
 
     /// Appends to a new file from now on, without secrets; what was recorded before is written first.
     ///
+    /// Beyond `limit` bytes (see [`RECORD_LIMIT`]) it takes only how scenarios and steps go; the first event that it
+    /// leaves out is followed by [`What::RecordFull`], and the run's end is preceded by what was left out.
+    ///
     /// # Errors
     /// When the file exists or can't be made.
-    pub fn write_to(&self, path: &Path, mask: Mask) -> std::io::Result<()> {
-        self.lock().write_to(path, mask)
+    pub fn write_to(&self, path: &Path, mask: Mask, limit: u64) -> std::io::Result<()> {
+        self.lock().write_to(path, mask, limit)
     }
 
-    /// Keeps only the newest console lines and packets, for a timeline that is in no file and goes on for hours.
-    pub fn forget_after(&self, lines: usize) {
-        self.lock().forget_after(lines);
+    /// Keeps only the newest events, for a timeline that is in no file and goes on for hours: so many console lines,
+    /// so many others, and at most 64 MiB of each.
+    pub fn forget_after(&self, events: usize) {
+        self.lock().forget_after(events);
+    }
+
+    /// Waits until something was left out of the file because of its size; at once where that has happened.
+    pub async fn full(&self) {
+        // The sender lives in this timeline.
+        let _ = self.inner.full.subscribe().wait_for(|full| *full).await;
+    }
+
+    /// Whether something was left out of the file because of its size.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        *self.inner.full.borrow()
     }
 
     /// The run's clock.
@@ -99,27 +123,20 @@ impl Timeline {
 
     /// Stamps and appends what happened, and wakes all that wait for it.
     pub fn record(&self, scenario: Option<ScenarioId>, what: What) -> Arc<RunEvent> {
-        let mut record = self.lock();
-        let seq = record.len();
-        // Stamped under the lock: the order of the stamps is the order of the record.
-        let event = Arc::new(RunEvent { seq, at: self.inner.epoch.now(), scenario, what });
-        record.push(Arc::clone(&event));
-        drop(record);
-        self.inner.length.send_modify(|length| *length = (*length).max(seq + 1));
-        event
+        let mut events = self.record_all(scenario, vec![what]);
+        // One for each that was given.
+        events.pop().unwrap_or_else(|| unreachable!("an event was recorded"))
     }
 
     /// Stamps and appends what happened at once, in this order and with nothing in between, and wakes all that wait.
     pub fn record_all(&self, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
         let mut record = self.lock();
-        let first = record.len();
-        let at = self.inner.epoch.now();
-        let numbered = (first..).zip(all);
-        let events: Vec<_> = numbered.map(|(seq, what)| Arc::new(RunEvent { seq, at, scenario, what })).collect();
-        record.push_all(events.clone());
-        let length = record.len();
+        // Stamped under the lock: the order of the stamps is the order of the record.
+        let events = record.record(self.inner.epoch.now(), scenario, all);
+        let (length, is_full) = (record.len(), record.is_full());
         drop(record);
         self.inner.length.send_modify(|known| *known = (*known).max(length));
+        self.inner.full.send_if_modified(|known| std::mem::replace(known, is_full || *known) != *known);
         events
     }
 
@@ -203,15 +220,15 @@ impl Follower {
             let place = self.timeline.lock().get(self.next);
             match place {
                 Place::Here(event) => {
-                    self.next += 1;
+                    self.next = event.seq + 1;
                     return event;
                 }
                 Place::OnDisk(events) => {
                     self.read = events;
                     continue;
                 }
-                Place::Gone => {
-                    self.next += 1;
+                Place::Gone(next) => {
+                    self.next = next;
                     continue;
                 }
                 Place::Ahead => {}
@@ -345,7 +362,7 @@ mod tests {
     async fn old_console_lines_live_on_the_disk_and_are_found_there() {
         let folder = tempfile::tempdir().expect("folder");
         let timeline = Timeline::in_file(Epoch::start(), &folder.path().join("events.jsonl")).expect("new file");
-        timeline.lock().keep_lines(100);
+        timeline.lock().keep(100, usize::MAX);
         let start = timeline.end();
         timeline.record(None, What::RunFinished { exit_code: 7 });
         for n in 0..5000 {
@@ -368,7 +385,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("events.jsonl");
         let timeline = Timeline::in_file(Epoch::start(), &path).expect("new file");
-        timeline.lock().keep_lines(100);
+        timeline.lock().keep(100, usize::MAX);
         let mut next = 0;
         for size in (0..40).cycle().take(200) {
             let all = (next..next + size).map(|n| line(&n.to_string())).collect();
@@ -393,6 +410,96 @@ mod tests {
         }
         let first = timeline.follow(Cursor::default()).next().await;
         assert_eq!(text(&first).as_deref(), Some("40"));
+    }
+
+    fn packet(size: usize) -> What {
+        let packet = crate::Packet::Pingreq;
+        let board = "lamp".into();
+        let direction = crate::Direction::FromBoard;
+        What::Packet { board, connection: 1, direction, bytes: size, fate: None, answer_us: None, packet }
+    }
+
+    #[tokio::test]
+    async fn a_record_at_its_limit_says_what_it_leaves_out_and_goes_on_with_how_scenarios_go() {
+        const LIMIT: u64 = 20_000;
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("events.jsonl");
+        let timeline = Timeline::in_memory(Epoch::start());
+        timeline.write_to(&path, Mask::default(), LIMIT).expect("new file");
+        timeline.lock().keep(100, usize::MAX);
+        let follower = timeline.clone();
+        for n in 0..1000 {
+            timeline.record(Some(ScenarioId(1)), line(&n.to_string()));
+            timeline.record(Some(ScenarioId(1)), packet(2));
+        }
+        assert!(timeline.is_full());
+        tokio::time::timeout(Duration::from_secs(5), timeline.full()).await.expect("at once");
+        timeline
+            .record(Some(ScenarioId(1)), What::ScenarioFinished { verdict: crate::Verdict::Errored, failure: None });
+        timeline.record(None, What::RunFinished { exit_code: 101 });
+        assert!(std::fs::metadata(&path).expect("file").len() < LIMIT + 1000);
+        let events = read_events(&path).expect("readable");
+        let count = |is: fn(&What) -> bool| events.iter().filter(|event| is(&event.what)).count() as u64;
+        let lines = count(|what| matches!(what, What::Console { .. }));
+        let packets = count(|what| matches!(what, What::Packet { .. }));
+        assert_eq!(count(|what| *what == What::RecordFull { limit: LIMIT }), 1);
+        let last: Vec<_> = events.iter().rev().take(3).rev().map(|event| event.what.clone()).collect();
+        let dropped = What::RecordDropped { lines: 1000 - lines, packets: 1000 - packets, others: 0 };
+        assert!(lines > 50 && matches!(last[0], What::ScenarioFinished { .. }), "{last:?}");
+        assert_eq!(last[1..], [dropped, What::RunFinished { exit_code: 101 }]);
+        // Who follows finds what there is, in order, and comes to the end.
+        let mut follower = follower.follow(Cursor::default());
+        let mut seen = 0;
+        let end = loop {
+            let event = follower.next().await;
+            assert!(event.seq >= seen);
+            seen = event.seq + 1;
+            if matches!(event.what, What::RunFinished { .. }) {
+                break event.seq;
+            }
+        };
+        assert_eq!(Cursor(end + 1), timeline.end());
+    }
+
+    #[test]
+    fn what_is_in_memory_of_a_run_is_bounded_but_for_the_packets_of_scenarios_that_run() {
+        const BYTES: usize = 100_000;
+        let folder = tempfile::tempdir().expect("folder");
+        let timeline = Timeline::in_file(Epoch::start(), &folder.path().join("events.jsonl")).expect("new file");
+        timeline.lock().keep(100, BYTES);
+        let finished = || What::ScenarioFinished { verdict: crate::Verdict::Passed, failure: None };
+        for scenario in (1..=20).map(ScenarioId) {
+            for _ in 0..500 {
+                timeline.record(Some(scenario), packet(100));
+                timeline.record(Some(scenario), line("a line"));
+            }
+            let mine = timeline.since(Cursor::default());
+            let mine = mine.iter().filter(|event| event.scenario == Some(scenario));
+            assert_eq!(mine.filter(|event| matches!(event.what, What::Packet { .. })).count(), 500, "steps look back");
+            timeline.record(Some(scenario), finished());
+        }
+        // 500 bytes a packet, 100 lines, and how the scenarios went.
+        assert_eq!(timeline.lock().in_memory(), BYTES / 500 + 100 + 20);
+        let packets = read_events(&folder.path().join("events.jsonl")).expect("readable");
+        assert_eq!(packets.len(), 20 * 1001, "nothing is lost");
+    }
+
+    #[test]
+    fn a_forgetful_timeline_is_bounded_in_number_and_bytes_whatever_is_recorded() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        timeline.forget_after(100);
+        for n in 0..1000 {
+            timeline.record(None, line("a line"));
+            timeline.record(None, packet(100));
+            timeline.record(None, What::Bench { board: "lamp".into(), note: n.to_string() });
+        }
+        assert_eq!(timeline.lock().in_memory(), 200);
+        timeline.lock().keep(100, 50_000);
+        for _ in 0..1000 {
+            timeline.record(None, line(&"x".repeat(4096)));
+            timeline.record(None, packet(20_000));
+        }
+        assert_eq!(timeline.lock().in_memory(), 50_000 / 4496 + 50_000 / 20_400);
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         wait: args.wait,
         out: args.out,
         unmask: args.unmask,
+        max_record: args.max_record << 20,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
         deadline: args.deadline,
         retries: Retries { bench: args.bench_retries, product: args.retries },
@@ -103,6 +104,8 @@ pub(crate) struct Settings {
     pub(crate) out: Option<PathBuf>,
     /// Passwords stay in the capture.
     pub(crate) unmask: bool,
+    /// Bytes.
+    pub(crate) max_record: u64,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) retries: Retries,
@@ -217,7 +220,9 @@ fn open_folder(
     let folder = folder::create(settings.out.as_deref())
         .map_err(|error| failed("can't make the run folder".to_owned(), error))?;
     let log = folder.join("events.jsonl");
-    timeline.write_to(&log, mask.clone()).map_err(|error| failed(format!("can't write `{}`", log.display()), error))?;
+    timeline
+        .write_to(&log, mask.clone(), settings.max_record)
+        .map_err(|error| failed(format!("can't write `{}`", log.display()), error))?;
     let unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
     let mask = (!settings.unmask).then(|| mask.clone());
     let capture = Capture::create(&folder.join("traffic.pcapng"), unix_us, mask);

@@ -51,6 +51,8 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     let timeline = Timeline::in_memory(Epoch::start());
+    // It is up for days, and nobody looks back.
+    timeline.forget_after(10_000);
     let mut broker = match hil_mqtt::broker::new(&bench.broker, Arc::new(|_| {})) {
         Ok(broker) => broker,
         Err(error) => return set_up_failed(&error, Some(error.hint())),

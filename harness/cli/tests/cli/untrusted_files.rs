@@ -115,3 +115,32 @@ fn a_disk_that_is_full_leaves_no_half_of_a_report() {
         ]
     );
 }
+
+/// A console without end: the record says what it left out, and nothing passes on what is left.
+#[test]
+fn a_board_that_floods_its_console_fills_the_record_and_its_scenario_is_errored() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: s\n    Given the board \"flood\" runs the firmware \"flood\"\n    Then the console of \"flood\" shows \"another line\" within 60 s\n",
+    );
+    project.file(
+        "bench.toml",
+        "[boards.flood]\nkind = \"process\"\n[firmware.flood]\nkind = \"process\"\ncommand = [\"yes\", \"the same line again and again\"]\n",
+    );
+    let run =
+        hil(&project, &["run", "--bench", "bench.toml", "--out", "out", "--max-record", "1", "--bench-retries", "0"]);
+    assert_eq!(run.code, 102, "{run:?}");
+    // In which step, depends on who is faster.
+    let error = "error: the record of this run is full: what happened meanwhile is not in it\n         \
+                 hint: a board that floods its console or the broker fills it; `--max-record MIB` gives it more room\n";
+    assert!(run.stdout.contains(error), "{}", run.stdout);
+    let events = project.read("out/events.jsonl");
+    assert!(events.len() < (1 << 20) + 10_000, "{}", events.len());
+    assert!(events.contains(r#""event":"record-full","limit":1048576"#));
+    assert!(events.contains(r#""event":"record-dropped","lines":"#));
+    let log = project.read("out/console-flood.log");
+    assert!(
+        log.len() < 1 << 20 && log.contains("(the record is full (1 MiB): what follows is not in it)"),
+        "{}",
+        log.len()
+    );
+}
