@@ -11,6 +11,7 @@ use rumqttc::{
 };
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::bridge::Bridge;
 use crate::endpoint::{Offers, Transport};
@@ -33,6 +34,14 @@ pub enum ObserverError {
         broker: String,
         /// What was not confirmed.
         what: &'static str,
+    },
+    /// The broker answers nothing.
+    #[error("the broker at {broker} does not answer: {silence}")]
+    Silent {
+        /// The broker.
+        broker: String,
+        /// What shows it.
+        silence: String,
     },
 }
 
@@ -83,6 +92,8 @@ struct Pending {
     queued: VecDeque<Request>,
     /// Requests on the wire, by packet identifier.
     sent: HashMap<u16, Request>,
+    /// How many packets have come that are part of the delivery of a message.
+    delivered: u64,
 }
 
 #[derive(Debug)]
@@ -99,7 +110,11 @@ enum Acknowledgement {
     Puback,
     Pubcomp,
     Suback,
+    Unsuback,
 }
+
+/// A filter that nothing subscribes to: that it ends changes nothing.
+const NEVER_SUBSCRIBED: &str = "hil/never-subscribed";
 
 /// How long the broker may take to confirm something: loopback brokers take less than a millisecond.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -180,6 +195,48 @@ impl Observer {
         let done = self.shared.pending().queue(acknowledged_by, None);
         let sent = self.client().publish(topic, wire, retain, payload.0).await.is_ok();
         self.confirmed(sent, done, "message").await.map(|()| event)
+    }
+
+    /// Waits until the broker has answered and all that it had for the observer has come, and says how long its slowest
+    /// answer took.
+    ///
+    /// A round trip leaves no trace in the traffic: the observer ends a subscription that it never had, and every broker
+    /// confirms that (MQTT 3.1.1 §3.10.4). No board sees it, whatever it is subscribed to, no access list forbids it, and
+    /// it needs no topic. A broker may confirm before it delivers what is queued (the embedded one chooses by chance,
+    /// Mosquitto has 20 messages under way at a time), so that only round trips in a row during which nothing came show
+    /// that nothing is left.
+    ///
+    /// # Errors
+    /// When the broker does not answer within five seconds, or has messages for the observer all that time.
+    pub async fn caught_up(&self) -> Result<Duration, ObserverError> {
+        /// The embedded broker picks what is delivered or answered by chance: one quiet round trip may be chance.
+        const QUIET: u32 = 2;
+        let end = Instant::now() + PATIENCE;
+        let (mut quiet, mut slowest) = (0, Duration::ZERO);
+        while quiet < QUIET {
+            let (begin, before) = (Instant::now(), self.shared.pending().delivered);
+            if begin >= end {
+                return Err(self.silent(format!("it has been sending messages for {} s", PATIENCE.as_secs())));
+            }
+            self.round_trip(end).await?;
+            slowest = slowest.max(begin.elapsed());
+            quiet = if self.shared.pending().delivered == before { quiet + 1 } else { 0 };
+        }
+        Ok(slowest)
+    }
+
+    async fn round_trip(&self, end: Instant) -> Result<(), ObserverError> {
+        let done = self.shared.pending().queue(Acknowledgement::Unsuback, None);
+        let answered = async { self.client().unsubscribe(NEVER_SUBSCRIBED).await.is_ok() && done.await == Ok(true) };
+        match tokio::time::timeout_at(end, answered).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.silent("it has closed the connection of the observer".to_owned())),
+            Err(_) => Err(self.silent(format!("it has confirmed nothing for {} s", PATIENCE.as_secs()))),
+        }
+    }
+
+    fn silent(&self, silence: String) -> ObserverError {
+        ObserverError::Silent { broker: self.broker.clone(), silence }
     }
 
     /// Connects again after the broker was away, and subscribes again to all it was subscribed to; it sees all of it
@@ -289,6 +346,7 @@ impl Shared {
     fn event(&self, event: Event) {
         match event {
             Event::Incoming(Packet::Publish(publish)) => {
+                self.pending().delivered += 1;
                 self.recorder.record(What::Observed {
                     observer: self.name.clone(),
                     topic: publish.topic,
@@ -298,13 +356,18 @@ impl Shared {
                     dup: publish.dup,
                 });
             }
+            // The second half of a delivery at QoS 2: only then does the broker begin the next one.
+            Event::Incoming(Packet::PubRel(_)) => self.pending().delivered += 1,
+            Event::Incoming(Packet::UnsubAck(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Unsuback, true),
             Event::Incoming(Packet::PubAck(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Puback, true),
             Event::Incoming(Packet::PubComp(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Pubcomp, true),
             Event::Incoming(Packet::SubAck(ack)) => {
                 let granted = !ack.return_codes.contains(&SubscribeReasonCode::Failure);
                 self.acknowledged(ack.pkid, Acknowledgement::Suback, granted);
             }
-            Event::Outgoing(Outgoing::Publish(id) | Outgoing::Subscribe(id)) => self.sent(id),
+            Event::Outgoing(Outgoing::Publish(id) | Outgoing::Subscribe(id) | Outgoing::Unsubscribe(id)) => {
+                self.sent(id);
+            }
             Event::Incoming(_) | Event::Outgoing(_) => {}
         }
     }

@@ -132,3 +132,67 @@ async fn a_refused_subscription_is_not_asked_for_again() {
     back.expect("back, with nothing to subscribe to");
     assert!(observer.is_connected());
 }
+
+/// Reads an UNSUBSCRIBE; gives back its packet identifier.
+async fn unsubscribe(stream: &mut TcpStream) -> [u8; 2] {
+    let packet = packet(stream).await;
+    assert_eq!(packet[0], 0xa2, "UNSUBSCRIBE");
+    [packet[2], packet[3]]
+}
+
+async fn answer_unsubscribe(stream: &mut TcpStream) {
+    let id = unsubscribe(stream).await;
+    stream.write_all(&[0xb0, 2, id[0], id[1]]).await.expect("UNSUBACK");
+}
+
+#[tokio::test]
+async fn a_broker_that_answers_before_it_delivers_is_asked_again() {
+    let fixture = Fixture::new().await;
+    let (observer, mut stream, _) = fixture.observer().await;
+    let answering = async {
+        answer_unsubscribe(&mut stream).await;
+        // What it had for the observer comes after its first answer.
+        let id = unsubscribe(&mut stream).await;
+        stream.write_all(&[0x30, 4, 0, 1, b't', b'x', 0xb0, 2, id[0], id[1]]).await.expect("PUBLISH, UNSUBACK");
+        answer_unsubscribe(&mut stream).await;
+        answer_unsubscribe(&mut stream).await;
+    };
+    let (caught_up, ()) = tokio::join!(observer.caught_up(), answering);
+    caught_up.expect("caught up");
+    let observed = |event: &std::sync::Arc<hil_timeline::RunEvent>| matches!(event.what, What::Observed { .. });
+    assert!(fixture.timeline.since(Cursor::default()).iter().any(observed));
+}
+
+#[tokio::test]
+async fn a_broker_that_does_not_answer_or_goes_is_named() {
+    let fixture = Fixture::new().await;
+    let (observer, mut stream, _) = fixture.observer().await;
+    let broker = fixture.broker.local_addr().expect("address");
+    let silent = observer.caught_up().await.expect_err("no answer");
+    let expected = format!("the broker at mqtt://{broker} does not answer: it has confirmed nothing for 5 s");
+    assert_eq!(silent.to_string(), expected);
+    unsubscribe(&mut stream).await;
+    let leaving = async {
+        unsubscribe(&mut stream).await;
+        drop(stream);
+    };
+    let (gone, ()) = tokio::join!(observer.caught_up(), leaving);
+    let expected =
+        format!("the broker at mqtt://{broker} does not answer: it has closed the connection of the observer");
+    assert_eq!(gone.expect_err("it is gone").to_string(), expected);
+}
+
+#[tokio::test]
+async fn how_long_the_broker_took_is_known() {
+    let fixture = Fixture::new().await;
+    let (observer, mut stream, _) = fixture.observer().await;
+    let slow = std::time::Duration::from_millis(60);
+    let answering = async {
+        let id = unsubscribe(&mut stream).await;
+        tokio::time::sleep(slow).await;
+        stream.write_all(&[0xb0, 2, id[0], id[1]]).await.expect("UNSUBACK");
+        answer_unsubscribe(&mut stream).await;
+    };
+    let (took, ()) = tokio::join!(observer.caught_up(), answering);
+    assert!(took.expect("caught up") >= slow);
+}

@@ -2,6 +2,7 @@
 //!
 //! The same cases run on the embedded broker, on a managed Mosquitto, and on a Mosquitto that stands for an external one.
 
+mod caught_up;
 mod client;
 mod mqtt5;
 mod rights;
