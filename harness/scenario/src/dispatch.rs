@@ -47,7 +47,8 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
             let keyword = step.keyword.trim().to_owned();
             scene.recorder.record(What::StepStarted { keyword, text: step.value.clone(), line: step.position.line });
         }
-        let mut result = perform(world, context).await;
+        let result = perform(world, context).await;
+        let mut result = decided(world, result);
         if result.is_ok() {
             result = listen_on(world).await;
         }
@@ -60,6 +61,23 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         }
     }
     .boxed_local()
+}
+
+/// What a step says, unless a stall of this machine or of the broker leaves it open: then it has neither passed nor failed.
+fn decided(world: &HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
+    let doubt = match world.inner.as_ref().map(|scene| &scene.stage) {
+        Some(Ok(stage)) => stage.take_doubt(),
+        _ => None,
+    };
+    match (doubt, result) {
+        (Some(doubt), Ok(())) => Err(doubt),
+        (Some(doubt), Err(own)) if own.verdict() == Verdict::Failed => match own.own_message() {
+            Some(message) => Err(doubt.with_details([format!("the step itself: {message}")])),
+            // A board's trouble says more than any window.
+            None => Err(own),
+        },
+        (_, result) => result,
+    }
 }
 
 /// A scenario that would pass listens on for a moment: a crash that a command causes comes just after its answer.
@@ -213,8 +231,8 @@ impl Limit {
     /// Waits until a limit has passed, and says which. A step that waits for something says until when: a will is due
     /// after one and a half keep alives, which no text of a step names.
     async fn passed(&self, recorder: &Recorder, waiting: &AtomicU64) -> &'static str {
-        /// What a step does once it has waited.
-        const AFTERWARDS: Duration = Duration::from_secs(5);
+        /// What a step does once it has waited: a broker has 5 s to answer.
+        const AFTERWARDS: Duration = Duration::from_secs(10);
         loop {
             let until = Stamp(waiting.load(Ordering::Relaxed)) + AFTERWARDS;
             let step = self.step.max(recorder.timeline().epoch().instant(until));

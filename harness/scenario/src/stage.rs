@@ -3,6 +3,7 @@
 mod broker;
 mod checks;
 mod health;
+mod judging;
 mod pins;
 mod records;
 
@@ -18,6 +19,7 @@ use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Record
 use tokio::sync::OwnedMutexGuard;
 
 use self::broker::{observe, record_broker};
+use self::judging::Judging;
 use crate::context::RunContext;
 use crate::error::StepError;
 use crate::snapshot::Rule;
@@ -61,6 +63,8 @@ pub struct Stage {
     waits_until: Arc<AtomicU64>,
     /// Up to where steps about a pin have looked.
     pins_seen: BTreeMap<(String, String), u64>,
+    /// What the step that runs can't decide.
+    judging: Judging,
     _fixed_port: Option<OwnedMutexGuard<()>>,
 }
 
@@ -114,6 +118,7 @@ impl Stage {
             snapshot_rules: Vec::new(),
             waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
+            judging: Judging::default(),
             _fixed_port: fixed_port,
         })
     }
@@ -285,7 +290,7 @@ impl Stage {
 
     /// For how long this machine stood still since a moment.
     pub(crate) fn stalled_since(&self, moment: Stamp) -> Duration {
-        self.context.stalls.since(moment)
+        self.context.stalls.lasted_since(moment)
     }
 
     /// Carries out an action and sets the mark to its effect, as recorded by the part that carried it out.
@@ -386,7 +391,9 @@ impl Stage {
             /// A broker on this machine takes less than a millisecond; a busy one gets this long.
             const PATIENCE: Duration = Duration::from_secs(1);
             let delivery = |event: &RunEvent| is_delivery(event, topic, &payload).then(|| event.clone());
-            if let Some(event) = self.watch(published.at + PATIENCE, delivery).await {
+            // One that comes later changes nothing: deadlines then count from the publishing.
+            let until = published.at + PATIENCE;
+            if let Some(event) = self.watch_unjudged(self.mark.cursor, until, delivery).await {
                 self.took_effect(Effect::of(&event));
             }
         }

@@ -18,13 +18,14 @@ mod presence;
 mod reset_cause;
 mod session;
 mod show;
+mod stalls;
 mod subscriptions;
 mod topic;
 mod unmet;
 mod will;
 mod window;
 
-pub use attempts::{Pauses, attempt_opened};
+pub use attempts::{Holds, Pauses, attempt_opened};
 pub use closest::{elsewhere, heard_on, last_words, nearest_line, subscriptions, undelivered, unreached};
 pub use connect::{Answer, Answers, ConnectMatch, Departure, Departures};
 pub use detector::{Detector, Found};
@@ -40,6 +41,7 @@ pub use presence::{
 pub use reset_cause::ResetCause;
 pub use session::{End, Session};
 pub use show::{seconds, show, signed};
+pub use stalls::{Side, Stall, Stalls, Stood, undecided, undecided_times};
 pub use subscriptions::{Asked, Granted};
 pub use topic::{check_filter, check_topic, covers, topic_matches};
 pub use unmet::Unmet;

@@ -8,9 +8,9 @@ use hil_timeline::{
 };
 use hil_verdict::{
     Acknowledgements, Answers, Asked, ConnectMatch, Delivered, Departures, Detector, KeepAliveLimits, MessageMatch,
-    Sent, Session, Travel, WillCase, Wills, Window, attempt_opened, completes_qos_2, contradiction, could_speak,
-    elsewhere, first_in, heard_on, is_fresh_boot, last_words, nearest_line, open_connections, retransmission,
-    subscriptions, trouble, undelivered, unreached, violation,
+    Pauses, Sent, Session, Side, Stall, Stalls, Stood, Travel, WillCase, Wills, Window, attempt_opened,
+    completes_qos_2, contradiction, could_speak, elsewhere, first_in, heard_on, is_fresh_boot, last_words,
+    nearest_line, open_connections, retransmission, subscriptions, trouble, undelivered, unreached, violation,
 };
 use proptest::prelude::*;
 
@@ -295,8 +295,42 @@ proptest! {
             what,
         }));
         prop_assert_eq!(verdicts(&before, window), verdicts(&with_more, window));
+        // Where nothing stood still, what is late is late.
+        for event in with_more.iter().filter(|event| !matches!(event.what, What::Pin { edge: Some(_), .. })) {
+            let side = if event.at <= until { Side::Before } else { Side::After };
+            prop_assert_eq!(Stalls::default().side(event, until), side);
+        }
         // All of it, without a deadline, is read without a panic.
         let _ = verdicts(&events, Window { until: Stamp(u64::MAX / 2), ..window });
+    }
+
+    #[test]
+    fn a_stall_leaves_open_only_what_it_may_have_delayed(
+        events in timeline(), spans in proptest::collection::vec((0_u64..20_000_000, 0_u64..5_000_000), 0..6), end in 0_u64..20_000_000,
+    ) {
+        let stall = |(from, span): &(u64, u64)| Stall { who: Stood::Machine, from: Stamp(*from), over: Stamp(from + span) };
+        let all: Vec<_> = spans.iter().map(stall).collect();
+        let (stalls, end) = (Stalls::new(all.clone()), Stamp(end));
+        let far = |at: Stamp| all.iter().all(|stall| at < stall.from || at > stall.caught_up());
+        prop_assert!(stalls.caught_up(end) >= end);
+        for event in events.iter().filter(|event| !matches!(event.what, What::Pin { .. })) {
+            let earliest = stalls.earliest(event.at);
+            prop_assert!(earliest <= event.at);
+            prop_assert_eq!(earliest == event.at || !far(event.at), true, "no stall is near");
+            match stalls.side(event, end) {
+                Side::Before => prop_assert!(event.at <= end),
+                Side::After => prop_assert!(event.at > end && earliest > end),
+                Side::Unknown(stall) => {
+                    prop_assert!(event.at > end && earliest <= end && stall.is_some());
+                    prop_assert!(event.at <= stalls.caught_up(end), "what is waited for covers it");
+                }
+            }
+        }
+        let stamps: Vec<_> = events.iter().map(|event| event.at).collect();
+        let (sure, unsure) = (Pauses::between(&stamps, &Stalls::default()), Pauses::between(&stamps, &stalls));
+        let (period, tolerance) = (Duration::from_millis(500), Duration::from_millis(100));
+        let (sure, unsure) = (sure.are_every(period, tolerance), unsure.are_every(period, tolerance));
+        prop_assert!(sure == unsure || unsure == hil_verdict::Holds::Unknown, "a stall turns no answer into its opposite");
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod real_commands;
 mod regression;
 mod retries;
 mod shared_ports;
+mod stalls;
 mod support;
 mod systems;
 mod tap;

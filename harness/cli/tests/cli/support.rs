@@ -140,6 +140,22 @@ impl Printed {
         Self(told)
     }
 
+    /// Waits for a line that holds a text.
+    pub(crate) fn line_with(&self, text: &str) -> String {
+        loop {
+            let line = self.0.recv_timeout(Duration::from_secs(60));
+            let line = line.unwrap_or_else(|error| panic!("{text} not printed: {error}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Everything from here to the end.
+    pub(crate) fn rest(self) -> String {
+        self.0.into_iter().map(|line| line + "\n").collect()
+    }
+
     /// Waits until each of these texts has been printed since the last time.
     pub(crate) fn wait_for(&self, texts: &[&str]) {
         let mut missing = texts.to_vec();

@@ -110,6 +110,14 @@ fn one_message_that_is_sent_again_is_one_message() {
 }
 
 #[test]
+fn looking_for_what_is_retained_sends_nothing_to_a_board() {
+    all_pass(&[(
+        "a board that is subscribed to everything",
+        "CLIENT\nTYPE connect id=a; subscribe #\nGiven \"client\" has subscribed to \"#\"\nTYPE ping\nThen nothing is retained on \"x\"\nAnd \"client\" receives nothing on \"#\" for 1 s\nAnd nothing is published outside \"none\" for 1 s",
+    )]);
+}
+
+#[test]
 fn a_failure_names_what_came_closest_and_where_it_stopped() {
     all_fail(
         "verdicts-closest",

@@ -90,7 +90,11 @@ impl Stage {
     pub fn check_observer_was_there(&self) -> Result<(), StepError> {
         let there = hil_verdict::observer_was_there(self.mark.cursor, refs(&self.events()));
         if self.observer.is_connected() && there {
-            return Ok(());
+            if !self.broker_stopped {
+                return Ok(());
+            }
+            let message = "the broker is paused: that the observer sees nothing proves nothing";
+            return Err(StepError::errored(message).with_hint("let it go on first: `When the broker goes on`"));
         }
         Err(StepError::errored("the observer had lost the broker meanwhile: what it did not see proves nothing")
             .transient())

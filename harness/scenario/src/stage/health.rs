@@ -51,6 +51,8 @@ impl Stage {
         let latest = events.iter().rfind(|event| event.what.board().is_some()).map(|event| event.at);
         if let Some(latest) = latest {
             tokio::time::sleep_until(self.instant(latest + LISTEN_ON)).await;
+            // A crash that waited for the end of a stall counts.
+            self.read_what_waited(latest + LISTEN_ON).await;
         }
     }
 

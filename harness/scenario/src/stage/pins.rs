@@ -21,12 +21,15 @@ impl Stage {
                 if of == board && name == pin && *level == on)
             .then_some(event.seq + 1)
         };
-        match self.watch_from(Cursor(from), self.mark.at + within, changed).await {
+        match self.watch_unjudged(Cursor(from), self.mark.at + within, changed).await {
             Some(seen) => {
                 self.pins_seen.insert(key, seen);
                 true
             }
-            None => self.changed_in_time(board, pin, on, from, self.mark.at + within),
+            None => {
+                self.settle(self.mark.at + within).await;
+                self.changed_in_time(board, pin, on, from, self.mark.at + within)
+            }
         }
     }
 
@@ -36,8 +39,9 @@ impl Stage {
             board.catch_up_pins();
         }
         self.mine(Cursor(from)).iter().any(|event| {
-            matches!(&event.what, What::Pin { board: of, pin: name, on: level, edge: Some(edge), .. }
-                if of == board && name == pin && *level == on && edge.at <= until)
+            let changed = matches!(&event.what, What::Pin { board: of, pin: name, on: level, .. }
+                if of == board && name == pin && *level == on);
+            changed && self.in_time(event, until)
         })
     }
 

@@ -77,8 +77,12 @@ impl Stage {
 
     /// The first record between the mark's moment and another one that `pick` takes; nothing is consumed. What happened
     /// while the action of the mark was still under way does not count: it is for steps about what must not happen.
-    pub async fn watch<T>(&self, until: Stamp, pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
-        self.watch_since(self.mark.at, until, pick).await
+    pub async fn watch<T>(&self, until: Stamp, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
+        let from = self.mark.at;
+        let with_record = |event: &RunEvent| pick(event).map(|taken| (event.clone(), taken));
+        let (event, taken) = self.watch_since(from, until, with_record).await?;
+        self.judge_beginning(&event, from);
+        Some(taken)
     }
 
     /// The same from a record on that has satisfied the step: it may lie before the mark, while the action was under way,
@@ -105,8 +109,17 @@ impl Stage {
         self.find_all(window, fresh).await
     }
 
-    /// The first record of a window, consumed or not.
+    /// The first record of a window, consumed or not. Where nothing came, the window is over only when all that arrived
+    /// in it is recorded.
     async fn find_all<T>(&self, window: Window, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
+        let found = self.find_unjudged(window, &mut pick).await;
+        if found.is_none() {
+            self.judge_end(window, pick).await;
+        }
+        found
+    }
+
+    async fn find_unjudged<T>(&self, window: Window, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let admitted = |event: &RunEvent| if window.admits(event) { pick(event) } else { None };
         self.waits_until.store(window.until.0, Ordering::Relaxed);
         self.recorder.timeline().wait_for(window.cursor, self.instant(window.until), admitted).await.ok()
@@ -131,6 +144,16 @@ impl Stage {
         pick: impl FnMut(&RunEvent) -> Option<T>,
     ) -> Option<T> {
         self.find_all(self.window(from, until), pick).await
+    }
+
+    /// The first record up to a moment, where nothing is proved by its absence: the caller looks on, or goes on without.
+    pub(crate) async fn watch_unjudged<T>(
+        &self,
+        from: Cursor,
+        until: Stamp,
+        pick: impl FnMut(&RunEvent) -> Option<T>,
+    ) -> Option<T> {
+        self.find_unjudged(self.window(from, until), pick).await
     }
 
     /// Whether the record just before the mark, which set it, is one that `pick` takes; it is then consumed.
@@ -162,10 +185,12 @@ impl Stage {
         Some(Stamp(self.waits_until.swap(0, Ordering::Relaxed))).filter(|until| until.0 > 0)
     }
 
-    /// Waits until a moment on the run's clock.
+    /// Waits until a moment on the run's clock, and until all that arrived up to it is recorded. [`Stage::in_time`] says
+    /// which records lie before it.
     pub async fn wait_until(&self, moment: Stamp) {
         self.waits_until.store(moment.0, Ordering::Relaxed);
         tokio::time::sleep_until(self.instant(moment)).await;
+        self.settle(moment).await;
     }
 
     pub(super) fn instant(&self, stamp: Stamp) -> Instant {

@@ -1,9 +1,10 @@
 //! How often a board tries to connect.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cucumber::then;
-use hil_timeline::Stamp;
+use hil_timeline::{RunEvent, Stamp};
 use hil_verdict::{Pauses, attempt_opened, seconds};
 
 use crate::error::StepError;
@@ -51,12 +52,12 @@ async fn growing_pauses(
         let Some(at) = next_attempt(stage, &board, within.0).await else { break };
         attempts.push(at);
     }
-    let pauses = Pauses::between(&attempts);
+    let pauses = Pauses::between(&attempts, &stage.stalls_since(stage.mark().at));
     let message = if attempts.len() < times {
         format!("`{board}` tried to connect {} of {times} times within {}", attempts.len(), seconds(within.0))
-    } else if !pauses.are_bounded(most) {
+    } else if !stage.holds(pauses.are_bounded(most), pauses.lateness()) {
         format!("a pause between the attempts of `{board}` was longer than {}", seconds(most.unwrap_or_default()))
-    } else if !pauses.grow(most) {
+    } else if !stage.holds(pauses.grow(most), pauses.lateness()) {
         format!("the pauses between the attempts of `{board}` do not grow")
     } else {
         return Ok(());
@@ -73,8 +74,8 @@ async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, sp
     stage.wait_until(until).await;
     stage.check_door(&board)?;
     let events = stage.events_since_mark();
-    let attempts = events.iter().filter(|event| event.at <= until);
-    let attempts: Vec<Stamp> = attempts.filter_map(|event| attempt_opened(event, &board)).collect();
+    let attempt = |event: &Arc<RunEvent>| attempt_opened(event, &board).filter(|_| stage.in_time(event, until));
+    let attempts: Vec<Stamp> = events.iter().filter_map(attempt).collect();
     // The most attempts in any minute of the time.
     let minute = Duration::from_secs(60);
     let in_minute = |from: &Stamp| attempts.iter().filter(|at| **at >= *from && at.since(*from) < minute).count();
@@ -114,8 +115,8 @@ async fn tries_periodically(
         let Some(at) = next_attempt(stage, &board, last + every.0 + tolerance.0).await else { break };
         attempts.push(at);
     }
-    let pauses = Pauses::between(&attempts);
-    if attempts.len() == times && pauses.are_every(every.0, tolerance.0) {
+    let pauses = Pauses::between(&attempts, &stage.stalls_since(mark));
+    if attempts.len() == times && stage.holds(pauses.are_every(every.0, tolerance.0), pauses.lateness()) {
         return Ok(());
     }
     let (every, tolerance) = (seconds(every.0), seconds(tolerance.0));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cucumber::then;
 use hil_timeline::{Fate, Packet, Payload, RunEvent, Stamp, What};
-use hil_verdict::{Session, seconds, topic_matches};
+use hil_verdict::{Holds, Session, seconds, topic_matches};
 
 use crate::error::StepError;
 use crate::parameters::Span;
@@ -55,7 +55,7 @@ async fn reaches(
     stage.check_packets(sender)?;
     stage.check_packets(receiver)?;
     stage.wait_until(until + within).await;
-    let events = stage.events();
+    let (events, stalls) = (stage.events(), stage.stalls_since(Stamp(0)));
     let sent = sent(&events, sender, receiver);
     let judged = sent.iter().take_while(|message| message.at <= until).count();
     if judged == 0 {
@@ -73,8 +73,13 @@ async fn reaches(
         let arrived = received
             .find(|(at, topic, payload)| *at >= message.at && *topic == message.topic && *payload == &message.payload);
         let late = match arrived {
-            Some((at, ..)) if at.since(message.at) <= within => continue,
-            Some((at, ..)) => format!("took {:.2} s", at.since(message.at).as_secs_f64()),
+            Some((at, ..)) => {
+                let (took, lateness) = (at.since(message.at), stalls.lateness([&at]));
+                if stage.holds(Holds::no_longer(took, within, lateness), lateness) {
+                    continue;
+                }
+                format!("took {:.2} s", took.as_secs_f64())
+            }
             None => "did not come, or came before an earlier one".to_owned(),
         };
         let what = format!("message {} of {judged}, `{}` on `{}`,", n + 1, message.payload, message.topic);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cucumber::{gherkin, then};
 use hil_timeline::{Packet, QoS, RunEvent, Stamp};
 use hil_verdict::{
-    Acknowledgements, Delivered, MessageMatch, Pauses, Sent, Travel, completes_qos_2, elsewhere, retransmission,
+    Acknowledgements, Delivered, Holds, MessageMatch, Pauses, Sent, Travel, completes_qos_2, elsewhere, retransmission,
     seconds, show,
 };
 
@@ -340,8 +340,8 @@ async fn publishes_periodically(
             }
         }
     }
-    let gaps = Pauses::between(&stamps);
-    if gaps.are_every(every.0, tolerance.0) {
+    let gaps = Pauses::between(&stamps, &stage.stalls_since(mark));
+    if stage.holds(gaps.are_every(every.0, tolerance.0), gaps.lateness()) {
         return Ok(());
     }
     let message =
@@ -437,6 +437,7 @@ async fn acknowledges_quickly(
     if !(1..=100).contains(&percent) {
         return Err(StepError::errored(format!("{percent} percent is not from 1 to 100")));
     }
+    let begin = stage.events().first().map_or(Stamp(0), |event| event.at);
     // What was delivered before this step counts; what is not acknowledged yet has as long as it may take.
     let mut acknowledgements = Acknowledgements::of(&board, refs(&stage.events()));
     let delivered = acknowledgements.deliveries();
@@ -446,9 +447,18 @@ async fn acknowledges_quickly(
     }
     let until = stage.recorder().now() + most.0;
     // Those that have not come by then count as never.
-    let _ = stage.watch_all_from(stage.begin(), until, |event| acknowledgements.take(event).then_some(())).await;
+    let _ = stage.watch_unjudged(stage.begin(), until, |event| acknowledgements.take(event).then_some(())).await;
     let found = acknowledgements.percentile(percent);
-    if found.is_some_and(|us| Duration::from_micros(us) <= most.0) {
+    if found.is_none() {
+        stage.settle(until).await;
+    }
+    let stalls = stage.stalls_since(begin);
+    let holds = match found {
+        Some(us) => Holds::no_longer(Duration::from_micros(us), most.0, stalls.longest()),
+        None if stalls.caught_up(until) > until => Holds::Unknown,
+        None => Holds::No,
+    };
+    if stage.holds(holds, stalls.longest()) {
         return Ok(());
     }
     let found = found.map_or_else(|| "for ever".to_owned(), |us| format!("{:.3} s", us as f64 / 1e6));

@@ -51,7 +51,8 @@ async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, 
     stage.board(&board)?.catch_up_pins();
     check_gaps(stage, &board, &pin)?;
     let events = stage.events_since_mark();
-    let changed = seen.or_else(|| events.iter().filter_map(|event| change(event)).find(|at| *at <= until));
+    let late = |event: &&Arc<RunEvent>| change(event).is_some() && stage.in_time(event, until);
+    let changed = seen.or_else(|| events.iter().find(late).and_then(|event| change(event)));
     match changed {
         None => stage.check_could_speak(&board),
         Some(at) => {
@@ -78,10 +79,11 @@ async fn pulses(
     stage.board(&board)?.catch_up_pins();
     check_gaps(stage, &board, &pin)?;
     let events = stage.events_since_mark();
-    let changes = events.iter().filter_map(|event| Some((changed_at(event), level(event, &board, &pin)?)));
+    let in_time = |event: &&Arc<RunEvent>| level(event, &board, &pin).is_some() && stage.in_time(event, until);
+    let changes = events.iter().filter(in_time);
+    let changes = changes.filter_map(|event| Some((changed_at(event), level(event, &board, &pin)?)));
     // By when the line changed, and not by when that was read.
-    let (early, rest): (Vec<_>, Vec<_>) = changes.partition(|(at, _)| *at < begin);
-    let levels: Vec<_> = rest.into_iter().filter(|(at, _)| *at <= until).collect();
+    let (early, levels): (Vec<_>, Vec<_>) = changes.partition(|(at, _)| *at < begin);
     let before = early.last().map_or_else(|| stage.pin_level_before(&board, &pin, mark.cursor.0), |(_, on)| *on);
     let counted = count_pulses(before, levels.iter().map(|(_, on)| *on));
     if counted == wanted {

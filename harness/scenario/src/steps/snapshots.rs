@@ -93,10 +93,12 @@ async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
                 .is_some_and(|(of, _, packet)| of == board && !matches!(packet, Packet::Pingreq | Packet::Pingresp));
             counts.then(|| Cursor::after(event))
         };
-        if let Some(next) = stage.watch_all_from(from, until, spoken).await {
+        if let Some(next) = stage.watch_unjudged(from, until, spoken).await {
             (from, patience) = (next, QUIET);
             continue;
         }
+        // What waited for the end of a stall belongs to it.
+        stage.settle(until).await;
         let text = trace(&stage.events(), board, stage.snapshot_rules(), &mask);
         if until == end || wanted.is_none_or(|wanted| is_same(wanted, &text)) && text.contains("  ") {
             return text;

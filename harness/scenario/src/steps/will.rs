@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cucumber::then;
 use hil_timeline::{Cursor, Packet, Payload, RunEvent, Stamp, What, escaped};
-use hil_verdict::{Due, WillCase, Wills, seconds, show, signed};
+use hil_verdict::{Due, Holds, WillCase, Wills, seconds, show, signed};
 
 use super::pattern;
 use crate::error::StepError;
@@ -29,7 +29,7 @@ async fn is_published_once(world: &mut HilWorld, board: String, topic: String, s
     let (case, seen) = expect_will(stage, &board, &topic).await?;
     let until = seen.at + settle.0;
     stage.wait_until(until).await;
-    let again = wills_since(stage, &case, Cursor(seen.seq + 1)).into_iter().find(|event| event.at <= until);
+    let again = wills_since(stage, &case, Cursor(seen.seq + 1)).into_iter().find(|event| stage.in_time(event, until));
     match again {
         None => stage.check_observer_was_there(),
         Some(event) => {
@@ -87,6 +87,8 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
     }
     loop {
         let from = stage.end();
+        // When a broker in this process is due depends on the stalls until now.
+        stage.read_what_waited(stage.recorder().now()).await;
         let due = due(stage, &case);
         let came = wills_since(stage, &case, stage.mark().cursor).into_iter().next();
         let until = match (&due, &came) {
@@ -99,16 +101,21 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
             (Due::Never(_), None) => stage.mark().at,
         };
         if stage.recorder().now() > until {
+            stage.settle(until).await;
+            let came = wills_since(stage, &case, stage.mark().cursor).into_iter().next();
             return Err(not_published(stage, board, &case, &due, came.as_ref()));
         }
         let next = |event: &RunEvent| matters(event).then_some(());
         // Whatever comes is looked at with all that was before; where nothing comes, its time is over.
-        let _ = stage.watch_all_from(from, until, next).await;
+        let _ = stage.watch_unjudged(from, until, next).await;
     }
     let Some(will) = wills_since(stage, &case, stage.mark().cursor).into_iter().next() else {
         return Err(StepError::errored("the will that was seen is not recorded"));
     };
     stage.consume(will.seq);
+    if let Due::Within { from, .. } = due(stage, &case) {
+        stage.judge_broker_at(&will, from);
+    }
     record_window(stage, board, &case);
     Ok((case, will))
 }
@@ -125,12 +132,26 @@ fn record_window(stage: &Stage, board: &str, case: &WillCase) {
     }
 }
 
+/// Where this machine stood still, a will that looks late may have been in time, and one that looks early as well: its
+/// window counts from a record, which may have been late itself.
+fn judge_late(stage: &Stage, will: &RunEvent, from: Stamp, until: Stamp) {
+    if will.at > until {
+        let _ = stage.in_time(will, until);
+    } else {
+        let lateness = stage.stalls_since(stage.mark().at).longest();
+        stage.holds(Holds::no_longer(from.since(will.at), Duration::ZERO, lateness), lateness);
+    }
+}
+
 fn not_published(stage: &Stage, board: &str, case: &WillCase, due: &Due, came: Option<&RunEvent>) -> StepError {
     if let Err(error) = stage.check_observer_was_there() {
         return error;
     }
     record_window(stage, board, case);
     let mark = stage.mark().at;
+    if let (Due::Within { from, until, .. }, Some(will)) = (due, came) {
+        judge_late(stage, will, *from, *until);
+    }
     let message = match (due, came) {
         (Due::Within { from, until, reason }, Some(will)) => {
             let when = if will.at < *from { "before" } else { "after" };
@@ -161,7 +182,7 @@ async fn is_not_published(world: &mut HilWorld, board: String, span: Span) -> Re
     let case = announced(stage, &board)?;
     let until = stage.mark().at + span.0;
     stage.wait_until(until).await;
-    let came = wills_since(stage, &case, stage.mark().cursor).into_iter().find(|event| event.at <= until);
+    let came = wills_since(stage, &case, stage.mark().cursor).into_iter().find(|event| stage.in_time(event, until));
     match came {
         None => stage.check_observer_was_there(),
         Some(event) => {

@@ -11,9 +11,12 @@ use hil::{HilWorld, Span, StepError};
 async fn shows_at_most(world: &mut HilWorld, board: String, most: usize, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.board(&board)?;
-    stage.wait_until(stage.mark().at + span.0).await;
+    let until = stage.mark().at + span.0;
+    stage.wait_until(until).await;
     let is_line = |what: &What| matches!(what, What::Console { board: of, .. } if *of == board);
-    let lines = stage.events_since_mark().iter().filter(|event| is_line(&event.what)).count();
+    // What came after the end does not count; where this machine stood still over the end, the step is errored.
+    let events = stage.events_since_mark();
+    let lines = events.iter().filter(|event| is_line(&event.what) && stage.in_time(event, until)).count();
     if lines <= most {
         return Ok(());
     }
