@@ -316,14 +316,17 @@ pub const STEPS: &[StepDoc] = &[
         r#"Then a late subscriber to "sooko/status" receives "offline", retained"#,
         "Somebody who subscribes only now gets the message, marked as retained.",
     ),
-    doc(r#"Then nothing is retained on "sooko/status""#, "Somebody who subscribes only now gets nothing at first."),
+    doc(
+        r#"Then nothing is retained on "sooko/status""#,
+        "Somebody who subscribes only now gets nothing at first. Errored unless a board has been connected since it was started, or a step has published there.",
+    ),
     doc(
         r#"Then a subscriber to "$SYS/broker/clients/connected" receives "/^[1-9]/" within 12 s"#,
         "The harness itself is the subscriber; it is subscribed to `#` all the time, and to `$…` from this step on.",
     ),
     doc(
         r#"Then nothing is published outside "sooko/#, loger" for 3 s"#,
-        "No message on any topic that none of these filters matches.",
+        "No message on any topic that none of these filters matches. Errored unless a board has been connected since it was started.",
     ),
     doc(
         r#"Then the pin "led" of "lamp" is on within 1 s"#,
@@ -350,7 +353,10 @@ pub const STEPS: &[StepDoc] = &[
         r#"Then the reset cause of "lamp" is "power-on" within 5 s"#,
         "Why the chip boots, in one word for every chip: `power-on`, `external`, `software`, `watchdog`, `brown-out`, `deep-sleep`, `usb` or `soft-reset`. Some chips report the EN pin as `power-on`.",
     ),
-    doc(r#"Then "lamp" does not reboot for 10 s"#, "Counted from the mark; a boot that a step asked for is none."),
+    doc(
+        r#"Then "lamp" does not reboot for 10 s"#,
+        "Counted from the mark; a boot that a step asked for is none. Errored unless the board has given a sign of life since it was started.",
+    ),
     doc(r#"Then "lamp" boot-loops within 5 s"#, "Three boots within 10 s that nobody asked for."),
     doc(r#"Then the flashing of "lamp" was skipped"#, "The flash already held every byte of the latest firmware."),
     doc(

@@ -36,7 +36,8 @@ pub use message::{MessageMatch, property};
 pub use messages::{Acknowledgements, Delivered, Sent, Travel, completes_qos_2, published_by, retransmission};
 pub use pattern::TextPattern;
 pub use presence::{
-    broker_lost, console_lost, could_speak, observer_was_there, open_connections, passes_unread, was_started,
+    broker_lost, console_lost, could_be_published, could_speak, observer_was_there, open_connections, passes_unread,
+    shows_life, was_started,
 };
 pub use reset_cause::ResetCause;
 pub use session::{End, Session};

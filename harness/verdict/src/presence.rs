@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hil_timeline::{ConnectionChange, Cursor, Packet, RunEvent, What};
+use hil_timeline::{ConnectionChange, Cursor, Finding, Packet, RunEvent, What};
 
 use crate::session::Session;
 use crate::unmet::Unmet;
@@ -58,6 +58,67 @@ pub fn could_speak(
     }
     let message = format!("`{board}` was not connected all the time: its silence proves nothing");
     Err(Unmet::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"))
+}
+
+/// That a board does nothing proves something only if it runs: since its latest start it has printed, sent or connected.
+///
+/// # Errors
+/// When it has given no sign of life since then.
+pub fn shows_life<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Result<(), Unmet> {
+    let (mut started, mut alive) = ("it was started", false);
+    for event in events.into_iter().filter(|event| event.what.board() == Some(board)) {
+        match &event.what {
+            What::Reset { .. } => (started, alive) = ("it was reset", false),
+            What::PowerSwitching { on: true, .. } => (started, alive) = ("it was powered on", false),
+            what => alive |= is_sign_of_life(what),
+        }
+    }
+    if alive {
+        return Ok(());
+    }
+    let message = format!("`{board}` has given no sign of life since {started}: that it does nothing proves nothing");
+    let hint = "a line on its console, a boot, a packet or a connection shows that it runs: wait for one first";
+    Err(Unmet::errored(message).with_hint(hint))
+}
+
+fn is_sign_of_life(what: &What) -> bool {
+    match what {
+        What::Console { .. }
+        | What::ConsoleOpened { .. }
+        | What::Connection { change: ConnectionChange::Opened, .. } => true,
+        What::Found { finding, .. } => *finding != Finding::Ended,
+        what => what.sent_by_board().is_some(),
+    }
+}
+
+/// That nothing is published proves something only if a board could publish: since its latest start a board was connected
+/// to the broker. Of one whose connections are passed on unread (`layer`), an open connection is all that can be seen.
+///
+/// # Errors
+/// When none was.
+pub fn could_be_published<'a>(layer: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Result<(), Unmet> {
+    let mut connected = BTreeSet::new();
+    for event in events {
+        match &event.what {
+            What::Reset { board, .. } | What::PowerSwitching { board, on: true } => {
+                connected.remove(board);
+            }
+            What::Connection { board, change: ConnectionChange::Upgraded { layer: found }, .. } if found == layer => {
+                connected.insert(board.clone());
+            }
+            what => {
+                if let Some((board, _, Packet::Connack { code: 0, .. })) = what.reached_board() {
+                    connected.insert(board.to_owned());
+                }
+            }
+        }
+    }
+    if !connected.is_empty() {
+        return Ok(());
+    }
+    let message =
+        "no board has been connected to the broker since it was started: that nothing is published proves nothing";
+    Err(Unmet::errored(message).with_hint("wait for one first: `Given \"…\" is connected`"))
 }
 
 /// The connections that a board has open after these records. Those of a former life are not its own any more: they end
@@ -122,6 +183,62 @@ mod tests {
         let events: Vec<_> =
             [opened(1), reset, opened(2)].into_iter().map(|what| timeline.record(None, what)).collect();
         assert_eq!(open_connections("lamp", events.iter().map(AsRef::as_ref)), BTreeSet::from([2]));
+    }
+
+    fn records(events: &[What]) -> Vec<std::sync::Arc<RunEvent>> {
+        let timeline = Timeline::in_memory(Epoch::start());
+        events.iter().map(|what| timeline.record(None, what.clone())).collect()
+    }
+
+    #[test]
+    fn a_sign_of_life_belongs_to_the_life_that_stands() {
+        let board = || "lamp".to_owned();
+        let on = What::PowerSwitching { board: board(), on: true };
+        let reset = What::Reset { board: board(), how: String::new() };
+        let line = What::Console { board: board(), line: "ets".into() };
+        let ended = What::Found { board: board(), finding: Finding::Ended, detail: String::new() };
+        let opened = What::Connection { board: board(), connection: 1, change: ConnectionChange::Opened };
+        let alive = |events: &[What]| shows_life("lamp", records(events).iter().map(AsRef::as_ref));
+        assert_eq!(alive(&[on.clone(), line.clone()]), Ok(()));
+        assert_eq!(alive(&[reset.clone(), opened]), Ok(()));
+        assert!(alive(&[reset.clone(), ended]).is_err(), "the end of a program shows that it does not run");
+        assert!(alive(&[What::Console { board: "other".into(), line: "x".into() }]).is_err());
+        let dead = alive(&[on.clone(), line.clone(), reset]).expect_err("it says nothing any more");
+        assert_eq!(
+            dead.failure.message,
+            "`lamp` has given no sign of life since it was reset: that it does nothing proves nothing"
+        );
+        let dead = alive(&[line, on]).expect_err("it says nothing any more");
+        assert!(dead.failure.message.contains("since it was powered on"), "{}", dead.failure.message);
+    }
+
+    #[test]
+    fn nothing_can_be_published_where_no_board_is_connected() {
+        let board = || "lamp".to_owned();
+        let reset = What::Reset { board: board(), how: String::new() };
+        let connack = |code| What::Packet {
+            board: board(),
+            connection: 1,
+            direction: hil_timeline::Direction::ToBoard,
+            bytes: 4,
+            fate: None,
+            answer_us: None,
+            packet: Packet::Connack { session_present: false, code, properties: Vec::new() },
+        };
+        let layer = |layer: &str| {
+            let change = ConnectionChange::Upgraded { layer: layer.to_owned() };
+            What::Connection { board: board(), connection: 1, change }
+        };
+        let could = |events: &[What]| could_be_published("TLS, unread", records(events).iter().map(AsRef::as_ref));
+        assert_eq!(could(&[reset.clone(), connack(0)]), Ok(()));
+        assert_eq!(could(&[layer("TLS, unread")]), Ok(()));
+        assert!(could(&[layer("TLS 1.3")]).is_err(), "its CONNACK can be seen");
+        assert!(could(&[connack(5)]).is_err(), "it was refused");
+        let unmet = could(&[connack(0), reset]).expect_err("that was its life before");
+        assert_eq!(
+            unmet.failure.message,
+            "no board has been connected to the broker since it was started: that nothing is published proves nothing"
+        );
     }
 
     #[test]

@@ -9,8 +9,9 @@ use hil_timeline::{
 use hil_verdict::{
     Acknowledgements, Answers, Asked, ConnectMatch, Delivered, Departures, Detector, KeepAliveLimits, MessageMatch,
     Pauses, Sent, Session, Side, Stall, Stalls, Stood, Travel, WillCase, Wills, Window, attempt_opened,
-    completes_qos_2, contradiction, could_speak, elsewhere, first_in, heard_on, is_fresh_boot, last_words,
-    nearest_line, open_connections, retransmission, subscriptions, trouble, undelivered, unreached, violation,
+    completes_qos_2, contradiction, could_be_published, could_speak, elsewhere, first_in, heard_on, is_fresh_boot,
+    last_words, nearest_line, open_connections, retransmission, shows_life, subscriptions, trouble, undelivered,
+    unreached, violation,
 };
 use proptest::prelude::*;
 
@@ -260,6 +261,8 @@ fn verdicts(events: &[RunEvent], window: Window) -> Vec<String> {
     said.push(format!("{:?}", unreached("a", "127.0.0.1:1", seen.iter().copied())));
     said.push(format!("{:?}", open_connections("a", seen.iter().copied())));
     said.push(heard_on(&seen));
+    said.push(format!("{:?}", shows_life("a", seen.iter().copied())));
+    said.push(format!("{:?}", could_be_published("TLS, unread", seen.iter().copied())));
     said.push(format!("{:?}", nearest_line("on", seen.iter().copied()).map(|event| event.seq)));
     said.extend(last_words(&seen, "a", mark));
     match WillCase::at_mark("a", &seen, window.cursor, mark) {

@@ -178,3 +178,24 @@ fn a_program_that_ends_by_itself_fails_the_scenario_that_uses_it() {
     assert_eq!((verdicts["it ends"].as_str(), verdicts["it may"].as_str()), ("failed", "passed"), "{outcome:?}");
     assert!(outcome.stdout.contains("the program of `pi` ended with code 3, and no step asked for it"), "{outcome:?}");
 }
+
+#[test]
+fn where_no_board_was_connected_nothing_published_proves_nothing() {
+    let run = |step: &str| {
+        let scenario = format!(
+            "Feature: f\n  Scenario: s\n    Given the board \"client\" runs the firmware \"mqtt-client\"\n    {step}\n"
+        );
+        Project::with_feature(&scenario).hil(&["run", "--bench-retries", "0"])
+    };
+    for step in [r#"Then nothing is retained on "t""#, r#"Then nothing is published outside "t" for 100 ms"#] {
+        let outcome = run(step);
+        assert_eq!(outcome.code, 102, "{step}: {}", outcome.stdout);
+        assert!(
+            outcome.stdout.contains("no board has been connected to the broker since it was started"),
+            "{step}: {}",
+            outcome.stdout
+        );
+    }
+    let by_step = run("When I publish \"\" to \"t\" with QoS 1, retained\n    Then nothing is retained on \"t\"");
+    assert_eq!(by_step.code, 0, "a step could have left it there: {}", by_step.stdout);
+}

@@ -140,6 +140,34 @@ impl Stage {
         Err(StepError::errored(message).with_hint("does its ROM print to this UART, and does `console.boot-baud` fit?"))
     }
 
+    /// That a board does nothing proves something only if it runs. One without power does nothing by intention.
+    ///
+    /// # Errors
+    /// When it has power and has given no sign of life since it was started.
+    pub fn check_shows_life(&self, board: &str) -> Result<(), StepError> {
+        if !self.is_powered(board) {
+            return Ok(());
+        }
+        Ok(hil_verdict::shows_life(board, refs(&self.events()))?)
+    }
+
+    /// That nothing is published proves something only if a board could publish.
+    ///
+    /// # Errors
+    /// When no board has been connected to the broker since it was started.
+    pub(crate) fn check_could_be_published(&self) -> Result<(), StepError> {
+        Ok(hil_verdict::could_be_published(hil_mqtt::PASSED_THROUGH, refs(&self.events()))?)
+    }
+
+    /// The same for what is retained, which a step may have published as well.
+    ///
+    /// # Errors
+    /// When neither was there.
+    pub(crate) fn check_could_be_retained(&self, filter: &str) -> Result<(), StepError> {
+        let by_step = |event: &Arc<RunEvent>| matches!(&event.what, What::Published { topic, .. } if hil_verdict::topic_matches(filter, topic));
+        if self.events().iter().any(by_step) { Ok(()) } else { self.check_could_be_published() }
+    }
+
     /// A board whose power is cut must fall silent; one that goes on was not cut.
     pub(crate) fn check_power_cuts(&self) -> Result<(), StepError> {
         let events = self.events();

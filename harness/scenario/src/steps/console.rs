@@ -195,7 +195,10 @@ async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Res
         _ => found(event, &board, Finding::Reboot).map(|_| Some(event.clone())),
     };
     match stage.watch(until, pick).await {
-        None => stage.check_console(&board),
+        None => {
+            stage.check_console(&board)?;
+            stage.check_shows_life(&board)
+        }
         Some(None) => {
             Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
         }

@@ -98,6 +98,7 @@ async fn unsubscribes(world: &mut HilWorld, board: String, filter: String, withi
 #[then(expr = "nothing is retained on {string}")]
 async fn nothing_is_retained(world: &mut HilWorld, topic: String) -> Result<(), StepError> {
     let stage = world.stage()?;
+    stage.check_could_be_retained(&topic)?;
     let (name, observer) = stage.late_subscriber().await?;
     let begin = stage.end();
     observer.subscribe(&topic).await?;
@@ -158,7 +159,10 @@ async fn nothing_elsewhere(world: &mut HilWorld, filters: String, span: Span) ->
         _ => None,
     };
     match stage.watch(until, pick).await {
-        None => stage.check_observer_was_there(),
+        None => {
+            stage.check_observer_was_there()?;
+            stage.check_could_be_published()
+        }
         Some(event) => {
             let message =
                 format!("something was published outside `{filters}`, which should not for {}", seconds(span.0));
