@@ -72,7 +72,10 @@ fn decided(world: &HilWorld, result: Result<(), StepError>) -> Result<(), StepEr
     match (doubt, result) {
         (Some(doubt), Ok(())) => Err(doubt),
         (Some(doubt), Err(own)) if own.verdict() == Verdict::Failed => match own.own_message() {
-            Some(message) => Err(doubt.with_details([format!("the step itself: {message}")])),
+            Some(message) => {
+                let message = std::iter::once(format!("the step itself: {message}"));
+                Err(doubt.with_details(message.chain(own.failure().details.clone())))
+            }
             // A board's trouble says more than any window.
             None => Err(own),
         },
