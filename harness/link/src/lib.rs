@@ -7,11 +7,14 @@
 mod control;
 mod leg;
 mod parked;
+mod piece;
+mod queue;
 mod relay;
 mod socket;
 
 pub use control::{Control, Ending, Silence, Way};
 pub use leg::{Grip, Leg, Stream};
 pub use parked::Parked;
-pub use relay::{Ended, Piece, Watch, relay};
+pub use piece::{Piece, Watch};
+pub use relay::{Ended, relay};
 pub use socket::reset;

@@ -11,59 +11,8 @@ use tokio::time::Instant;
 
 use crate::control::{Conditions, Control, Ending, Way};
 use crate::leg::Leg;
-
-/// Bytes on their way from one side to the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
-    /// What is written.
-    pub bytes: Vec<u8>,
-    /// How much later than usual; what comes after it waits as well.
-    pub late: Duration,
-    /// A mark of the watcher's own; 0 where it has none.
-    pub tag: u8,
-    /// It is shown to the watcher, and not written.
-    pub swallowed: bool,
-    /// It goes back to whoever sent what was read.
-    pub turned: bool,
-    /// The path is closed once this is written.
-    pub last: bool,
-}
-
-impl From<Vec<u8>> for Piece {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { bytes, late: Duration::ZERO, tag: 0, swallowed: false, turned: false, last: false }
-    }
-}
-
-/// Sees every chunk, and may decide what becomes of it.
-pub trait Watch: Send + Sync {
-    /// Bytes were read from one side: what shall be written to the other. They are passed on as they are unless a
-    /// watcher says otherwise.
-    fn read(&self, way: Way, bytes: Vec<u8>) -> Vec<Piece> {
-        let _ = way;
-        vec![Piece::from(bytes)]
-    }
-
-    /// No more bytes come from that side: what was kept back until now.
-    fn last(&self, way: Way) -> Vec<Piece> {
-        let _ = way;
-        Vec::new()
-    }
-
-    /// Bytes of a piece with this tag are about to be written to the receiving side.
-    fn forwarding(&self, way: Way, bytes: &[u8], tag: u8);
-
-    /// The path ends; the other way may still have last words.
-    fn ending(&self, ended: Ended) {
-        let _ = ended;
-    }
-}
-
-impl<F: Fn(Way, &[u8]) + Send + Sync> Watch for F {
-    fn forwarding(&self, way: Way, bytes: &[u8], _: u8) {
-        self(way, bytes);
-    }
-}
+use crate::piece::Watch;
+use crate::queue::{Gauge, Item, Progress, Queued, Sender, WeakSender, queue};
 
 /// How a path came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +25,15 @@ pub enum Ended {
     Ordered(Ending),
 }
 
-/// Bytes in flight per way before the reading stops: what a slow receiver costs in memory.
-const CHUNKS_IN_FLIGHT: usize = 64;
 const CHUNK: usize = 16 * 1024;
 /// Most connections never need more.
 const FIRST_CHUNK: usize = 2 * 1024;
-/// After one side's FIN the other gets this long to say its last words; silence does not count.
+/// How long the other side may send nothing after one side's FIN; silence does not count.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How long a way whose source has died may take to deliver what was read from it.
+/// How long a receiver may take nothing of what waits for it after one side's FIN. The system wakes a writer only when a
+/// third of its socket's buffer is free: more than a megabyte, which a slow receiver may need this long to read.
+const SLOW_RECEIVER: Duration = Duration::from_secs(60);
+/// How long a receiver may take nothing of what was read before its sender was gone.
 const REMAINS: Duration = Duration::from_secs(1);
 
 /// How long a good-bye of TLS or WebSocket may take.
@@ -101,14 +51,16 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
     let (mut near_from, mut near_to) = tokio::io::split(near);
     let (mut far_from, mut far_to) = tokio::io::split(far);
     let ended = {
-        let (up_queue, up_queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
-        let (down_queue, down_queued) = mpsc::channel(CHUNKS_IN_FLIGHT);
+        let ((up_queue, up_queued), (down_queue, down_queued)) = (queue(), queue());
+        let progress = Progress::new();
+        let rest = Rest { control, progress: &progress, up: up_queue.gauge(), down: down_queue.gauge() };
         // Each way may answer on the other, as long as that one is read.
         let (to_up, to_down) = (up_queue.downgrade(), down_queue.downgrade());
         let up_queues = Queues { own: up_queue, other: to_down };
         let down_queues = Queues { own: down_queue, other: to_up };
-        let up = carry(Way::Up, &mut near_from, &mut far_to, (up_queues, up_queued), control, &*watch);
-        let down = carry(Way::Down, &mut far_from, &mut near_to, (down_queues, down_queued), control, &*watch);
+        let seen = Seen { watch: &*watch, progress: &progress };
+        let up = carry(Way::Up, &mut near_from, &mut far_to, (up_queues, up_queued), control, seen);
+        let down = carry(Way::Down, &mut far_from, &mut near_to, (down_queues, down_queued), control, seen);
         tokio::select! {
             // Whoever orders an end and kills the near side then must not see it end by itself.
             biased;
@@ -118,7 +70,7 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
                 }
                 Ended::Ordered(ending)
             }
-            ended = both(up, down, control, endings_before, &*watch) => ended,
+            ended = both(up, down, &rest, endings_before, &*watch) => ended,
         }
     };
     let ended = match ended {
@@ -179,7 +131,7 @@ struct Cut {
 async fn both(
     up: impl Future<Output = Cut>,
     down: impl Future<Output = Cut>,
-    control: &Control,
+    after: &Rest<'_>,
     endings_before: u64,
     watch: &dyn Watch,
 ) -> Ended {
@@ -188,7 +140,7 @@ async fn both(
         cut = &mut up => (cut, Way::Up),
         cut = &mut down => (cut, Way::Down),
     };
-    if control.subscribe().borrow().endings.0 != endings_before {
+    if after.control.subscribe().borrow().endings.0 != endings_before {
         // An end was ordered meanwhile, and it is that one.
         return std::future::pending().await;
     }
@@ -199,27 +151,52 @@ async fn both(
             Way::Down => up.await,
         }
     };
-    let patience = async {
-        let usual = match first.ended {
-            Ended::Closed(_) => LAST_WORDS,
-            _ if first.at_sink => REMAINS,
-            _ => return,
-        };
-        loop {
-            control.audible().await;
-            tokio::time::sleep(usual + control.slowness()).await;
-            // Silence that came meanwhile does not count.
-            if !control.is_silent() {
-                return;
-            }
+    let stalled = async {
+        match first.ended {
+            Ended::Closed(_) => after.stalled(opposite(way), LAST_WORDS, SLOW_RECEIVER).await,
+            _ if first.at_sink => after.stalled(opposite(way), REMAINS, REMAINS).await,
+            _ => {}
         }
     };
     tokio::select! {
         biased;
         _ = rest => {}
-        () = patience => {}
+        () = stalled => {}
     }
     first.ended
+}
+
+/// What goes on after one way has ended.
+struct Rest<'a> {
+    control: &'a Control,
+    progress: &'a Progress,
+    up: Gauge,
+    down: Gauge,
+}
+
+impl Rest<'_> {
+    /// Waits until nothing has moved for so long: `quiet` where nothing waits to be written on this way, `slow` where
+    /// something does.
+    async fn stalled(&self, way: Way, quiet: Duration, slow: Duration) {
+        let gauge = match way {
+            Way::Up => &self.up,
+            Way::Down => &self.down,
+        };
+        self.progress.moved();
+        loop {
+            if self.control.is_silent() {
+                self.control.audible().await;
+                self.progress.moved();
+            }
+            let last = self.progress.last();
+            let patience = if gauge.is_waiting() { slow } else { quiet };
+            let until = last + patience + self.control.slowness();
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
+    }
 }
 
 /// Waits for an ending beyond those that were ordered before.
@@ -231,28 +208,30 @@ async fn ordered(conditions: &mut watch::Receiver<Conditions>, before: u64) -> E
     }
 }
 
-enum Item {
-    Bytes(Piece),
-    Fin,
-}
-
 /// Where what was read goes.
 struct Queues {
-    own: mpsc::Sender<(Instant, Item)>,
+    own: Sender,
     /// Weak: it must not keep the other way going.
-    other: mpsc::WeakSender<(Instant, Item)>,
+    other: WeakSender,
+}
+
+/// Who is shown what passes.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    watch: &'a dyn Watch,
+    progress: &'a Progress,
 }
 
 async fn carry<F: AsyncRead + Unpin, T: AsyncWrite + Unpin>(
     way: Way,
     from: &mut F,
     to: &mut T,
-    (queues, queued): (Queues, mpsc::Receiver<(Instant, Item)>),
+    (queues, queued): (Queues, mpsc::Receiver<Queued>),
     control: &Control,
-    watch: &dyn Watch,
+    seen: Seen<'_>,
 ) -> Cut {
-    let reading = read(way, from, control.subscribe(), queues, watch);
-    let writing = write(way, to, control.subscribe(), queued, watch);
+    let reading = read(way, from, control.subscribe(), queues, seen);
+    let writing = write(way, to, control.subscribe(), queued, seen);
     tokio::pin!(reading, writing);
     let written = tokio::select! {
         // What was read before the source ended is still delivered.
@@ -278,7 +257,7 @@ async fn read<F: AsyncRead + Unpin>(
     from: &mut F,
     mut conditions: watch::Receiver<Conditions>,
     queues: Queues,
-    watch: &dyn Watch,
+    Seen { watch, progress }: Seen<'_>,
 ) {
     let Queues { own: queue, other } = queues;
     let endings_before = conditions.borrow().endings.0;
@@ -307,15 +286,16 @@ async fn read<F: AsyncRead + Unpin>(
                 return;
             }
             Ok(length) => {
+                progress.moved();
                 for piece in watch.read(way, buffer[..length].to_vec()) {
                     if piece.turned {
                         // A way that is not read any more has nobody to be answered.
                         if let Some(other) = other.upgrade() {
-                            let _ = other.send((due, Item::Bytes(piece))).await;
+                            let _ = other.send(due, Item::Bytes(piece)).await;
                         }
                         continue;
                     }
-                    if queue.send((due, Item::Bytes(piece))).await.is_err() {
+                    if queue.send(due, Item::Bytes(piece)).await.is_err() {
                         return;
                     }
                 }
@@ -330,7 +310,7 @@ async fn read<F: AsyncRead + Unpin>(
             }
             Err(_) => {
                 for piece in watch.last(way) {
-                    let _ = queue.send((due, Item::Bytes(piece))).await;
+                    let _ = queue.send(due, Item::Bytes(piece)).await;
                 }
                 // Not even a reset gets through silence.
                 let _ = audible(way, &mut conditions).await;
@@ -341,11 +321,11 @@ async fn read<F: AsyncRead + Unpin>(
 }
 
 /// Passes on what was kept back, and FIN. Whether or not anybody still listens, this way has ended.
-async fn finish(way: Way, watch: &dyn Watch, queue: &mpsc::Sender<(Instant, Item)>, due: Instant) {
+async fn finish(way: Way, watch: &dyn Watch, queue: &Sender, due: Instant) {
     for piece in watch.last(way) {
-        let _ = queue.send((due, Item::Bytes(piece))).await;
+        let _ = queue.send(due, Item::Bytes(piece)).await;
     }
-    let _ = queue.send((due, Item::Fin)).await;
+    let _ = queue.send(due, Item::Fin).await;
 }
 
 /// A delay, give or take.
@@ -361,12 +341,12 @@ async fn write<T: AsyncWrite + Unpin>(
     way: Way,
     to: &mut T,
     mut conditions: watch::Receiver<Conditions>,
-    mut queued: mpsc::Receiver<(Instant, Item)>,
-    watch: &dyn Watch,
+    mut queued: mpsc::Receiver<Queued>,
+    Seen { watch, progress }: Seen<'_>,
 ) -> io::Result<Ended> {
     // When the way is free again where its bandwidth is limited.
     let mut free = Instant::now();
-    while let Some((due, item)) = queued.recv().await {
+    while let Some(Queued { due, item, room: _room }) = queued.recv().await {
         let late = if let Item::Bytes(piece) = &item { piece.late } else { Duration::ZERO };
         until(due + late).await;
         if audible(way, &mut conditions).await.is_err() {
@@ -389,8 +369,7 @@ async fn write<T: AsyncWrite + Unpin>(
                     if piece.tag == 0 {
                         watch.forwarding(way, slice, 0);
                     }
-                    to.write_all(slice).await?;
-                    to.flush().await?;
+                    write_out(to, slice, progress).await?;
                     if let Some(rate) = conditions.borrow().of(way).bandwidth {
                         free = free.max(Instant::now() - TICK) + transfer_time(slice.len(), rate);
                     }
@@ -406,6 +385,19 @@ async fn write<T: AsyncWrite + Unpin>(
         }
     }
     Ok(Ended::Broken(way))
+}
+
+/// Writes all of it; each part that the receiver takes is progress.
+async fn write_out<T: AsyncWrite + Unpin>(to: &mut T, mut bytes: &[u8], progress: &Progress) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = to.write(bytes).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        progress.moved();
+        bytes = &bytes[written..];
+    }
+    to.flush().await
 }
 
 /// tokio's timer may fire this much late: it counts whole milliseconds, and rounds up. A narrow way that gave no credit

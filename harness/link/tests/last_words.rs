@@ -1,0 +1,118 @@
+//! What one side still sends after the other's FIN, on a clock that only the test moves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hil_link::{Control, Ended, Leg, Way, relay};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+async fn pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let near = TcpStream::connect(listener.local_addr().expect("address")).await.expect("connect");
+    let (far, _) = listener.accept().await.expect("accept");
+    (near, far)
+}
+
+/// A clock that stands still unless the test moves it: tokio moves it by itself only where no blocking task runs.
+struct StillClock {
+    _hold: std::sync::mpsc::Sender<()>,
+    here: TcpStream,
+    there: TcpStream,
+}
+
+impl StillClock {
+    async fn hold() -> Self {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || held.recv());
+        let (here, there) = pair().await;
+        Self { _hold: hold, here, there }
+    }
+
+    /// Time passes, and all that sockets are ready for happens.
+    async fn pass(&mut self, seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        self.settle().await;
+    }
+
+    /// A byte on a connection of the test's own makes tokio ask the system which sockets are ready. What is ready on
+    /// loopback is so at once: a few rounds carry bytes all along the path.
+    async fn settle(&mut self) {
+        for _ in 0..200 {
+            self.here.write_all(&[0]).await.expect("sent");
+            self.there.read_exact(&mut [0]).await.expect("arrives");
+        }
+    }
+}
+
+/// A path whose device has sent FIN, which the broker has seen.
+async fn half_closed() -> (TcpStream, TcpStream, JoinHandle<Ended>) {
+    let (mut device, near) = pair().await;
+    let (mut broker, far) = pair().await;
+    let ended = tokio::spawn(async move {
+        relay(Leg::plain(near), Leg::plain(far), &Control::default(), Arc::new(|_: Way, _: &[u8]| ())).await
+    });
+    device.shutdown().await.expect("FIN");
+    assert_eq!(broker.read(&mut [0]).await.expect("FIN"), 0);
+    (device, broker, ended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_receiver_gets_all_of_what_is_sent_after_its_fin() {
+    const MEGABYTES: usize = 40;
+    let mut clock = StillClock::hold().await;
+    let (mut device, mut broker, ended) = half_closed().await;
+    let sent: Vec<u8> = (0..MEGABYTES << 20).map(|n| (n % 251) as u8).collect();
+    let sending = sent.clone();
+    let sender = tokio::spawn(async move {
+        broker.write_all(&sending).await.expect("all is taken");
+    });
+    let mut arrived: Vec<u8> = Vec::new();
+    let mut part = vec![0; 1 << 20];
+    for _ in 0..MEGABYTES {
+        device.read_exact(&mut part).await.expect("it goes on");
+        arrived.extend(&part);
+        clock.settle().await;
+        clock.pass(4).await;
+    }
+    assert!(arrived == sent);
+    sender.await.expect("sent");
+    assert_eq!(ended.await.expect("ends"), Ended::Closed(Way::Up));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_counts_from_the_last_byte() {
+    let mut clock = StillClock::hold().await;
+    let (mut device, mut broker, ended) = half_closed().await;
+    let mut byte = [0];
+    for n in 0..10 {
+        broker.write_all(&[n]).await.expect("it goes on");
+        device.read_exact(&mut byte).await.expect("it arrives");
+        assert_eq!(byte, [n]);
+        clock.pass(4).await;
+    }
+    assert!(!ended.is_finished());
+    clock.pass(2).await;
+    assert_eq!(device.read(&mut byte).await.expect("closed"), 0);
+    assert_eq!(ended.await.expect("ends"), Ended::Closed(Way::Up));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_takes_nothing_is_given_up() {
+    let mut clock = StillClock::hold().await;
+    let (_device, mut broker, ended) = half_closed().await;
+    let sender = tokio::spawn(async move { while broker.write_all(&[0; 64 << 10]).await.is_ok() {} });
+    // Until no buffer on the way takes any more.
+    for _ in 0..20 {
+        clock.settle().await;
+    }
+    let mut seconds = 0;
+    while !ended.is_finished() {
+        clock.pass(1).await;
+        seconds += 1;
+        assert!(seconds < 300, "it waits for ever");
+    }
+    assert!(seconds >= 60, "given up after {seconds} s");
+    sender.await.expect("it is closed for the sender, too");
+}
