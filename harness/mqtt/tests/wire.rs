@@ -224,3 +224,55 @@ async fn what_is_no_mqtt_is_recorded_as_such_and_forwarded_unchanged() {
     let deadline = Instant::now() + Duration::from_secs(5);
     timeline.wait_for(Cursor::default(), deadline, undecodable).await.expect("recorded");
 }
+
+#[tokio::test]
+async fn a_broker_that_closes_before_the_first_byte_is_passed_on() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let timeline = Timeline::in_memory(Epoch::start());
+    let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
+    tap.open_route(Route::plain(server.local_addr().expect("address"), timeline.recorder(None)));
+    for (n, hard) in [(1, false), (2, true)] {
+        let from = timeline.end();
+        let mut device = TcpStream::connect(tap.address()).await.expect("connect");
+        let (far, _) = server.accept().await.expect("led to the broker");
+        if hard {
+            hil_link::reset(far);
+        } else {
+            drop(far);
+        }
+        let heard =
+            tokio::time::timeout(Duration::from_secs(10), device.read(&mut [0])).await.expect("the board hears");
+        assert_eq!(heard.is_err(), hard, "{heard:?}");
+        let closed = |event: &RunEvent| match &event.what {
+            What::Connection { connection, change: ConnectionChange::Closed { how }, .. } if *connection == n => {
+                Some(how.clone())
+            }
+            // The reset was faster than what comes after connecting.
+            What::Connection { connection, change: ConnectionChange::Refused { reason }, .. } if *connection == n => {
+                Some(reason.replace(
+                    "the broker does not answer: Connection reset by peer (os error 104)",
+                    "reset by the broker",
+                ))
+            }
+            _ => None,
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let how = timeline.wait_for(from, deadline, closed).await.expect("recorded");
+        assert_eq!(how, if hard { "reset by the broker" } else { "closed by the broker" });
+    }
+}
+
+#[tokio::test]
+async fn a_broker_that_speaks_first_is_heard() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let timeline = Timeline::in_memory(Epoch::start());
+    let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
+    tap.open_route(Route::plain(server.local_addr().expect("address"), timeline.recorder(None)));
+    let mut device = TcpStream::connect(tap.address()).await.expect("connect");
+    let (mut far, _) = server.accept().await.expect("led to the broker");
+    far.write_all(b"\xd0\x00").await.expect("sent");
+    let mut heard = [0; 2];
+    let reading = tokio::time::timeout(Duration::from_secs(10), device.read_exact(&mut heard));
+    reading.await.expect("the board hears it").expect("bytes");
+    assert_eq!(heard, *b"\xd0\x00");
+}

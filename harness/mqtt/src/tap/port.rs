@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hil_link::{Control, Ending, Leg, Watch, Way, relay};
 use hil_timeline::{ConnectionChange, Direction, FaultPhase, Recorder, What};
+use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -406,10 +407,15 @@ async fn lay_path(near: TcpStream, route: &Route, door: &Door) -> Result<(Near, 
     door.control.audible().await;
     let early = match &route.offers.boards[..] {
         // The broker hears of the connection before its first byte.
-        [only @ Endpoint { transport: Transport::Tcp, .. }] => Some(only.plain(only.connect_tcp().await?)),
+        [only @ Endpoint { transport: Transport::Tcp, .. }] => Some((only, only.connect_tcp().await?)),
         _ => None,
     };
-    let first = layers::sniff(&near).await;
+    let first = tokio::select! {
+        biased;
+        first = layers::sniff(&near) => first,
+        // It closes the connection, or speaks first: the board hears of that at once.
+        () = speaks(early.as_ref().map(|(_, far)| far)) => First::Mqtt,
+    };
     let opaque = first == First::Tls && matches!(door.tls, TlsMode::PassThrough);
     let near = layers::accept(near, first, &door.tls, door.must_show.load(Ordering::Relaxed)).await?;
     let endpoint = route.offers.for_boards(near.transport);
@@ -420,10 +426,19 @@ async fn lay_path(near: TcpStream, route: &Route, door: &Door) -> Result<(Near, 
         }
         return Ok((near, Leg::plain(endpoint.connect_tcp().await?)));
     }
-    if let Some(early) = early {
-        return Ok((near, early));
+    if let Some((endpoint, far)) = early {
+        return Ok((near, endpoint.plain(far)));
     }
     let identity = route.identity.clone().filter(|_| near.has_certificate);
     let far = endpoint.showing(identity).connect().await?;
     Ok((near, far))
+}
+
+/// Waits until there is something to read from a broker, were it the end of its connection.
+async fn speaks(far: Option<&TcpStream>) {
+    let Some(far) = far else { return std::future::pending().await };
+    // An end is left to the relay: reading a reset would take it away.
+    if far.ready(Interest::READABLE).await.is_ok_and(|ready| !ready.is_read_closed()) {
+        let _ = far.peek(&mut [0]).await;
+    }
 }
