@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::client_id::{ClientIds, TakenId};
 use crate::kept_will::KeptWill;
 use crate::tls::{Identity, TlsError, client_config};
 use crate::websocket;
@@ -63,9 +64,9 @@ pub struct Endpoint {
     pub ca: Option<PathBuf>,
     /// What TLS shows.
     pub identity: Option<Identity>,
-    /// The broker keeps a will for DISCONNECT with reason 0x04 only: other reasons that keep it become that one on their
-    /// way.
-    pub will_needs_0x04: bool,
+    /// The embedded broker, whose library does not take all that MQTT allows: client ids and reasons of DISCONNECT that it
+    /// does not take are changed on their way to it.
+    pub embedded: Option<ClientIds>,
 }
 
 impl fmt::Debug for Endpoint {
@@ -96,7 +97,7 @@ impl Endpoint {
     pub fn at(address: SocketAddr, transport: Transport) -> Self {
         let path = if matches!(transport, Transport::WebSocket | Transport::SecureWebSocket) { "/mqtt" } else { "" };
         let (host, port) = (address.ip().to_string(), address.port());
-        Self { host, port, transport, path: path.to_owned(), ca: None, identity: None, will_needs_0x04: false }
+        Self { host, port, transport, path: path.to_owned(), ca: None, identity: None, embedded: None }
     }
 
     /// The same, with another certificate shown.
@@ -141,10 +142,10 @@ impl Endpoint {
     }
 
     fn leg(&self, stream: impl Stream + 'static, grip: Grip) -> Leg {
-        if self.will_needs_0x04 {
-            return Leg::layered(KeptWill::new(stream), grip);
+        match &self.embedded {
+            Some(ids) => Leg::layered(KeptWill::new(TakenId::new(stream, ids.clone())), grip),
+            None => Leg::layered(stream, grip),
         }
-        Leg::layered(stream, grip)
     }
 
     async fn lay(&self, stream: TcpStream) -> Result<Leg, String> {

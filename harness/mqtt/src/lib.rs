@@ -3,6 +3,7 @@
 mod bridge;
 pub mod broker;
 mod capture;
+mod client_id;
 mod endpoint;
 mod kept_will;
 mod observer;
@@ -12,6 +13,7 @@ mod websocket;
 
 pub use broker::{Broker, BrokerError};
 pub use capture::{Capture, CaptureError};
+pub use client_id::ClientIds;
 pub use endpoint::{Endpoint, Offers, Transport};
 pub use observer::{Observer, ObserverError};
 pub use tap::{

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::{Access, Acl, Broker, BrokerError, Promise, Settings, WillWindow};
+use crate::client_id::ClientIds;
 use crate::endpoint::{Endpoint, Offers};
 
 /// An embedded broker: MQTT 3.1.1 and 5 on one port. TLS and WebSocket are the tap's.
@@ -24,6 +25,7 @@ pub struct Embedded {
     running: Option<Running>,
     /// Where it keeps what shall outlive a restart.
     store: Option<Scratch>,
+    ids: ClientIds,
     died: watch::Sender<Option<String>>,
 }
 
@@ -50,7 +52,7 @@ impl Embedded {
     #[must_use]
     pub fn new(listen: SocketAddr, settings: Settings) -> Self {
         let died = watch::Sender::new(None);
-        Self { address: Some(listen), settings, running: None, store: None, died }
+        Self { address: Some(listen), settings, running: None, store: None, ids: ClientIds::default(), died }
     }
 
     fn config(&mut self, address: SocketAddr) -> Result<BrokerConfig, BrokerError> {
@@ -95,7 +97,7 @@ impl Embedded {
         }
         let config = self.config(wanted)?;
         let mut broker = MqttBroker::with_config(config).await.map_err(|error| failed(error.to_string()))?;
-        let gate = Gatekeeper::new(&self.settings);
+        let gate = Gatekeeper::new(&self.settings, self.ids.clone());
         let observer_login = gate.observer.clone();
         if !gate.is_open() {
             broker = broker.with_auth_provider(Arc::new(gate));
@@ -116,7 +118,7 @@ impl Embedded {
         ready.wait_for(|ready| *ready).await.map_err(|_| failed("it ended at once".to_owned()))?;
         self.address = Some(address);
         let endpoint = Endpoint::from(address);
-        let boards = vec![Endpoint { will_needs_0x04: true, ..endpoint.clone() }];
+        let boards = vec![Endpoint { embedded: Some(self.ids.clone()), ..endpoint.clone() }];
         let offers = Offers { observer: endpoint, observer_login: Some(observer_login), boards };
         self.running = Some(Running { wanted: Some(wanted), shutdown, task, offers: offers.clone() });
         Ok(offers)
@@ -181,6 +183,7 @@ impl Drop for Embedded {
 struct Gatekeeper {
     users: BTreeMap<String, String>,
     acl: Option<Acl>,
+    ids: ClientIds,
     observer: (String, String),
 }
 
@@ -188,10 +191,10 @@ struct Gatekeeper {
 type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 impl Gatekeeper {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &Settings, ids: ClientIds) -> Self {
         let secret = || super::settings::unguessable();
         let observer = (format!("hil-{}", secret()), secret());
-        Self { users: settings.users.clone(), acl: settings.acl.clone(), observer }
+        Self { users: settings.users.clone(), acl: settings.acl.clone(), ids, observer }
     }
 
     /// Everybody may do everything.
@@ -215,7 +218,7 @@ impl Gatekeeper {
 
     fn allows(&self, client_id: &str, user: Option<&str>, topic: &str, wanted: Access) -> bool {
         let is_observer = user == Some(&self.observer.0);
-        is_observer || self.acl.as_ref().is_none_or(|acl| acl.allows(user, client_id, topic, wanted))
+        is_observer || self.acl.as_ref().is_none_or(|acl| acl.allows(user, &self.ids.id(client_id), topic, wanted))
     }
 }
 

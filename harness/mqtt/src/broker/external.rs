@@ -40,7 +40,7 @@ impl External {
         }
         let ca = config.tls.ca.clone();
         let (host, port, path) = (url.host, url.port, url.path);
-        let endpoint = Endpoint { host, port, transport, path, ca, identity, will_needs_0x04: false };
+        let endpoint = Endpoint { host, port, transport, path, ca, identity, embedded: None };
         endpoint.tls()?;
         Ok(Self { endpoint, login: config.login.clone(), died: watch::Sender::new(None) })
     }

@@ -80,8 +80,14 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    assert!(body.len() < 128, "one byte of length is enough for a test");
-    let mut packet = vec![first, u8::try_from(body.len()).expect("short")];
+    assert!(body.len() < 128 * 128 * 128, "three bytes of length are enough for a test");
+    let mut packet = vec![first];
+    let mut length = body.len();
+    while length > 0x7f {
+        packet.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    packet.push(length as u8);
     packet.extend(body);
     packet
 }

@@ -4,6 +4,7 @@
 
 mod caught_up;
 mod client;
+mod client_ids;
 mod mqtt5;
 mod rights;
 mod semantics;

@@ -96,7 +96,7 @@ fn endpoint(args: &TapArgs) -> Result<Endpoint, ExitCode> {
         path: url.path,
         ca: args.broker_ca.clone(),
         identity,
-        will_needs_0x04: false,
+        embedded: None,
     };
     endpoint.tls().map_err(|error| set_up_failed(&error, Some(error.hint())))?;
     Ok(endpoint)

@@ -1,0 +1,333 @@
+//! A way to a broker that refuses client ids which MQTT allows.
+//!
+//! A client id may be any UTF-8 of up to 65,535 bytes (MQTT 3.1.1 §3.1.3.1, MQTT 5 §3.1.3.1). `mqtt5` 0.49 names files by
+//! it, and therefore refuses `/`, `\`, `.`, `..`, control characters and ids of more than 128 bytes; `cert:` is a prefix of
+//! its own. On the way to it, such an id becomes a name made of its SHA-256. What the tap records and captures is what the
+//! board sent.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What stands for the ids of clients at one broker; clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct ClientIds(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Name and id, the latest last.
+    ids: VecDeque<(String, String)>,
+    bytes: usize,
+}
+
+/// Of ids that are remembered; the oldest are forgotten.
+const REMEMBERED: usize = 16 << 20;
+/// Names begin so; an id that does is given a name, too.
+const PREFIX: &str = "hil-client-";
+/// The longest id that the library takes, in bytes.
+const LONGEST: usize = 128;
+
+/// Whether the library takes it as it is. An empty one is for the library to replace; NUL is allowed nowhere (§1.5.3).
+fn is_taken(id: &str) -> bool {
+    let is_name = id == "." || id == ".." || id.starts_with("cert:") || id.starts_with(PREFIX);
+    let is_refused = |c: char| matches!(c, '/' | '\\') || c.is_ascii_control();
+    id.contains('\0') || !(is_name || id.len() > LONGEST || id.contains(is_refused))
+}
+
+impl ClientIds {
+    /// What the library is given in the place of an id; none where it takes the id itself.
+    fn name(&self, id: &str) -> Option<String> {
+        if is_taken(id) {
+            return None;
+        }
+        let mut name = PREFIX.to_owned();
+        for byte in ring::digest::digest(&ring::digest::SHA256, id.as_bytes()).as_ref() {
+            let _ = write!(name, "{byte:02x}");
+        }
+        let mut known = self.lock();
+        if !known.ids.iter().any(|(known, _)| *known == name) {
+            known.bytes += id.len();
+            known.ids.push_back((name.clone(), id.to_owned()));
+            while known.bytes > REMEMBERED {
+                let Some((_, forgotten)) = known.ids.pop_front() else { break };
+                known.bytes -= forgotten.len();
+            }
+        }
+        Some(name)
+    }
+
+    /// The id that a name of the library's stands for.
+    pub(crate) fn id(&self, name: &str) -> String {
+        let known = self.lock();
+        let found = known.ids.iter().rfind(|(known, _)| known == name).map(|(_, id)| id);
+        found.map_or(name, String::as_str).to_owned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Changes the id in the CONNECT that a connection begins with, and nothing else. The beginning of the CONNECT is held back
+/// up to the end of its id.
+#[derive(Debug)]
+pub(crate) struct TakenId<S> {
+    stream: S,
+    ids: ClientIds,
+    /// The beginning of the CONNECT; none once its id has come.
+    begins: Option<Vec<u8>>,
+    /// What waits to be written, and how much of it is.
+    out: Vec<u8>,
+    written: usize,
+}
+
+/// A CONNECT whose id ends further behind its beginning passes as it is: the longest id, and as much for properties.
+const HELD: usize = 128 << 10;
+
+/// What the beginning of a connection is.
+#[derive(Debug, PartialEq, Eq)]
+enum Begins {
+    /// The id has not come yet.
+    Unfinished,
+    /// There is nothing to change.
+    AsItIs,
+    Changed(Vec<u8>),
+}
+
+impl<S> TakenId<S> {
+    pub(crate) fn new(stream: S, ids: ClientIds) -> Self {
+        Self { stream, ids, begins: Some(Vec::new()), out: Vec::new(), written: 0 }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> TakenId<S> {
+    /// Writes what waits.
+    fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.out.len() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += written;
+        }
+        (self.out, self.written) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The length at the beginning of these bytes (MQTT 5 §1.5.5), and how many bytes it takes.
+fn length(bytes: &[u8]) -> Option<(usize, usize)> {
+    let mut value = 0;
+    for (n, byte) in bytes.iter().take(4).enumerate() {
+        value |= usize::from(byte & 0x7f) << (7 * n);
+        if byte & 0x80 == 0 {
+            return Some((value, n + 1));
+        }
+    }
+    None
+}
+
+fn encode_length(mut value: usize, out: &mut Vec<u8>) {
+    while value > 0x7f {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Looks for the id of a CONNECT (§3.1).
+fn begins(bytes: &[u8], ids: &ClientIds) -> Begins {
+    /// Name, level, flags and keep alive.
+    const FIXED: usize = 10;
+    const NAME: &[u8] = b"\x00\x04MQTT";
+    let unfinished = |most: usize| if bytes.len() < most { Begins::Unfinished } else { Begins::AsItIs };
+    if bytes.first().is_some_and(|first| *first != 0x10) {
+        return Begins::AsItIs;
+    }
+    let Some((remaining, size)) = bytes.get(1..).and_then(length) else { return unfinished(5) };
+    let header = 1 + size;
+    let end = header + remaining;
+    let body = &bytes[header..];
+    if !NAME.starts_with(&body[..body.len().min(NAME.len())]) {
+        return Begins::AsItIs;
+    }
+    if body.len() < FIXED {
+        return unfinished(end);
+    }
+    let mut at = header + FIXED;
+    if body[NAME.len()] == 5 {
+        let Some((properties, size)) = length(&bytes[at..]) else { return unfinished(end.min(at + 4)) };
+        at += size + properties;
+    }
+    let Some(&[high, low]) = bytes.get(at..at + 2) else { return unfinished(end) };
+    let id_end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
+    if id_end > end {
+        return Begins::AsItIs;
+    }
+    let Some(id) = bytes.get(at + 2..id_end) else { return unfinished(end) };
+    let Some(name) = std::str::from_utf8(id).ok().and_then(|id| ids.name(id)) else { return Begins::AsItIs };
+    let mut changed = vec![0x10];
+    encode_length(remaining + name.len() - id.len(), &mut changed);
+    changed.extend(&bytes[header..at]);
+    changed.extend((name.len() as u16).to_be_bytes());
+    changed.extend(name.as_bytes());
+    changed.extend(&bytes[id_end..]);
+    Begins::Changed(changed)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for TakenId<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for TakenId<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        ready!(this.send(cx))?;
+        let Some(held) = &mut this.begins else { return Pin::new(&mut this.stream).poll_write(cx, bytes) };
+        let bytes = &bytes[..bytes.len().min(HELD + 1 - held.len())];
+        held.extend(bytes);
+        this.out = match begins(held, &this.ids) {
+            Begins::Unfinished if held.len() <= HELD => return Poll::Ready(Ok(bytes.len())),
+            Begins::Unfinished | Begins::AsItIs => this.begins.take().unwrap_or_default(),
+            Begins::Changed(changed) => changed,
+        };
+        this.begins = None;
+        // The rest is written by the next write or flush.
+        if let Poll::Ready(sent) = this.send(cx) {
+            sent?;
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.send(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A CONNECT that ends before its id is the broker's to judge.
+        if let Some(held) = self.begins.take() {
+            self.out = held;
+        }
+        ready!(self.send(cx))?;
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    fn connect(level: u8, id: &[u8], rest: &[u8]) -> Vec<u8> {
+        let mut body = b"\x00\x04MQTT".to_vec();
+        body.extend([level, 0xc2, 0, 60]);
+        if level == 5 {
+            body.extend([5, 0x11, 0, 0, 0, 10]);
+        }
+        body.extend(u16::try_from(id.len()).expect("short").to_be_bytes());
+        body.extend(id);
+        body.extend(rest);
+        let mut packet = vec![0x10];
+        encode_length(body.len(), &mut packet);
+        packet.extend(body);
+        packet
+    }
+
+    /// What arrives of these chunks, a few bytes at a time.
+    async fn arrives(chunks: &[&[u8]]) -> Vec<u8> {
+        let (near, mut far) = tokio::io::duplex(7);
+        let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
+        tokio::spawn(async move {
+            let mut near = TakenId::new(near, ClientIds::default());
+            for chunk in chunks {
+                near.write_all(&chunk).await.expect("written");
+                near.flush().await.expect("written");
+            }
+            near.shutdown().await.expect("written");
+        });
+        let mut arrived = Vec::new();
+        far.read_to_end(&mut arrived).await.expect("read");
+        arrived
+    }
+
+    #[tokio::test]
+    async fn only_ids_that_the_library_refuses_are_changed() {
+        let as_they_are = ["", "lamp", "a b", "lämp-ö", "...", "a..b", "a\0/", &"x".repeat(128)];
+        for id in as_they_are {
+            assert_eq!(ClientIds::default().name(id), None, "{id:?}");
+        }
+        let long = "x".repeat(65_535);
+        let changed =
+            ["/", "a/b", "\\", ".", "..", "../up", "a\tb", "cert:ab", "hil-client-00", &long, &"é".repeat(65)];
+        let ids = ClientIds::default();
+        let mut names: Vec<_> = changed.iter().map(|id| ids.name(id).expect("changed")).collect();
+        for (id, name) in changed.iter().zip(&names) {
+            assert!(name.len() <= LONGEST && mqtt5_protocol::is_path_safe_client_id(name), "{name}");
+            assert_eq!(ids.id(name), *id);
+        }
+        assert_eq!(ids.id("lamp"), "lamp");
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), changed.len());
+    }
+
+    #[tokio::test]
+    async fn it_does_not_matter_how_the_bytes_are_cut() {
+        for level in [4, 5] {
+            let rest = b"\x00\x01u\x00\x01p";
+            let name = ClientIds::default().name("a/b").expect("changed");
+            let sent = [&connect(level, b"a/b", rest)[..], b"\xc0\x00"].concat();
+            let wanted = [&connect(level, name.as_bytes(), rest)[..], b"\xc0\x00"].concat();
+            for cut in 0..=sent.len() {
+                assert_eq!(arrives(&[&sent[..cut], &sent[cut..]]).await, wanted, "level {level}, cut at {cut}");
+            }
+            let long = vec![b'/'; 65_535];
+            let name = ClientIds::default().name(&"/".repeat(65_535)).expect("changed");
+            assert_eq!(arrives(&[&connect(level, &long, rest)]).await, connect(level, name.as_bytes(), rest));
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_else_is_changed() {
+        let second = [connect(4, b"lamp", b""), connect(4, b"a/b", b"")].concat();
+        let mut lying = connect(4, b"a/b", b"");
+        lying[1] -= 1;
+        let unfinished = &connect(5, b"a/b", b"")[..12];
+        let huge =
+            [&b"\x10\xff\xff\xff\x7f\x00\x04MQTT\x05\x02\x00\x3c\xff\xff\xff\x7e"[..], &vec![7; 200 << 10]].concat();
+        let old = b"\x10\x11\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x03a/b";
+        let cases: [&[u8]; 8] = [
+            &second,
+            &lying,
+            unfinished,
+            &huge,
+            old,
+            b"\xc0\x00",
+            b"\x10\xff\xff\xff\xff\xff\x00",
+            &connect(4, b"\xff/", b""),
+        ];
+        for sent in cases {
+            assert!(arrives(&[sent]).await == sent, "{:02x?}", &sent[..sent.len().min(40)]);
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let ids = ClientIds::default();
+        for n in 0..600 {
+            ids.name(&format!("{n}/{}", "x".repeat(60_000)));
+        }
+        let known = ids.lock();
+        assert!(known.bytes <= REMEMBERED && known.ids.len() < 300, "{} bytes of {}", known.bytes, known.ids.len());
+        assert!(known.ids.back().is_some_and(|(_, id)| id.starts_with("599/")));
+    }
+}
