@@ -306,11 +306,16 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         }
         if scene.verdict == Verdict::Passed
             && scene.steps_done == scene.steps
-            && let Some(fault) = stage.unfired()
+            && let Some(error) = stage.unfired()
         {
             scene.verdict = Verdict::Errored;
-            let message = format!("the fault {fault} never happened: what passed proves nothing about it");
-            scene.failure = Some(StepError::errored(message).with_hint("does the packet come, and on that topic?"));
+            scene.failure = Some(error);
+        }
+        if matches!(scene.verdict, Verdict::Passed | Verdict::Failed)
+            && let Some(error) = stage.missed_fault()
+        {
+            scene.verdict = Verdict::Errored;
+            scene.failure = Some(error);
         }
         if context.is_aborted() {
             stage.make_safe().await;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hil_timeline::{Direction, Packet, Payload, Property, QoS, Subscription, Will};
 use mqtt5_protocol::packet::Packet as Wire;
@@ -10,6 +9,8 @@ use mqtt5_protocol::packet::connect::ConnectPacket;
 use mqtt5_protocol::protocol::v5::properties::{Properties, PropertyId, PropertyValue};
 use mqtt5_protocol::{FixedHeader, PacketType};
 
+use super::budget::{Share, memory};
+use super::fault::PACKET_NAMES;
 use super::frame::{Frame, frame};
 
 /// Both directions of one connection. The protocol version is learned from CONNECT.
@@ -49,18 +50,11 @@ impl Default for Decoder {
 const V31: u8 = 3;
 const V311: u8 = 4;
 const V5: u8 = 5;
-/// Unfinished packets of all connections together may take this much memory; beyond it they pass undecoded.
-const BUDGET: usize = 128 << 20;
-/// Unfinished packets up to this size are kept whatever others take.
-const SMALL: usize = 4 << 10;
-/// What all decoders keep.
-static KEPT: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug, Default)]
 struct Stream {
     buffer: Vec<u8>,
-    /// How much of [`KEPT`] is this stream's.
-    kept: usize,
+    share: Share,
     /// Bytes of a packet that is too large to decode and have yet to pass.
     skip: usize,
     /// The framing is lost: nothing after this can be told apart.
@@ -69,21 +63,7 @@ struct Stream {
     aliases: HashMap<u16, String>,
 }
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        KEPT.fetch_sub(self.kept, Ordering::Relaxed);
-    }
-}
-
 impl Stream {
-    /// Counts what is kept; whether it is too much.
-    fn account(&mut self) -> bool {
-        let before = mem::replace(&mut self.kept, self.buffer.len());
-        let all = KEPT.fetch_add(self.kept, Ordering::Relaxed) + self.kept - before;
-        KEPT.fetch_sub(before, Ordering::Relaxed);
-        self.kept > SMALL && all > BUDGET
-    }
-
     /// Lets the unfinished packet pass.
     fn give_up(&mut self, at: usize, size: usize, reason: &str) -> Decoded {
         // Without framing all that is left belongs to it.
@@ -130,7 +110,7 @@ impl Decoder {
                 Frame::Part { header, length } => {
                     stream.buffer.drain(..at);
                     at = 0;
-                    if stream.account() {
+                    if !stream.share.keep(memory(&mut stream.buffer)) {
                         seen.push(stream.give_up(0, header + length, "too much is unfinished at once"));
                     }
                     break;
@@ -145,7 +125,7 @@ impl Decoder {
             }
         }
         stream.buffer.drain(..at);
-        stream.account();
+        stream.share.keep(memory(&mut stream.buffer));
         seen
     }
 
@@ -162,6 +142,25 @@ pub(super) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
         Some(Frame::Whole { header, length }) if header + length == raw.len() => decode(raw, header, protocol),
         _ => undecodable("no MQTT packet", raw),
     }
+}
+
+/// Name of the packet that begins with these bytes, and its topic where it is a PUBLISH and has got so far.
+pub(super) fn name_and_topic(begins: &[u8]) -> (&'static str, Option<&str>) {
+    let Some(first) = begins.first() else { return ("", None) };
+    // The types of §2.1.2 are numbered in this order, from 1.
+    let kind = usize::from(first >> 4);
+    let name = kind.checked_sub(1).and_then(|at| PACKET_NAMES.get(at)).copied().unwrap_or_default();
+    let topic = match frame(begins) {
+        Some(Frame::Whole { header, .. } | Frame::Part { header, .. } | Frame::TooLarge { header, .. })
+            if kind == 3 =>
+        {
+            let length =
+                begins.get(header..header + 2).map(|length| usize::from(u16::from_be_bytes([length[0], length[1]])));
+            length.and_then(|length| begins.get(header + 2..header + 2 + length))
+        }
+        _ => None,
+    };
+    (name, topic.and_then(|topic| std::str::from_utf8(topic).ok()))
 }
 
 /// The password of a CONNECT.

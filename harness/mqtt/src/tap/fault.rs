@@ -108,6 +108,15 @@ impl PacketMatch {
         };
         direction == self.direction && packet.name() == self.name && topic_fits
     }
+
+    /// The same for a packet of which only the beginning is there: an unknown topic may be the one that is meant.
+    pub(super) fn may_match(&self, direction: Direction, name: &str, topic: Option<&str>) -> bool {
+        let topic_fits = match (&self.topic, topic) {
+            (Some(filter), Some(topic)) => topic_matches(filter, topic),
+            _ => true,
+        };
+        direction == self.direction && name == self.name && topic_fits
+    }
 }
 
 /// What can't be read as a fault.

@@ -1,5 +1,8 @@
 //! Does to single packets of a connection what faults ask for; without any, bytes pass as they come.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +11,8 @@ use std::time::Duration;
 use hil_link::{Piece, Way};
 use hil_timeline::{Direction, Fate, Packet};
 
-use super::decoder::decode_alone;
+use super::budget::{Share, memory};
+use super::decoder::{decode_alone, name_and_topic};
 use super::fault::{Deed, PacketMatch};
 use super::frame::{Frame, frame};
 
@@ -41,6 +45,14 @@ impl Armed {
         armed.remove(at)
     }
 
+    /// What waits for a packet of which these bytes are the beginning.
+    fn take_unread(&self, direction: Direction, begins: &[u8]) -> Option<(Deed, PacketMatch)> {
+        let (name, topic) = name_and_topic(begins);
+        let mut armed = self.lock();
+        let at = armed.iter().position(|(_, wanted)| wanted.may_match(direction, name, topic))?;
+        armed.remove(at)
+    }
+
     fn lock(&self) -> MutexGuard<'_, VecDeque<(Deed, PacketMatch)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,6 +77,8 @@ struct Lane {
     kept: Vec<u8>,
     /// Waits for the next packet to go first.
     stash: Option<Vec<u8>>,
+    /// Of the budget for unfinished packets.
+    share: Share,
     /// The framing is lost.
     lost: bool,
 }
@@ -74,6 +88,8 @@ struct Lane {
 pub(super) struct Happened {
     pub(super) deed: Deed,
     pub(super) packet: PacketMatch,
+    /// The packet was too large to be kept, and passed as it was.
+    pub(super) missed: bool,
 }
 
 pub(super) fn direction(way: Way) -> Direction {
@@ -119,10 +135,20 @@ impl Gate {
                     let packet: Vec<u8> = lane.kept.drain(..header + length).collect();
                     self.packet(packet, direction, armed, &mut lane, &mut out);
                 }
-                Some(Frame::TooLarge { .. } | Frame::Broken) => break,
+                // Nobody keeps so much: what waits for it can't happen to it.
+                Some(Frame::TooLarge { .. }) => {
+                    out.miss(armed.take_unread(direction, &lane.kept));
+                    break;
+                }
+                Some(Frame::Broken) => break,
                 // The rest of it may still be what is waited for.
                 Some(Frame::Part { .. }) | None if armed.waits_for(direction) || lane.stash.is_some() => {
-                    return (out.pieces, out.happened);
+                    if lane.fits() {
+                        return (out.pieces, out.happened);
+                    }
+                    lane.give_up_swap(direction, &mut out);
+                    out.miss(armed.take_unread(direction, &lane.kept));
+                    break;
                 }
                 Some(Frame::Part { .. }) | None => break,
             }
@@ -130,6 +156,9 @@ impl Gate {
         let kept = std::mem::take(&mut lane.kept);
         lane.follow(&kept);
         out.pass(&kept);
+        if !lane.fits() {
+            lane.give_up_swap(direction, &mut out);
+        }
         (out.pieces, out.happened)
     }
 
@@ -143,7 +172,7 @@ impl Gate {
             }
             return;
         };
-        out.happened.push(Happened { deed, packet: wanted });
+        out.happened.push(Happened { deed, packet: wanted, missed: false });
         match deed {
             Deed::Drop => out.swallow(bytes),
             Deed::Duplicate => {
@@ -189,6 +218,7 @@ impl Gate {
             out.marked(stashed, Fate::Late, Duration::ZERO);
         }
         out.pass(&std::mem::take(&mut lane.kept));
+        lane.fits();
         out.pieces
     }
 
@@ -224,12 +254,32 @@ impl Out {
         self.pieces.push(Piece { late, tag: tag_of(fate), ..Piece::from(bytes) });
     }
 
+    /// What waited for a packet that passes unread.
+    fn miss(&mut self, waited: Option<(Deed, PacketMatch)>) {
+        self.happened.extend(waited.map(|(deed, packet)| Happened { deed, packet, missed: true }));
+    }
+
     fn swallow(&mut self, bytes: Vec<u8>) {
         self.pieces.push(Piece { tag: tag_of(Fate::Dropped), swallowed: true, ..Piece::from(bytes) });
     }
 }
 
 impl Lane {
+    /// Whether the budget allows what is kept.
+    fn fits(&mut self) -> bool {
+        self.share.keep(memory(&mut self.kept) + self.stash.as_mut().map_or(0, memory))
+    }
+
+    /// What waits for the next packet to go first goes before it, as it was sent.
+    fn give_up_swap(&mut self, direction: Direction, out: &mut Out) {
+        let Some(stashed) = self.stash.take() else { return };
+        let (name, topic) = name_and_topic(&stashed);
+        let packet = PacketMatch { name: name.to_owned(), direction, topic: topic.map(str::to_owned) };
+        out.miss(Some((Deed::Swap, packet)));
+        out.marked(stashed, Fate::Late, Duration::ZERO);
+        self.fits();
+    }
+
     /// Keeps track of where packets begin while bytes pass.
     fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.lost {
@@ -275,81 +325,6 @@ impl Lane {
                 *bytes = &[];
             }
             None => *bytes = &[],
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const PUBLISH: &[u8] = b"\x32\x07\x00\x01t\x00\x01on";
-    const PINGREQ: &[u8] = b"\xc0\x00";
-
-    fn armed(deed: Deed, name: &str) -> Armed {
-        let armed = Armed::default();
-        armed.arm(deed, PacketMatch { name: name.to_owned(), direction: Direction::FromBoard, topic: None });
-        armed
-    }
-
-    /// What is written for these chunks.
-    fn written(armed: &Armed, chunks: &[&[u8]]) -> Vec<u8> {
-        let gate = Gate::default();
-        let pieces = chunks.iter().flat_map(|chunk| gate.pass(Way::Up, chunk.to_vec(), armed).0);
-        pieces.filter(|piece| !piece.swallowed).flat_map(|piece| piece.bytes).collect()
-    }
-
-    #[test]
-    fn only_the_packet_that_is_meant_is_touched() {
-        let all = [PINGREQ, PUBLISH, PINGREQ].concat();
-        let none: Vec<u8> = [PINGREQ, PINGREQ].concat();
-        // Cut anywhere, the result is the same.
-        for cut in 0..=all.len() {
-            let chunks = [&all[..cut], &all[cut..]];
-            assert_eq!(written(&armed(Deed::Drop, "PUBLISH"), &chunks), none, "cut at {cut}");
-            let twice = [PINGREQ, PUBLISH, PUBLISH, PINGREQ].concat();
-            assert_eq!(written(&armed(Deed::Duplicate, "PUBLISH"), &chunks), twice, "cut at {cut}");
-            let swapped = [PINGREQ, PINGREQ, PUBLISH].concat();
-            assert_eq!(written(&armed(Deed::Swap, "PUBLISH"), &chunks), swapped, "cut at {cut}");
-            let corrupt = [PINGREQ, b"\x32\x07\x00\x01t\x00\x01oo", PINGREQ].concat();
-            assert_eq!(written(&armed(Deed::Corrupt, "PUBLISH"), &chunks), corrupt, "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn a_fault_that_comes_in_the_middle_of_a_packet_waits_for_the_next() {
-        let gate = Gate::default();
-        let armed = Armed::default();
-        for cut in 1..PUBLISH.len() {
-            let mut out = gate.pass(Way::Up, PUBLISH[..cut].to_vec(), &armed).0;
-            armed.arm(Deed::Drop, PacketMatch { name: "PUBLISH".into(), direction: Direction::FromBoard, topic: None });
-            out.extend(gate.pass(Way::Up, PUBLISH[cut..].to_vec(), &armed).0);
-            let written: Vec<u8> = out.into_iter().flat_map(|piece| piece.bytes).collect();
-            assert_eq!(written, PUBLISH, "cut at {cut}");
-            let (out, happened) = gate.pass(Way::Up, PUBLISH.to_vec(), &armed);
-            assert!(out.iter().all(|piece| piece.swallowed) && happened.len() == 1, "{out:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn without_a_match_every_byte_passes(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..40), 0..12), arm: bool) {
-            let armed = if arm { armed(Deed::Drop, "AUTH") } else { Armed::default() };
-            let gate = Gate::default();
-            let mut out: Vec<u8> = Vec::new();
-            for chunk in &chunks {
-                let (pieces, happened) = gate.pass(Way::Up, chunk.clone(), &armed);
-                prop_assume!(happened.is_empty());
-                out.extend(pieces.into_iter().flat_map(|piece| piece.bytes));
-            }
-            // What is still kept is the beginning of a packet that something waits for.
-            let all = chunks.concat();
-            prop_assert!(all.starts_with(&out));
-            armed.disarm();
-            out.extend(gate.pass(Way::Up, Vec::new(), &armed).0.into_iter().flat_map(|piece| piece.bytes));
-            prop_assert_eq!(out, all);
         }
     }
 }

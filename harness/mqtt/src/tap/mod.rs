@@ -1,5 +1,6 @@
 //! The recording proxy between boards and broker: forwards bytes, decodes beside them, and does what faults ask for.
 
+mod budget;
 mod decoder;
 mod fault;
 mod frame;

@@ -1,8 +1,8 @@
 //! One board's door to the broker.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_link::{Control, Ending, Leg, Watch, Way, relay};
@@ -85,6 +85,8 @@ pub(super) struct Door {
     /// Nobody listens.
     is_shut: watch::Sender<bool>,
     lasting: Lasting,
+    /// A fault that could not be applied to the packet that it waited for.
+    missed: Mutex<Option<String>>,
     connections: AtomicU32,
 }
 
@@ -111,6 +113,7 @@ impl TapPort {
             shut: watch::Sender::new(false),
             is_shut: watch::Sender::new(false),
             lasting: Lasting::default(),
+            missed: Mutex::default(),
             connections: AtomicU32::new(0),
         });
         let accepting = tokio::spawn(accept(place, address, listener, Arc::clone(&door)));
@@ -141,6 +144,12 @@ impl TapPort {
         self.door.armed.first().map(|(deed, packet)| Fault::Next(deed, packet).to_string())
     }
 
+    /// A fault whose packet was too large to be kept, and passed as it was.
+    #[must_use]
+    pub fn missed(&self) -> Option<String> {
+        self.door.missed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// New connections go there from now on.
     pub fn open_route(&self, route: Route) {
         self.door.route.send_replace(Some(route));
@@ -155,6 +164,7 @@ impl TapPort {
         self.door.control.end(Ending::Reset);
         self.door.control.clear();
         self.door.armed.disarm();
+        self.door.missed.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.door.must_show.store(false, Ordering::Relaxed);
         self.door.shut.send_replace(false);
     }
@@ -235,6 +245,13 @@ impl Door {
     pub(super) fn happened(&self, recorder: &Recorder, fault: &Fault) {
         self.lasting.end_like(fault);
         self.record(recorder, fault, FaultPhase::Happens);
+    }
+
+    /// The packet that a fault waited for has passed as it was.
+    pub(super) fn missed(&self, recorder: &Recorder, fault: &Fault) {
+        self.lasting.end_like(fault);
+        self.missed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| fault.to_string());
+        self.record(recorder, fault, FaultPhase::Ends);
     }
 
     /// These ways are silent until the fault ends; gives back its number.

@@ -110,7 +110,7 @@ impl Recording {
     }
 
     fn happened(&self, happened: Happened) {
-        let Happened { deed, packet } = happened;
+        let Happened { deed, packet, missed } = happened;
         if deed == Deed::Swap && packet.direction == Direction::FromBoard {
             self.violations().reorder();
         }
@@ -119,6 +119,10 @@ impl Recording {
             Deed::Hold(span) => Fault::HoldConnack(span),
             deed => Fault::Next(deed, packet),
         };
+        if missed {
+            self.door.missed(&self.recorder, &fault);
+            return;
+        }
         self.door.happened(&self.recorder, &fault);
         if let Deed::Hold(span) = deed {
             self.hold(span, &fault);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hil_bench::LockedBoard;
+use hil_mqtt::TapPort;
 use hil_timeline::{Evidence, Finding, RunEvent, Stamp, What};
 use hil_verdict::{Session, Unmet};
 
@@ -54,8 +55,22 @@ impl Stage {
     }
 
     /// A fault that was asked for and has not happened.
-    pub(crate) fn unfired(&self) -> Option<String> {
-        self.boards.keys().find_map(|board| self.tap(board)?.unfired().map(|fault| format!("`{fault}` of `{board}`")))
+    pub(crate) fn unfired(&self) -> Option<StepError> {
+        let fault = self.fault_of(TapPort::unfired)?;
+        let message = format!("the fault {fault} never happened: what passed proves nothing about it");
+        Some(StepError::errored(message).with_hint("does the packet come, and on that topic?"))
+    }
+
+    /// A fault that could not be applied: what the board did then says nothing about it.
+    pub(crate) fn missed_fault(&self) -> Option<StepError> {
+        let fault = self.fault_of(TapPort::missed)?;
+        let message = format!("the fault {fault} could not be applied: its packet was too large, and passed as it was");
+        let hint = "a packet that a fault waits for may have 16 MiB, and all that are unfinished at once 128 MiB";
+        Some(StepError::errored(message).with_hint(hint))
+    }
+
+    fn fault_of(&self, of: impl Fn(&TapPort) -> Option<String>) -> Option<String> {
+        self.boards.keys().find_map(|board| of(self.tap(board)?).map(|fault| format!("`{fault}` of `{board}`")))
     }
 
     /// A negative step proves something only if the board could have spoken.
