@@ -20,8 +20,8 @@ pub(crate) use records::{BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs
 pub(crate) use run::{FailOn, Flaky, RunArgs};
 pub(crate) use traffic::{CertsArgs, TapArgs};
 
-use crate::commands;
 use crate::exit_code::ExitCode;
+use crate::{commands, descriptors};
 
 /// Hardware-in-the-loop tests for ESP boards that speak MQTT.
 #[derive(Debug, Parser)]
@@ -186,7 +186,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn main() -> std::process::ExitCode {
     hil_bench::keeper::serve_if_asked();
     crate::process::run(|| match Cli::try_parse() {
-        Ok(cli) => obey(cli),
+        Ok(cli) => carry_out(cli),
         Err(error) => {
             print(&error);
             if error.use_stderr() { ExitCode::Setup } else { ExitCode::Passed }
@@ -207,11 +207,15 @@ fn print(error: &clap::Error) {
     }
 }
 
-fn obey(cli: Cli) -> ExitCode {
+fn carry_out(cli: Cli) -> ExitCode {
     match cli.color {
         ColorChoice::Auto => {}
         ColorChoice::Always => set_colors(true),
         ColorChoice::Never => set_colors(false),
+    }
+    let needs_many = matches!(cli.command, Command::Run(_) | Command::Flash(_) | Command::Tap(_) | Command::Virtual(_));
+    if let (Err(error), true) = (descriptors::raise_limit(), needs_many) {
+        return commands::set_up_failed(&error, Some(descriptors::TooFew::HINT.to_owned()));
     }
     match cli.command {
         Command::Run(args) => commands::run::run(args),

@@ -20,6 +20,7 @@
 
 mod args;
 mod commands;
+mod descriptors;
 mod exit_code;
 mod folder;
 mod output;

@@ -13,6 +13,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::client_id::{ClientIds, TakenId};
+use crate::descriptors::Shortage;
 use crate::kept_will::KeptWill;
 use crate::tls::{Identity, TlsError, client_config};
 use crate::websocket;
@@ -113,7 +114,10 @@ impl Endpoint {
     pub(crate) async fn connect_tcp(&self) -> Result<TcpStream, String> {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         match tokio::time::timeout(PATIENCE, TcpStream::connect((host, self.port))).await {
-            Ok(connected) => connected.map_err(|error| format!("the broker does not answer: {error}")),
+            Ok(connected) => connected.map_err(|error| match Shortage::of(&error) {
+                Some(shortage) => shortage.to_string(),
+                None => format!("the broker does not answer: {error}"),
+            }),
             Err(_) => Err("the broker does not answer".to_owned()),
         }
     }

@@ -4,6 +4,7 @@ mod bridge;
 pub mod broker;
 mod capture;
 mod client_id;
+mod descriptors;
 mod endpoint;
 mod kept_will;
 mod observer;
@@ -14,6 +15,7 @@ mod websocket;
 pub use broker::{Broker, BrokerError};
 pub use capture::{Capture, CaptureError};
 pub use client_id::ClientIds;
+pub use descriptors::{Shortage, ShortageWatch};
 pub use endpoint::{Endpoint, Offers, Transport};
 pub use observer::{Observer, ObserverError};
 pub use tap::{

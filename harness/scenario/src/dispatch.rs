@@ -96,6 +96,22 @@ async fn listen_on(world: &HilWorld) -> Result<(), StepError> {
 
 /// What a step's result means beside what its boards and the bench did meanwhile.
 async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
+    match judge_boards(world, result).await {
+        Err(failed) if failed.verdict() == Verdict::Failed => {
+            let own = format!("the step itself: {}", failed.failure().message);
+            Err(bench_fault(world).map_or(failed, |fault| fault.with_details([own])))
+        }
+        result => result,
+    }
+}
+
+/// What the bench could not do, which explains what a board did not do.
+fn bench_fault(world: &HilWorld) -> Option<StepError> {
+    world.inner.as_ref()?.stage.as_ref().ok()?.bench_fault()
+}
+
+/// What a step's result means beside what its boards did meanwhile.
+async fn judge_boards(world: &mut HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
     let ended_from_outside = |error: &StepError| error.verdict() == Verdict::Aborted || error.is_about_the_keeper();
     if result.as_ref().is_err_and(ended_from_outside) {
         return result;

@@ -306,13 +306,7 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         }
         if scene.verdict == Verdict::Passed
             && scene.steps_done == scene.steps
-            && let Some(error) = stage.unfired()
-        {
-            scene.verdict = Verdict::Errored;
-            scene.failure = Some(error);
-        }
-        if matches!(scene.verdict, Verdict::Passed | Verdict::Failed)
-            && let Some(error) = stage.missed_fault()
+            && let Some(error) = stage.bench_fault_at_end()
         {
             scene.verdict = Verdict::Errored;
             scene.failure = Some(error);

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
-use hil_mqtt::{Broker, Fault, Observer, Offers, TapPort};
+use hil_mqtt::{Broker, Fault, Observer, Offers, ShortageWatch, TapPort};
 use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
 use tokio::sync::OwnedMutexGuard;
 
@@ -65,6 +65,7 @@ pub struct Stage {
     pins_seen: BTreeMap<(String, String), u64>,
     /// What the step that runs can't decide.
     judging: Judging,
+    descriptors: ShortageWatch,
     _fixed_port: Option<OwnedMutexGuard<()>>,
 }
 
@@ -82,6 +83,7 @@ impl Stage {
         boards: BTreeMap<String, LockedBoard>,
         fixed_port: Option<OwnedMutexGuard<()>>,
     ) -> Result<Self, StepError> {
+        let descriptors = ShortageWatch::begin();
         let config = &context.bench.config().broker;
         let log = recorder.clone();
         let log = move |line| {
@@ -119,6 +121,7 @@ impl Stage {
             waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
             judging: Judging::default(),
+            descriptors,
             _fixed_port: fixed_port,
         })
     }

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod brokers;
+mod descriptors;
 mod elf;
 mod ends;
 mod errors;

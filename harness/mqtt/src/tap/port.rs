@@ -18,6 +18,7 @@ use super::lasting::Lasting;
 use super::layers::{self, First, Near, TlsMode};
 use super::recording::Recording;
 use crate::capture::Capture;
+use crate::descriptors::Shortage;
 use crate::endpoint::{Endpoint, Offers, Transport};
 use crate::tls::Identity;
 
@@ -324,6 +325,18 @@ impl Drop for TapPort {
     }
 }
 
+impl Door {
+    /// A connection could not be accepted; where that is for want of a descriptor, it is recorded once.
+    fn without_descriptors(&self, error: &std::io::Error, told: &mut bool) {
+        let (Some(shortage), Some(route)) = (Shortage::of(error), &*self.route.borrow()) else { return };
+        if !std::mem::replace(told, true) {
+            let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+            let change = ConnectionChange::Refused { reason: shortage.to_string() };
+            route.recorder.record(What::Connection { board: self.board.clone(), connection, change });
+        }
+    }
+}
+
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
@@ -337,17 +350,24 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Accepts connections; while the door is shut nobody listens, so that the system itself refuses.
 async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, door: Arc<Door>) {
+    /// How soon the system is asked again for what it refused: it does not say when a descriptor is free.
+    const AGAIN: Duration = Duration::from_millis(100);
     let mut shut = door.shut.subscribe();
     let mut listener = Some(listener);
+    // The latest refusal is recorded already.
+    let mut told = false;
     loop {
         if *shut.borrow_and_update() {
             listener = None;
         } else if listener.is_none() {
-            // Its place was kept: nobody else can have it. Out of descriptors: the next attempt may find one free.
-            listener = listen(address).ok();
-            if listener.is_none() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+            // Its place was kept: nobody else can have it.
+            match listen(address) {
+                Ok(open) => listener = Some(open),
+                Err(error) => {
+                    door.without_descriptors(&error, &mut told);
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
             }
         }
         door.is_shut.send_replace(listener.is_none());
@@ -362,10 +382,13 @@ async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, d
             _ = shut.changed() => {}
             accepted = open.accept() => match accepted {
                 Ok((board, from)) => {
+                    told = false;
                     tokio::spawn(serve(board, from, Arc::clone(&door)));
                 }
-                // Out of descriptors: the next connection may find one free.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(error) => {
+                    door.without_descriptors(&error, &mut told);
+                    tokio::time::sleep(AGAIN).await;
+                }
             },
         }
     }
@@ -380,6 +403,8 @@ async fn serve(near: TcpStream, from: SocketAddr, door: Arc<Door>) {
     let connection = door.connections.fetch_add(1, Ordering::Relaxed) + 1;
     let tell = |change| route.recorder.record(What::Connection { board: door.board.clone(), connection, change });
     let opened = tell(ConnectionChange::Opened).at;
+    // What is refused within libraries shows as nothing but silence.
+    let _ = Shortage::look();
     let grip = hil_link::Grip::on(&near);
     let path = tokio::select! {
         biased;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hil_bench::LockedBoard;
-use hil_mqtt::TapPort;
+use hil_mqtt::{Shortage, TapPort};
 use hil_timeline::{Evidence, Finding, RunEvent, Stamp, What};
 use hil_verdict::{Session, Unmet};
 
@@ -55,18 +55,30 @@ impl Stage {
     }
 
     /// A fault that was asked for and has not happened.
-    pub(crate) fn unfired(&self) -> Option<StepError> {
+    fn unfired(&self) -> Option<StepError> {
         let fault = self.fault_of(TapPort::unfired)?;
         let message = format!("the fault {fault} never happened: what passed proves nothing about it");
         Some(StepError::errored(message).with_hint("does the packet come, and on that topic?"))
     }
 
     /// A fault that could not be applied: what the board did then says nothing about it.
-    pub(crate) fn missed_fault(&self) -> Option<StepError> {
+    fn missed_fault(&self) -> Option<StepError> {
         let fault = self.fault_of(TapPort::missed)?;
         let message = format!("the fault {fault} could not be applied: its packet was too large, and passed as it was");
         let hint = "a packet that a fault waits for may have 16 MiB, and all that are unfinished at once 128 MiB";
         Some(StepError::errored(message).with_hint(hint))
+    }
+
+    /// What the bench could not do, which explains what a board did not do.
+    pub(crate) fn bench_fault(&self) -> Option<StepError> {
+        let short = |shortage: Shortage| StepError::errored(shortage.to_string()).with_hint(Shortage::HINT);
+        self.missed_fault().or_else(|| self.descriptors.suspected().map(short))
+    }
+
+    /// What the bench could not do although every step of the scenario passed.
+    pub(crate) fn bench_fault_at_end(&self) -> Option<StepError> {
+        let short = |shortage: Shortage| StepError::errored(shortage.to_string()).with_hint(Shortage::HINT);
+        self.unfired().or_else(|| self.missed_fault()).or_else(|| self.descriptors.refused().map(short))
     }
 
     fn fault_of(&self, of: impl Fn(&TapPort) -> Option<String>) -> Option<String> {
