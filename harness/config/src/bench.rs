@@ -269,6 +269,20 @@ mod tests {
     }
 
     #[test]
+    fn where_a_board_is_may_be_said_once_or_several_times() {
+        let from = |value: &str| {
+            let text = format!("[boards.a]\nkind = \"virtual\"\nfrom = {value}");
+            let bench = Bench::parse(&text, Path::new("b"), Path::new("")).expect("valid");
+            bench.board("a").expect("board").from.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(from("\"192.168.7.20\""), ["192.168.7.20"]);
+        assert_eq!(from("[\"192.168.7.0/24\", \"fd00::7\"]"), ["192.168.7.0/24", "fd00::7"]);
+        let wrong = ["\"lamp.local\"", "[\"10.0.0.0/33\"]", "[]", "7"];
+        let errors = wrong.map(|value| error(&format!("[boards.a]\nkind = \"virtual\"\nfrom = {value}")));
+        insta::assert_snapshot!(errors.join("\n\n"));
+    }
+
+    #[test]
     fn every_problem_is_shown_with_its_place() {
         insta::assert_snapshot!(error(include_str!("../tests/many-problems.toml")));
     }

@@ -11,6 +11,7 @@ use crate::port::{PORT, PortIdentity};
 use crate::rail::{RAIL, Rail, read_command_line};
 use crate::reset::{RESET, Reset};
 use crate::spec::{Key, Kind, TableSpec, words};
+use crate::subnet::Subnet;
 use crate::table::{Table, Value};
 
 /// One board of the bench.
@@ -28,6 +29,8 @@ pub struct Board {
     pub tags: Vec<String>,
     /// Port of its tap; 0 takes a free one for the run.
     pub tap_port: u16,
+    /// Where its connections come from; without any, from anywhere.
+    pub from: Vec<Subnet>,
     /// Console speed in baud.
     pub console_baud: u32,
     /// Console speed until the app runs, where it is another: the ROM of an ESP8266 speaks 74880 baud.
@@ -182,6 +185,12 @@ pub(crate) static BOARD: TableSpec = TableSpec {
         Key::optional("tags", Kind::List(&Kind::Text), "`[]`", "Words that `@requires:…` can ask for."),
         Key::optional("firmware", Kind::Text, "", "What `hil flash` and `hil virtual` put on it."),
         Key::optional("tap-port", Kind::Integer(1, 65_535), "a free one", "Port of its tap, 1 to 65535."),
+        Key::optional(
+            "from",
+            Kind::AnyOf(&[Kind::Text, Kind::List(&Kind::Text)]),
+            "any address",
+            "Where its connections come from: an IP address, a subnet (`\"192.168.7.0/24\"`), or several. Its tap resets connections from elsewhere, records from where they came, and they never count as the board's. Without it whoever reaches the port counts as the board.",
+        ),
         Key::optional("console", Kind::Table(&CONSOLE), "", "Its console."),
         Key::optional("flash-baud", BAUD, "`921600`", "Speed while flashing, in baud; the ROM is spoken to at 115200."),
         Key::optional(
@@ -265,6 +274,7 @@ impl Board {
             port: None,
             tags: Vec::new(),
             tap_port: 0,
+            from: Vec::new(),
             console_baud: Self::CONSOLE_BAUD,
             boot_baud: None,
             flash_baud: Self::FLASH_BAUD,
@@ -293,6 +303,7 @@ impl Board {
         if let Some(port) = table.value("tap-port").and_then(|v| v.integer(1..=65_535)) {
             board.tap_port = u16::try_from(port).unwrap_or_default();
         }
+        board.from = read_from(table.value("from"));
         if let Some(mut console) = table.table("console", &CONSOLE) {
             board.console_baud = baud(console.value("baud")).unwrap_or(board.console_baud);
             board.boot_baud = baud(console.value("boot-baud"));
@@ -392,6 +403,23 @@ impl Board {
             value.problem("espflash does not know the `esp8266`", "use `flasher = \"esptool\"`".to_owned());
         }
         flasher
+    }
+}
+
+/// One or several; an empty list would let nobody in.
+fn read_from(value: Option<Value<'_, '_>>) -> Vec<Subnet> {
+    let example = "examples: `from = \"192.168.7.20\"`, `from = [\"192.168.7.0/24\", \"fd00::7\"]`";
+    let read = |v: &Value<'_, '_>| v.parsed("an IP address or a subnet", example, |text| text.parse().ok());
+    match value {
+        None => Vec::new(),
+        Some(value) if !value.is_array() => read(&value).into_iter().collect(),
+        Some(value) => {
+            let all = value.array().unwrap_or_default();
+            if all.is_empty() {
+                value.problem("an empty list is no address", format!("leave it out to expect any address; {example}"));
+            }
+            all.iter().filter_map(read).collect()
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod reset;
 mod schema;
 mod scripts;
 mod spec;
+mod subnet;
 mod table;
 mod tap;
 
@@ -52,4 +53,5 @@ pub use rail::{Rail, RailDriver, SafeState};
 pub use reset::Reset;
 pub use schema::{markdown, schema};
 pub use scripts::{ScriptSource, Scripts};
+pub use subnet::{Subnet, SubnetError};
 pub use tap::{Tap, TapTls};

@@ -10,7 +10,7 @@ use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Packet, Payload, 
 use hil_verdict::Session;
 use rumqttc::{AsyncClient, Event, LastWill, MqttOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -275,4 +275,64 @@ async fn a_broker_that_speaks_first_is_heard() {
     let reading = tokio::time::timeout(Duration::from_secs(10), device.read_exact(&mut heard));
     reading.await.expect("the board hears it").expect("bytes");
     assert_eq!(heard, *b"\xd0\x00");
+}
+
+/// A connection to the tap from this address of the loopback network.
+async fn connect_from(address: &str, tap: std::net::SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("socket");
+    socket.bind(format!("{address}:0").parse().expect("address")).expect("bound");
+    socket.connect(tap).await.expect("the port is open")
+}
+
+#[tokio::test]
+async fn a_connection_from_elsewhere_is_turned_away_recorded_and_nobodys() {
+    let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let timeline = Timeline::in_memory(Epoch::start());
+    let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
+    tap.expect_from(&["127.0.0.7".parse().expect("address"), "127.8.0.0/16".parse().expect("subnet")]);
+    tap.open_route(Route::plain(server.local_addr().expect("address"), timeline.recorder(None)));
+    let connect = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01l";
+    for _ in 0..3 {
+        let mut stranger = connect_from("127.0.0.9", tap.address()).await;
+        let from = stranger.local_addr().expect("address");
+        let _ = stranger.write_all(connect).await;
+        let heard = tokio::time::timeout(Duration::from_secs(10), stranger.read(&mut [0])).await.expect("in time");
+        assert!(heard.is_err(), "{from} is reset: {heard:?}");
+    }
+    let events = timeline.since(Cursor::default());
+    let [event] = &events[..] else { panic!("each address is recorded once: {events:#?}") };
+    let What::Connection { peer: Some(peer), change: ConnectionChange::TurnedAway { reason }, .. } = &event.what else {
+        panic!("{event:?}")
+    };
+    assert_eq!(peer.ip().to_string(), "127.0.0.9");
+    assert_eq!(reason, "a connection from 127.0.0.9, which is not the board's address");
+    let mut answers = hil_verdict::Answers::to("lamp");
+    assert!(events.iter().all(|event| answers.take(event).is_none()));
+    assert!(!answers.has_opened(), "it is not the board");
+    let closest = "closest: the tap turned away a connection from 127.0.0.9, which is not the board's address";
+    assert_eq!(answers.closest(), closest);
+    // The board itself gets through, and every record of its connection says from where.
+    for address in ["127.0.0.7", "127.8.3.4"] {
+        let from = timeline.end();
+        let mut board = connect_from(address, tap.address()).await;
+        let (mut far, _) = server.accept().await.expect("led to the broker");
+        board.write_all(connect).await.expect("sent");
+        far.read_exact(&mut [0; 15]).await.expect("arrives");
+        let own = board.local_addr().expect("address");
+        drop(board);
+        let closed = |event: &RunEvent| match &event.what {
+            What::Connection { change: ConnectionChange::Closed { .. }, .. } => Some(()),
+            _ => None,
+        };
+        timeline.wait_for(from, Instant::now() + Duration::from_secs(10), closed).await.expect("recorded");
+        let since = timeline.since(from);
+        let peers: Vec<_> = since
+            .iter()
+            .filter_map(|event| match &event.what {
+                What::Connection { peer, .. } => Some(*peer),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(peers, [Some(own), Some(own)]);
+    }
 }

@@ -78,7 +78,10 @@ impl Run {
         self.step(id, "Given", "the board \"lamp\" runs the firmware \"lamp\"", 5)?;
         self.record(id, What::Power { board: lamp(), rail: "virtual".into(), on: true })?;
         self.record(id, What::Found { board: lamp(), finding: Finding::AppStarted, detail: "it runs".into() })?;
-        self.record(id, What::Connection { board: lamp(), connection: n, change: ConnectionChange::Opened })?;
+        self.record(
+            id,
+            What::Connection { board: lamp(), connection: n, peer: None, change: ConnectionChange::Opened },
+        )?;
         let mark = self.at;
         self.passed(id, mark)?;
         self.step(id, "Then", "\"lamp\" publishes \"ready\" to \"loger\" within 2 s", 6)?;

@@ -60,12 +60,16 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         What::Fault { fault, phase, .. } => plain(Kind::Fault, format!("{fault} {phase:?}").to_lowercase()),
         What::Reset { how, .. } => plain(Kind::Note, format!("reset {how}")),
         What::Found { finding, detail, .. } => plain(found(*finding), cut(&format!("{finding:?}: {detail}"))),
-        What::Connection { change, connection, .. } => plain(
+        What::Connection { change, connection, peer, .. } => plain(
             Kind::Note,
             match change {
                 ConnectionChange::Opened => format!("connection {connection} opened"),
                 ConnectionChange::Upgraded { layer } => format!("connection {connection} speaks {layer}"),
-                ConnectionChange::Refused { reason } => format!("connection {connection} refused: {reason}"),
+                ConnectionChange::Refused { reason } => {
+                    let from = peer.map(|peer| format!(" from {}", peer.ip())).unwrap_or_default();
+                    format!("connection {connection}{from} refused: {reason}")
+                }
+                ConnectionChange::TurnedAway { reason } => format!("turned away: {reason}"),
                 ConnectionChange::Closed { how } => format!("connection {connection} {how}"),
             },
         ),

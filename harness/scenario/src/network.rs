@@ -53,6 +53,7 @@ impl Network {
         let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
         for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
             let tap = TapPort::open(board.name.as_str(), config.tap.listen, board.tap_port, tls.clone()).await?;
+            tap.expect_from(&board.from);
             taps.insert(board.name.to_string(), tap);
         }
         let inside = config.boards.values().filter(|board| board.kind == BoardKind::Virtual);

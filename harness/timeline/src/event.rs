@@ -1,5 +1,6 @@
 //! Everything that can happen in a run: the whole contract between what runs and what reports.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -160,6 +161,11 @@ pub enum ConnectionChange {
     },
     /// It was refused: no broker answered, or a handshake failed.
     Refused {
+        /// Why.
+        reason: String,
+    },
+    /// It did not come from the board: the tap reset it, and it says nothing about the board.
+    TurnedAway {
         /// Why.
         reason: String,
     },
@@ -392,6 +398,9 @@ pub enum What {
     Connection {
         board: String,
         connection: u32,
+        /// Who connected; none in records of versions that did not say, and where nobody got so far.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peer: Option<SocketAddr>,
         #[serde(flatten)]
         change: ConnectionChange,
     },

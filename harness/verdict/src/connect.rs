@@ -178,6 +178,7 @@ pub struct Answers {
     asked: Option<u32>,
     latest: Option<Answer>,
     refused: Option<String>,
+    turned_away: Option<String>,
 }
 
 impl Answers {
@@ -196,6 +197,9 @@ impl Answers {
             }
             What::Connection { board, change: ConnectionChange::Opened, .. } if *board == self.board => {
                 self.opened = true;
+            }
+            What::Connection { board, change: ConnectionChange::TurnedAway { reason }, .. } if *board == self.board => {
+                self.turned_away = Some(reason.clone());
             }
             _ => {}
         }
@@ -234,7 +238,10 @@ impl Answers {
             (Some(_), None, _) => "closest: it sent CONNECT, but had no answer".to_owned(),
             (None, None, Some(reason)) => format!("closest: its connection was refused: {reason}"),
             (None, None, None) if self.opened => "closest: it opened a connection, but sent no CONNECT".to_owned(),
-            (None, None, None) => "closest: it sent no CONNECT".to_owned(),
+            (None, None, None) => match &self.turned_away {
+                Some(reason) => format!("closest: the tap turned away {reason}"),
+                None => "closest: it sent no CONNECT".to_owned(),
+            },
         }
     }
 }
@@ -302,7 +309,7 @@ impl Departures {
             self.broker_code = Some(*code);
         }
         match &event.what {
-            What::Connection { board, connection, change: ConnectionChange::Closed { how } }
+            What::Connection { board, connection, change: ConnectionChange::Closed { how }, .. }
                 if *board == self.board =>
             {
                 let disconnected_now = self.now.contains(connection);

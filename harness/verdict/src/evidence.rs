@@ -69,7 +69,7 @@ fn talks(event: &RunEvent, board: &str, packets_count: bool) -> bool {
 
 /// A FIN from the board on a connection on which it had not sent DISCONNECT before the switching began.
 fn closes(event: &RunEvent, board: &str, begin: u64, events: &[&RunEvent]) -> bool {
-    let What::Connection { board: of, connection, change: ConnectionChange::Closed { how } } = &event.what else {
+    let What::Connection { board: of, connection, change: ConnectionChange::Closed { how }, .. } = &event.what else {
         return false;
     };
     let was_leaving = |event: &&RunEvent| {
@@ -78,7 +78,7 @@ fn closes(event: &RunEvent, board: &str, begin: u64, events: &[&RunEvent]) -> bo
     };
     // The end of one of a former life says nothing about this one's.
     let opens = |event: &&&RunEvent| {
-        matches!(&event.what, What::Connection { board: of, connection: on, change: ConnectionChange::Opened }
+        matches!(&event.what, What::Connection { board: of, connection: on, change: ConnectionChange::Opened, .. }
             if of == board && on == connection)
     };
     let is_former = || {
@@ -135,14 +135,15 @@ mod tests {
 
     fn closed(how: &str) -> What {
         let change = ConnectionChange::Closed { how: how.to_owned() };
-        What::Connection { board: "lamp".into(), connection: 1, change }
+        What::Connection { board: "lamp".into(), connection: 1, peer: None, change }
     }
 
     #[test]
     fn a_fin_while_the_rail_switches_is_evidence_that_it_was_no_cut() {
         let mut events = switch(false);
         events.insert(1, closed("closed by the board"));
-        let opened = What::Connection { board: "lamp".into(), connection: 1, change: ConnectionChange::Opened };
+        let opened =
+            What::Connection { board: "lamp".into(), connection: 1, peer: None, change: ConnectionChange::Opened };
         let reset = What::Reset { board: "lamp".into(), how: String::new() };
         let of_this_life = [vec![opened.clone()], events.clone()].concat();
         assert!(judged(of_this_life).is_err());

@@ -177,8 +177,12 @@ mod tests {
     #[test]
     fn a_connection_of_a_former_life_is_not_open() {
         let timeline = Timeline::in_memory(Epoch::start());
-        let opened =
-            |connection| What::Connection { board: "lamp".into(), connection, change: ConnectionChange::Opened };
+        let opened = |connection| What::Connection {
+            board: "lamp".into(),
+            connection,
+            peer: None,
+            change: ConnectionChange::Opened,
+        };
         let reset = What::Reset { board: "lamp".into(), how: String::new() };
         let events: Vec<_> =
             [opened(1), reset, opened(2)].into_iter().map(|what| timeline.record(None, what)).collect();

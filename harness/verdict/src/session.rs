@@ -221,7 +221,7 @@ mod tests {
             properties: Vec::new(),
         };
         vec![
-            What::Connection { board: "lamp".into(), connection: 1, change: ConnectionChange::Opened },
+            What::Connection { board: "lamp".into(), connection: 1, peer: None, change: ConnectionChange::Opened },
             packet(up, connect),
             packet(down, Packet::Connack { session_present: false, code: 0, properties: Vec::new() }),
             packet(up, Packet::Subscribe { packet_id: 1, filters, properties: Vec::new() }),
@@ -256,7 +256,12 @@ mod tests {
                 answer_us: None,
                 packet,
             };
-            events.push(What::Connection { board: "lamp".into(), connection: 2, change: ConnectionChange::Opened });
+            events.push(What::Connection {
+                board: "lamp".into(),
+                connection: 2,
+                peer: None,
+                change: ConnectionChange::Opened,
+            });
             events.push(on(Direction::FromBoard, connect));
             let connack = Packet::Connack { session_present: present, code: 0, properties: Vec::new() };
             events.push(on(Direction::ToBoard, connack));

@@ -120,6 +120,7 @@ fn change() -> impl Strategy<Value = ConnectionChange> {
         Just(ConnectionChange::Opened),
         Just(ConnectionChange::Upgraded { layer: "TLS 1.3".into() }),
         Just(ConnectionChange::Refused { reason: "no".into() }),
+        Just(ConnectionChange::TurnedAway { reason: "a connection from 10.0.0.9".into() }),
         how.prop_map(|how| ConnectionChange::Closed { how: how.into() }),
     ]
 }
@@ -161,7 +162,7 @@ fn what() -> impl Strategy<Value = What> {
     );
     prop_oneof![
         12 => packets,
-        3 => (board(), 1_u32..3, change()).prop_map(|(board, connection, change)| What::Connection { board, connection, change }),
+        3 => (board(), 1_u32..3, change()).prop_map(|(board, connection, change)| What::Connection { board, connection, peer: None, change }),
         3 => (board(), finding()).prop_map(|(board, (finding, detail))| What::Found { board, finding, detail }),
         2 => (board(), text()).prop_map(|(board, line)| What::Console { board, line }),
         2 => observed,

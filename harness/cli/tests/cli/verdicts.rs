@@ -199,3 +199,26 @@ fn where_no_board_was_connected_nothing_published_proves_nothing() {
     let by_step = run("When I publish \"\" to \"t\" with QoS 1, retained\n    Then nothing is retained on \"t\"");
     assert_eq!(by_step.code, 0, "a step could have left it there: {}", by_step.stdout);
 }
+
+#[test]
+fn a_connection_from_elsewhere_is_not_the_boards() {
+    let feature = "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    \
+        Then \"lamp\" connects within 1 s\n";
+    let project = Project::with_feature(feature);
+    let bench = |from: &str| {
+        let settings = "{ \"mqtt.host\" = \"{tap.host}\", \"mqtt.port\" = \"{tap.port}\" }";
+        let board = format!("[boards.lamp]\nkind = \"virtual\"\nfrom = \"{from}\"\n");
+        project.file("bench.toml", &format!("{board}[firmware.lamp]\nimage = \"builtin:lamp\"\nnvs = {settings}\n"));
+        project.hil(&["run", "--bench", "bench.toml", "--out", &format!("run-{from}")])
+    };
+    let elsewhere = bench("127.0.0.9");
+    assert_eq!(elsewhere.code, 100, "{elsewhere:?}");
+    let closest = "closest: the tap turned away a connection from 127.0.0.1, which is not the board's address";
+    assert!(elsewhere.stdout.contains(closest), "{}", elsewhere.stdout);
+    let events = project.read("run-127.0.0.9/events.jsonl");
+    let turned_away = events.lines().filter(|line| line.contains("\"change\":\"turned-away\"")).count();
+    assert_eq!(turned_away, 1, "each address once");
+    assert!(events.contains("\"peer\":\"127.0.0.1:") && !events.contains("\"change\":\"opened\""), "{events}");
+    let here = bench("127.0.0.0/8");
+    assert_eq!(here.code, 0, "{here:?}");
+}

@@ -10,6 +10,7 @@ mod layers;
 mod port;
 mod prefixed;
 mod recording;
+mod strangers;
 mod violations;
 
 pub(crate) use decoder::password_of;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hil_config::Subnet;
 use hil_link::{Control, Ending, Leg, Watch, Way, relay};
 use hil_timeline::{ConnectionChange, Direction, FaultPhase, Recorder, What};
 use tokio::io::Interest;
@@ -17,6 +18,7 @@ use super::gate::Armed;
 use super::lasting::Lasting;
 use super::layers::{self, First, Near, TlsMode};
 use super::recording::Recording;
+use super::strangers::Strangers;
 use crate::capture::Capture;
 use crate::descriptors::Shortage;
 use crate::endpoint::{Endpoint, Offers, Transport};
@@ -88,6 +90,7 @@ pub(super) struct Door {
     lasting: Lasting,
     /// A fault that could not be applied to the packet that it waited for.
     missed: Mutex<Option<String>>,
+    strangers: Strangers,
     connections: AtomicU32,
 }
 
@@ -115,6 +118,7 @@ impl TapPort {
             is_shut: watch::Sender::new(false),
             lasting: Lasting::default(),
             missed: Mutex::default(),
+            strangers: Strangers::default(),
             connections: AtomicU32::new(0),
         });
         let accepting = tokio::spawn(accept(place, address, listener, Arc::clone(&door)));
@@ -151,6 +155,11 @@ impl TapPort {
         self.door.missed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Only connections from there are the board's; without any, all are.
+    pub fn expect_from(&self, addresses: &[Subnet]) {
+        self.door.strangers.expect(addresses);
+    }
+
     /// New connections go there from now on.
     pub fn open_route(&self, route: Route) {
         self.door.route.send_replace(Some(route));
@@ -166,6 +175,7 @@ impl TapPort {
         self.door.control.clear();
         self.door.armed.disarm();
         self.door.missed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.door.strangers.forget();
         self.door.must_show.store(false, Ordering::Relaxed);
         self.door.shut.send_replace(false);
     }
@@ -326,13 +336,24 @@ impl Drop for TapPort {
 }
 
 impl Door {
+    /// A connection did not come from the board.
+    fn turn_away(&self, recorder: &Recorder, peer: SocketAddr) {
+        if !self.strangers.is_new(peer.ip()) {
+            return;
+        }
+        let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let reason = format!("a connection from {}, which is not the board's address", peer.ip().to_canonical());
+        let (board, change) = (self.board.clone(), ConnectionChange::TurnedAway { reason });
+        recorder.record(What::Connection { board, connection, peer: Some(peer), change });
+    }
+
     /// A connection could not be accepted; where that is for want of a descriptor, it is recorded once.
     fn without_descriptors(&self, error: &std::io::Error, told: &mut bool) {
         let (Some(shortage), Some(route)) = (Shortage::of(error), &*self.route.borrow()) else { return };
         if !std::mem::replace(told, true) {
             let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
             let change = ConnectionChange::Refused { reason: shortage.to_string() };
-            route.recorder.record(What::Connection { board: self.board.clone(), connection, change });
+            route.recorder.record(What::Connection { board: self.board.clone(), connection, peer: None, change });
         }
     }
 }
@@ -400,8 +421,14 @@ async fn serve(near: TcpStream, from: SocketAddr, door: Arc<Door>) {
         hil_link::reset(near);
         return;
     };
+    if !door.strangers.is_expected(from.ip()) {
+        hil_link::reset(near);
+        door.turn_away(&route.recorder, from);
+        return;
+    }
     let connection = door.connections.fetch_add(1, Ordering::Relaxed) + 1;
-    let tell = |change| route.recorder.record(What::Connection { board: door.board.clone(), connection, change });
+    let (board, peer) = (door.board.clone(), Some(from));
+    let tell = |change| route.recorder.record(What::Connection { board: board.clone(), connection, peer, change });
     let opened = tell(ConnectionChange::Opened).at;
     // What is refused within libraries shows as nothing but silence.
     let _ = Shortage::look();
@@ -432,7 +459,7 @@ async fn serve(near: TcpStream, from: SocketAddr, door: Arc<Door>) {
             let opaque = matches!(door.tls, TlsMode::PassThrough) && near.transport == Transport::Tls;
             let wire = route.capture.as_ref().map(|capture| capture.connection(&door.board, connection, from, opened));
             let wire = wire.map(|wire| if opaque { wire.opaque() } else { wire });
-            let watch = Recording::new(Arc::clone(&door), connection, route.recorder.clone(), wire, opaque);
+            let watch = Recording::new(Arc::clone(&door), (connection, from), route.recorder.clone(), wire, opaque);
             let watch = Arc::new(watch);
             let ended = relay(near.leg, far, &door.control, Arc::clone(&watch) as Arc<dyn Watch>).await;
             watch.over(ended);

@@ -1,6 +1,7 @@
 //! Records what passes on one connection, and lets faults have their way with it.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::capture::{Leg, Wire};
 pub(super) struct Recording {
     pub(super) door: Arc<Door>,
     pub(super) connection: u32,
+    /// Who connected.
+    pub(super) peer: SocketAddr,
     pub(super) recorder: Recorder,
     pub(super) wire: Option<Wire>,
     /// TLS that nobody can read: no packet is seen.
@@ -30,9 +33,15 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    pub(super) fn new(door: Arc<Door>, connection: u32, recorder: Recorder, wire: Option<Wire>, opaque: bool) -> Self {
+    pub(super) fn new(
+        door: Arc<Door>,
+        (connection, peer): (u32, SocketAddr),
+        recorder: Recorder,
+        wire: Option<Wire>,
+        opaque: bool,
+    ) -> Self {
         let (gate, decoder, asked, violations) = Default::default();
-        Self { door, connection, recorder, wire, opaque, gate, decoder, asked, violations }
+        Self { door, connection, peer, recorder, wire, opaque, gate, decoder, asked, violations }
     }
 
     /// Records packets that pass at once, each with the rule that it breaks behind it.
@@ -189,7 +198,7 @@ impl Watch for Recording {
     fn ending(&self, ended: Ended) {
         let change = ConnectionChange::Closed { how: describe(ended).to_owned() };
         let (board, connection) = (self.door.board.clone(), self.connection);
-        let event = self.recorder.record(What::Connection { board, connection, change });
+        let event = self.recorder.record(What::Connection { board, connection, peer: Some(self.peer), change });
         if let (Some(wire), Ended::Closed(way)) = (&self.wire, ended) {
             wire.closed(event.at, way == Way::Up);
         }

@@ -210,7 +210,7 @@ async fn stays_open(world: &mut HilWorld, board: String, span: Span) -> Result<(
     }
     let until = stage.mark().at + span.0;
     let closed = |event: &RunEvent| match &event.what {
-        What::Connection { board: of, connection, change: ConnectionChange::Closed { how } } if *of == board => {
+        What::Connection { board: of, connection, change: ConnectionChange::Closed { how }, .. } if *of == board => {
             open.contains(connection).then(|| (event.at, how.clone()))
         }
         _ => None,

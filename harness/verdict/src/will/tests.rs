@@ -21,7 +21,7 @@ fn packet(connection: u32, direction: Direction, packet: Packet) -> What {
 }
 
 fn change(connection: u32, change: ConnectionChange) -> What {
-    What::Connection { board: "a".into(), connection, change }
+    What::Connection { board: "a".into(), connection, peer: None, change }
 }
 
 fn closed(how: &str) -> What {

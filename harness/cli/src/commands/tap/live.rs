@@ -69,6 +69,9 @@ fn line(event: &RunEvent) -> Line {
                 ConnectionChange::Refused { reason } => {
                     line.paint(Style::new().red(), format!("refused: {}", inert(reason)))
                 }
+                ConnectionChange::TurnedAway { reason } => {
+                    line.paint(Style::new().red(), format!("turned away: {}", inert(reason)))
+                }
                 ConnectionChange::Closed { how } => line.paint(Style::new().yellow(), inert(how)),
             }
         }
