@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hil_timeline::{Direction, Packet, QoS, RunEvent, Stamp};
+use hil_timeline::{ConnectionChange, Direction, Packet, QoS, RunEvent, Stamp, What};
 use serde::Serialize;
 
 /// What is known of one board's messages on one topic, one way.
@@ -70,15 +70,20 @@ struct Sample {
 
 /// So many times are kept per topic.
 const KEPT: usize = 10_000;
+/// And so many of all topics together: 16 MiB.
+const ALL_KEPT: usize = 2 << 20;
 
 impl Sample {
-    fn add(&mut self, us: u64) {
+    /// `room` is how many more may be kept of all topics.
+    fn add(&mut self, us: u64, room: &mut usize) {
         self.least = Some(self.least.map_or(us, |least| least.min(us)));
         self.most = Some(self.most.map_or(us, |most| most.max(us)));
-        if self.kept.len() < KEPT {
+        // The first is kept always: without any there are no percentiles.
+        if self.kept.is_empty() || self.kept.len() < KEPT && *room > 0 {
             self.kept.push(us);
+            *room = room.saturating_sub(1);
         } else {
-            let at = usize::try_from(self.seen).unwrap_or(0) % KEPT;
+            let at = usize::try_from(self.seen).unwrap_or(0) % self.kept.len();
             self.kept[at] = us;
         }
         self.seen += 1;
@@ -88,11 +93,21 @@ impl Sample {
 type Key = (String, String, bool);
 
 /// Folds events into statistics, one by one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Traffic {
     topics: BTreeMap<Key, Topic>,
+    /// Bytes of their names.
+    names: usize,
+    /// How many more times may be kept.
+    room: usize,
     /// Messages that wait for their acknowledgement: board, connection, direction and identifier to topic.
     open: BTreeMap<(String, u32, bool, u16), Key>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self { topics: BTreeMap::new(), names: 0, room: ALL_KEPT, open: BTreeMap::new() }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -107,11 +122,21 @@ struct Topic {
 
 /// Topics beyond this many are counted as one: a device may make up a new one for each message.
 const TOPICS: usize = 10_000;
+/// So are those beyond this many bytes of names.
+const NAMES: usize = 4 << 20;
 const OTHERS: &str = "(other topics)";
 
 impl Traffic {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
+        if let What::Connection { board, connection, change: ConnectionChange::Closed { .. }, .. } = &event.what {
+            // Nobody acknowledges on it any more.
+            for up in [false, true] {
+                let of = |id| (board.clone(), *connection, up, id);
+                let over: Vec<_> = self.open.range(of(0)..=of(u16::MAX)).map(|(key, _)| key.clone()).collect();
+                over.iter().for_each(|key| drop(self.open.remove(key)));
+            }
+        }
         let sent = event.what.sent_by_board().map(|found| (found, true));
         let Some(((board, connection, packet), up)) =
             sent.or_else(|| event.what.reached_board().map(|found| (found, false)))
@@ -121,20 +146,24 @@ impl Traffic {
         match packet {
             Packet::Publish { topic, qos, packet_id, .. } => {
                 let mut key = (board.to_owned(), topic.clone(), up);
-                if self.topics.len() >= TOPICS && !self.topics.contains_key(&key) {
-                    key.1 = OTHERS.to_owned();
+                if !self.topics.contains_key(&key) {
+                    if self.topics.len() >= TOPICS || self.names + topic.len() > NAMES {
+                        key.1 = OTHERS.to_owned();
+                    } else {
+                        self.names += topic.len();
+                    }
                 }
                 if let (Some(id), true) = (packet_id, *qos != QoS::AtMostOnce) {
                     self.open.insert((board.to_owned(), connection, up, *id), key.clone());
                 }
-                self.topics.entry(key).or_default().message(event);
+                self.topics.entry(key).or_default().message(event, &mut self.room);
             }
             Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. } => {
                 let key = self.open.remove(&(board.to_owned(), connection, !up, *packet_id));
                 if let (Some(key), Some(us)) = (key, event.what.answer_us())
                     && let Some(topic) = self.topics.get_mut(&key)
                 {
-                    topic.acknowledged.add(us);
+                    topic.acknowledged.add(us, &mut self.room);
                 }
             }
             _ => {}
@@ -163,13 +192,13 @@ impl Traffic {
 }
 
 impl Topic {
-    fn message(&mut self, event: &RunEvent) {
+    fn message(&mut self, event: &RunEvent, room: &mut usize) {
         self.count += 1;
-        if let hil_timeline::What::Packet { bytes, .. } = &event.what {
+        if let What::Packet { bytes, .. } = &event.what {
             self.bytes = self.bytes.saturating_add(*bytes as u64);
         }
         if let Some(last) = self.last.replace(event.at) {
-            self.between.add(u64::try_from(event.at.since(last).as_micros()).unwrap_or(u64::MAX));
+            self.between.add(u64::try_from(event.at.since(last).as_micros()).unwrap_or(u64::MAX), room);
         }
         self.first.get_or_insert(event.at);
     }
@@ -232,7 +261,7 @@ pub fn traffic_table(traffic: &[TopicTraffic]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hil_timeline::{Payload, What};
+    use hil_timeline::Payload;
 
     use super::*;
 
@@ -267,5 +296,30 @@ mod tests {
         traffic.take(&event(9_000_000, Direction::FromBoard, Packet::Pingreq, None));
         insta::assert_snapshot!(traffic_table(&traffic.topics()));
         assert_eq!(traffic_table(&[]), "");
+    }
+
+    #[test]
+    fn what_is_counted_for_days_is_bounded() {
+        let mut traffic = Traffic { room: 1000, ..Traffic::default() };
+        let change = || ConnectionChange::Closed { how: "reset by the board".into() };
+        for n in 0..60_000_u32 {
+            let mut packet = publish((n % 1000) as u16);
+            // Topics that are made up, long ones among them, and messages that nobody acknowledges.
+            if let Packet::Publish { topic, .. } = &mut packet {
+                *topic = format!("{}/{}", n % 20_000, "x".repeat(if n % 10 == 0 { 20_000 } else { 10 }));
+            }
+            traffic.take(&event(u64::from(n), Direction::FromBoard, packet, None));
+            if n % 1000 == 999 {
+                let (board, connection, peer) = ("lamp".to_owned(), 1, None);
+                let what = What::Connection { board, connection, peer, change: change() };
+                traffic.take(&RunEvent { seq: 0, at: Stamp(0), scenario: None, what });
+                assert!(traffic.open.is_empty());
+            }
+        }
+        let names: usize = traffic.topics.keys().map(|(_, topic, _)| topic.len()).sum();
+        assert!(traffic.topics.len() <= TOPICS + 1 && names <= NAMES + OTHERS.len(), "{names} bytes");
+        let kept: usize = traffic.topics.values().map(|topic| topic.between.kept.len()).sum();
+        assert!(kept <= 1000 + traffic.topics.len(), "{kept} times");
+        assert_eq!(traffic.topics().iter().map(|topic| topic.count).sum::<u64>(), 60_000);
     }
 }
