@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Outcome, Project, assert_snapshot};
 
 const FEATURE: &str = "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    \
-    Then \"lamp\" connects within 3 s\n    When I publish \"on\" to \"sooko/lampu\" with QoS 1\n    \
+    Then \"lamp\" connects within 3 s\n    Given \"lamp\" has subscribed to \"sooko/lampu\"\n    When I publish \"on\" to \"sooko/lampu\" with QoS 1\n    \
     Then \"lamp\" publishes \"saya hidup\" to \"loger\" within 2 s\n";
 
 /// Runs the feature with this limit, soft and hard.
