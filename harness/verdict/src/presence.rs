@@ -201,7 +201,7 @@ mod tests {
         let reset = What::Reset { board: board(), how: String::new() };
         let line = What::Console { board: board(), line: "ets".into() };
         let ended = What::Found { board: board(), finding: Finding::Ended, detail: String::new() };
-        let opened = What::Connection { board: board(), connection: 1, change: ConnectionChange::Opened };
+        let opened = What::Connection { board: board(), connection: 1, peer: None, change: ConnectionChange::Opened };
         let alive = |events: &[What]| shows_life("lamp", records(events).iter().map(AsRef::as_ref));
         assert_eq!(alive(&[on.clone(), line.clone()]), Ok(()));
         assert_eq!(alive(&[reset.clone(), opened]), Ok(()));
@@ -231,7 +231,7 @@ mod tests {
         };
         let layer = |layer: &str| {
             let change = ConnectionChange::Upgraded { layer: layer.to_owned() };
-            What::Connection { board: board(), connection: 1, change }
+            What::Connection { board: board(), connection: 1, peer: None, change }
         };
         let could = |events: &[What]| could_be_published("TLS, unread", records(events).iter().map(AsRef::as_ref));
         assert_eq!(could(&[reset.clone(), connack(0)]), Ok(()));
