@@ -344,9 +344,10 @@ fn a_reader_that_leaves_ends_no_run() {
 fn a_run_under_nohup_outlives_its_terminal() {
     let bench = Bench::open();
     let program = env!("CARGO_BIN_EXE_hil");
-    let hil = bench.lab.command(&["run", "features/short.feature", "--out", "run"]);
+    let arguments = ["run", "features/short.feature", "--out", "run"];
+    let hil = bench.lab.command(&arguments);
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", program]).args(hil.get_args());
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", program]).args(arguments);
     command.current_dir(bench.lab.project.path("")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     for (name, value) in hil.get_envs() {
         match value {

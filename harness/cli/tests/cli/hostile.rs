@@ -124,6 +124,8 @@ fn poison(value: &mut Value, key: &str, text: &str) {
         "keyword",
         "hex",
         "encoding",
+        // An address and a port: other text makes the file no record.
+        "peer",
     ];
     match value {
         Value::String(string) if !OURS.contains(&key) => string.push_str(text),

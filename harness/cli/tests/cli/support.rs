@@ -45,7 +45,7 @@ impl Project {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hil"));
+        let mut command = program();
         command.current_dir(self.folder.path()).args(arguments).env_remove("HIL_BENCH").stdin(Stdio::null());
         command
     }
@@ -62,6 +62,19 @@ impl Project {
     pub(crate) fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
+}
+
+/// `hil` as a shell starts it: where these tests run under `nohup`, it would take SIGHUP for one that it is to ignore.
+fn program() -> Command {
+    let hil = env!("CARGO_BIN_EXE_hil");
+    let status = std::fs::read_to_string("/proc/self/status").expect("status");
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    if ignored.is_some_and(|ignored| ignored & 1 == 0) {
+        return Command::new(hil);
+    }
+    let mut command = Command::new("env");
+    command.args(["--default-signal=HUP", hil]);
+    command
 }
 
 impl From<Output> for Outcome {
@@ -158,11 +171,13 @@ impl Printed {
 
     /// Waits until each of these texts has been printed since the last time.
     pub(crate) fn wait_for(&self, texts: &[&str]) {
-        let mut missing = texts.to_vec();
+        let (mut missing, mut printed) = (texts.to_vec(), String::new());
         while !missing.is_empty() {
             let line = self.0.recv_timeout(Duration::from_secs(60));
-            let line = line.unwrap_or_else(|error| panic!("{missing:?} not printed: {error}"));
+            let line = line.unwrap_or_else(|error| panic!("{missing:?} not printed: {error}; printed:\n{printed}"));
             missing.retain(|text| !line.contains(text));
+            printed.push_str(&line);
+            printed.push('\n');
         }
     }
 }
