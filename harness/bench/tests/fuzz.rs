@@ -27,7 +27,7 @@ fn folder(bench: &str) -> TempDir {
 }
 
 fn check(folder: &Path) {
-    // The bench file is read anew, since it looks whether its files are there.
+    // The bench file is read each time, since it looks whether its files are there.
     let bench = Bench::from_file(&folder.join("bench.toml")).unwrap_or_else(|error| panic!("{error}"));
     for board in bench.boards.keys() {
         if let Err(error) = check_firmware(&bench, board.as_str(), "lamp") {

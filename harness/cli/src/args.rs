@@ -200,7 +200,7 @@ fn print(error: &clap::Error) {
     let (to_stderr, steers) = (error.use_stderr(), plain.chars().any(|c| c != '\n' && hil_timeline::steers(c)));
     let is_terminal = if to_stderr { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
     match (is_terminal && !steers, to_stderr) {
-        // A terminal that is gone has nobody to tell.
+        // A terminal that is gone shows nothing.
         (true, _) => drop(error.print()),
         (false, true) => commands::warn(plain.trim_end()),
         (false, false) => commands::say(plain.trim_end()),

@@ -9,7 +9,7 @@ use crate::{output, signals};
 /// Rust's own exit code for a panic.
 const PANICKED: u8 = 101;
 
-/// Does what this process is for, and waits for its output: as long as somebody reads, unless it was cut short.
+/// Does what this process is for, and waits for its output: as long as it is read, unless it was cut short.
 pub(crate) fn run(work: impl FnOnce() -> ExitCode) -> std::process::ExitCode {
     output::show_panics();
     let code = catch_unwind(AssertUnwindSafe(work));

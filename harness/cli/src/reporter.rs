@@ -32,7 +32,7 @@ impl Detail {
     }
 }
 
-/// Follows the timeline and prints, at the pace of whoever reads. Progress is shown on a terminal only.
+/// Follows the timeline and prints, at the pace of its reader. Progress is shown on a terminal only.
 pub(crate) struct Reporter {
     detail: Detail,
     fold: Fold,

@@ -160,7 +160,7 @@ pub(crate) fn claim(boards: Option<BTreeSet<String>>, what: &str, wait: &WaitArg
     Claim { boards, wait: !wait.no_wait, what: what.to_owned(), waiting: Arc::new(waiting), ask_person }
 }
 
-/// Asks for a hand; true once Enter is pressed. A question that nobody sees is not waited for.
+/// Asks for a hand; true once Enter is pressed. A question that is not shown is not waited for.
 fn ask_person(question: String) -> bool {
     output::ask(format!("\n>>> {question}"))
         && std::io::stdin().read_line(&mut String::new()).is_ok_and(|length| length > 0)

@@ -406,7 +406,7 @@ impl Board {
     }
 }
 
-/// One or several; an empty list would let nobody in.
+/// One or several; an empty list would let nothing in.
 fn read_from(value: Option<Value<'_, '_>>) -> Vec<Subnet> {
     let example = "examples: `from = \"192.168.7.20\"`, `from = [\"192.168.7.0/24\", \"fd00::7\"]`";
     let read = |v: &Value<'_, '_>| v.parsed("an IP address or a subnet", example, |text| text.parse().ok());

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A parser of somebody else's panicked: what it was given is broken in a way that it does not know.
+/// A foreign parser panicked: what it was given is broken in a way that it does not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Panicked {
     /// What it said, on one line.
@@ -29,7 +29,7 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs a parser of somebody else's. A panic in it is an error, and nothing of it reaches standard error.
+/// Runs a foreign parser. A panic in it is an error, and nothing of it reaches standard error.
 ///
 /// What is known to make a parser panic is better refused before: such an error can say what is wrong.
 ///
@@ -56,7 +56,7 @@ pub fn guarded<T>(parse: impl FnOnce() -> T) -> Result<T, Panicked> {
 }
 
 /// While one is there, the hook says nothing of panics in guards. The hook is set back afterwards: it belongs to
-/// whoever runs the program.
+/// the program's user.
 struct Quiet;
 
 impl Quiet {

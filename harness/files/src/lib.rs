@@ -1,9 +1,9 @@
-//! Files from outside: the user names them, or they lie in a folder that somebody else made. Neither is trusted.
+//! Files from outside: the user names them, or they lie in a folder that another user made. Neither is trusted.
 //!
 //! - [`open`], [`read`] and [`read_text`] take regular files only: a FIFO or a device would block or never end.
 //! - [`write_whole`] and [`NewFile`] replace a file in one move, never write through what lies in its place, and leave
 //!   nothing behind where the disk is full.
-//! - [`guarded`] runs a parser of somebody else's; where it panics, that is an error of the file.
+//! - [`guarded`] runs a foreign parser; where it panics, that is an error of the file.
 
 mod guard;
 mod read;

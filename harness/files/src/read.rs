@@ -20,7 +20,7 @@ pub const LARGEST_FILE: u64 = 1 << 30;
 pub enum Links {
     /// For a file that the user names.
     Follow,
-    /// For a file of a folder that somebody else may have made: it must lie there itself.
+    /// For a file of a folder that another user may have made: it must lie there itself.
     Refuse,
 }
 

@@ -40,7 +40,7 @@ impl NewFile {
     }
 
     fn with_mode(path: &Path, mode: u32) -> io::Result<Self> {
-        /// One of these names is free unless somebody guesses them all.
+        /// One of these names is free unless another process guesses them all.
         const TRIES: u32 = 100;
         let mut taken = io::ErrorKind::AlreadyExists.into();
         for _ in 0..TRIES {
@@ -101,7 +101,7 @@ pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     fill(NewFile::create(path)?, bytes.as_ref())
 }
 
-/// The same with a file that only its owner may read, whoever could read the one before.
+/// The same with a file that only its owner may read, no matter who could read the one before.
 ///
 /// # Errors
 /// As [`write_whole`].

@@ -16,7 +16,7 @@ pub struct Piece {
     pub tag: u8,
     /// It is shown to the watcher, and not written.
     pub swallowed: bool,
-    /// It goes back to whoever sent what was read.
+    /// It goes back to the sender of what was read.
     pub turned: bool,
     /// The path is closed once this is written.
     pub last: bool,
@@ -30,7 +30,7 @@ impl From<Vec<u8>> for Piece {
 
 /// Sees every chunk, and may decide what becomes of it.
 pub trait Watch: Send + Sync {
-    /// Bytes were read from one side: what shall be written to the other. They are passed on as they are unless a
+    /// Bytes were read from one side: what is to be written to the other. They are passed on as they are unless a
     /// watcher says otherwise.
     fn read(&self, way: Way, bytes: Vec<u8>) -> Vec<Piece> {
         let _ = way;

@@ -51,7 +51,7 @@ impl Sender {
     /// Waits for room.
     ///
     /// # Errors
-    /// When nobody takes anything from the queue any more.
+    /// When nothing takes anything from the queue any more.
     pub(crate) async fn send(&self, due: Instant, item: Item) -> Result<(), ()> {
         let length = if let Item::Bytes(piece) = &item { piece.bytes.len() } else { 0 };
         let wanted = u32::try_from(length).unwrap_or(BYTES).clamp(1, BYTES);

@@ -1,6 +1,6 @@
 //! File descriptors: a process may have no more of them than its limit, and where none is left the bench is at fault.
 //!
-//! The system says so to whoever asks for one; what is outside this program, or inside a library, only sees that nothing
+//! The system says so to the one that asks for one; what is outside this program, or inside a library, only sees that nothing
 //! comes. So each connection through a tap also looks whether enough are left for all that it needs.
 
 use std::fmt;

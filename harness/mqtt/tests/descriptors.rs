@@ -85,7 +85,7 @@ fn a_connection_that_finds_no_descriptor_is_recorded_once_and_served_when_one_is
         let found = timeline.wait_for(Cursor::default(), Instant::now() + SOON, refused).await.expect("recorded");
         assert_eq!(found, "hil ran out of file descriptors (limit 64)");
         assert!(watch.refused().is_some());
-        // It asks again ten times a second; what it is told is recorded already.
+        // It asks again ten times a second; the answer is recorded already.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let times = timeline.since(Cursor::default()).iter().filter_map(|event| refused(event)).count();
         assert_eq!(times, 1);

@@ -130,7 +130,7 @@ impl Traffic {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
         if let What::Connection { board, connection, change: ConnectionChange::Closed { .. }, .. } = &event.what {
-            // Nobody acknowledges on it any more.
+            // Nothing is acknowledged on it any more.
             for up in [false, true] {
                 let of = |id| (board.clone(), *connection, up, id);
                 let over: Vec<_> = self.open.range(of(0)..=of(u16::MAX)).map(|(key, _)| key.clone()).collect();
@@ -304,7 +304,7 @@ mod tests {
         let change = || ConnectionChange::Closed { how: "reset by the board".into() };
         for n in 0..60_000_u32 {
             let mut packet = publish((n % 1000) as u16);
-            // Topics that are made up, long ones among them, and messages that nobody acknowledges.
+            // Topics that are made up, long ones among them, and messages that are never acknowledged.
             if let Packet::Publish { topic, .. } = &mut packet {
                 *topic = format!("{}/{}", n % 20_000, "x".repeat(if n % 10 == 0 { 20_000 } else { 10 }));
             }

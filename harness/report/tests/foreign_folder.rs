@@ -1,4 +1,4 @@
-//! A run folder that somebody else made: only regular files are read, and nothing is written through what lies there.
+//! A run folder that another user made: only regular files are read, and nothing is written through what lies there.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -398,7 +398,7 @@ pub enum What {
     Connection {
         board: String,
         connection: u32,
-        /// Who connected; none in records of versions that did not say, and where nobody got so far.
+        /// Who connected; none in records of versions that did not say, and where none got so far.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<SocketAddr>,
         #[serde(flatten)]
@@ -513,7 +513,7 @@ fn is_first(attempt: &u32) -> bool {
 }
 
 impl What {
-    /// Whether a run can't be told without it: how it, its scenarios and its steps go.
+    /// Whether a run's story needs it: how it, its scenarios and its steps go.
     pub(crate) fn is_frame(&self) -> bool {
         matches!(
             self,

@@ -129,7 +129,7 @@ pub(super) async fn stand_by(stream: UnixStream) {
         end_offspring(of).await;
     }
     for board in kept {
-        // Nothing is left that could be told of a failure: its note stays in the lock.
+        // There is nothing to report a failure to: its note stays in the lock.
         let _ = make_safe(board).await;
     }
 }

@@ -247,7 +247,7 @@ async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, retries: Retries)
     }
 }
 
-/// Writes the reports. What is wrong with them is told before the rest of the output is waited for.
+/// Writes the reports. What is wrong with them is said before the rest of the output is waited for.
 fn finish(
     folder: &Path,
     timeline: &Timeline,

@@ -51,7 +51,7 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     let timeline = Timeline::in_memory(Epoch::start());
-    // It is up for days, and nobody looks back.
+    // It is up for days, and nothing looks back.
     timeline.forget_after(10_000);
     let mut broker = match hil_mqtt::broker::new(&bench.broker, Arc::new(|_| {})) {
         Ok(broker) => broker,
@@ -75,7 +75,7 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         () = watched.aborted() => Ok(()),
     };
     timeline.record(None, What::RunFinished { exit_code: 0 });
-    // Whoever does not read must not keep the bench from being taken down.
+    // A reader that stops must not keep the bench from being taken down.
     tokio::select! {
         _ = reporter => {}
         () = watched.aborted() => {}

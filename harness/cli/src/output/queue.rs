@@ -34,7 +34,7 @@ impl Item {
         }
     }
 
-    /// As what it counts when it is dropped. Nobody misses a bar.
+    /// As what it counts when it is dropped. A bar is not missed.
     fn lines(&self) -> usize {
         usize::from(matches!(self, Self::Text(..)))
     }
@@ -160,14 +160,14 @@ impl Queue {
         self.wake(state);
     }
 
-    /// Nothing is written any more: nobody waits for it.
+    /// Nothing is written any more, and nothing waits for it.
     pub(super) fn close(&self) {
         let mut state = self.lock();
         state.dead = true;
         self.wake(state);
     }
 
-    /// Nobody waits longer than until then.
+    /// Nothing waits longer than until then.
     pub(super) fn end_by(&self, limit: Instant) {
         let mut state = self.lock();
         state.limit = Some(limit);

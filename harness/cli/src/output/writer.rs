@@ -42,7 +42,7 @@ pub(super) fn start(name: &str) -> Arc<Queue> {
     let queue = Arc::new(Queue::default());
     let writer =
         Writer { queue: Arc::clone(&queue), screen: Screen::default(), out_is_gone: false, err_is_gone: false };
-    // Dropped with the closure where no thread can be started, which closes the queue: nobody waits for it.
+    // Dropped with the closure where no thread can be started, which closes the queue: nothing waits for it.
     let _ = std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run());
     queue
 }
@@ -104,7 +104,7 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
         match rustix::io::write(to, bytes) {
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::INTR) => {}
-            // Somebody who has the same pipe or terminal has made it non-blocking.
+            // Another process with the same pipe or terminal has made it non-blocking.
             Err(Errno::AGAIN) => match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error),

@@ -182,7 +182,7 @@ impl Bench {
         Running::start(self.lab.command(arguments).stdout(out).stderr(err))
     }
 
-    /// Checks that the rail is off once nobody holds the board.
+    /// Checks that the rail is off once the board is free.
     fn check_off(&self) {
         self.lab.wait_for_locks();
         assert_eq!(self.lab.tell(&["state", "lamp"]), "off");

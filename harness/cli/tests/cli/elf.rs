@@ -87,13 +87,13 @@ fn a_partition_table_on_which_a_library_panics_is_an_error_of_its_firmware() {
         ("unknown flags", flags),
         ("beyond 4 GiB", csv),
     ];
-    let told = tables.map(|(what, table)| {
+    let said = tables.map(|(what, table)| {
         std::fs::write(project.path("table"), table).expect("write");
         let run = project.hil(&["run", "--bench", "bench.toml"]);
         assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
         format!("# {what}\n{}", run.stable())
     });
-    assert_snapshot("elf-partitions", &told.join("\n"));
+    assert_snapshot("elf-partitions", &said.join("\n"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Files that the user names, or that lie in the folder of somebody else: what is not a regular file is refused at once.
+//! Files that the user names, or that lie in another user's folder: what is not a regular file is refused at once.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;

@@ -135,7 +135,7 @@ impl Gate {
                     let packet: Vec<u8> = lane.kept.drain(..header + length).collect();
                     self.packet(packet, direction, armed, &mut lane, &mut out);
                 }
-                // Nobody keeps so much: what waits for it can't happen to it.
+                // So much is not kept: what waits for it can't happen to it.
                 Some(Frame::TooLarge { .. }) => {
                     out.miss(armed.take_unread(direction, &lane.kept));
                     break;

@@ -348,9 +348,9 @@ impl Door {
     }
 
     /// A connection could not be accepted; where that is for want of a descriptor, it is recorded once.
-    fn without_descriptors(&self, error: &std::io::Error, told: &mut bool) {
+    fn without_descriptors(&self, error: &std::io::Error, said: &mut bool) {
         let (Some(shortage), Some(route)) = (Shortage::of(error), &*self.route.borrow()) else { return };
-        if !std::mem::replace(told, true) {
+        if !std::mem::replace(said, true) {
             let connection = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
             let change = ConnectionChange::Refused { reason: shortage.to_string() };
             route.recorder.record(What::Connection { board: self.board.clone(), connection, peer: None, change });
@@ -376,16 +376,16 @@ async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, d
     let mut shut = door.shut.subscribe();
     let mut listener = Some(listener);
     // The latest refusal is recorded already.
-    let mut told = false;
+    let mut said = false;
     loop {
         if *shut.borrow_and_update() {
             listener = None;
         } else if listener.is_none() {
-            // Its place was kept: nobody else can have it.
+            // Its place was kept: no other connection can have it.
             match listen(address) {
                 Ok(open) => listener = Some(open),
                 Err(error) => {
-                    door.without_descriptors(&error, &mut told);
+                    door.without_descriptors(&error, &mut said);
                     tokio::time::sleep(AGAIN).await;
                     continue;
                 }
@@ -403,11 +403,11 @@ async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, d
             _ = shut.changed() => {}
             accepted = open.accept() => match accepted {
                 Ok((board, from)) => {
-                    told = false;
+                    said = false;
                     tokio::spawn(serve(board, from, Arc::clone(&door)));
                 }
                 Err(error) => {
-                    door.without_descriptors(&error, &mut told);
+                    door.without_descriptors(&error, &mut said);
                     tokio::time::sleep(AGAIN).await;
                 }
             },

@@ -27,7 +27,7 @@ impl Strangers {
         known.expected.is_empty() || known.expected.iter().any(|subnet| subnet.contains(address))
     }
 
-    /// Whether it is to be recorded: each address once, since somebody may knock for ever.
+    /// Whether it is to be recorded: each address once, since one may knock for ever.
     pub(super) fn is_new(&self, address: IpAddr) -> bool {
         /// Of a scenario.
         const RECORDED: usize = 64;

@@ -122,7 +122,7 @@ impl<S: Stream> WebSocketBytes<S> {
         let Some((header, _)) = self.frame.take_if(|(header, come)| *come == header.length) else { return };
         let control = std::mem::take(&mut self.control);
         match header.opcode {
-            // It is answered when this side has sent all: until then the other side may still be told something.
+            // It is answered when this side has sent all: until then the other side may still be sent something.
             CLOSE => self.is_over = true,
             PING if !self.is_closed && self.out.len() <= UNSENT => self.queue(PONG, &control),
             _ => {}

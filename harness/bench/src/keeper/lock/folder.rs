@@ -71,7 +71,7 @@ impl Folder {
 
     /// Opens a regular file in it, and never a link.
     pub(super) fn file(&self, name: &CStr, flags: OFlags, mode: Mode) -> io::Result<std::fs::File> {
-        // One that is no file must not block whoever opens it.
+        // One that is no file must not block its opener.
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = std::fs::File::from(openat(&self.fd, name, flags, mode)?);
         if file.metadata()?.is_file() {

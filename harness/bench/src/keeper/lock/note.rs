@@ -57,7 +57,7 @@ impl Holder {
     }
 
     /// Who holds it, and since when as seen from `now` (since the Unix epoch).
-    fn told(&self, now: Duration) -> String {
+    fn shown(&self, now: Duration) -> String {
         let held = now.saturating_sub(Duration::from_millis(self.since_ms)).as_secs();
         let (minutes, seconds) = (held / 60, held % 60);
         let who = match self.keeper {
@@ -71,11 +71,11 @@ impl Holder {
 
     /// Another user's words: as they may be shown, and no longer than a line or two. The name of the user is the system's.
     fn received(self, user: u32) -> Self {
-        let shown = |text: String, length: usize| escaped(&text.chars().take(length).collect::<String>()).to_string();
+        let inert = |text: String, length: usize| escaped(&text.chars().take(length).collect::<String>()).to_string();
         Self {
             user: user_name(user),
-            what: shown(self.what, 200),
-            left_unsafe: self.left_unsafe.map(|left| shown(left, 500)),
+            what: inert(self.what, 200),
+            left_unsafe: self.left_unsafe.map(|left| inert(left, 500)),
             ..self
         }
     }
@@ -83,7 +83,7 @@ impl Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told(now()))
+        f.write_str(&self.shown(now()))
     }
 }
 
@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn a_holder_is_shown_with_what_it_does() {
         let holder = Holder { user: "ada".into(), pid: 7, since_ms: 1000, ..Holder::this_process("hil run") };
-        assert_eq!(holder.told(Duration::from_secs(126)), "`hil run` of ada (pid 7), for 2 min 5 s");
+        assert_eq!(holder.shown(Duration::from_secs(126)), "`hil run` of ada (pid 7), for 2 min 5 s");
         let detached = Holder { keeper: Some(8), detached: true, ..holder };
-        assert_eq!(detached.told(Duration::from_secs(2)), "`hil run` of ada (detached, pid of its keeper 8), for 1 s");
+        assert_eq!(detached.shown(Duration::from_secs(2)), "`hil run` of ada (detached, pid of its keeper 8), for 1 s");
     }
 
     #[test]

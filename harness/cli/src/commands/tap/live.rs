@@ -19,7 +19,7 @@ pub(super) async fn count(mut events: Follower) -> Traffic {
     }
 }
 
-/// Prints until the last event, at the pace of whoever reads. Says where records were forgotten meanwhile.
+/// Prints until the last event, at the pace of its reader. Says where records were forgotten meanwhile.
 pub(super) async fn show(mut events: Follower, format: Format) {
     let mut next = 0;
     loop {
