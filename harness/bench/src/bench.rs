@@ -67,6 +67,7 @@ impl Bench {
     /// # Errors
     /// When a board is in use or can't be opened. Firmware is looked at by [`crate::check_firmware`].
     pub async fn open(config: hil_config::Bench, timeline: &Timeline, claim: Claim) -> Result<Self, BenchError> {
+        let as_named = config.clone();
         let config = with_places(config, claim.boards.as_ref()).await;
         let is_wanted = |name: &str| claim.boards.as_ref().is_none_or(|boards| boards.contains(name));
         let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();
@@ -76,6 +77,13 @@ impl Bench {
             None
         } else {
             claimed = join_all(real.iter().map(|board| claimed_by_address(board))).await;
+            for claimed in &mut claimed {
+                // A board that was found by its MAC is still locked by it: another `hil` may not find its place.
+                let named = as_named.board(&claimed.board).map(crate::claims::claimed);
+                claimed.keys.extend(named.into_iter().flat_map(|named| named.keys));
+                claimed.keys.sort();
+                claimed.keys.dedup();
+            }
             // Before anything is locked or opened: nothing was done to either of them.
             check_shared(&real, &claimed)?;
             let keeper = Keeper::start(Arc::clone(&claim.waiting))?;

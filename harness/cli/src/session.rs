@@ -119,6 +119,11 @@ impl OneBoard {
                 }
             },
             () = self.aborted() => ExitCode::Aborted,
+            // Its rails are off and others may have the board.
+            () = self.bench.keeper_lost() => {
+                warn("error: the keeper of the rails has ended");
+                ExitCode::Errored
+            }
         }
     }
 

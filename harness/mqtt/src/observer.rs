@@ -207,16 +207,18 @@ impl Observer {
     /// that nothing is left.
     ///
     /// # Errors
-    /// When the broker does not answer within five seconds, or has messages for the observer all that time.
+    /// When the broker does not answer within five seconds.
     pub async fn caught_up(&self) -> Result<Duration, ObserverError> {
         /// The embedded broker picks what is delivered or answered by chance: one quiet round trip may be chance.
         const QUIET: u32 = 2;
-        let end = Instant::now() + PATIENCE;
+        /// One that never pauses answers all the same; what it still had then came soon after.
+        const BUSY: Duration = Duration::from_secs(1);
+        let (end, busy) = (Instant::now() + PATIENCE, Instant::now() + BUSY);
         let (mut quiet, mut slowest) = (0, Duration::ZERO);
         while quiet < QUIET {
             let (begin, before) = (Instant::now(), self.shared.pending().delivered);
-            if begin >= end {
-                return Err(self.silent(format!("it has been sending messages for {} s", PATIENCE.as_secs())));
+            if begin >= busy {
+                return Ok(slowest);
             }
             self.round_trip(end).await?;
             slowest = slowest.max(begin.elapsed());

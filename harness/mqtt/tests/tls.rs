@@ -208,7 +208,8 @@ fn mosquitto(made: &Made, client_certificates: bool) -> Option<Box<dyn Broker>> 
 async fn tls_that_is_passed_through_reaches_the_broker_unread() {
     let made = Made::new();
     let Some(broker) = mosquitto(&made, true) else { return };
-    let capture = Capture::create(&made.folder.path().join("c.pcapng"), 0, Some(Mask::default())).expect("a file");
+    let capture =
+        Capture::create(&made.folder.path().join("c.pcapng"), 0, Some(Mask::default()), u64::MAX).expect("a file");
     let fixture = Fixture::new(TlsMode::PassThrough, broker, None, Some(capture.clone())).await;
     let lamp = fixture.endpoint(Transport::Tls, &made).showing(Some(made.identity("lamp")));
     greet(&mut lamp.connect().await.expect("let in by the broker itself").into_stream()).await;

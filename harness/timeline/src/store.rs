@@ -145,7 +145,12 @@ impl Store {
         match &event.what {
             What::Console { .. } => self.lines.push(place, bytes),
             _ if self.forgetful => self.past.push(place, bytes),
-            What::Packet { .. } | What::Observed { .. } | What::Published { .. } | What::BrokerLog { .. } => {
+            What::Packet { .. }
+            | What::Observed { .. }
+            | What::Published { .. }
+            | What::BrokerLog { .. }
+            | What::Pin { .. }
+            | What::Connection { .. } => {
                 self.running.entry(event.scenario).or_default().push((place, bytes));
             }
             What::ScenarioFinished { .. } => {
@@ -180,7 +185,10 @@ impl Store {
         // Where the file can't be read any more, nothing can be said of what only it had.
         let read = self.log.as_ref().and_then(|log| log.read_from(seq).ok()).unwrap_or_default();
         let end = here.map_or(self.next, |(place, _)| *place);
-        let read: VecDeque<_> = read.into_iter().take_while(|event| event.seq < end).collect();
+        // What the file may lack is taken from memory, where the file ends; else the chunk is one read for many.
+        let is_wanted = |event: &Arc<RunEvent>| !self.is_full() || event.seq < end;
+        let ours = |event: Arc<RunEvent>| self.events.get(&event.seq).cloned().unwrap_or(event);
+        let read: VecDeque<_> = read.into_iter().take_while(is_wanted).map(ours).collect();
         match here {
             _ if !read.is_empty() => Place::OnDisk(read),
             Some((_, event)) => Place::Here(Arc::clone(event)),

@@ -17,10 +17,26 @@ pub fn attempt_opened(event: &RunEvent, board: &str) -> Option<Stamp> {
 
 /// The pauses between attempts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pauses {
-    pauses: Vec<Duration>,
-    /// Each may be so much longer or shorter than it looks: records that waited for the end of a stall.
-    lateness: Duration,
+pub struct Pauses(Vec<Pause>);
+
+/// A time between two records, each of which may have waited for the end of a stall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pause {
+    looks: Duration,
+    /// Shorter by this, where its end was recorded late.
+    shorter: Duration,
+    /// Longer by this, where its beginning was.
+    longer: Duration,
+}
+
+impl Pause {
+    fn least(&self) -> Duration {
+        self.looks.saturating_sub(self.shorter)
+    }
+
+    fn most(&self) -> Duration {
+        self.looks + self.longer
+    }
 }
 
 /// Whether something holds, where the times that it rests on are known within a bound.
@@ -60,51 +76,50 @@ impl Pauses {
     /// Between these moments.
     #[must_use]
     pub fn between(attempts: &[Stamp], stalls: &Stalls) -> Self {
-        let pauses = attempts.windows(2).map(|pair| pair[1].since(pair[0])).collect();
-        Self { pauses, lateness: stalls.lateness(attempts) }
+        let late = |at: &Stamp| stalls.lateness([at]);
+        let pause =
+            |pair: &[Stamp]| Pause { looks: pair[1].since(pair[0]), shorter: late(&pair[1]), longer: late(&pair[0]) };
+        Self(attempts.windows(2).map(pause).collect())
     }
 
-    /// By how much each may be wrong.
+    /// By how much the one that is known worst may be wrong.
     #[must_use]
     pub fn lateness(&self) -> Duration {
-        self.lateness
+        self.0.iter().map(|pause| pause.shorter.max(pause.longer)).max().unwrap_or_default()
     }
 
     /// Whether each pause is longer than the one before, until they have reached their bound.
     #[must_use]
     pub fn grow(&self, most: Option<Duration>) -> Holds {
-        let at_bound = |pause: Duration| most.is_some_and(|most| pause >= most.mul_f64(1.0 - Self::NEAR));
-        // Two pauses are compared, and each may be wrong.
-        let late = self.lateness * 2;
-        let grows = |longer: &dyn Fn(Duration, Duration) -> bool, late: Duration| {
-            let reached = |pause: Duration| at_bound(pause + late);
-            self.pauses.windows(2).all(|pair| longer(pair[1], pair[0]) || reached(pair[0]) && reached(pair[1]))
+        let is_near = |pause: Duration| most.is_some_and(|most| pause >= most.mul_f64(1.0 - Self::NEAR));
+        let all = |grows: fn(&Pause, &Pause) -> bool, length: fn(&Pause) -> Duration| {
+            let reached = |pause: &Pause| is_near(length(pause));
+            self.0.windows(2).all(|pair| grows(&pair[0], &pair[1]) || reached(&pair[0]) && reached(&pair[1]))
         };
-        let strict = grows(&|next, before| next > before + late, Duration::ZERO);
-        Holds::between(strict, grows(&|next, before| next + late > before, late))
+        let strict = all(|before, next| next.least() > before.most(), Pause::least);
+        Holds::between(strict, all(|before, next| next.most() > before.least(), Pause::most))
     }
 
     /// Whether no pause is longer than the bound; it has the same tolerance upwards as downwards.
     #[must_use]
     pub fn are_bounded(&self, most: Option<Duration>) -> Holds {
         let Some(most) = most.map(|most| most.mul_f64(1.0 + Self::NEAR)) else { return Holds::Yes };
-        let within = |late: Duration, more: Duration| self.pauses.iter().all(|pause| *pause + more <= most + late);
-        Holds::between(within(Duration::ZERO, self.lateness), within(self.lateness, Duration::ZERO))
+        let all = |length: fn(&Pause) -> Duration| self.0.iter().all(|pause| length(pause) <= most);
+        Holds::between(all(Pause::most), all(Pause::least))
     }
 
     /// Whether each is as long as the period, give or take.
     #[must_use]
     pub fn are_every(&self, period: Duration, tolerance: Duration) -> Holds {
-        let within = |late: Duration, more: Duration| {
-            self.pauses.iter().all(|pause| pause.abs_diff(period) + more <= tolerance + late)
-        };
-        Holds::between(within(Duration::ZERO, self.lateness), within(self.lateness, Duration::ZERO))
+        let (least, most) = (period.saturating_sub(tolerance), period + tolerance);
+        let strict = self.0.iter().all(|pause| pause.least() >= least && pause.most() <= most);
+        Holds::between(strict, self.0.iter().all(|pause| pause.most() >= least && pause.least() <= most))
     }
 }
 
 impl std::fmt::Display for Pauses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown: Vec<_> = self.pauses.iter().map(|pause| format!("{:.3} s", pause.as_secs_f64())).collect();
+        let shown: Vec<_> = self.0.iter().map(|pause| format!("{:.3} s", pause.looks.as_secs_f64())).collect();
         f.write_str(if shown.is_empty() { "none" } else { "" })?;
         f.write_str(&shown.join(", "))
     }
@@ -119,8 +134,21 @@ mod tests {
     }
 
     fn late(ms: &[u64], lateness: u64) -> Pauses {
-        let pauses = ms.iter().map(|ms| Duration::from_millis(*ms)).collect();
-        Pauses { pauses, lateness: Duration::from_millis(lateness) }
+        let (late, looks) = (Duration::from_millis(lateness), |ms: &u64| Duration::from_millis(*ms));
+        Pauses(ms.iter().map(|ms| Pause { looks: looks(ms), shorter: late, longer: late }).collect())
+    }
+
+    /// One record that waited says nothing of the pauses that it does not end.
+    #[test]
+    fn a_stall_near_one_record_leaves_the_other_pauses_as_they_are() {
+        use crate::stalls::{Stall, Stood};
+        let stamps = [0, 1_000_000, 2_000_000, 2_500_000].map(Stamp);
+        let stall = Stall { who: Stood::Machine, from: Stamp(600_000), over: Stamp(1_000_000) };
+        let pauses = Pauses::between(&stamps, &Stalls::new([stall]));
+        let every = pauses.are_every(Duration::from_secs(1), Duration::from_millis(200));
+        assert_eq!(every, Holds::No, "half a second, far from the stall");
+        let before = Pauses::between(&stamps[..3], &Stalls::new([stall]));
+        assert_eq!(before.are_every(Duration::from_secs(1), Duration::from_millis(200)), Holds::Unknown);
     }
 
     #[test]

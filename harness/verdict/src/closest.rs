@@ -91,6 +91,23 @@ pub fn undelivered(events: &[&RunEvent]) -> Option<String> {
     Some(format!("`{payload}` on `{}` was delivered to no board: {who}", escaped(topic)))
 }
 
+/// Why the tap has turned every connection to a board's port away, if it has: they came from an address that the bench file
+/// does not have.
+#[must_use]
+pub fn turned_away<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Option<String> {
+    let mut last = None;
+    for event in events {
+        match &event.what {
+            What::Connection { board: of, change: ConnectionChange::Opened, .. } if of == board => return None,
+            What::Connection { board: of, change: ConnectionChange::TurnedAway { reason }, .. } if of == board => {
+                last = Some(reason.clone());
+            }
+            _ => {}
+        }
+    }
+    last
+}
+
 /// The causes of a connection that never comes, where none has reached the tap.
 #[must_use]
 pub fn unreached<'a>(

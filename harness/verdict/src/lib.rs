@@ -26,7 +26,7 @@ mod will;
 mod window;
 
 pub use attempts::{Holds, Pauses, attempt_opened};
-pub use closest::{elsewhere, heard_on, last_words, nearest_line, subscriptions, undelivered, unreached};
+pub use closest::{elsewhere, heard_on, last_words, nearest_line, subscriptions, turned_away, undelivered, unreached};
 pub use connect::{Answer, Answers, ConnectMatch, Departure, Departures};
 pub use detector::{Detector, Found};
 pub use evidence::{contradiction, is_fresh_boot, judge_boot};
@@ -42,7 +42,7 @@ pub use presence::{
 pub use reset_cause::ResetCause;
 pub use session::{End, Session};
 pub use show::{seconds, show, signed};
-pub use stalls::{Side, Stall, Stalls, Stood, undecided, undecided_times};
+pub use stalls::{Side, Stall, Stalls, Stood, came_through_broker, undecided, undecided_times};
 pub use subscriptions::{Asked, Granted};
 pub use topic::{check_filter, check_topic, covers, topic_matches};
 pub use unmet::Unmet;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hil_timeline::{Packet, Payload, QoS, RunEvent};
+use hil_timeline::{Packet, Payload, QoS, RunEvent, Stamp};
 
 use crate::message::MessageMatch;
 use crate::show::{published, show};
@@ -147,6 +147,7 @@ pub struct Acknowledgements {
     board: String,
     open: Vec<Delivery>,
     times: Vec<u64>,
+    stamps: Vec<Stamp>,
 }
 
 impl Acknowledgements {
@@ -159,7 +160,12 @@ impl Acknowledgements {
             }
             _ => None,
         };
-        Self { board: board.to_owned(), open: events.into_iter().filter_map(delivery).collect(), times: Vec::new() }
+        Self {
+            board: board.to_owned(),
+            open: events.into_iter().filter_map(delivery).collect(),
+            times: Vec::new(),
+            stamps: Vec::new(),
+        }
     }
 
     /// How many deliveries there are.
@@ -170,6 +176,12 @@ impl Acknowledgements {
 
     /// Takes a record; whether every delivery is acknowledged.
     pub fn take(&mut self, event: &RunEvent) -> bool {
+        self.take_one(event);
+        self.open.is_empty()
+    }
+
+    /// Takes a record; whether it acknowledges a delivery.
+    pub fn take_one(&mut self, event: &RunEvent) -> bool {
         if let Some((of, on, Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. })) =
             event.what.sent_by_board()
             && of == self.board
@@ -181,8 +193,16 @@ impl Acknowledgements {
         {
             self.open.remove(at);
             self.times.push(us);
+            self.stamps.push(event.at);
+            return true;
         }
-        self.open.is_empty()
+        false
+    }
+
+    /// When they were recorded.
+    #[must_use]
+    pub fn stamps(&self) -> &[Stamp] {
+        &self.stamps
     }
 
     /// The time in microseconds that this percentage of the acknowledgements does not exceed; none where one of them

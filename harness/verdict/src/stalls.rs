@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{RunEvent, Stamp, What};
+use hil_timeline::{Direction, RunEvent, Stamp, What};
 
 use crate::show::{show, signed};
 use crate::unmet::Unmet;
@@ -90,18 +90,24 @@ impl Stalls {
     /// On which side of the end of a window a record lies.
     #[must_use]
     pub fn side(&self, event: &RunEvent, end: Stamp) -> Side {
+        // What a board sends, says or switches does not wait for the broker.
+        let near = if came_through_broker(event) { self.clone() } else { self.of_the_machine() };
         // The kernel stamps the edges of pins itself, whenever they are read.
         let (earliest, latest) = match &event.what {
             What::Pin { edge: Some(edge), .. } => (edge.at, edge.at),
-            _ => (self.earliest(event.at), event.at),
+            _ => (near.earliest(event.at), event.at),
         };
         if latest <= end {
             Side::Before
         } else if earliest <= end {
-            Side::Unknown(self.over(event.at))
+            Side::Unknown(near.over(event.at))
         } else {
             Side::After
         }
+    }
+
+    fn of_the_machine(&self) -> Self {
+        Self(self.0.iter().filter(|stall| stall.who == Stood::Machine).copied().collect())
     }
 
     /// By how much the stamps of these records may be late, at most.
@@ -122,6 +128,12 @@ impl Stalls {
         let near = self.0.iter().filter(|stall| stall.from >= from && stall.from <= recorded);
         near.max_by_key(|stall| stall.span()).copied()
     }
+}
+
+/// Whether a record is of what the broker sent: while that stands still, no such record is made.
+#[must_use]
+pub fn came_through_broker(event: &RunEvent) -> bool {
+    matches!(&event.what, What::Observed { .. } | What::Packet { direction: Direction::ToBoard, .. })
 }
 
 /// On which side of a moment something lies.
@@ -204,6 +216,25 @@ mod tests {
         let stalls = stalls(&[(800, 990)]);
         assert!(matches!(stalls.side(&line(1010), Stamp(1_000_000)), Side::Unknown(_)));
         assert_eq!(stalls.caught_up(Stamp(1_000_000)), Stamp(1_180_000), "as long as it was, and no longer");
+    }
+
+    #[test]
+    fn what_a_board_does_does_not_wait_for_a_broker_that_stands_still() {
+        let broker = Stall { who: Stood::Broker, from: Stamp(1_000_000), over: Stamp(1_300_000) };
+        let stalls = Stalls::new([broker]);
+        assert_eq!(stalls.side(&line(1100), Stamp(1_000_000)), Side::After);
+        let observed = at(
+            1100,
+            What::Observed {
+                observer: "hil".into(),
+                topic: "t".into(),
+                payload: "x".into(),
+                qos: hil_timeline::QoS::AtMostOnce,
+                retain: false,
+                dup: false,
+            },
+        );
+        assert!(matches!(stalls.side(&observed, Stamp(1_000_000)), Side::Unknown(Some(stall)) if stall == broker));
     }
 
     #[test]

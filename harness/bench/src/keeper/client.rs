@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use hil_config::Rail;
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::kept_board::time_to_make_safe;
 use super::lock::{self, Holder};
+use super::offspring::Watched;
 use super::process;
 use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
 use super::server;
@@ -110,23 +111,27 @@ impl Line {
         }
         Ok(answered.await.map_err(|_| KeeperError::Gone)??)
     }
+}
 
-    /// Waits until the keeper has not answered for ten seconds. Counted in single seconds: where this process stood
-    /// still itself, it has not been silent.
-    async fn silent(&self) {
-        const PULSE: Duration = Duration::from_secs(1);
-        const MISSES: u32 = 10;
-        let mut misses = 0;
-        while misses < MISSES {
-            match tokio::time::timeout(PULSE, self.ask(Ask::Ping)).await {
-                Ok(Ok(_)) => {
-                    misses = 0;
-                    tokio::time::sleep(PULSE).await;
-                }
-                // It has ended, or is about to: its reader finds out.
-                Ok(Err(_)) => return std::future::pending().await,
-                Err(_) => misses += 1,
+/// Waits until the keeper has not answered for ten seconds. Counted in single seconds: where this process stood still
+/// itself, it has not been silent. Nor is it while it makes its rails safe, which has a time limit of its own.
+async fn silent(line: &Weak<Line>, mut is_ending: watch::Receiver<bool>) {
+    const PULSE: Duration = Duration::from_secs(1);
+    const MISSES: u32 = 10;
+    let mut misses = 0;
+    while misses < MISSES {
+        let Some(line) = line.upgrade().filter(|_| !*is_ending.borrow()) else { return std::future::pending().await };
+        let answered = tokio::time::timeout(PULSE, line.ask(Ask::Ping)).await;
+        drop(line);
+        match answered {
+            Ok(Ok(_)) => {
+                misses = 0;
+                // Its end is no silence.
+                let _ = tokio::time::timeout(PULSE, is_ending.wait_for(|ending| *ending)).await;
             }
+            // It has ended, or is about to: its reader finds out.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => misses += 1,
         }
     }
 }
@@ -138,8 +143,8 @@ pub struct Keeper {
     is_gone: watch::Receiver<bool>,
     farewell: Farewell,
     asked_to_end: AtomicBool,
-    /// Its token, once it has named it.
-    token: Arc<OnceLock<String>>,
+    /// Its process, once it has said which one that is.
+    process: Arc<OnceLock<Watched>>,
     /// How long it may take to make the rails safe that it holds.
     patience: Mutex<Duration>,
     folder: PathBuf,
@@ -185,13 +190,16 @@ impl Keeper {
             next_id: AtomicU64::new(1),
         });
         let (gone, is_gone) = watch::channel(false);
-        let (farewell, token) = (Farewell::default(), Arc::<OnceLock<String>>::default());
-        let ear = Ear { pending, waiting, farewell: Arc::clone(&farewell), token: Arc::clone(&token) };
-        let pulse = Arc::clone(&line);
+        let (farewell, process) = (Farewell::default(), Arc::<OnceLock<Watched>>::default());
+        let (ending, is_ending) = watch::channel(false);
+        let (farewell_heard, process_heard) = (Arc::clone(&farewell), Arc::clone(&process));
+        let ear = Ear { pending, waiting, farewell: farewell_heard, process: process_heard, ending };
+        // Not the line itself: it closes when the keeper is given up.
+        let pulse = Arc::downgrade(&line);
         let reader = tokio::spawn(async move {
             tokio::select! {
                 () = ear.listen(read) => {}
-                () = pulse.silent() => {}
+                () = silent(&pulse, is_ending) => {}
             }
             // Everybody who waits learns that nothing will answer.
             *lock_pending(&ear.pending) = None;
@@ -203,7 +211,7 @@ impl Keeper {
             is_gone,
             farewell,
             asked_to_end: AtomicBool::new(false),
-            token,
+            process,
             patience: Mutex::default(),
             folder: lock::folder(),
         })
@@ -312,9 +320,11 @@ impl Keeper {
         self.asked_to_end.load(Ordering::SeqCst)
     }
 
-    /// Its token; none where it runs in this process.
-    pub(super) fn token(&self) -> Option<String> {
-        self.token.get().cloned()
+    /// Kills it, if it still runs, and what it has started; nothing where it runs in this process.
+    pub(super) async fn kill(&self) {
+        if let Some(process) = self.process.get() {
+            process.end().await;
+        }
     }
 
     /// What it could not make safe, if it has ended in order; none while it is there and after it was killed.
@@ -350,7 +360,8 @@ struct Ear {
     pending: Pending,
     waiting: Waiting,
     farewell: Farewell,
-    token: Arc<OnceLock<String>>,
+    process: Arc<OnceLock<Watched>>,
+    ending: watch::Sender<bool>,
 }
 
 impl Ear {
@@ -358,7 +369,8 @@ impl Ear {
         let mut lines = BufReader::new(read).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             match serde_json::from_str(&line) {
-                Ok(Said::Token { token }) => drop(self.token.set(token)),
+                Ok(Said::Keeper { keeper }) => drop(self.process.set(Watched::of(keeper))),
+                Ok(Said::Ending) => drop(self.ending.send_replace(true)),
                 Ok(Said::Done { id, result }) => {
                     let answer = lock_pending(&self.pending).as_mut().and_then(|pending| pending.remove(&id));
                     if let Some(answer) = answer {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use hil_config::Board;
 use hil_timeline::{Timeline, What};
 use tokio::sync::Mutex;
@@ -10,7 +11,6 @@ use tokio::task::JoinHandle;
 
 use super::client::{Keeper, KeeperError};
 use super::lock::Holder;
-use super::standby::end_offspring;
 use crate::claims::claimed_by_address;
 
 /// A keeper that is watched.
@@ -40,9 +40,7 @@ impl GuardedKeeper {
                 }
                 None => {
                     // One that is only stopped would switch a rail when it goes on.
-                    if let Some(token) = watched.token() {
-                        end_offspring(token).await;
-                    }
+                    watched.kill().await;
                     make_safe(&boards, &timeline).await
                 }
             }
@@ -72,9 +70,7 @@ impl GuardedKeeper {
     /// made safe.
     pub(crate) async fn end(&self) -> Failures {
         if !self.keeper.end().await {
-            if let Some(token) = self.keeper.token() {
-                end_offspring(token).await;
-            }
+            self.keeper.kill().await;
             return self.all("its keeper did not end in time and was killed");
         }
         match self.rescue.lock().await.take() {
@@ -111,28 +107,35 @@ fn note_end(boards: &[Board], failures: &Failures, timeline: &Timeline) {
 }
 
 /// The killed keeper's locks are free and its lines released. Its standby does the same; what both do is done twice, one
-/// after the other.
+/// after the other. All boards at once: one that does not answer must not keep another on.
 async fn make_safe(boards: &[Board], timeline: &Timeline) -> Failures {
-    let mut failures = Failures::new();
-    for board in boards {
+    let made = boards.iter().map(async |board| {
         let name = board.name.to_string();
-        let note = match make_one_safe(board).await {
-            Ok(()) => "the keeper was killed; another one has made its rails safe".to_owned(),
-            Err(error) => {
-                failures.push((name.clone(), format!("the keeper was killed; {error}")));
-                format!("the keeper was killed, and its rails may not be safe: {error}")
-            }
+        let (failure, note) = match make_one_safe(board).await {
+            Ok(()) => (None, "the keeper was killed; another one has made its rails safe".to_owned()),
+            Err(error) => (
+                Some((name.clone(), format!("the keeper was killed; {error}"))),
+                format!("the keeper was killed, and its rails may not be safe: {error}"),
+            ),
         };
         timeline.record(None, What::Bench { board: name, note });
-    }
-    failures
+        failure
+    });
+    join_all(made).await.into_iter().flatten().collect()
 }
 
 async fn make_one_safe(board: &Board) -> Result<(), KeeperError> {
+    let keeper = Keeper::start(Arc::new(|_, _| {}))?;
+    let made_safe = take_and_make_safe(&keeper, board).await;
+    // Also where that failed: it tries once more, and gives the lock back.
+    keeper.end().await;
+    made_safe
+}
+
+async fn take_and_make_safe(keeper: &Keeper, board: &Board) -> Result<(), KeeperError> {
     /// The standby has the lock while it works. Where another user has it for longer, that one's keeper answers for the
     /// rails.
     const PATIENCE: Duration = Duration::from_secs(45);
-    let keeper = Keeper::start(Arc::new(|_, _| {}))?;
     let claimed = claimed_by_address(board).await;
     let holder = || Holder::this_process("hil, after its keeper was killed");
     let waited = tokio::time::timeout(PATIENCE, keeper.lock(vec![claimed.clone()], true, holder())).await;
@@ -142,7 +145,5 @@ async fn make_one_safe(board: &Board) -> Result<(), KeeperError> {
         Err(_) => drop(keeper.lock(vec![claimed], false, holder()).await?),
     }
     keeper.open(board.name.as_str(), &board.rails).await?;
-    keeper.make_safe(board.name.as_str()).await?;
-    keeper.end().await;
-    Ok(())
+    keeper.make_safe(board.name.as_str()).await
 }

@@ -121,6 +121,8 @@ impl Locks {
             let left = last.as_ref().and_then(|last| last.holder.left_unsafe.clone());
             // It stays there until the rails are made safe.
             let holder = Holder {
+                // Since it has the board, and not since it waits for it: the newest note counts.
+                since_ms: Holder::this_process("").since_ms,
                 keeper: Some(std::process::id()),
                 token: offspring::own_token(),
                 left_unsafe: left.clone(),
@@ -131,7 +133,8 @@ impl Locks {
                 offspring::end(&token, user);
             }
             let failed = |error: std::io::Error| Refusal::Lock { board: board.clone(), reason: error.to_string() };
-            lock.write(&holder).map_err(failed)?;
+            // Without a note where the folder is full: it is the lock that counts, and a board can be switched off.
+            let _ = lock.write(&holder);
             if let Some(name) = lock.listener() {
                 name.and_then(|name| self.door.open(name)).map_err(failed)?;
             }

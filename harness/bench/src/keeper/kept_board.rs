@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use hil_config::{Rail, SafeState};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -184,9 +185,14 @@ impl Work {
 
     /// A driver whose kernel call or program never returns must not hold up everything behind it.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, PowerError>>) -> Result<T, PowerError> {
-        tokio::time::timeout(self.patience, work).await.unwrap_or_else(|_| {
-            let reason = format!("it did not answer within {} s", self.patience.as_secs());
-            Err(PowerError::new(self.rails.rail(), reason, "is the relay or its hub still attached?"))
-        })
+        let failed =
+            |reason: String| PowerError::new(self.rails.rail(), reason, "is the relay or its hub still attached?");
+        // One that panics is not waited for either.
+        let work = std::panic::AssertUnwindSafe(work).catch_unwind();
+        match tokio::time::timeout(self.patience, work).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(failed("its driver panicked: that is a fault of `hil`".to_owned())),
+            Err(_) => Err(failed(format!("it did not answer within {} s", self.patience.as_secs()))),
+        }
     }
 }

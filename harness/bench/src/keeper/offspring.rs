@@ -9,7 +9,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+use serde::{Deserialize, Serialize};
 
 /// The variable that holds the token.
 pub(super) const VARIABLE: &str = "HIL_KEEPER_TOKEN";
@@ -26,12 +28,59 @@ pub(super) fn own_token() -> Option<String> {
     std::env::var(VARIABLE).ok()
 }
 
+/// A keeper and what it has started, as another process knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Offspring {
+    /// The process id of the keeper.
+    pub(super) pid: i32,
+    pub(super) token: String,
+}
+
+impl Offspring {
+    /// This process, if it is a keeper.
+    pub(super) fn own() -> Option<Self> {
+        Some(Self { pid: getpid().as_raw_nonzero().get(), token: own_token()? })
+    }
+}
+
+/// A keeper that is watched: its process is known from a moment at which it lived, so that it is killed even where
+/// `/proc` shows nothing of it.
+#[derive(Debug)]
+pub(super) struct Watched {
+    process: Option<OwnedFd>,
+    token: String,
+}
+
+impl Watched {
+    /// To be made as soon as the keeper has said who it is.
+    pub(super) fn of(keeper: Offspring) -> Self {
+        let process = Pid::from_raw(keeper.pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        Self { process, token: keeper.token }
+    }
+
+    /// Ends the keeper, if it still runs, and its rails' programs: each could switch a rail later.
+    pub(super) async fn end(&self) {
+        let process = self.process.as_ref().and_then(|process| process.try_clone().ok());
+        let (token, user) = (self.token.clone(), rustix::process::getuid().as_raw());
+        let ended = tokio::task::spawn_blocking(move || {
+            if let Some(process) = process {
+                let _ = pidfd_send_signal(&process, Signal::KILL);
+                has_ended(&process, Instant::now() + PATIENCE);
+            }
+            end(&token, user)
+        });
+        let _ = ended.await;
+    }
+}
+
+/// How long the kernel may take to end what is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Kills every process of a user that carries a token, and waits until they have ended. False where some are left after
 /// five seconds: the kernel waits for their hardware.
 ///
 /// Blocks the thread.
 pub(super) fn end(token: &str, user: u32) -> bool {
-    const PATIENCE: Duration = Duration::from_secs(5);
     let until = Instant::now() + PATIENCE;
     loop {
         // A program may start another one while it is being killed.
@@ -73,9 +122,14 @@ fn carrier(id: Pid, token: &str, user: u32) -> Option<OwnedFd> {
 }
 
 fn has_ended(process: &OwnedFd, until: Instant) -> bool {
-    let left = until.saturating_duration_since(Instant::now());
-    let patience = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
-    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&patience)).is_ok_and(|ready| ready == 1)
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let patience = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: i64::from(left.subsec_nanos()) };
+        match poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&patience)) {
+            Err(Errno::INTR) => {}
+            polled => return polled.is_ok_and(|ready| ready == 1),
+        }
+    }
 }
 
 #[cfg(test)]

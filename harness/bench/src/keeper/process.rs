@@ -36,7 +36,12 @@ fn start(argument: &str) -> io::Result<StdStream> {
     let (ours, theirs) = StdStream::pair()?;
     let mut first = command(argument, OwnedFd::from(theirs)).spawn()?;
     // It ends as soon as it has started the second.
-    if first.wait()?.success() { Ok(ours) } else { Err(io::Error::other("it ended at once")) }
+    match first.wait() {
+        Ok(status) if !status.success() => Err(io::Error::other("it ended at once")),
+        // Where SIGCHLD is ignored, as some supervisors leave it, the kernel has collected it already.
+        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::CHILD.raw_os_error()) => Err(error),
+        _ => Ok(ours),
+    }
 }
 
 fn command(argument: &str, socket: OwnedFd) -> Command {
@@ -108,7 +113,7 @@ fn serve() -> io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         // A terminal that closes and a Ctrl-C are for `hil`, which then closes the socket.
         let (_hangup, _interrupt) = (signal(SignalKind::hangup())?, signal(SignalKind::interrupt())?);
-        server::serve(UnixStream::from_std(stream)?, offspring::own_token(), async move {
+        server::serve(UnixStream::from_std(stream)?, offspring::Offspring::own(), async move {
             terminate.recv().await;
         })
         .await;

@@ -6,6 +6,7 @@ use hil_config::Rail;
 use serde::{Deserialize, Serialize};
 
 use super::lock::Holder;
+use super::offspring::Offspring;
 use crate::power::PowerError;
 
 /// A board and the keys of its locks.
@@ -53,8 +54,10 @@ pub(super) enum Ask {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Said {
-    /// The first word: the token of its process and of the programs that it starts.
-    Token { token: String },
+    /// The first word: who it is.
+    Keeper { keeper: Offspring },
+    /// It makes its rails safe and ends: from here on it takes the time that this takes.
+    Ending,
     /// A request is done.
     Done { id: u64, result: Result<Answer, Refusal> },
     /// The last word: all rails are safe but for these, and the locks are free.

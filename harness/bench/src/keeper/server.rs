@@ -14,13 +14,14 @@ use super::door;
 use super::held::{Locks, Wish};
 use super::kept_board::{BoardAsk, KeptBoard, Work};
 use super::lock::Holder;
+use super::offspring::Offspring;
 use super::protocol::{Answer, Ask, Refusal, Request, Said};
 use super::standby::{Kept, Standby};
 use crate::power::Rails;
 
-/// Keeps rails and locks until the other end is closed or `end` fires; everything is safe when it returns. `token`
-/// is that of its own process; without one it has no standby.
-pub(super) async fn serve(stream: UnixStream, token: Option<String>, end: impl Future<Output = ()>) {
+/// Keeps rails and locks until the other end is closed or `end` fires; everything is safe when it returns. without a
+/// process of its own, it has no standby.
+pub(super) async fn serve(stream: UnixStream, itself: Option<Offspring>, end: impl Future<Output = ()>) {
     let (read, mut write) = stream.into_split();
     let (said, mut to_say) = mpsc::unbounded_channel::<Said>();
     let writer = tokio::spawn(async move {
@@ -33,7 +34,7 @@ pub(super) async fn serve(stream: UnixStream, token: Option<String>, end: impl F
             }
         }
     });
-    let mut server = Server::new(said, token);
+    let mut server = Server::new(said, itself);
     let mut lines = BufReader::new(read).lines();
     let mut end = std::pin::pin!(end);
     let mut connected = true;
@@ -68,6 +69,7 @@ pub(super) async fn serve(stream: UnixStream, token: Option<String>, end: impl F
             }
         }
     }
+    let _ = server.said.send(Said::Ending);
     let failures = server.make_all_safe().await;
     // Whoever asked waits for this word; without it, the keeper was killed.
     if let Some(mut visitor) = asked_by {
@@ -87,7 +89,7 @@ struct Server {
     detached: bool,
     /// Processes of its user that want it to end once it is detached.
     asked_to_end: mpsc::Receiver<UnixStream>,
-    token: Option<String>,
+    itself: Option<Offspring>,
     /// There once a board has rails.
     standby: Option<Standby>,
     /// What the standby was given.
@@ -95,14 +97,14 @@ struct Server {
 }
 
 impl Server {
-    fn new(said: mpsc::UnboundedSender<Said>, token: Option<String>) -> Self {
-        if let Some(token) = token.clone() {
-            let _ = said.send(Said::Token { token });
+    fn new(said: mpsc::UnboundedSender<Said>, itself: Option<Offspring>) -> Self {
+        if let Some(keeper) = itself.clone() {
+            let _ = said.send(Said::Keeper { keeper });
         }
         let (stop, _) = watch::channel(false);
         let (locks, asked_to_end) = Locks::new();
         let (boards, locks) = (BTreeMap::new(), Arc::new(locks));
-        Self { said, boards, locks, stop, detached: false, asked_to_end, token, standby: None, kept: Vec::new() }
+        Self { said, boards, locks, stop, detached: false, asked_to_end, itself, standby: None, kept: Vec::new() }
     }
 
     fn carry_out(&mut self, Request { id, ask }: Request) {
@@ -149,8 +151,8 @@ impl Server {
     }
 
     fn start_standby(&mut self) -> std::io::Result<()> {
-        if let Some(token) = &self.token {
-            self.standby = Some(Standby::start(token, &self.kept)?);
+        if let Some(itself) = &self.itself {
+            self.standby = Some(Standby::start(itself, &self.kept)?);
         }
         Ok(())
     }

@@ -15,10 +15,11 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::client::{Keeper, KeeperError};
+use super::client::Keeper;
 use super::lock::Holder;
+use super::offspring::{Offspring, Watched};
+use super::process;
 use super::protocol::Claimed;
-use super::{offspring, process};
 
 /// How often the keeper says that it is there.
 const BEAT: Duration = Duration::from_secs(1);
@@ -40,8 +41,8 @@ pub(super) struct Kept {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Word {
-    /// The token of the keeper and of the programs that it starts.
-    Token(String),
+    /// Who it is, and the token of what it starts.
+    Keeper(Offspring),
     Board(Box<Kept>),
     Beat,
     /// All rails are safe, or a note in the lock says which are not.
@@ -55,14 +56,14 @@ pub(super) struct Standby {
 }
 
 impl Standby {
-    /// Starts it for a keeper with some boards; the token is the keeper's.
-    pub(super) fn start(token: &str, boards: &[Kept]) -> std::io::Result<Self> {
+    /// Starts it for this keeper with some boards.
+    pub(super) fn start(keeper: &Offspring, boards: &[Kept]) -> std::io::Result<Self> {
         let stream = process::start_standby()?;
         stream.set_nonblocking(true)?;
         let (words, said) = mpsc::unbounded_channel();
         let task = tokio::spawn(speak(UnixStream::from_std(stream)?, said));
         let standby = Self { words, task };
-        standby.say(Word::Token(token.to_owned()));
+        standby.say(Word::Keeper(keeper.clone()));
         boards.iter().for_each(|board| standby.board(board));
         Ok(standby)
     }
@@ -119,35 +120,31 @@ pub(super) async fn stand_by(stream: UnixStream) {
         misses = 0;
         let Ok(Some(line)) = line else { break };
         match serde_json::from_str(&line) {
-            Ok(Word::Token(token)) => of = Some(token),
+            Ok(Word::Keeper(keeper)) => of = Some(Watched::of(keeper)),
             Ok(Word::Board(board)) => kept.push(*board),
             Ok(Word::Beat) | Err(_) => {}
             Ok(Word::Farewell) => return,
         }
     }
     if let Some(of) = of {
-        end_offspring(of).await;
+        of.end().await;
     }
-    for board in kept {
-        // There is nothing to report a failure to: its note stays in the lock.
-        let _ = make_safe(board).await;
-    }
+    // At once: one that does not answer must not keep another on.
+    futures::future::join_all(kept.into_iter().map(make_safe)).await;
 }
 
-/// Ends the keeper, if it still runs, and its rails' programs: each could switch a rail later.
-pub(super) async fn end_offspring(token: String) {
-    let user = rustix::process::getuid().as_raw();
-    let _ = tokio::task::spawn_blocking(move || offspring::end(&token, user)).await;
-}
-
-/// Where another `hil` has the board by now, its keeper answers for the rails.
-async fn make_safe(board: Kept) -> Result<(), KeeperError> {
-    let keeper = Keeper::in_process(board.folder, Arc::new(|_, _| {}))?;
+/// Waits for the board where another process has it, and makes its rails safe unless that one has done so: then no note says
+/// that they are not.
+async fn make_safe(board: Kept) {
+    let Ok(keeper) = Keeper::in_process(board.folder, Arc::new(|_, _| {})) else { return };
     let name = board.claimed.board.clone();
     let holder = Holder::this_process(&format!("{}, whose keeper was killed", board.what));
-    keeper.lock(vec![board.claimed], false, holder).await?;
-    keeper.open(&name, &board.rails).await?;
-    keeper.make_safe(&name).await?;
+    if let Ok(left_unsafe) = keeper.lock(vec![board.claimed], true, holder).await
+        && !left_unsafe.is_empty()
+        && keeper.open(&name, &board.rails).await.is_ok()
+    {
+        // Its end tries once more; the note stays where that fails, too.
+        let _ = keeper.make_safe(&name).await;
+    }
     keeper.end().await;
-    Ok(())
 }

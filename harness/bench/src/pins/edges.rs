@@ -174,7 +174,11 @@ impl KernelClock {
 fn begin_of(readings: impl Iterator<Item = Reading>) -> Duration {
     let closest = readings.min_by_key(|reading| reading.after.saturating_sub(reading.before));
     // The run's clock is read after this one: no stamp lies before its change.
-    closest.map_or(Duration::ZERO, |reading| reading.before.saturating_sub(Duration::from_micros(reading.run.0)))
+    let begin = |reading: Reading| {
+        // A stamp is cut to whole microseconds.
+        reading.before.saturating_sub(Duration::from_micros(reading.run.0 + 1))
+    };
+    closest.map_or(Duration::ZERO, begin)
 }
 
 fn monotonic() -> Duration {
@@ -217,7 +221,7 @@ mod tests {
             |before, run: u64, after| Reading { before: ms(before), run: Stamp(run * 1000), after: ms(after) };
         // In the first two, the thread stood still before and behind the run's clock.
         let begin = begin_of([reading(1000, 90, 1091), reading(1100, 100, 1150), reading(1200, 200, 1201)].into_iter());
-        assert_eq!(begin, ms(1000), "by the last");
+        assert_eq!(begin, ms(1000) - Duration::from_micros(1), "by the last");
         let clock = KernelClock { epoch: Epoch::start(), begin: monotonic() };
         let stamps: Vec<_> = (0..1000).map(|n| clock.stamp(clock.begin + Duration::from_nanos(n * 700))).collect();
         assert!(stamps.is_sorted());

@@ -69,24 +69,27 @@ async fn run_once(words: &[String], timeout: Duration) -> Result<String, Failed>
     let failed = |error: std::io::Error| Failed::Lasting(format!("`{program}` can't be run: {error}"));
     let mut child = start(program, arguments).map_err(failed)?;
     let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (mut said, mut complained) = (Kept::first(child.stdout.take()), Kept::last(child.stderr.take()));
     let ended = async {
-        let status = async {
-            let status = child.wait().await;
-            // What it left running holds its output open, and is not waited for.
-            drop(group);
-            status
+        let mut outputs = std::pin::pin!(async { tokio::join!(said.read(), complained.read()) });
+        let (status, is_read) = tokio::select! {
+            status = child.wait() => (status, false),
+            _ = &mut outputs => (child.wait().await, true),
         };
-        tokio::join!(status, kept(stdout, Keep::First), kept(stderr, Keep::Last))
+        drop(group);
+        if !is_read {
+            // What it left running may hold its output open, even in a session of its own: that is not waited for.
+            let _ = tokio::time::timeout(LAST_WORDS, outputs).await;
+        }
+        status
     };
     let took_too_long =
         |_| Failed::Lasting(format!("`{program}` took longer than {} s and was killed", timeout.as_secs_f64()));
-    let (status, said, complained) = tokio::time::timeout(timeout, ended).await.map_err(took_too_long)?;
-    let status = status.map_err(failed)?;
+    let status = tokio::time::timeout(timeout, ended).await.map_err(took_too_long)?.map_err(failed)?;
     if status.success() {
-        return Ok(String::from_utf8_lossy(&said).into_owned());
+        return Ok(String::from_utf8_lossy(&said.bytes).into_owned());
     }
-    let complained = String::from_utf8_lossy(&complained);
+    let complained = String::from_utf8_lossy(&complained.bytes);
     let complained = complained.trim().lines().next_back().map(|line| format!(": {}", shortened(line)));
     Err(Failed::Passing(format!("`{program}` ended with {status}{}", complained.unwrap_or_default())))
 }
@@ -110,25 +113,37 @@ fn start(program: &str, arguments: &[String]) -> std::io::Result<tokio::process:
     command.spawn()
 }
 
-/// Which part of a long output counts.
-#[derive(Clone, Copy, PartialEq)]
-enum Keep {
-    First,
-    Last,
+/// How long what a program has written is read once it has ended.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// An output, and so much of it as is kept.
+struct Kept<O> {
+    output: Option<O>,
+    bytes: Vec<u8>,
+    is_last: bool,
 }
 
-/// Reads an output to its end and keeps so much of it.
-async fn kept(output: Option<impl AsyncRead + Unpin>, keep: Keep) -> Vec<u8> {
-    let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
-    let Some(mut output) = output else { return kept };
-    while let Ok(length @ 1..) = output.read(&mut chunk).await {
-        kept.extend_from_slice(&chunk[..length]);
-        if keep == Keep::Last {
-            kept.drain(..kept.len().saturating_sub(KEPT));
-        }
-        kept.truncate(KEPT);
+impl<O: AsyncRead + Unpin> Kept<O> {
+    fn first(output: Option<O>) -> Self {
+        Self { output, bytes: Vec::new(), is_last: false }
     }
-    kept
+
+    fn last(output: Option<O>) -> Self {
+        Self { output, bytes: Vec::new(), is_last: true }
+    }
+
+    /// Reads it to its end.
+    async fn read(&mut self) {
+        let Some(output) = &mut self.output else { return };
+        let mut chunk = [0; 4096];
+        while let Ok(length @ 1..) = output.read(&mut chunk).await {
+            self.bytes.extend_from_slice(&chunk[..length]);
+            if self.is_last {
+                self.bytes.drain(..self.bytes.len().saturating_sub(KEPT));
+            }
+            self.bytes.truncate(KEPT);
+        }
+    }
 }
 
 /// The beginning of a text that may be long.

@@ -83,7 +83,13 @@ impl PowerDriver for UsbPort {
     /// What the kernel says of the port.
     fn state(&self) -> Measuring<'_> {
         Box::pin(async move {
-            match std::fs::read_to_string(&self.attribute) {
+            // The kernel may wait for a hub that is busy.
+            let (busy, attribute) = (Arc::clone(&self.busy).lock_owned().await, self.attribute.clone());
+            let read = move || {
+                let _busy = busy;
+                std::fs::read_to_string(&attribute)
+            };
+            match tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
                 Ok(text) => Ok(match text.trim() {
                     "0" => Some(true),
                     "1" => Some(false),

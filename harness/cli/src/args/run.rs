@@ -53,7 +53,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) unmask: bool,
 
-    /// Largest `events.jsonl`, in MiB; beyond it console lines and packets are left out, and what runs is errored
+    /// Largest `events.jsonl` and `traffic.pcapng`, each in MiB; beyond it, console lines and packets are left out of the record, and what runs is errored
     #[arg(long, value_name = "MIB", default_value_t = hil_timeline::RECORD_LIMIT >> 20, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) max_record: u64,
 

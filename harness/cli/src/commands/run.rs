@@ -199,6 +199,10 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &Settings) -> Result<Don
         timeline.record(None, What::Bench { board: board.clone(), note });
     }
     timeline.record(None, What::RunFinished { exit_code: code.code() });
+    if context.capture().is_some_and(Capture::is_cut) {
+        let mib = settings.max_record >> 20;
+        warn(format!("warning: `traffic.pcapng` ends at {mib} MiB: what passed later is not in it"));
+    }
     let done = finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, settings);
     signals::settle(done.as_ref().map_or_else(|code| *code, |done| done.code.unwrap_or_else(|code| code)));
     // The reporter ends with that event, when all is read; if it panicked, the reports still stand.
@@ -225,7 +229,7 @@ fn open_folder(
         .map_err(|error| failed(format!("can't write `{}`", log.display()), error))?;
     let unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
     let mask = (!settings.unmask).then(|| mask.clone());
-    let capture = Capture::create(&folder.join("traffic.pcapng"), unix_us, mask);
+    let capture = Capture::create(&folder.join("traffic.pcapng"), unix_us, mask, settings.max_record);
     let hint = || "choose another folder with `--out`".to_owned();
     let capture = capture.map_err(|error| set_up_failed(&error, Some(hint())))?;
     Ok((folder, capture))

@@ -101,7 +101,8 @@ impl Queue {
         while !state.is_over() && !state.has_room(&ROOM) {
             state = self.wait(state);
         }
-        if state.is_over() {
+        // Once its time is over, only what would have to wait is dropped: the last words of a run that was cut short.
+        if state.dead || !state.has_room(&ROOM) {
             state.dropped += item.lines();
             return;
         }
@@ -117,13 +118,13 @@ impl Queue {
             woken.as_mut().enable();
             let limit = {
                 let mut state = self.lock();
+                if state.has_room(&ROOM) && !state.dead {
+                    state.push(item);
+                    return self.wake(state);
+                }
                 if state.is_over() {
                     state.dropped += item.lines();
                     return;
-                }
-                if state.has_room(&ROOM) {
-                    state.push(item);
-                    return self.wake(state);
                 }
                 state.limit
             };

@@ -205,6 +205,40 @@ fn a_standby_makes_the_rails_safe_when_hil_and_its_keeper_are_killed() {
     assert_eq!((next.code, next.stderr.as_str()), (0, ""), "nothing unsafe is left");
 }
 
+/// One that looks who has a board, or waits for it, has its lock for a moment and never switches a rail.
+#[test]
+fn a_standby_waits_for_the_lock_that_another_process_has_for_a_moment() {
+    let rig = Rig::new(&PLAIN);
+    let hil = rig.hold();
+    let (keeper, standby) = (rig.keeper(), rig.standby());
+    let locks = std::fs::read_dir(rig.path("locks")).expect("locks").flatten().map(|entry| entry.path());
+    let lock = locks.filter(|path| path.extension().is_some_and(|it| it == "lock")).min().expect("a lock");
+    let file = std::fs::File::open(&lock).expect("lock");
+    let waits = std::thread::spawn(move || {
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("after the keeper");
+        file
+    });
+    // It waits in the kernel, before the standby does.
+    wait_until("the waiting", || {
+        std::fs::read_to_string("/proc/locks")
+            .expect("locks")
+            .contains(&format!("-> FLOCK  ADVISORY  WRITE {} ", std::process::id()))
+    });
+    let all = [Pid::from_child(&hil), keeper];
+    all.into_iter().for_each(|process| signal(process, Signal::STOP));
+    all.into_iter().for_each(|process| signal(process, Signal::KILL));
+    output(hil);
+    let file = waits.join().expect("no panic");
+    let opened = || {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", standby.as_raw_nonzero())).expect("it runs").flatten();
+        open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).any(|path| path == lock)
+    };
+    wait_until("the standby", opened);
+    drop(file);
+    assert!(ends(standby));
+    rig.assert_safe();
+}
+
 #[test]
 fn a_standby_that_is_killed_is_replaced() {
     let rig = Rig::new(&PLAIN);
@@ -320,7 +354,7 @@ fn lock_name(locks: &Path) -> String {
 /// A child that goes on in the background holds the program's output open.
 #[test]
 fn a_program_that_has_ended_is_not_waited_for_because_of_its_children() {
-    let rig = Rig::new(&Scripts { on: "sleep 60 & printf on > RIG/rail", ..PLAIN });
+    let rig = Rig::new(&Scripts { on: "sleep 20 & (setsid sleep 20 &); printf on > RIG/rail", ..PLAIN });
     let hil = rig.hold();
     signal(Pid::from_child(&hil), Signal::INT);
     assert_eq!(output(hil).code, 0);

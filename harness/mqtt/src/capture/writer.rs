@@ -39,6 +39,9 @@ struct Writer {
     /// Number of a board's first interface; the second follows it.
     interfaces: BTreeMap<String, u32>,
     flows: u64,
+    /// Bytes that it may still take.
+    room: u64,
+    is_cut: bool,
     failed: Option<std::io::Error>,
 }
 
@@ -60,17 +63,22 @@ const FIRST_PORT: u64 = 1024;
 const PORTS: u64 = 65_536 - FIRST_PORT - 8000;
 
 impl Capture {
-    /// Begins a new file. `unix_us` is the start of the run in microseconds since 1970; without a mask nothing is hidden.
+    /// Begins a new file of at most `limit` bytes, whole packets only. `unix_us` is the start of the run in microseconds since
+    /// 1970; without a mask nothing is hidden.
     ///
     /// # Errors
     /// When the file is there already or can't be written.
-    pub fn create(path: &Path, unix_us: u64, mask: Option<Mask>) -> Result<Self, CaptureError> {
+    pub fn create(path: &Path, unix_us: u64, mask: Option<Mask>, limit: u64) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError { path: path.to_owned(), source };
         let mut file = File::create_new(path).map_err(failed)?;
         let application = concat!("hil ", env!("CARGO_PKG_VERSION"));
-        file.write_all(&pcapng::section_header(application)).map_err(failed)?;
+        let header = pcapng::section_header(application);
+        file.write_all(&header).map_err(failed)?;
         let (interfaces, path) = (BTreeMap::new(), path.to_owned());
-        Ok(Self(Arc::new(Mutex::new(Writer { file, path, unix_us, mask, interfaces, flows: 0, failed: None }))))
+        let (flows, is_cut, failed) = (0, false, None);
+        let room = limit.saturating_sub(header.len() as u64);
+        let writer = Writer { file, path, unix_us, mask, interfaces, flows, room, is_cut, failed };
+        Ok(Self(Arc::new(Mutex::new(writer))))
     }
 
     /// A connection of a board has begun.
@@ -106,6 +114,12 @@ impl Capture {
         writer.failed.take().map(|source| CaptureError { path, source })
     }
 
+    /// Whether it has reached its limit: what came after that is not in it.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.lock().is_cut
+    }
+
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -132,8 +146,16 @@ impl Writer {
     }
 
     fn write(&mut self, block: &[u8]) {
-        if self.failed.is_none() {
-            self.failed = self.file.write_all(block).err();
+        if self.failed.is_some() || self.is_cut {
+            return;
+        }
+        match self.room.checked_sub(block.len() as u64) {
+            Some(room) => {
+                self.room = room;
+                self.failed = self.file.write_all(block).err();
+            }
+            // Nothing that is smaller comes after it: a reader would take the gap for lost packets.
+            None => self.is_cut = true,
         }
     }
 }
@@ -253,5 +275,49 @@ impl Wire {
             flows.iter_mut().for_each(|leg| leg.flow.set_server_port(MQTT_TLS));
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capture_at_its_limit_ends_with_a_whole_block() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("c.pcapng");
+        let near = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 5000);
+        let publish = |capture: &Capture, times: usize| {
+            let wire = capture.connection("lamp", 1, near, Stamp(0));
+            let packet = [b"\x30\x0d\0\x01t".as_slice(), b"0123456789"].concat();
+            for n in 0..times {
+                wire.bytes(Stamp(n as u64), Leg::Near, Direction::FromBoard, &packet, None, 4);
+            }
+        };
+        let whole = Capture::create(&path, 0, None, u64::MAX).expect("a file");
+        publish(&whole, 10);
+        let bytes = std::fs::read(&path).expect("capture");
+        assert!(!whole.is_cut());
+        for limit in [bytes.len() as u64 - 1, bytes.len() as u64 / 2] {
+            std::fs::remove_file(&path).expect("there");
+            let cut = Capture::create(&path, 0, None, limit).expect("a file");
+            publish(&cut, 10);
+            let kept = std::fs::read(&path).expect("capture");
+            assert!(cut.is_cut() && cut.failure().is_none());
+            assert!(kept.len() as u64 <= limit && bytes.starts_with(&kept), "{} of {limit}", kept.len());
+            assert!(blocks(&kept), "a block is cut");
+        }
+    }
+
+    /// Whether a file is a row of whole blocks: type, length, body, length (pcapng, section 3.1).
+    fn blocks(mut bytes: &[u8]) -> bool {
+        while let Some(length) = bytes.get(4..8) {
+            let length = u32::from_le_bytes(length.try_into().expect("four")) as usize;
+            if length < 12 || bytes.len() < length || bytes[length - 4..length] != bytes[4..8] {
+                return false;
+            }
+            bytes = &bytes[length..];
+        }
+        bytes.is_empty()
     }
 }

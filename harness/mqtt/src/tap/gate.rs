@@ -156,7 +156,8 @@ impl Gate {
         let kept = std::mem::take(&mut lane.kept);
         lane.follow(&kept);
         out.pass(&kept);
-        if !lane.fits() {
+        // Never into the middle of a packet that passes.
+        if lane.rest == 0 && lane.head.is_empty() && !lane.fits() {
             lane.give_up_swap(direction, &mut out);
         }
         (out.pieces, out.happened)

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{RunEvent, Stamp};
-use hil_verdict::{Holds, Side, Stall, Stalls, Stood, undecided, undecided_times};
+use hil_verdict::{Holds, Side, Stall, Stalls, Stood, came_through_broker, undecided, undecided_times};
 
 use super::Stage;
 use crate::error::StepError;
@@ -67,7 +67,12 @@ impl Stage {
         }
         match self.observer.caught_up().await {
             Ok(took) if took < LEAST => None,
-            Ok(_) => Some(Stall { who: Stood::Broker, from: end, over: self.recorder.now() }),
+            Ok(_) => {
+                // Until the last that came through it, it has kept time.
+                let mine = self.mine(self.mark.cursor);
+                let last = mine.iter().rev().find(|event| came_through_broker(event)).map_or(end, |event| event.at);
+                Some(Stall { who: Stood::Broker, from: last.max(end), over: self.recorder.now() })
+            }
             Err(error) => {
                 let hint = "is its process stopped, or this machine overloaded? without a broker that answers, nothing that boards do or leave undone proves anything";
                 self.doubt(StepError::from(error).with_hint(hint));
@@ -97,7 +102,7 @@ impl Stage {
     }
 
     /// Something came in a window, and may have arrived before it began.
-    pub(super) fn judge_beginning(&self, event: &RunEvent, from: Stamp) {
+    pub(crate) fn judge_beginning(&self, event: &RunEvent, from: Stamp) {
         if let Side::Unknown(stall) = self.stalls_since(from).side(event, from) {
             self.doubt(undecided(stall, "beginning", event, self.mark.at).into());
         }
@@ -137,6 +142,11 @@ impl Stage {
     fn doubt(&self, reason: StepError) {
         // The next attempt may find the machine and the broker awake.
         self.judging.open().doubt.get_or_insert(reason.transient());
+    }
+
+    /// A step is decided by what is certain, whatever a stall hides beside it.
+    pub(crate) fn is_certain(&self) {
+        self.judging.open().doubt = None;
     }
 
     /// Why the step that ends proves nothing, if so; the next one begins without.

@@ -28,21 +28,24 @@ impl Stage {
             }
             None => {
                 self.settle(self.mark.at + within).await;
-                self.changed_in_time(board, pin, on, from, self.mark.at + within)
+                let seen = self.changed_in_time(board, pin, on, from, self.mark.at + within);
+                self.pins_seen.extend(seen.map(|seen| (key, seen)));
+                seen.is_some()
             }
         }
     }
 
-    /// Whether a pin changed in time although the change was read later.
-    fn changed_in_time(&mut self, board: &str, pin: &str, on: bool, from: u64, until: Stamp) -> bool {
+    /// The place behind a change of a pin that was in time although it was read later.
+    fn changed_in_time(&mut self, board: &str, pin: &str, on: bool, from: u64, until: Stamp) -> Option<u64> {
         if let Some(board) = self.boards.get(board) {
             board.catch_up_pins();
         }
-        self.mine(Cursor(from)).iter().any(|event| {
+        let changed = |event: &&Arc<RunEvent>| {
             let changed = matches!(&event.what, What::Pin { board: of, pin: name, on: level, .. }
                 if of == board && name == pin && *level == on);
             changed && self.in_time(event, until)
-        })
+        };
+        self.mine(Cursor(from)).iter().find(changed).map(|event| event.seq + 1)
     }
 
     /// A pin's level at a place in the timeline.

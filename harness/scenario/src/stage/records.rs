@@ -45,7 +45,7 @@ impl Stage {
         self.mine(self.mark.cursor)
     }
 
-    pub(super) fn mine(&self, from: Cursor) -> Vec<Arc<RunEvent>> {
+    pub(crate) fn mine(&self, from: Cursor) -> Vec<Arc<RunEvent>> {
         let mut events = self.recorder.timeline().since(from);
         events.retain(|event| event.scenario == self.recorder.scenario());
         events

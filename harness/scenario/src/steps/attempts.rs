@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cucumber::then;
 use hil_timeline::{RunEvent, Stamp};
-use hil_verdict::{Pauses, attempt_opened, seconds};
+use hil_verdict::{Pauses, Side, attempt_opened, seconds};
 
 use crate::error::StepError;
 use crate::parameters::Span;
@@ -74,12 +74,18 @@ async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, sp
     stage.wait_until(until).await;
     stage.check_door(&board)?;
     let events = stage.events_since_mark();
-    let attempt = |event: &Arc<RunEvent>| attempt_opened(event, &board).filter(|_| stage.in_time(event, until));
-    let attempts: Vec<Stamp> = events.iter().filter_map(attempt).collect();
-    // The most attempts in any minute of the time.
-    let minute = Duration::from_secs(60);
-    let in_minute = |from: &Stamp| attempts.iter().filter(|at| **at >= *from && at.since(*from) < minute).count();
-    let found = attempts.iter().map(in_minute).max().unwrap_or(0);
+    let stalls = stage.stalls_since(until);
+    let is_certain = |event: &&Arc<RunEvent>| stalls.side(event, until) == Side::Before;
+    let attempts = |events: &mut dyn Iterator<Item = &Arc<RunEvent>>| -> Vec<Stamp> {
+        events.filter_map(|event| attempt_opened(event, &board)).collect()
+    };
+    let found = most_in_a_minute(&attempts(&mut events.iter().filter(is_certain)));
+    // What a stall hides counts only where it decides.
+    let possible = |event: &&Arc<RunEvent>| stalls.side(event, until) != Side::After;
+    if found <= most && most_in_a_minute(&attempts(&mut events.iter().filter(possible))) > most {
+        let hidden = |event: &&Arc<RunEvent>| attempt_opened(event, &board).is_some() && !stage.in_time(event, until);
+        let _ = events.iter().filter(|event| possible(event)).find(hidden);
+    }
     if found == 0 && !stage.session(&board).connected {
         let message =
             format!("`{board}` neither was connected nor tried to be: that proves nothing about its attempts");
@@ -90,6 +96,13 @@ async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, sp
     }
     let message = format!("`{board}` tried to connect {found} times within a minute, more than {most}");
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
+}
+
+/// The most attempts in any minute.
+fn most_in_a_minute(attempts: &[Stamp]) -> usize {
+    let minute = Duration::from_secs(60);
+    let in_minute = |from: &Stamp| attempts.iter().filter(|at| **at >= *from && at.since(*from) < minute).count();
+    attempts.iter().map(in_minute).max().unwrap_or(0)
 }
 
 #[then(expr = "{string} tries to connect {int} times, every {span} ± {span}")]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cucumber::{gherkin, given, then};
 use hil_timeline::{ConnectionChange, Packet, Payload, RunEvent, What};
-use hil_verdict::{Answer, Answers, ConnectMatch, Departure, Departures, Session, seconds, subscriptions};
+use hil_verdict::{Answer, Answers, ConnectMatch, Departure, Departures, Session, seconds, subscriptions, turned_away};
 
 use super::{check_filter, pattern, rows};
 use crate::error::StepError;
@@ -44,6 +44,12 @@ async fn has_subscribed(world: &mut HilWorld, board: String, topic: String) -> R
 /// as its firmware: the message says so.
 fn blamed(stage: &Stage, board: &str, message: String, details: Vec<String>) -> StepError {
     let details = details.into_iter().chain(stage.last_words(board));
+    if let Some(reason) = turned_away(board, refs(&stage.events())) {
+        let hint = format!("is that the board? then correct `boards.{board}.from` in the bench file");
+        return StepError::errored(format!("{message}: the tap turned away {reason}"))
+            .with_details(details)
+            .with_hint(hint);
+    }
     // It may have connected before the mark, and be connected still.
     match stage.unreached(board).filter(|_| !stage.session(board).connected) {
         Some((fact, hint)) => StepError::failed(format!("{message}: {fact}")).with_details(details).with_hint(hint),
@@ -211,12 +217,13 @@ async fn stays_open(world: &mut HilWorld, board: String, span: Span) -> Result<(
     let until = stage.mark().at + span.0;
     let closed = |event: &RunEvent| match &event.what {
         What::Connection { board: of, connection, change: ConnectionChange::Closed { how }, .. } if *of == board => {
-            open.contains(connection).then(|| (event.at, how.clone()))
+            open.contains(connection).then(|| (event.clone(), how.clone()))
         }
         _ => None,
     };
-    let Some((at, how)) = stage.watch_all_from(stage.mark().cursor, until, closed).await else { return Ok(()) };
-    let after = format!("it ended {:.2} s after the mark", at.since(stage.mark().at).as_secs_f64());
+    let Some((event, how)) = stage.watch_all_from(stage.mark().cursor, until, closed).await else { return Ok(()) };
+    stage.judge_beginning(&event, stage.mark().at);
+    let after = format!("it ended {:.2} s after the mark", event.at.since(stage.mark().at).as_secs_f64());
     let message = format!("the connection of `{board}` did not stay open: {how}");
     Err(StepError::failed(message).with_details(std::iter::once(after).chain(stage.last_words(&board))))
 }

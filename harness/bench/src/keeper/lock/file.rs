@@ -216,13 +216,19 @@ pub struct NotEnded {
 pub fn end_detached(keys: &[String]) -> Result<Option<Vec<(String, String)>>, NotEnded> {
     let Some(holder) = holder_of(keys).filter(|holder| holder.detached) else { return Ok(None) };
     let ask = |key: &String| ask_to_end(&Folder::open(&folder::path())?, &file_name(key));
-    // Each of its keys leads to it.
-    let Some(answer) = keys.iter().map(ask).reduce(|found, next| found.or(next)) else { return Ok(None) };
-    match answer {
-        Ok(answer) => Ok(serde_json::from_str(&answer).ok()),
-        Err(error) if error.is_end() => Ok(None),
-        Err(error) => Err(NotEnded { holder: Box::new(holder), reason: error.to_string() }),
+    let mut refused = None;
+    for key in keys {
+        // The first that leads to it is asked, and no other: the next holder of its lock must not be.
+        match ask(key) {
+            Ok(answer) => return Ok(serde_json::from_str(&answer).ok()),
+            Err(error) if error.is_end() => {}
+            Err(error) => {
+                refused = Some(NotEnded { holder: Box::new(holder), reason: error.to_string() });
+                break;
+            }
+        }
     }
+    refused.map_or(Ok(None), Err)
 }
 
 #[cfg(test)]

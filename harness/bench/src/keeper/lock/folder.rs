@@ -22,8 +22,9 @@ pub fn path() -> PathBuf {
         return PathBuf::from(folder);
     }
     let shared = Path::new("/run/lock");
-    let writable = rustix::fs::access(shared, rustix::fs::Access::WRITE_OK).is_ok();
-    if writable || shared.join("hil").is_dir() { shared.join("hil") } else { PathBuf::from("/tmp/hil-locks") }
+    // The same for all users: not by what this one may write to.
+    let is_open = rustix::fs::stat(shared).is_ok_and(|stat| stat.st_mode & 0o1002 == 0o1002);
+    if is_open || shared.join("hil").is_dir() { shared.join("hil") } else { PathBuf::from("/tmp/hil-locks") }
 }
 
 /// An open folder that no other user can take a file from.

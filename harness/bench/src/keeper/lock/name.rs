@@ -99,9 +99,11 @@ pub(super) fn ask_to_end(folder: &Folder, lock: &str) -> Result<String, EndRefus
     /// Names of boards and why their rails are not safe.
     const LONGEST: u64 = 64 * 1024;
     let mut stream = Name::of(folder, lock)?.connect()?;
-    let peer = socket_peercred(&stream).map_err(io::Error::from)?.uid.as_raw();
-    if peer != getuid().as_raw() {
-        return Err(EndRefused::Foreign(super::note::user_name(peer)));
+    // None where it has no process id here.
+    let peer = socket_peercred(&stream).ok().map(|peer| peer.uid.as_raw());
+    if peer != Some(getuid().as_raw()) {
+        let whose = peer.map_or_else(|| "another PID namespace".to_owned(), super::note::user_name);
+        return Err(EndRefused::Foreign(whose));
     }
     stream.set_read_timeout(Some(PATIENCE))?;
     writeln!(stream, "{END}")?;

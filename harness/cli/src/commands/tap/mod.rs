@@ -42,7 +42,7 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
     let recorder = timeline.recorder(None);
     let capture = args.write.as_deref().map(|path| {
         let started = u64::try_from(folder::now().as_micros()).unwrap_or(u64::MAX);
-        Capture::create(path, started, (!args.unmask).then(Mask::default))
+        Capture::create(path, started, (!args.unmask).then(Mask::default), u64::MAX)
     });
     let hint = || Some("`--write` makes a new file; it writes over none".to_owned());
     let capture = capture.transpose().map_err(|error| set_up_failed(&error, hint()))?;
