@@ -141,6 +141,8 @@ pub struct Keeper {
     line: Arc<Line>,
     reader: Mutex<Option<JoinHandle<()>>>,
     is_gone: watch::Receiver<bool>,
+    /// It makes its rails safe, for whatever reason.
+    is_ending: watch::Receiver<bool>,
     farewell: Farewell,
     asked_to_end: AtomicBool,
     /// Its process, once it has said which one that is.
@@ -195,11 +197,11 @@ impl Keeper {
         let (farewell_heard, process_heard) = (Arc::clone(&farewell), Arc::clone(&process));
         let ear = Ear { pending, waiting, farewell: farewell_heard, process: process_heard, ending };
         // Not the line itself: it closes when the keeper is given up.
-        let pulse = Arc::downgrade(&line);
+        let (pulse, until_ending) = (Arc::downgrade(&line), is_ending.clone());
         let reader = tokio::spawn(async move {
             tokio::select! {
                 () = ear.listen(read) => {}
-                () = silent(&pulse, is_ending) => {}
+                () = silent(&pulse, until_ending) => {}
             }
             // Everybody who waits learns that nothing will answer.
             *lock_pending(&ear.pending) = None;
@@ -209,6 +211,7 @@ impl Keeper {
             line,
             reader: Mutex::new(Some(reader)),
             is_gone,
+            is_ending,
             farewell,
             asked_to_end: AtomicBool::new(false),
             process,
@@ -310,9 +313,19 @@ impl Keeper {
         let _ = self.is_gone.clone().wait_for(|gone| *gone).await;
     }
 
-    /// Whether it has ended.
-    pub(super) fn is_gone(&self) -> bool {
-        *self.is_gone.borrow()
+    /// Waits until it has begun to make its rails safe, or has ended.
+    pub(super) async fn ending(&self) {
+        let mut is_ending = self.is_ending.clone();
+        tokio::select! {
+            () = self.gone() => {}
+            Ok(_) = is_ending.wait_for(|ending| *ending) => {}
+            else => {}
+        }
+    }
+
+    /// Whether [`Self::ending`] is over.
+    pub(super) fn is_ending(&self) -> bool {
+        *self.is_gone.borrow() || *self.is_ending.borrow()
     }
 
     /// Whether it has ended because this process asked it to.

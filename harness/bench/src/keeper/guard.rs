@@ -52,10 +52,10 @@ impl GuardedKeeper {
         &self.keeper
     }
 
-    /// Waits until the keeper has ended although this process did not ask it to: the rails are off and the locks free
-    /// from then on, in order or not.
+    /// Waits until the keeper ends although this process did not ask it to: from then on the rails go off and the locks
+    /// become free, in order or not.
     pub(crate) async fn lost(&self) {
-        self.keeper.gone().await;
+        self.keeper.ending().await;
         if self.keeper.was_asked_to_end() {
             std::future::pending::<()>().await;
         }
@@ -63,7 +63,7 @@ impl GuardedKeeper {
 
     /// Whether [`Self::lost`] is over.
     pub(crate) fn is_lost(&self) -> bool {
-        self.keeper.is_gone() && !self.keeper.was_asked_to_end()
+        self.keeper.is_ending() && !self.keeper.was_asked_to_end()
     }
 
     /// Ends the keeper; the locks are free when it returns, even if the keeper was killed. Gives back what could not be

@@ -40,14 +40,19 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     let reporter = tokio::spawn(Reporter::new(detail).follow(timeline.follow(Cursor::default())));
     let Some(mut board) = context.bench().lock(&args.board).await else { return ExitCode::Setup };
     let tap = context.tap_address(&args.board);
-    let result = tokio::select! {
-        result = board.run_firmware(&firmware, &tap) => Some(result),
-        () = context.aborted() => None,
+    let (result, is_lost) = tokio::select! {
+        result = board.run_firmware(&firmware, &tap) => (Some(result), false),
+        () = context.aborted() => (None, false),
+        // Its rails are off and others may have the board: it is left as it is.
+        () = context.bench().keeper_lost() => (None, true),
     };
-    board.make_safe().await;
+    if !is_lost {
+        board.make_safe().await;
+    }
     drop(board);
     let failures = context.bench().close().await;
     let code = match &result {
+        None if is_lost => ExitCode::Errored,
         None => ExitCode::Aborted,
         Some(Err(_)) => ExitCode::Errored,
         Some(Ok(Booted::Refused { .. })) => ExitCode::Failed,
@@ -59,6 +64,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     let _ = reporter.await;
     session::tell_unsafe(&failures);
     match result {
+        None if is_lost => warn("error: the keeper of the rails has ended"),
         None => {}
         Some(Err(error)) => {
             set_up_failed(&error, error.hint());

@@ -154,6 +154,22 @@ fn a_keeper_that_ends_on_a_signal_ends_what_holds_the_board() {
     rig.assert_safe();
 }
 
+/// However long its rails take: the board has no power that a step could rest on.
+#[test]
+fn a_keeper_that_takes_its_time_to_end_is_lost_at_once() {
+    let rig =
+        Rig::new(&Scripts { off: "read line < RIG/let; printf off > RIG/rail; echo off >> RIG/rail.log", ..PLAIN });
+    fifo(&rig.path("let"));
+    let mut hil = rig.hold();
+    signal(rig.keeper(), Signal::TERM);
+    let mut said = BufReader::new(hil.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    assert!(said.any(|line| line == "error: the keeper of the rails has ended"), "said while the rail is on");
+    assert_eq!(rig.rail(), "on");
+    std::fs::write(rig.path("let"), "go\n").expect("let");
+    assert_eq!(output(hil).code, 102);
+    rig.assert_safe();
+}
+
 #[test]
 fn a_rail_program_ends_with_its_keeper_before_the_rails_are_made_safe() {
     let rig = Rig::new(&Scripts {

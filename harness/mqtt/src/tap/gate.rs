@@ -156,8 +156,9 @@ impl Gate {
         let kept = std::mem::take(&mut lane.kept);
         lane.follow(&kept);
         out.pass(&kept);
-        // Never into the middle of a packet that passes.
-        if lane.rest == 0 && lane.head.is_empty() && !lane.fits() {
+        // Never into the middle of a packet that passes: then with its end.
+        let (fits, is_between) = (lane.fits(), lane.rest == 0 && lane.head.is_empty());
+        if !fits && is_between {
             lane.give_up_swap(direction, &mut out);
         }
         (out.pieces, out.happened)
