@@ -7,6 +7,7 @@ use hil_timeline::{ConnectionChange, Direction, Evidence, Packet, RunEvent, Stam
 use crate::presence::open_connections;
 use crate::reset_cause::ResetCause;
 use crate::show::{show, signed};
+use crate::stalls::Stalls;
 use crate::unmet::Unmet;
 
 /// What was on its way when the rail went; a line without an end is captured 200 ms late.
@@ -36,13 +37,13 @@ fn cut<'a>(board: &str, events: &[&'a RunEvent]) -> Option<Cut<'a>> {
 /// not cut.
 ///
 /// # Errors
-/// When the records contradict the cut.
-pub fn contradiction(board: &str, events: &[&RunEvent], mark: Stamp) -> Result<(), Unmet> {
+/// When the records contradict the cut. What may have come before it, and waited for the end of a stall, does not.
+pub fn contradiction(board: &str, events: &[&RunEvent], mark: Stamp, stalls: &Stalls) -> Result<(), Unmet> {
     let Some(Cut { begin, off }) = cut(board, events) else { return Ok(()) };
     // What was held on its way is no sign of life: with a fault about, only the console counts.
     let faulty = events.iter().any(|event| matches!(&event.what, What::Fault { board: of, .. } if of == board));
     let hint = "is it powered through its UART lines or a second supply?";
-    let talk = |event: &&&RunEvent| event.at > off.at + GRACE && talks(event, board, !faulty);
+    let talk = |event: &&&RunEvent| talks(event, board, !faulty) && stalls.came(event) > off.at + GRACE;
     if let Some(talk) = events.iter().find(talk) {
         let after = talk.at.since(off.at).as_secs_f64();
         let message = format!("the power of `{board}` was cut, but it went on talking {after:.2} s later");
@@ -125,7 +126,7 @@ mod tests {
         let timeline = Timeline::in_memory(Epoch::start());
         let events: Vec<_> = events.into_iter().map(|what| timeline.record(None, what)).collect();
         let events: Vec<&RunEvent> = events.iter().map(AsRef::as_ref).collect();
-        contradiction("lamp", &events, Stamp(0))
+        contradiction("lamp", &events, Stamp(0), &Stalls::default())
     }
 
     fn switch(on: bool) -> Vec<What> {
@@ -163,6 +164,24 @@ mod tests {
     fn a_board_that_has_power_again_is_not_in_a_cut() {
         let events = [switch(false), switch(true), vec![closed("closed by the board")]].concat();
         assert_eq!(judged(events), Ok(()));
+    }
+
+    /// A console is read late where this machine stood still: the line may have been said before the cut.
+    #[test]
+    fn a_line_that_waited_for_the_end_of_a_stall_contradicts_no_cut() {
+        use crate::stalls::{Stall, Stood};
+        let timeline = Timeline::in_memory(Epoch::start());
+        let line = What::Console { board: "lamp".into(), line: "connected".into() };
+        let at = |seconds: u64, what: What| {
+            let event = timeline.record(None, what);
+            RunEvent { at: Stamp(seconds * 1_000_000), ..(*event).clone() }
+        };
+        let events: Vec<_> = switch(false).into_iter().map(|what| at(1, what)).chain([at(9, line)]).collect();
+        let events: Vec<&RunEvent> = events.iter().collect();
+        assert!(contradiction("lamp", &events, Stamp(0), &Stalls::default()).is_err(), "it talks on");
+        let stall = |from| Stalls::new([Stall { who: Stood::Machine, from: Stamp(from), over: Stamp(9_000_000) }]);
+        assert_eq!(contradiction("lamp", &events, Stamp(0), &stall(1_100_000)), Ok(()));
+        assert!(contradiction("lamp", &events, Stamp(0), &stall(2_000_000)).is_err(), "that stall began too late");
     }
 
     #[test]

@@ -90,8 +90,7 @@ impl Stalls {
     /// On which side of the end of a window a record lies.
     #[must_use]
     pub fn side(&self, event: &RunEvent, end: Stamp) -> Side {
-        // What a board sends, says or switches does not wait for the broker.
-        let near = if came_through_broker(event) { self.clone() } else { self.of_the_machine() };
+        let near = self.near(event);
         // The kernel stamps the edges of pins itself, whenever they are read.
         let (earliest, latest) = match &event.what {
             What::Pin { edge: Some(edge), .. } => (edge.at, edge.at),
@@ -106,8 +105,16 @@ impl Stalls {
         }
     }
 
-    fn of_the_machine(&self) -> Self {
-        Self(self.0.iter().filter(|stall| stall.who == Stood::Machine).copied().collect())
+    /// The first moment at which what a record is of may have come.
+    #[must_use]
+    pub fn came(&self, event: &RunEvent) -> Stamp {
+        self.near(event).earliest(event.at)
+    }
+
+    /// Those that a record may have waited for: what a board sends, says or switches does not wait for the broker.
+    fn near(&self, event: &RunEvent) -> Self {
+        let is_near = |stall: &&Stall| stall.who == Stood::Machine || came_through_broker(event);
+        Self(self.0.iter().filter(is_near).copied().collect())
     }
 
     /// By how much the stamps of these records may be late, at most.

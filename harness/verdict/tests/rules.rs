@@ -255,7 +255,7 @@ fn verdicts(events: &[RunEvent], window: Window) -> Vec<String> {
     said.push(format!("{session:?} {:?} {:?} {:?}", session.keep_alive(), session.expiry(), session.client_id()));
     said.push(subscriptions(&session));
     said.push(format!("{:?}", could_speak("a", false, &at_mark, &session, &seen)));
-    said.push(format!("{:?}", contradiction("a", &seen, mark)));
+    said.push(format!("{:?}", contradiction("a", &seen, mark, &hil_verdict::Stalls::default())));
     said.push(format!("{:?}", trouble("a", &seen, window.cursor, &|_: &str, _: Finding, _: &str| false)));
     said.push(format!("{:?}", violation(&seen, &|board: &str| board == "b")));
     said.push(format!("{:?}", undelivered(&seen)));

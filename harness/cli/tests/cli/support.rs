@@ -64,16 +64,16 @@ impl Project {
     }
 }
 
-/// `hil` as a shell starts it: where these tests run under `nohup`, it would take SIGHUP for one that it is to ignore.
+/// `hil` as a shell starts it: under `nohup` or in the background of a script it would ignore these signals.
 fn program() -> Command {
     let hil = env!("CARGO_BIN_EXE_hil");
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
     let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
-    if ignored.is_some_and(|ignored| ignored & 1 == 0) {
+    if ignored.is_some_and(|ignored| ignored & 0b111 == 0) {
         return Command::new(hil);
     }
     let mut command = Command::new("env");
-    command.args(["--default-signal=HUP", hil]);
+    command.args(["--default-signal=HUP,INT,QUIT", hil]);
     command
 }
 

@@ -200,7 +200,7 @@ impl Stage {
         let events = self.events();
         let events = refs(&events);
         for (name, _) in self.boards.iter().filter(|(_, board)| !board.is_powered()) {
-            if let Err(unmet) = hil_verdict::contradiction(name, &events, self.mark.at) {
+            if let Err(unmet) = hil_verdict::contradiction(name, &events, self.mark.at, &self.stalls_since(Stamp(0))) {
                 self.record_contradiction(name, &unmet);
                 return Err(unmet.into());
             }

@@ -65,14 +65,12 @@ impl Stage {
         if self.broker_stopped || !self.observer.is_connected() || self.judging.open().doubt.is_some() {
             return None;
         }
+        // Until the last that came through it before it was asked, it has kept time.
+        let mine = self.mine(self.mark.cursor);
+        let last = mine.iter().rev().find(|event| came_through_broker(event)).map_or(end, |event| event.at);
         match self.observer.caught_up().await {
             Ok(took) if took < LEAST => None,
-            Ok(_) => {
-                // Until the last that came through it, it has kept time.
-                let mine = self.mine(self.mark.cursor);
-                let last = mine.iter().rev().find(|event| came_through_broker(event)).map_or(end, |event| event.at);
-                Some(Stall { who: Stood::Broker, from: last.max(end), over: self.recorder.now() })
-            }
+            Ok(_) => Some(Stall { who: Stood::Broker, from: last.max(end), over: self.recorder.now() }),
             Err(error) => {
                 let hint = "is its process stopped, or this machine overloaded? without a broker that answers, nothing that boards do or leave undone proves anything";
                 self.doubt(StepError::from(error).with_hint(hint));
