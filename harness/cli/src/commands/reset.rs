@@ -24,13 +24,19 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
         Ok(one) => one,
         Err(code) => return code,
     };
-    let code = one.work(reset_board(args, &one.bench)).await;
+    let mut code = one.work(reset_board(args, &one.bench)).await;
     if code == ExitCode::Passed {
         tell(args);
         // Without `hil` its rails are off, and a reset was in vain.
         if config.rails.iter().any(|rail| rail.safe_state == SafeState::Off) {
             warn("its power is held until Ctrl-C");
-            one.aborted().await;
+            tokio::select! {
+                () = one.aborted() => {}
+                () = one.bench.keeper_lost() => {
+                    warn("error: the keeper of the rails has ended");
+                    code = ExitCode::Errored;
+                }
+            }
         }
     }
     one.close(code).await
