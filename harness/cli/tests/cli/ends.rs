@@ -176,6 +176,12 @@ fn however_hil_or_its_keeper_ends_nothing_is_left_behind() {
             let activities = if rounds.is_some() { 0..ACTIVITIES.len() } else { n % 8..n % 8 + 1 };
             activities.for_each(|activity| end_in(&lab, way, activity, &mut random));
         }
+        if rounds.is_none() {
+            // Commands that hold a board by themselves: each must notice that its keeper is gone.
+            for (way, activity) in [(Way::KeeperTerm, 5), (Way::KeeperKill, 6), (Way::KeeperKill, 7)] {
+                end_in(&lab, way, activity, &mut random);
+            }
+        }
         // The next run is as good as any, warns of nothing, and removes what killed ones left.
         let mut next = lab.command(&["run", "features/short.feature"]);
         let next = next.env("TMPDIR", lab.project.path("tmp")).output().expect("hil");
