@@ -6,21 +6,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use hil::timeline::{Direction, Packet, RunEvent, What, read_events};
-use hil_mqtt::broker::find_program;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Outcome, Project, children, ends, wait_for_line};
-
-/// Whether Mosquitto is here; where parts are required, its absence fails the test.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn has_mosquitto() -> bool {
-    let found = find_program().is_ok();
-    assert!(found || std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "Mosquitto is missing");
-    if !found {
-        eprintln!("skipped: Mosquitto is not on this machine");
-    }
-    found
-}
+use crate::support::{Outcome, Project, children, ends, has_mosquitto, wait_for_line};
 
 /// tshark, if it is here.
 fn tshark() -> Option<PathBuf> {

@@ -6,10 +6,9 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use hil_mqtt::broker::find_program;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::support::{Outcome, Printed, Project, children};
+use crate::support::{Outcome, Printed, Project, children, has_mosquitto};
 
 /// The program of the board says where its tap is; the test connects there in its place.
 const BENCH: &str = r#"
@@ -178,17 +177,6 @@ fn broker_of(run: &Run) -> Pid {
     let brokers = children(run.hil.id(), "mosquitto");
     assert_eq!(brokers.len(), 1, "one scenario, one broker");
     brokers[0]
-}
-
-/// Whether Mosquitto is here; where parts are required, its absence fails the test.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn has_mosquitto() -> bool {
-    let found = find_program().is_ok();
-    assert!(found || std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "Mosquitto is missing");
-    if !found {
-        eprintln!("skipped: Mosquitto is not on this machine");
-    }
-    found
 }
 
 #[test]

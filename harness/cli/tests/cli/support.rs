@@ -228,3 +228,14 @@ pub(crate) fn ends(pid: Pid) -> bool {
     let patience = Timespec { tv_sec: 5, tv_nsec: 0 };
     poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).is_ok_and(|ready| ready == 1)
 }
+
+/// Whether Mosquitto is here; where parts are required, its absence fails the test.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(crate) fn has_mosquitto() -> bool {
+    let found = hil_mqtt::broker::find_program().is_ok();
+    assert!(found || std::env::var_os("HIL_REQUIRE_PARTS").is_none(), "Mosquitto is missing");
+    if !found {
+        eprintln!("skipped: Mosquitto is not on this machine");
+    }
+    found
+}
