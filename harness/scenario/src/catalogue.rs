@@ -318,7 +318,7 @@ pub const STEPS: &[StepDoc] = &[
     ),
     doc(
         r#"Then nothing is retained on "sooko/status""#,
-        "Somebody who subscribes only now gets nothing at first. Errored unless a board has been connected since it was started, or a step has published there.",
+        "A client that subscribes only now gets nothing at first. Errored unless a board has been connected since it was started, or a step has published there.",
     ),
     doc(
         r#"Then a subscriber to "$SYS/broker/clients/connected" receives "/^[1-9]/" within 12 s"#,

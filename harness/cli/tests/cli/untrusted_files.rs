@@ -62,8 +62,8 @@ fn a_fifo_where_a_file_is_expected_is_an_error_and_never_a_hang() {
         &["compare", "fifo", "fifo"],
         &["history", "--history", "fifo"],
     ];
-    let told = commands.iter().map(|words| format!("# hil {}\n{}", words.join(" "), hil(&project, words).stable()));
-    assert_snapshot("files-that-are-none", &told.collect::<Vec<_>>().join("\n"));
+    let said = commands.iter().map(|words| format!("# hil {}\n{}", words.join(" "), hil(&project, words).stable()));
+    assert_snapshot("files-that-are-none", &said.collect::<Vec<_>>().join("\n"));
 }
 
 /// The names of secrets stand in the file that another `hil` reads, and only its owner reads it.
