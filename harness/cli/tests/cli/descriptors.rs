@@ -12,10 +12,9 @@ const FEATURE: &str = "Feature: f\n  Scenario: s\n    Given the board \"lamp\" r
 /// Runs the feature with this limit, soft and hard.
 fn run_with(limit: u64) -> Outcome {
     let project = Project::with_feature(FEATURE);
-    let mut hil = project.command(&[]);
-    let program = hil.get_program().to_owned();
+    let program = env!("CARGO_BIN_EXE_hil");
     let script = format!("ulimit -n {limit}; exec \"$0\" run features");
-    hil = std::process::Command::new("sh");
+    let mut hil = std::process::Command::new("sh");
     hil.current_dir(project.path("")).arg("-c").arg(script).arg(program).env_remove("HIL_BENCH").stdin(Stdio::null());
     let started = Instant::now();
     let outcome: Outcome = hil.output().expect("sh runs").into();
