@@ -273,10 +273,12 @@ fn a_standby_that_is_killed_is_replaced() {
 fn what_was_killed_with_the_rails_on_is_known_to_the_next_user() {
     let rig = Rig::new(&PLAIN);
     let hil = rig.hold();
-    let all = [rig.standby(), rig.keeper(), Pid::from_child(&hil)];
+    let (standby, keeper) = (rig.standby(), rig.keeper());
+    let all = [standby, keeper, Pid::from_child(&hil)];
     all.into_iter().for_each(|process| signal(process, Signal::STOP));
     all.into_iter().for_each(|process| signal(process, Signal::KILL));
     output(hil);
+    assert!(ends(standby) && ends(keeper), "its locks are free");
     assert_eq!(rig.rail(), "on", "nothing could switch it off");
     let warning = "warning: the last user of board `lamp` could not leave it safe: it was killed while the rails were switched on\n";
     let next = rig.hil(&["power", "lamp", "off"]);
