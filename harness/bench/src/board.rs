@@ -238,8 +238,10 @@ impl Board {
         let failed = |reason: String| BenchError::NotTyped { board: self.name().to_owned(), reason };
         let console = self.console.as_ref().ok_or_else(|| failed("nothing captures it".to_owned()))?;
         let begin = self.here();
-        let typed = tokio::time::timeout(PATIENCE, console.write(bytes.to_vec())).await;
-        let typed = typed.map_err(|_| failed(format!("the port took nothing for {} s", PATIENCE.as_secs())))?;
+        // A long text takes its time on a slow line: 960 bytes a second at 9600 baud.
+        let patience = PATIENCE + Duration::from_secs(bytes.len() as u64 / 960);
+        let typed = tokio::time::timeout(patience, console.write(bytes.to_vec())).await;
+        let typed = typed.map_err(|_| failed(format!("the port did not take it within {} s", patience.as_secs())))?;
         let typed = typed.ok_or_else(|| failed("its serial port is away".to_owned()))?;
         Ok(Effect::since(begin, &typed))
     }

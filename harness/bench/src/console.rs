@@ -1,5 +1,8 @@
 //! Captures a board's console, line by line.
 
+mod garbage;
+mod lines;
+
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
@@ -14,6 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::garbage::Garbage;
+use self::lines::{LONGEST, Lines};
 use crate::error::BenchError;
 use crate::ports::{PortFinder, check_users, explain_open};
 use crate::scope::Scope;
@@ -266,7 +271,7 @@ impl Reader {
                 self.advance(&mut to_write, 0);
             }
             let next: &[u8] = to_write.front().map_or(&[], |typing| &typing.bytes[typing.written..]);
-            let patience = if self.lines.is_empty() { Duration::MAX } else { Self::PATIENCE };
+            let patience = if self.lines.has_unfinished() { Self::PATIENCE } else { Duration::MAX };
             let boot_ends = self.boot_until;
             let boot_over = async {
                 match boot_ends {
@@ -320,6 +325,11 @@ impl Reader {
             self.source.scope.record(|board| What::Found { board, finding: Finding::WrongBaud, detail });
         }
         for line in self.lines.push(bytes) {
+            if self.lines.take_cut() {
+                self.source
+                    .scope
+                    .note(format!("a line of its console is longer than {LONGEST} bytes: it is shown in parts"));
+            }
             // The last words of an ESP8266's ROM.
             let rom_is_done = line.starts_with("~ld") || line.starts_with("csum");
             self.line(line);
@@ -352,8 +362,7 @@ impl Reader {
     }
 
     fn flush(&mut self) {
-        if !self.lines.is_empty() {
-            let rest = self.lines.take_rest();
+        if let Some(rest) = self.lines.take_rest() {
             self.line(rest);
         }
     }
@@ -372,123 +381,9 @@ impl Reader {
     }
 }
 
-/// Whether a console speaks at another speed: then most bytes are neither text nor control characters of text.
-#[derive(Debug, Default)]
-struct Garbage {
-    bytes: usize,
-    odd: usize,
-    told: bool,
-}
-
-impl Garbage {
-    /// Fewer bytes say nothing: a chip that is switched on or off sends a few odd ones.
-    const ENOUGH: usize = 128;
-
-    /// Told once, until the next boot.
-    fn is_too_much(&mut self, bytes: &[u8]) -> bool {
-        if self.told {
-            return false;
-        }
-        let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x1b);
-        let odd: usize = bytes
-            .utf8_chunks()
-            .map(|chunk| {
-                let control = chunk.valid().bytes().filter(|byte| byte.is_ascii() && !is_text(byte)).count();
-                control + chunk.invalid().len()
-            })
-            .sum();
-        self.bytes += bytes.len();
-        self.odd += odd;
-        self.told = self.bytes >= Self::ENOUGH && self.odd * 4 > self.bytes;
-        if self.bytes >= Self::ENOUGH {
-            (self.bytes, self.odd) = (0, 0);
-        }
-        self.told
-    }
-}
-
-/// Splits bytes into lines. Bytes that are no UTF-8 are kept as `\xNN`.
-#[derive(Debug, Default)]
-struct Lines {
-    bytes: Vec<u8>,
-    /// The beginning of this line has been taken: its mere end is no line of its own.
-    begun: bool,
-}
-
-impl Lines {
-    /// A longer line is cut here, so that memory stays bounded.
-    const LONGEST: usize = 4096;
-
-    fn push(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut lines = Vec::new();
-        for byte in bytes {
-            if *byte == b'\n' {
-                let is_mere_end = self.begun && matches!(self.bytes[..], [] | [b'\r']);
-                let line = self.take_rest();
-                if !is_mere_end {
-                    lines.push(line);
-                }
-            } else {
-                self.bytes.push(*byte);
-                if self.bytes.len() == Self::LONGEST {
-                    lines.push(self.take_unfinished());
-                }
-            }
-        }
-        lines
-    }
-
-    fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// What there is of a line that goes on.
-    fn take_unfinished(&mut self) -> String {
-        let line = self.take_rest();
-        self.begun = true;
-        line
-    }
-
-    fn take_rest(&mut self) -> String {
-        self.begun = false;
-        let bytes = std::mem::take(&mut self.bytes);
-        let bytes = bytes.strip_suffix(b"\r").unwrap_or(&bytes);
-        let mut line = String::with_capacity(bytes.len());
-        for chunk in bytes.utf8_chunks() {
-            line.push_str(chunk.valid());
-            line.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-        }
-        line
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_are_split_cut_and_kept_byte_for_byte() {
-        let mut lines = Lines::default();
-        assert_eq!(lines.push(b"one\r\ntw"), ["one"]);
-        assert_eq!(lines.push(b"o\n\nSuhu: 28\xc2\xb0C\n"), ["two", "", "Suhu: 28°C"]);
-        assert_eq!(lines.push(b"\xff\x01ok\n"), ["\\xff\u{1}ok"]);
-        assert_eq!(lines.push(&[b'x'; 5000]).len(), 1);
-        assert_eq!(lines.take_rest().len(), 5000 - Lines::LONGEST);
-        // A prompt is shown before its line ends; its end is no empty line.
-        assert_eq!((lines.push(b"name? ").len(), lines.take_unfinished()), (0, "name? ".to_owned()));
-        assert_eq!(lines.push(b"\r\n\nnext\n"), ["", "next"]);
-        assert_eq!((lines.push(b"> ").len(), lines.take_unfinished()), (0, "> ".to_owned()));
-        assert_eq!(lines.push(b"typed\n\n"), ["typed", ""]);
-    }
-
-    #[test]
-    fn a_wrong_speed_is_told_once_and_text_is_none() {
-        let mut garbage = Garbage::default();
-        assert!(!garbage.is_too_much("Suhu: 28°C, \u{1b}[0;32mI (29) boot: ok\r\n".repeat(20).as_bytes()));
-        assert!(!garbage.is_too_much(&[0xff, 0x00, 0x80]), "a few odd bytes at power-on");
-        assert!(garbage.is_too_much(&[0xf3, 0x8e, 0x00, 0x41].repeat(64)));
-        assert!(!garbage.is_too_much(&[0xf3, 0x8e, 0x00, 0x41].repeat(64)));
-    }
 
     struct Fixed(std::path::PathBuf);
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use hil_timeline::{Finding, Stamp};
 use regex::Regex;
 
+use crate::console::without_escapes;
+
 use crate::reset_cause::ResetCause;
 
 /// The ROM's line on why and how the chip boots: `rst:0x1 (POWERON),boot:0xd (SPI_FAST_FLASH_BOOT)`.
@@ -16,9 +18,6 @@ static ROM_LINE: LazyLock<Option<Regex>> =
 /// The same of an ESP8266: ` ets Jan  8 2013,rst cause:2, boot mode:(3,6)`.
 static ROM_LINE_8266: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"ets Jan\s+8 2013,(rst cause:\d+), boot mode:").ok());
-
-/// Colours and other control sequences of a terminal.
-static ANSI: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\x1b\[[0-9;?]*[A-Za-z]").ok());
 
 /// What the ROM and the second-stage bootloader of ESP-IDF print between the chip's reset and the app.
 static BOOTLOADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -134,7 +133,7 @@ impl Detector {
 
     /// Takes a line and the moment it came.
     pub fn line(&mut self, line: &str, at: Stamp) -> Vec<Found> {
-        let plain = ANSI.as_ref().map_or_else(|| line.into(), |ansi| ansi.replace_all(line, ""));
+        let plain = without_escapes(line);
         let line = plain.trim_matches(|c: char| c.is_control() || c == ' ');
         let mut all = Vec::new();
         all.extend(self.follow_panic(line));

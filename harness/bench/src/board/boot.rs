@@ -71,7 +71,9 @@ impl Board {
                 seen.anything = true;
                 seen.note(line);
                 match &firmware.ready {
-                    Some(ready) => ready.is_match(line).then_some(Step::Booted(Booted::Running)),
+                    Some(ready) => ready
+                        .is_match(&hil_verdict::compared(ready.as_str(), line))
+                        .then_some(Step::Booted(Booted::Running)),
                     // What it says while nothing is wrong begins the quiet again.
                     None => seen.handed_over.then(|| Step::Said(Cursor::after(event))),
                 }

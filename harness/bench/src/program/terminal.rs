@@ -39,7 +39,8 @@ impl Terminal {
         let slave = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
         // What is typed is not echoed: it would look like the program's own words.
         let mut modes = rustix::termios::tcgetattr(&slave)?;
-        modes.local_modes.remove(LocalModes::ECHO);
+        // Nor is a line gathered by the terminal: it holds 4095 bytes (termios(3)) and drops the rest without a word.
+        modes.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
         rustix::termios::tcsetattr(&slave, OptionalActions::Now, &modes)?;
         // Wide enough that no line is broken.
         let size = Winsize { ws_row: 50, ws_col: 1000, ws_xpixel: 0, ws_ypixel: 0 };
