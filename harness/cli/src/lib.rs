@@ -35,5 +35,5 @@ pub use args::{Cli, main};
 pub use exit_code::ExitCode;
 pub use test_target::test_features;
 
-pub use hil_scenario::{HilWorld, Mark, OnOff, Span, Stage, StepError};
+pub use hil_scenario::{HilWorld, Mark, OnOff, Span, Stage, StepError, Text};
 pub use hil_timeline as timeline;

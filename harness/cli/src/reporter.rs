@@ -84,7 +84,7 @@ impl Reporter {
         if self.detail >= Detail::Steps {
             for step in scenario.attempts.last().iter().flat_map(|attempt| &attempt.steps) {
                 let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
-                follow_up(inert(&format!("         {word:>7}  {} {}", step.keyword, step.text))).await;
+                follow_up(inert(&format!("         {word:>7}  {} {}", step.info.keyword, step.info.text))).await;
             }
         }
         for line in latest_lines(scenario) {

@@ -5,16 +5,17 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use console::Style;
 use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
 use hil_config::{Bench, Board, BoardKind};
-use hil_scenario::{Filter, Limits, RunContext, SetupError};
+use hil_scenario::{Filter, Limits, Plan, RunContext, SetupError};
 use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
 
 use crate::args::{SelectArgs, WaitArgs};
-use crate::commands::{Message, hide, set_up_failed, warn};
+use crate::commands::{Line, Message, hide, set_up_failed, warn};
 use crate::exit_code::ExitCode;
 use crate::{output, signals};
 
@@ -186,6 +187,13 @@ pub(crate) fn filter(args: &SelectArgs) -> Result<Filter, Message> {
         .as_ref()
         .map(|text| regex::Regex::new(text).map_err(|_| Message(format!("`{text}` is no regular expression"))));
     Ok(Filter { paths_named: !args.features.is_empty(), tags: tags.transpose()?, name: name.transpose()? })
+}
+
+/// Tells of what is odd about features.
+pub(crate) fn warn_of(plan: &Plan) {
+    for problem in plan.warnings() {
+        warn(Line::new().paint(Style::new().yellow().bold(), "warning:").text(format!(" {problem}")));
+    }
 }
 
 /// Tells that no scenario matches.

@@ -92,7 +92,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
     let all = plan.count();
     plan.retain(|feature, scenario| wanted(arguments, &format!("{feature}::{scenario}")));
     if arguments.list {
-        plan.list()
+        plan.list(None)
             .iter()
             .for_each(|scenario| say(hil_report::inert(&format!("{}::{}: test", scenario.feature, scenario.name))));
         return ExitCode::Passed;

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use hil_timeline::{
-    BoardInfo, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, Payload, PinCause, PlannedScenario,
-    QoS, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepOutcome, Verdict, What, Will,
+    BoardInfo, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, Payload, PinCause, QoS, RunEvent,
+    SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict, What, Will,
 };
 
 /// What a device may say to break a page.
@@ -38,10 +38,7 @@ struct Run {
 impl Run {
     fn write(&mut self, scenarios: u32, events_each: u32) -> std::io::Result<()> {
         let board = BoardInfo { name: "lamp".into(), kind: "virtual".into(), chip: "esp32c3".into(), simulated: true };
-        let plan = (1..=scenarios).map(|n| {
-            let info = self.info(n);
-            PlannedScenario { feature: info.feature, path: info.path, line: info.line, name: info.name }
-        });
+        let plan = (1..=scenarios).map(|n| self.info(n));
         let started = What::RunStarted {
             schema: SCHEMA,
             version: "0.1.0".into(),
@@ -66,6 +63,7 @@ impl Run {
             path: format!("features/made-up-{feature}.feature"),
             line: 3 + n as usize % 50 * 6,
             name,
+            rule: None,
             tags: vec![if n.is_multiple_of(2) { "even" } else { "odd" }.to_owned()],
             boards: vec!["lamp".to_owned()],
         }
@@ -146,7 +144,10 @@ impl Run {
     }
 
     fn step(&mut self, id: Option<ScenarioId>, keyword: &str, text: &str, line: usize) -> std::io::Result<()> {
-        self.record(id, What::StepStarted { keyword: keyword.into(), text: text.into(), line })
+        self.record(
+            id,
+            What::StepStarted(StepInfo { keyword: keyword.into(), text: text.into(), line, ..StepInfo::default() }),
+        )
     }
 
     fn passed(&mut self, id: Option<ScenarioId>, mark: u64) -> std::io::Result<()> {

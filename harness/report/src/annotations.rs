@@ -23,7 +23,7 @@ pub fn annotations(run: &RunSummary, below: &Path) -> Vec<String> {
 
 fn annotation(level: &str, scenario: &ScenarioResult, below: &Path) -> String {
     let info = &scenario.info;
-    let line = scenario.telling().failed_step().map_or(info.line, |step| step.line);
+    let line = scenario.telling().failed_step().map_or(info.line, |step| step.info.line);
     let title = format!("{}: {}", scenario.verdict.word(), info.name);
     let message = failure_lines(scenario).join("\n");
     let file = plain(&below.join(&info.path)).display().to_string();

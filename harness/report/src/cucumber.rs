@@ -44,7 +44,22 @@ struct Step {
     name: String,
     line: usize,
     r#match: Match,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rows: Vec<Row>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doc_string: Option<DocString>,
     result: StepEnd,
+}
+
+#[derive(Serialize)]
+struct Row {
+    cells: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct DocString {
+    value: String,
+    content_type: &'static str,
 }
 
 #[derive(Serialize)]
@@ -127,6 +142,8 @@ fn steps(scenario: &ScenarioResult, attempt: &Attempt) -> Vec<Step> {
             name: "the scenario ended".to_owned(),
             line: scenario.info.line,
             r#match: location(scenario, scenario.info.line),
+            rows: Vec::new(),
+            doc_string: None,
             result: StepEnd { status: "failed", duration: 0, error_message: Some(message(attempt)) },
         });
     }
@@ -146,8 +163,16 @@ fn of(scenario: &ScenarioResult, attempt: &Attempt, step: &StepResult) -> Step {
         }
         None => StepEnd { status: "skipped", duration: 0, error_message: None },
     };
-    let (keyword, name) = (format!("{} ", step.keyword), step.text.clone());
-    Step { keyword, name, line: step.line, r#match: location(scenario, step.line), result }
+    let info = &step.info;
+    Step {
+        keyword: format!("{} ", info.keyword),
+        name: info.text.clone(),
+        line: info.line,
+        r#match: location(scenario, info.line),
+        rows: info.table.iter().flatten().map(|cells| Row { cells: cells.clone() }).collect(),
+        doc_string: info.doc.clone().map(|value| DocString { value, content_type: "" }),
+        result,
+    }
 }
 
 fn location(scenario: &ScenarioResult, line: usize) -> Match {
@@ -190,8 +215,14 @@ mod tests {
         let mut events = sample();
         events.truncate(1);
         if let hil_timeline::What::RunStarted { plan, .. } = &mut events[0].what {
-            let planned = ("The lamp".into(), "lamp.feature".into(), "later".into());
-            plan.push(hil_timeline::PlannedScenario { feature: planned.0, path: planned.1, line: 3, name: planned.2 });
+            plan.push(hil_timeline::ScenarioInfo {
+                feature: "The lamp".into(),
+                path: "lamp.feature".into(),
+                line: 3,
+                name: "later".into(),
+                boards: vec!["lamp".into()],
+                ..Default::default()
+            });
         }
         assert!(pretty(&RunSummary::of(&events)).contains("aborted: the run ended before this scenario began"));
     }

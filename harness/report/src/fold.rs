@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use hil_timeline::{PlannedScenario, RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
+use hil_timeline::{RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
 
 use crate::result::{Attempt, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
 use crate::tail::tail_line;
@@ -15,7 +15,7 @@ pub struct Fold {
     /// Where a scenario stands in the summary, by path, line and name.
     places: HashMap<ScenarioKey, usize>,
     /// What is planned and has not begun, with its place in the plan.
-    unbegun: HashMap<ScenarioKey, (usize, PlannedScenario)>,
+    unbegun: HashMap<ScenarioKey, (usize, ScenarioInfo)>,
     last: Stamp,
 }
 
@@ -28,7 +28,7 @@ impl Fold {
         self.last = event.at;
         match &event.what {
             What::RunStarted { version, unix_ms, bench, broker, boards, plan, .. } => {
-                let keyed = |(place, planned): (usize, &PlannedScenario)| (planned.key(), (place, planned.clone()));
+                let keyed = |(place, planned): (usize, &ScenarioInfo)| (planned.key(), (place, planned.clone()));
                 self.unbegun = plan.iter().enumerate().map(keyed).collect();
                 self.summary.info = Some(RunInfo {
                     version: version.clone(),
@@ -87,10 +87,9 @@ impl Fold {
         // A retry begins when the attempt before it has ended.
         let attempt = scenario.attempts.last_mut()?;
         match &event.what {
-            What::StepStarted { keyword, text, line } | What::StepNotRun { keyword, text, line } => {
-                let (keyword, text) = (keyword.clone(), text.clone());
-                let began = matches!(event.what, What::StepStarted { .. }).then_some(event.at);
-                attempt.steps.push(StepResult { keyword, text, line: *line, began, outcome: None });
+            What::StepStarted(step) | What::StepNotRun(step) => {
+                let began = matches!(event.what, What::StepStarted(_)).then_some(event.at);
+                attempt.steps.push(StepResult { info: step.clone(), began, outcome: None });
             }
             What::StepFinished { outcome } => {
                 if let Some(step) = attempt.steps.last_mut() {
@@ -133,14 +132,10 @@ impl Fold {
         }
         let mut unbegun: Vec<_> = std::mem::take(&mut self.unbegun).into_values().collect();
         unbegun.sort_by_key(|(place, _)| *place);
-        for (_, PlannedScenario { feature, path, line, name }) in unbegun {
+        for (_, info) in unbegun {
             let mut attempt = Attempt::begun(self.last, None);
             attempt.ended_from_outside("the run ended before this scenario began");
-            self.summary.scenarios.push(ScenarioResult {
-                info: ScenarioInfo { feature, path, line, name, tags: Vec::new(), boards: Vec::new() },
-                verdict: Verdict::Aborted,
-                attempts: vec![attempt],
-            });
+            self.summary.scenarios.push(ScenarioResult { info, verdict: Verdict::Aborted, attempts: vec![attempt] });
         }
         self.summary.took_us = micros(self.last.since(Stamp::default()));
         self.summary

@@ -44,6 +44,7 @@ impl WriteError {
             Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) => {
                 Some("make room on the disk; `hil report` then writes the reports from `events.jsonl`")
             }
+            Self::Events(ReadError::Schema { .. }) => Some("read it with the `hil` that wrote it, or a newer one"),
             Self::Events(_) => Some("name the folder that holds `events.jsonl`"),
             Self::Io { .. } | Self::Json(_) => None,
         }

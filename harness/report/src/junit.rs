@@ -29,6 +29,7 @@ pub fn junit(run: &RunSummary, attachment: Option<&str>) -> io::Result<String> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let counts = run.counts();
+    let timestamp = run.info.as_ref().and_then(|info| timestamp(info.unix_ms));
     let suite = xml.create_element("testsuite").with_attributes([
         ("name", "hil"),
         ("time", seconds(run.took_us).as_str()),
@@ -37,6 +38,7 @@ pub fn junit(run: &RunSummary, attachment: Option<&str>) -> io::Result<String> {
         ("skipped", counts.skipped.to_string().as_str()),
         ("failures", counts.failed.to_string().as_str()),
     ]);
+    let suite = suite.with_attributes(timestamp.as_deref().map(|timestamp| ("timestamp", timestamp)));
     suite.write_inner_content(|xml| {
         properties(xml, run)?;
         let mut writer = Cases { attachment, xml };
@@ -44,6 +46,12 @@ pub fn junit(run: &RunSummary, attachment: Option<&str>) -> io::Result<String> {
     })?;
     xml.get_mut().push(b'\n');
     String::from_utf8(xml.into_inner()).map_err(io::Error::other)
+}
+
+/// `2026-11-27T09:26:40Z`; none for a moment that no run began at.
+fn timestamp(unix_ms: u64) -> Option<String> {
+    let at = chrono::DateTime::from_timestamp_millis(i64::try_from(unix_ms).ok()?)?;
+    Some(at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
@@ -87,7 +95,9 @@ impl Cases<'_> {
         let output = output(last.unwrap_or(scenario.telling()), attachment, roomy);
         let (name, class) = (legal(name), legal(&class_name(scenario)));
         let time = seconds(scenario.attempts.iter().fold(0, |sum: u64, attempt| sum.saturating_add(attempt.took_us)));
-        let attributes = [("name", name.as_str()), ("classname", class.as_str()), ("time", time.as_str())];
+        let file = legal(&scenario.info.path);
+        let attributes = [("name", &name), ("classname", &class), ("file", &file), ("time", &time)];
+        let attributes = attributes.map(|(key, value)| (key, value.as_str()));
         let case = self.xml.create_element("testcase").with_attributes(attributes);
         case.write_inner_content(|xml| {
             verdict(xml, scenario, roomy)?;
@@ -161,7 +171,7 @@ fn output(attempt: &Attempt, attachment: Option<&str>, roomy: bool) -> String {
     let mut output = String::new();
     for step in &attempt.steps {
         let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
-        output.push_str(&format!("{word:>7}  {} {}\n", step.keyword, step.text));
+        output.push_str(&format!("{word:>7}  {} {}\n", step.info.keyword, step.info.text));
     }
     if !attempt.tail.is_empty() {
         output.push_str("\nconsole and traffic:\n");
@@ -198,7 +208,7 @@ fn describe(scenario: &ScenarioResult, attempt: &Attempt) -> String {
     }
     let (path, line) = (&scenario.info.path, scenario.info.line);
     match attempt.failed_step() {
-        Some(step) => lines.push(format!("step: {} {} ({path}:{})", step.keyword, step.text, step.line)),
+        Some(step) => lines.push(format!("step: {} {} ({path}:{})", step.info.keyword, step.info.text, step.info.line)),
         None => lines.push(format!("scenario: {path}:{line}")),
     }
     lines.join("\n")

@@ -1,6 +1,8 @@
-//! What scenarios are called in the formats of others.
+//! What scenarios are called in the formats of others, and from run to run. Lines move: no name depends on one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use hil_timeline::ScenarioInfo;
 
 use crate::result::{RunSummary, ScenarioResult};
 
@@ -10,46 +12,50 @@ pub(crate) fn class_name(scenario: &ScenarioResult) -> String {
     if boards.is_empty() { scenario.info.feature.clone() } else { format!("{} [{boards}]", scenario.info.feature) }
 }
 
-/// Names within a feature, made unique by the line, and where two files have features of one name by the file.
+/// Names within a feature: the rule, then the scenario; where two files have features of one name, the file as well.
 pub(crate) fn unique_names(run: &RunSummary) -> Vec<String> {
-    let name = |scenario: &ScenarioResult| scenario.info.name.clone();
-    let with_line = |scenario: &ScenarioResult| format!("{} (line {})", scenario.info.name, scenario.info.line);
-    let with_file =
-        |scenario: &ScenarioResult| format!("{} ({}:{})", scenario.info.name, scenario.info.path, scenario.info.line);
-    let mut names: Vec<String> = run.scenarios.iter().map(name).collect();
-    for longer in [&with_line as &dyn Fn(&ScenarioResult) -> String, &with_file] {
-        let mut times: HashMap<(&str, &str), usize> = HashMap::new();
-        for (scenario, name) in run.scenarios.iter().zip(&names) {
-            *times.entry((&scenario.info.feature, name)).or_default() += 1;
-        }
-        let is_alone = |scenario: &ScenarioResult, name: &String| {
-            times.get(&(scenario.info.feature.as_str(), name.as_str())) == Some(&1)
-        };
-        let longer_where_needed = |(scenario, name): (&ScenarioResult, &String)| {
-            if is_alone(scenario, name) { name.clone() } else { longer(scenario) }
-        };
-        names = run.scenarios.iter().zip(&names).map(longer_where_needed).collect();
+    let mut files: HashMap<(&str, String), HashSet<&str>> = HashMap::new();
+    for ScenarioResult { info, .. } in &run.scenarios {
+        files.entry((&info.feature, in_rule(info))).or_default().insert(&info.path);
     }
-    names
+    let name = |ScenarioResult { info, .. }: &ScenarioResult| {
+        let name = in_rule(info);
+        let is_shared = files.get(&(info.feature.as_str(), name.clone())).is_some_and(|files| files.len() > 1);
+        if is_shared { format!("{name} ({})", info.path) } else { name }
+    };
+    let names = run.scenarios.iter().map(|scenario| (scenario.info.feature.as_str(), name(scenario)));
+    numbered(run, names.collect())
 }
 
-/// By which names scenarios are compared from run to run: file and name, and of several of one name in a file their number.
-/// Lines move, and which others run may change.
+/// By which names scenarios are compared from run to run: file, rule and name.
 pub(crate) fn keys(run: &RunSummary) -> Vec<String> {
-    let mut order: Vec<usize> = (0..run.scenarios.len()).collect();
+    let key = |info: &ScenarioInfo| format!("{}: {}", info.path, in_rule(info));
+    numbered(run, run.scenarios.iter().map(|scenario| ("", key(&scenario.info))).collect())
+}
+
+/// A scenario's name behind its rule's.
+fn in_rule(info: &ScenarioInfo) -> String {
+    match &info.rule {
+        Some(rule) => format!("{rule}: {}", info.name),
+        None => info.name.clone(),
+    }
+}
+
+/// What is called alike gets a number, in the order of the file. Only older records have such names.
+fn numbered(run: &RunSummary, names: Vec<(&str, String)>) -> Vec<String> {
+    let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|at| run.scenarios[*at].info.line);
-    let mut times: HashMap<(&str, &str), usize> = HashMap::new();
-    let mut keys = vec![String::new(); order.len()];
+    let mut times: HashMap<&(&str, String), usize> = HashMap::new();
+    let mut given = vec![String::new(); names.len()];
     for at in order {
-        let info = &run.scenarios[at].info;
-        let nth = times.entry((&info.path, &info.name)).or_default();
+        let nth = times.entry(&names[at]).or_default();
         *nth += 1;
-        keys[at] = match *nth {
-            1 => format!("{}: {}", info.path, info.name),
-            n => format!("{}: {} #{n}", info.path, info.name),
+        given[at] = match *nth {
+            1 => names[at].1.clone(),
+            n => format!("{} #{n}", names[at].1),
         };
     }
-    keys
+    given
 }
 
 #[cfg(test)]
@@ -58,15 +64,22 @@ mod tests {
     use crate::fold::tests::sample;
 
     #[test]
-    fn no_two_cases_are_called_alike() {
+    fn no_two_cases_are_called_alike_and_no_line_is_part_of_a_name() {
         let mut run = RunSummary::of(&sample());
-        // The same name in two features is no clash; here it is one feature in two files, at one line.
-        let mut twin = run.scenarios[0].clone();
-        twin.info.path = "features/other.feature".to_owned();
-        run.scenarios.push(twin);
-        let names = unique_names(&run);
-        assert_eq!(names[0], "on and off (features/lamp/on-off.feature:10)");
-        assert_eq!(names[1], "on and off (line 20)");
-        assert_eq!(names[4], "on and off (features/other.feature:10)");
+        let mut twin = |path: &str, rule: Option<&str>, line| {
+            let mut twin = run.scenarios[0].clone();
+            (twin.info.path, twin.info.rule, twin.info.line) = (path.to_owned(), rule.map(str::to_owned), line);
+            run.scenarios.push(twin);
+        };
+        // The same name in two features is no clash; here it is one feature in two files.
+        twin("features/other.feature", None, 10);
+        twin("features/other.feature", Some("at night"), 30);
+        let (first, at) = (unique_names(&run), run.scenarios.len());
+        assert_eq!(first[0], "on and off (features/lamp/on-off.feature)");
+        assert_eq!(first[1], "on and off (features/lamp/on-off.feature) #2", "as an older record has it");
+        assert_eq!(first[at - 2..], ["on and off (features/other.feature)", "at night: on and off"]);
+        assert_eq!(keys(&run)[at - 1], "features/other.feature: at night: on and off");
+        run.scenarios.iter_mut().for_each(|scenario| scenario.info.line += 7);
+        assert_eq!(unique_names(&run), first);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hil_timeline::{
     BoardInfo, ConnectionChange, Direction, Finding, FlashPhase, Packet, QoS, RunEvent, ScenarioId, ScenarioKey, Stamp,
-    Verdict, What,
+    StepInfo, StepKind, Verdict, What,
 };
 use serde::{Deserialize, Serialize};
 
@@ -198,7 +198,7 @@ impl Recording {
                     self.boards.remove(board);
                 }
             }
-            What::StepStarted { keyword, text, .. } => self.step_begins(id, keyword, text),
+            What::StepStarted(step) => self.step_begins(id, step),
             What::StepFinished { outcome } if outcome.verdict == Verdict::Passed => {
                 self.step_ends(id, event.at, outcome.mark);
             }
@@ -211,16 +211,17 @@ impl Recording {
         }
     }
 
-    fn step_begins(&mut self, id: ScenarioId, keyword: &str, text: &str) {
+    fn step_begins(&mut self, id: ScenarioId, begun: &StepInfo) {
         self.traffic.entry(id).or_default().step();
         let step = self.steps.entry(id).or_default();
         step.number += 1;
-        step.text = format!("{keyword} {text}");
-        // `And` goes on with what the last keyword began.
-        step.is_then = match keyword {
-            "Given" | "When" => false,
-            "Then" => true,
-            _ => step.is_then,
+        step.text = format!("{} {}", begun.keyword, begun.text);
+        step.is_then = match (begun.kind, begun.keyword.as_str()) {
+            (Some(kind), _) => kind == StepKind::Then,
+            // Older records say what is written only: `And` goes on with what the last keyword began.
+            (None, "Given" | "When") => false,
+            (None, "Then") => true,
+            (None, _) => step.is_then,
         };
     }
 
@@ -421,7 +422,7 @@ fn why(scenario: &ScenarioResult) -> Option<String> {
     let attempt = scenario.telling();
     let message = &attempt.failure.as_ref()?.message;
     Some(match attempt.failed_step() {
-        Some(step) => format!("{} {}: {message}", step.keyword, step.text.trim_end_matches(':')),
+        Some(step) => format!("{} {}: {message}", step.info.keyword, step.info.text.trim_end_matches(':')),
         None => message.clone(),
     })
 }

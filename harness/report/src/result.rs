@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Failure, RunEvent, ScenarioId, ScenarioInfo, Stamp, StepOutcome, Verdict};
+use hil_timeline::{BoardInfo, Failure, RunEvent, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::fold::Fold;
@@ -28,12 +28,9 @@ pub struct RunInfo {
 /// One step of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepResult {
-    /// `Given`, `When`, `Then`, `And`, …
-    pub keyword: String,
-    /// Its text.
-    pub text: String,
-    /// Its line in the feature file.
-    pub line: usize,
+    /// What it says.
+    #[serde(flatten)]
+    pub info: StepInfo,
     /// When it began, on the run's clock; none where it was not run.
     #[serde(skip)]
     pub began: Option<Stamp>,

@@ -73,7 +73,7 @@ pub(crate) fn attempt_lines(scenario: &ScenarioResult, attempt: &Attempt) -> Vec
     let Some(Failure { message, details, hint }) = &attempt.failure else { return Vec::new() };
     let mut lines = Vec::new();
     if let Some(step) = attempt.failed_step() {
-        lines.push(format!("{} {}  ({}:{})", step.keyword, step.text, scenario.info.path, step.line));
+        lines.push(format!("{} {}  ({}:{})", step.info.keyword, step.info.text, scenario.info.path, step.info.line));
     }
     // The word is the one of STYLE.md: an error is the bench's.
     let word = match attempt.verdict {

@@ -104,9 +104,9 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         | What::RunFinished { .. }
         | What::ScenarioStarted { .. }
         | What::ScenarioFinished { .. }
-        | What::StepStarted { .. }
+        | What::StepStarted(_)
         | What::StepFinished { .. }
-        | What::StepNotRun { .. }
+        | What::StepNotRun(_)
         | What::PowerSwitching { .. }
         | What::ResetReleased { .. }
         | What::Allowed { .. }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use cucumber::World as _;
 use cucumber::codegen::LocalBoxFuture;
+use cucumber::gherkin::{self, Step, StepType};
 use cucumber::step::{Collection, Context};
 use futures::FutureExt as _;
 use hil_timeline::{Recorder, Stamp, StepOutcome, Verdict, What};
@@ -20,11 +21,36 @@ use tokio::time::Instant;
 
 use crate::error::{self, StepError};
 use crate::plan::forms::{self, Kind};
+use crate::quotes::skeleton;
+use crate::run::step_info;
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
 /// All steps, ours and those of the crate that uses us.
 pub(crate) static STEPS: LazyLock<Collection<HilWorld>> = LazyLock::new(HilWorld::collection);
+
+/// A step that stands in no file.
+pub(crate) fn bare_step(text: &str, ty: StepType) -> Step {
+    Step {
+        keyword: String::new(),
+        ty,
+        value: text.to_owned(),
+        docstring: None,
+        table: None,
+        span: gherkin::Span { start: 0, end: 0 },
+        position: gherkin::LineCol { line: 0, col: 0 },
+    }
+}
+
+/// Whether there is a step of a kind with this text. One that is ambiguous is one too.
+pub(crate) fn is_defined(text: &str, ty: StepType) -> bool {
+    !matches!(STEPS.find(&bare_step(text, ty)), Ok(None))
+}
+
+/// Whether a text is a step of any kind.
+pub(crate) fn is_step(text: &str) -> bool {
+    [StepType::Given, StepType::When, StepType::Then].into_iter().any(|ty| is_defined(text, ty))
+}
 
 /// The collection that cucumber gets.
 pub(crate) fn universal() -> Collection<HilWorld> {
@@ -44,8 +70,7 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         let step = context.step.clone();
         if let Some(scene) = &mut world.inner {
             scene.steps_done += 1;
-            let keyword = step.keyword.trim().to_owned();
-            scene.recorder.record(What::StepStarted { keyword, text: step.value.clone(), line: step.position.line });
+            scene.recorder.record(What::StepStarted(step_info(&step)));
         }
         let result = perform(world, context).await;
         let mut result = decided(world, result);
@@ -289,33 +314,8 @@ fn keeper_lost() -> StepError {
 
 /// The durations that a step's text names: it may take those on top. What stands in quotes is a payload, not a time.
 fn durations_in(text: &str) -> Duration {
-    let plain = outside_quotes(text);
+    let plain = skeleton(text);
     durations_written(&plain).filter_map(|written| hil_config::parse_duration(written).ok()).sum()
-}
-
-/// A step's text without what stands in quotes, of either kind; a backslash takes a quote its meaning.
-pub(crate) fn outside_quotes(text: &str) -> String {
-    let (mut plain, mut quote, mut escaped) = (String::with_capacity(text.len()), None, false);
-    let mut before = ' ';
-    for c in text.chars() {
-        match quote {
-            Some(open) => {
-                if c == open && !escaped {
-                    quote = None;
-                    plain.push('"');
-                }
-                escaped = c == '\\' && !escaped;
-            }
-            // An apostrophe within a word quotes nothing.
-            None if c == '"' || c == '\'' && !before.is_alphanumeric() => {
-                quote = Some(c);
-                plain.push('"');
-            }
-            None => plain.push(c),
-        }
-        before = c;
-    }
-    plain
 }
 
 /// Each duration as it is written.

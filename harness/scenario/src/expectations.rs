@@ -2,10 +2,9 @@
 
 use cucumber::gherkin::Step;
 use hil_timeline::Finding;
-use hil_verdict::TextPattern;
+use hil_verdict::{TextPattern, is_shown};
 
 use crate::plan::forms::{self, Expects, Kind};
-use crate::steps::is_shown;
 
 /// What a step of the scenario expects of a board.
 #[derive(Debug, Clone)]
@@ -79,21 +78,13 @@ fn read(n: usize, step: &Step) -> Vec<Expectation> {
 
 #[cfg(test)]
 mod tests {
-    use cucumber::gherkin::{LineCol, Span, StepType};
+    use cucumber::gherkin::StepType;
 
     use super::*;
+    use crate::dispatch::bare_step;
 
     fn expectations(texts: &[&str]) -> Expectations {
-        let step = |text: &&str| Step {
-            keyword: String::new(),
-            ty: StepType::Then,
-            value: (*text).to_owned(),
-            docstring: None,
-            table: None,
-            span: Span { start: 0, end: 0 },
-            position: LineCol { line: 1, col: 1 },
-        };
-        let steps: Vec<_> = texts.iter().map(step).collect();
+        let steps: Vec<_> = texts.iter().map(|text| bare_step(text, StepType::Then)).collect();
         Expectations::of(&steps.iter().collect::<Vec<_>>())
     }
 

@@ -10,6 +10,7 @@ mod expectations;
 mod network;
 mod parameters;
 mod plan;
+mod quotes;
 mod retry;
 mod run;
 mod snapshot;
@@ -21,7 +22,7 @@ mod world;
 
 pub use context::{Limits, RunContext, SetupError};
 pub use error::StepError;
-pub use parameters::{OnOff, Span};
+pub use parameters::{OnOff, Span, Text};
 pub use plan::{Filter, Plan, PlanError, Problem};
 pub use retry::{Retries, run_with_retries};
 pub use run::{boards_of, firmware_of};

@@ -1,9 +1,145 @@
 //! Parameters of step expressions.
 
+use std::convert::Infallible;
+use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::time::Duration;
 
 use cucumber::Parameter;
+use hil_timeline::QoS;
+
+use crate::quotes::unquote;
+
+/// A text in quotes: `"on"` or `'on'`, in which `\"` and `\'` are the quotes themselves. Written `{text}` in an
+/// expression.
+#[derive(Debug, Clone, PartialEq, Eq, Parameter)]
+#[param(name = "text", regex = r#""(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'"#)]
+pub struct Text(pub String);
+
+impl FromStr for Text {
+    type Err = Infallible;
+
+    fn from_str(quoted: &str) -> Result<Self, Self::Err> {
+        Ok(Self(unquote(quoted)))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl PartialEq<Text> for String {
+    fn eq(&self, other: &Text) -> bool {
+        *self == other.0
+    }
+}
+
+impl PartialEq<Text> for &str {
+    fn eq(&self, other: &Text) -> bool {
+        *self == other.0
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A word of a fixed form; the step that takes it reads it.
+macro_rules! word {
+    ($(#[$about:meta])* $name:ident, $param:literal, $regex:literal) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, Parameter)]
+        #[param(name = $param, regex = $regex)]
+        pub(crate) struct $name(String);
+
+        impl FromStr for $name {
+            type Err = Infallible;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+word!(
+    /// A reason or return code: `5`, `0x87`.
+    Code, "code", r"\d+|0x[0-9a-fA-F]{1,2}"
+);
+word!(
+    /// A rate: `10 kB/s`.
+    Rate, "rate", r"\d+ ?[kM]?B/s"
+);
+word!(
+    /// The name of a packet: `PUBLISH`.
+    PacketName, "packet", r"[A-Z]+"
+);
+word!(
+    /// Which way a packet travels.
+    FromOrTo, "direction", r"from|to"
+);
+word!(
+    /// One end of a board's connection.
+    Side, "side", r"broker|board"
+);
+word!(
+    /// What happens to a packet.
+    Effect, "effect", r"dropped|duplicated|corrupted|overtaken"
+);
+word!(
+    /// What a client may do with topics.
+    AccessWord, "access", r"read|write|read and write"
+);
+
+/// A topic filter that a step may name: ` on "a/#"`, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Parameter)]
+#[param(name = "on_filter", regex = r#"(?: on (?:"(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'))?"#)]
+pub(crate) struct OnFilter(pub(crate) Option<String>);
+
+impl FromStr for OnFilter {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.strip_prefix(" on ").map(unquote)))
+    }
+}
+
+/// How a message is published: ` with QoS 1`, `, retained`, both or nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Parameter)]
+#[param(name = "delivery", regex = r"(?: with QoS [012])?(?:, retained)?")]
+pub(crate) struct Delivery {
+    pub(crate) qos: QoS,
+    pub(crate) retained: bool,
+}
+
+impl FromStr for Delivery {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (qos, retained) = text.strip_suffix(", retained").map_or((text, false), |qos| (qos, true));
+        let qos = match qos.chars().last() {
+            Some('1') => QoS::AtLeastOnce,
+            Some('2') => QoS::ExactlyOnce,
+            _ => QoS::AtMostOnce,
+        };
+        Ok(Self { qos, retained })
+    }
+}
 
 /// A duration in a step: `500 ms`, `1.5 s`, `2 min`. Written `{span}` in an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Parameter)]

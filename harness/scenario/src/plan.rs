@@ -3,28 +3,30 @@
 mod arguments;
 mod below;
 mod check;
+mod convert;
+mod files;
 pub(crate) mod forms;
 mod on_bench;
 mod problem;
-mod source;
+mod read;
+mod spot;
+mod suspect;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::path::PathBuf;
 
-use cucumber::feature::Ext as _;
 use cucumber::gherkin::tagexpr::TagOperation;
-use cucumber::gherkin::{Feature, GherkinEnv, Rule, Scenario, Step};
+use cucumber::gherkin::{Feature, Rule, Scenario, Step};
 use cucumber::tag::Ext as _;
 use hil_config::Bench;
-use hil_files::{Links, guarded};
-use hil_timeline::PlannedScenario;
+use hil_timeline::ScenarioInfo;
 use regex::Regex;
 
 use self::check::check;
+use self::forms::Kind;
 pub use self::problem::{PlanError, Problem};
+use crate::run::{boards_named, steps_of};
 
 /// Scenarios with this tag run only when they are asked for: by path or by tag.
 pub(crate) const OPT_IN: &str = "opt-in";
@@ -80,19 +82,30 @@ fn all_steps(feature: &Feature) -> impl Iterator<Item = &Step> {
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) features: Vec<Feature>,
+    warnings: Vec<Problem>,
+    files: usize,
 }
 
 impl Plan {
+    /// What Gherkin allows, and hardly anybody means: an outline without examples, a scenario without a name.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Whether there was a feature file at all; it may hold comments only.
+    #[must_use]
+    pub fn has_files(&self) -> bool {
+        self.files > 0
+    }
+
     /// Passwords that steps name: shown nowhere.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
-        static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r#"\bpassword "([^"]*)""#).ok());
-        let steps = self.features.iter().flat_map(all_steps);
-        let passwords = steps.flat_map(|step| {
-            let found = PASSWORD.iter().flat_map(|regex| regex.captures_iter(&step.value));
-            found.filter_map(|captures| Some(captures.get(1)?.as_str().to_owned())).collect::<Vec<_>>()
-        });
-        let expanded = passwords.flat_map(|text| match hil_config::expand(&text) {
+        let readings = self.features.iter().flat_map(all_steps).filter_map(forms::read);
+        let passwords: Vec<_> =
+            readings.flat_map(|reading| reading.all(Kind::Password).map(str::to_owned).collect::<Vec<_>>()).collect();
+        let expanded = passwords.iter().flat_map(|text| match hil_config::expand(text) {
             Ok(expanded) => [vec![expanded.text], expanded.secrets].concat(),
             // The step will say what is wrong with it.
             Err(_) => Vec::new(),
@@ -106,15 +119,15 @@ impl Plan {
     /// # Errors
     /// When a path can't be read or a selected scenario has a problem.
     pub fn read(paths: &[PathBuf], filter: &Filter, bench: Option<&Bench>) -> Result<Self, PlanError> {
-        let mut problems = Vec::new();
-        let mut features = Vec::new();
-        let (paths, lines): (Vec<_>, Vec<_>) = paths.iter().map(|path| split_line(path)).unzip();
-        let lines: Vec<_> =
-            paths.iter().cloned().zip(lines).filter_map(|(path, line)| Some((plain(&path), line?))).collect();
-        for path in feature_files(&paths)? {
-            match parse(&path)? {
-                Ok(feature) => features.push(at_lines(select(feature, filter), &lines)),
-                Err(problem) => problems.push(problem),
+        let (mut features, mut problems, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let files = files::named(paths)?;
+        for file in &files {
+            match read::read(file)? {
+                Ok(mut read) => {
+                    features.extend(read.feature.map(|feature| select(feature, filter)));
+                    warnings.append(&mut read.warnings);
+                }
+                Err(mut found) => problems.append(&mut found),
             }
         }
         features.retain(|feature| scenarios(feature).next().is_some());
@@ -124,7 +137,11 @@ impl Plan {
             found.sort_by_key(|problem| problem.line);
             problems.extend(found);
         }
-        if problems.is_empty() { Ok(Self { features }) } else { Err(PlanError::Invalid { problems }) }
+        if problems.is_empty() {
+            Ok(Self { features, warnings, files: files.len() })
+        } else {
+            Err(PlanError::Invalid { problems })
+        }
     }
 
     /// Checks a plan that was read without a bench against the one it is to run on.
@@ -170,145 +187,31 @@ impl Plan {
         (!self.features.is_empty()).then_some(self)
     }
 
-    /// Each scenario, in order.
+    /// Each scenario, in order; with a bench, with the boards of it that its steps name.
     #[must_use]
-    pub fn list(&self) -> Vec<PlannedScenario> {
+    pub fn list(&self, bench: Option<&Bench>) -> Vec<ScenarioInfo> {
         let of = |feature: &Feature| {
-            let path = feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-            let item = |scenario: &Scenario| PlannedScenario {
-                feature: feature.name.clone(),
-                path: path.clone(),
-                line: scenario.position.line,
-                name: scenario.name.clone(),
-            };
-            scenarios(feature).map(|(_, scenario)| item(scenario)).collect::<Vec<_>>()
+            let each = each_scenario(feature).map(|(rule, scenario)| {
+                let boards = bench.map(|bench| boards_named(bench, &steps_of(feature, rule, scenario)));
+                info(feature, rule, scenario, boards.unwrap_or_default())
+            });
+            each.collect::<Vec<_>>()
         };
         self.features.iter().flat_map(of).collect()
     }
 }
 
-/// Splits `FILE:LINE`, the form in which scenarios are printed.
-fn split_line(path: &Path) -> (PathBuf, Option<usize>) {
-    let text = path.to_string_lossy();
-    match text.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?))) {
-        Some((file, line)) if !path.exists() => (PathBuf::from(file), Some(line)),
-        _ => (path.to_owned(), None),
+/// A scenario as reports show it.
+pub(crate) fn info(feature: &Feature, rule: Option<&Rule>, scenario: &Scenario, boards: Vec<String>) -> ScenarioInfo {
+    ScenarioInfo {
+        feature: feature.name.clone(),
+        rule: rule.map(|rule| rule.name.clone()).filter(|name| !name.is_empty()),
+        path: feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+        line: scenario.position.line,
+        name: scenario.name.clone(),
+        tags: tags_of(feature, rule, scenario),
+        boards,
     }
-}
-
-/// Keeps the scenarios that stand at one of the lines asked for in their file, if any are.
-fn at_lines(mut feature: Feature, lines: &[(PathBuf, usize)]) -> Feature {
-    let path = feature.path.clone().unwrap_or_default();
-    let mine: Vec<_> = lines.iter().filter(|(file, _)| *file == path).map(|(_, line)| *line).collect();
-    let wanted = |scenario: &Scenario| {
-        let stands_at = |line: &usize| {
-            scenario.position.line == *line || scenario.steps.iter().any(|step| step.position.line == *line)
-        };
-        mine.is_empty() || mine.iter().any(stands_at)
-    };
-    feature.scenarios.retain(wanted);
-    for rule in &mut feature.rules {
-        rule.scenarios.retain(wanted);
-    }
-    feature.rules.retain(|rule| !rule.scenarios.is_empty());
-    feature
-}
-
-fn feature_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, PlanError> {
-    let mut files = Vec::new();
-    for path in paths {
-        collect(path, &mut files)?;
-    }
-    let mut files: Vec<_> = files.iter().map(|path| plain(path)).collect();
-    files.sort();
-    files.dedup();
-    Ok(files)
-}
-
-/// A path as everybody writes it: reports of runs are compared by it.
-fn plain(path: &Path) -> PathBuf {
-    let here = std::env::current_dir().unwrap_or_default();
-    let path = path.strip_prefix(&here).unwrap_or(path);
-    path.components().filter(|part| *part != std::path::Component::CurDir).collect()
-}
-
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), PlanError> {
-    let unreadable = |source| PlanError::Unreadable { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let kind = entry.file_type().map_err(unreadable)?;
-        let is_feature = entry.path().extension().is_some_and(|extension| extension == "feature");
-        // Links are not followed: one that leads upwards would never end.
-        if kind.is_dir() {
-            collect(&entry.path(), files)?;
-        } else if is_feature {
-            files.push(entry.path());
-        }
-    }
-    Ok(())
-}
-
-/// The line that the parser's message names: it gives its position as text only.
-fn line_in(message: &str) -> usize {
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok();
-    message.find(|c: char| c.is_ascii_digit()).and_then(|at| digits(&message[at..])).unwrap_or(1)
-}
-
-fn parse(path: &Path) -> Result<Result<Feature, Problem>, PlanError> {
-    let problem = |line, what: String, hint: Option<&str>| Problem {
-        path: path.to_owned(),
-        line,
-        what,
-        hint: hint.map(str::to_owned),
-    };
-    let source = hil_files::read_text(path, Links::Follow);
-    let source = source.map_err(|source| PlanError::Unreadable { path: path.to_owned(), source })?;
-    // Editors on some systems begin a file with a byte order mark.
-    let source = source.trim_start_matches('\u{feff}');
-    if let Some((line, what, hint)) = source::flaw(source) {
-        return Ok(Err(problem(line, what, Some(&hint))));
-    }
-    match parsed(source) {
-        Ok(feature) => {
-            let feature = Feature { path: Some(path.to_owned()), ..feature };
-            Ok(feature.expand_examples().map(name_rows).map_err(|error| {
-                let hint = "each `<name>` in a step must be a column of the Examples table";
-                problem(error.pos.line, format!("the Examples table has no column `{}`", error.name), Some(hint))
-            }))
-        }
-        Err(error) => {
-            let hint = "expected Gherkin: `Feature:`, `Background:`, `Scenario:`, steps, tables with rows of one length, or `\"\"\"`";
-            let line = line_in(&error).min(source.lines().count().max(1));
-            Ok(Err(problem(line, "this is no valid Gherkin".to_owned(), Some(hint))))
-        }
-    }
-}
-
-/// The crate panics on some texts that are no Gherkin.
-fn parsed(source: &str) -> Result<Feature, String> {
-    let parsed = guarded(|| Feature::parse(source, GherkinEnv::default()));
-    parsed.map_err(|panicked| panicked.to_string())?.map_err(|error| error.to_string())
-}
-
-/// Rows of an outline that are called alike are told apart by their values.
-fn name_rows(mut feature: Feature) -> Feature {
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    for (_, scenario) in scenarios(&feature) {
-        *times.entry(scenario.name.clone()).or_default() += 1;
-    }
-    let rename = |scenario: &mut Scenario| {
-        let row = scenario.examples.first().and_then(|example| example.table.as_ref()?.rows.get(1));
-        if let Some(row) = row.filter(|_| times.get(&scenario.name).is_some_and(|times| *times > 1)) {
-            scenario.name = format!("{} ({})", scenario.name, row.join(", "));
-        }
-    };
-    feature.scenarios.iter_mut().for_each(rename);
-    feature.rules.iter_mut().flat_map(|rule| &mut rule.scenarios).for_each(rename);
-    feature
 }
 
 /// Each scenario with the rule that it stands in.

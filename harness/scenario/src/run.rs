@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use cucumber::cli::{self, Empty};
 use cucumber::event;
-use cucumber::gherkin::{Background, Feature, Rule, Scenario, Step};
+use cucumber::gherkin::{Background, Feature, Rule, Scenario, Step, StepType};
 use cucumber::{Cucumber, Event, Parser, Writer, parser, runner};
 use futures::FutureExt as _;
 use futures::stream;
 use hil_bench::{LockedBoard, Needs};
-use hil_timeline::{Recorder, ScenarioInfo, Verdict, What};
+use hil_timeline::{Recorder, StepInfo, StepKind, Verdict, What};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
@@ -19,6 +19,7 @@ use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
 use crate::plan::Plan;
+use crate::quotes::{Part, parts, unquote};
 use crate::stage::Stage;
 use crate::world::{HilWorld, Scene};
 
@@ -89,6 +90,23 @@ pub(crate) fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenari
     background.chain(&scenario.steps).collect()
 }
 
+/// A step as it is recorded.
+pub(crate) fn step_info(step: &Step) -> StepInfo {
+    let kind = match step.ty {
+        StepType::Given => StepKind::Given,
+        StepType::When => StepKind::When,
+        StepType::Then => StepKind::Then,
+    };
+    StepInfo {
+        keyword: step.keyword.trim().to_owned(),
+        kind: Some(kind),
+        text: step.value.clone(),
+        line: step.position.line,
+        table: step.table.as_ref().map(|table| table.rows.clone()),
+        doc: step.docstring.clone(),
+    }
+}
+
 async fn before(
     context: Arc<RunContext>,
     feature: &Feature,
@@ -100,16 +118,8 @@ async fn before(
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
     let names = boards_named(context.bench.config(), &steps);
-    let tags: Vec<String> =
-        feature.tags.iter().chain(rule.iter().flat_map(|rule| &rule.tags)).chain(&scenario.tags).cloned().collect();
-    let info = ScenarioInfo {
-        feature: feature.name.clone(),
-        path: feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
-        line: scenario.position.line,
-        name: scenario.name.clone(),
-        tags: tags.clone(),
-        boards: names.clone(),
-    };
+    let info = crate::plan::info(feature, rule, scenario, names.clone());
+    let tags = info.tags.clone();
     let key = info.key();
     let started = What::ScenarioStarted { info, attempt };
     let mut stage = set_stage(&context, &recorder, names, &tags, &steps, started).await;
@@ -251,10 +261,10 @@ fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTre
 
 /// The boards of the bench that stand in quotes in a step. What stands behind the word `firmware` is none; a topic that
 /// is called like a board makes the scenario own that board too, which costs overlap and nothing else.
-fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
-    let known = |name: &&str| config.board(name).is_some();
-    let mut names: Vec<_> =
-        steps.iter().flat_map(|step| quoted(&step.value)).filter(known).map(str::to_owned).collect();
+pub(crate) fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
+    let quoted = steps.iter().flat_map(|step| quoted(&step.value));
+    let names = quoted.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, name)| name);
+    let mut names: Vec<_> = names.filter(|name| config.board(name).is_some()).collect();
     names.sort();
     names.dedup();
     names
@@ -263,19 +273,24 @@ fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
 /// Boards with the firmware that steps put on them.
 fn firmware_named(steps: &[&Step]) -> Vec<(String, String)> {
     let pair = |step: &&Step| {
-        let parts: Vec<_> = step.value.split('"').collect();
-        let [before, board, between, firmware, ..] = parts[..] else { return None };
+        let quoted = quoted(&step.value);
+        let [(before, board), (between, firmware), ..] = quoted.as_slice() else { return None };
         let puts = before.trim_end().ends_with("board") && between.trim_end().ends_with("firmware");
-        puts.then(|| (board.to_owned(), firmware.to_owned()))
+        puts.then(|| (board.clone(), firmware.clone()))
     };
     steps.iter().filter_map(pair).collect()
 }
 
-/// What stands in quotes in a step, but for names of firmware.
-fn quoted(text: &str) -> Vec<&str> {
-    let parts: Vec<_> = text.split('"').collect();
-    let pairs = parts.chunks(2).filter_map(|pair| Some((pair.first()?, pair.get(1)?)));
-    pairs.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, quoted)| *quoted).collect()
+/// Each text in quotes, with what stands before it.
+fn quoted(text: &str) -> Vec<(&str, String)> {
+    let (mut before, mut found) = ("", Vec::new());
+    for part in parts(text) {
+        match part {
+            Part::Plain(plain) => before = plain,
+            Part::Quoted(quoted) => found.push((before, unquote(quoted))),
+        }
+    }
+    found
 }
 
 /// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board, a board's tag or
@@ -294,8 +309,7 @@ pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<Stri
 
 async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     for step in steps.iter().skip(scene.steps_done) {
-        let (keyword, text) = (step.keyword.trim().to_owned(), step.value.clone());
-        scene.recorder.record(What::StepNotRun { keyword, text, line: step.position.line });
+        scene.recorder.record(What::StepNotRun(step_info(step)));
     }
     if let Ok(mut stage) = scene.stage {
         if scene.verdict == Verdict::Passed
@@ -332,12 +346,20 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::*;
+    use crate::dispatch::bare_step;
 
     #[test]
-    fn a_firmware_is_no_board() {
-        assert_eq!(quoted(r#"the board "lamp-2" runs the firmware "lamp""#), ["lamp-2"]);
-        assert_eq!(quoted(r#"the pin "led" of "lamp" is on within 1 s"#), ["led", "lamp"]);
-        assert!(quoted("the broker stops").is_empty());
+    fn a_board_is_named_in_either_kind_of_quotes_and_a_firmware_is_none() {
+        let bench = hil_config::Bench::builtin();
+        let texts = [
+            r#"the board 'lamp-2' runs the firmware "lamp""#,
+            r#"I publish '{"id": "lamp"}' to "t""#,
+            "the broker's day ends",
+        ];
+        let steps = texts.map(|text| bare_step(text, StepType::Given));
+        let steps: Vec<_> = steps.iter().collect();
+        assert_eq!(boards_named(&bench, &steps), ["lamp-2"]);
+        assert_eq!(firmware_named(&steps), [("lamp-2".to_owned(), "lamp".to_owned())]);
     }
 }

@@ -52,7 +52,7 @@ fn a_feature_may_hold_any_bytes() {
         std::fs::write(&path, text).expect("write");
         for bench in [None, Some(&bench)] {
             match Plan::read(std::slice::from_ref(&path), &filter, bench) {
-                Ok(plan) => drop((plan.list(), plan.secrets())),
+                Ok(plan) => drop((plan.list(bench), plan.secrets())),
                 Err(error) => assert!(!error.to_string().is_empty()),
             }
         }

@@ -113,20 +113,57 @@ pub struct BoardInfo {
 }
 
 /// A scenario as a report shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioInfo {
     /// Name of its feature.
     pub feature: String,
+    /// Name of the rule that it stands in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// Path of the feature file, as given.
     pub path: String,
     /// Line of the scenario (of the example row in an outline).
     pub line: usize,
-    /// Its name, with the values of its example row.
+    /// Its name, with the values of its example row; within its feature or rule no two are called alike.
     pub name: String,
     /// Its tags and its feature's, without `@`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// The boards it names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boards: Vec<String>,
+}
+
+/// What a step says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepInfo {
+    /// As it is written: `Given`, `Wenn`, `*`.
+    pub keyword: String,
+    /// What the keyword means there; absent in records of versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<StepKind>,
+    /// Its text.
+    pub text: String,
+    /// Its line in the feature file.
+    pub line: usize,
+    /// The rows below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Vec<Vec<String>>>,
+    /// The text below it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doc: Option<String>,
+}
+
+/// What the keyword of a step means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// What holds before.
+    Given,
+    /// What is done.
+    When,
+    /// What is expected.
+    Then,
 }
 
 /// By what a scenario of a run is told from the others: path, line, name.
@@ -138,19 +175,6 @@ impl ScenarioInfo {
     pub fn key(&self) -> ScenarioKey {
         (self.path.clone(), self.line, self.name.clone())
     }
-}
-
-/// A scenario that is to run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedScenario {
-    /// Name of its feature.
-    pub feature: String,
-    /// Path of the feature file.
-    pub path: String,
-    /// Line of the scenario (of the example row in an outline).
-    pub line: usize,
-    /// Its name.
-    pub name: String,
 }
 
 /// What happened.
@@ -168,7 +192,7 @@ pub enum What {
         broker: String,
         boards: Vec<BoardInfo>,
         /// What is to run: a killed run shows what never began.
-        plan: Vec<PlannedScenario>,
+        plan: Vec<ScenarioInfo>,
     },
     /// A scenario owns its boards and begins.
     ScenarioStarted {
@@ -178,11 +202,11 @@ pub enum What {
         attempt: u32,
     },
     /// A step begins.
-    StepStarted { keyword: String, text: String, line: usize },
+    StepStarted(StepInfo),
     /// A step ended.
     StepFinished { outcome: StepOutcome },
     /// A step was not run because an earlier one did not pass.
-    StepNotRun { keyword: String, text: String, line: usize },
+    StepNotRun(StepInfo),
     /// A scenario ended.
     ScenarioFinished {
         verdict: Verdict,
@@ -417,14 +441,6 @@ impl What {
             | Self::RecordDropped { .. }
             | Self::RunFinished { .. } => None,
         }
-    }
-}
-
-impl PlannedScenario {
-    /// By what it is told from the others of its run.
-    #[must_use]
-    pub fn key(&self) -> ScenarioKey {
-        (self.path.clone(), self.line, self.name.clone())
     }
 }
 

@@ -186,7 +186,7 @@ pub enum ReadError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The run was written by another version of `hil`.
+    /// The run was written by a newer version of `hil`.
     #[error("`{}` has schema version {found}, this `hil` reads up to {SCHEMA}", path.display())]
     Schema {
         /// The file.
@@ -202,6 +202,12 @@ pub enum ReadError {
 /// When the file can't be read, a whole line is no event, or it was written by a newer `hil`.
 pub fn read_events(path: &Path) -> Result<Vec<RunEvent>, ReadError> {
     EventReader::open(path)?.collect()
+}
+
+/// What every version of a record begins with.
+#[derive(serde::Deserialize)]
+struct Begin {
+    schema: Option<u32>,
 }
 
 /// Reads a recorded run event by event, however long it is; see [`read_events`].
@@ -235,17 +241,16 @@ impl EventReader {
         if self.line.last() != Some(&b'\n') && (read as u64) < most {
             return Ok(None);
         }
-        let event: RunEvent = serde_json::from_slice(&self.line).map_err(|source| ReadError::Malformed {
-            path: self.path.clone(),
-            line: self.number,
-            source,
-        })?;
-        match &event.what {
-            What::RunStarted { schema, .. } if *schema > SCHEMA => {
-                Err(ReadError::Schema { path: self.path.clone(), found: *schema })
-            }
-            _ => Ok(Some(event)),
+        // A newer record says so in its first line, whatever else that line may hold by then.
+        if self.number == 1
+            && let Ok(Begin { schema: Some(found) }) = serde_json::from_slice(&self.line)
+            && found > SCHEMA
+        {
+            return Err(ReadError::Schema { path: self.path.clone(), found });
         }
+        let event = serde_json::from_slice(&self.line);
+        let malformed = |source| ReadError::Malformed { path: self.path.clone(), line: self.number, source };
+        event.map(Some).map_err(malformed)
     }
 }
 
@@ -283,6 +288,8 @@ mod tests {
         assert_eq!(error("{\"seq\":0}\n"), "`RUN/events.jsonl` line 1 is not an event of a run");
         let newer = r#"{"seq":0,"at":1,"event":"run-started","schema":99,"version":"9","unix_ms":0,"bench":"b","broker":"e","boards":[],"plan":[]}"#;
         assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 3");
+        let unknown = r#"{"seq":0,"at":1,"event":"run-begun","schema":4,"runner":{"version":"2"}}"#;
+        assert_eq!(error(&format!("{unknown}\n")), "`RUN/events.jsonl` has schema version 4, this `hil` reads up to 3");
         let missing = read_events(Path::new("nowhere/events.jsonl")).expect_err("missing").to_string();
         assert_eq!(missing, "can't read `nowhere/events.jsonl`");
     }

@@ -20,7 +20,7 @@ pub use effect::Effect;
 pub use escaped::{Escaped, escaped, steers};
 pub use event::{
     Allowance, BoardInfo, ConnectionChange, Edge, Evidence, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause,
-    PlannedScenario, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepOutcome, Verdict, What,
+    RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepInfo, StepKind, StepOutcome, Verdict, What,
 };
 pub use event_log::{EventReader, ReadError, read_events};
 pub use mask::{MASKED, Mask};

@@ -25,6 +25,11 @@ fn save(args: &SaveArgs) -> Result<(), ExitCode> {
         let message = Message(format!("`{}` is there already", args.out.display()));
         return Err(set_up_failed(&message, Some("`--replace` writes over it".to_owned())));
     }
+    if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            set_up_failed(&Message(format!("can't make the folder `{}`: {error}", folder.display())), None)
+        })?;
+    }
     write_baseline(&args.out, &records).map_err(|error| set_up_failed(&error, None))?;
     let newest = records.last().map_or("", |record| &record.run);
     let runs = if records.len() == 1 { "1 run".to_owned() } else { format!("{} runs", records.len()) };

@@ -20,11 +20,19 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
         Ok(bench) => bench,
         Err(error) => return set_up_failed(&error, None),
     };
+    let everything = filter.tags.is_none() && filter.name.is_none();
     match Plan::read(&paths, &filter, bench.as_ref()) {
-        Ok(plan) if plan.count() == 0 => session::nothing_matches(),
+        // A file may hold comments only; a filter that takes nothing is a mistake.
+        Ok(plan) if plan.count() == 0 && !(everything && plan.has_files()) => session::nothing_matches(),
         Ok(plan) => {
+            session::warn_of(&plan);
             let on = bench.map(|bench| format!(" on the bench `{}`", bench.name)).unwrap_or_default();
-            say(format!("{} scenarios, nothing wrong{on}", plan.count()));
+            let odd = match plan.warnings().len() {
+                0 => String::new(),
+                1 => " but for 1 warning".to_owned(),
+                more => format!(" but for {more} warnings"),
+            };
+            say(format!("{} scenarios, nothing wrong{on}{odd}", plan.count()));
             ExitCode::Passed
         }
         Err(error) => set_up_failed(&error, None),

@@ -53,8 +53,8 @@ fn continued(text: &str) -> String {
 
 /// What is wrong with a step may be told before anybody knows which passwords steps name.
 fn without_passwords(text: &str) -> String {
-    match regex::Regex::new(r#"\b(password ")[^"]*""#) {
-        Ok(password) => password.replace_all(text, "${1}••••\"").into_owned(),
+    match regex::Regex::new(r#"\b(password )(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"#) {
+        Ok(password) => password.replace_all(text, "${1}\"••••\"").into_owned(),
         Err(_) => text.to_owned(),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     // A list is one of scenarios: where they are to run does not matter.
     if args.list {
         return match read_plan(&args, None) {
-            Ok(plan) => list(&plan),
+            Ok(plan) => list(&plan, args.format.format),
             Err(code) => code,
         };
     }
@@ -86,12 +86,18 @@ fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
         let unreadable = matches!(error, hil_scenario::PlanError::Unreadable { .. });
         set_up_failed(&error, hint.filter(|_| unreadable))
     })?;
+    session::warn_of(&plan);
     if plan.count() == 0 { Err(session::nothing_matches()) } else { Ok(plan) }
 }
 
-fn list(plan: &Plan) -> ExitCode {
-    for scenario in plan.list() {
-        say(inert(&format!("{}:{}  {}", scenario.path, scenario.line, scenario.name)));
+fn list(plan: &Plan, format: Format) -> ExitCode {
+    match format {
+        Format::Json => say_json(&plan.list(None)),
+        Format::Text => {
+            for scenario in plan.list(None) {
+                say(inert(&format!("{}:{}  {}", scenario.path, scenario.line, scenario.name)));
+            }
+        }
     }
     ExitCode::Passed
 }
@@ -158,7 +164,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &Settings) -> Result<Don
     // Ports and boards first: a run that can't begin leaves no folder.
     let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
-    let planned = plan.list();
+    let planned = plan.list(Some(context.bench().config()));
     let folder = match open_folder(settings, &timeline, &mask, started) {
         Ok((folder, capture)) => {
             context.capture_to(capture);

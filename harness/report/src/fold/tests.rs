@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Direction, Failure, Packet, Payload, QoS, StepOutcome, Timeline};
+use hil_timeline::{BoardInfo, Direction, Failure, Packet, Payload, QoS, StepInfo, StepOutcome, Timeline};
 
 use super::*;
 use crate::result::Counts;
@@ -14,6 +14,7 @@ pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
         path: "features/lamp/on-off.feature".into(),
         line: 7,
         name: "on and off".into(),
+        rule: None,
         tags: vec!["wifi".into()],
         boards: vec!["lamp".into()],
     };
@@ -28,7 +29,12 @@ pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
             StepOutcome { verdict: *verdict, took_us: 5000, mark: None, deadline: None, failure: failure.clone() };
         for what in [
             What::ScenarioStarted { info: info.clone(), attempt: n },
-            What::StepStarted { keyword: "Then".into(), text: "it shines".into(), line: 9 },
+            What::StepStarted(StepInfo {
+                keyword: "Then".into(),
+                text: "it shines".into(),
+                line: 9,
+                ..StepInfo::default()
+            }),
             What::StepFinished { outcome },
             What::ScenarioFinished { verdict: *verdict, failure },
         ] {
@@ -67,11 +73,14 @@ pub(crate) fn sample() -> Vec<RunEvent> {
             path: "features/lamp/on-off.feature".into(),
             line,
             name: name.into(),
+            rule: None,
             tags: vec![],
             boards: vec!["lamp".into()],
         },
     };
-    let step = |text: &str, line| What::StepStarted { keyword: "Then".into(), text: text.into(), line };
+    let step = |text: &str, line| {
+        What::StepStarted(StepInfo { keyword: "Then".into(), text: text.into(), line, ..StepInfo::default() })
+    };
     let failure = |message: &str| Failure {
         message: message.into(),
         details: vec!["closest: `saya mati` on `loger` at +0.31 s".into()],
@@ -130,7 +139,7 @@ fn verdicts_are_counted() {
     let run = RunSummary::of(&sample());
     let expected = Counts { passed: 1, failed: 1, errored: 1, skipped: 1, aborted: 0, flaky: 0 };
     assert_eq!((run.counts(), run.exit_code), (expected, Some(100)));
-    assert_eq!(run.scenarios[1].telling().failed_step().map(|step| step.line), Some(22));
+    assert_eq!(run.scenarios[1].telling().failed_step().map(|step| step.info.line), Some(22));
     assert_eq!(run.scenarios[0].took(), Duration::from_millis(50));
 }
 

@@ -158,9 +158,9 @@ fn step_data(attempt: &Attempt, step: &StepResult) -> Value {
     let outcome = step.outcome.as_ref();
     let from = step.began.map(within);
     json!({
-        "keyword": step.keyword,
-        "text": step.text,
-        "line": step.line,
+        "keyword": step.info.keyword,
+        "text": step.info.text,
+        "line": step.info.line,
         "verdict": outcome.map(|outcome| outcome.verdict),
         "took_us": outcome.map_or(0, |outcome| outcome.took_us),
         "from_us": from,

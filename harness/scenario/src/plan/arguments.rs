@@ -5,12 +5,11 @@ use std::str::FromStr as _;
 
 use hil_config::nearest;
 use hil_timeline::escaped;
-use hil_verdict::{ResetCause, TextPattern};
+use hil_verdict::{ResetCause, TextPattern, is_shown};
 
 use super::forms::{Kind, Reading};
 use super::problem::Wrong;
 use crate::snapshot::{Rule, SnapshotFile};
-use crate::steps::is_shown;
 
 /// Everything that is wrong with the arguments of a step of a feature file.
 pub(super) fn check(reading: &Reading, feature: &Path) -> Vec<Wrong> {

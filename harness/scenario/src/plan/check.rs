@@ -7,8 +7,9 @@ use cucumber::gherkin::{Feature, Step, StepType};
 use super::forms::{self, Reading};
 use super::problem::{Problem, Wrong};
 use super::{arguments, below, scenarios};
-use crate::dispatch::{STEPS, durations_written, outside_quotes};
-use crate::suggest::nearest_steps;
+use crate::dispatch::{STEPS, durations_written, is_defined};
+use crate::quotes::skeleton;
+use crate::suggest::{nearest_steps, nearest_with_text};
 
 /// Everything that is wrong with a feature.
 pub(super) fn check(feature: &Feature) -> Vec<Problem> {
@@ -50,16 +51,27 @@ fn check_step(path: &Path, step: &Step) -> Vec<Problem> {
 }
 
 fn undefined(step: &Step) -> Wrong {
-    if step.keyword.trim() == "*" {
-        let hint = "`*` is read as Given; write `And` behind the step that it continues";
-        return Wrong::new(format!("undefined step `* {}`", step.value), hint);
+    let (keyword, text) = (step.keyword.trim(), &step.value);
+    let others = [StepType::Given, StepType::When, StepType::Then].into_iter().filter(|ty| is_defined(text, *ty));
+    if let Some(other) = others.into_iter().next() {
+        let what = format!("the step `{text}` is for `{other:?}`, and stands as `{:?}`", step.ty);
+        return Wrong::new(what, format!("write `{other:?} {text}`; `And` means what stands above it"));
     }
-    let near = nearest_steps(&step.value, 2);
+    let near = nearest_steps(text, 2);
     let hint = match near.as_slice() {
         [] => "`hil steps` prints all there are".to_owned(),
-        near => format!("did you mean `{}`?", near.join("` or `")),
+        near => format!("did you mean `{}`?{}", near.join("` or `"), quoting(text)),
     };
-    Wrong::new(format!("undefined step `{:?} {}`", step.ty, step.value), hint)
+    Wrong::new(format!("undefined step `{keyword} {text}`"), hint)
+}
+
+/// How quotes within a text are written, for a step that seems to have some.
+fn quoting(text: &str) -> String {
+    if !text.contains(['{', '[', '\\']) && text.matches('"').count().is_multiple_of(2) {
+        return String::new();
+    }
+    let below = nearest_with_text(text).map(|step| format!(", or the text below `{step}`")).unwrap_or_default();
+    format!(" Quotes within a text: `'{{\"a\": 1}}'`, `\"{{\\\"a\\\": 1}}\"`{below}")
 }
 
 /// A step of ours, read by its form. What users' own steps take is not known.
@@ -77,7 +89,7 @@ pub(super) fn reading(step: &Step) -> Option<Reading> {
 
 /// What is wrong with a step that is defined.
 fn check_content(path: &Path, step: &Step) -> Vec<Wrong> {
-    let mut wrong: Vec<_> = durations_written(&outside_quotes(&step.value)).filter_map(check_duration).collect();
+    let mut wrong: Vec<_> = durations_written(&skeleton(&step.value)).filter_map(check_duration).collect();
     if let Some(reading) = reading(step) {
         wrong.extend(arguments::check(&reading, path));
         wrong.extend(below::check(step, reading.form.below));

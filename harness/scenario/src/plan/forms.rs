@@ -5,8 +5,12 @@
 
 use std::sync::LazyLock;
 
+use cucumber::Parameter as _;
 use cucumber::gherkin::Step;
-use regex::Regex;
+use regex::{Regex, RegexSet};
+
+use crate::parameters::{Code, FromOrTo, OnOff, PacketName, Rate, Span};
+use crate::quotes::{QUOTED, unquote};
 
 /// What an argument of a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,19 +91,24 @@ impl Kind {
         ("onoff", Self::OnOff),
     ];
 
-    /// How it is written, as the steps themselves take it; with the number of its groups, of which one takes part.
-    fn regex(self) -> (&'static str, usize) {
+    /// How it is written, as the steps themselves take it.
+    fn regex(self) -> &'static str {
         match self {
-            Self::Span => (r"(\d+(?:\.\d+)? ?(?:ms|s|min))", 1),
-            Self::Code | Self::Refusal => (r"(\d+|0x[0-9a-fA-F]{1,2})", 1),
-            Self::Rate => (r"(\d+ ?[kM]?B/s)", 1),
-            Self::Packet => (r"([A-Z]+)", 1),
-            Self::Direction => (r"(from|to)", 1),
-            Self::Count | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => (r"(-?\d+)", 1),
-            Self::Qos => (r"([012])", 1),
-            Self::OnOff => (r"(on|off)", 1),
-            _ => (r#"(?:"([^"]*)"|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"#, 3),
+            Self::Span => Span::REGEX,
+            Self::Code | Self::Refusal => Code::REGEX,
+            Self::Rate => Rate::REGEX,
+            Self::Packet => PacketName::REGEX,
+            Self::Direction => FromOrTo::REGEX,
+            Self::Count | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => r"-?\d+",
+            Self::Qos => "[012]",
+            Self::OnOff => OnOff::REGEX,
+            _ => QUOTED,
         }
+    }
+
+    /// What an argument says, as it is written.
+    fn read(self, written: &str) -> String {
+        if self.regex() == QUOTED { unquote(written) } else { written.to_owned() }
     }
 
     /// Whether it names a board.
@@ -211,7 +220,7 @@ static FORMS: &[Form] = &[
     broker("the broker crashes", Ability::Crash),
     broker("the broker (?:is paused|goes on)", Ability::Pause),
     plain("I publish {text} to {topic}(?: with QoS {qos})?(?:, retained)?"),
-    above("I publish to {topic}(?: with QoS {qos})?, one after another:", Below::Payloads),
+    above("I publish to {topic}(?: with QoS {qos})?(?:, retained)?, one after another:", Below::Payloads),
     above("I publish to {topic}(?: with QoS {qos})?(?:, retained)? the text:", Below::Text),
     plain("the power of {railed} is (?:cut|cut for {span}|restored)"),
     plain("the board {board} is reset"),
@@ -315,31 +324,32 @@ impl Reading {
     }
 }
 
-/// A form, ready to be matched: each argument with the groups of which one has its text.
+/// A form, ready to be matched: each argument is a group of its own.
 struct Compiled {
     form: &'static Form,
     regex: Regex,
-    arguments: Vec<(Kind, std::ops::Range<usize>)>,
+    kinds: Vec<Kind>,
 }
 
 static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| FORMS.iter().filter_map(compile).collect());
 
+/// All forms at once: which of them a text has is found in one pass.
+static ANY: LazyLock<Option<RegexSet>> =
+    LazyLock::new(|| RegexSet::new(COMPILED.iter().map(|compiled| compiled.regex.as_str())).ok());
+
 fn compile(form: &'static Form) -> Option<Compiled> {
-    let (mut regex, mut arguments, mut groups) = (String::from("^"), Vec::new(), 1);
+    let (mut regex, mut kinds) = (String::from("^"), Vec::new());
     let mut rest = form.text;
     while let Some((before, behind)) = rest.split_once('{') {
         let (word, behind) = behind.split_once('}')?;
         let (_, kind) = Kind::WORDS.iter().find(|(known, _)| *known == word)?;
-        let (text, count) = kind.regex();
-        regex.push_str(before);
-        regex.push_str(text);
-        arguments.push((*kind, groups..groups + count));
-        groups += count;
+        regex.extend([before, "(", kind.regex(), ")"]);
+        kinds.push(*kind);
         rest = behind;
     }
     regex.push_str(rest);
     regex.push('$');
-    Some(Compiled { form, regex: Regex::new(&regex).ok()?, arguments })
+    Some(Compiled { form, regex: Regex::new(&regex).ok()?, kinds })
 }
 
 /// Reads a step of ours by its form.
@@ -348,13 +358,12 @@ pub(crate) fn read(step: &Step) -> Option<Reading> {
 }
 
 fn readings(text: &str) -> impl Iterator<Item = Reading> {
-    COMPILED.iter().filter_map(move |compiled| {
+    let matching = ANY.iter().flat_map(move |any| any.matches(text)).filter_map(|n| COMPILED.get(n));
+    matching.filter_map(move |compiled| {
         let captures = compiled.regex.captures(text)?;
-        let argument = |(kind, groups): &(Kind, std::ops::Range<usize>)| {
-            let found = groups.clone().find_map(|group| captures.get(group))?;
-            Some((*kind, found.as_str().to_owned()))
-        };
-        Some(Reading { form: compiled.form, arguments: compiled.arguments.iter().filter_map(argument).collect() })
+        let argument = |(n, kind): (usize, &Kind)| Some((*kind, kind.read(captures.get(n + 1)?.as_str())));
+        let arguments = compiled.kinds.iter().enumerate().filter_map(argument).collect();
+        Some(Reading { form: compiled.form, arguments })
     })
 }
 
@@ -391,12 +400,12 @@ mod tests {
             r#"an UNSUBACK to "lamp" is dropped within 1 s"#,
             r#"'lamp' publishes '{"a": 1}' to 't' within 1 s"#,
             r#""lamp" publishes "{\"a\": 1}" to "t" within 1 s"#,
-            r#"I publish "a\" to "t""#,
+            r#"I publish "a\\" to "t""#,
         ] {
             let found: Vec<_> = readings(text).map(|reading| reading.form.text).collect();
             assert_eq!(found.len(), 1, "{text}: {found:?}");
         }
-        let read = readings(r#"I publish "a\" to "t""#).next().expect("a form");
+        let read = readings(r#"I publish "a\\" to "t""#).next().expect("a form");
         assert_eq!((read.first(Kind::Text), read.first(Kind::Topic)), (Some("a\\"), Some("t")));
     }
 }

@@ -43,15 +43,22 @@ impl fmt::Display for Listing<'_> {
             if n > 0 {
                 f.write_str("\n\nerror: ")?;
             }
-            // A value in a text, or a name of a file, must not look like a line of ours.
-            let continued = |text: &str| text.replace('\n', "\n  | ");
-            let path = problem.path.display().to_string();
-            write!(f, "{} at {}:{}", continued(&problem.what), continued(&path), problem.line)?;
-            if let Some(hint) = &problem.hint {
-                write!(f, "\nhint: {}", continued(hint))?;
-            }
+            problem.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A value in a text, or a name of a file, must not look like a line of ours.
+        let continued = |text: &str| text.replace('\n', "\n  | ");
+        let path = self.path.display().to_string();
+        write!(f, "{} at {}:{}", continued(&self.what), continued(&path), self.line)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {}", continued(hint)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,8 +1,6 @@
 //! Everything that is statically wrong in a feature, each with its text.
 
-use std::path::PathBuf;
-
-use cucumber::gherkin::GherkinEnv;
+use std::path::Path;
 
 use super::*;
 
@@ -10,8 +8,13 @@ use super::*;
 fn feature(tags: &str, steps: &[&str]) -> Feature {
     let steps: Vec<_> = steps.iter().map(|step| format!("    {step}\n")).collect();
     let source = format!("Feature: f\n{tags}\n  Scenario: s\n{}", steps.concat());
-    let feature = Feature::parse(&source, GherkinEnv::default()).unwrap_or_else(|error| panic!("{error}: {source}"));
-    Feature { path: Some(PathBuf::from("f.feature")), ..feature }
+    read_feature(&source)
+}
+
+fn read_feature(source: &str) -> Feature {
+    let document = hil_gherkin::parse(source).unwrap_or_else(|faults| panic!("{faults:?}: {source}"));
+    let feature = document.feature.expect("a feature");
+    convert::feature(&feature, Path::new("f.feature"), &spot::selected(&feature, &[]))
 }
 
 fn shown(problems: Vec<Problem>) -> String {
@@ -217,7 +220,7 @@ fn a_scenario_that_is_skipped_asks_nothing_of_the_bench() {
 #[test]
 fn what_is_wrong_in_a_background_is_shown_once() {
     let text = "Feature: f\n  Background:\n    Given the board \"lmap\" runs the firmware \"lmap\"\n  Scenario: a\n    Then nothing is retained on \"t\"\n  Scenario: b\n    Then nothing is retained on \"t\"\n";
-    let feature = Feature::parse(text, GherkinEnv::default()).expect("Gherkin");
+    let feature = read_feature(text);
     let found = on_bench::check(&feature, &bench());
     let what: Vec<_> = found.iter().map(|problem| problem.what.as_str()).collect();
     let expected = ["the bench `bench.toml` has no board `lmap`", "the bench `bench.toml` has no firmware `lmap`"];

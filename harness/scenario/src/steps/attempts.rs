@@ -8,29 +8,29 @@ use hil_timeline::{RunEvent, Stamp};
 use hil_verdict::{Pauses, Side, attempt_opened, seconds};
 
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
-#[then(expr = "{string} tries to connect {int} times with growing pauses within {span}")]
+#[then(expr = "{text} tries to connect {int} times with growing pauses within {span}")]
 async fn tries_with_growing_pauses(
     world: &mut HilWorld,
-    board: String,
+    board: Text,
     times: usize,
     within: Span,
 ) -> Result<(), StepError> {
-    growing_pauses(world.stage()?, board, times, within, None).await
+    growing_pauses(world.stage()?, board.0, times, within, None).await
 }
 
-#[then(expr = "{string} tries to connect {int} times with growing pauses of no more than {span} within {span}")]
+#[then(expr = "{text} tries to connect {int} times with growing pauses of no more than {span} within {span}")]
 async fn tries_with_bounded_pauses(
     world: &mut HilWorld,
-    board: String,
+    board: Text,
     times: usize,
     most: Span,
     within: Span,
 ) -> Result<(), StepError> {
-    growing_pauses(world.stage()?, board, times, within, Some(most.0)).await
+    growing_pauses(world.stage()?, board.0, times, within, Some(most.0)).await
 }
 
 /// Pauses grow until they have reached the most they may.
@@ -66,8 +66,8 @@ async fn growing_pauses(
     Err(StepError::failed(message).with_details(std::iter::once(pauses).chain(stage.last_words(&board))))
 }
 
-#[then(expr = "{string} tries to connect no more than {int} time(s) a minute for {span}")]
-async fn tries_no_more_than(world: &mut HilWorld, board: String, most: usize, span: Span) -> Result<(), StepError> {
+#[then(expr = "{text} tries to connect no more than {int} time(s) a minute for {span}")]
+async fn tries_no_more_than(world: &mut HilWorld, board: Text, most: usize, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
     let until = stage.mark().at + span.0;
@@ -105,10 +105,10 @@ fn most_in_a_minute(attempts: &[Stamp]) -> usize {
     attempts.iter().map(in_minute).max().unwrap_or(0)
 }
 
-#[then(expr = "{string} tries to connect {int} times, every {span} ± {span}")]
+#[then(expr = "{text} tries to connect {int} times, every {span} ± {span}")]
 async fn tries_periodically(
     world: &mut HilWorld,
-    board: String,
+    board: Text,
     times: usize,
     every: Span,
     tolerance: Span,

@@ -6,12 +6,12 @@ use hil_timeline::{Allowance, Cursor, Finding, FlashPhase, RunEvent, What};
 use hil_verdict::{ResetCause, seconds};
 
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
-#[given(expr = "the board {string} runs the firmware {string}")]
-async fn runs_firmware(world: &mut HilWorld, board: String, firmware: String) -> Result<(), StepError> {
+#[given(expr = "the board {text} runs the firmware {text}")]
+async fn runs_firmware(world: &mut HilWorld, board: Text, firmware: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
     let begin = stage.end();
@@ -38,9 +38,9 @@ fn started_again(stage: &mut Stage, begin: Cursor, board: &str) {
     }
 }
 
-#[given(expr = "the board {string} is flashed with the firmware {string}")]
-#[when(expr = "the board {string} is flashed with the firmware {string}")]
-async fn is_flashed(world: &mut HilWorld, board: String, firmware: String) -> Result<(), StepError> {
+#[given(expr = "the board {text} is flashed with the firmware {text}")]
+#[when(expr = "the board {text} is flashed with the firmware {text}")]
+async fn is_flashed(world: &mut HilWorld, board: Text, firmware: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
     let begin = stage.end();
@@ -64,26 +64,26 @@ fn note_flash(stage: &mut Stage, board: &str) {
     }
 }
 
-#[when(expr = "the board {string} is reset")]
-async fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the board {text} is reset")]
+async fn is_reset(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.dies(&board);
     stage.lives(&board);
     stage.act(async |stage| Ok::<_, StepError>(stage.board(&board)?.reset().await?)).await
 }
 
-#[given(expr = "{string} may reboot")]
-fn may_reboot(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[given(expr = "{text} may reboot")]
+fn may_reboot(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     world.stage()?.allow(&board, Allowance::Reboot)
 }
 
-#[given(expr = "{string} may break the protocol")]
-fn may_break_the_protocol(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[given(expr = "{text} may break the protocol")]
+fn may_break_the_protocol(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     world.stage()?.allow(&board, Allowance::ProtocolViolation)
 }
 
-#[then(expr = "the reset cause of {string} is {string} within {span}")]
-async fn reset_cause_is(world: &mut HilWorld, board: String, cause: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "the reset cause of {text} is {text} within {span}")]
+async fn reset_cause_is(world: &mut HilWorld, board: Text, cause: Text, within: Span) -> Result<(), StepError> {
     let wanted: ResetCause = cause.parse().map_err(StepError::errored)?;
     let stage = world.stage()?;
     stage.check_started(&board)?;
@@ -105,8 +105,8 @@ async fn reset_cause_is(world: &mut HilWorld, board: String, cause: String, with
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-#[then(expr = "the flashing of {string} was skipped")]
-fn was_skipped(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[then(expr = "the flashing of {text} was skipped")]
+fn was_skipped(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
     match stage.last_flash_written(&board) {

@@ -8,15 +8,15 @@ use hil_timeline::{Fate, Packet, Payload, RunEvent, Stamp, What};
 use hil_verdict::{Holds, Session, seconds, topic_matches};
 
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
-#[then(expr = "every message that {string} sends reaches {string} within {span}, in order")]
+#[then(expr = "every message that {text} sends reaches {text} within {span}, in order")]
 async fn every_message_reaches(
     world: &mut HilWorld,
-    sender: String,
-    receiver: String,
+    sender: Text,
+    receiver: Text,
     within: Span,
 ) -> Result<(), StepError> {
     let stage = world.stage()?;
@@ -24,12 +24,12 @@ async fn every_message_reaches(
     reaches(stage, &sender, &receiver, within.0, until).await
 }
 
-#[then(expr = "every message that {string} sends for {span} reaches {string} within {span}, in order")]
+#[then(expr = "every message that {text} sends for {span} reaches {text} within {span}, in order")]
 async fn every_message_for(
     world: &mut HilWorld,
-    sender: String,
+    sender: Text,
     span: Span,
-    receiver: String,
+    receiver: Text,
     within: Span,
 ) -> Result<(), StepError> {
     let stage = world.stage()?;

@@ -6,6 +6,7 @@ use hil_mqtt::broker::{Access, AclRule, Who};
 use hil_timeline::Effect;
 
 use crate::error::StepError;
+use crate::parameters::{AccessWord, Text};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
@@ -45,34 +46,36 @@ async fn goes_on(world: &mut HilWorld) -> Result<(), StepError> {
     world.stage()?.act(async |stage| stage.resume_broker()).await
 }
 
-#[given(expr = "the broker requires the user {string} with the password {string}")]
-async fn requires_user(world: &mut HilWorld, user: String, password: String) -> Result<(), StepError> {
+#[given(expr = "the broker requires the user {text} with the password {text}")]
+async fn requires_user(world: &mut HilWorld, user: Text, password: Text) -> Result<(), StepError> {
     let password = expand(&password).map_err(|wrong| StepError::errored(wrong.what).with_hint(wrong.hint))?.text;
     if password.chars().count() < SHORTEST_SECRET {
         let hint = format!("{SHORTEST_SECRET} characters or more: hiding less would hide ordinary words in reports");
         return Err(StepError::errored("the password is too short to be hidden").with_hint(hint));
     }
     let change = |settings: &mut hil_mqtt::broker::Settings| {
-        settings.users.insert(user, password);
+        settings.users.insert(user.0, password);
     };
     world.stage()?.configure_broker(change).await
 }
 
-#[given(regex = r#"^the broker allows (everybody|the user "([^"]*)") to (read|write|read and write) "([^"]*)" only$"#)]
-async fn allows(
-    world: &mut HilWorld,
-    who: String,
-    user: String,
-    access: String,
-    filter: String,
-) -> Result<(), StepError> {
-    let access = match access.as_str() {
+#[given(expr = "the broker allows everybody to {access} {text} only")]
+async fn allows_everybody(world: &mut HilWorld, access: AccessWord, filter: Text) -> Result<(), StepError> {
+    allow(world, Who::Everybody, access, filter).await
+}
+
+#[given(expr = "the broker allows the user {text} to {access} {text} only")]
+async fn allows_user(world: &mut HilWorld, user: Text, access: AccessWord, filter: Text) -> Result<(), StepError> {
+    allow(world, Who::User(user.0), access, filter).await
+}
+
+async fn allow(world: &mut HilWorld, who: Who, access: AccessWord, filter: Text) -> Result<(), StepError> {
+    let access = match &*access {
         "read" => Access::Read,
         "write" => Access::Write,
         _ => Access::ReadWrite,
     };
-    let who = if who == "everybody" { Who::Everybody } else { Who::User(user) };
-    let rule = AclRule { who, access, filter };
+    let rule = AclRule { who, access, filter: filter.0 };
     world.stage()?.configure_broker(|settings| settings.acl.get_or_insert_default().rules.push(rule)).await
 }
 

@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use cucumber::{gherkin, then, when};
-use hil_timeline::{Effect, Finding, Payload, RunEvent, Stamp, What};
-use hil_verdict::{TextPattern, nearest_line, seconds, show};
+use hil_timeline::{Effect, Finding, RunEvent, Stamp, What};
+use hil_verdict::{TextPattern, is_shown, nearest_line, seconds, show};
 
 use super::pattern;
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
-#[when(expr = "I type {string} at the console of {string}")]
-async fn type_line(world: &mut HilWorld, text: String, board: String) -> Result<(), StepError> {
+#[when(expr = "I type {text} at the console of {text}")]
+async fn type_line(world: &mut HilWorld, text: Text, board: Text) -> Result<(), StepError> {
     type_lines(world.stage()?, &board, &text).await
 }
 
-#[when(expr = "I type at the console of {string}:")]
-async fn type_text(world: &mut HilWorld, board: String, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+#[when(expr = "I type at the console of {text}:")]
+async fn type_text(world: &mut HilWorld, board: Text, #[step] step: &gherkin::Step) -> Result<(), StepError> {
     let text = super::doc_string(step)?.to_owned();
     type_lines(world.stage()?, &board, &text).await
 }
@@ -31,7 +31,8 @@ async fn type_lines(stage: &mut Stage, board: &str, text: &str) -> Result<(), St
     let write = async |stage: &mut Stage| {
         let cursor = stage.end();
         let mut at = stage.recorder().now();
-        for line in text.lines().map(str::trim) {
+        // Every line as it stands: blanks before it mean something to an interpreter, and an empty one is Enter.
+        for line in text.split('\n') {
             at = stage.board(board)?.write_console(format!("{line}\r").as_bytes()).await?.at;
         }
         Ok::<_, StepError>(Effect { cursor, at })
@@ -39,8 +40,8 @@ async fn type_lines(stage: &mut Stage, board: &str, text: &str) -> Result<(), St
     stage.act(write).await
 }
 
-#[then(expr = "the console of {string} shows {string} within {span}")]
-async fn shows(world: &mut HilWorld, board: String, text: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "the console of {text} shows {text} within {span}")]
+async fn shows(world: &mut HilWorld, board: Text, text: Text, within: Span) -> Result<(), StepError> {
     if text.is_empty() {
         return Err(StepError::errored("every console shows an empty text: the step can't fail"));
     }
@@ -77,27 +78,27 @@ fn closest_line(stage: &Stage, board: &str, wanted: &TextPattern) -> Option<Stri
     nearest_line(&wanted, mine).map(|event| format!("closest: {}", show(event, stage.mark().at)))
 }
 
-#[then(expr = "the console of {string} or {string} shows {string} exactly once within {span}, settling for {span}")]
+#[then(expr = "the console of {text} or {text} shows {text} exactly once within {span}, settling for {span}")]
 async fn one_of_both_shows(
     world: &mut HilWorld,
-    first: String,
-    second: String,
-    text: String,
+    first: Text,
+    second: Text,
+    text: Text,
     within: Span,
     settle: Span,
 ) -> Result<(), StepError> {
-    shown_once(world.stage()?, &[first, second], &text, within, settle).await
+    shown_once(world.stage()?, &[first.0, second.0], &text, within, settle).await
 }
 
-#[then(expr = "the console of {string} shows {string} exactly once within {span}, settling for {span}")]
+#[then(expr = "the console of {text} shows {text} exactly once within {span}, settling for {span}")]
 async fn shows_once(
     world: &mut HilWorld,
-    board: String,
-    text: String,
+    board: Text,
+    text: Text,
     within: Span,
     settle: Span,
 ) -> Result<(), StepError> {
-    shown_once(world.stage()?, &[board], &text, within, settle).await
+    shown_once(world.stage()?, &[board.0], &text, within, settle).await
 }
 
 /// One of the boards shows it, and none of them shows it again.
@@ -138,14 +139,6 @@ async fn shown_once(
     }
 }
 
-/// A line contains the text, or matches the pattern.
-pub(crate) fn is_shown(wanted: &TextPattern, line: &str) -> bool {
-    match wanted {
-        TextPattern::Exact(text) => line.contains(text),
-        TextPattern::Matching(_) => wanted.matches(&Payload::from(line)),
-    }
-}
-
 fn found(event: &RunEvent, board: &str, wanted: Finding) -> Option<Stamp> {
     match &event.what {
         What::Found { board: of, finding, .. } if of == board && *finding == wanted => Some(event.at),
@@ -153,8 +146,8 @@ fn found(event: &RunEvent, board: &str, wanted: Finding) -> Option<Stamp> {
     }
 }
 
-#[then(expr = "{string} reboots once within {span}")]
-async fn reboots_once(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} reboots once within {span}")]
+async fn reboots_once(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     const SETTLE: Duration = Duration::from_secs(1);
     let stage = world.stage()?;
     stage.check_started(&board)?;
@@ -182,8 +175,8 @@ fn lost_console(stage: &Stage, board: &str) -> bool {
     !stage.board_is_captured(board) || hil_verdict::console_lost(board, stage.mark().cursor, refs(&events))
 }
 
-#[then(expr = "{string} does not reboot for {span}")]
-async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+#[then(expr = "{text} does not reboot for {span}")]
+async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
     stage.check_console(&board)?;
@@ -210,8 +203,8 @@ async fn does_not_reboot(world: &mut HilWorld, board: String, span: Span) -> Res
     }
 }
 
-#[then(expr = "{string} boot-loops within {span}")]
-async fn boot_loops(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} boot-loops within {span}")]
+async fn boot_loops(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
     if stage.expect(within.0, |event| found(event, &board, Finding::BootLoop)).await.is_some() {

@@ -11,7 +11,7 @@ use hil_verdict::{
 
 use super::{cause, column, doc_string, not_delivered, pattern, rows};
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
@@ -68,11 +68,11 @@ pub(super) async fn expect_with(
     Err(StepError::failed(message).with_details(details))
 }
 
-#[then(expr = "{string} publishes to {string} within {span} with:")]
+#[then(expr = "{text} publishes to {text} within {span} with:")]
 async fn publishes_with(
     world: &mut HilWorld,
-    board: String,
-    topic: String,
+    board: Text,
+    topic: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
@@ -80,11 +80,11 @@ async fn publishes_with(
     expect(world.stage()?, Travel::Sent, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
-#[then(expr = "{string} receives on {string} within {span} with:")]
+#[then(expr = "{text} receives on {text} within {span} with:")]
 async fn receives_with(
     world: &mut HilWorld,
-    board: String,
-    topic: String,
+    board: Text,
+    topic: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
@@ -92,11 +92,11 @@ async fn receives_with(
     expect(world.stage()?, Travel::Received, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
-#[then(expr = "{string} publishes to {string} within {span} the JSON:")]
+#[then(expr = "{text} publishes to {text} within {span} the JSON:")]
 async fn publishes_json(
     world: &mut HilWorld,
-    board: String,
-    topic: String,
+    board: Text,
+    topic: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
@@ -104,11 +104,11 @@ async fn publishes_json(
     expect(world.stage()?, Travel::Sent, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
-#[then(expr = "{string} publishes to {string} within {span} the text:")]
+#[then(expr = "{text} publishes to {text} within {span} the text:")]
 async fn publishes_text(
     world: &mut HilWorld,
-    board: String,
-    topic: String,
+    board: Text,
+    topic: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
@@ -146,37 +146,37 @@ async fn once(
     }
 }
 
-#[then(expr = "{string} publishes {string} to {string} exactly once within {span}, settling for {span}")]
+#[then(expr = "{text} publishes {text} to {text} exactly once within {span}, settling for {span}")]
 async fn publishes_once(
     world: &mut HilWorld,
-    board: String,
-    payload: String,
-    topic: String,
+    board: Text,
+    payload: Text,
+    topic: Text,
     within: Span,
     settle: Span,
 ) -> Result<(), StepError> {
     once(world.stage()?, Travel::Sent, &board, &payload, &topic, within.0, settle.0).await
 }
 
-#[then(expr = "{string} receives {string} on {string} exactly once within {span}, settling for {span}")]
+#[then(expr = "{text} receives {text} on {text} exactly once within {span}, settling for {span}")]
 async fn receives_once(
     world: &mut HilWorld,
-    board: String,
-    payload: String,
-    topic: String,
+    board: Text,
+    payload: Text,
+    topic: Text,
     within: Span,
     settle: Span,
 ) -> Result<(), StepError> {
     once(world.stage()?, Travel::Received, &board, &payload, &topic, within.0, settle.0).await
 }
 
-#[then(expr = "{string} receives nothing on {string} for {span}")]
-async fn receives_nothing(world: &mut HilWorld, board: String, topic: String, span: Span) -> Result<(), StepError> {
+#[then(expr = "{text} receives nothing on {text} for {span}")]
+async fn receives_nothing(world: &mut HilWorld, board: Text, topic: Text, span: Span) -> Result<(), StepError> {
     nothing(world.stage()?, Travel::Received, &board, &topic, span.0).await
 }
 
-#[then(expr = "{string} publishes nothing for {span}")]
-async fn publishes_nothing(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+#[then(expr = "{text} publishes nothing for {span}")]
+async fn publishes_nothing(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
     nothing(world.stage()?, Travel::Sent, &board, "#", span.0).await
 }
 
@@ -198,22 +198,22 @@ async fn nothing(stage: &mut Stage, travel: Travel, board: &str, topic: &str, sp
     stage.check_could_speak(board)
 }
 
-#[then(expr = "{string} publishes to {string} in this order within {span}:")]
+#[then(expr = "{text} publishes to {text} in this order within {span}:")]
 async fn publishes_in_order(
     world: &mut HilWorld,
-    board: String,
-    topic: String,
+    board: Text,
+    topic: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
     in_order(world.stage()?, Travel::Sent, &board, &topic, within.0, &column(step)?).await
 }
 
-#[then(expr = "{string} receives on {string} in this order within {span}:")]
+#[then(expr = "{text} receives on {text} in this order within {span}:")]
 async fn receives_in_order(
     world: &mut HilWorld,
-    board: String,
-    topic: String,
+    board: Text,
+    topic: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
@@ -268,12 +268,12 @@ async fn in_order(
     Err(StepError::failed(message).with_details(details))
 }
 
-#[then(expr = "{string} publishes {int} message(s) to {string} within {span}")]
+#[then(expr = "{text} publishes {int} message(s) to {text} within {span}")]
 async fn publishes_count(
     world: &mut HilWorld,
-    board: String,
+    board: Text,
     count: usize,
-    topic: String,
+    topic: Text,
     within: Span,
 ) -> Result<(), StepError> {
     let stage = world.stage()?;
@@ -309,12 +309,12 @@ async fn publishes_count(
     Err(StepError::failed(message).with_details(came))
 }
 
-#[then(expr = "{string} publishes {string} to {string} {int} times, every {span} ± {span}")]
+#[then(expr = "{text} publishes {text} to {text} {int} times, every {span} ± {span}")]
 async fn publishes_periodically(
     world: &mut HilWorld,
-    board: String,
-    payload: String,
-    topic: String,
+    board: Text,
+    payload: Text,
+    topic: Text,
     times: usize,
     every: Span,
     tolerance: Span,
@@ -353,13 +353,13 @@ async fn publishes_periodically(
     Err(StepError::failed(message).with_details([format!("gaps: {gaps}")]))
 }
 
-#[then(expr = "{string} publishes its message again with DUP within {span}")]
-async fn publishes_again(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} publishes its message again with DUP within {span}")]
+async fn publishes_again(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     again(world.stage()?, Travel::Sent, &board, within.0).await
 }
 
-#[then(expr = "{string} receives a message again with DUP within {span}")]
-async fn receives_again(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} receives a message again with DUP within {span}")]
+async fn receives_again(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     again(world.stage()?, Travel::Received, &board, within.0).await
 }
 
@@ -377,8 +377,8 @@ async fn again(stage: &mut Stage, travel: Travel, board: &str, within: Duration)
     Err(StepError::failed(message).with_details(stage.last_words(board)))
 }
 
-#[then(expr = "the broker acknowledges the message of {string} within {span}")]
-async fn broker_acknowledges(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "the broker acknowledges the message of {text} within {span}")]
+async fn broker_acknowledges(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let asks = |event: &RunEvent| match Travel::Sent.message(event, &board, "#")? {
@@ -411,8 +411,8 @@ async fn broker_acknowledges(world: &mut HilWorld, board: String, within: Span) 
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-#[then(expr = "{string} and the broker complete the QoS 2 exchange within {span}")]
-async fn completes_exchange(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} and the broker complete the QoS 2 exchange within {span}")]
+async fn completes_exchange(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     // From the message on, which may itself be the mark.
@@ -429,13 +429,8 @@ async fn completes_exchange(world: &mut HilWorld, board: String, within: Span) -
     Err(StepError::failed(message).with_details(details))
 }
 
-#[then(expr = "{int} percent of the acknowledgements of {string} take no more than {span}")]
-async fn acknowledges_quickly(
-    world: &mut HilWorld,
-    percent: usize,
-    board: String,
-    most: Span,
-) -> Result<(), StepError> {
+#[then(expr = "{int} percent of the acknowledgements of {text} take no more than {span}")]
+async fn acknowledges_quickly(world: &mut HilWorld, percent: usize, board: Text, most: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     if !(1..=100).contains(&percent) {

@@ -18,7 +18,6 @@ mod will;
 
 use cucumber::gherkin;
 
-pub(crate) use self::console::is_shown;
 use hil_timeline::{Packet, PinCause, What, escaped};
 
 use crate::error::StepError;
@@ -42,9 +41,7 @@ fn rows(step: &gherkin::Step) -> Result<&[Vec<String>], StepError> {
 
 /// The text below a step, between two lines of `"""`.
 pub(crate) fn doc_string(step: &gherkin::Step) -> Result<&str, StepError> {
-    let text = step.docstring.as_deref();
-    // The parser keeps the line breaks beside the quotes.
-    text.map(|text| text.strip_prefix('\n').unwrap_or(text).strip_suffix('\n').unwrap_or(text)).ok_or_else(|| {
+    step.docstring.as_deref().ok_or_else(|| {
         StepError::errored("this step needs a text").with_hint("write it below, between two lines of \"\"\"")
     })
 }

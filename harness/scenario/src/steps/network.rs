@@ -7,68 +7,69 @@ use hil_timeline::{Direction, Fate, RunEvent, What};
 use hil_verdict::seconds;
 
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Code, Effect, FromOrTo, OnFilter, PacketName, Rate, Side, Span, Text};
 use crate::world::HilWorld;
 
 async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
     world.stage()?.apply_fault(board, fault).await
 }
 
-#[when(regex = r#"^the network of "([^"]*)" goes silent(?: towards the (broker|board))?$"#)]
-async fn goes_silent(world: &mut HilWorld, board: String, towards: String) -> Result<(), StepError> {
-    let ways = match towards.as_str() {
-        "broker" => vec![Way::Up],
-        "board" => vec![Way::Down],
-        _ => Way::BOTH.to_vec(),
-    };
-    apply(world, &board, &Fault::Silence(ways)).await
+#[when(expr = "the network of {text} goes silent")]
+async fn goes_silent(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
+    apply(world, &board, &Fault::Silence(Way::BOTH.to_vec())).await
 }
 
-#[when(expr = "the network of {string} goes silent for {span}")]
-async fn goes_silent_for(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+#[when(expr = "the network of {text} goes silent towards the {side}")]
+async fn goes_silent_towards(world: &mut HilWorld, board: Text, side: Side) -> Result<(), StepError> {
+    let way = if &*side == "broker" { Way::Up } else { Way::Down };
+    apply(world, &board, &Fault::Silence(vec![way])).await
+}
+
+#[when(expr = "the network of {text} goes silent for {span}")]
+async fn goes_silent_for(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
     apply(world, &board, &Fault::Silence(Way::BOTH.to_vec())).await?;
     tokio::time::sleep(span.0).await;
     world.stage()?.end_silence(&board)
 }
 
-#[when(expr = "the network of {string} recovers")]
-async fn recovers(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the network of {text} recovers")]
+async fn recovers(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     apply(world, &board, &Fault::Recover).await
 }
 
-#[when(expr = "the network of {string} is delayed by {span}")]
-async fn is_delayed(world: &mut HilWorld, board: String, by: Span) -> Result<(), StepError> {
+#[when(expr = "the network of {text} is delayed by {span}")]
+async fn is_delayed(world: &mut HilWorld, board: Text, by: Span) -> Result<(), StepError> {
     apply(world, &board, &Fault::Delay { by: by.0, jitter: std::time::Duration::ZERO }).await
 }
 
-#[when(expr = "the network of {string} is delayed by {span} ± {span}")]
-async fn is_delayed_with_jitter(world: &mut HilWorld, board: String, by: Span, jitter: Span) -> Result<(), StepError> {
+#[when(expr = "the network of {text} is delayed by {span} ± {span}")]
+async fn is_delayed_with_jitter(world: &mut HilWorld, board: Text, by: Span, jitter: Span) -> Result<(), StepError> {
     apply(world, &board, &Fault::Delay { by: by.0, jitter: jitter.0 }).await
 }
 
-#[when(regex = r#"^the network of "([^"]*)" carries no more than (\d+ ?[kM]?B/s)$"#)]
-async fn is_limited(world: &mut HilWorld, board: String, rate: String) -> Result<(), StepError> {
+#[when(expr = "the network of {text} carries no more than {rate}")]
+async fn is_limited(world: &mut HilWorld, board: Text, rate: Rate) -> Result<(), StepError> {
     let rate = parse_rate(&rate).map_err(StepError::errored)?;
     apply(world, &board, &Fault::Bandwidth(rate)).await
 }
 
-#[when(expr = "connections of {string} are refused")]
-async fn are_refused(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "connections of {text} are refused")]
+async fn are_refused(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     apply(world, &board, &Fault::Refuse).await
 }
 
-#[when(expr = "connections of {string} are accepted again")]
-async fn are_accepted(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "connections of {text} are accepted again")]
+async fn are_accepted(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     apply(world, &board, &Fault::Accept).await
 }
 
-#[when(expr = "the connection of {string} is closed")]
-async fn is_closed(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the connection of {text} is closed")]
+async fn is_closed(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     end(world, &board, &Fault::Close).await
 }
 
-#[when(expr = "the connection of {string} is reset")]
-async fn is_reset(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the connection of {text} is reset")]
+async fn is_reset(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     end(world, &board, &Fault::Reset).await
 }
 
@@ -79,17 +80,18 @@ async fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), Ste
     apply(world, board, fault).await
 }
 
-#[when(regex = r#"^the next CONNACK to "([^"]*)" is held(?: for (\d+(?:\.\d+)? ?(?:ms|s|min)))?$"#)]
-async fn connack_is_held(world: &mut HilWorld, board: String, span: String) -> Result<(), StepError> {
-    let span = match span.as_str() {
-        "" => None,
-        text => Some(hil_config::parse_duration(text).map_err(|error| StepError::errored(error.to_string()))?),
-    };
-    apply(world, &board, &Fault::HoldConnack(span)).await
+#[when(expr = "the next CONNACK to {text} is held")]
+async fn connack_is_held(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
+    apply(world, &board, &Fault::HoldConnack(None)).await
 }
 
-#[when(regex = r#"^the next CONNECT of "([^"]*)" is answered with code (\d+|0x[0-9a-fA-F]{1,2})$"#)]
-async fn connect_is_answered(world: &mut HilWorld, board: String, code: String) -> Result<(), StepError> {
+#[when(expr = "the next CONNACK to {text} is held for {span}")]
+async fn connack_is_held_for(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
+    apply(world, &board, &Fault::HoldConnack(Some(span.0))).await
+}
+
+#[when(expr = "the next CONNECT of {text} is answered with code {code}")]
+async fn connect_is_answered(world: &mut HilWorld, board: Text, code: Code) -> Result<(), StepError> {
     let code = parse_code(&code).map_err(StepError::errored)?;
     if code == 0 {
         return Err(StepError::errored("code 0 is no refusal").with_hint("the broker itself says it"));
@@ -97,52 +99,47 @@ async fn connect_is_answered(world: &mut HilWorld, board: String, code: String) 
     apply(world, &board, &Fault::AnswerConnect(code)).await
 }
 
-#[when(
-    regex = r#"^the next ([A-Z]+)(?: on "([^"]*)")? (from|to) "([^"]*)" is (dropped|duplicated|corrupted|overtaken)$"#
-)]
+#[when(expr = "the next {packet}{on_filter} {direction} {text} is {effect}")]
 async fn next_packet(
     world: &mut HilWorld,
-    name: String,
-    topic: String,
-    direction: String,
-    board: String,
-    deed: String,
+    name: PacketName,
+    filter: OnFilter,
+    direction: FromOrTo,
+    board: Text,
+    effect: Effect,
 ) -> Result<(), StepError> {
-    let deed = match deed.as_str() {
+    let deed = match &*effect {
         "dropped" => Deed::Drop,
         "duplicated" => Deed::Duplicate,
         "corrupted" => Deed::Corrupt,
         _ => Deed::Swap,
     };
-    let packet = packet(name, &topic, &direction)?;
+    let packet = packet(&name, filter.0, &direction)?;
     apply(world, &board, &Fault::Next(deed, packet)).await
 }
 
-#[when(
-    regex = r#"^the next ([A-Z]+)(?: on "([^"]*)")? (from|to) "([^"]*)" is delayed by (\d+(?:\.\d+)? ?(?:ms|s|min))$"#
-)]
+#[when(expr = "the next {packet}{on_filter} {direction} {text} is delayed by {span}")]
 async fn next_packet_is_delayed(
     world: &mut HilWorld,
-    name: String,
-    topic: String,
-    direction: String,
-    board: String,
-    by: String,
+    name: PacketName,
+    filter: OnFilter,
+    direction: FromOrTo,
+    board: Text,
+    by: Span,
 ) -> Result<(), StepError> {
-    let by = hil_config::parse_duration(&by).map_err(|error| StepError::errored(error.to_string()))?;
-    let packet = packet(name, &topic, &direction)?;
-    apply(world, &board, &Fault::Next(Deed::Delay(by), packet)).await
+    let packet = packet(&name, filter.0, &direction)?;
+    apply(world, &board, &Fault::Next(Deed::Delay(by.0), packet)).await
 }
 
-#[then(regex = r#"^an? ([A-Z]+) (from|to) "([^"]*)" is dropped within (\d+(?:\.\d+)? ?(?:ms|s|min))$"#)]
+#[then(expr = "a(n) {packet} {direction} {text} is dropped within {span}")]
 async fn is_dropped(
     world: &mut HilWorld,
-    name: String,
-    direction: String,
-    board: String,
+    name: PacketName,
+    direction: FromOrTo,
+    board: Text,
     within: Span,
 ) -> Result<(), StepError> {
-    let wanted = packet(name, "", &direction)?;
+    let wanted = packet(&name, None, &direction)?;
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let dropped = |event: &RunEvent| match &event.what {
@@ -154,18 +151,18 @@ async fn is_dropped(
     if stage.expect(within.0, dropped).await.is_some() {
         return Ok(());
     }
-    let message = format!("no {} {direction} `{board}` was dropped within {}", wanted.name, seconds(within.0));
+    let message = format!("no {} {} `{board}` was dropped within {}", wanted.name, &*direction, seconds(within.0));
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-fn packet(name: String, topic: &str, direction: &str) -> Result<PacketMatch, StepError> {
-    if !hil_mqtt::PACKET_NAMES.contains(&name.as_str()) {
+fn packet(name: &str, topic: Option<String>, direction: &str) -> Result<PacketMatch, StepError> {
+    if !hil_mqtt::PACKET_NAMES.contains(&name) {
         let hint = format!("one of {}", hil_mqtt::PACKET_NAMES.join(", "));
         return Err(StepError::errored(format!("MQTT has no packet `{name}`")).with_hint(hint));
     }
-    if name != "PUBLISH" && !topic.is_empty() {
+    if name != "PUBLISH" && topic.is_some() {
         return Err(StepError::errored(format!("{name} has no topic")).with_hint("a topic may be named for PUBLISH"));
     }
     let direction = if direction == "from" { Direction::FromBoard } else { Direction::ToBoard };
-    Ok(PacketMatch { name, direction, topic: (!topic.is_empty()).then(|| topic.to_owned()) })
+    Ok(PacketMatch { name: name.to_owned(), direction, topic })
 }

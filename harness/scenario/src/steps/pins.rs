@@ -8,18 +8,12 @@ use hil_timeline::{RunEvent, Stamp, What};
 use hil_verdict::{seconds, signed};
 
 use crate::error::StepError;
-use crate::parameters::{OnOff, Span};
+use crate::parameters::{OnOff, Span, Text};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
-#[then(expr = "the pin {string} of {string} is {onoff} within {span}")]
-async fn is_within(
-    world: &mut HilWorld,
-    pin: String,
-    board: String,
-    wanted: OnOff,
-    within: Span,
-) -> Result<(), StepError> {
+#[then(expr = "the pin {text} of {text} is {onoff} within {span}")]
+async fn is_within(world: &mut HilWorld, pin: Text, board: Text, wanted: OnOff, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     check_pin(stage, &board, &pin)?;
     if stage.wait_for_pin(&board, &pin, wanted.is_on(), within.0).await {
@@ -30,8 +24,8 @@ async fn is_within(
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-#[then(expr = "the pin {string} of {string} stays {onoff} for {span}")]
-async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, span: Span) -> Result<(), StepError> {
+#[then(expr = "the pin {text} of {text} stays {onoff} for {span}")]
+async fn stays(world: &mut HilWorld, pin: Text, board: Text, wanted: OnOff, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     check_pin(stage, &board, &pin)?;
     stage.check_could_speak(&board)?;
@@ -63,14 +57,8 @@ async fn stays(world: &mut HilWorld, pin: String, board: String, wanted: OnOff, 
     }
 }
 
-#[then(expr = "the pin {string} of {string} pulses {int} time(s) within {span}")]
-async fn pulses(
-    world: &mut HilWorld,
-    pin: String,
-    board: String,
-    wanted: usize,
-    within: Span,
-) -> Result<(), StepError> {
+#[then(expr = "the pin {text} of {text} pulses {int} time(s) within {span}")]
+async fn pulses(world: &mut HilWorld, pin: Text, board: Text, wanted: usize, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     check_pin(stage, &board, &pin)?;
     let (mark, begin) = (stage.mark(), begun_at(stage));
@@ -114,15 +102,15 @@ fn count_pulses(mut on: bool, levels: impl Iterator<Item = bool>) -> usize {
     pulses
 }
 
-#[when(expr = "I press the button {string} of {string} for {span}")]
-async fn i_press(world: &mut HilWorld, pin: String, board: String, held: Span) -> Result<(), StepError> {
+#[when(expr = "I press the button {text} of {text} for {span}")]
+async fn i_press(world: &mut HilWorld, pin: Text, board: Text, held: Span) -> Result<(), StepError> {
     drive(world, &pin, &board, true).await?;
     tokio::time::sleep(held.0).await;
     world.stage()?.board(&board)?.drive_pin(&pin, false).await.map(drop).map_err(StepError::from)
 }
 
-#[when(expr = "the pin {string} of {string} is driven {onoff}")]
-async fn is_driven(world: &mut HilWorld, pin: String, board: String, wanted: OnOff) -> Result<(), StepError> {
+#[when(expr = "the pin {text} of {text} is driven {onoff}")]
+async fn is_driven(world: &mut HilWorld, pin: Text, board: Text, wanted: OnOff) -> Result<(), StepError> {
     drive(world, &pin, &board, wanted.is_on()).await
 }
 

@@ -5,12 +5,12 @@ use hil_timeline::{Effect, Evidence, RunEvent, What};
 use hil_verdict::{is_fresh_boot, show};
 
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
-#[when(expr = "the power of {string} is cut")]
-async fn is_cut(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the power of {text} is cut")]
+async fn is_cut(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.dies(&board);
     stage.act(async |stage| switch(stage, &board, false).await).await
@@ -27,15 +27,15 @@ async fn switch(stage: &mut Stage, board: &str, on: bool) -> Result<Effect, Step
     })
 }
 
-#[when(expr = "the power of {string} is cut for {span}")]
-async fn is_cut_for(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+#[when(expr = "the power of {text} is cut for {span}")]
+async fn is_cut_for(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
     is_cut(world, board.clone()).await?;
     tokio::time::sleep(span.0).await;
     is_restored(world, board).await
 }
 
-#[when(expr = "the power of {string} is restored")]
-async fn is_restored(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the power of {text} is restored")]
+async fn is_restored(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     if stage.is_powered(&board) {
         return Err(StepError::errored(format!("the power of `{board}` is already on")));

@@ -6,16 +6,16 @@ use hil_timeline::{Finding, RunEvent, What};
 use hil_verdict::seconds;
 
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::world::HilWorld;
 
-#[when(expr = "the program of {string} is asked to end")]
-fn is_asked_to_end(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the program of {text} is asked to end")]
+fn is_asked_to_end(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     signal(world, &board, Signal::TERM)
 }
 
-#[when(expr = "the program of {string} is killed")]
-fn is_killed(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[when(expr = "the program of {text} is killed")]
+fn is_killed(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     signal(world, &board, Signal::KILL)
 }
 
@@ -36,8 +36,8 @@ fn signal(world: &mut HilWorld, board: &str, signal: Signal) -> Result<(), StepE
     Ok(())
 }
 
-#[then(expr = "the program of {string} ends with code {int} within {span}")]
-async fn ends_with(world: &mut HilWorld, board: String, code: i32, within: Span) -> Result<(), StepError> {
+#[then(expr = "the program of {text} ends with code {int} within {span}")]
+async fn ends_with(world: &mut HilWorld, board: Text, code: i32, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
     let ended = |event: &RunEvent| match &event.what {

@@ -10,49 +10,44 @@ use hil_verdict::{
 
 use super::{cause, check_topic, column, doc_string, not_delivered, pattern};
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Delivery, Span, Text};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
-#[when(regex = r#"^I publish "([^"]*)" to "([^"]*)"(?: with QoS ([012]))?(, retained)?$"#)]
-async fn publish(
-    world: &mut HilWorld,
-    payload: String,
-    topic: String,
-    qos: String,
-    retained: String,
-) -> Result<(), StepError> {
-    check_topic(&topic)?;
-    let qos = read_qos(&qos)?;
-    world.stage()?.publish(&topic, Payload::from(payload.as_str()), qos, !retained.is_empty()).await
+#[when(expr = "I publish {text} to {text}{delivery}")]
+async fn publish(world: &mut HilWorld, payload: Text, topic: Text, delivery: Delivery) -> Result<(), StepError> {
+    publish_one(world, &payload, &topic, delivery).await
 }
 
-#[when(regex = r#"^I publish to "([^"]*)"(?: with QoS ([012]))?(, retained)? the text:$"#)]
+#[when(expr = "I publish to {text}{delivery} the text:")]
 async fn publish_text(
     world: &mut HilWorld,
-    topic: String,
-    qos: String,
-    retained: String,
+    topic: Text,
+    delivery: Delivery,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
-    check_topic(&topic)?;
-    let (qos, text) = (read_qos(&qos)?, doc_string(step)?);
-    world.stage()?.publish(&topic, Payload::from(text), qos, !retained.is_empty()).await
+    publish_one(world, doc_string(step)?, &topic, delivery).await
 }
 
-#[when(regex = r#"^I publish to "([^"]*)"(?: with QoS ([012]))?, one after another:$"#)]
+async fn publish_one(world: &mut HilWorld, text: &str, topic: &str, delivery: Delivery) -> Result<(), StepError> {
+    check_topic(topic)?;
+    world.stage()?.publish(topic, Payload::from(text), delivery.qos, delivery.retained).await
+}
+
+#[when(expr = "I publish to {text}{delivery}, one after another:")]
 async fn publish_all(
     world: &mut HilWorld,
-    topic: String,
-    qos: String,
+    topic: Text,
+    delivery: Delivery,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
     check_topic(&topic)?;
-    let (qos, payloads) = (read_qos(&qos)?, column(step)?);
+    let payloads = column(step)?;
     let publish = async |stage: &mut Stage| {
         let mut first = None;
         for payload in payloads {
-            let event = stage.observer().publish(&topic, Payload::from(payload.as_str()), qos, false).await?;
+            let payload = Payload::from(payload.as_str());
+            let event = stage.observer().publish(&topic, payload, delivery.qos, delivery.retained).await?;
             first.get_or_insert(event);
         }
         first.map(|event| Effect::of(&event)).ok_or_else(|| StepError::errored("the table has no row to publish"))
@@ -60,28 +55,23 @@ async fn publish_all(
     world.stage()?.act(publish).await
 }
 
-fn read_qos(text: &str) -> Result<QoS, StepError> {
-    let number = text.parse().unwrap_or(0_u8);
-    QoS::try_from(number).map_err(StepError::errored)
-}
-
-#[then(expr = "{string} publishes {string} to {string} within {span}")]
+#[then(expr = "{text} publishes {text} to {text} within {span}")]
 async fn publishes(
     world: &mut HilWorld,
-    board: String,
-    payload: String,
-    topic: String,
+    board: Text,
+    payload: Text,
+    topic: Text,
     within: Span,
 ) -> Result<(), StepError> {
     expect_publish(world.stage()?, &board, &payload, &topic, within, false).await
 }
 
-#[then(expr = "{string} publishes {string} to {string}, retained, within {span}")]
+#[then(expr = "{text} publishes {text} to {text}, retained, within {span}")]
 async fn publishes_retained(
     world: &mut HilWorld,
-    board: String,
-    payload: String,
-    topic: String,
+    board: Text,
+    payload: Text,
+    topic: Text,
     within: Span,
 ) -> Result<(), StepError> {
     expect_publish(world.stage()?, &board, &payload, &topic, within, true).await
@@ -120,8 +110,8 @@ async fn expect_publish(
     Err(StepError::failed(message).with_details(details))
 }
 
-#[then(expr = "{string} does not publish to {string} for {span}")]
-async fn does_not_publish(world: &mut HilWorld, board: String, topic: String, span: Span) -> Result<(), StepError> {
+#[then(expr = "{text} does not publish to {text} for {span}")]
+async fn does_not_publish(world: &mut HilWorld, board: Text, topic: Text, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     stage.check_could_speak(&board)?;
@@ -136,12 +126,12 @@ async fn does_not_publish(world: &mut HilWorld, board: String, topic: String, sp
     stage.check_could_speak(&board)
 }
 
-#[then(expr = "{string} receives {string} on {string} within {span}")]
+#[then(expr = "{text} receives {text} on {text} within {span}")]
 async fn receives(
     world: &mut HilWorld,
-    board: String,
-    payload: String,
-    topic: String,
+    board: Text,
+    payload: Text,
+    topic: Text,
     within: Span,
 ) -> Result<(), StepError> {
     let wanted = pattern(&payload)?;
@@ -163,8 +153,8 @@ async fn receives(
     Err(StepError::failed(message).with_details(details))
 }
 
-#[then(expr = "{string} acknowledges the message within {span}")]
-async fn acknowledges(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} acknowledges the message within {span}")]
+async fn acknowledges(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let published = last_published(stage)?;

@@ -9,12 +9,12 @@ use hil_verdict::{Answer, Answers, ConnectMatch, Departure, Departures, Session,
 
 use super::{check_filter, pattern, rows};
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Code, Span, Text};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
-#[given(expr = "{string} is connected")]
-async fn is_connected(world: &mut HilWorld, board: String) -> Result<(), StepError> {
+#[given(expr = "{text} is connected")]
+async fn is_connected(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let limit = stage.connects_within(&board);
@@ -25,8 +25,8 @@ async fn is_connected(world: &mut HilWorld, board: String) -> Result<(), StepErr
     Err(blamed(stage, &board, message, Vec::new()))
 }
 
-#[given(expr = "{string} has subscribed to {string}")]
-async fn has_subscribed(world: &mut HilWorld, board: String, topic: String) -> Result<(), StepError> {
+#[given(expr = "{text} has subscribed to {text}")]
+async fn has_subscribed(world: &mut HilWorld, board: Text, topic: Text) -> Result<(), StepError> {
     check_filter(&topic)?;
     let stage = world.stage()?;
     stage.check_packets(&board)?;
@@ -76,8 +76,8 @@ async fn wait_for_session(stage: &Stage, board: &str, limit: Duration, wanted: i
     stage.watch_all_from(now, deadline, as_wanted).await.is_some()
 }
 
-#[then(expr = "{string} connects within {span}")]
-async fn connects(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} connects within {span}")]
+async fn connects(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     connection(stage, &board, within.0).await.map(drop)
@@ -105,13 +105,13 @@ async fn answer(
     Err(blamed(stage, board, message, vec![answers.closest()]))
 }
 
-#[then(expr = "{string} connects within {span} and finds its session")]
-async fn finds_session(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} connects within {span} and finds its session")]
+async fn finds_session(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     session_is(world.stage()?, &board, within, true).await
 }
 
-#[then(expr = "{string} connects within {span} and finds no session")]
-async fn finds_no_session(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} connects within {span} and finds no session")]
+async fn finds_no_session(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     session_is(world.stage()?, &board, within, false).await
 }
 
@@ -128,8 +128,8 @@ async fn session_is(stage: &mut Stage, board: &str, within: Span, present: bool)
     Err(StepError::failed(message).with_details(stage.last_words(board)))
 }
 
-#[then(regex = r#"^"([^"]*)" is refused with code (\d+|0x[0-9a-fA-F]{1,2}) within (\d+(?:\.\d+)? ?(?:ms|s|min))$"#)]
-async fn is_refused(world: &mut HilWorld, board: String, code: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} is refused with code {code} within {span}")]
+async fn is_refused(world: &mut HilWorld, board: Text, code: Code, within: Span) -> Result<(), StepError> {
     let code = hil_mqtt::parse_code(&code).map_err(StepError::errored)?;
     let stage = world.stage()?;
     stage.check_packets(&board)?;
@@ -137,8 +137,8 @@ async fn is_refused(world: &mut HilWorld, board: String, code: String, within: S
     answer(stage, &board, within.0, &verb, |answer| answer.code == code).await.map(drop)
 }
 
-#[then(expr = "the connection of {string} is refused within {span}")]
-async fn connection_is_refused(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "the connection of {text} is refused within {span}")]
+async fn connection_is_refused(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
     let pick = |event: &RunEvent| match &event.what {
@@ -152,8 +152,8 @@ async fn connection_is_refused(world: &mut HilWorld, board: String, within: Span
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-#[then(expr = "{string} connects over {string} within {span}")]
-async fn connects_over(world: &mut HilWorld, board: String, layer: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} connects over {text} within {span}")]
+async fn connects_over(world: &mut HilWorld, board: Text, layer: Text, within: Span) -> Result<(), StepError> {
     let wanted = pattern(&layer)?;
     let stage = world.stage()?;
     stage.check_started(&board)?;
@@ -177,8 +177,8 @@ async fn connects_over(world: &mut HilWorld, board: String, layer: String, withi
     Err(StepError::failed(message).with_details(details))
 }
 
-#[then(expr = "{string} disconnects within {span}")]
-async fn disconnects(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} disconnects within {span}")]
+async fn disconnects(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let pick = |event: &RunEvent| match event.what.sent_by_board()? {
@@ -192,8 +192,8 @@ async fn disconnects(world: &mut HilWorld, board: String, within: Span) -> Resul
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-#[then(expr = "{string} goes without DISCONNECT within {span}")]
-async fn goes_without_disconnect(world: &mut HilWorld, board: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} goes without DISCONNECT within {span}")]
+async fn goes_without_disconnect(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let mut departures = Departures::of(&board, refs(&stage.events()));
@@ -206,8 +206,8 @@ async fn goes_without_disconnect(world: &mut HilWorld, board: String, within: Sp
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-#[then(expr = "the connection of {string} stays open for {span}")]
-async fn stays_open(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+#[then(expr = "the connection of {text} stays open for {span}")]
+async fn stays_open(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let open = open_connections(stage, &board);
@@ -235,17 +235,26 @@ fn open_connections(stage: &Stage, board: &str) -> BTreeSet<u32> {
     hil_verdict::open_connections(board, refs(&events).into_iter().filter(|event| event.seq < cursor))
 }
 
-#[then(
-    regex = r#"^the broker disconnects "([^"]*)"(?: with code (\d+|0x[0-9a-fA-F]{1,2}))? within (\d+(?:\.\d+)? ?(?:ms|s|min))$"#
-)]
-async fn broker_disconnects(world: &mut HilWorld, board: String, code: String, within: Span) -> Result<(), StepError> {
-    let code = match code.as_str() {
-        "" => None,
-        code => Some(hil_mqtt::parse_code(code).map_err(StepError::errored)?),
-    };
+#[then(expr = "the broker disconnects {text} within {span}")]
+async fn broker_disconnects(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
+    expect_end_by_broker(world, &board, None, within).await
+}
+
+#[then(expr = "the broker disconnects {text} with code {code} within {span}")]
+async fn broker_disconnects_with(world: &mut HilWorld, board: Text, code: Code, within: Span) -> Result<(), StepError> {
+    let code = hil_mqtt::parse_code(&code).map_err(StepError::errored)?;
+    expect_end_by_broker(world, &board, Some(code), within).await
+}
+
+async fn expect_end_by_broker(
+    world: &mut HilWorld,
+    board: &str,
+    code: Option<u8>,
+    within: Span,
+) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.check_packets(&board)?;
-    let mut departures = Departures::of(&board, refs(&stage.events()));
+    stage.check_packets(board)?;
+    let mut departures = Departures::of(board, refs(&stage.events()));
     let pick = |event: &RunEvent| {
         let departure = departures.take(event)?;
         (departure.is_by_broker() && (code.is_none() || departures.broker_code == code)).then_some(())
@@ -256,13 +265,13 @@ async fn broker_disconnects(world: &mut HilWorld, board: String, code: String, w
     let with = code.map(|code| format!(" with code {code:#04x}")).unwrap_or_default();
     let message = format!("the broker did not disconnect `{board}`{with} within {}", seconds(within.0));
     let closest = departures.broker_code.map(|code| format!("closest: DISCONNECT, code {code:#04x}"));
-    Err(StepError::failed(message).with_details(closest.into_iter().chain(stage.last_words(&board))))
+    Err(StepError::failed(message).with_details(closest.into_iter().chain(stage.last_words(board))))
 }
 
-#[then(expr = "{string} connects within {span} with:")]
+#[then(expr = "{text} connects within {span} with:")]
 async fn connects_with(
     world: &mut HilWorld,
-    board: String,
+    board: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
@@ -288,10 +297,10 @@ async fn connects_with(
     Err(StepError::failed(message).with_details(details))
 }
 
-#[then(expr = "{string} asks to connect within {span} with:")]
+#[then(expr = "{text} asks to connect within {span} with:")]
 async fn asks_to_connect(
     world: &mut HilWorld,
-    board: String,
+    board: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {

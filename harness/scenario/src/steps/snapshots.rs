@@ -7,26 +7,27 @@ use cucumber::{given, then};
 use hil_timeline::{Cursor, Packet, RunEvent};
 
 use crate::error::StepError;
+use crate::parameters::Text;
 use crate::snapshot::{Rule, SnapshotFile, Update, diff, trace};
 use crate::stage::Stage;
 use crate::world::HilWorld;
 
-#[given(expr = "snapshots of the traffic leave out the topic {string}")]
-fn leave_out(world: &mut HilWorld, filter: String) -> Result<(), StepError> {
-    world.stage()?.add_snapshot_rule(Rule::LeaveOut { filter });
+#[given(expr = "snapshots of the traffic leave out the topic {text}")]
+fn leave_out(world: &mut HilWorld, filter: Text) -> Result<(), StepError> {
+    world.stage()?.add_snapshot_rule(Rule::LeaveOut { filter: filter.0 });
     Ok(())
 }
 
-#[given(expr = "snapshots of the traffic show {string} as {string}")]
-fn show_as(world: &mut HilWorld, pattern: String, shown: String) -> Result<(), StepError> {
-    let rule = Rule::show(&super::pattern(&pattern)?, shown);
+#[given(expr = "snapshots of the traffic show {text} as {text}")]
+fn show_as(world: &mut HilWorld, pattern: Text, shown: Text) -> Result<(), StepError> {
+    let rule = Rule::show(&super::pattern(&pattern)?, shown.0);
     let rule = rule.map_err(|_| StepError::errored(format!("`{pattern}` matches bytes, and a snapshot is text")))?;
     world.stage()?.add_snapshot_rule(rule);
     Ok(())
 }
 
-#[then(expr = "the traffic of {string} matches the snapshot {string}")]
-async fn matches_snapshot(world: &mut HilWorld, board: String, name: String) -> Result<(), StepError> {
+#[then(expr = "the traffic of {text} matches the snapshot {text}")]
+async fn matches_snapshot(world: &mut HilWorld, board: Text, name: Text) -> Result<(), StepError> {
     let feature = PathBuf::from(world.feature()?);
     let stage = world.stage()?;
     stage.check_packets(&board)?;

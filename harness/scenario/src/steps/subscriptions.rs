@@ -6,7 +6,7 @@ use hil_verdict::{Asked, Granted, seconds, show, topic_matches};
 
 use super::{pattern, rows};
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::{OBSERVER, Stage};
 use crate::world::HilWorld;
 
@@ -22,10 +22,10 @@ async fn answered(
     found.ok_or(asked.closest)
 }
 
-#[then(expr = "{string} subscribes within {span} to:")]
+#[then(expr = "{text} subscribes within {span} to:")]
 async fn subscribes_to(
     world: &mut HilWorld,
-    board: String,
+    board: Text,
     within: Span,
     #[step] step: &gherkin::Step,
 ) -> Result<(), StepError> {
@@ -43,11 +43,11 @@ async fn subscribes_to(
     }
 }
 
-#[then(expr = "the subscription of {string} to {string} is refused within {span}")]
+#[then(expr = "the subscription of {text} to {text} is refused within {span}")]
 async fn subscription_is_refused(
     world: &mut HilWorld,
-    board: String,
-    filter: String,
+    board: Text,
+    filter: Text,
     within: Span,
 ) -> Result<(), StepError> {
     let stage = world.stage()?;
@@ -64,8 +64,8 @@ async fn subscription_is_refused(
     }
 }
 
-#[then(expr = "{string} unsubscribes from {string} within {span}")]
-async fn unsubscribes(world: &mut HilWorld, board: String, filter: String, within: Span) -> Result<(), StepError> {
+#[then(expr = "{text} unsubscribes from {text} within {span}")]
+async fn unsubscribes(world: &mut HilWorld, board: Text, filter: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let mut asked = None;
@@ -95,8 +95,8 @@ async fn unsubscribes(world: &mut HilWorld, board: String, filter: String, withi
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
-#[then(expr = "nothing is retained on {string}")]
-async fn nothing_is_retained(world: &mut HilWorld, topic: String) -> Result<(), StepError> {
+#[then(expr = "nothing is retained on {text}")]
+async fn nothing_is_retained(world: &mut HilWorld, topic: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_could_be_retained(&topic)?;
     let (name, observer) = stage.late_subscriber().await?;
@@ -118,13 +118,8 @@ async fn nothing_is_retained(world: &mut HilWorld, topic: String) -> Result<(), 
     }
 }
 
-#[then(expr = "a subscriber to {string} receives {string} within {span}")]
-async fn subscriber_receives(
-    world: &mut HilWorld,
-    topic: String,
-    payload: String,
-    within: Span,
-) -> Result<(), StepError> {
+#[then(expr = "a subscriber to {text} receives {text} within {span}")]
+async fn subscriber_receives(world: &mut HilWorld, topic: Text, payload: Text, within: Span) -> Result<(), StepError> {
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
     stage.observe(&topic).await?;
@@ -146,8 +141,8 @@ async fn subscriber_receives(
     Err(StepError::failed(message).with_details([closest]))
 }
 
-#[then(expr = "nothing is published outside {string} for {span}")]
-async fn nothing_elsewhere(world: &mut HilWorld, filters: String, span: Span) -> Result<(), StepError> {
+#[then(expr = "nothing is published outside {text} for {span}")]
+async fn nothing_elsewhere(world: &mut HilWorld, filters: Text, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     let allowed: Vec<&str> = filters.split(',').map(str::trim).collect();
     let until = stage.mark().at + span.0;

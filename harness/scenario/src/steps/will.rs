@@ -8,7 +8,7 @@ use hil_verdict::{Due, Holds, WillCase, Wills, seconds, show, signed};
 
 use super::pattern;
 use crate::error::StepError;
-use crate::parameters::Span;
+use crate::parameters::{Span, Text};
 use crate::stage::{OBSERVER, Stage, refs};
 use crate::world::HilWorld;
 
@@ -18,13 +18,13 @@ const TOGETHER: Duration = Duration::from_millis(500);
 /// Where nothing would make the broker publish a will, this is how long the end of the connection is waited for.
 const ENDS: Duration = Duration::from_secs(2);
 
-#[then(expr = "the will of {string} is published on {string}")]
-async fn is_published(world: &mut HilWorld, board: String, topic: String) -> Result<(), StepError> {
+#[then(expr = "the will of {text} is published on {text}")]
+async fn is_published(world: &mut HilWorld, board: Text, topic: Text) -> Result<(), StepError> {
     expect_will(world.stage()?, &board, &topic).await.map(drop)
 }
 
-#[then(expr = "the will of {string} is published exactly once on {string}, settling for {span}")]
-async fn is_published_once(world: &mut HilWorld, board: String, topic: String, settle: Span) -> Result<(), StepError> {
+#[then(expr = "the will of {text} is published exactly once on {text}, settling for {span}")]
+async fn is_published_once(world: &mut HilWorld, board: Text, topic: Text, settle: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     let (case, seen) = expect_will(stage, &board, &topic).await?;
     let until = seen.at + settle.0;
@@ -179,8 +179,8 @@ fn not_published(stage: &Stage, board: &str, case: &WillCase, due: &Due, came: O
     StepError::failed(message).with_details(details)
 }
 
-#[then(expr = "no will of {string} is published for {span}")]
-async fn is_not_published(world: &mut HilWorld, board: String, span: Span) -> Result<(), StepError> {
+#[then(expr = "no will of {text} is published for {span}")]
+async fn is_not_published(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let case = announced(stage, &board)?;
@@ -197,8 +197,8 @@ async fn is_not_published(world: &mut HilWorld, board: String, span: Span) -> Re
     }
 }
 
-#[then(expr = "a late subscriber to {string} receives {string}, retained")]
-async fn late_subscriber(world: &mut HilWorld, topic: String, payload: String) -> Result<(), StepError> {
+#[then(expr = "a late subscriber to {text} receives {text}, retained")]
+async fn late_subscriber(world: &mut HilWorld, topic: Text, payload: Text) -> Result<(), StepError> {
     /// A broker sends retained messages right after its SUBACK.
     const WITHIN: Duration = Duration::from_secs(2);
     let wanted = pattern(&payload)?;

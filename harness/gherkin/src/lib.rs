@@ -1,0 +1,18 @@
+//! Gherkin: from a text in any of its languages to scenarios with true line numbers.
+//!
+//! [`parse`] follows the official grammar (`gherkin.berp` of cucumber/gherkin) and knows nothing of steps, boards or
+//! cucumber. `ci/soak/gherkin` compares it with the official test data.
+
+mod document;
+mod fault;
+mod language;
+mod line;
+mod outline;
+mod parse;
+mod row;
+
+pub use document::{Background, Document, Examples, Feature, Row, Rule, Scenario, Step, StepKind, Text};
+pub use fault::{Expected, Fault, FaultKind};
+pub use language::{Headline, Language};
+pub use outline::Case;
+pub use parse::{language_of, parse};

@@ -1,0 +1,171 @@
+//! From Gherkin to what cucumber runs: outlines are rows by now, and every step has one kind.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use cucumber::gherkin::{self, LineCol, Span, StepType, Table};
+use hil_gherkin::{Case, StepKind, Text};
+
+use crate::dispatch::is_defined;
+
+/// What a feature or a scenario without a name is called.
+const UNNAMED: &str = "(no name)";
+
+/// A feature with the scenarios of the lines that are taken.
+pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTreeSet<usize>) -> gherkin::Feature {
+    let (background, kind) = background(feature.background.as_ref(), None);
+    let mut rules: Vec<_> = feature.rules.iter().map(|rule| self::rule(rule, kind, taken)).collect();
+    rules.retain(|rule| !rule.scenarios.is_empty());
+    gherkin::Feature {
+        keyword: feature.keyword.clone(),
+        name: if feature.name.is_empty() { UNNAMED.to_owned() } else { feature.name.clone() },
+        description: description(&feature.description),
+        background,
+        scenarios: scenarios(&feature.scenarios, kind, taken),
+        rules,
+        tags: feature.tags.clone(),
+        span: NOWHERE,
+        position: at(feature.line),
+        path: Some(path.to_owned()),
+    }
+}
+
+/// The names of scenarios that stand together, each its own. They depend on nothing but what the file says, so that they
+/// mean the same in every run: rows of an outline that are called alike are told apart by their values, and what is
+/// still called alike by a number.
+#[derive(Default)]
+struct Names {
+    times: HashMap<String, usize>,
+    given: HashMap<String, usize>,
+}
+
+impl Names {
+    fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut all = Self::default();
+        names.for_each(|name| *all.times.entry(name.to_owned()).or_default() += 1);
+        all
+    }
+
+    fn name(&mut self, name: &str, row: Option<&hil_gherkin::Row>) -> String {
+        let name = match row.filter(|_| self.times.get(name).is_some_and(|times| *times > 1)) {
+            Some(row) => format!("{name} ({})", row.cells.join(", ")),
+            None => name.to_owned(),
+        };
+        let nth = self.given.entry(name.clone()).or_default();
+        *nth += 1;
+        if *nth == 1 { name } else { format!("{name} #{nth}") }
+    }
+}
+
+/// Nothing here uses columns and bytes.
+const NOWHERE: Span = Span { start: 0, end: 0 };
+
+fn at(line: usize) -> LineCol {
+    LineCol { line, col: 1 }
+}
+
+fn description(lines: &[(usize, String)]) -> Option<String> {
+    let lines: Vec<_> = lines.iter().map(|(_, line)| line.as_str()).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// A background with the kind of its last step, which the scenarios begin with.
+fn background(
+    background: Option<&hil_gherkin::Background>,
+    before: Option<StepType>,
+) -> (Option<gherkin::Background>, Option<StepType>) {
+    let Some(background) = background else { return (None, before) };
+    let (steps, kind) = steps(&background.steps, before);
+    let background = gherkin::Background {
+        keyword: background.keyword.clone(),
+        name: background.name.clone(),
+        description: description(&background.description),
+        steps,
+        span: NOWHERE,
+        position: at(background.line),
+    };
+    (Some(background), kind)
+}
+
+fn rule(rule: &hil_gherkin::Rule, before: Option<StepType>, taken: &BTreeSet<usize>) -> gherkin::Rule {
+    let (background, kind) = background(rule.background.as_ref(), before);
+    gherkin::Rule {
+        keyword: rule.keyword.clone(),
+        name: rule.name.clone(),
+        description: description(&rule.description),
+        background,
+        scenarios: scenarios(&rule.scenarios, kind, taken),
+        tags: rule.tags.clone(),
+        span: NOWHERE,
+        position: at(rule.line),
+    }
+}
+
+fn own_name<'a>(case: &'a Case<'_>) -> &'a str {
+    if case.name.is_empty() { UNNAMED } else { &case.name }
+}
+
+fn scenarios(
+    scenarios: &[hil_gherkin::Scenario],
+    before: Option<StepType>,
+    taken: &BTreeSet<usize>,
+) -> Vec<gherkin::Scenario> {
+    let cases: Vec<_> =
+        scenarios.iter().flat_map(|scenario| scenario.cases().map(move |case| (scenario, case))).collect();
+    let mut names = Names::of(cases.iter().map(|(_, case)| own_name(case)));
+    let named = cases.iter().map(|(scenario, case)| {
+        let name = names.name(own_name(case), case.row.map(|(_, row)| row));
+        (scenario, case, name)
+    });
+    let taken = named.filter(|(_, case, _)| taken.contains(&case.line));
+    let one = |(scenario, case, name): (&&hil_gherkin::Scenario, &Case<'_>, String)| gherkin::Scenario {
+        keyword: scenario.keyword.clone(),
+        name,
+        description: description(&scenario.description),
+        steps: steps(&case.steps, before).0,
+        examples: Vec::new(),
+        tags: case.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+        span: NOWHERE,
+        position: at(case.line),
+    };
+    taken.map(one).collect()
+}
+
+/// Steps with the kind that each keyword means there, and that of the last.
+fn steps(steps: &[hil_gherkin::Step], before: Option<StepType>) -> (Vec<gherkin::Step>, Option<StepType>) {
+    let mut kind = before;
+    let one = |step: &hil_gherkin::Step| {
+        let ty = match step.kind {
+            StepKind::Given => StepType::Given,
+            StepKind::When => StepType::When,
+            StepKind::Then => StepType::Then,
+            StepKind::And => kind.unwrap_or_else(|| defined_as(&step.text, None)),
+            StepKind::Any => defined_as(&step.text, kind),
+        };
+        kind = Some(ty);
+        gherkin::Step {
+            keyword: step.keyword.clone(),
+            ty,
+            value: step.text.clone(),
+            docstring: step.doc.as_ref().map(|Text { content, .. }| content.clone()),
+            table: step.table.as_ref().map(|rows| table(rows)),
+            span: NOWHERE,
+            position: at(step.line),
+        }
+    };
+    (steps.iter().map(one).collect(), kind)
+}
+
+/// The kind of a step whose keyword says none: that of the step before it, if there is such a step, or the one it has.
+fn defined_as(text: &str, before: Option<StepType>) -> StepType {
+    let kinds = before.into_iter().chain([StepType::Given, StepType::When, StepType::Then]);
+    kinds.into_iter().find(|kind| is_defined(text, *kind)).or(before).unwrap_or(StepType::Given)
+}
+
+fn table(rows: &[hil_gherkin::Row]) -> Table {
+    Table {
+        rows: rows.iter().map(|row| row.cells.clone()).collect(),
+        span: NOWHERE,
+        position: at(rows.first().map_or(0, |row| row.line)),
+    }
+}

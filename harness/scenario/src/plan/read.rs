@@ -1,0 +1,130 @@
+//! One feature file: read, checked against the grammar, and made ready to run.
+
+use std::path::Path;
+
+use cucumber::gherkin;
+use hil_config::nearest;
+use hil_files::Links;
+use hil_gherkin::{Document, Expected, Fault, FaultKind, Language, Row, Scenario};
+
+use super::files::Named;
+use super::problem::{PlanError, Problem, Wrong};
+use super::{convert, spot, suspect};
+
+/// What a file gives: what runs of it, and what is odd about it.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// Absent in a file that is empty or holds comments only.
+    pub(super) feature: Option<gherkin::Feature>,
+    pub(super) warnings: Vec<Problem>,
+}
+
+/// Reads a file, or says everything that is wrong with it.
+pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError> {
+    let path = &file.path;
+    let source = hil_files::read_text(path, Links::Follow);
+    let source = source.map_err(|source| PlanError::Unreadable { path: path.clone(), source })?;
+    let document = match hil_gherkin::parse(&source) {
+        Ok(document) => document,
+        Err(faults) => return Ok(Err(grammatical(path, &faults, &source))),
+    };
+    let last = source.lines().count();
+    if let Some(line) = file.lines.iter().find(|line| !(1..=last.max(1)).contains(line)) {
+        let wrong = Wrong::new(format!("there is no line {line}"), format!("the file has {last} lines"));
+        return Ok(Err(vec![wrong.at(path, last.max(1))]));
+    }
+    let Some(feature) = &document.feature else {
+        return Ok(Ok(Read { feature: None, warnings: Vec::new() }));
+    };
+    let swallowed = suspect::swallowed(feature, language_of(&document));
+    if !swallowed.is_empty() {
+        return Ok(Err(swallowed.into_iter().map(|(line, wrong)| wrong.at(path, line)).collect()));
+    }
+    let taken = spot::selected(feature, &file.lines);
+    let warnings = odd(feature).into_iter().map(|(line, wrong)| wrong.at(path, line)).collect();
+    Ok(Ok(Read { feature: Some(convert::feature(feature, path, &taken)), warnings }))
+}
+
+fn language_of(document: &Document) -> &'static Language {
+    Language::of(&document.language).unwrap_or_else(english)
+}
+
+#[expect(clippy::expect_used, reason = "the table of languages has English, and a test says so")]
+fn english() -> &'static Language {
+    Language::of("en").expect("English")
+}
+
+/// The faults of a file, the first so many: one mistake often makes more.
+fn grammatical(path: &Path, faults: &[Fault], source: &str) -> Vec<Problem> {
+    const MOST: usize = 10;
+    let language = hil_gherkin::language_of(source).unwrap_or_else(english);
+    let before_feature =
+        |fault: &Fault| matches!(fault.kind, FaultKind::Unexpected { expected: Expected::Feature, .. });
+    let mut seen = false;
+    let once = faults.iter().filter(|fault| !(before_feature(fault) && std::mem::replace(&mut seen, true)));
+    once.take(MOST).map(|fault| suspect::explained(fault, language).at(path, fault.line)).collect()
+}
+
+/// What Gherkin allows, and hardly anybody means.
+fn odd(feature: &hil_gherkin::Feature) -> Vec<(usize, Wrong)> {
+    let ruled = feature.rules.iter();
+    let backgrounds = feature.background.iter().chain(ruled.clone().filter_map(|rule| rule.background.as_ref()));
+    let scenarios: Vec<_> = feature.scenarios.iter().chain(ruled.flat_map(|rule| &rule.scenarios)).collect();
+    let steps = backgrounds.flat_map(|background| &background.steps);
+    let steps = steps.chain(scenarios.iter().flat_map(|scenario| &scenario.steps));
+    let rows = steps.flat_map(|step| step.table.iter().flatten());
+    let examples = scenarios.iter().flat_map(|scenario| &scenario.examples);
+    let rows = rows.chain(examples.flat_map(|examples| examples.header.iter().chain(&examples.rows)));
+    let mut found: Vec<_> =
+        scenarios.iter().flat_map(|scenario| odd_scenario(scenario)).chain(rows.filter_map(cut)).collect();
+    found.sort_by_key(|(line, _)| *line);
+    found
+}
+
+fn odd_scenario(scenario: &Scenario) -> Vec<(usize, Wrong)> {
+    let mut found = Vec::new();
+    if scenario.name.is_empty() {
+        let hint = "reports tell scenarios apart by their names";
+        found.push((scenario.line, Wrong::new("this scenario has no name", hint)));
+    }
+    let named = |text: &str| format!("`{}: {}` {text}", scenario.keyword, scenario.name);
+    let has_rows = scenario.examples.iter().any(|examples| !examples.rows.is_empty());
+    if scenario.outline && scenario.examples.is_empty() {
+        let hint = "add a table of examples below it";
+        found.push((scenario.line, Wrong::new(named("has no examples: it runs once, as it stands"), hint)));
+    } else if !scenario.examples.is_empty() && !has_rows {
+        let hint = "add a row below the names of the columns";
+        found.push((scenario.line, Wrong::new(named("has no row of examples: it does not run"), hint)));
+    }
+    found.extend(misspelt_columns(scenario));
+    found
+}
+
+/// `<names>` that are nearly those of columns. What else stands between `<` and `>` is text.
+fn misspelt_columns(scenario: &Scenario) -> Vec<(usize, Wrong)> {
+    let headers = scenario.examples.iter().filter_map(|examples| examples.header.as_ref());
+    let columns: Vec<_> = headers.flat_map(|header| &header.cells).map(String::as_str).collect();
+    let misspelt = |text: &str| {
+        let mut names = text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0));
+        let (name, near) = names.find_map(|name| {
+            (!columns.contains(&name))
+                .then(|| nearest(name, columns.iter().copied()))
+                .flatten()
+                .map(|near| (name, near))
+        })?;
+        Some(Wrong::new(
+            format!("the examples have no column `{name}`: it is read as text"),
+            format!("did you mean `<{near}>`?"),
+        ))
+    };
+    scenario.steps.iter().filter_map(|step| Some((step.line, misspelt(&step.text)?))).collect()
+}
+
+/// Text behind the last bar of a row.
+fn cut(row: &Row) -> Option<(usize, Wrong)> {
+    let ignored = row.ignored.as_deref()?;
+    Some((
+        row.line,
+        Wrong::new(format!("`{ignored}` stands behind the last `|` and is no cell"), "end the row with `|`"),
+    ))
+}

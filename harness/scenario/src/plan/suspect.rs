@@ -1,0 +1,171 @@
+//! What may be meant by a line that is no Gherkin, and steps that a description would swallow.
+
+use hil_config::nearest;
+use hil_gherkin::{Expected, Fault, FaultKind, Feature, Headline, Language};
+
+use super::problem::Wrong;
+use crate::dispatch::is_step;
+
+/// What is wrong with a line, with what may help.
+pub(super) fn explained(fault: &Fault, language: &Language) -> Wrong {
+    let hint = match &fault.kind {
+        FaultKind::UnknownLanguage(name) => unknown_language(name),
+        FaultKind::Unexpected { text, expected } => {
+            meant(text, language).unwrap_or_else(|| expects(*expected, text, language))
+        }
+        FaultKind::Misplaced { headline, .. } => place_of(*headline).to_owned(),
+        FaultKind::UnclosedText(quotes) => format!("end it with a line of {quotes}"),
+        FaultKind::TagWithBlank(_) => "each tag begins with `@`; a blank ends it".to_owned(),
+        FaultKind::Ragged { .. } => "a `|` within a cell is written `\\|`".to_owned(),
+        FaultKind::TagsOfNothing => "tags stand above what they are for; delete them".to_owned(),
+    };
+    Wrong::new(shortened(&fault.to_string()), hint)
+}
+
+fn place_of(headline: Headline) -> &'static str {
+    match headline {
+        Headline::Feature => "a file holds one feature, and it begins with it",
+        Headline::Background => "one background stands before the scenarios of a feature or a rule",
+        Headline::Examples => "examples stand below the steps of a scenario",
+        Headline::Rule | Headline::Scenario | Headline::Outline => "it stands below the headline of a feature",
+    }
+}
+
+/// A whole line may be long, and the beginning says which it is.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 200;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    format!("{}…", text.chars().take(MOST).collect::<String>())
+}
+
+fn unknown_language(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let same = Language::all().find(|language| language.code().to_lowercase() == lower);
+    match same.map(Language::code).or_else(|| nearest(name, Language::all().map(Language::code))) {
+        Some(near) => format!("did you mean `# language: {near}`?"),
+        None => {
+            "as in `# language: de`; `https://cucumber.io/docs/gherkin/languages` lists them all; without it English is read"
+                .to_owned()
+        }
+    }
+}
+
+/// What a line may be meant to be: a headline or a step with a misspelt keyword, or one of another language.
+fn meant(text: &str, language: &Language) -> Option<String> {
+    headline_meant(text, language).or_else(|| step_meant(text, language))
+}
+
+fn headline_meant(text: &str, language: &Language) -> Option<String> {
+    let (keyword, _) = text.split_once(':')?;
+    if language.headlines().any(|(known, _)| known == keyword) {
+        return None;
+    }
+    let elsewhere = Language::all().find(|other| other.headlines().any(|(known, _)| known == keyword));
+    let near = || nearest(keyword, language.headlines().map(|(known, _)| known));
+    match elsewhere {
+        Some(other) => Some(begin_with(keyword, other)),
+        None => near().map(|near| format!("did you mean `{near}:`?")),
+    }
+}
+
+fn step_meant(text: &str, language: &Language) -> Option<String> {
+    let (first, rest) = text.split_once(char::is_whitespace)?;
+    if let Some(other) = Language::all().find(|other| begins_step(text, other)) {
+        let keyword = if is_step(rest) { first } else { text };
+        return Some(begin_with(keyword, other));
+    }
+    if is_step(rest) {
+        let near = nearest(first, language.steps().map(|(word, _)| word.trim_end()));
+        return Some(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("begin it with {}", keywords(language)),
+        });
+    }
+    is_step(text).then(|| format!("begin it with {}", keywords(language)))
+}
+
+/// Whether a line is a keyword of a language with a step behind it.
+fn begins_step(text: &str, language: &Language) -> bool {
+    language.steps().any(|(word, _)| text.strip_prefix(word).is_some_and(|rest| is_step(rest.trim())))
+}
+
+fn begin_with(keyword: &str, language: &Language) -> String {
+    format!("`{keyword}` is {}: begin the file with `# language: {}`", language.name(), language.code())
+}
+
+/// The keywords of steps that a language writes most.
+fn keywords(language: &Language) -> String {
+    use hil_gherkin::StepKind::{And, Given, Then, When};
+    let first = |kind| language.steps().find(move |(_, of)| *of == kind).map(|(word, _)| word.trim_end());
+    let words: Vec<_> = [Given, When, Then, And].into_iter().filter_map(first).collect();
+    format!("one of `{}`", words.join("`, `"))
+}
+
+fn headline(of: Headline, language: &Language) -> &'static str {
+    language.headlines().find(|(_, headline)| *headline == of).map_or("", |(word, _)| word)
+}
+
+fn expects(expected: Expected, text: &str, language: &Language) -> String {
+    let scenario = headline(Headline::Scenario, language);
+    match expected {
+        Expected::Feature => format!("a file begins with `{}:`", headline(Headline::Feature, language)),
+        Expected::Tagged => format!("tags stand above `{scenario}:` and other headlines"),
+        Expected::Scenario => format!("expected `{scenario}:`, or another headline"),
+        Expected::Step if text.starts_with('|') => "one table may stand below a step".to_owned(),
+        Expected::Step if text.starts_with(['"', '`']) => "one text may stand below a step".to_owned(),
+        Expected::Step => format!("begin it with {}", keywords(language)),
+        Expected::Examples => "steps stand above the examples; below them a scenario begins".to_owned(),
+    }
+}
+
+/// Steps in descriptions: the grammar takes them for text, and they would vanish without a word.
+pub(super) fn swallowed(feature: &Feature, language: &Language) -> Vec<(usize, Wrong)> {
+    let rules = feature.rules.iter();
+    let backgrounds = feature.background.iter().chain(rules.clone().filter_map(|rule| rule.background.as_ref()));
+    let scenarios: Vec<_> = feature.scenarios.iter().chain(rules.clone().flat_map(|rule| &rule.scenarios)).collect();
+    let texts = std::iter::once(&feature.description)
+        .chain(rules.map(|rule| &rule.description))
+        .chain(backgrounds.map(|background| &background.description))
+        .chain(scenarios.iter().map(|scenario| &scenario.description))
+        .chain(scenarios.iter().flat_map(|scenario| &scenario.examples).map(|examples| &examples.description));
+    texts.filter_map(|lines| in_description(lines, language)).collect()
+}
+
+/// The first step in a description. A headline above it that is none may be why it stands there.
+fn in_description(lines: &[(usize, String)], language: &Language) -> Option<(usize, Wrong)> {
+    let n = lines.iter().position(|(_, text)| looks_like_step(text.trim(), language))?;
+    let (line, text) = &lines[n];
+    let text = text.trim();
+    let headline = lines[..n].iter().rev().find_map(|(line, text)| {
+        Some((*line, text.trim().split_once(':')?.0.to_owned(), headline_meant(text.trim(), language)?))
+    });
+    let wrong = match headline {
+        Some((above, keyword, hint)) => {
+            let what = format!("`{keyword}:` in line {above} is no keyword: the steps below it would be its text");
+            return Some((above, Wrong::new(what, hint)));
+        }
+        None => {
+            let what = shortened(&format!("`{text}` is read as a description, and not as a step"));
+            let scenario = self::headline(Headline::Scenario, language);
+            Wrong::new(
+                what,
+                step_meant_here(text, language).unwrap_or_else(|| format!("steps stand below `{scenario}:`")),
+            )
+        }
+    };
+    Some((*line, wrong))
+}
+
+/// What a step that is read as text may be meant to be; nothing where its keyword is right, and only its place is wrong.
+fn step_meant_here(text: &str, language: &Language) -> Option<String> {
+    if begins_step(text, language) { None } else { step_meant(text, language) }
+}
+
+/// A keyword of any language, or one that is nearly one of this, with a step of ours behind it.
+fn looks_like_step(text: &str, language: &Language) -> bool {
+    let near = |first: &str| nearest(first, language.steps().map(|(word, _)| word.trim_end())).is_some();
+    let misspelt = text.split_once(char::is_whitespace).is_some_and(|(first, rest)| near(first) && is_step(rest));
+    misspelt || Language::all().any(|other| begins_step(text, other))
+}
