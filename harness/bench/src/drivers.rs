@@ -7,7 +7,7 @@ use hil_config::{Board, BoardKind, RailDriver, Reset};
 
 use crate::error::BenchError;
 use crate::keeper::{Claimed, Keeper, KeeperError};
-use crate::pins::{GpioPins, PinDriver};
+use crate::pins::{PinDriver, WiredPins};
 use crate::ports::{IdentityFinder, PortFinder, attached};
 use crate::power::{AskPerson, KeptPower, Manual, PowerDriver};
 use crate::program::ProgramDevice;
@@ -72,7 +72,7 @@ impl Drivers {
                 let port: Arc<dyn PortFinder> = Arc::new(IdentityFinder(config.port.clone().unwrap_or_default()));
                 let power = open_power(config, shared).await?;
                 let reset = open_reset(config, &port, power.as_ref())?;
-                let pins = GpioPins::open(config.name.as_str(), &config.pins, scope)?;
+                let pins = WiredPins::open(config.name.as_str(), &config.pins, scope).await?;
                 Ok(Self { port, power, reset, pins: Box::new(pins), program: None })
             }
         }

@@ -84,7 +84,7 @@ pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
 fn gpio_of(pin: &Pin) -> Option<u8> {
     match pin.line {
         PinLine::Board(gpio) => Some(gpio),
-        PinLine::Bench(_) => None,
+        PinLine::Bench(_) | PinLine::Watched(_) | PinLine::Driven { .. } => None,
     }
 }
 

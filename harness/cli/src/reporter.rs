@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use console::Style;
 use hil_report::{Fold, ScenarioResult, inert, latest_line, latest_lines, latest_verdict};
-use hil_timeline::{Direction, FlashPhase, Follower, RunEvent, Verdict, What};
+use hil_timeline::{ConsoleMask, Direction, FlashPhase, Follower, RunEvent, Verdict, What};
 
-use crate::output::{Bar, Line, draw, follow_up};
+use crate::output::{Bar, Line, console_mask, draw, follow_up};
 
 /// How much to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,11 +36,12 @@ impl Detail {
 pub(crate) struct Reporter {
     detail: Detail,
     fold: Fold,
+    consoles: ConsoleMask,
 }
 
 impl Reporter {
     pub(crate) fn new(detail: Detail) -> Self {
-        Self { detail, fold: Fold::default() }
+        Self { detail, fold: Fold::default(), consoles: console_mask() }
     }
 
     /// Prints until the run's last event.
@@ -62,7 +63,7 @@ impl Reporter {
             draw(bar).await;
         }
         if self.detail == Detail::Everything
-            && let Some(line) = live_line(event)
+            && let Some(line) = live_line(event, &mut self.consoles)
         {
             follow_up(Line::new().paint(Style::new().dim(), line)).await;
         }
@@ -121,11 +122,11 @@ fn style(verdict: Verdict) -> Style {
     }
 }
 
-fn live_line(event: &RunEvent) -> Option<String> {
+fn live_line(event: &RunEvent, consoles: &mut ConsoleMask) -> Option<String> {
     let line = match &event.what {
         What::Packet { board, direction: Direction::FromBoard, packet, .. } => format!("{board} -> {packet}"),
         What::Packet { board, packet, .. } => format!("{board} <- {packet}"),
-        What::Console { board, line } => format!("{board} |  {}", line),
+        What::Console { board, line } => format!("{board} |  {}", consoles.line(board, line)),
         What::Bench { board, note } => format!("{board} bench: {}", note),
         What::ProtocolViolation { board, rule, .. } => format!("{board} violates the MQTT protocol: {rule}"),
         What::RecordFull { limit } => format!("the record is full ({} MiB): what follows is not in it", limit >> 20),

@@ -9,7 +9,7 @@ use console::Style;
 use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
-use hil_config::{Bench, Board, BoardKind};
+use hil_config::{Bench, Board, BoardKind, Part};
 use hil_scenario::{Filter, Limits, Plan, RunContext, SetupError};
 use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
@@ -44,8 +44,14 @@ pub(crate) fn on<T>(bench: Bench, command: impl AsyncFnOnce(Bench) -> Result<T, 
     result
 }
 
+/// Refuses to go on where the bench file names a variable for this part that is not set.
+pub(crate) fn check_set(bench: &Bench, part: Part<'_>) -> Result<(), ExitCode> {
+    bench.check_set(part).map_err(|error| set_up_failed(&error, None))
+}
+
 /// Refuses a firmware that can't run on its board, as far as its files tell.
 pub(crate) fn check_firmware(bench: &Bench, board: &str, firmware: &str) -> Result<(), ExitCode> {
+    check_set(bench, Part::Firmware(firmware))?;
     hil_bench::check_firmware(bench, board, firmware).map_err(|error| set_up_failed(&error, error.hint()))
 }
 
@@ -68,6 +74,10 @@ pub(crate) async fn open(
     abort: watch::Receiver<bool>,
     claim: Claim,
 ) -> Result<Arc<RunContext>, ExitCode> {
+    for board in bench.boards.keys().filter(|name| claim.boards.as_ref().is_none_or(|all| all.contains(name.as_str())))
+    {
+        check_set(&bench, Part::Board(board.as_str()))?;
+    }
     let mut aborted = abort.clone();
     let opened = tokio::select! {
         opened = RunContext::open(bench, timeline.clone(), limits, abort, claim) => opened,
@@ -89,6 +99,7 @@ pub(crate) struct OneBoard {
 impl OneBoard {
     /// Takes the board, waiting for it if need be; a signal ends the waiting.
     pub(crate) async fn open(bench: Bench, board: &str, what: &str, wait: &WaitArgs) -> Result<Self, ExitCode> {
+        check_set(&bench, Part::Board(board))?;
         let mut abort = signals::abort_on_signals(None).map_err(|error| set_up_failed(&error, None))?;
         let timeline = Timeline::in_memory(Epoch::start());
         // A console may be watched for hours, and nobody looks back.

@@ -15,6 +15,7 @@ use crate::problem::{ConfigError, Problem};
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Context, Table};
 use crate::tap::{TAP, Tap};
+use crate::unset::{Part, Unset};
 
 pub(crate) static BENCH: TableSpec = TableSpec {
     keys: &[
@@ -48,6 +49,7 @@ pub struct Bench {
     pub secrets: Vec<String>,
     /// Names and values of the variables in `${secret:…}`: who writes a bench file writes the names.
     pub variables: Vec<(String, String)>,
+    pub(crate) unset: Unset,
 }
 
 impl Bench {
@@ -90,11 +92,18 @@ impl Bench {
         let mut bench = Self::read(path, Table::root(&context, &document, &BENCH));
         bench.secrets = context.secrets();
         bench.variables = context.variables();
-        let problems = context.into_problems();
+        let mut unset = context.unset();
+        let mut problems = context.into_problems();
         // A line that is shown because of something else in it must not show its password.
         let blotted = |text: String, secret: &String| text.replace(secret.as_str(), &"*".repeat(secret.len()));
         let text = bench.secrets.iter().fold(text.to_owned(), blotted);
-        if problems.is_empty() { Ok(bench) } else { Err(shown(text, problems)) }
+        if problems.is_empty() {
+            bench.unset = Unset { path: path.to_owned(), text, problems: unset };
+            return Ok(bench);
+        }
+        problems.append(&mut unset);
+        problems.sort_by_key(|problem| problem.span.start);
+        Err(shown(text, problems))
     }
 
     fn read(path: &Path, mut root: Table<'_, '_>) -> Self {
@@ -134,7 +143,22 @@ impl Bench {
             }
         }
         root.finish();
-        Self { name: spelled_alike(path), broker, tap, boards, firmware, secrets: Vec::new(), variables: Vec::new() }
+        let (secrets, variables, unset) = (Vec::new(), Vec::new(), Unset::default());
+        Self { name: spelled_alike(path), broker, tap, boards, firmware, secrets, variables, unset }
+    }
+
+    /// Whether the environment has all that a part needs of it.
+    ///
+    /// # Errors
+    /// Lists the variables that are not set, with their places in the file.
+    pub fn check_set(&self, part: Part<'_>) -> Result<(), ConfigError> {
+        self.unset.check(part)
+    }
+
+    /// The variables that the file names and that are not set.
+    #[must_use]
+    pub fn unset(&self) -> &[Problem] {
+        &self.unset.problems
     }
 
     /// The board of that name.

@@ -32,6 +32,8 @@ pub struct Expanded {
 /// Why a text can't be filled in: what is wrong, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unexpanded {
+    /// The text is right, and a variable that it names is not set here.
+    pub is_unset: bool,
     /// What is wrong.
     pub what: String,
     /// What to do.
@@ -43,7 +45,7 @@ pub struct Unexpanded {
 /// # Errors
 /// When a variable is not set, or a secret is too short to be hidden.
 pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
-    let wrong = |what: String, hint: String| Err(Unexpanded { what, hint });
+    let wrong = |what: String, hint: String| Err(Unexpanded { is_unset: false, what, hint });
     let mut rest = text;
     let mut expanded = Expanded { text: String::new(), secrets: Vec::new(), names: Vec::new() };
     while let Some(start) = rest.find("${") {
@@ -54,7 +56,8 @@ pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
         expanded.text.push_str(&rest[..start]);
         let (name, is_secret) = name.strip_prefix("secret:").map_or((name, false), |name| (name, true));
         let Ok(found) = std::env::var(name) else {
-            return wrong(format!("environment variable `{name}` is not set"), format!("export {name}=…"));
+            let (what, hint) = (format!("environment variable `{name}` is not set"), format!("export {name}=…"));
+            return Err(Unexpanded { is_unset: true, what, hint });
         };
         if is_secret && found.chars().count() < SHORTEST_SECRET {
             return wrong(format!("the secret `{name}` is too short to be hidden"), TOO_SHORT.to_owned());
@@ -80,7 +83,11 @@ pub(crate) fn from_environment(value: &Value<'_, '_>) -> Option<String> {
             variables.for_each(|(name, secret)| value.context().add_variable(name, secret));
             Some(text)
         }
-        Err(Unexpanded { what, hint }) => {
+        Err(Unexpanded { is_unset: true, what, hint }) => {
+            value.unset(what, hint);
+            None
+        }
+        Err(Unexpanded { what, hint, .. }) => {
             value.problem(what, hint);
             None
         }

@@ -28,6 +28,7 @@ mod spec;
 mod subnet;
 mod table;
 mod tap;
+mod unset;
 
 pub use bench::Bench;
 pub use board::{Board, BoardKind, Flasher, Misbehaviour};
@@ -55,3 +56,4 @@ pub use schema::{markdown, schema};
 pub use scripts::{ScriptSource, Scripts};
 pub use subnet::{Subnet, SubnetError};
 pub use tap::{Tap, TapTls};
+pub use unset::Part;

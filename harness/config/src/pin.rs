@@ -2,8 +2,9 @@
 
 use crate::board::BoardKind;
 use crate::line::{BIAS, Bias, LINE, Line};
+use crate::rail::read_command_line;
 use crate::spec::{Key, Kind, TableSpec, words};
-use crate::table::Value;
+use crate::table::{Table, Value};
 
 /// One pin of a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,15 @@ pub enum PinLine {
     Board(u8),
     /// A line of this machine that is wired to the board.
     Bench(Line),
+    /// A program that prints `on` or `off`, at its start and at each change.
+    Watched(Vec<String>),
+    /// Programs that drive it.
+    Driven {
+        /// To "on".
+        on: Vec<String>,
+        /// To "off".
+        off: Vec<String>,
+    },
 }
 
 /// Who drives a pin.
@@ -42,11 +52,25 @@ impl PinDirection {
 
 pub(crate) static PIN: TableSpec = TableSpec {
     keys: &[
-        Key::required(
+        Key::optional(
             "line",
             LINE,
+            "none",
             "Of a virtual board: its GPIO, `\"GPIO0\"` to `\"GPIO21\"`. Of a real one: the line of this machine that is wired to it, by name or as `{ chip = \"gpiochip0\", offset = 23 }`.",
         ),
+        Key::optional(
+            "watch",
+            Kind::List(&Kind::Text),
+            "none",
+            "In the place of `line`: a program that prints `on` or `off` in a line of its own, at once when it starts and then at each change, for as long as it runs.",
+        ),
+        Key::optional(
+            "on",
+            Kind::List(&Kind::Text),
+            "none",
+            "In the place of `line`: a program that drives the pin to \"on\"; with `off`, for pins that are driven.",
+        ),
+        Key::optional("off", Kind::List(&Kind::Text), "none", "The same for \"off\"."),
         Key::optional("active-low", Kind::Boolean, "`false`", "Whether a low level means \"on\"."),
         Key::optional(
             "direction",
@@ -74,14 +98,53 @@ impl Pin {
                 // Read all the same: one problem is enough.
                 table.value("line").map(|_| PinLine::Board(0))
             }
-            BoardKind::Esp => table.required("line", Line::HINT).and_then(|v| Line::read(&v)).map(PinLine::Bench),
+            BoardKind::Esp => Self::read_programs(&mut table)
+                .unwrap_or_else(|| table.required("line", Line::HINT).and_then(|v| Line::read(&v)).map(PinLine::Bench)),
         };
+        if kind != BoardKind::Esp
+            && let Some(value) = ["watch", "on", "off"].into_iter().filter_map(|key| table.value(key)).next()
+        {
+            value.problem("programs stand for the pins of real boards", "name its `line`".to_owned());
+        }
         let active_low = table.value("active-low").and_then(|v| v.boolean());
         let direction = table.value("direction").and_then(|v| v.one_of("pin direction", PinDirection::WORDS));
         let bias = table.value("bias").and_then(|v| v.one_of("bias", Bias::WORDS));
         table.finish();
-        let direction = direction.unwrap_or(PinDirection::Sense);
+        let by_program = match line {
+            Some(PinLine::Watched(_)) => Some(PinDirection::Sense),
+            Some(PinLine::Driven { .. }) => Some(PinDirection::Drive),
+            _ => None,
+        };
+        if let (Some(by_program), Some(asked)) = (by_program, direction)
+            && by_program != asked
+        {
+            value.problem("`watch` senses a pin, `on` and `off` drive it", "leave `direction` out".to_owned());
+        }
+        let direction = by_program.or(direction).unwrap_or(PinDirection::Sense);
         Some(Self { line: line?, active_low: active_low.unwrap_or(false), direction, bias })
+    }
+
+    /// The programs of a pin that has no line; none where it names none.
+    fn read_programs(table: &mut Table<'_, '_>) -> Option<Option<PinLine>> {
+        let [watch, on, off] = ["watch", "on", "off"].map(|key| table.value(key));
+        let first = watch.as_ref().or(on.as_ref()).or(off.as_ref())?;
+        if table.has("line") || watch.is_some() && (on.is_some() || off.is_some()) {
+            let hint = "`line`, or `watch`, or `on` with `off`".to_owned();
+            first.problem("a pin is sensed or driven in one way", hint);
+            // Asked for, so that it is no unknown key.
+            let _ = table.value("line");
+            return Some(None);
+        }
+        let _ = table.value("line");
+        let read = |value: &Option<Value<'_, '_>>| value.as_ref().and_then(read_command_line);
+        let driven = || match (&on, &off) {
+            (Some(_), Some(_)) => Some(PinLine::Driven { on: read(&on)?, off: read(&off)? }),
+            _ => {
+                first.problem("`on` and `off` go together", "name the programs for both".to_owned());
+                None
+            }
+        };
+        Some(if watch.is_some() { read(&watch).map(PinLine::Watched) } else { driven() })
     }
 
     fn read_gpio(value: &Value<'_, '_>) -> Option<u8> {

@@ -18,6 +18,8 @@ pub(crate) struct Context<'a> {
     /// Relative paths in the file count from here.
     pub(crate) folder: &'a Path,
     problems: RefCell<Vec<Problem>>,
+    /// Variables that are not set here: whoever needs their values can't go on, and nobody else.
+    unset: RefCell<Vec<Problem>>,
     /// What nobody may read.
     secrets: RefCell<Vec<String>>,
     /// Those that came from `${secret:NAME}`, by their names.
@@ -26,7 +28,13 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(folder: &'a Path) -> Self {
-        Self { folder, problems: RefCell::default(), secrets: RefCell::default(), variables: RefCell::default() }
+        Self {
+            folder,
+            problems: RefCell::default(),
+            unset: RefCell::default(),
+            secrets: RefCell::default(),
+            variables: RefCell::default(),
+        }
     }
 
     pub(crate) fn add_secret(&self, secret: String) {
@@ -46,6 +54,11 @@ impl<'a> Context<'a> {
     /// What is secret in this file.
     pub(crate) fn secrets(&self) -> Vec<String> {
         self.secrets.take()
+    }
+
+    /// The variables that are not set.
+    pub(crate) fn unset(&self) -> Vec<Problem> {
+        self.unset.take()
     }
 
     pub(crate) fn into_problems(self) -> Vec<Problem> {
@@ -101,6 +114,11 @@ impl<'t, 'c> Table<'t, 'c> {
         self.asked.push(key);
         let value = self.entries.get(key)?;
         Some(Value { context: self.context, key: joined(&self.path, key), value })
+    }
+
+    /// Whether there is something under `key`.
+    pub(crate) fn has(&self, key: &'static str) -> bool {
+        self.entries.get(key).is_some()
     }
 
     /// The value under `key`; its absence is a problem.
@@ -165,7 +183,7 @@ impl<'t, 'c> Map<'t, 'c> {
 }
 
 /// The key as TOML writes it: one with a dot or a blank in it stands in quotes.
-fn joined(path: &str, key: &str) -> String {
+pub(crate) fn joined(path: &str, key: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let key = if !key.is_empty() && key.chars().all(is_bare) { key.to_owned() } else { format!("\"{key}\"") };
     if path.is_empty() { key } else { format!("{path}.{key}") }
@@ -180,6 +198,12 @@ impl<'t, 'c> Value<'t, 'c> {
     pub(crate) fn problem(&self, what: impl Into<String>, hint: impl Into<Option<String>>) {
         let problem = Problem { what: what.into(), key: self.key.clone(), hint: hint.into(), span: self.value.span() };
         self.context.problems.borrow_mut().push(problem);
+    }
+
+    /// Notes that a variable in this value is not set.
+    pub(crate) fn unset(&self, what: String, hint: String) {
+        let problem = Problem { what, key: self.key.clone(), hint: Some(hint), span: self.value.span() };
+        self.context.unset.borrow_mut().push(problem);
     }
 
     fn wrong_type<T>(&self, wanted: &str) -> Option<T> {

@@ -10,7 +10,7 @@ use crate::stalls::Stalls;
 use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapError, TapPort};
 use hil_timeline::{Mask, ScenarioId, ScenarioKey, Timeline, Verdict};
-use tokio::sync::{Mutex, OwnedMutexGuard, watch};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
 /// How long things may take before the bench is blamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct RunContext {
     pub(crate) limits: Limits,
     /// Held by the stage whose broker has the fixed port.
     pub(crate) fixed_port: Arc<Mutex<()>>,
+    /// For scenarios that name no board, which would all run at once otherwise.
+    without_boards: Arc<Semaphore>,
     abort: watch::Receiver<bool>,
     next_scenario: AtomicU32,
     /// Whether this machine has what a firmware needs on a board, once somebody has looked.
@@ -99,6 +101,8 @@ impl RunContext {
         match open_network(bench.config(), wanted.as_ref(), &timeline).await {
             Ok(network) => {
                 let fixed_port = Arc::default();
+                let at_once = std::thread::available_parallelism().map_or(2, usize::from) * 2;
+                let without_boards = Arc::new(Semaphore::new(at_once));
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
                 let (ended, mask) = (std::sync::Mutex::default(), std::sync::OnceLock::new());
                 let stalls = Stalls::watch(timeline.recorder(None));
@@ -108,6 +112,7 @@ impl RunContext {
                     timeline,
                     limits,
                     fixed_port,
+                    without_boards,
                     abort,
                     next_scenario,
                     needs,
@@ -166,6 +171,11 @@ impl RunContext {
             false => None,
             true => Some(Arc::clone(&self.fixed_port).lock_owned().await),
         }
+    }
+
+    /// The turn of a scenario that names no board; boards decide for all others. None once the run is over.
+    pub(crate) async fn turn(&self, boards: &[String]) -> Option<OwnedSemaphorePermit> {
+        if boards.is_empty() { Arc::clone(&self.without_boards).acquire_owned().await.ok() } else { None }
     }
 
     /// Whether this machine has what these boards need for these firmware; the first that it has not tells.

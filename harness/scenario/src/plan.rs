@@ -149,7 +149,19 @@ impl Plan {
     /// # Errors
     /// When the bench lacks what a scenario names, or can't do what it asks.
     pub fn check_on(&self, bench: &Bench) -> Result<(), PlanError> {
-        let problems: Vec<_> = self.features.iter().flat_map(|feature| on_bench::check(feature, bench)).collect();
+        self.checked(|feature| on_bench::check(feature, bench))
+    }
+
+    /// Checks that the environment holds the passwords that steps name, before anything runs.
+    ///
+    /// # Errors
+    /// When a variable is not set.
+    pub fn check_passwords(&self, bench: &Bench) -> Result<(), PlanError> {
+        self.checked(|feature| on_bench::unset(feature, bench))
+    }
+
+    fn checked(&self, check: impl Fn(&Feature) -> Vec<Problem>) -> Result<(), PlanError> {
+        let problems: Vec<_> = self.features.iter().flat_map(check).collect();
         if problems.is_empty() { Ok(()) } else { Err(PlanError::Invalid { problems }) }
     }
 

@@ -122,6 +122,11 @@ async fn before(
     let tags = info.tags.clone();
     let key = info.key();
     let started = What::ScenarioStarted { info, attempt };
+    let turn = tokio::select! {
+        biased;
+        () = context.aborted() => None,
+        turn = context.turn(&names) => turn,
+    };
     let mut stage = set_stage(&context, &recorder, names, &tags, &steps, started).await;
     if attempt > 1
         && let Ok(opened) = stage
@@ -133,6 +138,7 @@ async fn before(
         context,
         recorder,
         stage,
+        _turn: turn,
         key,
         tags,
         steps: steps.len(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hil_timeline::{Recorder, ScenarioKey, Verdict};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::context::RunContext;
@@ -22,6 +23,8 @@ pub(crate) struct Scene {
     pub(crate) context: Arc<RunContext>,
     pub(crate) recorder: Recorder,
     pub(crate) stage: Result<Stage, StepError>,
+    /// Given back when the scenario ends.
+    pub(crate) _turn: Option<OwnedSemaphorePermit>,
     /// Path, line and name of the scenario.
     pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{Mask, RunEvent, SCHEMA, What};
+use crate::{ConsoleMask, Mask, RunEvent, SCHEMA, What};
 
 /// So many events are read back at once.
 const CHUNK: u64 = 512;
@@ -41,6 +41,7 @@ pub(crate) struct EventLog {
     path: PathBuf,
     file: File,
     mask: Mask,
+    consoles: ConsoleMask,
     line: Vec<u8>,
     written: u64,
     events: u64,
@@ -49,6 +50,8 @@ pub(crate) struct EventLog {
     /// Bytes that the file may have.
     limit: u64,
     dropped: Dropped,
+    /// Events that are in the file with secrets hidden, until somebody asks.
+    altered: Vec<u64>,
     /// The first write that failed; later ones are not tried.
     failed: Option<String>,
 }
@@ -61,6 +64,7 @@ impl EventLog {
         Ok(Self {
             path,
             file,
+            consoles: ConsoleMask::new(mask.clone()),
             mask,
             line: Vec::new(),
             written: 0,
@@ -68,6 +72,7 @@ impl EventLog {
             index: Vec::new(),
             limit,
             dropped: Dropped::default(),
+            altered: Vec::new(),
             failed: None,
         })
     }
@@ -127,8 +132,22 @@ impl EventLog {
             return serde_json::to_writer(&mut self.line, event);
         }
         let mut value = serde_json::to_value(event)?;
-        self.mask.json(&mut value);
+        let mut is_altered = self.mask.json(&mut value);
+        // What stands in several lines is found in all of them only.
+        if let What::Console { board, line } = &event.what {
+            let masked = self.consoles.line(board, line);
+            is_altered |= masked != line.as_str();
+            value["line"] = masked.into();
+        }
+        if is_altered {
+            self.altered.push(event.seq);
+        }
         serde_json::to_writer(&mut self.line, &value)
+    }
+
+    /// Which events were written with secrets hidden since this was last asked.
+    pub(crate) fn take_altered(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.altered)
     }
 
     /// Events from a number on: as many as lie together.

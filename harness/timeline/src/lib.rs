@@ -23,7 +23,7 @@ pub use event::{
     RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepInfo, StepKind, StepOutcome, Verdict, What,
 };
 pub use event_log::{EventReader, ReadError, read_events};
-pub use mask::{MASKED, Mask};
+pub use mask::{ConsoleMask, MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
 pub use timeline::{Cursor, Follower, RECORD_LIMIT, Recorder, TimedOut, Timeline};

@@ -1,5 +1,6 @@
 //! Hides secrets in whatever leaves the program.
 
+mod console;
 mod forms;
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::forms::Secret;
+pub use self::console::ConsoleMask;
+use self::forms::{SHORTEST_PIECE, Secret};
 
 /// The values that nobody may read: each is shown as `••••`. Cheap to clone.
 ///
@@ -89,23 +91,19 @@ impl Mask {
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found = self.find(text.as_bytes());
         for (cut, _) in text.match_indices(CUT) {
-            self.secrets.iter().for_each(|secret| secret.find_pieces(&text.as_bytes()[..cut], &mut found));
+            let before = &text.as_bytes()[..cut];
+            self.secrets.iter().for_each(|secret| secret.find_begun(before, SHORTEST_PIECE, &mut found));
         }
         replaced(text, found)
-    }
-
-    /// A line of a console without secrets. A device that pauses, or a line that is too long, is shown in several: what is
-    /// left of a secret at the end of one and at the beginning of the next is hidden where it is half of it or more.
-    #[must_use]
-    pub fn line<'a>(&self, line: &'a str) -> Cow<'a, str> {
-        let mut found = self.find(line.as_bytes());
-        self.secrets.iter().for_each(|secret| secret.find_pieces(line.as_bytes(), &mut found));
-        replaced(line, found)
     }
 
     /// Hides secrets in bytes whose length must stay: each byte becomes `*`.
     pub fn bytes(&self, bytes: &mut [u8]) {
         self.find(bytes).into_iter().for_each(|range| bytes[range].fill(b'*'));
+    }
+
+    fn has_escapes(&self) -> bool {
+        self.secrets.iter().any(Secret::has_escape)
     }
 
     fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
@@ -114,49 +112,48 @@ impl Mask {
         found
     }
 
-    /// Every free text of an event without secrets.
-    pub fn json(&self, value: &mut Value) {
+    /// Every free text of an event without secrets; gives back whether there were any.
+    pub fn json(&self, value: &mut Value) -> bool {
         match value {
             Value::String(text) => replace(text, |text| self.text(text)),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
+            Value::Array(items) => items.iter_mut().fold(false, |found, item| self.json(item) | found),
             Value::Object(entries) => {
-                let is_console = entries.get("event").is_some_and(|event| event == "console");
-                for (key, entry) in entries {
-                    match (key.as_str(), entry) {
-                        // A payload that is not a text: what remains of it must still be hex.
-                        ("hex", Value::String(hex)) => self.hex(hex),
-                        ("line", Value::String(line)) if is_console => replace(line, |line| self.line(line)),
-                        ("name", Value::String(name)) if name.starts_with(USER_PROPERTY) => {
-                            let key = self.text(&name[USER_PROPERTY.len()..]).into_owned();
-                            *name = format!("{USER_PROPERTY}{key}");
-                        }
-                        (key, _) if STRUCTURE.contains(&key) => {}
-                        (_, entry) => self.json(entry),
-                    }
-                }
+                entries.iter_mut().fold(false, |found, (key, entry)| self.entry(key, entry) | found)
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
         }
     }
 
-    fn hex(&self, hex: &mut String) {
+    fn entry(&self, key: &str, entry: &mut Value) -> bool {
+        match (key, entry) {
+            // A payload that is not a text: what remains of it must still be hex.
+            ("hex", Value::String(hex)) => self.hex(hex),
+            ("name", Value::String(name)) if name.starts_with(USER_PROPERTY) => {
+                let Cow::Owned(key) = self.text(&name[USER_PROPERTY.len()..]) else { return false };
+                *name = format!("{USER_PROPERTY}{key}");
+                true
+            }
+            (key, _) if STRUCTURE.contains(&key) => false,
+            (_, entry) => self.json(entry),
+        }
+    }
+
+    fn hex(&self, hex: &mut String) -> bool {
         let byte = |at: usize| hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
-        match bytes {
-            Some(mut bytes) => {
-                self.bytes(&mut bytes);
-                *hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            }
-            // Not ours.
-            None => replace(hex, |hex| self.text(hex)),
-        }
+        // Where it is no hex, it is not ours.
+        let Some(mut bytes) = bytes else { return replace(hex, |hex| self.text(hex)) };
+        let found = !self.find(&bytes).is_empty();
+        self.bytes(&mut bytes);
+        *hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        found
     }
 }
 
-fn replace(text: &mut String, mask: impl Fn(&str) -> Cow<'_, str>) {
-    if let Cow::Owned(masked) = mask(text) {
-        *text = masked;
-    }
+fn replace(text: &mut String, mask: impl Fn(&str) -> Cow<'_, str>) -> bool {
+    let Cow::Owned(masked) = mask(text) else { return false };
+    *text = masked;
+    true
 }
 
 /// A word in the place of each range; those that overlap are one.

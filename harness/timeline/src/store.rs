@@ -32,6 +32,8 @@ pub(crate) struct Store {
     next: u64,
     /// Console lines in memory.
     lines: Queue,
+    /// Lines that the file has with secrets hidden: steps look for what the board said.
+    secret: Queue,
     /// What else may go by now: packets of scenarios that have ended.
     past: Queue,
     /// Packets of scenarios that run: their steps look back at them.
@@ -75,6 +77,7 @@ impl Store {
             events: BTreeMap::new(),
             next: 0,
             lines: Queue::new(LINES_KEPT),
+            secret: Queue::new(LINES_KEPT),
             past: Queue::new(usize::MAX),
             running: HashMap::new(),
             log: None,
@@ -94,7 +97,7 @@ impl Store {
 
     pub(crate) fn forget_after(&mut self, events: usize) {
         self.forgetful = true;
-        (self.lines.most, self.past.most) = (events, events);
+        (self.lines.most, self.secret.most, self.past.most) = (events, events, events);
     }
 
     #[cfg(test)]
@@ -135,14 +138,16 @@ impl Store {
         let written = self.log.as_mut().map(|log| log.append_all(events.iter().map(AsRef::as_ref)));
         // What could not be written is kept; what was left out for its size is not.
         let is_safe = self.forgetful || written.is_some_and(|written| written != Written::Failed);
-        events.iter().for_each(|event| self.keep_event(event));
+        let altered = self.log.as_mut().map(EventLog::take_altered).unwrap_or_default();
+        events.iter().for_each(|event| self.keep_event(event, altered.contains(&event.seq)));
         self.forget(is_safe);
         events
     }
 
-    fn keep_event(&mut self, event: &Arc<RunEvent>) {
+    fn keep_event(&mut self, event: &Arc<RunEvent>, is_altered: bool) {
         let (place, bytes) = (event.seq, weight(event));
         match &event.what {
+            What::Console { .. } if is_altered => self.secret.push(place, bytes),
             What::Console { .. } => self.lines.push(place, bytes),
             _ if self.forgetful => self.past.push(place, bytes),
             What::Packet { .. }
@@ -164,7 +169,7 @@ impl Store {
     }
 
     fn forget(&mut self, is_safe: bool) {
-        while is_safe && let Some(oldest) = self.lines.pop().or_else(|| self.past.pop()) {
+        while is_safe && let Some(oldest) = self.lines.pop().or_else(|| self.secret.pop()).or_else(|| self.past.pop()) {
             self.events.remove(&oldest);
         }
     }

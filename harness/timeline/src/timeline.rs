@@ -333,6 +333,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_line_with_a_secret_is_found_however_old_it_is() {
+        let folder = tempfile::tempdir().expect("folder");
+        let timeline = Timeline::in_memory(Epoch::start());
+        let path = folder.path().join("events.jsonl");
+        timeline.write_to(&path, Mask::new(["wonderland".to_owned()]), RECORD_LIMIT).expect("new file");
+        timeline.lock().keep(100, usize::MAX);
+        timeline.record(None, line("key: wonderland"));
+        (0..500).for_each(|n| drop(timeline.record(None, line(&format!("line {n}")))));
+        assert!(timeline.lock().in_memory() < 110);
+        let is_it = |event: &RunEvent| text(event).filter(|text| text == "key: wonderland");
+        assert!(timeline.wait_for(Cursor::default(), Instant::now(), is_it).await.is_ok());
+        let written = std::fs::read_to_string(&path).expect("record");
+        assert!(!written.contains("wonderland") && written.contains("key: ••••"));
+    }
+
+    #[tokio::test]
     async fn many_writers_leave_one_order() {
         let timeline = Timeline::in_memory(Epoch::start());
         let threads: Vec<_> = (0..4)

@@ -2,12 +2,14 @@
 
 mod edges;
 mod gpio;
+mod program;
 
 use std::collections::BTreeMap;
 use std::pin::Pin as Boxed;
 
-pub(crate) use gpio::GpioPins;
-use hil_config::{Pin, PinDirection};
+use gpio::GpioPins;
+use hil_config::{Pin, PinDirection, PinLine};
+use program::ProgramPins;
 
 use crate::error::BenchError;
 use crate::scope::Scope;
@@ -28,6 +30,42 @@ pub trait PinDriver: Send + Sync {
 
     /// Records every change that has happened until now and that waits to be read; nothing where none can wait.
     fn catch_up(&self) {}
+}
+
+/// The pins of a real board: lines of this machine, and what programs sense and drive.
+pub(crate) struct WiredPins {
+    lines: GpioPins,
+    programs: ProgramPins,
+}
+
+impl WiredPins {
+    /// Requests the lines and starts the programs that watch.
+    pub(crate) async fn open(board: &str, pins: &BTreeMap<String, Pin>, scope: &Scope) -> Result<Self, BenchError> {
+        let lines = GpioPins::open(board, pins, scope)?;
+        Ok(Self { lines, programs: ProgramPins::open(board, pins, scope).await? })
+    }
+}
+
+impl PinDriver for WiredPins {
+    fn drive<'a>(&'a self, name: &'a str, pin: &'a Pin, on: bool) -> Driving<'a> {
+        match pin.line {
+            PinLine::Driven { .. } => self.programs.drive(name, pin, on),
+            _ => self.lines.drive(name, pin, on),
+        }
+    }
+
+    fn is_on(&self, name: &str) -> Option<bool> {
+        self.lines.is_on(name).or_else(|| self.programs.is_on(name))
+    }
+
+    fn record_levels(&self, scope: &Scope) {
+        self.lines.record_levels(scope);
+        self.programs.record_levels(scope);
+    }
+
+    fn catch_up(&self) {
+        self.lines.catch_up();
+    }
 }
 
 /// Names and lines of a board's pins.

@@ -68,7 +68,7 @@ async fn run_once(words: &[String], timeout: Duration) -> Result<String, Failed>
     };
     let failed = |error: std::io::Error| Failed::Lasting(format!("`{program}` can't be run: {error}"));
     let mut child = start(program, arguments).map_err(failed)?;
-    let group = Group(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)));
+    let group = Group::of(&child);
     let (mut said, mut complained) = (Kept::first(child.stdout.take()), Kept::last(child.stderr.take()));
     let ended = async {
         let mut outputs = std::pin::pin!(async { tokio::join!(said.read(), complained.read()) });
@@ -96,7 +96,7 @@ async fn run_once(words: &[String], timeout: Duration) -> Result<String, Failed>
 
 /// Starts a program that ends with the thread that starts it, in a group of its own.
 #[expect(unsafe_code, reason = "only the child itself can ask to be ended with its parent")]
-fn start(program: &str, arguments: &[String]) -> std::io::Result<tokio::process::Child> {
+pub(crate) fn start(program: &str, arguments: &[String]) -> std::io::Result<tokio::process::Child> {
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     // A script's children must not outlive it: they would switch later than the next one who switches.
@@ -154,7 +154,14 @@ fn shortened(text: &str) -> String {
 }
 
 /// A process group that is killed when this is dropped: at its program's end nothing of it is left, as a rule.
-struct Group(Option<Pid>);
+pub(crate) struct Group(Option<Pid>);
+
+impl Group {
+    /// The group that a program was started in.
+    pub(crate) fn of(program: &tokio::process::Child) -> Self {
+        Self(program.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {

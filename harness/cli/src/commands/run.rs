@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_config::Bench;
+use hil_config::{Bench, Part};
 use hil_mqtt::{Capture, CaptureError};
 use hil_report::{
     Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, inert, read_run,
@@ -156,6 +156,8 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &Settings) -> Result<Don
     for (board, firmware) in hil_scenario::firmware_of(&plan) {
         session::check_firmware(&bench, &board, &firmware)?;
     }
+    session::check_set(&bench, Part::Broker)?;
+    plan.check_passwords(&bench).map_err(|error| set_up_failed(&error, None))?;
     let abort = signals::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
     let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));

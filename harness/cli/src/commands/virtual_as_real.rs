@@ -8,23 +8,32 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-use hil_config::{Bench, Firmware, Image, NvsNumber, NvsValue, ScriptSource, Scripts};
+use hil_config::{
+    Bench, Firmware, Image, NvsNumber, NvsValue, Part, Pin, PinDirection, PinLine, ScriptSource, Scripts,
+};
 use hil_virtual_board::{Options, VirtualBoard};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, broadcast};
 
 use super::{Message, say, set_up_failed, warn};
 use crate::exit_code::ExitCode;
-use crate::signals;
+use crate::{session, signals};
 
 /// The socket's name in the folder.
 const SOCKET: &str = "control.sock";
 
 /// Brings the boards up, without power, and obeys until Ctrl-C.
 pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
+    let firmware = bench.firmware.values().filter(|firmware| firmware.process.is_none());
+    for name in firmware.map(|firmware| firmware.name.as_str()) {
+        if let Err(code) = session::check_set(&bench, Part::Firmware(name)) {
+            return code;
+        }
+    }
     let abort = match signals::abort_on_signals(None) {
         Ok(abort) => abort,
         Err(error) => return set_up_failed(&error, None),
@@ -58,6 +67,9 @@ pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
 
 /// Sends one command to a bench that is up, and prints what it says.
 pub(crate) async fn tell(socket: &Path, words: &[String]) -> ExitCode {
+    if words.first().is_some_and(|word| word == "watch") {
+        return follow(socket, words).await;
+    }
     match ask(socket, &words.join(" ")).await {
         Ok(answer) if answer.starts_with("error: ") => {
             warn(answer);
@@ -74,6 +86,33 @@ pub(crate) async fn tell(socket: &Path, words: &[String]) -> ExitCode {
     }
 }
 
+/// Prints each change of a pin for as long as the bench is up.
+async fn follow(socket: &Path, words: &[String]) -> ExitCode {
+    let failed = |error: std::io::Error| {
+        let message = Message(format!("can't reach `{}`: {error}", socket.display()));
+        set_up_failed(&message, Some("is `hil virtual --as-real` still up?".to_owned()))
+    };
+    let mut stream = match UnixStream::connect(socket).await {
+        Ok(stream) => stream,
+        Err(error) => return failed(error),
+    };
+    if let Err(error) = stream.write_all(format!("{}\n", words.join(" ")).as_bytes()).await {
+        return failed(error);
+    }
+    let mut lines = BufReader::new(stream).lines();
+    loop {
+        match lines.next_line().await {
+            Ok(Some(line)) if line.starts_with("error: ") => {
+                warn(line);
+                return ExitCode::Setup;
+            }
+            Ok(Some(line)) => say(line),
+            Ok(None) => return ExitCode::Passed,
+            Err(error) => return failed(error),
+        }
+    }
+}
+
 async fn ask(socket: &Path, command: &str) -> std::io::Result<String> {
     let mut stream = UnixStream::connect(socket).await?;
     stream.write_all(format!("{command}\n").as_bytes()).await?;
@@ -86,6 +125,35 @@ async fn ask(socket: &Path, command: &str) -> std::io::Result<String> {
 struct Bay {
     board: VirtualBoard,
     on: bool,
+    pins: Arc<Levels>,
+}
+
+/// The levels of a board's pins.
+struct Levels {
+    /// GPIOs that have changed, and whether they are high; all others are pulled high.
+    now: std::sync::Mutex<BTreeMap<u8, bool>>,
+    changes: broadcast::Sender<(u8, bool)>,
+}
+
+impl Levels {
+    fn new() -> Self {
+        /// A listener that is further behind is shown the present again.
+        const KEPT: usize = 4096;
+        Self { now: std::sync::Mutex::default(), changes: broadcast::Sender::new(KEPT) }
+    }
+
+    fn change(&self, gpio: u8, high: bool) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.insert(gpio, high);
+        // Nobody may be listening.
+        let _ = self.changes.send((gpio, high));
+    }
+
+    /// Its level, and all changes from then on.
+    fn watch(&self, gpio: u8) -> (bool, broadcast::Receiver<(u8, bool)>) {
+        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        (now.get(&gpio).copied().unwrap_or(true), self.changes.subscribe())
+    }
 }
 
 struct Lab {
@@ -99,8 +167,12 @@ impl Lab {
         let folder = folder.canonicalize()?;
         let mut boards = BTreeMap::new();
         for board in bench.boards.values().filter(|board| board.kind == hil_config::BoardKind::Virtual) {
-            let virtual_board = VirtualBoard::start(Options::named(board.name.as_str(), &board.misbehaves))?;
-            boards.insert(board.name.to_string(), Mutex::new(Bay { board: virtual_board, on: false }));
+            let pins = Arc::new(Levels::new());
+            let changing = Arc::clone(&pins);
+            let on_pin = move |gpio, high| changing.change(gpio, high);
+            let named = Options::named(board.name.as_str(), &board.misbehaves);
+            let virtual_board = VirtualBoard::start(Options { on_pin: Some(Arc::new(on_pin)), ..named })?;
+            boards.insert(board.name.to_string(), Mutex::new(Bay { board: virtual_board, on: false, pins }));
         }
         let lab = Self { folder, boards };
         for (name, bay) in &lab.boards {
@@ -137,6 +209,9 @@ impl Lab {
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read).lines();
         while let Ok(Some(line)) = lines.next_line().await {
+            if let Some(pin) = self.watched(&line).await {
+                return pin.tell(write).await;
+            }
             let answer = self.obey(&line).await.unwrap_or_else(|error| format!("error: {error}"));
             if write.write_all(format!("{answer}\n").as_bytes()).await.is_err() {
                 return;
@@ -144,8 +219,16 @@ impl Lab {
         }
     }
 
+    /// `watch BOARD GPIO high|low`: whether the pin has that level, now and at each change.
+    async fn watched(&self, line: &str) -> Option<WatchedPin> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let ["watch", board, gpio, level @ ("high" | "low")] = words.as_slice() else { return None };
+        let pins = Arc::clone(&self.boards.get(*board)?.lock().await.pins);
+        Some(WatchedPin { pins, gpio: gpio.parse().ok()?, high: *level == "high" })
+    }
+
     async fn obey(&self, line: &str) -> Result<String, Message> {
-        const USAGE: &str = "expected `power BOARD on|off`, `state BOARD`, `hold BOARD`, `run BOARD`, `loader BOARD`, `boot BOARD low|high`, `unplug BOARD` or `plug BOARD`";
+        const USAGE: &str = "expected `power BOARD on|off`, `state BOARD`, `hold BOARD`, `run BOARD`, `loader BOARD`, `boot BOARD low|high`, `pin BOARD GPIO low|high`, `watch BOARD GPIO low|high`, `unplug BOARD` or `plug BOARD`";
         let words: Vec<_> = line.split_whitespace().collect();
         let usage = || Message(USAGE.to_owned());
         let name = *words.get(1).ok_or_else(usage)?;
@@ -167,6 +250,10 @@ impl Lab {
                 bay.board.set_enable(true).await;
             }
             ["boot", _, level @ ("low" | "high")] => bay.board.drive_boot_pin(*level == "high").await,
+            ["pin", _, gpio, level @ ("low" | "high")] => {
+                let gpio = gpio.parse().map_err(|_| usage())?;
+                bay.board.drive(gpio, *level == "high").await;
+            }
             ["unplug", _] => bay.board.set_plugged(false).await,
             ["plug", _] => bay.board.set_plugged(true).await,
             _ => return Err(usage()),
@@ -190,6 +277,9 @@ impl Lab {
             let port = quoted(&self.link(name).display().to_string());
             let (on, off, state) =
                 (tell(&format!("power {name} on")), tell(&format!("power {name} off")), tell(&format!("state {name}")));
+            let pins = bench.board(name).map(|board| &board.pins);
+            let pins: Vec<_> =
+                pins.into_iter().flatten().filter_map(|(pin, of)| shown_pin(name, pin, of, &tell)).collect();
             let (hold, run, loader) =
                 (tell(&format!("hold {name}")), tell(&format!("run {name}")), tell(&format!("loader {name}")));
             // Writing to a string can't fail.
@@ -198,6 +288,9 @@ impl Lab {
                 "\n[boards.{name}]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = {{ path = {port} }}\n\
                  reset = {{ strategy = \"command\", hold = {hold}, run = {run}, loader = {loader} }}\n"
             );
+            if !pins.is_empty() {
+                let _ = writeln!(text, "pins = {{ {} }}", pins.join(", "));
+            }
             if let Some(firmware) = bench.board(name).and_then(|board| board.firmware.as_ref()) {
                 let _ = writeln!(text, "firmware = \"{firmware}\"");
             }
@@ -211,6 +304,49 @@ impl Lab {
         let values = Values { variables: &bench.variables };
         flashed.for_each(|firmware| describe(&mut text, firmware, &values));
         text
+    }
+}
+
+/// A pin of a virtual board, by the programs that sense or drive it from outside.
+fn shown_pin(board: &str, name: &str, pin: &Pin, tell: &dyn Fn(&str) -> String) -> Option<String> {
+    let PinLine::Board(gpio) = pin.line else { return None };
+    let (on, off) = if pin.active_low { ("low", "high") } else { ("high", "low") };
+    let name = quoted(name);
+    Some(match pin.direction {
+        PinDirection::Sense => format!("{name} = {{ watch = {} }}", tell(&format!("watch {board} {gpio} {on}"))),
+        PinDirection::Drive => {
+            let [on, off] = [on, off].map(|level| tell(&format!("pin {board} {gpio} {level}")));
+            format!("{name} = {{ on = {on}, off = {off} }}")
+        }
+    })
+}
+
+/// A pin that somebody watches.
+struct WatchedPin {
+    pins: Arc<Levels>,
+    gpio: u8,
+    /// The level that is "on".
+    high: bool,
+}
+
+impl WatchedPin {
+    /// Says `on` or `off`, at once and at each change, until the board or the listener is gone.
+    async fn tell(self, mut to: OwnedWriteHalf) {
+        let (mut high, mut changes) = self.pins.watch(self.gpio);
+        let mut said = None;
+        loop {
+            let on = high == self.high;
+            if said != Some(on) && to.write_all(if on { b"on\n" } else { b"off\n" }).await.is_err() {
+                return;
+            }
+            said = Some(on);
+            match changes.recv().await {
+                Ok((gpio, level)) if gpio == self.gpio => high = level,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => (high, changes) = self.pins.watch(self.gpio),
+                Err(broadcast::error::RecvError::Closed) => return,
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hil_bench::{Booted, Claim, LockedBoard, Needs};
-use hil_config::Bench;
+use hil_config::{Bench, Part};
 use hil_mqtt::{Broker, Offers, Route};
 use hil_scenario::{Limits, RunContext};
 use hil_timeline::{Cursor, Epoch, Timeline, What};
@@ -37,6 +37,9 @@ struct Held {
 async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.loader.iter().find(|name| bench.board(name).is_none()) {
         return set_up_failed(&Message(format!("there is no board `{unknown}` on this bench")), None);
+    }
+    if let Err(code) = session::check_set(&bench, Part::Broker) {
+        return code;
     }
     let is_virtual = |board: &&hil_config::Board| board.kind == hil_config::BoardKind::Virtual;
     for board in bench.boards.values().filter(is_virtual) {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::{PoisonError, RwLock};
 
 use console::Style;
-use hil_timeline::{Mask, escaped, steers};
+use hil_timeline::{ConsoleMask, Mask, escaped, steers};
 use serde::Serialize;
 
 use super::Stream;
@@ -15,6 +15,12 @@ static HIDDEN: RwLock<Option<Mask>> = RwLock::new(None);
 /// Hides these from now on in whatever is written.
 pub(crate) fn hide(mask: Mask) {
     *HIDDEN.write().unwrap_or_else(PoisonError::into_inner) = Some(mask);
+}
+
+/// Hides the same in the lines of consoles, which show a secret in parts.
+pub(crate) fn console_mask() -> ConsoleMask {
+    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
+    ConsoleMask::new(hidden.clone().unwrap_or_default())
 }
 
 /// Text without what is hidden.

@@ -18,7 +18,7 @@ mod writer;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-pub(crate) use self::line::{Line, hide};
+pub(crate) use self::line::{Line, console_mask, hide};
 pub(crate) use self::panic::show_panics;
 pub(crate) use self::screen::Bar;
 

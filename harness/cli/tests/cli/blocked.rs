@@ -363,6 +363,33 @@ fn a_run_under_nohup_outlives_its_terminal() {
     assert_eq!(run.code(), 0, "{shown}");
 }
 
+/// `ssh -tt HOST hil run`, and the connection is lost: what is shown goes nowhere, and the run ends in order.
+#[test]
+fn a_terminal_that_is_gone_leaves_a_record_that_ends_and_every_report() {
+    let bench = Bench::open();
+    let terminal = Unread::terminal();
+    let hil = bench.lab.command(&waits("run", &[]));
+    // Its own session, with this as its terminal, as sshd makes it.
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", "--wait"]).arg(hil.get_program()).args(hil.get_args());
+    command.current_dir(bench.lab.project.path("")).stdin(terminal.stdio());
+    command.stdout(terminal.stdio()).stderr(terminal.stdio());
+    for (name, value) in hil.get_envs() {
+        match value {
+            Some(value) => drop(command.env(name, value)),
+            None => drop(command.env_remove(name)),
+        }
+    }
+    let mut run = Running::start(&mut command);
+    bench.wait_for("on");
+    drop((terminal, command));
+    assert_eq!(run.code(), 130);
+    bench.check_aborted("run");
+    for report in ["junit.xml", "cucumber.json", "summary.md", "report.html"] {
+        assert!(bench.lab.project.path("run").join(report).exists(), "{report}");
+    }
+}
+
 #[test]
 fn a_tap_that_is_not_read_goes_on_forwarding_and_ends() {
     let project = Project::new();

@@ -45,7 +45,7 @@ fn what_gherkin_would_swallow_or_a_step_ignore_is_refused() {
         |steps: &str| format!("Feature: f\n  Scenario: s\n    {steps}\n    Then \"lamp\" connects within 1 s\n");
     let cases = [
         ("swallowed-step", steps("Gven the board \"lamp\" runs the firmware \"lamp\"")),
-        ("swallowed-scenario", "Feature: f\n\n  Scenaro: s\n    It is about lamps.\n".to_owned()),
+        ("swallowed-scenario", "Feature: f\n\n  Scenaro: s\n    Given \"lamp\" is connected\n".to_owned()),
         ("ignored-table", steps("Given \"lamp\" is connected\n      | keep alive | 60 s |")),
         ("missing-table", steps("Then \"lamp\" publishes to \"loger\" in this order within 1 s:")),
         ("ignored-docstring", steps("When I publish \"on\" to \"x\"\n      \"\"\"\n      off\n      \"\"\"")),
@@ -53,7 +53,6 @@ fn what_gherkin_would_swallow_or_a_step_ignore_is_refused() {
         ("too-long", steps("Then \"lamp\" does not reboot for 100000 s")),
         ("wrong-regex", steps("Then \"lamp\" publishes \"/(/\" to \"loger\" within 1 s")),
         ("wrong-qos", steps("When I publish \"x\" to \"y\" with QoS 3")),
-        ("star", steps("When the broker stops\n    * the broker starts")),
     ];
     for (name, feature) in cases {
         refused(name, &Project::with_feature(&feature), &["run"]);
@@ -247,4 +246,77 @@ fn completions_survive_a_reader_that_leaves() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("open");
     let outcome: Outcome = command.stdout(full).output().expect("hil").into();
     assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");
+}
+
+/// A variable that is not set stops what needs it, and nothing else.
+#[test]
+fn an_unset_secret_stops_only_what_needs_it() {
+    if !crate::support::has_mosquitto() {
+        return;
+    }
+    let project = Project::new();
+    project.file(
+        "bench.toml",
+        r#"[broker]
+kind = "mosquitto"
+users = { harness = "${secret:HIL_TEST_BROKER}", lamp = "wonderland" }
+
+[boards.lamp]
+kind = "virtual"
+
+[boards.plugged]
+kind = "esp"
+chip = "esp32c3"
+port = { path = "/dev/nowhere" }
+
+[[boards.plugged.rails]]
+driver = "tasmota"
+broker = "127.0.0.1:1"
+topic = "plug"
+user = "plug"
+password = "${secret:HIL_TEST_PLUG}"
+
+[firmware.lamp]
+image = "builtin:lamp"
+nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}", "mqtt.user" = "lamp", "mqtt.password" = "wonderland" }
+ready = "mqtt: starting"
+
+[firmware.wifi]
+image = "builtin:lamp"
+nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}", "wifi.password" = "${secret:HIL_TEST_WIFI}" }
+"#,
+    );
+    let feature = |firmware: &str| {
+        format!(
+            "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"{firmware}\"\n    Then \"lamp\" connects within 5 s\n"
+        )
+    };
+    project.file("features/lamp.feature", &feature("lamp"));
+    project.file("features/wifi.feature", &feature("wifi"));
+    project.file("features/password.feature", "Feature: f\n  Scenario: s\n    Given the broker requires the user \"a\" with the password \"${secret:HIL_TEST_STEP}\"\n    Then nothing is retained on \"t\"\n");
+    let hil = |arguments: &[&str], set: bool| -> crate::support::Outcome {
+        let mut command = project.command(&[arguments, &["--bench", "bench.toml"]].concat());
+        if set {
+            command.env("HIL_TEST_BROKER", "looking-glass");
+        }
+        command.output().expect("hil runs").into()
+    };
+    for needs_none in [&["boards"][..], &["lint"]] {
+        let outcome = hil(needs_none, false);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+    }
+    let lamp = hil(&["run", "features/lamp.feature", "--out", "out"], true);
+    assert_eq!(lamp.code, 0, "{lamp:?}");
+    let stops = [
+        hil(&["run", "features/lamp.feature"], false),
+        hil(&["run", "features/wifi.feature"], true),
+        hil(&["run", "features/password.feature"], true),
+        hil(&["flash", "lamp", "--firmware", "wifi"], true),
+        hil(&["power", "plugged", "on"], true),
+    ];
+    assert!(stops.iter().all(|outcome| outcome.code == 96), "{stops:?}");
+    let shown: Vec<_> = stops.iter().map(|outcome| outcome.stderr.trim_end()).collect();
+    assert_snapshot("unset-secrets", &shown.join("\n---\n"));
+    let doctor = hil(&["doctor"], true);
+    assert!(doctor.stdout.contains("HIL_TEST_WIFI") && doctor.stdout.contains("HIL_TEST_PLUG"), "{}", doctor.stdout);
 }

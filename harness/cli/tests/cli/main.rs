@@ -8,6 +8,7 @@ mod ends;
 mod errors;
 mod faulty;
 mod flashers;
+mod gherkin;
 mod honesty;
 mod hostile;
 mod images;

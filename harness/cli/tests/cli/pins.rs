@@ -1,5 +1,6 @@
 //! Steps about pins.
 
+use crate::real_bench::Lab;
 use crate::support::{Project, assert_snapshot};
 
 const BENCH: &str = r#"
@@ -91,4 +92,49 @@ fn a_pin_that_stays_on_contradicts_a_cut() {
     assert!(run.stdout.contains("lamp power cut contradicted: its pin `led` is still on"), "{}", run.stdout);
     let said = "the power of board `lamp` was cut, but it still has supply: its pin `led` is still on";
     assert!(run.stdout.contains(said), "{}", run.stdout);
+}
+
+/// Another `hil` senses and drives them by programs, as on a real bench whose pins hang on something else than GPIO lines.
+#[test]
+fn virtual_boards_that_pass_for_real_ones_keep_their_pins() {
+    let lab = Lab::open(Some(BENCH));
+    lab.project.file(
+        "features/pins.feature",
+        "Feature: f\n  Background:\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" has subscribed to \"sooko/lampu\"\n\
+         \n  Scenario: a lamp\n    When I publish \"on\" to \"sooko/lampu\" with QoS 1\n    Then the pin \"led\" of \"lamp\" is on within 2 s\n\
+         \n  Scenario: pulses\n    When I publish to \"sooko/lampu\" with QoS 1, one after another:\n      | on |\n      | off |\n      | on |\n      | off |\n    \
+         Then the pin \"led\" of \"lamp\" pulses 2 times within 2 s\n\
+         \n  Scenario: a button\n    When the pin \"button\" of \"lamp\" is driven on\n    Then the pin \"led\" of \"lamp\" stays off for 200 ms\n",
+    );
+    let outcome = lab.hil(&["run", "features/pins.feature"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("3 passed"), "{}", outcome.stdout);
+}
+
+/// What watches a pin says two words, and for as long as it is watched.
+#[test]
+fn a_program_that_watches_a_pin_and_says_something_else_is_the_benchs_fault() {
+    let lab = Lab::open(None);
+    let bench = lab.project.read("lab/bench.toml");
+    for (name, script, code) in [
+        ("watch-says-nothing", "exec sleep 60", 96),
+        ("watch-says-else", "echo 1", 96),
+        ("watch-ends", "echo off; sleep 1; exit 3", 102),
+        ("watch-babbles", "echo off; sleep 1; echo perhaps; exec sleep 60", 102),
+    ] {
+        let begin = bench.find("[boards.lamp]").expect("the lamp");
+        let pins = bench[begin..].find("pins = ").expect("its pins") + begin;
+        let end = bench[pins..].find('\n').expect("a line") + pins;
+        let pin = format!("pins = {{ led = {{ watch = [\"sh\", \"-c\", \"{script}\"] }} }}");
+        lab.project.file("lab/bench.toml", &format!("{}{pin}{}", &bench[..pins], &bench[end..]));
+        lab.project.file(
+            "features/pin.feature",
+            "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When I publish \"x\" to \"nowhere\"\n    Then the pin \"led\" of \"lamp\" stays off for 3 s\n",
+        );
+        let outcome = lab.hil(&["run", "features/pin.feature", "--bench-retries", "0"]);
+        assert_eq!(outcome.code, code, "{name}: {outcome:?}");
+        let said = [outcome.stdout.as_str(), &outcome.stderr].concat();
+        let why = if code == 96 { "`sh` said" } else { "of the pin `led` of `lamp` was lost" };
+        assert!(said.contains(why), "{name}: {said}");
+    }
 }

@@ -122,14 +122,28 @@ impl Acl {
             Who::User(name) => user == Some(name),
             Who::Everybody => true,
         };
-        let matches = |rule: &&AclRule| {
-            let filter = rule.filter.replace("%u", user.unwrap_or_default()).replace("%c", client_id);
-            covers(&filter, topic)
+        let matches = |rule: &&AclRule| match rule.who {
+            Who::Everybody => pattern(&rule.filter, user, client_id).is_some_and(|filter| covers(&filter, topic)),
+            _ => covers(&rule.filter, topic),
         };
         let mine: Vec<_> = self.rules.iter().filter(applies).filter(matches).collect();
         let denied = mine.iter().any(|rule| rule.access == Access::Deny);
         !denied && mine.iter().any(|rule| rule.access.covers(wanted))
     }
+}
+
+/// The filter that a pattern stands for. For whom a name would change what it matches it matches nothing, as Mosquitto has
+/// it: clients choose their names.
+fn pattern(pattern: &str, user: Option<&str>, client_id: &str) -> Option<String> {
+    let names = [("%c", Some(client_id)), ("%u", user)];
+    if names.iter().any(|(_, name)| name.is_some_and(|name| name.contains(['+', '#']))) {
+        return None;
+    }
+    names.iter().try_fold(pattern.to_owned(), |filter, (place, name)| match name {
+        _ if !pattern.contains(place) => Some(filter),
+        Some(name) if !name.contains('/') => Some(filter.replace(place, name)),
+        _ => None,
+    })
 }
 
 /// Whether everything that `wanted`, a topic or a filter, stands for is in `filter`.
@@ -197,6 +211,24 @@ mod tests {
         assert!(!acl.allows(Some("lamp"), "x", "#", Access::Read), "more than is allowed");
         assert!(!acl.allows(Some("other"), "x", "c/e", Access::Read));
         assert!(acl.allows(Some("other"), "x", "b/x", Access::Write));
+    }
+
+    #[test]
+    fn a_name_that_is_a_filter_opens_nothing() {
+        let acl = Acl::parse("pattern readwrite own/%c/#\npattern read %u/all\npattern read news\n").expect("rules");
+        assert!(acl.allows(Some("lamp"), "l1", "own/l1/x", Access::Write));
+        for (user, id, topic) in [
+            (Some("lamp"), "+", "own/l1/x"),
+            (Some("lamp"), "#", "own/l1/x"),
+            (Some("lamp"), "l1/x", "own/l1/x/y"),
+            (Some("+"), "l1", "lamp/all"),
+            (Some("a/b"), "l1", "a/b/all"),
+            (None, "l1", "/all"),
+            (Some("+"), "l1", "news"),
+        ] {
+            assert!(!acl.allows(user, id, topic, Access::Read), "{user:?} {id} {topic}");
+        }
+        assert!(acl.allows(None, "l1", "news", Access::Read));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use hil_timeline::{Direction, Mask, Packet, Stamp};
 
 use super::pcapng;
 use super::tcp::{Flow, Side};
-use crate::tap::password_of;
+use crate::tap::{Credentials, credentials_of};
 
 /// Why a capture can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -245,25 +245,50 @@ fn side(is_board: bool) -> Side {
     if is_board { Side::Client } else { Side::Server }
 }
 
-/// Passwords, and whatever else is secret, become `*`; the length stays.
+/// Passwords, data of enhanced authentication, and whatever else is secret become `*`; the length stays.
 fn hide(raw: &mut [u8], packet: Option<&Packet>, protocol: u8, mask: &Mask) {
-    match packet {
-        Some(Packet::Connect { has_password: true, .. }) => {
-            let length = raw.len();
-            match password_of(raw, protocol) {
-                // It is the last field (MQTT 3.1.1 §3.1.3).
-                Some(password) if raw.ends_with(&password) => raw[length - password.len()..].fill(b'*'),
-                // Something stands behind it that does not belong there, or it can't be told where it is.
-                _ => raw[2..].fill(b'*'),
-            }
-        }
-        // A CONNECT that can't be decoded may hold one anywhere.
-        Some(Packet::Undecodable { .. }) if raw.first().is_some_and(|first| first >> 4 == 1) && raw.len() > 2 => {
+    const WITH_CREDENTIALS: [u8; 3] = [1, 2, 15];
+    let may_have = raw.len() > 2 && WITH_CREDENTIALS.contains(&(raw[0] >> 4));
+    if let Some(packet) = packet.filter(|_| may_have) {
+        let hidden = credentials_of(raw, protocol).is_some_and(|credentials| hide_credentials(raw, &credentials));
+        let properties = match packet {
+            Packet::Connect { properties, .. }
+            | Packet::Connack { properties, .. }
+            | Packet::Auth { properties, .. } => properties.as_slice(),
+            _ => &[],
+        };
+        let has_some = matches!(packet, Packet::Undecodable { .. } | Packet::Connect { has_password: true, .. })
+            || properties.iter().any(|property| property.name == "authentication data");
+        // It can't be told where they are, so they may be anywhere.
+        if has_some && !hidden {
             raw[2..].fill(b'*');
         }
-        _ => {}
     }
     mask.bytes(raw);
+}
+
+/// Whether all of them were found.
+fn hide_credentials(raw: &mut [u8], credentials: &Credentials) -> bool {
+    let length = raw.len();
+    let password = match &credentials.password {
+        // It is the last field (MQTT 3.1.1 §3.1.3); something may stand behind it that does not belong there.
+        Some(password) if raw.ends_with(password) => {
+            raw[length - password.len()..].fill(b'*');
+            true
+        }
+        password => password.is_none(),
+    };
+    credentials.data.iter().all(|data| hide_property(raw, data)) && password
+}
+
+/// A property of binary data: its identifier, its length, and the bytes (MQTT 5 §2.2.2).
+fn hide_property(raw: &mut [u8], data: &[u8]) -> bool {
+    const AUTHENTICATION_DATA: u8 = 0x16;
+    let length = u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let whole = [&[AUTHENTICATION_DATA], &length[..], data].concat();
+    let places: Vec<_> = (0..raw.len()).filter(|at| raw[*at..].starts_with(&whole)).collect();
+    places.iter().for_each(|at| raw[at + 3..at + whole.len()].fill(b'*'));
+    !places.is_empty()
 }
 
 impl Wire {
@@ -281,6 +306,36 @@ impl Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A property of authentication data.
+    fn data(text: &[u8]) -> Vec<u8> {
+        [&[0x16, 0, u8::try_from(text.len()).expect("short")], text].concat()
+    }
+
+    fn hidden(raw: &[u8], direction: Direction) -> String {
+        let packets = crate::tap::Decoder::default().push(direction, raw);
+        let mut raw = raw.to_vec();
+        hide(&mut raw, packets.first().and_then(|decoded| decoded.packet.as_ref()), 5, &Mask::default());
+        String::from_utf8_lossy(&raw).into_owned()
+    }
+
+    #[test]
+    fn data_of_enhanced_authentication_is_hidden_in_every_packet_that_has_it() {
+        let method = b"\x15\0\x05SCRAM";
+        let properties = [method.as_slice(), &data(b"c3cr3t")].concat();
+        let size = u8::try_from(properties.len()).expect("short");
+        let auth = [&[0xf0, size + 2, 0x18, size], properties.as_slice()].concat();
+        let connack = [&[0x20, size + 3, 0, 0, size], properties.as_slice()].concat();
+        let begin = [b"\0\x04MQTT\x05\xc2\0\x3c", &[size][..], &properties].concat();
+        let body = [begin.as_slice(), b"\0\x02id\0\x04user\0\x06c3cr3t"].concat();
+        let connect = [&[0x10, u8::try_from(body.len()).expect("short")], body.as_slice()].concat();
+        use Direction::{FromBoard, ToBoard};
+        for (packet, direction) in [(auth, FromBoard), (connack, ToBoard), (connect, FromBoard)] {
+            let shown = hidden(&packet, direction);
+            assert!(shown.contains("SCRAM") && shown.contains("******"), "{shown:?}");
+            assert!(!shown.contains("c3cr3t"), "{shown:?}");
+        }
+    }
 
     #[test]
     fn a_capture_at_its_limit_ends_with_a_whole_block() {

@@ -13,7 +13,7 @@ mod recording;
 mod strangers;
 mod violations;
 
-pub(crate) use decoder::password_of;
+pub(crate) use decoder::{Credentials, credentials_of};
 pub use decoder::{Decoded, Decoder};
 pub use fault::{Deed, Fault, FaultError, PACKET_NAMES, PacketMatch, parse_code, parse_rate};
 pub use layers::{PASSED_THROUGH, TlsMode};

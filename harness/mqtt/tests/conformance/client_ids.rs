@@ -98,9 +98,9 @@ async fn an_acl_means_the_id_that_the_client_sent() {
         Box::pin(async move {
             let mut reader = bench.connect("reader").await;
             assert_eq!(reader.subscribe("own/#", 0).await, [0]);
-            let mut lamp = bench.connect("site/lamp").await;
-            lamp.publish_with(0, "own/site/lamq", "not mine", &[]).await;
-            lamp.publish_with(0, "own/site/lamp", "mine", &[]).await;
+            let mut lamp = bench.connect(r"site\lamp").await;
+            lamp.publish_with(0, r"own/site\lamq", "not mine", &[]).await;
+            lamp.publish_with(0, r"own/site\lamp", "mine", &[]).await;
             assert_eq!(reader.message().await.1, "mine");
         })
     })

@@ -15,12 +15,26 @@ use crate::run::{lacking, steps_of};
 
 /// Everything that is wrong with a feature on a bench. A scenario that is skipped there asks nothing of it.
 pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {
+    each_reading(feature, bench, |reading| check_reading(reading, bench))
+}
+
+/// Passwords of steps that the environment should hold and does not. Only who runs them needs them.
+pub(super) fn unset(feature: &Feature, bench: &Bench) -> Vec<Problem> {
+    let wrong = |text: &str| match hil_config::expand(text) {
+        Err(wrong) if wrong.is_unset => Some(Wrong::new(wrong.what, wrong.hint)),
+        _ => None,
+    };
+    each_reading(feature, bench, |reading| reading.all(Kind::Password).filter_map(wrong).collect())
+}
+
+/// What is wrong with each step of ours that is to run on a bench.
+fn each_reading(feature: &Feature, bench: &Bench, check: impl Fn(&Reading) -> Vec<Wrong>) -> Vec<Problem> {
     let path = feature.path.as_deref().unwrap_or(Path::new(""));
     let runs =
         each_scenario(feature).filter(|(rule, scenario)| lacking(bench, &tags_of(feature, *rule, scenario)).is_none());
     let steps = runs.flat_map(|(rule, scenario)| steps_of(feature, rule, scenario));
     let wrong = steps.flat_map(|step| {
-        let wrong = reading(step).map(|reading| check_reading(&reading, bench)).unwrap_or_default();
+        let wrong = reading(step).map(|reading| check(&reading)).unwrap_or_default();
         wrong.into_iter().map(|wrong| wrong.at(path, step.position.line))
     });
     let mut problems: Vec<_> = wrong.collect();
@@ -111,8 +125,11 @@ fn check_password(text: &str) -> Result<(), Wrong> {
     if !text.contains("${") {
         return Ok(());
     }
-    let expanded = hil_config::expand(text).map_err(|wrong| Wrong::new(wrong.what, wrong.hint))?;
-    check_length(&expanded.text)
+    match hil_config::expand(text) {
+        Ok(expanded) => check_length(&expanded.text),
+        Err(wrong) if wrong.is_unset => Ok(()),
+        Err(wrong) => Err(Wrong::new(wrong.what, wrong.hint)),
+    }
 }
 
 /// Whether a kind of broker can do what a step asks; with `own`, it runs on a configuration of the user's.

@@ -30,7 +30,7 @@ pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError
     };
     let last = source.lines().count();
     if let Some(line) = file.lines.iter().find(|line| !(1..=last.max(1)).contains(line)) {
-        let wrong = Wrong::new(format!("there is no line {line}"), format!("the file has {last} lines"));
+        let wrong = Wrong::new(format!("there is no line {line}"), format!("the last line of the file is {last}"));
         return Ok(Err(vec![wrong.at(path, last.max(1))]));
     }
     let Some(feature) = &document.feature else {
@@ -41,7 +41,7 @@ pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError
         return Ok(Err(swallowed.into_iter().map(|(line, wrong)| wrong.at(path, line)).collect()));
     }
     let taken = spot::selected(feature, &file.lines);
-    let warnings = odd(feature).into_iter().map(|(line, wrong)| wrong.at(path, line)).collect();
+    let warnings = odd(feature, language_of(&document)).into_iter().map(|(line, wrong)| wrong.at(path, line)).collect();
     Ok(Ok(Read { feature: Some(convert::feature(feature, path, &taken)), warnings }))
 }
 
@@ -66,7 +66,7 @@ fn grammatical(path: &Path, faults: &[Fault], source: &str) -> Vec<Problem> {
 }
 
 /// What Gherkin allows, and hardly anybody means.
-fn odd(feature: &hil_gherkin::Feature) -> Vec<(usize, Wrong)> {
+fn odd(feature: &hil_gherkin::Feature, language: &Language) -> Vec<(usize, Wrong)> {
     let ruled = feature.rules.iter();
     let backgrounds = feature.background.iter().chain(ruled.clone().filter_map(|rule| rule.background.as_ref()));
     let scenarios: Vec<_> = feature.scenarios.iter().chain(ruled.flat_map(|rule| &rule.scenarios)).collect();
@@ -77,6 +77,11 @@ fn odd(feature: &hil_gherkin::Feature) -> Vec<(usize, Wrong)> {
     let rows = rows.chain(examples.flat_map(|examples| examples.header.iter().chain(&examples.rows)));
     let mut found: Vec<_> =
         scenarios.iter().flat_map(|scenario| odd_scenario(scenario)).chain(rows.filter_map(cut)).collect();
+    if feature.scenarios.is_empty() && feature.rules.is_empty() {
+        let hint = suspect::headline_in(&feature.description, language);
+        let hint = hint.unwrap_or_else(|| "add one, or delete the file".to_owned());
+        found.push((feature.line, Wrong::new("this feature has no scenario", hint)));
+    }
     found.sort_by_key(|(line, _)| *line);
     found
 }

@@ -63,36 +63,40 @@ fn headline_meant(text: &str, language: &Language) -> Option<String> {
         return None;
     }
     let elsewhere = Language::all().find(|other| other.headlines().any(|(known, _)| known == keyword));
-    let near = || nearest(keyword, language.headlines().map(|(known, _)| known));
-    match elsewhere {
-        Some(other) => Some(begin_with(keyword, other)),
-        None => near().map(|near| format!("did you mean `{near}:`?")),
+    let near = nearest(keyword, language.headlines().map(|(known, _)| known)).map(|near| format!("{near}:"));
+    suggestion(keyword, near.as_deref(), elsewhere)
+}
+
+/// What is near in the file's language, and what the word itself is in another.
+fn suggestion(word: &str, near: Option<&str>, elsewhere: Option<&Language>) -> Option<String> {
+    let begin = |other: &Language| format!("`{word}` is {}", other.name());
+    match (near, elsewhere) {
+        (Some(near), Some(other)) => Some(format!(
+            "did you mean `{near}`? {}, in files that begin with `# language: {}`",
+            begin(other),
+            other.code()
+        )),
+        (Some(near), None) => Some(format!("did you mean `{near}`?")),
+        (None, Some(other)) => Some(format!("{}: begin the file with `# language: {}`", begin(other), other.code())),
+        (None, None) => None,
     }
 }
 
 fn step_meant(text: &str, language: &Language) -> Option<String> {
+    if begins_step(text, language) {
+        // Its place is wrong, and not its keyword.
+        return None;
+    }
     let (first, rest) = text.split_once(char::is_whitespace)?;
-    if let Some(other) = Language::all().find(|other| begins_step(text, other)) {
-        let keyword = if is_step(rest) { first } else { text };
-        return Some(begin_with(keyword, other));
-    }
-    if is_step(rest) {
-        let near = nearest(first, language.steps().map(|(word, _)| word.trim_end()));
-        return Some(match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("begin it with {}", keywords(language)),
-        });
-    }
-    is_step(text).then(|| format!("begin it with {}", keywords(language)))
+    let elsewhere = Language::all().find(|other| begins_step(text, other));
+    let near = nearest(first, language.steps().map(|(word, _)| word.trim_end())).filter(|_| is_step(rest));
+    let missing = || (is_step(rest) || is_step(text)).then(|| format!("begin it with {}", keywords(language)));
+    suggestion(first, near, elsewhere).or_else(missing)
 }
 
 /// Whether a line is a keyword of a language with a step behind it.
 fn begins_step(text: &str, language: &Language) -> bool {
     language.steps().any(|(word, _)| text.strip_prefix(word).is_some_and(|rest| is_step(rest.trim())))
-}
-
-fn begin_with(keyword: &str, language: &Language) -> String {
-    format!("`{keyword}` is {}: begin the file with `# language: {}`", language.name(), language.code())
 }
 
 /// The keywords of steps that a language writes most.
@@ -103,14 +107,19 @@ fn keywords(language: &Language) -> String {
     format!("one of `{}`", words.join("`, `"))
 }
 
+/// The last of several: `Scenario` stands behind `Example`.
 fn headline(of: Headline, language: &Language) -> &'static str {
-    language.headlines().find(|(_, headline)| *headline == of).map_or("", |(word, _)| word)
+    language.headlines().filter(|(_, headline)| *headline == of).last().map_or("", |(word, _)| word)
+}
+
+fn feature(language: &Language) -> &'static str {
+    language.headlines().find(|(_, headline)| *headline == Headline::Feature).map_or("", |(word, _)| word)
 }
 
 fn expects(expected: Expected, text: &str, language: &Language) -> String {
     let scenario = headline(Headline::Scenario, language);
     match expected {
-        Expected::Feature => format!("a file begins with `{}:`", headline(Headline::Feature, language)),
+        Expected::Feature => format!("a file begins with `{}:`", feature(language)),
         Expected::Tagged => format!("tags stand above `{scenario}:` and other headlines"),
         Expected::Scenario => format!("expected `{scenario}:`, or another headline"),
         Expected::Step if text.starts_with('|') => "one table may stand below a step".to_owned(),
@@ -133,6 +142,13 @@ pub(super) fn swallowed(feature: &Feature, language: &Language) -> Vec<(usize, W
     texts.filter_map(|lines| in_description(lines, language)).collect()
 }
 
+/// What a line of a description may be meant to be, where it looks like a headline.
+pub(super) fn headline_in(lines: &[(usize, String)], language: &Language) -> Option<String> {
+    let meant =
+        |(line, text): &(usize, String)| Some(format!("in line {line}: {}", headline_meant(text.trim(), language)?));
+    lines.iter().find_map(meant)
+}
+
 /// The first step in a description. A headline above it that is none may be why it stands there.
 fn in_description(lines: &[(usize, String)], language: &Language) -> Option<(usize, Wrong)> {
     let n = lines.iter().position(|(_, text)| looks_like_step(text.trim(), language))?;
@@ -149,18 +165,10 @@ fn in_description(lines: &[(usize, String)], language: &Language) -> Option<(usi
         None => {
             let what = shortened(&format!("`{text}` is read as a description, and not as a step"));
             let scenario = self::headline(Headline::Scenario, language);
-            Wrong::new(
-                what,
-                step_meant_here(text, language).unwrap_or_else(|| format!("steps stand below `{scenario}:`")),
-            )
+            Wrong::new(what, step_meant(text, language).unwrap_or_else(|| format!("steps stand below `{scenario}:`")))
         }
     };
     Some((*line, wrong))
-}
-
-/// What a step that is read as text may be meant to be; nothing where its keyword is right, and only its place is wrong.
-fn step_meant_here(text: &str, language: &Language) -> Option<String> {
-    if begins_step(text, language) { None } else { step_meant(text, language) }
 }
 
 /// A keyword of any language, or one that is nearly one of this, with a step of ours behind it.

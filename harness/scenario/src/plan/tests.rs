@@ -173,7 +173,9 @@ fn bench() -> Bench {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("bench.toml");
     std::fs::write(&path, BENCH).expect("write");
-    Bench { name: "bench.toml".to_owned(), ..Bench::from_file(&path).expect("bench") }
+    let mut bench = Bench::from_file(&path).expect("bench");
+    bench.name = "bench.toml".to_owned();
+    bench
 }
 
 const FOR_ANOTHER_BENCH: &[&str] = &[

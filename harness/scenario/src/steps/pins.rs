@@ -166,8 +166,9 @@ fn check_gaps(stage: &Stage, board: &str, pin: &str) -> Result<(), StepError> {
     if lost == 0 {
         return Ok(());
     }
-    let message = format!("{lost} changes of the pin `{pin}` of `{board}` were lost: what it did is not known");
-    let hint = "the kernel keeps 1024 changes until they are read; this machine was too busy, or the line is noisy";
+    let (changes, were) = if lost == 1 { ("1 change".to_owned(), "was") } else { (format!("{lost} changes"), "were") };
+    let message = format!("{changes} of the pin `{pin}` of `{board}` {were} lost: what it did is not known");
+    let hint = "of a line, the kernel keeps 1024 changes until they are read; a program that watches a pin must go on";
     Err(StepError::errored(message).with_hint(hint).transient())
 }
 

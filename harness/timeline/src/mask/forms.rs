@@ -17,7 +17,7 @@ pub(super) struct Secret {
 const SHORTEST_BASE64: usize = 6;
 
 /// Fewer characters at a cut say little, and are found in ordinary words.
-const SHORTEST_PIECE: usize = 4;
+pub(super) const SHORTEST_PIECE: usize = 4;
 
 impl Secret {
     pub(super) fn new(text: &str) -> Self {
@@ -32,6 +32,16 @@ impl Secret {
             begins[usize::from(byte)] = true;
         }
         Self { chars, bytes, base64, begins }
+    }
+
+    /// Whether it holds what a terminal would take for a sequence of its own.
+    pub(super) fn has_escape(&self) -> bool {
+        self.bytes.contains(&0x1b)
+    }
+
+    /// Its bytes.
+    pub(super) fn length(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Every place of the secret in a text, in any form.
@@ -75,25 +85,71 @@ impl Secret {
         self.base64.iter().filter(is_at).map(|form| at + form.len()).max()
     }
 
+    /// Its beginning at the end of a text that was cut, of so many characters or more.
+    pub(super) fn find_begun(&self, text: &[u8], enough: usize, found: &mut Vec<Range<usize>>) {
+        let is_begun = |at: &usize| {
+            self.begins[usize::from(text[*at])]
+                && (follow(text, *at, &self.chars).1.is_some_and(|taken| taken >= enough)
+                    || self.hex_is_cut(text, *at, enough))
+        };
+        found.extend((0..text.len()).find(is_begun).map(|at| at..text.len()));
+    }
+
     /// What a cut left of it: its beginning at the end of a text, and its end at the beginning of one.
     pub(super) fn find_pieces(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
         let enough = SHORTEST_PIECE.max(self.chars.len().div_ceil(2));
-        if let Some(at) = (0..text.len()).find(|at| {
-            self.begins[usize::from(text[*at])] && follow(text, *at, &self.chars).1.is_some_and(|taken| taken >= enough)
-        }) {
-            found.push(at..text.len());
-        }
+        self.find_begun(text, enough, found);
         let rests =
             (1..self.chars.len().saturating_sub(enough - 1)).filter_map(|from| follow(text, 0, &self.chars[from..]).0);
         found.extend(rests.max().map(|end| 0..end));
     }
+
+    /// How many of its characters the end of a text has, for each place where it may begin.
+    pub(super) fn begun(&self, text: &[u8]) -> impl Iterator<Item = usize> {
+        let places = (0..text.len()).filter(|at| self.begins[usize::from(text[*at])]);
+        places.filter_map(|at| follow(text, at, &self.chars).1)
+    }
+
+    /// What goes on at the beginning of a text, behind so many characters: where it ends, or that it is all of the text,
+    /// with how many characters there are by then.
+    pub(super) fn goes_on(&self, text: &[u8], taken: usize) -> Option<Rest> {
+        match follow(text, 0, &self.chars[taken.min(self.chars.len())..]) {
+            (Some(end), _) => Some(Rest::Ends(end)),
+            (None, Some(more)) => Some(Rest::GoesOn(taken + more)),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether the text ends within its bytes in hex.
+    fn hex_is_cut(&self, text: &[u8], mut at: usize, enough: usize) -> bool {
+        for (n, byte) in self.bytes.iter().enumerate() {
+            match number(text, at, 2, 16) {
+                Some(digits) if digits == u32::from(*byte) => at += 2,
+                // The cut may part two digits.
+                None if at + 1 >= text.len() => return n >= enough,
+                _ => return false,
+            }
+        }
+        false
+    }
+}
+
+/// What follows a secret that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It ends here.
+    Ends(usize),
+    /// The text ends before it, when so many characters are there.
+    GoesOn(usize),
 }
 
 /// Where these characters end when they begin here, however each is written; and how many of them the end of the text
-/// leaves, if that comes before.
+/// leaves, if that comes before. A terminal's escape sequences between them are no part of them.
 fn follow(text: &[u8], at: usize, chars: &[char]) -> (Option<usize>, Option<usize>) {
     let (mut places, mut cut) = (vec![at], None);
     for (taken, char) in chars.iter().enumerate() {
+        let coloured: Vec<_> = places.iter().filter_map(|place| behind_escapes(text, *place)).collect();
+        places.extend(coloured);
         if taken > 0 && places.contains(&text.len()) {
             cut = Some(taken);
         }
@@ -107,6 +163,17 @@ fn follow(text: &[u8], at: usize, chars: &[char]) -> (Option<usize>, Option<usiz
         places = next;
     }
     (places.last().copied(), None)
+}
+
+/// Where the escape sequences that begin here end (ECMA-48 §5.4): `ESC [`, parameters and intermediates, a final byte. One
+/// that the text cuts off ends with it.
+pub(super) fn behind_escapes(text: &[u8], mut at: usize) -> Option<usize> {
+    let begin = at;
+    while text.get(at..)?.starts_with(b"\x1b[") {
+        let length = text[at + 2..].iter().take_while(|byte| (0x20..=0x3f).contains(*byte)).count();
+        at = (at + 2 + length + 1).min(text.len());
+    }
+    (at > begin).then_some(at)
 }
 
 /// Where a character that begins here ends, in each way in which it may be written.

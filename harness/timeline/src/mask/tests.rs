@@ -124,13 +124,45 @@ proptest! {
     fn what_holds_no_secret_stays(text in "[a-z \\\\%&'0-9]{0,60}") {
         let mask = Mask::new(["WONDERLAND".to_owned()]);
         prop_assert_eq!(mask.text(&text), text.as_str());
-        prop_assert_eq!(mask.line(&text), text.as_str());
+        prop_assert_eq!(ConsoleMask::new(mask).line("lamp", &text), text.as_str());
+    }
+
+    /// A device pauses anywhere, and colours anything.
+    #[test]
+    fn no_secret_is_left_in_the_lines_of_a_console(
+        secret in secrets(),
+        form in 0_usize..24,
+        before in "[ -~]{0,9}",
+        after in "[ -~]{0,9}",
+        cuts in proptest::collection::vec(0_usize..60, 0..8),
+        colours in proptest::collection::vec(0_usize..60, 0..4),
+    ) {
+        let written = forms(&secret)[form].1.clone();
+        let text = format!("{before}{written}{after}");
+        let chars: Vec<char> = text.chars().collect();
+        let mut lines = vec![String::new()];
+        for (n, char) in chars.iter().enumerate() {
+            if cuts.contains(&n) {
+                lines.push(String::new());
+            }
+            let line = lines.last_mut().expect("one");
+            // A sequence of its own would be no part of a secret that has one.
+            if colours.contains(&n) && !secret.contains('\u{1b}') {
+                line.push_str("\u{1b}[0;32m");
+            }
+            line.push(*char);
+        }
+        let mut mask = ConsoleMask::new(Mask::new([secret.clone()]));
+        let shown: String = lines.iter().map(|line| mask.line("lamp", line).into_owned()).collect();
+        let rest = shown.replace("\u{1b}[0;32m", "");
+        prop_assert!(shown.contains(MASKED), "{lines:?} -> {shown}");
+        prop_assert!(!rest.contains(&written) || format!("{before}{after}").contains(&written), "{lines:?} -> {shown}");
     }
 
     #[test]
     fn a_mask_takes_any_text(secret in any::<String>(), text in any::<String>(), bytes in any::<Vec<u8>>()) {
         let mask = Mask::new([secret]);
-        let _ = (mask.text(&text), mask.line(&text));
+        let _ = (mask.text(&text), ConsoleMask::new(mask.clone()).line("lamp", &text));
         let mut masked = bytes.clone();
         mask.bytes(&mut masked);
         prop_assert_eq!(masked.len(), bytes.len());
@@ -177,14 +209,32 @@ fn the_key_of_a_user_property_is_hidden_and_other_names_stay() {
 }
 
 #[test]
-fn a_secret_that_is_split_over_two_lines_of_a_console_is_hidden_where_half_of_it_shows() {
+fn a_secret_that_is_split_over_lines_of_a_console_is_hidden() {
+    let mask = || ConsoleMask::new(Mask::new(["lamplighter".to_owned()]));
+    let shown = |lines: &[&str]| {
+        let mut mask = mask();
+        lines.iter().map(|line| mask.line("lamp", line).into_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&["password: lamplig", "hter is it"]), ["password: ••••", "•••• is it"]);
+    assert_eq!(shown(&["mplighter is it"]), ["•••• is it"], "its beginning was lost");
+    assert_eq!(shown(&["the lamp", "is lit"]), ["the lamp", "is lit"], "a word that it begins with");
+    assert_eq!(shown(&["the lamp", "ligh", "ter!"]), ["the lamp", "••••", "••••!"]);
+    assert_eq!(shown(&["l", "a", "m", "p"]), ["l", "••••", "••••", "••••"]);
+    assert_eq!(
+        shown(&["pw: \u{1b}[31mlamp\u{1b}[0m", "\u{1b}[1mlighter"]),
+        ["pw: \u{1b}[31mlamp\u{1b}[0m", "\u{1b}[1m••••"]
+    );
+    let mut two = mask();
+    assert_eq!(two.line("lamp", "the lamp"), "the lamp");
+    assert_eq!(two.line("other", "lighter"), "••••", "seven of eleven characters");
+    assert_eq!(two.line("other", "light"), "light");
+    assert_eq!(two.line("lamp", "lig"), "••••", "each board has lines of its own");
+}
+
+#[test]
+fn what_a_cut_leaves_of_a_secret_is_hidden() {
     let mask = Mask::new(["lamplighter".to_owned()]);
-    assert_eq!(mask.line("password: lamplig"), "password: ••••");
-    assert_eq!(mask.line("mplighter is it"), "•••• is it");
-    assert_eq!(mask.line("the lamp"), "the lamp", "a word that it begins with");
-    let mut value = serde_json::json!({ "event": "console", "board": "lamp", "line": "password: lamplig" });
-    mask.json(&mut value);
-    assert_eq!(value["line"], "password: ••••");
-    // A message that is cut shows as little.
     assert_eq!(mask.text("payload lamplight… (300 bytes)"), "payload ••••… (300 bytes)");
+    assert_eq!(mask.text("payload 0x6c616d706c… (300 bytes)"), "payload 0x••••… (300 bytes)");
+    assert_eq!(mask.text("payload the lam… (300 bytes)"), "payload the lam… (300 bytes)");
 }

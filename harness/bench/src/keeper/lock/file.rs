@@ -111,16 +111,12 @@ impl LockFile {
         note::newest(&self.folder, &self.key, Some(user)).map(|note| note.holder)
     }
 
-    /// Who holds it while another process does: the kernel says which one that is, its user's note what it does.
+    /// Who holds it while another process does.
     pub(in crate::keeper) fn holder(&self) -> Option<Holder> {
-        let Some((process, user)) = self.name.holder() else {
-            return self.note().map(|note| note.holder);
-        };
-        let written = note::newest(&self.folder, &self.key, Some(user)).map(|note| note.holder);
-        let is_its = |holder: &Holder| holder.keeper.unwrap_or(holder.pid) == process;
-        // It has not written yet, or its note can't be read.
-        let unknown = || Holder { pid: process, user: note::user_name(user), ..Holder::this_process("a program") };
-        Some(written.filter(is_its).unwrap_or_else(unknown))
+        match self.name.holder() {
+            Some((process, user)) => Some(holder_behind(&self.folder, &self.key, process, user)),
+            None => self.note().map(|note| note.holder),
+        }
     }
 
     /// Writes who holds it, or what the last holder leaves behind.
@@ -186,15 +182,43 @@ impl DeviceLock {
     }
 }
 
-/// Who holds one of these keys right now; none where they are free.
+/// Who holds one of these keys right now; none where they are free. Asking takes no lock: whoever wants one gets it.
 #[must_use]
 pub fn holder_of(keys: &[String]) -> Option<Holder> {
-    keys.iter().find_map(|key| {
-        // Nothing is made only to look.
-        let folder = Folder::open(&folder::path()).ok()?;
-        statat(folder.fd(), lock_name(&file_name(key)).ok()?, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let mut lock = LockFile::open_in(folder, key).ok()?;
-        if lock.try_lock().ok()? { None } else { lock.holder() }
+    // Nothing is made only to look.
+    let folder = Folder::open(&folder::path()).ok()?;
+    keys.iter().find_map(|key| holder_in(&folder, &file_name(key)))
+}
+
+fn holder_in(folder: &Folder, key: &str) -> Option<Holder> {
+    let file = statat(folder.fd(), lock_name(key).ok()?, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    if let Some((process, user)) = Name::of(folder, key).ok()?.holder() {
+        return Some(holder_behind(folder, key, process, user));
+    }
+    // A program that locks the file and knows nothing of names, or one of another network namespace.
+    let process = locked_by(file.st_dev, file.st_ino)?;
+    let user = std::fs::metadata(format!("/proc/{process}")).map(|process| note::user_name(process.uid()));
+    let user = user.unwrap_or_else(|_| "unknown".to_owned());
+    Some(Holder { pid: process, user, ..Holder::this_process("a program") })
+}
+
+/// The holder that the kernel names: the note of its user says what it does, if it has written one.
+fn holder_behind(folder: &Folder, key: &str, process: u32, user: u32) -> Holder {
+    let written = note::newest(folder, key, Some(user)).map(|note| note.holder);
+    let is_its = |holder: &Holder| holder.keeper.unwrap_or(holder.pid) == process;
+    // It has not written yet, or its note can't be read.
+    let unknown = || Holder { pid: process, user: note::user_name(user), ..Holder::this_process("a program") };
+    written.filter(is_its).unwrap_or_else(unknown)
+}
+
+/// The process that has locked a file, as the kernel lists it (proc(5), `/proc/locks`).
+fn locked_by(device: u64, inode: u64) -> Option<u32> {
+    let place = format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device));
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, _, process, at, ..] = fields.as_slice() else { return None };
+        (*at == place).then(|| process.parse().ok())?
     })
 }
 
@@ -280,6 +304,53 @@ mod tests {
         assert!(!waits.try_lock().expect("refused"), "it locks the file of before");
         drop(other);
         assert!(waits.try_lock().expect("lock") && waits.is_current().expect("there"));
+    }
+
+    #[test]
+    fn asking_who_holds_a_lock_never_takes_it() {
+        let place = tempfile::tempdir().expect("folder");
+        let mut lock = LockFile::open(place.path(), "k").expect("open");
+        let (folder, ends) = (place.path().to_owned(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let asks = std::thread::spawn({
+            let ends = std::sync::Arc::clone(&ends);
+            move || {
+                let folder = Folder::open(&folder).expect("there");
+                let mut asked = 0;
+                while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                    asked += 1;
+                    let _ = holder_in(&folder, "k");
+                }
+                asked
+            }
+        });
+        let refused = (0..3000).filter(|_| {
+            let taken = lock.try_lock().expect("lock");
+            lock.release();
+            !taken
+        });
+        assert_eq!(refused.count(), 0);
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(asks.join().expect("no panic") > 0);
+    }
+
+    #[test]
+    fn who_holds_a_lock_is_known_with_its_name_and_without() {
+        let place = tempfile::tempdir().expect("folder");
+        let mut lock = LockFile::open(place.path(), "k").expect("open");
+        let holder = || holder_in(&Folder::open(place.path()).expect("there"), "k");
+        assert_eq!(holder(), None);
+        assert!(lock.try_lock().expect("lock"));
+        let named = Holder::this_process("hil run");
+        lock.write(&named).expect("write");
+        assert_eq!(holder(), Some(named));
+        lock.release();
+        assert_eq!(holder(), None, "its note stays");
+        // As `flock k.lock COMMAND` does.
+        flock(&lock.file, FlockOperation::LockExclusive).expect("free");
+        assert_eq!(
+            holder().map(|holder| (holder.pid, holder.what)),
+            Some((std::process::id(), "a program".to_owned()))
+        );
     }
 
     #[test]

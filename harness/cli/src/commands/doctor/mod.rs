@@ -6,7 +6,7 @@ mod machine;
 mod power;
 
 use console::Style;
-use hil_config::Bench;
+use hil_config::{Bench, Problem};
 use hil_report::inert;
 use serde_json::json;
 
@@ -72,6 +72,11 @@ fn bench_file(bench: &Bench) -> Check {
     Check::good("bench file", how)
 }
 
+/// What needs the variable can't be used; all else can.
+fn unset(problem: &Problem) -> Check {
+    Check::bad(problem.key.clone(), problem.what.clone(), problem.hint.clone().unwrap_or_default())
+}
+
 async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.power.iter().find(|name| bench.board(name).is_none()) {
         return no_such_board(&bench, unknown);
@@ -85,6 +90,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
         all.extend(checks);
     };
     note(vec![bench_file(&bench)]);
+    note(bench.unset().iter().map(unset).collect());
     note(machine::look(&bench));
     for board in bench.boards.values() {
         note(boards::look(board));

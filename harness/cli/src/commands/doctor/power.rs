@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use hil_bench::{Bench as OpenBench, BenchError};
-use hil_config::{Bench, BoardKind};
+use hil_config::{Bench, BoardKind, Part};
 use hil_timeline::{Cursor, Epoch, RunEvent, Timeline, What};
 use tokio::time::Instant;
 
@@ -21,6 +21,9 @@ pub(super) async fn try_out(bench: &Bench, name: &str) -> Vec<Check> {
     let what = format!("power of {name}, tried");
     if bench.board(name).is_some_and(|board| board.kind == BoardKind::Process) {
         return vec![Check::good(what, "is a program: its power is its process")];
+    }
+    if let Err(error) = bench.check_set(Part::Board(name)) {
+        return vec![Check::bad(what, error.to_string(), "a variable of its rails is not set")];
     }
     let timeline = Timeline::in_memory(Epoch::start());
     let wait = WaitArgs { wait: true, no_wait: false };

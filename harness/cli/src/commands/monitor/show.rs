@@ -1,10 +1,10 @@
 //! How a console is shown.
 
 use console::Style;
-use hil_timeline::{Finding, RunEvent, What};
+use hil_timeline::{ConsoleMask, Finding, RunEvent, What};
 
 use super::symbols::Symbols;
-use crate::output::{Line, follow_up, warn};
+use crate::output::{Line, console_mask, follow_up, warn};
 
 /// Shows events, a line each.
 pub(super) struct Shower {
@@ -12,23 +12,29 @@ pub(super) struct Shower {
     /// A raw terminal needs the carriage sent back.
     raw: bool,
     symbols: Option<Symbols>,
+    consoles: ConsoleMask,
 }
 
 impl Shower {
     pub(super) fn new(json: bool, raw: bool, symbols: Option<Symbols>) -> Self {
-        Self { json, raw, symbols }
+        Self { json, raw, symbols, consoles: console_mask() }
     }
 
     /// Waits for room in the output.
     pub(super) async fn show(&mut self, event: &RunEvent) {
         if self.json {
-            if let Ok(line) = Line::json(event) {
+            let mut event = event.clone();
+            if let What::Console { board, line } = &mut event.what {
+                *line = self.consoles.line(board, line).into_owned();
+            }
+            if let Ok(line) = Line::json(&event) {
                 follow_up(line).await;
             }
             return;
         }
         let text = match &event.what {
-            What::Console { line, .. } => {
+            What::Console { board, line } => {
+                let line = &*self.consoles.line(board, line).into_owned();
                 let at = Line::new().paint(Style::new().dim(), format!("[{}]", event.at));
                 // What a device says must not steer the terminal.
                 self.line(at.text(" ").paint(level(line), hil_report::inert(line))).await;
