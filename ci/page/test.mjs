@@ -135,6 +135,10 @@ const tests = {
     await openScenario(page, node);
     assert.match(await node.locator(".packets").textContent(), /<script>window\.broken = 1<\/script>/, "it is shown as it is");
     assert.match(await node.locator(".packets").textContent(), /0xfffe003c/, "what is no text is shown in hex");
+    for (const argument of await node.locator(".steps .argument").all()) {
+      assert.match(await argument.textContent(), /<script>window\.broken = 1<\/script>/, "nor is what a step says");
+    }
+    assert.ok((await node.locator(".steps table.argument").count()) > 0 && (await node.locator(".steps pre.argument").count()) > 0);
     await node.locator(".mark.console").last().hover();
     assert.equal(await page.evaluate(() => window.broken), undefined);
     assert.equal(await page.locator("img").count(), 0);

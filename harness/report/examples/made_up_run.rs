@@ -144,10 +144,12 @@ impl Run {
     }
 
     fn step(&mut self, id: Option<ScenarioId>, keyword: &str, text: &str, line: usize) -> std::io::Result<()> {
-        self.record(
-            id,
-            What::StepStarted(StepInfo { keyword: keyword.into(), text: text.into(), line, ..StepInfo::default() }),
-        )
+        let said = if self.hostile { HOSTILE } else { "{\"on\": true}" };
+        let below = keyword == "Then";
+        let table = below.then(|| vec![vec!["payload".to_owned(), said.to_owned()]]);
+        let doc = below.then(|| said.to_owned());
+        let (keyword, text) = (keyword.to_owned(), text.to_owned());
+        self.record(id, What::StepStarted(StepInfo { keyword, kind: None, text, line, table, doc }))
     }
 
     fn passed(&mut self, id: Option<ScenarioId>, mark: u64) -> std::io::Result<()> {

@@ -75,6 +75,14 @@ fn check(project: &Project, out: &str, events: &[hil_timeline::RunEvent]) -> usi
     let (xml, json) = (project.read(&format!("{out}/junit.xml")), project.read(&format!("{out}/cucumber.json")));
     assert!(xml.ends_with("</testsuite>\n"));
     assert_eq!(Some(xml.matches("<testcase").count()), planned, "what never began is there as well");
+    // Feature and boards, whether it began or not: a CI server tells cases apart by it.
+    assert!(
+        xml.split("<testcase ").skip(1).all(|case| case
+            .split("classname=\"")
+            .nth(1)
+            .is_some_and(|class| { class.split('"').next().is_some_and(|class| class.ends_with(']')) })),
+        "{xml}"
+    );
     serde_json::from_str::<serde_json::Value>(&json).expect("whole JSON");
     for name in open.values() {
         let name = name.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&apos;");

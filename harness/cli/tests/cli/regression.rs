@@ -172,13 +172,13 @@ fn a_baseline_goes_into_a_file_and_only_a_good_one() {
     run(&project, "hello", &["--out", "bad"]);
     let mut told = String::new();
     for arguments in [
-        &["baseline", "save", "--out", "base.json"][..],
-        &["baseline", "save", "--out", "base.json"],
-        &["baseline", "save", "a", "b", "--out", "base.json", "--replace"],
+        &["baseline", "save", "--out", "kept/lamp/base.json"][..],
+        &["baseline", "save", "--out", "kept/lamp/base.json"],
+        &["baseline", "save", "a", "b", "--out", "kept/lamp/base.json", "--replace"],
         &["baseline", "save", "bad", "--out", "worse.json"],
         &["baseline", "save", "nowhere", "--out", "worse.json"],
-        &["compare", "base.json", "bad", "--fail-on", "regression"],
-        &["compare", "base.json", "a"],
+        &["compare", "kept/lamp/base.json", "bad", "--fail-on", "regression"],
+        &["compare", "kept/lamp/base.json", "a"],
         &["compare", "bench.toml", "a"],
         &["compare", "last-good", "a", "--history", "none.jsonl"],
         &["run", "--bench", "bench.toml", "--baseline", "nowhere.json"],

@@ -191,8 +191,8 @@ fn a_broker_that_hangs_proves_nothing() {
         (r#""pi" does not publish to "other" for 1 s"#, silent),
         (r#"no will of "pi" is published for 1 s"#, silent),
         (r#""pi" receives "x" on "other" within 1 s"#, silent),
-        (r#"nothing is retained on "state""#, "the observer can't connect to the broker"),
-        (r#"a late subscriber to "state" receives "x", retained"#, "the observer can't connect to the broker"),
+        (r#"nothing is retained on "state""#, silent),
+        (r#"a late subscriber to "state" receives "x", retained"#, silent),
         (r#"a subscriber to "other" receives "x" within 1 s"#, "did not confirm the observer's subscription"),
     ];
     std::thread::scope(|scope| {

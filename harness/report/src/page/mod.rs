@@ -157,7 +157,7 @@ fn step_data(attempt: &Attempt, step: &StepResult) -> Value {
     let within = |stamp: hil_timeline::Stamp| attempt.within(stamp);
     let outcome = step.outcome.as_ref();
     let from = step.began.map(within);
-    json!({
+    let mut data = json!({
         "keyword": step.info.keyword,
         "text": step.info.text,
         "line": step.info.line,
@@ -170,7 +170,15 @@ fn step_data(attempt: &Attempt, step: &StepResult) -> Value {
         }),
         "mark_us": outcome.and_then(|outcome| outcome.mark).map(within),
         "deadline_us": outcome.and_then(|outcome| outcome.deadline).map(within),
-    })
+    });
+    // Most steps have neither, and a page may have thousands.
+    if let Some(table) = &step.info.table {
+        data["table"] = json!(table);
+    }
+    if let Some(doc) = &step.info.doc {
+        data["doc"] = json!(doc);
+    }
+    data
 }
 
 #[cfg(test)]

@@ -199,7 +199,7 @@
       nodes.push(el("pre", { class: attempt.verdict, role: "note", "aria-label": "Why it did not pass" }, lines.join("\n")));
     }
     nodes.push(el("ol", { class: "steps" }, attempt.steps.map((step) => el("li", {}, word(step.verdict || "not run"), ` ${step.keyword} ${step.text} `,
-      el("span", { class: "dim" }, step.verdict ? seconds(step.took_us) : "")))));
+      el("span", { class: "dim" }, step.verdict ? seconds(step.took_us) : ""), ...below(step)))));
     if (attempt.chunk === null) {
       nodes.push(el("p", { class: "dim" }, attempt.events ? `${attempt.events} events are left out to keep this page small; events.jsonl has them.` : "Nothing was recorded."));
       return nodes;
@@ -208,6 +208,14 @@
     nodes.push(place);
     unpack(attempt.chunk).then((record) => place.replaceChildren(...new Timeline(attempt, record).nodes),
       () => place.replaceChildren(el("p", {}, "This browser can't unpack the timeline: use a newer one.")));
+    return nodes;
+  }
+
+  // The table and the text of a step.
+  function below(step) {
+    const nodes = [];
+    if (step.table) nodes.push(el("table", { class: "facts argument" }, el("tbody", {}, step.table.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell)))))));
+    if (step.doc !== undefined) nodes.push(el("pre", { class: "argument" }, step.doc));
     return nodes;
   }
 

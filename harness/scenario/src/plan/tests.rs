@@ -203,6 +203,11 @@ const FOR_ANOTHER_BENCH: &[&str] = &[
 fn what_the_bench_lacks_or_cannot_do_is_found() {
     let text = shown(on_bench("", FOR_ANOTHER_BENCH));
     insta::assert_snapshot!(text);
+    // Only who runs it needs the password.
+    let unset = on_bench::unset(&feature("", FOR_ANOTHER_BENCH), &bench());
+    let unset: Vec<_> = unset.iter().map(|problem| problem.what.as_str()).collect();
+    assert_eq!(unset, ["environment variable `HIL_NEVER_SET` is not set"]);
+    assert_eq!(on_bench::unset(&feature("@requires:mosquitto", FOR_ANOTHER_BENCH), &bench()), Vec::new());
     let fine = [
         r#"Given the board "lamp" runs the firmware "lamp""#,
         r#"Given the board "pi" runs the firmware "client""#,

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use cucumber::then;
 use hil::timeline::What;
-use hil::{HilWorld, Span, StepError};
+use hil::{HilWorld, Span, StepError, Text};
 
 /// Counts lines of a console since the latest Given or When.
-#[then(expr = "the console of {string} shows at most {int} lines for {span}")]
-async fn shows_at_most(world: &mut HilWorld, board: String, most: usize, span: Span) -> Result<(), StepError> {
+#[then(expr = "the console of {text} shows at most {int} lines for {span}")]
+async fn shows_at_most(world: &mut HilWorld, board: Text, most: usize, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.board(&board)?;
     let until = stage.mark().at + span.0;
