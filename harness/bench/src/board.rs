@@ -237,6 +237,10 @@ impl Board {
         const PATIENCE: Duration = Duration::from_secs(5);
         let failed = |reason: String| BenchError::NotTyped { board: self.name().to_owned(), reason };
         let console = self.console.as_ref().ok_or_else(|| failed("nothing captures it".to_owned()))?;
+        // What a program that does not run is sent would reach its next life.
+        if let Some(program) = &self.program {
+            program.takes(bytes).map_err(failed)?;
+        }
         let begin = self.here();
         // A long text takes its time on a slow line: 960 bytes a second at 9600 baud.
         let patience = PATIENCE + Duration::from_secs(bytes.len() as u64 / 960);

@@ -43,6 +43,8 @@ pub enum FaultKind {
         cells: usize,
         /// How many the first row has.
         first: usize,
+        /// No bar ends its last one.
+        open: bool,
     },
     /// Tags stand above nothing.
     TagsOfNothing,
@@ -79,7 +81,7 @@ impl fmt::Display for FaultKind {
             Self::Misplaced { keyword, .. } => write!(f, "`{keyword}:` can't stand here"),
             Self::UnclosedText(quotes) => write!(f, "this text never ends: no line below begins with {quotes}"),
             Self::TagWithBlank(tag) => write!(f, "the tag `@{tag}` has a blank in it"),
-            Self::Ragged { cells, first } => {
+            Self::Ragged { cells, first, .. } => {
                 let than = if cells < first { "fewer" } else { "more" };
                 write!(f, "this row has {than} cells than the first row of its table: {cells}, not {first}")
             }

@@ -33,8 +33,10 @@ pub struct Language {
     code: &'static str,
     name: &'static str,
     headlines: Vec<(&'static str, Headline)>,
-    /// The longest first: one keyword may begin with another.
+    /// In the order of the table.
     steps: Vec<(&'static str, StepKind)>,
+    /// The longest first: one keyword may begin with another.
+    longest: Vec<(&'static str, StepKind)>,
 }
 
 impl Language {
@@ -81,14 +83,15 @@ impl Language {
 
     /// Reads a step: its kind, its keyword and its text.
     pub(crate) fn step<'a>(&self, line: &'a str) -> Option<(StepKind, &'static str, &'a str)> {
-        self.steps.iter().find_map(|(keyword, kind)| Some((*kind, *keyword, line.strip_prefix(keyword)?.trim())))
+        self.longest.iter().find_map(|(keyword, kind)| Some((*kind, *keyword, line.strip_prefix(keyword)?.trim())))
     }
 
     /// Reads a block of the table: its first line is `CODE] NAME`, each other one `KIND=WORD|WORD`.
     fn read(block: &'static str) -> Option<Self> {
         let (first, rest) = block.split_once('\n')?;
         let (code, name) = first.split_once("] ")?;
-        let mut language = Self { code, name, headlines: Vec::new(), steps: vec![("* ", StepKind::Any)] };
+        let (headlines, steps, longest) = (Vec::new(), vec![("* ", StepKind::Any)], Vec::new());
+        let mut language = Self { code, name, headlines, steps, longest };
         for (kind, words) in rest.lines().filter_map(|line| line.split_once('=')) {
             let words = words.split('|').filter(|word| !word.is_empty());
             let headline = match kind {
@@ -106,7 +109,8 @@ impl Language {
             };
             language.headlines.extend(words.map(|word| (word, headline)));
         }
-        language.steps.sort_by_key(|(word, _)| std::cmp::Reverse(word.chars().count()));
+        language.longest.clone_from(&language.steps);
+        language.longest.sort_by_key(|(word, _)| std::cmp::Reverse(word.chars().count()));
         Some(language)
     }
 }

@@ -146,7 +146,8 @@ impl<'a> Parser<'a> {
             match self.next() {
                 Some(line) if self.headline(line) == Some(Headline::Feature) => break,
                 Some(line) => self.unexpected(line, Expected::Feature),
-                None if tags.is_empty() => return None,
+                // What they stand above was refused.
+                None if tags.is_empty() || !self.faults.is_empty() => return None,
                 None => {
                     self.tags_of_nothing();
                     return None;
@@ -286,7 +287,8 @@ impl<'a> Parser<'a> {
             let row = row::read(line.text, line.number);
             let first = rows.first().map_or(row.cells.len(), |first| first.cells.len());
             if row.cells.len() != first {
-                self.fault(line.number, FaultKind::Ragged { cells: row.cells.len(), first });
+                let open = row.ignored.is_some() || row.cells.is_empty();
+                self.fault(line.number, FaultKind::Ragged { cells: row.cells.len(), first, open });
             }
             rows.push(row);
             self.at += 1;

@@ -11,6 +11,7 @@ mod problem;
 mod read;
 mod spot;
 mod suspect;
+mod swallowed;
 #[cfg(test)]
 mod tests;
 
@@ -124,19 +125,21 @@ impl Plan {
         for file in &files {
             match read::read(file)? {
                 Ok(mut read) => {
-                    features.extend(read.feature.map(|feature| select(feature, filter)));
+                    let language = read.language;
+                    features.extend(read.feature.map(|feature| (select(feature, filter), language)));
                     warnings.append(&mut read.warnings);
                 }
                 Err(mut found) => problems.append(&mut found),
             }
         }
-        features.retain(|feature| scenarios(feature).next().is_some());
-        for feature in &features {
+        features.retain(|(feature, _)| scenarios(feature).next().is_some());
+        for (feature, language) in &features {
             let on_bench = bench.map(|bench| on_bench::check(feature, bench)).unwrap_or_default();
-            let mut found = [check(feature), on_bench].concat();
+            let mut found = [check(feature, language), on_bench].concat();
             found.sort_by_key(|problem| problem.line);
             problems.extend(found);
         }
+        let features = features.into_iter().map(|(feature, _)| feature).collect();
         if problems.is_empty() {
             Ok(Self { features, warnings, files: files.len() })
         } else {

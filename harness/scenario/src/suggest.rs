@@ -1,29 +1,74 @@
 //! Steps that look like an undefined one.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use cucumber::gherkin::StepType;
 
 use crate::catalogue::{STEPS, StepDoc};
 use crate::dispatch::bare_step;
 use crate::plan::forms::{self, Below};
-use crate::quotes::skeleton;
+use crate::quotes::{Part, parts, skeleton};
 
-/// The examples of the catalogue that come nearest, best first.
-pub(crate) fn nearest_steps(text: &str, most: usize) -> Vec<&'static str> {
-    nearest_of(STEPS.iter(), text).take(most).collect()
+/// A step of the catalogue, ready to be compared.
+struct Known {
+    step: &'static StepDoc,
+    skeleton: String,
+    takes_text: bool,
 }
 
-/// The step that takes its text below it and comes nearest.
-pub(crate) fn nearest_with_text(text: &str) -> Option<&'static str> {
-    let takes_text = |step: &&StepDoc| {
-        forms::read(&bare_step(step.text(), StepType::When)).is_some_and(|reading| reading.form.below == Below::Text)
+static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
+    let known = |step: &'static StepDoc| {
+        let reading = forms::read(&bare_step(step.text(), StepType::When));
+        let takes_text = reading.is_some_and(|reading| reading.form.below == Below::Text);
+        Known { step, skeleton: skeleton(step.text()), takes_text }
     };
-    nearest_of(STEPS.iter().filter(takes_text), text).next()
+    STEPS.iter().map(known).collect()
+});
+
+/// What is near to a step: up to two, and one that takes its text below it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Near {
+    pub(crate) steps: Vec<&'static StepDoc>,
+    pub(crate) with_text: Option<&'static StepDoc>,
 }
 
-fn nearest_of(steps: impl Iterator<Item = &'static StepDoc>, text: &str) -> impl Iterator<Item = &'static str> {
+/// The examples of the catalogue that come nearest, best first. An outline asks for the same one many times.
+pub(crate) fn near(text: &str) -> Near {
+    static ASKED: LazyLock<Mutex<HashMap<String, Near>>> = LazyLock::new(Mutex::default);
     let wanted = skeleton(text);
-    let mut scored: Vec<_> =
-        steps.map(|step| (strsim::sorensen_dice(&wanted, &skeleton(step.text())), step.example)).collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0));
-    scored.into_iter().filter(|(likeness, _)| *likeness > 0.5).map(|(_, example)| example)
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    asked.entry(wanted).or_insert_with_key(|wanted| look(text, wanted)).clone()
+}
+
+fn look(text: &str, wanted: &str) -> Near {
+    let by = |wanted: &str, of: &dyn Fn(&Known) -> String| {
+        let mut scored: Vec<_> = KNOWN.iter().map(|known| (strsim::sorensen_dice(wanted, &of(known)), known)).collect();
+        scored.retain(|(likeness, _)| *likeness > 0.5);
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        scored.into_iter().map(|(_, known)| known).collect::<Vec<_>>()
+    };
+    let mut found = by(wanted, &|known| known.skeleton.clone());
+    if found.is_empty() {
+        // Quotes that don't close hide what stands behind them.
+        found = by(beginning(text), &|known| beginning(known.step.text()).to_owned());
+    }
+    Near {
+        steps: found.iter().take(2).map(|known| known.step).collect(),
+        with_text: found.iter().find(|known| known.takes_text).map(|known| known.step),
+    }
+}
+
+/// What stands before the first quote.
+fn beginning(text: &str) -> &str {
+    text.split(['"', '\'']).next().unwrap_or_default()
+}
+
+/// Whether quotes of a step may be written wrongly: some within a text, or one without its partner.
+pub(crate) fn has_odd_quotes(text: &str) -> bool {
+    let parts = parts(text);
+    let in_single = parts.iter().any(|part| matches!(part, Part::Quoted(quoted) if quoted.starts_with('\'')));
+    text.contains(['{', '[', '\\', '“', '”', '‘', '’'])
+        || !text.matches('"').count().is_multiple_of(2)
+        || in_single && !text.matches('\'').count().is_multiple_of(2)
 }

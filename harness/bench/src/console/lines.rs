@@ -38,8 +38,9 @@ impl Lines {
             0 if self.is_blank() => None,
             byte => {
                 self.ended_by_cr = false;
+                let part = (self.bytes.len() >= LONGEST).then(|| self.cut());
                 self.bytes.push(byte);
-                (self.bytes.len() >= LONGEST).then(|| self.cut())
+                part
             }
         }
     }
@@ -199,9 +200,9 @@ mod tests {
     #[test]
     fn a_line_is_whole_up_to_the_limit_and_a_cut_is_told_once() {
         let mut lines = Lines::default();
-        let almost = vec![b'x'; LONGEST - 1];
-        assert_eq!(lines.push(&almost).len(), 0);
-        assert_eq!(lines.push(b"\n")[0].len(), LONGEST - 1);
+        let whole = vec![b'x'; LONGEST];
+        assert_eq!(lines.push(&whole).len(), 0);
+        assert_eq!(lines.push(b"\n")[0].len(), LONGEST);
         assert!(!lines.take_cut());
         let mut longer = vec![b'x'; LONGEST - 1];
         longer.extend("°".as_bytes());

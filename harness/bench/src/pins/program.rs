@@ -42,13 +42,17 @@ impl Drop for Sensed {
 }
 
 impl ProgramPins {
-    /// Starts the programs that watch, and waits until each has said the level.
+    /// Drives what is driven to "off", starts the programs that watch, and waits until each has said the level.
     pub(crate) async fn open(board: &str, pins: &BTreeMap<String, Pin>, scope: &Scope) -> Result<Self, BenchError> {
         let mut sensed = BTreeMap::new();
         for (name, pin) in pins {
-            if let PinLine::Watched(words) = &pin.line {
-                let watched = watch(name, words, scope).await.map_err(|reason| failed(board, name, reason))?;
-                sensed.insert(name.clone(), watched);
+            let refused = |reason| failed(board, name, reason);
+            match &pin.line {
+                PinLine::Watched(words) => {
+                    sensed.insert(name.clone(), watch(name, words, scope).await.map_err(refused)?);
+                }
+                PinLine::Driven { off, .. } => drop(run_command(off, PATIENCE).await.map_err(refused)?),
+                PinLine::Board(_) | PinLine::Bench(_) => {}
             }
         }
         Ok(Self { board: board.to_owned(), sensed })
@@ -56,7 +60,7 @@ impl ProgramPins {
 }
 
 fn failed(board: &str, pin: &str, reason: String) -> BenchError {
-    let hint = "run it by hand: it must print `on` or `off`, in a line of its own";
+    let hint = "run it by hand: what watches prints `on` or `off` in a line of its own, what drives ends with 0";
     BenchError::Pin { board: board.to_owned(), pin: pin.to_owned(), reason, hint: hint.to_owned() }
 }
 

@@ -86,6 +86,19 @@ impl ProgramDevice {
         running.map(|child| child.signal(signal)).is_some()
     }
 
+    /// Why a text can't be typed at it, where it can't.
+    pub(crate) fn takes(&self, text: &[u8]) -> Result<(), String> {
+        if !self.lock().child.as_ref().is_some_and(Child::is_running) {
+            return Err("its program does not run".to_owned());
+        }
+        match self.0.terminal.longest_line() {
+            Some(most) if text.split(|byte| *byte == b'\r').any(|line| line.len() > most) => {
+                Err(format!("its program has made the terminal gather lines, which holds {most} bytes (termios(3))"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes it run or not, as power and reset say.
     async fn settle(&self) -> Result<(), String> {
         let stopped = {

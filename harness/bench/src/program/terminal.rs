@@ -57,6 +57,13 @@ impl Terminal {
         self.slave.try_clone()
     }
 
+    /// How long a line may be that a program has its terminal gather; none where it takes each byte as it comes.
+    pub(super) fn longest_line(&self) -> Option<usize> {
+        const GATHERED: usize = 4095;
+        let modes = rustix::termios::tcgetattr(&self.slave).ok()?;
+        modes.local_modes.contains(LocalModes::ICANON).then_some(GATHERED)
+    }
+
     /// Makes it as new: what was not read is gone, and its settings are those of the beginning.
     pub(super) fn renew(&self) {
         for side in [&self.slave, &self.master] {

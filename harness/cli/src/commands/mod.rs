@@ -53,7 +53,10 @@ fn continued(text: &str) -> String {
 
 /// What is wrong with a step may be told before anybody knows which passwords steps name.
 fn without_passwords(text: &str) -> String {
-    match regex::Regex::new(r#"\b(password )(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"#) {
+    // One without its second quote ends where the step does.
+    let closed = r#""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"#;
+    let open = r#"["'][^`\n]*"#;
+    match regex::Regex::new(&format!(r"\b(password )(?:{closed}|{open})")) {
         Ok(password) => password.replace_all(text, "${1}\"••••\"").into_owned(),
         Err(_) => text.to_owned(),
     }

@@ -152,3 +152,30 @@ fn a_line_of_a_file_takes_what_stands_there() {
         serde_json::json!([{ "feature": "f", "rule": "r", "path": "features/one.feature", "line": 14, "name": "plain" }])
     );
 }
+
+/// One mistake in an outline is one of a kind, however many rows there are.
+#[test]
+fn a_mistake_in_every_row_is_shown_so_often_and_no_more() {
+    let rows: String = (0..3000).map(|n| format!("      | {n} |\n")).collect();
+    let project = Project::with_feature(&format!(
+        "Feature: f\n  Scenario Outline: s\n    When I publich \"<n>\" to \"t\"\n    Then nothing is retained on \"t\"\n    Examples:\n      | n |\n{rows}"
+    ));
+    let outcome = project.hil(&["lint"]);
+    assert_eq!(outcome.code, 96);
+    assert_eq!(outcome.stderr.matches("undefined step").count(), 100);
+    assert!(outcome.stderr.contains("2900 more problems"), "{}", &outcome.stderr[outcome.stderr.len() - 300..]);
+}
+
+#[test]
+fn a_password_without_its_second_quote_hides_no_place() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: s\n    Given the broker requires the user \"lamp\" with the password \"wonderland\n    Then nothing is retained on \"t\"\n",
+    );
+    let outcome = project.hil(&["lint"]);
+    assert!(
+        !outcome.stderr.contains("wonderland") && outcome.stderr.contains("features/one.feature:3"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(outcome.stderr.contains("\nhint: "), "{}", outcome.stderr);
+}

@@ -222,3 +222,26 @@ fn a_connection_from_elsewhere_is_not_the_boards() {
     let here = bench("127.0.0.0/8");
     assert_eq!(here.code, 0, "{here:?}");
 }
+
+/// What is typed at a program that does not run would vanish, or reach its next life.
+#[test]
+fn a_text_for_a_program_that_does_not_run_is_not_typed() {
+    let project = Project::with_feature(
+        "Feature: f\n  Background:\n    Given the board \"pi\" runs the firmware \"reads\"\n\n  Scenario: ended\n    When the program of \"pi\" is killed\n    And I type \"hello\" at the console of \"pi\"\n    Then the program of \"pi\" ends with code 0 within 1 s\n\n  Scenario: cut\n    When the power of \"pi\" is cut\n    And I type \"hello\" at the console of \"pi\"\n    And the power of \"pi\" is restored\n    Then the console of \"pi\" shows \"got\" within 1 s\n",
+    );
+    project.file(
+        "bench.toml",
+        "[boards.pi]\nkind = \"process\"\n[firmware.reads]\nkind = \"process\"\ncommand = [\"sh\", \"-c\", \"echo up; while read line; do echo got $line; done\"]\nready = \"up\"\n[firmware.gathers]\nkind = \"process\"\ncommand = [\"sh\", \"-c\", \"stty icanon; echo up; read line; echo got $line; sleep 9\"]\nready = \"up\"\n",
+    );
+    project.file(
+        "features/long.feature",
+        &format!(
+            "Feature: g\n  Scenario: long\n    Given the board \"pi\" runs the firmware \"gathers\"\n    When I type \"{}\" at the console of \"pi\"\n    Then the console of \"pi\" shows \"got 6000\" within 2 s\n",
+            "x".repeat(6000)
+        ),
+    );
+    let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
+    assert_eq!(outcome.code, 102, "{}", outcome.stdout);
+    assert_eq!(outcome.stdout.matches("its program does not run").count(), 2, "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("which holds 4095 bytes"), "{}", outcome.stdout);
+}

@@ -3,21 +3,23 @@
 use std::path::Path;
 
 use cucumber::gherkin::{Feature, Step, StepType};
+use hil_gherkin::{Language, StepKind};
 
 use super::forms::{self, Reading};
 use super::problem::{Problem, Wrong};
 use super::{arguments, below, scenarios};
+use crate::catalogue::StepDoc;
 use crate::dispatch::{STEPS, durations_written, is_defined};
 use crate::quotes::skeleton;
-use crate::suggest::{nearest_steps, nearest_with_text};
+use crate::suggest::{Near, has_odd_quotes, near};
 
 /// Everything that is wrong with a feature.
-pub(super) fn check(feature: &Feature) -> Vec<Problem> {
+pub(super) fn check(feature: &Feature, language: &Language) -> Vec<Problem> {
     let path = feature.path.clone().unwrap_or_default();
     let mut problems = Vec::new();
     let backgrounds = feature.background.iter().chain(feature.rules.iter().filter_map(|rule| rule.background.as_ref()));
     for step in backgrounds.flat_map(|background| &background.steps) {
-        problems.extend(check_step(&path, step));
+        problems.extend(check_step(&path, step, language));
     }
     for (tags, scenario) in scenarios(feature) {
         let line = scenario.position.line;
@@ -25,7 +27,7 @@ pub(super) fn check(feature: &Feature) -> Vec<Problem> {
             let what = format!("the tag `@{tag}` is no number of retries");
             problems.push(Wrong::new(what, "write `@retry(2)`, or `@retry` for one").at(&path, line));
         }
-        problems.extend(scenario.steps.iter().flat_map(|step| check_step(&path, step)));
+        problems.extend(scenario.steps.iter().flat_map(|step| check_step(&path, step, language)));
         if !scenario.steps.iter().any(|step| step.ty == StepType::Then) {
             let what = format!("the scenario `{}` has no Then: it can't fail, so it must not pass", scenario.name);
             problems.push(Wrong::new(what, "say what should happen, or delete it").at(&path, line));
@@ -36,10 +38,10 @@ pub(super) fn check(feature: &Feature) -> Vec<Problem> {
     problems
 }
 
-fn check_step(path: &Path, step: &Step) -> Vec<Problem> {
+fn check_step(path: &Path, step: &Step, language: &Language) -> Vec<Problem> {
     let wrong = match STEPS.find(step) {
         Ok(Some(_)) => check_content(path, step),
-        Ok(None) => vec![undefined(step)],
+        Ok(None) => vec![undefined(step, language)],
         Err(error) => {
             let matches: Vec<_> =
                 error.possible_matches.iter().map(|(regex, _)| format!("`{}`", regex.as_str())).collect();
@@ -50,28 +52,55 @@ fn check_step(path: &Path, step: &Step) -> Vec<Problem> {
     wrong.into_iter().map(|wrong| wrong.at(path, step.position.line)).collect()
 }
 
-fn undefined(step: &Step) -> Wrong {
+fn undefined(step: &Step, language: &Language) -> Wrong {
     let (keyword, text) = (step.keyword.trim(), &step.value);
     let others = [StepType::Given, StepType::When, StepType::Then].into_iter().filter(|ty| is_defined(text, *ty));
     if let Some(other) = others.into_iter().next() {
         let what = format!("the step `{text}` is for `{other:?}`, and stands as `{:?}`", step.ty);
-        return Wrong::new(what, format!("write `{other:?} {text}`; `And` means what stands above it"));
+        let and = word(StepKind::And, language).trim_end();
+        let hint = format!("write `{}{text}`; `{and}` means what stands above it", word(kind(other), language));
+        return Wrong::new(what, hint);
     }
-    let near = nearest_steps(text, 2);
-    let hint = match near.as_slice() {
-        [] => "`hil steps` prints all there are".to_owned(),
-        near => format!("did you mean `{}`?{}", near.join("` or `"), quoting(text)),
+    let near = near(text);
+    let shown: Vec<_> = near.steps.iter().map(|step| in_language(step, language)).collect();
+    let quoting = if has_odd_quotes(text) { quoting(&near, language) } else { String::new() };
+    let hint = match shown.as_slice() {
+        [] => format!("`hil steps` prints all there are{quoting}"),
+        near => format!("did you mean `{}`?{quoting}", near.join("` or `")),
     };
     Wrong::new(format!("undefined step `{keyword} {text}`"), hint)
 }
 
-/// How quotes within a text are written, for a step that seems to have some.
-fn quoting(text: &str) -> String {
-    if !text.contains(['{', '[', '\\']) && text.matches('"').count().is_multiple_of(2) {
-        return String::new();
+/// How quotes within a text are written.
+fn quoting(near: &Near, language: &Language) -> String {
+    let below = near.with_text.map(|step| format!(", or the text below `{}`", in_language(step, language)));
+    let below = below.unwrap_or_default();
+    format!(
+        " Texts stand in `\"…\"` or `'…'`; quotes within them: `'{{\"a\": 1}}'`, `\"{{\\\"a\\\": 1}}\"`{below}; a backslash at the end is written twice"
+    )
+}
+
+/// An example as a file in this language has it.
+fn in_language(step: &StepDoc, language: &Language) -> String {
+    let kind = match step.keyword() {
+        "Given" => StepKind::Given,
+        "When" => StepKind::When,
+        _ => StepKind::Then,
+    };
+    format!("{}{}", word(kind, language), step.text())
+}
+
+fn kind(ty: StepType) -> StepKind {
+    match ty {
+        StepType::Given => StepKind::Given,
+        StepType::When => StepKind::When,
+        StepType::Then => StepKind::Then,
     }
-    let below = nearest_with_text(text).map(|step| format!(", or the text below `{step}`")).unwrap_or_default();
-    format!(" Quotes within a text: `'{{\"a\": 1}}'`, `\"{{\\\"a\\\": 1}}\"`{below}")
+}
+
+/// The keyword of a kind, with the blank behind it where the language has one. English writes the plain one most.
+fn word(of: StepKind, language: &Language) -> &'static str {
+    language.steps().find(|(_, kind)| *kind == of).map_or("", |(word, _)| word)
 }
 
 /// A step of ours, read by its form. What users' own steps take is not known.

@@ -1,6 +1,6 @@
 //! From Gherkin to what cucumber runs: outlines are rows by now, and every step has one kind.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use cucumber::gherkin::{self, LineCol, Span, StepType, Table};
@@ -36,7 +36,9 @@ pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTree
 #[derive(Default)]
 struct Names {
     times: HashMap<String, usize>,
-    given: HashMap<String, usize>,
+    given: HashSet<String>,
+    /// The last number of each.
+    last: HashMap<String, usize>,
 }
 
 impl Names {
@@ -51,9 +53,15 @@ impl Names {
             Some(row) => format!("{name} ({})", row.cells.join(", ")),
             None => name.to_owned(),
         };
-        let nth = self.given.entry(name.clone()).or_default();
-        *nth += 1;
-        if *nth == 1 { name } else { format!("{name} #{nth}") }
+        let nth = self.last.entry(name.clone()).or_default();
+        // A name may itself look like a numbered one.
+        loop {
+            *nth += 1;
+            let own = if *nth == 1 { name.clone() } else { format!("{name} #{nth}") };
+            if self.given.insert(own.clone()) {
+                return own;
+            }
+        }
     }
 }
 

@@ -39,13 +39,18 @@ struct Listing<'a>(&'a [Problem]);
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.0.iter().enumerate() {
+        /// More are of no use at once: an outline makes the same mistake in every row.
+        const MOST: usize = 100;
+        for (n, problem) in self.0.iter().take(MOST).enumerate() {
             if n > 0 {
                 f.write_str("\n\nerror: ")?;
             }
             problem.fmt(f)?;
         }
-        Ok(())
+        match self.0.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => write!(f, "\n\nerror: {more} more problems of this kind and others are not shown"),
+        }
     }
 }
 

@@ -9,11 +9,12 @@ use hil_gherkin::{Document, Expected, Fault, FaultKind, Language, Row, Scenario}
 
 use super::files::Named;
 use super::problem::{PlanError, Problem, Wrong};
-use super::{convert, spot, suspect};
+use super::{convert, spot, suspect, swallowed};
 
 /// What a file gives: what runs of it, and what is odd about it.
 #[derive(Debug)]
 pub(super) struct Read {
+    pub(super) language: &'static Language,
     /// Absent in a file that is empty or holds comments only.
     pub(super) feature: Option<gherkin::Feature>,
     pub(super) warnings: Vec<Problem>,
@@ -33,16 +34,21 @@ pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError
         let wrong = Wrong::new(format!("there is no line {line}"), format!("the last line of the file is {last}"));
         return Ok(Err(vec![wrong.at(path, last.max(1))]));
     }
+    let language = language_of(&document);
     let Some(feature) = &document.feature else {
-        return Ok(Ok(Read { feature: None, warnings: Vec::new() }));
+        return Ok(Ok(Read { language, feature: None, warnings: Vec::new() }));
     };
-    let swallowed = suspect::swallowed(feature, language_of(&document));
-    if !swallowed.is_empty() {
-        return Ok(Err(swallowed.into_iter().map(|(line, wrong)| wrong.at(path, line)).collect()));
+    let (certain, doubtful): (Vec<_>, Vec<_>) =
+        swallowed::swallowed(feature, language).into_iter().partition(|swallowed| swallowed.is_certain);
+    if !certain.is_empty() {
+        return Ok(Err(certain.into_iter().map(|swallowed| swallowed.wrong.at(path, swallowed.line)).collect()));
     }
     let taken = spot::selected(feature, &file.lines);
-    let warnings = odd(feature, language_of(&document)).into_iter().map(|(line, wrong)| wrong.at(path, line)).collect();
-    Ok(Ok(Read { feature: Some(convert::feature(feature, path, &taken)), warnings }))
+    let doubtful = doubtful.into_iter().map(|swallowed| (swallowed.line, swallowed.wrong));
+    let mut warnings: Vec<_> =
+        odd(feature, language).into_iter().chain(doubtful).map(|(line, wrong)| wrong.at(path, line)).collect();
+    warnings.sort_by_key(|problem| problem.line);
+    Ok(Ok(Read { language, feature: Some(convert::feature(feature, path, &taken)), warnings }))
 }
 
 fn language_of(document: &Document) -> &'static Language {
@@ -78,7 +84,7 @@ fn odd(feature: &hil_gherkin::Feature, language: &Language) -> Vec<(usize, Wrong
     let mut found: Vec<_> =
         scenarios.iter().flat_map(|scenario| odd_scenario(scenario)).chain(rows.filter_map(cut)).collect();
     if feature.scenarios.is_empty() && feature.rules.is_empty() {
-        let hint = suspect::headline_in(&feature.description, language);
+        let hint = swallowed::headline_in(&feature.description, language);
         let hint = hint.unwrap_or_else(|| "add one, or delete the file".to_owned());
         found.push((feature.line, Wrong::new("this feature has no scenario", hint)));
     }
@@ -107,22 +113,27 @@ fn odd_scenario(scenario: &Scenario) -> Vec<(usize, Wrong)> {
 
 /// `<names>` that are nearly those of columns. What else stands between `<` and `>` is text.
 fn misspelt_columns(scenario: &Scenario) -> Vec<(usize, Wrong)> {
+    const SHORTEST: usize = 3;
     let headers = scenario.examples.iter().filter_map(|examples| examples.header.as_ref());
     let columns: Vec<_> = headers.flat_map(|header| &header.cells).map(String::as_str).collect();
     let misspelt = |text: &str| {
         let mut names = text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0));
         let (name, near) = names.find_map(|name| {
-            (!columns.contains(&name))
-                .then(|| nearest(name, columns.iter().copied()))
-                .flatten()
-                .map(|near| (name, near))
+            // `</name>` is markup, and `<b>` is as near to a short column as to any.
+            let is_word = !columns.contains(&name) && !name.starts_with('/') && name.chars().count() >= SHORTEST;
+            is_word.then(|| nearest(name, columns.iter().copied())).flatten().map(|near| (name, near))
         })?;
         Some(Wrong::new(
             format!("the examples have no column `{name}`: it is read as text"),
             format!("did you mean `<{near}>`?"),
         ))
     };
-    scenario.steps.iter().filter_map(|step| Some((step.line, misspelt(&step.text)?))).collect()
+    let texts = scenario.steps.iter().flat_map(|step| {
+        let cells = step.table.iter().flatten().flat_map(|row| row.cells.iter().map(|cell| (row.line, cell)));
+        let doc = step.doc.iter().map(|doc| (doc.line, &doc.content));
+        std::iter::once((step.line, &step.text)).chain(cells).chain(doc)
+    });
+    texts.filter_map(|(line, text)| Some((line, misspelt(text)?))).collect()
 }
 
 /// Text behind the last bar of a row.

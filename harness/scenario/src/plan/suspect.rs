@@ -1,7 +1,7 @@
-//! What may be meant by a line that is no Gherkin, and steps that a description would swallow.
+//! What may be meant by a line that is no Gherkin.
 
 use hil_config::nearest;
-use hil_gherkin::{Expected, Fault, FaultKind, Feature, Headline, Language};
+use hil_gherkin::{Expected, Fault, FaultKind, Headline, Language};
 
 use super::problem::Wrong;
 use crate::dispatch::is_step;
@@ -16,6 +16,7 @@ pub(super) fn explained(fault: &Fault, language: &Language) -> Wrong {
         FaultKind::Misplaced { headline, .. } => place_of(*headline).to_owned(),
         FaultKind::UnclosedText(quotes) => format!("end it with a line of {quotes}"),
         FaultKind::TagWithBlank(_) => "each tag begins with `@`; a blank ends it".to_owned(),
+        FaultKind::Ragged { open: true, .. } => "end the row with `|`; within a cell it is written `\\|`".to_owned(),
         FaultKind::Ragged { .. } => "a `|` within a cell is written `\\|`".to_owned(),
         FaultKind::TagsOfNothing => "tags stand above what they are for; delete them".to_owned(),
     };
@@ -32,7 +33,7 @@ fn place_of(headline: Headline) -> &'static str {
 }
 
 /// A whole line may be long, and the beginning says which it is.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     const MOST: usize = 200;
     if text.chars().count() <= MOST {
         return text.to_owned();
@@ -54,10 +55,17 @@ fn unknown_language(name: &str) -> String {
 
 /// What a line may be meant to be: a headline or a step with a misspelt keyword, or one of another language.
 fn meant(text: &str, language: &Language) -> Option<String> {
-    headline_meant(text, language).or_else(|| step_meant(text, language))
+    headline_meant(text, language).or_else(|| step_meant(text, language)).or_else(|| colon_meant(text, language))
 }
 
-fn headline_meant(text: &str, language: &Language) -> Option<String> {
+/// The keyword of a headline without its colon.
+fn colon_meant(text: &str, language: &Language) -> Option<String> {
+    let begins = |word: &&str| text.strip_prefix(*word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    let words = language.headlines().map(|(word, _)| word).filter(begins);
+    words.max_by_key(|word| word.len()).map(|word| format!("write a colon behind it: `{word}:`"))
+}
+
+pub(super) fn headline_meant(text: &str, language: &Language) -> Option<String> {
     let (keyword, _) = text.split_once(':')?;
     if language.headlines().any(|(known, _)| known == keyword) {
         return None;
@@ -82,20 +90,25 @@ fn suggestion(word: &str, near: Option<&str>, elsewhere: Option<&Language>) -> O
     }
 }
 
-fn step_meant(text: &str, language: &Language) -> Option<String> {
+pub(super) fn step_meant(text: &str, language: &Language) -> Option<String> {
     if begins_step(text, language) {
         // Its place is wrong, and not its keyword.
         return None;
     }
     let (first, rest) = text.split_once(char::is_whitespace)?;
+    if is_step(rest.trim()) && language.steps().any(|(word, _)| word.trim_end() == first) {
+        return Some(format!("a blank stands behind `{first}`, and no tab"));
+    }
     let elsewhere = Language::all().find(|other| begins_step(text, other));
-    let near = nearest(first, language.steps().map(|(word, _)| word.trim_end())).filter(|_| is_step(rest));
+    let words = || language.steps().map(|(word, _)| word.trim_end());
+    let same = words().find(|word| word.to_lowercase() == first.to_lowercase());
+    let near = same.or_else(|| nearest(first, words())).filter(|_| is_step(rest));
     let missing = || (is_step(rest) || is_step(text)).then(|| format!("begin it with {}", keywords(language)));
     suggestion(first, near, elsewhere).or_else(missing)
 }
 
 /// Whether a line is a keyword of a language with a step behind it.
-fn begins_step(text: &str, language: &Language) -> bool {
+pub(super) fn begins_step(text: &str, language: &Language) -> bool {
     language.steps().any(|(word, _)| text.strip_prefix(word).is_some_and(|rest| is_step(rest.trim())))
 }
 
@@ -108,7 +121,7 @@ fn keywords(language: &Language) -> String {
 }
 
 /// The last of several: `Scenario` stands behind `Example`.
-fn headline(of: Headline, language: &Language) -> &'static str {
+pub(super) fn headline(of: Headline, language: &Language) -> &'static str {
     language.headlines().filter(|(_, headline)| *headline == of).last().map_or("", |(word, _)| word)
 }
 
@@ -127,53 +140,4 @@ fn expects(expected: Expected, text: &str, language: &Language) -> String {
         Expected::Step => format!("begin it with {}", keywords(language)),
         Expected::Examples => "steps stand above the examples; below them a scenario begins".to_owned(),
     }
-}
-
-/// Steps in descriptions: the grammar takes them for text, and they would vanish without a word.
-pub(super) fn swallowed(feature: &Feature, language: &Language) -> Vec<(usize, Wrong)> {
-    let rules = feature.rules.iter();
-    let backgrounds = feature.background.iter().chain(rules.clone().filter_map(|rule| rule.background.as_ref()));
-    let scenarios: Vec<_> = feature.scenarios.iter().chain(rules.clone().flat_map(|rule| &rule.scenarios)).collect();
-    let texts = std::iter::once(&feature.description)
-        .chain(rules.map(|rule| &rule.description))
-        .chain(backgrounds.map(|background| &background.description))
-        .chain(scenarios.iter().map(|scenario| &scenario.description))
-        .chain(scenarios.iter().flat_map(|scenario| &scenario.examples).map(|examples| &examples.description));
-    texts.filter_map(|lines| in_description(lines, language)).collect()
-}
-
-/// What a line of a description may be meant to be, where it looks like a headline.
-pub(super) fn headline_in(lines: &[(usize, String)], language: &Language) -> Option<String> {
-    let meant =
-        |(line, text): &(usize, String)| Some(format!("in line {line}: {}", headline_meant(text.trim(), language)?));
-    lines.iter().find_map(meant)
-}
-
-/// The first step in a description. A headline above it that is none may be why it stands there.
-fn in_description(lines: &[(usize, String)], language: &Language) -> Option<(usize, Wrong)> {
-    let n = lines.iter().position(|(_, text)| looks_like_step(text.trim(), language))?;
-    let (line, text) = &lines[n];
-    let text = text.trim();
-    let headline = lines[..n].iter().rev().find_map(|(line, text)| {
-        Some((*line, text.trim().split_once(':')?.0.to_owned(), headline_meant(text.trim(), language)?))
-    });
-    let wrong = match headline {
-        Some((above, keyword, hint)) => {
-            let what = format!("`{keyword}:` in line {above} is no keyword: the steps below it would be its text");
-            return Some((above, Wrong::new(what, hint)));
-        }
-        None => {
-            let what = shortened(&format!("`{text}` is read as a description, and not as a step"));
-            let scenario = self::headline(Headline::Scenario, language);
-            Wrong::new(what, step_meant(text, language).unwrap_or_else(|| format!("steps stand below `{scenario}:`")))
-        }
-    };
-    Some((*line, wrong))
-}
-
-/// A keyword of any language, or one that is nearly one of this, with a step of ours behind it.
-fn looks_like_step(text: &str, language: &Language) -> bool {
-    let near = |first: &str| nearest(first, language.steps().map(|(word, _)| word.trim_end())).is_some();
-    let misspelt = text.split_once(char::is_whitespace).is_some_and(|(first, rest)| near(first) && is_step(rest));
-    misspelt || Language::all().any(|other| begins_step(text, other))
 }

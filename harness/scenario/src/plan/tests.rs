@@ -17,13 +17,17 @@ fn read_feature(source: &str) -> Feature {
     convert::feature(&feature, Path::new("f.feature"), &spot::selected(&feature, &[]))
 }
 
+fn check_in_english(feature: &Feature) -> Vec<Problem> {
+    check(feature, hil_gherkin::Language::of("en").expect("English"))
+}
+
 fn shown(problems: Vec<Problem>) -> String {
     let text = PlanError::Invalid { problems }.to_string();
     text.replace("\n\nerror: ", "\n").replace(" at f.feature", "\n  at f.feature").replace("\nhint", "\n  hint")
 }
 
 fn wrong(steps: &[&str]) -> String {
-    shown(check(&feature("", steps)))
+    shown(check_in_english(&feature("", steps)))
 }
 
 /// The steps that take a topic or a filter, with one that can match nothing.
@@ -57,7 +61,7 @@ fn impossible_topics_and_filters_are_found_in_every_step() {
         r##"Then a subscriber to "t#" receives "x" within 1 s"##,
         r##"Then nothing is published outside "a/#, b#, c" for 1 s"##,
     ];
-    let found = check(&feature("", &steps));
+    let found = check_in_english(&feature("", &steps));
     let mut lines: Vec<_> = found.iter().map(|problem| problem.line).collect();
     lines.dedup();
     assert_eq!(lines.len(), steps.len(), "a step takes what it can't match: {}", shown(found.clone()));
@@ -133,13 +137,13 @@ fn what_can_hold_is_not_refused() {
         "Then \"lamp\" receives on \"t\" within 1 s with:\n      | topic | /^t$/ |\n      | property topic alias | none |\n      | property message expiry interval | 60 |",
         "Then \"lamp\" publishes 0 messages to \"t\" within 1 s",
     ];
-    assert_eq!(check(&feature("", &steps)), Vec::new());
+    assert_eq!(check_in_english(&feature("", &steps)), Vec::new());
 }
 
 #[test]
 fn no_example_of_the_catalogue_is_refused() {
     for step in crate::catalogue::STEPS.iter().filter(|step| !step.example.ends_with(':')) {
-        assert_eq!(check(&feature("", &[step.example, "Then nothing is retained on \"t\""])), Vec::new());
+        assert_eq!(check_in_english(&feature("", &[step.example, "Then nothing is retained on \"t\""])), Vec::new());
     }
 }
 

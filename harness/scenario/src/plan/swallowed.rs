@@ -1,0 +1,140 @@
+//! Steps that stand in descriptions: the grammar takes them for text, and they would vanish without a word.
+//!
+//! A description may hold any text, so only what can hardly be prose is an error: a keyword that is written otherwise, or of
+//! another language, where a step may stand, and a step with texts in quotes. All else that reads like a step is a warning.
+
+use hil_gherkin::{Feature, Headline, Language};
+
+use super::problem::Wrong;
+use super::suspect::{begins_step, headline, headline_meant, shortened, step_meant};
+use crate::dispatch::is_step;
+use crate::quotes::{Part, parts};
+
+/// A line of a description that reads like a step.
+pub(super) struct Swallowed {
+    pub(super) line: usize,
+    pub(super) wrong: Wrong,
+    /// It is hardly prose.
+    pub(super) is_certain: bool,
+}
+
+/// Where a description stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Below the headline of a scenario or a background: steps follow it.
+    Steps,
+    /// Where no step may stand.
+    Other,
+}
+
+/// The most certain one of each description.
+pub(super) fn swallowed(feature: &Feature, language: &Language) -> Vec<Swallowed> {
+    let rules = feature.rules.iter();
+    let backgrounds = feature.background.iter().chain(rules.clone().filter_map(|rule| rule.background.as_ref()));
+    let scenarios: Vec<_> = feature.scenarios.iter().chain(rules.clone().flat_map(|rule| &rule.scenarios)).collect();
+    let others = std::iter::once(&feature.description)
+        .chain(rules.map(|rule| &rule.description))
+        .chain(scenarios.iter().flat_map(|scenario| &scenario.examples).map(|examples| &examples.description));
+    let steps = backgrounds
+        .map(|background| &background.description)
+        .chain(scenarios.iter().map(|scenario| &scenario.description));
+    let others = others.map(|lines| (lines, Place::Other));
+    others
+        .chain(steps.map(|lines| (lines, Place::Steps)))
+        .filter_map(|(lines, at)| in_lines(lines, at, language))
+        .collect()
+}
+
+/// What a line of a description may be meant to be, where it looks like a headline.
+pub(super) fn headline_in(lines: &[(usize, String)], language: &Language) -> Option<String> {
+    let meant =
+        |(line, text): &(usize, String)| Some(format!("in line {line}: {}", headline_meant(text.trim(), language)?));
+    lines.iter().find_map(meant)
+}
+
+fn in_lines(lines: &[(usize, String)], place: Place, language: &Language) -> Option<Swallowed> {
+    let found: Vec<_> = lines
+        .iter()
+        .enumerate()
+        .filter_map(|(n, (_, text))| Some((n, certainty(text.trim(), place, language)?)))
+        .collect();
+    let (n, is_certain) = found.iter().find(|(_, is_certain)| *is_certain).or(found.first()).copied()?;
+    let (line, text) = (lines[n].0, lines[n].1.trim());
+    // A headline above it that is none may be why it stands there.
+    let above = lines[..n].iter().rev().find_map(|(line, text)| {
+        Some((*line, text.trim().split_once(':')?.0.to_owned(), headline_meant(text.trim(), language)?))
+    });
+    if let Some((above, keyword, hint)) = above.filter(|_| begins_step(text, language)) {
+        let what = format!("`{keyword}:` in line {above} is no keyword: the steps below it would be its text");
+        return Some(Swallowed { line: above, wrong: Wrong::new(what, hint), is_certain: true });
+    }
+    let what = shortened(&format!("`{text}` is read as a description, and not as a step"));
+    let below = || format!("steps stand below `{}:`", headline(Headline::Scenario, language));
+    let wrong = Wrong::new(what, step_meant(text, language).unwrap_or_else(below));
+    Some(Swallowed { line, wrong, is_certain })
+}
+
+/// Whether a line reads like a step; and if so, whether it is hardly prose.
+fn certainty(text: &str, place: Place, language: &Language) -> Option<bool> {
+    let has_texts = || parts(text).iter().any(|part| matches!(part, Part::Quoted(_)));
+    let begins = |language: &Language| !text.starts_with("* ") && begins_step(text, language);
+    if begins(language) || place == Place::Steps && Language::all().any(begins) {
+        return Some(place == Place::Steps || has_texts());
+    }
+    let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (lower, words) = (first.to_lowercase(), || language.steps().map(|(word, _)| word.trim_end()));
+    if words().any(|word| word.to_lowercase() == lower) && is_step(rest.trim()) && first != "*" {
+        let is_upper = first.chars().next().is_some_and(char::is_uppercase);
+        return Some(has_texts() || is_upper && place == Place::Steps);
+    }
+    let is_near = |word: &str| word.len() > 2 && strsim::osa_distance(&word.to_lowercase(), &lower) == 1;
+    let is_glued = |word: &str| {
+        let begins = |c: char| c.is_whitespace() || c.is_alphanumeric() && word != "*";
+        let rest = text.strip_prefix(word).filter(|rest| !rest.starts_with(begins));
+        rest.is_some_and(|rest| is_step(rest.trim()))
+    };
+    if words().any(is_near) && is_step(rest.trim()) || words().any(is_glued) {
+        return Some(has_texts());
+    }
+    // Without any keyword. Looked at only where steps may stand: descriptions may be long.
+    (place == Place::Steps && has_texts() && is_step(text)).then_some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(description: &str, place: Place) -> Option<bool> {
+        let english = Language::of("en").expect("English");
+        in_lines(&[(2, description.to_owned())], place, english).map(|swallowed| swallowed.is_certain)
+    }
+
+    #[test]
+    fn prose_is_no_step_and_a_misspelt_step_is_no_prose() {
+        use Place::{Other, Steps};
+        for prose in [
+            "The lamp must come back",
+            "Whenever the broker stops",
+            "Where the broker stops",
+            "Here the broker restarts",
+        ] {
+            assert_eq!((found(prose, Other), found(prose, Steps)), (None, None), "{prose}");
+        }
+        for doubtful in ["when the broker restarts", "Them the broker stops", "*the broker restarts"] {
+            assert_eq!((found(doubtful, Other), found(doubtful, Steps)), (Some(false), Some(false)), "{doubtful}");
+        }
+        assert_eq!(found("* the broker restarts", Other), None, "a list");
+        assert_eq!(found("When the broker restarts", Other), Some(false));
+        for certain in [
+            "WHEN the broker restarts",
+            "Gven \"lamp\" is connected",
+            "Given\"lamp\" is connected",
+            "and \"lamp\" is connected",
+            "I publish 'on' to \"t\"",
+            "Dann the broker restarts",
+        ] {
+            assert_eq!(found(certain, Steps), Some(true), "{certain}");
+        }
+        assert_eq!(found("Given \"lamp\" is connected", Other), Some(true));
+    }
+}
