@@ -1,10 +1,11 @@
 //! One feature file: read, checked against the grammar, and made ready to run.
 
 use std::path::Path;
+use std::string::FromUtf8Error;
 
 use cucumber::gherkin;
 use hil_config::nearest;
-use hil_files::Links;
+use hil_files::{LARGEST_TEXT, Links};
 use hil_gherkin::{Document, Expected, Fault, FaultKind, Language, Row, Scenario};
 
 use super::files::Named;
@@ -23,8 +24,12 @@ pub(super) struct Read {
 /// Reads a file, or says everything that is wrong with it.
 pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError> {
     let path = &file.path;
-    let source = hil_files::read_text(path, Links::Follow);
-    let source = source.map_err(|source| PlanError::Unreadable { path: path.clone(), source })?;
+    let bytes = hil_files::read(path, Links::Follow, LARGEST_TEXT);
+    let bytes = bytes.map_err(|source| PlanError::Unreadable { path: path.clone(), source })?;
+    let source = match String::from_utf8(bytes) {
+        Ok(source) => source,
+        Err(error) => return Ok(Err(vec![not_utf_8(&error).at(path, line_of(&error))])),
+    };
     let document = match hil_gherkin::parse(&source) {
         Ok(document) => document,
         Err(faults) => return Ok(Err(grammatical(path, &faults, &source))),
@@ -49,6 +54,17 @@ pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError
         odd(feature, language).into_iter().chain(doubtful).map(|(line, wrong)| wrong.at(path, line)).collect();
     warnings.sort_by_key(|problem| problem.line);
     Ok(Ok(Read { language, feature: Some(convert::feature(feature, path, &taken)), warnings }))
+}
+
+/// The line of the first byte that is part of no character.
+fn line_of(error: &FromUtf8Error) -> usize {
+    let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    1 + before.iter().filter(|byte| **byte == b'\n').count()
+}
+
+fn not_utf_8(error: &FromUtf8Error) -> Wrong {
+    let byte = error.as_bytes().get(error.utf8_error().valid_up_to()).copied().unwrap_or_default();
+    Wrong::new(format!("this line is not UTF-8: the byte {byte:#04x} begins no character"), "save the file as UTF-8")
 }
 
 fn language_of(document: &Document) -> &'static Language {
