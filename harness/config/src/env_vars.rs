@@ -55,7 +55,11 @@ pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
         let name = &rest[start + 2..start + length];
         expanded.text.push_str(&rest[..start]);
         let (name, is_secret) = name.strip_prefix("secret:").map_or((name, false), |name| (name, true));
-        let Ok(found) = std::env::var(name) else {
+        if name.is_empty() {
+            return wrong("`${}` names no variable".to_owned(), "write `${NAME}` or `${secret:NAME}`".to_owned());
+        }
+        // CI servers hand over a secret that they don't have as an empty one.
+        let Some(found) = std::env::var(name).ok().filter(|found| !(is_secret && found.is_empty())) else {
             let (what, hint) = (format!("environment variable `{name}` is not set"), format!("export {name}=…"));
             return Err(Unexpanded { is_unset: true, what, hint });
         };

@@ -102,7 +102,7 @@ impl Pin {
                 .unwrap_or_else(|| table.required("line", Line::HINT).and_then(|v| Line::read(&v)).map(PinLine::Bench)),
         };
         if kind != BoardKind::Esp
-            && let Some(value) = ["watch", "on", "off"].into_iter().filter_map(|key| table.value(key)).next()
+            && let Some(value) = ["watch", "on", "off"].map(|key| table.value(key)).into_iter().flatten().next()
         {
             value.problem("programs stand for the pins of real boards", "name its `line`".to_owned());
         }

@@ -27,6 +27,13 @@ impl Scenario {
         plain.chain(rows.map(|row| self.case(Some(row))))
     }
 
+    /// The names of what runs, in the order of [`Scenario::cases`].
+    pub fn case_names(&self) -> impl Iterator<Item = String> {
+        let rows = self.examples.iter().flat_map(|examples| examples.rows.iter().map(move |row| (examples, row)));
+        let plain = self.examples.is_empty().then(|| self.name.clone()).into_iter();
+        plain.chain(rows.map(|row| Values::of(Some(row)).filled(&self.name)))
+    }
+
     fn case<'a>(&'a self, row: Option<(&'a Examples, &'a Row)>) -> Case<'a> {
         let values = Values::of(row);
         let tags = self.tags.iter().chain(row.iter().flat_map(|(examples, _)| &examples.tags));

@@ -94,7 +94,35 @@ impl Mask {
             let before = &text.as_bytes()[..cut];
             self.secrets.iter().for_each(|secret| secret.find_begun(before, SHORTEST_PIECE, &mut found));
         }
+        // What a message quotes may be one part of what a console shows in several.
+        for (quote, _) in text.match_indices('`').filter(|_| !self.is_empty()) {
+            self.find_quoted(text, quote, &mut found);
+        }
         replaced(text, found)
+    }
+
+    /// The beginning of something longer, without secrets and without what the cut leaves of one.
+    fn beginning<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut found = self.find(text.as_bytes());
+        self.secrets.iter().for_each(|secret| secret.find_begun(text.as_bytes(), SHORTEST_PIECE, &mut found));
+        replaced(text, found)
+    }
+
+    /// Half of a secret or more at the end of what stands before a quote, or at the beginning of what stands behind it.
+    fn find_quoted(&self, text: &str, quote: usize, found: &mut Vec<Range<usize>>) {
+        /// Longer than a secret in any form, as a rule; a message has many quotes.
+        const AROUND: usize = 512;
+        let from = text.ceil_char_boundary(quote.saturating_sub(AROUND));
+        let to = text.floor_char_boundary(text.len().min(quote + 1 + AROUND));
+        let mut pieces = Vec::new();
+        for secret in self.secrets.iter() {
+            secret.find_begun(&text.as_bytes()[from..quote], secret.half(), &mut pieces);
+        }
+        found.extend(pieces.drain(..).map(|piece| piece.start + from..piece.end + from));
+        for secret in self.secrets.iter() {
+            secret.find_rest(&text.as_bytes()[quote + 1..to], &mut pieces);
+        }
+        found.extend(pieces.into_iter().map(|piece| piece.start + quote + 1..piece.end + quote + 1));
     }
 
     /// Hides secrets in bytes whose length must stay: each byte becomes `*`.
@@ -128,6 +156,8 @@ impl Mask {
         match (key, entry) {
             // A payload that is not a text: what remains of it must still be hex.
             ("hex", Value::String(hex)) => self.hex(hex),
+            // The first bytes of a packet.
+            ("head", Value::String(head)) => replace(head, |head| self.beginning(head)),
             ("name", Value::String(name)) if name.starts_with(USER_PROPERTY) => {
                 let Cow::Owned(key) = self.text(&name[USER_PROPERTY.len()..]) else { return false };
                 *name = format!("{USER_PROPERTY}{key}");

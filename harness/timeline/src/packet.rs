@@ -322,7 +322,12 @@ impl fmt::Display for Packet {
             Self::Disconnect { code, .. } | Self::Auth { code, .. } if *code != 0 => {
                 write!(f, "{name}, code {code:#04x}")
             }
-            Self::Undecodable { reason, head } => write!(f, "{name} {head} ({reason})"),
+            Self::Undecodable { reason, head } => {
+                // That it is cut is said: what is hidden at a cut depends on it.
+                const WHOLE: usize = 32;
+                let cut = if head.len() < WHOLE { "" } else { "…" };
+                write!(f, "{name} {head}{cut} ({reason})")
+            }
             Self::Pingreq | Self::Pingresp | Self::Disconnect { .. } | Self::Auth { .. } => f.write_str(name),
         }
     }

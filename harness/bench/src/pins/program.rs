@@ -32,6 +32,8 @@ struct Sensed {
     /// None once the program has ended.
     on: Arc<Mutex<Option<bool>>>,
     task: JoinHandle<()>,
+    /// Killed at once when this is dropped, whenever the task is.
+    _group: Group,
 }
 
 impl Drop for Sensed {
@@ -86,10 +88,10 @@ async fn watch(name: &str, words: &[String], scope: &Scope) -> Result<Sensed, St
         Follower { name: name.to_owned(), program: program.clone(), scope: scope.clone(), on: Arc::clone(&on) };
     let task = tokio::spawn(async move {
         // They end with the task.
-        let _program = (child, group, drained);
+        let _program = (child, drained);
         follower.follow(lines).await;
     });
-    Ok(Sensed { on, task })
+    Ok(Sensed { on, task, _group: group })
 }
 
 fn level(line: &str) -> Option<bool> {

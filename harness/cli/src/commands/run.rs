@@ -26,7 +26,12 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     if args.list {
         return match read_plan(&args, None) {
             Ok(plan) => list(&plan, args.format.format),
-            Err(code) => code,
+            Err(code) => {
+                if code == ExitCode::NothingRan && args.format.format == Format::Json {
+                    say_json(&serde_json::json!([]));
+                }
+                code
+            }
         };
     }
     let read = session::choose(args.bench.bench.clone()).and_then(|bench| Ok((read_plan(&args, Some(&bench))?, bench)));

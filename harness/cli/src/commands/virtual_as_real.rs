@@ -291,6 +291,14 @@ impl Lab {
             if !pins.is_empty() {
                 let _ = writeln!(text, "pins = {{ {} }}", pins.join(", "));
             }
+            if let Some(board) = bench.board(name) {
+                if let Some(pin) = &board.power_pin {
+                    let _ = writeln!(text, "power-pin = {}", quoted(pin));
+                }
+                if !board.tags.is_empty() {
+                    let _ = writeln!(text, "tags = {}", list(board.tags.iter().cloned()));
+                }
+            }
             if let Some(firmware) = bench.board(name).and_then(|board| board.firmware.as_ref()) {
                 let _ = writeln!(text, "firmware = \"{firmware}\"");
             }

@@ -151,6 +151,8 @@ fn a_line_of_a_file_takes_what_stands_there() {
         let expected: String = expected.iter().map(|line| format!("features/one.feature:{line}\n")).collect();
         assert_eq!(outcome.stdout, expected, "{line}: {outcome:?}");
     }
+    let none = project.hil(&["run", "--list", "--format", "json", "--name", "nothing is called so"]);
+    assert_eq!((none.code, none.stdout.trim()), (4, "[]"));
     let json = project.hil(&["run", "--list", "--format", "json", "features/one.feature:13"]);
     let listed: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
     assert_eq!(
@@ -184,4 +186,18 @@ fn a_password_without_its_second_quote_hides_no_place() {
         outcome.stderr
     );
     assert!(outcome.stderr.contains("\nhint: "), "{}", outcome.stderr);
+}
+
+/// A name means the same whatever else runs: baselines and CI servers know scenarios by it.
+#[test]
+fn scenarios_of_rules_of_one_name_keep_their_names_in_every_run() {
+    let then = "Then nothing is retained on \"t\"";
+    let project = Project::with_feature(&format!(
+        "Feature: f\n  Rule: night\n    Scenario: on\n      {then}\n  Rule: night\n    Scenario: on\n      {then}\n    Scenario: on #2\n      {then}\n  Rule:\n    Scenario: on\n      {then}\n"
+    ));
+    let listed = |place: &str| project.hil(&["run", "--list", place]).stdout;
+    let all = listed("features/one.feature");
+    let names: Vec<_> = all.lines().filter_map(|line| Some(line.split_once("  ")?.1)).collect();
+    assert_eq!(names, ["on", "on #2", "on #2 #2", "on"], "{all}");
+    assert_eq!(listed("features/one.feature:6"), "features/one.feature:6  on #2\n");
 }

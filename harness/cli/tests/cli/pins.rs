@@ -111,6 +111,37 @@ fn virtual_boards_that_pass_for_real_ones_keep_their_pins() {
     assert!(outcome.stdout.contains("3 passed"), "{}", outcome.stdout);
 }
 
+/// Neither it nor what it started is left when the run is over.
+#[test]
+fn what_watches_a_pin_ends_with_the_run_and_takes_its_children_along() {
+    let lab = Lab::open(None);
+    let bench = lab.project.read("lab/bench.toml");
+    let begin = bench.find("[boards.lamp]").expect("the lamp");
+    let pins = bench[begin..].find("pins = ").expect("its pins") + begin;
+    let end = bench[pins..].find('\n').expect("a line") + pins;
+    let pin = "pins = { led = { watch = [\"sh\", \"-c\", \"echo off; sleep 1234.5 & echo $! > child; exec sleep 1234.5\"] } }";
+    lab.project.file("lab/bench.toml", &format!("{}{pin}{}", &bench[..pins], &bench[end..]));
+    assert_eq!(lab.hil(&["run", "features/short.feature"]).code, 0);
+    let child = lab.project.read("child");
+    assert!(
+        !std::path::Path::new(&format!("/proc/{}/cmdline", child.trim())).exists()
+            || std::fs::read(format!("/proc/{}/cmdline", child.trim())).is_ok_and(|line| line.is_empty()),
+        "{child}"
+    );
+}
+
+/// The keys are those of real boards; the error is one of the file.
+#[test]
+fn programs_for_the_pins_of_a_virtual_board_are_refused() {
+    let project = Project::new();
+    for keys in ["watch = [\"a\"]", "on = [\"a\"], off = [\"b\"]", "line = \"GPIO2\", off = [\"b\"]"] {
+        project.file("bench.toml", &format!("[boards.lamp]\nkind = \"virtual\"\npins = {{ x = {{ {keys} }} }}\n"));
+        let outcome = project.hil(&["boards", "--bench", "bench.toml"]);
+        assert_eq!(outcome.code, 96, "{outcome:?}");
+        assert!(outcome.stderr.contains("programs stand for the pins of real boards"), "{}", outcome.stderr);
+    }
+}
+
 /// What watches a pin says two words, and for as long as it is watched.
 #[test]
 fn a_program_that_watches_a_pin_and_says_something_else_is_the_benchs_fault() {

@@ -210,8 +210,11 @@ fn resolve_alias(packet: &mut Packet, aliases: &mut HashMap<u16, String>) {
     }
 }
 
+/// The first bytes are kept for people; of what may hold credentials, only those that say what it is.
 fn undecodable(reason: &str, bytes: &[u8]) -> Packet {
-    let head = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    const WITH_CREDENTIALS: [u8; 3] = [1, 2, 15];
+    let has_some = bytes.first().is_some_and(|first| WITH_CREDENTIALS.contains(&(first >> 4)));
+    let head = bytes.iter().take(if has_some { 2 } else { 16 }).map(|byte| format!("{byte:02x}")).collect();
     Packet::Undecodable { reason: reason.to_owned(), head }
 }
 

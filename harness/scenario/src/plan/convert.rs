@@ -14,14 +14,20 @@ const UNNAMED: &str = "(no name)";
 /// A feature with the scenarios of the lines that are taken.
 pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTreeSet<usize>) -> gherkin::Feature {
     let (background, kind) = background(feature.background.as_ref(), None);
-    let mut rules: Vec<_> = feature.rules.iter().map(|rule| self::rule(rule, kind, taken)).collect();
+    let mut names = Names::of(feature);
+    let scenarios = scenarios(&feature.scenarios, kind, taken, names.entry(String::new()).or_default());
+    let mut rule = |rule: &hil_gherkin::Rule| {
+        let names = names.entry(rule.name.clone()).or_default();
+        self::rule(rule, kind, taken, names)
+    };
+    let mut rules: Vec<_> = feature.rules.iter().map(&mut rule).collect();
     rules.retain(|rule| !rule.scenarios.is_empty());
     gherkin::Feature {
         keyword: feature.keyword.clone(),
         name: if feature.name.is_empty() { UNNAMED.to_owned() } else { feature.name.clone() },
         description: description(&feature.description),
         background,
-        scenarios: scenarios(&feature.scenarios, kind, taken),
+        scenarios,
         rules,
         tags: feature.tags.clone(),
         span: NOWHERE,
@@ -30,7 +36,7 @@ pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTree
     }
 }
 
-/// The names of scenarios that stand together, each its own. They depend on nothing but what the file says, so that they
+/// The names of scenarios that stand together, in a feature or in its rules of one name, each its own. They depend on nothing but what the file says, so that they
 /// mean the same in every run: rows of an outline that are called alike are told apart by their values, and what is
 /// still called alike by a number.
 #[derive(Default)]
@@ -42,9 +48,16 @@ struct Names {
 }
 
 impl Names {
-    fn of<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut all = Self::default();
-        names.for_each(|name| *all.times.entry(name.to_owned()).or_default() += 1);
+    /// How often each name is given, by the names of rules; that of no rule is empty.
+    fn of(feature: &hil_gherkin::Feature) -> HashMap<String, Self> {
+        let ruled = feature.rules.iter().map(|rule| (rule.name.as_str(), &rule.scenarios));
+        let mut all: HashMap<String, Self> = HashMap::new();
+        for (rule, scenarios) in std::iter::once(("", &feature.scenarios)).chain(ruled) {
+            let names = all.entry(rule.to_owned()).or_default();
+            for name in scenarios.iter().flat_map(hil_gherkin::Scenario::case_names) {
+                *names.times.entry(own_name(&name).to_owned()).or_default() += 1;
+            }
+        }
         all
     }
 
@@ -95,34 +108,39 @@ fn background(
     (Some(background), kind)
 }
 
-fn rule(rule: &hil_gherkin::Rule, before: Option<StepType>, taken: &BTreeSet<usize>) -> gherkin::Rule {
+fn rule(
+    rule: &hil_gherkin::Rule,
+    before: Option<StepType>,
+    taken: &BTreeSet<usize>,
+    names: &mut Names,
+) -> gherkin::Rule {
     let (background, kind) = background(rule.background.as_ref(), before);
     gherkin::Rule {
         keyword: rule.keyword.clone(),
         name: rule.name.clone(),
         description: description(&rule.description),
         background,
-        scenarios: scenarios(&rule.scenarios, kind, taken),
+        scenarios: scenarios(&rule.scenarios, kind, taken, names),
         tags: rule.tags.clone(),
         span: NOWHERE,
         position: at(rule.line),
     }
 }
 
-fn own_name<'a>(case: &'a Case<'_>) -> &'a str {
-    if case.name.is_empty() { UNNAMED } else { &case.name }
+fn own_name(name: &str) -> &str {
+    if name.is_empty() { UNNAMED } else { name }
 }
 
 fn scenarios(
     scenarios: &[hil_gherkin::Scenario],
     before: Option<StepType>,
     taken: &BTreeSet<usize>,
+    names: &mut Names,
 ) -> Vec<gherkin::Scenario> {
     let cases: Vec<_> =
         scenarios.iter().flat_map(|scenario| scenario.cases().map(move |case| (scenario, case))).collect();
-    let mut names = Names::of(cases.iter().map(|(_, case)| own_name(case)));
     let named = cases.iter().map(|(scenario, case)| {
-        let name = names.name(own_name(case), case.row.map(|(_, row)| row));
+        let name = names.name(own_name(&case.name), case.row.map(|(_, row)| row));
         (scenario, case, name)
     });
     let taken = named.filter(|(_, case, _)| taken.contains(&case.line));

@@ -65,16 +65,35 @@ impl Secret {
     }
 
     /// Two digits for each byte, maybe with something between: `6465`, `64:65`, `64 65`, `0x64, 0x65`.
-    fn hex(&self, text: &[u8], mut at: usize) -> Option<usize> {
+    fn hex(&self, text: &[u8], at: usize) -> Option<usize> {
+        self.hex_or_cut(text, at).ok()
+    }
+
+    /// Where its hex ends; or how many bytes of it stand there before the text ends.
+    fn hex_or_cut(&self, text: &[u8], mut at: usize) -> Result<usize, usize> {
         for (n, byte) in self.bytes.iter().enumerate() {
             if n > 0 {
                 let between: [&[u8]; 6] = [b", 0x", b",0x", b" 0x", b":", b" ", b"-"];
                 at += between.into_iter().find(|it| text[at..].starts_with(it)).map_or(0, <[u8]>::len);
             }
-            (number(text, at, 2, 16)? == u32::from(*byte)).then_some(())?;
-            at += 2;
+            match number(text, at, 2, 16) {
+                Some(digits) if digits == u32::from(*byte) => at += 2,
+                // The cut may part two digits, or what stands between.
+                None if at + 4 >= text.len() => return Err(n),
+                _ => return Err(0),
+            }
         }
-        Some(at)
+        Ok(at)
+    }
+
+    /// Whether the text ends within its base64.
+    fn base64_is_cut(&self, text: &[u8], at: usize) -> bool {
+        let here = &text[at..];
+        here.len() >= SHORTEST_BASE64
+            && self
+                .base64
+                .iter()
+                .any(|form| here.len() < form.len() && here.iter().zip(form).all(|(a, b)| a == b || *a == url_safe(*b)))
     }
 
     fn base64(&self, text: &[u8], at: usize) -> Option<usize> {
@@ -90,17 +109,27 @@ impl Secret {
         let is_begun = |at: &usize| {
             self.begins[usize::from(text[*at])]
                 && (follow(text, *at, &self.chars).1.is_some_and(|taken| taken >= enough)
-                    || self.hex_is_cut(text, *at, enough))
+                    || self.hex_or_cut(text, *at).is_err_and(|taken| taken >= enough)
+                    || self.base64_is_cut(text, *at))
         };
         found.extend((0..text.len()).find(is_begun).map(|at| at..text.len()));
     }
 
+    /// Fewer characters of it say little.
+    pub(super) fn half(&self) -> usize {
+        SHORTEST_PIECE.max(self.chars.len().div_ceil(2))
+    }
+
     /// What a cut left of it: its beginning at the end of a text, and its end at the beginning of one.
     pub(super) fn find_pieces(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
-        let enough = SHORTEST_PIECE.max(self.chars.len().div_ceil(2));
-        self.find_begun(text, enough, found);
-        let rests =
-            (1..self.chars.len().saturating_sub(enough - 1)).filter_map(|from| follow(text, 0, &self.chars[from..]).0);
+        self.find_begun(text, self.half(), found);
+        self.find_rest(text, found);
+    }
+
+    /// Its end at the beginning of a text.
+    pub(super) fn find_rest(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
+        let last = self.chars.len().saturating_sub(self.half() - 1);
+        let rests = (1..last).filter_map(|from| follow(text, 0, &self.chars[from..]).0);
         found.extend(rests.max().map(|end| 0..end));
     }
 
@@ -118,19 +147,6 @@ impl Secret {
             (None, Some(more)) => Some(Rest::GoesOn(taken + more)),
             (None, None) => None,
         }
-    }
-
-    /// Whether the text ends within its bytes in hex.
-    fn hex_is_cut(&self, text: &[u8], mut at: usize, enough: usize) -> bool {
-        for (n, byte) in self.bytes.iter().enumerate() {
-            match number(text, at, 2, 16) {
-                Some(digits) if digits == u32::from(*byte) => at += 2,
-                // The cut may part two digits.
-                None if at + 1 >= text.len() => return n >= enough,
-                _ => return false,
-            }
-        }
-        false
     }
 }
 
@@ -158,20 +174,42 @@ fn follow(text: &[u8], at: usize, chars: &[char]) -> (Option<usize>, Option<usiz
         next.sort_unstable();
         next.dedup();
         if next.is_empty() {
-            return (None, cut);
+            // The cut may be within what is written for the next character.
+            let is_escape = |place: &usize| {
+                matches!(text.get(*place), Some(b'\\' | b'%' | b'&')) && text.len() - place <= LONGEST_ESCAPE
+            };
+            return (None, cut.or_else(|| (taken > 0 && places.iter().any(is_escape)).then_some(taken)));
         }
         places = next;
     }
     (places.last().copied(), None)
 }
 
-/// Where the escape sequences that begin here end (ECMA-48 §5.4): `ESC [`, parameters and intermediates, a final byte. One
-/// that the text cuts off ends with it.
-pub(super) fn behind_escapes(text: &[u8], mut at: usize) -> Option<usize> {
-    let begin = at;
-    while text.get(at..)?.starts_with(b"\x1b[") {
-        let length = text[at + 2..].iter().take_while(|byte| (0x20..=0x3f).contains(*byte)).count();
-        at = (at + 2 + length + 1).min(text.len());
+/// `\\\\ud83d\\\\ude00` and shorter.
+const LONGEST_ESCAPE: usize = 18;
+
+/// Where the escape sequences that begin here end (ECMA-48 §5.4 and §5.6): `ESC [`, parameters and intermediates, a final
+/// byte; strings of the terminal with their end; others. One that the text cuts off ends with it. Messages write ESC as
+/// `\u{1b}`.
+pub(super) fn behind_escapes(text: &[u8], begin: usize) -> Option<usize> {
+    let mut at = begin;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(esc) = [&b"\x1b"[..], b"\\u{1b}"].into_iter().find(|esc| rest.starts_with(esc)) else { break };
+        let body = &rest[esc.len()..];
+        let length = match body.first() {
+            None => 0,
+            Some(b'[') => {
+                let parameters = body[1..].iter().take_while(|byte| (0x20..=0x3f).contains(*byte)).count();
+                1 + parameters + 1
+            }
+            Some(b']' | b'P' | b'X' | b'^' | b'_') => match body.iter().position(|byte| matches!(byte, 0x07 | 0x1b)) {
+                Some(end) if body[end] == 0x07 => end + 1,
+                Some(end) => end + 2,
+                None => 0,
+            },
+            Some(_) => body.iter().take_while(|byte| (0x20..=0x2f).contains(*byte)).count() + 1,
+        };
+        at = (at + esc.len() + length).min(text.len());
     }
     (at > begin).then_some(at)
 }

@@ -238,3 +238,36 @@ fn what_a_cut_leaves_of_a_secret_is_hidden() {
     assert_eq!(mask.text("payload 0x6c616d706c… (300 bytes)"), "payload 0x••••… (300 bytes)");
     assert_eq!(mask.text("payload the lam… (300 bytes)"), "payload the lam… (300 bytes)");
 }
+
+/// What a hostile tester found readable: each form at a cut, and what a message quotes of a console.
+#[test]
+fn what_is_left_at_a_cut_or_quoted_is_hidden_in_every_form() {
+    let secret = "Qz7\"Vw#xKe9%pLm&Tr2";
+    let mask = Mask::new([secret.to_owned()]);
+    for (n, form) in [
+        "UXo3IlZ3I3hLZTklcExtJl",
+        "51:7a:37:22:56:77:23:78",
+        "51:7a:37:22:56:77:2",
+        "%51%7A%37%22%56%77%23%7",
+        r"\u0051\u007a\u0037\u0022\u0056\u00",
+        "Q\\u{1b}[0mz7\"\\u{1b}[0mVw",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let shown = mask.text(&format!("payload {form}… (300 bytes)")).into_owned();
+        assert!(shown.starts_with("payload ••••…"), "{n}: {shown}");
+    }
+    for quoted in ["last console line: `#xKe9%pLm&Tr2`", "last console line: `token Qz7\"Vw#xKe9`"] {
+        assert!(mask.text(quoted).contains(MASKED), "{quoted}: {}", mask.text(quoted));
+    }
+    let coloured = "`token Qz7\"Vw\\u{1b}[31m#xKe9%pLm&Tr2\\u{1b}[0m`";
+    assert_eq!(mask.text(coloured), "`token ••••\\u{1b}[0m`");
+    let mut console = ConsoleMask::new(mask.clone());
+    for line in ["Qz7\"\u{1b}(BVw#xKe9%pLm&Tr2", "Qz7\"\u{1b}]0;title\u{7}Vw#xKe9%pLm&Tr2"] {
+        assert_eq!(console.line("lamp", line), MASKED, "{line:?}");
+    }
+    let mut value = serde_json::json!({ "event": "packet", "head": "36180014517a3722567723784b653925" });
+    mask.json(&mut value);
+    assert_eq!(value["head"], "36180014••••");
+}
