@@ -39,12 +39,14 @@ struct State {
     powered: bool,
     held: bool,
     child: Option<Child>,
+    /// SIGKILL is on its way: whatever its child says, it runs no more.
+    killed: bool,
 }
 
 impl State {
     /// Held until its first reset, as after every scenario: power alone starts nothing that nobody has loaded.
     fn new() -> Self {
-        Self { program: None, powered: false, held: true, child: None }
+        Self { program: None, powered: false, held: true, child: None, killed: false }
     }
 }
 
@@ -81,15 +83,20 @@ impl ProgramDevice {
 
     /// Sends a signal to the program; false where it does not run.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
         let running = state.child.as_ref().filter(|child| child.is_running());
-        running.map(|child| child.signal(signal)).is_some()
+        let is_sent = running.map(|child| child.signal(signal)).is_some();
+        state.killed |= is_sent && signal == Signal::KILL;
+        is_sent
     }
 
     /// Why a text can't be typed at it, where it can't.
     pub(crate) fn takes(&self, text: &[u8]) -> Result<(), String> {
-        if !self.lock().child.as_ref().is_some_and(Child::is_running) {
-            return Err("its program does not run".to_owned());
+        {
+            let state = self.lock();
+            if state.killed || !state.child.as_ref().is_some_and(Child::is_running) {
+                return Err("its program does not run".to_owned());
+            }
         }
         match self.0.terminal.longest_line() {
             Some(most) if text.split(|byte| *byte == b'\r').any(|line| line.len() > most) => {
@@ -117,7 +124,7 @@ impl ProgramDevice {
             && let Some(program) = &state.program
         {
             let child = self.start(program)?;
-            state.child = Some(child);
+            (state.child, state.killed) = (Some(child), false);
         }
         Ok(())
     }
