@@ -18,7 +18,7 @@ pub(crate) struct Context<'a> {
     /// Relative paths in the file count from here.
     pub(crate) folder: &'a Path,
     problems: RefCell<Vec<Problem>>,
-    /// Variables that are not set here: whoever needs their values can't go on, and nobody else.
+    /// Variables that are not set: only what needs their values is stopped.
     unset: RefCell<Vec<Problem>>,
     /// What nobody may read.
     secrets: RefCell<Vec<String>>,

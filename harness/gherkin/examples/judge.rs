@@ -115,29 +115,29 @@ fn feature(feature: &Feature, language: &str) -> Value {
     let mut children = members(feature.background.as_ref(), &feature.scenarios);
     children.extend(feature.rules.iter().map(|rule| json!({ "rule": self::rule(rule) })));
     json!({
-        "location": at(feature.line), "keyword": feature.keyword, "language": language, "name": feature.name,
-        "description": described(&feature.description), "tags": tags(&feature.tags), "children": children,
+        "location": at(feature.heading.line), "keyword": feature.heading.keyword, "language": language, "name": feature.heading.name,
+        "description": described(&feature.heading.description), "tags": tags(&feature.heading.tags), "children": children,
     })
 }
 
 fn rule(rule: &Rule) -> Value {
     json!({
-        "location": at(rule.line), "keyword": rule.keyword, "name": rule.name, "tags": tags(&rule.tags),
-        "description": described(&rule.description), "children": members(rule.background.as_ref(), &rule.scenarios),
+        "location": at(rule.heading.line), "keyword": rule.heading.keyword, "name": rule.heading.name, "tags": tags(&rule.heading.tags),
+        "description": described(&rule.heading.description), "children": members(rule.background.as_ref(), &rule.scenarios),
     })
 }
 
 fn members(background: Option<&Background>, scenarios: &[Scenario]) -> Vec<Value> {
     let background = background.map(|background| {
         json!({ "background": {
-            "location": at(background.line), "keyword": background.keyword, "name": background.name,
-            "description": described(&background.description), "steps": steps(&background.steps),
+            "location": at(background.heading.line), "keyword": background.heading.keyword, "name": background.heading.name,
+            "description": described(&background.heading.description), "steps": steps(&background.steps),
         }})
     });
     let scenarios = scenarios.iter().map(|scenario| {
         json!({ "scenario": {
-            "location": at(scenario.line), "keyword": scenario.keyword, "name": scenario.name,
-            "description": described(&scenario.description), "tags": tags(&scenario.tags),
+            "location": at(scenario.heading.line), "keyword": scenario.heading.keyword, "name": scenario.heading.name,
+            "description": described(&scenario.heading.description), "tags": tags(&scenario.heading.tags),
             "steps": steps(&scenario.steps), "examples": scenario.examples.iter().map(examples).collect::<Vec<_>>(),
         }})
     });
@@ -146,8 +146,8 @@ fn members(background: Option<&Background>, scenarios: &[Scenario]) -> Vec<Value
 
 fn examples(examples: &Examples) -> Value {
     let mut value = json!({
-        "location": at(examples.line), "keyword": examples.keyword, "name": examples.name,
-        "description": described(&examples.description), "tags": tags(&examples.tags),
+        "location": at(examples.heading.line), "keyword": examples.heading.keyword, "name": examples.heading.name,
+        "description": described(&examples.heading.description), "tags": tags(&examples.heading.tags),
         "tableBody": examples.rows.iter().map(row).collect::<Vec<_>>(),
     });
     if let Some(header) = &examples.header {
@@ -191,10 +191,11 @@ fn steps(steps: &[Step]) -> Vec<Value> {
 /// What runs, as the official compiler lists it.
 fn our_pickles(document: &Document) -> Vec<Value> {
     let Some(feature) = &document.feature else { return Vec::new() };
-    let base = (feature.tags.clone(), background(feature.background.as_ref()));
+    let base = (feature.heading.tags.clone(), background(feature.background.as_ref()));
     let mut all: Vec<_> = feature.scenarios.iter().flat_map(|scenario| pickles(scenario, &base)).collect();
     for rule in &feature.rules {
-        let base = ([&*base.0, &*rule.tags].concat(), [base.1.clone(), background(rule.background.as_ref())].concat());
+        let base =
+            ([&*base.0, &*rule.heading.tags].concat(), [base.1.clone(), background(rule.background.as_ref())].concat());
         all.extend(rule.scenarios.iter().flat_map(|scenario| pickles(scenario, &base)));
     }
     all

@@ -9,19 +9,28 @@ pub struct Document {
     pub feature: Option<Feature>,
 }
 
+/// What a headline says, with what stands above and below it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Heading {
+    /// The line of the first tag, or of the headline where there is none.
+    pub start: usize,
+    /// The line of the headline.
+    pub line: usize,
+    /// Above it, without the `@`. A background has none.
+    pub tags: Vec<String>,
+    /// The keyword as it is written, without the colon.
+    pub keyword: String,
+    /// The text behind the colon.
+    pub name: String,
+    /// The lines below it, with their numbers.
+    pub description: Vec<(usize, String)>,
+}
+
 /// A feature.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Feature {
-    /// Where its headline stands.
-    pub line: usize,
-    /// The keyword as it is written, without the colon.
-    pub keyword: String,
-    /// What stands behind the colon.
-    pub name: String,
-    /// The lines below the headline.
-    pub description: Vec<(usize, String)>,
-    /// Without the `@`.
-    pub tags: Vec<String>,
+    /// Its headline.
+    pub heading: Heading,
     /// Steps before those of each scenario.
     pub background: Option<Background>,
     /// The scenarios outside of rules.
@@ -33,18 +42,8 @@ pub struct Feature {
 /// A rule of a feature.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {
-    /// Where it begins: its first tag, or its headline.
-    pub start: usize,
-    /// Where its headline stands.
-    pub line: usize,
-    /// The keyword as it is written, without the colon.
-    pub keyword: String,
-    /// What stands behind the colon.
-    pub name: String,
-    /// The lines below the headline.
-    pub description: Vec<(usize, String)>,
-    /// Without the `@`.
-    pub tags: Vec<String>,
+    /// Its headline.
+    pub heading: Heading,
     /// Steps before those of each scenario of the rule, behind those of the feature.
     pub background: Option<Background>,
     /// Its scenarios.
@@ -54,14 +53,8 @@ pub struct Rule {
 /// Steps before those of each scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Background {
-    /// Where its headline stands.
-    pub line: usize,
-    /// The keyword as it is written, without the colon.
-    pub keyword: String,
-    /// What stands behind the colon.
-    pub name: String,
-    /// The lines below the headline.
-    pub description: Vec<(usize, String)>,
+    /// Its headline.
+    pub heading: Heading,
     /// Its steps.
     pub steps: Vec<Step>,
 }
@@ -69,20 +62,10 @@ pub struct Background {
 /// A scenario, or the outline of several.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scenario {
-    /// Where it begins: its first tag, or its headline.
-    pub start: usize,
-    /// Where its headline stands.
-    pub line: usize,
-    /// The keyword as it is written, without the colon.
-    pub keyword: String,
+    /// Its headline.
+    pub heading: Heading,
     /// Whether the keyword is that of an outline; a scenario with examples is one too.
     pub outline: bool,
-    /// What stands behind the colon.
-    pub name: String,
-    /// The lines below the headline.
-    pub description: Vec<(usize, String)>,
-    /// Without the `@`.
-    pub tags: Vec<String>,
     /// Its steps.
     pub steps: Vec<Step>,
     /// The tables of its values.
@@ -92,18 +75,8 @@ pub struct Scenario {
 /// Values for an outline.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Examples {
-    /// Where it begins: its first tag, or its headline.
-    pub start: usize,
-    /// Where its headline stands.
-    pub line: usize,
-    /// The keyword as it is written, without the colon.
-    pub keyword: String,
-    /// What stands behind the colon.
-    pub name: String,
-    /// The lines below the headline.
-    pub description: Vec<(usize, String)>,
-    /// Without the `@`.
-    pub tags: Vec<String>,
+    /// Its headline.
+    pub heading: Heading,
     /// The names of the columns.
     pub header: Option<Row>,
     /// The rows below the names.

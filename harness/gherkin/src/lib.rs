@@ -11,7 +11,7 @@ mod outline;
 mod parse;
 mod row;
 
-pub use document::{Background, Document, Examples, Feature, Row, Rule, Scenario, Step, StepKind, Text};
+pub use document::{Background, Document, Examples, Feature, Heading, Row, Rule, Scenario, Step, StepKind, Text};
 pub use fault::{Expected, Fault, FaultKind};
 pub use language::{Headline, Language};
 pub use outline::Case;

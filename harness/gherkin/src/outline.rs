@@ -30,16 +30,16 @@ impl Scenario {
     /// The names of what runs, in the order of [`Scenario::cases`].
     pub fn case_names(&self) -> impl Iterator<Item = String> {
         let rows = self.examples.iter().flat_map(|examples| examples.rows.iter().map(move |row| (examples, row)));
-        let plain = self.examples.is_empty().then(|| self.name.clone()).into_iter();
-        plain.chain(rows.map(|row| Values::of(Some(row)).filled(&self.name)))
+        let plain = self.examples.is_empty().then(|| self.heading.name.clone()).into_iter();
+        plain.chain(rows.map(|row| Values::of(Some(row)).filled(&self.heading.name)))
     }
 
     fn case<'a>(&'a self, row: Option<(&'a Examples, &'a Row)>) -> Case<'a> {
         let values = Values::of(row);
-        let tags = self.tags.iter().chain(row.iter().flat_map(|(examples, _)| &examples.tags));
+        let tags = self.heading.tags.iter().chain(row.iter().flat_map(|(examples, _)| &examples.heading.tags));
         Case {
-            line: row.map_or(self.line, |(_, row)| row.line),
-            name: values.filled(&self.name),
+            line: row.map_or(self.heading.line, |(_, row)| row.line),
+            name: values.filled(&self.heading.name),
             tags: tags.map(String::as_str).collect(),
             steps: self.steps.iter().map(|step| values.step(step)).collect(),
             row,

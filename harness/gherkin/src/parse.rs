@@ -1,6 +1,6 @@
 //! The grammar: `gherkin.berp` of cucumber/gherkin, read by descent.
 
-use crate::document::{Background, Document, Examples, Feature, Row, Rule, Scenario, Step, Text};
+use crate::document::{Background, Document, Examples, Feature, Heading, Row, Rule, Scenario, Step, Text};
 use crate::fault::{Expected, Fault, FaultKind};
 use crate::language::{Headline, Language};
 use crate::line::{Line, lines};
@@ -111,12 +111,19 @@ impl<'a> Parser<'a> {
         (start, all)
     }
 
-    /// Reads a headline that is known to stand here: its line, keyword and name.
-    fn take_headline(&mut self) -> (usize, String, String) {
-        let line = self.line();
+    /// Reads a headline that is known to stand here, below these tags, with the description below it.
+    fn heading(
+        &mut self,
+        (start, tags): (Option<usize>, Vec<String>),
+        ends: impl Fn(&Self, Line<'a>) -> bool,
+    ) -> Heading {
+        let headline = self.line();
         self.at += 1;
-        let read = line.and_then(|line| Some((line.number, self.language.headline(line.text)?)));
-        read.map_or_else(Default::default, |(line, (_, keyword, name))| (line, keyword.to_owned(), name.to_owned()))
+        let line = headline.map_or(0, |headline| headline.number);
+        let (_, keyword, name) =
+            headline.and_then(|headline| self.language.headline(headline.text)).unwrap_or((Headline::Feature, "", ""));
+        let (keyword, name) = (keyword.to_owned(), name.to_owned());
+        Heading { start: start.unwrap_or(line), line, tags, keyword, name, description: self.description(ends) }
     }
 
     /// The text below a headline, without comments and the blank lines around it.
@@ -139,10 +146,17 @@ impl<'a> Parser<'a> {
         line.has_tags() || self.headline(line).is_some_and(|headline| by.contains(&headline))
     }
 
+    /// Whether a line ends the description of what has steps.
+    fn ends_description(&self, line: Line<'a>, by: &[Headline]) -> bool {
+        self.headed(line, by) || self.language.step(line.text).is_some()
+    }
+
     fn feature(&mut self) -> Option<Feature> {
-        let mut tags = Vec::new();
+        let (mut start, mut tags) = (None, Vec::new());
         loop {
-            tags.append(&mut self.tags().1);
+            let (first, mut more) = self.tags();
+            start = start.or(first);
+            tags.append(&mut more);
             match self.next() {
                 Some(line) if self.headline(line) == Some(Headline::Feature) => break,
                 Some(line) => self.unexpected(line, Expected::Feature),
@@ -154,24 +168,21 @@ impl<'a> Parser<'a> {
                 }
             }
         }
-        let (line, keyword, name) = self.take_headline();
-        let description = self.description(|parser, line| parser.headed(line, FEATURE));
+        let heading = self.heading((start, tags), |parser, line| parser.headed(line, FEATURE));
         let (background, scenarios) = self.scenarios();
         let mut rules = Vec::new();
         while self.next().is_some() {
             rules.push(self.rule());
         }
-        Some(Feature { line, keyword, name, description, tags, background, scenarios, rules })
+        Some(Feature { heading, background, scenarios, rules })
     }
 
     /// A rule, which is known to stand here.
     fn rule(&mut self) -> Rule {
-        let (start, tags) = self.tags();
-        let (line, keyword, name) = self.take_headline();
-        let description = self.description(|parser, line| parser.headed(line, FEATURE));
+        let tags = self.tags();
+        let heading = self.heading(tags, |parser, line| parser.headed(line, FEATURE));
         let (background, scenarios) = self.scenarios();
-        let start = start.unwrap_or(line);
-        Rule { start, line, keyword, name, description, tags, background, scenarios }
+        Rule { heading, background, scenarios }
     }
 
     /// The background and the scenarios of a feature or of a rule, up to the next rule.
@@ -211,23 +222,15 @@ impl<'a> Parser<'a> {
     }
 
     fn background(&mut self) -> Background {
-        let (line, keyword, name) = self.take_headline();
-        let ends = |parser: &Self, line: Line<'a>| {
-            parser.headed(line, BACKGROUND) || parser.language.step(line.text).is_some()
-        };
-        let description = self.description(ends);
-        let steps = self.steps(BACKGROUND);
-        Background { line, keyword, name, description, steps }
+        let heading = self.heading((None, Vec::new()), |parser, line| parser.ends_description(line, BACKGROUND));
+        Background { heading, steps: self.steps(BACKGROUND) }
     }
 
     /// A scenario, which is known to stand here.
     fn scenario(&mut self) -> Scenario {
-        let (start, tags) = self.tags();
+        let tags = self.tags();
         let outline = self.line().and_then(|line| self.headline(line)) == Some(Headline::Outline);
-        let (line, keyword, name) = self.take_headline();
-        let ends =
-            |parser: &Self, line: Line<'a>| parser.headed(line, SCENARIO) || parser.language.step(line.text).is_some();
-        let description = self.description(ends);
+        let heading = self.heading(tags, |parser, line| parser.ends_description(line, SCENARIO));
         let steps = self.steps(SCENARIO);
         let mut examples = Vec::new();
         while let Some(line) = self.next() {
@@ -241,8 +244,7 @@ impl<'a> Parser<'a> {
                 _ => self.unexpected(line, Expected::Examples),
             }
         }
-        let start = start.unwrap_or(line);
-        Scenario { start, line, keyword, outline, name, description, tags, steps, examples }
+        Scenario { heading, outline, steps, examples }
     }
 
     /// Steps with what stands below them, up to tags or a headline that may follow.
@@ -272,12 +274,10 @@ impl<'a> Parser<'a> {
 
     /// Examples, which are known to stand here.
     fn examples(&mut self) -> Examples {
-        let (start, tags) = self.tags();
-        let (line, keyword, name) = self.take_headline();
-        let description = self.description(|parser, line| parser.headed(line, SCENARIO) || line.is_row());
+        let tags = self.tags();
+        let heading = self.heading(tags, |parser, line| parser.headed(line, SCENARIO) || line.is_row());
         let mut table = self.table().into_iter();
-        let start = start.unwrap_or(line);
-        Examples { start, line, keyword, name, description, tags, header: table.next(), rows: table.collect() }
+        Examples { heading, header: table.next(), rows: table.collect() }
     }
 
     /// The rows from here on; blank lines and comments may stand between them.

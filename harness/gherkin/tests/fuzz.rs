@@ -33,7 +33,7 @@ fn a_feature_may_hold_any_bytes() {
         match hil_gherkin::parse(&text) {
             Ok(document) => {
                 for scenario in document.feature.iter().flat_map(|feature| &feature.scenarios) {
-                    assert!(scenario.start <= scenario.line && scenario.line <= lines);
+                    assert!(scenario.heading.start <= scenario.heading.line && scenario.heading.line <= lines);
                     assert!(scenario.cases().all(|case| case.line <= lines));
                 }
             }

@@ -23,7 +23,7 @@ fn synonyms_stars_and_descriptions_are_gherkin() {
     let read = feature(
         "Ability: a\n  Role: operator\n  Examples: of prose\n  | not a table |\n\n  Given that it is prose\n\n  Example: one\n    # a comment\n    Some text:\n    and more\n\n    * first\n    But second\n  Scenario Template: two\n    * <x>\n    Scenarios: of it\n      Text above the table\n      | x |\n      | y |\n",
     );
-    let described: Vec<_> = read.description.iter().map(|(line, text)| (*line, text.trim())).collect();
+    let described: Vec<_> = read.heading.description.iter().map(|(line, text)| (*line, text.trim())).collect();
     assert_eq!(
         described,
         [
@@ -35,10 +35,10 @@ fn synonyms_stars_and_descriptions_are_gherkin() {
         ]
     );
     let [one, two] = &read.scenarios[..] else { panic!("{read:?}") };
-    assert_eq!((one.keyword.as_str(), one.outline, one.description.len()), ("Example", false, 2));
+    assert_eq!((one.heading.keyword.as_str(), one.outline, one.heading.description.len()), ("Example", false, 2));
     let kinds: Vec<_> = one.steps.iter().map(|step| (step.kind, step.line, step.text.as_str())).collect();
     assert_eq!(kinds, [(StepKind::Any, 13, "first"), (StepKind::And, 14, "second")]);
-    assert_eq!((two.outline, two.examples[0].name.as_str(), two.examples[0].rows[0].line), (true, "of it", 20));
+    assert_eq!((two.outline, two.examples[0].heading.name.as_str(), two.examples[0].rows[0].line), (true, "of it", 20));
 }
 
 #[test]
@@ -64,14 +64,14 @@ fn comments_and_blank_lines_may_stand_anywhere() {
         "# first\n\n@a # why\n# between\n@b\nFeature: f\n# in the description\n\n  Background:\n    # above a step\n    Given g\n      # above a row\n      | 1 |\n\n      # between rows\n      | 2 |\n  # above\n  @c\n\n  # below a tag\n  Scenario Outline: s\n    Then t\n    # above examples\n    @d\n    Examples:\n      # above the header\n      | x |\n      # | off |\n      | y |\n      # last\n  # none\n",
     );
     assert_eq!(
-        (read.line, read.tags.as_slice(), read.description.len()),
+        (read.heading.line, read.heading.tags.as_slice(), read.heading.description.len()),
         (6, &["a".to_owned(), "b".to_owned()][..], 0)
     );
     let step = &read.background.as_ref().expect("a background").steps[0];
     let rows: Vec<_> = step.table.iter().flatten().map(|row| (row.line, row.cells[0].as_str())).collect();
     assert_eq!((step.line, rows), (11, vec![(13, "1"), (16, "2")]));
     let scenario = &read.scenarios[0];
-    assert_eq!((scenario.start, scenario.line, scenario.examples[0].start), (18, 21, 24));
+    assert_eq!((scenario.heading.start, scenario.heading.line, scenario.examples[0].heading.start), (18, 21, 24));
     let cases: Vec<_> = scenario.cases().map(|case| (case.line, case.tags, case.steps[0].line)).collect();
     assert_eq!(cases, [(29, vec!["c", "d"], 22)]);
 }
@@ -81,8 +81,8 @@ fn a_file_may_say_nothing() {
     for source in ["", "\n\n", "# a comment\n# language: de\n", "\u{feff}# language: fr", "\r\n"] {
         assert_eq!(parse(source).expect("Gherkin").feature, None, "{source:?}");
     }
-    assert_eq!(feature("\u{feff}Feature: f").name, "f");
-    assert!(feature("Feature:\n  Rule:\n  Rule:\n    Scenario:\n").rules[1].scenarios[0].name.is_empty());
+    assert_eq!(feature("\u{feff}Feature: f").heading.name, "f");
+    assert!(feature("Feature:\n  Rule:\n  Rule:\n    Scenario:\n").rules[1].scenarios[0].heading.name.is_empty());
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn every_keyword_of_every_language_is_read() {
         for source in features(language) {
             let document = parse(&source).unwrap_or_else(|faults| panic!("{}: {faults:?}\n{source}", language.code()));
             let feature = document.feature.expect("a feature");
-            assert_eq!((document.language.as_str(), feature.name.as_str()), (language.code(), "f"));
+            assert_eq!((document.language.as_str(), feature.heading.name.as_str()), (language.code(), "f"));
             let keywords = language.steps().count();
             let count = |wanted: Headline| language.headlines().filter(|(_, of)| *of == wanted).count();
             assert_eq!(feature.background.as_ref().map(|background| background.steps.len()), Some(keywords));

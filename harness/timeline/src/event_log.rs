@@ -50,7 +50,7 @@ pub(crate) struct EventLog {
     /// Bytes that the file may have.
     limit: u64,
     dropped: Dropped,
-    /// Events that are in the file with secrets hidden, until somebody asks.
+    /// Events written with secrets hidden since the last call of `take_altered`.
     altered: Vec<u64>,
     /// The first write that failed; later ones are not tried.
     failed: Option<String>,

@@ -5,16 +5,16 @@
 pub(super) struct Garbage {
     bytes: usize,
     odd: usize,
-    told: bool,
+    reported: bool,
 }
 
 impl Garbage {
     /// Fewer bytes say nothing: a chip that is switched on or off sends a few odd ones.
     const ENOUGH: usize = 128;
 
-    /// Told once, until the next boot.
+    /// True once, until the next boot.
     pub(super) fn is_too_much(&mut self, bytes: &[u8]) -> bool {
-        if self.told {
+        if self.reported {
             return false;
         }
         let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t' | 0x1b);
@@ -27,11 +27,11 @@ impl Garbage {
             .sum();
         self.bytes += bytes.len();
         self.odd += odd;
-        self.told = self.bytes >= Self::ENOUGH && self.odd * 4 > self.bytes;
+        self.reported = self.bytes >= Self::ENOUGH && self.odd * 4 > self.bytes;
         if self.bytes >= Self::ENOUGH {
             (self.bytes, self.odd) = (0, 0);
         }
-        self.told
+        self.reported
     }
 }
 
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_speed_is_told_once_and_text_is_none() {
+    fn a_wrong_speed_is_reported_once_and_text_never() {
         let mut garbage = Garbage::default();
         assert!(!garbage.is_too_much("Suhu: 28°C, \u{1b}[0;32mI (29) boot: ok\r\n".repeat(20).as_bytes()));
         assert!(!garbage.is_too_much(&[0xff, 0x00, 0x80]), "a few odd bytes at power-on");

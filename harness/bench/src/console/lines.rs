@@ -14,7 +14,7 @@ pub(super) struct Lines {
     begun: bool,
     /// CR has ended the line before: LF behind it ends none.
     ended_by_cr: bool,
-    /// A line was cut, and nobody has asked yet.
+    /// A line was cut since the last call of `take_cut`.
     cut: bool,
     /// The current line was cut before.
     in_parts: bool,
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_whole_up_to_the_limit_and_a_cut_is_told_once() {
+    fn a_line_is_whole_up_to_the_limit_and_a_cut_is_reported_once() {
         let mut lines = Lines::default();
         let whole = vec![b'x'; LONGEST];
         assert_eq!(lines.push(&whole).len(), 0);

@@ -145,7 +145,7 @@ impl Levels {
     fn change(&self, gpio: u8, high: bool) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         now.insert(gpio, high);
-        // Nobody may be listening.
+        // There may be no listener.
         let _ = self.changes.send((gpio, high));
     }
 
@@ -329,7 +329,7 @@ fn shown_pin(board: &str, name: &str, pin: &Pin, tell: &dyn Fn(&str) -> String) 
     })
 }
 
-/// A pin that somebody watches.
+/// A pin that a client watches.
 struct WatchedPin {
     pins: Arc<Levels>,
     gpio: u8,

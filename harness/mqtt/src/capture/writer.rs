@@ -259,7 +259,7 @@ fn hide(raw: &mut [u8], packet: Option<&Packet>, protocol: u8, mask: &Mask) {
         };
         let has_some = matches!(packet, Packet::Undecodable { .. } | Packet::Connect { has_password: true, .. })
             || properties.iter().any(|property| property.name == "authentication data");
-        // It can't be told where they are, so they may be anywhere.
+        // Their place is unknown, so they may be anywhere.
         if has_some && !hidden {
             raw[2..].fill(b'*');
         }

@@ -163,7 +163,7 @@ pub(super) fn name_and_topic(begins: &[u8]) -> (&'static str, Option<&str>) {
     (name, topic.and_then(|topic| std::str::from_utf8(topic).ok()))
 }
 
-/// What nobody may read in a CONNECT, a CONNACK or an AUTH.
+/// The credentials in a CONNECT, a CONNACK or an AUTH.
 #[derive(Debug, Default)]
 pub(crate) struct Credentials {
     pub(crate) password: Option<Vec<u8>>,

@@ -17,28 +17,28 @@ pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTree
     let mut names = Names::of(feature);
     let scenarios = scenarios(&feature.scenarios, kind, taken, names.entry(String::new()).or_default());
     let mut rule = |rule: &hil_gherkin::Rule| {
-        let names = names.entry(rule.name.clone()).or_default();
+        let names = names.entry(rule.heading.name.clone()).or_default();
         self::rule(rule, kind, taken, names)
     };
     let mut rules: Vec<_> = feature.rules.iter().map(&mut rule).collect();
     rules.retain(|rule| !rule.scenarios.is_empty());
     gherkin::Feature {
-        keyword: feature.keyword.clone(),
-        name: if feature.name.is_empty() { UNNAMED.to_owned() } else { feature.name.clone() },
-        description: description(&feature.description),
+        keyword: feature.heading.keyword.clone(),
+        name: if feature.heading.name.is_empty() { UNNAMED.to_owned() } else { feature.heading.name.clone() },
+        description: description(&feature.heading.description),
         background,
         scenarios,
         rules,
-        tags: feature.tags.clone(),
+        tags: feature.heading.tags.clone(),
         span: NOWHERE,
-        position: at(feature.line),
+        position: at(feature.heading.line),
         path: Some(path.to_owned()),
     }
 }
 
 /// The names of scenarios that stand together, in a feature or in its rules of one name, each its own. They depend on nothing but what the file says, so that they
-/// mean the same in every run: rows of an outline that are called alike are told apart by their values, and what is
-/// still called alike by a number.
+/// mean the same in every run: rows of an outline that share a name are distinguished by their values, and what is
+/// still not distinct by a number.
 #[derive(Default)]
 struct Names {
     times: HashMap<String, usize>,
@@ -50,7 +50,7 @@ struct Names {
 impl Names {
     /// How often each name is given, by the names of rules; that of no rule is empty.
     fn of(feature: &hil_gherkin::Feature) -> HashMap<String, Self> {
-        let ruled = feature.rules.iter().map(|rule| (rule.name.as_str(), &rule.scenarios));
+        let ruled = feature.rules.iter().map(|rule| (rule.heading.name.as_str(), &rule.scenarios));
         let mut all: HashMap<String, Self> = HashMap::new();
         for (rule, scenarios) in std::iter::once(("", &feature.scenarios)).chain(ruled) {
             let names = all.entry(rule.to_owned()).or_default();
@@ -98,12 +98,12 @@ fn background(
     let Some(background) = background else { return (None, before) };
     let (steps, kind) = steps(&background.steps, before);
     let background = gherkin::Background {
-        keyword: background.keyword.clone(),
-        name: background.name.clone(),
-        description: description(&background.description),
+        keyword: background.heading.keyword.clone(),
+        name: background.heading.name.clone(),
+        description: description(&background.heading.description),
         steps,
         span: NOWHERE,
-        position: at(background.line),
+        position: at(background.heading.line),
     };
     (Some(background), kind)
 }
@@ -116,14 +116,14 @@ fn rule(
 ) -> gherkin::Rule {
     let (background, kind) = background(rule.background.as_ref(), before);
     gherkin::Rule {
-        keyword: rule.keyword.clone(),
-        name: rule.name.clone(),
-        description: description(&rule.description),
+        keyword: rule.heading.keyword.clone(),
+        name: rule.heading.name.clone(),
+        description: description(&rule.heading.description),
         background,
         scenarios: scenarios(&rule.scenarios, kind, taken, names),
-        tags: rule.tags.clone(),
+        tags: rule.heading.tags.clone(),
         span: NOWHERE,
-        position: at(rule.line),
+        position: at(rule.heading.line),
     }
 }
 
@@ -145,9 +145,9 @@ fn scenarios(
     });
     let taken = named.filter(|(_, case, _)| taken.contains(&case.line));
     let one = |(scenario, case, name): (&&hil_gherkin::Scenario, &Case<'_>, String)| gherkin::Scenario {
-        keyword: scenario.keyword.clone(),
+        keyword: scenario.heading.keyword.clone(),
         name,
-        description: description(&scenario.description),
+        description: description(&scenario.heading.description),
         steps: steps(&case.steps, before).0,
         examples: Vec::new(),
         tags: case.tags.iter().map(|tag| (*tag).to_owned()).collect(),

@@ -100,9 +100,9 @@ fn odd(feature: &hil_gherkin::Feature, language: &Language) -> Vec<(usize, Wrong
     let mut found: Vec<_> =
         scenarios.iter().flat_map(|scenario| odd_scenario(scenario)).chain(rows.filter_map(cut)).collect();
     if feature.scenarios.is_empty() && feature.rules.is_empty() {
-        let hint = swallowed::headline_in(&feature.description, language);
+        let hint = swallowed::headline_in(&feature.heading.description, language);
         let hint = hint.unwrap_or_else(|| "add one, or delete the file".to_owned());
-        found.push((feature.line, Wrong::new("this feature has no scenario", hint)));
+        found.push((feature.heading.line, Wrong::new("this feature has no scenario", hint)));
     }
     found.sort_by_key(|(line, _)| *line);
     found
@@ -110,18 +110,18 @@ fn odd(feature: &hil_gherkin::Feature, language: &Language) -> Vec<(usize, Wrong
 
 fn odd_scenario(scenario: &Scenario) -> Vec<(usize, Wrong)> {
     let mut found = Vec::new();
-    if scenario.name.is_empty() {
+    if scenario.heading.name.is_empty() {
         let hint = "reports tell scenarios apart by their names";
-        found.push((scenario.line, Wrong::new("this scenario has no name", hint)));
+        found.push((scenario.heading.line, Wrong::new("this scenario has no name", hint)));
     }
-    let named = |text: &str| format!("`{}: {}` {text}", scenario.keyword, scenario.name);
+    let named = |text: &str| format!("`{}: {}` {text}", scenario.heading.keyword, scenario.heading.name);
     let has_rows = scenario.examples.iter().any(|examples| !examples.rows.is_empty());
     if scenario.outline && scenario.examples.is_empty() {
         let hint = "add a table of examples below it";
-        found.push((scenario.line, Wrong::new(named("has no examples: it runs once, as it stands"), hint)));
+        found.push((scenario.heading.line, Wrong::new(named("has no examples: it runs once, as it stands"), hint)));
     } else if !scenario.examples.is_empty() && !has_rows {
         let hint = "add a row below the names of the columns";
-        found.push((scenario.line, Wrong::new(named("has no row of examples: it does not run"), hint)));
+        found.push((scenario.heading.line, Wrong::new(named("has no row of examples: it does not run"), hint)));
     }
     found.extend(misspelt_columns(scenario));
     found

@@ -19,9 +19,9 @@ fn all(feature: &Feature) -> BTreeSet<usize> {
 
 /// The innermost part that the line belongs to: it reaches to where the next begins.
 fn at(feature: &Feature, line: usize) -> BTreeSet<usize> {
-    let rule = feature.rules.iter().rev().find(|rule| rule.start <= line);
+    let rule = feature.rules.iter().rev().find(|rule| rule.heading.start <= line);
     let scenarios = rule.map_or(&feature.scenarios, |rule| &rule.scenarios);
-    match scenarios.iter().rev().find(|scenario| scenario.start <= line) {
+    match scenarios.iter().rev().find(|scenario| scenario.heading.start <= line) {
         Some(scenario) => of_scenario(scenario, line).collect(),
         // The headline of a rule or of the feature, or a background.
         None if rule.is_some() => scenarios.iter().flat_map(whole).collect(),
@@ -30,7 +30,7 @@ fn at(feature: &Feature, line: usize) -> BTreeSet<usize> {
 }
 
 fn of_scenario(scenario: &Scenario, line: usize) -> Box<dyn Iterator<Item = usize> + '_> {
-    let Some(examples) = scenario.examples.iter().rev().find(|examples| examples.start <= line) else {
+    let Some(examples) = scenario.examples.iter().rev().find(|examples| examples.heading.start <= line) else {
         return Box::new(whole(scenario));
     };
     match examples.rows.iter().find(|row| row.line == line) {
@@ -40,7 +40,7 @@ fn of_scenario(scenario: &Scenario, line: usize) -> Box<dyn Iterator<Item = usiz
 }
 
 fn whole(scenario: &Scenario) -> impl Iterator<Item = usize> {
-    let own = scenario.examples.is_empty().then_some(scenario.line);
+    let own = scenario.examples.is_empty().then_some(scenario.heading.line);
     own.into_iter().chain(scenario.examples.iter().flat_map(rows))
 }
 

@@ -32,12 +32,12 @@ pub(super) fn swallowed(feature: &Feature, language: &Language) -> Vec<Swallowed
     let rules = feature.rules.iter();
     let backgrounds = feature.background.iter().chain(rules.clone().filter_map(|rule| rule.background.as_ref()));
     let scenarios: Vec<_> = feature.scenarios.iter().chain(rules.clone().flat_map(|rule| &rule.scenarios)).collect();
-    let others = std::iter::once(&feature.description)
-        .chain(rules.map(|rule| &rule.description))
-        .chain(scenarios.iter().flat_map(|scenario| &scenario.examples).map(|examples| &examples.description));
+    let others = std::iter::once(&feature.heading.description)
+        .chain(rules.map(|rule| &rule.heading.description))
+        .chain(scenarios.iter().flat_map(|scenario| &scenario.examples).map(|examples| &examples.heading.description));
     let steps = backgrounds
-        .map(|background| &background.description)
-        .chain(scenarios.iter().map(|scenario| &scenario.description));
+        .map(|background| &background.heading.description)
+        .chain(scenarios.iter().map(|scenario| &scenario.heading.description));
     let others = others.map(|lines| (lines, Place::Other));
     others
         .chain(steps.map(|lines| (lines, Place::Steps)))

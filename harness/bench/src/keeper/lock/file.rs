@@ -182,7 +182,7 @@ impl DeviceLock {
     }
 }
 
-/// Who holds one of these keys right now; none where they are free. Asking takes no lock: whoever wants one gets it.
+/// Who holds one of these keys right now; none where they are free. Asking takes no lock, so it never blocks another user.
 #[must_use]
 pub fn holder_of(keys: &[String]) -> Option<Holder> {
     // Nothing is made only to look.
