@@ -35,6 +35,26 @@ const END_WORDS: [&str; 14] = [
     "0.0000000000000000001",
 ];
 
+/// The words of Gherkin, for readers of feature files.
+pub const GHERKIN_WORDS: [&[u8]; 16] = [
+    b"Feature: ",
+    b"\n  Rule: r\n",
+    b"\n  Background:\n",
+    b"\n  Scenario Outline: o\n",
+    b"\n    Examples:\n",
+    b"| a | b |\n",
+    b"|",
+    b"\\",
+    b"\"\"\"\n",
+    b"```\n",
+    b"# language: de\n",
+    b"@tag ",
+    b"<a>",
+    b"Then ",
+    b"\r\n",
+    "\u{85}\u{2028}\u{feff}\u{130}".as_bytes(),
+];
+
 impl Corpus {
     /// Begins with these inputs.
     ///

@@ -20,6 +20,6 @@ mod corpus;
 mod random;
 mod run;
 
-pub use corpus::Corpus;
+pub use corpus::{Corpus, GHERKIN_WORDS};
 pub use random::Random;
 pub use run::fuzz;

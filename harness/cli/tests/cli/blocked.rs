@@ -340,21 +340,29 @@ fn a_reader_that_leaves_ends_no_run() {
     }
 }
 
+/// A program that gets the folder and the environment of `hil`, to start it in its own way.
+fn starter(program: &str, hil: &Command) -> Command {
+    let mut command = Command::new(program);
+    if let Some(folder) = hil.get_current_dir() {
+        command.current_dir(folder);
+    }
+    for (name, value) in hil.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 #[test]
 fn a_run_under_nohup_outlives_its_terminal() {
     let bench = Bench::open();
-    let program = env!("CARGO_BIN_EXE_hil");
-    let arguments = ["run", "features/short.feature", "--out", "run"];
-    let hil = bench.lab.command(&arguments);
-    let mut command = Command::new("sh");
-    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", program]).args(arguments);
-    command.current_dir(bench.lab.project.path("")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    for (name, value) in hil.get_envs() {
-        match value {
-            Some(value) => drop(command.env(name, value)),
-            None => drop(command.env_remove(name)),
-        }
-    }
+    let mut command = starter("sh", &bench.lab.command(&[]));
+    // Without `env --default-signal`, which a test that runs under `nohup` starts `hil` with.
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_hil")]);
+    command.args(["run", "features/short.feature", "--out", "run"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut run = Running::start(&mut command);
     bench.wait_for("on");
     run.signal(Signal::HUP);
@@ -370,16 +378,9 @@ fn a_terminal_that_is_gone_leaves_a_record_that_ends_and_every_report() {
     let terminal = Unread::terminal();
     let hil = bench.lab.command(&waits("run", &[]));
     // Its own session, with this as its terminal, as sshd makes it.
-    let mut command = Command::new("setsid");
+    let mut command = starter("setsid", &hil);
     command.args(["--ctty", "--wait"]).arg(hil.get_program()).args(hil.get_args());
-    command.current_dir(bench.lab.project.path("")).stdin(terminal.stdio());
-    command.stdout(terminal.stdio()).stderr(terminal.stdio());
-    for (name, value) in hil.get_envs() {
-        match value {
-            Some(value) => drop(command.env(name, value)),
-            None => drop(command.env_remove(name)),
-        }
-    }
+    command.stdin(terminal.stdio()).stdout(terminal.stdio()).stderr(terminal.stdio());
     let mut run = Running::start(&mut command);
     bench.wait_for("on");
     drop((terminal, command));

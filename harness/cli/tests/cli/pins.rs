@@ -13,6 +13,16 @@ nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}" }
 ready = "mqtt: starting"
 "#;
 
+/// The lamp of the bench has one pin, which a shell script watches.
+fn watch_the_led_with(lab: &Lab, script: &str) {
+    let bench = lab.project.read("lab/bench.toml");
+    let begin = bench.find("[boards.lamp]").expect("the lamp");
+    let pins = bench[begin..].find("pins = ").expect("its pins") + begin;
+    let end = bench[pins..].find('\n').expect("a line") + pins;
+    let pin = format!("pins = {{ led = {{ watch = [\"sh\", \"-c\", \"{script}\"] }} }}");
+    lab.project.file("lab/bench.toml", &format!("{}{pin}{}", &bench[..pins], &bench[end..]));
+}
+
 #[test]
 fn pulses_are_counted_and_buttons_pressed() {
     let project = Project::with_feature(
@@ -115,12 +125,7 @@ fn virtual_boards_that_pass_for_real_ones_keep_their_pins() {
 #[test]
 fn what_watches_a_pin_ends_with_the_run_and_takes_its_children_along() {
     let lab = Lab::open(None);
-    let bench = lab.project.read("lab/bench.toml");
-    let begin = bench.find("[boards.lamp]").expect("the lamp");
-    let pins = bench[begin..].find("pins = ").expect("its pins") + begin;
-    let end = bench[pins..].find('\n').expect("a line") + pins;
-    let pin = "pins = { led = { watch = [\"sh\", \"-c\", \"echo off; sleep 1234.5 & echo $! > child; exec sleep 1234.5\"] } }";
-    lab.project.file("lab/bench.toml", &format!("{}{pin}{}", &bench[..pins], &bench[end..]));
+    watch_the_led_with(&lab, "echo off; sleep 1234.5 & echo $! > child; exec sleep 1234.5");
     assert_eq!(lab.hil(&["run", "features/short.feature"]).code, 0);
     let child = lab.project.read("child");
     assert!(
@@ -146,18 +151,13 @@ fn programs_for_the_pins_of_a_virtual_board_are_refused() {
 #[test]
 fn a_program_that_watches_a_pin_and_says_something_else_is_the_benchs_fault() {
     let lab = Lab::open(None);
-    let bench = lab.project.read("lab/bench.toml");
     for (name, script, code) in [
         ("watch-says-nothing", "exec sleep 60", 96),
         ("watch-says-else", "echo 1", 96),
         ("watch-ends", "echo off; sleep 1; exit 3", 102),
         ("watch-babbles", "echo off; sleep 1; echo perhaps; exec sleep 60", 102),
     ] {
-        let begin = bench.find("[boards.lamp]").expect("the lamp");
-        let pins = bench[begin..].find("pins = ").expect("its pins") + begin;
-        let end = bench[pins..].find('\n').expect("a line") + pins;
-        let pin = format!("pins = {{ led = {{ watch = [\"sh\", \"-c\", \"{script}\"] }} }}");
-        lab.project.file("lab/bench.toml", &format!("{}{pin}{}", &bench[..pins], &bench[end..]));
+        watch_the_led_with(&lab, script);
         lab.project.file(
             "features/pin.feature",
             "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When I publish \"x\" to \"nowhere\"\n    Then the pin \"led\" of \"lamp\" stays off for 3 s\n",

@@ -5,7 +5,17 @@ use hil_mqtt::broker::{Access, AclRule, Settings, Who};
 use hil_timeline::Packet;
 
 use crate::client::{Client, Connect};
-use crate::on_ours;
+use crate::{Bench, on_ours};
+
+/// The harness's own client: it hears every topic, whatever the access rules say.
+async fn observe(bench: &Bench) -> Client {
+    let login = bench.offers.observer_login.as_ref();
+    let login = login.map(|(user, password)| (user.as_str(), password.as_str()));
+    let harness = Connect { login, ..Connect::new("harness") };
+    let (mut observer, _) = Client::connect(&bench.offers.observer, &harness).await;
+    observer.subscribe("#", 1).await;
+    observer
+}
 
 #[tokio::test]
 async fn users_are_let_in_with_their_password_only() {
@@ -41,12 +51,7 @@ async fn an_acl_keeps_messages_away() {
     }
     on_ours(acl, |bench| {
         Box::pin(async move {
-            // The harness itself is above the law.
-            let login = bench.offers.observer_login.clone();
-            let login = login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
-            let harness = Connect { login, ..Connect::new("harness") };
-            let (mut observer, _) = Client::connect(&bench.offers.observer, &harness).await;
-            observer.subscribe("#", 1).await;
+            let mut observer = observe(&bench).await;
             let lamp = Connect { login: Some(("lamp", "wonderland")), ..Connect::new("lamp-1") };
             let (mut lamp, _) = Client::connect(bench.endpoint(), &lamp).await;
             lamp.publish_with(0, "forbidden", "x", &[]).await;
@@ -77,11 +82,7 @@ async fn a_client_id_that_is_a_filter_opens_nothing() {
     }
     on_ours(acl, |bench| {
         Box::pin(async move {
-            let login = bench.offers.observer_login.clone();
-            let login = login.as_ref().map(|(user, password)| (user.as_str(), password.as_str()));
-            let harness = Connect { login, ..Connect::new("harness") };
-            let (mut observer, _) = Client::connect(&bench.offers.observer, &harness).await;
-            observer.subscribe("#", 1).await;
+            let mut observer = observe(&bench).await;
             let login = Some(("lamp", "wonderland"));
             for (id, topics) in [
                 ("+", ["own/other", "below/other/x", "news"]),
