@@ -39,6 +39,18 @@ pub struct Feature {
     pub rules: Vec<Rule>,
 }
 
+impl Feature {
+    /// The backgrounds of the feature and of its rules.
+    pub fn all_backgrounds(&self) -> impl Iterator<Item = &Background> {
+        self.background.iter().chain(self.rules.iter().filter_map(|rule| rule.background.as_ref()))
+    }
+
+    /// The scenarios of the feature and of its rules, in the order of the file.
+    pub fn all_scenarios(&self) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter().chain(self.rules.iter().flat_map(|rule| &rule.scenarios))
+    }
+}
+
 /// A rule of a feature.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rule {

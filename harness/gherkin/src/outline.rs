@@ -22,16 +22,18 @@ pub struct Case<'a> {
 impl Scenario {
     /// What runs: one case for each row of the examples; the scenario itself where it has none.
     pub fn cases(&self) -> impl Iterator<Item = Case<'_>> {
-        let rows = self.examples.iter().flat_map(|examples| examples.rows.iter().map(move |row| (examples, row)));
         let plain = self.examples.is_empty().then(|| self.case(None)).into_iter();
-        plain.chain(rows.map(|row| self.case(Some(row))))
+        plain.chain(self.rows().map(|row| self.case(Some(row))))
     }
 
     /// The names of what runs, in the order of [`Scenario::cases`].
     pub fn case_names(&self) -> impl Iterator<Item = String> {
-        let rows = self.examples.iter().flat_map(|examples| examples.rows.iter().map(move |row| (examples, row)));
         let plain = self.examples.is_empty().then(|| self.heading.name.clone()).into_iter();
-        plain.chain(rows.map(|row| Values::of(Some(row)).filled(&self.heading.name)))
+        plain.chain(self.rows().map(|row| Values::of(Some(row)).filled(&self.heading.name)))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (&Examples, &Row)> {
+        self.examples.iter().flat_map(|examples| examples.rows.iter().map(move |row| (examples, row)))
     }
 
     fn case<'a>(&'a self, row: Option<(&'a Examples, &'a Row)>) -> Case<'a> {

@@ -32,7 +32,7 @@ use crate::run::{boards_named, steps_of};
 /// Scenarios with this tag run only when they are asked for: by path or by tag.
 pub(crate) const OPT_IN: &str = "opt-in";
 
-/// Which scenarios shall run.
+/// Which scenarios to run.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Feature files and folders were named: opt-in scenarios in them are asked for.

@@ -36,9 +36,9 @@ pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTree
     }
 }
 
-/// The names of scenarios that stand together, in a feature or in its rules of one name, each its own. They depend on nothing but what the file says, so that they
-/// mean the same in every run: rows of an outline that share a name are distinguished by their values, and what is
-/// still not distinct by a number.
+/// Gives each scenario a name of its own, in a feature or in its rules of one name. The names depend only on what the
+/// file says, so that they mean the same in every run: rows of an outline that share a name are distinguished by their
+/// values, and names that are still equal by a number.
 #[derive(Default)]
 struct Names {
     times: HashMap<String, usize>,

@@ -87,18 +87,14 @@ fn grammatical(path: &Path, faults: &[Fault], source: &str) -> Vec<Problem> {
     once.take(MOST).map(|fault| suspect::explained(fault, language).at(path, fault.line)).collect()
 }
 
-/// What Gherkin allows, and hardly anybody means.
+/// What Gherkin allows, and hardly anyone means.
 fn odd(feature: &hil_gherkin::Feature, language: &Language) -> Vec<(usize, Wrong)> {
-    let ruled = feature.rules.iter();
-    let backgrounds = feature.background.iter().chain(ruled.clone().filter_map(|rule| rule.background.as_ref()));
-    let scenarios: Vec<_> = feature.scenarios.iter().chain(ruled.flat_map(|rule| &rule.scenarios)).collect();
-    let steps = backgrounds.flat_map(|background| &background.steps);
-    let steps = steps.chain(scenarios.iter().flat_map(|scenario| &scenario.steps));
+    let steps = feature.all_backgrounds().flat_map(|background| &background.steps);
+    let steps = steps.chain(feature.all_scenarios().flat_map(|scenario| &scenario.steps));
     let rows = steps.flat_map(|step| step.table.iter().flatten());
-    let examples = scenarios.iter().flat_map(|scenario| &scenario.examples);
+    let examples = feature.all_scenarios().flat_map(|scenario| &scenario.examples);
     let rows = rows.chain(examples.flat_map(|examples| examples.header.iter().chain(&examples.rows)));
-    let mut found: Vec<_> =
-        scenarios.iter().flat_map(|scenario| odd_scenario(scenario)).chain(rows.filter_map(cut)).collect();
+    let mut found: Vec<_> = feature.all_scenarios().flat_map(odd_scenario).chain(rows.filter_map(cut)).collect();
     if feature.scenarios.is_empty() && feature.rules.is_empty() {
         let hint = swallowed::headline_in(&feature.heading.description, language);
         let hint = hint.unwrap_or_else(|| "add one, or delete the file".to_owned());

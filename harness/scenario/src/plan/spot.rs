@@ -13,8 +13,7 @@ pub(super) fn selected(feature: &Feature, lines: &[usize]) -> BTreeSet<usize> {
 }
 
 fn all(feature: &Feature) -> BTreeSet<usize> {
-    let ruled = feature.rules.iter().flat_map(|rule| &rule.scenarios);
-    feature.scenarios.iter().chain(ruled).flat_map(whole).collect()
+    feature.all_scenarios().flat_map(whole).collect()
 }
 
 /// The innermost part that the line belongs to: it reaches to where the next begins.

@@ -29,15 +29,14 @@ enum Place {
 
 /// The most certain one of each description.
 pub(super) fn swallowed(feature: &Feature, language: &Language) -> Vec<Swallowed> {
-    let rules = feature.rules.iter();
-    let backgrounds = feature.background.iter().chain(rules.clone().filter_map(|rule| rule.background.as_ref()));
-    let scenarios: Vec<_> = feature.scenarios.iter().chain(rules.clone().flat_map(|rule| &rule.scenarios)).collect();
-    let others = std::iter::once(&feature.heading.description)
-        .chain(rules.map(|rule| &rule.heading.description))
-        .chain(scenarios.iter().flat_map(|scenario| &scenario.examples).map(|examples| &examples.heading.description));
-    let steps = backgrounds
-        .map(|background| &background.heading.description)
-        .chain(scenarios.iter().map(|scenario| &scenario.heading.description));
+    let examples = feature.all_scenarios().flat_map(|scenario| &scenario.examples);
+    let others = std::iter::once(&feature.heading)
+        .chain(feature.rules.iter().map(|rule| &rule.heading))
+        .chain(examples.map(|examples| &examples.heading))
+        .map(|heading| &heading.description);
+    let steps = (feature.all_backgrounds().map(|background| &background.heading))
+        .chain(feature.all_scenarios().map(|scenario| &scenario.heading))
+        .map(|heading| &heading.description);
     let others = others.map(|lines| (lines, Place::Other));
     others
         .chain(steps.map(|lines| (lines, Place::Steps)))
