@@ -93,19 +93,24 @@ pub(crate) mod tests {
 
     impl Reader {
         pub(crate) fn at(path: &Path) -> Self {
-            use std::io::BufRead as _;
+            use std::io::{BufRead as _, Write as _};
             // The shell ends as soon as it has printed the number of its child, which then belongs to another parent.
-            let script = format!("exec 3<'{}'; cat <&4 >/dev/null & echo $!", path.display());
-            let script = format!("exec 4<&0; {script}");
+            let script = format!("exec 4<&0; exec 3<'{}'; cat <&4 & echo $!", path.display());
             let mut shell = std::process::Command::new("sh")
                 .args(["-c", &script])
                 .stdin(std::process::Stdio::piped())
                 .stdout(std::process::Stdio::piped())
                 .spawn()
                 .expect("sh");
+            let mut stdin = shell.stdin.take().expect("piped");
+            let mut output = std::io::BufReader::new(shell.stdout.take().expect("piped"));
             let mut line = String::new();
-            std::io::BufReader::new(shell.stdout.as_mut().expect("piped")).read_line(&mut line).expect("its number");
-            let stdin = shell.stdin.take().expect("piped");
+            output.read_line(&mut line).expect("its number");
+            // The child is a copy of the shell until it runs `cat`, and only `cat` returns what it reads.
+            writeln!(stdin, "ready").expect("cat reads");
+            let mut echo = String::new();
+            output.read_line(&mut echo).expect("cat writes");
+            assert_eq!(echo, "ready\n");
             shell.wait().expect("the shell ends");
             Self { pid: line.trim().parse().expect("a number"), stdin, shell }
         }
