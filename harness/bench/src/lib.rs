@@ -23,6 +23,7 @@ pub mod power;
 mod program;
 mod reset;
 mod scope;
+mod subprocess;
 mod tap_address;
 mod virtual_board;
 

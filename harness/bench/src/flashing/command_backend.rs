@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Flashed, Job};
 use crate::error::BenchError;
-use crate::power::run_command;
+use crate::subprocess::run;
 
 /// How long the program may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -24,7 +24,7 @@ pub(super) async fn flash(words: &[String], job: Job) -> Result<Flashed, BenchEr
             .replace("{baud}", &job.baud.to_string())
     };
     let words: Vec<_> = words.iter().map(fill).collect();
-    run_command(&words, LONGEST).await.map_err(failed)?;
+    run(&words, LONGEST).await.map_err(|error| failed(error.to_string()))?;
     Ok(Flashed { written: image.len(), skipped: 0, took: start.elapsed() })
 }
 

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::{Driving, PinDriver};
 use crate::error::BenchError;
-use crate::power::{Group, run_command, start_command};
 use crate::scope::Scope;
+use crate::subprocess::{Complaints, Group, SubprocessError, run, start};
 
 /// How long a program may take to drive a pin, or to say the level at its start.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,11 +49,12 @@ impl ProgramPins {
         let mut sensed = BTreeMap::new();
         for (name, pin) in pins {
             let refused = |reason| failed(board, name, reason);
+            let not_run = |error: SubprocessError| refused(error.to_string());
             match &pin.line {
                 PinLine::Watched(words) => {
                     sensed.insert(name.clone(), watch(name, words, scope).await.map_err(refused)?);
                 }
-                PinLine::Driven { off, .. } => drop(run_command(off, PATIENCE).await.map_err(refused)?),
+                PinLine::Driven { off, .. } => drop(run(off, PATIENCE).await.map_err(not_run)?),
                 PinLine::Board(_) | PinLine::Bench(_) => {}
             }
         }
@@ -67,29 +68,26 @@ fn failed(board: &str, pin: &str, reason: String) -> BenchError {
 }
 
 async fn watch(name: &str, words: &[String], scope: &Scope) -> Result<Sensed, String> {
-    let (program, arguments) = words.split_first().ok_or("no program is given")?;
-    let mut child = start_command(program, arguments).map_err(|error| format!("`{program}` can't be run: {error}"))?;
+    let mut child = start(words).map_err(|error| error.to_string())?;
+    let program = &words[0];
     let group = Group::of(&child);
     let output = child.stdout.take().ok_or("it has no output")?;
-    // What it complains of is not read, and must not hold it up.
-    let complaints = child.stderr.take();
-    let drained = tokio::spawn(async move {
-        if let Some(mut complaints) = complaints {
-            let _ = tokio::io::copy(&mut complaints, &mut tokio::io::sink()).await;
-        }
-    });
+    let mut complaints = Complaints::of(&mut child);
     let mut lines = BufReader::new(output.take(MOST)).lines();
     let first = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-    let first = first.map_err(|_| format!("`{program}` said nothing within {} s", PATIENCE.as_secs()))?;
-    let first = first.map_err(|error| error.to_string())?.ok_or(format!("`{program}` ended and said nothing"))?;
+    let first = first.map_err(|_| format!("`{program}` printed nothing within {} s", PATIENCE.as_secs()))?;
+    let first = match first.map_err(|error| error.to_string())? {
+        Some(first) => first,
+        None => return Err(format!("`{program}` ended without a level{}", complaints.last().await)),
+    };
     let level = level(&first).ok_or_else(|| unknown(program, &first))?;
     let on = Arc::new(Mutex::new(Some(level)));
     let follower =
         Follower { name: name.to_owned(), program: program.clone(), scope: scope.clone(), on: Arc::clone(&on) };
     let task = tokio::spawn(async move {
-        // They end with the task.
-        let _program = (child, drained);
-        follower.follow(lines).await;
+        // It ends with the task.
+        let _program = child;
+        follower.follow(lines, complaints).await;
     });
     Ok(Sensed { on, task, _group: group })
 }
@@ -107,7 +105,7 @@ fn unknown(program: &str, line: &str) -> String {
     format!("`{program}` said `{}`, not `on` or `off`", hil_timeline::escaped(&shown))
 }
 
-/// Records each change that a program tells of.
+/// Records each change that a program reports.
 struct Follower {
     name: String,
     program: String,
@@ -116,14 +114,14 @@ struct Follower {
 }
 
 impl Follower {
-    async fn follow(self, mut lines: Lines<BufReader<Take<ChildStdout>>>) {
+    async fn follow(self, mut lines: Lines<BufReader<Take<ChildStdout>>>, mut complaints: Complaints) {
         let end = loop {
             match lines.next_line().await {
                 Ok(Some(line)) => match level(&line) {
                     Some(on) => self.note(on),
                     None => break unknown(&self.program, &line),
                 },
-                Ok(None) => break format!("`{}` ended", self.program),
+                Ok(None) => break format!("`{}` ended{}", self.program, complaints.last().await),
                 Err(error) => break error.to_string(),
             }
         };
@@ -150,7 +148,7 @@ impl PinDriver for ProgramPins {
         Box::pin(async move {
             let PinLine::Driven { on: to_on, off: to_off } = &pin.line else { return Ok(()) };
             let words = if on { to_on } else { to_off };
-            run_command(words, PATIENCE).await.map(drop).map_err(|reason| failed(&self.board, name, reason))
+            run(words, PATIENCE).await.map(drop).map_err(|error| failed(&self.board, name, error.to_string()))
         })
     }
 

@@ -12,7 +12,6 @@ mod usb_port;
 
 use std::pin::Pin;
 
-pub(crate) use command::{Group, run as run_command, start as start_command};
 pub(crate) use kept::KeptPower;
 pub use manual::AskPerson;
 pub(crate) use manual::Manual;

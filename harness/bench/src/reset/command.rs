@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ResetDriver, ResetInto, Resetting};
 use crate::error::BenchError;
-use crate::power::run_command;
+use crate::subprocess::{SubprocessError, run};
 
 /// How long a program may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,12 +18,12 @@ pub(crate) struct CommandReset {
 
 impl CommandReset {
     async fn run(&self, words: &[String]) -> Result<(), BenchError> {
-        let failed = |reason| BenchError::Reset {
+        let failed = |error: SubprocessError| BenchError::Reset {
             board: self.board.clone(),
-            reason,
+            reason: error.to_string(),
             hint: "try the command by hand".to_owned(),
         };
-        run_command(words, TIMEOUT).await.map(drop).map_err(failed)
+        run(words, TIMEOUT).await.map(drop).map_err(failed)
     }
 }
 

@@ -151,21 +151,23 @@ fn programs_for_the_pins_of_a_virtual_board_are_refused() {
 #[test]
 fn a_program_that_watches_a_pin_and_says_something_else_is_the_benchs_fault() {
     let lab = Lab::open(None);
-    for (name, script, code) in [
-        ("watch-says-nothing", "exec sleep 60", 96),
-        ("watch-says-else", "echo 1", 96),
-        ("watch-ends", "echo off; sleep 1; exit 3", 102),
-        ("watch-babbles", "echo off; sleep 1; echo perhaps; exec sleep 60", 102),
+    let ended = "is not sensed any more: `sh` ended: the line is gone";
+    for (name, script, code, why) in [
+        ("watch-says-nothing", "exec sleep 60", 96, "`sh` printed nothing within 5 s"),
+        ("watch-complains", "echo no line GPIO17 >&2; exit 3", 96, "`sh` ended without a level: no line GPIO17"),
+        ("watch-says-else", "echo 1", 96, "`sh` said `1`, not `on` or `off`"),
+        ("watch-ends", "echo off; sleep 1; echo the line is gone >&2; exit 3", 102, ended),
+        ("watch-babbles", "echo off; sleep 1; echo perhaps; exec sleep 60", 102, "`sh` said `perhaps`"),
     ] {
         watch_the_led_with(&lab, script);
         lab.project.file(
             "features/pin.feature",
             "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When I publish \"x\" to \"nowhere\"\n    Then the pin \"led\" of \"lamp\" stays off for 3 s\n",
         );
-        let outcome = lab.hil(&["run", "features/pin.feature", "--bench-retries", "0"]);
+        let outcome = lab.hil(&["run", "features/pin.feature", "--bench-retries", "0", "-vv"]);
         assert_eq!(outcome.code, code, "{name}: {outcome:?}");
         let said = [outcome.stdout.as_str(), &outcome.stderr].concat();
-        let why = if code == 96 { "`sh` said" } else { "of the pin `led` of `lamp` was lost" };
         assert!(said.contains(why), "{name}: {said}");
+        assert_eq!(said.contains("of the pin `led` of `lamp` was lost"), code == 102, "{name}: {said}");
     }
 }
