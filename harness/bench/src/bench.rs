@@ -4,24 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
-use hil_config::{BoardKind, Firmware};
+use hil_config::BoardKind;
 use hil_timeline::{BoardInfo, Timeline, What};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::board::Board;
-use crate::claims::{check_shared, claimed_by_address};
-use crate::drivers::Shared;
-use crate::error::BenchError;
-use crate::keeper::{Failures, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
-use crate::ports;
-use crate::power::AskPerson;
-use crate::scope::Scope;
+use hil_board::{BenchError, Board, Scope, check_shared, claimed_by_address, ports};
+use hil_power::AskPerson;
+use hil_power::keeper::{Failures, Guarded, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
 
-/// There is no such built-in image.
-pub(crate) fn unknown_image(firmware: &Firmware, name: &str, known: String) -> BenchError {
-    let (firmware, reason) = (firmware.name.to_string(), format!("there is no built-in image `{name}`"));
-    BenchError::Firmware { firmware, reason, hint: Some(known) }
-}
+use crate::drivers::{self, Shared};
 
 /// A board and the right to use it; dropping it gives the board back.
 pub type LockedBoard = OwnedMutexGuard<Board>;
@@ -65,47 +56,53 @@ impl Bench {
     /// Takes the locks of the boards that are wanted and opens them, without power.
     ///
     /// # Errors
-    /// When a board is in use or can't be opened. Firmware is looked at by [`crate::check_firmware`].
+    /// When a board is in use or can't be opened. Firmware is looked at by [`hil_board::check_firmware`].
     pub async fn open(config: hil_config::Bench, timeline: &Timeline, claim: Claim) -> Result<Self, BenchError> {
         let as_named = config.clone();
         let config = with_places(config, claim.boards.as_ref()).await;
         let is_wanted = |name: &str| claim.boards.as_ref().is_none_or(|boards| boards.contains(name));
         let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();
         let real: Vec<_> = wanted.iter().copied().filter(|board| board.kind == BoardKind::Esp).collect();
-        let (mut left_unsafe, mut claimed) = (Failures::new(), Vec::new());
+        let (mut left_unsafe, mut claims) = (Failures::new(), Vec::new());
         let keeper = if real.is_empty() {
             None
         } else {
-            claimed = join_all(real.iter().map(|board| claimed_by_address(board))).await;
-            for claimed in &mut claimed {
+            claims = join_all(real.iter().map(|board| claimed_by_address(board))).await;
+            for claimed in &mut claims {
                 // A board that was found by its MAC is still locked by it: another `hil` may not find its place.
-                let named = as_named.board(&claimed.board).map(crate::claims::claimed);
+                let named = as_named.board(&claimed.board).map(hil_board::claimed);
                 claimed.keys.extend(named.into_iter().flat_map(|named| named.keys));
                 claimed.keys.sort();
                 claimed.keys.dedup();
             }
             // Before anything is locked or opened: nothing was done to either of them.
-            check_shared(&real, &claimed)?;
+            check_shared(&real, &claims)?;
             let keeper = Keeper::start(Arc::clone(&claim.waiting))?;
             keeper.hide(config.secrets.to_vec()).await?;
-            left_unsafe = keeper.lock(claimed.clone(), claim.wait, Holder::this_process(&claim.what)).await?;
+            left_unsafe = keeper.lock(claims.clone(), claim.wait, Holder::this_process(&claim.what)).await?;
             for (board, left) in left_unsafe.clone() {
                 let note = format!("its last user could not leave it safe: {left}");
                 timeline.record(None, What::Bench { board, note });
             }
-            let real = real.into_iter().cloned().collect();
-            Some(GuardedKeeper::watch(Arc::new(keeper), real, timeline.clone()))
+            let guarded = real.iter().zip(&claims);
+            let guarded =
+                guarded.map(|(board, claimed)| Guarded { rails: board.rails.clone(), claimed: claimed.clone() });
+            Some(GuardedKeeper::watch(Arc::new(keeper), guarded.collect(), timeline.clone()))
         };
         let shared = Shared {
             keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())),
             ask_person: claim.ask_person,
             what: claim.what,
-            claimed,
+            claimed: claims,
         };
         let mut boards = BTreeMap::new();
         for board in wanted {
-            match Board::open(board.clone(), Scope::new(board.name.as_str(), timeline), &shared).await {
-                Ok(opened) => drop(boards.insert(board.name.to_string(), Arc::new(Mutex::new(opened)))),
+            let scope = Scope::new(board.name.as_str(), timeline);
+            match drivers::open(board, &scope, &shared).await {
+                Ok(drivers) => {
+                    let opened = Board::new(board.clone(), scope, drivers, shared.locks_of(board));
+                    boards.insert(board.name.to_string(), Arc::new(Mutex::new(opened)));
+                }
                 Err(error) => {
                     // The next one shall find the locks free.
                     if let Some(keeper) = &keeper {

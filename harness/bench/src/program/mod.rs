@@ -1,9 +1,0 @@
-//! A program of this machine as the device under test: its console is a terminal of ours, its power is its process.
-
-mod child;
-mod device;
-mod end_mark;
-mod terminal;
-
-pub use device::missing_program;
-pub(crate) use device::{ProgramDevice, check_command, signal_name};

@@ -1,0 +1,485 @@
+//! What can go wrong with a bench. None of it is the firmware's fault.
+
+use std::path::PathBuf;
+
+use crate::ports::{PortProblem, PortUser};
+use hil_power::PowerError;
+use hil_power::keeper::{KeeperError, device_text};
+
+/// A failure of the bench. Its text names the board; [`BenchError::hint`] says what may help.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BenchError {
+    /// The system gave no virtual board.
+    #[error("can't start the virtual board `{board}`: {reason}")]
+    NotStarted {
+        /// The board.
+        board: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The serial port can't be opened.
+    #[error("can't open the serial port of board `{board}`: {reason}")]
+    Port {
+        /// The board.
+        board: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// No serial port is the board's, or several could be.
+    #[error("board `{board}` has no serial port: {problem}")]
+    NoPort {
+        /// The board.
+        board: String,
+        /// Why.
+        problem: PortProblem,
+    },
+    /// The serial port may not be opened.
+    #[error("permission denied on the serial port of board `{board}`, {}", port.display())]
+    PortDenied {
+        /// The board.
+        board: String,
+        /// Its port.
+        port: PathBuf,
+    },
+    /// Another program has the serial port.
+    #[error("the serial port of board `{board}`, {}, is in use{}", port.display(), used_by(users))]
+    PortBusy {
+        /// The board.
+        board: String,
+        /// Its port.
+        port: PathBuf,
+        /// Who has it open, as far as this user may know.
+        users: Vec<PortUser>,
+    },
+    /// The serial port went away.
+    #[error("the serial port of board `{board}` vanished")]
+    PortVanished {
+        /// The board.
+        board: String,
+    },
+    /// Nothing answered on the port.
+    #[error("board `{board}` does not answer on {}", port.display())]
+    NoAnswer {
+        /// The board.
+        board: String,
+        /// Its port.
+        port: PathBuf,
+    },
+    /// Another chip answered.
+    #[error("board `{board}` on {} is an {found}, but the bench says {expected}", port.display())]
+    WrongChip {
+        /// The board.
+        board: String,
+        /// Its port.
+        port: PathBuf,
+        /// The chip of the bench file.
+        expected: String,
+        /// The chip that answered.
+        found: String,
+    },
+    /// What was written is not what the flash holds.
+    #[error("the flash of board `{board}` does not hold what was written to it")]
+    VerifyFailed {
+        /// The board.
+        board: String,
+    },
+    /// The image needs more flash than the chip has.
+    #[error("the image needs a flash of {} KiB, and that of board `{board}` has {} KiB", needed.div_ceil(1024), flash >> 10)]
+    FlashTooSmall {
+        /// The board.
+        board: String,
+        /// Bytes that the image needs: to its end, or what its header says.
+        needed: u64,
+        /// Bytes of the flash.
+        flash: u64,
+    },
+    /// What boots is not what was flashed.
+    #[error("board `{board}` runs another app than the one that was flashed: {found}")]
+    OtherApp {
+        /// The board.
+        board: String,
+        /// What tells so.
+        found: String,
+    },
+    /// Flashing failed in another way.
+    #[error("flashing board `{board}` failed: {reason}")]
+    Flash {
+        /// The board.
+        board: String,
+        /// What the flasher said.
+        reason: String,
+    },
+    /// Its program can't be started.
+    #[error("board `{board}`: {reason}")]
+    Program {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+        /// What may help.
+        hint: Option<String>,
+    },
+    /// A text was not written to its console.
+    #[error("nothing can be typed at the console of board `{board}`: {reason}")]
+    NotTyped {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+    },
+    /// MicroPython's REPL can't be had.
+    #[error("board `{board}` shows no REPL: {reason}")]
+    NoRepl {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+    },
+    /// Its scripts can't be uploaded.
+    #[error("the scripts of board `{board}` can't be uploaded: {reason}")]
+    Upload {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+    },
+    /// A firmware that is not for this kind of board.
+    #[error("the firmware `{firmware}` is not for board `{board}`: {reason}")]
+    WrongKind {
+        /// The board.
+        board: String,
+        /// The firmware.
+        firmware: String,
+        /// Why.
+        reason: String,
+    },
+    /// The firmware can't be put together.
+    #[error("firmware `{firmware}` can't be prepared: {reason}")]
+    Firmware {
+        /// The firmware.
+        firmware: String,
+        /// Why.
+        reason: String,
+        /// What may help.
+        hint: Option<String>,
+    },
+    /// A rail is not what it should be.
+    #[error("the power of board `{board}` can't be switched: {error}")]
+    Power {
+        /// The board.
+        board: String,
+        /// Why.
+        error: PowerError,
+    },
+    /// The rails are off, but the board still has supply.
+    #[error("the power of board `{board}` was cut, but it still has supply: {evidence}")]
+    StillPowered {
+        /// The board.
+        board: String,
+        /// What tells so.
+        evidence: String,
+    },
+    /// Two boards are the same device, or share one.
+    #[error("boards `{}` and `{}` are both on {device}", boards.0, boards.1)]
+    Shared {
+        /// The boards.
+        boards: (String, String),
+        /// What they share.
+        device: String,
+    },
+    /// The board has no rails.
+    #[error("the power of board `{board}` can't be switched: the bench file gives it no rails")]
+    NoRails {
+        /// The board.
+        board: String,
+    },
+    /// The chip can't be reset.
+    #[error("board `{board}` can't be reset: {reason}")]
+    Reset {
+        /// The board.
+        board: String,
+        /// Why.
+        reason: String,
+        /// What may help.
+        hint: String,
+    },
+    /// A pin can't be sensed or driven.
+    #[error("the pin `{pin}` of board `{board}` can't be used: {reason}")]
+    Pin {
+        /// The board.
+        board: String,
+        /// The pin.
+        pin: String,
+        /// Why.
+        reason: String,
+        /// What may help.
+        hint: String,
+    },
+    /// The chip's security settings forbid it.
+    #[error("the flash of board `{board}` may not be written: {reason}")]
+    Forbidden {
+        /// The board.
+        board: String,
+        /// Which setting.
+        reason: String,
+    },
+    /// The keeper does not do as asked: the board is in use, most likely.
+    #[error(transparent)]
+    Keeper(KeeperError),
+    /// Nothing was heard on the console after a reset.
+    #[error("board `{board}` says nothing on its console after a reset")]
+    Silent {
+        /// The board.
+        board: String,
+    },
+    /// An earlier failure of this board that the ladder could not recover from.
+    #[error("board `{board}` failed earlier and could not be recovered: {cause}")]
+    Stuck {
+        /// The board.
+        board: String,
+        /// The failure.
+        cause: Box<BenchError>,
+    },
+}
+
+impl From<KeeperError> for BenchError {
+    fn from(error: KeeperError) -> Self {
+        match error {
+            KeeperError::Shared { boards, key } => Self::Shared { boards, device: device_text(&key) },
+            other => Self::Keeper(other),
+        }
+    }
+}
+
+fn used_by(users: &[PortUser]) -> String {
+    let users: Vec<_> = users.iter().map(ToString::to_string).collect();
+    if users.is_empty() { String::new() } else { format!(" by {}", users.join(" and ")) }
+}
+
+impl BenchError {
+    pub(crate) fn no_port(board: &str, problem: PortProblem) -> Self {
+        Self::NoPort { board: board.to_owned(), problem }
+    }
+
+    /// A rail of the board is not what it should be.
+    #[must_use]
+    pub fn power(board: &str, error: PowerError) -> Self {
+        Self::Power { board: board.to_owned(), error }
+    }
+
+    /// One thing to try, true for this case.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotStarted { .. } => return None,
+            Self::Port { .. } => "is another program using it?".to_owned(),
+            Self::NoPort { problem: PortProblem::Absent { .. }, .. } => {
+                "`hil boards discover` lists what is attached; is it plugged in, and has it power?".to_owned()
+            }
+            Self::NoPort { board, problem: PortProblem::Ambiguous { .. } } => {
+                format!("add `topology` to `boards.{board}.port`: it tells them apart")
+            }
+            Self::PortDenied { .. } => {
+                "add yourself to the group that owns it and log in again: `sudo usermod -aG dialout $USER`".to_owned()
+            }
+            Self::PortBusy { .. } => "end that program; ModemManager can be kept away by a udev rule".to_owned(),
+            Self::Shared { boards, .. } => {
+                format!("each board needs a device of its own: correct `boards.{}` or `boards.{}`", boards.0, boards.1)
+            }
+            Self::PortVanished { .. } | Self::NotTyped { .. } => {
+                "check the cable and the supply of the board".to_owned()
+            }
+            Self::NoAnswer { .. } => "check its cable, its power and that nothing else drives its UART".to_owned(),
+            Self::WrongChip { board, .. } => {
+                format!("nothing was written; correct `boards.{board}.chip` or connect the other board")
+            }
+            Self::VerifyFailed { .. } => {
+                "the flash may be worn or its supply weak; try a lower `flash-baud`".to_owned()
+            }
+            Self::FlashTooSmall { .. } => "nothing was written; build it for the flash of the board".to_owned(),
+            Self::OtherApp { .. } => {
+                "give bootloader and partition table too, so that the OTA data chooses the app".to_owned()
+            }
+            Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
+            Self::Upload { .. } | Self::NoRepl { .. } => {
+                "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
+            }
+            Self::WrongKind { .. } => {
+                "a program runs on boards of the kind `process`, all else on the others".to_owned()
+            }
+            Self::Firmware { hint, .. } | Self::Program { hint, .. } => return hint.clone(),
+            Self::Power { error, .. } => return error.hint.clone(),
+            Self::StillPowered { .. } => {
+                "is it powered through its UART lines, its USB cable or a second supply?".to_owned()
+            }
+            Self::NoRails { board } => {
+                format!("add `[[boards.{board}.rails]]`; docs/bench.md shows how to wire a relay")
+            }
+            Self::Reset { hint, .. } | Self::Pin { hint, .. } => hint.clone(),
+            Self::Forbidden { .. } => "nothing was written; use a board without that setting".to_owned(),
+            Self::Keeper(KeeperError::Held { .. }) => {
+                "it is waited for without `--no-wait`; a detached keeper is ended by `hil power BOARD off`".to_owned()
+            }
+            Self::Keeper(KeeperError::Lock { .. }) => {
+                format!("name another folder in the environment variable `{}`", hil_config::HIL_LOCKS)
+            }
+            Self::Keeper(KeeperError::Power(error)) => return error.hint.clone(),
+            Self::Keeper(_) => return None,
+            Self::Silent { .. } => "check `console.baud` and that the board has power".to_owned(),
+            Self::Stuck { cause, .. } => return cause.hint(),
+        };
+        Some(hint)
+    }
+
+    /// Whether trying again can't change anything: the ladder is not climbed.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::WrongKind { .. } | Self::Program { .. } => true,
+            Self::FlashTooSmall { .. } | Self::OtherApp { .. } => true,
+            Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
+            Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
+            Self::Power { error, .. } => !error.may_pass,
+            Self::Keeper(_) | Self::Pin { .. } | Self::Shared { .. } => true,
+            Self::NoPort { problem, .. } => matches!(problem, PortProblem::Ambiguous { .. }),
+            Self::Port { .. } | Self::PortVanished { .. } | Self::NoAnswer { .. } | Self::VerifyFailed { .. } => false,
+            Self::Flash { .. }
+            | Self::Upload { .. }
+            | Self::NoRepl { .. }
+            | Self::Silent { .. }
+            | Self::NotTyped { .. }
+            | Self::Reset { .. }
+            | Self::StillPowered { .. } => false,
+        }
+    }
+
+    /// Whether the board is given up for the rest of the run once the ladder has ended with this: not where the next
+    /// attempt finds out cheaply that the cause is gone.
+    pub(crate) fn sticks(&self) -> bool {
+        // A program that can't be started, or an image that does not fit, says nothing of the next one; another program
+        // may close the port again.
+        !matches!(
+            self,
+            Self::Stuck { .. }
+                | Self::Program { .. }
+                | Self::FlashTooSmall { .. }
+                | Self::OtherApp { .. }
+                | Self::PortBusy { .. }
+        )
+    }
+
+    /// Whether it may be that another program took what the board said.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Port { .. }
+                | Self::NoAnswer { .. }
+                | Self::VerifyFailed { .. }
+                | Self::Flash { .. }
+                | Self::NoRepl { .. }
+                | Self::Upload { .. }
+                | Self::Silent { .. }
+        )
+    }
+
+    /// Whether the whole scenario may go better a second time: not where somebody must change the bench first.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Stuck { .. } | Self::PortBusy { .. } => true,
+            Self::Power { .. } | Self::Pin { .. } => true,
+            other => !other.is_final(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_names_its_board_and_what_may_help() {
+        let (board, port) = ("lamp".to_owned(), PathBuf::from("/dev/ttyUSB0"));
+        let no_answer = BenchError::NoAnswer { board: board.clone(), port: port.clone() };
+        let (expected, found) = ("esp32c3".to_owned(), "esp32c6".to_owned());
+        let reason = "No such file or directory".to_owned();
+        let errors = [
+            BenchError::NotStarted { board: board.clone(), reason: reason.clone() },
+            BenchError::Port { board: board.clone(), reason: reason.clone() },
+            BenchError::NoPort {
+                board: board.clone(),
+                problem: PortProblem::Absent { wanted: "USB topology `1-1.2`".into() },
+            },
+            BenchError::NoPort {
+                board: board.clone(),
+                problem: PortProblem::Ambiguous {
+                    wanted: "USB serial number `0001`".into(),
+                    found: vec!["`/dev/ttyUSB0` at 1-1.2:1.0".into(), "`/dev/ttyUSB1` at 1-1.3:1.0".into()],
+                },
+            },
+            BenchError::PortDenied { board: board.clone(), port: port.clone() },
+            BenchError::PortBusy {
+                board: board.clone(),
+                port: port.clone(),
+                users: vec![PortUser { pid: 42, name: "picocom".into() }],
+            },
+            BenchError::Power {
+                board: board.clone(),
+                error: PowerError::new("gpio GPIO17", "GPIO line `GPIO17` is in use by `w1`", "`gpioinfo` shows which"),
+            },
+            BenchError::StillPowered { board: board.clone(), evidence: "its pin `supply` is still on".into() },
+            BenchError::NoRails { board: board.clone() },
+            BenchError::Reset {
+                board: board.clone(),
+                reason: reason.clone(),
+                hint: "is the board still attached?".into(),
+            },
+            BenchError::Pin {
+                board: board.clone(),
+                pin: "led".into(),
+                reason: reason.clone(),
+                hint: "`gpioinfo` lists chips and lines".into(),
+            },
+            BenchError::Forbidden { board: board.clone(), reason: "flash encryption is on".into() },
+            BenchError::Keeper(KeeperError::Held { board: board.clone(), holder: None }),
+            BenchError::Keeper(KeeperError::Lock { board: board.clone(), reason: reason.clone() }),
+            BenchError::Keeper(KeeperError::Gone),
+            BenchError::PortVanished { board: board.clone() },
+            no_answer.clone(),
+            BenchError::WrongChip { board: board.clone(), port, expected, found },
+            BenchError::VerifyFailed { board: board.clone() },
+            BenchError::FlashTooSmall { board: board.clone(), needed: 8 << 20, flash: 4 << 20 },
+            BenchError::OtherApp {
+                board: board.clone(),
+                found: "it says `App version: 1.1.0`, and the image has `1.0.0`".into(),
+            },
+            BenchError::Flash { board: board.clone(), reason: reason.clone() },
+            BenchError::Program {
+                board: board.clone(),
+                reason: "`client` can't be started: not found".into(),
+                hint: None,
+            },
+            BenchError::NotTyped { board: board.clone(), reason: "its serial port is away".into() },
+            BenchError::Shared {
+                boards: ("lamp".into(), "lamp-2".into()),
+                device: "the serial port `/dev/ttyUSB0`".into(),
+            },
+            BenchError::NoRepl { board: board.clone(), reason: "no REPL answers on its console".into() },
+            BenchError::Upload { board: board.clone(), reason: "no REPL answers on its console".into() },
+            BenchError::WrongKind {
+                board: board.clone(),
+                firmware: "client".into(),
+                reason: "it is a program, and the board is of the kind `esp`".into(),
+            },
+            BenchError::Firmware { firmware: "lamp".to_owned(), reason, hint: None },
+            BenchError::Silent { board: board.clone() },
+            BenchError::Stuck { board, cause: Box::new(no_answer) },
+        ];
+        let mut text = String::new();
+        for error in &errors {
+            text.push_str(&format!("error: {error}\n"));
+            text.extend(error.hint().map(|hint| format!("hint: {hint}\n")));
+        }
+        insta::assert_snapshot!(text);
+    }
+}

@@ -1,0 +1,35 @@
+//! What talks to a device: its port, its console, flashing and uploading, reset, pins, programs.
+//!
+//! A bench failure climbs a ladder (retry, reset, power cycle); when the ladder gives up, the failure sticks to the
+//! board, and later users get it as their cause.
+
+mod board;
+mod claims;
+mod console;
+mod error;
+mod flashing;
+mod identity;
+mod ladder;
+mod micropython;
+mod needs;
+mod pins;
+pub mod ports;
+mod program;
+pub mod reset;
+mod scope;
+mod tap_address;
+mod virtual_board;
+
+pub use board::{Board, Booted, DeviceClaim, Drivers};
+pub use claims::{check_shared, claimed, claimed_by_address, shared_devices};
+pub use console::{ConsolePort, Transfer};
+pub use error::BenchError;
+pub use flashing::{Flashed, Probed, check_firmware, esptool_program, probe};
+pub use needs::{Needs, needs};
+pub use pins::{Driving, PinDriver, WiredPins};
+pub use program::{ProgramDevice, missing_program};
+pub use reset::{ResetDriver, ResetInto, Resetting};
+pub use rustix::process::Signal;
+pub use scope::Scope;
+pub use tap_address::{TapAddress, TlsFiles};
+pub use virtual_board::VirtualDevice;

@@ -1,0 +1,165 @@
+//! Pins behind programs: one that watches, two that drive.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hil_config::{Pin, PinLine};
+use hil_timeline::{PinCause, What};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines, Take};
+use tokio::process::ChildStdout;
+use tokio::task::JoinHandle;
+
+use super::{Driving, PinDriver};
+use crate::error::BenchError;
+use crate::scope::Scope;
+use hil_power::subprocess::{Complaints, Group, SubprocessError, run, start};
+
+/// How long a program may take to drive a pin, or to say the level at its start.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So much is read of a program in all, which is millions of changes: one that prints something else must not fill the
+/// memory.
+const MOST: u64 = 64 * 1024 * 1024;
+
+/// Pins that programs sense and drive.
+pub(crate) struct ProgramPins {
+    board: String,
+    sensed: BTreeMap<String, Sensed>,
+}
+
+struct Sensed {
+    /// None once the program has ended.
+    on: Arc<Mutex<Option<bool>>>,
+    task: JoinHandle<()>,
+    /// Killed at once when this is dropped, whenever the task is.
+    _group: Group,
+}
+
+impl Drop for Sensed {
+    fn drop(&mut self) {
+        // The program ends with it.
+        self.task.abort();
+    }
+}
+
+impl ProgramPins {
+    /// Drives what is driven to "off", starts the programs that watch, and waits until each has said the level.
+    pub(crate) async fn open(board: &str, pins: &BTreeMap<String, Pin>, scope: &Scope) -> Result<Self, BenchError> {
+        let mut sensed = BTreeMap::new();
+        for (name, pin) in pins {
+            let refused = |reason| failed(board, name, reason);
+            let not_run = |error: SubprocessError| refused(error.to_string());
+            match &pin.line {
+                PinLine::Watched(words) => {
+                    sensed.insert(name.clone(), watch(name, words, scope).await.map_err(refused)?);
+                }
+                PinLine::Driven { off, .. } => drop(run(off, PATIENCE).await.map_err(not_run)?),
+                PinLine::Board(_) | PinLine::Bench(_) => {}
+            }
+        }
+        Ok(Self { board: board.to_owned(), sensed })
+    }
+}
+
+fn failed(board: &str, pin: &str, reason: String) -> BenchError {
+    let hint = "run it by hand: what watches prints `on` or `off` in a line of its own, what drives ends with 0";
+    BenchError::Pin { board: board.to_owned(), pin: pin.to_owned(), reason, hint: hint.to_owned() }
+}
+
+async fn watch(name: &str, words: &[String], scope: &Scope) -> Result<Sensed, String> {
+    let mut child = start(words).map_err(|error| error.to_string())?;
+    let program = &words[0];
+    let group = Group::of(&child);
+    let output = child.stdout.take().ok_or("it has no output")?;
+    let mut complaints = Complaints::of(&mut child);
+    let mut lines = BufReader::new(output.take(MOST)).lines();
+    let first = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+    let first = first.map_err(|_| format!("`{program}` printed nothing within {} s", PATIENCE.as_secs()))?;
+    let first = match first.map_err(|error| error.to_string())? {
+        Some(first) => first,
+        None => return Err(format!("`{program}` ended without a level{}", complaints.last().await)),
+    };
+    let level = level(&first).ok_or_else(|| unknown(program, &first))?;
+    let on = Arc::new(Mutex::new(Some(level)));
+    let follower =
+        Follower { name: name.to_owned(), program: program.clone(), scope: scope.clone(), on: Arc::clone(&on) };
+    let task = tokio::spawn(async move {
+        // It ends with the task.
+        let _program = child;
+        follower.follow(lines, complaints).await;
+    });
+    Ok(Sensed { on, task, _group: group })
+}
+
+fn level(line: &str) -> Option<bool> {
+    match line.trim() {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn unknown(program: &str, line: &str) -> String {
+    let shown: String = line.chars().take(100).collect();
+    format!("`{program}` said `{}`, not `on` or `off`", hil_timeline::escaped(&shown))
+}
+
+/// Records each change that a program reports.
+struct Follower {
+    name: String,
+    program: String,
+    scope: Scope,
+    on: Arc<Mutex<Option<bool>>>,
+}
+
+impl Follower {
+    async fn follow(self, mut lines: Lines<BufReader<Take<ChildStdout>>>, mut complaints: Complaints) {
+        let end = loop {
+            match lines.next_line().await {
+                Ok(Some(line)) => match level(&line) {
+                    Some(on) => self.note(on),
+                    None => break unknown(&self.program, &line),
+                },
+                Ok(None) => break format!("`{}` ended{}", self.program, complaints.last().await),
+                Err(error) => break error.to_string(),
+            }
+        };
+        *self.on.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.scope.record(|board| What::PinGap { board, pin: self.name.clone(), lost: 1 });
+        self.scope.note(format!("the pin `{}` is not sensed any more: {end}", self.name));
+    }
+
+    fn note(&self, on: bool) {
+        let mut known = self.on.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != Some(on) {
+            *known = Some(on);
+            record(&self.scope, &self.name, on);
+        }
+    }
+}
+
+fn record(scope: &Scope, name: &str, on: bool) {
+    scope.record(|board| What::Pin { board, pin: name.to_owned(), on, cause: PinCause::Sensed, edge: None });
+}
+
+impl PinDriver for ProgramPins {
+    fn drive<'a>(&'a self, name: &'a str, pin: &'a Pin, on: bool) -> Driving<'a> {
+        Box::pin(async move {
+            let PinLine::Driven { on: to_on, off: to_off } = &pin.line else { return Ok(()) };
+            let words = if on { to_on } else { to_off };
+            run(words, PATIENCE).await.map(drop).map_err(|error| failed(&self.board, name, error.to_string()))
+        })
+    }
+
+    fn is_on(&self, name: &str) -> Option<bool> {
+        *self.sensed.get(name)?.on.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn record_levels(&self, scope: &Scope) {
+        for (name, sensed) in &self.sensed {
+            let on = *sensed.on.lock().unwrap_or_else(PoisonError::into_inner);
+            on.into_iter().for_each(|on| record(scope, name, on));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The virtual board as port, power, reset and pins of a bench.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+use hil_config::{Board, Pin, PinDirection, PinLine};
+use hil_timeline::{PinCause, What};
+use hil_virtual_board::{Options, VirtualBoard, image};
+use tokio::sync::watch;
+
+use crate::error::BenchError;
+use crate::pins::{Driving, PinDriver};
+use crate::ports::{PortFinder, PortProblem, PortWatch};
+use crate::reset::{ResetDriver, ResetInto, Resetting};
+use crate::scope::Scope;
+use hil_power::{PowerDriver, Switching};
+
+/// All that a bench needs of a virtual board.
+#[derive(Debug, Clone)]
+pub struct VirtualDevice {
+    board: Arc<VirtualBoard>,
+    sensed: Arc<Sensed>,
+}
+
+/// The pins that the bench senses, with their levels: pulled high while nobody drives them.
+#[derive(Debug)]
+struct Sensed(Mutex<Vec<SensedPin>>);
+
+#[derive(Debug, Clone)]
+struct SensedPin {
+    name: String,
+    gpio: u8,
+    active_low: bool,
+    high: bool,
+}
+
+impl Sensed {
+    fn lock(&self) -> MutexGuard<'_, Vec<SensedPin>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SensedPin {
+    fn record(&self, scope: &Scope) {
+        let on = self.high != self.active_low;
+        scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge: None });
+    }
+}
+
+impl VirtualDevice {
+    /// Starts the board, without power; its pins are sensed from here on.
+    pub fn start(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
+        let pins = config.pins.iter().filter(|(_, pin)| pin.direction == PinDirection::Sense);
+        let pins = pins.filter_map(|(name, pin)| {
+            let gpio = gpio_of(pin)?;
+            Some(SensedPin { name: name.clone(), gpio, active_low: pin.active_low, high: true })
+        });
+        let sensed = Arc::new(Sensed(Mutex::new(pins.collect())));
+        let (watched, scope, name) = (Arc::clone(&sensed), scope.clone(), config.name.to_string());
+        let on_pin = move |gpio: u8, high: bool| {
+            for pin in watched.lock().iter_mut().filter(|pin| pin.gpio == gpio) {
+                pin.high = high;
+                pin.record(&scope);
+            }
+        };
+        let options = Options { on_pin: Some(Arc::new(on_pin)), ..Options::named(&name, &config.misbehaves) };
+        let board = VirtualBoard::start(options)
+            .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
+        Ok(Self { board: Arc::new(board), sensed })
+    }
+}
+
+/// Bytes of its flash.
+pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
+
+/// An image that `hil` brings along; the error says which there are.
+pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
+    let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));
+    image::builtin(name).ok_or_else(known)
+}
+
+fn gpio_of(pin: &Pin) -> Option<u8> {
+    match pin.line {
+        PinLine::Board(gpio) => Some(gpio),
+        PinLine::Bench(_) | PinLine::Watched(_) | PinLine::Driven { .. } => None,
+    }
+}
+
+impl PortFinder for VirtualDevice {
+    fn find(&self) -> Result<PathBuf, PortProblem> {
+        self.board.port().ok_or_else(|| PortProblem::Absent { wanted: "the virtual board at it".to_owned() })
+    }
+
+    fn watch(&self) -> io::Result<Box<dyn PortWatch>> {
+        Ok(Box::new(VirtualPortWatch(self.board.port_changes())))
+    }
+}
+
+struct VirtualPortWatch(watch::Receiver<Option<PathBuf>>);
+
+impl PortWatch for VirtualPortWatch {
+    fn changed(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if self.0.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+}
+
+impl PinDriver for VirtualDevice {
+    fn drive<'a>(&'a self, _name: &'a str, pin: &'a Pin, on: bool) -> Driving<'a> {
+        Box::pin(async move {
+            if let Some(gpio) = gpio_of(pin) {
+                self.board.drive(gpio, on != pin.active_low).await;
+            }
+            Ok(())
+        })
+    }
+
+    fn is_on(&self, name: &str) -> Option<bool> {
+        self.sensed.lock().iter().find(|pin| pin.name == name).map(|pin| pin.high != pin.active_low)
+    }
+
+    fn record_levels(&self, scope: &Scope) {
+        for pin in self.sensed.lock().iter() {
+            pin.record(scope);
+        }
+    }
+}
+
+impl PowerDriver for VirtualDevice {
+    fn switch(&self, on: bool) -> Switching<'_> {
+        Box::pin(async move {
+            self.board.set_rail(on).await;
+            Ok(())
+        })
+    }
+
+    fn rail(&self) -> &str {
+        "virtual"
+    }
+}
+
+impl ResetDriver for VirtualDevice {
+    fn hold(&self) -> Resetting<'_> {
+        Box::pin(async move {
+            self.board.set_enable(false).await;
+            Ok(())
+        })
+    }
+
+    fn release(&self, into: ResetInto) -> Resetting<'_> {
+        Box::pin(async move {
+            self.board.drive_boot_pin(into == ResetInto::App).await;
+            self.board.set_enable(true).await;
+            Ok(())
+        })
+    }
+
+    fn describe(&self) -> &str {
+        "EN pulled low and released"
+    }
+}

@@ -1,0 +1,179 @@
+//! Finding lines of this machine's GPIO chips.
+
+use std::path::PathBuf;
+
+use gpiocdev::Chip;
+use hil_config::Line;
+
+/// A line that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Path of its chip.
+    pub chip: PathBuf,
+    /// Its offset on it.
+    pub offset: u32,
+}
+
+/// Why a line can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GpioError {
+    /// There is no such chip.
+    #[error("there is no GPIO chip `{0}`")]
+    NoChip(String),
+    /// There is no GPIO chip at all.
+    #[error("this machine has no GPIO chip")]
+    NoChips,
+    /// No chip may be opened.
+    #[error("permission denied on `{0}`")]
+    Denied(String),
+    /// There is no such line.
+    #[error("there is no GPIO line `{0}`")]
+    NoLine(String),
+    /// Several lines are called so.
+    #[error("{1} GPIO lines are called `{0}`")]
+    Ambiguous(String, usize),
+    /// Somebody else has it.
+    #[error("GPIO line `{line}` is in use{}", consumer.as_ref().map(|by| format!(" by `{by}`")).unwrap_or_default())]
+    Busy {
+        /// The line.
+        line: String,
+        /// Who has it, as the kernel calls it.
+        consumer: Option<String>,
+    },
+    /// Something else.
+    #[error("GPIO line `{line}`: {reason}")]
+    Other {
+        /// The line.
+        line: String,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl GpioError {
+    /// One thing to try.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoChip(_) | Self::NoLine(_) => "`gpioinfo` lists chips and lines",
+            Self::NoChips => "on a Raspberry Pi there is `/dev/gpiochip0`; a container must be given it",
+            Self::Denied(_) => "add yourself to the group `gpio` and log in again: `sudo usermod -aG gpio $USER`",
+            Self::Ambiguous(..) => "name it by chip and offset: `{ chip = \"gpiochip0\", offset = 17 }`",
+            Self::Busy { .. } => "another program or an overlay of the kernel holds it; `gpioinfo` shows which",
+            Self::Other { .. } => "`gpioinfo` shows what the kernel knows of it",
+        }
+    }
+}
+
+/// What the kernel calls a pull.
+pub fn bias(bias: hil_config::Bias) -> gpiocdev::line::Bias {
+    match bias {
+        hil_config::Bias::PullUp => gpiocdev::line::Bias::PullUp,
+        hil_config::Bias::PullDown => gpiocdev::line::Bias::PullDown,
+        hil_config::Bias::Disabled => gpiocdev::line::Bias::Disabled,
+    }
+}
+
+/// Looks whether a line can be had, without taking it.
+///
+/// # Errors
+/// Says why not, and what may help.
+pub fn check_line(line: &Line) -> Result<(), (String, String)> {
+    let told = |error: GpioError| (error.to_string(), error.hint().to_owned());
+    let found = find(line).map_err(told)?;
+    let info = open(&found.chip)
+        .and_then(|chip| chip.line_info(found.offset).map_err(|error| explain(&error, &line.to_string())));
+    let info = info.map_err(told)?;
+    if !info.used {
+        return Ok(());
+    }
+    let consumer = Some(info.consumer).filter(|by| !by.is_empty());
+    Err(told(GpioError::Busy { line: line.to_string(), consumer }))
+}
+
+/// Finds a line by name, or by chip and offset.
+pub fn find(line: &Line) -> Result<Found, GpioError> {
+    match line {
+        Line::Name(name) => find_named(name),
+        Line::Offset { chip, offset } => {
+            let path = find_chip(chip)?;
+            let opened = open(&path)?;
+            opened.line_info(*offset).map_err(|_| GpioError::NoLine(line.to_string()))?;
+            Ok(Found { chip: path, offset: *offset })
+        }
+    }
+}
+
+fn open(path: &PathBuf) -> Result<Chip, GpioError> {
+    Chip::from_path(path).map_err(|error| explain(&error, &path.display().to_string()))
+}
+
+fn chips() -> Result<Vec<PathBuf>, GpioError> {
+    let chips = gpiocdev::chip::chips().unwrap_or_default();
+    if chips.is_empty() { Err(GpioError::NoChips) } else { Ok(chips) }
+}
+
+fn find_named(name: &str) -> Result<Found, GpioError> {
+    let mut found = Vec::new();
+    let mut denied = None;
+    for path in chips()? {
+        match open(&path) {
+            Ok(chip) => {
+                let named = chip.line_info_iter().into_iter().flatten().flatten().filter(|info| info.name == name);
+                found.extend(named.map(|info| Found { chip: path.clone(), offset: info.offset }));
+            }
+            Err(error) => denied = Some(error),
+        }
+    }
+    match (found.len(), denied) {
+        (0, Some(error)) => Err(error),
+        (0, None) => Err(GpioError::NoLine(name.to_owned())),
+        (1, _) => Ok(found.remove(0)),
+        (count, _) => Err(GpioError::Ambiguous(name.to_owned(), count)),
+    }
+}
+
+fn find_chip(wanted: &str) -> Result<PathBuf, GpioError> {
+    let mut denied = None;
+    for path in chips()? {
+        let is_named = path == *wanted || path.file_name().is_some_and(|name| name == wanted);
+        if is_named {
+            return Ok(path);
+        }
+        match open(&path) {
+            Ok(chip) if chip.info().is_ok_and(|info| info.label == wanted) => return Ok(path),
+            Ok(_) => {}
+            Err(error) => denied = Some(error),
+        }
+    }
+    Err(denied.unwrap_or_else(|| GpioError::NoChip(wanted.to_owned())))
+}
+
+/// What the kernel's refusal means.
+pub fn explain(error: &gpiocdev::Error, line: &str) -> GpioError {
+    let text = error.to_string();
+    let line = line.to_owned();
+    if text.contains("ermission denied") {
+        GpioError::Denied(line)
+    } else if text.contains("busy") {
+        GpioError::Busy { line, consumer: None }
+    } else {
+        GpioError::Other { line, reason: text }
+    }
+}
+
+/// As [`explain`], for a request of some lines: names the one that is taken and who has it.
+pub fn explain_request(error: &gpiocdev::Error, lines: &[(Line, Found)]) -> GpioError {
+    let names = lines.iter().map(|(line, _)| line.to_string()).collect::<Vec<_>>().join("`, `");
+    let explained = explain(error, &names);
+    if !matches!(explained, GpioError::Busy { .. }) {
+        return explained;
+    }
+    let taken = lines.iter().find_map(|(line, found)| {
+        let info = Chip::from_path(&found.chip).ok()?.line_info(found.offset).ok()?;
+        info.used.then(|| GpioError::Busy {
+            line: line.to_string(),
+            consumer: Some(info.consumer).filter(|by| !by.is_empty()),
+        })
+    });
+    taken.unwrap_or(explained)
+}

@@ -1,0 +1,210 @@
+//! The keeper: locks, waiting, and what it leaves behind.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hil_power::keeper::{Claimed, Holder, Keeper, KeeperError, Waiting};
+use hil_config::{Rail, RailDriver, SafeState};
+use rustix::event::{PollFd, PollFlags};
+use tokio::sync::mpsc;
+
+fn nobody_waits() -> Waiting {
+    Arc::new(|board, _| panic!("{board} is waited for"))
+}
+
+fn claimed(board: &str, keys: &[&str]) -> Vec<Claimed> {
+    vec![Claimed { board: board.to_owned(), keys: keys.iter().map(|key| (*key).to_owned()).collect() }]
+}
+
+fn rail(folder: &Path, off: &str) -> Rail {
+    let state = folder.join("state");
+    let run = |text: String| vec!["sh".to_owned(), "-c".to_owned(), text];
+    let driver = RailDriver::Command {
+        on: run(format!("printf on > '{}'", state.display())),
+        off: run(off.replace("{state}", &state.display().to_string())),
+        state: None,
+        timeout: Duration::from_secs(10),
+    };
+    Rail { driver, off_time: None, safe_state: SafeState::Off }
+}
+
+#[tokio::test]
+async fn whoever_comes_second_waits_and_is_told_for_whom() {
+    let folder = tempfile::tempdir().expect("folder");
+    let first = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let holder = Holder::this_process("hil run");
+    let user = holder.user.clone();
+    first.lock(claimed("lamp", &["usb 1-1.2", "serial A"]), true, holder).await.expect("free");
+
+    let (told, mut waits) = mpsc::unbounded_channel();
+    let waiting: Waiting =
+        Arc::new(move |board, holder| drop(told.send((board.to_owned(), holder.map(ToString::to_string)))));
+    let second = Arc::new(Keeper::in_process(folder.path().to_owned(), waiting).expect("keeper"));
+    let me = || Holder::this_process("hil flash");
+    let held = second.lock(claimed("other-name", &["usb 1-1.2"]), false, me()).await.expect_err("held");
+    assert!(matches!(&held, KeeperError::Held { board, .. } if board == "other-name"), "{held}");
+    assert!(held.to_string().contains(&format!("in use by `hil run` of {user} (pid ")), "{held}");
+
+    let waiter = Arc::clone(&second);
+    let waited = tokio::spawn(async move { waiter.lock(claimed("other-name", &["usb 1-1.2"]), true, me()).await });
+    let (board, by) = waits.recv().await.expect("told");
+    assert_eq!(board, "other-name");
+    assert!(by.is_some_and(|by| by.starts_with(&format!("`hil run` of {user}"))));
+    assert!(!waited.is_finished());
+    assert!(first.end().await);
+    waited.await.expect("no panic").expect("free now");
+}
+
+#[tokio::test]
+async fn rails_are_made_safe_before_the_lock_is_free_even_while_one_is_being_switched() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
+    let mut slow = rail(folder.path(), "printf off > '{state}'");
+    keeper.open("lamp", std::slice::from_ref(&slow)).await.expect("open");
+    keeper.switch("lamp", true).await.expect("on");
+    if let RailDriver::Command { on, .. } = &mut slow.driver {
+        *on = vec!["sleep".to_owned(), "30".to_owned()];
+    }
+    keeper.open("slow", &[slow]).await.expect("open");
+    let keeper = Arc::new(keeper);
+    let switching = Arc::clone(&keeper);
+    let switched = tokio::spawn(async move { switching.switch("slow", true).await });
+    // Asked and answered after it: the slow one is under way.
+    keeper.switch("lamp", true).await.expect("on");
+    let started = std::time::Instant::now();
+    assert!(keeper.end().await);
+    assert!(started.elapsed() < Duration::from_secs(10), "nothing waits for a command that hangs");
+    assert!(matches!(switched.await.expect("no panic"), Err(KeeperError::Gone)));
+    assert_eq!(std::fs::read_to_string(folder.path().join("state")).expect("state"), "off");
+    let next = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    next.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free again");
+}
+
+#[tokio::test]
+async fn what_could_not_be_made_safe_is_told_to_the_next_one() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
+    keeper.open("lamp", &[rail(folder.path(), "echo the relay is stuck >&2; exit 1")]).await.expect("open");
+    keeper.switch("lamp", true).await.expect("on");
+    assert!(keeper.end().await);
+    let next = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let left = next.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free");
+    assert_eq!(left.len(), 1);
+    assert!(left[0].1.contains("the relay is stuck"), "{left:?}");
+    assert!(next.end().await);
+    let open = || Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let me = || Holder::this_process("hil run");
+    let third = open();
+    let left = third.lock(claimed("lamp", &["k"]), false, me()).await.expect("free");
+    assert_eq!(left.len(), 1, "the one before has not switched it");
+    third.open("lamp", &[rail(folder.path(), "printf off > '{state}'")]).await.expect("open");
+    assert!(third.end().await);
+    let left = open().lock(claimed("lamp", &["k"]), false, me()).await.expect("free");
+    assert!(left.is_empty(), "it is safe now: {left:?}");
+}
+
+#[tokio::test]
+async fn two_keepers_that_want_two_boards_never_wait_for_each_other() {
+    let folder = tempfile::tempdir().expect("folder");
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        let (folder, order) = (folder.path().to_owned(), Arc::clone(&order));
+        tasks.spawn(async move {
+            let keeper = Keeper::in_process(folder, Arc::new(|_, _| {})).expect("keeper");
+            let mut boards = [claimed("a", &["a"]), claimed("b", &["b"])].concat();
+            if n % 2 == 0 {
+                boards.reverse();
+            }
+            keeper.lock(boards, true, Holder::this_process("hil run")).await.expect("in the end");
+            order.lock().expect("order").push(n);
+            assert!(keeper.end().await);
+        });
+    }
+    let all = tokio::time::timeout(Duration::from_secs(20), tasks.join_all()).await;
+    assert!(all.is_ok(), "they wait for each other; done: {:?}", order.lock().expect("order"));
+}
+
+/// A script's child that goes on would switch the rail on after it was made safe.
+#[tokio::test]
+async fn a_command_that_is_given_up_takes_its_children_along() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Arc::new(Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper"));
+    keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
+    let mut rail = rail(folder.path(), "printf off > '{state}'");
+    let (state, begun) = (folder.path().join("state"), folder.path().join("begun"));
+    let held = folder.path().join("held");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &held, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("fifo");
+    if let RailDriver::Command { on, .. } = &mut rail.driver {
+        // The child that switches is not the shell, and would do so when it is let.
+        let (begun, held, state) = (begun.display(), held.display(), state.display());
+        let script = format!("(exec 3<>'{held}'; touch '{begun}'; read line <&3; printf on > '{state}') & wait");
+        *on = vec!["sh".to_owned(), "-c".to_owned(), script];
+    }
+    keeper.open("lamp", &[rail]).await.expect("open");
+    let switching = Arc::clone(&keeper);
+    let switched = tokio::spawn(async move { switching.switch("lamp", true).await });
+    while !begun.exists() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK;
+    let listening = rustix::fs::open(&held, flags, rustix::fs::Mode::empty()).expect("open");
+    keeper.make_safe("lamp").await.expect("made safe at once");
+    assert!(matches!(switched.await.expect("no panic"), Err(KeeperError::Power(_))), "given up");
+    let patience = rustix::event::Timespec { tv_sec: 10, tv_nsec: 0 };
+    let mut left = [PollFd::new(&listening, PollFlags::IN)];
+    assert_eq!(rustix::event::poll(&mut left, Some(&patience)), Ok(1), "the child that waits to switch goes on");
+    assert!(left[0].revents().contains(PollFlags::HUP), "it has left, and said nothing");
+    assert_eq!(std::fs::read_to_string(&state).expect("state"), "off");
+    assert!(keeper.end().await);
+    assert_eq!(keeper.farewell(), Some(Vec::new()), "it ended in order");
+}
+
+#[tokio::test]
+async fn who_does_not_get_all_boards_leaves_the_notes_of_the_others() {
+    let folder = tempfile::tempdir().expect("folder");
+    let open = || Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let me = || Holder::this_process("hil run");
+    let first = open();
+    first.lock(claimed("a", &["a"]), true, me()).await.expect("free");
+    first.open("a", &[rail(folder.path(), "exit 1")]).await.expect("open");
+    assert!(first.end().await);
+    assert_eq!(first.farewell().map(|failures| failures.len()), Some(1), "it could not be made safe");
+    let other = open();
+    other.lock(claimed("b", &["b"]), true, me()).await.expect("free");
+    let both = open();
+    let boards = [claimed("a", &["a"]), claimed("b", &["b"])].concat();
+    both.lock(boards, false, me()).await.expect_err("b is held");
+    let left = open().lock(claimed("a", &["a"]), false, me()).await.expect("free");
+    assert_eq!(left.len(), 1, "the note is still there: {left:?}");
+}
+
+/// Merged in silence, both would be flashed, reset and cut as one.
+#[tokio::test]
+async fn two_boards_of_one_run_on_one_device_are_refused_with_both_names() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let me = || Holder::this_process("hil run");
+    let boards = [claimed("lamp", &["port a", "usb 1-1.2"]), claimed("lamp-2", &["port b", "usb 1-1.2"])].concat();
+    let refused = keeper.lock(boards, true, me()).await.expect_err("one device");
+    let KeeperError::Shared { boards, key } = &refused else { panic!("{refused}") };
+    assert_eq!((boards.0.as_str(), boards.1.as_str(), key.as_str()), ("lamp", "lamp-2", "usb 1-1.2"));
+    // Known only once the second one has come: asked for later, and never waited for.
+    keeper.lock(claimed("lamp", &["usb 1-1.2"]), true, me()).await.expect("free: nothing was kept of the refused one");
+    let refused = keeper.lock(claimed("lamp-2", &["usb 1-1.2"]), true, me()).await.expect_err("one device");
+    assert!(matches!(refused, KeeperError::Shared { .. }), "{refused}");
+    // A board that claims once more what it has already has it.
+    keeper.lock(claimed("lamp", &["usb 1-1.2"]), true, me()).await.expect("its own");
+}
+
+/// A keeper that waited for its own lock would wait for ever.
+#[tokio::test]
+async fn two_keys_with_one_lock_file_are_one_lock() {
+    let folder = tempfile::tempdir().expect("folder");
+    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let keys = ["device /dev/serial/a b", "device /dev/serial/a_b"];
+    keeper.lock(claimed("lamp", &keys), true, Holder::this_process("hil run")).await.expect("free");
+}

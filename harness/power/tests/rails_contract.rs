@@ -1,0 +1,354 @@
+//! One suite for every kind of rail. Each hangs on a small counterpart that speaks its protocol truly; `gpio` has the
+//! kernel's own simulator (`harness/cli/tests/kernel`). None of it is a plug or a hub.
+
+use std::collections::VecDeque;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hil_power::PowerDriver as _;
+use hil_power::Rails;
+use hil_config::{Rail, RailDriver, SafeState};
+
+/// What a rail hangs on in a test: tells whether it has supply.
+type Supply = Box<dyn Fn() -> bool>;
+
+fn rail(driver: RailDriver, safe_state: SafeState) -> Rail {
+    Rail { driver, off_time: None, safe_state }
+}
+
+/// What every rail must do.
+async fn obeys_the_contract(driver: RailDriver, sysfs: &Path, supply: Supply) {
+    let rails = Rails::open(&[rail(driver.clone(), SafeState::Off)], sysfs).expect("open");
+    assert_eq!(rails.rail(), driver.to_string());
+    for on in [true, true, false, false, true] {
+        rails.switch(on).await.expect("switches");
+        assert_eq!(supply(), on, "what was asked for");
+        assert!(rails.state().await.expect("tells").is_none_or(|state| state == on), "its state is what was asked for");
+        let measured = rails.measure().await.expect("measures");
+        assert!(measured.is_none_or(|measured| measured == on), "a driver that measures measures right");
+    }
+    rails.make_safe().await.expect("made safe");
+    assert!(!supply());
+    drop(rails);
+    let rails = Rails::open(&[rail(driver, SafeState::On)], sysfs).expect("open again");
+    assert!(!supply(), "opening switches nothing on");
+    rails.make_safe().await.expect("made safe");
+    assert!(supply(), "its safe state is on");
+    rails.switch(false).await.expect("off");
+}
+
+fn command(folder: &Path) -> (RailDriver, Supply) {
+    let state = folder.join("state");
+    std::fs::write(&state, "off").expect("state");
+    let say = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), format!("printf {text} > '{}'", state.display())];
+    let driver = RailDriver::Command {
+        on: say("on"),
+        off: say("off"),
+        state: Some(vec!["cat".to_owned(), state.display().to_string()]),
+        timeout: Duration::from_secs(10),
+    };
+    (driver, Box::new(move || std::fs::read_to_string(&state).expect("state") == "on"))
+}
+
+#[tokio::test]
+async fn a_command_obeys_the_contract() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (driver, supply) = command(folder.path());
+    obeys_the_contract(driver, folder.path(), supply).await;
+}
+
+/// A folder shaped like sysfs: not a hub.
+#[tokio::test]
+async fn a_usb_port_obeys_the_contract() {
+    let sysfs = tempfile::tempdir().expect("folder");
+    let port = sysfs.path().join("bus/usb/devices/1-1:1.0/1-1-port2");
+    std::fs::create_dir_all(&port).expect("port");
+    std::fs::write(port.join("disable"), "1").expect("attribute");
+    let attribute = port.join("disable");
+    let supply = Box::new(move || std::fs::read_to_string(&attribute).expect("attribute") == "0");
+    let driver = RailDriver::UsbPort { topology: "1-1.2".to_owned() };
+    obeys_the_contract(driver, sysfs.path(), supply).await;
+}
+
+/// What goes wrong with a plug's answer, after the plug has switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// The connection is closed without an answer.
+    Closes,
+    /// No answer until the caller has given up.
+    Silent,
+    /// An answer that is not one.
+    Garbage,
+    /// The answer comes together with that to the next command.
+    Late,
+}
+
+/// A plug in a test: its relay, and what goes wrong with its next answers.
+#[derive(Clone, Default)]
+struct Plug {
+    on: Arc<Mutex<bool>>,
+    faults: Arc<Mutex<VecDeque<Fault>>>,
+    commands: Arc<Mutex<usize>>,
+}
+
+impl Plug {
+    fn with(faults: impl IntoIterator<Item = Fault>) -> Self {
+        Self { faults: Arc::new(Mutex::new(faults.into_iter().collect())), ..Self::default() }
+    }
+
+    fn supply(&self) -> Supply {
+        let on = Arc::clone(&self.on);
+        Box::new(move || *on.lock().expect("state"))
+    }
+
+    fn set(&self, on: bool) {
+        *self.on.lock().expect("state") = on;
+        *self.commands.lock().expect("commands") += 1;
+    }
+
+    fn is_on(&self) -> bool {
+        *self.on.lock().expect("state")
+    }
+
+    fn next_fault(&self) -> Option<Fault> {
+        self.faults.lock().expect("faults").pop_front()
+    }
+}
+
+/// A plug's HTTP interface as its documentation describes it: not a plug.
+fn shelly(plug: &Plug) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("listener");
+    let address = listener.local_addr().expect("address").to_string();
+    let plug = plug.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            answer_http(&plug, stream);
+        }
+    });
+    address
+}
+
+fn answer_http(plug: &Plug, mut stream: TcpStream) {
+    let mut lines = BufReader::new(stream.try_clone().expect("clone")).lines().map_while(Result::ok);
+    let request = lines.next().unwrap_or_default();
+    lines.take_while(|line| !line.is_empty()).for_each(drop);
+    let was = plug.is_on();
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    match path {
+        "/relay/0?turn=on" | "/rpc/Switch.Set?id=0&on=true" => plug.set(true),
+        "/relay/0?turn=off" | "/rpc/Switch.Set?id=0&on=false" => plug.set(false),
+        _ => {}
+    }
+    let on = plug.is_on();
+    let (status, body) = match path {
+        "/relay/0?turn=on" | "/relay/0?turn=off" | "/relay/0" => ("200 OK", format!(r#"{{"ison":{on}}}"#)),
+        "/rpc/Switch.Set?id=0&on=true" | "/rpc/Switch.Set?id=0&on=false" => {
+            ("200 OK", format!(r#"{{"was_on":{was}}}"#))
+        }
+        "/rpc/Switch.GetStatus?id=0" => ("200 OK", format!(r#"{{"id":0,"output":{on},"apower":0.0}}"#)),
+        _ => ("404 Not Found", "{}".to_owned()),
+    };
+    let body = match plug.next_fault() {
+        None => body,
+        Some(Fault::Garbage) => "<html>".to_owned(),
+        Some(Fault::Closes) => return,
+        Some(Fault::Silent | Fault::Late) => {
+            // The end of the stream: it has given up.
+            let _ = stream.read_to_end(&mut Vec::new());
+            return;
+        }
+    };
+    let length = body.len();
+    let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+}
+
+fn shelly_driver(address: String, generation: u8) -> RailDriver {
+    RailDriver::Shelly { address, output: 0, generation }
+}
+
+#[tokio::test]
+async fn a_shelly_obeys_the_contract_in_both_dialects() {
+    for generation in [1, 2] {
+        let plug = Plug::default();
+        let driver = shelly_driver(shelly(&plug), generation);
+        obeys_the_contract(driver, Path::new("/sys"), plug.supply()).await;
+    }
+}
+
+/// Tasmota's MQTT commands as its documentation describes them, on the embedded broker: not a plug.
+async fn tasmota(plug: &Plug) -> SocketAddr {
+    // In memory: the default writes files into the current folder.
+    let storage =
+        mqtt5::broker::config::StorageConfig::new().with_backend(mqtt5::broker::config::StorageBackend::Memory);
+    let config = mqtt5::broker::BrokerConfig::default().with_bind_address(([127, 0, 0, 1], 0)).with_storage(storage);
+    let mut broker = mqtt5::broker::MqttBroker::with_config(config).await.expect("broker");
+    let address = broker.local_addr().expect("address");
+    tokio::spawn(async move { broker.run().await });
+    let mut options = rumqttc::MqttOptions::new("plug", "127.0.0.1", address.port());
+    options.set_keep_alive(Duration::from_secs(30));
+    let (client, mut events) = rumqttc::AsyncClient::new(options, 8);
+    client.subscribe("cmnd/plug/Power1", rumqttc::QoS::AtLeastOnce).await.expect("subscribe");
+    let (up, is_up) = tokio::sync::oneshot::channel();
+    let plug = plug.clone();
+    tokio::spawn(async move {
+        let mut up = Some(up);
+        let mut late = Vec::new();
+        while let Ok(event) = events.poll().await {
+            match event {
+                rumqttc::Event::Incoming(rumqttc::Incoming::SubAck(_)) => drop(up.take().map(|up| up.send(()))),
+                rumqttc::Event::Incoming(rumqttc::Incoming::Publish(message)) => {
+                    // An empty payload asks.
+                    match &message.payload[..] {
+                        b"ON" => plug.set(true),
+                        b"OFF" => plug.set(false),
+                        _ => {}
+                    }
+                    let word = if plug.is_on() { "ON" } else { "OFF" };
+                    match plug.next_fault() {
+                        Some(Fault::Silent | Fault::Closes) => {}
+                        Some(Fault::Late) => late.push(word),
+                        Some(Fault::Garbage) => late.push("PERHAPS"),
+                        None => late.push(word),
+                    }
+                    if plug.faults.lock().expect("faults").is_empty() {
+                        for word in late.drain(..) {
+                            let answer = client.publish("stat/plug/POWER", rumqttc::QoS::AtMostOnce, false, word);
+                            answer.await.expect("answer");
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+    });
+    is_up.await.expect("the plug is up");
+    address
+}
+
+fn tasmota_driver(broker: SocketAddr) -> RailDriver {
+    RailDriver::Tasmota { broker: broker.to_string(), topic: "plug".to_owned(), output: 1, login: None }
+}
+
+#[tokio::test]
+async fn a_tasmota_obeys_the_contract() {
+    let plug = Plug::default();
+    let driver = tasmota_driver(tasmota(&plug).await);
+    obeys_the_contract(driver, Path::new("/sys"), plug.supply()).await;
+}
+
+/// Switches on once, whatever goes wrong with the answers.
+async fn switches(driver: RailDriver, plug: &Plug, what: &str) {
+    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    rails.switch(true).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(plug.is_on() && plug.faults.lock().expect("faults").is_empty(), "{what}");
+    assert_eq!(rails.state().await.expect("tells"), Some(true), "{what}");
+    assert_eq!(rails.measure().await.expect("measures"), None, "{what}: a relay's word is not a measurement");
+}
+
+/// One lost reply says nothing about the relay: it is sent the command once more, and asked.
+#[tokio::test]
+async fn a_lost_reply_of_a_shelly_is_no_failure() {
+    for generation in [1, 2] {
+        for fault in [Fault::Closes, Fault::Garbage] {
+            // Of the command, of the question after it, and of both.
+            for faults in [vec![fault], vec![fault, fault]] {
+                let plug = Plug::with(faults.clone());
+                let driver = shelly_driver(shelly(&plug), generation);
+                switches(driver, &plug, &format!("{faults:?}, generation {generation}")).await;
+            }
+        }
+    }
+    let plug = Plug::with([Fault::Silent]);
+    switches(shelly_driver(shelly(&plug), 2), &plug, "no answer in time").await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_of_a_tasmota_is_no_failure() {
+    for fault in [Fault::Silent, Fault::Garbage, Fault::Late] {
+        let plug = Plug::with([fault]);
+        let driver = tasmota_driver(tasmota(&plug).await);
+        switches(driver, &plug, &format!("{fault:?}")).await;
+    }
+}
+
+/// The broker's machine is busy, or its Wi-Fi is away: the connection ends before it says anything.
+#[tokio::test]
+async fn a_connection_that_a_tasmotas_broker_closes_is_made_again() {
+    let plug = Plug::default();
+    let broker = tasmota(&plug).await;
+    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listener");
+    let address = door.local_addr().expect("address");
+    tokio::spawn(async move {
+        drop(door.accept().await.expect("the first one"));
+        while let Ok((mut inside, _)) = door.accept().await {
+            let mut outside = tokio::net::TcpStream::connect(broker).await.expect("broker");
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
+        }
+    });
+    switches(tasmota_driver(address), &plug, "closed once").await;
+}
+
+/// A plug that does not answer is an error that may pass, and its command was sent a bounded number of times.
+#[tokio::test]
+async fn a_plug_that_never_answers_is_told_a_bounded_number_of_times() {
+    let plug = Plug::with([Fault::Closes; 100]);
+    let driver = shelly_driver(shelly(&plug), 2);
+    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    let error = rails.switch(true).await.expect_err("no answer");
+    assert!(error.may_pass, "{error}");
+    assert_eq!(*plug.commands.lock().expect("commands"), 3);
+}
+
+#[tokio::test]
+async fn a_command_that_fails_once_is_run_once_more() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (driver, supply) = command(folder.path());
+    let RailDriver::Command { on, off, state, timeout } = driver else { panic!("a command") };
+    let busy = folder.path().join("busy");
+    std::fs::write(&busy, "").expect("busy");
+    let first = |words: &[String]| {
+        let script = format!("if rm '{}' 2>/dev/null; then exit 1; fi; {}", busy.display(), words[2]);
+        vec!["sh".to_owned(), "-c".to_owned(), script]
+    };
+    let driver = RailDriver::Command { on: first(&on), off, state, timeout };
+    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    rails.switch(true).await.expect("the second time");
+    assert!(supply());
+}
+
+#[tokio::test]
+async fn what_does_not_switch_says_why() {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let command = |on: &[&str], timeout| RailDriver::Command {
+        on: words(on),
+        off: words(&["true"]),
+        state: Some(words(&["echo", "perhaps"])),
+        timeout: Duration::from_millis(timeout),
+    };
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("listener").local_addr().expect("address");
+    let drivers = [
+        command(&["sh", "-c", "echo relay 3 is gone >&2; exit 3"], 5_000),
+        command(&["/no/such/program"], 5_000),
+        command(&["sleep", "30"], 50),
+        RailDriver::Shelly { address: nobody.to_string(), output: 0, generation: 2 },
+        RailDriver::Shelly { address: shelly(&Plug::default()), output: 5, generation: 2 },
+        RailDriver::Tasmota { broker: nobody.to_string(), topic: "plug".into(), output: 1, login: None },
+    ];
+    let mut text = String::new();
+    for driver in drivers {
+        let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+        let error = rails.switch(true).await.expect_err("does not switch");
+        text.push_str(&format!("{error}\nhint: {}\n", error.hint.as_deref().unwrap_or("none")));
+    }
+    let rails = Rails::open(&[rail(command(&["true"], 5_000), SafeState::Off)], Path::new("/sys")).expect("open");
+    text.push_str(&format!("{}\n", rails.measure().await.expect_err("no state")));
+    let absent = RailDriver::UsbPort { topology: "9-9.9".to_owned() };
+    let error = Rails::open(&[rail(absent, SafeState::Off)], Path::new("/sys")).expect_err("no hub");
+    text.push_str(&format!("{error}\nhint: {}\n", error.hint.as_deref().unwrap_or("none")));
+    insta::with_settings!({filters => vec![(r"127\.0\.0\.1:\d+", "HOST:PORT")]}, {
+        insta::assert_snapshot!(text);
+    });
+}
