@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hil_config::{Board, BoardKind, RailDriver};
+use hil_config::{Board, BoardKind};
 
 use hil_board::ports::{IdentityFinder, PortFinder};
 use hil_board::{BenchError, DeviceClaim, Drivers, ProgramDevice, Scope, VirtualDevice, WiredPins};
@@ -68,7 +68,7 @@ async fn open_power(config: &Board, shared: &Shared) -> Result<Option<Arc<dyn Po
     if config.rails.is_empty() {
         return Ok(None);
     }
-    if config.rails.iter().any(|rail| rail.driver == RailDriver::Manual) {
+    if config.rails.iter().any(|rail| rail.driver.by_hand) {
         return Ok(Some(Arc::new(Manual::new(name, shared.ask_person.clone()))));
     }
     let Some(keeper) = &shared.keeper else { return Ok(None) };

@@ -5,6 +5,7 @@
 
 mod bench;
 mod drivers;
+mod kinds;
 
 pub use bench::{Bench, Claim, LockedBoard};
 pub use hil_board::{
@@ -13,8 +14,9 @@ pub use hil_board::{
     shared_devices,
 };
 pub use hil_power::{PowerDriver, PowerError, Switching, keeper, lines::check_line};
+pub use kinds::kinds;
 
 /// Power drivers.
 pub mod power {
-    pub use hil_power::{AskPerson, Rails};
+    pub use hil_power::{AskPerson, Diagnosis, Rails, check};
 }

@@ -58,7 +58,7 @@ struct Fixture {
 
 impl Fixture {
     async fn open(path: &Path) -> Self {
-        let config = hil_config::Bench::from_file(path).unwrap_or_else(|error| panic!("{error}"));
+        let config = hil_config::Bench::from_file(path, &hil_bench::kinds()).unwrap_or_else(|error| panic!("{error}"));
         let timeline = Timeline::in_memory(Epoch::start());
         let bench = Bench::open(config, &timeline, Claim::default()).await.expect("bench");
         Self { timeline, bench }

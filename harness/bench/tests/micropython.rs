@@ -48,7 +48,7 @@ impl Fixture {
         }
         let path = folder.path().join("bench.toml");
         std::fs::write(&path, text).expect("bench file");
-        let config = hil_config::Bench::from_file(&path).expect("bench");
+        let config = hil_config::Bench::from_file(&path, &hil_bench::kinds()).expect("bench");
         let timeline = Timeline::in_memory(Epoch::start());
         let bench = Bench::open(config, &timeline, Claim::default()).await.expect("opens");
         Self { folder, timeline, bench }
@@ -56,7 +56,8 @@ impl Fixture {
 
     /// Puts a firmware on the board; the bytes that were uploaded and those that were there.
     async fn run(&self, name: &str) -> (usize, usize) {
-        let config = hil_config::Bench::from_file(&self.folder.path().join("bench.toml")).expect("bench");
+        let config =
+            hil_config::Bench::from_file(&self.folder.path().join("bench.toml"), &hil_bench::kinds()).expect("bench");
         let firmware = config.firmware(name).expect("firmware").clone();
         let from = self.timeline.end();
         let mut board = self.bench.lock("board").await.expect("board");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use hil_config::{Board, RailDriver, lines_of};
+use hil_config::{Board, lines_of};
 
 use crate::error::BenchError;
 use crate::ports;
@@ -27,7 +27,7 @@ pub fn claimed(board: &Board) -> Claimed {
     }
     // Commands may hold secrets, and a key becomes the name of a file. Two boards with the same ones are
     // found when the bench file is read.
-    let rails = board.rails.iter().filter(|rail| !matches!(rail.driver, RailDriver::Command { .. }));
+    let rails = board.rails.iter().filter(|rail| rail.driver.uses.programs.is_none());
     keys.extend(rails.filter_map(|rail| rail.driver.device()));
     Claimed { board: board.name.to_string(), keys }
 }
@@ -36,9 +36,9 @@ pub fn claimed(board: &Board) -> Claimed {
 pub async fn claimed_by_address(board: &Board) -> Claimed {
     let mut claimed = claimed(board);
     for rail in &board.rails {
-        let Some((host, port)) = rail.driver.plug() else { continue };
-        let addresses = addresses_of(&host, port).await;
-        claimed.keys.extend(addresses.iter().filter_map(|address| rail.driver.device_at(address, port)));
+        let Some(device) = &rail.driver.uses.remote else { continue };
+        let addresses = addresses_of(&device.host, device.port).await;
+        claimed.keys.extend(addresses.iter().map(|address| device.at_host(address).to_string()));
     }
     claimed.keys.sort_unstable();
     claimed.keys.dedup();
@@ -89,15 +89,16 @@ fn line_keys(board: &Board) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use hil_config::{BoardName, Rail, SafeState};
+    use hil_config::{BoardName, Kinds, Rail};
 
     use super::*;
 
-    fn board(name: &str, port: &Path, driver: RailDriver) -> Board {
+    fn board(name: &str, port: &Path, rail: &str) -> Board {
         let mut board = hil_config::Bench::builtin().board("lamp").expect("lamp").clone();
         board.name = BoardName::new(name).expect("name");
         board.port = Some(hil_config::PortIdentity { path: Some(port.to_owned()), ..Default::default() });
-        board.rails = vec![Rail { driver, off_time: None, safe_state: SafeState::Off }];
+        let kinds = Kinds { rails: hil_power::kinds() };
+        board.rails = vec![Rail::from_keys(rail, &kinds).expect("a rail")];
         board
     }
 
@@ -112,8 +113,8 @@ mod tests {
         let (device, link) = (folder.path().join("tty"), folder.path().join("by-id"));
         std::fs::write(&device, "").expect("device");
         std::os::unix::fs::symlink(&device, &link).expect("link");
-        let manual = || RailDriver::Manual;
-        let (one, two) = (board("lamp", &device, manual()), board("lamp-2", &link, manual()));
+        let manual = "driver = \"manual\"";
+        let (one, two) = (board("lamp", &device, manual), board("lamp-2", &link, manual));
         let said = format!("boards `lamp` and `lamp-2` are both on the serial port `{}`", device.display());
         assert_eq!(checked([&one, &two]).await, said);
         assert_eq!(shared_devices([&one, &two]).expect_err("shared").to_string(), said);
@@ -124,12 +125,12 @@ mod tests {
 
     #[tokio::test]
     async fn two_names_of_one_plug_are_two_boards_on_one_device() {
-        let shelly = |address: &str| RailDriver::Shelly { address: address.to_owned(), output: 0, generation: 2 };
+        let shelly = |address: &str| format!("driver = \"shelly\", address = \"{address}\"");
         let (a, b) = (Path::new("/dev/no-such-port-a"), Path::new("/dev/no-such-port-b"));
-        let (one, two) = (board("lamp", a, shelly("127.0.0.1:80")), board("lamp-2", b, shelly("LocalHost.")));
+        let (one, two) = (board("lamp", a, &shelly("127.0.0.1:80")), board("lamp-2", b, &shelly("LocalHost.")));
         let said = "boards `lamp` and `lamp-2` are both on the relay 0 of the Shelly plug at 127.0.0.1:80";
         assert_eq!(checked([&one, &two]).await, said);
-        let other = board("lamp-2", b, shelly("127.0.0.2"));
+        let other = board("lamp-2", b, &shelly("127.0.0.2"));
         assert_eq!(checked([&one, &other]).await, "nothing is shared");
     }
 }

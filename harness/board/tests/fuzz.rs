@@ -28,7 +28,8 @@ fn folder(bench: &str) -> TempDir {
 
 fn check(folder: &Path) {
     // The bench file is read each time, since it looks whether its files are there.
-    let bench = Bench::from_file(&folder.join("bench.toml")).unwrap_or_else(|error| panic!("{error}"));
+    let bench = Bench::from_file(&folder.join("bench.toml"), &hil_config::Kinds::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     for board in bench.boards.keys() {
         if let Err(error) = check_firmware(&bench, board.as_str(), "lamp") {
             assert!(error.hint().is_some(), "{error}");

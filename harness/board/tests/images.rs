@@ -64,7 +64,7 @@ impl Files {
         let path = self.folder.path().join("bench.toml");
         let text = format!("[boards.lamp]\n{}\n\n[firmware.lamp]\nimage = {}\n{}\n", self.board, self.image, self.more);
         std::fs::write(&path, text).expect("write");
-        let bench = Bench::from_file(&path).unwrap_or_else(|error| panic!("{error}"));
+        let bench = Bench::from_file(&path, &hil_config::Kinds::default()).unwrap_or_else(|error| panic!("{error}"));
         check_firmware(&bench, "lamp", "lamp")
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn on_bench<T>(
 
 /// Reads the bench, and hides its secrets; tells why where it can't.
 pub(crate) fn choose(bench: Option<PathBuf>) -> Result<Bench, ExitCode> {
-    let bench = Bench::choose(bench).map_err(|error| set_up_failed(&error, None))?;
+    let bench = Bench::choose(bench, &hil_scenario::kinds()).map_err(|error| set_up_failed(&error, None))?;
     hide(Mask::new(bench.secrets.iter().cloned()));
     Ok(bench)
 }

@@ -10,6 +10,7 @@ use crate::broker::{BROKER, Broker};
 use crate::builtin;
 use crate::claims::Claims;
 use crate::firmware::{FIRMWARE, Firmware};
+use crate::kinds::Kinds;
 use crate::names::{BoardName, FirmwareName, nearest};
 use crate::problem::{ConfigError, Problem};
 use crate::spec::{Key, Kind, TableSpec};
@@ -59,24 +60,30 @@ impl Bench {
     /// The built-in virtual bench.
     #[must_use]
     pub fn builtin() -> Self {
-        match Self::parse(builtin::TEXT, Path::new(builtin::NAME), Path::new("")) {
+        match Self::from_text(builtin::TEXT, Path::new(builtin::NAME), &Kinds::default()) {
             Ok(bench) => bench,
             // Its text is part of this program and read in a test.
             Err(error) => unreachable!("{error}"),
         }
     }
 
-    /// Reads a bench file. Relative paths in it count from its folder.
+    /// Reads a bench file, whose words may name these kinds. Relative paths in it count from its folder.
     ///
     /// # Errors
     /// When it can't be read or says anything wrong; the error lists every problem with its line.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+    pub fn from_file(path: &Path, kinds: &Kinds) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let text = hil_files::read_text(path, hil_files::Links::Follow).map_err(unreadable)?;
-        Self::parse(&text, path, path.parent().unwrap_or(Path::new("")))
+        Self::from_text(&text, path, kinds)
     }
 
-    fn parse(text: &str, path: &Path, folder: &Path) -> Result<Self, ConfigError> {
+    /// Reads the text of a bench file at `path`, whose words may name these kinds. Relative paths in it count from the
+    /// path's folder.
+    ///
+    /// # Errors
+    /// When it says anything wrong; the error lists every problem with its line.
+    pub fn from_text(text: &str, path: &Path, kinds: &Kinds) -> Result<Self, ConfigError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
         let shown = |text: String, problems| ConfigError::Invalid { path: path.to_owned(), text, problems };
         let invalid = |problems| shown(text.to_owned(), problems);
         let parsed = hil_files::guarded(|| DeTable::parse(text));
@@ -88,7 +95,7 @@ impl Bench {
             let (span, what) = (error.span().unwrap_or_default(), error.message().trim_end().replace('\n', ", "));
             invalid(vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }])
         })?;
-        let context = Context::new(folder);
+        let context = Context::new(folder, kinds);
         let mut bench = Self::read(path, Table::root(&context, &document, &BENCH));
         bench.secrets = context.secrets();
         bench.variables = context.variables();
@@ -177,17 +184,17 @@ impl Bench {
     ///
     /// # Errors
     /// As [`Bench::from_file`].
-    pub fn choose(flag: Option<PathBuf>) -> Result<Self, ConfigError> {
-        Self::named(flag).map(|bench| bench.unwrap_or_else(Self::builtin))
+    pub fn choose(flag: Option<PathBuf>, kinds: &Kinds) -> Result<Self, ConfigError> {
+        Self::named(flag, kinds).map(|bench| bench.unwrap_or_else(Self::builtin))
     }
 
     /// The file named on the command line, else by the environment, else none.
     ///
     /// # Errors
     /// As [`Bench::from_file`].
-    pub fn named(flag: Option<PathBuf>) -> Result<Option<Self>, ConfigError> {
+    pub fn named(flag: Option<PathBuf>, kinds: &Kinds) -> Result<Option<Self>, ConfigError> {
         let path = flag.or_else(|| std::env::var_os(crate::HIL_BENCH).filter(|v| !v.is_empty()).map(PathBuf::from));
-        path.map(|path| Self::from_file(&path)).transpose()
+        path.map(|path| Self::from_file(&path, kinds)).transpose()
     }
 }
 
@@ -222,7 +229,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        match Bench::parse(text, Path::new("bench.toml"), Path::new("")) {
+        match Bench::from_text(text, Path::new("bench.toml"), &Kinds::default()) {
             Ok(bench) => panic!("accepted: {bench:?}"),
             Err(error) => format!("error: {error}"),
         }
@@ -273,7 +280,7 @@ mod tests {
         for file in ["boot.bin", "app.bin"] {
             std::fs::write(folder.path().join(file), b"").expect("write");
         }
-        let bench = Bench::parse(text, Path::new("b"), folder.path()).expect("valid");
+        let bench = Bench::from_text(text, &folder.path().join("b"), &Kinds::default()).expect("valid");
         let board = bench.board("a").expect("board");
         assert_eq!((board.tap_port, board.console_baud, board.flash_baud), (1884, 74_880, 460_800));
         assert_eq!(board.misbehaves.len(), 2);
@@ -287,7 +294,8 @@ mod tests {
 
     #[test]
     fn the_tap_listens_where_boards_are_told_to_connect_unless_it_is_said_otherwise() {
-        let bench = Bench::parse("[tap]\naddress = \"192.168.7.1\"", Path::new("b"), Path::new("")).expect("valid");
+        let bench =
+            Bench::from_text("[tap]\naddress = \"192.168.7.1\"", Path::new("b"), &Kinds::default()).expect("valid");
         assert_eq!(bench.tap.listen, bench.tap.address);
         insta::assert_snapshot!(error("[tap]\nlisten = \"all\""));
     }
@@ -296,7 +304,7 @@ mod tests {
     fn where_a_board_is_may_be_said_once_or_several_times() {
         let from = |value: &str| {
             let text = format!("[boards.a]\nkind = \"virtual\"\nfrom = {value}");
-            let bench = Bench::parse(&text, Path::new("b"), Path::new("")).expect("valid");
+            let bench = Bench::from_text(&text, Path::new("b"), &Kinds::default()).expect("valid");
             bench.board("a").expect("board").from.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(from("\"192.168.7.20\""), ["192.168.7.20"]);
@@ -324,7 +332,7 @@ mod tests {
             image = "builtin:lamp"
             nvs = { "a.text" = "x", "a.i32" = 1, "a.yes" = true, "a.u8" = { u8 = 255 }, "a.i64" = { i64 = -9223372036854775808 }, "a.u64" = { u64 = "18446744073709551615" }, "a.port" = { u16 = "{tap.port}" }, "a.hex" = { blob = "hex:00 fF" }, "a.base64" = { blob = "base64:AP8=" } }
         "#;
-        let bench = Bench::parse(text, Path::new("b"), Path::new("")).expect("valid");
+        let bench = Bench::from_text(text, Path::new("b"), &Kinds::default()).expect("valid");
         let nvs = &bench.firmware("f").expect("firmware").nvs;
         let is = |key: &str, value: NvsValue| assert_eq!(nvs[&("a".to_owned(), key.to_owned())], value);
         is("text", NvsValue::Text("x".to_owned()));
@@ -339,25 +347,13 @@ mod tests {
     }
 
     #[test]
-    fn every_problem_of_real_boards_is_shown_with_its_place() {
-        insta::assert_snapshot!(error(include_str!("../tests/many-problems-real.toml")));
-    }
-
-    #[test]
-    fn every_key_of_real_boards_is_read() {
-        let text = include_str!("../tests/real-bench.toml");
-        let bench = Bench::parse(text, Path::new("bench.toml"), Path::new("")).expect("valid");
-        insta::assert_debug_snapshot!(bench.boards.values().collect::<Vec<_>>());
-    }
-
-    #[test]
     fn broken_toml_is_shown_with_its_place() {
         insta::assert_snapshot!(error("[boards.lamp]\nkind = \"virtual\nchip = 1\n"));
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = Bench::from_file(Path::new("no/such/bench.toml")).expect_err("missing");
+        let error = Bench::from_file(Path::new("no/such/bench.toml"), &Kinds::default()).expect_err("missing");
         assert_eq!(error.to_string(), "can't read the bench file `no/such/bench.toml`");
         assert!(std::error::Error::source(&error).is_some());
     }

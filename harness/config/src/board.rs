@@ -8,7 +8,7 @@ use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::{BoardName, FirmwareName};
 use crate::pin::{PIN, Pin, PinDirection};
 use crate::port::{PORT, PortIdentity};
-use crate::rail::{RAIL, Rail, read_command_line};
+use crate::rail::{RAIL, Rail, RailContext};
 use crate::reset::{RESET, Reset};
 use crate::spec::{Key, Kind, TableSpec, words};
 use crate::subnet::Subnet;
@@ -252,7 +252,7 @@ impl Flasher {
         }
         let mut table = value.table(&COMMAND)?;
         let hint = "example: `command = [\"flash-tool\", \"{port}\", \"{image}\"]`";
-        let command = table.required("command", hint).and_then(|v| read_command_line(&v));
+        let command = table.required("command", hint).and_then(|v| v.command_line());
         table.finish();
         command.map(Self::Command)
     }
@@ -386,8 +386,8 @@ impl Board {
             Some(value) => self.port = PortIdentity::read(&value),
             None => table.missing("missing key `port`", PortIdentity::HINT),
         }
-        let topology = self.port.as_ref().and_then(|port| port.topology.as_deref());
-        self.rails = list(rails, |v| Rail::read(v, topology));
+        let context = RailContext { port_topology: self.port.as_ref().and_then(|port| port.topology.as_deref()) };
+        self.rails = list(rails, |v| Rail::read(v, &context));
         self.off_time = self.rails.iter().filter_map(|rail| rail.off_time).max().unwrap_or(self.off_time);
         self.reset = reset.and_then(|v| Reset::read(&v)).unwrap_or_default();
         self.flasher = match flasher {

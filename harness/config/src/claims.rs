@@ -8,7 +8,6 @@ use crate::line::Line;
 use crate::names::BoardName;
 use crate::pin::PinLine;
 use crate::port::{PortIdentity, normal};
-use crate::rail::RailDriver;
 use crate::reset::Reset;
 use crate::table::Value;
 
@@ -44,10 +43,8 @@ impl Claims {
 
     /// A switched hub port takes the supply of all that is plugged in there, or below.
     fn claim_supply(&mut self, board: &Board, value: &Value<'_, '_>) {
-        let switched = board.rails.iter().filter_map(|rail| match &rail.driver {
-            RailDriver::UsbPort { topology } => Some((topology.clone(), board.name.clone())),
-            _ => None,
-        });
+        let hub_ports = board.rails.iter().filter_map(|rail| rail.driver.uses.hub_port.clone());
+        let switched = hub_ports.map(|place| (place, board.name.clone()));
         self.switched.extend(switched);
         let plugged = board.port.as_ref().and_then(|port| port.topology.clone());
         self.plugged.extend(plugged.map(|topology| (topology, board.name.clone())));
@@ -112,9 +109,7 @@ fn plain(line: &Line) -> Line {
 pub fn lines_of(board: &Board) -> Vec<(Line, String)> {
     let mut lines = Vec::new();
     for rail in &board.rails {
-        if let RailDriver::Gpio(gpio) = &rail.driver {
-            lines.push((gpio.line.clone(), "a rail".to_owned()));
-        }
+        lines.extend(rail.driver.uses.lines.iter().map(|line| (line.clone(), "a rail".to_owned())));
     }
     let (en, boot) = match &board.reset {
         Reset::Gpio { en, boot, .. } => (Some(en), boot.as_ref()),
@@ -129,69 +124,4 @@ pub fn lines_of(board: &Board) -> Vec<(Line, String)> {
         }
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::Bench;
-
-    /// What two boards have the same of, as the file of both says.
-    fn shared(first: &str, second: &str) -> String {
-        let folder = tempfile::tempdir().expect("folder");
-        let path = folder.path().join("bench.toml");
-        let board = |name: &str, keys: &str| format!("[boards.{name}]\nkind = \"esp\"\nchip = \"esp32c3\"\n{keys}\n");
-        std::fs::write(&path, board("one", first) + &board("two", second)).expect("write");
-        match Bench::from_file(&path) {
-            Ok(_) => "nothing".to_owned(),
-            // Without the place in the file.
-            Err(error) => error.to_string().split(" at /").next().unwrap_or_default().to_owned(),
-        }
-    }
-
-    #[test]
-    fn two_boards_on_one_device_are_told_by_both_names() {
-        let port = |key: &str| format!("port = {{ {key} }}");
-        let rail = |n: u8, keys: &str| port(&format!("usb-serial = \"{n}\"")) + &format!("\nrails = [{{ {keys} }}]");
-        let cases = [
-            (port("path = \"/dev/ttyUSB0\""), port("path = \"/dev/../dev//ttyUSB0\"")),
-            (port("topology = \"1-1.2:1.0\""), port("topology = \"1-1.2\"")),
-            (port("usb-serial = \"A\""), port("usb-serial = \"A\", topology = \"1-1.2\"")),
-            (port("usb-serial = \"A\", topology = \"1-1.3\""), port("usb-serial = \"A\", topology = \"1-1.2\"")),
-            (
-                rail(1, "driver = \"usb-port\", topology = \"1-1.2\""),
-                rail(2, "driver = \"usb-port\", topology = \"1-1.2\""),
-            ),
-            (
-                rail(1, "driver = \"shelly\", address = \"plug.local\""),
-                rail(2, "driver = \"shelly\", address = \"PLUG.local.:80\""),
-            ),
-            (
-                rail(1, "driver = \"shelly\", address = \"plug.local\""),
-                rail(2, "driver = \"shelly\", address = \"plug.local\", output = 1"),
-            ),
-            (
-                rail(1, "driver = \"tasmota\", broker = \"localhost:1883\", topic = \"p\""),
-                rail(2, "driver = \"tasmota\", broker = \"127.0.0.1:1883\", topic = \"p\""),
-            ),
-            (
-                rail(1, "driver = \"command\", on = [\"r\", \"1\"], off = [\"r\", \"0\"]"),
-                rail(2, "driver = \"command\", on = [\"r\", \"1\"], off = [\"r\", \"0\"]"),
-            ),
-            (
-                rail(1, "driver = \"gpio\", line = { chip = \"gpiochip0\", offset = 17 }"),
-                rail(2, "driver = \"gpio\", line = { chip = \"/dev/gpiochip0\", offset = 17 }"),
-            ),
-        ];
-        let hub = |place: &str, switched: &str| {
-            port(&format!("topology = \"{place}\""))
-                + &format!("\nrails = [{{ driver = \"usb-port\", topology = \"{switched}\" }}]")
-        };
-        let cases = cases.into_iter().chain([
-            (hub("1-1.2", "1-1.3"), port("topology = \"1-1.3:1.0\"")),
-            (port("topology = \"1-1.3\""), hub("1-1.2", "1-1")),
-            (hub("1-1.2", "1-1.2"), hub("1-1.20", "1-1.20")),
-        ]);
-        let said: Vec<_> = cases.into_iter().map(|(first, second)| shared(&first, &second)).collect();
-        insta::assert_snapshot!(said.join("\n"));
-    }
 }

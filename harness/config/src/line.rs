@@ -46,7 +46,8 @@ pub enum Bias {
 }
 
 impl Bias {
-    pub(crate) const WORDS: &[(&'static str, Self)] =
+    /// The words of a bench file.
+    pub const WORDS: &[(&'static str, Self)] =
         &[("pull-up", Self::PullUp), ("pull-down", Self::PullDown), ("disabled", Self::Disabled)];
 }
 
@@ -71,15 +72,16 @@ static OFFSET: TableSpec = TableSpec {
 };
 
 /// A line: its name, or chip and offset.
-pub(crate) const LINE: Kind = Kind::AnyOf(&[Kind::Text, Kind::Table(&OFFSET)]);
+pub const LINE: Kind = Kind::AnyOf(&[Kind::Text, Kind::Table(&OFFSET)]);
 /// Words for a pull.
-pub(crate) const BIAS: Kind = Kind::Word(|| words(Bias::WORDS));
+pub const BIAS: Kind = Kind::Word(|| words(Bias::WORDS));
 
 impl Line {
     /// What to write where a line is missing.
-    pub(crate) const HINT: &str = "example: `line = \"GPIO17\"`, or `{ chip = \"gpiochip0\", offset = 17 }`";
+    pub const HINT: &str = "example: `line = \"GPIO17\"`, or `{ chip = \"gpiochip0\", offset = 17 }`";
 
-    pub(crate) fn read(value: &Value<'_, '_>) -> Option<Self> {
+    /// Reads a name, or a chip and an offset.
+    pub fn read(value: &Value<'_, '_>) -> Option<Self> {
         if !value.is_table() {
             let name = value.string()?;
             if name.is_empty() {

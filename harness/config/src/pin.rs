@@ -2,7 +2,6 @@
 
 use crate::board::BoardKind;
 use crate::line::{BIAS, Bias, LINE, Line};
-use crate::rail::read_command_line;
 use crate::spec::{Key, Kind, TableSpec, words};
 use crate::table::{Table, Value};
 
@@ -136,7 +135,7 @@ impl Pin {
             return Some(None);
         }
         let _ = table.value("line");
-        let read = |value: &Option<Value<'_, '_>>| value.as_ref().and_then(read_command_line);
+        let read = |value: &Option<Value<'_, '_>>| value.as_ref().and_then(Value::command_line);
         let driven = || match (&on, &off) {
             (Some(_), Some(_)) => Some(PinLine::Driven { on: read(&on)?, off: read(&off)? }),
             _ => {

@@ -1,8 +1,7 @@
 //! `boards.NAME.reset`: how a chip is reset and brought into its loader.
 
 use crate::line::{LINE, Line};
-use crate::rail::read_command_line;
-use crate::spec::{Key, Kind, TableSpec, TagSpec};
+use crate::spec::{Key, Kind, TableSpec, TagSpec, Variant};
 use crate::table::{Table, Value};
 
 /// How a chip is reset.
@@ -73,16 +72,18 @@ pub(crate) static RESET: TagSpec = TagSpec {
     tag: "strategy",
     what: "reset strategy",
     doc: "How the chip is reset; a strategy without further keys may be written as its word alone.",
-    variants: &[
-        ("auto", &PLAIN),
-        ("classic", &PLAIN),
-        ("tight", &PLAIN),
-        ("usb-jtag", &PLAIN),
-        ("gpio", &GPIO),
-        ("power-cycle", &POWER_CYCLE),
-        ("command", &COMMAND),
-    ],
+    variants: |_| VARIANTS.to_vec(),
 };
+
+static VARIANTS: &[Variant] = &[
+    ("auto", &PLAIN),
+    ("classic", &PLAIN),
+    ("tight", &PLAIN),
+    ("usb-jtag", &PLAIN),
+    ("gpio", &GPIO),
+    ("power-cycle", &POWER_CYCLE),
+    ("command", &COMMAND),
+];
 
 impl Reset {
     pub(crate) fn read(value: &Value<'_, '_>) -> Option<Self> {
@@ -103,7 +104,7 @@ impl Reset {
             "command" => {
                 let mut command = |key| {
                     let hint = "example: `hold = [\"jig\", \"hold\"]`, with `run` and `loader`";
-                    table.required(key, hint).and_then(|v| read_command_line(&v))
+                    table.required(key, hint).and_then(|v| v.command_line())
                 };
                 let (hold, run, loader) = (command("hold"), command("run"), command("loader"));
                 hold.zip(run).zip(loader).map(|((hold, run), loader)| Self::Command { hold, run, loader })
@@ -115,7 +116,7 @@ impl Reset {
     }
 
     fn read_word(value: &Value<'_, '_>) -> Option<Self> {
-        let words: Vec<_> = RESET.variants.iter().map(|(word, _)| (*word, *word)).collect();
+        let words: Vec<_> = VARIANTS.iter().map(|(word, _)| (*word, *word)).collect();
         let word = value.one_of(RESET.what, &words)?;
         let plain = Self::plain(word);
         if plain.is_none() {

@@ -5,25 +5,26 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value, json};
 
 use crate::bench::BENCH;
-use crate::spec::{Key, Kind, TableSpec, TagSpec};
+use crate::kinds::Kinds;
+use crate::spec::{Key, Kind, TableSpec, TagSpec, Variant};
 
 /// A JSON schema (draft 2020-12) of the bench file. Editors that know TOML complete and check by it.
 ///
 /// # Example
 /// ```
-/// let schema = hil_config::schema();
+/// let schema = hil_config::schema(&hil_config::Kinds::default());
 /// assert_eq!(schema["properties"]["tap"]["type"], "object");
 /// ```
 #[must_use]
-pub fn schema() -> Value {
-    let mut schema = of_table(&BENCH);
+pub fn schema(kinds: &Kinds) -> Value {
+    let mut schema = of_table(&BENCH, kinds);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("hil bench file");
     schema
 }
 
-fn of_table(spec: &TableSpec) -> Value {
-    let properties: Map<_, _> = spec.keys.iter().map(|key| (key.name.to_owned(), of_key(key))).collect();
+fn of_table(spec: &TableSpec, kinds: &Kinds) -> Value {
+    let properties: Map<_, _> = spec.keys.iter().map(|key| (key.name.to_owned(), of_key(key, kinds))).collect();
     let required: Vec<_> = spec.keys.iter().filter(|key| key.required).map(|key| key.name).collect();
     let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": properties });
     if !required.is_empty() {
@@ -32,31 +33,32 @@ fn of_table(spec: &TableSpec) -> Value {
     schema
 }
 
-fn of_key(key: &Key) -> Value {
-    let mut schema = of_kind(&key.kind);
+fn of_key(key: &Key, kinds: &Kinds) -> Value {
+    let mut schema = of_kind(&key.kind, kinds);
     schema["description"] = json!(key.doc);
     schema
 }
 
-fn of_kind(kind: &Kind) -> Value {
+fn of_kind(kind: &Kind, kinds: &Kinds) -> Value {
     match kind {
         Kind::Text => json!({ "type": "string" }),
         Kind::Integer(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Duration => json!({ "type": "string", "pattern": r"^[0-9.]+ *(ms|s|min)$" }),
         Kind::Word(words) => json!({ "type": "string", "enum": words() }),
-        Kind::List(items) => json!({ "type": "array", "items": of_kind(items) }),
-        Kind::Table(spec) => of_table(spec),
-        Kind::Map(values) => json!({ "type": "object", "additionalProperties": of_kind(values) }),
-        Kind::AnyOf(kinds) => json!({ "anyOf": kinds.iter().map(of_kind).collect::<Vec<_>>() }),
+        Kind::List(items) => json!({ "type": "array", "items": of_kind(items, kinds) }),
+        Kind::Table(spec) => of_table(spec, kinds),
+        Kind::Map(values) => json!({ "type": "object", "additionalProperties": of_kind(values, kinds) }),
+        Kind::AnyOf(any) => json!({ "anyOf": any.iter().map(|kind| of_kind(kind, kinds)).collect::<Vec<_>>() }),
         Kind::Tagged(spec) => {
-            json!({ "oneOf": spec.variants.iter().map(|variant| of_variant(spec, variant)).collect::<Vec<_>>() })
+            let variants = (spec.variants)(kinds);
+            json!({ "oneOf": variants.iter().map(|variant| of_variant(spec, variant, kinds)).collect::<Vec<_>>() })
         }
     }
 }
 
-fn of_variant(spec: &TagSpec, (word, table): &(&'static str, &'static TableSpec)) -> Value {
-    let mut schema = of_table(table);
+fn of_variant(spec: &TagSpec, (word, table): &Variant, kinds: &Kinds) -> Value {
+    let mut schema = of_table(table, kinds);
     schema["properties"][spec.tag] = json!({ "const": word, "description": spec.doc });
     let required = table.keys.iter().filter(|key| key.required).map(|key| key.name);
     schema["required"] = json!(std::iter::once(spec.tag).chain(required).collect::<Vec<_>>());
@@ -65,26 +67,26 @@ fn of_variant(spec: &TagSpec, (word, table): &(&'static str, &'static TableSpec)
 
 /// Tables of all keys, each with its default and its meaning; the reference part of `docs/bench.md`.
 #[must_use]
-pub fn markdown() -> String {
+pub fn markdown(kinds: &Kinds) -> String {
     let mut text = String::new();
     for key in BENCH.keys {
         match &key.kind {
-            Kind::Table(spec) => section(&mut text, &format!("[{}]", key.name), spec),
-            Kind::Map(Kind::Table(spec)) => section(&mut text, &format!("[{}.NAME]", key.name), spec),
+            Kind::Table(spec) => section(&mut text, &format!("[{}]", key.name), spec, kinds),
+            Kind::Map(Kind::Table(spec)) => section(&mut text, &format!("[{}.NAME]", key.name), spec, kinds),
             _ => {}
         }
     }
     text
 }
 
-fn section(text: &mut String, title: &str, spec: &TableSpec) {
+fn section(text: &mut String, title: &str, spec: &TableSpec, kinds: &Kinds) {
     // Writing to a string can't fail.
     let _ = writeln!(text, "## `{title}`\n\n| key | default | meaning |\n| --- | --- | --- |");
     let mut tagged = Vec::new();
     rows(text, "", spec, &mut tagged);
     text.push('\n');
     for (name, spec) in tagged {
-        for (word, table) in spec.variants.iter().filter(|(_, table)| !table.keys.is_empty()) {
+        for (word, table) in (spec.variants)(kinds).iter().filter(|(_, table)| !table.keys.is_empty()) {
             let _ = writeln!(
                 text,
                 "### `{name}` with `{} = \"{word}\"`\n\n| key | default | meaning |\n| --- | --- | --- |",
@@ -135,36 +137,4 @@ fn row(text: &mut String, name: &str, key: &Key) {
         _ => String::new(),
     };
     let _ = writeln!(text, "| `{name}` | {default} | {}{words} |", key.doc);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `HIL_UPDATE_DOCS=1 cargo test -p hil-config` writes it anew.
-    #[test]
-    fn the_documentation_has_every_key() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench.md");
-        let text = std::fs::read_to_string(path).expect("the documentation");
-        let (begin, end) = ("<!-- keys -->\n\n", "<!-- end of keys -->");
-        let start = text.find(begin).expect("begin") + begin.len();
-        let stop = text.find(end).expect("end");
-        if std::env::var_os("HIL_UPDATE_DOCS").is_some() {
-            let new = format!("{}{}{}", &text[..start], markdown(), &text[stop..]);
-            std::fs::write(path, new).expect("write");
-        } else {
-            assert_eq!(text[start..stop], markdown(), "HIL_UPDATE_DOCS=1 writes it anew");
-        }
-    }
-
-    #[test]
-    fn the_schema_says_what_the_reader_says() {
-        let schema = schema();
-        let board = &schema["properties"]["boards"]["additionalProperties"];
-        assert_eq!(board["required"], json!(["kind"]));
-        assert_eq!(board["properties"]["off-time"]["pattern"], r"^[0-9.]+ *(ms|s|min)$");
-        let rails = board["properties"]["rails"]["items"]["oneOf"].as_array().expect("rails");
-        assert_eq!(rails.len(), 6);
-        assert_eq!(rails[0]["required"], json!(["driver", "line"]));
-    }
 }

@@ -1,24 +1,32 @@
-//! What may stand in a bench file: one description for the reader, the JSON schema and the documentation.
+//! What a bench file may hold: one description for the reader, the JSON schema and the documentation.
+
+use crate::kinds::Kinds;
 
 /// A table and its keys.
-pub(crate) struct TableSpec {
-    pub(crate) keys: &'static [Key],
+#[derive(Debug)]
+pub struct TableSpec {
+    /// Its keys, as the documentation lists them.
+    pub keys: &'static [Key],
 }
 
 /// One key of a table.
-#[derive(Clone, Copy)]
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// What its value may be.
+    pub kind: Kind,
     /// As the documentation shows it; empty where there is none.
-    pub(crate) default: &'static str,
-    pub(crate) required: bool,
-    pub(crate) doc: &'static str,
+    pub default: &'static str,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it means, with its unit and range.
+    pub doc: &'static str,
 }
 
 /// What a value may be.
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
     /// A string.
     Text,
     /// A whole number in a range.
@@ -42,27 +50,37 @@ pub(crate) enum Kind {
 }
 
 /// A table that is chosen by the word under one of its keys.
-pub(crate) struct TagSpec {
-    pub(crate) tag: &'static str,
-    /// What the word says, for messages.
-    pub(crate) what: &'static str,
-    pub(crate) doc: &'static str,
-    pub(crate) variants: &'static [(&'static str, &'static TableSpec)],
+#[derive(Debug)]
+pub struct TagSpec {
+    /// The key.
+    pub tag: &'static str,
+    /// What its word says, for messages.
+    pub what: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+    /// The words and the tables that they choose.
+    pub variants: fn(&Kinds) -> Vec<Variant>,
 }
+
+/// A word and the table that it chooses.
+pub type Variant = (&'static str, &'static TableSpec);
 
 impl Key {
     /// A key that may be left out.
-    pub(crate) const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
+    #[must_use]
+    pub const fn optional(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Self {
         Self { name, kind, default, required: false, doc }
     }
 
     /// A key that must be there.
-    pub(crate) const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
+    #[must_use]
+    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Self {
         Self { name, kind, default: "", required: true, doc }
     }
 }
 
 /// The words of a list of words with their meanings.
-pub(crate) fn words<T>(of: &[(&'static str, T)]) -> Vec<&'static str> {
+#[must_use]
+pub fn words<T>(of: &[(&'static str, T)]) -> Vec<&'static str> {
     of.iter().map(|(word, _)| *word).collect()
 }

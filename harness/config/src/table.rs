@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::duration::{DurationError, parse_duration};
+use crate::kinds::Kinds;
 use crate::names::nearest;
 use crate::problem::Problem;
 use crate::spec::{TableSpec, TagSpec};
@@ -17,6 +18,8 @@ use crate::spec::{TableSpec, TagSpec};
 pub(crate) struct Context<'a> {
     /// Relative paths in the file count from here.
     pub(crate) folder: &'a Path,
+    /// What the words of the file may name.
+    pub(crate) kinds: &'a Kinds,
     problems: RefCell<Vec<Problem>>,
     /// Variables that are not set: only what needs their values is stopped.
     unset: RefCell<Vec<Problem>>,
@@ -27,9 +30,10 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(folder: &'a Path) -> Self {
+    pub(crate) fn new(folder: &'a Path, kinds: &'a Kinds) -> Self {
         Self {
             folder,
+            kinds,
             problems: RefCell::default(),
             unset: RefCell::default(),
             secrets: RefCell::default(),
@@ -69,7 +73,7 @@ impl<'a> Context<'a> {
 }
 
 /// A table being read. Each key of its description is asked for once; [`Table::finish`] complains about the rest.
-pub(crate) struct Table<'t, 'c> {
+pub struct Table<'t, 'c> {
     context: &'c Context<'c>,
     path: String,
     span: Range<usize>,
@@ -82,14 +86,14 @@ pub(crate) struct Table<'t, 'c> {
 }
 
 /// A table whose keys the user chooses.
-pub(crate) struct Map<'t, 'c> {
+pub struct Map<'t, 'c> {
     context: &'c Context<'c>,
     path: String,
     entries: &'t DeTable<'t>,
 }
 
 /// A value with the key it stands under.
-pub(crate) struct Value<'t, 'c> {
+pub struct Value<'t, 'c> {
     context: &'c Context<'c>,
     key: String,
     value: &'t Spanned<DeValue<'t>>,
@@ -109,7 +113,7 @@ impl<'t, 'c> Table<'t, 'c> {
     }
 
     /// The value under `key`, if it is there.
-    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'t, 'c>> {
+    pub fn value(&mut self, key: &'static str) -> Option<Value<'t, 'c>> {
         debug_assert!(self.spec.keys.iter().any(|known| known.name == key), "`{key}` is not described");
         self.asked.push(key);
         let value = self.entries.get(key)?;
@@ -117,12 +121,12 @@ impl<'t, 'c> Table<'t, 'c> {
     }
 
     /// Whether there is something under `key`.
-    pub(crate) fn has(&self, key: &'static str) -> bool {
+    pub fn has(&self, key: &'static str) -> bool {
         self.entries.get(key).is_some()
     }
 
     /// The value under `key`; its absence is a problem.
-    pub(crate) fn required(&mut self, key: &'static str, hint: &str) -> Option<Value<'t, 'c>> {
+    pub fn required(&mut self, key: &'static str, hint: &str) -> Option<Value<'t, 'c>> {
         let value = self.value(key);
         if value.is_none() {
             self.missing(format!("missing key `{key}`"), hint);
@@ -131,24 +135,24 @@ impl<'t, 'c> Table<'t, 'c> {
     }
 
     /// Notes that something is missing in this table.
-    pub(crate) fn missing(&self, what: impl Into<String>, hint: &str) {
+    pub fn missing(&self, what: impl Into<String>, hint: &str) {
         let problem =
             Problem { what: what.into(), key: self.path.clone(), hint: Some(hint.to_owned()), span: self.span.clone() };
         self.context.problems.borrow_mut().push(problem);
     }
 
     /// The table under `key`, if it is there.
-    pub(crate) fn table(&mut self, key: &'static str, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
+    pub fn table(&mut self, key: &'static str, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
         self.value(key)?.table(spec)
     }
 
     /// The table under `key`, whose keys the user chooses.
-    pub(crate) fn map(&mut self, key: &'static str) -> Option<Map<'t, 'c>> {
+    pub fn map(&mut self, key: &'static str) -> Option<Map<'t, 'c>> {
         self.value(key)?.map()
     }
 
     /// Complains about every key that is not described.
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         let unasked = self.spec.keys.iter().find(|key| !self.asked.contains(&key.name));
         debug_assert!(unasked.is_none(), "`{}` is described but never read", unasked.map_or("", |key| key.name));
         let known: Vec<_> = self.tag.into_iter().chain(self.spec.keys.iter().map(|key| key.name)).collect();
@@ -169,7 +173,7 @@ impl<'t, 'c> Table<'t, 'c> {
 
 impl<'t, 'c> Map<'t, 'c> {
     /// Every entry with the place of its key.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, Value<'t, 'c>)> {
+    pub fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, Value<'t, 'c>)> {
         self.entries.iter().map(|(key, value)| {
             let name: &str = key.get_ref();
             (name, key.span(), Value { context: self.context, key: joined(&self.path, name), value })
@@ -177,7 +181,7 @@ impl<'t, 'c> Map<'t, 'c> {
     }
 
     /// Notes a problem with a key.
-    pub(crate) fn problem(&self, span: Range<usize>, key: &str, what: String, hint: Option<String>) {
+    pub fn problem(&self, span: Range<usize>, key: &str, what: String, hint: Option<String>) {
         self.context.problems.borrow_mut().push(Problem { what, key: joined(&self.path, key), hint, span });
     }
 }
@@ -195,13 +199,13 @@ impl<'t, 'c> Value<'t, 'c> {
     }
 
     /// Notes a problem with this value.
-    pub(crate) fn problem(&self, what: impl Into<String>, hint: impl Into<Option<String>>) {
+    pub fn problem(&self, what: impl Into<String>, hint: impl Into<Option<String>>) {
         let problem = Problem { what: what.into(), key: self.key.clone(), hint: hint.into(), span: self.value.span() };
         self.context.problems.borrow_mut().push(problem);
     }
 
     /// Notes that a variable in this value is not set.
-    pub(crate) fn unset(&self, what: String, hint: String) {
+    pub fn unset(&self, what: String, hint: String) {
         let problem = Problem { what, key: self.key.clone(), hint: Some(hint), span: self.value.span() };
         self.context.unset.borrow_mut().push(problem);
     }
@@ -220,37 +224,44 @@ impl<'t, 'c> Value<'t, 'c> {
         None
     }
 
-    pub(crate) fn is_table(&self) -> bool {
+    /// Whether it is a table.
+    pub fn is_table(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Table(_))
     }
 
-    pub(crate) fn is_integer(&self) -> bool {
+    /// Whether it is a whole number.
+    pub fn is_integer(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Integer(_))
     }
 
-    pub(crate) fn is_boolean(&self) -> bool {
+    /// Whether it is `true` or `false`.
+    pub fn is_boolean(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Boolean(_))
     }
 
-    pub(crate) fn is_array(&self) -> bool {
+    /// Whether it is an array.
+    pub fn is_array(&self) -> bool {
         matches!(self.value.get_ref(), DeValue::Array(_))
     }
 
-    pub(crate) fn string(&self) -> Option<&'t str> {
+    /// A string.
+    pub fn string(&self) -> Option<&'t str> {
         match self.value.get_ref() {
             DeValue::String(text) => Some(text),
             _ => self.wrong_type("a string"),
         }
     }
 
-    pub(crate) fn boolean(&self) -> Option<bool> {
+    /// `true` or `false`.
+    pub fn boolean(&self) -> Option<bool> {
         match self.value.get_ref() {
             DeValue::Boolean(value) => Some(*value),
             _ => self.wrong_type("`true` or `false`"),
         }
     }
 
-    pub(crate) fn integer(&self, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    /// A whole number in a range.
+    pub fn integer(&self, range: std::ops::RangeInclusive<i64>) -> Option<i64> {
         let DeValue::Integer(integer) = self.value.get_ref() else {
             return self.wrong_type("an integer");
         };
@@ -262,13 +273,14 @@ impl<'t, 'c> Value<'t, 'c> {
         number
     }
 
-    pub(crate) fn duration(&self) -> Option<Duration> {
+    /// A duration, such as `"250ms"`.
+    pub fn duration(&self) -> Option<Duration> {
         let text = self.string()?;
         parse_duration(text).map_err(|error| self.problem(error.to_string(), DurationError::HINT.to_owned())).ok()
     }
 
     /// A duration in which something can happen.
-    pub(crate) fn duration_above_zero(&self) -> Option<Duration> {
+    pub fn duration_above_zero(&self) -> Option<Duration> {
         let duration = self.duration()?;
         if duration.is_zero() {
             self.problem("nothing is done in no time".to_owned(), "more than 0, such as `10s`".to_owned());
@@ -278,7 +290,7 @@ impl<'t, 'c> Value<'t, 'c> {
     }
 
     /// A string that must be one of a few words.
-    pub(crate) fn one_of<T: Copy>(&self, what: &str, words: &[(&'static str, T)]) -> Option<T> {
+    pub fn one_of<T: Copy>(&self, what: &str, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.string()?;
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
         if found.is_none() {
@@ -289,7 +301,7 @@ impl<'t, 'c> Value<'t, 'c> {
     }
 
     /// A string that something else can read.
-    pub(crate) fn parsed<T>(&self, what: &str, hint: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    pub fn parsed<T>(&self, what: &str, hint: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.string()?;
         let parsed = parse(text);
         if parsed.is_none() {
@@ -299,12 +311,12 @@ impl<'t, 'c> Value<'t, 'c> {
     }
 
     /// The path of a file that is there; relative ones count from the bench file's folder.
-    pub(crate) fn file(&self) -> Option<PathBuf> {
+    pub fn file(&self) -> Option<PathBuf> {
         self.existing(self.string()?)
     }
 
     /// The path of a file that is there.
-    pub(crate) fn existing(&self, text: &str) -> Option<PathBuf> {
+    pub fn existing(&self, text: &str) -> Option<PathBuf> {
         let folder = self.context.folder;
         let path = folder.join(text);
         if path.is_file() {
@@ -321,7 +333,8 @@ impl<'t, 'c> Value<'t, 'c> {
         None
     }
 
-    pub(crate) fn array(&self) -> Option<Vec<Value<'t, 'c>>> {
+    /// The items of an array.
+    pub fn array(&self) -> Option<Vec<Value<'t, 'c>>> {
         let DeValue::Array(items) = self.value.get_ref() else {
             return self.wrong_type("an array");
         };
@@ -329,20 +342,23 @@ impl<'t, 'c> Value<'t, 'c> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
-    pub(crate) fn table(&self, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
+    /// A table with known keys.
+    pub fn table(&self, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
         let entries = self.entries()?;
         let (path, span) = (self.key.clone(), self.value.span());
         Some(Table { context: self.context, path, span, entries, spec, tag: None, asked: Vec::new() })
     }
 
-    pub(crate) fn map(&self) -> Option<Map<'t, 'c>> {
+    /// A table whose keys the user chooses.
+    pub fn map(&self) -> Option<Map<'t, 'c>> {
         Some(Map { context: self.context, path: self.key.clone(), entries: self.entries()? })
     }
 
-    /// A table whose keys depend on the word under its tag; gives back that word.
-    pub(crate) fn tagged(&self, spec: &'static TagSpec) -> Option<(&'static str, Table<'t, 'c>)> {
+    /// A table whose keys depend on the word under its tag; returns that word.
+    pub fn tagged(&self, spec: &'static TagSpec) -> Option<(&'static str, Table<'t, 'c>)> {
         let entries = self.entries()?;
-        let words: Vec<_> = spec.variants.iter().map(|(word, variant)| (*word, (*word, *variant))).collect();
+        let variants = (spec.variants)(self.context.kinds);
+        let words: Vec<_> = variants.into_iter().map(|variant| (variant.0, variant)).collect();
         let valid = listed(&words.iter().map(|(word, _)| *word).collect::<Vec<_>>());
         let Some(tag) = entries.get(spec.tag) else {
             self.problem(format!("missing key `{}`", spec.tag), format!("one of {valid}"));

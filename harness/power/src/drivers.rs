@@ -1,8 +1,44 @@
-//! The power drivers, a file each.
+//! The power drivers, a file each. A new one is its file, its `mod` line and its line in [`DRIVERS`].
 
-pub(crate) mod command;
-pub(crate) mod gpio;
+mod command;
+mod gpio;
+mod http;
 pub(crate) mod manual;
-pub(crate) mod shelly;
-pub(crate) mod tasmota;
-pub(crate) mod usb_port;
+mod shelly;
+mod tasmota;
+mod usb_port;
+
+use hil_config::{RailDriver, RailKind};
+
+use crate::driver::PowerError;
+use crate::kind::{Diagnosis, Entry};
+
+/// In the order of the documentation.
+pub(crate) static DRIVERS: &[Entry] = &[
+    Entry::of::<gpio::Gpio>(),
+    Entry::of::<usb_port::UsbPort>(),
+    Entry::of::<command::Command>(),
+    Entry::of::<tasmota::Tasmota>(),
+    Entry::of::<shelly::Shelly>(),
+    Entry::of::<http::Http>(),
+    Entry::of::<manual::ByHand>(),
+];
+
+/// The power drivers as the reader of a bench file knows them.
+#[must_use]
+pub fn kinds() -> Vec<RailKind> {
+    DRIVERS.iter().map(|entry| entry.kind).collect()
+}
+
+/// Looks whether a rail can be switched, without switching it.
+///
+/// # Errors
+/// When no driver has its word, or the driver can't read its settings: they come from another version.
+pub fn check(driver: &RailDriver) -> Result<Diagnosis, PowerError> {
+    let entry = DRIVERS.iter().find(|entry| entry.kind.word == driver.word);
+    entry.ok_or_else(|| unknown(driver))?.check(driver)
+}
+
+pub(crate) fn unknown(driver: &RailDriver) -> PowerError {
+    PowerError::new(&driver.name, format!("there is no power driver `{}`", driver.word), None)
+}

@@ -4,14 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures::future::join_all;
-use hil_config::{Rail, RailDriver, SafeState};
+use hil_config::{Rail, SafeState};
 
 use crate::driver::{Measuring, PowerDriver, PowerError, Switching};
-use crate::drivers::command::Command;
-use crate::drivers::gpio::GpioRails;
-use crate::drivers::shelly::Shelly;
-use crate::drivers::tasmota::Tasmota;
-use crate::drivers::usb_port::UsbPort;
+use crate::drivers::{DRIVERS, unknown};
 
 /// The rails of one board.
 pub struct Rails {
@@ -32,33 +28,15 @@ impl Rails {
     /// # Errors
     /// When a line, a hub or its port can't be had.
     pub fn open(rails: &[Rail], sysfs: &Path) -> Result<Self, PowerError> {
-        let lines: Vec<_> = rails
-            .iter()
-            .filter_map(|rail| match &rail.driver {
-                RailDriver::Gpio(line) => Some(line),
-                _ => None,
-            })
-            .collect();
-        let mut drivers: Vec<(Box<dyn PowerDriver>, _)> = Vec::new();
-        for gpio in GpioRails::open(&lines)? {
-            drivers.push((Box::new(gpio), SafeState::Off));
+        let known = |rail: &&Rail| DRIVERS.iter().any(|entry| entry.kind.word == rail.driver.word);
+        if let Some(rail) = rails.iter().find(|rail| !known(rail)) {
+            return Err(unknown(&rail.driver));
         }
-        for rail in rails {
-            let name = rail.driver.to_string();
-            let driver: Box<dyn PowerDriver> = match rail.driver.clone() {
-                // A person is asked where the terminal is.
-                RailDriver::Gpio(_) | RailDriver::Manual => continue,
-                RailDriver::UsbPort { topology } => Box::new(UsbPort::open(sysfs, &topology)?),
-                RailDriver::Command { on, off, state, timeout } => Box::new(Command { name, on, off, state, timeout }),
-                RailDriver::Tasmota { broker, topic, output, login } => {
-                    Box::new(Tasmota { name, broker, topic, output, login })
-                }
-                RailDriver::Shelly { address, output, generation } => {
-                    Box::new(Shelly { name, address, output, generation, busy: Default::default() })
-                }
-            };
-            drivers.push((driver, rail.safe_state));
+        let mut opened = Vec::new();
+        for entry in DRIVERS {
+            opened.extend(entry.open(rails, sysfs)?);
         }
+        let drivers: Vec<_> = opened.into_iter().map(|opened| (opened.driver, opened.safe_state)).collect();
         let name = drivers.iter().map(|(driver, _)| driver.rail()).collect::<Vec<_>>().join(" + ");
         Ok(Self { drivers, name })
     }
@@ -91,14 +69,8 @@ async fn confirm(driver: &dyn PowerDriver, on: bool) -> Result<(), PowerError> {
 
 /// How long some rails may take for one thing that is asked of them, the slowest of them with all of its attempts.
 pub(crate) fn patience(rails: &[Rail]) -> Duration {
-    /// Lines, hubs and plugs: see the attempts of their drivers.
-    const DEVICES: Duration = Duration::from_secs(20);
-    let of = |rail: &Rail| match rail.driver {
-        // Two attempts to switch, three to ask for the state, and the pauses between them.
-        RailDriver::Command { timeout, .. } => (timeout * 5 + Duration::from_secs(5)).max(DEVICES),
-        _ => DEVICES,
-    };
-    rails.iter().map(of).max().unwrap_or(DEVICES)
+    const NO_RAILS: Duration = Duration::from_secs(20);
+    rails.iter().map(|rail| rail.driver.patience).max().unwrap_or(NO_RAILS)
 }
 
 /// On where any rail is, off where all are, else not known. What one rail says counts even if another one fails.

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hil_config::{Kinds, Rail};
 use hil_power::keeper::{Claimed, Holder, Keeper, KeeperError, Waiting};
-use hil_config::{Rail, RailDriver, SafeState};
 use rustix::event::{PollFd, PollFlags};
 use tokio::sync::mpsc;
 
@@ -17,16 +17,16 @@ fn claimed(board: &str, keys: &[&str]) -> Vec<Claimed> {
     vec![Claimed { board: board.to_owned(), keys: keys.iter().map(|key| (*key).to_owned()).collect() }]
 }
 
+/// A rail whose relay is a file; the scripts are run by a shell.
 fn rail(folder: &Path, off: &str) -> Rail {
     let state = folder.join("state");
-    let run = |text: String| vec!["sh".to_owned(), "-c".to_owned(), text];
-    let driver = RailDriver::Command {
-        on: run(format!("printf on > '{}'", state.display())),
-        off: run(off.replace("{state}", &state.display().to_string())),
-        state: None,
-        timeout: Duration::from_secs(10),
-    };
-    Rail { driver, off_time: None, safe_state: SafeState::Off }
+    rail_with(&format!("printf on > '{}'", state.display()), &off.replace("{state}", &state.display().to_string()))
+}
+
+fn rail_with(on: &str, off: &str) -> Rail {
+    let shell = |script: &str| format!("[\"sh\", \"-c\", {script:?}]");
+    let keys = format!("driver = \"command\", on = {}, off = {}", shell(on), shell(off));
+    Rail::from_keys(&keys, &Kinds { rails: hil_power::kinds() }).expect("a rail")
 }
 
 #[tokio::test]
@@ -61,13 +61,16 @@ async fn rails_are_made_safe_before_the_lock_is_free_even_while_one_is_being_swi
     let folder = tempfile::tempdir().expect("folder");
     let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
     keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
-    let mut slow = rail(folder.path(), "printf off > '{state}'");
-    keeper.open("lamp", std::slice::from_ref(&slow)).await.expect("open");
+    let off = "printf off > '{state}'";
+    keeper.open("lamp", &[rail(folder.path(), off)]).await.expect("open");
     keeper.switch("lamp", true).await.expect("on");
-    if let RailDriver::Command { on, .. } = &mut slow.driver {
-        *on = vec!["sleep".to_owned(), "30".to_owned()];
-    }
-    keeper.open("slow", &[slow]).await.expect("open");
+    keeper
+        .open(
+            "slow",
+            &[rail_with("exec sleep 30", &off.replace("{state}", &folder.path().join("state").display().to_string()))],
+        )
+        .await
+        .expect("open");
     let keeper = Arc::new(keeper);
     let switching = Arc::clone(&keeper);
     let switched = tokio::spawn(async move { switching.switch("slow", true).await });
@@ -134,16 +137,17 @@ async fn a_command_that_is_given_up_takes_its_children_along() {
     let folder = tempfile::tempdir().expect("folder");
     let keeper = Arc::new(Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper"));
     keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
-    let mut rail = rail(folder.path(), "printf off > '{state}'");
     let (state, begun) = (folder.path().join("state"), folder.path().join("begun"));
     let held = folder.path().join("held");
     rustix::fs::mkfifoat(rustix::fs::CWD, &held, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("fifo");
-    if let RailDriver::Command { on, .. } = &mut rail.driver {
-        // The child that switches is not the shell, and would do so when it is let.
-        let (begun, held, state) = (begun.display(), held.display(), state.display());
-        let script = format!("(exec 3<>'{held}'; touch '{begun}'; read line <&3; printf on > '{state}') & wait");
-        *on = vec!["sh".to_owned(), "-c".to_owned(), script];
-    }
+    // The child that switches is not the shell, and would do so when it is let.
+    let on = format!(
+        "(exec 3<>'{}'; touch '{}'; read line <&3; printf on > '{state}') & wait",
+        held.display(),
+        begun.display(),
+        state = state.display()
+    );
+    let rail = rail_with(&on, &format!("printf off > '{}'", state.display()));
     keeper.open("lamp", &[rail]).await.expect("open");
     let switching = Arc::clone(&keeper);
     let switched = tokio::spawn(async move { switching.switch("lamp", true).await });

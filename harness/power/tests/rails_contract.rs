@@ -4,25 +4,33 @@
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hil_config::{Kinds, Rail, SafeState};
 use hil_power::PowerDriver as _;
 use hil_power::Rails;
-use hil_config::{Rail, RailDriver, SafeState};
 
 /// What a rail hangs on in a test: tells whether it has supply.
 type Supply = Box<dyn Fn() -> bool>;
 
-fn rail(driver: RailDriver, safe_state: SafeState) -> Rail {
-    Rail { driver, off_time: None, safe_state }
+/// A rail as a bench file describes it.
+fn rail(keys: &str, safe_state: SafeState) -> Rail {
+    let rail = Rail::from_keys(keys, &Kinds { rails: hil_power::kinds() }).expect("a rail");
+    Rail { safe_state, ..rail }
+}
+
+/// The keys of a rail of programs, each run by a shell.
+fn command_keys(on: &str, off: &str, state: &str) -> String {
+    let shell = |script: &str| format!("[\"sh\", \"-c\", {script:?}]");
+    format!("driver = \"command\", on = {}, off = {}, state = {}", shell(on), shell(off), shell(state))
 }
 
 /// What every rail must do.
-async fn obeys_the_contract(driver: RailDriver, sysfs: &Path, supply: Supply) {
-    let rails = Rails::open(&[rail(driver.clone(), SafeState::Off)], sysfs).expect("open");
-    assert_eq!(rails.rail(), driver.to_string());
+async fn fulfills_the_contract(keys: &str, sysfs: &Path, supply: Supply) {
+    let rails = Rails::open(&[rail(keys, SafeState::Off)], sysfs).expect("open");
+    assert_eq!(rails.rail(), rail(keys, SafeState::Off).driver.to_string());
     for on in [true, true, false, false, true] {
         rails.switch(on).await.expect("switches");
         assert_eq!(supply(), on, "what was asked for");
@@ -33,44 +41,56 @@ async fn obeys_the_contract(driver: RailDriver, sysfs: &Path, supply: Supply) {
     rails.make_safe().await.expect("made safe");
     assert!(!supply());
     drop(rails);
-    let rails = Rails::open(&[rail(driver, SafeState::On)], sysfs).expect("open again");
+    let rails = Rails::open(&[rail(keys, SafeState::On)], sysfs).expect("open again");
     assert!(!supply(), "opening switches nothing on");
     rails.make_safe().await.expect("made safe");
     assert!(supply(), "its safe state is on");
     rails.switch(false).await.expect("off");
 }
 
-fn command(folder: &Path) -> (RailDriver, Supply) {
-    let state = folder.join("state");
-    std::fs::write(&state, "off").expect("state");
-    let say = |text: &str| vec!["sh".to_owned(), "-c".to_owned(), format!("printf {text} > '{}'", state.display())];
-    let driver = RailDriver::Command {
-        on: say("on"),
-        off: say("off"),
-        state: Some(vec!["cat".to_owned(), state.display().to_string()]),
-        timeout: Duration::from_secs(10),
-    };
-    (driver, Box::new(move || std::fs::read_to_string(&state).expect("state") == "on"))
+/// A file is the relay, `say` what writes a word into it.
+struct FileRelay {
+    state: PathBuf,
+}
+
+impl FileRelay {
+    fn new(folder: &Path) -> Self {
+        let state = folder.join("state");
+        std::fs::write(&state, "off").expect("state");
+        Self { state }
+    }
+
+    fn say(&self, word: &str) -> String {
+        format!("printf {word} > '{}'", self.state.display())
+    }
+
+    fn keys(&self) -> String {
+        command_keys(&self.say("on"), &self.say("off"), &format!("cat '{}'", self.state.display()))
+    }
+
+    fn supply(&self) -> Supply {
+        let state = self.state.clone();
+        Box::new(move || std::fs::read_to_string(&state).expect("state") == "on")
+    }
 }
 
 #[tokio::test]
-async fn a_command_obeys_the_contract() {
+async fn a_command_fulfills_the_contract() {
     let folder = tempfile::tempdir().expect("folder");
-    let (driver, supply) = command(folder.path());
-    obeys_the_contract(driver, folder.path(), supply).await;
+    let relay = FileRelay::new(folder.path());
+    fulfills_the_contract(&relay.keys(), folder.path(), relay.supply()).await;
 }
 
 /// A folder shaped like sysfs: not a hub.
 #[tokio::test]
-async fn a_usb_port_obeys_the_contract() {
+async fn a_usb_port_fulfills_the_contract() {
     let sysfs = tempfile::tempdir().expect("folder");
     let port = sysfs.path().join("bus/usb/devices/1-1:1.0/1-1-port2");
     std::fs::create_dir_all(&port).expect("port");
     std::fs::write(port.join("disable"), "1").expect("attribute");
     let attribute = port.join("disable");
     let supply = Box::new(move || std::fs::read_to_string(&attribute).expect("attribute") == "0");
-    let driver = RailDriver::UsbPort { topology: "1-1.2".to_owned() };
-    obeys_the_contract(driver, sysfs.path(), supply).await;
+    fulfills_the_contract("driver = \"usb-port\", topology = \"1-1.2\"", sysfs.path(), supply).await;
 }
 
 /// What goes wrong with a plug's answer, after the plug has switched.
@@ -90,6 +110,8 @@ enum Fault {
 #[derive(Clone, Default)]
 struct Plug {
     on: Arc<Mutex<bool>>,
+    /// What its meter shows while it is on, in watts; none without a meter.
+    watts: Option<f64>,
     faults: Arc<Mutex<VecDeque<Fault>>>,
     commands: Arc<Mutex<usize>>,
 }
@@ -113,13 +135,18 @@ impl Plug {
         *self.on.lock().expect("state")
     }
 
+    /// What its meter shows.
+    fn shown_watts(&self) -> Option<f64> {
+        self.watts.map(|watts| if self.is_on() { watts } else { 0.0 })
+    }
+
     fn next_fault(&self) -> Option<Fault> {
         self.faults.lock().expect("faults").pop_front()
     }
 }
 
 /// A plug's HTTP interface as its documentation describes it: not a plug.
-fn shelly(plug: &Plug) -> String {
+fn http_plug(plug: &Plug) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("listener");
     let address = listener.local_addr().expect("address").to_string();
     let plug = plug.clone();
@@ -138,8 +165,8 @@ fn answer_http(plug: &Plug, mut stream: TcpStream) {
     let was = plug.is_on();
     let path = request.split(' ').nth(1).unwrap_or_default();
     match path {
-        "/relay/0?turn=on" | "/rpc/Switch.Set?id=0&on=true" => plug.set(true),
-        "/relay/0?turn=off" | "/rpc/Switch.Set?id=0&on=false" => plug.set(false),
+        "/relay/0?turn=on" | "/rpc/Switch.Set?id=0&on=true" | "/on" => plug.set(true),
+        "/relay/0?turn=off" | "/rpc/Switch.Set?id=0&on=false" | "/off" => plug.set(false),
         _ => {}
     }
     let on = plug.is_on();
@@ -148,7 +175,12 @@ fn answer_http(plug: &Plug, mut stream: TcpStream) {
         "/rpc/Switch.Set?id=0&on=true" | "/rpc/Switch.Set?id=0&on=false" => {
             ("200 OK", format!(r#"{{"was_on":{was}}}"#))
         }
-        "/rpc/Switch.GetStatus?id=0" => ("200 OK", format!(r#"{{"id":0,"output":{on},"apower":0.0}}"#)),
+        "/rpc/Switch.GetStatus?id=0" => {
+            let meter = plug.shown_watts().map(|watts| format!(r#","apower":{watts:.1}"#)).unwrap_or_default();
+            ("200 OK", format!(r#"{{"id":0,"output":{on}{meter}}}"#))
+        }
+        "/on" | "/off" => ("200 OK", String::new()),
+        "/state" => ("200 OK", if on { "ON\n" } else { "OFF\n" }.to_owned()),
         _ => ("404 Not Found", "{}".to_owned()),
     };
     let body = match plug.next_fault() {
@@ -165,16 +197,16 @@ fn answer_http(plug: &Plug, mut stream: TcpStream) {
     let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
 }
 
-fn shelly_driver(address: String, generation: u8) -> RailDriver {
-    RailDriver::Shelly { address, output: 0, generation }
+fn shelly_keys(address: &str, generation: u8) -> String {
+    format!("driver = \"shelly\", address = \"{address}\", generation = {generation}")
 }
 
 #[tokio::test]
-async fn a_shelly_obeys_the_contract_in_both_dialects() {
+async fn a_shelly_fulfills_the_contract_in_both_dialects() {
     for generation in [1, 2] {
         let plug = Plug::default();
-        let driver = shelly_driver(shelly(&plug), generation);
-        obeys_the_contract(driver, Path::new("/sys"), plug.supply()).await;
+        let driver = shelly_keys(&http_plug(&plug), generation);
+        fulfills_the_contract(&driver, Path::new("/sys"), plug.supply()).await;
     }
 }
 
@@ -190,7 +222,7 @@ async fn tasmota(plug: &Plug) -> SocketAddr {
     let mut options = rumqttc::MqttOptions::new("plug", "127.0.0.1", address.port());
     options.set_keep_alive(Duration::from_secs(30));
     let (client, mut events) = rumqttc::AsyncClient::new(options, 8);
-    client.subscribe("cmnd/plug/Power1", rumqttc::QoS::AtLeastOnce).await.expect("subscribe");
+    client.subscribe("cmnd/plug/+", rumqttc::QoS::AtLeastOnce).await.expect("subscribe");
     let (up, is_up) = tokio::sync::oneshot::channel();
     let plug = plug.clone();
     tokio::spawn(async move {
@@ -199,6 +231,14 @@ async fn tasmota(plug: &Plug) -> SocketAddr {
         while let Ok(event) = events.poll().await {
             match event {
                 rumqttc::Event::Incoming(rumqttc::Incoming::SubAck(_)) => drop(up.take().map(|up| up.send(()))),
+                rumqttc::Event::Incoming(rumqttc::Incoming::Publish(message))
+                    if message.topic == "cmnd/plug/Status" =>
+                {
+                    let meter = plug.shown_watts().map(|watts| format!(r#","ENERGY":{{"Power":{watts:.0}}}"#));
+                    let telemetry = format!(r#"{{"StatusSNS":{{"Time":"0"{}}}}}"#, meter.unwrap_or_default());
+                    let answer = client.publish("stat/plug/STATUS10", rumqttc::QoS::AtMostOnce, false, telemetry);
+                    answer.await.expect("answer");
+                }
                 rumqttc::Event::Incoming(rumqttc::Incoming::Publish(message)) => {
                     // An empty payload asks.
                     match &message.payload[..] {
@@ -228,19 +268,67 @@ async fn tasmota(plug: &Plug) -> SocketAddr {
     address
 }
 
-fn tasmota_driver(broker: SocketAddr) -> RailDriver {
-    RailDriver::Tasmota { broker: broker.to_string(), topic: "plug".to_owned(), output: 1, login: None }
+fn tasmota_keys(broker: SocketAddr) -> String {
+    format!("driver = \"tasmota\", broker = \"{broker}\", topic = \"plug\"")
 }
 
 #[tokio::test]
-async fn a_tasmota_obeys_the_contract() {
+async fn a_tasmota_fulfills_the_contract() {
     let plug = Plug::default();
-    let driver = tasmota_driver(tasmota(&plug).await);
-    obeys_the_contract(driver, Path::new("/sys"), plug.supply()).await;
+    let driver = tasmota_keys(tasmota(&plug).await);
+    fulfills_the_contract(&driver, Path::new("/sys"), plug.supply()).await;
+}
+
+fn http_keys(address: &str, more: &str) -> String {
+    format!("driver = \"http\", on = \"http://{address}/on\", off = \"http://{address}/off\"{more}")
+}
+
+#[tokio::test]
+async fn requests_of_ones_own_fulfill_the_contract_with_and_without_a_state() {
+    let state = |plug: &str, path: &str| format!(", state = \"http://{plug}{path}\"");
+    let pointer = ", state-pointer = \"/output\"";
+    let (plain, words, json) = (Plug::default(), Plug::default(), Plug::default());
+    let addresses = [&plain, &words, &json].map(http_plug);
+    for (plug, address, more) in [
+        (&plain, &addresses[0], String::new()),
+        (&words, &addresses[1], state(&addresses[1], "/state")),
+        (
+            &json,
+            &addresses[2],
+            state(&addresses[2], "/rpc/Switch.GetStatus?id=0") + pointer + ", state-measures = true",
+        ),
+    ] {
+        fulfills_the_contract(&http_keys(address, &more), Path::new("/sys"), plug.supply()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_a_request_of_ones_own_is_not_a_failure() {
+    for faults in [vec![Fault::Closes], vec![Fault::Garbage], vec![Fault::Closes, Fault::Garbage]] {
+        let plug = Plug::with(faults.clone());
+        let address = http_plug(&plug);
+        let driver = http_keys(&address, &format!(", state = \"http://{address}/state\""));
+        switches(&driver, &plug, &format!("{faults:?}")).await;
+    }
+}
+
+/// A meter shows whether there is supply; a relay's word does not.
+#[tokio::test]
+async fn the_meter_of_a_plug_measures_the_supply() {
+    let metered = || Plug { watts: Some(2.0), ..Plug::default() };
+    let (shelly, tasmota_plug) = (metered(), metered());
+    let tasmota_broker = tasmota(&tasmota_plug).await;
+    for keys in [shelly_keys(&http_plug(&shelly), 2), tasmota_keys(tasmota_broker)] {
+        let rails = Rails::open(&[rail(&keys, SafeState::Off)], Path::new("/sys")).expect("open");
+        rails.switch(true).await.expect("on");
+        assert_eq!(rails.measure().await.expect("measures"), Some(true), "{keys}");
+        rails.switch(false).await.expect("off");
+        assert_eq!(rails.measure().await.expect("measures"), Some(false), "{keys}");
+    }
 }
 
 /// Switches on once, whatever goes wrong with the answers.
-async fn switches(driver: RailDriver, plug: &Plug, what: &str) {
+async fn switches(driver: &str, plug: &Plug, what: &str) {
     let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
     rails.switch(true).await.unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(plug.is_on() && plug.faults.lock().expect("faults").is_empty(), "{what}");
@@ -256,21 +344,21 @@ async fn a_lost_reply_of_a_shelly_is_no_failure() {
             // Of the command, of the question after it, and of both.
             for faults in [vec![fault], vec![fault, fault]] {
                 let plug = Plug::with(faults.clone());
-                let driver = shelly_driver(shelly(&plug), generation);
-                switches(driver, &plug, &format!("{faults:?}, generation {generation}")).await;
+                let driver = shelly_keys(&http_plug(&plug), generation);
+                switches(&driver, &plug, &format!("{faults:?}, generation {generation}")).await;
             }
         }
     }
     let plug = Plug::with([Fault::Silent]);
-    switches(shelly_driver(shelly(&plug), 2), &plug, "no answer in time").await;
+    switches(&shelly_keys(&http_plug(&plug), 2), &plug, "no answer in time").await;
 }
 
 #[tokio::test]
 async fn a_lost_reply_of_a_tasmota_is_no_failure() {
     for fault in [Fault::Silent, Fault::Garbage, Fault::Late] {
         let plug = Plug::with([fault]);
-        let driver = tasmota_driver(tasmota(&plug).await);
-        switches(driver, &plug, &format!("{fault:?}")).await;
+        let driver = tasmota_keys(tasmota(&plug).await);
+        switches(&driver, &plug, &format!("{fault:?}")).await;
     }
 }
 
@@ -288,15 +376,15 @@ async fn a_connection_that_a_tasmotas_broker_closes_is_made_again() {
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
         }
     });
-    switches(tasmota_driver(address), &plug, "closed once").await;
+    switches(&tasmota_keys(address), &plug, "closed once").await;
 }
 
 /// A plug that does not answer is an error that may pass, and its command was sent a bounded number of times.
 #[tokio::test]
 async fn a_plug_that_never_answers_is_told_a_bounded_number_of_times() {
     let plug = Plug::with([Fault::Closes; 100]);
-    let driver = shelly_driver(shelly(&plug), 2);
-    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    let driver = shelly_keys(&http_plug(&plug), 2);
+    let rails = Rails::open(&[rail(&driver, SafeState::Off)], Path::new("/sys")).expect("open");
     let error = rails.switch(true).await.expect_err("no answer");
     assert!(error.may_pass, "{error}");
     assert_eq!(*plug.commands.lock().expect("commands"), 3);
@@ -305,47 +393,45 @@ async fn a_plug_that_never_answers_is_told_a_bounded_number_of_times() {
 #[tokio::test]
 async fn a_command_that_fails_once_is_run_once_more() {
     let folder = tempfile::tempdir().expect("folder");
-    let (driver, supply) = command(folder.path());
-    let RailDriver::Command { on, off, state, timeout } = driver else { panic!("a command") };
+    let relay = FileRelay::new(folder.path());
     let busy = folder.path().join("busy");
     std::fs::write(&busy, "").expect("busy");
-    let first = |words: &[String]| {
-        let script = format!("if rm '{}' 2>/dev/null; then exit 1; fi; {}", busy.display(), words[2]);
-        vec!["sh".to_owned(), "-c".to_owned(), script]
-    };
-    let driver = RailDriver::Command { on: first(&on), off, state, timeout };
-    let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+    let on = format!("if rm '{}' 2>/dev/null; then exit 1; fi; {}", busy.display(), relay.say("on"));
+    let driver = command_keys(&on, &relay.say("off"), "echo off");
+    let rails = Rails::open(&[rail(&driver, SafeState::Off)], Path::new("/sys")).expect("open");
     rails.switch(true).await.expect("the second time");
-    assert!(supply());
+    assert!(relay.supply()());
 }
 
 #[tokio::test]
 async fn what_does_not_switch_says_why() {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let command = |on: &[&str], timeout| RailDriver::Command {
-        on: words(on),
-        off: words(&["true"]),
-        state: Some(words(&["echo", "perhaps"])),
-        timeout: Duration::from_millis(timeout),
+    let command = |on: &str, timeout: &str| {
+        format!(
+            "driver = \"command\", on = {on}, off = [\"true\"], state = [\"echo\", \"perhaps\"], timeout = \"{timeout}\""
+        )
     };
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("listener").local_addr().expect("address");
+    let closed = TcpListener::bind("127.0.0.1:0").expect("listener").local_addr().expect("address");
+    let plug = http_plug(&Plug::default());
     let drivers = [
-        command(&["sh", "-c", "echo relay 3 is gone >&2; exit 3"], 5_000),
-        command(&["/no/such/program"], 5_000),
-        command(&["sleep", "30"], 50),
-        RailDriver::Shelly { address: nobody.to_string(), output: 0, generation: 2 },
-        RailDriver::Shelly { address: shelly(&Plug::default()), output: 5, generation: 2 },
-        RailDriver::Tasmota { broker: nobody.to_string(), topic: "plug".into(), output: 1, login: None },
+        command("[\"sh\", \"-c\", \"echo relay 3 is gone >&2; exit 3\"]", "5s"),
+        command("[\"/no/such/program\"]", "5s"),
+        command("[\"sleep\", \"30\"]", "50ms"),
+        shelly_keys(&closed.to_string(), 2),
+        format!("{}, output = 5", shelly_keys(&plug, 2)),
+        tasmota_keys(closed),
+        http_keys(&closed.to_string(), ""),
+        http_keys(&plug, "").replace("/on", "/nothing"),
+        http_keys(&plug, ", state = \"http://HOST/rpc/Switch.GetStatus?id=0\"").replace("HOST", &plug),
     ];
     let mut text = String::new();
     for driver in drivers {
-        let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
+        let rails = Rails::open(&[rail(&driver, SafeState::Off)], Path::new("/sys")).expect("open");
         let error = rails.switch(true).await.expect_err("does not switch");
         text.push_str(&format!("{error}\nhint: {}\n", error.hint.as_deref().unwrap_or("none")));
     }
-    let rails = Rails::open(&[rail(command(&["true"], 5_000), SafeState::Off)], Path::new("/sys")).expect("open");
+    let rails = Rails::open(&[rail(&command("[\"true\"]", "5s"), SafeState::Off)], Path::new("/sys")).expect("open");
     text.push_str(&format!("{}\n", rails.measure().await.expect_err("no state")));
-    let absent = RailDriver::UsbPort { topology: "9-9.9".to_owned() };
+    let absent = "driver = \"usb-port\", topology = \"9-9.9\"";
     let error = Rails::open(&[rail(absent, SafeState::Off)], Path::new("/sys")).expect_err("no hub");
     text.push_str(&format!("{error}\nhint: {}\n", error.hint.as_deref().unwrap_or("none")));
     insta::with_settings!({filters => vec![(r"127\.0\.0\.1:\d+", "HOST:PORT")]}, {

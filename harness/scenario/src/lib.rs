@@ -22,6 +22,7 @@ mod world;
 
 pub use context::{Limits, RunContext, SetupError};
 pub use error::StepError;
+pub use hil_bench::kinds;
 pub use parameters::{OnOff, Span, Text};
 pub use plan::{Filter, Plan, PlanError, Problem};
 pub use retry::{Retries, run_with_retries};

@@ -168,7 +168,7 @@ mod tests {
             [boards.real]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = { path = \"/dev/pts/none\" }\n\
             [boards.inside]\nkind = \"virtual\"\n";
         std::fs::write(&path, text).expect("write");
-        let config = hil_config::Bench::from_file(&path).expect("valid");
+        let config = hil_config::Bench::from_file(&path, &crate::kinds()).expect("valid");
         // 10.0.2.2 is not an address of this machine: a tap that listened there could not be opened.
         let network = Network::open(&config, None).await.expect("open");
         let (real, inside) = (network.address("real"), network.address("inside"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hil_config::{RailDriver, SafeState};
+use hil_config::SafeState;
 use hil_timeline::{Cursor, Effect, Evidence, RunEvent, What};
 
 use super::Board;
@@ -26,7 +26,7 @@ impl Supply {
     /// Before the rails are switched for the first time. Lines of this machine are opened switched off, virtual boards and
     /// programs start without power; a plug or a hub stays as its last user left it.
     pub(super) fn at_first(config: &hil_config::Board) -> Self {
-        let opened_off = |rail: &hil_config::Rail| matches!(rail.driver, RailDriver::Gpio(_));
+        let opened_off = |rail: &hil_config::Rail| rail.driver.opens_off;
         if config.rails.iter().all(opened_off) { Self::Off } else { Self::Untouched }
     }
 
@@ -169,7 +169,7 @@ impl Board {
 
     /// Whether its rails are off when nobody uses it.
     fn is_left_off(&self) -> bool {
-        let is_off = |rail: &hil_config::Rail| rail.safe_state == SafeState::Off && rail.driver != RailDriver::Manual;
+        let is_off = |rail: &hil_config::Rail| rail.safe_state == SafeState::Off && !rail.driver.by_hand;
         self.config.rails.iter().all(is_off)
     }
 

@@ -34,7 +34,7 @@ struct Standing {
 }
 
 fn describe(args: &BoardsArgs) -> ExitCode {
-    let bench = match Bench::choose(args.bench.bench.clone()) {
+    let bench = match Bench::choose(args.bench.bench.clone(), &hil_scenario::kinds()) {
         Ok(bench) => bench,
         Err(error) => return set_up_failed(&error, None),
     };
@@ -279,7 +279,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bench.toml");
         std::fs::write(&path, &text).expect("write");
-        let bench = Bench::from_file(&path).expect("valid");
+        let bench = Bench::from_file(&path, &hil_scenario::kinds()).expect("valid");
         assert_eq!(bench.boards.len(), 3);
         insta::assert_snapshot!("ports", seen.iter().map(Seen::text).collect::<Vec<_>>().join("\n"));
     }

@@ -16,7 +16,7 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     // Features may be written for a bench that is elsewhere: only one that is named is looked at.
-    let bench = match Bench::named(args.bench.clone()) {
+    let bench = match Bench::named(args.bench.clone(), &hil_scenario::kinds()) {
         Ok(bench) => bench,
         Err(error) => return set_up_failed(&error, None),
     };

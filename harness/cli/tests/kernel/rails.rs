@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hil_bench::PowerDriver as _;
 use hil_bench::power::Rails;
-use hil_config::{GpioLine, Line, Rail, RailDriver, SafeState};
+use hil_config::{Line, Rail};
 
 use crate::relays::{level, relays};
 
@@ -13,8 +13,12 @@ fn named(name: &str) -> Line {
 }
 
 fn rail(line: Line, active_low: bool) -> Rail {
-    let driver = RailDriver::Gpio(GpioLine { line, active_low, bias: None });
-    Rail { driver, off_time: None, safe_state: SafeState::Off }
+    let line = match line {
+        Line::Name(name) => format!("{name:?}"),
+        Line::Offset { chip, offset } => format!("{{ chip = {chip:?}, offset = {offset} }}"),
+    };
+    let keys = format!("driver = \"gpio\", line = {line}, active-low = {active_low}");
+    Rail::from_keys(&keys, &hil_bench::kinds()).expect("a rail")
 }
 
 fn open(rails: &[Rail]) -> Result<Rails, hil_bench::PowerError> {

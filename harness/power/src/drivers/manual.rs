@@ -1,8 +1,46 @@
 //! Rails that a person switches.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use hil_config::spec::TableSpec;
+use hil_config::table::Table;
+use hil_config::{OFF_TIME, RailContext, RailUses};
+use serde::{Deserialize, Serialize};
+
 use crate::driver::{PowerDriver, PowerError, Switching};
+use crate::kind::{Diagnosis, Opened, Opening, PowerKind};
+
+/// A person switches the rail.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ByHand;
+
+impl PowerKind for ByHand {
+    const WORD: &'static str = "manual";
+    const KEYS: &'static TableSpec = &TableSpec { keys: &[OFF_TIME] };
+    const BY_HAND: bool = true;
+
+    fn read(_: &mut Table<'_, '_>, _: &RailContext<'_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn label(&self) -> String {
+        String::new()
+    }
+
+    fn uses(&self) -> RailUses {
+        RailUses::default()
+    }
+
+    /// The person is where the terminal is: [`Manual`] asks there.
+    fn open(_: Vec<Opening<Self>>, _: &Path) -> Result<Vec<Opened>, PowerError> {
+        Ok(Vec::new())
+    }
+
+    fn check(&self) -> Diagnosis {
+        Diagnosis::Good("you are asked at the terminal".to_owned())
+    }
+}
 
 /// Asks the person at the terminal to do something; true once it is done, false where there is nobody.
 pub type AskPerson = Arc<dyn Fn(String) -> bool + Send + Sync>;

@@ -5,26 +5,83 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hil_config::spec::{Key, Kind, TableSpec};
+use hil_config::table::Table;
+use hil_config::{OFF_TIME, RailContext, RailUses, SAFE_STATE};
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use crate::driver::{Measuring, PowerDriver, PowerError, Switching};
+use crate::kind::{Diagnosis, Opened, Opening, PowerKind};
 use crate::retry::{Failed, retry};
 
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// The port of a hub, by the place of the device in the USB tree.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UsbPort {
+    topology: String,
+}
+
+impl PowerKind for UsbPort {
+    const WORD: &'static str = "usb-port";
+    const KEYS: &'static TableSpec = &TableSpec {
+        keys: &[
+            Key::optional(
+                "topology",
+                Kind::Text,
+                "the port's",
+                "Place of the switched device in the USB tree: `\"1-1.2\"` is port 2 of hub `1-1`.",
+            ),
+            OFF_TIME,
+            SAFE_STATE,
+        ],
+    };
+
+    fn read(table: &mut Table<'_, '_>, context: &RailContext<'_>) -> Option<Self> {
+        let own = table.value("topology").and_then(|v| v.usb_place());
+        // The interface of a port says nothing about the hub.
+        let from_port = || context.port_topology.and_then(|place| Some(place.split(':').next()?.to_owned()));
+        let topology = own.or_else(from_port);
+        if topology.is_none() {
+            table.missing("missing key `topology`", "example: `topology = \"1-1.2\"`; `hil boards discover` shows it");
+        }
+        Some(Self { topology: topology? })
+    }
+
+    fn label(&self) -> String {
+        self.topology.clone()
+    }
+
+    fn uses(&self) -> RailUses {
+        RailUses { hub_port: Some(self.topology.clone()), ..RailUses::default() }
+    }
+
+    fn open(rails: Vec<Opening<Self>>, sysfs: &Path) -> Result<Vec<Opened>, PowerError> {
+        Opening::each(rails, |settings, _| HubPort::open(sysfs, &settings.topology))
+    }
+
+    fn check(&self) -> Diagnosis {
+        match HubPort::open(Path::new("/sys"), &self.topology) {
+            Ok(_) => Diagnosis::Good("the hub can switch it".to_owned()),
+            Err(error) => Diagnosis::Bad { reason: error.reason, hint: error.hint.unwrap_or_default() },
+        }
+    }
+}
+
 /// One port of a hub.
 #[derive(Debug)]
-pub(crate) struct UsbPort {
+struct HubPort {
     name: String,
     attribute: PathBuf,
     /// Held while it is written: a switch that was given up ends before the next begins.
     busy: Arc<Mutex<()>>,
 }
 
-impl UsbPort {
+impl HubPort {
     /// Finds the port; `sysfs` is `/sys`.
-    pub(crate) fn open(sysfs: &Path, topology: &str) -> Result<Self, PowerError> {
+    fn open(sysfs: &Path, topology: &str) -> Result<Self, PowerError> {
         let name = format!("usb-port {topology}");
         let attribute = sysfs.join("bus/usb/devices").join(attribute_of(topology));
         if attribute.is_file() {
@@ -50,7 +107,7 @@ fn attribute_of(topology: &str) -> PathBuf {
     PathBuf::from(format!("{hub}:1.0/{device}-port{port}/disable"))
 }
 
-impl PowerDriver for UsbPort {
+impl PowerDriver for HubPort {
     fn switch(&self, on: bool) -> Switching<'_> {
         let (attribute, name) = (self.attribute.clone(), self.name.clone());
         Box::pin(async move {

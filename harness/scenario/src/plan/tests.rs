@@ -177,7 +177,7 @@ fn bench() -> Bench {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("bench.toml");
     std::fs::write(&path, BENCH).expect("write");
-    let mut bench = Bench::from_file(&path).expect("bench");
+    let mut bench = Bench::from_file(&path, &crate::kinds()).expect("bench");
     bench.name = "bench.toml".to_owned();
     bench
 }

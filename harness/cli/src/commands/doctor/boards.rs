@@ -2,6 +2,7 @@
 
 use hil_bench::keeper::holder_of;
 use hil_bench::ports::{self, PortProblem, PortState, state_of};
+use hil_bench::power::Diagnosis;
 use hil_bench::{check_line, claimed};
 use hil_config::{Bench, Board, BoardKind, Line, PinLine, RailDriver, Reset};
 
@@ -71,51 +72,10 @@ fn port(board: &Board) -> Check {
 
 fn rail(board: &Board, driver: &RailDriver) -> Check {
     let what = format!("rail {driver} of {}", board.name);
-    match driver {
-        RailDriver::Gpio(gpio) => line(&what, &gpio.line),
-        RailDriver::UsbPort { .. } => {
-            let rail =
-                hil_config::Rail { driver: driver.clone(), off_time: None, safe_state: hil_config::SafeState::Off };
-            match hil_bench::power::Rails::open(&[rail], std::path::Path::new("/sys")) {
-                Ok(_) => Check::good(what, "the hub can switch it"),
-                Err(error) => Check::bad(what, error.reason, error.hint.unwrap_or_default()),
-            }
-        }
-        RailDriver::Command { on, .. } => {
-            let program = on.first().map(String::as_str).unwrap_or_default();
-            if is_program(program) {
-                Check::good(what, format!("`{program}` is there; `hil doctor --power {}` tries it", board.name))
-            } else {
-                Check::bad(what, format!("there is no program `{program}`"), "install it, or give its whole path")
-            }
-        }
-        RailDriver::Tasmota { broker, .. } => reachable(what, broker),
-        RailDriver::Shelly { address, .. } if address.contains(':') => reachable(what, address),
-        RailDriver::Shelly { address, .. } => reachable(what, &format!("{address}:80")),
-        RailDriver::Manual => Check::good(what, "you are asked at the terminal"),
-    }
-}
-
-fn is_program(program: &str) -> bool {
-    let is_file =
-        |path: &std::path::Path| path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok();
-    if program.contains('/') {
-        return is_file(std::path::Path::new(program));
-    }
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&paths).any(|folder| is_file(&folder.join(program)))
-}
-
-fn reachable(what: String, address: &str) -> Check {
-    use std::net::{TcpStream, ToSocketAddrs as _};
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
-    let connected = address
-        .to_socket_addrs()
-        .and_then(|mut found| found.next().ok_or_else(|| std::io::Error::other("no such host")))
-        .and_then(|found| TcpStream::connect_timeout(&found, PATIENCE));
-    match connected {
-        Ok(_) => Check::good(what, format!("{address} answers")),
-        Err(error) => Check::bad(what, format!("{address}: {error}"), "is it switched on and in this network?"),
+    match hil_bench::power::check(driver) {
+        Ok(Diagnosis::Good(how)) => Check::good(what, how),
+        Ok(Diagnosis::Bad { reason, hint }) => Check::bad(what, reason, hint),
+        Err(error) => Check::bad(what, error.reason, error.hint.unwrap_or_default()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use hil_bench::esptool_program;
 use hil_bench::keeper::{check_lock_folder, lock_folder};
-use hil_config::{Bench, BoardKind, Flasher, RailDriver};
+use hil_config::{Bench, BoardKind, Flasher};
 
 use super::Check;
 
@@ -22,7 +22,7 @@ pub(super) fn look(bench: &Bench) -> Vec<Check> {
         checks.push(esptool());
     }
     let uses_gpio = |board: &hil_config::Board| {
-        board.rails.iter().any(|rail| matches!(rail.driver, RailDriver::Gpio(_)))
+        board.rails.iter().any(|rail| !rail.driver.uses.lines.is_empty())
             || board.pins.values().any(|pin| matches!(pin.line, hil_config::PinLine::Bench(_)))
     };
     if bench.boards.values().any(uses_gpio) {
@@ -208,7 +208,7 @@ mod tests {
         let path = folder.path().join("bench.toml");
         let text = format!("[tap]\n{tap}\n[boards.lamp]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = {{ {port} }}\n");
         std::fs::write(&path, text).expect("write");
-        Bench::from_file(&path).expect("valid")
+        Bench::from_file(&path, &hil_scenario::kinds()).expect("valid")
     }
 
     #[test]

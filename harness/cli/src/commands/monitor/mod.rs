@@ -8,7 +8,7 @@ mod symbols;
 mod terminal;
 
 use hil_bench::{BenchError, LockedBoard};
-use hil_config::{Bench, Image, RailDriver};
+use hil_config::{Bench, Image};
 use hil_timeline::{Cursor, Timeline, What};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;
@@ -51,7 +51,7 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
         Ok(one) => one,
         Err(code) => return code,
     };
-    let is_manual = config.rails.iter().any(|rail| rail.driver == RailDriver::Manual);
+    let is_manual = config.rails.iter().any(|rail| rail.driver.by_hand);
     let mut showing = None;
     let watched = async {
         match one.bench.lock(&args.board).await {

@@ -23,7 +23,7 @@ fn a_bench_file_may_hold_any_bytes() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     benches(&here.join("../../fixtures/benches"), &mut found);
-    found.push(std::fs::read(here.join("tests/many-problems.toml")).expect("read"));
+    found.push(std::fs::read(here.join("../config/tests/many-problems.toml")).expect("read"));
     let words: [&[u8]; 14] = [
         b"[",
         b"{",
@@ -44,7 +44,7 @@ fn a_bench_file_may_hold_any_bytes() {
     let path = folder.path().join("bench.toml");
     fuzz("bench file", &Corpus::new(found).with_words(words), 1500, |text| {
         std::fs::write(&path, text).expect("write");
-        if let Err(error) = Bench::from_file(&path) {
+        if let Err(error) = Bench::from_file(&path, &hil_bench::kinds()) {
             // The whole text with its lines, carets and hints.
             assert!(!error.to_string().is_empty());
         }

@@ -1,0 +1,9 @@
+//! Everything that acts on a board and that a bench file may name.
+
+use hil_config::Kinds;
+
+/// What a bench file may name of boards.
+#[must_use]
+pub fn kinds() -> Kinds {
+    Kinds { rails: hil_power::kinds() }
+}

@@ -1,0 +1,12 @@
+//! What other crates implement and a bench file names by a word.
+
+use crate::rail::RailKind;
+
+/// The kinds that a bench file may name, as the crates that implement them describe them.
+///
+/// The reader knows no driver: each describes its keys and reads its own table.
+#[derive(Debug, Clone, Default)]
+pub struct Kinds {
+    /// What switches a rail, by `driver`.
+    pub rails: Vec<RailKind>,
+}

@@ -1,0 +1,61 @@
+//! Values that kinds of several places have: programs, addresses, passwords, places in the USB tree.
+
+use crate::env_vars;
+use crate::table::Value;
+
+impl Value<'_, '_> {
+    /// A program and its arguments: one word or more, the first of which is a program.
+    #[must_use]
+    pub fn command_line(&self) -> Option<Vec<String>> {
+        let words: Option<Vec<_>> = self.array()?.iter().map(|word| word.string().map(str::to_owned)).collect();
+        let words = words?;
+        if words.first().is_none_or(String::is_empty) {
+            self.problem("the program is missing", "example: `[\"uhubctl\", \"-a\", \"off\"]`".to_owned());
+            return None;
+        }
+        Some(words)
+    }
+
+    /// `host:port`, or `host` alone where the port may be left out.
+    #[must_use]
+    pub fn address(&self, with_port: bool) -> Option<String> {
+        let (what, hint) = if with_port {
+            ("a host with a port", "example: `192.168.7.1:1883`")
+        } else {
+            ("a host", "example: `192.168.7.20`, or `plug.local:8080`")
+        };
+        self.parsed(what, hint, |text| is_address(text, with_port).then(|| text.to_owned()))
+    }
+
+    /// A text whose `${NAME}` is taken from the environment.
+    #[must_use]
+    pub fn with_variables(&self) -> Option<String> {
+        env_vars::from_environment(self)
+    }
+
+    /// A password, which no report shows.
+    #[must_use]
+    pub fn password(&self) -> Option<String> {
+        env_vars::password(self)
+    }
+
+    /// The place of a device in the USB tree: `1-1.2` is port 2 of hub `1-1`.
+    #[must_use]
+    pub fn usb_place(&self) -> Option<String> {
+        let hint = "example: `1-1.2`, port 2 of hub `1-1`";
+        self.parsed("a place in the USB tree", hint, |text| crate::port::is_device(text).then(|| text.to_owned()))
+    }
+}
+
+fn is_address(text: &str, with_port: bool) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let port_fits = match port {
+        Some(port) => port.parse::<u16>().is_ok_and(|port| port != 0),
+        None => !with_port,
+    };
+    !host.is_empty() && host.chars().all(allowed) && port_fits
+}
