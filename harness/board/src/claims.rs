@@ -97,7 +97,7 @@ mod tests {
         let mut board = hil_config::Bench::builtin().board("lamp").expect("lamp").clone();
         board.name = BoardName::new(name).expect("name");
         board.port = Some(hil_config::PortIdentity { path: Some(port.to_owned()), ..Default::default() });
-        let kinds = Kinds { rails: hil_power::kinds() };
+        let kinds = Kinds { rails: hil_power::kinds(), ..Kinds::default() };
         board.rails = vec![Rail::from_keys(rail, &kinds).expect("a rail")];
         board
     }

@@ -1,11 +1,10 @@
 //! Getting firmware into a board.
 
-mod command_backend;
-mod espflash_backend;
-mod esptool_backend;
+mod flashers;
 mod header;
 mod image;
 mod inspect;
+mod kind;
 mod nvs;
 mod otadata;
 mod partitions;
@@ -15,11 +14,13 @@ mod probe;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use espflash_backend::PortInUse;
-pub use esptool_backend::program as esptool_program;
+use flashers::FLASHERS;
+pub(crate) use flashers::PortInUse;
+pub use flashers::esptool_program;
 #[cfg(test)]
 pub(crate) use header::App;
-use hil_config::Flasher;
+use hil_config::{Flasher, FlasherKind};
+use hil_power::Diagnosis;
 use hil_timeline::FlashPhase;
 pub use image::check_firmware;
 pub(crate) use image::{read, with_settings};
@@ -50,11 +51,25 @@ pub struct Flashed {
     pub took: Duration,
 }
 
-/// Writes the flash by the means that the bench file names. A new one is one file here and one arm.
+/// The flashers as the reader of a bench file knows them.
+#[must_use]
+pub fn kinds() -> Vec<FlasherKind> {
+    FLASHERS.iter().map(|entry| entry.kind).collect()
+}
+
+/// Looks whether a flasher can be used on this machine; none where nothing has to be installed for it.
+#[must_use]
+pub fn check_flasher(flasher: &Flasher) -> Option<Diagnosis> {
+    FLASHERS.iter().find(|entry| entry.kind.word == flasher.word).and_then(|entry| (entry.check)(flasher))
+}
+
+/// Writes the flash by the means that the bench file names.
 pub(crate) async fn flash(flasher: &Flasher, job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> {
-    match flasher {
-        Flasher::Espflash => espflash_backend::flash(job, port_in_use).await,
-        Flasher::Esptool => esptool_backend::flash(job).await,
-        Flasher::Command(words) => command_backend::flash(words, job).await,
+    match FLASHERS.iter().find(|entry| entry.kind.word == flasher.word) {
+        Some(entry) => (entry.flash)(flasher, job, port_in_use)?.await,
+        None => {
+            let reason = format!("there is no flasher `{}`", flasher.word);
+            Err(BenchError::Flash { board: job.board, reason })
+        }
     }
 }

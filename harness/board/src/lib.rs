@@ -24,7 +24,7 @@ pub use board::{Board, Booted, DeviceClaim, Drivers};
 pub use claims::{check_shared, claimed, claimed_by_address, shared_devices};
 pub use console::{ConsolePort, Transfer};
 pub use error::BenchError;
-pub use flashing::{Flashed, Probed, check_firmware, esptool_program, probe};
+pub use flashing::{Flashed, Probed, check_firmware, check_flasher, esptool_program, kinds as flasher_kinds, probe};
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver, WiredPins};
 pub use program::{ProgramDevice, missing_program};

@@ -1,25 +1,21 @@
 //! Resetting a chip into its app or its loader.
 
-mod command;
-mod gpio;
-mod lines;
-mod power_cycle;
-mod serial;
+mod control_lines;
+mod kind;
+mod strapping;
+mod strategies;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use command::CommandReset;
 use futures::future::BoxFuture;
-use gpio::{GpioReset, PullDown};
-use power_cycle::PowerCycleReset;
-use serial::{Sequence, SerialReset};
 
-use hil_config::{Board, Reset};
+use hil_config::{Board, ResetKind};
 use hil_power::PowerDriver;
 
+use self::kind::BoardParts;
+use self::strategies::STRATEGIES;
 use crate::error::BenchError;
-use crate::ports::{PortFinder, attached};
+use crate::ports::PortFinder;
 
 /// What runs after a reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +32,7 @@ pub enum ResetInto {
 /// What a driver promises: boxed, so that drivers can be chosen at run time.
 pub type Resetting<'a> = BoxFuture<'a, Result<(), BenchError>>;
 
-/// Resets a chip. A new strategy is one file here and one line in the board's set-up.
+/// Resets a chip.
 pub trait ResetDriver: Send + Sync {
     /// Holds the chip in reset: from here on its former life says nothing.
     fn hold(&self) -> Resetting<'_>;
@@ -59,6 +55,12 @@ pub trait ResetDriver: Send + Sync {
     fn describe(&self) -> &str;
 }
 
+/// The strategies as the reader of a bench file knows them.
+#[must_use]
+pub fn kinds() -> Vec<ResetKind> {
+    STRATEGIES.iter().map(|entry| entry.kind).collect()
+}
+
 /// Opens what resets a board, as its bench file says.
 ///
 /// # Errors
@@ -68,35 +70,10 @@ pub fn open(
     port: &Arc<dyn PortFinder>,
     power: Option<&Arc<dyn PowerDriver>>,
 ) -> Result<Box<dyn ResetDriver>, BenchError> {
-    let board = config.name.as_str();
-    let serial = |sequence| Box::new(SerialReset::new(board, Arc::clone(port), sequence));
-    Ok(match &config.reset {
-        Reset::Auto => serial(automatic(&**port)),
-        Reset::Classic => serial(Sequence::Classic),
-        Reset::Tight => serial(Sequence::Tight),
-        Reset::UsbJtag => serial(Sequence::UsbJtag),
-        Reset::Gpio { en, boot, inverted } => Box::new(GpioReset::open(board, en, boot.as_ref(), *inverted)?),
-        Reset::PowerCycle { boot, inverted } => {
-            let power = power.ok_or_else(|| BenchError::NoRails { board: board.to_owned() })?;
-            let boot = boot.as_ref().map(|line| PullDown::open(board, line, *inverted)).transpose()?;
-            Box::new(PowerCycleReset {
-                board: board.to_owned(),
-                power: Arc::clone(power),
-                off_time: config.off_time,
-                boot,
-            })
-        }
-        Reset::Command { hold, run, loader } => {
-            let (hold, run, loader) = (hold.clone(), run.clone(), loader.clone());
-            Box::new(CommandReset { board: board.to_owned(), hold, run, loader })
-        }
-    })
-}
-
-/// By what the port is right now; one that is not there yet is taken for an adapter with the usual circuit.
-fn automatic(port: &dyn PortFinder) -> Sequence {
-    let Ok(path) = port.find() else { return Sequence::InTurn };
-    let ports = attached(Path::new("/sys"), Path::new("/dev"));
-    let usb = ports.into_iter().find(|port| port.path == path).and_then(|port| port.usb);
-    if usb.is_some_and(|usb| usb.is_usb_jtag()) { Sequence::UsbJtag } else { Sequence::InTurn }
+    let name = config.name.as_str();
+    let Some(entry) = STRATEGIES.iter().find(|entry| entry.kind.word == config.reset.word) else {
+        let reason = format!("there is no reset strategy `{}`", config.reset.word);
+        return Err(BenchError::Reset { board: name.to_owned(), reason, hint: "see `hil schema`".to_owned() });
+    };
+    (entry.open)(&config.reset, &BoardParts { name, port, power, off_time: config.off_time })
 }

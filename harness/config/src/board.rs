@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::chip::Chip;
+use crate::flasher::{FLASHER, Flasher};
 use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::{BoardName, FirmwareName};
 use crate::pin::{PIN, Pin, PinDirection};
@@ -71,17 +72,6 @@ pub enum BoardKind {
     Virtual,
     /// A program of this machine.
     Process,
-}
-
-/// What writes a board's flash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Flasher {
-    /// The espflash library, inside `hil`.
-    Espflash,
-    /// The `esptool` program.
-    Esptool,
-    /// Any program; `{port}`, `{image}`, `{chip}` and `{baud}` are filled in.
-    Command(Vec<String>),
 }
 
 impl BoardKind {
@@ -153,13 +143,6 @@ static CONSOLE: TableSpec = TableSpec {
         ),
     ],
 };
-static COMMAND: TableSpec = TableSpec {
-    keys: &[Key::required(
-        "command",
-        Kind::List(&Kind::Text),
-        "Program and arguments; `{port}`, `{image}` (one merged `.bin` to be written at 0), `{chip}` and `{baud}` are filled in.",
-    )],
-};
 static CERTIFICATE: TableSpec = TableSpec {
     keys: &[
         Key::required("cert", Kind::Text, "PEM file: the certificate."),
@@ -195,7 +178,7 @@ pub(crate) static BOARD: TableSpec = TableSpec {
         Key::optional("flash-baud", BAUD, "`921600`", "Speed while flashing, in baud; the ROM is spoken to at 115200."),
         Key::optional(
             "flasher",
-            Kind::AnyOf(&[Kind::Word(|| words(Flasher::WORDS)), Kind::Table(&COMMAND)]),
+            FLASHER,
             "`\"espflash\"`",
             "What writes the flash: `espflash` (inside `hil`), `esptool` (the program; the default for an `esp8266`), or `{ command = [\"program\", \"{port}\", \"{image}\"] }`.",
         ),
@@ -242,22 +225,6 @@ pub(crate) static BOARD: TableSpec = TableSpec {
     ],
 };
 
-impl Flasher {
-    const WORDS: &[(&'static str, bool)] = &[("espflash", false), ("esptool", true)];
-
-    fn read(value: &Value<'_, '_>) -> Option<Self> {
-        if !value.is_table() {
-            let esptool = value.one_of("flasher", Self::WORDS)?;
-            return Some(if esptool { Self::Esptool } else { Self::Espflash });
-        }
-        let mut table = value.table(&COMMAND)?;
-        let hint = "example: `command = [\"flash-tool\", \"{port}\", \"{image}\"]`";
-        let command = table.required("command", hint).and_then(|v| v.command_line());
-        table.finish();
-        command.map(Self::Command)
-    }
-}
-
 impl Board {
     /// Console speed where the file names none: what the ROM of the chips with a UART at 115200 speaks.
     const CONSOLE_BAUD: u32 = 115_200;
@@ -278,8 +245,8 @@ impl Board {
             console_baud: Self::CONSOLE_BAUD,
             boot_baud: None,
             flash_baud: Self::FLASH_BAUD,
-            flasher: Flasher::Espflash,
-            reset: Reset::Auto,
+            flasher: Flasher::usual_for(Chip::Esp32c3, &[]),
+            reset: Reset::default(),
             rails: Vec::new(),
             off_time: Self::OFF_TIME,
             boot_delay: Duration::ZERO,
@@ -390,19 +357,8 @@ impl Board {
         self.rails = list(rails, |v| Rail::read(v, &context));
         self.off_time = self.rails.iter().filter_map(|rail| rail.off_time).max().unwrap_or(self.off_time);
         self.reset = reset.and_then(|v| Reset::read(&v)).unwrap_or_default();
-        self.flasher = match flasher {
-            Some(value) => self.read_flasher(&value),
-            None if self.chip == Chip::Esp8266 => Flasher::Esptool,
-            None => Flasher::Espflash,
-        };
-    }
-
-    fn read_flasher(&self, value: &Value<'_, '_>) -> Flasher {
-        let flasher = Flasher::read(value).unwrap_or(Flasher::Espflash);
-        if flasher == Flasher::Espflash && self.chip == Chip::Esp8266 {
-            value.problem("espflash does not know the `esp8266`", "use `flasher = \"esptool\"`".to_owned());
-        }
-        flasher
+        let usual = Flasher::usual_for(self.chip, &table.kinds().flashers);
+        self.flasher = flasher.and_then(|v| Flasher::read(&v, self.chip)).unwrap_or(usual);
     }
 }
 

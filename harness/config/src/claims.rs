@@ -8,7 +8,6 @@ use crate::line::Line;
 use crate::names::BoardName;
 use crate::pin::PinLine;
 use crate::port::{PortIdentity, normal};
-use crate::reset::Reset;
 use crate::table::Value;
 
 /// Who claims what, so far. What several names stand for shows only when the devices are there; the bench compares them
@@ -111,13 +110,7 @@ pub fn lines_of(board: &Board) -> Vec<(Line, String)> {
     for rail in &board.rails {
         lines.extend(rail.driver.uses.lines.iter().map(|line| (line.clone(), "a rail".to_owned())));
     }
-    let (en, boot) = match &board.reset {
-        Reset::Gpio { en, boot, .. } => (Some(en), boot.as_ref()),
-        Reset::PowerCycle { boot, .. } => (None, boot.as_ref()),
-        Reset::Auto | Reset::Classic | Reset::Tight | Reset::UsbJtag | Reset::Command { .. } => (None, None),
-    };
-    lines.extend(en.map(|line| (line.clone(), "EN".to_owned())));
-    lines.extend(boot.map(|line| (line.clone(), "the strapping pin".to_owned())));
+    lines.extend(board.reset.lines.iter().map(|(line, pin)| (line.clone(), (*pin).to_owned())));
     for (name, pin) in &board.pins {
         if let PinLine::Bench(line) = &pin.line {
             lines.push((line.clone(), format!("the pin `{name}`")));

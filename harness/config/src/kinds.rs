@@ -1,6 +1,8 @@
 //! What other crates implement and a bench file names by a word.
 
+use crate::flasher::FlasherKind;
 use crate::rail::RailKind;
+use crate::reset::ResetKind;
 
 /// The kinds that a bench file may name, as the crates that implement them describe them.
 ///
@@ -9,4 +11,8 @@ use crate::rail::RailKind;
 pub struct Kinds {
     /// What switches a rail, by `driver`.
     pub rails: Vec<RailKind>,
+    /// How a chip is reset, by `strategy`.
+    pub resets: Vec<ResetKind>,
+    /// What writes a flash.
+    pub flashers: Vec<FlasherKind>,
 }

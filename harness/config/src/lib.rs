@@ -11,6 +11,7 @@ mod claims;
 mod duration;
 mod env_vars;
 mod firmware;
+mod flasher;
 mod kinds;
 mod limits;
 mod line;
@@ -33,7 +34,7 @@ mod unset;
 mod values;
 
 pub use bench::Bench;
-pub use board::{Board, BoardKind, Flasher, Misbehaviour};
+pub use board::{Board, BoardKind, Misbehaviour};
 pub use broker::{Broker, BrokerKind, BrokerTls, BrokerUrl};
 pub use chip::Chip;
 pub use claims::lines_of;
@@ -43,6 +44,7 @@ pub use env_vars::{
     Unexpanded, expand,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
+pub use flasher::{Flasher, FlasherKind};
 pub use kinds::Kinds;
 pub use limits::{TimeLimits, connects_within, ready_within};
 pub use line::{BIAS, Bias, GpioLine, LINE, Line};
@@ -54,7 +56,7 @@ pub use problem::{ConfigError, Problem};
 pub use process::{Needs, Process};
 pub use programs::{find_micropython, find_program};
 pub use rail::{OFF_TIME, Rail, RailContext, RailDriver, RailKind, RailUses, RemoteDevice, SAFE_STATE, SafeState};
-pub use reset::Reset;
+pub use reset::{Reset, ResetKind};
 pub use schema::{markdown, schema};
 pub use scripts::{ScriptSource, Scripts};
 pub use subnet::{Subnet, SubnetError};

@@ -46,6 +46,10 @@ fn of_kind(kind: &Kind, kinds: &Kinds) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Duration => json!({ "type": "string", "pattern": r"^[0-9.]+ *(ms|s|min)$" }),
         Kind::Word(words) => json!({ "type": "string", "enum": words() }),
+        Kind::KindWord(words) => json!({ "type": "string", "enum": words(kinds) }),
+        Kind::KindTable(tables) => {
+            json!({ "anyOf": tables(kinds).into_iter().map(|spec| of_table(spec, kinds)).collect::<Vec<_>>() })
+        }
         Kind::List(items) => json!({ "type": "array", "items": of_kind(items, kinds) }),
         Kind::Table(spec) => of_table(spec, kinds),
         Kind::Map(values) => json!({ "type": "object", "additionalProperties": of_kind(values, kinds) }),

@@ -37,6 +37,10 @@ pub enum Kind {
     Duration,
     /// One of a few words.
     Word(fn() -> Vec<&'static str>),
+    /// One of the words of some kinds.
+    KindWord(fn(&Kinds) -> Vec<&'static str>),
+    /// A table of one of some kinds.
+    KindTable(fn(&Kinds) -> Vec<&'static TableSpec>),
     /// An array.
     List(&'static Kind),
     /// A table with known keys.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use toml::Spanned;
@@ -118,6 +119,11 @@ impl<'t, 'c> Table<'t, 'c> {
         self.asked.push(key);
         let value = self.entries.get(key)?;
         Some(Value { context: self.context, key: joined(&self.path, key), value })
+    }
+
+    /// What the words of the file may name.
+    pub(crate) fn kinds(&self) -> &'c Kinds {
+        self.context.kinds
     }
 
     /// Whether there is something under `key`.
@@ -347,6 +353,19 @@ impl<'t, 'c> Value<'t, 'c> {
         let entries = self.entries()?;
         let (path, span) = (self.key.clone(), self.value.span());
         Some(Table { context: self.context, path, span, entries, spec, tag: None, asked: Vec::new() })
+    }
+
+    /// Whether it is a table that has this key.
+    #[must_use]
+    pub fn has_key(&self, key: &str) -> bool {
+        matches!(self.value.get_ref(), DeValue::Table(entries) if entries.get(key).is_some())
+    }
+
+    /// As if it were a table without any key: for a word that says all.
+    pub(crate) fn without_keys(&self, spec: &'static TableSpec) -> Table<'t, 'c> {
+        static NOTHING: LazyLock<DeTable<'static>> = LazyLock::new(DeTable::new);
+        let (path, span, entries) = (self.key.clone(), self.value.span(), &*NOTHING);
+        Table { context: self.context, path, span, entries, spec, tag: None, asked: Vec::new() }
     }
 
     /// A table whose keys the user chooses.

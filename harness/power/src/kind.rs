@@ -119,9 +119,10 @@ impl Diagnosis {
     }
 
     /// Of a program of this machine.
-    pub(crate) fn of_program(program: &str) -> Self {
+    #[must_use]
+    pub fn of_program(program: &str) -> Self {
         if is_program(program) {
-            return Self::Good(format!("`{program}` is there; `hil doctor --power` tries it"));
+            return Self::Good(format!("`{program}` is there"));
         }
         Self::Bad {
             reason: format!("there is no program `{program}`"),

@@ -26,7 +26,7 @@ fn rail(folder: &Path, off: &str) -> Rail {
 fn rail_with(on: &str, off: &str) -> Rail {
     let shell = |script: &str| format!("[\"sh\", \"-c\", {script:?}]");
     let keys = format!("driver = \"command\", on = {}, off = {}", shell(on), shell(off));
-    Rail::from_keys(&keys, &Kinds { rails: hil_power::kinds() }).expect("a rail")
+    Rail::from_keys(&keys, &Kinds { rails: hil_power::kinds(), ..Kinds::default() }).expect("a rail")
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ type Supply = Box<dyn Fn() -> bool>;
 
 /// A rail as a bench file describes it.
 fn rail(keys: &str, safe_state: SafeState) -> Rail {
-    let rail = Rail::from_keys(keys, &Kinds { rails: hil_power::kinds() }).expect("a rail");
+    let rail = Rail::from_keys(keys, &Kinds { rails: hil_power::kinds(), ..Kinds::default() }).expect("a rail");
     Rail { safe_state, ..rail }
 }
 

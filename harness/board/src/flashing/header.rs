@@ -92,7 +92,7 @@ fn text(field: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flashing::espflash_backend::chip_of;
+    use crate::flashing::flashers::chip_of;
     use crate::virtual_board::builtin_image;
 
     const APP_AT: usize = 0x10000;

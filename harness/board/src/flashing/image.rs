@@ -8,7 +8,7 @@ use espflash::image_format::idf::IdfBootloaderFormat;
 use hil_config::{Board, BoardKind, Chip, Firmware, Image, NvsNumber, NvsValue};
 use hil_files::{LARGEST_FILE, LARGEST_TEXT, Links, guarded};
 
-use super::espflash_backend::chip_of;
+use super::flashers::chip_of;
 use super::inspect::{Layout, Part, Target, inspect, place};
 use super::nvs::Settings;
 use super::partitions;

@@ -74,7 +74,10 @@ impl PowerKind for Command {
     }
 
     fn check(&self) -> Diagnosis {
-        Diagnosis::of_program(self.on.first().map(String::as_str).unwrap_or_default())
+        match Diagnosis::of_program(self.on.first().map(String::as_str).unwrap_or_default()) {
+            Diagnosis::Good(how) => Diagnosis::Good(format!("{how}; `hil doctor --power` tries it")),
+            bad @ Diagnosis::Bad { .. } => bad,
+        }
     }
 }
 

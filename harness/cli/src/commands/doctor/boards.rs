@@ -2,9 +2,8 @@
 
 use hil_bench::keeper::holder_of;
 use hil_bench::ports::{self, PortProblem, PortState, state_of};
-use hil_bench::power::Diagnosis;
 use hil_bench::{check_line, claimed};
-use hil_config::{Bench, Board, BoardKind, Line, PinLine, RailDriver, Reset};
+use hil_config::{Bench, Board, BoardKind, Line, PinLine, RailDriver};
 
 use super::Check;
 
@@ -73,8 +72,7 @@ fn port(board: &Board) -> Check {
 fn rail(board: &Board, driver: &RailDriver) -> Check {
     let what = format!("rail {driver} of {}", board.name);
     match hil_bench::power::check(driver) {
-        Ok(Diagnosis::Good(how)) => Check::good(what, how),
-        Ok(Diagnosis::Bad { reason, hint }) => Check::bad(what, reason, hint),
+        Ok(diagnosis) => Check::of(what, diagnosis),
         Err(error) => Check::bad(what, error.reason, error.hint.unwrap_or_default()),
     }
 }
@@ -88,13 +86,8 @@ fn line(what: &str, line: &Line) -> Check {
 
 /// Lines of this machine other than its rails.
 fn lines(board: &Board) -> Vec<(String, Line)> {
-    let (en, boot) = match &board.reset {
-        Reset::Gpio { en, boot, .. } => (Some(en), boot.as_ref()),
-        Reset::PowerCycle { boot, .. } => (None, boot.as_ref()),
-        Reset::Auto | Reset::Classic | Reset::Tight | Reset::UsbJtag | Reset::Command { .. } => (None, None),
-    };
-    let mut lines: Vec<_> = en.map(|line| ("EN".to_owned(), line.clone())).into_iter().collect();
-    lines.extend(boot.map(|line| ("strapping pin".to_owned(), line.clone())));
+    let plain = |pin: &str| pin.trim_start_matches("the ").to_owned();
+    let mut lines: Vec<_> = board.reset.lines.iter().map(|(line, pin)| (plain(pin), line.clone())).collect();
     for (name, pin) in &board.pins {
         if let PinLine::Bench(line) = &pin.line {
             lines.push((format!("pin {name}"), line.clone()));

@@ -4,9 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hil_bench::esptool_program;
 use hil_bench::keeper::{check_lock_folder, lock_folder};
-use hil_config::{Bench, BoardKind, Flasher};
+use hil_config::{Bench, BoardKind};
 
 use super::Check;
 
@@ -18,9 +17,7 @@ pub(super) fn look(bench: &Bench) -> Vec<Check> {
         checks.push(locks());
         checks.push(grabbers());
     }
-    if bench.boards.values().any(|board| board.flasher == Flasher::Esptool) {
-        checks.push(esptool());
-    }
+    checks.extend(flashers(bench));
     let uses_gpio = |board: &hil_config::Board| {
         board.rails.iter().any(|rail| !rail.driver.uses.lines.is_empty())
             || board.pins.values().any(|pin| matches!(pin.line, hil_config::PinLine::Bench(_)))
@@ -165,23 +162,17 @@ fn grabbers() -> Check {
     }
 }
 
-fn esptool() -> Check {
-    let program = esptool_program();
-    let name = program.to_string_lossy().into_owned();
-    match std::process::Command::new(&program).arg("version").output() {
-        Ok(output) if output.status.success() => {
-            let text = String::from_utf8_lossy(&output.stdout);
-            Check::good("esptool", text.lines().next_back().unwrap_or_default().to_owned())
-        }
-        Ok(output) => {
-            Check::bad("esptool", format!("`{name}` ended with {}", output.status), "`pipx reinstall esptool`")
-        }
-        Err(error) => {
-            let hint =
-                format!("`pipx install esptool`, or name it in the environment variable `{}`", hil_config::HIL_ESPTOOL);
-            Check::bad("esptool", format!("`{name}` can't be run: {error}"), hint)
+/// What has to be installed for the flashers of the boards, each once.
+fn flashers(bench: &Bench) -> Vec<Check> {
+    let mut flashers: Vec<&hil_config::Flasher> = Vec::new();
+    for board in bench.boards.values() {
+        if !flashers.contains(&&board.flasher) {
+            flashers.push(&board.flasher);
         }
     }
+    let checked =
+        |flasher: &hil_config::Flasher| Some(Check::of(flasher.word.clone(), hil_bench::check_flasher(flasher)?));
+    flashers.into_iter().filter_map(checked).collect()
 }
 
 /// What the kernel does with a line whose owner is gone, where it tells (Raspberry Pi kernels).

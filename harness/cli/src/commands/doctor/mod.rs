@@ -6,6 +6,7 @@ mod machine;
 mod power;
 
 use console::Style;
+use hil_bench::power::Diagnosis;
 use hil_config::{Bench, Problem};
 use hil_report::inert;
 use serde_json::json;
@@ -36,6 +37,13 @@ impl Check {
     }
 
     /// Scenarios are skipped without it.
+    fn of(what: String, diagnosis: Diagnosis) -> Self {
+        match diagnosis {
+            Diagnosis::Good(how) => Self::good(what, how),
+            Diagnosis::Bad { reason, hint } => Self::bad(what, reason, hint),
+        }
+    }
+
     fn skips(what: impl Into<String>, how: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { optional: true, ..Self::bad(what, how, hint) }
     }

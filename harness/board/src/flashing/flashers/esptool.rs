@@ -4,11 +4,53 @@ use std::ffi::OsString;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use hil_config::table::Table;
+use hil_power::Diagnosis;
 use hil_timeline::FlashPhase;
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
-use super::{Flashed, Job, Region, Role};
 use crate::error::BenchError;
+use crate::flashing::kind::{FlasherType, Flashing};
+use crate::flashing::{Flashed, Job, PortInUse, Region, Role};
+
+/// The program on the path, or that of the environment.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Esptool;
+
+impl FlasherType for Esptool {
+    const WORD: &'static str = "esptool";
+
+    fn read(_: &mut Table<'_, '_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn flash(self, job: Job, _: PortInUse) -> Flashing {
+        Box::pin(flash(job))
+    }
+
+    fn check(&self) -> Option<Diagnosis> {
+        let program = program();
+        let name = program.to_string_lossy();
+        Some(match std::process::Command::new(&program).arg("version").output() {
+            Ok(output) if output.status.success() => {
+                let text = String::from_utf8_lossy(&output.stdout);
+                Diagnosis::Good(text.lines().next_back().unwrap_or_default().to_owned())
+            }
+            Ok(output) => Diagnosis::Bad {
+                reason: format!("`{name}` ended with {}", output.status),
+                hint: "`pipx reinstall esptool`".to_owned(),
+            },
+            Err(error) => Diagnosis::Bad {
+                reason: format!("`{name}` can't be run: {error}"),
+                hint: format!(
+                    "`pipx install esptool`, or name it in the environment variable `{}`",
+                    hil_config::HIL_ESPTOOL
+                ),
+            },
+        })
+    }
+}
 
 /// A whole flash of 16 MiB at 115200 baud takes 24 minutes; nobody waits longer for a chip that fell silent.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -20,7 +62,7 @@ const ROM_BAUD: u32 = 115_200;
 ///
 /// The chip stays in its loader from one call to the next, so the speed is changed in the last one only: a call that
 /// begins at the ROM's speed would not find a chip that has left it.
-pub(super) async fn flash(job: Job) -> Result<Flashed, BenchError> {
+async fn flash(job: Job) -> Result<Flashed, BenchError> {
     let start = Instant::now();
     let failed = |reason: String| BenchError::Flash { board: job.board.clone(), reason };
     let folder = hil_scratch::Scratch::new("image").map_err(|error| failed(error.to_string()))?;

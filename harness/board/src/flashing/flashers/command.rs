@@ -2,15 +2,49 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Flashed, Job};
-use crate::error::BenchError;
+use hil_config::spec::{Key, Kind, TableSpec};
+use hil_config::table::Table;
+use hil_power::Diagnosis;
 use hil_power::subprocess::run;
+use serde::{Deserialize, Serialize};
+
+use crate::error::BenchError;
+use crate::flashing::kind::{FlasherType, Flashing};
+use crate::flashing::{Flashed, Job, PortInUse};
+
+/// A program and its arguments.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Command(Vec<String>);
+
+impl FlasherType for Command {
+    const WORD: &'static str = "command";
+    const KEYS: &'static TableSpec = &TableSpec {
+        keys: &[Key::required(
+            Self::WORD,
+            Kind::List(&Kind::Text),
+            "Program and arguments; `{port}`, `{image}` (one merged `.bin` to be written at 0), `{chip}` and `{baud}` are filled in.",
+        )],
+    };
+
+    fn read(table: &mut Table<'_, '_>) -> Option<Self> {
+        let hint = "example: `command = [\"flash-tool\", \"{port}\", \"{image}\"]`";
+        table.required(Self::WORD, hint).and_then(|v| v.command_line()).map(Self)
+    }
+
+    fn flash(self, job: Job, _: PortInUse) -> Flashing {
+        Box::pin(async move { flash(&self.0, job).await })
+    }
+
+    fn check(&self) -> Option<Diagnosis> {
+        self.0.first().map(|program| Diagnosis::of_program(program))
+    }
+}
 
 /// How long the program may take.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// Runs the program on one merged image. Dropping the future kills it.
-pub(super) async fn flash(words: &[String], job: Job) -> Result<Flashed, BenchError> {
+async fn flash(words: &[String], job: Job) -> Result<Flashed, BenchError> {
     let start = Instant::now();
     let failed = |reason: String| BenchError::Flash { board: job.board.clone(), reason };
     let image = merged(&job);

@@ -11,21 +11,49 @@ use espflash::connection::{Connection, ResetAfterOperation, ResetBeforeOperation
 use espflash::flasher::{Flasher, SecurityInfo};
 use espflash::image_format::Segment;
 use espflash::target::{Chip, ProgressCallbacks};
+use hil_config::table::Table;
+use hil_power::Diagnosis;
 use hil_timeline::FlashPhase;
 use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
 use serialport::UsbPortInfo;
 use tokio::sync::oneshot;
 
-use super::header::Header;
-use super::{Flashed, Job, Region, Role};
 use crate::error::BenchError;
+use crate::flashing::header::Header;
+use crate::flashing::kind::{FlasherType, Flashing};
+use crate::flashing::{Flashed, Job, Region, Role};
+
+/// A part of `hil`: nothing is installed for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Espflash;
+
+impl FlasherType for Espflash {
+    const WORD: &'static str = hil_config::Flasher::DEFAULT;
+
+    fn read(_: &mut Table<'_, '_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn writes(chip: hil_config::Chip) -> bool {
+        chip != hil_config::Chip::Esp8266
+    }
+
+    fn flash(self, job: Job, port_in_use: PortInUse) -> Flashing {
+        Box::pin(flash(job, port_in_use))
+    }
+
+    fn check(&self) -> Option<Diagnosis> {
+        None
+    }
+}
 
 /// Held by the thread that flashes a board, for as long as it has the port open.
 pub(crate) type PortInUse = Arc<tokio::sync::Mutex<()>>;
 
 /// Flashes on a thread of its own: espflash blocks. Dropping the future makes the thread stop at its next progress
 /// call-back; nothing waits for it but the next flash of the same board.
-pub(super) async fn flash(job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> {
+async fn flash(job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> {
     /// espflash's longest wait for a chip that fell silent is that of a whole-chip erase; ours are shorter.
     const LEFTOVER: Duration = Duration::from_secs(15);
     let in_use = tokio::time::timeout(LEFTOVER, port_in_use.lock_owned()).await;
@@ -184,7 +212,7 @@ fn is_encrypted(info: &SecurityInfo) -> bool {
 }
 
 /// What espflash calls a chip.
-pub(super) fn chip_of(chip: hil_config::Chip) -> Option<Chip> {
+pub(crate) fn chip_of(chip: hil_config::Chip) -> Option<Chip> {
     Some(match chip {
         hil_config::Chip::Esp8266 => return None,
         hil_config::Chip::Esp32 => Chip::Esp32,

@@ -4,19 +4,96 @@
 //! asserted neither is (Espressif, esptool documentation, "Boot Mode Selection").
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::lines::ControlLines;
-use super::{ResetDriver, ResetInto, Resetting};
+use hil_config::table::Table;
+use serde::{Deserialize, Serialize};
+
 use crate::error::BenchError;
-use crate::ports::{PortFinder, explain_open};
+use crate::ports::{PortFinder, attached, explain_open};
+use crate::reset::control_lines::ControlLines;
+use crate::reset::kind::{BoardParts, ResetStrategy};
+use crate::reset::{ResetDriver, ResetInto, Resetting};
+
+/// By what the port is: USB-JTAG for a native USB port, else the classic and the tight sequence in turn.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Auto;
+
+/// DTR and RTS switched one after the other, for the usual circuit with a capacitor at EN.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Classic;
+
+/// DTR and RTS switched in one call, for circuits and drivers on which both must change together.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Tight;
+
+/// The sequence that the USB-Serial/JTAG peripheral of a chip understands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UsbJtag;
+
+impl ResetStrategy for Auto {
+    const WORD: &'static str = hil_config::Reset::DEFAULT;
+
+    fn read(_: &mut Table<'_, '_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn open(self, board: &BoardParts<'_>) -> Result<Box<dyn ResetDriver>, BenchError> {
+        Ok(SerialReset::boxed(board, automatic(&**board.port)))
+    }
+}
+
+impl ResetStrategy for Classic {
+    const WORD: &'static str = "classic";
+
+    fn read(_: &mut Table<'_, '_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn open(self, board: &BoardParts<'_>) -> Result<Box<dyn ResetDriver>, BenchError> {
+        Ok(SerialReset::boxed(board, Sequence::Classic))
+    }
+}
+
+impl ResetStrategy for Tight {
+    const WORD: &'static str = "tight";
+
+    fn read(_: &mut Table<'_, '_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn open(self, board: &BoardParts<'_>) -> Result<Box<dyn ResetDriver>, BenchError> {
+        Ok(SerialReset::boxed(board, Sequence::Tight))
+    }
+}
+
+impl ResetStrategy for UsbJtag {
+    const WORD: &'static str = "usb-jtag";
+
+    fn read(_: &mut Table<'_, '_>) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn open(self, board: &BoardParts<'_>) -> Result<Box<dyn ResetDriver>, BenchError> {
+        Ok(SerialReset::boxed(board, Sequence::UsbJtag))
+    }
+}
+
+/// By what the port is right now; one that is not there yet is taken for an adapter with the usual circuit.
+fn automatic(port: &dyn PortFinder) -> Sequence {
+    let Ok(path) = port.find() else { return Sequence::InTurn };
+    let ports = attached(Path::new("/sys"), Path::new("/dev"));
+    let usb = ports.into_iter().find(|port| port.path == path).and_then(|port| port.usb);
+    if usb.is_some_and(|usb| usb.is_usb_jtag()) { Sequence::UsbJtag } else { Sequence::InTurn }
+}
 
 /// How DTR and RTS are moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sequence {
+enum Sequence {
     /// Classic and tight in turn.
     InTurn,
     /// One after the other. In between both are asserted, which lets EN go before the strapping pin is low: the
@@ -35,7 +112,7 @@ const STRAPPED: Duration = Duration::from_millis(50);
 /// The same for slow circuits, tried last.
 const STRAPPED_LONG: Duration = Duration::from_millis(500);
 
-pub(crate) struct SerialReset {
+struct SerialReset {
     board: String,
     finder: Arc<dyn PortFinder>,
     sequence: Sequence,
@@ -43,8 +120,9 @@ pub(crate) struct SerialReset {
 }
 
 impl SerialReset {
-    pub(crate) fn new(board: &str, finder: Arc<dyn PortFinder>, sequence: Sequence) -> Self {
-        Self { board: board.to_owned(), finder, sequence, lines: Arc::default() }
+    fn boxed(board: &BoardParts<'_>, sequence: Sequence) -> Box<dyn ResetDriver> {
+        let finder = Arc::clone(board.port);
+        Box::new(Self { board: board.name.to_owned(), finder, sequence, lines: Arc::default() })
     }
 
     /// The sequence of an attempt, and how long the strapping pin stays low.
