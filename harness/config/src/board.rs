@@ -237,7 +237,7 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             "misbehaves",
             Kind::List(&Kind::Word(|| words(Misbehaviour::WORDS))),
             "`[]`",
-            "What a virtual board does wrong, see [virtual-bench.md](virtual-bench.md).",
+            "What a virtual board does wrong, see [misbehaviours](../how-to/virtual-bench.md#misbehaviours).",
         ),
     ],
 };

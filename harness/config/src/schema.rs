@@ -63,7 +63,7 @@ fn of_variant(spec: &TagSpec, (word, table): &(&'static str, &'static TableSpec)
     schema
 }
 
-/// Tables of all keys, each with its default and its meaning; the reference part of `docs/bench.md`.
+/// Tables of all keys, each with its default and its meaning; the generated part of `docs/reference/bench-file.md`.
 #[must_use]
 pub fn markdown() -> String {
     let mut text = String::new();
@@ -141,10 +141,10 @@ fn row(text: &mut String, name: &str, key: &Key) {
 mod tests {
     use super::*;
 
-    /// `HIL_UPDATE_DOCS=1 cargo test -p hil-config` writes it anew.
+    /// `HIL_UPDATE_DOCS=1 cargo test -p hil-config` updates it.
     #[test]
     fn the_documentation_has_every_key() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench.md");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/bench-file.md");
         let text = std::fs::read_to_string(path).expect("the documentation");
         let (begin, end) = ("<!-- keys -->\n\n", "<!-- end of keys -->");
         let start = text.find(begin).expect("begin") + begin.len();
@@ -153,7 +153,7 @@ mod tests {
             let new = format!("{}{}{}", &text[..start], markdown(), &text[stop..]);
             std::fs::write(path, new).expect("write");
         } else {
-            assert_eq!(text[start..stop], markdown(), "HIL_UPDATE_DOCS=1 writes it anew");
+            assert_eq!(text[start..stop], markdown(), "HIL_UPDATE_DOCS=1 updates it");
         }
     }
 
