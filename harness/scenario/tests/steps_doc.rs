@@ -56,7 +56,7 @@ fn write_step(text: &mut String, step: &StepDoc) {
 fn write_below(text: &mut String, below: &BelowDoc) {
     let _ = match below.fields {
         [] => write!(text, "\n{}\n", below.about),
-        _ => write!(text, "\nBelow it: [{}](#{}).\n", below.name.to_lowercase(), anchor(below.name)),
+        _ => write!(text, "\nBelow the step: [{}](#{}).\n", below.name, anchor(below.name)),
     };
 }
 
