@@ -7,6 +7,7 @@ use hil_scenario::{Filter, Plan};
 use tempfile::TempDir;
 
 use crate::markdown::{Block, pages};
+use crate::root;
 
 #[test]
 fn every_feature_is_valid() {
@@ -89,4 +90,16 @@ fn make(path: &Path) {
 
 fn blocks(language: &'static str) -> impl Iterator<Item = Block> {
     pages().into_iter().flat_map(|page| page.blocks()).filter(move |block| block.language == language)
+}
+
+/// The page shows the files of the example, which is compiled and run; only the name of the crate differs.
+#[test]
+fn the_page_about_own_steps_shows_the_example() {
+    let page = pages().into_iter().find(|page| page.name == "docs/how-to/own-steps.md").expect("the page");
+    let shown: Vec<_> = page.blocks().into_iter().filter(|block| block.language == "rust").collect();
+    let example = root().join("harness/cli/examples/own-steps");
+    for (block, name) in shown.iter().zip(["src/lib.rs", "tests/features.rs", "src/main.rs"]) {
+        let code = std::fs::read_to_string(example.join(name)).expect("a file of the example");
+        assert_eq!(block.text(), code.replace("own_steps", "lamp_tests"), "{}: {name}", block.place);
+    }
 }

@@ -13,9 +13,7 @@ fn every_link_leads_somewhere() {
         pages.iter().map(|page| (page.path.clone(), anchors(page))).collect();
     let mut dead = Vec::new();
     for page in &pages {
-        for (line, target) in
-            links(page).filter(|(_, target)| !target.contains("://") && !target.starts_with("mailto:"))
-        {
+        for (line, target) in links(page).into_iter().filter(|(_, target)| !target.contains("://")) {
             let (file, anchor) = target.split_once('#').map_or((target.as_str(), None), |(f, a)| (f, Some(a)));
             let path = if file.is_empty() { page.path.clone() } else { page.path.parent().expect("folder").join(file) };
             let Ok(path) = path.canonicalize() else {
@@ -31,27 +29,45 @@ fn every_link_leads_somewhere() {
     assert!(dead.is_empty(), "dead links:\n{}", dead.join("\n"));
 }
 
-/// Targets of `[text](target)` and of `[name]: target`, each with its line.
-fn links(page: &Page) -> impl Iterator<Item = (usize, String)> {
-    page.prose().flat_map(|(line, text)| {
-        let text = without_code(text);
-        let mut found: Vec<String> = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split_once(')'))
-            .map(|(target, _)| target.split_whitespace().next().unwrap_or_default().to_owned())
-            .collect();
-        if let Some((name, target)) = text.split_once("]: ").filter(|(name, _)| name.starts_with('[')) {
-            assert!(!name.is_empty());
-            found.push(target.trim().to_owned());
-        }
-        found.into_iter().map(move |target| (line, target))
-    })
+/// Targets of `[text](target)` and of `[name]: target`, each with the line of its paragraph.
+fn links(page: &Page) -> Vec<(usize, String)> {
+    let mut found = Vec::new();
+    for (line, text) in page.paragraphs() {
+        let text = without_code(&text);
+        let inline = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        let defined = text.lines().filter_map(definition).map(|(_, target)| target);
+        found.extend(inline.chain(defined).map(|target| (line, target.trim().to_owned())));
+    }
+    found
 }
 
-/// A line without what stands in backticks.
-fn without_code(line: &str) -> String {
-    line.split('`').enumerate().map(|(n, part)| if n % 2 == 0 { part } else { "" }).collect()
+/// `[name]: target`.
+fn definition(line: &str) -> Option<(&str, &str)> {
+    line.strip_prefix('[')?.split_once("]: ")
+}
+
+#[test]
+fn every_reference_is_defined() {
+    let mut undefined = Vec::new();
+    for page in pages() {
+        let defined: BTreeSet<_> =
+            page.prose().filter_map(|(_, line)| definition(line)).map(|(name, _)| name).collect();
+        for (line, text) in page.paragraphs().iter().filter(|_| !defined.is_empty()) {
+            let text = without_code(text);
+            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+            let references = text.split('[').skip(1).filter_map(|rest| rest.split_once(']'));
+            let undefined_here = references
+                .filter(|(name, after)| !after.starts_with(['(', ':']) && name.chars().all(is_name))
+                .filter(|(name, _)| !name.is_empty() && !defined.contains(name));
+            undefined.extend(undefined_here.map(|(name, _)| format!("{}:{line}: [{name}]", page.name)));
+        }
+    }
+    assert!(undefined.is_empty(), "references without a target:\n{}", undefined.join("\n"));
+}
+
+/// A text without what stands in backticks.
+fn without_code(text: &str) -> String {
+    text.split('`').enumerate().map(|(n, part)| if n % 2 == 0 { part } else { "" }).collect()
 }
 
 /// The anchors of a page, as GitHub and mdBook make them of headings.
@@ -77,7 +93,7 @@ fn anchors(page: &Page) -> BTreeSet<String> {
 fn the_index_has_every_page() {
     let pages = pages();
     let summary = pages.iter().find(|page| page.name == "docs/SUMMARY.md").expect("docs/SUMMARY.md");
-    let listed: BTreeSet<_> = links(summary).map(|(_, target)| target).collect();
+    let listed: BTreeSet<_> = links(summary).into_iter().map(|(_, target)| target).collect();
     let there: BTreeSet<_> = pages
         .iter()
         .filter_map(|page| page.path.strip_prefix(root().join("docs")).ok())

@@ -65,6 +65,20 @@ impl Page {
         })
     }
 
+    /// Paragraphs of the prose, each with the number of its first line: a link may be broken over lines.
+    pub(crate) fn paragraphs(&self) -> Vec<(usize, String)> {
+        let mut paragraphs: Vec<(usize, String)> = Vec::new();
+        let mut last = 0;
+        for (n, line) in self.prose().filter(|(_, line)| !line.trim().is_empty()) {
+            match paragraphs.last_mut().filter(|_| last + 1 == n) {
+                Some((_, text)) => text.extend(["\n", line]),
+                None => paragraphs.push((n, line.to_owned())),
+            }
+            last = n;
+        }
+        paragraphs
+    }
+
     pub(crate) fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
         let (mut fence, mut indent) = (None, 0);
