@@ -313,7 +313,7 @@ impl BenchError {
                 "is it powered through its UART lines, its USB cable or a second supply?".to_owned()
             }
             Self::NoRails { board } => {
-                format!("add `[[boards.{board}.rails]]`; docs/bench.md shows how to wire a relay")
+                format!("add `[[boards.{board}.rails]]`; docs/how-to/real-bench.md shows how to wire a relay")
             }
             Self::Reset { hint, .. } | Self::Pin { hint, .. } => hint.clone(),
             Self::Forbidden { .. } => "nothing was written; use a board without that setting".to_owned(),

@@ -4,7 +4,7 @@ use hil_report::Counts;
 
 use crate::args::Flaky;
 
-/// Exit codes; documented in the README. 101 is Rust's own panic.
+/// Exit codes; documented in `docs/reference/exit-codes.md`. 101 is Rust's own panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
     /// Everything that ran passed, and something did.

@@ -308,7 +308,7 @@ impl Broker {
         for key in of_others {
             if let Some(value) = table.value(key) {
                 let what = format!("a broker of kind `{}` has no `{key}`", self.kind.word());
-                value.problem(what, "the table of keys in docs/bench.md says which kind has what".to_owned());
+                value.problem(what, "docs/reference/bench-file.md lists the keys of each kind".to_owned());
             }
         }
     }

@@ -25,13 +25,13 @@ pub(crate) const LIMIT_KEYS: [Key; 2] = [
         "ready-within",
         Kind::Duration,
         "`\"10s\"`",
-        "How long the app may take from the reset until it is ready, and MicroPython until its REPL answers. A firmware's own counts before the board's.",
+        "How long the app may take from the reset until it is ready, and MicroPython until its REPL answers. A value of the firmware overrides the one of the board.",
     ),
     Key::optional(
         "connects-within",
         Kind::Duration,
         "`\"10s\"`",
-        "How long `is connected` and `has subscribed to` wait: a slow join to Wi-Fi needs more. A firmware's own counts before the board's.",
+        "How long `is connected` and `has subscribed to` wait: a slow join to Wi-Fi needs more. A value of the firmware overrides the one of the board.",
     ),
 ];
 

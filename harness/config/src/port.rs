@@ -81,7 +81,7 @@ pub fn mac_text(mac: [u8; 6]) -> String {
 pub(crate) static PORT: TableSpec = TableSpec {
     keys: &[
         Key::optional("usb-serial", Kind::Text, "", "Serial number of the USB device; `hil boards discover` shows it."),
-        Key::optional("path", Kind::Text, "", "Device path, best one under `/dev/serial/by-id/`."),
+        Key::optional("path", Kind::Text, "", "Device path, preferably one under `/dev/serial/by-id/`."),
         Key::optional(
             "topology",
             Kind::Text,
@@ -92,7 +92,7 @@ pub(crate) static PORT: TableSpec = TableSpec {
             "mac",
             Kind::Text,
             "",
-            "MAC address of the chip, `\"84:f7:03:12:34:56\"`; native USB ports carry it as their serial number; behind an adapter, each free port is asked, and the board must have power.",
+            "MAC address of the chip, `\"84:f7:03:12:34:56\"`; native USB ports have it as their serial number; with an adapter, each free port is asked, and the board must have power.",
         ),
     ],
 };

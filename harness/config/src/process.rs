@@ -34,25 +34,25 @@ pub(crate) const PROCESS_KEYS: [Key; 4] = [
         "command",
         Kind::List(&Kind::Text),
         "",
-        "Program and arguments, for the kind `process`: `[\"python3\", \"client.py\", \"{tap.host}\", \"{tap.port}\"]`. They may hold what `nvs` may hold, and `{tap.ca.file}`, `{board.cert.file}` and `{board.key.file}`: the paths of those PEM files.",
+        "Program and arguments, for the kind `process`: `[\"python3\", \"client.py\", \"{tap.host}\", \"{tap.port}\"]`. They may hold the placeholders of `nvs`, and `{tap.ca.file}`, `{board.cert.file}` and `{board.key.file}`: the paths of those PEM files.",
     ),
     Key::optional(
         "env",
         Kind::Map(&Kind::Text),
         "",
-        "Environment variables of the program, beside those of `hil`; they may hold what `command` may hold.",
+        "Environment variables of the program, in addition to those of `hil`; they may hold the placeholders of `command`.",
     ),
     Key::optional(
         "dir",
         Kind::Text,
         "the bench file's",
-        "Folder in which the program is started: relative paths in `command` and in `needs.command` count from it.",
+        "Folder in which the program is started. Relative paths in `command` and `needs.command` count from it.",
     ),
     Key::optional(
         "path",
         Kind::List(&Kind::Text),
         "`[]`",
-        "Folders in which programs are looked for before those of `PATH`: `[\".venv/bin\"]`.",
+        "Folders that are searched for programs before those of `PATH`: `[\".venv/bin\"]`.",
     ),
 ];
 
@@ -61,9 +61,9 @@ pub(crate) static NEEDS: TableSpec = TableSpec {
         Key::required(
             "command",
             Kind::List(&Kind::Text),
-            "A command that ends with 0 where it is there: `[\"python3\", \"-c\", \"import paho.mqtt\"]`. It has 10 s.",
+            "A command that ends with 0 if it is there: `[\"python3\", \"-c\", \"import paho.mqtt\"]`. It has 10 s.",
         ),
-        Key::required("hint", Kind::Text, "What to install where it is not."),
+        Key::required("hint", Kind::Text, "What to install if it is missing."),
     ],
 };
 

@@ -69,7 +69,7 @@ fn of_variant(spec: &TagSpec, (word, table): &Variant, kinds: &Kinds) -> Value {
     schema
 }
 
-/// Tables of all keys, each with its default and its meaning; the reference part of `docs/bench.md`.
+/// Tables of all keys, each with its default and its meaning; the generated part of `docs/reference/bench-file.md`.
 #[must_use]
 pub fn markdown(kinds: &Kinds) -> String {
     let mut text = String::new();

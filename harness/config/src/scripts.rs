@@ -43,14 +43,19 @@ pub(crate) const SCRIPT_KEYS: [Key; 4] = [
         "settings",
         Kind::Map(&TEXT_OR_NUMBER),
         "",
-        "What the scripts are told, uploaded as a JSON file. Text may hold what `nvs` may hold; `\"{tap.port}\"` alone becomes a number.",
+        "Settings for the scripts, uploaded as a JSON file. Text may hold the placeholders of `nvs`; `\"{tap.port}\"` alone becomes a number.",
     ),
-    Key::optional("settings-file", Kind::Text, "`\"settings.json\"`", "The file on the board that `settings` become."),
+    Key::optional(
+        "settings-file",
+        Kind::Text,
+        "`\"settings.json\"`",
+        "The file on the board to which `settings` are written.",
+    ),
     Key::optional(
         "replace",
         Kind::Map(&Kind::Text),
         "",
-        "What is replaced in the scripts as they are uploaded, for scripts with an address written in them: `{ '\"mqtt.eclipse.org\"' = '\"{tap.host}\", port={tap.port}' }`. The files here stay as they are.",
+        "Replacements in the scripts while they are uploaded, for scripts with a fixed address: `{ '\"mqtt.eclipse.org\"' = '\"{tap.host}\", port={tap.port}' }`. The files on this machine stay as they are.",
     ),
 ];
 

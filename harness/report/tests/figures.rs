@@ -1,6 +1,6 @@
 //! Made-up histories with known changes, and with none: what the comparison says of them.
 //!
-//! The figures in `docs/reports.md` are those of `cargo test --release -p hil-report --test figures -- --ignored
+//! The figures in `docs/appendix/simulations.md` are those of `cargo test --release -p hil-report --test figures -- --ignored
 //! --nocapture`; the tests that always run look at fewer histories.
 
 use hil_report::{Direction, Metric, MetricKind, RECORD_SCHEMA, Record, compare};
@@ -158,7 +158,7 @@ fn a_flake_is_told_once_it_is_seen_and_none_is_made_up() {
 }
 
 #[test]
-#[ignore = "prints the figures of docs/reports.md; minutes in a debug build"]
+#[ignore = "prints the figures of docs/appendix/simulations.md; minutes in a debug build"]
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]
 fn figures() {
     println!("| noise | runs | shift | false alarms | found: boards | found: steps |");

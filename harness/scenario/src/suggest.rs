@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use cucumber::gherkin::StepType;
 
-use crate::catalogue::{STEPS, StepDoc};
+use crate::catalogue::{StepDoc, steps};
 use crate::dispatch::bare_step;
 use crate::plan::forms::{self, Below};
 use crate::quotes::{Part, parts, skeleton};
@@ -23,7 +23,7 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
         let takes_text = reading.is_some_and(|reading| reading.form.below == Below::Text);
         Known { step, skeleton: skeleton(step.text()), takes_text }
     };
-    STEPS.iter().map(known).collect()
+    steps().map(known).collect()
 });
 
 /// What is near to a step: up to two, and one that takes its text below it.

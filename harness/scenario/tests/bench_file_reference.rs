@@ -4,10 +4,10 @@ use hil_config::{markdown, schema};
 use hil_scenario::kinds;
 use serde_json::json;
 
-/// `HIL_UPDATE_DOCS=1 cargo test -p hil-scenario` writes it again.
+/// `HIL_UPDATE_DOCS=1 cargo test -p hil-scenario` updates it.
 #[test]
 fn the_documentation_has_every_key() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/bench.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/bench-file.md");
     let text = std::fs::read_to_string(path).expect("the documentation");
     let (begin, end) = ("<!-- keys -->\n\n", "<!-- end of keys -->");
     let start = text.find(begin).expect("begin") + begin.len();
@@ -16,7 +16,7 @@ fn the_documentation_has_every_key() {
         let new = format!("{}{}{}", &text[..start], markdown(&kinds()), &text[stop..]);
         std::fs::write(path, new).expect("write");
     } else {
-        assert_eq!(text[start..stop], markdown(&kinds()), "HIL_UPDATE_DOCS=1 writes it again");
+        assert_eq!(text[start..stop], markdown(&kinds()), "HIL_UPDATE_DOCS=1 updates it");
     }
 }
 

@@ -55,7 +55,7 @@ impl PlanFault {
         match self {
             Self::NoPartitionTable => "flash a merged image, or its parts at their offsets".to_owned(),
             Self::NoNvsPartition => "add `nvs, data, nvs, , 0x6000` to its partitions, or leave `nvs` out".to_owned(),
-            Self::Nvs(NvsFault::Value { .. }) => "docs/bench.md says what a setting may be".to_owned(),
+            Self::Nvs(NvsFault::Value { .. }) => "docs/reference/bench-file.md lists the types of settings".to_owned(),
             Self::Nvs(NvsFault::Whole { .. }) => "choose a partition table with more room for NVS".to_owned(),
         }
     }

@@ -213,7 +213,7 @@ fn write(path: &Path, seen: &[Seen], same: &[String]) -> ExitCode {
 fn bench_file(seen: &[Seen], same: &[String]) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let mut text = String::from(
-        "# Made by `hil boards discover`. docs/bench.md describes every key, and how to wire a relay.\n\n\
+        "# Made by `hil boards discover`. docs/reference/bench-file.md lists every key; docs/how-to/real-bench.md shows the wiring.\n\n\
          [broker]\nkind = \"embedded\"\n\n\
          [tap]\n# This machine's address in the boards' network:\naddress = \"127.0.0.1\"\n",
     );

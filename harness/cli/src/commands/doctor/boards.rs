@@ -22,8 +22,10 @@ pub(super) fn look(board: &Board) -> Vec<Check> {
     let mut checks = vec![port(board)];
     checks.extend(board.rails.iter().map(|rail| self::rail(board, &rail.driver)));
     if board.rails.is_empty() {
-        let hint =
-            format!("add `[[boards.{}.rails]]` where scenarios cut its power; docs/bench.md shows how", board.name);
+        let hint = format!(
+            "add `[[boards.{}.rails]]` where scenarios cut its power; docs/how-to/real-bench.md shows how",
+            board.name
+        );
         checks.push(Check::good(format!("power of {}", board.name), format!("can't be switched ({hint})")));
     }
     for (what, line) in lines(board) {

@@ -65,7 +65,7 @@ async fn switch(bench: &OpenBench, name: &str, timeline: &Timeline, what: &str) 
         (_, true) => Check::bad(
             what,
             "it talks on without power",
-            "it is fed through its UART lines, its USB cable or a second supply: docs/bench.md, \"Back-powering\"",
+            "it is fed through its UART lines, its USB cable or a second supply: docs/how-to/power.md, \"Back-powering\"",
         ),
         (true, false) => Check::good(what, "it talks with power and is silent without"),
         (false, false) => Check::bad(
