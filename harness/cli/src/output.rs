@@ -9,6 +9,7 @@
 //!
 //! [`finish`] waits for the rest at the end of the process.
 
+mod failure;
 mod line;
 mod panic;
 mod queue;
@@ -18,6 +19,7 @@ mod writer;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+pub(crate) use self::failure::{Message, say_json, set_up_failed};
 pub(crate) use self::line::{Line, console_mask, hide};
 pub(crate) use self::panic::show_panics;
 pub(crate) use self::screen::Bar;

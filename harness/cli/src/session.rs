@@ -15,9 +15,9 @@ use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
 
 use crate::args::{SelectArgs, WaitArgs};
-use crate::commands::{Line, Message, hide, set_up_failed, warn};
 use crate::exit_code::ExitCode;
-use crate::{output, signals};
+use crate::output::{self, Line, Message, hide, set_up_failed, warn};
+use crate::signals;
 
 /// Reads the bench and runs a command on it; tells why where it can't.
 pub(crate) fn on_bench<T>(
@@ -53,6 +53,14 @@ pub(crate) fn check_set(bench: &Bench, part: Part<'_>) -> Result<(), ExitCode> {
 pub(crate) fn check_firmware(bench: &Bench, board: &str, firmware: &str) -> Result<(), ExitCode> {
     check_set(bench, Part::Firmware(firmware))?;
     hil_bench::check_firmware(bench, board, firmware).map_err(|error| set_up_failed(&error, error.hint()))
+}
+
+/// Tells that the bench has no such board, and which ones it has.
+pub(crate) fn no_such_board(bench: &Bench, name: &str) -> ExitCode {
+    let known: Vec<_> = bench.boards.keys().map(|board| format!("`{board}`")).collect();
+    let hint =
+        if known.is_empty() { "this bench has no board".to_owned() } else { format!("there are {}", known.join(", ")) };
+    set_up_failed(&Message(format!("there is no board `{name}` on this bench")), Some(hint))
 }
 
 /// A program is started by scenarios and by `hil flash` alone: it has no power of its own to be switched by hand.

@@ -110,7 +110,7 @@ impl Signals {
 
 /// Ends the process, whatever its other threads do.
 fn leave(code: ExitCode) -> ! {
-    crate::commands::monitor::restore_terminal();
+    crate::terminal::restore();
     std::process::exit(code.code().into())
 }
 

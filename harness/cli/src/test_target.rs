@@ -7,8 +7,8 @@ use hil_scenario::{Filter, Limits, Plan, Retries};
 
 use crate::args::Flaky;
 use crate::commands::run::{Settings, execute};
-use crate::commands::{say, set_up_failed};
 use crate::exit_code::ExitCode;
+use crate::output::{say, set_up_failed};
 use crate::reporter::Detail;
 use crate::session;
 

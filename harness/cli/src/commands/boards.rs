@@ -10,9 +10,9 @@ use hil_config::{Bench, Board, BoardKind};
 use hil_report::inert;
 use serde_json::{Value, json};
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{BoardsArgs, BoardsCommand, DiscoverArgs, Format};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 
 pub(crate) fn boards(args: &BoardsArgs) -> ExitCode {
     match &args.command {

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use hil_report::{Comparison, compare as compare_records};
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{CompareArgs, FailOn, ReportFormat};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::records::{Baseline, LAST_GOOD, head, history, nothing_to_compare, past, read_runs};
 
 pub(crate) fn compare(args: &CompareArgs) -> ExitCode {

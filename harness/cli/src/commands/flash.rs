@@ -7,9 +7,9 @@ use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
 use serde_json::json;
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{FlashArgs, Format};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 

@@ -6,9 +6,9 @@ use hil_report::{MetricKind, Record, inert, sign, sparkline, wilson};
 use hil_timeline::Verdict;
 use serde::Serialize;
 
-use super::{Message, say, say_json, set_up_failed};
 use crate::args::{Format, HistoryArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed};
 use crate::records;
 
 pub(crate) fn history(args: &HistoryArgs) -> ExitCode {

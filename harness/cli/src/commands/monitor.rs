@@ -5,7 +5,6 @@ mod repl;
 mod screened;
 mod show;
 mod symbols;
-mod terminal;
 
 use hil_bench::{BenchError, LockedBoard};
 use hil_config::{Bench, Image, RailDriver};
@@ -16,13 +15,12 @@ use tokio::task::JoinHandle;
 use self::keys::{Action, Keys};
 use self::show::Shower;
 use self::symbols::Symbols;
-use self::terminal::RawTerminal;
-pub(crate) use self::terminal::restore as restore_terminal;
-use super::{Line, Message, no_such_board, set_up_failed, warn};
 use crate::args::{Format, MonitorArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Line, Message, set_up_failed, warn};
 use crate::session::{self, OneBoard};
 use crate::signals;
+use crate::terminal::RawTerminal;
 
 pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
     session::on_bench(args.bench.bench.clone(), async |bench| Ok(monitor_in(args, bench).await))
@@ -30,7 +28,7 @@ pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
 }
 
 async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
-    let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    let Some(config) = bench.board(&args.board).cloned() else { return session::no_such_board(&bench, &args.board) };
     if let Err(code) = session::refuse_program(&config) {
         return code;
     }

@@ -4,9 +4,9 @@ use hil_bench::{Bench as OpenBench, BenchError, claimed, keeper};
 use hil_config::{Bench, Board, SafeState};
 use serde_json::json;
 
-use super::{Message, no_such_board, say, say_json, set_up_failed, warn};
 use crate::args::{Format, PowerArgs, PowerState};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::session::{self, OneBoard};
 
 pub(crate) fn power(args: &PowerArgs) -> ExitCode {
@@ -15,7 +15,7 @@ pub(crate) fn power(args: &PowerArgs) -> ExitCode {
 }
 
 async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
-    let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    let Some(config) = bench.board(&args.board).cloned() else { return session::no_such_board(&bench, &args.board) };
     if let Err(code) = session::refuse_program(&config) {
         return code;
     }

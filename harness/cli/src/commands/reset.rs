@@ -4,9 +4,9 @@ use hil_bench::{Bench as OpenBench, BenchError};
 use hil_config::{Bench, SafeState};
 use serde_json::json;
 
-use super::{no_such_board, say, say_json, warn};
 use crate::args::{Format, ResetArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{say, say_json, warn};
 use crate::session::{self, OneBoard};
 
 pub(crate) fn reset(args: &ResetArgs) -> ExitCode {
@@ -15,7 +15,7 @@ pub(crate) fn reset(args: &ResetArgs) -> ExitCode {
 }
 
 async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
-    let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    let Some(config) = bench.board(&args.board).cloned() else { return session::no_such_board(&bench, &args.board) };
     if let Err(code) = session::refuse_program(&config) {
         return code;
     }

@@ -13,10 +13,10 @@ use hil_report::{
 use hil_scenario::{Limits, Plan, Retries, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
-use super::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::args::{FailOn, Flaky, Format, RunArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::folder;
+use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};

@@ -12,9 +12,9 @@ use hil_report::{Traffic, traffic_table};
 use hil_timeline::{Cursor, Epoch, Mask, Timeline, What};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{Format, TapArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::{folder, signals};
 
 /// The name under which everything is recorded.

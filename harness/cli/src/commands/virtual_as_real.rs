@@ -19,8 +19,8 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, broadcast};
 
-use super::{Message, say, set_up_failed, warn};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, set_up_failed, warn};
 use crate::{session, signals};
 
 /// The socket's name in the folder.

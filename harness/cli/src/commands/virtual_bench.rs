@@ -10,9 +10,10 @@ use hil_scenario::{Limits, RunContext};
 use hil_timeline::{Cursor, Epoch, Timeline, What};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Message, say, set_up_failed, virtual_as_real, warn};
+use super::virtual_as_real;
 use crate::args::VirtualArgs;
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, set_up_failed, warn};
 use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 

@@ -9,11 +9,11 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// A terminal whose keys come one by one and unchanged; as before when it is dropped.
-pub(super) struct RawTerminal(());
+pub(crate) struct RawTerminal(());
 
 impl RawTerminal {
     /// Makes standard input raw, if it is a terminal and somebody sees the output.
-    pub(super) fn enter() -> Option<Self> {
+    pub(crate) fn enter() -> Option<Self> {
         let stdin = std::io::stdin();
         if !stdin.is_terminal() || !std::io::stdout().is_terminal() {
             return None;

@@ -1,0 +1,58 @@
+//! How errors are reported.
+
+use std::error::Error;
+
+use console::Style;
+
+use super::{Line, say, warn};
+use crate::exit_code::ExitCode;
+
+/// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.
+pub(crate) fn set_up_failed(error: &(dyn Error + 'static), hint: Option<String>) -> ExitCode {
+    let shown = without_passwords(&error.to_string());
+    // These lay out lines of their own.
+    let is_laid_out = error.is::<hil_config::ConfigError>() || error.is::<hil_scenario::PlanError>();
+    let shown = if is_laid_out { shown } else { continued(&shown) };
+    warn(Line::new().paint(Style::new().red().bold(), "error:").text(format!(" {shown}")));
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        warn(format!("Caused by: {}", continued(&error.to_string())));
+        cause = error.source();
+    }
+    if let Some(hint) = hint {
+        warn(Line::new().paint(Style::new().cyan(), "hint:").text(format!(" {}", continued(&hint))));
+    }
+    ExitCode::Setup
+}
+
+/// What is quoted in an error must not look like a line of ours.
+fn continued(text: &str) -> String {
+    text.replace('\n', "\n  | ")
+}
+
+/// What is wrong with a step may be told before anybody knows which passwords steps name.
+fn without_passwords(text: &str) -> String {
+    // One without its second quote ends where the step does.
+    let closed = r#""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"#;
+    let open = r#"["'][^`\n]*"#;
+    match regex::Regex::new(&format!(r"\b(password )(?:{closed}|{open})")) {
+        Ok(password) => password.replace_all(text, "${1}\"••••\"").into_owned(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// Prints a value for programs.
+pub(crate) fn say_json(value: &impl serde::Serialize) {
+    match Line::json(value) {
+        Ok(line) => say(line),
+        // Only a map whose keys are no texts can't be written, and there is none.
+        Err(error) => {
+            set_up_failed(&error, None);
+        }
+    }
+}
+
+/// An error that is only a text.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Message(pub(crate) String);
