@@ -3,9 +3,9 @@
 //! A thread of its own waits for them, so that they work whatever is blocked or busy.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -25,8 +25,8 @@ struct State {
 
 static STATE: Mutex<State> = Mutex::new(State { aborted: false, settled: None });
 
-fn state() -> std::sync::MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock()
 }
 
 /// Turns true on Ctrl-C, SIGTERM, a terminal that closes, or when the deadline passes. A second signal ends the process

@@ -1,8 +1,8 @@
 //! The terminal while it is raw.
 
 use std::io::IsTerminal as _;
-use std::sync::{Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// How the terminal was before it was made raw.
@@ -21,7 +21,7 @@ impl RawTerminal {
         let before = tcgetattr(&stdin).ok()?;
         let mut raw = before.clone();
         raw.make_raw();
-        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        *BEFORE.lock() = Some(before);
         let entered = Self(());
         tcsetattr(&stdin, OptionalActions::Now, &raw).ok()?;
         Some(entered)
@@ -36,7 +36,7 @@ impl Drop for RawTerminal {
 
 /// Makes the terminal as it was, if it was made raw: also where the process ends without dropping anything.
 pub(crate) fn restore() {
-    if let Some(before) = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    if let Some(before) = BEFORE.lock().take() {
         // A terminal that is gone needs nothing.
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
     }

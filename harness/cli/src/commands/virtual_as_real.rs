@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use hil_config::{
     Bench, Firmware, Image, NvsNumber, NvsValue, Part, Pin, PinDirection, PinLine, ScriptSource, Scripts,
@@ -131,7 +131,7 @@ struct Bay {
 /// The levels of a board's pins.
 struct Levels {
     /// GPIOs that have changed, and whether they are high; all others are pulled high.
-    now: std::sync::Mutex<BTreeMap<u8, bool>>,
+    now: parking_lot::Mutex<BTreeMap<u8, bool>>,
     changes: broadcast::Sender<(u8, bool)>,
 }
 
@@ -139,11 +139,11 @@ impl Levels {
     fn new() -> Self {
         /// A listener that is further behind is shown the present again.
         const KEPT: usize = 4096;
-        Self { now: std::sync::Mutex::default(), changes: broadcast::Sender::new(KEPT) }
+        Self { now: parking_lot::Mutex::default(), changes: broadcast::Sender::new(KEPT) }
     }
 
     fn change(&self, gpio: u8, high: bool) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.now.lock();
         now.insert(gpio, high);
         // There may be no listener.
         let _ = self.changes.send((gpio, high));
@@ -151,7 +151,7 @@ impl Levels {
 
     /// Its level, and all changes from then on.
     fn watch(&self, gpio: u8) -> (bool, broadcast::Receiver<(u8, bool)>) {
-        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now.lock();
         (now.get(&gpio).copied().unwrap_or(true), self.changes.subscribe())
     }
 }

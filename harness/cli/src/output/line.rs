@@ -1,10 +1,10 @@
 //! Lines as they may be shown: what comes from outside steers neither a terminal nor a CI runner.
 
 use std::borrow::Cow;
-use std::sync::{PoisonError, RwLock};
 
 use console::Style;
 use hil_timeline::{ConsoleMask, Mask, escaped, steers};
+use parking_lot::RwLock;
 use serde::Serialize;
 
 use super::Stream;
@@ -14,18 +14,18 @@ static HIDDEN: RwLock<Option<Mask>> = RwLock::new(None);
 
 /// Hides these from now on in whatever is written.
 pub(crate) fn hide(mask: Mask) {
-    *HIDDEN.write().unwrap_or_else(PoisonError::into_inner) = Some(mask);
+    *HIDDEN.write() = Some(mask);
 }
 
 /// Hides the same in the lines of consoles, which show a secret in parts.
 pub(crate) fn console_mask() -> ConsoleMask {
-    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
+    let hidden = HIDDEN.read();
     ConsoleMask::new(hidden.clone().unwrap_or_default())
 }
 
 /// Text without what is hidden.
 pub(super) fn masked(text: &str) -> Cow<'_, str> {
-    match &*HIDDEN.read().unwrap_or_else(PoisonError::into_inner) {
+    match &*HIDDEN.read() {
         Some(mask) => mask.text(text),
         None => text.into(),
     }
