@@ -43,7 +43,7 @@ fn carry_out(cli: Cli) -> ExitCode {
     let needs_many =
         matches!(cli.command, CliCommand::Run(_) | CliCommand::Flash(_) | CliCommand::Tap(_) | CliCommand::Virtual(_));
     if let (Err(error), true) = (descriptors::raise_limit(), needs_many) {
-        return output::set_up_failed(&error, Some(descriptors::TooFew::HINT.to_owned()));
+        return output::set_up_failed(&error, Some(descriptors::TooFewDescriptors::HINT.to_owned()));
     }
     match cli.command {
         CliCommand::Run(args) => commands::run::run(args),

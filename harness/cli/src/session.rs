@@ -92,7 +92,7 @@ pub(crate) async fn open(
         _ = aborted.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
     };
     let context = opened.map(Arc::new).map_err(|error| set_up_failed(&error, hint(&error)))?;
-    tell_left_unsafe(context.bench());
+    warn_of_rails_left_unsafe(context.bench());
     Ok(context)
 }
 
@@ -118,7 +118,7 @@ impl OneBoard {
             _ = abort.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
         };
         let bench = opened.map_err(|error| set_up_failed(&error, error.hint()))?;
-        tell_left_unsafe(&bench);
+        warn_of_rails_left_unsafe(&bench);
         Ok(Self { bench, timeline, abort })
     }
 
@@ -150,13 +150,13 @@ impl OneBoard {
     /// Gives the board back.
     pub(crate) async fn close(&self, code: ExitCode) -> ExitCode {
         let failures = self.bench.close().await;
-        tell_unsafe(&failures);
+        warn_of_unsafe_rails(&failures);
         if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored }
     }
 }
 
 /// Tells of rails that may be on.
-pub(crate) fn tell_unsafe(failures: &[(String, String)]) {
+pub(crate) fn warn_of_unsafe_rails(failures: &[(String, String)]) {
     for (board, reason) in failures {
         let message = Message(format!("the rails of board `{board}` could not be made safe: {reason}"));
         set_up_failed(&message, Some("look at the board: it may still have power".to_owned()));
@@ -164,7 +164,7 @@ pub(crate) fn tell_unsafe(failures: &[(String, String)]) {
 }
 
 /// Tells what the last users of these boards left behind.
-pub(crate) fn tell_left_unsafe(bench: &hil_bench::Bench) {
+pub(crate) fn warn_of_rails_left_unsafe(bench: &hil_bench::Bench) {
     for (board, left) in bench.left_unsafe() {
         let left = escaped(left);
         warn(format!("warning: the last user of board `{board}` could not leave it safe: {left}"));

@@ -16,16 +16,16 @@ use crate::output;
 const FOR_OUTPUT: Duration = Duration::from_secs(1);
 
 /// How far the command has come.
-struct State {
+struct AbortState {
     /// Cut short.
     aborted: bool,
     /// All but output is done; this is how it went.
     settled: Option<ExitCode>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { aborted: false, settled: None });
+static STATE: Mutex<AbortState> = Mutex::new(AbortState { aborted: false, settled: None });
 
-fn state() -> MutexGuard<'static, State> {
+fn state() -> MutexGuard<'static, AbortState> {
     STATE.lock()
 }
 

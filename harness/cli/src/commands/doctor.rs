@@ -44,7 +44,7 @@ impl Check {
         self.hint.is_some() && !self.optional
     }
 
-    fn tell(&self) {
+    fn say(&self) {
         let mark = match &self.hint {
             None => Line::new().paint(Style::new().green(), "  ok   "),
             Some(_) if self.optional => Line::new().paint(Style::new().yellow(), " skips "),
@@ -85,7 +85,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     let mut all = Vec::new();
     let mut note = |checks: Vec<Check>| {
         if text {
-            checks.iter().for_each(Check::tell);
+            checks.iter().for_each(Check::say);
         }
         all.extend(checks);
     };

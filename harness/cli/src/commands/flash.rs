@@ -62,7 +62,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     timeline.record(None, What::RunFinished { exit_code: code.code() });
     signals::settle(code);
     let _ = reporter.await;
-    session::tell_unsafe(&failures);
+    session::warn_of_unsafe_rails(&failures);
     match result {
         None if is_lost => warn("error: the keeper of the rails has ended"),
         None => {}

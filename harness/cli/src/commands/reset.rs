@@ -26,7 +26,7 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
     };
     let mut code = one.work(reset_board(args, &one.bench)).await;
     if code == ExitCode::Passed {
-        tell(args);
+        say_done(args);
         // Without `hil` its rails are off, and a reset was in vain.
         if config.rails.iter().any(|rail| rail.safe_state == SafeState::Off) {
             warn("its power is held until Ctrl-C");
@@ -48,7 +48,7 @@ async fn reset_board(args: &ResetArgs, bench: &OpenBench) -> Result<(), BenchErr
     if args.loader { board.enter_loader().await } else { board.reset().await.map(drop) }
 }
 
-fn tell(args: &ResetArgs) {
+fn say_done(args: &ResetArgs) {
     let into = if args.loader { "loader" } else { "app" };
     match args.format.format {
         Format::Text => say(format!("`{}` is reset into its {into}", args.board)),

@@ -7,7 +7,7 @@ use super::symbols::Symbols;
 use crate::output::{Line, console_mask, follow_up, warn};
 
 /// Shows events, a line each.
-pub(super) struct Shower {
+pub(super) struct ConsolePrinter {
     json: bool,
     /// A raw terminal needs the carriage sent back.
     raw: bool,
@@ -15,7 +15,7 @@ pub(super) struct Shower {
     consoles: ConsoleMask,
 }
 
-impl Shower {
+impl ConsolePrinter {
     pub(super) fn new(json: bool, raw: bool, symbols: Option<Symbols>) -> Self {
         Self { json, raw, symbols, consoles: console_mask() }
     }
