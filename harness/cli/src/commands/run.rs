@@ -197,7 +197,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     );
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
     run_to_the_end(&context, plan, settings.retries).await;
-    let so_far = timeline.since(Cursor::default()).into_iter().collect::<RunSummary>();
+    let so_far = RunSummary::of(timeline.since(Cursor::default()));
     let code = match (context.is_aborted(), ExitCode::of(&so_far.counts(), settings.flaky)) {
         (true, _) => ExitCode::Aborted,
         // Nobody ended the run, and yet a planned scenario has not said how it went.

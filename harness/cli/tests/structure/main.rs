@@ -48,7 +48,6 @@ const KNOWN_CYCLES: &[Known] = &[
     ("link", "", &["piece", "queue", "relay"]),
     ("mqtt", "", &["capture", "tap"]),
     ("mqtt", "tap", &["port", "recording"]),
-    ("report", "", &["fold", "result"]),
     ("scenario", "", &["context", "network"]),
     ("scenario", "", &["dispatch", "expectations", "plan", "retry", "run", "stage", "steps", "suggest", "world"]),
     ("timeline", "", &["event_log", "store", "timeline"]),
