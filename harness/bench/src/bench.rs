@@ -8,7 +8,7 @@ use hil_config::BoardKind;
 use hil_timeline::{BoardInfo, Timeline, What};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use hil_board::{BenchError, Board, Scope, check_shared, claimed_by_address, ports};
+use hil_board::{BenchError, Board, Scope, check_shared, claimed_by_address};
 use hil_power::AskPerson;
 use hil_power::keeper::{Failures, Guarded, GuardedKeeper, Holder, Keeper, KeeperError, Waiting};
 
@@ -194,7 +194,7 @@ async fn with_places(mut config: hil_config::Bench, wanted: Option<&BTreeSet<Str
     let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
     for board in config.boards.values_mut().filter(|board| is_wanted(board.name.as_str())) {
         let Some(identity) = board.port.clone().filter(|port| port.mac.is_some()) else { continue };
-        let place = tokio::task::spawn_blocking(move || ports::place_by_mac(&identity)).await;
+        let place = tokio::task::spawn_blocking(move || hil_board::place_by_mac(&identity)).await;
         if let Ok(Some(place)) = place {
             board.port = Some(place);
         }

@@ -4,55 +4,23 @@ mod garbage;
 mod lines;
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use hil_timeline::{Finding, RunEvent, What};
 use hil_verdict::{Detector, Found};
-use serial2_tokio::SerialPort;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use self::garbage::Garbage;
 use self::lines::{LONGEST, Lines};
+use crate::console_port::ConsolePort;
 use crate::error::BenchError;
-use crate::ports::{PortFinder, check_users, explain_open};
+use crate::port_errors::{check_users, explain_open};
+use crate::ports::PortFinder;
 use crate::scope::Scope;
-
-/// What a port promises: boxed, so that ports can be chosen at run time.
-pub type Transfer<'a> = BoxFuture<'a, io::Result<usize>>;
-
-/// What a console is read from and written to.
-pub trait ConsolePort: Send + Sync {
-    /// Reads what there is; nothing when the device is gone.
-    fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a>;
-
-    /// Writes as much as it takes.
-    fn write<'a>(&'a self, bytes: &'a [u8]) -> Transfer<'a>;
-
-    /// Its speed from now on.
-    fn set_baud(&mut self, baud: u32) -> io::Result<()>;
-}
-
-impl ConsolePort for SerialPort {
-    fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a> {
-        Box::pin(self.read(buffer))
-    }
-
-    fn write<'a>(&'a self, bytes: &'a [u8]) -> Transfer<'a> {
-        Box::pin(self.write(bytes))
-    }
-
-    fn set_baud(&mut self, baud: u32) -> io::Result<()> {
-        let mut settings = self.get_configuration()?;
-        settings.set_baud_rate(baud)?;
-        self.set_configuration(&settings)
-    }
-}
 
 /// A running capture. It goes on when the port vanishes and comes back, whatever it is called then, and ends with
 /// [`Capture::stop`] or when it is dropped.

@@ -4,6 +4,7 @@ mod flashers;
 mod header;
 mod image;
 mod inspect;
+mod job;
 mod kind;
 mod nvs;
 mod otadata;
@@ -11,45 +12,21 @@ mod partitions;
 mod plan;
 mod probe;
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use flashers::FLASHERS;
-pub(crate) use flashers::PortInUse;
 pub use flashers::esptool_program;
 #[cfg(test)]
 pub(crate) use header::App;
 use hil_config::{Flasher, FlasherKind};
 use hil_power::Diagnosis;
-use hil_timeline::FlashPhase;
 pub use image::check_firmware;
 pub(crate) use image::{read, with_settings};
 pub(crate) use inspect::{BootApp, Part};
+pub use job::Flashed;
+pub(crate) use job::{Job, PortInUse};
 pub(crate) use plan::{Region, Role};
 pub use probe::{Probed, probe};
 
 use crate::error::BenchError;
-
-/// Everything a flash needs; the chip already waits in its loader.
-pub(crate) struct Job {
-    pub(crate) board: String,
-    pub(crate) port: PathBuf,
-    pub(crate) chip: hil_config::Chip,
-    pub(crate) baud: u32,
-    pub(crate) regions: Vec<Region>,
-    pub(crate) progress: Box<dyn Fn(FlashPhase) + Send + Sync>,
-}
-
-/// What a flash did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flashed {
-    /// Bytes written; 0 where the flash already held all of it.
-    pub written: usize,
-    /// Bytes that the flash already held.
-    pub skipped: usize,
-    /// How long it took.
-    pub took: Duration,
-}
 
 /// The flashers as the reader of a bench file knows them.
 #[must_use]

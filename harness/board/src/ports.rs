@@ -1,7 +1,6 @@
 //! Serial ports: what is attached, which one is a board's, and who has it open.
 
 mod attached;
-mod by_mac;
 mod holders;
 mod identity;
 mod open;
@@ -9,10 +8,9 @@ mod state;
 mod watch;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use attached::{AttachedPort, UsbIdentity, attached};
-pub use by_mac::place_by_mac;
 #[cfg(test)]
 pub(crate) use holders::tests::Reader;
 pub use holders::{PortUser, users_of};
@@ -24,8 +22,7 @@ pub use state::{PortState, state_of};
 use futures::future::BoxFuture;
 use serial2_tokio::SerialPort;
 
-use crate::console::ConsolePort;
-use crate::error::BenchError;
+use crate::console_port::ConsolePort;
 
 /// Finds a board's serial port.
 pub trait PortFinder: Send + Sync {
@@ -70,26 +67,4 @@ pub enum PortProblem {
         /// The ports and their places.
         found: Vec<String>,
     },
-}
-
-/// What the system's refusal to open a port means: denied, busy and gone are different things.
-pub(crate) fn explain_open(board: &str, path: &Path, error: &io::Error) -> BenchError {
-    let (board, port) = (board.to_owned(), path.to_owned());
-    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::ACCESS | rustix::io::Errno::PERM) => BenchError::PortDenied { board, port },
-        Some(rustix::io::Errno::BUSY) => BenchError::PortBusy { board, users: users_of(path), port },
-        Some(rustix::io::Errno::NOENT | rustix::io::Errno::NODEV | rustix::io::Errno::NXIO) => {
-            BenchError::PortVanished { board }
-        }
-        _ => BenchError::Port { board, reason: format!("`{}`: {error}", port.display()) },
-    }
-}
-
-/// Errs where another program has the port open: of what the board says, each of them gets a part.
-pub(crate) fn check_users(board: &str, port: &dyn PortFinder) -> Result<(), BenchError> {
-    let users = port.users();
-    match port.find() {
-        Ok(port) if !users.is_empty() => Err(BenchError::PortBusy { board: board.to_owned(), port, users }),
-        _ => Ok(()),
-    }
 }

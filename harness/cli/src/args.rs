@@ -1,11 +1,10 @@
-//! Arguments, resolved once; and what each command does with them.
+//! The command line as plain data: what can be written on it, and what it says in `--help`.
 
 mod bench;
 mod records;
 mod run;
 mod traffic;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,19 +19,16 @@ pub(crate) use records::{BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs
 pub(crate) use run::{FailOn, Flaky, RunArgs};
 pub(crate) use traffic::{CertsArgs, TapArgs};
 
-use crate::exit_code::ExitCode;
-use crate::{commands, descriptors};
-
 /// Hardware-in-the-loop tests for ESP boards that speak MQTT.
 #[derive(Debug, Parser)]
 #[command(name = "hil", version, about, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: CliCommand,
 
     /// When to colour the output; `auto` heeds `NO_COLOR`
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
-    color: ColorChoice,
+    pub(crate) color: ColorChoice,
 }
 
 const EXAMPLES: &str = "\
@@ -47,7 +43,7 @@ Exit codes: 0 passed, 4 nothing ran, 96 set-up error, 100 failed, 102 bench erro
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ColorChoice {
+pub(crate) enum ColorChoice {
     /// On a terminal
     Auto,
     /// Always
@@ -56,8 +52,9 @@ enum ColorChoice {
     Never,
 }
 
+/// What `hil` is asked to do.
 #[derive(Debug, Subcommand)]
-enum Command {
+pub(crate) enum CliCommand {
     /// Run features
     Run(RunArgs),
     /// Flash a board and boot it
@@ -179,67 +176,4 @@ fn fault(text: &str) -> Result<hil_mqtt::Fault, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     hil_config::parse_duration(text).map_err(|error| format!("{error}; {}", hil_config::DurationError::HINT))
-}
-
-/// Runs the program on the arguments of this process.
-#[must_use]
-pub fn main() -> std::process::ExitCode {
-    hil_bench::keeper::serve_if_asked();
-    crate::process::run(|| match Cli::try_parse() {
-        Ok(cli) => carry_out(cli),
-        Err(error) => {
-            print(&error);
-            if error.use_stderr() { ExitCode::Setup } else { ExitCode::Passed }
-        }
-    })
-}
-
-/// In colours where they are seen, unless an argument in it would steer the terminal.
-fn print(error: &clap::Error) {
-    let plain = error.render().to_string();
-    let (to_stderr, steers) = (error.use_stderr(), plain.chars().any(|c| c != '\n' && hil_timeline::steers(c)));
-    let is_terminal = if to_stderr { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
-    match (is_terminal && !steers, to_stderr) {
-        // A terminal that is gone shows nothing.
-        (true, _) => drop(error.print()),
-        (false, true) => commands::warn(plain.trim_end()),
-        (false, false) => commands::say(plain.trim_end()),
-    }
-}
-
-fn carry_out(cli: Cli) -> ExitCode {
-    match cli.color {
-        ColorChoice::Auto => {}
-        ColorChoice::Always => set_colors(true),
-        ColorChoice::Never => set_colors(false),
-    }
-    let needs_many = matches!(cli.command, Command::Run(_) | Command::Flash(_) | Command::Tap(_) | Command::Virtual(_));
-    if let (Err(error), true) = (descriptors::raise_limit(), needs_many) {
-        return commands::set_up_failed(&error, Some(descriptors::TooFew::HINT.to_owned()));
-    }
-    match cli.command {
-        Command::Run(args) => commands::run::run(args),
-        Command::Flash(args) => commands::flash::flash(&args),
-        Command::Boards(args) => commands::boards::boards(&args),
-        Command::Doctor(args) => commands::doctor::doctor(&args),
-        Command::Monitor(args) => commands::monitor::monitor(&args),
-        Command::Power(args) => commands::power::power(&args),
-        Command::Reset(args) => commands::reset::reset(&args),
-        Command::Schema => commands::schema::print(),
-        Command::Tap(args) => commands::tap::tap(&args),
-        Command::Certs(args) => commands::certs::make(&args),
-        Command::Virtual(args) => commands::virtual_bench::hold(&args),
-        Command::Steps(args) => commands::steps::print(&args),
-        Command::Lint(args) => commands::lint::lint(&args),
-        Command::Report(args) => commands::report::report(&args),
-        Command::Compare(args) => commands::compare::compare(&args),
-        Command::Baseline(args) => commands::baseline::baseline(&args),
-        Command::History(args) => commands::history::history(&args),
-        Command::Completions(args) => commands::completions::print(&args),
-    }
-}
-
-fn set_colors(on: bool) {
-    console::set_colors_enabled(on);
-    console::set_colors_enabled_stderr(on);
 }

@@ -5,11 +5,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// The limit is so low that no run could begin.
 #[derive(Debug, thiserror::Error)]
 #[error("this process may have {limit} file descriptors, and `hil` needs {LEAST} before anything runs")]
-pub(crate) struct TooFew {
+pub(crate) struct TooFewDescriptors {
     limit: u64,
 }
 
-impl TooFew {
+impl TooFewDescriptors {
     pub(crate) const HINT: &str = "raise the limit: `ulimit -n 1024`; where that is refused, the hard limit (`ulimit -Hn`) \
         is lower, and root may raise it";
 }
@@ -19,7 +19,7 @@ const LEAST: u64 = 24;
 
 /// Raises the limit as far as this user may. Usual limits are low for the sake of programs that use `select`, which this
 /// one does not.
-pub(crate) fn raise_limit() -> Result<(), TooFew> {
+pub(crate) fn raise_limit() -> Result<(), TooFewDescriptors> {
     /// Children inherit the limit, and some close every descriptor that they might have.
     const ENOUGH: u64 = 65_536;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -30,5 +30,5 @@ pub(crate) fn raise_limit() -> Result<(), TooFew> {
     } else {
         current
     };
-    if limit < LEAST { Err(TooFew { limit }) } else { Ok(()) }
+    if limit < LEAST { Err(TooFewDescriptors { limit }) } else { Ok(()) }
 }

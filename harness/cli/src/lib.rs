@@ -25,14 +25,17 @@ mod exit_code;
 mod folder;
 mod output;
 mod process;
+mod program;
 mod records;
 mod reporter;
 mod session;
 mod signals;
+mod terminal;
 mod test_target;
 
-pub use args::{Cli, main};
+pub use args::Cli;
 pub use exit_code::ExitCode;
+pub use program::main;
 pub use test_target::test_features;
 
 pub use hil_scenario::{HilWorld, Mark, OnOff, Span, Stage, StepError, Text};

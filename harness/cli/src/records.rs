@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use hil_report::{History, Record, last_good, read_baseline, read_record, with_those_before};
 
-use crate::commands::{Message, set_up_failed, warn};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, set_up_failed, warn};
 
 /// Runs to compare with.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use console::Style;
-use hil_report::{Fold, ScenarioResult, inert, latest_line, latest_lines, latest_verdict};
+use hil_report::{Fold, ScenarioResult, event_text, inert, latest_line, latest_lines, latest_verdict};
 use hil_timeline::{ConsoleMask, Direction, FlashPhase, Follower, RunEvent, Verdict, What};
 
 use crate::output::{Bar, Line, console_mask, draw, follow_up};
@@ -122,29 +122,21 @@ fn style(verdict: Verdict) -> Style {
     }
 }
 
+/// A line about an event that `-vv` shows; nothing for the others.
 fn live_line(event: &RunEvent, consoles: &mut ConsoleMask) -> Option<String> {
     let line = match &event.what {
         What::Packet { board, direction: Direction::FromBoard, packet, .. } => format!("{board} -> {packet}"),
         What::Packet { board, packet, .. } => format!("{board} <- {packet}"),
         What::Console { board, line } => format!("{board} |  {}", consoles.line(board, line)),
-        What::Bench { board, note } => format!("{board} bench: {}", note),
-        What::ProtocolViolation { board, rule, .. } => format!("{board} violates the MQTT protocol: {rule}"),
-        What::RecordFull { limit } => format!("the record is full ({} MiB): what follows is not in it", limit >> 20),
-        What::RecordDropped { lines, packets, others } => {
-            format!("left out of the record: {lines} console lines, {packets} packets, {others} others")
-        }
-        What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
+        What::Bench { board, note } => format!("{board} bench: {note}"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
-        What::PowerCut { board, evidence, detail } => {
-            format!("{board} power cut {}: {}", evidence.word(), detail)
+        What::ProtocolViolation { board, .. }
+        | What::PowerCut { board, .. }
+        | What::PinGap { board, .. }
+        | What::Flash { board, flash: FlashPhase::File { .. } | FlashPhase::Region { .. }, .. } => {
+            format!("{board} {}", event_text(event)?)
         }
-        What::PinGap { board, pin, lost } => format!("{board} lost {lost} changes of the pin {pin}"),
-        What::Flash { board, flash: FlashPhase::File { path, size }, .. } => {
-            format!("{board} uploading {path}, {size} bytes")
-        }
-        What::Flash { board, flash: FlashPhase::Region { address, size }, .. } => {
-            format!("{board} writing {size} bytes at {address:#x}")
-        }
+        What::RecordFull { .. } | What::RecordDropped { .. } | What::Stalled { .. } => event_text(event)?,
         _ => return None,
     };
     // What devices and drivers say must not steer the terminal.

@@ -15,9 +15,9 @@ use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
 
 use crate::args::{SelectArgs, WaitArgs};
-use crate::commands::{Line, Message, hide, set_up_failed, warn};
 use crate::exit_code::ExitCode;
-use crate::{output, signals};
+use crate::output::{self, Line, Message, hide, set_up_failed, warn};
+use crate::signals;
 
 /// Reads the bench and runs a command on it; tells why where it can't.
 pub(crate) fn on_bench<T>(
@@ -55,6 +55,14 @@ pub(crate) fn check_firmware(bench: &Bench, board: &str, firmware: &str) -> Resu
     hil_bench::check_firmware(bench, board, firmware).map_err(|error| set_up_failed(&error, error.hint()))
 }
 
+/// Tells that the bench has no such board, and which ones it has.
+pub(crate) fn no_such_board(bench: &Bench, name: &str) -> ExitCode {
+    let known: Vec<_> = bench.boards.keys().map(|board| format!("`{board}`")).collect();
+    let hint =
+        if known.is_empty() { "this bench has no board".to_owned() } else { format!("there are {}", known.join(", ")) };
+    set_up_failed(&Message(format!("there is no board `{name}` on this bench")), Some(hint))
+}
+
 /// A program is started by scenarios and by `hil flash` alone: it has no power of its own to be switched by hand.
 pub(crate) fn refuse_program(board: &Board) -> Result<(), ExitCode> {
     if board.kind != BoardKind::Process {
@@ -84,7 +92,7 @@ pub(crate) async fn open(
         _ = aborted.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
     };
     let context = opened.map(Arc::new).map_err(|error| set_up_failed(&error, hint(&error)))?;
-    tell_left_unsafe(context.bench());
+    warn_of_rails_left_unsafe(context.bench());
     Ok(context)
 }
 
@@ -110,7 +118,7 @@ impl OneBoard {
             _ = abort.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
         };
         let bench = opened.map_err(|error| set_up_failed(&error, error.hint()))?;
-        tell_left_unsafe(&bench);
+        warn_of_rails_left_unsafe(&bench);
         Ok(Self { bench, timeline, abort })
     }
 
@@ -142,13 +150,13 @@ impl OneBoard {
     /// Gives the board back.
     pub(crate) async fn close(&self, code: ExitCode) -> ExitCode {
         let failures = self.bench.close().await;
-        tell_unsafe(&failures);
+        warn_of_unsafe_rails(&failures);
         if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored }
     }
 }
 
 /// Tells of rails that may be on.
-pub(crate) fn tell_unsafe(failures: &[(String, String)]) {
+pub(crate) fn warn_of_unsafe_rails(failures: &[(String, String)]) {
     for (board, reason) in failures {
         let message = Message(format!("the rails of board `{board}` could not be made safe: {reason}"));
         set_up_failed(&message, Some("look at the board: it may still have power".to_owned()));
@@ -156,7 +164,7 @@ pub(crate) fn tell_unsafe(failures: &[(String, String)]) {
 }
 
 /// Tells what the last users of these boards left behind.
-pub(crate) fn tell_left_unsafe(bench: &hil_bench::Bench) {
+pub(crate) fn warn_of_rails_left_unsafe(bench: &hil_bench::Bench) {
     for (board, left) in bench.left_unsafe() {
         let left = escaped(left);
         warn(format!("warning: the last user of board `{board}` could not leave it safe: {left}"));

@@ -3,9 +3,9 @@
 //! A thread of its own waits for them, so that they work whatever is blocked or busy.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -16,17 +16,17 @@ use crate::output;
 const FOR_OUTPUT: Duration = Duration::from_secs(1);
 
 /// How far the command has come.
-struct State {
+struct AbortState {
     /// Cut short.
     aborted: bool,
     /// All but output is done; this is how it went.
     settled: Option<ExitCode>,
 }
 
-static STATE: Mutex<State> = Mutex::new(State { aborted: false, settled: None });
+static STATE: Mutex<AbortState> = Mutex::new(AbortState { aborted: false, settled: None });
 
-fn state() -> std::sync::MutexGuard<'static, State> {
-    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+fn state() -> MutexGuard<'static, AbortState> {
+    STATE.lock()
 }
 
 /// Turns true on Ctrl-C, SIGTERM, a terminal that closes, or when the deadline passes. A second signal ends the process
@@ -110,7 +110,7 @@ impl Signals {
 
 /// Ends the process, whatever its other threads do.
 fn leave(code: ExitCode) -> ! {
-    crate::commands::monitor::restore_terminal();
+    crate::terminal::restore();
     std::process::exit(code.code().into())
 }
 

@@ -6,9 +6,9 @@ use clap::Parser;
 use hil_scenario::{Filter, Limits, Plan, Retries};
 
 use crate::args::Flaky;
-use crate::commands::run::{Settings, execute};
-use crate::commands::{say, set_up_failed};
+use crate::commands::run::{RunSettings, execute};
 use crate::exit_code::ExitCode;
+use crate::output::{say, set_up_failed};
 use crate::reporter::Detail;
 use crate::session;
 
@@ -113,7 +113,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
     }
     let detail = if arguments.nocapture { Detail::Everything } else { Detail::Normal };
     let wait = crate::args::WaitArgs { wait: true, no_wait: false };
-    let settings = Settings {
+    let settings = RunSettings {
         what: "cargo test".to_owned(),
         wait,
         out: None,

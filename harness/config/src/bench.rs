@@ -13,6 +13,7 @@ use crate::firmware::{FIRMWARE, Firmware};
 use crate::kinds::Kinds;
 use crate::names::{BoardName, FirmwareName, nearest};
 use crate::problem::{ConfigError, Problem};
+use crate::rail::Rail;
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Context, Table};
 use crate::tap::{TAP, Tap};
@@ -95,8 +96,8 @@ impl Bench {
             let (span, what) = (error.span().unwrap_or_default(), error.message().trim_end().replace('\n', ", "));
             invalid(vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }])
         })?;
-        let context = Context::new(folder, kinds);
-        let mut bench = Self::read(path, Table::root(&context, &document, &BENCH));
+        let context = Context::new(folder);
+        let mut bench = Self::read(path, Table::root(&context, &document, &BENCH), kinds);
         bench.secrets = context.secrets();
         bench.variables = context.variables();
         let mut unset = context.unset();
@@ -113,7 +114,7 @@ impl Bench {
         Err(shown(text, problems))
     }
 
-    fn read(path: &Path, mut root: Table<'_, '_>) -> Self {
+    fn read(path: &Path, mut root: Table<'_, '_>, kinds: &Kinds) -> Self {
         let broker = root.table("broker", &BROKER).map(Broker::read).unwrap_or_default();
         let tap = root.table("tap", &TAP).map(Tap::read).unwrap_or_default();
         let mut firmware = BTreeMap::new();
@@ -138,7 +139,7 @@ impl Bench {
                 match BoardName::new(name) {
                     Ok(board_name) => {
                         let Some(inner) = value.table(&BOARD) else { continue };
-                        let board = Board::read(board_name.clone(), inner);
+                        let board = Board::read(board_name.clone(), inner, kinds);
                         if let Some(problem) = unknown_firmware(&board, &described) {
                             value.problem(problem.0, problem.1);
                         }
@@ -151,7 +152,7 @@ impl Bench {
         }
         root.finish();
         let (secrets, variables, unset) = (Vec::new(), Vec::new(), Unset::default());
-        Self { name: spelled_alike(path), broker, tap, boards, firmware, secrets, variables, unset }
+        Self { name: path_from_here(path), broker, tap, boards, firmware, secrets, variables, unset }
     }
 
     /// Whether the environment has all that a part needs of it.
@@ -198,8 +199,22 @@ impl Bench {
     }
 }
 
+impl Rail {
+    /// Reads a rail that stands in no file, from the keys of its table: `driver = "shelly", address = "10.0.0.7"`.
+    ///
+    /// # Errors
+    /// As [`crate::Bench::from_text`].
+    pub fn from_keys(keys: &str, kinds: &Kinds) -> Result<Self, ConfigError> {
+        let board = "kind = \"esp\"\nchip = \"esp32c3\"\nport = { usb-serial = \"any\" }";
+        let text = format!("[boards.any]\n{board}\nrails = [{{ {keys} }}]\n");
+        let mut bench = Bench::from_text(&text, Path::new("rail"), kinds)?;
+        let rail = bench.boards.pop_first().and_then(|(_, board)| board.rails.into_iter().next());
+        rail.ok_or_else(|| ConfigError::Invalid { path: "rail".into(), text, problems: Vec::new() })
+    }
+}
+
 /// Its path from the working folder, or from the root where they have only that in common: one file has one name.
-fn spelled_alike(path: &Path) -> String {
+fn path_from_here(path: &Path) -> String {
     let here = std::env::current_dir().and_then(|here| here.canonicalize());
     match (path.canonicalize(), here) {
         (Ok(whole), Ok(here)) => from_here(&whole, &here).display().to_string(),

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::board_kind::BoardKind;
 use crate::chip::Chip;
 use crate::flasher::{FLASHER, Flasher};
+use crate::kinds::Kinds;
 use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::{BoardName, FirmwareName};
 use crate::pin::{PIN, Pin, PinDirection};
@@ -61,32 +63,6 @@ pub struct Board {
     /// What the tap shows to the broker in the board's name, once the board has shown a certificate to the tap:
     /// certificate and key. None makes a pair for each run.
     pub identity: Option<(std::path::PathBuf, std::path::PathBuf)>,
-}
-
-/// Kinds of board.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BoardKind {
-    /// A real one, on a serial port.
-    Esp,
-    /// Simulated: everything but the silicon.
-    Virtual,
-    /// A program of this machine.
-    Process,
-}
-
-impl BoardKind {
-    const WORDS: &[(&'static str, Self)] =
-        &[("esp", Self::Esp), ("virtual", Self::Virtual), ("process", Self::Process)];
-
-    /// The word in `bench.toml`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Esp => "esp",
-            Self::Virtual => "virtual",
-            Self::Process => "process",
-        }
-    }
 }
 
 /// Ways in which a virtual board misbehaves on request.
@@ -269,7 +245,7 @@ impl Board {
         }
     }
 
-    pub(crate) fn read(name: BoardName, mut table: Table<'_, '_>) -> Self {
+    pub(crate) fn read(name: BoardName, mut table: Table<'_, '_>, kinds: &Kinds) -> Self {
         let mut board = Self::virtual_board(name);
         let kind_hint = "example: `kind = \"esp\"`, `\"virtual\"`, or `\"process\"`";
         if let Some(kind) = table.required("kind", kind_hint).and_then(|v| v.one_of("board kind", BoardKind::WORDS)) {
@@ -316,7 +292,7 @@ impl Board {
             is_sensed.then(|| name.to_owned())
         });
         board.read_chip(&mut table);
-        board.read_hardware(&mut table);
+        board.read_hardware(&mut table, kinds);
         table.finish();
         board
     }
@@ -340,7 +316,7 @@ impl Board {
     }
 
     /// What only real boards have, and what only virtual ones have.
-    fn read_hardware(&mut self, table: &mut Table<'_, '_>) {
+    fn read_hardware(&mut self, table: &mut Table<'_, '_>, kinds: &Kinds) {
         let (port, rails, reset) = (table.value("port"), table.value("rails"), table.value("reset"));
         let (flasher, misbehaves) = (table.value("flasher"), table.value("misbehaves"));
         if self.kind == BoardKind::Process {
@@ -364,11 +340,11 @@ impl Board {
             None => table.missing("missing key `port`", PortIdentity::HINT),
         }
         let context = RailContext { port_topology: self.port.as_ref().and_then(|port| port.topology.as_deref()) };
-        self.rails = list(rails, |v| Rail::read(v, &context));
+        self.rails = list(rails, |v| Rail::read(v, &context, &kinds.rails));
         self.off_time = self.rails.iter().filter_map(|rail| rail.off_time).max().unwrap_or(self.off_time);
-        self.reset = reset.and_then(|v| Reset::read(&v)).unwrap_or_default();
-        let usual = Flasher::usual_for(self.chip, &table.kinds().flashers);
-        self.flasher = flasher.and_then(|v| Flasher::read(&v, self.chip)).unwrap_or(usual);
+        self.reset = reset.and_then(|v| Reset::read(&v, &kinds.resets)).unwrap_or_default();
+        let usual = Flasher::usual_for(self.chip, &kinds.flashers);
+        self.flasher = flasher.and_then(|v| Flasher::read(&v, self.chip, &kinds.flashers)).unwrap_or(usual);
     }
 }
 

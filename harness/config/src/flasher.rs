@@ -1,8 +1,7 @@
 //! `boards.NAME.flasher`: what writes a board's flash.
 
 use crate::chip::Chip;
-use crate::kinds::Kinds;
-use crate::spec::{Kind, TableSpec};
+use crate::spec::{Kind, Role, TableSpec};
 use crate::table::{Table, Value, listed};
 
 /// What writes a board's flash: the settings, for the flasher alone.
@@ -28,15 +27,7 @@ pub struct FlasherKind {
 }
 
 /// A word, or a table.
-pub(crate) const FLASHER: Kind = Kind::AnyOf(&[Kind::KindWord(words), Kind::KindTable(tables)]);
-
-fn words(kinds: &Kinds) -> Vec<&'static str> {
-    kinds.flashers.iter().filter(|kind| kind.is_word()).map(|kind| kind.word).collect()
-}
-
-fn tables(kinds: &Kinds) -> Vec<&'static TableSpec> {
-    kinds.flashers.iter().filter(|kind| !kind.is_word()).map(|kind| kind.keys).collect()
-}
+pub(crate) const FLASHER: Kind = Kind::AnyOf(&[Kind::KindWord(Role::Flasher), Kind::KindTable(Role::Flasher)]);
 
 impl FlasherKind {
     fn is_word(&self) -> bool {
@@ -55,8 +46,7 @@ impl Flasher {
         Self { word, settings: serde_json::Value::Null }
     }
 
-    pub(crate) fn read(value: &Value<'_, '_>, chip: Chip) -> Option<Self> {
-        let kinds = &value.context().kinds.flashers;
+    pub(crate) fn read(value: &Value<'_, '_>, chip: Chip, kinds: &[FlasherKind]) -> Option<Self> {
         let (kind, mut table) = if value.is_table() {
             let with_keys = || kinds.iter().filter(|kind| !kind.is_word());
             let kind = with_keys().find(|kind| value.has_key(kind.word)).or_else(|| with_keys().next())?;

@@ -3,6 +3,7 @@
 use crate::flasher::FlasherKind;
 use crate::rail::RailKind;
 use crate::reset::ResetKind;
+use crate::spec::{Role, Variant};
 
 /// The kinds that a bench file may name, as the crates that implement them describe them.
 ///
@@ -15,4 +16,15 @@ pub struct Kinds {
     pub resets: Vec<ResetKind>,
     /// What writes a flash.
     pub flashers: Vec<FlasherKind>,
+}
+
+impl Kinds {
+    /// The words of a place of the bench file, and the tables that they choose.
+    pub(crate) fn variants(&self, role: Role) -> Vec<Variant> {
+        match role {
+            Role::Rail => self.rails.iter().map(|kind| (kind.word, kind.keys)).collect(),
+            Role::Reset => self.resets.iter().map(|kind| (kind.word, kind.keys)).collect(),
+            Role::Flasher => self.flashers.iter().map(|kind| (kind.word, kind.keys)).collect(),
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod bench;
 mod board;
+mod board_kind;
 mod broker;
 mod builtin;
 mod chip;
@@ -18,6 +19,7 @@ mod line;
 mod names;
 mod nvs;
 mod pin;
+mod placeholders;
 mod port;
 mod problem;
 mod process;
@@ -32,9 +34,11 @@ pub mod table;
 mod tap;
 mod unset;
 mod values;
+mod within;
 
 pub use bench::Bench;
-pub use board::{Board, BoardKind, Misbehaviour};
+pub use board::{Board, Misbehaviour};
+pub use board_kind::BoardKind;
 pub use broker::{Broker, BrokerKind, BrokerTls, BrokerUrl};
 pub use chip::Chip;
 pub use claims::lines_of;
@@ -46,7 +50,7 @@ pub use env_vars::{
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
 pub use flasher::{Flasher, FlasherKind};
 pub use kinds::Kinds;
-pub use limits::{TimeLimits, connects_within, ready_within};
+pub use limits::TimeLimits;
 pub use line::{BIAS, Bias, GpioLine, LINE, Line};
 pub use names::{BoardName, FirmwareName, nearest};
 pub use nvs::{NvsNumber, NvsType, NvsValue};
@@ -62,3 +66,4 @@ pub use scripts::{ScriptSource, Scripts};
 pub use subnet::{Subnet, SubnetError};
 pub use tap::{Tap, TapTls};
 pub use unset::Part;
+pub use within::{connects_within, ready_within};

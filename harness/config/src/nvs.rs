@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::env_vars::from_environment;
-use crate::firmware::filled_text;
+use crate::placeholders::filled_text;
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Value, listed};
 

@@ -1,6 +1,6 @@
 //! `[boards.NAME.pins]`: lines of the board that the bench senses or drives.
 
-use crate::board::BoardKind;
+use crate::board_kind::BoardKind;
 use crate::line::{BIAS, Bias, LINE, Line};
 use crate::spec::{Key, Kind, TableSpec, words};
 use crate::table::{Table, Value};

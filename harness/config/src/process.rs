@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::firmware::{filled_for_program, refuse};
+use crate::placeholders::{filled_for_program, refuse};
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Table, Value};
 

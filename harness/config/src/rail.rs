@@ -1,16 +1,12 @@
 //! `[[boards.NAME.rails]]`: what switches a board's supply.
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::bench::Bench;
-use crate::kinds::Kinds;
 use crate::line::Line;
-use crate::problem::ConfigError;
-use crate::spec::{Key, Kind, TableSpec, TagSpec, words};
+use crate::spec::{Key, Kind, Role, TableSpec, TagSpec, words};
 use crate::table::{Table, Value, listed};
 
 /// One switched supply of a board.
@@ -161,30 +157,14 @@ pub const SAFE_STATE: Key = Key::optional(
 );
 
 /// A rail, by its driver.
-pub(crate) static RAIL: TagSpec = TagSpec {
-    tag: "driver",
-    what: "power driver",
-    doc: "What switches the supply.",
-    variants: |kinds| kinds.rails.iter().map(|kind| (kind.word, kind.keys)).collect(),
-};
+pub(crate) static RAIL: TagSpec =
+    TagSpec { tag: "driver", what: "power driver", doc: "What switches the supply.", role: Role::Rail };
 
 impl Rail {
-    /// Reads a rail that stands in no file, from the keys of its table: `driver = "shelly", address = "10.0.0.7"`.
-    ///
-    /// # Errors
-    /// As [`crate::Bench::from_text`].
-    pub fn from_keys(keys: &str, kinds: &Kinds) -> Result<Self, ConfigError> {
-        let board = "kind = \"esp\"\nchip = \"esp32c3\"\nport = { usb-serial = \"any\" }";
-        let text = format!("[boards.any]\n{board}\nrails = [{{ {keys} }}]\n");
-        let mut bench = Bench::from_text(&text, Path::new("rail"), kinds)?;
-        let rail = bench.boards.pop_first().and_then(|(_, board)| board.rails.into_iter().next());
-        rail.ok_or_else(|| ConfigError::Invalid { path: "rail".into(), text, problems: Vec::new() })
-    }
-
     /// Reads a rail by the description of its kind.
-    pub(crate) fn read(value: &Value<'_, '_>, context: &RailContext<'_>) -> Option<Self> {
-        let (word, mut table) = value.tagged(&RAIL)?;
-        let kinds = &value.context().kinds.rails;
+    pub(crate) fn read(value: &Value<'_, '_>, context: &RailContext<'_>, kinds: &[RailKind]) -> Option<Self> {
+        let variants: Vec<_> = kinds.iter().map(|kind| (kind.word, kind.keys)).collect();
+        let (word, mut table) = value.tagged(&RAIL, &variants)?;
         let kind = kinds.iter().find(|kind| kind.word == word)?;
         let driver = (kind.read)(&mut table, context);
         let off_time = table.value("off-time").and_then(|v| v.duration());

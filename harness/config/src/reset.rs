@@ -1,7 +1,7 @@
 //! `boards.NAME.reset`: how a chip is reset and brought into its loader.
 
 use crate::line::Line;
-use crate::spec::{TableSpec, TagSpec};
+use crate::spec::{Role, TableSpec, TagSpec};
 use crate::table::{Table, Value};
 
 /// How a chip is reset: the settings, for the strategy alone, and the lines that it takes.
@@ -41,23 +41,24 @@ pub(crate) static RESET: TagSpec = TagSpec {
     tag: "strategy",
     what: "reset strategy",
     doc: "How the chip is reset; a strategy without further keys may be written as its word alone.",
-    variants: |kinds| kinds.resets.iter().map(|kind| (kind.word, kind.keys)).collect(),
+    role: Role::Reset,
 };
 
 impl Reset {
-    pub(crate) fn read(value: &Value<'_, '_>) -> Option<Self> {
+    pub(crate) fn read(value: &Value<'_, '_>, kinds: &[ResetKind]) -> Option<Self> {
         if !value.is_table() {
-            return Self::read_word(value);
+            return Self::read_word(value, kinds);
         }
-        let (word, mut table) = value.tagged(&RESET)?;
-        let kind = value.context().kinds.resets.iter().find(|kind| kind.word == word)?;
+        let variants: Vec<_> = kinds.iter().map(|kind| (kind.word, kind.keys)).collect();
+        let (word, mut table) = value.tagged(&RESET, &variants)?;
+        let kind = kinds.iter().find(|kind| kind.word == word)?;
         let read = (kind.read)(&mut table);
         table.finish();
         read
     }
 
-    fn read_word(value: &Value<'_, '_>) -> Option<Self> {
-        let words: Vec<_> = value.context().kinds.resets.iter().map(|kind| (kind.word, *kind)).collect();
+    fn read_word(value: &Value<'_, '_>, kinds: &[ResetKind]) -> Option<Self> {
+        let words: Vec<_> = kinds.iter().map(|kind| (kind.word, *kind)).collect();
         let kind = value.one_of(RESET.what, &words)?;
         if kind.keys.keys.iter().any(|key| key.required) {
             let hint = format!("write a table: `reset = {{ strategy = \"{}\", … }}`", kind.word);

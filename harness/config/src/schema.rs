@@ -46,16 +46,22 @@ fn of_kind(kind: &Kind, kinds: &Kinds) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Duration => json!({ "type": "string", "pattern": r"^[0-9.]+ *(ms|s|min)$" }),
         Kind::Word(words) => json!({ "type": "string", "enum": words() }),
-        Kind::KindWord(words) => json!({ "type": "string", "enum": words(kinds) }),
-        Kind::KindTable(tables) => {
-            json!({ "anyOf": tables(kinds).into_iter().map(|spec| of_table(spec, kinds)).collect::<Vec<_>>() })
+        Kind::KindWord(role) => {
+            let variants = kinds.variants(*role);
+            let words = variants.iter().filter(|(_, table)| table.keys.is_empty()).map(|(word, _)| *word);
+            json!({ "type": "string", "enum": words.collect::<Vec<_>>() })
+        }
+        Kind::KindTable(role) => {
+            let variants = kinds.variants(*role);
+            let tables = variants.iter().filter(|(_, table)| !table.keys.is_empty());
+            json!({ "anyOf": tables.map(|(_, table)| of_table(table, kinds)).collect::<Vec<_>>() })
         }
         Kind::List(items) => json!({ "type": "array", "items": of_kind(items, kinds) }),
         Kind::Table(spec) => of_table(spec, kinds),
         Kind::Map(values) => json!({ "type": "object", "additionalProperties": of_kind(values, kinds) }),
         Kind::AnyOf(any) => json!({ "anyOf": any.iter().map(|kind| of_kind(kind, kinds)).collect::<Vec<_>>() }),
         Kind::Tagged(spec) => {
-            let variants = (spec.variants)(kinds);
+            let variants = kinds.variants(spec.role);
             json!({ "oneOf": variants.iter().map(|variant| of_variant(spec, variant, kinds)).collect::<Vec<_>>() })
         }
     }
@@ -90,7 +96,7 @@ fn section(text: &mut String, title: &str, spec: &TableSpec, kinds: &Kinds) {
     rows(text, "", spec, &mut tagged);
     text.push('\n');
     for (name, spec) in tagged {
-        for (word, table) in (spec.variants)(kinds).iter().filter(|(_, table)| !table.keys.is_empty()) {
+        for (word, table) in kinds.variants(spec.role).iter().filter(|(_, table)| !table.keys.is_empty()) {
             let _ = writeln!(
                 text,
                 "### `{name}` with `{} = \"{word}\"`\n\n| key | default | meaning |\n| --- | --- | --- |",

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::firmware::{filled_text, refuse};
 use crate::nvs::NvsValue;
+use crate::placeholders::{filled_text, refuse};
 use crate::spec::{Key, Kind};
 use crate::table::{Table, Value};
 

@@ -1,7 +1,5 @@
 //! What a bench file may hold: one description for the reader, the JSON schema and the documentation.
 
-use crate::kinds::Kinds;
-
 /// A table and its keys.
 #[derive(Debug)]
 pub struct TableSpec {
@@ -38,9 +36,9 @@ pub enum Kind {
     /// One of a few words.
     Word(fn() -> Vec<&'static str>),
     /// One of the words of some kinds.
-    KindWord(fn(&Kinds) -> Vec<&'static str>),
+    KindWord(Role),
     /// A table of one of some kinds.
-    KindTable(fn(&Kinds) -> Vec<&'static TableSpec>),
+    KindTable(Role),
     /// An array.
     List(&'static Kind),
     /// A table with known keys.
@@ -62,8 +60,19 @@ pub struct TagSpec {
     pub what: &'static str,
     /// What it means.
     pub doc: &'static str,
-    /// The words and the tables that they choose.
-    pub variants: fn(&Kinds) -> Vec<Variant>,
+    /// Whose words choose the table.
+    pub role: Role,
+}
+
+/// A place of the bench file whose words other crates implement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// What switches a rail.
+    Rail,
+    /// How a chip is reset.
+    Reset,
+    /// What writes a flash.
+    Flasher,
 }
 
 /// A word and the table that it chooses.

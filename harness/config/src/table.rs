@@ -10,17 +10,14 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::duration::{DurationError, parse_duration};
-use crate::kinds::Kinds;
 use crate::names::nearest;
 use crate::problem::Problem;
-use crate::spec::{TableSpec, TagSpec};
+use crate::spec::{TableSpec, TagSpec, Variant};
 
 /// What all tables of one file share.
 pub(crate) struct Context<'a> {
     /// Relative paths in the file count from here.
     pub(crate) folder: &'a Path,
-    /// What the words of the file may name.
-    pub(crate) kinds: &'a Kinds,
     problems: RefCell<Vec<Problem>>,
     /// Variables that are not set: only what needs their values is stopped.
     unset: RefCell<Vec<Problem>>,
@@ -31,10 +28,9 @@ pub(crate) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(folder: &'a Path, kinds: &'a Kinds) -> Self {
+    pub(crate) fn new(folder: &'a Path) -> Self {
         Self {
             folder,
-            kinds,
             problems: RefCell::default(),
             unset: RefCell::default(),
             secrets: RefCell::default(),
@@ -119,11 +115,6 @@ impl<'t, 'c> Table<'t, 'c> {
         self.asked.push(key);
         let value = self.entries.get(key)?;
         Some(Value { context: self.context, key: joined(&self.path, key), value })
-    }
-
-    /// What the words of the file may name.
-    pub(crate) fn kinds(&self) -> &'c Kinds {
-        self.context.kinds
     }
 
     /// Whether there is something under `key`.
@@ -374,10 +365,9 @@ impl<'t, 'c> Value<'t, 'c> {
     }
 
     /// A table whose keys depend on the word under its tag; returns that word.
-    pub fn tagged(&self, spec: &'static TagSpec) -> Option<(&'static str, Table<'t, 'c>)> {
+    pub fn tagged(&self, spec: &'static TagSpec, variants: &[Variant]) -> Option<(&'static str, Table<'t, 'c>)> {
         let entries = self.entries()?;
-        let variants = (spec.variants)(self.context.kinds);
-        let words: Vec<_> = variants.into_iter().map(|variant| (variant.0, variant)).collect();
+        let words: Vec<_> = variants.iter().map(|variant| (variant.0, *variant)).collect();
         let valid = listed(&words.iter().map(|(word, _)| *word).collect::<Vec<_>>());
         let Some(tag) = entries.get(spec.tag) else {
             self.problem(format!("missing key `{}`", spec.tag), format!("one of {valid}"));

@@ -11,7 +11,9 @@ mod client;
 mod door;
 mod guard;
 mod held;
+pub mod in_process;
 mod kept_board;
+mod launch;
 mod lock;
 mod offspring;
 mod power;
@@ -19,6 +21,7 @@ mod process;
 mod protocol;
 mod server;
 mod standby;
+mod standby_link;
 
 pub use client::{Keeper, KeeperError, Waiting};
 pub use guard::{Failures, Guarded, GuardedKeeper};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hil_config::{Kinds, Rail};
-use hil_power::keeper::{Claimed, Holder, Keeper, KeeperError, Waiting};
+use hil_power::keeper::{Claimed, Holder, KeeperError, Waiting, in_process};
 use rustix::event::{PollFd, PollFlags};
 use tokio::sync::mpsc;
 
@@ -32,7 +32,7 @@ fn rail_with(on: &str, off: &str) -> Rail {
 #[tokio::test]
 async fn whoever_comes_second_waits_and_is_told_for_whom() {
     let folder = tempfile::tempdir().expect("folder");
-    let first = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let first = in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     let holder = Holder::this_process("hil run");
     let user = holder.user.clone();
     first.lock(claimed("lamp", &["usb 1-1.2", "serial A"]), true, holder).await.expect("free");
@@ -40,7 +40,7 @@ async fn whoever_comes_second_waits_and_is_told_for_whom() {
     let (told, mut waits) = mpsc::unbounded_channel();
     let waiting: Waiting =
         Arc::new(move |board, holder| drop(told.send((board.to_owned(), holder.map(ToString::to_string)))));
-    let second = Arc::new(Keeper::in_process(folder.path().to_owned(), waiting).expect("keeper"));
+    let second = Arc::new(in_process::start(folder.path().to_owned(), waiting).expect("keeper"));
     let me = || Holder::this_process("hil flash");
     let held = second.lock(claimed("other-name", &["usb 1-1.2"]), false, me()).await.expect_err("held");
     assert!(matches!(&held, KeeperError::Held { board, .. } if board == "other-name"), "{held}");
@@ -59,7 +59,7 @@ async fn whoever_comes_second_waits_and_is_told_for_whom() {
 #[tokio::test]
 async fn rails_are_made_safe_before_the_lock_is_free_even_while_one_is_being_switched() {
     let folder = tempfile::tempdir().expect("folder");
-    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let keeper = in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
     let off = "printf off > '{state}'";
     keeper.open("lamp", &[rail(folder.path(), off)]).await.expect("open");
@@ -81,24 +81,24 @@ async fn rails_are_made_safe_before_the_lock_is_free_even_while_one_is_being_swi
     assert!(started.elapsed() < Duration::from_secs(10), "nothing waits for a command that hangs");
     assert!(matches!(switched.await.expect("no panic"), Err(KeeperError::Gone)));
     assert_eq!(std::fs::read_to_string(folder.path().join("state")).expect("state"), "off");
-    let next = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let next = in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     next.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free again");
 }
 
 #[tokio::test]
 async fn what_could_not_be_made_safe_is_told_to_the_next_one() {
     let folder = tempfile::tempdir().expect("folder");
-    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let keeper = in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
     keeper.open("lamp", &[rail(folder.path(), "echo the relay is stuck >&2; exit 1")]).await.expect("open");
     keeper.switch("lamp", true).await.expect("on");
     assert!(keeper.end().await);
-    let next = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let next = in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     let left = next.lock(claimed("lamp", &["k"]), false, Holder::this_process("hil run")).await.expect("free");
     assert_eq!(left.len(), 1);
     assert!(left[0].1.contains("the relay is stuck"), "{left:?}");
     assert!(next.end().await);
-    let open = || Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let open = || in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     let me = || Holder::this_process("hil run");
     let third = open();
     let left = third.lock(claimed("lamp", &["k"]), false, me()).await.expect("free");
@@ -117,7 +117,7 @@ async fn two_keepers_that_want_two_boards_never_wait_for_each_other() {
     for n in 0..6 {
         let (folder, order) = (folder.path().to_owned(), Arc::clone(&order));
         tasks.spawn(async move {
-            let keeper = Keeper::in_process(folder, Arc::new(|_, _| {})).expect("keeper");
+            let keeper = in_process::start(folder, Arc::new(|_, _| {})).expect("keeper");
             let mut boards = [claimed("a", &["a"]), claimed("b", &["b"])].concat();
             if n % 2 == 0 {
                 boards.reverse();
@@ -135,7 +135,7 @@ async fn two_keepers_that_want_two_boards_never_wait_for_each_other() {
 #[tokio::test]
 async fn a_command_that_is_given_up_takes_its_children_along() {
     let folder = tempfile::tempdir().expect("folder");
-    let keeper = Arc::new(Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper"));
+    let keeper = Arc::new(in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper"));
     keeper.lock(claimed("lamp", &["k"]), true, Holder::this_process("hil run")).await.expect("free");
     let (state, begun) = (folder.path().join("state"), folder.path().join("begun"));
     let held = folder.path().join("held");
@@ -170,7 +170,7 @@ async fn a_command_that_is_given_up_takes_its_children_along() {
 #[tokio::test]
 async fn who_does_not_get_all_boards_leaves_the_notes_of_the_others() {
     let folder = tempfile::tempdir().expect("folder");
-    let open = || Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let open = || in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     let me = || Holder::this_process("hil run");
     let first = open();
     first.lock(claimed("a", &["a"]), true, me()).await.expect("free");
@@ -190,7 +190,7 @@ async fn who_does_not_get_all_boards_leaves_the_notes_of_the_others() {
 #[tokio::test]
 async fn two_boards_of_one_run_on_one_device_are_refused_with_both_names() {
     let folder = tempfile::tempdir().expect("folder");
-    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let keeper = in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     let me = || Holder::this_process("hil run");
     let boards = [claimed("lamp", &["port a", "usb 1-1.2"]), claimed("lamp-2", &["port b", "usb 1-1.2"])].concat();
     let refused = keeper.lock(boards, true, me()).await.expect_err("one device");
@@ -208,7 +208,7 @@ async fn two_boards_of_one_run_on_one_device_are_refused_with_both_names() {
 #[tokio::test]
 async fn two_keys_with_one_lock_file_are_one_lock() {
     let folder = tempfile::tempdir().expect("folder");
-    let keeper = Keeper::in_process(folder.path().to_owned(), nobody_waits()).expect("keeper");
+    let keeper = in_process::start(folder.path().to_owned(), nobody_waits()).expect("keeper");
     let keys = ["device /dev/serial/a b", "device /dev/serial/a_b"];
     keeper.lock(claimed("lamp", &keys), true, Holder::this_process("hil run")).await.expect("free");
 }

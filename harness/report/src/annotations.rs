@@ -58,8 +58,8 @@ mod tests {
 
     #[test]
     fn each_stands_on_one_line_at_its_step() {
-        let mut lines = annotations(&RunSummary::of(&sample()), Path::new(""));
-        lines.extend(annotations(&RunSummary::of(&tried(&[Verdict::Errored, Verdict::Passed])), Path::new("")));
+        let mut lines = annotations(&RunSummary::of(sample()), Path::new(""));
+        lines.extend(annotations(&RunSummary::of(tried(&[Verdict::Errored, Verdict::Passed])), Path::new("")));
         insta::assert_snapshot!(lines.join("\n"));
     }
 
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_name_can_neither_end_the_command_nor_begin_one() {
-        let mut run = RunSummary::of(&sample());
+        let mut run = RunSummary::of(sample());
         run.scenarios[1].info.name = "a,line=1::x\n::set-env name=A::b".to_owned();
         let lines = annotations(&run, Path::new(""));
         assert!(lines.iter().all(|line| !line.contains('\n') && line.matches("::").count() == 2), "{lines:?}");

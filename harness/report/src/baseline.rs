@@ -195,7 +195,7 @@ mod tests {
     fn record(name: &str) -> Record {
         let mut recording = Recording::default();
         sample().iter().for_each(|event| recording.take(event));
-        recording.finish(name, &RunSummary::of(&sample()))
+        recording.finish(name, &RunSummary::of(sample()))
     }
 
     #[test]

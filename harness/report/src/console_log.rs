@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hil_files::NewFile;
 use hil_timeline::{RunEvent, What};
 
-use crate::words::row;
+use crate::words::event_text;
 
 /// Writes a file for each board that says something, line by line, and `broker.log` where the broker does.
 #[derive(Debug)]
@@ -29,13 +29,10 @@ impl ConsoleLogs {
     pub(crate) fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         let (board, line) = match &event.what {
             What::Console { board, line } => (Some(board), line.clone()),
-            What::ConsoleLost { board } => (Some(board), "(console lost)".to_owned()),
-            What::ConsoleOpened { board, gap_ms } => {
-                (Some(board), format!("(console back; nothing is known of {gap_ms} ms)"))
-            }
+            What::ConsoleLost { board } | What::ConsoleOpened { board, .. } => (Some(board), note(event)),
             What::RecordFull { .. } | What::RecordDropped { .. } => return self.note_on_all(event),
             What::BrokerLog { line } => (None, line.clone()),
-            What::BrokerDied { reason } => (None, format!("(died: {reason})")),
+            What::BrokerDied { .. } => (None, note(event)),
             _ => return Ok(()),
         };
         writeln!(self.file(board)?, "[{}] {line}", event.at)
@@ -43,8 +40,7 @@ impl ConsoleLogs {
 
     /// What every log says of the record as a whole.
     fn note_on_all(&mut self, event: &RunEvent) -> io::Result<()> {
-        let Some(row) = row(event) else { return Ok(()) };
-        self.files.values_mut().try_for_each(|file| writeln!(file, "[{}] ({})", event.at, row.text))
+        self.files.values_mut().try_for_each(|file| writeln!(file, "[{}] {}", event.at, note(event)))
     }
 
     fn file(&mut self, board: Option<&String>) -> io::Result<&mut BufWriter<NewFile>> {
@@ -66,6 +62,11 @@ impl ConsoleLogs {
     pub(crate) fn finish(self) -> io::Result<()> {
         self.files.into_values().try_for_each(|file| file.into_inner()?.finish())
     }
+}
+
+/// What `hil` says itself stands in brackets.
+fn note(event: &RunEvent) -> String {
+    format!("({})", event_text(event).unwrap_or_default())
 }
 
 /// A board's name is made of letters, digits, `-` and `_`, checked when the bench file was read; a file from elsewhere

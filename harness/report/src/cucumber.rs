@@ -200,12 +200,12 @@ mod tests {
 
     #[test]
     fn every_verdict_is_told_in_words_that_the_format_has() {
-        insta::assert_snapshot!(pretty(&RunSummary::of(&sample())));
+        insta::assert_snapshot!(pretty(&RunSummary::of(sample())));
     }
 
     #[test]
     fn attempts_are_kept_apart() {
-        let run = RunSummary::of(&tried(&[Verdict::Failed, Verdict::Passed]));
+        let run = RunSummary::of(tried(&[Verdict::Failed, Verdict::Passed]));
         let json = pretty(&run);
         assert!(json.contains("on and off (attempt 1 of 2)") && json.contains("on and off (attempt 2 of 2)"));
     }

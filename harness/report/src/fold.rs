@@ -1,5 +1,6 @@
 //! Folds events into verdicts.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 
 use hil_timeline::{RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
@@ -140,11 +141,17 @@ impl Fold {
         self.summary.took_us = micros(self.last.since(Stamp::default()));
         self.summary
     }
+}
 
-    /// The run so far.
+impl RunSummary {
+    /// Folds recorded events: of a whole run, or of one so far, in which all that has not ended counts as aborted.
     #[must_use]
-    pub fn so_far(&self) -> &RunSummary {
-        &self.summary
+    pub fn of<Event: Borrow<RunEvent>>(events: impl IntoIterator<Item = Event>) -> Self {
+        let mut fold = Fold::default();
+        for event in events {
+            fold.take(event.borrow());
+        }
+        fold.finish()
     }
 }
 

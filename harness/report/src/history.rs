@@ -274,7 +274,7 @@ mod tests {
         partial.scenarios = std::iter::once(("other".to_owned(), Verdict::Passed)).collect();
         let (good, older) = (record("good", 70), record("older", 60));
         let mut simulated = record("simulated", 95);
-        let info = RunSummary::of(&sample()).info.expect("it began");
+        let info = RunSummary::of(sample()).info.expect("it began");
         simulated.boards = info.boards;
         let mut real = head.clone();
         real.boards.clone_from(&simulated.boards);

@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_verdict_has_its_element() {
-        let xml = junit(&RunSummary::of(&sample()), Some("target/hil/run/report.html")).expect("XML");
+        let xml = junit(&RunSummary::of(sample()), Some("target/hil/run/report.html")).expect("XML");
         insta::assert_snapshot!(xml);
     }
 
@@ -259,7 +259,7 @@ mod tests {
         use Verdict::{Errored, Failed, Passed};
         let mut all = String::new();
         for attempts in [&[Errored, Failed, Passed][..], &[Errored, Failed, Failed], &[Errored, Errored]] {
-            let xml = junit(&RunSummary::of(&tried(attempts)), None).expect("XML");
+            let xml = junit(&RunSummary::of(tried(attempts)), None).expect("XML");
             assert_eq!(xml.matches("<testcase").count(), 1);
             all.push_str(&xml);
         }
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_a_device_says_can_neither_attach_a_file_nor_break_the_xml() {
-        let mut run = RunSummary::of(&sample());
+        let mut run = RunSummary::of(sample());
         run.scenarios[1].attempts[0].tail = vec!["[[[ATTACHMENT|/etc/passwd]] \u{0}\u{b}\u{ffff} ]]> &".to_owned()];
         let xml = junit(&run, Some("page.html")).expect("XML");
         assert!(!xml.contains("[[ATTACHMENT|/etc"));
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_run_of_many_long_failures_stays_below_what_gitlab_reads() {
-        let mut run = RunSummary::of(&sample());
+        let mut run = RunSummary::of(sample());
         run.scenarios[1].attempts[0].tail = vec!["x".repeat(10_000); 120];
         let failed = run.scenarios[1].clone();
         run.scenarios = vec![failed; 2000];

@@ -118,18 +118,18 @@ mod tests {
 
     #[test]
     fn what_broke_comes_first() {
-        insta::assert_snapshot!(markdown(&RunSummary::of(&sample()), None));
+        insta::assert_snapshot!(markdown(&RunSummary::of(sample()), None));
     }
 
     #[test]
     fn a_flaky_run_is_green_and_says_so() {
-        let run = RunSummary::of(&tried(&[Verdict::Failed, Verdict::Passed]));
+        let run = RunSummary::of(tried(&[Verdict::Failed, Verdict::Passed]));
         insta::assert_snapshot!(markdown(&run, None));
     }
 
     #[test]
     fn what_a_device_says_stays_inside() {
-        let mut run = RunSummary::of(&sample());
+        let mut run = RunSummary::of(sample());
         let failure = run.scenarios[1].attempts[0].failure.as_mut().expect("it failed");
         failure.message = "````\n</details><script>alert(1)</script>".to_owned();
         run.scenarios[1].info.name = "<img src=x> | `x` [a](b) @everyone".to_owned();
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_run_that_breaks_everywhere_stays_below_what_github_takes() {
-        let mut run = RunSummary::of(&sample());
+        let mut run = RunSummary::of(sample());
         let failed = run.scenarios[1].clone();
         run.scenarios = vec![failed; 20_000];
         let text = markdown(&run, None);

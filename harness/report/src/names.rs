@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn no_two_cases_are_called_alike_and_no_line_is_part_of_a_name() {
-        let mut run = RunSummary::of(&sample());
+        let mut run = RunSummary::of(sample());
         let mut twin = |path: &str, rule: Option<&str>, line| {
             let mut twin = run.scenarios[0].clone();
             (twin.info.path, twin.info.rule, twin.info.line) = (path.to_owned(), rule.map(str::to_owned), line);

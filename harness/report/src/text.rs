@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_run_reads_well() {
-        let run = RunSummary::of(&sample());
+        let run = RunSummary::of(sample());
         let mut text = String::new();
         for scenario in &run.scenarios {
             text.push_str(&scenario_line(scenario));
@@ -159,7 +159,7 @@ mod tests {
         use Verdict::{Aborted, Errored, Failed, Passed};
         let mut text = String::new();
         for attempts in [&[Failed, Errored][..], &[Errored, Failed], &[Failed, Aborted], &[Failed, Passed]] {
-            let run = RunSummary::of(&tried(attempts));
+            let run = RunSummary::of(tried(attempts));
             let scenario = &run.scenarios[0];
             let live = std::iter::once(latest_line(scenario)).chain(latest_lines(scenario));
             let whole = std::iter::once(scenario_line(scenario)).chain(failure_lines(scenario));

@@ -1,6 +1,6 @@
 //! What an event says in one line, for people, and the kind of mark it has on the timeline of the page.
 
-use hil_timeline::{ConnectionChange, Direction, Finding, FlashPhase, PinCause, RunEvent, What, escaped};
+use hil_timeline::{ConnectionChange, Direction, FaultPhase, Finding, FlashPhase, PinCause, RunEvent, What, escaped};
 use serde_json::{Value, json};
 
 /// Kinds of marks, as `page.js` numbers them.
@@ -28,78 +28,76 @@ pub(crate) struct Row {
 const LONGEST: usize = 400;
 
 pub(crate) fn row(event: &RunEvent) -> Option<Row> {
-    let plain = |kind, text| Some(Row { kind, text, extra: None });
-    let on_off = |on: bool| if on { "on" } else { "off" };
-    match &event.what {
-        What::Console { line, .. } => plain(Kind::Console, cut(line)),
-        What::ConsoleLost { .. } => plain(Kind::Note, "console lost".to_owned()),
-        What::ConsoleOpened { gap_ms, .. } => plain(Kind::Note, format!("console back after {gap_ms} ms")),
+    let what = &event.what;
+    let text = match what {
+        // The parts of an image: the progress of a flash, not its result.
+        What::Flash { flash: FlashPhase::Region { .. }, .. } => return None,
+        What::Console { .. } | What::Typed { .. } | What::Found { .. } | What::BrokerLog { .. } => {
+            cut(&event_text(event)?)
+        }
+        _ => event_text(event)?,
+    };
+    Some(Row { kind: kind(what), text, extra: extra(what) })
+}
+
+/// What an event says in one line, without its time and its board; nothing where people need not see it.
+///
+/// What a device or a driver says stands in it as it is: make it inert before it is shown on a terminal.
+#[must_use]
+pub fn event_text(event: &RunEvent) -> Option<String> {
+    Some(match &event.what {
+        What::Console { line, .. } | What::BrokerLog { line } => line.clone(),
+        What::ConsoleLost { .. } => "console lost".to_owned(),
+        What::ConsoleOpened { gap_ms, .. } => format!("console back; nothing is known of {gap_ms} ms"),
         What::Packet { direction, packet, fate, bytes, .. } => {
-            let kind = if *direction == Direction::FromBoard { Kind::From } else { Kind::To };
-            let arrow = if kind == Kind::From { "→" } else { "←" };
+            let arrow = if *direction == Direction::FromBoard { "→" } else { "←" };
             let fate = fate.map_or(String::new(), |fate| format!(", {}", fate.word()));
-            plain(kind, format!("{arrow} {packet} ({bytes} bytes{fate})"))
+            format!("{arrow} {packet} ({bytes} bytes{fate})")
         }
-        What::Power { rail, on, .. } => {
-            let text = format!("power {rail} {}", on_off(*on));
-            Some(Row { kind: Kind::Power, text, extra: Some(json!([rail, on])) })
-        }
+        What::Power { rail, on, .. } => format!("power {rail} {}", on_off(*on)),
         What::Pin { pin, on, cause, .. } => {
             let cause = if *cause == PinCause::Sensed { "sensed" } else { "driven" };
-            let text = format!("pin {pin} {} ({cause})", on_off(*on));
-            Some(Row { kind: Kind::Pin, text, extra: Some(json!([pin, on])) })
+            format!("pin {pin} {} ({cause})", on_off(*on))
         }
-        What::PinGap { pin, lost, .. } => plain(Kind::Fault, format!("{lost} changes of pin {pin} were lost")),
-        What::PowerCut { evidence, detail, .. } => {
-            plain(Kind::Note, format!("power cut {}: {detail}", evidence.word()))
+        What::PinGap { pin, lost, .. } => format!("{lost} changes of pin {pin} were lost"),
+        What::PowerCut { evidence, detail, .. } => format!("power cut {}: {detail}", evidence.word()),
+        What::Typed { text, .. } => format!("typed `{}`", escaped(text)),
+        What::Signalled { signal, .. } => format!("program gets {signal}"),
+        What::ProtocolViolation { rule, .. } => format!("violates the MQTT protocol: {rule}"),
+        What::WillWindow { reason, .. } => format!("will due: {reason}"),
+        What::Fault { fault, phase, .. } => format!("fault {}: {fault}", phase_word(*phase)),
+        What::Reset { how, .. } => format!("reset {how}"),
+        What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
+        What::Connection { change, connection, peer, .. } => {
+            let from = match (change, peer) {
+                (ConnectionChange::Refused { .. }, Some(peer)) => format!(" from {}", peer.ip()),
+                _ => String::new(),
+            };
+            format!("connection {connection}{from} {}", change_text(change))
         }
-        What::Typed { text, .. } => plain(Kind::Note, cut(&format!("typed `{}`", escaped(text)))),
-        What::Signalled { signal, .. } => plain(Kind::Note, format!("program gets {signal}")),
-        What::ProtocolViolation { rule, .. } => plain(Kind::Fault, format!("protocol violation: {rule}")),
-        What::WillWindow { reason, .. } => plain(Kind::Note, format!("will due: {reason}")),
-        What::Fault { fault, phase, .. } => plain(Kind::Fault, format!("{fault} {phase:?}").to_lowercase()),
-        What::Reset { how, .. } => plain(Kind::Note, format!("reset {how}")),
-        What::Found { finding, detail, .. } => plain(found(*finding), cut(&format!("{finding:?}: {detail}"))),
-        What::Connection { change, connection, peer, .. } => plain(
-            Kind::Note,
-            match change {
-                ConnectionChange::Opened => format!("connection {connection} opened"),
-                ConnectionChange::Upgraded { layer } => format!("connection {connection} speaks {layer}"),
-                ConnectionChange::Refused { reason } => {
-                    let from = peer.map(|peer| format!(" from {}", peer.ip())).unwrap_or_default();
-                    format!("connection {connection}{from} refused: {reason}")
-                }
-                ConnectionChange::TurnedAway { reason } => format!("turned away: {reason}"),
-                ConnectionChange::Closed { how } => format!("connection {connection} {how}"),
-            },
-        ),
         What::Firmware { firmware, hash, size, version, .. } => {
             let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-            plain(Kind::Note, format!("firmware {firmware}{version}, {size} bytes, {hash}"))
+            format!("firmware {firmware}{version}, {size} bytes, {hash}")
         }
-        What::Flash { flash, .. } => flash_text(flash).and_then(|text| plain(Kind::Note, text)),
-        What::Bench { note, .. } => plain(Kind::Note, note.clone()),
-        What::Broker { running, kind, .. } => {
-            plain(Kind::Broker, format!("{kind} broker {}", if *running { "started" } else { "stopped" }))
-        }
-        What::BrokerLog { line } => plain(Kind::Broker, cut(line)),
-        What::BrokerDied { reason } => plain(Kind::Broker, format!("died: {reason}")),
+        What::Flash { flash, .. } => flash_text(flash)?,
+        What::Bench { note, .. } => note.clone(),
+        What::Broker { running, kind, .. } => format!("{kind} broker {}", if *running { "started" } else { "stopped" }),
+        What::BrokerDied { reason } => format!("died: {reason}"),
         What::Published { topic, payload, qos, retain } => {
             let retained = if *retain { ", retained" } else { "" };
-            plain(Kind::Broker, format!("harness publishes `{payload}` on `{}`, QoS {qos}{retained}", escaped(topic)))
+            format!("harness publishes `{payload}` on `{}`, QoS {qos}{retained}", escaped(topic))
         }
         What::Observed { observer, topic, payload, .. } => {
-            plain(Kind::Broker, format!("{observer} sees `{payload}` on `{}`", escaped(topic)))
+            format!("{observer} sees `{payload}` on `{}`", escaped(topic))
         }
-        What::ObserverLost { observer, reason } => plain(Kind::Broker, format!("{observer} lost the broker: {reason}")),
-        What::Stalled { ms } => plain(Kind::Broker, format!("this machine stood still for {ms} ms")),
+        What::ObserverLost { observer, reason } => format!("{observer} lost the broker: {reason}"),
+        What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
         What::RecordFull { limit } => {
-            plain(Kind::Fault, format!("the record is full ({} MiB): what follows is not in it", limit >> 20))
+            format!("the record is full ({} MiB): what follows is not in it", limit >> 20)
         }
-        What::RecordDropped { lines, packets, others } => plain(
-            Kind::Fault,
-            format!("left out of the record: {lines} console lines, {packets} packets, {others} others"),
-        ),
+        What::RecordDropped { lines, packets, others } => {
+            format!("left out of the record: {lines} console lines, {packets} packets, {others} others")
+        }
         What::RunStarted { .. }
         | What::RunFinished { .. }
         | What::ScenarioStarted { .. }
@@ -110,7 +108,64 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         | What::PowerSwitching { .. }
         | What::ResetReleased { .. }
         | What::Allowed { .. }
-        | What::Subscribed { .. } => None,
+        | What::Subscribed { .. } => return None,
+    })
+}
+
+/// What happened to a connection, without its number.
+#[must_use]
+pub fn change_text(change: &ConnectionChange) -> String {
+    match change {
+        ConnectionChange::Opened => "opened".to_owned(),
+        ConnectionChange::Upgraded { layer } => format!("speaks {layer}"),
+        ConnectionChange::Refused { reason } => format!("refused: {reason}"),
+        ConnectionChange::TurnedAway { reason } => format!("turned away: {reason}"),
+        ConnectionChange::Closed { how } => how.clone(),
+    }
+}
+
+/// In which lane of the page an event stands.
+fn kind(what: &What) -> Kind {
+    match what {
+        What::Console { .. } => Kind::Console,
+        What::Packet { direction: Direction::FromBoard, .. } => Kind::From,
+        What::Packet { .. } => Kind::To,
+        What::Power { .. } => Kind::Power,
+        What::Pin { .. } => Kind::Pin,
+        What::Found { finding, .. } => found(*finding),
+        What::PinGap { .. }
+        | What::ProtocolViolation { .. }
+        | What::Fault { .. }
+        | What::RecordFull { .. }
+        | What::RecordDropped { .. } => Kind::Fault,
+        What::Broker { .. }
+        | What::BrokerLog { .. }
+        | What::BrokerDied { .. }
+        | What::Published { .. }
+        | What::Observed { .. }
+        | What::ObserverLost { .. }
+        | What::Stalled { .. } => Kind::Broker,
+        _ => Kind::Note,
+    }
+}
+
+fn extra(what: &What) -> Option<Value> {
+    match what {
+        What::Power { rail, on, .. } => Some(json!([rail, on])),
+        What::Pin { pin, on, .. } => Some(json!([pin, on])),
+        _ => None,
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn phase_word(phase: FaultPhase) -> &'static str {
+    match phase {
+        FaultPhase::Begins => "begins",
+        FaultPhase::Ends => "ends",
+        FaultPhase::Happens => "happens",
     }
 }
 
@@ -129,8 +184,9 @@ fn flash_text(phase: &FlashPhase) -> Option<String> {
             Some(format!("flash: {written} bytes written, {skipped} there already, in {took_ms} ms"))
         }
         FlashPhase::Failed { reason } => Some(format!("flash failed: {reason}")),
-        FlashPhase::File { path, size } => Some(format!("upload: {path}, {size} bytes")),
-        FlashPhase::Region { .. } | FlashPhase::Progress { .. } => None,
+        FlashPhase::File { path, size } => Some(format!("uploading {path}, {size} bytes")),
+        FlashPhase::Region { address, size } => Some(format!("writing {size} bytes at {address:#x}")),
+        FlashPhase::Progress { .. } => None,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::flashing::{self, BootApp, Flashed, Job, Region};
 use crate::identity::Identity;
 use crate::ladder::Rung;
 use crate::micropython::{RawRepl, ReplError, Script, fill_scripts, read_scripts, upload};
-use crate::ports::check_users;
+use crate::port_errors::check_users;
 use crate::reset::ResetInto;
 use crate::tap_address::TapAddress;
 

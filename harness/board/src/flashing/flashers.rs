@@ -4,7 +4,7 @@ mod command;
 mod espflash;
 mod esptool;
 
-pub(crate) use espflash::{PortInUse, chip_of};
+pub(crate) use espflash::chip_of;
 pub use esptool::program as esptool_program;
 
 use super::kind::Entry;

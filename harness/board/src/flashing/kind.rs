@@ -8,7 +8,7 @@ use hil_power::Diagnosis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Flashed, Job, PortInUse};
+use super::job::{Flashed, Job, PortInUse};
 use crate::error::BenchError;
 
 /// What a flasher does, boxed, so that flashers can be chosen at run time.

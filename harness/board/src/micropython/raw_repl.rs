@@ -244,7 +244,7 @@ mod tests {
     use hil_fuzz::{Corpus, Random, fuzz};
 
     use super::*;
-    use crate::console::{ConsolePort, Transfer};
+    use crate::console_port::{ConsolePort, Transfer};
     use crate::micropython::Script;
     use crate::micropython::upload::upload;
 

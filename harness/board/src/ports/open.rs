@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::console::ConsolePort;
+use crate::console_port::ConsolePort;
 
 /// An open serial port, without a capture.
 pub struct OpenPort(Box<dyn ConsolePort>);

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use super::child::{Child, Life, describe};
 use super::terminal::Terminal;
-use crate::console::ConsolePort;
+use crate::console_port::ConsolePort;
 use crate::error::BenchError;
 use crate::pins::{Driving, PinDriver};
 use crate::ports::{PortFinder, PortProblem, PortWatch};

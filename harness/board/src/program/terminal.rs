@@ -15,7 +15,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::end_mark::EndMark;
-use crate::console::{ConsolePort, Transfer};
+use crate::console_port::{ConsolePort, Transfer};
 
 /// A terminal. Both sides stay open, so that neither side's end is seen as a hang-up.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use hil_report::{Record, write_baseline};
 
-use super::{Message, say, set_up_failed};
 use crate::args::{BaselineArgs, BaselineCommand, SaveArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, set_up_failed};
 use crate::records::{LAST_GOOD, history, nothing_to_compare, past, read_runs, with_history};
 
 pub(crate) fn baseline(args: &BaselineArgs) -> ExitCode {

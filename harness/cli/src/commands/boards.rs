@@ -10,9 +10,9 @@ use hil_config::{Bench, Board, BoardKind};
 use hil_report::inert;
 use serde_json::{Value, json};
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{BoardsArgs, BoardsCommand, DiscoverArgs, Format};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 
 pub(crate) fn boards(args: &BoardsArgs) -> ExitCode {
     match &args.command {
@@ -22,7 +22,7 @@ pub(crate) fn boards(args: &BoardsArgs) -> ExitCode {
 }
 
 /// What is known of a board of the bench file.
-struct Standing {
+struct BoardStatus {
     name: String,
     kind: &'static str,
     chip: &'static str,
@@ -38,25 +38,25 @@ fn describe(args: &BoardsArgs) -> ExitCode {
         Ok(bench) => bench,
         Err(error) => return set_up_failed(&error, None),
     };
-    let standings: Vec<_> = bench.boards.values().map(standing).collect();
+    let statuses: Vec<_> = bench.boards.values().map(status).collect();
     if args.format.format == Format::Json {
-        let boards: Vec<_> = standings.iter().map(Standing::json).collect();
+        let boards: Vec<_> = statuses.iter().map(BoardStatus::json).collect();
         say_json(&json!({ "bench": bench.name, "boards": boards }));
         return ExitCode::Passed;
     }
     say(format!("bench {}", bench.name));
-    for standing in &standings {
-        say(inert(&standing.text()));
+    for status in &statuses {
+        say(inert(&status.text()));
     }
-    if standings.is_empty() {
+    if statuses.is_empty() {
         say("no board is configured; `hil boards discover --write bench.toml` makes a first bench file");
     }
     ExitCode::Passed
 }
 
-fn standing(board: &Board) -> Standing {
+fn status(board: &Board) -> BoardStatus {
     let rails: Vec<_> = board.rails.iter().map(|rail| rail.driver.to_string()).collect();
-    let mut standing = Standing {
+    let mut status = BoardStatus {
         name: board.name.to_string(),
         kind: board.kind.word(),
         chip: if board.kind == BoardKind::Process { "-" } else { board.chip.word() },
@@ -69,18 +69,18 @@ fn standing(board: &Board) -> Standing {
     if board.kind == BoardKind::Esp {
         match ports::find(&board.port.clone().unwrap_or_default()) {
             Ok(path) => {
-                standing.state = state_of(&path).to_string();
-                standing.port = path.display().to_string();
+                status.state = state_of(&path).to_string();
+                status.port = path.display().to_string();
             }
-            Err(ports::PortProblem::Absent { .. }) => standing.state = PortState::Absent.to_string(),
-            Err(problem) => standing.state = problem.to_string(),
+            Err(ports::PortProblem::Absent { .. }) => status.state = PortState::Absent.to_string(),
+            Err(problem) => status.state = problem.to_string(),
         }
-        standing.in_use = holder_of(&claimed(board).keys).map(|holder| holder.to_string());
+        status.in_use = holder_of(&claimed(board).keys).map(|holder| holder.to_string());
     }
-    standing
+    status
 }
 
-impl Standing {
+impl BoardStatus {
     fn text(&self) -> String {
         let mut text = format!("{:<12} {:<8} {:<8}", self.name, self.kind, self.chip);
         // Writing to a string can't fail.
@@ -107,7 +107,7 @@ impl Standing {
 }
 
 /// A port with what was asked of it.
-struct Seen {
+struct PortStatus {
     port: AttachedPort,
     state: PortState,
     probed: Option<Result<Probed, String>>,
@@ -117,7 +117,7 @@ fn discover(args: &DiscoverArgs) -> ExitCode {
     let ports = attached(Path::new("/sys"), Path::new("/dev"));
     let seen: Vec<_> = ports.into_iter().map(|port| see(port, args.probe)).collect();
     match args.format.format {
-        Format::Json => say_json(&json!({ "ports": seen.iter().map(Seen::json).collect::<Vec<_>>() })),
+        Format::Json => say_json(&json!({ "ports": seen.iter().map(PortStatus::json).collect::<Vec<_>>() })),
         Format::Text => seen.iter().for_each(|seen| say(inert(&seen.text()))),
     }
     if seen.is_empty() && args.format.format == Format::Text {
@@ -134,7 +134,7 @@ fn discover(args: &DiscoverArgs) -> ExitCode {
     }
 }
 
-fn see(port: AttachedPort, probe_it: bool) -> Seen {
+fn see(port: AttachedPort, probe_it: bool) -> PortStatus {
     let state = state_of(&port.path);
     let key = match &port.usb {
         Some(usb) => format!("usb {}", usb.interface),
@@ -146,11 +146,11 @@ fn see(port: AttachedPort, probe_it: bool) -> Seen {
             DeviceLock::try_take(&key, "hil boards discover --probe").map_err(|why| format!("not asked: {why}"))?;
         probe(&port.path, port.usb.as_ref())
     });
-    Seen { port, state, probed }
+    PortStatus { port, state, probed }
 }
 
 /// USB serial numbers that several ports have.
-fn twins(seen: &[Seen]) -> Vec<String> {
+fn twins(seen: &[PortStatus]) -> Vec<String> {
     let serials: Vec<_> = seen.iter().filter_map(|seen| seen.port.usb.as_ref()?.serial.clone()).collect();
     let mut same: Vec<_> =
         serials.iter().filter(|serial| serials.iter().filter(|other| other == serial).count() > 1).cloned().collect();
@@ -159,7 +159,7 @@ fn twins(seen: &[Seen]) -> Vec<String> {
     same
 }
 
-impl Seen {
+impl PortStatus {
     fn text(&self) -> String {
         let mut text = format!("{:<14} {}", self.port.path.display(), self.state);
         if let Some(usb) = &self.port.usb {
@@ -192,7 +192,7 @@ impl Seen {
 }
 
 /// Makes a first bench file; never overwrites one.
-fn write(path: &Path, seen: &[Seen], same: &[String]) -> ExitCode {
+fn write(path: &Path, seen: &[PortStatus], same: &[String]) -> ExitCode {
     let text = bench_file(seen, same);
     let failed = |error: std::io::Error| {
         let hint = (error.kind() == std::io::ErrorKind::AlreadyExists)
@@ -210,7 +210,7 @@ fn write(path: &Path, seen: &[Seen], same: &[String]) -> ExitCode {
     }
 }
 
-fn bench_file(seen: &[Seen], same: &[String]) -> String {
+fn bench_file(seen: &[PortStatus], same: &[String]) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let mut text = String::from(
         "# Made by `hil boards discover`. docs/reference/bench-file.md lists every key; docs/how-to/real-bench.md shows the wiring.\n\n\
@@ -250,7 +250,7 @@ mod tests {
 
     use super::*;
 
-    fn port(tty: &str, topology: &str, serial: &str, probed: Option<Result<Probed, String>>) -> Seen {
+    fn port(tty: &str, topology: &str, serial: &str, probed: Option<Result<Probed, String>>) -> PortStatus {
         let usb = UsbIdentity {
             vid: 0x10c4,
             pid: 0xea60,
@@ -261,7 +261,7 @@ mod tests {
         };
         let port =
             AttachedPort { path: Path::new("/dev").join(tty), driver: Some("cp210x".to_owned()), usb: Some(usb) };
-        Seen { port, state: PortState::Ready, probed }
+        PortStatus { port, state: PortState::Ready, probed }
     }
 
     #[test]
@@ -281,6 +281,6 @@ mod tests {
         std::fs::write(&path, &text).expect("write");
         let bench = Bench::from_file(&path, &hil_scenario::kinds()).expect("valid");
         assert_eq!(bench.boards.len(), 3);
-        insta::assert_snapshot!("ports", seen.iter().map(Seen::text).collect::<Vec<_>>().join("\n"));
+        insta::assert_snapshot!("ports", seen.iter().map(PortStatus::text).collect::<Vec<_>>().join("\n"));
     }
 }

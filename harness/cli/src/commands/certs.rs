@@ -3,9 +3,9 @@
 use hil_mqtt::tls::{Certificates, make_certificates};
 use hil_timeline::escaped;
 
-use super::{Message, say, set_up_failed};
 use crate::args::CertsArgs;
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, set_up_failed};
 
 pub(crate) fn make(args: &CertsArgs) -> ExitCode {
     if let Some(wrong) = args.client.iter().find(|name| !is_file_name(name)) {

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use hil_report::{Comparison, compare as compare_records};
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{CompareArgs, FailOn, ReportFormat};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::records::{Baseline, LAST_GOOD, head, history, nothing_to_compare, past, read_runs};
 
 pub(crate) fn compare(args: &CompareArgs) -> ExitCode {
-    comparison(args).map_or_else(|code| code, |(comparison, is_whole)| tell(args, &comparison, is_whole))
+    comparison(args).map_or_else(|code| code, |(comparison, is_whole)| show(args, &comparison, is_whole))
 }
 
 fn comparison(args: &CompareArgs) -> Result<(Comparison, bool), ExitCode> {
@@ -36,7 +36,7 @@ fn comparison(args: &CompareArgs) -> Result<(Comparison, bool), ExitCode> {
 }
 
 /// A comparison, and whether the newest run came to its end.
-fn tell(args: &CompareArgs, comparison: &Comparison, is_whole: bool) -> ExitCode {
+fn show(args: &CompareArgs, comparison: &Comparison, is_whole: bool) -> ExitCode {
     match args.format {
         ReportFormat::Text => say(comparison.text().trim_end()),
         ReportFormat::Markdown => say(comparison.markdown().trim_end()),

@@ -2,9 +2,9 @@
 
 use clap::CommandFactory as _;
 
-use super::{Line, say};
 use crate::args::{Cli, CompletionsArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Line, say};
 
 pub(crate) fn print(args: &CompletionsArgs) -> ExitCode {
     let mut script = Vec::new();

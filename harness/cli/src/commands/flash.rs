@@ -7,9 +7,9 @@ use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
 use serde_json::json;
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{FlashArgs, Format};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
@@ -62,7 +62,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     timeline.record(None, What::RunFinished { exit_code: code.code() });
     signals::settle(code);
     let _ = reporter.await;
-    session::tell_unsafe(&failures);
+    session::warn_of_unsafe_rails(&failures);
     match result {
         None if is_lost => warn("error: the keeper of the rails has ended"),
         None => {}

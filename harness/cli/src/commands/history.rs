@@ -6,9 +6,9 @@ use hil_report::{MetricKind, Record, inert, sign, sparkline, wilson};
 use hil_timeline::Verdict;
 use serde::Serialize;
 
-use super::{Message, say, say_json, set_up_failed};
 use crate::args::{Format, HistoryArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed};
 use crate::records;
 
 pub(crate) fn history(args: &HistoryArgs) -> ExitCode {
@@ -30,7 +30,7 @@ pub(crate) fn history(args: &HistoryArgs) -> ExitCode {
 
 /// How a scenario did over the runs.
 #[derive(Serialize)]
-struct Line {
+struct ScenarioHistory {
     scenario: String,
     /// A sign for each run.
     verdicts: String,
@@ -41,11 +41,11 @@ struct Line {
     flake_rate: f64,
     /// 95 %.
     flake_between: (f64, f64),
-    steps: Vec<StepLine>,
+    steps: Vec<StepHistory>,
 }
 
 #[derive(Serialize)]
-struct StepLine {
+struct StepHistory {
     step: String,
     /// Median of each run, milliseconds.
     medians_ms: Vec<Option<f64>>,
@@ -86,7 +86,7 @@ fn scenarios(args: &HistoryArgs, pattern: &str, past: &[Record]) -> ExitCode {
     ExitCode::Passed
 }
 
-fn line(name: &str, past: &[Record]) -> Line {
+fn line(name: &str, past: &[Record]) -> ScenarioHistory {
     let verdicts: Vec<_> = past.iter().map(|record| record.scenarios.get(name).copied()).collect();
     let tells = |verdict: &&Verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Flaky);
     let runs = verdicts.iter().flatten().filter(tells).count();
@@ -97,11 +97,11 @@ fn line(name: &str, past: &[Record]) -> Line {
         .flat_map(|record| record.metrics.keys())
         .filter(|metric| metric.kind == MetricKind::Step && metric.subject.starts_with(&format!("{name}: ")))
         .collect();
-    let step = |metric: &hil_report::Metric| StepLine {
+    let step = |metric: &hil_report::Metric| StepHistory {
         step: metric.subject[name.len() + 2..].to_owned(),
         medians_ms: past.iter().map(|record| record.median(metric)).collect(),
     };
-    Line {
+    ScenarioHistory {
         scenario: name.to_owned(),
         verdicts: verdicts.iter().map(|verdict| sign(*verdict)).collect(),
         runs,
@@ -125,7 +125,7 @@ fn flakes(name: &str, past: &[Record]) -> usize {
 }
 
 #[derive(Serialize)]
-struct RunLine<'a> {
+struct RunHistory<'a> {
     run: &'a str,
     unix_ms: u64,
     counts: hil_report::Counts,
@@ -136,7 +136,7 @@ struct RunLine<'a> {
 fn runs(args: &HistoryArgs, past: &[Record]) -> ExitCode {
     let lines: Vec<_> = past
         .iter()
-        .map(|record| RunLine {
+        .map(|record| RunHistory {
             run: &record.run,
             unix_ms: record.unix_ms,
             counts: record.counts(),

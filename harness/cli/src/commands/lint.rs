@@ -3,9 +3,9 @@
 use hil_config::Bench;
 use hil_scenario::{Filter, Plan};
 
-use super::{say, set_up_failed};
 use crate::args::LintArgs;
 use crate::exit_code::ExitCode;
+use crate::output::{say, set_up_failed};
 use crate::session;
 
 pub(crate) fn lint(args: &LintArgs) -> ExitCode {

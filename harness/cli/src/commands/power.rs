@@ -4,9 +4,9 @@ use hil_bench::{Bench as OpenBench, BenchError, claimed, keeper};
 use hil_config::{Bench, Board, SafeState};
 use serde_json::json;
 
-use super::{Message, no_such_board, say, say_json, set_up_failed, warn};
 use crate::args::{Format, PowerArgs, PowerState};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::session::{self, OneBoard};
 
 pub(crate) fn power(args: &PowerArgs) -> ExitCode {
@@ -15,7 +15,7 @@ pub(crate) fn power(args: &PowerArgs) -> ExitCode {
 }
 
 async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
-    let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    let Some(config) = bench.board(&args.board).cloned() else { return session::no_such_board(&bench, &args.board) };
     if let Err(code) = session::refuse_program(&config) {
         return code;
     }
@@ -28,7 +28,7 @@ async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
         let keys = claimed(&config).keys;
         let ended = tokio::task::spawn_blocking(move || keeper::end_detached(&keys)).await;
         match ended {
-            Ok(Ok(failures)) => session::tell_unsafe(&failures.unwrap_or_default()),
+            Ok(Ok(failures)) => session::warn_of_unsafe_rails(&failures.unwrap_or_default()),
             Ok(Err(why)) => return not_ended(args, &why),
             // Whatever went wrong, taking the board says who has it.
             Err(_) => {}
@@ -56,7 +56,7 @@ async fn hold(args: &PowerArgs, one: &OneBoard, config: &Board) -> ExitCode {
         PowerState::Off => ("off", !stays_on),
         PowerState::On | PowerState::Cycle => ("on", false),
     };
-    tell(args, state);
+    say_state(args, state);
     if stays {
         return ExitCode::Passed;
     }
@@ -99,7 +99,7 @@ async fn switch(args: &PowerArgs, bench: &OpenBench, off_time: std::time::Durati
 async fn detach(args: &PowerArgs, one: &OneBoard) -> ExitCode {
     match one.bench.detach().await {
         Ok(()) => {
-            tell(args, "on");
+            say_state(args, "on");
             if args.format.format == Format::Text {
                 warn(format!("left on; `hil power {} off` ends it", args.board));
             }
@@ -112,7 +112,7 @@ async fn detach(args: &PowerArgs, one: &OneBoard) -> ExitCode {
     }
 }
 
-fn tell(args: &PowerArgs, state: &str) {
+fn say_state(args: &PowerArgs, state: &str) {
     match args.format.format {
         Format::Text => say(format!("`{}` is {state}", args.board)),
         Format::Json => say_json(&json!({ "board": args.board, "power": state })),

@@ -3,9 +3,9 @@
 use hil_report::{Traffic, failure_lines, read_run, scenario_line, summary_line, traffic_table};
 use hil_timeline::read_events;
 
-use super::{say, say_json, set_up_failed};
 use crate::args::{Flaky, Format, ReportArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{say, say_json, set_up_failed};
 
 pub(crate) fn report(args: &ReportArgs) -> ExitCode {
     if args.traffic {

@@ -4,9 +4,9 @@ use hil_bench::{Bench as OpenBench, BenchError};
 use hil_config::{Bench, SafeState};
 use serde_json::json;
 
-use super::{no_such_board, say, say_json, warn};
 use crate::args::{Format, ResetArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{say, say_json, warn};
 use crate::session::{self, OneBoard};
 
 pub(crate) fn reset(args: &ResetArgs) -> ExitCode {
@@ -15,7 +15,7 @@ pub(crate) fn reset(args: &ResetArgs) -> ExitCode {
 }
 
 async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
-    let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    let Some(config) = bench.board(&args.board).cloned() else { return session::no_such_board(&bench, &args.board) };
     if let Err(code) = session::refuse_program(&config) {
         return code;
     }
@@ -26,7 +26,7 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
     };
     let mut code = one.work(reset_board(args, &one.bench)).await;
     if code == ExitCode::Passed {
-        tell(args);
+        say_done(args);
         // Without `hil` its rails are off, and a reset was in vain.
         if config.rails.iter().any(|rail| rail.safe_state == SafeState::Off) {
             warn("its power is held until Ctrl-C");
@@ -48,7 +48,7 @@ async fn reset_board(args: &ResetArgs, bench: &OpenBench) -> Result<(), BenchErr
     if args.loader { board.enter_loader().await } else { board.reset().await.map(drop) }
 }
 
-fn tell(args: &ResetArgs) {
+fn say_done(args: &ResetArgs) {
     let into = if args.loader { "loader" } else { "app" };
     match args.format.format {
         Format::Text => say(format!("`{}` is reset into its {into}", args.board)),

@@ -13,10 +13,10 @@ use hil_report::{
 use hil_scenario::{Limits, Plan, Retries, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
-use super::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::args::{FailOn, Flaky, Format, RunArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::folder;
+use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
@@ -51,7 +51,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         return set_up_failed(&error, Some("`--history` or `HIL_HISTORY` names another file".to_owned()));
     }
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
-    let settings = Settings {
+    let settings = RunSettings {
         what: format!("hil run{}", named.collect::<String>()),
         wait: args.wait,
         out: args.out,
@@ -108,7 +108,7 @@ fn list(plan: &Plan, format: Format) -> ExitCode {
 }
 
 /// How to run, apart from what.
-pub(crate) struct Settings {
+pub(crate) struct RunSettings {
     /// What somebody who waits for a board reads.
     pub(crate) what: String,
     pub(crate) wait: WaitArgs,
@@ -133,12 +133,12 @@ pub(crate) struct Settings {
 pub(crate) fn execute(
     plan: Plan,
     bench: Bench,
-    settings: &Settings,
-    tell: bool,
+    settings: &RunSettings,
+    is_shown: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
     let done = session::on(bench, async |bench| execute_in(plan, bench, settings).await)?;
     // Without a runtime: this may wait for a reader.
-    if tell {
+    if is_shown {
         conclude(&done);
     }
     match done.code {
@@ -148,7 +148,7 @@ pub(crate) fn execute(
 }
 
 /// A run whose boards are safe and whose reports are written.
-struct Done {
+struct FinishedRun {
     read: ReadRun,
     comparison: Option<Comparison>,
     folder: PathBuf,
@@ -156,7 +156,7 @@ struct Done {
     code: Result<ExitCode, ExitCode>,
 }
 
-async fn execute_in(plan: Plan, bench: Bench, settings: &Settings) -> Result<Done, ExitCode> {
+async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<FinishedRun, ExitCode> {
     // What can't run is found before any board is touched; what the plan does not use is not looked at.
     for (board, firmware) in hil_scenario::firmware_of(&plan) {
         session::check_firmware(&bench, &board, &firmware)?;
@@ -197,7 +197,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &Settings) -> Result<Don
     );
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
     run_to_the_end(&context, plan, settings.retries).await;
-    let so_far = timeline.since(Cursor::default()).into_iter().collect::<RunSummary>();
+    let so_far = RunSummary::of(timeline.since(Cursor::default()));
     let code = match (context.is_aborted(), ExitCode::of(&so_far.counts(), settings.flaky)) {
         (true, _) => ExitCode::Aborted,
         // Nobody ended the run, and yet a planned scenario has not said how it went.
@@ -220,12 +220,12 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &Settings) -> Result<Don
     signals::settle(done.as_ref().map_or_else(|code| *code, |done| done.code.unwrap_or_else(|code| code)));
     // The reporter ends with that event, when all is read; if it panicked, the reports still stand.
     let _ = reporter.await;
-    session::tell_unsafe(&failures);
+    session::warn_of_unsafe_rails(&failures);
     done
 }
 
 fn open_folder(
-    settings: &Settings,
+    settings: &RunSettings,
     timeline: &Timeline,
     mask: &Mask,
     started: Duration,
@@ -270,8 +270,8 @@ fn finish(
     timeline: &Timeline,
     capture: Option<CaptureError>,
     code: ExitCode,
-    settings: &Settings,
-) -> Result<Done, ExitCode> {
+    settings: &RunSettings,
+) -> Result<FinishedRun, ExitCode> {
     let failed = |error: WriteError| set_up_failed(&error, error.hint().map(str::to_owned));
     let mut read = read_run(folder).map_err(failed)?;
     let past = records::past(&settings.history);
@@ -298,7 +298,7 @@ fn finish(
     };
     let code = if settings.strict && lacks_something(&read.run, code) { ExitCode::Errored } else { code };
     let code = recorded(timeline, capture).map(|()| code);
-    Ok(Done { read, comparison: comparison.and_then(Result::ok), folder: folder.to_owned(), code })
+    Ok(FinishedRun { read, comparison: comparison.and_then(Result::ok), folder: folder.to_owned(), code })
 }
 
 /// Whether scenarios were skipped in a run that says nothing worse.
@@ -323,7 +323,7 @@ fn recorded(timeline: &Timeline, capture: Option<CaptureError>) -> Result<(), Ex
 fn compared(
     read: &ReadRun,
     past: Result<&[Record], ExitCode>,
-    settings: &Settings,
+    settings: &RunSettings,
 ) -> Option<Result<Comparison, ExitCode>> {
     let baseline = settings.baseline.as_ref()?;
     let past = match past {
@@ -339,7 +339,7 @@ fn compared(
     Some(compare(&base, &head).map_err(|error| set_up_failed(&error, None)))
 }
 
-fn conclude(done: &Done) {
+fn conclude(done: &FinishedRun) {
     let run = &done.read.run;
     say("");
     say(summary_line(run));

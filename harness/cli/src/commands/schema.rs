@@ -1,7 +1,7 @@
 //! `hil schema`.
 
-use super::{Line, say};
 use crate::exit_code::ExitCode;
+use crate::output::{Line, say};
 
 pub(crate) fn print() -> ExitCode {
     say(Line::exact(format!("{:#}", hil_config::schema(&hil_scenario::kinds()))));

@@ -3,9 +3,9 @@
 use console::Style;
 use hil_scenario::catalogue::{BelowDoc, GROUPS, StepDoc, StepGroup};
 
-use super::{Line, say, say_json};
 use crate::args::{Format, FormatArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Line, say, say_json};
 
 pub(crate) fn print(args: &FormatArgs) -> ExitCode {
     match args.format {

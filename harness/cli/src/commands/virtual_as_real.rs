@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use hil_config::{
     Bench, Firmware, Image, NvsNumber, NvsValue, Part, Pin, PinDirection, PinLine, ScriptSource, Scripts,
@@ -19,8 +19,8 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, broadcast};
 
-use super::{Message, say, set_up_failed, warn};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, set_up_failed, warn};
 use crate::{session, signals};
 
 /// The socket's name in the folder.
@@ -52,13 +52,13 @@ pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
     say("up; Ctrl-C ends it");
     let lab = Arc::new(lab);
     let mut aborted = abort;
-    let obey = async {
+    let accepting = async {
         while let Ok((visitor, _)) = listener.accept().await {
             tokio::spawn(Arc::clone(&lab).serve(visitor));
         }
     };
     tokio::select! {
-        () = obey => warn("error: nobody can connect any more"),
+        () = accepting => warn("error: nobody can connect any more"),
         _ = aborted.wait_for(|abort| *abort) => {}
     }
     lab.take_down();
@@ -66,7 +66,7 @@ pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
 }
 
 /// Sends one command to a bench that is up, and prints what it says.
-pub(crate) async fn tell(socket: &Path, words: &[String]) -> ExitCode {
+pub(crate) async fn send(socket: &Path, words: &[String]) -> ExitCode {
     if words.first().is_some_and(|word| word == "watch") {
         return follow(socket, words).await;
     }
@@ -122,28 +122,28 @@ async fn ask(socket: &Path, command: &str) -> std::io::Result<String> {
 }
 
 /// A virtual board and what is done to it from outside.
-struct Bay {
+struct LabBoard {
     board: VirtualBoard,
     on: bool,
-    pins: Arc<Levels>,
+    pins: Arc<PinLevels>,
 }
 
 /// The levels of a board's pins.
-struct Levels {
+struct PinLevels {
     /// GPIOs that have changed, and whether they are high; all others are pulled high.
-    now: std::sync::Mutex<BTreeMap<u8, bool>>,
+    now: parking_lot::Mutex<BTreeMap<u8, bool>>,
     changes: broadcast::Sender<(u8, bool)>,
 }
 
-impl Levels {
+impl PinLevels {
     fn new() -> Self {
         /// A listener that is further behind is shown the present again.
         const KEPT: usize = 4096;
-        Self { now: std::sync::Mutex::default(), changes: broadcast::Sender::new(KEPT) }
+        Self { now: parking_lot::Mutex::default(), changes: broadcast::Sender::new(KEPT) }
     }
 
     fn change(&self, gpio: u8, high: bool) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.now.lock();
         now.insert(gpio, high);
         // There may be no listener.
         let _ = self.changes.send((gpio, high));
@@ -151,14 +151,14 @@ impl Levels {
 
     /// Its level, and all changes from then on.
     fn watch(&self, gpio: u8) -> (bool, broadcast::Receiver<(u8, bool)>) {
-        let now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.now.lock();
         (now.get(&gpio).copied().unwrap_or(true), self.changes.subscribe())
     }
 }
 
 struct Lab {
     folder: PathBuf,
-    boards: BTreeMap<String, Mutex<Bay>>,
+    boards: BTreeMap<String, Mutex<LabBoard>>,
 }
 
 impl Lab {
@@ -167,16 +167,16 @@ impl Lab {
         let folder = folder.canonicalize()?;
         let mut boards = BTreeMap::new();
         for board in bench.boards.values().filter(|board| board.kind == hil_config::BoardKind::Virtual) {
-            let pins = Arc::new(Levels::new());
+            let pins = Arc::new(PinLevels::new());
             let changing = Arc::clone(&pins);
             let on_pin = move |gpio, high| changing.change(gpio, high);
             let named = Options::named(board.name.as_str(), &board.misbehaves);
             let virtual_board = VirtualBoard::start(Options { on_pin: Some(Arc::new(on_pin)), ..named })?;
-            boards.insert(board.name.to_string(), Mutex::new(Bay { board: virtual_board, on: false, pins }));
+            boards.insert(board.name.to_string(), Mutex::new(LabBoard { board: virtual_board, on: false, pins }));
         }
         let lab = Self { folder, boards };
-        for (name, bay) in &lab.boards {
-            lab.show_port(name, &bay.try_lock().map_err(std::io::Error::other)?.board)?;
+        for (name, lab_board) in &lab.boards {
+            lab.show_port(name, &lab_board.try_lock().map_err(std::io::Error::other)?.board)?;
         }
         let socket = lab.folder.join(SOCKET);
         // Left over from one that was killed; a living one would be in use by its own folder.
@@ -210,9 +210,9 @@ impl Lab {
         let mut lines = BufReader::new(read).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             if let Some(pin) = self.watched(&line).await {
-                return pin.tell(write).await;
+                return pin.report_to(write).await;
             }
-            let answer = self.obey(&line).await.unwrap_or_else(|error| format!("error: {error}"));
+            let answer = self.handle(&line).await.unwrap_or_else(|error| format!("error: {error}"));
             if write.write_all(format!("{answer}\n").as_bytes()).await.is_err() {
                 return;
             }
@@ -227,38 +227,38 @@ impl Lab {
         Some(WatchedPin { pins, gpio: gpio.parse().ok()?, high: *level == "high" })
     }
 
-    async fn obey(&self, line: &str) -> Result<String, Message> {
+    async fn handle(&self, line: &str) -> Result<String, Message> {
         const USAGE: &str = "expected `power BOARD on|off`, `state BOARD`, `hold BOARD`, `run BOARD`, `loader BOARD`, `boot BOARD low|high`, `pin BOARD GPIO low|high`, `watch BOARD GPIO low|high`, `unplug BOARD` or `plug BOARD`";
         let words: Vec<_> = line.split_whitespace().collect();
         let usage = || Message(USAGE.to_owned());
         let name = *words.get(1).ok_or_else(usage)?;
-        let bay = self.boards.get(name).ok_or_else(|| Message(format!("there is no board `{name}`")))?;
-        let mut bay = bay.lock().await;
+        let lab_board = self.boards.get(name).ok_or_else(|| Message(format!("there is no board `{name}`")))?;
+        let mut lab_board = lab_board.lock().await;
         match words.as_slice() {
             ["power", _, state @ ("on" | "off")] => {
-                bay.on = *state == "on";
-                bay.board.set_rail(bay.on).await;
+                lab_board.on = *state == "on";
+                lab_board.board.set_rail(lab_board.on).await;
             }
-            ["state", _] => return Ok(if bay.on { "on" } else { "off" }.to_owned()),
-            ["hold", _] => bay.board.set_enable(false).await,
+            ["state", _] => return Ok(if lab_board.on { "on" } else { "off" }.to_owned()),
+            ["hold", _] => lab_board.board.set_enable(false).await,
             ["run", _] => {
-                bay.board.drive_boot_pin(true).await;
-                bay.board.set_enable(true).await;
+                lab_board.board.drive_boot_pin(true).await;
+                lab_board.board.set_enable(true).await;
             }
             ["loader", _] => {
-                bay.board.drive_boot_pin(false).await;
-                bay.board.set_enable(true).await;
+                lab_board.board.drive_boot_pin(false).await;
+                lab_board.board.set_enable(true).await;
             }
-            ["boot", _, level @ ("low" | "high")] => bay.board.drive_boot_pin(*level == "high").await,
+            ["boot", _, level @ ("low" | "high")] => lab_board.board.drive_boot_pin(*level == "high").await,
             ["pin", _, gpio, level @ ("low" | "high")] => {
                 let gpio = gpio.parse().map_err(|_| usage())?;
-                bay.board.drive(gpio, *level == "high").await;
+                lab_board.board.drive(gpio, *level == "high").await;
             }
-            ["unplug", _] => bay.board.set_plugged(false).await,
-            ["plug", _] => bay.board.set_plugged(true).await,
+            ["unplug", _] => lab_board.board.set_plugged(false).await,
+            ["plug", _] => lab_board.board.set_plugged(true).await,
             _ => return Err(usage()),
         }
-        self.show_port(name, &bay.board).map_err(|error| Message(error.to_string()))?;
+        self.show_port(name, &lab_board.board).map_err(|error| Message(error.to_string()))?;
         Ok(format!("done: {line}"))
     }
 
@@ -267,21 +267,24 @@ impl Lab {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hil"));
         let mut text = String::from("# Virtual boards that pass for real ones; made by `hil virtual --as-real`.\n");
         for name in self.boards.keys() {
-            let tell = |words: &str| {
+            let command = |words: &str| {
                 let socket = self.folder.join(SOCKET);
                 let words = words.split(' ').map(str::to_owned);
-                let command =
+                let words_before =
                     [program.display().to_string(), "virtual".into(), "--tell".into(), socket.display().to_string()];
-                list(command.into_iter().chain(words))
+                list(words_before.into_iter().chain(words))
             };
             let port = quoted(&self.link(name).display().to_string());
-            let (on, off, state) =
-                (tell(&format!("power {name} on")), tell(&format!("power {name} off")), tell(&format!("state {name}")));
+            let (on, off, state) = (
+                command(&format!("power {name} on")),
+                command(&format!("power {name} off")),
+                command(&format!("state {name}")),
+            );
             let pins = bench.board(name).map(|board| &board.pins);
             let pins: Vec<_> =
-                pins.into_iter().flatten().filter_map(|(pin, of)| shown_pin(name, pin, of, &tell)).collect();
+                pins.into_iter().flatten().filter_map(|(pin, of)| shown_pin(name, pin, of, &command)).collect();
             let (hold, run, loader) =
-                (tell(&format!("hold {name}")), tell(&format!("run {name}")), tell(&format!("loader {name}")));
+                (command(&format!("hold {name}")), command(&format!("run {name}")), command(&format!("loader {name}")));
             // Writing to a string can't fail.
             let _ = write!(
                 text,
@@ -309,21 +312,21 @@ impl Lab {
         }
         // Programs run on no board that looks real.
         let flashed = bench.firmware.values().filter(|firmware| firmware.process.is_none());
-        let values = Values { variables: &bench.variables };
+        let values = SecretNames { variables: &bench.variables };
         flashed.for_each(|firmware| describe(&mut text, firmware, &values));
         text
     }
 }
 
 /// A pin of a virtual board, by the programs that sense or drive it from outside.
-fn shown_pin(board: &str, name: &str, pin: &Pin, tell: &dyn Fn(&str) -> String) -> Option<String> {
+fn shown_pin(board: &str, name: &str, pin: &Pin, command: &dyn Fn(&str) -> String) -> Option<String> {
     let PinLine::Board(gpio) = pin.line else { return None };
     let (on, off) = if pin.active_low { ("low", "high") } else { ("high", "low") };
     let name = quoted(name);
     Some(match pin.direction {
-        PinDirection::Sense => format!("{name} = {{ watch = {} }}", tell(&format!("watch {board} {gpio} {on}"))),
+        PinDirection::Sense => format!("{name} = {{ watch = {} }}", command(&format!("watch {board} {gpio} {on}"))),
         PinDirection::Drive => {
-            let [on, off] = [on, off].map(|level| tell(&format!("pin {board} {gpio} {level}")));
+            let [on, off] = [on, off].map(|level| command(&format!("pin {board} {gpio} {level}")));
             format!("{name} = {{ on = {on}, off = {off} }}")
         }
     })
@@ -331,7 +334,7 @@ fn shown_pin(board: &str, name: &str, pin: &Pin, tell: &dyn Fn(&str) -> String) 
 
 /// A pin that a client watches.
 struct WatchedPin {
-    pins: Arc<Levels>,
+    pins: Arc<PinLevels>,
     gpio: u8,
     /// The level that is "on".
     high: bool,
@@ -339,7 +342,7 @@ struct WatchedPin {
 
 impl WatchedPin {
     /// Says `on` or `off`, at once and at each change, until the board or the listener is gone.
-    async fn tell(self, mut to: OwnedWriteHalf) {
+    async fn report_to(self, mut to: OwnedWriteHalf) {
         let (mut high, mut changes) = self.pins.watch(self.gpio);
         let mut said = None;
         loop {
@@ -358,7 +361,7 @@ impl WatchedPin {
     }
 }
 
-fn describe(text: &mut String, firmware: &Firmware, values: &Values<'_>) {
+fn describe(text: &mut String, firmware: &Firmware, values: &SecretNames<'_>) {
     let image = match &firmware.image {
         Image::Builtin(name) => quoted(&format!("builtin:{name}")),
         Image::Installed => quoted("installed"),
@@ -387,7 +390,7 @@ fn describe(text: &mut String, firmware: &Firmware, values: &Values<'_>) {
     }
 }
 
-fn describe_scripts(text: &mut String, scripts: &Scripts, values: &Values<'_>) {
+fn describe_scripts(text: &mut String, scripts: &Scripts, values: &SecretNames<'_>) {
     let source = match &scripts.source {
         ScriptSource::Builtin(name) => quoted(&format!("builtin:{name}")),
         ScriptSource::Files(files) => {
@@ -403,13 +406,13 @@ fn describe_scripts(text: &mut String, scripts: &Scripts, values: &Values<'_>) {
     let _ = writeln!(text, "replace = {{ {} }}", replace.collect::<Vec<_>>().join(", "));
 }
 
-/// Values of settings as a bench file has them.
-struct Values<'a> {
+/// SecretNames of settings as a bench file has them.
+struct SecretNames<'a> {
     /// Names and values of secrets.
     variables: &'a [(String, String)],
 }
 
-impl Values<'_> {
+impl SecretNames<'_> {
     /// A text in which the names of secrets stand for them, as in the file that it comes from.
     fn quoted(&self, text: &str) -> String {
         let named =

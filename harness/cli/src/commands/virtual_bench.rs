@@ -10,16 +10,17 @@ use hil_scenario::{Limits, RunContext};
 use hil_timeline::{Cursor, Epoch, Timeline, What};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Message, say, set_up_failed, virtual_as_real, warn};
+use super::virtual_as_real;
 use crate::args::VirtualArgs;
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, set_up_failed, warn};
 use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
 pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
     let hold = session::on_bench(args.bench.bench.clone(), async |bench| {
         Ok(match (&args.tell, &args.as_real) {
-            (Some(socket), _) => virtual_as_real::tell(socket, &args.command).await,
+            (Some(socket), _) => virtual_as_real::send(socket, &args.command).await,
             (None, Some(folder)) => virtual_as_real::hold(folder, bench).await,
             (None, None) => hold_in(args, bench).await,
         })
@@ -28,7 +29,7 @@ pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
 }
 
 /// The bench while it is up.
-struct Held {
+struct RunningBench {
     context: Arc<RunContext>,
     broker: Box<dyn Broker>,
     boards: BTreeMap<String, LockedBoard>,
@@ -71,10 +72,10 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Err(error) => return set_up_failed(&error, Some(error.hint())),
     };
     let reporter = tokio::spawn(Reporter::new(Detail::Normal).follow(timeline.follow(Cursor::default())));
-    let mut held = Held { context, broker, boards: BTreeMap::new() };
-    let watched = Arc::clone(&held.context);
+    let mut running = RunningBench { context, broker, boards: BTreeMap::new() };
+    let watched = Arc::clone(&running.context);
     let up = tokio::select! {
-        up = held.bring_up(args, &offers, &timeline) => up,
+        up = running.bring_up(args, &offers, &timeline) => up,
         () = watched.aborted() => Ok(()),
     };
     timeline.record(None, What::RunFinished { exit_code: 0 });
@@ -86,16 +87,16 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     let code = match up {
         Err(code) => code,
         Ok(()) => {
-            held.show(&offers);
-            held.obey().await;
+            running.show(&offers);
+            running.handle_commands().await;
             ExitCode::Passed
         }
     };
-    held.take_down().await;
+    running.take_down().await;
     code
 }
 
-impl Held {
+impl RunningBench {
     async fn bring_up(&mut self, args: &VirtualArgs, offers: &Offers, timeline: &Timeline) -> Result<(), ExitCode> {
         let names: Vec<String> = self.context.bench().config().boards.keys().map(ToString::to_string).collect();
         for name in names {
@@ -160,7 +161,7 @@ impl Held {
     }
 
     /// Obeys lines on standard input until `quit` or Ctrl-C. Its end is no command: a service has none.
-    async fn obey(&mut self) {
+    async fn handle_commands(&mut self) {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let mut open = true;
         loop {

@@ -1,31 +1,31 @@
 //! Lines as they may be shown: what comes from outside steers neither a terminal nor a CI runner.
 
 use std::borrow::Cow;
-use std::sync::{PoisonError, RwLock};
 
 use console::Style;
 use hil_timeline::{ConsoleMask, Mask, escaped, steers};
+use parking_lot::RwLock;
 use serde::Serialize;
 
-use super::Stream;
+use super::OutputStream;
 
 /// What is shown nowhere.
 static HIDDEN: RwLock<Option<Mask>> = RwLock::new(None);
 
 /// Hides these from now on in whatever is written.
 pub(crate) fn hide(mask: Mask) {
-    *HIDDEN.write().unwrap_or_else(PoisonError::into_inner) = Some(mask);
+    *HIDDEN.write() = Some(mask);
 }
 
 /// Hides the same in the lines of consoles, which show a secret in parts.
 pub(crate) fn console_mask() -> ConsoleMask {
-    let hidden = HIDDEN.read().unwrap_or_else(PoisonError::into_inner);
+    let hidden = HIDDEN.read();
     ConsoleMask::new(hidden.clone().unwrap_or_default())
 }
 
 /// Text without what is hidden.
 pub(super) fn masked(text: &str) -> Cow<'_, str> {
-    match &*HIDDEN.read().unwrap_or_else(PoisonError::into_inner) {
+    match &*HIDDEN.read() {
         Some(mask) => mask.text(text),
         None => text.into(),
     }
@@ -87,7 +87,7 @@ impl Line {
     }
 
     /// As it is written to a stream, with its end.
-    pub(super) fn render(&self, stream: Stream) -> String {
+    pub(super) fn render(&self, stream: OutputStream) -> String {
         let mut text = match &self.content {
             Content::Exact(text) => masked(text).into_owned(),
             Content::Pieces(pieces) => styled(pieces, stream, std::env::var_os("GITHUB_ACTIONS").is_some()),
@@ -115,7 +115,7 @@ impl From<&String> for Line {
     }
 }
 
-fn styled(pieces: &[(Style, String)], stream: Stream, github: bool) -> String {
+fn styled(pieces: &[(Style, String)], stream: OutputStream, github: bool) -> String {
     let inert: Vec<_> = pieces.iter().map(|(style, text)| (style, inert_lines(&masked(text)))).collect();
     if github {
         let plain: String = inert.iter().map(|(_, text)| text.as_str()).collect();
@@ -126,8 +126,8 @@ fn styled(pieces: &[(Style, String)], stream: Stream, github: bool) -> String {
     }
     let paint = |(style, text): &(&Style, String)| {
         let style = match stream {
-            Stream::Out => (*style).clone(),
-            Stream::Err => (*style).clone().for_stderr(),
+            OutputStream::Out => (*style).clone(),
+            OutputStream::Err => (*style).clone().for_stderr(),
         };
         style.apply_to(text).to_string()
     };
@@ -176,7 +176,7 @@ mod tests {
 
     fn shown(line: &Line, github: bool) -> String {
         match &line.content {
-            Content::Pieces(pieces) => styled(pieces, Stream::Out, github),
+            Content::Pieces(pieces) => styled(pieces, OutputStream::Out, github),
             Content::Exact(text) => text.clone(),
         }
     }

@@ -3,15 +3,15 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
 
-use super::queue::Item;
-use super::{Line, Stream, queue};
+use super::queue::OutputItem;
+use super::{Line, OutputStream, queue};
 
 /// Shows panics by way of the queue. The standard library's hook writes on the thread that panics, and blocks it where
 /// standard error is not read.
 pub(crate) fn show_panics() {
     std::panic::set_hook(Box::new(|info| {
         let line = Line::from(text(info, &Backtrace::capture()));
-        queue(Stream::Err).push_now(Item::Text(Stream::Err, line.render(Stream::Err)));
+        queue(OutputStream::Err).push_now(OutputItem::Text(OutputStream::Err, line.render(OutputStream::Err)));
     }));
 }
 

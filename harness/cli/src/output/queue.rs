@@ -1,12 +1,12 @@
 //! The bounded queue before a writing thread.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use super::{Bar, Stream};
+use super::{Bar, OutputStream};
 
 /// Above either of these, who can wait does.
 const ROOM: Bound = Bound { items: 256, bytes: 64 << 10 };
@@ -20,13 +20,13 @@ struct Bound {
 
 /// One thing to write or draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
+pub(super) enum OutputItem {
     /// Text with its line's end.
-    Text(Stream, String),
+    Text(OutputStream, String),
     Bar(Bar),
 }
 
-impl Item {
+impl OutputItem {
     fn bytes(&self) -> usize {
         match self {
             Self::Text(_, text) => text.len(),
@@ -41,8 +41,8 @@ impl Item {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    items: VecDeque<Item>,
+struct QueueState {
+    items: VecDeque<OutputItem>,
     bytes: usize,
     /// Lines that are being written.
     in_hand: Option<usize>,
@@ -53,7 +53,7 @@ struct State {
     dropped: usize,
 }
 
-impl State {
+impl QueueState {
     /// An item is admitted whatever its size: the bounds may be exceeded by one.
     fn has_room(&self, bound: &Bound) -> bool {
         self.items.len() < bound.items && self.bytes < bound.bytes
@@ -63,7 +63,7 @@ impl State {
         self.dead || self.limit.is_some_and(|limit| Instant::now() >= limit)
     }
 
-    fn push(&mut self, item: Item) {
+    fn push(&mut self, item: OutputItem) {
         self.bytes += item.bytes();
         self.items.push_back(item);
     }
@@ -75,17 +75,17 @@ impl State {
 
 /// The queue before a writing thread.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    state: Mutex<State>,
+pub(super) struct OutputQueue {
+    state: Mutex<QueueState>,
     changed: Condvar,
     /// The same for those that can't block.
     woken: Notify,
 }
 
-impl Queue {
+impl OutputQueue {
     /// Appends without waiting; drops and counts what there is no room for, and says so by false.
-    pub(super) fn push_now(&self, item: Item) -> bool {
-        let mut state = self.lock();
+    pub(super) fn push_now(&self, item: OutputItem) -> bool {
+        let mut state = self.state.lock();
         if state.is_over() || !state.has_room(&MOST) {
             state.dropped += item.lines();
             return false;
@@ -96,10 +96,10 @@ impl Queue {
     }
 
     /// Appends, and blocks for it while there is no room.
-    pub(super) fn push_and_wait(&self, item: Item) {
-        let mut state = self.lock();
+    pub(super) fn push_and_wait(&self, item: OutputItem) {
+        let mut state = self.state.lock();
         while !state.is_over() && !state.has_room(&ROOM) {
-            state = self.wait(state);
+            self.wait(&mut state);
         }
         // Once its time is over, only what would have to wait is dropped: the last words of a run that was cut short.
         if state.dead || !state.has_room(&ROOM) {
@@ -111,13 +111,13 @@ impl Queue {
     }
 
     /// Appends as soon as there is room.
-    pub(super) async fn push_when_room(&self, item: Item) {
+    pub(super) async fn push_when_room(&self, item: OutputItem) {
         loop {
             let mut woken = std::pin::pin!(self.woken.notified());
             // A change from here on is not missed.
             woken.as_mut().enable();
             let limit = {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 if state.has_room(&ROOM) && !state.dead {
                     state.push(item);
                     return self.wake(state);
@@ -136,79 +136,74 @@ impl Queue {
         }
     }
 
-    /// The next thing to write, which is in hand until [`Queue::written`]; none when there is none within the time.
-    pub(super) fn next(&self, within: Option<Duration>) -> Option<Item> {
+    /// The next thing to write, which is in hand until [`OutputQueue::written`]; none when there is none within the time.
+    pub(super) fn next(&self, within: Option<Duration>) -> Option<OutputItem> {
         let until = within.map(|within| Instant::now() + within);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             if let Some(item) = state.items.pop_front() {
                 state.bytes -= item.bytes();
                 state.in_hand = Some(item.lines());
                 return Some(item);
             }
-            state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            match until.map(|until| until.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return None,
-                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+                Some(left) => drop(self.changed.wait_for(&mut state, left)),
+                None => self.changed.wait(&mut state),
+            }
         }
     }
 
     /// What was in hand is written.
     pub(super) fn written(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.in_hand = None;
         self.wake(state);
     }
 
     /// Nothing is written any more, and nothing waits for it.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.dead = true;
         self.wake(state);
     }
 
     /// Nothing waits longer than until then.
     pub(super) fn end_by(&self, limit: Instant) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.limit = Some(limit);
         self.wake(state);
     }
 
     /// Blocks until all is written; false where the limit is over before.
     pub(super) fn wait_until_written(&self) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         while !state.is_written() && !state.is_over() {
-            state = self.wait(state);
+            self.wait(&mut state);
         }
         state.is_written()
     }
 
     /// How many lines were not shown, those that still wait among them. They count once.
     pub(super) fn take_not_shown(&self) -> usize {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let left: usize = state.items.drain(..).map(|item| item.lines()).sum();
         state.bytes = 0;
         std::mem::take(&mut state.dropped) + left + state.in_hand.unwrap_or(0)
     }
 
     /// Blocks until something changes or the limit is over.
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+    fn wait(&self, state: &mut MutexGuard<'_, QueueState>) {
         match state.limit.map(|limit| limit.saturating_duration_since(Instant::now())) {
-            Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-            None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(left) => drop(self.changed.wait_for(state, left)),
+            None => self.changed.wait(state),
         }
     }
 
-    fn wake(&self, state: MutexGuard<'_, State>) {
+    fn wake(&self, state: MutexGuard<'_, QueueState>) {
         drop(state);
         self.changed.notify_all();
         self.woken.notify_waiters();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each change is whole: a panic elsewhere leaves nothing half-changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -216,13 +211,13 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn text(text: &str) -> Item {
-        Item::Text(Stream::Out, text.to_owned())
+    fn text(text: &str) -> OutputItem {
+        OutputItem::Text(OutputStream::Out, text.to_owned())
     }
 
     /// A queue without room, and what is in it.
-    fn full() -> (Queue, usize) {
-        let queue = Queue::default();
+    fn full() -> (OutputQueue, usize) {
+        let queue = OutputQueue::default();
         for n in 0..ROOM.items {
             queue.push_now(text(&n.to_string()));
         }
@@ -231,18 +226,18 @@ mod tests {
 
     #[test]
     fn what_can_not_wait_is_dropped_and_counted_once_nothing_fits() {
-        let queue = Queue::default();
+        let queue = OutputQueue::default();
         for n in 0..MOST.items + 5 {
             queue.push_now(text(&n.to_string()));
         }
-        queue.push_now(Item::Bar(Bar::Clear));
-        assert_eq!(queue.lock().dropped, 5, "a bar is no line");
+        queue.push_now(OutputItem::Bar(Bar::Clear));
+        assert_eq!(queue.state.lock().dropped, 5, "a bar is no line");
         assert_eq!(queue.next(None), Some(text("0")));
         assert_eq!(queue.take_not_shown(), MOST.items + 5, "with the one in hand");
-        let queue = Queue::default();
+        let queue = OutputQueue::default();
         queue.push_now(text(&"x".repeat(MOST.bytes * 2)));
         queue.push_now(text("y"));
-        assert_eq!(queue.lock().dropped, 1, "one of any size, and nothing after it");
+        assert_eq!(queue.state.lock().dropped, 1, "one of any size, and nothing after it");
     }
 
     #[test]
@@ -270,13 +265,13 @@ mod tests {
         queue.next(None);
         queue.written();
         waiting.await;
-        assert_eq!(queue.lock().items.back(), Some(&text("late")));
+        assert_eq!(queue.state.lock().items.back(), Some(&text("late")));
         let mut waiting = std::pin::pin!(queue.push_when_room(text("never")));
         assert!(tokio::time::timeout(Duration::from_secs(1), waiting.as_mut()).await.is_err());
         queue.end_by(Instant::now());
         waiting.await;
         assert_eq!(queue.take_not_shown(), count + 1, "those that wait, and the one that was let go");
-        assert!(!queue.wait_until_written() || queue.lock().items.is_empty());
+        assert!(!queue.wait_until_written() || queue.state.lock().items.is_empty());
     }
 
     #[test]

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
-use super::Stream;
-use super::queue::{Item, Queue};
+use super::OutputStream;
+use super::queue::{OutputItem, OutputQueue};
 use super::screen::Screen;
 
 /// How often bars that turn are drawn again.
 const TURN: Duration = Duration::from_millis(100);
 
-impl Stream {
+impl OutputStream {
     fn descriptor(self) -> BorrowedFd<'static> {
         match self {
             Self::Out => rustix::stdio::stdout(),
@@ -25,7 +25,7 @@ impl Stream {
 
 /// Whether lines on one stream are seen among those of the other.
 pub(super) fn lead_to_the_same_place() -> bool {
-    let (out, err) = (Stream::Out.descriptor(), Stream::Err.descriptor());
+    let (out, err) = (OutputStream::Out.descriptor(), OutputStream::Err.descriptor());
     let are_terminals = rustix::termios::isatty(out) && rustix::termios::isatty(err);
     let place = |stream| rustix::fs::fstat(stream).ok().map(|stat| (stat.st_dev, stat.st_ino));
     are_terminals || (place(out).is_some() && place(out) == place(err))
@@ -33,42 +33,42 @@ pub(super) fn lead_to_the_same_place() -> bool {
 
 /// Whether progress is drawn: on a terminal only.
 pub(super) fn draws() -> bool {
-    static DRAWS: LazyLock<bool> = LazyLock::new(|| rustix::termios::isatty(Stream::Err.descriptor()));
+    static DRAWS: LazyLock<bool> = LazyLock::new(|| rustix::termios::isatty(OutputStream::Err.descriptor()));
     *DRAWS
 }
 
 /// Starts a writing thread; gives back the queue before it.
-pub(super) fn start(name: &str) -> Arc<Queue> {
-    let queue = Arc::new(Queue::default());
+pub(super) fn start(name: &str) -> Arc<OutputQueue> {
+    let queue = Arc::new(OutputQueue::default());
     let writer =
-        Writer { queue: Arc::clone(&queue), screen: Screen::default(), out_is_gone: false, err_is_gone: false };
+        OutputWriter { queue: Arc::clone(&queue), screen: Screen::default(), out_is_gone: false, err_is_gone: false };
     // Dropped with the closure where no thread can be started, which closes the queue: nothing waits for it.
     let _ = std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run());
     queue
 }
 
-struct Writer {
-    queue: Arc<Queue>,
+struct OutputWriter {
+    queue: Arc<OutputQueue>,
     screen: Screen,
     out_is_gone: bool,
     err_is_gone: bool,
 }
 
-impl Drop for Writer {
+impl Drop for OutputWriter {
     fn drop(&mut self) {
         self.queue.close();
     }
 }
 
-impl Writer {
+impl OutputWriter {
     fn run(mut self) {
         let mut turned = Instant::now();
         loop {
             let next = self.queue.next(self.screen.has_bars().then_some(TURN));
             let is_written = next.is_some();
             match next {
-                Some(Item::Text(stream, text)) => self.write(stream, &text),
-                Some(Item::Bar(bar)) => self.screen.change(bar),
+                Some(OutputItem::Text(stream, text)) => self.write(stream, &text),
+                Some(OutputItem::Bar(bar)) => self.screen.change(bar),
                 None => {}
             }
             // Also where lines come without end.
@@ -82,10 +82,10 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, stream: Stream, text: &str) {
+    fn write(&mut self, stream: OutputStream, text: &str) {
         let is_gone = match stream {
-            Stream::Out => &mut self.out_is_gone,
-            Stream::Err => &mut self.err_is_gone,
+            OutputStream::Out => &mut self.out_is_gone,
+            OutputStream::Err => &mut self.err_is_gone,
         };
         if *is_gone {
             return;

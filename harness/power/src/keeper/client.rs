@@ -15,11 +15,10 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::kept_board::time_to_make_safe;
+use super::launch;
 use super::lock::{self, Holder};
 use super::offspring::Watched;
-use super::process;
 use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
-use super::server;
 use crate::PowerError;
 
 /// Why the keeper did not do as asked.
@@ -164,24 +163,17 @@ impl Keeper {
     /// # Errors
     /// When the system gives no process.
     pub fn start(waiting: Waiting) -> Result<Self, KeeperError> {
-        let started = process::start_keeper().map_err(|error| KeeperError::NotStarted(error.to_string()))?;
+        let started = launch::start_keeper().map_err(|error| KeeperError::NotStarted(error.to_string()))?;
         Self::on(started, waiting)
     }
 
-    /// A keeper inside this process, for tests and for a standby: it can't outlive it.
-    ///
-    /// # Errors
-    /// When the system gives no sockets.
-    pub fn in_process(folder: PathBuf, waiting: Waiting) -> Result<Self, KeeperError> {
-        let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
-        let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-        tokio::spawn(server::serve(theirs, None, std::future::pending()));
-        let mut keeper = Self::on(ours.into_std().map_err(failed)?, waiting)?;
-        keeper.folder = folder;
-        Ok(keeper)
+    /// The same with its locks in this folder.
+    pub(super) fn with_folder(self, folder: PathBuf) -> Self {
+        Self { folder, ..self }
     }
 
-    fn on(stream: StdStream, waiting: Waiting) -> Result<Self, KeeperError> {
+    /// The client of a keeper at the other end of a socket.
+    pub(super) fn on(stream: StdStream, waiting: Waiting) -> Result<Self, KeeperError> {
         let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
         stream.set_nonblocking(true).map_err(failed)?;
         let (read, write) = UnixStream::from_std(stream).map_err(failed)?.into_split();

@@ -11,6 +11,7 @@ mod file;
 mod folder;
 mod name;
 mod note;
+mod users;
 
 pub use file::{DeviceLock, NotEnded, end_detached, holder_of};
 pub(super) use file::{LockFile, file_name};

@@ -16,7 +16,7 @@ use super::kept_board::{BoardAsk, KeptBoard, Work};
 use super::lock::Holder;
 use super::offspring::Offspring;
 use super::protocol::{Answer, Ask, Refusal, Request, Said};
-use super::standby::{Kept, Standby};
+use super::standby_link::{KeptRails, StandbyLink};
 use crate::Rails;
 
 /// Keeps rails and locks until the other end is closed or `end` fires; everything is safe when it returns. without a
@@ -91,9 +91,9 @@ struct Server {
     asked_to_end: mpsc::Receiver<UnixStream>,
     itself: Option<Offspring>,
     /// There once a board has rails.
-    standby: Option<Standby>,
+    standby: Option<StandbyLink>,
     /// What the standby was given.
-    kept: Vec<Kept>,
+    kept: Vec<KeptRails>,
 }
 
 impl Server {
@@ -137,7 +137,7 @@ impl Server {
     /// The standby knows of the rails before they can be switched.
     fn open(&mut self, folder: PathBuf, board: String, rails: Vec<Rail>) -> Result<(), Refusal> {
         let what = self.locks.what();
-        self.kept.push(Kept { claimed: self.locks.claimed(&board), rails: rails.clone(), folder, what });
+        self.kept.push(KeptRails { claimed: self.locks.claimed(&board), rails: rails.clone(), folder, what });
         match (&self.standby, self.kept.last()) {
             (Some(standby), Some(kept)) => standby.board(kept),
             _ => self.start_standby().map_err(|error| {
@@ -152,13 +152,13 @@ impl Server {
 
     fn start_standby(&mut self) -> std::io::Result<()> {
         if let Some(itself) = &self.itself {
-            self.standby = Some(Standby::start(itself, &self.kept)?);
+            self.standby = Some(StandbyLink::start(itself, &self.kept)?);
         }
         Ok(())
     }
 
     /// Waits until its standby has ended by itself: it was killed.
-    async fn standby_lost(standby: &mut Option<Standby>) {
+    async fn standby_lost(standby: &mut Option<StandbyLink>) {
         match standby {
             Some(standby) => standby.ended().await,
             None => std::future::pending().await,

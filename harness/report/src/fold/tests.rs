@@ -136,7 +136,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
 
 #[test]
 fn verdicts_are_counted() {
-    let run = RunSummary::of(&sample());
+    let run = RunSummary::of(sample());
     let expected = Counts { passed: 1, failed: 1, errored: 1, skipped: 1, aborted: 0, flaky: 0 };
     assert_eq!((run.counts(), run.exit_code), (expected, Some(100)));
     assert_eq!(run.scenarios[1].telling().failed_step().map(|step| step.info.line), Some(22));
@@ -159,7 +159,7 @@ fn only_a_pass_undoes_a_failure() {
         (&[Errored, Skipped], Errored, 0),
         (&[Aborted], Aborted, 0),
     ] {
-        let run = RunSummary::of(&tried(attempts));
+        let run = RunSummary::of(tried(attempts));
         assert_eq!(run.scenarios.len(), 1, "{attempts:?}");
         let scenario = &run.scenarios[0];
         assert_eq!(scenario.verdict, verdict, "{attempts:?}");

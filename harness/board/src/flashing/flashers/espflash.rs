@@ -21,8 +21,9 @@ use tokio::sync::oneshot;
 
 use crate::error::BenchError;
 use crate::flashing::header::Header;
+use crate::flashing::job::{Flashed, Job, PortInUse};
 use crate::flashing::kind::{FlasherType, Flashing};
-use crate::flashing::{Flashed, Job, Region, Role};
+use crate::flashing::{Region, Role};
 
 /// A part of `hil`: nothing is installed for it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,9 +48,6 @@ impl FlasherType for Espflash {
         None
     }
 }
-
-/// Held by the thread that flashes a board, for as long as it has the port open.
-pub(crate) type PortInUse = Arc<tokio::sync::Mutex<()>>;
 
 /// Flashes on a thread of its own: espflash blocks. Dropping the future makes the thread stop at its next progress
 /// call-back; nothing waits for it but the next flash of the same board.

@@ -14,7 +14,8 @@ use hil_config::table::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
-use crate::ports::{PortFinder, attached, explain_open};
+use crate::port_errors::explain_open;
+use crate::ports::{PortFinder, attached};
 use crate::reset::control_lines::ControlLines;
 use crate::reset::kind::{BoardParts, ResetStrategy};
 use crate::reset::{ResetDriver, ResetInto, Resetting};

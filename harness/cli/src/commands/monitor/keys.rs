@@ -2,7 +2,7 @@
 
 /// What the person wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum KeyAction {
     Send(Vec<u8>),
     Reset,
     Loader,
@@ -24,7 +24,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Action> {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<KeyAction> {
         let mut actions = Vec::new();
         let mut plain = Vec::new();
         for byte in bytes {
@@ -33,25 +33,25 @@ impl Keys {
                     self.menu = true;
                     continue;
                 }
-                (false, END) => Action::End,
-                (true, b'r' | b'R' | 0x12) => Action::Reset,
-                (true, b'l' | b'L' | 0x0c) => Action::Loader,
-                (true, b'p' | b'P' | 0x10) => Action::Power,
-                (true, b'e' | b'E' | 0x05) => Action::Repl,
-                (true, b'h' | b'H' | b'?') => Action::Help,
+                (false, END) => KeyAction::End,
+                (true, b'r' | b'R' | 0x12) => KeyAction::Reset,
+                (true, b'l' | b'L' | 0x0c) => KeyAction::Loader,
+                (true, b'p' | b'P' | 0x10) => KeyAction::Power,
+                (true, b'e' | b'E' | 0x05) => KeyAction::Repl,
+                (true, b'h' | b'H' | b'?') => KeyAction::Help,
                 (true, byte @ (MENU | END)) | (false, byte) => {
                     plain.push(byte);
                     continue;
                 }
-                (true, _) => Action::Help,
+                (true, _) => KeyAction::Help,
             };
             if !plain.is_empty() {
-                actions.push(Action::Send(std::mem::take(&mut plain)));
+                actions.push(KeyAction::Send(std::mem::take(&mut plain)));
             }
             actions.push(action);
         }
         if !plain.is_empty() {
-            actions.push(Action::Send(plain));
+            actions.push(KeyAction::Send(plain));
         }
         actions
     }
@@ -64,12 +64,15 @@ mod tests {
     #[test]
     fn keys_are_sent_unless_they_are_commands_even_across_reads() {
         let mut keys = Keys::default();
-        assert_eq!(keys.take(b"led on\r"), [Action::Send(b"led on\r".to_vec())]);
-        assert_eq!(keys.take(b"a\x14rb"), [Action::Send(b"a".to_vec()), Action::Reset, Action::Send(b"b".to_vec())]);
+        assert_eq!(keys.take(b"led on\r"), [KeyAction::Send(b"led on\r".to_vec())]);
+        assert_eq!(
+            keys.take(b"a\x14rb"),
+            [KeyAction::Send(b"a".to_vec()), KeyAction::Reset, KeyAction::Send(b"b".to_vec())]
+        );
         assert_eq!(keys.take(b"\x14"), []);
-        assert_eq!(keys.take(b"p\x03"), [Action::Power, Action::Send(vec![3])]);
-        assert_eq!(keys.take(b"\x14\x14\x14\x1d"), [Action::Send(vec![0x14, 0x1d])]);
-        assert_eq!(keys.take(b"\x14x\x1d"), [Action::Help, Action::End]);
-        assert_eq!(keys.take(b"\x14e"), [Action::Repl]);
+        assert_eq!(keys.take(b"p\x03"), [KeyAction::Power, KeyAction::Send(vec![3])]);
+        assert_eq!(keys.take(b"\x14\x14\x14\x1d"), [KeyAction::Send(vec![0x14, 0x1d])]);
+        assert_eq!(keys.take(b"\x14x\x1d"), [KeyAction::Help, KeyAction::End]);
+        assert_eq!(keys.take(b"\x14e"), [KeyAction::Repl]);
     }
 }

@@ -4,7 +4,7 @@ use hil_bench::{BenchError, Board};
 use tokio::io::AsyncReadExt as _;
 
 use super::note;
-use super::screened::Screened;
+use super::terminal_filter::TerminalFilter;
 use crate::output::pass_on;
 
 /// Ctrl-].
@@ -21,12 +21,12 @@ pub(super) async fn talk(board: &mut Board, stdin: &mut tokio::io::Stdin) -> Res
     let failed = |error: std::io::Error| BenchError::Port { board: board.name().to_owned(), reason: error.to_string() };
     // For a prompt.
     port.write(b"\r").await.map_err(failed)?;
-    let (mut said, mut typed, mut screened) = ([0; 4096], [0; 1024], Screened::default());
+    let (mut said, mut typed, mut filter) = ([0; 4096], [0; 1024], TerminalFilter::default());
     loop {
         tokio::select! {
             read = port.read(&mut said) => match read.map_err(failed)? {
                 0 => return Err(BenchError::PortVanished { board: board.name().to_owned() }),
-                length => pass_on(&screened.take(&said[..length])).await,
+                length => pass_on(&filter.take(&said[..length])).await,
             },
             read = stdin.read(&mut typed) => {
                 // Nobody types any more: that is as good as leaving.

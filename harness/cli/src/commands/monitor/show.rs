@@ -7,7 +7,7 @@ use super::symbols::Symbols;
 use crate::output::{Line, console_mask, follow_up, warn};
 
 /// Shows events, a line each.
-pub(super) struct Shower {
+pub(super) struct ConsolePrinter {
     json: bool,
     /// A raw terminal needs the carriage sent back.
     raw: bool,
@@ -15,7 +15,7 @@ pub(super) struct Shower {
     consoles: ConsoleMask,
 }
 
-impl Shower {
+impl ConsolePrinter {
     pub(super) fn new(json: bool, raw: bool, symbols: Option<Symbols>) -> Self {
         Self { json, raw, symbols, consoles: console_mask() }
     }
@@ -41,17 +41,14 @@ impl Shower {
                 self.decode(line).await;
                 return;
             }
-            What::ConsoleLost { .. } => "port lost".to_owned(),
-            What::ConsoleOpened { gap_ms, .. } => format!("port back; nothing is known of {gap_ms} ms"),
             What::Power { on, .. } => format!("power {}", if *on { "on" } else { "off" }),
-            What::PowerCut { evidence, detail, .. } => {
-                format!("power cut {}: {}", evidence.word(), hil_report::inert(detail))
-            }
-            What::Reset { how, .. } => format!("reset {how}"),
-            What::Bench { note, .. } => hil_report::inert(note),
-            What::Found { finding, detail, .. } if *finding != Finding::Backtrace => {
-                format!("{finding:?}: {}", hil_report::inert(detail))
-            }
+            What::Found { finding: Finding::Backtrace, .. } => return,
+            What::ConsoleLost { .. }
+            | What::ConsoleOpened { .. }
+            | What::PowerCut { .. }
+            | What::Reset { .. }
+            | What::Bench { .. }
+            | What::Found { .. } => hil_report::inert(&hil_report::event_text(event).unwrap_or_default()),
             _ => return,
         };
         self.line(Line::new().paint(Style::new().cyan(), format!("[{}] --- {text}", event.at))).await;

@@ -1,8 +1,8 @@
 //! Tells of packets while they pass.
 
 use console::Style;
-use hil_report::{Traffic, inert};
-use hil_timeline::{ConnectionChange, Direction, FaultPhase, Follower, RunEvent, What};
+use hil_report::{Traffic, change_text, event_text, inert};
+use hil_timeline::{ConnectionChange, Direction, Follower, RunEvent, What};
 
 use crate::args::Format;
 use crate::output::{Line, follow_up, warn};
@@ -62,32 +62,21 @@ fn line(event: &RunEvent) -> Line {
             line.paint(Style::new().dim(), format!("{bytes} bytes{answer}"))
         }
         What::Connection { connection, change, .. } => {
-            let line = line.text(format!("#{connection} -- "));
-            match change {
-                ConnectionChange::Opened => line.paint(Style::new().green(), "opened"),
-                ConnectionChange::Upgraded { layer } => line.paint(Style::new().green(), format!("speaks {layer}")),
-                ConnectionChange::Refused { reason } => {
-                    line.paint(Style::new().red(), format!("refused: {}", inert(reason)))
-                }
-                ConnectionChange::TurnedAway { reason } => {
-                    line.paint(Style::new().red(), format!("turned away: {}", inert(reason)))
-                }
-                ConnectionChange::Closed { how } => line.paint(Style::new().yellow(), inert(how)),
-            }
-        }
-        What::Fault { fault, phase, .. } => {
-            let phase = match phase {
-                FaultPhase::Begins => "begins",
-                FaultPhase::Ends => "ends",
-                FaultPhase::Happens => "happens",
+            let style = match change {
+                ConnectionChange::Opened | ConnectionChange::Upgraded { .. } => Style::new().green(),
+                ConnectionChange::Refused { .. } | ConnectionChange::TurnedAway { .. } => Style::new().red(),
+                ConnectionChange::Closed { .. } => Style::new().yellow(),
             };
-            line.paint(Style::new().magenta(), format!("fault {phase}: {}", inert(fault)))
+            line.text(format!("#{connection} -- ")).paint(style, inert(&change_text(change)))
         }
-        What::ProtocolViolation { connection, rule, .. } => {
-            let rule = inert(rule);
-            line.text(format!("#{connection} -- "))
-                .paint(Style::new().red(), format!("violates the MQTT protocol: {rule}"))
+        What::Fault { .. } => line.paint(Style::new().magenta(), said(event)),
+        What::ProtocolViolation { connection, .. } => {
+            line.text(format!("#{connection} -- ")).paint(Style::new().red(), said(event))
         }
         other => line.text(inert(&format!("{other:?}"))),
     }
+}
+
+fn said(event: &RunEvent) -> String {
+    inert(&event_text(event).unwrap_or_default())
 }

@@ -197,7 +197,7 @@ fn holder_in(folder: &Folder, key: &str) -> Option<Holder> {
     }
     // A program that locks the file and knows nothing of names, or one of another network namespace.
     let process = locked_by(file.st_dev, file.st_ino)?;
-    let user = std::fs::metadata(format!("/proc/{process}")).map(|process| note::user_name(process.uid()));
+    let user = std::fs::metadata(format!("/proc/{process}")).map(|process| super::users::user_name(process.uid()));
     let user = user.unwrap_or_else(|_| "unknown".to_owned());
     Some(Holder { pid: process, user, ..Holder::this_process("a program") })
 }
@@ -207,7 +207,7 @@ fn holder_behind(folder: &Folder, key: &str, process: u32, user: u32) -> Holder 
     let written = note::newest(folder, key, Some(user)).map(|note| note.holder);
     let is_its = |holder: &Holder| holder.keeper.unwrap_or(holder.pid) == process;
     // It has not written yet, or its note can't be read.
-    let unknown = || Holder { pid: process, user: note::user_name(user), ..Holder::this_process("a program") };
+    let unknown = || Holder { pid: process, user: super::users::user_name(user), ..Holder::this_process("a program") };
     written.filter(is_its).unwrap_or_else(unknown)
 }
 

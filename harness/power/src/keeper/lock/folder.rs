@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, Stat, fchmod, fstat, openat};
 use rustix::process::getuid;
 
-use super::note::user_name;
+use super::users::user_name;
 
 /// As /tmp: everyone may add a lock, and no one may remove another user's.
 const SHARED: u32 = 0o1777;

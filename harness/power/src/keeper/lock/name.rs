@@ -102,7 +102,7 @@ pub(super) fn ask_to_end(folder: &Folder, lock: &str) -> Result<String, EndRefus
     // None where it has no process id here.
     let peer = socket_peercred(&stream).ok().map(|peer| peer.uid.as_raw());
     if peer != Some(getuid().as_raw()) {
-        let whose = peer.map_or_else(|| "another PID namespace".to_owned(), super::note::user_name);
+        let whose = peer.map_or_else(|| "another PID namespace".to_owned(), super::users::user_name);
         return Err(EndRefused::Foreign(whose));
     }
     stream.set_read_timeout(Some(PATIENCE))?;

@@ -14,6 +14,7 @@ use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 
 use super::folder::Folder;
+use super::users::user_name;
 
 /// Who holds a board, as its lock says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,17 +90,6 @@ impl fmt::Display for Holder {
 
 fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
-/// The name of a user, as the system's list of users has it.
-pub(super) fn user_name(uid: u32) -> String {
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    name.unwrap_or_else(|| format!("user id {uid}"))
 }
 
 /// A note and the user whose it is.

@@ -7,12 +7,12 @@ const LONGEST: usize = 16;
 
 /// Follows what a REPL says, across reads. What is neither text nor of a line editor is shown, and not sent.
 #[derive(Debug, Default)]
-pub(super) struct Screened {
+pub(super) struct TerminalFilter {
     /// The beginning of a sequence or of a character.
     begun: Vec<u8>,
 }
 
-impl Screened {
+impl TerminalFilter {
     /// What of it may go to the terminal.
     pub(super) fn take(&mut self, bytes: &[u8]) -> String {
         let mut shown = String::new();
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn a_line_editor_works_and_nothing_else_steers() {
         let take = |chunks: &[&[u8]]| {
-            let mut screened = Screened::default();
-            chunks.iter().map(|chunk| screened.take(chunk)).collect::<String>()
+            let mut filter = TerminalFilter::default();
+            chunks.iter().map(|chunk| filter.take(chunk)).collect::<String>()
         };
         assert_eq!(take(&[b">>> 1\r\n\x08\x1b[K\x1b[12D\x07\t"]), ">>> 1\r\n\u{8}\u{1b}[K\u{1b}[12D\u{7}\t");
         assert_eq!(take(&[b"\x1b", b"[", b"1", b"D"]), "\u{1b}[1D");

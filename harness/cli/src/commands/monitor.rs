@@ -2,10 +2,9 @@
 
 mod keys;
 mod repl;
-mod screened;
 mod show;
 mod symbols;
-mod terminal;
+mod terminal_filter;
 
 use hil_bench::{BenchError, LockedBoard};
 use hil_config::{Bench, Image};
@@ -13,16 +12,15 @@ use hil_timeline::{Cursor, Timeline, What};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;
 
-use self::keys::{Action, Keys};
-use self::show::Shower;
+use self::keys::{KeyAction, Keys};
+use self::show::ConsolePrinter;
 use self::symbols::Symbols;
-use self::terminal::RawTerminal;
-pub(crate) use self::terminal::restore as restore_terminal;
-use super::{Line, Message, no_such_board, set_up_failed, warn};
 use crate::args::{Format, MonitorArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Line, Message, set_up_failed, warn};
 use crate::session::{self, OneBoard};
 use crate::signals;
+use crate::terminal::RawTerminal;
 
 pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
     session::on_bench(args.bench.bench.clone(), async |bench| Ok(monitor_in(args, bench).await))
@@ -30,7 +28,7 @@ pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
 }
 
 async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
-    let Some(config) = bench.board(&args.board).cloned() else { return no_such_board(&bench, &args.board) };
+    let Some(config) = bench.board(&args.board).cloned() else { return session::no_such_board(&bench, &args.board) };
     if let Err(code) = session::refuse_program(&config) {
         return code;
     }
@@ -94,23 +92,23 @@ async fn watch(
     if !json && terminal.is_some() {
         note("Ctrl-] ends it, Ctrl-T h shows the keys");
     }
-    let mut shower = Shower::new(json, terminal.is_some(), symbols);
+    let mut printer = ConsolePrinter::new(json, terminal.is_some(), symbols);
     let mut events = timeline.follow(Cursor::default());
     *showing = Some(tokio::spawn(async move {
         let mut next = 0;
         loop {
             let event = events.next().await;
             if event.seq > next {
-                shower.skipped(event.seq - next).await;
+                printer.skipped(event.seq - next).await;
             }
             next = event.seq + 1;
-            shower.show(&event).await;
+            printer.show(&event).await;
             if matches!(event.what, What::RunFinished { .. }) {
                 return;
             }
         }
     }));
-    let result = obey(&mut board, terminal.is_some(), is_manual).await;
+    let result = handle_keys(&mut board, terminal.is_some(), is_manual).await;
     drop(terminal);
     result
 }
@@ -129,7 +127,7 @@ async fn type_at(board: &LockedBoard, bytes: &[u8]) -> Result<(), BenchError> {
     Ok(())
 }
 
-async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Result<(), BenchError> {
+async fn handle_keys(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Result<(), BenchError> {
     board.power_on().await?;
     let mut stdin = tokio::io::stdin();
     let mut keys = Keys::default();
@@ -146,16 +144,16 @@ async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Resu
         }
         for action in keys.take(&buffer[..length]) {
             match action {
-                Action::Send(bytes) => type_at(board, &bytes).await?,
-                Action::Reset => drop(board.reset().await?),
-                Action::Loader => board.enter_loader().await?,
-                Action::Power if is_manual => note("you are its power switch; `hil power` asks you"),
-                Action::Power if board.is_powered() => drop(board.power_off().await?),
-                Action::Power => drop(board.power_on().await?),
-                Action::Help => note(
+                KeyAction::Send(bytes) => type_at(board, &bytes).await?,
+                KeyAction::Reset => drop(board.reset().await?),
+                KeyAction::Loader => board.enter_loader().await?,
+                KeyAction::Power if is_manual => note("you are its power switch; `hil power` asks you"),
+                KeyAction::Power if board.is_powered() => drop(board.power_off().await?),
+                KeyAction::Power => drop(board.power_on().await?),
+                KeyAction::Help => note(
                     "Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power, e enters MicroPython's REPL",
                 ),
-                Action::Repl => {
+                KeyAction::Repl => {
                     match repl::talk(board, &mut stdin).await {
                         Ok(()) => {}
                         // A board without one can be watched all the same.
@@ -164,7 +162,7 @@ async fn obey(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Resu
                     }
                     board.watch_console()?;
                 }
-                Action::End => return Ok(()),
+                KeyAction::End => return Ok(()),
             }
         }
     }

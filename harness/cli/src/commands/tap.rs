@@ -12,9 +12,9 @@ use hil_report::{Traffic, traffic_table};
 use hil_timeline::{Cursor, Epoch, Mask, Timeline, What};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Message, say, say_json, set_up_failed, warn};
 use crate::args::{Format, TapArgs};
 use crate::exit_code::ExitCode;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::{folder, signals};
 
 /// The name under which everything is recorded.
@@ -62,7 +62,7 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
     // What is shown waits for who reads it; what is counted does not.
     let counting = tokio::spawn(live::count(timeline.follow(Cursor::default())));
     let showing = tokio::spawn(live::show(timeline.follow(Cursor::default()), args.format.format));
-    obey(&tap, &recorder, abort).await;
+    handle_commands(&tap, &recorder, abort).await;
     tap.close_route();
     timeline.record(None, What::RunFinished { exit_code: 0 });
     let failure = capture.as_ref().and_then(Capture::failure);
@@ -70,7 +70,7 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
     // Both end with that event; if one panicked, the rest is still worth showing.
     let traffic = counting.await.unwrap_or_default();
     let _ = showing.await;
-    tell_statistics(&traffic, args.format.format);
+    say_statistics(&traffic, args.format.format);
     match failure {
         Some(failure) => Err(set_up_failed(&failure, Some("is the disk full?".to_owned()))),
         None => Ok(ExitCode::Passed),
@@ -116,8 +116,12 @@ fn tls_mode(args: &TapArgs) -> Result<TlsMode, TlsError> {
     Ok(TlsMode::Terminate { with_certificate: Arc::clone(&anybody), anybody })
 }
 
-/// Obeys lines on standard input until Ctrl-C. Its end is no command: a service has none.
-async fn obey(tap: &TapPort, recorder: &hil_timeline::Recorder, mut abort: tokio::sync::watch::Receiver<bool>) {
+/// Handles lines on standard input until Ctrl-C. Its end is no command: a service has none.
+async fn handle_commands(
+    tap: &TapPort,
+    recorder: &hil_timeline::Recorder,
+    mut abort: tokio::sync::watch::Receiver<bool>,
+) {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut open = true;
     loop {
@@ -140,7 +144,7 @@ async fn obey(tap: &TapPort, recorder: &hil_timeline::Recorder, mut abort: tokio
     }
 }
 
-fn tell_statistics(traffic: &Traffic, format: Format) {
+fn say_statistics(traffic: &Traffic, format: Format) {
     let topics = traffic.topics();
     match format {
         Format::Json => {

@@ -9,6 +9,7 @@
 //!
 //! [`finish`] waits for the rest at the end of the process.
 
+mod failure;
 mod line;
 mod panic;
 mod queue;
@@ -18,54 +19,55 @@ mod writer;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+pub(crate) use self::failure::{Message, say_json, set_up_failed};
 pub(crate) use self::line::{Line, console_mask, hide};
 pub(crate) use self::panic::show_panics;
 pub(crate) use self::screen::Bar;
 
 use self::line::masked;
-use self::queue::{Item, Queue};
+use self::queue::{OutputItem, OutputQueue};
 
 /// Where something is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stream {
+pub(crate) enum OutputStream {
     Out,
     Err,
 }
 
 /// The queues of this process. Streams that lead to the same place share one: their lines stay in order.
-struct Output {
-    out: Arc<Queue>,
-    err: Arc<Queue>,
+struct OutputQueues {
+    out: Arc<OutputQueue>,
+    err: Arc<OutputQueue>,
 }
 
-static OUTPUT: LazyLock<Output> = LazyLock::new(|| {
+static OUTPUT: LazyLock<OutputQueues> = LazyLock::new(|| {
     if writer::lead_to_the_same_place() {
         let both = writer::start("output");
-        return Output { out: Arc::clone(&both), err: both };
+        return OutputQueues { out: Arc::clone(&both), err: both };
     }
     // An output that is not read does not hold up what is said on the other.
-    Output { out: writer::start("stdout"), err: writer::start("stderr") }
+    OutputQueues { out: writer::start("stdout"), err: writer::start("stderr") }
 });
 
-fn queue(stream: Stream) -> &'static Queue {
+fn queue(stream: OutputStream) -> &'static OutputQueue {
     match stream {
-        Stream::Out => &OUTPUT.out,
-        Stream::Err => &OUTPUT.err,
+        OutputStream::Out => &OUTPUT.out,
+        OutputStream::Err => &OUTPUT.err,
     }
 }
 
 /// Writes a line to standard output. A reader that is gone (`hil steps | head`) is no error.
 pub(crate) fn say(line: impl Into<Line>) {
-    put(Stream::Out, &line.into());
+    put(OutputStream::Out, &line.into());
 }
 
 /// Writes a line to standard error.
 pub(crate) fn warn(line: impl Into<Line>) {
-    put(Stream::Err, &line.into());
+    put(OutputStream::Err, &line.into());
 }
 
-fn put(stream: Stream, line: &Line) {
-    let item = Item::Text(stream, line.render(stream));
+fn put(stream: OutputStream, line: &Line) {
+    let item = OutputItem::Text(stream, line.render(stream));
     // A worker that waits here would hold up what it drives: signals, deadlines, rails.
     if tokio::runtime::Handle::try_current().is_ok() {
         queue(stream).push_now(item);
@@ -76,26 +78,27 @@ fn put(stream: Stream, line: &Line) {
 
 /// Writes a line to standard output as soon as there is room, for those that follow a timeline.
 pub(crate) async fn follow_up(line: impl Into<Line>) {
-    let text = line.into().render(Stream::Out);
-    queue(Stream::Out).push_when_room(Item::Text(Stream::Out, text)).await;
+    let text = line.into().render(OutputStream::Out);
+    queue(OutputStream::Out).push_when_room(OutputItem::Text(OutputStream::Out, text)).await;
 }
 
 /// Writes text as it is, without a line's end, as soon as there is room. The caller answers for what is in it.
 pub(crate) async fn pass_on(text: &str) {
-    queue(Stream::Out).push_when_room(Item::Text(Stream::Out, masked(text).into_owned())).await;
+    queue(OutputStream::Out).push_when_room(OutputItem::Text(OutputStream::Out, masked(text).into_owned())).await;
 }
 
 /// Changes the progress shown on a terminal.
 pub(crate) async fn draw(bar: Bar) {
     if writer::draws() {
-        queue(Stream::Err).push_when_room(Item::Bar(bar)).await;
+        queue(OutputStream::Err).push_when_room(OutputItem::Bar(bar)).await;
     }
 }
 
 /// Asks on standard error; false where the question can't be shown. Blocks until it is.
 pub(crate) fn ask(question: impl Into<Line>) -> bool {
-    let text = question.into().render(Stream::Err);
-    queue(Stream::Err).push_now(Item::Text(Stream::Err, text)) && queue(Stream::Err).wait_until_written()
+    let text = question.into().render(OutputStream::Err);
+    queue(OutputStream::Err).push_now(OutputItem::Text(OutputStream::Err, text))
+        && queue(OutputStream::Err).wait_until_written()
 }
 
 /// From now on nothing waits for output longer than this.
@@ -123,6 +126,6 @@ pub(crate) fn finish() {
     output.err.end_by(Instant::now() + TO_SAY_SO);
     let lines = if count == 1 { "1 line was".to_owned() } else { format!("{count} lines were") };
     let line = Line::from(format!("warning: {lines} not shown: the output was not read"));
-    output.err.push_now(Item::Text(Stream::Err, line.render(Stream::Err)));
+    output.err.push_now(OutputItem::Text(OutputStream::Err, line.render(OutputStream::Err)));
     output.err.wait_until_written();
 }

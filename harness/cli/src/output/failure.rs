@@ -1,31 +1,10 @@
-//! One file per command.
-
-pub(crate) mod baseline;
-pub(crate) mod boards;
-pub(crate) mod certs;
-pub(crate) mod compare;
-pub(crate) mod completions;
-pub(crate) mod doctor;
-pub(crate) mod flash;
-pub(crate) mod history;
-pub(crate) mod lint;
-pub(crate) mod monitor;
-pub(crate) mod power;
-pub(crate) mod report;
-pub(crate) mod reset;
-pub(crate) mod run;
-pub(crate) mod schema;
-pub(crate) mod steps;
-pub(crate) mod tap;
-pub(crate) mod virtual_as_real;
-pub(crate) mod virtual_bench;
+//! How errors are reported.
 
 use std::error::Error;
 
 use console::Style;
 
-pub(crate) use crate::output::{Line, hide, say, warn};
-
+use super::{Line, say, warn};
 use crate::exit_code::ExitCode;
 
 /// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.
@@ -71,14 +50,6 @@ pub(crate) fn say_json(value: &impl serde::Serialize) {
             set_up_failed(&error, None);
         }
     }
-}
-
-/// Tells that the bench has no such board, and which ones it has.
-pub(crate) fn no_such_board(bench: &hil_config::Bench, name: &str) -> ExitCode {
-    let known: Vec<_> = bench.boards.keys().map(|board| format!("`{board}`")).collect();
-    let hint =
-        if known.is_empty() { "this bench has no board".to_owned() } else { format!("there are {}", known.join(", ")) };
-    set_up_failed(&Message(format!("there is no board `{name}` on this bench")), Some(hint))
 }
 
 /// An error that is only a text.

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use hil_config::{PortIdentity, mac_text};
 
-use super::{PortState, attached, find, state_of};
-use crate::flashing::probe;
 use hil_power::keeper::DeviceLock;
+
+use crate::flashing::probe;
+use crate::ports::{PortState, attached, find, state_of};
 
 /// The identity of a board by the place of its port, where it is known by its MAC and no native USB port tells that.
 /// Every free USB port is asked for the MAC of its chip, which resets it; boards must have power. Blocks for seconds.

@@ -11,9 +11,9 @@ use hil_config::{Bench, Problem};
 use hil_report::inert;
 use serde_json::json;
 
-use super::{Line, no_such_board, say, say_json};
 use crate::args::{DoctorArgs, Format};
 use crate::exit_code::ExitCode;
+use crate::output::{Line, say, say_json};
 use crate::session;
 
 /// One thing that was looked at.
@@ -52,7 +52,7 @@ impl Check {
         self.hint.is_some() && !self.optional
     }
 
-    fn tell(&self) {
+    fn say(&self) {
         let mark = match &self.hint {
             None => Line::new().paint(Style::new().green(), "  ok   "),
             Some(_) if self.optional => Line::new().paint(Style::new().yellow(), " skips "),
@@ -87,13 +87,13 @@ fn unset(problem: &Problem) -> Check {
 
 async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.power.iter().find(|name| bench.board(name).is_none()) {
-        return no_such_board(&bench, unknown);
+        return session::no_such_board(&bench, unknown);
     }
     let text = args.format.format == Format::Text;
     let mut all = Vec::new();
     let mut note = |checks: Vec<Check>| {
         if text {
-            checks.iter().for_each(Check::tell);
+            checks.iter().for_each(Check::say);
         }
         all.extend(checks);
     };

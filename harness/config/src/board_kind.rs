@@ -1,0 +1,27 @@
+//! `boards.NAME.kind`.
+
+/// Kinds of board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoardKind {
+    /// A real one, on a serial port.
+    Esp,
+    /// Simulated: everything but the silicon.
+    Virtual,
+    /// A program of this machine.
+    Process,
+}
+
+impl BoardKind {
+    pub(crate) const WORDS: &[(&'static str, Self)] =
+        &[("esp", Self::Esp), ("virtual", Self::Virtual), ("process", Self::Process)];
+
+    /// The word in `bench.toml`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Esp => "esp",
+            Self::Virtual => "virtual",
+            Self::Process => "process",
+        }
+    }
+}
