@@ -1,7 +1,8 @@
 //! Sockets whose owner has lost its power.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
@@ -50,8 +51,8 @@ impl Parked {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
-        self.inner.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.inner.silent.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Leads the observer's client, which knows TCP and local sockets only, to a broker behind TLS or WebSocket.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hil_scratch::Scratch;
+use parking_lot::Mutex;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -35,7 +36,7 @@ impl Bridge {
 
     /// Why the latest connection did not get through.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure.lock().clone()
     }
 }
 
@@ -56,7 +57,7 @@ async fn serve(listener: UnixListener, endpoint: Endpoint, failure: Arc<Mutex<Op
 
 async fn carry(mut near: UnixStream, endpoint: Endpoint, failure: Arc<Mutex<Option<String>>>) {
     let reached = endpoint.connect().await;
-    *failure.lock().unwrap_or_else(PoisonError::into_inner) = reached.as_ref().err().cloned();
+    *failure.lock() = reached.as_ref().err().cloned();
     if let Ok(far) = reached {
         // However it ends: the client notices.
         let _ = tokio::io::copy_bidirectional(&mut near, &mut far.into_stream()).await;

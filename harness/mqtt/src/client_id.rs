@@ -6,12 +6,12 @@
 //! board sent.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What stands for the ids of clients at one broker; clones are the same.
@@ -45,10 +45,7 @@ impl ClientIds {
         if is_taken(id) {
             return None;
         }
-        let mut name = PREFIX.to_owned();
-        for byte in ring::digest::digest(&ring::digest::SHA256, id.as_bytes()).as_ref() {
-            let _ = write!(name, "{byte:02x}");
-        }
+        let name = format!("{PREFIX}{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, id.as_bytes())));
         let mut known = self.lock();
         if !known.ids.iter().any(|(known, _)| *known == name) {
             known.bytes += id.len();
@@ -69,7 +66,7 @@ impl ClientIds {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

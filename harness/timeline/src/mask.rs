@@ -169,13 +169,11 @@ impl Mask {
     }
 
     fn hex(&self, hex: &mut String) -> bool {
-        let byte = |at: usize| hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
-        // Where it is no hex, it is not ours.
-        let Some(mut bytes) = bytes else { return replace(hex, |hex| self.text(hex)) };
+        // Text that is not hex was not written by us.
+        let Ok(mut bytes) = hex::decode(&*hex) else { return replace(hex, |hex| self.text(hex)) };
         let found = !self.find(&bytes).is_empty();
         self.bytes(&mut bytes);
-        *hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        *hex = hex::encode(bytes);
         found
     }
 }

@@ -21,7 +21,7 @@ impl Payload {
     }
 
     fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&self.0)
     }
 }
 
@@ -74,16 +74,9 @@ impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Stored::deserialize(deserializer)? {
             Stored::Utf8(text) => Ok(Self(text.into_bytes())),
-            Stored::Hex(hex) => from_hex(&hex).map(Self).ok_or_else(|| serde::de::Error::custom("odd or invalid hex")),
+            Stored::Hex(hex) => hex::decode(hex).map(Self).map_err(serde::de::Error::custom),
         }
     }
-}
-
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -195,7 +196,7 @@ impl Timeline {
 
     fn lock(&self) -> MutexGuard<'_, Store> {
         // A panic elsewhere can't leave the record half-changed: each change is one push.
-        self.inner.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.record.lock()
     }
 }
 

@@ -234,10 +234,7 @@ fn parse_json(text: &str) -> Result<Value, Unmet> {
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if !digits.chars().all(|c| c.is_ascii_hexdigit()) || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+    hex::decode(digits).ok()
 }
 
 impl WantedValue {
@@ -294,10 +291,8 @@ impl Wanted {
                 .then(|| format!("size: expected {size} bytes, was {} bytes", payload.0.len())),
             Self::Text(text) => (payload.as_text() != Some(text))
                 .then(|| format!("payload: expected `{}`, was `{payload}`", escaped(text))),
-            Self::Hex(bytes) => {
-                let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-                (payload.0 != *bytes).then(|| format!("hex: expected `{}`, was `{}`", hex(bytes), hex(&payload.0)))
-            }
+            Self::Hex(bytes) => (payload.0 != *bytes)
+                .then(|| format!("hex: expected `{}`, was `{}`", hex::encode(bytes), hex::encode(&payload.0))),
             Self::Json(wanted) => match serde_json::from_slice::<Value>(&payload.0) {
                 Err(error) => Some(format!("json: the payload `{payload}` is not JSON: {error}")),
                 Ok(found) => lacking(wanted, &found, "$").map(|lack| format!("json: {lack}")),

@@ -10,12 +10,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use hil_virtual_board::{Change, Options, ResetCircuit, VirtualBoard};
+use parking_lot::Mutex;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 const GADGET: &str = "/sys/kernel/config/usb_gadget/cp2102";
@@ -175,7 +176,7 @@ impl Adapter {
     /// The host has chosen the configuration: data can flow.
     fn enable(&mut self) -> io::Result<()> {
         let endpoint = |name: &str| OpenOptions::new().read(true).write(true).open(Path::new(ENDPOINTS).join(name));
-        *self.to_host.lock().map_err(|_| io::Error::other("poisoned"))? = Some(endpoint("ep1")?);
+        *self.to_host.lock() = Some(endpoint("ep1")?);
         let mut from_host = endpoint("ep2")?;
         let mut wire = self.wire.try_clone()?;
         std::thread::spawn(move || {
@@ -191,7 +192,7 @@ impl Adapter {
             std::thread::spawn(move || {
                 let mut buffer = [0; 512];
                 while let Ok(length) = wire.read(&mut buffer) {
-                    let endpoint = to_host.lock().ok().and_then(|open| open.as_ref()?.try_clone().ok());
+                    let endpoint = to_host.lock().as_ref().and_then(|open| open.try_clone().ok());
                     // What nobody is there to hear is lost, as on a wire.
                     if let Some(mut endpoint) = endpoint {
                         let _ = endpoint.write_all(&buffer[..length]);

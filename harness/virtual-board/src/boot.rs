@@ -104,10 +104,9 @@ fn rom(flash: &Flash, lines: &mut Vec<String>) -> Result<(), Reset> {
     let image = match EspImage::decode(&room) {
         Ok(image) => image,
         Err(ImageError::Hash { calculated, stored }) => {
-            let hex = |hash: [u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             lines.push("SHA-256 comparison failed:".to_owned());
-            lines.push(format!("Calculated: {}", hex(calculated)));
-            lines.push(format!("Expected: {}", hex(stored)));
+            lines.push(format!("Calculated: {}", hex::encode(calculated)));
+            lines.push(format!("Expected: {}", hex::encode(stored)));
             lines.push("Attempting to boot anyway...".to_owned());
             return Ok(());
         }

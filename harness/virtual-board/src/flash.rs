@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::MemfdFlags;
 
 /// Size of the flash in bytes: 4 MiB, as on an ESP32-C3-DevKitM-1.
@@ -66,7 +67,7 @@ impl Flash {
     }
 
     fn lock(&self) -> MutexGuard<'_, File> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock()
     }
 }
 

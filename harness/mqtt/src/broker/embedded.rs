@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hil_scratch::Scratch;
 use mqtt5::broker::auth::{AuthProvider, AuthResult};
 use mqtt5::broker::config::{StorageBackend, StorageConfig};
@@ -14,7 +15,7 @@ use mqtt5_protocol::protocol::v5::reason_codes::ReasonCode;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::{Access, Acl, Broker, BrokerError, Promise, Settings, WillWindow};
+use super::{Access, Acl, Broker, BrokerError, Settings, WillWindow};
 use crate::client_id::ClientIds;
 use crate::endpoint::{Endpoint, Offers};
 
@@ -126,11 +127,11 @@ impl Embedded {
 }
 
 impl Broker for Embedded {
-    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
+    fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>> {
         Box::pin(self.run())
     }
 
-    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async move {
             if let Some(Running { shutdown, mut task, wanted, .. }) = self.running.take() {
                 drop(wanted);
@@ -187,9 +188,6 @@ struct Gatekeeper {
     observer: (String, String),
 }
 
-/// An answer of the gatekeeper's, as the library wants it.
-type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 impl Gatekeeper {
     fn new(settings: &Settings, ids: ClientIds) -> Self {
         let secret = || super::settings::unguessable();
@@ -227,17 +225,22 @@ impl AuthProvider for Gatekeeper {
         &'a self,
         connect: &'a ConnectPacket,
         _: SocketAddr,
-    ) -> Answer<'a, mqtt5::error::Result<AuthResult>> {
+    ) -> BoxFuture<'a, mqtt5::error::Result<AuthResult>> {
         let result = self.judge(connect.username.as_deref(), connect.password.as_deref());
         Box::pin(async move { Ok(result) })
     }
 
-    fn authorize_publish<'a>(&'a self, client_id: &str, user: Option<&'a str>, topic: &'a str) -> Answer<'a, bool> {
+    fn authorize_publish<'a>(&'a self, client_id: &str, user: Option<&'a str>, topic: &'a str) -> BoxFuture<'a, bool> {
         let allowed = self.allows(client_id, user, topic, Access::Write);
         Box::pin(async move { allowed })
     }
 
-    fn authorize_subscribe<'a>(&'a self, client_id: &str, user: Option<&'a str>, filter: &'a str) -> Answer<'a, bool> {
+    fn authorize_subscribe<'a>(
+        &'a self,
+        client_id: &str,
+        user: Option<&'a str>,
+        filter: &'a str,
+    ) -> BoxFuture<'a, bool> {
         let allowed = self.allows(client_id, user, filter, Access::Read);
         Box::pin(async move { allowed })
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hil_config::BrokerUrl;
 use tokio::sync::watch;
 
-use super::{Broker, BrokerError, Promise, Settings, WillWindow};
+use super::{Broker, BrokerError, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
 use crate::tls::{Identity, check_validity};
 
@@ -51,7 +52,7 @@ impl External {
 }
 
 impl Broker for External {
-    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
+    fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>> {
         Box::pin(async {
             let unreachable = |reason| BrokerError::Unreachable { url: self.endpoint.to_string(), reason };
             self.endpoint.connect().await.map_err(unreachable)?;
@@ -63,7 +64,7 @@ impl Broker for External {
         })
     }
 
-    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async { self.not_ours("be stopped or started") })
     }
 
@@ -71,7 +72,7 @@ impl Broker for External {
         self.not_ours("be configured")
     }
 
-    fn discard(&mut self) -> Promise<'_, ()> {
+    fn discard(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 

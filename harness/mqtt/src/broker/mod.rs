@@ -7,10 +7,10 @@ mod external;
 mod mosquitto;
 mod settings;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hil_config::BrokerKind;
 use tokio::sync::watch;
 
@@ -36,9 +36,6 @@ pub struct WillWindow {
     pub late: Duration,
 }
 
-/// What a broker's methods promise: boxed, so that brokers can be chosen at run time.
-pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 /// Takes a line of a broker's log.
 pub type LogSink = Arc<dyn Fn(String) + Send + Sync>;
 
@@ -47,13 +44,13 @@ pub trait Broker: Send {
     /// Starts it; it listens when this returns. Starting a running broker does nothing.
     ///
     /// After a stop or a crash it comes back on the same addresses.
-    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>>;
+    fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>>;
 
     /// Stops it in good order; every connection is closed when this returns.
-    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>>;
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>>;
 
     /// Ends it as a crash would: nothing is saved.
-    fn crash(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn crash(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         let refused = BrokerError::CantDo { kind: self.kind(), what: "crash" };
         Box::pin(async { Err(refused) })
     }
@@ -81,7 +78,7 @@ pub trait Broker: Send {
     fn settings(&mut self) -> Result<&mut Settings, BrokerError>;
 
     /// Ends it for good: nobody asks for what it has stored any more.
-    fn discard(&mut self) -> Promise<'_, ()> {
+    fn discard(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // Whoever discards it asks for nothing more.
             let _ = self.stop().await;

@@ -8,13 +8,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hil_scratch::Scratch;
 use rustix::process::Signal;
 use tokio::sync::watch;
 
 use self::child::{Child, StartFailure};
 use self::config::{Listeners, Own};
-use super::{Broker, BrokerError, LogSink, Promise, Settings, WillWindow};
+use super::{Broker, BrokerError, LogSink, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
 use crate::tls::check_validity;
 
@@ -209,11 +210,11 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, BrokerError> 
 }
 
 impl Broker for Mosquitto {
-    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
+    fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>> {
         Box::pin(self.run())
     }
 
-    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async {
             if let Some(child) = self.child.take() {
                 child.stop().await;
@@ -222,7 +223,7 @@ impl Broker for Mosquitto {
         })
     }
 
-    fn crash(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn crash(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async {
             if let Some(child) = self.child.take() {
                 child.kill().await;
@@ -231,7 +232,7 @@ impl Broker for Mosquitto {
         })
     }
 
-    fn discard(&mut self) -> Promise<'_, ()> {
+    fn discard(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             // Nobody reads what it would store, and a kill is quicker than its second of good-bye.
             if let Some(child) = self.child.take() {

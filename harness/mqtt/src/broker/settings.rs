@@ -59,5 +59,5 @@ pub(super) fn unguessable() -> String {
     let mut bytes = [0; 16];
     // A system without randomness starts no TLS either; what is left is a name that is merely unusual.
     let _ = SystemRandom::new().fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hil_timeline::{Direction, Mask, Packet, Stamp};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::pcapng;
 use super::tcp::{Flow, Side};
@@ -121,7 +122,7 @@ impl Capture {
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -191,7 +192,7 @@ impl Wire {
         if let Some(mask) = &writer.mask {
             hide(&mut raw, packet, protocol, mask);
         }
-        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flows = self.flows.lock();
         let flow = &mut flows[leg as usize];
         self.open(flow, leg, at, &mut writer);
         for packet in flow.flow.data(side(direction == Direction::FromBoard), &raw) {
@@ -214,7 +215,7 @@ impl Wire {
 
     fn on_both(&self, at: Stamp, act: impl Fn(&mut Flow) -> Vec<Vec<u8>>) {
         let mut writer = self.capture.lock();
-        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flows = self.flows.lock();
         for leg in [Leg::Near, Leg::Far] {
             let flow = &mut flows[leg as usize];
             self.open(flow, leg, at, &mut writer);
@@ -296,7 +297,7 @@ impl Wire {
     #[must_use]
     pub fn opaque(self) -> Self {
         {
-            let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut flows = self.flows.lock();
             flows.iter_mut().for_each(|leg| leg.flow.set_server_port(MQTT_TLS));
         }
         self

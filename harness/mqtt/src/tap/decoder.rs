@@ -214,7 +214,8 @@ fn resolve_alias(packet: &mut Packet, aliases: &mut HashMap<u16, String>) {
 fn undecodable(reason: &str, bytes: &[u8]) -> Packet {
     const WITH_CREDENTIALS: [u8; 3] = [1, 2, 15];
     let has_some = bytes.first().is_some_and(|first| WITH_CREDENTIALS.contains(&(first >> 4)));
-    let head = bytes.iter().take(if has_some { 2 } else { 16 }).map(|byte| format!("{byte:02x}")).collect();
+    let shown = bytes.len().min(if has_some { 2 } else { 16 });
+    let head = hex::encode(&bytes[..shown]);
     Packet::Undecodable { reason: reason.to_owned(), head }
 }
 

@@ -5,11 +5,11 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hil_link::{Piece, Way};
 use hil_timeline::{Direction, Fate, Packet};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::budget::{Share, memory};
 use super::decoder::{decode_alone, name_and_topic};
@@ -54,7 +54,7 @@ impl Armed {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(Deed, PacketMatch)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -119,7 +119,7 @@ impl Gate {
             Way::Up => &self.up,
             Way::Down => &self.down,
         };
-        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lane = lane.lock();
         let direction = direction(way);
         if !armed.waits_for(direction) && lane.kept.is_empty() && lane.stash.is_none() {
             lane.follow(&bytes);
@@ -214,7 +214,7 @@ impl Gate {
             Way::Up => &self.up,
             Way::Down => &self.down,
         };
-        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lane = lane.lock();
         let mut out = Out::default();
         if let Some(stashed) = lane.stash.take() {
             out.marked(stashed, Fate::Late, Duration::ZERO);

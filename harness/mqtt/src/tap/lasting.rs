@@ -1,8 +1,7 @@
 //! The faults of a board that have begun and not ended.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use hil_link::Silence;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::fault::Fault;
 
@@ -57,6 +56,6 @@ impl Lasting {
     }
 
     fn lock(&self) -> MutexGuard<'_, Faults> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -1,13 +1,14 @@
 //! One board's door to the broker.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_config::Subnet;
 use hil_link::{Control, Ending, Leg, Watch, Way, relay};
 use hil_timeline::{ConnectionChange, Direction, FaultPhase, Recorder, What};
+use parking_lot::Mutex;
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -152,7 +153,7 @@ impl TapPort {
     /// A fault whose packet was too large to be kept, and passed as it was.
     #[must_use]
     pub fn missed(&self) -> Option<String> {
-        self.door.missed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.door.missed.lock().clone()
     }
 
     /// Only connections from there are the board's; without any, all are.
@@ -174,7 +175,7 @@ impl TapPort {
         self.door.control.end(Ending::Reset);
         self.door.control.clear();
         self.door.armed.disarm();
-        self.door.missed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.door.missed.lock().take();
         self.door.strangers.forget();
         self.door.must_show.store(false, Ordering::Relaxed);
         self.door.shut.send_replace(false);
@@ -261,7 +262,7 @@ impl Door {
     /// The packet that a fault waited for has passed as it was.
     pub(super) fn missed(&self, recorder: &Recorder, fault: &Fault) {
         self.lasting.end_like(fault);
-        self.missed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| fault.to_string());
+        self.missed.lock().get_or_insert_with(|| fault.to_string());
         self.record(recorder, fault, FaultPhase::Ends);
     }
 

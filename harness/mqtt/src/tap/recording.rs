@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_link::{Ended, Ending, Piece, Watch, Way};
 use hil_timeline::{ConnectionChange, Direction, Fate, Packet, Recorder, Stamp, What};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::decoder::{Decoded, Decoder, decode_alone};
 use super::fault::{Deed, Fault};
@@ -84,7 +85,7 @@ impl Recording {
     }
 
     fn violations(&self) -> MutexGuard<'_, Violations> {
-        self.violations.lock().unwrap_or_else(PoisonError::into_inner)
+        self.violations.lock()
     }
 
     /// What was dropped left its sender's leg only; what was made is on the receiver's only.
@@ -115,7 +116,7 @@ impl Recording {
     /// How long ago the packet passed that this one answers.
     fn answer(&self, direction: Direction, packet: &Packet) -> Option<u64> {
         let now = self.recorder.now();
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).answer(direction, packet, now)
+        self.asked.lock().answer(direction, packet, now)
     }
 
     fn happened(&self, happened: Happened) {
@@ -191,7 +192,7 @@ impl Watch for Recording {
             self.record(direction, Some(fate), vec![Decoded { packet, size: bytes.len(), raw: bytes.to_vec() }]);
             return;
         }
-        let seen = self.decoder.lock().unwrap_or_else(PoisonError::into_inner).push(direction, bytes);
+        let seen = self.decoder.lock().push(direction, bytes);
         self.record(direction, fate, seen);
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hil_config::Subnet;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Whom a port expects, and who else has come.
 #[derive(Debug, Default)]
@@ -41,6 +41,6 @@ impl Strangers {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -9,19 +9,19 @@ mod mqtt5;
 mod rights;
 mod semantics;
 
-use std::future::Future;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Client, Connect, SOON};
+use futures::future::LocalBoxFuture;
 use hil_config::{BrokerKind, BrokerUrl};
 use hil_mqtt::broker::{self, BrokerError, Settings};
 use hil_mqtt::tls::{Certificates, Identity, make_certificates};
 use hil_mqtt::{Broker, Endpoint, Offers, Transport};
 use hil_timeline::Packet;
+use parking_lot::Mutex;
 
 /// A broker under test.
 struct Bench {
@@ -82,7 +82,7 @@ async fn start(kind: BrokerKind, change: impl FnOnce(&mut Settings)) -> Bench {
     Bench { kind, broker, offers, _behind: behind }
 }
 
-type Case = fn(Bench) -> Pin<Box<dyn Future<Output = ()>>>;
+type Case = fn(Bench) -> LocalBoxFuture<'static, ()>;
 
 /// Runs a case on every broker, each fresh.
 #[expect(clippy::print_stderr, reason = "a failure shows which broker it was on")]
@@ -288,13 +288,13 @@ async fn a_broker_that_dies_is_noticed_at_once() {
     }
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
-    let log: broker::LogSink = Arc::new(move |line| sink.lock().expect("lock").push(line));
+    let log: broker::LogSink = Arc::new(move |line| sink.lock().push(line));
     let mut broker = broker::new(&config(BrokerKind::Mosquitto), log).expect("installed");
     let offers = broker.start().await.expect("starts");
     let mut died = broker.died();
     assert!(died.borrow().is_none());
     let is_start = |line: &String| line.starts_with("mosquitto version");
-    let log = lines.lock().expect("lock").clone();
+    let log = lines.lock().clone();
     assert!(log.iter().any(is_start), "{log:?}");
     // Somebody else ends it.
     kill_own_mosquitto(offers.boards[0].port);

@@ -5,10 +5,9 @@ mod lamp;
 mod micropython;
 mod misbehaving;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
+use futures::future::LocalBoxFuture;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
@@ -71,7 +70,7 @@ impl Console {
 }
 
 /// An app runs until it makes the chip reset.
-pub(crate) type App = Pin<Box<dyn Future<Output = ResetCause>>>;
+pub(crate) type App = LocalBoxFuture<'static, ResetCause>;
 
 /// The app of an image; unknown ones print what they are and idle.
 pub(crate) fn start(bootable: &Bootable, platform: Platform) -> App {

@@ -236,8 +236,7 @@ impl Loader {
 
     fn md5(&self, command: &Command<'_>) -> Answer {
         let md5 = self.flash.md5(command.size(0)?, command.size(1)?).ok_or(Refusal::Failed)?;
-        let hex = || md5.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
-        Ok((0, if self.stub { md5.to_vec() } else { hex() }))
+        Ok((0, if self.stub { md5.to_vec() } else { hex::encode(md5).into_bytes() }))
     }
 
     fn read_slowly(&self, command: &Command<'_>) -> Answer {

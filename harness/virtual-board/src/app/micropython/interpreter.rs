@@ -62,7 +62,7 @@ impl Interpreter {
         let [questions, flash, script] = kept.each_ref().map(|kept| kept.as_raw_fd().to_string());
         let (input, to_input) = io::pipe()?;
         let (from_output, output) = io::pipe()?;
-        let mac: String = start.platform.mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mac = hex::encode(start.platform.mac);
         let mut command = Command::new(start.program);
         command
             .args(["-X", HEAP])

@@ -9,12 +9,12 @@ mod interpreter;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -85,7 +85,7 @@ struct Supervisor {
     platform: Platform,
     program: PathBuf,
     gate: Gate,
-    connections: FuturesUnordered<Connection>,
+    connections: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     watchdog: Option<Instant>,
 }
 
@@ -111,12 +111,10 @@ enum Happened {
     Taken(io::Result<usize>),
     Printed(io::Result<usize>),
     Asked(io::Result<usize>),
-    Connecting(io::Result<Connection>),
+    Connecting(io::Result<LocalBoxFuture<'static, ()>>),
     ConnectionOver,
     Watchdog,
 }
-
-type Connection = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Supervisor {
     async fn life(&mut self, soft: bool, raw: bool) -> io::Result<End> {
@@ -139,7 +137,7 @@ impl Supervisor {
                 printed = parts.output.read(&mut buffer) => Happened::Printed(printed),
                 asked = parts.questions.read_until(b'\n', &mut question), if life.asks => Happened::Asked(asked),
                 connecting = self.gate.accept() => {
-                    Happened::Connecting(connecting.map(|connection| Box::pin(connection) as Connection))
+                    Happened::Connecting(connecting.map(|connection| connection.boxed_local()))
                 }
                 Some(()) = self.connections.next() => Happened::ConnectionOver,
             };
