@@ -31,6 +31,17 @@ pub enum Ending {
     Abandon,
 }
 
+/// How a path came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// One side sent FIN; `Up` is the near side.
+    Closed(Way),
+    /// One side sent RST or its socket failed; `Up` is the near side.
+    Broken(Way),
+    /// The control ended it.
+    Ordered(Ending),
+}
+
 /// A silence that lasts; what [`Control::silence`] gives back. It ends with [`Control::resume`], or with all the others
 /// by [`Control::clear`]; not by being dropped.
 #[derive(Debug, PartialEq, Eq)]

@@ -12,9 +12,9 @@ mod queue;
 mod relay;
 mod socket;
 
-pub use control::{Control, Ending, Silence, Way};
+pub use control::{Control, Ended, Ending, Silence, Way};
 pub use leg::{Grip, Leg, Stream};
 pub use parked::Parked;
 pub use piece::{Piece, Watch};
-pub use relay::{Ended, relay};
+pub use relay::relay;
 pub use socket::reset;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::control::Way;
-use crate::relay::Ended;
+use crate::control::{Ended, Way};
 
 /// Bytes on their way from one side to the other.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,21 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::control::{Conditions, Control, Ending, Way};
+use crate::control::{Conditions, Control, Ended, Ending, Way};
 use crate::leg::Leg;
 use crate::piece::Watch;
 use crate::queue::{Gauge, Item, Progress, Queued, Sender, WeakSender, queue};
-
-/// How a path came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// One side sent FIN; `Up` is the near side.
-    Closed(Way),
-    /// One side sent RST or its socket failed; `Up` is the near side.
-    Broken(Way),
-    /// The control ended it.
-    Ordered(Ending),
-}
 
 const CHUNK: usize = 16 * 1024;
 /// Most connections never need more.

@@ -22,8 +22,3 @@ pub use tap::{
     Decoded, Decoder, Deed, Fault, FaultError, PACKET_NAMES, PASSED_THROUGH, PacketMatch, Route, TapError, TapPort,
     TlsMode, parse_code, parse_rate,
 };
-
-/// Whether a topic matches a topic filter (MQTT 3.1.1 §4.7): what a fault or a rule of an access list selects.
-fn topic_matches(filter: &str, topic: &str) -> bool {
-    mqtt5_protocol::topic_matching::matches(topic, filter)
-}

@@ -1,6 +1,7 @@
 //! Folds events into verdicts.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use hil_timeline::{RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
 
@@ -145,6 +146,29 @@ impl Fold {
     #[must_use]
     pub fn so_far(&self) -> &RunSummary {
         &self.summary
+    }
+}
+
+impl RunSummary {
+    /// Folds recorded events.
+    #[must_use]
+    pub fn of(events: &[RunEvent]) -> Self {
+        let mut fold = Fold::default();
+        for event in events {
+            fold.take(event);
+        }
+        fold.finish()
+    }
+}
+
+/// Shares events with [`RunSummary::of`] where they are kept behind pointers.
+impl FromIterator<Arc<RunEvent>> for RunSummary {
+    fn from_iter<I: IntoIterator<Item = Arc<RunEvent>>>(events: I) -> Self {
+        let mut fold = Fold::default();
+        for event in events {
+            fold.take(&event);
+        }
+        fold.finish()
     }
 }
 

@@ -1,12 +1,9 @@
 //! What a run came to: its scenarios, their attempts, their verdicts.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Failure, RunEvent, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict};
+use hil_timeline::{BoardInfo, Failure, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict};
 use serde::{Deserialize, Serialize};
-
-use crate::fold::Fold;
 
 /// What the first event says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -225,31 +222,10 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
-    /// Folds recorded events.
-    #[must_use]
-    pub fn of(events: &[RunEvent]) -> Self {
-        let mut fold = Fold::default();
-        for event in events {
-            fold.take(event);
-        }
-        fold.finish()
-    }
-
     /// Counts verdicts.
     #[must_use]
     pub fn counts(&self) -> Counts {
         Counts::of(self.scenarios.iter().map(|scenario| scenario.verdict))
-    }
-}
-
-/// Shares events with [`RunSummary::of`] where they are kept behind pointers.
-impl FromIterator<Arc<RunEvent>> for RunSummary {
-    fn from_iter<I: IntoIterator<Item = Arc<RunEvent>>>(events: I) -> Self {
-        let mut fold = Fold::default();
-        for event in events {
-            fold.take(&event);
-        }
-        fold.finish()
     }
 }
 

@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use crate::{ConsoleMask, Mask, RunEvent, SCHEMA, What};
 
+/// Bytes of a run's `events.jsonl` unless another limit is set: 1 GiB. A UART at 3 Mbaud that never pauses fills it in
+/// about half an hour: 5000 lines of 60 bytes a second, each 130 bytes in the file.
+pub const RECORD_LIMIT: u64 = 1 << 30;
+
 /// So many events are read back at once.
 const CHUNK: u64 = 512;
 
@@ -29,7 +33,7 @@ struct Dropped {
 }
 
 /// No event is longer: a record has no more bytes unless it is asked for more.
-const LONGEST_LINE: u64 = crate::RECORD_LIMIT;
+const LONGEST_LINE: u64 = RECORD_LIMIT;
 
 /// What does not begin as an event may be the end of a file that a crash filled up; more of it is something else, such as
 /// the terabyte of zeros of a file with a hole.

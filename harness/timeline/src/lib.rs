@@ -22,8 +22,8 @@ pub use event::{
     Allowance, BoardInfo, ConnectionChange, Edge, Evidence, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause,
     RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepInfo, StepKind, StepOutcome, Verdict, What,
 };
-pub use event_log::{EventReader, ReadError, read_events};
+pub use event_log::{EventReader, RECORD_LIMIT, ReadError, read_events};
 pub use mask::{ConsoleMask, MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
-pub use timeline::{Cursor, Follower, RECORD_LIMIT, Recorder, TimedOut, Timeline};
+pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};

@@ -8,12 +8,9 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::event_log::RECORD_LIMIT;
 use crate::store::{Place, Store};
 use crate::{Epoch, Mask, RunEvent, ScenarioId, Stamp, What};
-
-/// Bytes of `events.jsonl` of a run unless it is given another limit: 1 GiB. A UART at 3 Mbaud that never pauses fills it in
-/// about half an hour: 5000 lines of 60 bytes a second, each 130 bytes in the file.
-pub const RECORD_LIMIT: u64 = 1 << 30;
 
 /// A place in the timeline: only records from here on match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]

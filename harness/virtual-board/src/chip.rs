@@ -1,6 +1,5 @@
 //! The chip: power, EN, strapping, and what runs in between.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,13 +10,13 @@ use crate::app::{self, App, Console, Platform};
 use crate::boot::{self, ResetCause};
 use crate::flash::Flash;
 use crate::loader::{Action, Identity, Loader, Security};
+use crate::options::{Options, PortPath};
+use crate::pins::Pins;
 use crate::radio::Radio;
 use crate::uart::{BOOT_BAUD, Uart};
-use crate::virtual_board::{Options, PinListener, PortPath};
 
 /// GPIO that chooses between app (high) and download (low) when the chip leaves reset (datasheet, "Strapping Pins").
 pub(crate) const BOOT_PIN: u8 = 9;
-const PINS: usize = 22;
 
 /// What the outside does to the chip.
 #[derive(Debug)]
@@ -30,41 +29,6 @@ pub(crate) enum Command {
 
 /// A command with the way to say that it took effect.
 pub(crate) type Request = (Command, oneshot::Sender<()>);
-
-/// Levels of the GPIOs. A pin that nobody drives is pulled high.
-pub(crate) struct Pins {
-    levels: RefCell<[bool; PINS]>,
-    listener: Option<PinListener>,
-}
-
-impl Pins {
-    fn new(listener: Option<PinListener>) -> Self {
-        Self { levels: RefCell::new([true; PINS]), listener }
-    }
-
-    /// The level of a pin; none where there is no such pin.
-    pub(crate) fn level(&self, gpio: u8) -> Option<bool> {
-        self.levels.borrow().get(usize::from(gpio)).copied()
-    }
-
-    pub(crate) fn drive(&self, gpio: u8, high: bool) {
-        let changed = match self.levels.borrow_mut().get_mut(usize::from(gpio)) {
-            Some(level) => std::mem::replace(level, high) != high,
-            None => false,
-        };
-        if let Some(listener) = &self.listener
-            && changed
-        {
-            listener(gpio, high);
-        }
-    }
-
-    fn float(&self) {
-        for gpio in 0..PINS {
-            self.drive(u8::try_from(gpio).unwrap_or(u8::MAX), true);
-        }
-    }
-}
 
 enum Activity {
     /// No power, or held in reset.

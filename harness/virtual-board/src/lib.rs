@@ -13,15 +13,18 @@ mod flash;
 pub mod image;
 mod loader;
 mod nvs;
+mod options;
 mod otadata;
+mod pins;
 mod pty;
 mod radio;
 mod reset_circuit;
 mod uart;
 mod virtual_board;
 
+pub use options::Options;
 pub use reset_circuit::{Change, ResetCircuit};
-pub use virtual_board::{Options, VirtualBoard};
+pub use virtual_board::VirtualBoard;
 
 /// Bytes of a board's flash.
 pub const FLASH_SIZE: u64 = flash::SIZE as u64;

@@ -8,8 +8,6 @@ use std::time::Duration;
 use hil_link::Way;
 use hil_timeline::{Direction, Packet};
 
-use crate::topic_matches;
-
 /// Something that is done to a board's network.
 ///
 /// # Example
@@ -272,6 +270,11 @@ impl fmt::Display for PacketMatch {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a topic matches a topic filter (MQTT 5 §4.7).
+fn topic_matches(filter: &str, topic: &str) -> bool {
+    mqtt5_protocol::topic_matching::matches(topic, filter)
 }
 
 #[cfg(test)]

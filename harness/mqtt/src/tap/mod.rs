@@ -1,20 +1,23 @@
 //! The recording proxy between boards and broker: forwards bytes, decodes beside them, and does what faults ask for.
 
+mod accept;
+mod active_faults;
 mod budget;
 mod decoder;
+mod expected_peers;
 mod fault;
 mod frame;
 mod gate;
-mod lasting;
 mod layers;
 mod port;
 mod prefixed;
 mod recording;
-mod strangers;
+mod state;
 mod violations;
 
 pub(crate) use decoder::{Credentials, credentials_of};
 pub use decoder::{Decoded, Decoder};
 pub use fault::{Deed, Fault, FaultError, PACKET_NAMES, PacketMatch, parse_code, parse_rate};
 pub use layers::{PASSED_THROUGH, TlsMode};
-pub use port::{Route, TapError, TapPort};
+pub use port::{TapError, TapPort};
+pub use state::Route;

@@ -13,13 +13,13 @@ use super::decoder::{Decoded, Decoder, decode_alone};
 use super::fault::{Deed, Fault};
 use super::frame::is_whole;
 use super::gate::{Gate, Happened, direction, fate};
-use super::port::Door;
+use super::state::TapState;
 use super::violations::Violations;
 use crate::capture::{Leg, Wire};
 
 /// One connection as it is recorded.
 pub(super) struct Recording {
-    pub(super) door: Arc<Door>,
+    pub(super) state: Arc<TapState>,
     pub(super) connection: u32,
     /// Who connected.
     pub(super) peer: SocketAddr,
@@ -35,14 +35,14 @@ pub(super) struct Recording {
 
 impl Recording {
     pub(super) fn new(
-        door: Arc<Door>,
+        state: Arc<TapState>,
         (connection, peer): (u32, SocketAddr),
         recorder: Recorder,
         wire: Option<Wire>,
         opaque: bool,
     ) -> Self {
         let (gate, decoder, asked, violations) = Default::default();
-        Self { door, connection, peer, recorder, wire, opaque, gate, decoder, asked, violations }
+        Self { state, connection, peer, recorder, wire, opaque, gate, decoder, asked, violations }
     }
 
     /// Records packets that pass at once, each with the rule that it breaks behind it.
@@ -56,7 +56,7 @@ impl Recording {
             if let Some(packet) = packet {
                 self.gate.learn(&packet);
                 let answer_us = self.answer(direction, &packet);
-                let (board, connection) = (self.door.board.clone(), self.connection);
+                let (board, connection) = (self.state.board.clone(), self.connection);
                 all.push(What::Packet { board, connection, direction, bytes: size, fate, answer_us, packet });
                 all.extend(self.judge(direction, fate, &raw));
             }
@@ -81,7 +81,7 @@ impl Recording {
                 return None;
             }
         };
-        Some(What::ProtocolViolation { board: self.door.board.clone(), connection: self.connection, rule })
+        Some(What::ProtocolViolation { board: self.state.board.clone(), connection: self.connection, rule })
     }
 
     fn violations(&self) -> MutexGuard<'_, Violations> {
@@ -130,10 +130,10 @@ impl Recording {
             deed => Fault::Next(deed, packet),
         };
         if missed {
-            self.door.missed(&self.recorder, &fault);
+            self.state.fault_missed(&self.recorder, &fault);
             return;
         }
-        self.door.happened(&self.recorder, &fault);
+        self.state.fault_applied(&self.recorder, &fault);
         if let Deed::Hold(span) = deed {
             self.hold(span, &fault);
         }
@@ -141,14 +141,14 @@ impl Recording {
 
     /// The way to the board falls silent, for so long or until somebody ends it.
     fn hold(&self, span: Option<Duration>, fault: &Fault) {
-        let number = self.door.hold(fault, &[Way::Down]);
+        let number = self.state.silence(fault, &[Way::Down]);
         let Some(span) = span else { return };
-        let (door, recorder) = (Arc::clone(&self.door), self.recorder.clone());
+        let (state, recorder) = (Arc::clone(&self.state), self.recorder.clone());
         tokio::spawn(async move {
             tokio::select! {
                 // Whoever ends the scenario ends its faults; the next one has its own.
-                () = door.route_closed() => {}
-                () = tokio::time::sleep(span) => door.release(&recorder, number),
+                () = state.route_closed() => {}
+                () = tokio::time::sleep(span) => state.end_fault(&recorder, number),
             }
         });
     }
@@ -159,7 +159,7 @@ impl Watch for Recording {
         if self.opaque {
             return vec![Piece::from(bytes)];
         }
-        let (pieces, happened) = self.gate.pass(way, bytes, &self.door.armed);
+        let (pieces, happened) = self.gate.pass(way, bytes, &self.state.armed);
         happened.into_iter().for_each(|happened| self.happened(happened));
         let answered = pieces.iter().any(|piece| piece.turned);
         let is_left = |piece: &Piece| {
@@ -198,7 +198,7 @@ impl Watch for Recording {
 
     fn ending(&self, ended: Ended) {
         let change = ConnectionChange::Closed { how: describe(ended).to_owned() };
-        let (board, connection) = (self.door.board.clone(), self.connection);
+        let (board, connection) = (self.state.board.clone(), self.connection);
         let event = self.recorder.record(What::Connection { board, connection, peer: Some(self.peer), change });
         if let (Some(wire), Ended::Closed(way)) = (&self.wire, ended) {
             wire.closed(event.at, way == Way::Up);

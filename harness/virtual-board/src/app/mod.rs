@@ -12,10 +12,10 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
 use crate::boot::{Bootable, ResetCause};
-use crate::chip::Pins;
 use crate::flash::Flash;
 use crate::image::Partition;
 use crate::nvs::{Nvs, NvsStore};
+use crate::pins::Pins;
 use crate::radio::Radio;
 
 pub(crate) use misbehaving::{boot_loop, brown_out, panic};

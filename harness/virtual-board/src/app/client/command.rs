@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::codec::{Properties, Version};
 use super::none;
+use super::packet::{Connect, Over, Properties, Publish, Version};
 
 /// A line of the console.
 #[derive(Debug)]
@@ -18,51 +18,6 @@ pub(super) enum Command {
     Disconnect { code: u8, properties: Properties },
     Drop,
     Raw(Vec<u8>),
-}
-
-/// What a CONNECT says, and how it travels.
-#[derive(Debug, Clone)]
-pub(super) struct Connect {
-    pub(super) version: Version,
-    pub(super) over: Over,
-    pub(super) id: String,
-    pub(super) clean: bool,
-    pub(super) keep_alive: u16,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) will: Option<Will>,
-    pub(super) properties: Properties,
-    /// Whether TLS shows the board's certificate.
-    pub(super) shows_certificate: bool,
-    /// Whether TLS trusts the bench's CA.
-    pub(super) trusts_bench: bool,
-}
-
-/// The layers above TCP.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Over {
-    pub(super) tls: bool,
-    pub(super) websocket: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Will {
-    pub(super) topic: String,
-    pub(super) payload: String,
-    pub(super) qos: u8,
-    pub(super) retain: bool,
-    pub(super) properties: Properties,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Publish {
-    pub(super) topic: String,
-    pub(super) payload: Vec<u8>,
-    pub(super) qos: u8,
-    pub(super) retain: bool,
-    pub(super) dup: bool,
-    pub(super) id: u16,
-    pub(super) properties: Properties,
 }
 
 impl Command {

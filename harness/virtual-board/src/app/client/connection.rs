@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::codec::{Incoming, Version};
-use super::command::Connect;
+use super::codec::Incoming;
+use super::packet::{Connect, Version};
 use crate::app::Platform;
 use crate::nvs::Nvs;
 use crate::radio::Radio;

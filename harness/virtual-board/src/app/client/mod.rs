@@ -5,15 +5,17 @@
 mod codec;
 mod command;
 mod connection;
+mod packet;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::codec::{Incoming, Outgoing, Properties, Version};
-use self::command::{Command, Connect, Publish};
+use self::codec::{Incoming, Outgoing};
+use self::command::Command;
 use self::connection::Connection;
+use self::packet::{Connect, Properties, Publish, Version};
 use super::Platform;
 use crate::boot::ResetCause;
 
