@@ -4,16 +4,16 @@
 //! sockets whose owner has lost its power: silent, as the air is silent, until a rebooted device would answer
 //! late segments with a reset.
 
+mod connection;
 mod control;
-mod leg;
 mod parked;
 mod piece;
 mod queue;
 mod relay;
 mod socket;
 
-pub use control::{Control, Ended, Ending, Silence, Way};
-pub use leg::{Grip, Leg, Stream};
+pub use connection::{ByteStream, ConnectionHandle, RelayConnection};
+pub use control::{Control, Ended, Ending, PathDirection, Silence};
 pub use parked::Parked;
 pub use piece::{Piece, Watch};
 pub use relay::relay;

@@ -11,7 +11,7 @@ use crate::socket;
 /// Keeps sockets open and silent after their owner's power went.
 ///
 /// A cut device sends neither FIN nor RST, so its sockets must not be closed. Once it has rebooted it knows
-/// nothing of them, and answers whatever still arrives on them with RST ([`Parked::owner_is_back`]). Dropping
+/// nothing of them, and answers whatever still arrives on them with RST ([`Parked::device_restarted`]). Dropping
 /// the last clone closes them all.
 #[derive(Debug, Clone, Default)]
 pub struct Parked {
@@ -38,7 +38,7 @@ impl Parked {
     }
 
     /// The owner runs again: from now on a segment that arrives on a parked socket is answered with RST.
-    pub fn owner_is_back(&self) {
+    pub fn device_restarted(&self) {
         let orphans = std::mem::take(&mut *self.lock());
         for stream in orphans {
             let mut alive = self.inner.alive.subscribe();
@@ -82,7 +82,7 @@ mod tests {
         let mut byte = [0];
         let silence = tokio::time::timeout(Duration::from_millis(100), peer.read(&mut byte)).await;
         assert!(silence.is_err(), "heard {silence:?}");
-        parked.owner_is_back();
+        parked.device_restarted();
         let answer = tokio::time::timeout(Duration::from_secs(5), peer.read(&mut byte)).await.expect("an answer");
         assert_eq!(answer.expect_err("a reset").kind(), ErrorKind::ConnectionReset);
     }
@@ -92,7 +92,7 @@ mod tests {
         let (device, mut peer) = pair().await;
         let parked = Parked::default();
         parked.park(device);
-        parked.owner_is_back();
+        parked.device_restarted();
         let mut byte = [0];
         let silence = tokio::time::timeout(Duration::from_millis(100), peer.read(&mut byte)).await;
         assert!(silence.is_err(), "heard {silence:?}");

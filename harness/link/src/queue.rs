@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::piece::Piece;
 
-/// Pieces of one way that may wait before the reading stops.
+/// Pieces of one direction that may wait before the reading stops.
 const PIECES: usize = 64;
-/// Bytes of one way that may wait, together with one piece that is larger: what a slow receiver costs in memory.
+/// Bytes of one direction that may wait, together with one piece that is larger: what a slow receiver costs in memory.
 const BYTES: u32 = 1 << 20;
 
 pub(crate) enum Item {
@@ -25,7 +25,7 @@ pub(crate) struct Queued {
     pub(crate) room: OwnedSemaphorePermit,
 }
 
-/// Both ends of the queue of one way.
+/// Both ends of the queue of one direction.
 pub(crate) fn queue() -> (Sender, mpsc::Receiver<Queued>) {
     let (items, queued) = mpsc::channel(PIECES);
     (Sender { items, room: Arc::new(Semaphore::new(BYTES as usize)) }, queued)
@@ -38,7 +38,7 @@ pub(crate) struct Sender {
     room: Arc<Semaphore>,
 }
 
-/// A sender that does not keep its way going.
+/// A sender that does not keep its direction going.
 pub(crate) struct WeakSender {
     items: mpsc::WeakSender<Queued>,
     room: Arc<Semaphore>,
@@ -85,7 +85,7 @@ impl Gauge {
     }
 }
 
-/// When a byte was last read or written on either way.
+/// When a byte was last read or written on either direction.
 pub(crate) struct Progress(Mutex<Instant>);
 
 impl Progress {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Control, Ended, Leg, Way, relay};
+use hil_link::{Control, Ended, PathDirection, RelayConnection, relay};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -51,7 +51,13 @@ async fn half_closed() -> (TcpStream, TcpStream, JoinHandle<Ended>) {
     let (mut device, near) = pair().await;
     let (mut broker, far) = pair().await;
     let ended = tokio::spawn(async move {
-        relay(Leg::plain(near), Leg::plain(far), &Control::default(), Arc::new(|_: Way, _: &[u8]| ())).await
+        relay(
+            RelayConnection::plain(near),
+            RelayConnection::plain(far),
+            &Control::default(),
+            Arc::new(|_: PathDirection, _: &[u8]| ()),
+        )
+        .await
     });
     device.shutdown().await.expect("FIN");
     assert_eq!(broker.read(&mut [0]).await.expect("FIN"), 0);
@@ -78,7 +84,7 @@ async fn a_slow_receiver_gets_all_of_what_is_sent_after_its_fin() {
     }
     assert!(arrived == sent);
     sender.await.expect("sent");
-    assert_eq!(ended.await.expect("ends"), Ended::Closed(Way::Up));
+    assert_eq!(ended.await.expect("ends"), Ended::Closed(PathDirection::Upstream));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +101,7 @@ async fn the_limit_counts_from_the_last_byte() {
     assert!(!ended.is_finished());
     clock.pass(2).await;
     assert_eq!(device.read(&mut byte).await.expect("closed"), 0);
-    assert_eq!(ended.await.expect("ends"), Ended::Closed(Way::Up));
+    assert_eq!(ended.await.expect("ends"), Ended::Closed(PathDirection::Upstream));
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +109,7 @@ async fn a_receiver_that_takes_nothing_is_given_up() {
     let mut clock = StillClock::hold().await;
     let (_device, mut broker, ended) = half_closed().await;
     let sender = tokio::spawn(async move { while broker.write_all(&[0; 64 << 10]).await.is_ok() {} });
-    // Until no buffer on the way takes any more.
+    // Until no buffer on the direction takes any more.
     for _ in 0..20 {
         clock.settle().await;
     }

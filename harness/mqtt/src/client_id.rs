@@ -16,33 +16,33 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What stands for the ids of clients at one broker; clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct ClientIds(Arc<Mutex<Known>>);
+pub struct ClientIds(Arc<Mutex<KnownIds>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownIds {
     /// Name and id, the latest last.
     ids: VecDeque<(String, String)>,
     bytes: usize,
 }
 
 /// Of ids that are remembered; the oldest are forgotten.
-const REMEMBERED: usize = 16 << 20;
+const MAX_REMEMBERED: usize = 16 << 20;
 /// Names begin so; an id that does is given a name, too.
 const PREFIX: &str = "hil-client-";
 /// The longest id that the library takes, in bytes.
-const LONGEST: usize = 128;
+const MAX_SUPPORTED: usize = 128;
 
 /// Whether the library takes it as it is. An empty one is for the library to replace; NUL is allowed nowhere (§1.5.3).
-fn is_taken(id: &str) -> bool {
+fn is_supported(id: &str) -> bool {
     let is_name = id == "." || id == ".." || id.starts_with("cert:") || id.starts_with(PREFIX);
     let is_refused = |c: char| matches!(c, '/' | '\\') || c.is_ascii_control();
-    id.contains('\0') || !(is_name || id.len() > LONGEST || id.contains(is_refused))
+    id.contains('\0') || !(is_name || id.len() > MAX_SUPPORTED || id.contains(is_refused))
 }
 
 impl ClientIds {
     /// What the library is given in the place of an id; none where it takes the id itself.
     fn name(&self, id: &str) -> Option<String> {
-        if is_taken(id) {
+        if is_supported(id) {
             return None;
         }
         let name = format!("{PREFIX}{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, id.as_bytes())));
@@ -50,7 +50,7 @@ impl ClientIds {
         if !known.ids.iter().any(|(known, _)| *known == name) {
             known.bytes += id.len();
             known.ids.push_back((name.clone(), id.to_owned()));
-            while known.bytes > REMEMBERED {
+            while known.bytes > MAX_REMEMBERED {
                 let Some((_, forgotten)) = known.ids.pop_front() else { break };
                 known.bytes -= forgotten.len();
             }
@@ -65,7 +65,7 @@ impl ClientIds {
         found.map_or(name, String::as_str).to_owned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, KnownIds> {
         self.0.lock()
     }
 }
@@ -73,22 +73,22 @@ impl ClientIds {
 /// Changes the id in the CONNECT that a connection begins with, and nothing else. The beginning of the CONNECT is held back
 /// up to the end of its id.
 #[derive(Debug)]
-pub(crate) struct TakenId<S> {
+pub(crate) struct ClientIdRewriter<S> {
     stream: S,
     ids: ClientIds,
     /// The beginning of the CONNECT; none once its id has come.
-    begins: Option<Vec<u8>>,
+    held: Option<Vec<u8>>,
     /// What waits to be written, and how much of it is.
     out: Vec<u8>,
     written: usize,
 }
 
 /// A CONNECT whose id ends further behind its beginning passes as it is: the longest id, and as much for properties.
-const HELD: usize = 128 << 10;
+const MAX_HELD: usize = 128 << 10;
 
 /// What the beginning of a connection is.
 #[derive(Debug, PartialEq, Eq)]
-enum Begins {
+enum ConnectStart {
     /// The id has not come yet.
     Unfinished,
     /// There is nothing to change.
@@ -96,13 +96,13 @@ enum Begins {
     Changed(Vec<u8>),
 }
 
-impl<S> TakenId<S> {
+impl<S> ClientIdRewriter<S> {
     pub(crate) fn new(stream: S, ids: ClientIds) -> Self {
-        Self { stream, ids, begins: Some(Vec::new()), out: Vec::new(), written: 0 }
+        Self { stream, ids, held: Some(Vec::new()), out: Vec::new(), written: 0 }
     }
 }
 
-impl<S: AsyncWrite + Unpin> TakenId<S> {
+impl<S: AsyncWrite + Unpin> ClientIdRewriter<S> {
     /// Writes what waits.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
@@ -138,20 +138,20 @@ fn encode_length(mut value: usize, out: &mut Vec<u8>) {
 }
 
 /// Looks for the id of a CONNECT (§3.1).
-fn begins(bytes: &[u8], ids: &ClientIds) -> Begins {
+fn find_client_id(bytes: &[u8], ids: &ClientIds) -> ConnectStart {
     /// Name, level, flags and keep alive.
     const FIXED: usize = 10;
     const NAME: &[u8] = b"\x00\x04MQTT";
-    let unfinished = |most: usize| if bytes.len() < most { Begins::Unfinished } else { Begins::AsItIs };
+    let unfinished = |most: usize| if bytes.len() < most { ConnectStart::Unfinished } else { ConnectStart::AsItIs };
     if bytes.first().is_some_and(|first| *first != 0x10) {
-        return Begins::AsItIs;
+        return ConnectStart::AsItIs;
     }
     let Some((remaining, size)) = bytes.get(1..).and_then(length) else { return unfinished(5) };
     let header = 1 + size;
     let end = header + remaining;
     let body = &bytes[header..];
     if !NAME.starts_with(&body[..body.len().min(NAME.len())]) {
-        return Begins::AsItIs;
+        return ConnectStart::AsItIs;
     }
     if body.len() < FIXED {
         return unfinished(end);
@@ -164,38 +164,38 @@ fn begins(bytes: &[u8], ids: &ClientIds) -> Begins {
     let Some(&[high, low]) = bytes.get(at..at + 2) else { return unfinished(end) };
     let id_end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
     if id_end > end {
-        return Begins::AsItIs;
+        return ConnectStart::AsItIs;
     }
     let Some(id) = bytes.get(at + 2..id_end) else { return unfinished(end) };
-    let Some(name) = std::str::from_utf8(id).ok().and_then(|id| ids.name(id)) else { return Begins::AsItIs };
+    let Some(name) = std::str::from_utf8(id).ok().and_then(|id| ids.name(id)) else { return ConnectStart::AsItIs };
     let mut changed = vec![0x10];
     encode_length(remaining + name.len() - id.len(), &mut changed);
     changed.extend(&bytes[header..at]);
     changed.extend((name.len() as u16).to_be_bytes());
     changed.extend(name.as_bytes());
     changed.extend(&bytes[id_end..]);
-    Begins::Changed(changed)
+    ConnectStart::Changed(changed)
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TakenId<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ClientIdRewriter<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TakenId<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIdRewriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.send(cx))?;
-        let Some(held) = &mut this.begins else { return Pin::new(&mut this.stream).poll_write(cx, bytes) };
-        let bytes = &bytes[..bytes.len().min(HELD + 1 - held.len())];
+        let Some(held) = &mut this.held else { return Pin::new(&mut this.stream).poll_write(cx, bytes) };
+        let bytes = &bytes[..bytes.len().min(MAX_HELD + 1 - held.len())];
         held.extend(bytes);
-        this.out = match begins(held, &this.ids) {
-            Begins::Unfinished if held.len() <= HELD => return Poll::Ready(Ok(bytes.len())),
-            Begins::Unfinished | Begins::AsItIs => this.begins.take().unwrap_or_default(),
-            Begins::Changed(changed) => changed,
+        this.out = match find_client_id(held, &this.ids) {
+            ConnectStart::Unfinished if held.len() <= MAX_HELD => return Poll::Ready(Ok(bytes.len())),
+            ConnectStart::Unfinished | ConnectStart::AsItIs => this.held.take().unwrap_or_default(),
+            ConnectStart::Changed(changed) => changed,
         };
-        this.begins = None;
+        this.held = None;
         // The rest is written by the next write or flush.
         if let Poll::Ready(sent) = this.send(cx) {
             sent?;
@@ -210,7 +210,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TakenId<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A CONNECT that ends before its id is the broker's to judge.
-        if let Some(held) = self.begins.take() {
+        if let Some(held) = self.held.take() {
             self.out = held;
         }
         ready!(self.send(cx))?;
@@ -244,7 +244,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(7);
         let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
         tokio::spawn(async move {
-            let mut near = TakenId::new(near, ClientIds::default());
+            let mut near = ClientIdRewriter::new(near, ClientIds::default());
             for chunk in chunks {
                 near.write_all(&chunk).await.expect("written");
                 near.flush().await.expect("written");
@@ -268,7 +268,7 @@ mod tests {
         let ids = ClientIds::default();
         let mut names: Vec<_> = changed.iter().map(|id| ids.name(id).expect("changed")).collect();
         for (id, name) in changed.iter().zip(&names) {
-            assert!(name.len() <= LONGEST && mqtt5_protocol::is_path_safe_client_id(name), "{name}");
+            assert!(name.len() <= MAX_SUPPORTED && mqtt5_protocol::is_path_safe_client_id(name), "{name}");
             assert_eq!(ids.id(name), *id);
         }
         assert_eq!(ids.id("lamp"), "lamp");
@@ -324,7 +324,7 @@ mod tests {
             ids.name(&format!("{n}/{}", "x".repeat(60_000)));
         }
         let known = ids.lock();
-        assert!(known.bytes <= REMEMBERED && known.ids.len() < 300, "{} bytes of {}", known.bytes, known.ids.len());
+        assert!(known.bytes <= MAX_REMEMBERED && known.ids.len() < 300, "{} bytes of {}", known.bytes, known.ids.len());
         assert!(known.ids.back().is_some_and(|(_, id)| id.starts_with("599/")));
     }
 }

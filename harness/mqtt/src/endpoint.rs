@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Grip, Leg, Stream};
+use hil_link::{ByteStream, ConnectionHandle, RelayConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::client_id::{ClientIds, TakenId};
+use crate::client_id::{ClientIdRewriter, ClientIds};
 use crate::descriptors::Shortage;
-use crate::kept_will::KeptWill;
-use crate::tls::{Identity, TlsError, client_config};
+use crate::disconnect_reason::DisconnectReasonRewriter;
+use crate::tls::{TlsError, TlsIdentity, client_config};
 use crate::websocket;
 
 /// What lies between MQTT and TCP.
@@ -64,7 +64,7 @@ pub struct Endpoint {
     /// Whom TLS trusts; none trusts whom this machine trusts.
     pub ca: Option<PathBuf>,
     /// What TLS shows.
-    pub identity: Option<Identity>,
+    pub identity: Option<TlsIdentity>,
     /// The embedded broker, whose library does not take all that MQTT allows: client ids and reasons of DISCONNECT that it
     /// does not take are changed on their way to it.
     pub embedded: Option<ClientIds>,
@@ -103,7 +103,7 @@ impl Endpoint {
 
     /// The same, with another certificate shown.
     #[must_use]
-    pub fn showing(&self, identity: Option<Identity>) -> Self {
+    pub fn with_identity(&self, identity: Option<TlsIdentity>) -> Self {
         Self { identity: identity.or_else(|| self.identity.clone()), ..self.clone() }
     }
 
@@ -126,13 +126,13 @@ impl Endpoint {
     ///
     /// # Errors
     /// What went wrong, for people.
-    pub async fn connect(&self) -> Result<Leg, String> {
+    pub async fn connect(&self) -> Result<RelayConnection, String> {
         let stream = self.connect_tcp().await?;
         self.layer(stream).await
     }
 
     /// Lays the layers above a connection.
-    pub(crate) async fn layer(&self, stream: TcpStream) -> Result<Leg, String> {
+    pub(crate) async fn layer(&self, stream: TcpStream) -> Result<RelayConnection, String> {
         match tokio::time::timeout(PATIENCE, self.lay(stream)).await {
             Ok(laid) => laid,
             Err(_) => Err(format!("the broker does not complete the {} handshake", self.transport.scheme())),
@@ -140,33 +140,36 @@ impl Endpoint {
     }
 
     /// A connection without layers.
-    pub(crate) fn plain(&self, stream: TcpStream) -> Leg {
-        let grip = Grip::on(&stream);
-        self.leg(stream, grip)
+    pub(crate) fn plain(&self, stream: TcpStream) -> RelayConnection {
+        let handle = ConnectionHandle::of(&stream);
+        self.relay_connection(stream, handle)
     }
 
-    fn leg(&self, stream: impl Stream + 'static, grip: Grip) -> Leg {
+    fn relay_connection(&self, stream: impl ByteStream + 'static, handle: ConnectionHandle) -> RelayConnection {
         match &self.embedded {
-            Some(ids) => Leg::layered(KeptWill::new(TakenId::new(stream, ids.clone())), grip),
-            None => Leg::layered(stream, grip),
+            Some(ids) => RelayConnection::layered(
+                DisconnectReasonRewriter::new(ClientIdRewriter::new(stream, ids.clone())),
+                handle,
+            ),
+            None => RelayConnection::layered(stream, handle),
         }
     }
 
-    async fn lay(&self, stream: TcpStream) -> Result<Leg, String> {
-        let grip = Grip::on(&stream);
+    async fn lay(&self, stream: TcpStream) -> Result<RelayConnection, String> {
+        let handle = ConnectionHandle::of(&stream);
         let host = format!("{}:{}", self.host, self.port);
         let no_websocket = |reason: String| format!("the broker refuses the WebSocket: {reason}");
         match self.transport {
-            Transport::Tcp => Ok(self.leg(stream, grip)),
+            Transport::Tcp => Ok(self.relay_connection(stream, handle)),
             Transport::WebSocket => {
                 let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
-                Ok(self.leg(stream, grip))
+                Ok(self.relay_connection(stream, handle))
             }
-            Transport::Tls => Ok(self.leg(self.secure(stream).await?, grip)),
+            Transport::Tls => Ok(self.relay_connection(self.secure(stream).await?, handle)),
             Transport::SecureWebSocket => {
                 let stream = self.secure(stream).await?;
                 let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
-                Ok(self.leg(stream, grip))
+                Ok(self.relay_connection(stream, handle))
             }
         }
     }

@@ -5,8 +5,8 @@ pub mod broker;
 mod capture;
 mod client_id;
 mod descriptors;
+mod disconnect_reason;
 mod endpoint;
-mod kept_will;
 mod observer;
 mod tap;
 pub mod tls;
@@ -19,6 +19,6 @@ pub use descriptors::{Shortage, ShortageWatch};
 pub use endpoint::{Endpoint, Offers, Transport};
 pub use observer::{Observer, ObserverError};
 pub use tap::{
-    Decoded, Decoder, Deed, Fault, FaultError, PACKET_NAMES, PASSED_THROUGH, PacketMatch, Route, TapError, TapPort,
-    TlsMode, parse_code, parse_rate,
+    Decoded, Decoder, Fault, FaultError, PACKET_NAMES, PASSED_THROUGH, PacketAction, PacketMatch, Route, TapError,
+    TapPort, TlsMode, parse_code, parse_rate,
 };

@@ -54,23 +54,23 @@ pub struct Observer {
     bridge: Option<Bridge>,
     options: MqttOptions,
     shared: Arc<Shared>,
-    line: Mutex<Line>,
+    connection: Mutex<ObserverConnection>,
 }
 
-/// The connection that stands, or stood last.
+/// The connection that is_open, or stood last.
 #[derive(Debug)]
-struct Line {
+struct ObserverConnection {
     client: AsyncClient,
     /// Dropping it ends it.
-    pump: JoinSet<()>,
+    task: JoinSet<()>,
 }
 
-impl Line {
+impl ObserverConnection {
     fn new(client: AsyncClient, events: EventLoop, shared: &Arc<Shared>) -> Self {
-        shared.pending().stands = true;
-        let mut pump = JoinSet::new();
-        pump.spawn(Arc::clone(shared).pump(events));
-        Self { client, pump }
+        shared.pending().is_open = true;
+        let mut task = JoinSet::new();
+        task.spawn(Arc::clone(shared).run(events));
+        Self { client, task }
     }
 }
 
@@ -86,7 +86,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Pending {
     /// The connection stands.
-    stands: bool,
+    is_open: bool,
     /// What it is subscribed to, or was when the connection was lost.
     filters: Vec<String>,
     /// Requests in the order in which they were handed to the client.
@@ -118,7 +118,7 @@ enum Acknowledgement {
 const NEVER_SUBSCRIBED: &str = "hil/never-subscribed";
 
 /// How long the broker may take to confirm something: loopback brokers take less than a millisecond.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Observer {
     /// Connects as the broker's offers say; everything it sees goes to the recorder under its name.
@@ -153,9 +153,9 @@ impl Observer {
         options.set_keep_alive(Duration::from_secs(60)).set_max_packet_size(64 << 20, 64 << 20);
         let (name, pending) = (name.to_owned(), Mutex::default());
         let shared = Arc::new(Shared { name, recorder, pending, ready: watch::Sender::new(true) });
-        let (client, events) = dial(&options, bridge.as_ref(), &broker).await?;
-        let line = Mutex::new(Line::new(client, events, &shared));
-        Ok(Self { broker, bridge, options, shared, line })
+        let (client, events) = connect_client(&options, bridge.as_ref(), &broker).await?;
+        let connection = Mutex::new(ObserverConnection::new(client, events, &shared));
+        Ok(Self { broker, bridge, options, shared, connection })
     }
 
     /// Subscribes at QoS 2, so that every message comes at the QoS it was published with; waits for SUBACK.
@@ -163,12 +163,12 @@ impl Observer {
     /// # Errors
     /// When the broker does not confirm it.
     pub async fn subscribe(&self, filter: &str) -> Result<(), ObserverError> {
-        self.ask_for(filter).await?;
+        self.request_subscription(filter).await?;
         self.shared.pending().filters.push(filter.to_owned());
         Ok(())
     }
 
-    async fn ask_for(&self, filter: &str) -> Result<(), ObserverError> {
+    async fn request_subscription(&self, filter: &str) -> Result<(), ObserverError> {
         let done = self.shared.pending().queue(Acknowledgement::Suback, Some(filter.to_owned()));
         let sent = self.client().subscribe(filter, rumqttc::QoS::ExactlyOnce).await.is_ok();
         self.confirmed(sent, done, "subscription").await
@@ -214,7 +214,7 @@ impl Observer {
         const QUIET: u32 = 2;
         /// One that never pauses answers all the same; what it still had then came soon after.
         const BUSY: Duration = Duration::from_secs(1);
-        let (end, busy) = (Instant::now() + PATIENCE, Instant::now() + BUSY);
+        let (end, busy) = (Instant::now() + TIMEOUT, Instant::now() + BUSY);
         let (mut quiet, mut slowest) = (0, Duration::ZERO);
         while quiet < QUIET {
             let (begin, before) = (Instant::now(), self.shared.pending().delivered);
@@ -233,12 +233,12 @@ impl Observer {
         let answered = async { self.client().unsubscribe(NEVER_SUBSCRIBED).await.is_ok() && done.await == Ok(true) };
         match tokio::time::timeout_at(end, answered).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(self.silent("it has closed the connection of the observer".to_owned())),
-            Err(_) => Err(self.silent(format!("it has confirmed nothing for {} s", PATIENCE.as_secs()))),
+            Ok(false) => Err(self.no_answer("it has closed the connection of the observer".to_owned())),
+            Err(_) => Err(self.no_answer(format!("it has confirmed nothing for {} s", TIMEOUT.as_secs()))),
         }
     }
 
-    fn silent(&self, silence: String) -> ObserverError {
+    fn no_answer(&self, silence: String) -> ObserverError {
         ObserverError::Silent { broker: self.broker.clone(), silence }
     }
 
@@ -249,14 +249,14 @@ impl Observer {
     /// # Errors
     /// When the broker can't be reached within five seconds, or does not confirm a subscription.
     pub async fn reconnect(&self) -> Result<(), ObserverError> {
-        let mut pump = std::mem::take(&mut self.line().pump);
-        pump.shutdown().await;
+        let mut task = std::mem::take(&mut self.connection().task);
+        task.shutdown().await;
         self.shared.lost("the observer connects again");
-        let (client, events) = dial(&self.options, self.bridge.as_ref(), &self.broker).await?;
-        *self.line() = Line::new(client, events, &self.shared);
+        let (client, events) = connect_client(&self.options, self.bridge.as_ref(), &self.broker).await?;
+        *self.connection() = ObserverConnection::new(client, events, &self.shared);
         let filters = self.shared.pending().filters.clone();
         for filter in filters {
-            self.ask_for(&filter).await?;
+            self.request_subscription(&filter).await?;
         }
         if self.shared.is_ready() { Ok(()) } else { Err(self.unconfirmed("subscription")) }
     }
@@ -265,7 +265,7 @@ impl Observer {
     pub async fn wait_for_loss(&self) {
         let mut ready = self.shared.ready.subscribe();
         // An observer that has ended has lost its broker too.
-        let _ = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| !*ready)).await;
+        let _ = tokio::time::timeout(TIMEOUT, ready.wait_for(|ready| !*ready)).await;
     }
 
     /// Whether it is connected, and sees all that it is subscribed to.
@@ -280,7 +280,7 @@ impl Observer {
         done: oneshot::Receiver<bool>,
         what: &'static str,
     ) -> Result<(), ObserverError> {
-        let confirmed = sent && tokio::time::timeout(PATIENCE, done).await.is_ok_and(|done| done == Ok(true));
+        let confirmed = sent && tokio::time::timeout(TIMEOUT, done).await.is_ok_and(|done| done == Ok(true));
         if confirmed { Ok(()) } else { Err(self.unconfirmed(what)) }
     }
 
@@ -289,16 +289,16 @@ impl Observer {
     }
 
     fn client(&self) -> AsyncClient {
-        self.line().client.clone()
+        self.connection().client.clone()
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock()
+    fn connection(&self) -> MutexGuard<'_, ObserverConnection> {
+        self.connection.lock()
     }
 }
 
 /// A new connection, up to its CONNACK.
-async fn dial(
+async fn connect_client(
     options: &MqttOptions,
     bridge: Option<&Bridge>,
     broker: &str,
@@ -312,7 +312,7 @@ async fn dial(
         let reason = bridge.and_then(Bridge::failure).unwrap_or(reason);
         ObserverError::Connect { broker: broker.to_owned(), reason }
     };
-    match tokio::time::timeout(PATIENCE, events.poll()).await {
+    match tokio::time::timeout(TIMEOUT, events.poll()).await {
         Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => Ok((client, events)),
         Ok(Ok(other)) => Err(failed(format!("it answered {other:?} to CONNECT"))),
         Ok(Err(ConnectionError::ConnectionRefused(code))) => Err(failed(format!("it refuses: {code:?}"))),
@@ -331,7 +331,7 @@ impl Pending {
 
 impl Shared {
     /// Keeps a connection going until it is lost.
-    async fn pump(self: Arc<Self>, mut events: EventLoop) {
+    async fn run(self: Arc<Self>, mut events: EventLoop) {
         loop {
             match events.poll().await {
                 Ok(event) => self.event(event),
@@ -403,16 +403,16 @@ impl Shared {
     /// All that it is subscribed to is granted, unless the connection was lost meanwhile.
     fn is_ready(&self) -> bool {
         let pending = self.pending();
-        if pending.stands {
+        if pending.is_open {
             self.ready.send_replace(true);
         }
-        pending.stands
+        pending.is_open
     }
 
     /// The connection is over: a caller that waits for an acknowledgement gets none.
     fn lost(&self, reason: &str) {
         let mut pending = self.pending();
-        pending.stands = false;
+        pending.is_open = false;
         pending.queued.clear();
         pending.sent.clear();
         if *self.ready.borrow() {

@@ -6,7 +6,7 @@ mod frame;
 #[cfg(test)]
 mod tests;
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
@@ -19,7 +19,7 @@ pub(crate) use bytes::WebSocketBytes;
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 /// Answers the handshake of a client.
-pub(crate) async fn accept<S: Stream>(stream: S) -> Result<WebSocketBytes<S>, String> {
+pub(crate) async fn accept<S: ByteStream>(stream: S) -> Result<WebSocketBytes<S>, String> {
     let stream = Buffered::before_header(stream);
     let socket = accept_hdr_async(stream, choose_protocol).await.map_err(|error| error.to_string())?;
     Ok(WebSocketBytes::new(socket.into_inner().after_header(), Role::Server))
@@ -37,7 +37,7 @@ fn choose_protocol(request: &Request, mut response: Response) -> Result<Response
 }
 
 /// Asks a broker for a WebSocket at `host:port/path`.
-pub(crate) async fn connect<S: Stream>(stream: S, host: &str, path: &str) -> Result<WebSocketBytes<S>, String> {
+pub(crate) async fn connect<S: ByteStream>(stream: S, host: &str, path: &str) -> Result<WebSocketBytes<S>, String> {
     let uri: Uri = format!("ws://{host}{path}").parse().map_err(|_| format!("`{host}{path}` is no address"))?;
     let request = Request::builder()
         .uri(uri)

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use hil_mqtt::broker::{self, find_program};
-use hil_mqtt::tls::{Certificates, ClientAuth, Identity, make_certificates, server_config};
+use hil_mqtt::tls::{Certificates, ClientAuth, TlsIdentity, make_certificates, server_config};
 use hil_mqtt::{Broker, Capture, Endpoint, Offers, PASSED_THROUGH, Route, TapPort, TlsMode, Transport};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Mask, Packet, RunEvent, Timeline, What};
 use tempfile::TempDir;
@@ -32,9 +32,9 @@ impl Made {
         Self { folder }
     }
 
-    fn identity(&self, name: &str) -> Identity {
+    fn identity(&self, name: &str) -> TlsIdentity {
         let at = |name: String| self.folder.path().join(name);
-        Identity { cert: at(format!("{name}.pem")), key: at(format!("{name}.key")) }
+        TlsIdentity { cert: at(format!("{name}.pem")), key: at(format!("{name}.key")) }
     }
 
     fn ca(&self) -> std::path::PathBuf {
@@ -58,7 +58,7 @@ impl Fixture {
     async fn new(
         mode: TlsMode,
         mut broker: Box<dyn Broker>,
-        identity: Option<Identity>,
+        identity: Option<TlsIdentity>,
         capture: Option<Capture>,
     ) -> Self {
         let timeline = Timeline::in_memory(Epoch::start());
@@ -83,7 +83,7 @@ fn embedded() -> Box<dyn Broker> {
 }
 
 /// Sends CONNECT and reads CONNACK.
-async fn greet(stream: &mut Box<dyn Stream>) {
+async fn greet(stream: &mut Box<dyn ByteStream>) {
     stream.write_all(CONNECT).await.expect("sent");
     stream.flush().await.expect("sent");
     let mut answer = [0; 4];
@@ -153,8 +153,8 @@ async fn who_is_not_trusted_is_told_so() {
     assert!(error.contains("invalid peer certificate"), "{error}");
     fixture.wait(|event| refused(event, "the TLS handshake with the board failed")).await;
     // The tap does not trust the client.
-    let stranger = fixture.endpoint(Transport::Tls, &made).showing(Some(other.identity("lamp")));
-    let stream = stranger.connect().await.map(hil_link::Leg::into_stream);
+    let stranger = fixture.endpoint(Transport::Tls, &made).with_identity(Some(other.identity("lamp")));
+    let stream = stranger.connect().await.map(hil_link::RelayConnection::into_stream);
     if let Ok(mut stream) = stream {
         // With TLS 1.3 a client learns it from what it reads next.
         assert!(timeout(SOON, stream.read_u8()).await.expect("in time").is_err());
@@ -166,7 +166,7 @@ async fn who_is_not_trusted_is_told_so() {
         assert!(timeout(SOON, leg.into_stream().read_u8()).await.expect("in time").is_err());
     }
     fixture.wait(|event| refused(event, "peer sent no certificates")).await;
-    let known = fixture.endpoint(Transport::Tls, &made).showing(Some(made.identity("lamp")));
+    let known = fixture.endpoint(Transport::Tls, &made).with_identity(Some(made.identity("lamp")));
     greet(&mut known.connect().await.expect("let in").into_stream()).await;
 }
 
@@ -211,7 +211,7 @@ async fn tls_that_is_passed_through_reaches_the_broker_unread() {
     let capture =
         Capture::create(&made.folder.path().join("c.pcapng"), 0, Some(Mask::default()), u64::MAX).expect("a file");
     let fixture = Fixture::new(TlsMode::PassThrough, broker, None, Some(capture.clone())).await;
-    let lamp = fixture.endpoint(Transport::Tls, &made).showing(Some(made.identity("lamp")));
+    let lamp = fixture.endpoint(Transport::Tls, &made).with_identity(Some(made.identity("lamp")));
     greet(&mut lamp.connect().await.expect("let in by the broker itself").into_stream()).await;
     fixture
         .wait(|event| {
@@ -231,7 +231,7 @@ async fn the_tap_shows_the_boards_certificate_to_the_broker_once_the_board_has_s
     let made = Made::new();
     let Some(broker) = mosquitto(&made, true) else { return };
     let fixture = Fixture::new(made.terminate(), broker, Some(made.identity("lamp")), None).await;
-    let shown = fixture.endpoint(Transport::Tls, &made).showing(Some(made.identity("lamp")));
+    let shown = fixture.endpoint(Transport::Tls, &made).with_identity(Some(made.identity("lamp")));
     let mut stream = shown.connect().await.expect("let in").into_stream();
     greet(&mut stream).await;
     let up = |event: &RunEvent| match &event.what {

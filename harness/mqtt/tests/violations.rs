@@ -33,9 +33,9 @@ async fn passed(faults: &[&str], packets: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
     reading.await.expect("soon").expect("read");
     let events = timeline.since(Cursor::default());
     let recorded = events.iter().filter_map(|event| match &event.what {
-        What::Packet { packet, fate, .. } => Some(match fate {
+        What::Packet { packet, disposition, .. } => Some(match disposition {
             None => packet.name().to_owned(),
-            Some(fate) => format!("{} {fate:?}", packet.name()),
+            Some(disposition) => format!("{} {disposition:?}", packet.name()),
         }),
         What::ProtocolViolation { board, connection: 1, rule } if board == "lamp" => Some(rule.clone()),
         _ => None,

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::Way;
+use hil_link::PathDirection;
 use hil_mqtt::{Broker, Observer, Offers, Route, TapPort, TlsMode, broker};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Packet, Payload, QoS, RunEvent, Timeline, What};
 use hil_verdict::Session;
@@ -131,7 +131,7 @@ async fn the_will_of_a_silenced_device_comes_in_the_brokers_window() {
     let device = device(&fixture, 2);
     device.client.subscribe("command", rumqttc::QoS::AtLeastOnce).await.expect("queued");
     fixture.wait(Cursor::default(), is_suback).await;
-    fixture.tap.control().silence(&Way::BOTH);
+    fixture.tap.control().silence(&PathDirection::BOTH);
     let (last, _) = fixture.session().last_from_board.expect("packets");
     let window = fixture.broker.will_window(Duration::from_secs(2));
     let (at, (payload, _)) =

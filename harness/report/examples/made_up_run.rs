@@ -140,7 +140,10 @@ impl Run {
 
     fn packet(&mut self, id: Option<ScenarioId>, connection: u32, packet: Packet) -> std::io::Result<()> {
         let (board, direction) = ("lamp".to_owned(), Direction::FromBoard);
-        self.record(id, What::Packet { board, connection, direction, bytes: 30, fate: None, answer_us: None, packet })
+        self.record(
+            id,
+            What::Packet { board, connection, direction, bytes: 30, disposition: None, answer_us: None, packet },
+        )
     }
 
     fn step(&mut self, id: Option<ScenarioId>, keyword: &str, text: &str, line: usize) -> std::io::Result<()> {

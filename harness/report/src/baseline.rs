@@ -189,11 +189,11 @@ fn entries<K: Serialize, V: Serialize>(of: &BTreeMap<K, V>) -> serde_json::Resul
 mod tests {
     use super::*;
     use crate::fold::tests::sample;
-    use crate::record::Recording;
+    use crate::record::RecordBuilder;
     use crate::result::RunSummary;
 
     fn record(name: &str) -> Record {
-        let mut recording = Recording::default();
+        let mut recording = RecordBuilder::default();
         sample().iter().for_each(|event| recording.take(event));
         recording.finish(name, &RunSummary::of(&sample()))
     }

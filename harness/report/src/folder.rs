@@ -12,7 +12,7 @@ use crate::fold::Fold;
 use crate::junit::junit;
 use crate::markdown::markdown;
 use crate::page::{Beside, Gathering, page};
-use crate::record::{Record, Recording};
+use crate::record::{Record, RecordBuilder};
 use crate::result::RunSummary;
 use crate::trend::Trend;
 
@@ -70,7 +70,7 @@ pub struct ReadRun {
 /// When the events can't be read or a log can't be written.
 pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
     let (mut fold, mut logs) = (Fold::default(), ConsoleLogs::new(folder));
-    let (mut recording, mut gathering) = (Recording::default(), Gathering::default());
+    let (mut recording, mut gathering) = (RecordBuilder::default(), Gathering::default());
     let failed = |source| WriteError::Io { path: folder.to_owned(), source };
     for event in EventReader::open(&folder.join(EVENTS))? {
         let event = event?;
@@ -91,7 +91,7 @@ pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
 /// # Errors
 /// When the events can't be read.
 pub fn read_record(folder: &Path) -> Result<Record, ReadError> {
-    let (mut fold, mut recording) = (Fold::default(), Recording::default());
+    let (mut fold, mut recording) = (Fold::default(), RecordBuilder::default());
     for event in EventReader::open(&folder.join(EVENTS))? {
         let event = event?;
         fold.take(&event);

@@ -216,13 +216,13 @@ pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&R
 mod tests {
     use super::*;
     use crate::fold::tests::{sample, tried};
-    use crate::record::Recording;
+    use crate::record::RecordBuilder;
     use crate::result::RunSummary;
     use hil_timeline::Verdict;
 
     fn record(name: &str, at: u64) -> Record {
         let events = tried(&[Verdict::Passed]);
-        let mut record = Recording::default().finish(name, &RunSummary::of(&events));
+        let mut record = RecordBuilder::default().finish(name, &RunSummary::of(&events));
         record.unix_ms = at;
         record.exit_code = Some(0);
         record.firmware = vec![crate::result::FirmwareInfo {

@@ -122,7 +122,7 @@ impl TryFrom<String> for Metric {
 
 /// Gathers measurements event by event.
 #[derive(Debug, Default)]
-pub struct Recording {
+pub struct RecordBuilder {
     metrics: BTreeMap<Metric, Vec<f64>>,
     traffic: BTreeMap<ScenarioId, Lines>,
     /// By which name a scenario's measurements go; a retry goes by the same.
@@ -187,7 +187,7 @@ struct BoardState {
     is_up: bool,
 }
 
-impl Recording {
+impl RecordBuilder {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
         let Some(id) = event.scenario else { return };
@@ -461,7 +461,7 @@ mod tests {
     #[test]
     fn a_part_is_of_the_whole_and_not_the_other_way_round() {
         let record = |firmware: &[(&str, &str, &str)]| {
-            let mut record = Recording::default().finish("r", &RunSummary::default());
+            let mut record = RecordBuilder::default().finish("r", &RunSummary::default());
             record.firmware = firmware
                 .iter()
                 .map(|(board, firmware, hash)| FirmwareInfo {
@@ -491,7 +491,7 @@ mod tests {
             (|| What::Reset { board: lamp(), how: String::new() }, || What::ResetReleased { board: lamp() });
         let started = || What::Found { board: lamp(), finding: Finding::AppStarted, detail: String::new() };
         let boots = |events: Vec<(u64, What)>| {
-            let mut recording = Recording::default();
+            let mut recording = RecordBuilder::default();
             for (seq, (ms, what)) in events.into_iter().enumerate() {
                 let at = Stamp(ms * 1000);
                 recording.take(&RunEvent { seq: seq as u64, at, scenario: Some(ScenarioId(1)), what });

@@ -266,8 +266,8 @@ mod tests {
     use super::*;
 
     fn event(at: u64, direction: Direction, packet: Packet, answer_us: Option<u64>) -> RunEvent {
-        let (board, connection, bytes, fate) = ("lamp".to_owned(), 1, 20, None);
-        let what = What::Packet { board, connection, direction, bytes, fate, answer_us, packet };
+        let (board, connection, bytes, disposition) = ("lamp".to_owned(), 1, 20, None);
+        let what = What::Packet { board, connection, direction, bytes, disposition, answer_us, packet };
         RunEvent { seq: at, at: Stamp(at), scenario: None, what }
     }
 

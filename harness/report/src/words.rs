@@ -34,11 +34,11 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
         What::Console { line, .. } => plain(Kind::Console, cut(line)),
         What::ConsoleLost { .. } => plain(Kind::Note, "console lost".to_owned()),
         What::ConsoleOpened { gap_ms, .. } => plain(Kind::Note, format!("console back after {gap_ms} ms")),
-        What::Packet { direction, packet, fate, bytes, .. } => {
+        What::Packet { direction, packet, disposition, bytes, .. } => {
             let kind = if *direction == Direction::FromBoard { Kind::From } else { Kind::To };
             let arrow = if kind == Kind::From { "→" } else { "←" };
-            let fate = fate.map_or(String::new(), |fate| format!(", {}", fate.word()));
-            plain(kind, format!("{arrow} {packet} ({bytes} bytes{fate})"))
+            let disposition = disposition.map_or(String::new(), |disposition| format!(", {}", disposition.word()));
+            plain(kind, format!("{arrow} {packet} ({bytes} bytes{disposition})"))
         }
         What::Power { rail, on, .. } => {
             let text = format!("power {rail} {}", on_off(*on));

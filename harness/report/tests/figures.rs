@@ -3,7 +3,7 @@
 //! The figures in `docs/reports.md` are those of `cargo test --release -p hil-report --test figures -- --ignored
 //! --nocapture`; the tests that always run look at fewer histories.
 
-use hil_report::{Direction, Metric, MetricKind, RECORD_SCHEMA, Record, compare};
+use hil_report::{Metric, MetricKind, RECORD_SCHEMA, Record, TimeChange, compare};
 use hil_timeline::{BoardInfo, Verdict};
 
 /// A small generator of pseudo-random numbers (SplitMix64, Steele et al. 2014): the same figures every time.
@@ -98,7 +98,7 @@ fn look(comparisons: usize, base_runs: usize, head_runs: usize, noise: Noise, sh
         let is_shifted = |metric: &Metric| metric.subject.parse::<usize>().is_ok_and(|at| at.is_multiple_of(SHIFTED));
         let (right, wrong): (Vec<_>, Vec<_>) = changes
             .iter()
-            .partition(|change| shift > 0.0 && is_shifted(&change.metric) && change.direction == Direction::Slower);
+            .partition(|change| shift > 0.0 && is_shifted(&change.metric) && change.direction == TimeChange::Slower);
         alarms += usize::from(!wrong.is_empty());
         let of_steps = right.iter().filter(|change| change.metric.kind == MetricKind::Step).count();
         steps += of_steps;

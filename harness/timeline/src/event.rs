@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
-pub use network::{ConnectionChange, Fate, FaultPhase};
+pub use network::{ConnectionChange, Disposition, FaultPhase};
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, Packet, Payload, QoS, Stamp};
@@ -220,8 +220,8 @@ pub enum What {
         direction: Direction,
         bytes: usize,
         /// What the tap did to it, where it did not just pass it on.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        fate: Option<Fate>,
+        #[serde(rename = "fate", default, skip_serializing_if = "Option::is_none")]
+        disposition: Option<Disposition>,
         /// How long after the packet that it answers it passed, in microseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer_us: Option<u64>,
@@ -366,8 +366,8 @@ impl What {
     #[must_use]
     pub fn sent_by_board(&self) -> Option<(&str, u32, &Packet)> {
         match self {
-            Self::Packet { board, connection, direction: Direction::FromBoard, fate, packet, .. }
-                if *fate != Some(Fate::Injected) =>
+            Self::Packet { board, connection, direction: Direction::FromBoard, disposition, packet, .. }
+                if *disposition != Some(Disposition::Injected) =>
             {
                 Some((board, *connection, packet))
             }
@@ -379,8 +379,8 @@ impl What {
     #[must_use]
     pub fn reached_board(&self) -> Option<(&str, u32, &Packet)> {
         match self {
-            Self::Packet { board, connection, direction: Direction::ToBoard, fate, packet, .. }
-                if *fate != Some(Fate::Dropped) =>
+            Self::Packet { board, connection, direction: Direction::ToBoard, disposition, packet, .. }
+                if *disposition != Some(Disposition::Dropped) =>
             {
                 Some((board, *connection, packet))
             }

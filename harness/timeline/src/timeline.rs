@@ -430,7 +430,7 @@ mod tests {
         let packet = crate::Packet::Pingreq;
         let board = "lamp".into();
         let direction = crate::Direction::FromBoard;
-        What::Packet { board, connection: 1, direction, bytes: size, fate: None, answer_us: None, packet }
+        What::Packet { board, connection: 1, direction, bytes: size, disposition: None, answer_us: None, packet }
     }
 
     #[tokio::test]

@@ -225,7 +225,7 @@ mod tests {
             connection: 1,
             direction: hil_timeline::Direction::ToBoard,
             bytes: 4,
-            fate: None,
+            disposition: None,
             answer_us: None,
             packet: Packet::Connack { session_present: false, code, properties: Vec::new() },
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{ConnectionChange, Direction, Fate, Packet, RunEvent, Stamp, Subscription, What};
+use hil_timeline::{ConnectionChange, Direction, Disposition, Packet, RunEvent, Stamp, Subscription, What};
 
 use crate::message::property;
 use crate::topic::covers;
@@ -141,7 +141,7 @@ impl Session {
             // Its sockets fall silent without a FIN; what it announced stays: its will is still to come.
             What::Reset { .. } | What::PowerSwitching { on: true, .. } | What::Power { on: false, .. } => self.leave(),
             // What did not arrive changes nothing.
-            What::Packet { fate: Some(Fate::Dropped), .. } => {}
+            What::Packet { disposition: Some(Disposition::Dropped), .. } => {}
             What::Packet { connection, direction, packet, .. } if *connection == self.connection => {
                 if *direction == Direction::FromBoard {
                     self.last_from_board = Some((event.at, packet.clone()));
@@ -204,7 +204,15 @@ mod tests {
     use super::*;
 
     fn packet(direction: Direction, packet: Packet) -> What {
-        What::Packet { board: "lamp".into(), connection: 1, direction, bytes: 2, fate: None, answer_us: None, packet }
+        What::Packet {
+            board: "lamp".into(),
+            connection: 1,
+            direction,
+            bytes: 2,
+            disposition: None,
+            answer_us: None,
+            packet,
+        }
     }
 
     fn life() -> Vec<What> {
@@ -252,7 +260,7 @@ mod tests {
                 connection: 2,
                 direction,
                 bytes: 2,
-                fate: None,
+                disposition: None,
                 answer_us: None,
                 packet,
             };

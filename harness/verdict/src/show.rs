@@ -22,10 +22,10 @@ pub fn signed(at: Stamp, mark: Stamp) -> String {
 #[must_use]
 pub fn show(event: &RunEvent, mark: Stamp) -> String {
     let what = match &event.what {
-        What::Packet { packet, direction, fate, .. } => {
+        What::Packet { packet, direction, disposition, .. } => {
             let to = if *direction == Direction::ToBoard { " (to the board)" } else { "" };
-            let fate = fate.map(|fate| format!(" ({})", fate.word())).unwrap_or_default();
-            format!("{packet}{to}{fate}")
+            let disposition = disposition.map(|disposition| format!(" ({})", disposition.word())).unwrap_or_default();
+            format!("{packet}{to}{disposition}")
         }
         What::Console { line, .. } => format!("`{line}`"),
         What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hil_timeline::{
-    Allowance, ConnectionChange, Cursor, Direction, Evidence, Fate, FaultPhase, Finding, Packet, Payload, Property,
-    QoS, RunEvent, ScenarioId, Stamp, Subscription, What, Will,
+    Allowance, ConnectionChange, Cursor, Direction, Disposition, Evidence, FaultPhase, Finding, Packet, Payload,
+    Property, QoS, RunEvent, ScenarioId, Stamp, Subscription, What, Will,
 };
 use hil_verdict::{
     Acknowledgements, Answers, Asked, ConnectMatch, Delivered, Departures, Detector, KeepAliveLimits, MessageMatch,
@@ -143,12 +143,21 @@ fn finding() -> impl Strategy<Value = (Finding, String)> {
 
 fn what() -> impl Strategy<Value = What> {
     let direction = prop_oneof![Just(Direction::FromBoard), Just(Direction::ToBoard)];
-    let fate =
-        proptest::option::weighted(0.1, prop_oneof![Just(Fate::Dropped), Just(Fate::Late), Just(Fate::Injected)]);
-    let packets =
-        (board(), 1_u32..3, direction, fate, packet()).prop_map(|(board, connection, direction, fate, packet)| {
-            What::Packet { board, connection, direction, bytes: 2, fate, answer_us: Some(7), packet }
-        });
+    let disposition = proptest::option::weighted(
+        0.1,
+        prop_oneof![Just(Disposition::Dropped), Just(Disposition::Late), Just(Disposition::Injected)],
+    );
+    let packets = (board(), 1_u32..3, direction, disposition, packet()).prop_map(
+        |(board, connection, direction, disposition, packet)| What::Packet {
+            board,
+            connection,
+            direction,
+            bytes: 2,
+            disposition,
+            answer_us: Some(7),
+            packet,
+        },
+    );
     let on = any::<bool>();
     let observed = (prop_oneof![Just("observer"), Just("late-1")], text(), text(), qos(), any::<bool>()).prop_map(
         |(observer, topic, payload, qos, retain)| What::Observed {

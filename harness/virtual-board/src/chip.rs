@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use crate::app::{self, App, Console, Platform};
 use crate::boot::{self, ResetCause};
 use crate::flash::Flash;
-use crate::loader::{Action, Identity, Loader, Security};
+use crate::loader::{Action, ChipIdentity, Loader, Security};
 use crate::options::{Options, PortPath};
 use crate::pins::Pins;
 use crate::radio::Radio;
@@ -20,7 +20,7 @@ pub(crate) const BOOT_PIN: u8 = 9;
 
 /// What the outside does to the chip.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum BoardInput {
     Rail(bool),
     Enable(bool),
     Drive { gpio: u8, high: bool },
@@ -28,7 +28,7 @@ pub(crate) enum Command {
 }
 
 /// A command with the way to say that it took effect.
-pub(crate) type Request = (Command, oneshot::Sender<()>);
+pub(crate) type Request = (BoardInput, oneshot::Sender<()>);
 
 enum Activity {
     /// No power, or held in reset.
@@ -121,9 +121,9 @@ impl Chip {
         }
     }
 
-    async fn obey(&mut self, command: Command, printed: &mut mpsc::Receiver<Vec<u8>>) {
+    async fn obey(&mut self, command: BoardInput, printed: &mut mpsc::Receiver<Vec<u8>>) {
         match command {
-            Command::Rail(true) if !self.rail => {
+            BoardInput::Rail(true) if !self.rail => {
                 self.rail = true;
                 // Without a port the board runs on, as with its cable pulled; the host finds no port and says so.
                 let _ = self.plug();
@@ -131,27 +131,27 @@ impl Chip {
                     self.reset(ResetCause::PowerOn, printed).await;
                 }
             }
-            Command::Rail(false) if !self.options.has(Misbehaviour::NeverPowersOff) => {
+            BoardInput::Rail(false) if !self.options.has(Misbehaviour::NeverPowersOff) => {
                 self.rail = false;
                 self.die(printed);
             }
-            Command::Enable(false) => {
+            BoardInput::Enable(false) => {
                 self.enabled = false;
                 self.die(printed);
             }
-            Command::Enable(true) if !self.enabled => {
+            BoardInput::Enable(true) if !self.enabled => {
                 self.enabled = true;
                 if self.rail {
                     self.reset(ResetCause::PowerOn, printed).await;
                 }
             }
-            Command::Plugged(true) => {
+            BoardInput::Plugged(true) => {
                 // As with a cable: if it does not work, the host finds no port and says so.
                 let _ = self.plug();
             }
-            Command::Plugged(false) => self.unplug(),
-            Command::Drive { gpio: BOOT_PIN, high } => self.boot_pin_high = high,
-            Command::Drive { .. } | Command::Rail(_) | Command::Enable(true) => {}
+            BoardInput::Plugged(false) => self.unplug(),
+            BoardInput::Drive { gpio: BOOT_PIN, high } => self.boot_pin_high = high,
+            BoardInput::Drive { .. } | BoardInput::Rail(_) | BoardInput::Enable(true) => {}
         }
     }
 
@@ -176,7 +176,7 @@ impl Chip {
 
     fn download(&self) -> Activity {
         let wrong = self.options.has(Misbehaviour::WrongChip);
-        let identity = if wrong { Identity::Esp32c6 } else { Identity::Esp32c3 };
+        let identity = if wrong { ChipIdentity::Esp32c6 } else { ChipIdentity::Esp32c3 };
         let security = Security {
             download_mode: self.options.has(Misbehaviour::SecureDownload),
             flash_encrypted: self.options.has(Misbehaviour::FlashEncrypted),

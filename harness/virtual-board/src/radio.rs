@@ -98,7 +98,7 @@ impl Radio {
 
     /// The chip runs again and knows nothing of its former connections.
     pub(crate) fn is_back(&self) {
-        self.parked.owner_is_back();
+        self.parked.device_restarted();
     }
 }
 

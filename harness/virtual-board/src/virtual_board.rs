@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use hil_config::Misbehaviour;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::chip::{BOOT_PIN, Chip, Command, Request};
+use crate::chip::{BOOT_PIN, BoardInput, Chip, Request};
 use crate::flash::Flash;
 use crate::options::{Options, PortPath};
 
@@ -77,12 +77,12 @@ impl VirtualBoard {
 
     /// Switches its supply.
     pub async fn set_rail(&self, on: bool) {
-        self.ask(Command::Rail(on)).await;
+        self.ask(BoardInput::Rail(on)).await;
     }
 
     /// Releases (`true`) or pulls down its EN line: low holds the chip in reset.
     pub async fn set_enable(&self, high: bool) {
-        self.ask(Command::Enable(high)).await;
+        self.ask(BoardInput::Enable(high)).await;
     }
 
     /// Drives GPIO9: low when the chip leaves reset makes the ROM wait for a download.
@@ -92,15 +92,15 @@ impl VirtualBoard {
 
     /// Drives an input of the board from outside.
     pub async fn drive(&self, gpio: u8, high: bool) {
-        self.ask(Command::Drive { gpio, high }).await;
+        self.ask(BoardInput::Drive { gpio, high }).await;
     }
 
     /// Pulls its cable (`false`) or plugs it in again: the port then has another path. The board runs on.
     pub async fn set_plugged(&self, plugged: bool) {
-        self.ask(Command::Plugged(plugged)).await;
+        self.ask(BoardInput::Plugged(plugged)).await;
     }
 
-    async fn ask(&self, command: Command) {
+    async fn ask(&self, command: BoardInput) {
         let (done, is_done) = oneshot::channel();
         if let Some(requests) = &self.requests {
             let _ = requests.send((command, done));

@@ -36,8 +36,8 @@ pub enum Who {
     Anonymous,
     /// One user.
     User(String),
-    /// Everybody; `%u` and `%c` in the filter are the user name and the client id.
-    Everybody,
+    /// Anyone; `%u` and `%c` in the filter are the user name and the client id.
+    Anyone,
 }
 
 /// What a rule allows, or somebody wants.
@@ -105,7 +105,7 @@ impl Acl {
                     if filter.is_empty() {
                         return Err(wrong());
                     }
-                    let who = if word == "pattern" { Who::Everybody } else { who.clone() };
+                    let who = if word == "pattern" { Who::Anyone } else { who.clone() };
                     acl.rules.push(AclRule { who, access, filter: filter.to_owned() });
                 }
                 _ => return Err(wrong()),
@@ -120,10 +120,10 @@ impl Acl {
         let applies = |rule: &&AclRule| match &rule.who {
             Who::Anonymous => user.is_none(),
             Who::User(name) => user == Some(name),
-            Who::Everybody => true,
+            Who::Anyone => true,
         };
         let matches = |rule: &&AclRule| match rule.who {
-            Who::Everybody => pattern(&rule.filter, user, client_id).is_some_and(|filter| covers(&filter, topic)),
+            Who::Anyone => pattern(&rule.filter, user, client_id).is_some_and(|filter| covers(&filter, topic)),
             _ => covers(&rule.filter, topic),
         };
         let mine: Vec<_> = self.rules.iter().filter(applies).filter(matches).collect();
@@ -184,7 +184,7 @@ impl fmt::Display for Acl {
         for rule in self.rules.iter().filter(|rule| rule.who == Who::Anonymous) {
             writeln!(f, "{}", line(rule, "topic"))?;
         }
-        for rule in self.rules.iter().filter(|rule| rule.who == Who::Everybody) {
+        for rule in self.rules.iter().filter(|rule| rule.who == Who::Anyone) {
             writeln!(f, "{}", line(rule, "pattern"))?;
         }
         for rule in &self.rules {

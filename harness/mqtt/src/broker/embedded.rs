@@ -35,7 +35,7 @@ const STOP: Duration = Duration::from_secs(5);
 
 struct Running {
     /// Dropped when its end is wanted.
-    wanted: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<()>>,
     shutdown: BrokerShutdownHandle,
     task: JoinHandle<()>,
     offers: Offers,
@@ -98,20 +98,20 @@ impl Embedded {
         }
         let config = self.config(wanted)?;
         let mut broker = MqttBroker::with_config(config).await.map_err(|error| failed(error.to_string()))?;
-        let gate = Gatekeeper::new(&self.settings, self.ids.clone());
-        let observer_login = gate.observer.clone();
-        if !gate.is_open() {
-            broker = broker.with_auth_provider(Arc::new(gate));
+        let authenticator = Authenticator::new(&self.settings, self.ids.clone());
+        let observer_login = authenticator.observer.clone();
+        if !authenticator.is_open() {
+            broker = broker.with_auth_provider(Arc::new(authenticator));
         }
         let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
         let shutdown = broker.shutdown_handle();
         let mut ready = broker.ready_receiver();
-        let (wanted, mut is_wanted) = oneshot::channel::<()>();
+        let (stop, mut stop_requested) = oneshot::channel::<()>();
         let died = self.died.clone();
         died.send_replace(None);
         let task = tokio::spawn(async move {
             let ended = broker.run().await;
-            if is_wanted.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+            if stop_requested.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
                 let how = ended.err().map_or_else(|| "nobody knows why".to_owned(), |error| error.to_string());
                 died.send_replace(Some(how));
             }
@@ -121,7 +121,7 @@ impl Embedded {
         let endpoint = Endpoint::from(address);
         let boards = vec![Endpoint { embedded: Some(self.ids.clone()), ..endpoint.clone() }];
         let offers = Offers { observer: endpoint, observer_login: Some(observer_login), boards };
-        self.running = Some(Running { wanted: Some(wanted), shutdown, task, offers: offers.clone() });
+        self.running = Some(Running { stop: Some(stop), shutdown, task, offers: offers.clone() });
         Ok(offers)
     }
 }
@@ -133,8 +133,8 @@ impl Broker for Embedded {
 
     fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async move {
-            if let Some(Running { shutdown, mut task, wanted, .. }) = self.running.take() {
-                drop(wanted);
+            if let Some(Running { shutdown, mut task, stop, .. }) = self.running.take() {
+                drop(stop);
                 shutdown.shutdown();
                 // A broker that panicked has stopped as well; one that hangs is ended.
                 if tokio::time::timeout(STOP, &mut task).await.is_err() {
@@ -172,8 +172,8 @@ impl Broker for Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(Running { shutdown, task, wanted, .. }) = self.running.take() {
-            drop(wanted);
+        if let Some(Running { shutdown, task, stop, .. }) = self.running.take() {
+            drop(stop);
             shutdown.shutdown();
             task.abort();
         }
@@ -181,26 +181,26 @@ impl Drop for Embedded {
 }
 
 /// Lets users in and tells what they may do. The harness has a name of its own that nobody can guess.
-struct Gatekeeper {
+struct Authenticator {
     users: BTreeMap<String, String>,
     acl: Option<Acl>,
     ids: ClientIds,
     observer: (String, String),
 }
 
-impl Gatekeeper {
+impl Authenticator {
     fn new(settings: &Settings, ids: ClientIds) -> Self {
-        let secret = || super::settings::unguessable();
+        let secret = || super::settings::random_secret();
         let observer = (format!("hil-{}", secret()), secret());
         Self { users: settings.users.clone(), acl: settings.acl.clone(), ids, observer }
     }
 
-    /// Everybody may do everything.
+    /// Anyone may do everything.
     fn is_open(&self) -> bool {
         self.users.is_empty() && self.acl.is_none()
     }
 
-    fn judge(&self, user: Option<&str>, password: Option<&[u8]>) -> AuthResult {
+    fn authenticate_user(&self, user: Option<&str>, password: Option<&[u8]>) -> AuthResult {
         let is = |expected: &str| password == Some(expected.as_bytes());
         match user {
             Some(user) if user == self.observer.0 && is(&self.observer.1) => AuthResult::success_with_user(user),
@@ -220,13 +220,13 @@ impl Gatekeeper {
     }
 }
 
-impl AuthProvider for Gatekeeper {
+impl AuthProvider for Authenticator {
     fn authenticate<'a>(
         &'a self,
         connect: &'a ConnectPacket,
         _: SocketAddr,
     ) -> BoxFuture<'a, mqtt5::error::Result<AuthResult>> {
-        let result = self.judge(connect.username.as_deref(), connect.password.as_deref());
+        let result = self.authenticate_user(connect.username.as_deref(), connect.password.as_deref());
         Box::pin(async move { Ok(result) })
     }
 

@@ -53,7 +53,7 @@ pub enum BrokerError {
     },
     /// This kind of broker can't do it.
     #[error("a broker of kind `{kind}` can't {what}")]
-    CantDo {
+    Unsupported {
         /// The kind.
         kind: &'static str,
         /// What it can't.
@@ -67,7 +67,9 @@ impl BrokerError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Listen { .. } | Self::Start { .. } | Self::Unreachable { .. } => true,
-            Self::NotInstalled { .. } | Self::File { .. } | Self::Acl(_) | Self::Tls(_) | Self::CantDo { .. } => false,
+            Self::NotInstalled { .. } | Self::File { .. } | Self::Acl(_) | Self::Tls(_) | Self::Unsupported { .. } => {
+                false
+            }
         }
     }
 
@@ -88,7 +90,7 @@ impl BrokerError {
             Self::Unreachable { .. } => {
                 "`broker.url` says where it is; does a firewall or another network lie between?".to_owned()
             }
-            Self::CantDo { .. } => "`kind = \"mosquitto\"` can do all that steps ask of a broker".to_owned(),
+            Self::Unsupported { .. } => "`kind = \"mosquitto\"` can do all that steps ask of a broker".to_owned(),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{Broker, BrokerError, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
-use crate::tls::{Identity, check_validity};
+use crate::tls::{TlsIdentity, check_validity};
 
 /// An external broker: EMQX, a cloud's, a colleague's.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl External {
             .into_iter()
             .find(|transport| transport.scheme() == url.scheme)
             .unwrap_or(Transport::Tcp);
-        let identity = config.tls.identity.clone().map(|(cert, key)| Identity { cert, key });
+        let identity = config.tls.identity.clone().map(|(cert, key)| TlsIdentity { cert, key });
         for file in identity.iter().map(|identity| &identity.cert).chain(&config.tls.ca) {
             check_validity(file)?;
         }
@@ -46,8 +46,8 @@ impl External {
         Ok(Self { endpoint, login: config.login.clone(), died: watch::Sender::new(None) })
     }
 
-    fn not_ours<T>(&self, what: &'static str) -> Result<T, BrokerError> {
-        Err(BrokerError::CantDo { kind: self.kind(), what })
+    fn unsupported<T>(&self, what: &'static str) -> Result<T, BrokerError> {
+        Err(BrokerError::Unsupported { kind: self.kind(), what })
     }
 }
 
@@ -65,11 +65,11 @@ impl Broker for External {
     }
 
     fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
-        Box::pin(async { self.not_ours("be stopped or started") })
+        Box::pin(async { self.unsupported("be stopped or started") })
     }
 
     fn settings(&mut self) -> Result<&mut Settings, BrokerError> {
-        self.not_ours("be configured")
+        self.unsupported("be configured")
     }
 
     fn discard(&mut self) -> BoxFuture<'_, ()> {

@@ -51,7 +51,7 @@ pub trait Broker: Send {
 
     /// Ends it as a crash would: nothing is saved.
     fn crash(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
-        let refused = BrokerError::CantDo { kind: self.kind(), what: "crash" };
+        let refused = BrokerError::Unsupported { kind: self.kind(), what: "crash" };
         Box::pin(async { Err(refused) })
     }
 
@@ -60,7 +60,7 @@ pub trait Broker: Send {
     /// # Errors
     /// When this kind of broker can't be paused.
     fn pause(&mut self) -> Result<(), BrokerError> {
-        Err(BrokerError::CantDo { kind: self.kind(), what: "be paused" })
+        Err(BrokerError::Unsupported { kind: self.kind(), what: "be paused" })
     }
 
     /// It goes on where it was paused.
@@ -68,7 +68,7 @@ pub trait Broker: Send {
     /// # Errors
     /// When this kind of broker can't be paused.
     fn resume(&mut self) -> Result<(), BrokerError> {
-        Err(BrokerError::CantDo { kind: self.kind(), what: "be paused" })
+        Err(BrokerError::Unsupported { kind: self.kind(), what: "be paused" })
     }
 
     /// Changes who may do what; takes effect with the next start.

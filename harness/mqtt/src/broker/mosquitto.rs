@@ -104,15 +104,12 @@ impl Mosquitto {
                     self.listeners = Some(listeners);
                     return Ok(child);
                 }
-                Err(StartFailure::AddressInUse | StartFailure::NoWebSocket(_))
+                Err(StartFailure::AddressInUse | StartFailure::WebSocketListener { .. })
                     if chosen && attempt < ATTEMPTS && self.listen.port() == 0 => {}
-                Err(StartFailure::AddressInUse) => {
-                    let reason = "Address already in use".to_owned();
-                    return Err(BrokerError::Listen { address: listeners.plain, reason });
+                Err(failure @ StartFailure::AddressInUse) => {
+                    return Err(BrokerError::Listen { address: listeners.plain, reason: failure.to_string() });
                 }
-                Err(StartFailure::NoWebSocket(reason) | StartFailure::Other(reason)) => {
-                    return Err(BrokerError::Start { reason });
-                }
+                Err(failure) => return Err(BrokerError::Start { reason: failure.to_string() }),
             }
         }
     }
@@ -186,7 +183,7 @@ impl Mosquitto {
 
     fn signal(&self, signal: Signal, what: &'static str) -> Result<(), BrokerError> {
         let running = self.child.as_ref().is_some_and(|child| child.signal(signal));
-        if running { Ok(()) } else { Err(BrokerError::CantDo { kind: "mosquitto", what }) }
+        if running { Ok(()) } else { Err(BrokerError::Unsupported { kind: "mosquitto", what }) }
     }
 }
 
@@ -252,7 +249,7 @@ impl Broker for Mosquitto {
     fn settings(&mut self) -> Result<&mut Settings, BrokerError> {
         match self.own {
             Some(_) => {
-                Err(BrokerError::CantDo { kind: "mosquitto", what: "be configured beside a `config` of your own" })
+                Err(BrokerError::Unsupported { kind: "mosquitto", what: "be configured beside a `config` of your own" })
             }
             None => Ok(&mut self.settings),
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::{Acl, BrokerError};
-use crate::tls::Identity;
+use crate::tls::TlsIdentity;
 
 /// What scenarios may change about a broker.
 #[derive(Clone, Default)]
@@ -19,7 +19,7 @@ pub struct Settings {
     /// Whether sessions and retained messages outlive a restart.
     pub persistence: bool,
     /// What it shows in TLS, and whose certificates it trusts; none has no TLS.
-    pub tls: Option<(Identity, PathBuf)>,
+    pub tls: Option<(TlsIdentity, PathBuf)>,
     /// Whether clients must show a certificate.
     pub client_certificates: bool,
 }
@@ -41,7 +41,7 @@ impl Settings {
                 Some(Acl::parse(&text)?)
             }
         };
-        let identity = config.tls.identity.clone().map(|(cert, key)| Identity { cert, key });
+        let identity = config.tls.identity.clone().map(|(cert, key)| TlsIdentity { cert, key });
         Ok(Self {
             users: config.users.clone(),
             acl,
@@ -54,7 +54,7 @@ impl Settings {
 }
 
 /// A name or password that nobody can guess.
-pub(super) fn unguessable() -> String {
+pub(super) fn random_secret() -> String {
     use ring::rand::{SecureRandom as _, SystemRandom};
     let mut bytes = [0; 16];
     // A system without randomness starts no TLS either; what is left is a name that is merely unusual.

@@ -5,4 +5,4 @@ mod tcp;
 mod writer;
 
 pub use writer::{Capture, CaptureError};
-pub(crate) use writer::{Leg, Wire};
+pub(crate) use writer::{TapSide, Wire};

@@ -48,11 +48,11 @@ struct Writer {
 
 /// Between board and tap, or between tap and broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leg {
+pub enum TapSide {
     /// Board and tap.
-    Near,
+    Board,
     /// Tap and broker.
-    Far,
+    Broker,
 }
 
 /// Where the world believes MQTT to be; opaque TLS goes to 8883.
@@ -186,46 +186,54 @@ pub struct Wire {
 
 impl Wire {
     /// A whole packet, or bytes that are none.
-    pub fn bytes(&self, at: Stamp, leg: Leg, direction: Direction, raw: &[u8], packet: Option<&Packet>, protocol: u8) {
+    pub fn bytes(
+        &self,
+        at: Stamp,
+        side: TapSide,
+        direction: Direction,
+        raw: &[u8],
+        packet: Option<&Packet>,
+        protocol: u8,
+    ) {
         let mut raw = raw.to_vec();
         let mut writer = self.capture.lock();
         if let Some(mask) = &writer.mask {
             hide(&mut raw, packet, protocol, mask);
         }
         let mut flows = self.flows.lock();
-        let flow = &mut flows[leg as usize];
-        self.open(flow, leg, at, &mut writer);
-        for packet in flow.flow.data(side(direction == Direction::FromBoard), &raw) {
-            self.write(&mut writer, leg, at, &packet, None);
+        let flow = &mut flows[side as usize];
+        self.open(flow, side, at, &mut writer);
+        for packet in flow.flow.data(sender(direction == Direction::FromBoard), &raw) {
+            self.write(&mut writer, side, at, &packet, None);
         }
     }
 
     /// One side has said all; the other may still have last words.
-    pub fn closed(&self, at: Stamp, by_board: bool) {
-        self.on_both(at, |flow| flow.finish(side(by_board)));
+    pub fn fin(&self, at: Stamp, by_board: bool) {
+        self.on_both(at, |flow| flow.finish(sender(by_board)));
     }
 
     /// The connection is over, in good order or not.
-    pub fn over(&self, at: Stamp, by_board: bool, hard: bool) {
+    pub fn end(&self, at: Stamp, by_board: bool, hard: bool) {
         self.on_both(at, |flow| match hard {
-            true => vec![flow.reset(side(by_board))],
-            false => [flow.finish(side(by_board)), flow.finish(side(!by_board))].concat(),
+            true => vec![flow.reset(sender(by_board))],
+            false => [flow.finish(sender(by_board)), flow.finish(sender(!by_board))].concat(),
         });
     }
 
     fn on_both(&self, at: Stamp, act: impl Fn(&mut Flow) -> Vec<Vec<u8>>) {
         let mut writer = self.capture.lock();
         let mut flows = self.flows.lock();
-        for leg in [Leg::Near, Leg::Far] {
-            let flow = &mut flows[leg as usize];
-            self.open(flow, leg, at, &mut writer);
+        for side in [TapSide::Board, TapSide::Broker] {
+            let flow = &mut flows[side as usize];
+            self.open(flow, side, at, &mut writer);
             for packet in act(&mut flow.flow) {
-                self.write(&mut writer, leg, at, &packet, None);
+                self.write(&mut writer, side, at, &packet, None);
             }
         }
     }
 
-    fn open(&self, leg: &mut Track, which: Leg, at: Stamp, writer: &mut Writer) {
+    fn open(&self, leg: &mut Track, which: TapSide, at: Stamp, writer: &mut Writer) {
         if std::mem::replace(&mut leg.opened, true) {
             return;
         }
@@ -236,13 +244,13 @@ impl Wire {
         }
     }
 
-    fn write(&self, writer: &mut Writer, leg: Leg, at: Stamp, packet: &[u8], comment: Option<&str>) {
-        let block = pcapng::packet(self.interface + leg as u32, writer.unix_us + at.0, packet, comment);
+    fn write(&self, writer: &mut Writer, side: TapSide, at: Stamp, packet: &[u8], comment: Option<&str>) {
+        let block = pcapng::packet(self.interface + side as u32, writer.unix_us + at.0, packet, comment);
         writer.write(&block);
     }
 }
 
-fn side(is_board: bool) -> Side {
+fn sender(is_board: bool) -> Side {
     if is_board { Side::Client } else { Side::Server }
 }
 
@@ -347,7 +355,7 @@ mod tests {
             let wire = capture.connection("lamp", 1, near, Stamp(0));
             let packet = [b"\x30\x0d\0\x01t".as_slice(), b"0123456789"].concat();
             for n in 0..times {
-                wire.bytes(Stamp(n as u64), Leg::Near, Direction::FromBoard, &packet, None, 4);
+                wire.bytes(Stamp(n as u64), TapSide::Board, Direction::FromBoard, &packet, None, 4);
             }
         };
         let whole = Capture::create(&path, 0, None, u64::MAX).expect("a file");

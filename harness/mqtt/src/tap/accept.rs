@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hil_link::{Ending, Leg, Watch, relay};
+use hil_link::{Ending, RelayConnection, Watch, relay};
 use hil_timeline::{ConnectionChange, What};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::layers::{self, First, Near, TlsMode};
-use super::recording::Recording;
+use super::connection_recorder::ConnectionRecorder;
+use super::layers::{self, BoardConnection, FirstBytes, TlsMode};
 use super::state::{Route, TapState};
 use crate::descriptors::Shortage;
 use crate::endpoint::{Endpoint, Transport};
@@ -90,24 +90,24 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
     let opened = tell(ConnectionChange::Opened).at;
     // What is refused within libraries shows as nothing but silence.
     let _ = Shortage::look();
-    let grip = hil_link::Grip::on(&near);
+    let handle = hil_link::ConnectionHandle::of(&near);
     let path = tokio::select! {
         biased;
         // The scenario ended, or the broker was started anew: nobody refused anything.
         _ = route_now.changed() => {
-            grip.make_hard();
+            handle.close_with_reset();
             tell(ConnectionChange::Closed { how: "reset by the bench".to_owned() });
             return;
         }
         ending = state.control.next_ending() => {
             if ending == Ending::Reset {
-                grip.make_hard();
+                handle.close_with_reset();
             }
             let how = if ending == Ending::Reset { "reset by the bench" } else { "closed by the bench" };
             tell(ConnectionChange::Closed { how: how.to_owned() });
             return;
         }
-        path = lay_path(near, &route, &state) => path,
+        path = connect_path(near, &route, &state) => path,
     };
     match path {
         Ok((near, far)) => {
@@ -117,20 +117,25 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
             let opaque = matches!(state.tls, TlsMode::PassThrough) && near.transport == Transport::Tls;
             let wire = route.capture.as_ref().map(|capture| capture.connection(&state.board, connection, from, opened));
             let wire = wire.map(|wire| if opaque { wire.opaque() } else { wire });
-            let watch = Recording::new(Arc::clone(&state), (connection, from), route.recorder.clone(), wire, opaque);
+            let watch =
+                ConnectionRecorder::new(Arc::clone(&state), (connection, from), route.recorder.clone(), wire, opaque);
             let watch = Arc::new(watch);
-            let ended = relay(near.leg, far, &state.control, Arc::clone(&watch) as Arc<dyn Watch>).await;
-            watch.over(ended);
+            let ended = relay(near.connection, far, &state.control, Arc::clone(&watch) as Arc<dyn Watch>).await;
+            watch.finish(ended);
         }
         Err(reason) => {
-            grip.make_hard();
+            handle.close_with_reset();
             tell(ConnectionChange::Refused { reason });
         }
     }
 }
 
 /// Both sides of a path. While the network is silent, not even the broker hears of a new connection.
-async fn lay_path(near: TcpStream, route: &Route, state: &TapState) -> Result<(Near, Leg), String> {
+async fn connect_path(
+    near: TcpStream,
+    route: &Route,
+    state: &TapState,
+) -> Result<(BoardConnection, RelayConnection), String> {
     state.control.audible().await;
     let early = match &route.offers.boards[..] {
         // The broker hears of the connection before its first byte.
@@ -141,9 +146,9 @@ async fn lay_path(near: TcpStream, route: &Route, state: &TapState) -> Result<(N
         biased;
         first = layers::sniff(&near) => first,
         // It closes the connection, or speaks first: the board hears of that at once.
-        () = speaks(early.as_ref().map(|(_, far)| far)) => First::Mqtt,
+        () = broker_speaks(early.as_ref().map(|(_, far)| far)) => FirstBytes::Mqtt,
     };
-    let opaque = first == First::Tls && matches!(state.tls, TlsMode::PassThrough);
+    let opaque = first == FirstBytes::Tls && matches!(state.tls, TlsMode::PassThrough);
     let near = layers::accept(near, first, &state.tls, state.requires_certificate.load(Ordering::Relaxed)).await?;
     let endpoint = route.offers.for_boards(near.transport);
     let endpoint = endpoint.ok_or_else(|| "the broker offers no way to reach it".to_owned())?;
@@ -151,18 +156,18 @@ async fn lay_path(near: TcpStream, route: &Route, state: &TapState) -> Result<(N
         if endpoint.transport != Transport::Tls {
             return Err("the board begins TLS, but the broker offers none to pass it through to".to_owned());
         }
-        return Ok((near, Leg::plain(endpoint.connect_tcp().await?)));
+        return Ok((near, RelayConnection::plain(endpoint.connect_tcp().await?)));
     }
     if let Some((endpoint, far)) = early {
         return Ok((near, endpoint.plain(far)));
     }
     let identity = route.identity.clone().filter(|_| near.has_certificate);
-    let far = endpoint.showing(identity).connect().await?;
+    let far = endpoint.with_identity(identity).connect().await?;
     Ok((near, far))
 }
 
 /// Waits until there is something to read from a broker, were it the end of its connection.
-async fn speaks(far: Option<&TcpStream>) {
+async fn broker_speaks(far: Option<&TcpStream>) {
     let Some(far) = far else { return std::future::pending().await };
     // An end is left to the relay: reading a reset would take it away.
     if far.ready(Interest::READABLE).await.is_ok_and(|ready| !ready.is_read_closed()) {

@@ -26,8 +26,8 @@ use super::frame::{Frame, frame};
 #[derive(Debug)]
 pub struct Decoder {
     protocol: u8,
-    from_board: Stream,
-    to_board: Stream,
+    from_board: StreamDecoder,
+    to_board: StreamDecoder,
 }
 
 /// Bytes that have passed, cut where packets end.
@@ -43,7 +43,7 @@ pub struct Decoded {
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { protocol: V311, from_board: Stream::default(), to_board: Stream::default() }
+        Self { protocol: V311, from_board: StreamDecoder::default(), to_board: StreamDecoder::default() }
     }
 }
 
@@ -52,7 +52,7 @@ const V311: u8 = 4;
 const V5: u8 = 5;
 
 #[derive(Debug, Default)]
-struct Stream {
+struct StreamDecoder {
     buffer: Vec<u8>,
     share: Share,
     /// Bytes of a packet that is too large to decode and have yet to pass.
@@ -63,7 +63,7 @@ struct Stream {
     aliases: HashMap<u16, String>,
 }
 
-impl Stream {
+impl StreamDecoder {
     /// Lets the unfinished packet pass.
     fn give_up(&mut self, at: usize, size: usize, reason: &str) -> Decoded {
         // Without framing all that is left belongs to it.

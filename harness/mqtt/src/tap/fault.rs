@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
-use hil_link::Way;
+use hil_link::PathDirection;
 use hil_timeline::{Direction, Packet};
 
 /// Something that is done to a board's network.
@@ -19,7 +19,7 @@ use hil_timeline::{Direction, Packet};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
     /// Nothing gets through, not even FIN; bytes are held until it ends.
-    Silence(Vec<Way>),
+    Silence(Vec<PathDirection>),
     /// Bytes arrive later, give or take.
     Delay {
         /// How much.
@@ -45,12 +45,12 @@ pub enum Fault {
     /// hears of it.
     AnswerConnect(u8),
     /// Something happens to the next packet that matches.
-    Next(Deed, PacketMatch),
+    Next(PacketAction, PacketMatch),
 }
 
 /// What happens to one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+pub enum PacketAction {
     /// It does not arrive.
     Drop,
     /// It arrives twice.
@@ -143,15 +143,17 @@ impl FromStr for Fault {
 
 fn read(words: &[&str]) -> Result<Fault, String> {
     Ok(match words {
-        ["silence"] => Fault::Silence(Way::BOTH.to_vec()),
-        ["silence", "up"] => Fault::Silence(vec![Way::Up]),
-        ["silence", "down"] => Fault::Silence(vec![Way::Down]),
+        ["silence"] => Fault::Silence(PathDirection::BOTH.to_vec()),
+        ["silence", "up"] => Fault::Silence(vec![PathDirection::Upstream]),
+        ["silence", "down"] => Fault::Silence(vec![PathDirection::Downstream]),
         ["recover"] => Fault::Recover,
         ["close"] => Fault::Close,
         ["reset"] => Fault::Reset,
         ["refuse"] => Fault::Refuse,
         ["accept"] => Fault::Accept,
-        ["delay", "next", packet, "by", by, rest @ ..] => Fault::Next(Deed::Delay(duration(by)?), which(packet, rest)?),
+        ["delay", "next", packet, "by", by, rest @ ..] => {
+            Fault::Next(PacketAction::Delay(duration(by)?), which(packet, rest)?)
+        }
         ["delay", by] => Fault::Delay { by: duration(by)?, jitter: Duration::ZERO },
         ["delay", by, "jitter", jitter] => Fault::Delay { by: duration(by)?, jitter: duration(jitter)? },
         ["bandwidth", rate] => Fault::Bandwidth(parse_rate(rate)?),
@@ -159,14 +161,14 @@ fn read(words: &[&str]) -> Result<Fault, String> {
         ["hold", "CONNACK", "for", span] => Fault::HoldConnack(Some(duration(span)?)),
         ["answer", "CONNECT", "with", "0"] => return Err("code 0 is no refusal".to_owned()),
         ["answer", "CONNECT", "with", code] => Fault::AnswerConnect(parse_code(code)?),
-        [deed @ ("drop" | "duplicate" | "corrupt" | "swap"), "next", packet, rest @ ..] => {
-            let deed = match *deed {
-                "drop" => Deed::Drop,
-                "duplicate" => Deed::Duplicate,
-                "corrupt" => Deed::Corrupt,
-                _ => Deed::Swap,
+        [action @ ("drop" | "duplicate" | "corrupt" | "swap"), "next", packet, rest @ ..] => {
+            let action = match *action {
+                "drop" => PacketAction::Drop,
+                "duplicate" => PacketAction::Duplicate,
+                "corrupt" => PacketAction::Corrupt,
+                _ => PacketAction::Swap,
             };
-            Fault::Next(deed, which(packet, rest)?)
+            Fault::Next(action, which(packet, rest)?)
         }
         [] => return Err("it is empty".to_owned()),
         [first, ..] => return Err(format!("it does not go on like that after `{first}`, or `{first}` is not known")),
@@ -226,8 +228,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silence(ways) => match ways[..] {
-                [Way::Up] => f.write_str("silence up"),
-                [Way::Down] => f.write_str("silence down"),
+                [PathDirection::Upstream] => f.write_str("silence up"),
+                [PathDirection::Downstream] => f.write_str("silence down"),
                 _ => f.write_str("silence"),
             },
             Self::Delay { by, jitter } if jitter.is_zero() => write!(f, "delay {}ms", by.as_millis()),
@@ -241,20 +243,20 @@ impl fmt::Display for Fault {
             Self::HoldConnack(None) => f.write_str("hold CONNACK"),
             Self::HoldConnack(Some(span)) => write!(f, "hold CONNACK for {}ms", span.as_millis()),
             Self::AnswerConnect(code) => write!(f, "answer CONNECT with {code}"),
-            Self::Next(deed, packet) => write!(f, "{} {packet}", shown(*deed, &packet.name)),
+            Self::Next(action, packet) => write!(f, "{} {packet}", shown(*action, &packet.name)),
         }
     }
 }
 
-fn shown(deed: Deed, name: &str) -> String {
-    match deed {
-        Deed::Drop => format!("drop next {name}"),
-        Deed::Duplicate => format!("duplicate next {name}"),
-        Deed::Corrupt => format!("corrupt next {name}"),
-        Deed::Swap => format!("swap next {name}"),
-        Deed::Delay(by) => format!("delay next {name} by {}ms", by.as_millis()),
-        Deed::Answer(code) => format!("answer next {name} with {code}"),
-        Deed::Hold(_) => format!("hold next {name}"),
+fn shown(action: PacketAction, name: &str) -> String {
+    match action {
+        PacketAction::Drop => format!("drop next {name}"),
+        PacketAction::Duplicate => format!("duplicate next {name}"),
+        PacketAction::Corrupt => format!("corrupt next {name}"),
+        PacketAction::Swap => format!("swap next {name}"),
+        PacketAction::Delay(by) => format!("delay next {name} by {}ms", by.as_millis()),
+        PacketAction::Answer(code) => format!("answer next {name} with {code}"),
+        PacketAction::Hold(_) => format!("hold next {name}"),
     }
 }
 

@@ -3,6 +3,7 @@
 mod accept;
 mod active_faults;
 mod budget;
+mod connection_recorder;
 mod decoder;
 mod expected_peers;
 mod fault;
@@ -11,13 +12,12 @@ mod gate;
 mod layers;
 mod port;
 mod prefixed;
-mod recording;
 mod state;
 mod violations;
 
 pub(crate) use decoder::{Credentials, credentials_of};
 pub use decoder::{Decoded, Decoder};
-pub use fault::{Deed, Fault, FaultError, PACKET_NAMES, PacketMatch, parse_code, parse_rate};
+pub use fault::{Fault, FaultError, PACKET_NAMES, PacketAction, PacketMatch, parse_code, parse_rate};
 pub use layers::{PASSED_THROUGH, TlsMode};
 pub use port::{TapError, TapPort};
 pub use state::Route;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hil_config::Subnet;
-use hil_link::{Control, Ending, Way};
+use hil_link::{Control, Ending, PathDirection};
 use hil_timeline::{FaultPhase, Recorder};
 use tokio::task::JoinHandle;
 
@@ -78,13 +78,13 @@ impl TapPort {
 
     /// A fault that waits for a packet which has not come.
     #[must_use]
-    pub fn unfired(&self) -> Option<String> {
-        self.state.armed.first().map(|(deed, packet)| Fault::Next(deed, packet).to_string())
+    pub fn pending_fault(&self) -> Option<String> {
+        self.state.armed.first().map(|(action, packet)| Fault::Next(action, packet).to_string())
     }
 
     /// A fault whose packet was too large to be kept, and passed as it was.
     #[must_use]
-    pub fn missed(&self) -> Option<String> {
+    pub fn missed_fault(&self) -> Option<String> {
         self.state.missed_fault.lock().clone()
     }
 
@@ -119,8 +119,8 @@ impl TapPort {
     }
 
     /// The board begins a new life and knows nothing of its former connections.
-    pub fn owner_is_back(&self) {
-        self.state.control.owner_is_back();
+    pub fn device_restarted(&self) {
+        self.state.control.device_restarted();
     }
 
     /// Boards must show a certificate from now on, until the route is closed.
@@ -130,7 +130,7 @@ impl TapPort {
 
     /// The latest silence of both ways ends; all else that was done to the network stays.
     pub fn end_silence(&self, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
-        let fault = Fault::Silence(Way::BOTH.to_vec());
+        let fault = Fault::Silence(PathDirection::BOTH.to_vec());
         let ended = self.state.active_faults.end_like(&fault);
         // Recorded first: what was held comes after it.
         let event = self.state.record(recorder, &fault, FaultPhase::Ends);

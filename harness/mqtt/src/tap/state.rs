@@ -5,20 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use hil_link::{Control, Ending, Way};
+use hil_link::{Control, Ending, PathDirection};
 use hil_timeline::{ConnectionChange, Direction, FaultPhase, Recorder, What};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::active_faults::ActiveFaults;
 use super::expected_peers::ExpectedPeers;
-use super::fault::{Deed, Fault, PacketMatch};
+use super::fault::{Fault, PacketAction, PacketMatch};
 use super::gate::Armed;
 use super::layers::TlsMode;
 use crate::capture::Capture;
 use crate::descriptors::Shortage;
 use crate::endpoint::Offers;
-use crate::tls::Identity;
+use crate::tls::TlsIdentity;
 
 /// Where a board's connections go while a scenario owns it.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Route {
     /// Where the broker listens.
     pub offers: Offers,
     /// The certificate presented to the broker for a board that presents one itself.
-    pub identity: Option<Identity>,
+    pub identity: Option<TlsIdentity>,
     /// Records the packets.
     pub recorder: Recorder,
     /// Captures the bytes.
@@ -106,7 +106,7 @@ impl TapState {
     }
 
     /// Silences these flows until the fault ends; returns the fault's number.
-    pub(super) fn silence(&self, fault: &Fault, ways: &[Way]) -> u64 {
+    pub(super) fn silence(&self, fault: &Fault, ways: &[PathDirection]) -> u64 {
         let silence = self.control.silence(ways);
         self.active_faults.begin(fault, Some(silence))
     }
@@ -122,12 +122,12 @@ impl TapState {
     }
 
     pub(super) fn begin(&self, fault: &Fault) {
-        let arm = |deed, name: &str, direction| {
-            self.armed.arm(deed, PacketMatch { name: name.to_owned(), direction, topic: None });
+        let arm = |action, name: &str, direction| {
+            self.armed.arm(action, PacketMatch { name: name.to_owned(), direction, topic: None });
         };
         match fault {
-            Fault::Delay { by, jitter } => self.control.delay(&Way::BOTH, *by, *jitter),
-            Fault::Bandwidth(rate) => self.control.limit(&Way::BOTH, *rate),
+            Fault::Delay { by, jitter } => self.control.delay(&PathDirection::BOTH, *by, *jitter),
+            Fault::Bandwidth(rate) => self.control.limit(&PathDirection::BOTH, *rate),
             Fault::Close => self.control.end(Ending::Close),
             Fault::Reset => self.control.end(Ending::Reset),
             Fault::Refuse => {
@@ -136,9 +136,9 @@ impl TapState {
             Fault::Accept => {
                 self.refuse.send_replace(false);
             }
-            Fault::HoldConnack(span) => arm(Deed::Hold(*span), "CONNACK", Direction::ToBoard),
-            Fault::AnswerConnect(code) => arm(Deed::Answer(*code), "CONNECT", Direction::FromBoard),
-            Fault::Next(deed, packet) => self.armed.arm(*deed, packet.clone()),
+            Fault::HoldConnack(span) => arm(PacketAction::Hold(*span), "CONNACK", Direction::ToBoard),
+            Fault::AnswerConnect(code) => arm(PacketAction::Answer(*code), "CONNECT", Direction::FromBoard),
+            Fault::Next(action, packet) => self.armed.arm(*action, packet.clone()),
             Fault::Silence(_) | Fault::Recover => {}
         }
     }

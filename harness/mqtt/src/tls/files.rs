@@ -66,7 +66,7 @@ impl TlsError {
 
 /// A certificate with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct TlsIdentity {
     /// PEM file of the certificate, the CA's after it where clients need it.
     pub cert: PathBuf,
     /// PEM file of its private key.
@@ -151,7 +151,10 @@ pub enum ClientAuth {
 ///
 /// # Errors
 /// When a file can't be used.
-pub fn server_config(identity: &Identity, clients: Option<(&Path, ClientAuth)>) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(
+    identity: &TlsIdentity,
+    clients: Option<(&Path, ClientAuth)>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let path = identity.cert.clone();
     let unusable = |reason: String| TlsError::Unusable { path: path.clone(), reason };
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -177,7 +180,7 @@ pub fn server_config(identity: &Identity, clients: Option<(&Path, ClientAuth)>) 
 ///
 /// # Errors
 /// When a file can't be used.
-pub fn client_config(ca: Option<&Path>, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(ca: Option<&Path>, identity: Option<&TlsIdentity>) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = match ca {
         Some(ca) => roots(ca)?,
         None => {

@@ -3,5 +3,5 @@
 mod files;
 mod make;
 
-pub use files::{ClientAuth, Identity, TlsError, check_validity, client_config, read_certificates, server_config};
+pub use files::{ClientAuth, TlsError, TlsIdentity, check_validity, client_config, read_certificates, server_config};
 pub use make::{Certificates, MadeFile, make_certificates};

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The end of a request's or an answer's header (RFC 9112 §2.1).
@@ -49,7 +49,7 @@ impl<S> Buffered<S> {
     }
 }
 
-impl<S: Stream> AsyncRead for Buffered<S> {
+impl<S: ByteStream> AsyncRead for Buffered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.at == self.ahead.len() {
             if self.header.is_none() && buffer.remaining() >= AHEAD {
@@ -69,7 +69,7 @@ impl<S: Stream> AsyncRead for Buffered<S> {
     }
 }
 
-impl<S: Stream> AsyncWrite for Buffered<S> {
+impl<S: ByteStream> AsyncWrite for Buffered<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffered::Buffered;
@@ -46,7 +46,7 @@ const UNSENT: usize = 4 * 1024;
 /// Status 1000: normal closure (RFC 6455 §7.4.1).
 const NORMAL_CLOSURE: [u8; 2] = 1000_u16.to_be_bytes();
 
-impl<S: Stream> WebSocketBytes<S> {
+impl<S: ByteStream> WebSocketBytes<S> {
     pub(super) fn new(stream: Buffered<S>, role: Role) -> Self {
         let (header, control, out) = Default::default();
         Self {
@@ -162,7 +162,7 @@ impl<S: Stream> WebSocketBytes<S> {
     }
 }
 
-impl<S: Stream> AsyncRead for WebSocketBytes<S> {
+impl<S: ByteStream> AsyncRead for WebSocketBytes<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         while !self.is_over && buffer.filled().len() == before && buffer.remaining() > 0 {
@@ -181,7 +181,7 @@ impl<S: Stream> AsyncRead for WebSocketBytes<S> {
     }
 }
 
-impl<S: Stream> AsyncWrite for WebSocketBytes<S> {
+impl<S: ByteStream> AsyncWrite for WebSocketBytes<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.send(cx))?;
         if self.is_closed {

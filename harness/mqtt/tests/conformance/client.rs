@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use hil_mqtt::{Decoder, Endpoint};
 use hil_timeline::{Direction, Packet};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -14,7 +14,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 pub(crate) const A_WHILE: Duration = Duration::from_millis(300);
 
 pub(crate) struct Client {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn ByteStream>,
     decoder: Decoder,
     packets: VecDeque<Packet>,
 }

@@ -90,8 +90,8 @@ async fn an_acl_means_the_id_that_the_client_sent() {
     fn own(settings: &mut Settings) {
         let filter = "own/%c".to_owned();
         settings.acl.get_or_insert_default().rules = vec![
-            AclRule { who: Who::Everybody, access: Access::Write, filter },
-            AclRule { who: Who::Everybody, access: Access::Read, filter: "own/#".to_owned() },
+            AclRule { who: Who::Anyone, access: Access::Write, filter },
+            AclRule { who: Who::Anyone, access: Access::Read, filter: "own/#".to_owned() },
         ];
     }
     on_ours(own, |bench| {

@@ -18,7 +18,7 @@ use client::{Client, Connect, SOON};
 use futures::future::LocalBoxFuture;
 use hil_config::{BrokerKind, BrokerUrl};
 use hil_mqtt::broker::{self, BrokerError, Settings};
-use hil_mqtt::tls::{Certificates, Identity, make_certificates};
+use hil_mqtt::tls::{Certificates, TlsIdentity, make_certificates};
 use hil_mqtt::{Broker, Endpoint, Offers, Transport};
 use hil_timeline::Packet;
 use parking_lot::Mutex;
@@ -179,7 +179,7 @@ async fn crash_and_pause_are_mosquittos_alone() {
         Box::pin(async move {
             if !bench.is(BrokerKind::Mosquitto) {
                 for refused in [bench.broker.crash().await, bench.broker.pause(), bench.broker.resume()] {
-                    assert!(matches!(refused, Err(BrokerError::CantDo { .. })), "{refused:?}");
+                    assert!(matches!(refused, Err(BrokerError::Unsupported { .. })), "{refused:?}");
                 }
                 return;
             }
@@ -211,12 +211,12 @@ async fn an_external_broker_is_not_ours_to_stop_or_configure() {
 }
 
 /// A CA, a server and a client, in a folder that is theirs.
-fn certificates() -> (tempfile::TempDir, Identity, PathBuf, Identity) {
+fn certificates() -> (tempfile::TempDir, TlsIdentity, PathBuf, TlsIdentity) {
     let folder = tempfile::tempdir().expect("folder");
     let valid = Some(Duration::from_secs(3600));
     let wanted = Certificates { hosts: vec!["127.0.0.1".into()], clients: vec!["lamp".into()], valid };
     make_certificates(folder.path(), &wanted).expect("made");
-    let pair = |name: &str| Identity {
+    let pair = |name: &str| TlsIdentity {
         cert: folder.path().join(format!("{name}.pem")),
         key: folder.path().join(format!("{name}.key")),
     };
@@ -241,7 +241,7 @@ async fn mosquitto_has_tls_client_certificates_and_websocket() {
     let (mut over_websocket, _) = Client::connect(websocket, &Connect::new("ws")).await;
     over_websocket.subscribe("a", 1).await;
     let tls = offers.for_boards(Transport::Tls).expect("offered");
-    let (mut over_tls, _) = Client::connect(&tls.showing(Some(client)), &Connect::new("tls")).await;
+    let (mut over_tls, _) = Client::connect(&tls.with_identity(Some(client)), &Connect::new("tls")).await;
     over_tls.publish("a", "hello", 1, false).await;
     assert_eq!(over_websocket.message().await.1, "hello");
     // With TLS 1.3 a client learns that its certificate is missing from what it reads next.
@@ -361,7 +361,7 @@ async fn what_goes_wrong_is_told() {
     for error in [
         BrokerError::NotInstalled { program: "mosquitto".into() },
         BrokerError::Start { reason: "Error: Unknown configuration variable \"x\".".into() },
-        BrokerError::CantDo { kind: "embedded", what: "crash" },
+        BrokerError::Unsupported { kind: "embedded", what: "crash" },
     ] {
         errors.push(told(&error));
     }

@@ -46,7 +46,7 @@ async fn an_acl_keeps_messages_away() {
         settings.acl.get_or_insert_default().rules = vec![
             rule(Who::User("lamp".into()), Access::Write, "loger"),
             rule(Who::User("lamp".into()), Access::Read, "sooko/#"),
-            rule(Who::Everybody, Access::Write, "own/%c"),
+            rule(Who::Anyone, Access::Write, "own/%c"),
         ];
     }
     on_ours(acl, |bench| {
@@ -76,7 +76,7 @@ async fn an_acl_keeps_messages_away() {
 #[tokio::test]
 async fn a_client_id_that_is_a_filter_opens_nothing() {
     fn acl(settings: &mut Settings) {
-        let rule = |filter: &str| AclRule { who: Who::Everybody, access: Access::Write, filter: filter.to_owned() };
+        let rule = |filter: &str| AclRule { who: Who::Anyone, access: Access::Write, filter: filter.to_owned() };
         settings.users.insert("lamp".into(), "wonderland".into());
         settings.acl.get_or_insert_default().rules = vec![rule("own/%c"), rule("below/%c/x"), rule("news")];
     }

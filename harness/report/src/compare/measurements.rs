@@ -33,7 +33,7 @@ const FLOOR_MS: f64 = 5.0;
 /// Which way a time changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Direction {
+pub enum TimeChange {
     /// It takes longer.
     Slower,
     /// It takes less.
@@ -63,7 +63,7 @@ pub struct MetricChange {
     /// How probable such measurements are where it changed by no more than runs differ, for this metric alone.
     pub p: f64,
     /// Slower or faster.
-    pub direction: Direction,
+    pub direction: TimeChange,
 }
 
 /// All times.
@@ -147,7 +147,7 @@ fn test(mut pairs: Vec<Pair<'_>>, alpha: f64, measurements: &mut Measurements) {
     }
     measurements.compared += pairs.len();
     measurements.too_few += all - pairs.len();
-    for direction in [Direction::Slower, Direction::Faster] {
+    for direction in [TimeChange::Slower, TimeChange::Faster] {
         let ps: Vec<_> = pairs.iter().map(|pair| pair.p(direction)).collect();
         let significant = holm(&ps, alpha);
         let changes = pairs.iter().zip(ps).zip(significant).filter(|(_, significant)| *significant);
@@ -156,16 +156,16 @@ fn test(mut pairs: Vec<Pair<'_>>, alpha: f64, measurements: &mut Measurements) {
 }
 
 impl Pair<'_> {
-    fn p(&self, direction: Direction) -> f64 {
+    fn p(&self, direction: TimeChange) -> f64 {
         let moved = |by: f64| self.base.iter().map(|value| value * by).collect::<Vec<_>>();
         match direction {
-            Direction::Slower => probability_above(&moved(1.0 + self.tolerance), &self.head),
-            Direction::Faster => probability_above(&self.head, &moved(1.0 / (1.0 + self.tolerance))),
+            TimeChange::Slower => probability_above(&moved(1.0 + self.tolerance), &self.head),
+            TimeChange::Faster => probability_above(&self.head, &moved(1.0 / (1.0 + self.tolerance))),
         }
     }
 
     /// The change, where it is one that matters.
-    fn change(&self, direction: Direction, p: f64) -> Option<MetricChange> {
+    fn change(&self, direction: TimeChange, p: f64) -> Option<MetricChange> {
         let (was, is) = (median(&self.base)?, median(&self.head)?);
         let change = is / was - 1.0;
         if was <= 0.0 || change.abs() < EFFECT || (is - was).abs() < FLOOR_MS {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use hil_timeline::Verdict;
 use serde::{Deserialize, Serialize};
 
-pub use measurements::{Direction, Measured, Measurements, MetricChange};
+pub use measurements::{Measured, Measurements, MetricChange, TimeChange};
 pub use traffic::{TrafficChange, TrafficKind};
 
 use crate::record::Record;
@@ -118,7 +118,7 @@ pub fn compare(base: &[Record], head: &[Record]) -> Result<Comparison, CompareEr
     check_boards(base, head)?;
     let scenarios = scenario_changes(base, head);
     let measurements = measurements::compare(base, head);
-    let worse = measurements.changes.iter().any(|change| change.direction == Direction::Slower);
+    let worse = measurements.changes.iter().any(|change| change.direction == TimeChange::Slower);
     Ok(Comparison {
         base: side(newest_base, base.len()),
         head: side(newest_head, head.len()),

@@ -108,9 +108,9 @@ fn a_time_changes_only_where_enough_is_known() {
     assert_eq!((few.changes.len(), few.compared, few.too_few), (0, 0, 1));
     let many = changes(&[with("b", times(10, 100.0))], &[with("h", times(10, 130.0))]);
     assert_eq!(many.changes.len(), 1);
-    assert_eq!(many.changes[0].direction, Direction::Slower);
+    assert_eq!(many.changes[0].direction, TimeChange::Slower);
     let less = changes(&[with("b", times(10, 130.0))], &[with("h", times(10, 90.0))]);
-    assert_eq!(less.changes[0].direction, Direction::Faster);
+    assert_eq!(less.changes[0].direction, TimeChange::Faster);
     // Significant, and of no weight.
     assert!(changes(&[with("b", times(50, 100.0))], &[with("h", times(50, 108.0))]).changes.is_empty());
     assert!(changes(&[with("b", times(50, 2.0))], &[with("h", times(50, 4.0))]).changes.is_empty());

@@ -120,7 +120,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
                 connection: 1,
                 direction,
                 bytes: 30,
-                fate: None,
+                disposition: None,
                 answer_us: None,
                 packet,
             },

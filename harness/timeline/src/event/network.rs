@@ -33,7 +33,7 @@ pub enum ConnectionChange {
 /// What the tap did to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+pub enum Disposition {
     /// It was sent, and did not arrive.
     Dropped,
     /// It arrived later than it would have.
@@ -42,7 +42,7 @@ pub enum Fate {
     Injected,
 }
 
-impl Fate {
+impl Disposition {
     /// The word for people.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{Fate, Packet, Payload, QoS, RunEvent, Stamp, What, Will, escaped};
+use hil_timeline::{Disposition, Packet, Payload, QoS, RunEvent, Stamp, What, Will, escaped};
 
 use crate::messages::{Sent, Travel};
 use crate::show::show;
@@ -43,7 +43,7 @@ impl Wills {
         match &event.what {
             What::Published { topic, payload, qos, .. } => self.published(event.at, topic, payload, *qos),
             // What the tap dropped never reached the broker.
-            What::Packet { fate: Some(Fate::Dropped), .. } => {}
+            What::Packet { disposition: Some(Disposition::Dropped), .. } => {}
             What::Packet { packet: Packet::Publish { topic, payload, qos, .. }, direction, .. }
                 if *direction == hil_timeline::Direction::FromBoard
                     && (self.sent.is_new(event) || *qos != QoS::ExactlyOnce) =>

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hil_timeline::{
-    ConnectionChange, Cursor, Direction, Epoch, Fate, Packet, Payload, Property, QoS, RunEvent, Stamp, Timeline, What,
-    Will,
+    ConnectionChange, Cursor, Direction, Disposition, Epoch, Packet, Payload, Property, QoS, RunEvent, Stamp, Timeline,
+    What, Will,
 };
 
 use super::*;
@@ -17,7 +17,7 @@ const LIMITS: KeepAliveLimits = KeepAliveLimits {
 };
 
 fn packet(connection: u32, direction: Direction, packet: Packet) -> What {
-    What::Packet { board: "a".into(), connection, direction, bytes: 2, fate: None, answer_us: None, packet }
+    What::Packet { board: "a".into(), connection, direction, bytes: 2, disposition: None, answer_us: None, packet }
 }
 
 fn change(connection: u32, change: ConnectionChange) -> What {
@@ -233,7 +233,7 @@ fn observed(qos: QoS, retain: bool) -> What {
     What::Observed { observer, topic, payload, qos, retain, dup: false }
 }
 
-fn publishes(fate: Option<Fate>) -> What {
+fn publishes(disposition: Option<Disposition>) -> What {
     let publish = Packet::Publish {
         topic: "s".into(),
         payload: Payload::from("off"),
@@ -249,7 +249,7 @@ fn publishes(fate: Option<Fate>) -> What {
     else {
         panic!("no packet")
     };
-    What::Packet { board, connection, direction, bytes, fate, answer_us, packet }
+    What::Packet { board, connection, direction, bytes, disposition, answer_us, packet }
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_message_that_a_client_published_is_not_a_will() {
     // The Home Assistant idiom: the device itself says `off`, and then DISCONNECT.
     assert_eq!(wills(vec![publishes(None), observed(once, false)]), [false, false]);
     assert_eq!(wills(vec![publishes(None), observed(once, false), observed(once, false)]), [false, false, true]);
-    assert_eq!(wills(vec![publishes(Some(Fate::Dropped)), observed(once, false)]), [false, true]);
+    assert_eq!(wills(vec![publishes(Some(Disposition::Dropped)), observed(once, false)]), [false, true]);
     assert_eq!(wills(vec![observed(once, true)]), [false], "it was retained before");
     assert_eq!(wills(vec![observed(twice, false)]), [false], "it was announced with another QoS");
     assert_eq!(wills(vec![observed(once, false)]), [true]);

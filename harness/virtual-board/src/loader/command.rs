@@ -61,13 +61,13 @@ impl Refusal {
 
 /// A command: operation, checksum field and data.
 #[derive(Debug)]
-pub(crate) struct Command<'a> {
+pub(crate) struct LoaderCommand<'a> {
     pub(crate) op: u8,
     checksum: u32,
     pub(crate) data: &'a [u8],
 }
 
-impl<'a> Command<'a> {
+impl<'a> LoaderCommand<'a> {
     const REQUEST: u8 = 0;
 
     /// Reads a frame; none where it is no request at all: the chip says nothing to that.

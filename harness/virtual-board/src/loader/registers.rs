@@ -20,12 +20,12 @@ const READ_ID: u32 = 0x9f;
 
 /// What kind of chip the registers tell of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Identity {
+pub(crate) enum ChipIdentity {
     Esp32c3,
     Esp32c6,
 }
 
-impl Identity {
+impl ChipIdentity {
     /// The chip id in the security info.
     pub(crate) fn id(self) -> u32 {
         match self {
@@ -40,10 +40,10 @@ impl Identity {
 pub(crate) struct Registers(HashMap<u32, u32>);
 
 impl Registers {
-    pub(crate) fn new(identity: Identity, mac: [u8; 6]) -> Self {
+    pub(crate) fn new(identity: ChipIdentity, mac: [u8; 6]) -> Self {
         let magic = match identity {
-            Identity::Esp32c3 => MAGIC_ESP32C3,
-            Identity::Esp32c6 => MAGIC_ESP32C6,
+            ChipIdentity::Esp32c3 => MAGIC_ESP32C3,
+            ChipIdentity::Esp32c6 => MAGIC_ESP32C6,
         };
         let [a, b, c, d, e, f] = mac;
         let mac_low = u32::from_be_bytes([c, d, e, f]);

@@ -2,8 +2,8 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::command::{Command, Refusal, op};
-use super::registers::{Identity, Registers};
+use super::command::{LoaderCommand, Refusal, op};
+use super::registers::{ChipIdentity, Registers};
 use super::slip;
 use crate::flash::{Flash, SECTOR, SIZE};
 
@@ -49,7 +49,7 @@ pub(crate) struct Security {
 #[derive(Debug)]
 pub(crate) struct Loader {
     flash: Flash,
-    identity: Identity,
+    identity: ChipIdentity,
     security: Security,
     registers: Registers,
     frames: slip::Decoder,
@@ -64,7 +64,7 @@ const DONE: Answer = Ok((0, Vec::new()));
 
 impl Loader {
     /// A loader as the ROM starts it.
-    pub(crate) fn new(flash: Flash, identity: Identity, security: Security, mac: [u8; 6]) -> Self {
+    pub(crate) fn new(flash: Flash, identity: ChipIdentity, security: Security, mac: [u8; 6]) -> Self {
         let registers = Registers::new(identity, mac);
         Self {
             flash,
@@ -85,7 +85,7 @@ impl Loader {
             let Some(frame) = self.frames.push(*byte) else { continue };
             if self.read.is_some() {
                 actions.extend(self.continue_read(&frame));
-            } else if let Some(command) = Command::parse(&frame) {
+            } else if let Some(command) = LoaderCommand::parse(&frame) {
                 match command {
                     Ok(command) => self.run(&command, &mut actions),
                     Err((op, refusal)) => actions.push(self.reply(op, Err(refusal))),
@@ -95,7 +95,7 @@ impl Loader {
         actions
     }
 
-    fn run(&mut self, command: &Command<'_>, actions: &mut Vec<Action>) {
+    fn run(&mut self, command: &LoaderCommand<'_>, actions: &mut Vec<Action>) {
         let answer = self.answer(command);
         let accepted = answer.is_ok();
         let reply = self.reply(command.op, answer);
@@ -108,7 +108,7 @@ impl Loader {
     }
 
     /// What happens only once the host has its reply.
-    fn after_reply(&mut self, command: &Command<'_>, actions: &mut Vec<Action>) {
+    fn after_reply(&mut self, command: &LoaderCommand<'_>, actions: &mut Vec<Action>) {
         match command.op {
             op::MEM_END if command.word(0) == Ok(0) && !self.stub => {
                 self.stub = true;
@@ -140,7 +140,7 @@ impl Loader {
         Action::Send(slip::encode(&packet))
     }
 
-    fn answer(&mut self, command: &Command<'_>) -> Answer {
+    fn answer(&mut self, command: &LoaderCommand<'_>) -> Answer {
         match command.op {
             op::SYNC => Ok((if self.stub { 0 } else { 0x2012_0707 }, Vec::new())),
             op::READ_REG => Ok((self.registers.read(command.word(0)?), Vec::new())),
@@ -169,7 +169,7 @@ impl Loader {
         }
     }
 
-    fn write_registers(&mut self, command: &Command<'_>) -> Answer {
+    fn write_registers(&mut self, command: &LoaderCommand<'_>) -> Answer {
         if command.data.is_empty() || !command.data.len().is_multiple_of(16) {
             return Err(Refusal::Invalid);
         }
@@ -193,7 +193,7 @@ impl Loader {
         info
     }
 
-    fn begin_write(&mut self, command: &Command<'_>, compressed: bool) -> Answer {
+    fn begin_write(&mut self, command: &LoaderCommand<'_>, compressed: bool) -> Answer {
         let (size, address) = (command.size(0)?, command.size(3)?);
         if size > 0 && !self.flash.erase(address, size) {
             return Err(Refusal::Failed);
@@ -234,12 +234,12 @@ impl Loader {
         DONE
     }
 
-    fn md5(&self, command: &Command<'_>) -> Answer {
+    fn md5(&self, command: &LoaderCommand<'_>) -> Answer {
         let md5 = self.flash.md5(command.size(0)?, command.size(1)?).ok_or(Refusal::Failed)?;
         Ok((0, if self.stub { md5.to_vec() } else { hex::encode(md5).into_bytes() }))
     }
 
-    fn read_slowly(&self, command: &Command<'_>) -> Answer {
+    fn read_slowly(&self, command: &LoaderCommand<'_>) -> Answer {
         /// The ROM always answers with this many bytes.
         const LENGTH: usize = 64;
         Ok((0, self.flash.read(command.size(0)?, LENGTH).ok_or(Refusal::Failed)?))
@@ -250,7 +250,7 @@ impl Loader {
         if aligned && self.flash.erase(address, size) { DONE } else { Err(Refusal::Failed) }
     }
 
-    fn begin_read(&mut self, command: &Command<'_>) -> Answer {
+    fn begin_read(&mut self, command: &LoaderCommand<'_>) -> Answer {
         let (address, length) = (command.size(0)?, command.size(1)?);
         let (block, in_flight) = (command.size(2)?, command.size(3)?);
         let data = self.flash.read(address, length).ok_or(Refusal::Failed)?;
@@ -312,7 +312,12 @@ mod tests {
     use super::*;
 
     fn loader() -> Loader {
-        Loader::new(Flash::erased(false).expect("flash"), Identity::Esp32c3, Security::default(), [2, 0, 0, 0, 0, 1])
+        Loader::new(
+            Flash::erased(false).expect("flash"),
+            ChipIdentity::Esp32c3,
+            Security::default(),
+            [2, 0, 0, 0, 0, 1],
+        )
     }
 
     fn request(op: u8, checksum: u32, data: &[u8]) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! The process.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,18 +20,49 @@ use super::LogSink;
 pub(super) struct Child {
     pid: Option<Pid>,
     /// Dropped when its end is wanted.
-    wanted: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<()>,
 }
 
 /// Why it did not start.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum StartFailure {
-    /// Somebody has its port.
+    /// The program can't be run.
+    #[error("`{}`: {source}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// What the system reports.
+        source: std::io::Error,
+    },
+    /// Another program uses its port.
+    #[error("Address already in use")]
     AddressInUse,
-    /// It can't listen for WebSocket, and does not say why: the last lines of its log. Most often somebody has its port.
-    NoWebSocket(String),
-    /// The last lines of its log.
-    Other(String),
+    /// It can't listen for WebSocket and does not log why; most often another program uses the port.
+    #[error("{log}")]
+    WebSocketListener {
+        /// The last lines of its log.
+        log: String,
+    },
+    /// It exited, or did not listen in time.
+    #[error("{}", if log.is_empty() { "its log is empty" } else { log })]
+    NotListening {
+        /// The last lines of its log.
+        log: String,
+    },
+}
+
+impl StartFailure {
+    /// Mosquitto reports why it can't listen in its log only.
+    fn from_log(log: String) -> Self {
+        if log.contains("Address already in use") {
+            Self::AddressInUse
+        } else if log.contains("Unable to create websockets listener") {
+            Self::WebSocketListener { log }
+        } else {
+            Self::NotListening { log }
+        }
+    }
 }
 
 /// How long it may take to listen; measured: 3 ms.
@@ -77,7 +108,7 @@ impl Child {
             // A `hil` that is killed must not leave a broker behind.
             command.pre_exec(|| set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into));
         }
-        let failed = |error: std::io::Error| StartFailure::Other(format!("`{}`: {error}", program.display()));
+        let failed = |source| StartFailure::Spawn { program: program.to_owned(), source };
         let mut process = command.spawn().map_err(failed)?;
         let pid = process.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         let stderr = process.stderr.take();
@@ -88,28 +119,21 @@ impl Child {
             Ok(Ok(())) => {}
             _ => {
                 let _ = process.kill().await;
-                // Its last words are read when its end of the pipe is closed.
+                // The rest of its log can be read until its end of the pipe is closed.
                 let _ = reading.await;
-                let words = tail.text();
-                return Err(if words.contains("Address already in use") {
-                    StartFailure::AddressInUse
-                } else if words.contains("Unable to create websockets listener") {
-                    StartFailure::NoWebSocket(words)
-                } else {
-                    StartFailure::Other(if words.is_empty() { "it said nothing".to_owned() } else { words })
-                });
+                return Err(StartFailure::from_log(tail.text()));
             }
         }
-        let (wanted, mut is_wanted) = oneshot::channel();
+        let (stop, mut stop_requested) = oneshot::channel();
         let ended = tokio::spawn(async move {
             let status = process.wait().await;
             let _ = reading.await;
-            if is_wanted.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+            if stop_requested.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
                 let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
                 died.send_replace(Some(format!("{how}; its last words: {}", tail.text())));
             }
         });
-        Ok(Self { pid, wanted: Some(wanted), ended })
+        Ok(Self { pid, stop: Some(stop), ended })
     }
 
     /// Sends a signal; false where it has ended.
@@ -119,7 +143,7 @@ impl Child {
 
     /// Ends it in good order.
     pub(super) async fn stop(mut self) {
-        self.wanted = None;
+        self.stop = None;
         // It may be paused.
         self.signal(Signal::CONT);
         self.signal(Signal::TERM);
@@ -130,7 +154,7 @@ impl Child {
 
     /// Ends it at once.
     pub(super) async fn kill(mut self) {
-        self.wanted = None;
+        self.stop = None;
         self.signal(Signal::KILL);
         // The kernel ends it whatever it does.
         let _ = (&mut self.ended).await;
@@ -139,7 +163,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.wanted = None;
+        self.stop = None;
         self.signal(Signal::KILL);
     }
 }

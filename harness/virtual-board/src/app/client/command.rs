@@ -7,7 +7,7 @@ use super::packet::{Connect, Over, Properties, Publish, Version};
 
 /// A line of the console.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(super) enum ClientCommand {
     Connect(Connect),
     Subscribe { filters: Vec<(String, u8)>, options: u8, properties: Properties },
     Unsubscribe(Vec<String>),
@@ -20,7 +20,7 @@ pub(super) enum Command {
     Raw(Vec<u8>),
 }
 
-impl Command {
+impl ClientCommand {
     /// Reads a line: a word, then values and `key=value`; quotes keep spaces together.
     pub(super) fn read(line: &str) -> Result<Self, String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -47,12 +47,12 @@ impl Command {
     }
 }
 
-fn read_repeat(rest: &str) -> Result<Command, String> {
+fn read_repeat(rest: &str) -> Result<ClientCommand, String> {
     let wrong = || "`repeat TIMES MILLISECONDS COMMAND`".to_owned();
     let (times, rest) = rest.split_once(' ').ok_or_else(wrong)?;
     let (every, command) = rest.split_once(' ').ok_or_else(wrong)?;
     let every = Duration::from_millis(every.parse().map_err(|_| wrong())?);
-    Ok(Command::Repeat { times: times.parse().map_err(|_| wrong())?, every, command: command.to_owned() })
+    Ok(ClientCommand::Repeat { times: times.parse().map_err(|_| wrong())?, every, command: command.to_owned() })
 }
 
 type Options = [(String, String)];
@@ -115,7 +115,7 @@ fn read_connect(options: &Options) -> Result<Connect, String> {
     Ok(connect)
 }
 
-fn read_subscribe(filters: &[String], options: &Options) -> Result<Command, String> {
+fn read_subscribe(filters: &[String], options: &Options) -> Result<ClientCommand, String> {
     let (mut flags, mut properties) = (0, none());
     for (key, value) in options {
         match key.as_str() {
@@ -131,7 +131,7 @@ fn read_subscribe(filters: &[String], options: &Options) -> Result<Command, Stri
         None => Ok((filter.clone(), 0)),
     };
     let filters = filters.iter().map(filter).collect::<Result<_, String>>()?;
-    Ok(Command::Subscribe { filters, options: flags, properties })
+    Ok(ClientCommand::Subscribe { filters, options: flags, properties })
 }
 
 fn read_publish(topic: &str, payload: &str, options: &Options) -> Result<Publish, String> {
@@ -166,7 +166,7 @@ fn read_publish(topic: &str, payload: &str, options: &Options) -> Result<Publish
     Ok(publish)
 }
 
-fn read_disconnect(options: &Options) -> Result<Command, String> {
+fn read_disconnect(options: &Options) -> Result<ClientCommand, String> {
     let (mut code, mut properties) = (0, none());
     for (key, value) in options {
         match key.as_str() {
@@ -175,7 +175,7 @@ fn read_disconnect(options: &Options) -> Result<Command, String> {
             other => return Err(format!("option `{other}`")),
         }
     }
-    Ok(Command::Disconnect { code, properties })
+    Ok(ClientCommand::Disconnect { code, properties })
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {

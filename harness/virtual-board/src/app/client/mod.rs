@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::codec::{Incoming, Outgoing};
-use self::command::Command;
+use self::command::ClientCommand;
 use self::connection::Connection;
 use self::packet::{Connect, Properties, Publish, Version};
 use super::Platform;
@@ -139,50 +139,50 @@ impl Client {
     }
 
     async fn obey(&mut self, line: &str) {
-        match Command::read(line) {
+        match ClientCommand::read(line) {
             Err(problem) => self.say(&format!("no such command: {problem}")).await,
             Ok(command) => self.carry_out(command).await,
         }
     }
 
-    async fn carry_out(&mut self, command: Command) {
+    async fn carry_out(&mut self, command: ClientCommand) {
         match command {
-            Command::Connect(connect) => self.connect(connect).await,
-            Command::Subscribe { filters, options, properties } => {
+            ClientCommand::Connect(connect) => self.connect(connect).await,
+            ClientCommand::Subscribe { filters, options, properties } => {
                 let id = self.take_id();
                 let filters = filters.into_iter().map(|(filter, qos)| (filter, qos | options)).collect();
                 self.send(Outgoing::Subscribe { id, filters, properties }).await;
                 self.wait_for(Waiting::Suback).await;
             }
-            Command::Unsubscribe(filters) => {
+            ClientCommand::Unsubscribe(filters) => {
                 let id = self.take_id();
                 self.send(Outgoing::Unsubscribe { id, filters }).await;
                 self.wait_for(Waiting::Unsuback).await;
             }
-            Command::Publish(publish) => self.publish(publish).await,
-            Command::Repeat { times, every, command } => {
+            ClientCommand::Publish(publish) => self.publish(publish).await,
+            ClientCommand::Repeat { times, every, command } => {
                 let start = Instant::now();
                 for n in 0..times {
                     let due = start + every * n;
                     while Instant::now() < due {
                         self.live_once(Some(due)).await;
                     }
-                    if let Ok(command) = Command::read(&command.replace("{n}", &n.to_string())) {
+                    if let Ok(command) = ClientCommand::read(&command.replace("{n}", &n.to_string())) {
                         Box::pin(self.carry_out(command)).await;
                     }
                 }
             }
-            Command::Acknowledge(yes) => self.acknowledges = yes,
-            Command::Ping => {
+            ClientCommand::Acknowledge(yes) => self.acknowledges = yes,
+            ClientCommand::Ping => {
                 self.send(Outgoing::Pingreq).await;
                 self.wait_for(Waiting::Pingresp).await;
             }
-            Command::Disconnect { code, properties } => {
+            ClientCommand::Disconnect { code, properties } => {
                 self.send(Outgoing::Disconnect { code, properties }).await;
                 self.hang_up().await;
             }
-            Command::Drop => self.hang_up().await,
-            Command::Raw(bytes) => self.send(Outgoing::Raw(bytes)).await,
+            ClientCommand::Drop => self.hang_up().await,
+            ClientCommand::Raw(bytes) => self.send(Outgoing::Raw(bytes)).await,
         }
     }
 

@@ -12,9 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Changes the reasons on their way, and nothing else; holds no byte back.
 #[derive(Debug)]
-pub(crate) struct KeptWill<S> {
+pub(crate) struct DisconnectReasonRewriter<S> {
     stream: S,
-    place: Place,
+    position: PacketPosition,
 }
 
 /// Normal disconnection: the will is discarded.
@@ -30,15 +30,15 @@ const V5: u8 = 5;
 
 /// Where a stream of packets stands.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct PacketPosition {
     /// The level of the latest CONNECT.
     level: u8,
     kind: u8,
-    within: Within,
+    section: Section,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-enum Within {
+enum Section {
     #[default]
     Kind,
     Length {
@@ -53,28 +53,28 @@ enum Within {
     Lost,
 }
 
-impl Place {
+impl PacketPosition {
     /// Goes on behind these bytes, up to a reason that would lose a will: how far it came.
     fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
-            at += match self.within {
-                Within::Kind => {
+            at += match self.section {
+                Section::Kind => {
                     self.kind = byte >> 4;
-                    self.within = Within::Length { value: 0, shift: 0 };
+                    self.section = Section::Length { value: 0, shift: 0 };
                     1
                 }
-                Within::Length { value, shift } => {
+                Section::Length { value, shift } => {
                     self.length(byte, value, shift);
                     1
                 }
-                Within::Body { done: 0, .. } if self.loses_will(byte) => return at,
-                Within::Body { done, length } => {
+                Section::Body { done: 0, .. } if self.loses_will(byte) => return at,
+                Section::Body { done, length } => {
                     let passed = self.body(&bytes[at..], done, length);
                     self.pass(passed);
                     passed
                 }
-                Within::Lost => return bytes.len(),
+                Section::Lost => return bytes.len(),
             };
         }
         at
@@ -83,11 +83,11 @@ impl Place {
     /// A byte of the remaining length (MQTT 5 §1.5.5).
     fn length(&mut self, byte: u8, value: usize, shift: u32) {
         let value = value | usize::from(byte & 0x7f) << shift;
-        self.within = match value {
-            _ if byte & 0x80 != 0 && shift == 21 => Within::Lost,
-            _ if byte & 0x80 != 0 => Within::Length { value, shift: shift + 7 },
-            0 => Within::Kind,
-            length => Within::Body { done: 0, length },
+        self.section = match value {
+            _ if byte & 0x80 != 0 && shift == 21 => Section::Lost,
+            _ if byte & 0x80 != 0 => Section::Length { value, shift: shift + 7 },
+            0 => Section::Kind,
+            length => Section::Body { done: 0, length },
         };
     }
 
@@ -108,36 +108,36 @@ impl Place {
 
     /// Bytes of the packet pass, whatever they are.
     fn pass(&mut self, bytes: usize) {
-        if let Within::Body { done, length } = self.within {
+        if let Section::Body { done, length } = self.section {
             let done = done + bytes;
-            self.within = if done < length { Within::Body { done, length } } else { Within::Kind };
+            self.section = if done < length { Section::Body { done, length } } else { Section::Kind };
         }
     }
 }
 
-impl<S> KeptWill<S> {
+impl<S> DisconnectReasonRewriter<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, place: Place::default() }
+        Self { stream, position: PacketPosition::default() }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for KeptWill<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for DisconnectReasonRewriter<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for KeptWill<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for DisconnectReasonRewriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         // What is written counts, which may be less.
-        let unchanged = self.place.clone().follow(bytes);
+        let unchanged = self.position.clone().follow(bytes);
         if unchanged == 0 && !bytes.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &[WITH_WILL]))?;
-            self.place.pass(written);
+            self.position.pass(written);
             return Poll::Ready(Ok(written));
         }
         let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &bytes[..unchanged]))?;
-        self.place.follow(&bytes[..written]);
+        self.position.follow(&bytes[..written]);
         Poll::Ready(Ok(written))
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let (near, mut far) = tokio::io::duplex(3);
         let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
         tokio::spawn(async move {
-            let mut near = KeptWill::new(near);
+            let mut near = DisconnectReasonRewriter::new(near);
             for chunk in chunks {
                 near.write_all(&chunk).await.expect("written");
             }

@@ -5,20 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Ended, Ending, Piece, Watch, Way};
-use hil_timeline::{ConnectionChange, Direction, Fate, Packet, Recorder, Stamp, What};
+use hil_link::{Ended, Ending, PathDirection, Piece, Watch};
+use hil_timeline::{ConnectionChange, Direction, Disposition, Packet, Recorder, Stamp, What};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::decoder::{Decoded, Decoder, decode_alone};
-use super::fault::{Deed, Fault};
+use super::fault::{Fault, PacketAction};
 use super::frame::is_whole;
-use super::gate::{Gate, Happened, direction, fate};
+use super::gate::{AppliedFault, Gate, direction, disposition_of};
 use super::state::TapState;
 use super::violations::Violations;
-use crate::capture::{Leg, Wire};
+use crate::capture::{TapSide, Wire};
 
 /// One connection as it is recorded.
-pub(super) struct Recording {
+pub(super) struct ConnectionRecorder {
     pub(super) state: Arc<TapState>,
     pub(super) connection: u32,
     /// Who connected.
@@ -29,11 +29,11 @@ pub(super) struct Recording {
     pub(super) opaque: bool,
     gate: Gate,
     decoder: Mutex<Decoder>,
-    asked: Mutex<Asked>,
+    requests: Mutex<PendingRequests>,
     violations: Mutex<Violations>,
 }
 
-impl Recording {
+impl ConnectionRecorder {
     pub(super) fn new(
         state: Arc<TapState>,
         (connection, peer): (u32, SocketAddr),
@@ -41,12 +41,12 @@ impl Recording {
         wire: Option<Wire>,
         opaque: bool,
     ) -> Self {
-        let (gate, decoder, asked, violations) = Default::default();
-        Self { state, connection, peer, recorder, wire, opaque, gate, decoder, asked, violations }
+        let (gate, decoder, requests, violations) = Default::default();
+        Self { state, connection, peer, recorder, wire, opaque, gate, decoder, requests, violations }
     }
 
     /// Records packets that pass at once, each with the rule that it breaks behind it.
-    fn record(&self, direction: Direction, fate: Option<Fate>, seen: Vec<Decoded>) {
+    fn record(&self, direction: Direction, disposition: Option<Disposition>, seen: Vec<Decoded>) {
         let mut all = Vec::with_capacity(seen.len());
         let mut captured = Vec::new();
         for Decoded { packet, size, raw } in seen {
@@ -54,11 +54,11 @@ impl Recording {
             let shown = packet.as_ref().filter(|_| self.wire.is_some()).cloned();
             let is_packet = packet.is_some();
             if let Some(packet) = packet {
-                self.gate.learn(&packet);
+                self.gate.note_protocol(&packet);
                 let answer_us = self.answer(direction, &packet);
                 let (board, connection) = (self.state.board.clone(), self.connection);
-                all.push(What::Packet { board, connection, direction, bytes: size, fate, answer_us, packet });
-                all.extend(self.judge(direction, fate, &raw));
+                all.push(What::Packet { board, connection, direction, bytes: size, disposition, answer_us, packet });
+                all.extend(self.violation(direction, disposition, &raw));
             }
             if self.wire.is_some() {
                 captured.push((is_packet.then_some(at), raw, shown));
@@ -67,15 +67,17 @@ impl Recording {
         let events = if all.is_empty() { Vec::new() } else { self.recorder.record_all(all) };
         for (at, raw, packet) in captured {
             let at = at.map_or_else(|| self.recorder.now(), |at| events[at].at);
-            self.capture(at, direction, fate, &raw, packet.as_ref());
+            self.capture(at, direction, disposition, &raw, packet.as_ref());
         }
     }
 
     /// The rule that a packet of the board breaks: what the tap made or changed is not the board's.
-    fn judge(&self, direction: Direction, fate: Option<Fate>, raw: &[u8]) -> Option<What> {
-        let rule = match (direction, fate) {
-            (Direction::FromBoard, Some(Fate::Injected)) | (Direction::ToBoard, Some(Fate::Dropped)) => return None,
-            (Direction::FromBoard, _) => self.violations().sent(raw, fate != Some(Fate::Dropped))?,
+    fn violation(&self, direction: Direction, disposition: Option<Disposition>, raw: &[u8]) -> Option<What> {
+        let rule = match (direction, disposition) {
+            (Direction::FromBoard, Some(Disposition::Injected)) | (Direction::ToBoard, Some(Disposition::Dropped)) => {
+                return None;
+            }
+            (Direction::FromBoard, _) => self.violations().sent(raw, disposition != Some(Disposition::Dropped))?,
             (Direction::ToBoard, _) => {
                 self.violations().delivered(raw);
                 return None;
@@ -89,59 +91,67 @@ impl Recording {
     }
 
     /// What was dropped left its sender's leg only; what was made is on the receiver's only.
-    fn capture(&self, at: Stamp, direction: Direction, fate: Option<Fate>, raw: &[u8], packet: Option<&Packet>) {
+    fn capture(
+        &self,
+        at: Stamp,
+        direction: Direction,
+        disposition: Option<Disposition>,
+        raw: &[u8],
+        packet: Option<&Packet>,
+    ) {
         let Some(wire) = &self.wire else { return };
         let (sender, receiver) = match direction {
-            Direction::FromBoard => (Leg::Near, Leg::Far),
-            Direction::ToBoard => (Leg::Far, Leg::Near),
+            Direction::FromBoard => (TapSide::Board, TapSide::Broker),
+            Direction::ToBoard => (TapSide::Broker, TapSide::Board),
         };
         let protocol = self.gate.protocol();
-        if fate != Some(Fate::Injected) {
+        if disposition != Some(Disposition::Injected) {
             wire.bytes(at, sender, direction, raw, packet, protocol);
         }
-        if fate != Some(Fate::Dropped) {
+        if disposition != Some(Disposition::Dropped) {
             wire.bytes(at, receiver, direction, raw, packet, protocol);
         }
     }
 
     /// Nothing more passes.
-    pub(super) fn over(&self, ended: Ended) {
+    pub(super) fn finish(&self, ended: Ended) {
         if let Some(wire) = &self.wire {
-            let by_board = matches!(ended, Ended::Closed(Way::Up) | Ended::Broken(Way::Up));
+            let by_board =
+                matches!(ended, Ended::Closed(PathDirection::Upstream) | Ended::Broken(PathDirection::Upstream));
             let hard = matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset));
-            wire.over(self.recorder.now(), by_board, hard);
+            wire.end(self.recorder.now(), by_board, hard);
         }
     }
 
     /// How long ago the packet passed that this one answers.
     fn answer(&self, direction: Direction, packet: &Packet) -> Option<u64> {
         let now = self.recorder.now();
-        self.asked.lock().answer(direction, packet, now)
+        self.requests.lock().answer(direction, packet, now)
     }
 
-    fn happened(&self, happened: Happened) {
-        let Happened { deed, packet, missed } = happened;
-        if deed == Deed::Swap && packet.direction == Direction::FromBoard {
+    fn applied(&self, applied: AppliedFault) {
+        let AppliedFault { action, packet, missed } = applied;
+        if action == PacketAction::Swap && packet.direction == Direction::FromBoard {
             self.violations().reorder();
         }
-        let fault = match deed {
-            Deed::Answer(code) => Fault::AnswerConnect(code),
-            Deed::Hold(span) => Fault::HoldConnack(span),
-            deed => Fault::Next(deed, packet),
+        let fault = match action {
+            PacketAction::Answer(code) => Fault::AnswerConnect(code),
+            PacketAction::Hold(span) => Fault::HoldConnack(span),
+            action => Fault::Next(action, packet),
         };
         if missed {
             self.state.fault_missed(&self.recorder, &fault);
             return;
         }
         self.state.fault_applied(&self.recorder, &fault);
-        if let Deed::Hold(span) = deed {
+        if let PacketAction::Hold(span) = action {
             self.hold(span, &fault);
         }
     }
 
     /// The way to the board falls silent, for so long or until somebody ends it.
     fn hold(&self, span: Option<Duration>, fault: &Fault) {
-        let number = self.state.silence(fault, &[Way::Down]);
+        let number = self.state.silence(fault, &[PathDirection::Downstream]);
         let Some(span) = span else { return };
         let (state, recorder) = (Arc::clone(&self.state), self.recorder.clone());
         tokio::spawn(async move {
@@ -154,17 +164,17 @@ impl Recording {
     }
 }
 
-impl Watch for Recording {
-    fn read(&self, way: Way, bytes: Vec<u8>) -> Vec<Piece> {
+impl Watch for ConnectionRecorder {
+    fn read(&self, way: PathDirection, bytes: Vec<u8>) -> Vec<Piece> {
         if self.opaque {
             return vec![Piece::from(bytes)];
         }
-        let (pieces, happened) = self.gate.pass(way, bytes, &self.state.armed);
-        happened.into_iter().for_each(|happened| self.happened(happened));
-        let answered = pieces.iter().any(|piece| piece.turned);
+        let (pieces, applied) = self.gate.pass(way, bytes, &self.state.armed);
+        applied.into_iter().for_each(|applied| self.applied(applied));
+        let answered = pieces.iter().any(|piece| piece.reply);
         let is_left = |piece: &Piece| {
             // What is answered is told of before its answer, which takes another way.
-            let told = answered && piece.swallowed;
+            let told = answered && piece.dropped;
             if told {
                 self.forwarding(way, &piece.bytes, piece.tag);
             }
@@ -173,27 +183,27 @@ impl Watch for Recording {
         pieces.into_iter().filter(is_left).collect()
     }
 
-    fn last(&self, way: Way) -> Vec<Piece> {
+    fn flush(&self, way: PathDirection) -> Vec<Piece> {
         self.gate.flush(way)
     }
 
-    fn forwarding(&self, way: Way, bytes: &[u8], tag: u8) {
+    fn forwarding(&self, way: PathDirection, bytes: &[u8], tag: u8) {
         let direction = direction(way);
         if self.opaque {
             self.capture(self.recorder.now(), direction, None, bytes, None);
             return;
         }
-        let fate = fate(tag);
+        let disposition = disposition_of(tag);
         // What does not arrive, or arrives torn, must not confuse what comes after it.
-        if let Some(fate) = fate
-            && (fate == Fate::Dropped || !is_whole(bytes))
+        if let Some(disposition) = disposition
+            && (disposition == Disposition::Dropped || !is_whole(bytes))
         {
             let packet = Some(decode_alone(bytes, self.gate.protocol()));
-            self.record(direction, Some(fate), vec![Decoded { packet, size: bytes.len(), raw: bytes.to_vec() }]);
+            self.record(direction, Some(disposition), vec![Decoded { packet, size: bytes.len(), raw: bytes.to_vec() }]);
             return;
         }
         let seen = self.decoder.lock().push(direction, bytes);
-        self.record(direction, fate, seen);
+        self.record(direction, disposition, seen);
     }
 
     fn ending(&self, ended: Ended) {
@@ -201,17 +211,17 @@ impl Watch for Recording {
         let (board, connection) = (self.state.board.clone(), self.connection);
         let event = self.recorder.record(What::Connection { board, connection, peer: Some(self.peer), change });
         if let (Some(wire), Ended::Closed(way)) = (&self.wire, ended) {
-            wire.closed(event.at, way == Way::Up);
+            wire.fin(event.at, way == PathDirection::Upstream);
         }
     }
 }
 
 fn describe(ended: Ended) -> &'static str {
     match ended {
-        Ended::Closed(Way::Up) => "closed by the board",
-        Ended::Closed(Way::Down) => "closed by the broker",
-        Ended::Broken(Way::Up) => "reset by the board",
-        Ended::Broken(Way::Down) => "reset by the broker",
+        Ended::Closed(PathDirection::Upstream) => "closed by the board",
+        Ended::Closed(PathDirection::Downstream) => "closed by the broker",
+        Ended::Broken(PathDirection::Upstream) => "reset by the board",
+        Ended::Broken(PathDirection::Downstream) => "reset by the broker",
         Ended::Ordered(Ending::Close | Ending::Abandon) => "closed by the bench",
         Ended::Ordered(Ending::Reset) => "reset by the bench",
     }
@@ -219,10 +229,10 @@ fn describe(ended: Ended) -> &'static str {
 
 /// Packets that wait for their answers.
 #[derive(Debug, Default)]
-struct Asked(HashMap<(Direction, Question, u16), Stamp>);
+struct PendingRequests(HashMap<(Direction, RequestKind, u16), Stamp>);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Question {
+enum RequestKind {
     Connect,
     Publish,
     Pubrel,
@@ -231,34 +241,34 @@ enum Question {
     Ping,
 }
 
-impl Asked {
-    /// Notes a question; tells how long ago the one came that this packet answers.
+impl PendingRequests {
+    /// Notes a request; tells how long ago the one came that this packet answers.
     fn answer(&mut self, direction: Direction, packet: &Packet, now: Stamp) -> Option<u64> {
         /// More is not remembered: somebody asks and never waits for answers.
         const REMEMBERED: usize = 100_000;
         let asks = match packet {
-            Packet::Connect { .. } => Some((Question::Connect, 0)),
-            Packet::Publish { packet_id: Some(id), .. } => Some((Question::Publish, *id)),
-            Packet::Pubrel { packet_id, .. } => Some((Question::Pubrel, *packet_id)),
-            Packet::Subscribe { packet_id, .. } => Some((Question::Subscribe, *packet_id)),
-            Packet::Unsubscribe { packet_id, .. } => Some((Question::Unsubscribe, *packet_id)),
-            Packet::Pingreq => Some((Question::Ping, 0)),
+            Packet::Connect { .. } => Some((RequestKind::Connect, 0)),
+            Packet::Publish { packet_id: Some(id), .. } => Some((RequestKind::Publish, *id)),
+            Packet::Pubrel { packet_id, .. } => Some((RequestKind::Pubrel, *packet_id)),
+            Packet::Subscribe { packet_id, .. } => Some((RequestKind::Subscribe, *packet_id)),
+            Packet::Unsubscribe { packet_id, .. } => Some((RequestKind::Unsubscribe, *packet_id)),
+            Packet::Pingreq => Some((RequestKind::Ping, 0)),
             _ => None,
         };
-        if let Some((question, id)) = asks {
+        if let Some((request, id)) = asks {
             if self.0.len() < REMEMBERED {
-                self.0.insert((direction, question, id), now);
+                self.0.insert((direction, request, id), now);
             }
             // A PUBREL answers a PUBREC, whose own answer was noted.
             return None;
         }
         let answers = match packet {
-            Packet::Connack { .. } => (Question::Connect, 0),
-            Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. } => (Question::Publish, *packet_id),
-            Packet::Pubcomp { packet_id, .. } => (Question::Pubrel, *packet_id),
-            Packet::Suback { packet_id, .. } => (Question::Subscribe, *packet_id),
-            Packet::Unsuback { packet_id, .. } => (Question::Unsubscribe, *packet_id),
-            Packet::Pingresp => (Question::Ping, 0),
+            Packet::Connack { .. } => (RequestKind::Connect, 0),
+            Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. } => (RequestKind::Publish, *packet_id),
+            Packet::Pubcomp { packet_id, .. } => (RequestKind::Pubrel, *packet_id),
+            Packet::Suback { packet_id, .. } => (RequestKind::Subscribe, *packet_id),
+            Packet::Unsuback { packet_id, .. } => (RequestKind::Unsubscribe, *packet_id),
+            Packet::Pingresp => (RequestKind::Ping, 0),
             _ => return None,
         };
         let asker = match direction {
