@@ -129,11 +129,11 @@ fn live_line(event: &RunEvent, consoles: &mut ConsoleMask) -> Option<String> {
         What::Console { board, line } => format!("{board} |  {}", consoles.line(board, line)),
         What::Bench { board, note } => format!("{board} bench: {}", note),
         What::ProtocolViolation { board, rule, .. } => format!("{board} violates the MQTT protocol: {rule}"),
-        What::RecordFull { limit } => format!("the record is full ({} MiB): what follows is not in it", limit >> 20),
+        What::RecordFull { limit } => format!("the record is full ({} MiB): later events are missing", limit >> 20),
         What::RecordDropped { lines, packets, others } => {
             format!("left out of the record: {lines} console lines, {packets} packets, {others} others")
         }
-        What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
+        What::Stalled { ms } => format!("this machine stalled for {ms} ms"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
         What::PowerCut { board, evidence, detail } => {
             format!("{board} power cut {}: {}", evidence.word(), detail)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-/// Carries bytes both directions: TCP itself, or TLS or WebSocket above it.
+/// Carries bytes in both directions: TCP itself, or TLS or WebSocket above it.
 pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
@@ -24,14 +24,14 @@ impl fmt::Debug for RelayConnection {
 }
 
 impl RelayConnection {
-    /// A connection without layers.
+    /// A plain TCP connection.
     #[must_use]
     pub fn plain(stream: TcpStream) -> Self {
         let handle = ConnectionHandle::of(&stream);
         Self::layered(stream, handle)
     }
 
-    /// A connection with layers above TCP; the handle was taken before they were laid.
+    /// A connection with layers above TCP; the handle is made before the layers are added.
     #[must_use]
     pub fn layered(stream: impl ByteStream + 'static, handle: ConnectionHandle) -> Self {
         Self { stream: Box::new(stream), socket: handle.0 }
@@ -48,24 +48,24 @@ impl RelayConnection {
     }
 }
 
-/// A hold on the TCP socket below the layers: what can still reset it.
+/// A handle on the TCP socket below the layers, which can still reset it.
 #[derive(Debug)]
 pub struct ConnectionHandle(Option<socket2::Socket>);
 
 impl ConnectionHandle {
-    /// Takes hold of a connection's socket.
+    /// The handle of a connection's socket.
     #[must_use]
     pub fn of(stream: &TcpStream) -> Self {
-        // Small packets must not wait for each other: a harness measures milliseconds.
+        // Small packets must not wait for each other: the harness measures milliseconds.
         let _ = stream.set_nodelay(true);
-        // Without a second descriptor (none is left) the connection can only be closed, not reset.
+        // Without a free file descriptor the connection can only be closed, not reset.
         Self(socket2::SockRef::from(stream).try_clone().ok())
     }
 
-    /// What is closed from here on is closed with RST: a linger time of zero discards what is queued.
+    /// From now on a close sends RST: a linger time of zero discards what is queued.
     pub fn close_with_reset(&self) {
         if let Some(socket) = &self.0 {
-            // A socket that refuses the option is already gone.
+            // A socket that refuses the option is closed already.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }

@@ -1,4 +1,4 @@
-//! What is done to a path while it carries bytes.
+//! Controls a path while it carries bytes.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -19,36 +19,36 @@ impl PathDirection {
     pub const BOTH: [Self; 2] = [Self::Upstream, Self::Downstream];
 }
 
-/// How a path is ended from outside.
+/// How to end a path from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// FIN towards both sides.
+    /// FIN to both sides.
     Close,
-    /// RST towards both sides.
+    /// RST to both sides.
     Reset,
-    /// The near side is gone without a word: the far side hears nothing, not even of the end of the near socket. See
-    /// [`Control::device_restarted`].
+    /// The near side is gone without FIN or RST: the far side hears nothing, not even that the near socket was
+    /// closed. See [`Control::device_restarted`].
     Abandon,
 }
 
-/// How a path came to its end.
+/// How a path ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// One side sent FIN; `Up` is the near side.
+    /// One side sent FIN; `Upstream` is the near side.
     Closed(PathDirection),
-    /// One side sent RST or its socket failed; `Up` is the near side.
+    /// One side sent RST or its socket failed; `Upstream` is the near side.
     Broken(PathDirection),
     /// The control ended it.
     Ordered(Ending),
 }
 
-/// A silence that lasts; what [`Control::silence`] gives back. It ends with [`Control::resume`], or with all the others
-/// by [`Control::clear`]; not by being dropped.
+/// An active silence, as returned by [`Control::silence`]. It ends with [`Control::resume`], or together with all
+/// others by [`Control::clear`], but not when it is dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Silence {
     up: bool,
     down: bool,
-    /// How often all was cleared before it began.
+    /// How many times everything had been cleared before it began.
     clearings: u64,
 }
 
@@ -61,12 +61,12 @@ impl Silence {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// How many silences last.
+    /// How many silences are active.
     silences: u32,
     pub(crate) delay: Duration,
-    /// A delay differs from the one above by up to this much, evenly, either direction.
+    /// The delay varies by up to this much, uniformly, in both directions.
     pub(crate) jitter: Duration,
-    /// Bytes a second.
+    /// Bytes per second.
     pub(crate) bandwidth: Option<NonZeroU64>,
 }
 
@@ -80,13 +80,13 @@ impl Condition {
 pub(crate) struct Conditions {
     up: Condition,
     down: Condition,
-    /// How often paths were ended, and how the last time.
+    /// How many times paths were ended, and how the last time.
     pub(crate) endings: (u64, Option<Ending>),
-    /// How often the near side began a new life.
+    /// How many times the near side restarted.
     pub(crate) lives: u64,
-    /// In which of its lives it last abandoned its paths.
+    /// The number of restarts when the near side last abandoned its paths.
     pub(crate) abandoned_in: u64,
-    /// How often everything was cleared.
+    /// How many times everything was cleared.
     clearings: u64,
 }
 
@@ -106,7 +106,7 @@ impl Conditions {
     }
 }
 
-/// Handle on one or more paths; cheap to clone, all clones steer the same paths.
+/// Handle on one or more paths; cheap to clone, all clones control the same paths.
 ///
 /// # Example
 /// ```
@@ -123,9 +123,9 @@ pub struct Control {
 }
 
 impl Control {
-    /// From now on nothing gets through: no byte, no FIN, no RST. Bytes are held, as TCP would keep trying.
+    /// From now on nothing gets through: no byte, no FIN, no RST. Bytes are held, as TCP would retransmit them.
     ///
-    /// Silences are counted: a direction is silent until all that were asked for have ended, each by itself.
+    /// Silences are counted: a direction is silent until each of its silences has ended.
     pub fn silence(&self, directions: &[PathDirection]) -> Silence {
         let mut silence = Silence {
             up: directions.contains(&PathDirection::Upstream),
@@ -139,7 +139,7 @@ impl Control {
         silence
     }
 
-    /// This silence ends; where no other lasts, what was held is delivered, in order.
+    /// Ends this silence; if no other is active, held bytes are delivered in order.
     pub fn resume(&self, silence: Silence) {
         self.conditions.send_modify(|conditions| {
             if conditions.clearings == silence.clearings {
@@ -151,17 +151,17 @@ impl Control {
         });
     }
 
-    /// Bytes read from now on arrive this much later, give or take `jitter`; order is kept.
+    /// Bytes read from now on arrive this much later, varied by up to `jitter`; their order is kept.
     pub fn delay(&self, directions: &[PathDirection], by: Duration, jitter: Duration) {
         self.change(directions, |condition| (condition.delay, condition.jitter) = (by, jitter));
     }
 
-    /// No more than this many bytes a second get through from now on.
+    /// From now on at most this many bytes per second get through.
     pub fn limit(&self, directions: &[PathDirection], bytes_a_second: NonZeroU64) {
         self.change(directions, |condition| condition.bandwidth = Some(bytes_a_second));
     }
 
-    /// Ends the paths that carry bytes now; later ones are not touched.
+    /// Ends the current paths; later ones are not affected.
     pub fn end(&self, ending: Ending) {
         self.conditions.send_modify(|conditions| {
             conditions.endings = (conditions.endings.0 + 1, Some(ending));
@@ -171,8 +171,8 @@ impl Control {
         });
     }
 
-    /// The near side begins a new life: on paths that it abandoned, the next bytes of the far side are answered with
-    /// RST, as by a device that has rebooted and knows nothing of them.
+    /// The near side has restarted: on paths that it abandoned, the next bytes of the far side are answered with RST,
+    /// as by a rebooted device that has no such connection.
     pub fn device_restarted(&self) {
         self.conditions.send_modify(|conditions| conditions.lives += 1);
     }
@@ -193,7 +193,7 @@ impl Control {
         let _ = self.subscribe().wait_for(audible).await;
     }
 
-    /// Waits until the paths that carry bytes now are ended.
+    /// Waits until the current paths are ended.
     pub async fn next_ending(&self) -> Ending {
         let mut conditions = self.subscribe();
         let before = conditions.borrow().endings.0;
@@ -204,9 +204,9 @@ impl Control {
         }
     }
 
-    /// How much longer than usual what is on its direction may take.
+    /// How much longer than usual bytes may take.
     pub(crate) fn slowness(&self) -> Duration {
-        /// What a narrow direction may take to empty a full queue.
+        /// How long a limited direction may take to empty a full queue.
         const NARROW: Duration = Duration::from_secs(60);
         let conditions = self.conditions.borrow();
         let of = |direction: PathDirection| {
@@ -217,7 +217,7 @@ impl Control {
         PathDirection::BOTH.map(of).into_iter().max().unwrap_or_default()
     }
 
-    /// No silence, no delay and no limit from now on; silences that began before are over.
+    /// Ends all silences, delays and limits.
     pub fn clear(&self) {
         self.conditions.send_modify(|conditions| {
             (conditions.up, conditions.down) = (Condition::default(), Condition::default());
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_ends_only_itself() {
+    fn ending_a_silence_leaves_others_active() {
         let control = Control::default();
         let both = control.silence(&PathDirection::BOTH);
         let down = control.silence(&[PathDirection::Downstream, PathDirection::Downstream]);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_that_was_cleared_does_not_end_a_later_one() {
+    fn ending_a_cleared_silence_leaves_later_ones_active() {
         let control = Control::default();
         let earlier = control.silence(&[PathDirection::Downstream]);
         control.clear();

@@ -1,8 +1,8 @@
 //! A protocol-blind TCP path that can be silenced, held, delayed, closed or reset.
 //!
-//! [`relay`] carries bytes between two sockets, in order and unchanged, under a [`Control`]. [`Parked`] keeps
-//! sockets whose owner has lost its power: silent, as the air is silent, until a rebooted device would answer
-//! late segments with a reset.
+//! [`relay`] carries bytes between two sockets, in order and unchanged, under a [`Control`]. [`Parked`] keeps the
+//! sockets of a device that has lost its power: they are silent, until the rebooted device would answer late segments
+//! with a reset.
 
 mod connection;
 mod control;

@@ -17,21 +17,21 @@ use crate::queue::{Gauge, Item, Progress, Queued, Sender, WeakSender, queue};
 const CHUNK: usize = 16 * 1024;
 /// Most connections never need more.
 const FIRST_CHUNK: usize = 2 * 1024;
-/// How long the other side may send nothing after one side's FIN; silence does not count.
+/// How long the other side may send nothing after one side's FIN; silences do not count.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How long a receiver may take nothing of what waits for it after one side's FIN. The system wakes a writer only when a
+/// How long a receiver may read nothing of what is queued after one side's FIN. The system wakes a writer only when a
 /// third of its socket's buffer is free: more than a megabyte, which a slow receiver may need this long to read.
 const SLOW_RECEIVER: Duration = Duration::from_secs(60);
-/// How long a receiver may take nothing of what was read before its sender was gone.
+/// How long a receiver may read nothing of what is queued after its sender is gone.
 const REMAINS: Duration = Duration::from_secs(1);
 
-/// How long a good-bye of TLS or WebSocket may take.
+/// How long the closing handshake of TLS or WebSocket may take.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Carries bytes between `near` and `far` until either side ends it, or the control does.
+/// Carries bytes between `near` and `far` until either side or the control ends the path.
 ///
 /// Bytes are forwarded unchanged and in order, unless the watcher changes them; it sees each chunk just before it is
-/// written. FIN and RST are passed on as such. While a direction is silent nothing of it gets through, not even a FIN.
+/// written. FIN and RST are forwarded as such. While a direction is silent nothing gets through, not even a FIN.
 pub async fn relay(near: RelayConnection, far: RelayConnection, control: &Control, watch: Arc<dyn Watch>) -> Ended {
     let mut conditions = control.subscribe();
     let endings_before = conditions.borrow().endings.0;
@@ -43,7 +43,7 @@ pub async fn relay(near: RelayConnection, far: RelayConnection, control: &Contro
         let ((up_queue, up_queued), (down_queue, down_queued)) = (queue(), queue());
         let progress = Progress::new();
         let rest = Rest { control, progress: &progress, up: up_queue.gauge(), down: down_queue.gauge() };
-        // Each direction may answer on the other, as long as that one is read.
+        // Each direction may reply on the other, as long as that one is open.
         let (to_up, to_down) = (up_queue.downgrade(), down_queue.downgrade());
         let up_queues = Queues { own: up_queue, other: to_down };
         let down_queues = Queues { own: down_queue, other: to_up };
@@ -52,7 +52,7 @@ pub async fn relay(near: RelayConnection, far: RelayConnection, control: &Contro
         let down =
             carry(PathDirection::Downstream, &mut far_from, &mut near_to, (down_queues, down_queued), control, seen);
         tokio::select! {
-            // Whoever orders an end and kills the near side then must not see it end by itself.
+            // A caller may order an end and then kill the near side: the order counts.
             biased;
             ending = ordered(&mut conditions, endings_before) => {
                 if ending != Ending::Abandon {
@@ -72,7 +72,7 @@ pub async fn relay(near: RelayConnection, far: RelayConnection, control: &Contro
         ended => ended,
     };
     if ended == Ended::Ordered(Ending::Close) {
-        // Layers say good-bye before FIN; whoever does not listen is left all the same.
+        // Layers close with a handshake before FIN; a peer that does not answer is closed anyway.
         let closing = async { tokio::join!(near_to.shutdown(), far_to.shutdown()) };
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
     }
@@ -83,8 +83,8 @@ pub async fn relay(near: RelayConnection, far: RelayConnection, control: &Contro
     ended
 }
 
-/// Keeps the far side of a path whose near side is gone without a word, until the far side gives it up, somebody else
-/// does, or the near side's next life is asked about it.
+/// Keeps the far side of an abandoned path open until the far side ends it, another end is ordered, or bytes arrive
+/// after the near side's restart.
 async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::Receiver<Conditions>) -> Ended {
     let (mut endings, lives) = {
         let now = conditions.borrow_and_update();
@@ -97,7 +97,7 @@ async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::R
                 Ok(0) => return Ended::Closed(PathDirection::Downstream),
                 Err(_) => return Ended::Broken(PathDirection::Downstream),
                 Ok(_) if conditions.borrow().lives != lives => return Ended::Broken(PathDirection::Upstream),
-                // Nobody is there to take it.
+                // No device is there to read it.
                 Ok(_) => {}
             },
             ending = ordered(conditions, endings) => match ending {
@@ -116,8 +116,8 @@ struct Cut {
     at_sink: bool,
 }
 
-/// The first end decides. A FIN lets the other direction finish what it has to say; a receiving side that is gone lets it
-/// deliver what was read before.
+/// The first end decides. After a FIN the other direction may finish; if a receiver is gone, the other direction
+/// delivers what was read before.
 async fn both(
     up: impl Future<Output = Cut>,
     down: impl Future<Output = Cut>,
@@ -131,7 +131,7 @@ async fn both(
         cut = &mut down => (cut, PathDirection::Downstream),
     };
     if after.control.subscribe().borrow().endings.0 != endings_before {
-        // An end was ordered meanwhile, and it is that one.
+        // An end was ordered meanwhile; that order decides.
         return std::future::pending().await;
     }
     watch.ending(first.ended);
@@ -156,7 +156,7 @@ async fn both(
     first.ended
 }
 
-/// What goes on after one direction has ended.
+/// What happens after one direction has ended.
 struct Rest<'a> {
     control: &'a Control,
     progress: &'a Progress,
@@ -165,7 +165,7 @@ struct Rest<'a> {
 }
 
 impl Rest<'_> {
-    /// Waits until nothing has moved for so long: `quiet` where nothing waits to be written on this direction, `slow` where
+    /// Waits until nothing has moved for `quiet` if nothing waits to be written in this direction, or for `slow` if
     /// something does.
     async fn stalled(&self, direction: PathDirection, quiet: Duration, slow: Duration) {
         let gauge = match direction {
@@ -189,23 +189,23 @@ impl Rest<'_> {
     }
 }
 
-/// Waits for an ending beyond those that were ordered before.
+/// Waits for the next ordered end after those ordered before.
 async fn ordered(conditions: &mut watch::Receiver<Conditions>, before: u64) -> Ending {
     match conditions.wait_for(|conditions| conditions.endings.0 != before).await.map(|found| found.endings.1) {
         Ok(Some(ending)) => ending,
-        // Nobody holds the control any more: nobody can end the path.
+        // The control is gone, so no end can be ordered.
         _ => std::future::pending().await,
     }
 }
 
-/// Where what was read goes.
+/// The queues of both directions.
 struct Queues {
     own: Sender,
-    /// Weak: it must not keep the other direction going.
+    /// Weak: it must not keep the other direction open.
     other: WeakSender,
 }
 
-/// Who is shown what passes.
+/// The watcher and the progress of a path.
 #[derive(Clone, Copy)]
 struct Seen<'a> {
     watch: &'a dyn Watch,
@@ -241,7 +241,7 @@ fn opposite(direction: PathDirection) -> PathDirection {
     }
 }
 
-/// Reads while the direction is not silent, stamping each piece with the moment at which it is due.
+/// Reads while the direction is not silent, and stamps each piece with the time at which it is due.
 async fn read<F: AsyncRead + Unpin>(
     direction: PathDirection,
     from: &mut F,
@@ -265,7 +265,7 @@ async fn read<F: AsyncRead + Unpin>(
             let now = conditions.borrow_and_update();
             (now.of(direction), now.endings.0 != endings_before)
         };
-        // A caller that orders an end and kills the near side then must not see it end by itself: the order counts.
+        // A caller may order an end and then kill the near side: the order counts.
         if was_ended && !matches!(read, Ok(1..)) {
             return std::future::pending().await;
         }
@@ -279,7 +279,7 @@ async fn read<F: AsyncRead + Unpin>(
                 progress.moved();
                 for piece in watch.read(direction, buffer[..length].to_vec()) {
                     if piece.reply {
-                        // A direction that is not read any more has nobody to be answered.
+                        // If the other direction is closed, the reply can't be delivered.
                         if let Some(other) = other.upgrade() {
                             let _ = other.send(due, Item::Bytes(piece)).await;
                         }
@@ -293,7 +293,8 @@ async fn read<F: AsyncRead + Unpin>(
                     buffer.resize(CHUNK, 0);
                 }
             }
-            // A layer above TCP whose peer left without its good-bye: for TCP that is a FIN like any other.
+            // The peer of a TLS or WebSocket layer closed without its closing handshake: for TCP that is an ordinary
+            // FIN.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 finish(direction, watch, &queue, due).await;
                 return;
@@ -302,7 +303,7 @@ async fn read<F: AsyncRead + Unpin>(
                 for piece in watch.flush(direction) {
                     let _ = queue.send(due, Item::Bytes(piece)).await;
                 }
-                // Not even a reset gets through silence.
+                // A reset does not get through a silence either.
                 let _ = audible(direction, &mut conditions).await;
                 return;
             }
@@ -310,7 +311,7 @@ async fn read<F: AsyncRead + Unpin>(
     }
 }
 
-/// Passes on what was kept back, and FIN. Whether or not anybody still listens, this direction has ended.
+/// Queues what was held back, and FIN. This direction has ended even if the receiver is gone.
 async fn finish(direction: PathDirection, watch: &dyn Watch, queue: &Sender, due: Instant) {
     for piece in watch.flush(direction) {
         let _ = queue.send(due, Item::Bytes(piece)).await;
@@ -318,7 +319,7 @@ async fn finish(direction: PathDirection, watch: &dyn Watch, queue: &Sender, due
     let _ = queue.send(due, Item::Fin).await;
 }
 
-/// A delay, give or take.
+/// A delay varied by the jitter.
 fn jittered(delay: Duration, jitter: Duration) -> Duration {
     if jitter.is_zero() {
         return delay;
@@ -326,7 +327,7 @@ fn jittered(delay: Duration, jitter: Duration) -> Duration {
     (delay + jitter.mul_f64(2.0 * fastrand::f64())).saturating_sub(jitter)
 }
 
-/// Writes what was read when it is due. `Ok` says how the direction ended; `Err` that writing failed.
+/// Writes what was read when it is due. `Ok` is how the direction ended; `Err` that writing failed.
 async fn write<T: AsyncWrite + Unpin>(
     direction: PathDirection,
     to: &mut T,
@@ -334,7 +335,7 @@ async fn write<T: AsyncWrite + Unpin>(
     mut queued: mpsc::Receiver<Queued>,
     Seen { watch, progress }: Seen<'_>,
 ) -> io::Result<Ended> {
-    // When the direction is free again where its bandwidth is limited.
+    // When the bandwidth limit allows the next bytes.
     let mut free = Instant::now();
     while let Some(Queued { due, item, room: _room }) = queued.recv().await {
         let late = if let Item::Bytes(piece) = &item { piece.late } else { Duration::ZERO };
@@ -377,7 +378,7 @@ async fn write<T: AsyncWrite + Unpin>(
     Ok(Ended::Broken(direction))
 }
 
-/// Writes all of it; each part that the receiver takes is progress.
+/// Writes all bytes; each part that the receiver takes counts as progress.
 async fn write_out<T: AsyncWrite + Unpin>(to: &mut T, mut bytes: &[u8], progress: &Progress) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = to.write(bytes).await?;
@@ -390,20 +391,21 @@ async fn write_out<T: AsyncWrite + Unpin>(to: &mut T, mut bytes: &[u8], progress
     to.flush().await
 }
 
-/// tokio's timer may fire this much late: it counts whole milliseconds, and rounds up. A narrow direction that gave no credit
-/// for it would carry single packets at a fraction of its rate.
+/// tokio's timer may fire this much late: it counts whole milliseconds, and rounds up. Without credit for it, a limited
+/// direction would carry small packets at a fraction of its rate.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Waits until then. What is due already waits for no timer: even one that has passed fires at the next millisecond.
+/// Waits until then. Does not use the timer for what is due already: even an expired timer fires at the next
+/// millisecond.
 async fn until(due: Instant) {
     if due > Instant::now() {
         tokio::time::sleep_until(due).await;
     }
 }
 
-/// How much of so many bytes goes in one go: a limited direction trickles.
+/// How many bytes to write at once in a limited direction.
 fn portion(length: usize, conditions: &watch::Receiver<Conditions>, direction: PathDirection) -> usize {
-    /// Pieces of this many a second look like a slow wire, not like bursts.
+    /// So many pieces per second look like a slow line, not like bursts.
     const A_SECOND: u64 = 20;
     let Some(rate) = conditions.borrow().of(direction).bandwidth else { return length };
     let portion = usize::try_from(rate.get() / A_SECOND).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! The path carries bytes unchanged and in order, and does what its control says.
+//! The path carries bytes unchanged and in order, and follows its control.
 
 use std::io::ErrorKind;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ async fn pair() -> (TcpStream, TcpStream) {
     (near, far)
 }
 
-/// What the watch saw, in order.
+/// What the watcher saw, in order.
 type Seen = Arc<Mutex<Vec<(PathDirection, Vec<u8>)>>>;
 
 struct Path {
@@ -85,18 +85,18 @@ async fn silence_holds_bytes_and_fin_and_resuming_delivers_both_in_order() {
 }
 
 #[tokio::test]
-async fn an_abandoned_path_is_silent_until_its_owner_is_back_and_asked_about_it() {
+async fn an_abandoned_path_is_silent_until_bytes_arrive_after_the_restart() {
     let mut path = path().await;
     path.device.write_all(b"hello").await.expect("write");
     assert_eq!(read_exactly(&mut path.broker, 5).await, b"hello");
     path.control.end(Ending::Abandon);
     drop(path.device);
     hears_nothing(&mut path.broker).await;
-    path.broker.write_all(b"are you there?").await.expect("goes into the air");
+    path.broker.write_all(b"are you there?").await.expect("sent");
     hears_nothing(&mut path.broker).await;
     path.control.device_restarted();
     hears_nothing(&mut path.broker).await;
-    path.broker.write_all(b"and now?").await.expect("goes into the air");
+    path.broker.write_all(b"and now?").await.expect("sent");
     let answer = timeout(SOON, path.broker.read(&mut [0])).await.expect("an answer");
     assert_eq!(answer.expect_err("a reset").kind(), ErrorKind::ConnectionReset);
     assert_eq!(
@@ -106,7 +106,7 @@ async fn an_abandoned_path_is_silent_until_its_owner_is_back_and_asked_about_it(
 }
 
 #[tokio::test]
-async fn an_abandoned_path_ends_when_the_other_side_gives_it_up() {
+async fn an_abandoned_path_ends_when_the_other_side_closes_it() {
     let mut path = path().await;
     path.device.write_all(b"hello").await.expect("write");
     assert_eq!(read_exactly(&mut path.broker, 5).await, b"hello");
@@ -119,7 +119,7 @@ async fn an_abandoned_path_ends_when_the_other_side_gives_it_up() {
     );
 }
 
-/// A connection whose process is killed, after the path was abandoned, just when it is read.
+/// A connection whose process is killed at the moment it is read, after the path was abandoned.
 struct Killed {
     socket: TcpStream,
     control: Control,
@@ -147,7 +147,7 @@ impl AsyncWrite for Killed {
 }
 
 #[tokio::test]
-async fn a_fin_that_is_read_while_the_path_is_abandoned_is_nobodys() {
+async fn a_fin_that_is_read_while_the_path_is_abandoned_does_not_count() {
     let (_device, near) = pair().await;
     let (mut broker, far) = pair().await;
     let control = Control::default();
@@ -165,7 +165,7 @@ async fn a_fin_that_is_read_while_the_path_is_abandoned_is_nobodys() {
 }
 
 #[tokio::test]
-async fn one_way_can_be_silent_alone() {
+async fn one_direction_can_be_silent_alone() {
     let mut path = path().await;
     path.control.silence(&[PathDirection::Downstream]);
     path.device.write_all(b"up").await.expect("write");
@@ -247,28 +247,28 @@ async fn jitter_keeps_order() {
     path.control.delay(&[PathDirection::Upstream], Duration::from_millis(20), Duration::from_millis(20));
     for n in 0..50_u8 {
         path.device.write_all(&[n]).await.expect("sent");
-        // Each byte is read by itself, and gets a delay of its own.
+        // Each byte is read by itself and gets its own delay.
         tokio::task::yield_now().await;
     }
     assert_eq!(read_exactly(&mut path.broker, 50).await, (0..50).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_narrow_way_takes_its_time_and_loses_nothing() {
+async fn a_limited_direction_is_slow_and_loses_nothing() {
     let mut path = path().await;
     path.control.limit(&[PathDirection::Upstream], std::num::NonZeroU64::new(20_000).expect("a rate"));
     let sent: Vec<u8> = (0..10_000_u32).map(|n| (n % 251) as u8).collect();
     let start = Instant::now();
     path.device.write_all(&sent).await.expect("sent");
     assert_eq!(read_exactly(&mut path.broker, sent.len()).await, sent);
-    // Half a second's worth, less the first portion, which goes at once.
+    // Half a second's worth, minus the first portion, which is written at once.
     assert!(start.elapsed() >= Duration::from_millis(400), "{:?}", start.elapsed());
     path.control.clear();
     path.device.write_all(b"fast again").await.expect("sent");
     read_exactly(&mut path.broker, 10).await;
 }
 
-/// Doubles what goes up, swallows what goes down, and keeps one byte back until the end.
+/// Duplicates upstream bytes, drops downstream bytes, and holds one byte back until the end.
 struct Meddler;
 
 impl hil_link::Watch for Meddler {
@@ -299,18 +299,18 @@ async fn a_watcher_may_decide_what_is_written() {
     assert_eq!(read_exactly(&mut broker, 4).await, b"abab");
     broker.write_all(b"unheard").await.expect("sent");
     hears_nothing(&mut device).await;
-    device.shutdown().await.expect("said all");
+    device.shutdown().await.expect("FIN");
     assert_eq!(read_exactly(&mut broker, 1).await, b"!");
     drop(broker);
     let ended = timeout(SOON, ended).await.expect("in time").expect("no panic");
     assert_eq!(ended, Ended::Closed(PathDirection::Upstream));
 }
 
-/// On a clock that stands still unless something waits for a timer.
+/// On a clock that advances only when something waits for a timer.
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_due_wait_for_no_timer() {
     let mut path = path().await;
-    // Between two ticks of the timer, as most moments are.
+    // Between two ticks of the timer, as most instants are.
     tokio::time::advance(Duration::from_micros(500)).await;
     let start = Instant::now();
     for n in 0..20_u8 {
@@ -324,9 +324,10 @@ async fn bytes_that_are_due_wait_for_no_timer() {
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
-/// Each packet takes a tenth of a millisecond at this rate; a timer that is rounded up for each makes them ten times as slow.
+/// Each packet takes a tenth of a millisecond at this rate; a timer that rounds up for each would make them ten times
+/// slower.
 #[tokio::test(start_paused = true)]
-async fn a_narrow_way_carries_small_packets_at_its_rate() {
+async fn a_limited_direction_carries_small_packets_at_its_rate() {
     let mut path = path().await;
     path.control.limit(&[PathDirection::Upstream], std::num::NonZeroU64::new(1_000_000).expect("a rate"));
     let start = Instant::now();

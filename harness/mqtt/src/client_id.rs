@@ -1,9 +1,9 @@
-//! A way to a broker that refuses client ids which MQTT allows.
+//! Lets clients with any valid id use the embedded broker, whose library rejects some.
 //!
-//! A client id may be any UTF-8 of up to 65,535 bytes (MQTT 3.1.1 §3.1.3.1, MQTT 5 §3.1.3.1). `mqtt5` 0.49 names files by
-//! it, and therefore refuses `/`, `\`, `.`, `..`, control characters and ids of more than 128 bytes; `cert:` is a prefix of
-//! its own. On the way to it, such an id becomes a name made of its SHA-256. What the tap records and captures is what the
-//! board sent.
+//! A client id may be any UTF-8 of up to 65,535 bytes (MQTT 3.1.1 §3.1.3.1, MQTT 5 §3.1.3.1). `mqtt5` 0.49 names
+//! files by it, and therefore rejects `/`, `\`, `.`, `..`, control characters and ids of more than 128 bytes; `cert:`
+//! is a prefix of its own. On the way to the library such an id is replaced by a name made of its SHA-256. The tap
+//! records and captures what the board sent.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What stands for the ids of clients at one broker; clones are the same.
+/// The names that replace client ids at one broker; clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct ClientIds(Arc<Mutex<KnownIds>>);
 
@@ -25,14 +25,14 @@ struct KnownIds {
     bytes: usize,
 }
 
-/// Of ids that are remembered; the oldest are forgotten.
+/// Total bytes of ids to remember; the oldest are forgotten.
 const MAX_REMEMBERED: usize = 16 << 20;
-/// Names begin so; an id that does is given a name, too.
+/// Prefix of the replacing names; an id with this prefix is replaced, too.
 const PREFIX: &str = "hil-client-";
-/// The longest id that the library takes, in bytes.
+/// The longest id that the library accepts, in bytes.
 const MAX_SUPPORTED: usize = 128;
 
-/// Whether the library takes it as it is. An empty one is for the library to replace; NUL is allowed nowhere (§1.5.3).
+/// Whether the library accepts the id. It replaces an empty one itself; NUL is never allowed (§1.5.3).
 fn is_supported(id: &str) -> bool {
     let is_name = id == "." || id == ".." || id.starts_with("cert:") || id.starts_with(PREFIX);
     let is_refused = |c: char| matches!(c, '/' | '\\') || c.is_ascii_control();
@@ -40,7 +40,7 @@ fn is_supported(id: &str) -> bool {
 }
 
 impl ClientIds {
-    /// What the library is given in the place of an id; none where it takes the id itself.
+    /// The name that replaces an id; none if the library accepts the id.
     fn name(&self, id: &str) -> Option<String> {
         if is_supported(id) {
             return None;
@@ -58,7 +58,7 @@ impl ClientIds {
         Some(name)
     }
 
-    /// The id that a name of the library's stands for.
+    /// The id that a name replaces.
     pub(crate) fn id(&self, name: &str) -> String {
         let known = self.lock();
         let found = known.ids.iter().rfind(|(known, _)| known == name).map(|(_, id)| id);
@@ -70,28 +70,28 @@ impl ClientIds {
     }
 }
 
-/// Changes the id in the CONNECT that a connection begins with, and nothing else. The beginning of the CONNECT is held back
-/// up to the end of its id.
+/// Replaces the id in the CONNECT that a connection begins with, and nothing else. Holds the beginning of the CONNECT
+/// back up to the end of its id.
 #[derive(Debug)]
 pub(crate) struct ClientIdRewriter<S> {
     stream: S,
     ids: ClientIds,
-    /// The beginning of the CONNECT; none once its id has come.
+    /// The beginning of the CONNECT; none once the id is complete.
     held: Option<Vec<u8>>,
-    /// What waits to be written, and how much of it is.
+    /// Bytes to write, and how many of them are written.
     out: Vec<u8>,
     written: usize,
 }
 
-/// A CONNECT whose id ends further behind its beginning passes as it is: the longest id, and as much for properties.
+/// A CONNECT with more bytes before the end of its id passes unchanged: the longest id, and as much for properties.
 const MAX_HELD: usize = 128 << 10;
 
-/// What the beginning of a connection is.
+/// The result of looking for the id.
 #[derive(Debug, PartialEq, Eq)]
 enum ConnectStart {
-    /// The id has not come yet.
+    /// The id is not complete yet.
     Unfinished,
-    /// There is nothing to change.
+    /// The id is not replaced.
     AsItIs,
     Changed(Vec<u8>),
 }
@@ -103,7 +103,7 @@ impl<S> ClientIdRewriter<S> {
 }
 
 impl<S: AsyncWrite + Unpin> ClientIdRewriter<S> {
-    /// Writes what waits.
+    /// Writes the pending bytes.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]))?;
@@ -117,7 +117,7 @@ impl<S: AsyncWrite + Unpin> ClientIdRewriter<S> {
     }
 }
 
-/// The length at the beginning of these bytes (MQTT 5 §1.5.5), and how many bytes it takes.
+/// The variable byte integer at the beginning of these bytes (MQTT 5 §1.5.5), and how many bytes it takes.
 fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0;
     for (n, byte) in bytes.iter().take(4).enumerate() {
@@ -137,9 +137,9 @@ fn encode_length(mut value: usize, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Looks for the id of a CONNECT (§3.1).
+/// Looks for the client id in a CONNECT (§3.1).
 fn find_client_id(bytes: &[u8], ids: &ClientIds) -> ConnectStart {
-    /// Name, level, flags and keep alive.
+    /// Protocol name, level, flags and keep alive.
     const FIXED: usize = 10;
     const NAME: &[u8] = b"\x00\x04MQTT";
     let unfinished = |most: usize| if bytes.len() < most { ConnectStart::Unfinished } else { ConnectStart::AsItIs };
@@ -196,7 +196,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIdRewriter<S> {
             ConnectStart::Changed(changed) => changed,
         };
         this.held = None;
-        // The rest is written by the next write or flush.
+        // The next write or flush writes the rest.
         if let Poll::Ready(sent) = this.send(cx) {
             sent?;
         }
@@ -209,7 +209,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIdRewriter<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A CONNECT that ends before its id is the broker's to judge.
+        // The broker judges a CONNECT that ends before its id.
         if let Some(held) = self.held.take() {
             self.out = held;
         }
@@ -239,7 +239,7 @@ mod tests {
         packet
     }
 
-    /// What arrives of these chunks, a few bytes at a time.
+    /// What arrives of these chunks, read a few bytes at a time.
     async fn arrives(chunks: &[&[u8]]) -> Vec<u8> {
         let (near, mut far) = tokio::io::duplex(7);
         let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_ids_that_the_library_refuses_are_changed() {
+    async fn only_ids_that_the_library_rejects_are_replaced() {
         let as_they_are = ["", "lamp", "a b", "lämp-ö", "...", "a..b", "a\0/", &"x".repeat(128)];
         for id in as_they_are {
             assert_eq!(ClientIds::default().name(id), None, "{id:?}");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_does_not_matter_how_the_bytes_are_cut() {
+    async fn the_result_does_not_depend_on_the_chunks() {
         for level in [4, 5] {
             let rest = b"\x00\x01u\x00\x01p";
             let name = ClientIds::default().name("a/b").expect("changed");
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_else_is_changed() {
+    async fn everything_else_passes_unchanged() {
         let second = [connect(4, b"lamp", b""), connect(4, b"a/b", b"")].concat();
         let mut lying = connect(4, b"a/b", b"");
         lying[1] -= 1;
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn remembered_ids_are_bounded() {
         let ids = ClientIds::default();
         for n in 0..600 {
             ids.name(&format!("{n}/{}", "x".repeat(60_000)));

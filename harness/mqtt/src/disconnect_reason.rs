@@ -1,8 +1,8 @@
-//! A way to a broker that keeps a will for one reason of DISCONNECT only.
+//! Lets every DISCONNECT reason that keeps the will work with the embedded broker, whose library supports only one.
 //!
-//! Every DISCONNECT but that with reason 0x00 keeps the will (MQTT 5 §3.14.4); `mqtt5` 0.49 does so for 0x04 alone, and
-//! closes a connection whose reason it does not know without a word about the will. On the way to it, a reason that keeps
-//! the will becomes 0x04. What the tap records and captures is what the board sent.
+//! Every DISCONNECT except one with reason 0x00 keeps the will (MQTT 5 §3.14.4). `mqtt5` 0.49 supports 0x04 only, and
+//! drops the will of a connection whose reason it does not know. On the way to the library, a reason that keeps the
+//! will is replaced by 0x04. The tap records and captures what the board sent.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Changes the reasons on their way, and nothing else; holds no byte back.
+/// Replaces the reasons and nothing else; holds no byte back.
 #[derive(Debug)]
 pub(crate) struct DisconnectReasonRewriter<S> {
     stream: S,
@@ -24,14 +24,14 @@ const WITH_WILL: u8 = 0x04;
 
 const CONNECT: u8 = 1;
 const DISCONNECT: u8 = 14;
-/// Where a CONNECT names its level: behind the name `MQTT` and its length.
+/// Where a CONNECT has its protocol level: after the name `MQTT` and its length.
 const LEVEL_AT: usize = 6;
 const V5: u8 = 5;
 
-/// Where a stream of packets stands.
+/// A position in a stream of packets.
 #[derive(Debug, Clone, Copy, Default)]
 struct PacketPosition {
-    /// The level of the latest CONNECT.
+    /// The protocol level of the latest CONNECT.
     level: u8,
     kind: u8,
     section: Section,
@@ -49,12 +49,12 @@ enum Section {
         done: usize,
         length: usize,
     },
-    /// No packet begins where one should.
+    /// The framing is lost.
     Lost,
 }
 
 impl PacketPosition {
-    /// Goes on behind these bytes, up to a reason that would lose a will: how far it came.
+    /// Reads these bytes up to a reason that would lose the will; returns how many were read.
     fn follow(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
@@ -106,7 +106,7 @@ impl PacketPosition {
         here
     }
 
-    /// Bytes of the packet pass, whatever they are.
+    /// Bytes of the packet that pass unread.
     fn pass(&mut self, bytes: usize) {
         if let Section::Body { done, length } = self.section {
             let done = done + bytes;
@@ -129,7 +129,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for DisconnectReasonRewriter<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for DisconnectReasonRewriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // What is written counts, which may be less.
+        // Follow a copy: the stream may accept fewer bytes.
         let unchanged = self.position.clone().follow(bytes);
         if unchanged == 0 && !bytes.is_empty() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &[WITH_WILL]))?;
@@ -159,7 +159,7 @@ mod tests {
     const CONNECT_4: &[u8] = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01l";
     const CONNECT_5: &[u8] = b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01l";
 
-    /// What arrives of these chunks, a few bytes at a time.
+    /// What arrives of these chunks, read a few bytes at a time.
     async fn arrives(chunks: &[&[u8]]) -> Vec<u8> {
         let (near, mut far) = tokio::io::duplex(3);
         let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reason_that_keeps_the_will_becomes_the_one_that_the_library_knows() {
+    async fn a_reason_that_keeps_the_will_becomes_the_one_that_the_library_supports() {
         for code in 0..=0xff {
             let becomes = if code == NORMAL { NORMAL } else { WITH_WILL };
             assert_eq!(arrives(&[CONNECT_5, &[0xe0, 1, code]]).await, [CONNECT_5, &[0xe0, 1, becomes]].concat());
@@ -186,8 +186,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_does_not_matter_how_the_bytes_are_cut() {
-        // A long packet between, whose bytes look like a DISCONNECT.
+    async fn the_result_does_not_depend_on_the_chunks() {
+        // A long packet in between, whose bytes look like a DISCONNECT.
         let long = [&b"\x30\x85\x01\x00\x01t"[..], &[0xe0, 1, 0x81].repeat(43), &[0; 1]].concat();
         assert_eq!(long.len(), 3 + 0x85);
         let sent = [CONNECT_5, &long, b"\xc0\x00\xe0\x02\x81\x00"].concat();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_else_is_changed() {
+    async fn everything_else_passes_unchanged() {
         let not_five = [CONNECT_4, b"\xe0\x01\x81"].concat();
         assert_eq!(arrives(&[&not_five]).await, not_five);
         let garbage: Vec<u8> = [CONNECT_5, b"\x30\xff\xff\xff\xff\xff\xe0\x01\x81"].concat();

@@ -301,7 +301,7 @@ async fn a_connection_from_elsewhere_is_turned_away_recorded_and_nobodys() {
     }
     let events = timeline.since(Cursor::default());
     let [event] = &events[..] else { panic!("each address is recorded once: {events:#?}") };
-    let What::Connection { peer: Some(peer), change: ConnectionChange::TurnedAway { reason }, .. } = &event.what else {
+    let What::Connection { peer: Some(peer), change: ConnectionChange::Rejected { reason }, .. } = &event.what else {
         panic!("{event:?}")
     };
     assert_eq!(peer.ip().to_string(), "127.0.0.9");
@@ -309,7 +309,7 @@ async fn a_connection_from_elsewhere_is_turned_away_recorded_and_nobodys() {
     let mut answers = hil_verdict::Answers::to("lamp");
     assert!(events.iter().all(|event| answers.take(event).is_none()));
     assert!(!answers.has_opened(), "it is not the board");
-    let closest = "closest: the tap turned away a connection from 127.0.0.9, which is not the board's address";
+    let closest = "closest: the tap rejected a connection from 127.0.0.9, which is not the board's address";
     assert_eq!(answers.closest(), closest);
     // The board itself gets through, and every record of its connection says from where.
     for address in ["127.0.0.7", "127.8.3.4"] {

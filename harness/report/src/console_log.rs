@@ -1,4 +1,4 @@
-//! The consoles of a run, and its broker's log, as plain files.
+//! The consoles of a run, and its broker's log, as text files.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,14 +10,14 @@ use hil_timeline::{RunEvent, What};
 
 use crate::words::row;
 
-/// Writes a file for each board that says something, line by line, and `broker.log` where the broker does.
+/// Writes a file for each board with output, line by line, and `broker.log` for the broker's.
 #[derive(Debug)]
 pub(crate) struct ConsoleLogs {
     folder: PathBuf,
     files: BTreeMap<String, BufWriter<NewFile>>,
 }
 
-/// So many logs are written: each is an open file. A bench has fewer boards; a record from elsewhere may name any number.
+/// The maximum number of logs: each is an open file. A bench has fewer boards; a foreign record may name any number.
 const MOST: usize = 200;
 
 impl ConsoleLogs {
@@ -25,13 +25,13 @@ impl ConsoleLogs {
         Self { folder: folder.to_owned(), files: BTreeMap::new() }
     }
 
-    /// Takes the next event: lines stand with their time since the run began.
+    /// Takes the next event: lines get the time since the run began.
     pub(crate) fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         let (board, line) = match &event.what {
             What::Console { board, line } => (Some(board), line.clone()),
             What::ConsoleLost { board } => (Some(board), "(console lost)".to_owned()),
             What::ConsoleOpened { board, gap_ms } => {
-                (Some(board), format!("(console back; nothing is known of {gap_ms} ms)"))
+                (Some(board), format!("(console back; output of {gap_ms} ms is unknown)"))
             }
             What::RecordFull { .. } | What::RecordDropped { .. } => return self.note_on_all(event),
             What::BrokerLog { line } => (None, line.clone()),
@@ -41,7 +41,7 @@ impl ConsoleLogs {
         writeln!(self.file(board)?, "[{}] {line}", event.at)
     }
 
-    /// What every log says of the record as a whole.
+    /// Notes about the whole record, for every log.
     fn note_on_all(&mut self, event: &RunEvent) -> io::Result<()> {
         let Some(row) = row(event) else { return Ok(()) };
         self.files.values_mut().try_for_each(|file| writeln!(file, "[{}] ({})", event.at, row.text))
@@ -62,14 +62,14 @@ impl ConsoleLogs {
         }
     }
 
-    /// Writes what is left, and puts the logs into their places.
+    /// Completes the logs and moves them to their places.
     pub(crate) fn finish(self) -> io::Result<()> {
         self.files.into_values().try_for_each(|file| file.into_inner()?.finish())
     }
 }
 
-/// A board's name is made of letters, digits, `-` and `_`, checked when the bench file was read; a file from elsewhere
-/// may say anything.
+/// A board's name consists of letters, digits, `-` and `_`, checked when the bench file was read; a foreign file may
+/// contain anything.
 fn safe(board: &str) -> String {
     board.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect()
 }

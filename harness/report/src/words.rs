@@ -1,4 +1,4 @@
-//! What an event says in one line, for people, and the kind of mark it has on the timeline of the page.
+//! An event as one line of text, and its kind of mark on the page's timeline.
 
 use hil_timeline::{ConnectionChange, Direction, Finding, FlashPhase, PinCause, RunEvent, What, escaped};
 use serde_json::{Value, json};
@@ -16,15 +16,15 @@ pub(crate) enum Kind {
     Broker = 7,
 }
 
-/// What an event says.
+/// An event as text.
 pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) text: String,
-    /// Of power and pins: which, and whether on.
+    /// For power and pins: which one, and whether on.
     pub(crate) extra: Option<Value>,
 }
 
-/// Longer lines of a console are cut; the log has them whole.
+/// Longer console lines are cut; the log has them complete.
 const LONGEST: usize = 400;
 
 pub(crate) fn row(event: &RunEvent) -> Option<Row> {
@@ -69,7 +69,7 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
                     let from = peer.map(|peer| format!(" from {}", peer.ip())).unwrap_or_default();
                     format!("connection {connection}{from} refused: {reason}")
                 }
-                ConnectionChange::TurnedAway { reason } => format!("turned away: {reason}"),
+                ConnectionChange::Rejected { reason } => format!("rejected: {reason}"),
                 ConnectionChange::Closed { how } => format!("connection {connection} {how}"),
             },
         ),
@@ -92,9 +92,9 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
             plain(Kind::Broker, format!("{observer} sees `{payload}` on `{}`", escaped(topic)))
         }
         What::ObserverLost { observer, reason } => plain(Kind::Broker, format!("{observer} lost the broker: {reason}")),
-        What::Stalled { ms } => plain(Kind::Broker, format!("this machine stood still for {ms} ms")),
+        What::Stalled { ms } => plain(Kind::Broker, format!("this machine stalled for {ms} ms")),
         What::RecordFull { limit } => {
-            plain(Kind::Fault, format!("the record is full ({} MiB): what follows is not in it", limit >> 20))
+            plain(Kind::Fault, format!("the record is full ({} MiB): later events are missing", limit >> 20))
         }
         What::RecordDropped { lines, packets, others } => plain(
             Kind::Fault,
@@ -114,7 +114,7 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
     }
 }
 
-/// What a person must not overlook stands in the lane of faults.
+/// Serious events are drawn in the lane of faults.
 fn found(finding: Finding) -> Kind {
     match finding {
         Finding::Boot | Finding::AppStarted => Kind::Note,

@@ -1,8 +1,8 @@
 //! One clock, one ordered record of everything that happens in a run, and waiting on it.
 //!
-//! The crate knows no device and no socket: packets, console lines, power, pins, faults and steps reach it as
-//! plain data ([`What`]). It stamps them with one [`Epoch`], keeps them in order and appends each to
-//! `events.jsonl` with a single `write`, so that a killed run still tells its story.
+//! The crate uses no device and no socket: packets, console lines, power, pins, faults and steps reach it as plain data
+//! ([`What`]). It stamps them with one [`Epoch`], keeps them in order and appends each to `events.jsonl` with a single
+//! `write`, so that the record of a killed run is complete up to the end.
 
 mod clock;
 mod effect;

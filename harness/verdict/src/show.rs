@@ -1,4 +1,4 @@
-//! Records for people.
+//! Records as text.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub fn signed(at: Stamp, mark: Stamp) -> String {
     format!("{:+.2} s", hundredths / 100.0)
 }
 
-/// One record for people, with its distance from the mark.
+/// One record as text, with its distance from the mark.
 #[must_use]
 pub fn show(event: &RunEvent, mark: Stamp) -> String {
     let what = match &event.what {

@@ -1,4 +1,4 @@
-//! The chip: power, EN, strapping, and what runs in between.
+//! The chip: power, EN, strapping, and what it executes.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::uart::{BOOT_BAUD, Uart};
 /// GPIO that chooses between app (high) and download (low) when the chip leaves reset (datasheet, "Strapping Pins").
 pub(crate) const BOOT_PIN: u8 = 9;
 
-/// What the outside does to the chip.
+/// Inputs of the chip from outside.
 #[derive(Debug)]
 pub(crate) enum BoardInput {
     Rail(bool),
@@ -27,7 +27,7 @@ pub(crate) enum BoardInput {
     Plugged(bool),
 }
 
-/// A command with the way to say that it took effect.
+/// An input and the channel that reports that it took effect.
 pub(crate) type Request = (BoardInput, oneshot::Sender<()>);
 
 enum Activity {
@@ -51,7 +51,7 @@ pub(crate) struct Chip {
     boot_pin_high: bool,
     activity: Activity,
     console: mpsc::Sender<Vec<u8>>,
-    /// What is typed goes to the app that runs.
+    /// Typed bytes go to the running app.
     typed: Option<mpsc::UnboundedSender<Vec<u8>>>,
 }
 
@@ -62,7 +62,7 @@ enum Happened {
     AppEnded(ResetCause),
 }
 
-/// How long ROM and bootloader take: short of a real chip's 300 ms, long enough to be seen.
+/// How long ROM and bootloader take: less than a real chip's 300 ms, but long enough to be seen.
 const BOOT_TIME: Duration = Duration::from_millis(20);
 
 impl Chip {
@@ -91,7 +91,7 @@ impl Chip {
         (chip, printed)
     }
 
-    /// Runs until nobody can ask for anything any more.
+    /// Runs until the board is dropped.
     pub(crate) async fn run(
         mut self,
         mut requests: mpsc::UnboundedReceiver<Request>,
@@ -108,7 +108,7 @@ impl Chip {
             match happened {
                 Happened::Asked(None) => return,
                 Happened::Asked(Some((command, done))) => {
-                    self.obey(command, &mut printed).await;
+                    self.handle(command, &mut printed).await;
                     let _ = done.send(());
                 }
                 Happened::Heard(bytes) => self.hear(&bytes, &mut printed).await,
@@ -121,11 +121,12 @@ impl Chip {
         }
     }
 
-    async fn obey(&mut self, command: BoardInput, printed: &mut mpsc::Receiver<Vec<u8>>) {
+    async fn handle(&mut self, command: BoardInput, printed: &mut mpsc::Receiver<Vec<u8>>) {
         match command {
             BoardInput::Rail(true) if !self.rail => {
                 self.rail = true;
-                // Without a port the board runs on, as with its cable pulled; the host finds no port and says so.
+                // Without a port the board runs on, as with its cable unplugged; the host reports that there is no
+                // port.
                 let _ = self.plug();
                 if self.enabled {
                     self.reset(ResetCause::PowerOn, printed).await;
@@ -146,7 +147,7 @@ impl Chip {
                 }
             }
             BoardInput::Plugged(true) => {
-                // As with a cable: if it does not work, the host finds no port and says so.
+                // As with a cable: on failure the host reports that there is no port.
                 let _ = self.plug();
             }
             BoardInput::Plugged(false) => self.unplug(),
@@ -155,7 +156,7 @@ impl Chip {
         }
     }
 
-    /// What ran is gone in this instant, and so is what it had not yet printed.
+    /// Execution stops at once, and output that is not printed yet is lost.
     fn die(&mut self, printed: &mut mpsc::Receiver<Vec<u8>>) {
         self.activity = Activity::Dead;
         while printed.try_recv().is_ok() {}
@@ -184,7 +185,7 @@ impl Chip {
         Activity::Download(Box::new(Loader::new(self.flash.clone(), identity, security, self.options.mac)))
     }
 
-    /// Boot and app as one future: dropping it is what a power cut does.
+    /// Boot and app as one future: a power cut drops it.
     fn boot(&mut self, cause: ResetCause) -> App {
         let boot = boot::boot(&self.flash);
         let console = Console::new(self.console.clone());
@@ -243,12 +244,12 @@ impl Chip {
         if self.uart.is_mute() {
             return;
         }
-        // A dead chip hears nothing.
+        // A chip without power receives nothing.
         let loader = match &mut self.activity {
             Activity::Download(loader) => loader,
             Activity::Running(_) => {
                 if let Some(typed) = &self.typed {
-                    // An app that reads no console lets it lie.
+                    // An app that does not read its console ignores it.
                     let _ = typed.send(bytes.to_vec());
                 }
                 return;
@@ -284,7 +285,7 @@ impl Chip {
         self.port.send_replace(None);
     }
 
-    /// The port is there from now on, unless it was.
+    /// Makes the port appear, unless it exists.
     pub(crate) fn plug(&mut self) -> std::io::Result<()> {
         self.uart.plug()?;
         self.port.send_replace(self.uart.path());

@@ -1,4 +1,4 @@
-//! What kind of board a virtual board is.
+//! The options of a virtual board.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,15 +8,15 @@ use hil_config::Misbehaviour;
 
 /// Called with GPIO and level at each change, on the board's own thread.
 pub(crate) type PinListener = Arc<dyn Fn(u8, bool) + Send + Sync>;
-/// Path of the port while it is there.
+/// Path of the port while it exists.
 pub(crate) type PortPath = Option<PathBuf>;
 
-/// What kind of board it is.
+/// The options of a virtual board.
 #[derive(Clone, Default)]
 pub struct Options {
     /// MAC address; the first byte should mark it as locally administered (`0x02`).
     pub mac: [u8; 6],
-    /// How it misbehaves.
+    /// Its misbehaviours.
     pub misbehaves: Vec<Misbehaviour>,
     /// Called with GPIO and level (`true` is high) whenever a pin changes.
     pub on_pin: Option<PinListener>,
@@ -29,7 +29,7 @@ impl fmt::Debug for Options {
 }
 
 impl Options {
-    /// A board whose MAC, locally administered, stays the same for its name, so that client ids don't change between
+    /// A board with a locally administered MAC that depends on its name only, so that client ids stay the same between
     /// runs.
     #[must_use]
     pub fn named(name: &str, misbehaves: &[Misbehaviour]) -> Self {

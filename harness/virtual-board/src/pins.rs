@@ -6,7 +6,7 @@ use crate::options::PinListener;
 
 const PINS: usize = 22;
 
-/// Levels of the GPIOs. A pin that nobody drives is pulled high.
+/// Levels of the GPIOs. An undriven pin is pulled high.
 pub(crate) struct Pins {
     levels: RefCell<[bool; PINS]>,
     listener: Option<PinListener>,
@@ -17,7 +17,7 @@ impl Pins {
         Self { levels: RefCell::new([true; PINS]), listener }
     }
 
-    /// The level of a pin; none where there is no such pin.
+    /// The level of a pin; none if there is no such pin.
     pub(crate) fn level(&self, gpio: u8) -> Option<bool> {
         self.levels.borrow().get(usize::from(gpio)).copied()
     }

@@ -11,9 +11,9 @@ use crate::chip::{BOOT_PIN, BoardInput, Chip, Request};
 use crate::flash::Flash;
 use crate::options::{Options, PortPath};
 
-/// An ESP32-C3 that isn't there. It starts without power and with an erased flash; dropping it ends it.
+/// A virtual ESP32-C3. It starts without power and with an erased flash; dropping it ends it.
 ///
-/// The board lives on a thread of its own: a busy harness does not slow its loader down.
+/// The board runs on its own thread: a busy harness does not slow its loader down.
 ///
 /// # Example
 /// ```
@@ -37,7 +37,7 @@ impl VirtualBoard {
     /// Starts a board.
     ///
     /// # Errors
-    /// When the system gives no thread, no event loop or no pseudo-terminal.
+    /// When the system provides no thread, event loop or pseudo-terminal.
     pub fn start(options: Options) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (requests, incoming) = mpsc::unbounded_channel();
@@ -58,18 +58,18 @@ impl VirtualBoard {
         Ok(board)
     }
 
-    /// Puts bytes into its flash, as a programmer does that reaches the flash past the chip; false where they don't fit.
+    /// Writes into its flash directly, like an external programmer; false if the bytes don't fit.
     pub fn program(&self, address: usize, bytes: &[u8]) -> bool {
         self.contents.erase(address, bytes.len()) && self.contents.program(address, bytes)
     }
 
-    /// Path of its serial port; none while the port has vanished.
+    /// Path of its serial port; none while it has vanished.
     #[must_use]
     pub fn port(&self) -> Option<PathBuf> {
         self.port.borrow().clone()
     }
 
-    /// Tells when the port comes or goes.
+    /// Reports when the port appears or vanishes.
     #[must_use]
     pub fn port_changes(&self) -> watch::Receiver<Option<PathBuf>> {
         self.port.clone()
@@ -85,17 +85,17 @@ impl VirtualBoard {
         self.ask(BoardInput::Enable(high)).await;
     }
 
-    /// Drives GPIO9: low when the chip leaves reset makes the ROM wait for a download.
+    /// Drives GPIO9: if it is low when the chip leaves reset, the ROM waits for a download.
     pub async fn drive_boot_pin(&self, high: bool) {
         self.drive(BOOT_PIN, high).await;
     }
 
-    /// Drives an input of the board from outside.
+    /// Drives an input of the board.
     pub async fn drive(&self, gpio: u8, high: bool) {
         self.ask(BoardInput::Drive { gpio, high }).await;
     }
 
-    /// Pulls its cable (`false`) or plugs it in again: the port then has another path. The board runs on.
+    /// Unplugs its cable (`false`) or plugs it in again, which changes the port's path. The board runs on.
     pub async fn set_plugged(&self, plugged: bool) {
         self.ask(BoardInput::Plugged(plugged)).await;
     }
@@ -105,7 +105,7 @@ impl VirtualBoard {
         if let Some(requests) = &self.requests {
             let _ = requests.send((command, done));
         }
-        // A board that has ended has done all it will do.
+        // A board that has ended does nothing more.
         let _ = is_done.await;
     }
 }

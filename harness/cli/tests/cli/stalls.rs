@@ -117,7 +117,7 @@ fn judged(step: &str, span: u64, act: impl FnOnce(&mut Device)) -> Outcome {
     Run::of(&project, "embedded", step).stop(Duration::from_millis(span), act)
 }
 
-const STOOD_STILL: &str = "over the end of the window: what came in that time may have been in time";
+const STOOD_STILL: &str = "over the end of the window: events in that time may have been in time";
 
 fn assert_undecided(step: &str, outcome: &Outcome) {
     assert_eq!(outcome.code, 102, "{step}: {}", outcome.stdout);

@@ -19,12 +19,12 @@ use super::{Access, Acl, Broker, BrokerError, Settings, WillWindow};
 use crate::client_id::ClientIds;
 use crate::endpoint::{Endpoint, Offers};
 
-/// An embedded broker: MQTT 3.1.1 and 5 on one port. TLS and WebSocket are the tap's.
+/// An embedded broker: MQTT 3.1.1 and 5 on one port. The tap adds TLS and WebSocket.
 pub struct Embedded {
     address: Option<SocketAddr>,
     settings: Settings,
     running: Option<Running>,
-    /// Where it keeps what shall outlive a restart.
+    /// Where it stores what must survive a restart.
     store: Option<Scratch>,
     ids: ClientIds,
     died: watch::Sender<Option<String>>,
@@ -34,7 +34,7 @@ pub struct Embedded {
 const STOP: Duration = Duration::from_secs(5);
 
 struct Running {
-    /// Dropped when its end is wanted.
+    /// Dropped to request a stop.
     stop: Option<oneshot::Sender<()>>,
     shutdown: BrokerShutdownHandle,
     task: JoinHandle<()>,
@@ -49,7 +49,7 @@ impl std::fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// A broker that will listen there; port 0 takes a free one at the first start and keeps it.
+    /// A broker that listens on this address; port 0 takes a free port at the first start and keeps it.
     #[must_use]
     pub fn new(listen: SocketAddr, settings: Settings) -> Self {
         let died = watch::Sender::new(None);
@@ -68,10 +68,10 @@ impl Embedded {
             .with_storage(storage)
             .with_sys_topics_enabled(true)
             .with_sys_topics_interval(Duration::from_secs(1))
-            // The default of 10,000 drops bursts at QoS 0 without a word.
+            // The default of 10,000 silently drops bursts at QoS 0.
             .with_client_channel_capacity(2_000_000);
         Ok(match self.settings.max_connections {
-            // The observer is one of its clients.
+            // The observer is one of the clients.
             Some(most) => config.with_max_clients(usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1)),
             None => config,
         })
@@ -93,7 +93,7 @@ impl Embedded {
         let wanted = self.address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         let failed = |reason: String| BrokerError::Listen { address: wanted, reason };
         if wanted.port() != 0 {
-            // Tried first for the system's own word: the library wraps it in advice that is not ours.
+            // Bound first to get the system's own error: the library wraps it in advice that does not apply here.
             std::net::TcpListener::bind(wanted).map_err(|error| failed(error.to_string()))?;
         }
         let config = self.config(wanted)?;
@@ -103,7 +103,7 @@ impl Embedded {
         if !authenticator.is_open() {
             broker = broker.with_auth_provider(Arc::new(authenticator));
         }
-        let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
+        let address = broker.local_addr().ok_or_else(|| failed("it reports no address".to_owned()))?;
         let shutdown = broker.shutdown_handle();
         let mut ready = broker.ready_receiver();
         let (stop, mut stop_requested) = oneshot::channel::<()>();
@@ -112,11 +112,11 @@ impl Embedded {
         let task = tokio::spawn(async move {
             let ended = broker.run().await;
             if stop_requested.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
-                let how = ended.err().map_or_else(|| "nobody knows why".to_owned(), |error| error.to_string());
+                let how = ended.err().map_or_else(|| "the broker gave no reason".to_owned(), |error| error.to_string());
                 died.send_replace(Some(how));
             }
         });
-        ready.wait_for(|ready| *ready).await.map_err(|_| failed("it ended at once".to_owned()))?;
+        ready.wait_for(|ready| *ready).await.map_err(|_| failed("it exited at once".to_owned()))?;
         self.address = Some(address);
         let endpoint = Endpoint::from(address);
         let boards = vec![Endpoint { embedded: Some(self.ids.clone()), ..endpoint.clone() }];
@@ -136,7 +136,7 @@ impl Broker for Embedded {
             if let Some(Running { shutdown, mut task, stop, .. }) = self.running.take() {
                 drop(stop);
                 shutdown.shutdown();
-                // A broker that panicked has stopped as well; one that hangs is ended.
+                // A broker that panicked has stopped as well; one that hangs is aborted.
                 if tokio::time::timeout(STOP, &mut task).await.is_err() {
                     task.abort();
                 }
@@ -153,7 +153,7 @@ impl Broker for Embedded {
         self.died.subscribe()
     }
 
-    /// It checks keep alives exactly: one and a half of them (MQTT 3.1.1 §3.1.2.10), measured ± 0.02 s.
+    /// It checks keep alives precisely, at 1.5 times the interval (MQTT 3.1.1 §3.1.2.10): measured ± 0.02 s.
     fn will_window(&self, keep_alive: Duration) -> WillWindow {
         const TOLERANCE: Duration = Duration::from_millis(500);
         let due = keep_alive * 3 / 2;
@@ -180,7 +180,7 @@ impl Drop for Embedded {
     }
 }
 
-/// Lets users in and tells what they may do. The harness has a name of its own that nobody can guess.
+/// Authenticates users and authorizes their topics. The observer has a random user name and password of its own.
 struct Authenticator {
     users: BTreeMap<String, String>,
     acl: Option<Acl>,
@@ -195,7 +195,7 @@ impl Authenticator {
         Self { users: settings.users.clone(), acl: settings.acl.clone(), ids, observer }
     }
 
-    /// Anyone may do everything.
+    /// No users and no ACL: every client may do everything.
     fn is_open(&self) -> bool {
         self.users.is_empty() && self.acl.is_none()
     }
@@ -209,7 +209,7 @@ impl Authenticator {
             Some(user) if self.users.get(user).is_some_and(|expected| is(expected)) => {
                 AuthResult::success_with_user(user)
             }
-            // Mosquitto says the same for an unknown user and a wrong password.
+            // Like Mosquitto, it answers the same for an unknown user and a wrong password.
             _ => AuthResult::fail(ReasonCode::NotAuthorized),
         }
     }

@@ -1,4 +1,4 @@
-//! A broker that is there and stays there.
+//! A broker that `hil` neither starts nor stops.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{Broker, BrokerError, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
 use crate::tls::{TlsIdentity, check_validity};
 
-/// An external broker: EMQX, a cloud's, a colleague's.
+/// An external broker, such as EMQX, a cloud service or a colleague's broker.
 #[derive(Debug)]
 pub struct External {
     endpoint: Endpoint,
@@ -24,7 +24,7 @@ impl External {
     /// # Errors
     /// When a certificate can't be used.
     pub fn new(config: &hil_config::Broker) -> Result<Self, BrokerError> {
-        // The bench file was not accepted without.
+        // The bench file is rejected without a URL.
         let url = config.url.clone().unwrap_or(BrokerUrl {
             scheme: "mqtt".to_owned(),
             host: "localhost".to_owned(),
@@ -80,7 +80,7 @@ impl Broker for External {
         self.died.subscribe()
     }
 
-    /// Nobody knows how often it looks: not before one keep alive, and 10 s after one and a half of them at the latest.
+    /// How often it checks is unknown: not before one keep alive, and at the latest 10 s after 1.5 keep alives.
     fn will_window(&self, keep_alive: Duration) -> WillWindow {
         const LATE: Duration = Duration::from_secs(10);
         WillWindow {

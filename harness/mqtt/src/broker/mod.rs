@@ -1,4 +1,4 @@
-//! Brokers behind one trait.
+//! Kinds of brokers, all behind one trait.
 
 mod acl;
 mod embedded;
@@ -23,39 +23,39 @@ pub use external::External;
 pub use mosquitto::{Mosquitto, find_program};
 pub use settings::Settings;
 
-/// When a broker may publish a will.
+/// When a broker may publish the will of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WillWindow {
-    /// Of a client that fell silent: not before this after its last packet.
+    /// After a client went silent: not earlier than this after its last packet.
     pub not_before: Duration,
-    /// And not after this.
+    /// Not later than this after its last packet.
     pub not_after: Duration,
-    /// How much sooner than due it may be, where the moment is known: the end of a connection, or of a will delay.
+    /// How much too early it may be if the time is known: at the end of a connection or of a will delay.
     pub early: Duration,
-    /// How much later than due it may be.
+    /// How much too late it may be.
     pub late: Duration,
 }
 
-/// Takes a line of a broker's log.
+/// Receives the lines of a broker's log.
 pub type LogSink = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A broker that a scenario owns. A new kind is one file here and one line in [`new`].
 pub trait Broker: Send {
-    /// Starts it; it listens when this returns. Starting a running broker does nothing.
+    /// Starts the broker; it listens when this returns. Does nothing if the broker already runs.
     ///
-    /// After a stop or a crash it comes back on the same addresses.
+    /// After a stop or a crash it uses the same addresses again.
     fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>>;
 
-    /// Stops it in good order; every connection is closed when this returns.
+    /// Stops the broker cleanly; every connection is closed when this returns.
     fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>>;
 
-    /// Ends it as a crash would: nothing is saved.
+    /// Stops the broker as a crash would: nothing is saved.
     fn crash(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         let refused = BrokerError::Unsupported { kind: self.kind(), what: "crash" };
         Box::pin(async { Err(refused) })
     }
 
-    /// It stops doing anything, its connections stay open.
+    /// Stops all activity of the broker; its connections stay open.
     ///
     /// # Errors
     /// When this kind of broker can't be paused.
@@ -63,7 +63,7 @@ pub trait Broker: Send {
         Err(BrokerError::Unsupported { kind: self.kind(), what: "be paused" })
     }
 
-    /// It goes on where it was paused.
+    /// Resumes a paused broker.
     ///
     /// # Errors
     /// When this kind of broker can't be paused.
@@ -71,34 +71,34 @@ pub trait Broker: Send {
         Err(BrokerError::Unsupported { kind: self.kind(), what: "be paused" })
     }
 
-    /// Changes who may do what; takes effect with the next start.
+    /// Changes users, rights and limits; takes effect at the next start.
     ///
     /// # Errors
-    /// When it is not ours to configure.
+    /// When this broker is not configured by `hil`.
     fn settings(&mut self) -> Result<&mut Settings, BrokerError>;
 
-    /// Ends it for good: nobody asks for what it has stored any more.
+    /// Stops the broker for good; what it has stored may be lost.
     fn discard(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            // Whoever discards it asks for nothing more.
+            // The result does not matter: the broker is not used again.
             let _ = self.stop().await;
         })
     }
 
-    /// Tells when it has ended although nobody asked it to, and why.
+    /// Reports that the broker exited without being asked to, and why.
     fn died(&self) -> watch::Receiver<Option<String>>;
 
-    /// When it may publish the will of a client with this keep alive.
+    /// When the broker may publish the will of a client with this keep alive.
     fn will_window(&self, keep_alive: Duration) -> WillWindow;
 
-    /// The word in `bench.toml`.
+    /// Its name in `bench.toml`.
     fn kind(&self) -> &'static str;
 }
 
 /// The broker of a bench file, not started. Its log goes to `log`.
 ///
 /// # Errors
-/// When its program is not installed, or a file of its can't be used.
+/// When its program is not installed, or one of its files can't be used.
 pub fn new(config: &hil_config::Broker, log: LogSink) -> Result<Box<dyn Broker>, BrokerError> {
     Ok(match config.kind {
         BrokerKind::Embedded => Box::new(Embedded::new(config.listen, Settings::of(config)?)),

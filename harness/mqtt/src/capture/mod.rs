@@ -1,4 +1,4 @@
-//! `traffic.pcapng`: what passed the taps, as Wireshark reads it.
+//! `traffic.pcapng`: the traffic through the taps, for Wireshark.
 
 mod pcapng;
 mod tcp;

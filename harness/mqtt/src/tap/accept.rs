@@ -27,19 +27,19 @@ pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     bind(address)?.listen(1024)
 }
 
-/// Accepts connections; while the state is shut nobody listens, so that the system itself refuses.
+/// Accepts connections. To refuse them it closes the listener, so that the system itself refuses.
 pub(super) async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, state: Arc<TapState>) {
-    /// How soon the system is asked again for what it refused: it does not say when a descriptor is free.
+    /// When to try again after an error: the system does not report when a descriptor is free.
     const AGAIN: Duration = Duration::from_millis(100);
     let mut shut = state.refuse.subscribe();
     let mut listener = Some(listener);
-    // The latest refusal is recorded already.
+    // The latest error is recorded already.
     let mut recorded = false;
     loop {
         if *shut.borrow_and_update() {
             listener = None;
         } else if listener.is_none() {
-            // Its place was kept: no other connection can have it.
+            // The port is still bound: no other program can take it.
             match listen(address) {
                 Ok(open) => listener = Some(open),
                 Err(error) => {
@@ -88,12 +88,12 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
     let (board, peer) = (state.board.clone(), Some(from));
     let tell = |change| route.recorder.record(What::Connection { board: board.clone(), connection, peer, change });
     let opened = tell(ConnectionChange::Opened).at;
-    // What is refused within libraries shows as nothing but silence.
+    // Libraries hide a shortage: it shows only as silence.
     let _ = Shortage::look();
     let handle = hil_link::ConnectionHandle::of(&near);
     let path = tokio::select! {
         biased;
-        // The scenario ended, or the broker was started anew: nobody refused anything.
+        // The scenario ended, or the broker was restarted: this is not a refusal.
         _ = route_now.changed() => {
             handle.close_with_reset();
             tell(ConnectionChange::Closed { how: "reset by the bench".to_owned() });
@@ -130,7 +130,7 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
     }
 }
 
-/// Both sides of a path. While the network is silent, not even the broker hears of a new connection.
+/// Opens both sides of a path. While the network is silent, not even the broker sees a new connection.
 async fn connect_path(
     near: TcpStream,
     route: &Route,
@@ -138,23 +138,23 @@ async fn connect_path(
 ) -> Result<(BoardConnection, RelayConnection), String> {
     state.control.audible().await;
     let early = match &route.offers.boards[..] {
-        // The broker hears of the connection before its first byte.
+        // The broker sees the connection before its first byte.
         [only @ Endpoint { transport: Transport::Tcp, .. }] => Some((only, only.connect_tcp().await?)),
         _ => None,
     };
     let first = tokio::select! {
         biased;
         first = layers::sniff(&near) => first,
-        // It closes the connection, or speaks first: the board hears of that at once.
+        // If the broker closes the connection or sends first, the board must see it at once.
         () = broker_speaks(early.as_ref().map(|(_, far)| far)) => FirstBytes::Mqtt,
     };
     let opaque = first == FirstBytes::Tls && matches!(state.tls, TlsMode::PassThrough);
     let near = layers::accept(near, first, &state.tls, state.requires_certificate.load(Ordering::Relaxed)).await?;
     let endpoint = route.offers.for_boards(near.transport);
-    let endpoint = endpoint.ok_or_else(|| "the broker offers no way to reach it".to_owned())?;
+    let endpoint = endpoint.ok_or_else(|| "the broker has no endpoint for this transport".to_owned())?;
     if opaque {
         if endpoint.transport != Transport::Tls {
-            return Err("the board begins TLS, but the broker offers none to pass it through to".to_owned());
+            return Err("the board starts TLS, but the broker has no TLS endpoint to pass it through to".to_owned());
         }
         return Ok((near, RelayConnection::plain(endpoint.connect_tcp().await?)));
     }
@@ -166,10 +166,10 @@ async fn connect_path(
     Ok((near, far))
 }
 
-/// Waits until there is something to read from a broker, were it the end of its connection.
+/// Waits until a broker's connection has something to read, or has ended.
 async fn broker_speaks(far: Option<&TcpStream>) {
     let Some(far) = far else { return std::future::pending().await };
-    // An end is left to the relay: reading a reset would take it away.
+    // The relay handles the end: reading a reset here would consume it.
     if far.ready(Interest::READABLE).await.is_ok_and(|ready| !ready.is_read_closed()) {
         let _ = far.peek(&mut [0]).await;
     }

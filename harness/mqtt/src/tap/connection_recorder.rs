@@ -1,4 +1,4 @@
-//! Records what passes on one connection, and lets faults have their way with it.
+//! Records the packets of one connection and applies faults to them.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::state::TapState;
 use super::violations::Violations;
 use crate::capture::{TapSide, Wire};
 
-/// One connection as it is recorded.
+/// Records one connection.
 pub(super) struct ConnectionRecorder {
     pub(super) state: Arc<TapState>,
     pub(super) connection: u32,
@@ -25,7 +25,7 @@ pub(super) struct ConnectionRecorder {
     pub(super) peer: SocketAddr,
     pub(super) recorder: Recorder,
     pub(super) wire: Option<Wire>,
-    /// TLS that nobody can read: no packet is seen.
+    /// TLS that can't be decrypted: packets are not decoded.
     pub(super) opaque: bool,
     gate: Gate,
     decoder: Mutex<Decoder>,
@@ -45,7 +45,7 @@ impl ConnectionRecorder {
         Self { state, connection, peer, recorder, wire, opaque, gate, decoder, requests, violations }
     }
 
-    /// Records packets that pass at once, each with the rule that it breaks behind it.
+    /// Records packets that pass at once, each followed by the rule that it violates.
     fn record(&self, direction: Direction, disposition: Option<Disposition>, seen: Vec<Decoded>) {
         let mut all = Vec::with_capacity(seen.len());
         let mut captured = Vec::new();
@@ -71,7 +71,7 @@ impl ConnectionRecorder {
         }
     }
 
-    /// The rule that a packet of the board breaks: what the tap made or changed is not the board's.
+    /// The rule that a packet of the board violates. Packets that the tap made or changed are not the board's.
     fn violation(&self, direction: Direction, disposition: Option<Disposition>, raw: &[u8]) -> Option<What> {
         let rule = match (direction, disposition) {
             (Direction::FromBoard, Some(Disposition::Injected)) | (Direction::ToBoard, Some(Disposition::Dropped)) => {
@@ -90,7 +90,7 @@ impl ConnectionRecorder {
         self.violations.lock()
     }
 
-    /// What was dropped left its sender's leg only; what was made is on the receiver's only.
+    /// A dropped packet is captured on its sender's side only, an injected one on its receiver's side only.
     fn capture(
         &self,
         at: Stamp,
@@ -113,7 +113,7 @@ impl ConnectionRecorder {
         }
     }
 
-    /// Nothing more passes.
+    /// The connection is over.
     pub(super) fn finish(&self, ended: Ended) {
         if let Some(wire) = &self.wire {
             let by_board =
@@ -123,7 +123,7 @@ impl ConnectionRecorder {
         }
     }
 
-    /// How long ago the packet passed that this one answers.
+    /// How long ago the request passed that this packet answers.
     fn answer(&self, direction: Direction, packet: &Packet) -> Option<u64> {
         let now = self.recorder.now();
         self.requests.lock().answer(direction, packet, now)
@@ -149,14 +149,14 @@ impl ConnectionRecorder {
         }
     }
 
-    /// The way to the board falls silent, for so long or until somebody ends it.
+    /// Silences the direction to the board, for a time or until the fault ends.
     fn hold(&self, span: Option<Duration>, fault: &Fault) {
         let number = self.state.silence(fault, &[PathDirection::Downstream]);
         let Some(span) = span else { return };
         let (state, recorder) = (Arc::clone(&self.state), self.recorder.clone());
         tokio::spawn(async move {
             tokio::select! {
-                // Whoever ends the scenario ends its faults; the next one has its own.
+                // The end of the scenario ends its faults.
                 () = state.route_closed() => {}
                 () = tokio::time::sleep(span) => state.end_fault(&recorder, number),
             }
@@ -173,7 +173,7 @@ impl Watch for ConnectionRecorder {
         applied.into_iter().for_each(|applied| self.applied(applied));
         let answered = pieces.iter().any(|piece| piece.reply);
         let is_left = |piece: &Piece| {
-            // What is answered is told of before its answer, which takes another way.
+            // A packet that the tap answers is recorded before the answer, which goes the other way.
             let told = answered && piece.dropped;
             if told {
                 self.forwarding(way, &piece.bytes, piece.tag);
@@ -194,7 +194,7 @@ impl Watch for ConnectionRecorder {
             return;
         }
         let disposition = disposition_of(tag);
-        // What does not arrive, or arrives torn, must not confuse what comes after it.
+        // What is dropped or incomplete must not disturb the decoding of later packets.
         if let Some(disposition) = disposition
             && (disposition == Disposition::Dropped || !is_whole(bytes))
         {
@@ -227,7 +227,7 @@ fn describe(ended: Ended) -> &'static str {
     }
 }
 
-/// Packets that wait for their answers.
+/// Requests that wait for their answers.
 #[derive(Debug, Default)]
 struct PendingRequests(HashMap<(Direction, RequestKind, u16), Stamp>);
 
@@ -242,9 +242,9 @@ enum RequestKind {
 }
 
 impl PendingRequests {
-    /// Notes a request; tells how long ago the one came that this packet answers.
+    /// Notes a request; returns how long ago the request passed that this packet answers.
     fn answer(&mut self, direction: Direction, packet: &Packet, now: Stamp) -> Option<u64> {
-        /// More is not remembered: somebody asks and never waits for answers.
+        /// More are not noted: a client may send requests without ever waiting for answers.
         const REMEMBERED: usize = 100_000;
         let asks = match packet {
             Packet::Connect { .. } => Some((RequestKind::Connect, 0)),
@@ -259,7 +259,7 @@ impl PendingRequests {
             if self.0.len() < REMEMBERED {
                 self.0.insert((direction, request, id), now);
             }
-            // A PUBREL answers a PUBREC, whose own answer was noted.
+            // A PUBREL answers a PUBREC; only its own answer is timed.
             return None;
         }
         let answers = match packet {

@@ -1,4 +1,4 @@
-//! Does to single packets of a connection what faults ask for; without any, bytes pass as they come.
+//! Applies faults to single packets of a connection; without faults, bytes pass unchanged.
 
 #[cfg(test)]
 mod tests;
@@ -58,7 +58,7 @@ impl Armed {
     }
 }
 
-/// One connection's way through the faults.
+/// Applies faults to the packets of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     up: Mutex<Framing>,
@@ -66,29 +66,29 @@ pub(super) struct Gate {
     protocol: AtomicU8,
 }
 
-/// Where a way stands between two packets.
+/// The state of one direction between two packets.
 #[derive(Debug, Default)]
 struct Framing {
     /// Bytes of the current packet that have yet to pass.
     rest: usize,
     /// The beginning of a packet whose length is not known yet; passed already.
     head: Vec<u8>,
-    /// Kept until its packet is whole, since something waits for one.
+    /// Bytes held back until their packet is complete, since a fault waits for one.
     kept: Vec<u8>,
-    /// Waits for the next packet to go first.
+    /// A packet that waits until the next one has passed.
     stash: Option<Vec<u8>>,
-    /// Of the budget for unfinished packets.
+    /// Its share of the budget for unfinished packets.
     share: Share,
     /// The framing is lost.
     lost: bool,
 }
 
-/// What applied to a packet.
+/// A fault that was applied to a packet, or missed it.
 #[derive(Debug)]
 pub(super) struct AppliedFault {
     pub(super) action: PacketAction,
     pub(super) packet: PacketMatch,
-    /// The packet was too large to be kept, and passed as it was.
+    /// The packet was too large to keep, and passed unchanged.
     pub(super) missed: bool,
 }
 
@@ -99,7 +99,7 @@ pub(super) fn direction(way: PathDirection) -> Direction {
     }
 }
 
-/// The marks of pieces.
+/// The tag of a piece as a disposition.
 pub(super) fn disposition_of(tag: u8) -> Option<Disposition> {
     [Disposition::Dropped, Disposition::Late, Disposition::Injected]
         .into_iter()
@@ -115,7 +115,7 @@ fn tag_of(disposition: Disposition) -> u8 {
 }
 
 impl Gate {
-    /// What shall be written in the place of what was read, and what applied on the way.
+    /// Returns what to write instead of what was read, and the faults that were applied.
     pub(super) fn pass(&self, way: PathDirection, bytes: Vec<u8>, armed: &Armed) -> (Vec<Piece>, Vec<AppliedFault>) {
         let framing = match way {
             PathDirection::Upstream => &self.up,
@@ -137,13 +137,13 @@ impl Gate {
                     let packet: Vec<u8> = framing.kept.drain(..header + length).collect();
                     self.packet(packet, direction, armed, &mut framing, &mut out);
                 }
-                // So much is not kept: what waits for it can't happen to it.
+                // A packet of this size is not kept: a fault that waits for it can't be applied.
                 Some(Frame::TooLarge { .. }) => {
                     out.miss(armed.take_by_header(direction, &framing.kept));
                     break;
                 }
                 Some(Frame::Broken) => break,
-                // The rest of it may still be what is waited for.
+                // The rest of the packet may still match.
                 Some(Frame::Part { .. }) | None if armed.waits_for(direction) || framing.stash.is_some() => {
                     if framing.within_budget() {
                         return (out.pieces, out.applied);
@@ -158,7 +158,7 @@ impl Gate {
         let kept = std::mem::take(&mut framing.kept);
         framing.follow(&kept);
         out.pass(&kept);
-        // Never into the middle of a packet that passes: then with its end.
+        // Never inserted into a packet that is passing, but after it.
         let (within_budget, is_between) = (framing.within_budget(), framing.rest == 0 && framing.head.is_empty());
         if !within_budget && is_between {
             framing.abort_swap(direction, &mut out);
@@ -199,7 +199,7 @@ impl Gate {
             }
             PacketAction::Answer(code) => {
                 out.drop_packet(bytes);
-                // §3.2: no flags, the code, and in MQTT 5 no properties. The broker never hears of it.
+                // §3.2: no flags, the code, and in MQTT 5 no properties. The broker does not see the CONNECT.
                 let refusal: &[u8] = if self.protocol() == 5 { &[0x20, 3, 0, code, 0] } else { &[0x20, 2, 0, code] };
                 out.push_tagged(refusal.to_vec(), Disposition::Injected, Duration::ZERO);
                 if let Some(piece) = out.pieces.last_mut() {
@@ -210,7 +210,7 @@ impl Gate {
         }
     }
 
-    /// What was kept when no more bytes come.
+    /// Returns what is held back when the source has ended.
     pub(super) fn flush(&self, way: PathDirection) -> Vec<Piece> {
         let framing = match way {
             PathDirection::Upstream => &self.up,
@@ -226,7 +226,7 @@ impl Gate {
         out.pieces
     }
 
-    /// The protocol version is needed to decode what comes later.
+    /// Notes the protocol version, which is needed to decode later packets.
     pub(super) fn note_protocol(&self, packet: &Packet) {
         if let Packet::Connect { protocol, .. } = packet {
             self.protocol.store(*protocol, Ordering::Relaxed);
@@ -245,7 +245,7 @@ struct Output {
 }
 
 impl Output {
-    /// Goes on as it came.
+    /// Passes bytes unchanged.
     fn pass(&mut self, bytes: &[u8]) {
         match self.pieces.last_mut() {
             Some(piece) if piece.tag == 0 && !piece.dropped => piece.bytes.extend(bytes),
@@ -258,7 +258,7 @@ impl Output {
         self.pieces.push(Piece { late, tag: tag_of(disposition), ..Piece::from(bytes) });
     }
 
-    /// What waited for a packet that passes unread.
+    /// Reports a fault whose packet passes undecoded.
     fn miss(&mut self, waited: Option<(PacketAction, PacketMatch)>) {
         self.applied.extend(waited.map(|(action, packet)| AppliedFault { action, packet, missed: true }));
     }
@@ -269,12 +269,12 @@ impl Output {
 }
 
 impl Framing {
-    /// Whether the budget allows what is kept.
+    /// Whether the budget allows what is held back.
     fn within_budget(&mut self) -> bool {
         self.share.keep(memory(&mut self.kept) + self.stash.as_mut().map_or(0, memory))
     }
 
-    /// What waits for the next packet to go first goes before it, as it was sent.
+    /// The packet that waits for the next one passes now, in the original order.
     fn abort_swap(&mut self, direction: Direction, out: &mut Output) {
         let Some(stashed) = self.stash.take() else { return };
         let (name, topic) = name_and_topic(&stashed);
@@ -284,7 +284,7 @@ impl Framing {
         self.within_budget();
     }
 
-    /// Keeps track of where packets begin while bytes pass.
+    /// Tracks where packets begin while bytes pass.
     fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.lost {
             let passing = self.skip_current_packet(bytes);
@@ -295,7 +295,7 @@ impl Framing {
         }
     }
 
-    /// How many of these bytes belong to the packet that has begun to pass.
+    /// How many of these bytes belong to the current packet.
     fn skip_current_packet(&mut self, bytes: &[u8]) -> usize {
         if self.lost {
             return bytes.len();
@@ -319,7 +319,7 @@ impl Framing {
             Some(
                 Frame::Whole { header, length } | Frame::Part { header, length } | Frame::TooLarge { header, length },
             ) => {
-                // What was taken beyond the header is looked at again as part of the rest.
+                // Bytes after the header are handled as part of the body.
                 *bytes = &bytes[header - known..];
                 self.rest = length;
                 self.head.clear();

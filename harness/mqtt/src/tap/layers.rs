@@ -1,4 +1,4 @@
-//! What lies between a board's MQTT and its TCP, found out from the first byte it sends.
+//! Detects the layers between a board's MQTT and TCP by the first byte that it sends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,24 +16,24 @@ use crate::websocket;
 /// How the tap treats TLS.
 #[derive(Debug, Clone, Default)]
 pub enum TlsMode {
-    /// It has no certificate: a board that begins TLS is refused.
+    /// The tap has no certificate: TLS from a board is refused.
     #[default]
     Absent,
-    /// It shows a certificate and reads what is inside.
+    /// The tap terminates TLS and decodes what is inside.
     Terminate {
-        /// Boards may show a certificate.
+        /// The certificate of the tap; boards may present one.
         anybody: Arc<ServerConfig>,
-        /// Boards must show one.
+        /// The same, but boards must present one.
         with_certificate: Arc<ServerConfig>,
     },
-    /// It passes it on to the broker, unread.
+    /// TLS is passed through to the broker without decrypting it.
     PassThrough,
 }
 
-/// What a board opens its connection with.
+/// The protocol that a board's connection begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FirstBytes {
-    /// Anything else, or nothing: MQTT itself.
+    /// Anything else, or nothing: plain MQTT.
     Mqtt,
     /// A TLS handshake record.
     Tls,
@@ -50,23 +50,23 @@ fn first_of(byte: Option<&u8>) -> FirstBytes {
     }
 }
 
-/// Waits for the first byte without taking it.
+/// Waits for the first byte without consuming it.
 pub(super) async fn sniff(stream: &TcpStream) -> FirstBytes {
     let mut byte = [0];
     match stream.peek(&mut byte).await {
         Ok(1) => first_of(byte.first()),
-        // It is gone: whoever reads will find out.
+        // The connection has ended; reading it reports that.
         _ => FirstBytes::Mqtt,
     }
 }
 
-/// A board's side of a path.
+/// The connection of a board.
 pub(super) struct BoardConnection {
     pub(super) connection: RelayConnection,
     pub(super) transport: Transport,
-    /// What was laid, for people.
+    /// The layers above TCP, as shown in reports.
     pub(super) layers: Vec<String>,
-    /// The board has shown a certificate that is trusted.
+    /// The board has presented a trusted certificate.
     pub(super) has_certificate: bool,
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn accept(
 async fn lay(stream: TcpStream, first: FirstBytes, tls: &TlsMode, must_show: bool) -> Result<BoardConnection, String> {
     let handle = ConnectionHandle::of(&stream);
     if must_show && first != FirstBytes::Tls {
-        return Err("the board shows no certificate, and one is required".to_owned());
+        return Err("the board presents no certificate, but one is required".to_owned());
     }
     match (first, tls) {
         (FirstBytes::Mqtt, _) => Ok(BoardConnection {
@@ -112,7 +112,7 @@ async fn lay(stream: TcpStream, first: FirstBytes, tls: &TlsMode, must_show: boo
                 has_certificate: false,
             })
         }
-        (FirstBytes::Tls, TlsMode::Absent) => Err("the board begins TLS, but the tap has no certificate".to_owned()),
+        (FirstBytes::Tls, TlsMode::Absent) => Err("the board starts TLS, but the tap has no certificate".to_owned()),
         (FirstBytes::Tls, TlsMode::Terminate { anybody, with_certificate }) => {
             let config = if must_show { with_certificate } else { anybody };
             let secured = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
@@ -120,7 +120,7 @@ async fn lay(stream: TcpStream, first: FirstBytes, tls: &TlsMode, must_show: boo
             let session = stream.get_ref().1;
             let mut layers = vec![version(session.protocol_version()).to_owned()];
             let has_certificate = session.peer_certificates().is_some_and(|shown| !shown.is_empty());
-            // Its first byte tells whether there is a WebSocket inside.
+            // The first byte shows whether there is a WebSocket inside.
             let mut inside = Vec::new();
             let _ = (&mut stream).take(1).read_to_end(&mut inside).await;
             let first = first_of(inside.first());
@@ -140,7 +140,7 @@ async fn lay(stream: TcpStream, first: FirstBytes, tls: &TlsMode, must_show: boo
     }
 }
 
-/// What the timeline calls TLS that is not read.
+/// How the timeline names TLS that is not decrypted.
 pub const PASSED_THROUGH: &str = "TLS, passed through";
 
 fn no_websocket(reason: String) -> String {

@@ -1,4 +1,4 @@
-//! The recording proxy between boards and broker: forwards bytes, decodes beside them, and does what faults ask for.
+//! The recording proxy between boards and broker: forwards bytes, decodes their packets and applies faults.
 
 mod accept;
 mod active_faults;

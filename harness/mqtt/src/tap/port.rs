@@ -26,7 +26,7 @@ pub struct TapError {
 }
 
 impl TapError {
-    /// What the system said.
+    /// What the system reports.
     #[must_use]
     pub fn reason(&self) -> String {
         self.source.to_string()
@@ -45,11 +45,11 @@ impl TapPort {
     /// Opens a board's port; port 0 takes a free one.
     ///
     /// # Errors
-    /// When the address can't be had.
+    /// When the address is not available.
     pub async fn open(board: &str, address: IpAddr, port: u16, tls: TlsMode) -> Result<Self, TapError> {
         let wanted = SocketAddr::new(address, port);
         let failed = |source| TapError { board: board.to_owned(), address: wanted, source };
-        // Keeps the port while nobody listens on it.
+        // Keeps the port bound while the listener is closed.
         let place = bind(wanted).map_err(failed)?;
         let address = place.local_addr().map_err(failed)?;
         let listener = listen(address).map_err(failed)?;
@@ -58,13 +58,13 @@ impl TapPort {
         Ok(Self { address, state, accepting })
     }
 
-    /// Where the board shall connect to.
+    /// The address for the board to connect to.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Faults of this board's network.
+    /// Controls the board's network.
     #[must_use]
     pub fn control(&self) -> &Control {
         &self.state.control
@@ -76,29 +76,29 @@ impl TapPort {
         *self.state.refuse.borrow()
     }
 
-    /// A fault that waits for a packet which has not come.
+    /// A fault that still waits for its packet.
     #[must_use]
     pub fn pending_fault(&self) -> Option<String> {
         self.state.armed.first().map(|(action, packet)| Fault::Next(action, packet).to_string())
     }
 
-    /// A fault whose packet was too large to be kept, and passed as it was.
+    /// A fault whose packet was too large to keep, and passed unchanged.
     #[must_use]
     pub fn missed_fault(&self) -> Option<String> {
         self.state.missed_fault.lock().clone()
     }
 
-    /// Only connections from there are the board's; without any, all are.
+    /// Accepts connections from these subnets only; if empty, from everywhere.
     pub fn expect_from(&self, addresses: &[Subnet]) {
         self.state.peers.expect(addresses);
     }
 
-    /// New connections go there from now on.
+    /// Connects new connections to this broker.
     pub fn open_route(&self, route: Route) {
         self.state.route.send_replace(Some(route));
     }
 
-    /// Resets every connection and refuses new ones; faults end.
+    /// Resets all connections and refuses new ones; all faults end.
     pub fn close_route(&self) {
         if let Some(route) = self.state.route.send_replace(None) {
             self.state.end_faults(&route.recorder);
@@ -113,26 +113,26 @@ impl TapPort {
         self.state.refuse.send_replace(false);
     }
 
-    /// The board is gone without a word: its connections fall silent for good, however their sockets end.
+    /// The board lost its power: its connections fall silent for good, even when their sockets close.
     pub fn abandon(&self) {
         self.state.control.end(Ending::Abandon);
     }
 
-    /// The board begins a new life and knows nothing of its former connections.
+    /// The board has restarted and knows nothing of its earlier connections.
     pub fn device_restarted(&self) {
         self.state.control.device_restarted();
     }
 
-    /// Boards must show a certificate from now on, until the route is closed.
+    /// From now until the route is closed, boards must present a certificate.
     pub fn require_certificates(&self) {
         self.state.requires_certificate.store(true, Ordering::Relaxed);
     }
 
-    /// The latest silence of both ways ends; all else that was done to the network stays.
+    /// Ends the latest silence of both directions; other faults stay active.
     pub fn end_silence(&self, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
         let fault = Fault::Silence(PathDirection::BOTH.to_vec());
         let ended = self.state.active_faults.end_like(&fault);
-        // Recorded first: what was held comes after it.
+        // Recorded before held bytes are delivered.
         let event = self.state.record(recorder, &fault, FaultPhase::Ends);
         if let Some(silence) = ended.and_then(|ended| ended.silence) {
             self.state.control.resume(silence);
@@ -140,8 +140,8 @@ impl TapPort {
         event
     }
 
-    /// Does something to the board's network, and records it: just before, so that what it causes comes after it; that
-    /// nobody listens any more, or somebody again, once it is so.
+    /// Applies a fault and records it. It is recorded before its effects; only that connections are refused or
+    /// accepted is recorded when it is in effect.
     pub async fn apply(&self, fault: &Fault, recorder: &Recorder) -> Arc<hil_timeline::RunEvent> {
         let state = &self.state;
         if matches!(fault, Fault::Refuse | Fault::Accept) {
@@ -155,7 +155,7 @@ impl TapPort {
             return state.record(recorder, fault, FaultPhase::Happens);
         }
         if matches!(fault, Fault::Recover) {
-            // Recorded first: what was held comes after it.
+            // Recorded before held bytes are delivered.
             let last = state.end_faults(recorder);
             state.armed.disarm();
             state.control.clear();
@@ -172,7 +172,7 @@ impl TapPort {
         if let Fault::Silence(ways) = fault {
             state.silence(fault, ways);
         } else {
-            // Counted first: what waits for a packet may happen at once.
+            // Counted first: a fault that waits for a packet may be applied at once.
             state.active_faults.begin(fault, None);
             state.begin(fault);
         }

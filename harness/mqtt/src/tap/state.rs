@@ -105,7 +105,7 @@ impl TapState {
         self.record(recorder, fault, FaultPhase::Ends);
     }
 
-    /// Silences these flows until the fault ends; returns the fault's number.
+    /// Silences these directions until the fault ends; returns the fault's number.
     pub(super) fn silence(&self, fault: &Fault, ways: &[PathDirection]) -> u64 {
         let silence = self.control.silence(ways);
         self.active_faults.begin(fault, Some(silence))
@@ -114,7 +114,7 @@ impl TapState {
     /// Ends a fault, unless it has ended already together with all others.
     pub(super) fn end_fault(&self, recorder: &Recorder, number: u64) {
         let Some(ended) = self.active_faults.end(number) else { return };
-        // Recorded first: what was held comes after it.
+        // Recorded before held bytes are delivered.
         self.record(recorder, &ended.fault, FaultPhase::Ends);
         if let Some(silence) = ended.silence {
             self.control.resume(silence);
@@ -174,7 +174,7 @@ impl TapState {
         }
         let connection = self.next_connection();
         let reason = format!("a connection from {}, which is not the board's address", peer.ip().to_canonical());
-        let (board, change) = (self.board.clone(), ConnectionChange::TurnedAway { reason });
+        let (board, change) = (self.board.clone(), ConnectionChange::Rejected { reason });
         recorder.record(What::Connection { board, connection, peer: Some(peer), change });
     }
 

@@ -1,4 +1,4 @@
-//! TLS: certificates, keys, and what is made of them.
+//! TLS: certificates, keys and settings.
 
 mod files;
 mod make;

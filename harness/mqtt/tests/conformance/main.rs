@@ -1,6 +1,7 @@
 //! What every broker does, run on all of them, and where they differ by right.
 //!
-//! The same cases run on the embedded broker, on a managed Mosquitto, and on a Mosquitto that stands for an external one.
+//! The same cases run on the embedded broker, on a managed Mosquitto, and on a Mosquitto that stands for an external
+//! one.
 
 mod caught_up;
 mod client;
@@ -323,7 +324,7 @@ fn kill_own_mosquitto(port: u16) {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told() {
+async fn errors_name_their_cause() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
     let listen = taken.local_addr().expect("address");
     let mut errors = Vec::new();

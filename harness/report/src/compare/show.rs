@@ -1,11 +1,11 @@
-//! A comparison for people: on a terminal, and as Markdown.
+//! A comparison as text: for a terminal, and as Markdown.
 
 use super::{Comparison, ImageChange, MetricChange, ScenarioChange, Side, TimeChange, TrafficChange, TrafficKind};
 use crate::markdown::cell;
 use crate::result::FirmwareInfo;
 use crate::text::inert;
 
-/// More lines of a section are only counted.
+/// Further lines of a section are only counted.
 const SHOWN: usize = 50;
 
 struct Section {
@@ -14,7 +14,7 @@ struct Section {
 }
 
 impl Comparison {
-    /// In plain lines.
+    /// As plain lines.
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = vec![inert(&format!("compared with {}", self.sides()))];
@@ -39,7 +39,7 @@ impl Comparison {
         text
     }
 
-    /// What it comes to, in one line. Where too little is known, it says so instead of "no regression".
+    /// The conclusion in one line. With too little data it says so instead of "no regression".
     #[must_use]
     pub fn conclusion(&self) -> String {
         let slower = self.measurements.changes.iter().filter(|change| change.direction == TimeChange::Slower).count();

@@ -1,7 +1,7 @@
-//! The registers that a host reads and writes through the loader.
+//! The registers that a host accesses through the loader.
 //!
-//! Addresses: ESP32-C3 Technical Reference Manual v1.3, "eFuse Controller", "SPI Controller"; the chip magic as
-//! esptool and espflash know it.
+//! Addresses: ESP32-C3 Technical Reference Manual v1.3, "eFuse Controller", "SPI Controller"; the chip magic as in
+//! esptool and espflash.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ const SPI_W0: u32 = SPI1 + 0x58;
 const FLASH_ID: u32 = 0x0016_40ef;
 const READ_ID: u32 = 0x9f;
 
-/// What kind of chip the registers tell of.
+/// The chip that the registers identify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ChipIdentity {
     Esp32c3,

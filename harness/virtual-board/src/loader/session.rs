@@ -1,4 +1,4 @@
-//! The loader from reset to reset.
+//! The loader, from reset to reset.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -7,20 +7,20 @@ use super::registers::{ChipIdentity, Registers};
 use super::slip;
 use crate::flash::{Flash, SECTOR, SIZE};
 
-/// What the chip does about the host's bytes, in order.
+/// The chip's reactions to the host's bytes, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Bytes for the host.
     Send(Vec<u8>),
-    /// The UART runs at another speed from now on.
+    /// The UART changes its baud rate.
     Baud(u32),
-    /// A reset of the chip; strapping decides what comes next.
+    /// A reset of the chip; strapping decides what follows.
     Reset,
-    /// The app starts, whatever the strapping says.
+    /// The app starts, whatever the strapping.
     RunApp,
 }
 
-/// Where the bytes of a write go.
+/// The target of a write.
 #[derive(Debug)]
 struct Write {
     address: usize,
@@ -28,7 +28,7 @@ struct Write {
     inflate: Option<Decompress>,
 }
 
-/// A range on its way to the host.
+/// A range that is being read by the host.
 #[derive(Debug)]
 struct Read {
     data: Vec<u8>,
@@ -38,7 +38,7 @@ struct Read {
     in_flight: usize,
 }
 
-/// What the chip's eFuses forbid. The loader tells of it; it does not encrypt anything.
+/// What the eFuses of the chip forbid. The loader reports it; it does not encrypt anything.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Security {
     pub(crate) download_mode: bool,
@@ -63,7 +63,7 @@ type Answer = Result<(u32, Vec<u8>), Refusal>;
 const DONE: Answer = Ok((0, Vec::new()));
 
 impl Loader {
-    /// A loader as the ROM starts it.
+    /// A loader as started by the ROM.
     pub(crate) fn new(flash: Flash, identity: ChipIdentity, security: Security, mac: [u8; 6]) -> Self {
         let registers = Registers::new(identity, mac);
         Self {
@@ -78,7 +78,7 @@ impl Loader {
         }
     }
 
-    /// Takes bytes of the host.
+    /// Handles bytes from the host.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Vec<Action> {
         let mut actions = Vec::new();
         for byte in bytes {
@@ -99,7 +99,7 @@ impl Loader {
         let answer = self.answer(command);
         let accepted = answer.is_ok();
         let reply = self.reply(command.op, answer);
-        // The ROM answers a SYNC eight times: the host sends it until it hears something.
+        // The ROM answers a SYNC eight times: the host repeats it until it gets an answer.
         let repeats = if command.op == op::SYNC { 8 } else { 1 };
         actions.extend(std::iter::repeat_with(|| clone_send(&reply)).take(repeats));
         if accepted {
@@ -107,7 +107,7 @@ impl Loader {
         }
     }
 
-    /// What happens only once the host has its reply.
+    /// What happens after the host has its reply.
     fn after_reply(&mut self, command: &LoaderCommand<'_>, actions: &mut Vec<Action>) {
         match command.op {
             op::MEM_END if command.word(0) == Ok(0) && !self.stub => {
@@ -185,7 +185,7 @@ impl Loader {
         const SECURE_DOWNLOAD: u32 = 1 << 2;
         let flags = if self.security.download_mode { SECURE_DOWNLOAD } else { 0 };
         let mut info = flags.to_le_bytes().to_vec();
-        // An odd number of set bits means that flash encryption is on.
+        // Flash encryption is on if an odd number of bits is set.
         info.push(u8::from(self.security.flash_encrypted));
         info.resize(12, 0);
         info.extend(self.identity.id().to_le_bytes());
@@ -205,7 +205,7 @@ impl Loader {
 
     fn write_block(&mut self, block: &[u8]) -> Answer {
         let write = self.write.as_mut().filter(|write| write.inflate.is_none()).ok_or(Refusal::Failed)?;
-        // The last block is padded to the block size: what is beyond the announced size is not written.
+        // The last block is padded to the block size: bytes beyond the announced size are not written.
         let block = &block[..block.len().min(write.left)];
         store(&self.flash, write, block)?;
         DONE
@@ -262,7 +262,7 @@ impl Loader {
         DONE
     }
 
-    /// Blocks up to the number the host takes unacknowledged.
+    /// Sends blocks up to the number that the host accepts unacknowledged.
     fn send_blocks(&mut self) -> Vec<Action> {
         let Some(read) = &mut self.read else { return Vec::new() };
         let window = read.in_flight.saturating_mul(read.block).min(read.data.len());
@@ -271,7 +271,7 @@ impl Loader {
         blocks
     }
 
-    /// The host acknowledges with the count of bytes it has; the last acknowledgement is answered with the MD5.
+    /// The host acknowledges with the count of received bytes; the last acknowledgement is answered with the MD5.
     fn continue_read(&mut self, frame: &[u8]) -> Vec<Action> {
         let (Some(read), Ok(acknowledged)) = (&mut self.read, frame.try_into()) else { return Vec::new() };
         let acknowledged = usize::try_from(u32::from_le_bytes(acknowledged)).unwrap_or(usize::MAX);
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_length_or_checksum_is_refused_with_the_roms_codes() {
+    fn a_wrong_length_or_checksum_is_rejected_with_the_codes_of_the_rom() {
         let mut loader = loader();
         let mut short = vec![0, op::FLASH_BEGIN, 16, 0, 0, 0, 0, 0];
         short.extend([0; 8]);
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stub_says_ohai_and_answers_shorter() {
+    fn the_stub_sends_ohai_and_shorter_answers() {
         let mut loader = loader();
         let actions = loader.receive(&request(op::MEM_END, 0, &words(&[0, 0x4038_0000])));
         assert_eq!(actions[1], Action::Send(slip::encode(b"OHAI")));
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_without_begin_and_one_beyond_the_flash_are_refused() {
+    fn a_write_without_begin_and_one_beyond_the_flash_are_rejected() {
         let mut loader = loader();
         let mut data = words(&[1, 0, 0, 0]);
         data.push(0);

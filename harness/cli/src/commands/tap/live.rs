@@ -69,8 +69,8 @@ fn line(event: &RunEvent) -> Line {
                 ConnectionChange::Refused { reason } => {
                     line.paint(Style::new().red(), format!("refused: {}", inert(reason)))
                 }
-                ConnectionChange::TurnedAway { reason } => {
-                    line.paint(Style::new().red(), format!("turned away: {}", inert(reason)))
+                ConnectionChange::Rejected { reason } => {
+                    line.paint(Style::new().red(), format!("rejected: {}", inert(reason)))
                 }
                 ConnectionChange::Closed { how } => line.paint(Style::new().yellow(), inert(how)),
             }

@@ -1,4 +1,4 @@
-//! The process.
+//! The Mosquitto process.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use super::LogSink;
 #[derive(Debug)]
 pub(super) struct Child {
     pid: Option<Pid>,
-    /// Dropped when its end is wanted.
+    /// Dropped to request a stop.
     stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<()>,
 }
@@ -67,9 +67,9 @@ impl StartFailure {
 
 /// How long it may take to listen; measured: 3 ms.
 const START: Duration = Duration::from_secs(10);
-/// How long it may take to say good-bye; measured: 1 s with a WebSocket listener.
+/// How long it may take to exit; measured: 1 s with a WebSocket listener.
 const STOP: Duration = Duration::from_secs(5);
-/// So many lines of the log explain why it ended.
+/// How many lines of the log are reported as the reason of its exit.
 const LAST_LINES: usize = 3;
 
 #[derive(Clone, Default)]
@@ -101,11 +101,12 @@ impl Child {
     ) -> Result<Self, StartFailure> {
         let mut command = Command::new(program);
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // A group of its own: Ctrl-C at a terminal is `hil`'s to answer, and a program that starts it is ended with it.
+        // A process group of its own: Ctrl-C at a terminal is for `hil` to handle, and children of the process are
+        // killed with it.
         command.kill_on_drop(true).process_group(0);
         // SAFETY: between fork and exec it makes one system call, allocates nothing and takes no lock.
         unsafe {
-            // A `hil` that is killed must not leave a broker behind.
+            // A killed `hil` must not leave a broker running.
             command.pre_exec(|| set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into));
         }
         let failed = |source| StartFailure::Spawn { program: program.to_owned(), source };
@@ -130,18 +131,18 @@ impl Child {
             let _ = reading.await;
             if stop_requested.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
                 let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                died.send_replace(Some(format!("{how}; its last words: {}", tail.text())));
+                died.send_replace(Some(format!("{how}; the end of its log: {}", tail.text())));
             }
         });
         Ok(Self { pid, stop: Some(stop), ended })
     }
 
-    /// Sends a signal; false where it has ended.
+    /// Sends a signal; returns false if the process has exited.
     pub(super) fn signal(&self, signal: Signal) -> bool {
         !self.ended.is_finished() && self.pid.is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 
-    /// Ends it in good order.
+    /// Stops it cleanly.
     pub(super) async fn stop(mut self) {
         self.stop = None;
         // It may be paused.
@@ -152,11 +153,11 @@ impl Child {
         }
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(super) async fn kill(mut self) {
         self.stop = None;
         self.signal(Signal::KILL);
-        // The kernel ends it whatever it does.
+        // SIGKILL can't be ignored, so this ends soon.
         let _ = (&mut self.ended).await;
     }
 }
@@ -168,7 +169,7 @@ impl Drop for Child {
     }
 }
 
-/// Until it has read its configuration it writes the time before each line.
+/// Until Mosquitto has read its configuration it writes the time before each line.
 fn without_time(line: &str) -> &str {
     match line.split_once(": ") {
         Some((time, rest)) if time.len() == 10 && time.bytes().all(|byte| byte.is_ascii_digit()) => rest,
@@ -185,7 +186,7 @@ async fn read_log(stderr: Option<ChildStderr>, log: LogSink, tail: Tail, ready: 
         if line.ends_with(" running")
             && let Some(ready) = ready.take()
         {
-            // Whoever started it may have given up.
+            // The caller may have timed out.
             let _ = ready.send(());
         }
         tail.push(line.clone());

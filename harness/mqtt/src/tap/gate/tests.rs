@@ -1,4 +1,4 @@
-//! What the gate does to packets, however their bytes are cut.
+//! What the gate does to packets, however the bytes are split.
 
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ fn written(armed: &Armed, chunks: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
-fn only_the_packet_that_is_meant_is_touched() {
+fn only_the_selected_packet_is_changed() {
     let all = [PINGREQ, PUBLISH, PINGREQ].concat();
     let none: Vec<u8> = [PINGREQ, PINGREQ].concat();
     // Cut anywhere, the result is the same.
@@ -39,7 +39,7 @@ fn only_the_packet_that_is_meant_is_touched() {
 }
 
 #[test]
-fn a_fault_that_comes_in_the_middle_of_a_packet_waits_for_the_next() {
+fn a_fault_armed_within_a_packet_waits_for_the_next_one() {
     let gate = Gate::default();
     let armed = Armed::default();
     for cut in 1..PUBLISH.len() {
@@ -67,7 +67,7 @@ fn bytes(pieces: Vec<Piece>) -> Vec<u8> {
 }
 
 #[test]
-fn unfinished_packets_of_all_connections_share_a_budget_and_pass_beyond_it() {
+fn unfinished_packets_of_all_connections_share_a_budget_and_pass_when_it_is_used_up() {
     const MOST: usize = 1 << 20;
     const CHUNK: usize = 16 << 10;
     static BUDGET: Budget = Budget::of(MOST);
@@ -81,7 +81,7 @@ fn unfinished_packets_of_all_connections_share_a_budget_and_pass_beyond_it() {
             gate(&BUDGET)
         })
         .collect();
-    // A PUBLISH of 15 MiB on `t`, of which half a megabyte comes.
+    // A PUBLISH of 15 MiB on `t`, of which half a megabyte arrives.
     let header = [&b"\x30\x80\x80\xc0\x07\x00\x01t"[..], &[7; (512 << 10) - 8]].concat();
     let mut written = vec![Vec::new(); connections.len()];
     let mut missed = 0;
@@ -104,7 +104,7 @@ fn unfinished_packets_of_all_connections_share_a_budget_and_pass_beyond_it() {
 
 #[test]
 fn a_fault_that_misses_its_packet_is_not_applied_to_a_later_one() {
-    // 256 MiB: larger than what anybody keeps.
+    // 256 MiB: too large to keep.
     let large = b"\x30\xff\xff\xff\x7f\x00\x03a/bx";
     for (topic, misses) in [(None, true), (Some("a/#"), true), (Some("b"), false)] {
         let armed = Armed::default();
@@ -121,7 +121,7 @@ fn a_fault_that_misses_its_packet_is_not_applied_to_a_later_one() {
 }
 
 #[test]
-fn a_swap_beyond_the_budget_is_given_up_in_order() {
+fn a_swap_beyond_the_budget_is_aborted_in_order() {
     static BUDGET: Budget = Budget::of(100 << 10);
     let armed = armed(PacketAction::Swap, "PUBLISH");
     let gate = gate(&BUDGET);
@@ -152,7 +152,7 @@ proptest! {
             prop_assume!(applied.is_empty());
             out.extend(pieces.into_iter().flat_map(|piece| piece.bytes));
         }
-        // What is still kept is the beginning of a packet that something waits for.
+        // What is still held back is the beginning of a packet that a fault waits for.
         let all = chunks.concat();
         prop_assert!(all.starts_with(&out));
         armed.disarm();

@@ -1,8 +1,8 @@
-//! Packets as a client writes and reads them (MQTT 3.1.1 and MQTT 5, chapter 3).
+//! Encodes and decodes packets on the client's side (MQTT 3.1.1 and MQTT 5, chapter 3).
 
 use super::packet::{Connect, Properties, Publish, Version, text, variable};
 
-/// What the client sends.
+/// A packet to send.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Connect(Box<Connect>),
@@ -120,7 +120,7 @@ fn properties(body: &mut Vec<u8>, version: Version, properties: &Properties) {
     }
 }
 
-/// What the client understands.
+/// A received packet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
     Connack { session_present: bool, code: u8 },
@@ -137,7 +137,7 @@ pub(super) enum Incoming {
 }
 
 impl Incoming {
-    /// Takes the first packet of a buffer; none where it is not whole.
+    /// Takes the first packet of a buffer; none if it is not complete.
     pub(super) fn take(buffer: &mut Vec<u8>, version: Version) -> Option<Result<Self, String>> {
         let (length, header) = read_variable(buffer.get(1..)?)?;
         let whole = 1 + header + length;

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The commands of the console.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub(super) enum ClientCommand {
 }
 
 impl ClientCommand {
-    /// Reads a line: a word, then values and `key=value`; quotes keep spaces together.
+    /// Parses a line: a word, then values and `key=value`; quotes keep words with spaces together.
     pub(super) fn read(line: &str) -> Result<Self, String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         if word == "repeat" {
@@ -41,7 +41,7 @@ impl ClientCommand {
             ("ping", []) => Ok(Self::Ping),
             ("disconnect", []) => read_disconnect(&options),
             ("drop", []) => Ok(Self::Drop),
-            ("send", [hex]) => from_hex(hex).map(Self::Raw).ok_or_else(|| format!("`{hex}` is no hex")),
+            ("send", [hex]) => from_hex(hex).map(Self::Raw).ok_or_else(|| format!("`{hex}` is not hex")),
             _ => Err(format!("`{line}`")),
         }
     }
@@ -150,7 +150,7 @@ fn read_publish(topic: &str, payload: &str, options: &Options) -> Result<Publish
             "retain" => publish.retain = value == "yes",
             "dup" => publish.dup = value == "yes",
             "id" => publish.id = number(value)?,
-            "hex" => publish.payload = from_hex(value).ok_or_else(|| format!("`{value}` is no hex"))?,
+            "hex" => publish.payload = from_hex(value).ok_or_else(|| format!("`{value}` is not hex"))?,
             "format" => publish.properties.byte(0x01, number(value)?),
             "expiry" => publish.properties.long(0x02, number(value)?),
             "content-type" => publish.properties.text(0x03, value),

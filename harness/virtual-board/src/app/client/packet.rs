@@ -1,4 +1,4 @@
-//! What the packets of the client say.
+//! The contents of the client's packets.
 
 /// The protocol's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(super) enum Version {
     V5,
 }
 
-/// Properties of an MQTT 5 packet, each encoded already.
+/// Encoded properties of an MQTT 5 packet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Properties(Vec<u8>);
 
@@ -47,7 +47,7 @@ impl Properties {
     }
 }
 
-/// What a CONNECT says, and how it travels.
+/// The contents of a CONNECT, and its transport.
 #[derive(Debug, Clone)]
 pub(super) struct Connect {
     pub(super) version: Version,
@@ -59,7 +59,7 @@ pub(super) struct Connect {
     pub(super) password: Option<String>,
     pub(super) will: Option<Will>,
     pub(super) properties: Properties,
-    /// Whether TLS shows the board's certificate.
+    /// Whether TLS presents the board's certificate.
     pub(super) shows_certificate: bool,
     /// Whether TLS trusts the bench's CA.
     pub(super) trusts_bench: bool,
