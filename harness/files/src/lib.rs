@@ -2,7 +2,7 @@
 //!
 //! - [`open`], [`read`] and [`read_text`] accept regular files only: a FIFO or a device could block or never end.
 //! - [`write_whole`] and [`NewFile`] replace a file atomically, never write through a link or FIFO in its place, and
-//! leave   nothing behind if the disk is full.
+//!   leave nothing behind if the disk is full.
 //! - [`guarded`] runs a foreign parser; a panic is an error of the file.
 
 mod guard;

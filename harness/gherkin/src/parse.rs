@@ -12,9 +12,10 @@ use crate::row;
 /// All syntax errors, in line order.
 ///
 /// ```
-/// let document = hil_gherkin::parse("# language: de\nFunktion: Lampe\n  Szenario: an\n    Dann leuchtet
-/// sie\n").unwrap(); let feature = document.feature.unwrap(); assert_eq!(feature.scenarios[0].steps[0].text,
-/// "leuchtet sie"); assert_eq!(feature.scenarios[0].steps[0].line, 4);
+/// let document = hil_gherkin::parse("# language: de\nFunktion: Lampe\n  Szenario: an\n    Dann leuchtet sie\n").unwrap();
+/// let feature = document.feature.unwrap();
+/// assert_eq!(feature.scenarios[0].steps[0].text, "leuchtet sie");
+/// assert_eq!(feature.scenarios[0].steps[0].line, 4);
 /// ```
 pub fn parse(source: &str) -> Result<Document, Vec<Fault>> {
     let lines = lines(source);

@@ -135,7 +135,7 @@ fn a_shift_of_30_percent_is_found_with_10_samples() {
 /// Whether a scenario that fails sometimes is reported as newly flaky or failing, and one that never does is not.
 fn flakes(histories: usize, runs: usize, rate: f64) -> f64 {
     let mut dice = Dice(7);
-    let mut told = 0;
+    let mut reported = 0;
     for _ in 0..histories {
         let mut record = |n, rate: f64| {
             let mut record = run(&mut Dice(0), n, USUAL, 0.0);
@@ -146,9 +146,9 @@ fn flakes(histories: usize, runs: usize, rate: f64) -> f64 {
         };
         let base: Vec<_> = (0..runs).map(|n| record(n, 0.0)).collect();
         let head: Vec<_> = (0..runs).map(|n| record(100 + n, rate)).collect();
-        told += usize::from(compare(&base, &head).expect("comparable").regression);
+        reported += usize::from(compare(&base, &head).expect("comparable").regression);
     }
-    told as f64 / histories as f64
+    reported as f64 / histories as f64
 }
 
 #[test]

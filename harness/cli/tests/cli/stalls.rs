@@ -184,7 +184,7 @@ fn a_broker_that_hangs_proves_nothing() {
     if !has_mosquitto() {
         return;
     }
-    let silent = "does not answer: it has confirmed nothing for 5 s";
+    let silent = "does not answer: it confirmed nothing for 5 s";
     let steps = [
         (r#"nothing is published outside "cmd, loger" for 1 s"#, silent),
         (r#""pi" receives nothing on "other" for 1 s"#, silent),

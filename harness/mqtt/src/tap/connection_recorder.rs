@@ -174,11 +174,11 @@ impl Watch for ConnectionRecorder {
         let answered = pieces.iter().any(|piece| piece.reply);
         let is_left = |piece: &Piece| {
             // A packet that the tap answers is recorded before the answer, which goes the other way.
-            let told = answered && piece.dropped;
-            if told {
+            let is_reported = answered && piece.dropped;
+            if is_reported {
                 self.forwarding(way, &piece.bytes, piece.tag);
             }
-            !told
+            !is_reported
         };
         pieces.into_iter().filter(is_left).collect()
     }

@@ -525,8 +525,8 @@ mod tests {
             pieces.extend(split.push(Direction::FromBoard, &all[cut..]));
             let whole = Decoder::default().push(Direction::FromBoard, &all);
             let names = |seen: &[Decoded]| {
-                let told = seen.iter().filter_map(|seen| Some((seen.packet.as_ref()?.name(), seen.size)));
-                told.collect::<Vec<_>>()
+                let reported = seen.iter().filter_map(|seen| Some((seen.packet.as_ref()?.name(), seen.size)));
+                reported.collect::<Vec<_>>()
             };
             prop_assert_eq!(names(&pieces), names(&whole));
             // Bytes that are not kept for an unfinished packet were returned one by one.

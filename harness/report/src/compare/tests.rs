@@ -90,9 +90,9 @@ fn a_scenario_whose_verdict_flips_between_runs_of_one_firmware_is_flaky() {
     // Runs of another firmware than the baseline's are kept apart by the caller.
     assert_eq!(compare(&flips, &base).expect("comparable").scenarios.fixed.len(), 0);
     // A change of the firmware is not a flip.
-    let mut mended = flips;
-    mended[2].firmware[0].hash = "bbbb".into();
-    assert!(!compare(&base, &mended).expect("comparable").regression);
+    let mut changed = flips;
+    changed[2].firmware[0].hash = "bbbb".into();
+    assert!(!compare(&base, &changed).expect("comparable").regression);
 }
 
 #[test]

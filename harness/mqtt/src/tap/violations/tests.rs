@@ -261,7 +261,7 @@ fn what_the_broker_grants() {
     is(b"\x34\x06\x00\x01t\x00\x01\x00", "a QoS above the broker's maximum (MQTT 5 §3.2.2.3.4)");
     is(b"\x31\x04\x00\x01t\x00", "a retained message although the broker allows none (MQTT 5 §3.2.2.3.5)");
     is(b"\x30\x10\x00\x01t\x00123456789012", "a packet larger than the broker's maximum (MQTT 5 §3.2.2.3.6)");
-    is(b"\x30\x06\x00\x00\x03\x23\x00\x02", "a topic alias that stands for nothing yet (MQTT 5 §3.3.2.3.4)");
+    is(b"\x30\x06\x00\x00\x03\x23\x00\x02", "a topic alias that is not set yet (MQTT 5 §3.3.2.3.4)");
     let named = b"\x30\x07\x00\x01t\x03\x23\x00\x02";
     assert_eq!(last(&[Up(CONNECT_5), Down(limits), Up(named), Up(b"\x30\x06\x00\x00\x03\x23\x00\x02")]), None);
     is(b"\x30\x07\x00\x01t\x03\x23\x00\x03", "a topic alias above the broker's maximum (MQTT 5 §3.3.2.3.4)");

@@ -16,9 +16,9 @@ use crate::names::keys;
 use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
 use crate::trend::Trend;
 
-const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const TEMPLATE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = include_str!("page/page.js");
 
 /// What a page shows in addition to the run.
 #[derive(Debug, Clone, Copy, Default)]
