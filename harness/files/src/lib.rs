@@ -1,9 +1,9 @@
-//! Files from outside: the user names them, or they lie in a folder that another user made. Neither is trusted.
+//! Untrusted files: the user names them, or they are in a folder of another user.
 //!
-//! - [`open`], [`read`] and [`read_text`] take regular files only: a FIFO or a device would block or never end.
-//! - [`write_whole`] and [`NewFile`] replace a file in one move, never write through what lies in its place, and leave
-//!   nothing behind where the disk is full.
-//! - [`guarded`] runs a foreign parser; where it panics, that is an error of the file.
+//! - [`open`], [`read`] and [`read_text`] accept regular files only: a FIFO or a device could block or never end.
+//! - [`write_whole`] and [`NewFile`] replace a file atomically, never write through a link or FIFO in its place, and
+//!   leave nothing behind if the disk is full.
+//! - [`guarded`] runs a foreign parser; a panic is an error of the file.
 
 mod guard;
 mod read;

@@ -1,4 +1,4 @@
-//! Reading regular files, and nothing else.
+//! Reads regular files only.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -7,20 +7,20 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Bytes of the largest text file that is read whole (a feature, a bench file, a baseline): 64 MiB. The largest that
-/// tests make has 1.5 MiB.
+/// Size of the largest text file to read (a feature, a bench file, a baseline): 64 MiB. The largest one of the tests
+/// has 1.5 MiB.
 pub const LARGEST_TEXT: u64 = 64 << 20;
 
-/// Bytes of the largest binary file that is read whole (an image, an ELF file with its debug information): 1 GiB. The
-/// largest flash of these chips has 128 MiB.
+/// Size of the largest binary file to read (an image, an ELF file with its debug information): 1 GiB. The largest
+/// flash of these chips has 128 MiB.
 pub const LARGEST_FILE: u64 = 1 << 30;
 
-/// Whether a symbolic link in the place of a file is followed. Links in the path before it always are.
+/// Whether to follow a symbolic link in place of the file. Links in the path before it are always followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
     /// For a file that the user names.
     Follow,
-    /// For a file of a folder that another user may have made: it must lie there itself.
+    /// For a file in a folder that another user may have made: it must be in that folder itself.
     Refuse,
 }
 
@@ -38,15 +38,15 @@ pub fn open(path: &Path, links: Links) -> io::Result<File> {
         Links::Follow => std::fs::metadata(path)?,
         Links::Refuse => std::fs::symlink_metadata(path)?,
     };
-    // Asked before it is opened: to open a device may do something, a modem line rises, a tape rewinds.
+    // Checked before it is opened: opening a device may have an effect, such as raising a modem line.
     check(&known)?;
     let file = OpenOptions::new().read(true).custom_flags(flags(links)).open(path)?;
-    // It may have been exchanged since.
+    // It may have been replaced since.
     check(&file.metadata()?)?;
     Ok(file)
 }
 
-/// Opens a regular file for reading and appending, and makes it where there is none. Never blocks.
+/// Opens a regular file for reading and appending, and creates it if it does not exist. Never blocks.
 ///
 /// # Errors
 /// As [`open`].
@@ -61,7 +61,7 @@ pub fn open_to_append(path: &Path, links: Links) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads a regular file of at most `most` bytes whole.
+/// Reads a regular file of at most `most` bytes.
 ///
 /// # Errors
 /// As [`open`]; when it is larger; when reading fails.
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_a_regular_file_is_refused_at_once() {
+    fn files_that_are_not_regular_are_rejected_at_once() {
         let folder = tempfile::tempdir().expect("folder");
         let at = |name: &str| folder.path().join(name);
         mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("fifo");
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_beyond_the_limit_is_refused_before_it_fills_the_memory() {
+    fn a_file_beyond_the_limit_is_rejected_before_it_fills_the_memory() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("sparse");
         File::create(&path).expect("create").set_len(1 << 40).expect("sparse");
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_says_where_it_is_none() {
+    fn the_position_of_invalid_utf_8_is_reported() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("text");
         std::fs::write(&path, b"ab\xff").expect("write");

@@ -1,4 +1,4 @@
-//! Replacing a file in one move.
+//! Replaces files atomically.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -7,34 +7,34 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A file that is being written beside its place, and takes it with [`NewFile::finish`]: a reader finds the old one or
-/// the new one whole. What lies in its place is never written through, be it a link, a FIFO or a device: it is replaced.
+/// A temporary file that replaces another with [`NewFile::finish`]: a reader finds the old or the new file, complete. A
+/// link, FIFO or device in its place is replaced, never written through.
 ///
-/// Dropped before, it is removed, so that a full disk does not keep a half.
+/// If it is dropped before, it is removed, so that a full disk keeps no partial file.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
-    beside: PathBuf,
+    temporary: PathBuf,
     path: PathBuf,
     finished: bool,
 }
 
-/// Tells the files apart that one process writes at the same time.
+/// Distinguishes temporary files that one process writes at the same time.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl NewFile {
-    /// Begins a file, readable as the umask says.
+    /// Creates a file, with permissions according to the umask.
     ///
     /// # Errors
-    /// When its folder can't be written to.
+    /// When its folder is not writable.
     pub fn create(path: &Path) -> io::Result<Self> {
         Self::with_mode(path, 0o666)
     }
 
-    /// Begins a file that only its owner may read.
+    /// Creates a file that only its owner may read.
     ///
     /// # Errors
-    /// When its folder can't be written to.
+    /// When its folder is not writable.
     pub fn create_private(path: &Path) -> io::Result<Self> {
         Self::with_mode(path, 0o600)
     }
@@ -44,10 +44,10 @@ impl NewFile {
         const TRIES: u32 = 100;
         let mut taken = io::ErrorKind::AlreadyExists.into();
         for _ in 0..TRIES {
-            let beside = beside(path)?;
-            // Exclusive: it follows no link, and opens nothing that is there already.
-            match OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside) {
-                Ok(file) => return Ok(Self { file, beside, path: path.to_owned(), finished: false }),
+            let temporary = temporary_sibling(path)?;
+            // Exclusive: it follows no link and opens no existing file.
+            match OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary) {
+                Ok(file) => return Ok(Self { file, temporary, path: path.to_owned(), finished: false }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
                 Err(error) => return Err(error),
             }
@@ -55,23 +55,23 @@ impl NewFile {
         Err(taken)
     }
 
-    /// Puts the file into its place.
+    /// Moves the file to its place.
     ///
     /// # Errors
-    /// When its place is a folder, or the file system refuses.
+    /// When its place is a folder, or the file system reports an error.
     pub fn finish(mut self) -> io::Result<()> {
-        std::fs::rename(&self.beside, &self.path)?;
+        std::fs::rename(&self.temporary, &self.path)?;
         self.finished = true;
         Ok(())
     }
 }
 
-fn beside(path: &Path) -> io::Result<PathBuf> {
+fn temporary_sibling(path: &Path) -> io::Result<PathBuf> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let mut beside = OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}-{}.part", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
-    Ok(path.with_file_name(beside))
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}-{}.part", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    Ok(path.with_file_name(temporary))
 }
 
 impl Write for NewFile {
@@ -87,8 +87,8 @@ impl Write for NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.finished {
-            // The error that led here is the one to report.
-            let _ = std::fs::remove_file(&self.beside);
+            // The first error is the one to report.
+            let _ = std::fs::remove_file(&self.temporary);
         }
     }
 }
@@ -96,12 +96,12 @@ impl Drop for NewFile {
 /// Replaces a file by these bytes, see [`NewFile`].
 ///
 /// # Errors
-/// When it can't be written; then the file is as it was.
+/// When it can't be written; then the file is unchanged.
 pub fn write_whole(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     fill(NewFile::create(path)?, bytes.as_ref())
 }
 
-/// The same with a file that only its owner may read, no matter who could read the one before.
+/// The same with a file that only its owner may read, whatever the permissions of the previous one.
 ///
 /// # Errors
 /// As [`write_whole`].
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_in_the_place_is_replaced_and_not_written_through() {
+    fn a_link_or_fifo_is_replaced_and_not_written_through() {
         let folder = tempfile::tempdir().expect("folder");
         let (place, other) = (folder.path().join("report.html"), folder.path().join("other"));
         std::fs::write(&other, "kept").expect("write");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_leaves_nothing_behind() {
+    fn a_failure_leaves_nothing_behind() {
         let folder = tempfile::tempdir().expect("folder");
         let place = folder.path().join("report.html");
         std::fs::create_dir(&place).expect("folder");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_is_private_whatever_was_there() {
+    fn a_private_file_is_private_whatever_it_replaces() {
         let folder = tempfile::tempdir().expect("folder");
         let place = folder.path().join("bench.toml");
         std::fs::write(&place, "open").expect("write");

@@ -1,11 +1,11 @@
-//! Good inputs, and how they are broken.
+//! Valid inputs, and their mutations.
 
 use crate::Random;
 
-/// Inputs of at most this many bytes are tried.
+/// The maximum size of an input.
 const LARGEST: usize = 1 << 20;
 
-/// Inputs that a reader takes, from which others are made.
+/// Inputs that a reader accepts, from which others are made.
 #[derive(Debug, Clone, Default)]
 pub struct Corpus {
     inputs: Vec<Vec<u8>>,
@@ -13,11 +13,11 @@ pub struct Corpus {
     places: Vec<std::ops::Range<usize>>,
 }
 
-/// Numbers at the ends of their types, in the lengths of binary formats.
+/// Numbers at the ends of their types, for length fields of binary formats.
 const ENDS: [u64; 12] =
     [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, u32::MAX as u64];
 
-/// The same in texts.
+/// The same as text.
 const END_WORDS: [&str; 14] = [
     "0",
     "-1",
@@ -56,7 +56,7 @@ pub const GHERKIN_WORDS: [&[u8]; 16] = [
 ];
 
 impl Corpus {
-    /// Begins with these inputs.
+    /// Starts with these inputs.
     ///
     /// # Panics
     /// When there is none.
@@ -67,7 +67,7 @@ impl Corpus {
         Self { inputs, words: Vec::new(), places: Vec::new() }
     }
 
-    /// Inputs of a text in hex, a line each; lines that begin with `#` and spaces say nothing.
+    /// Inputs in hex, one per line; lines that begin with `#` and spaces are ignored.
     ///
     /// # Panics
     /// When a line is not hex, or there is none.
@@ -77,21 +77,21 @@ impl Corpus {
         Self::new(lines.map(|line| bytes(&line.split_whitespace().collect::<String>())))
     }
 
-    /// Words of the format, to be put anywhere.
+    /// Words of the format, to insert anywhere.
     #[must_use]
     pub fn with_words<'a>(mut self, words: impl IntoIterator<Item = &'a [u8]>) -> Self {
         self.words.extend(words.into_iter().map(<[u8]>::to_vec));
         self
     }
 
-    /// Where most changes are made: a large input has few bytes that a reader looks at.
+    /// Where most changes are made: a reader looks at few bytes of a large input.
     #[must_use]
     pub fn with_places(mut self, places: &[std::ops::Range<usize>]) -> Self {
         self.places.extend_from_slice(places);
         self
     }
 
-    /// The input of a number: first those of the corpus as they are, then changed ones.
+    /// The input with this number: first those of the corpus unchanged, then mutated ones.
     #[must_use]
     pub fn input(&self, number: u64) -> Vec<u8> {
         if let Some(input) = usize::try_from(number).ok().and_then(|number| self.inputs.get(number)) {
@@ -131,7 +131,7 @@ impl Corpus {
         (place.start + random.below(place.len())).min(length)
     }
 
-    /// The rest of another input.
+    /// Appends the rest of another input.
     fn splice(&self, input: &mut Vec<u8>, at: usize, random: &mut Random) {
         let other = random.pick(&self.inputs);
         let from = random.below(other.len() + 1);
@@ -142,7 +142,7 @@ impl Corpus {
     fn insert_word(&self, input: &mut Vec<u8>, at: usize, random: &mut Random) {
         if !self.words.is_empty() {
             let word = random.pick(&self.words);
-            // Depth is what breaks a reader that calls itself.
+            // Deep nesting breaks a recursive reader.
             let times = if random.below(16) == 0 { 5000 } else { 1 };
             insert(input, at, &word.repeat(times));
         }
@@ -151,7 +151,7 @@ impl Corpus {
 
 fn bytes(hex: &str) -> Vec<u8> {
     assert!(hex.len().is_multiple_of(2), "odd hex: {hex}");
-    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap_or_else(|_| panic!("no hex: {hex}"));
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap_or_else(|_| panic!("not hex: {hex}"));
     (0..hex.len()).step_by(2).map(byte).collect()
 }
 
@@ -182,7 +182,7 @@ fn repeat(input: &mut Vec<u8>, at: usize, random: &mut Random) {
     insert(input, at, &piece);
 }
 
-/// The decimal number at or behind a place becomes one at the end of its type.
+/// Replaces the next decimal number by one at the end of its type.
 fn replace_decimal(input: &mut Vec<u8>, at: usize, random: &mut Random) {
     let Some(start) = input.iter().skip(at).position(u8::is_ascii_digit).map(|found| at + found) else { return };
     let length = input[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_makes_the_same_input_each_time_and_others_make_others() {
+    fn a_number_always_gives_the_same_input_and_others_give_others() {
         let corpus = Corpus::new([b"{\"n\": 12}".to_vec(), b"[1, 2, 3]".to_vec()]).with_words([&b"["[..]]);
         assert_eq!(corpus.input(0), b"{\"n\": 12}");
         assert_eq!(corpus.input(1), b"[1, 2, 3]");

@@ -1,7 +1,7 @@
-//! Mutated inputs for whatever reads foreign bytes: no panic, no hang. For tests, on stable Rust.
+//! Mutated inputs for readers of foreign bytes: they must not panic or hang. For tests, on stable Rust.
 //!
-//! Each input is made from a corpus and a number, so that a failure is repeated by its number. In `cargo test` a fixed
-//! count of inputs is tried, the same in every run; `ci/soak/fuzz SECONDS` goes on for a time, from another number on.
+//! Each input is made from a corpus and a number, so that the number reproduces a failure. `cargo test` tries a fixed
+//! number of inputs, the same in every run; `ci/soak/fuzz SECONDS` continues for a time, starting at another number.
 //!
 //! | variable | meaning | unless set |
 //! | --- | --- | --- |

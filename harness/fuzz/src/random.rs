@@ -1,7 +1,7 @@
-//! Numbers that follow from a seed.
+//! Pseudo-random numbers from a seed.
 
-/// A generator of numbers, the same for the same seed (SplitMix64: Steele, Lea, Flood, "Fast Splittable Pseudorandom
-/// Number Generators", 2014).
+/// A generator that returns the same numbers for the same seed (SplitMix64: Steele, Lea, Flood, "Fast Splittable
+/// Pseudorandom Number Generators", 2014).
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -21,7 +21,7 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// A number below `end`; 0 where that is 0.
+    /// A number below `end`; 0 if that is 0.
     pub fn below(&mut self, end: usize) -> usize {
         let bits = self.bits();
         usize::try_from(bits % (end.max(1) as u64)).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Drives a target.
+//! Runs a target.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::Corpus;
 
-/// One input may take this long. The slowest target takes some milliseconds for one.
+/// The time limit of one input. The slowest target takes some milliseconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How much is tried.
+/// How many inputs to try.
 #[derive(Debug, Clone, Copy)]
 enum Amount {
     Inputs(u64),
@@ -23,7 +23,7 @@ enum Amount {
 pub fn fuzz(name: &str, corpus: &Corpus, inputs: u64, target: impl Fn(&[u8]) + Send + Sync) {
     let number = |variable: &str| {
         let text = std::env::var(variable).ok().filter(|text| !text.is_empty())?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{variable} is no number: `{text}`")))
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{variable} is not a number: `{text}`")))
     };
     let amount = match number("HIL_FUZZ_SECONDS") {
         Some(seconds) => Amount::Time(Duration::from_secs(seconds.clamp(1, 86_400))),
@@ -42,7 +42,7 @@ fn run(name: &str, corpus: &Corpus, first: u64, amount: Amount, target: &(impl F
                 let number = first.wrapping_add(tried);
                 try_one(name, number, &corpus.input(number), target);
                 tried += 1;
-                // The other end waits as long as this one lives.
+                // The other end waits while this one exists.
                 let _ = done.send(());
             }
             tried
@@ -52,7 +52,7 @@ fn run(name: &str, corpus: &Corpus, first: u64, amount: Amount, target: &(impl F
             match is_done.recv_timeout(PATIENCE) {
                 Ok(()) => waited_for += 1,
                 Err(RecvTimeoutError::Disconnected) => break,
-                // A thread can't be stopped: the process ends, or the test would hang with it.
+                // A thread can't be stopped: the process exits, or the test would hang.
                 Err(RecvTimeoutError::Timeout) => hung(name, first.wrapping_add(waited_for)),
             }
         }
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_many_inputs_are_tried_as_asked_for_and_for_as_long() {
+    fn the_limits_of_inputs_and_time_are_kept() {
         let corpus = Corpus::new([b"x".to_vec()]);
         let tried = AtomicU64::new(0);
         let count = |_: &[u8]| {
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_the_target_is_the_test_s() {
+    fn a_panic_of_the_target_fails_the_test() {
         let corpus = Corpus::new([b"x".to_vec()]);
         let fails = |input: &[u8]| assert!(input != b"x", "found");
         let outcome = catch_unwind(|| run("panic", &corpus, 0, Amount::Inputs(1), &fails));

@@ -1,6 +1,6 @@
 //! Compares the parser with the official test data of cucumber/gherkin: `judge FOLDER`, where FOLDER is its `testdata`.
 //!
-//! Columns, identifiers and comments are left out: nothing here uses them.
+//! Columns, identifiers and comments are not compared: nothing uses them here.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
 
@@ -19,8 +19,8 @@ fn main() -> ExitCode {
     let (good, bad) = (features(&folder.join("good")), features(&folder.join("bad")));
     let different = good.iter().filter(|path| !is_read_alike(path)).count();
     let accepted = bad.iter().filter(|path| !is_refused_alike(path)).count();
-    println!("{} of {} good features are read otherwise", different, good.len());
-    println!("{} of {} bad features are refused otherwise", accepted, bad.len());
+    println!("{} of {} good features are parsed differently", different, good.len());
+    println!("{} of {} bad features are rejected differently", accepted, bad.len());
     if good.is_empty() || bad.is_empty() || different + accepted > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -31,7 +31,7 @@ fn features(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The values of a file of lines of JSON beside a feature.
+/// The values of a JSON lines file that belongs to a feature.
 fn beside(path: &Path, what: &str) -> Vec<Value> {
     let text = fs::read_to_string(format!("{}.{what}.ndjson", path.display())).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -62,7 +62,7 @@ fn is_read_alike(path: &Path) -> bool {
     !tree_differs && !pickles_differ
 }
 
-/// Whether the first fault is at the line of the official one; where a text or tags end too early, we name their beginning.
+/// Whether the first error is at the official line; if a text or tags end too early, ours is at their beginning.
 fn is_refused_alike(path: &Path) -> bool {
     let source = fs::read_to_string(path).unwrap_or_default();
     let theirs: Vec<_> = beside(path, "errors").iter().map(|error| error["parseError"].clone()).collect();
@@ -75,12 +75,12 @@ fn is_refused_alike(path: &Path) -> bool {
     let alike = theirs.len() == faults.len()
         && theirs.iter().zip(&faults).all(|(error, fault)| at_end(error) || line(error) == Some(fault.line as u64));
     if !alike {
-        println!("{}: refused otherwise\n  ours:   {faults:?}\n  theirs: {theirs:?}", path.display());
+        println!("{}: rejected differently\n  ours:   {faults:?}\n  theirs: {theirs:?}", path.display());
     }
     alike
 }
 
-/// What of the official tree is compared.
+/// The part of the official tree that is compared.
 fn essence(value: &Value) -> Value {
     match value {
         Value::Array(values) => values.iter().map(essence).collect(),
@@ -188,7 +188,7 @@ fn steps(steps: &[Step]) -> Vec<Value> {
     steps.iter().map(step).collect()
 }
 
-/// What runs, as the official compiler lists it.
+/// The official list of scenarios to run.
 fn our_pickles(document: &Document) -> Vec<Value> {
     let Some(feature) = &document.feature else { return Vec::new() };
     let base = (feature.heading.tags.clone(), background(feature.background.as_ref()));
@@ -210,7 +210,7 @@ fn pickles(scenario: &Scenario, (tags, background): &(Vec<String>, Vec<Value>)) 
         let tags: Vec<_> =
             tags.iter().map(String::as_str).chain(case.tags.iter().copied()).map(|tag| format!("@{tag}")).collect();
         let own: Vec<_> = case.steps.iter().map(pickle_step).collect();
-        // The official compiler leaves out a background that stands before nothing.
+        // The official compiler leaves out a background without scenarios.
         let steps = if own.is_empty() { Vec::new() } else { [background.clone(), own].concat() };
         json!({ "line": case.line, "name": case.name, "tags": tags, "steps": steps })
     };

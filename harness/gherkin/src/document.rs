@@ -1,28 +1,28 @@
-//! What a text of Gherkin says. Every part has the number of its line, counted from 1.
+//! A parsed feature file. Every part has its line number, counted from 1.
 
 /// A whole file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
     /// The code of its language, such as `en`.
     pub language: String,
-    /// Absent in a file that is empty or holds comments only.
+    /// None if the file is empty or contains only comments.
     pub feature: Option<Feature>,
 }
 
-/// What a headline says, with what stands above and below it.
+/// A headline, with its tags and description.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Heading {
-    /// The line of the first tag, or of the headline where there is none.
+    /// The line of the first tag, or of the headline if there is none.
     pub start: usize,
     /// The line of the headline.
     pub line: usize,
-    /// Above it, without the `@`. A background has none.
+    /// Its tags, without the `@`. A background has none.
     pub tags: Vec<String>,
-    /// The keyword as it is written, without the colon.
+    /// The keyword as written, without the colon.
     pub keyword: String,
-    /// The text behind the colon.
+    /// The text after the colon.
     pub name: String,
-    /// The lines below it, with their numbers.
+    /// Its description, with line numbers.
     pub description: Vec<(usize, String)>,
 }
 
@@ -56,7 +56,7 @@ impl Feature {
 pub struct Rule {
     /// Its headline.
     pub heading: Heading,
-    /// Steps before those of each scenario of the rule, behind those of the feature.
+    /// Steps before those of each scenario of the rule, after those of the feature.
     pub background: Option<Background>,
     /// Its scenarios.
     pub scenarios: Vec<Scenario>,
@@ -71,83 +71,83 @@ pub struct Background {
     pub steps: Vec<Step>,
 }
 
-/// A scenario, or the outline of several.
+/// A scenario or scenario outline.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scenario {
     /// Its headline.
     pub heading: Heading,
-    /// Whether the keyword is that of an outline; a scenario with examples is one too.
+    /// Whether the keyword is that of an outline; a scenario with examples is one, too.
     pub outline: bool,
     /// Its steps.
     pub steps: Vec<Step>,
-    /// The tables of its values.
+    /// Its examples.
     pub examples: Vec<Examples>,
 }
 
-/// Values for an outline.
+/// Examples of an outline.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Examples {
     /// Its headline.
     pub heading: Heading,
     /// The names of the columns.
     pub header: Option<Row>,
-    /// The rows below the names.
+    /// The rows below the header.
     pub rows: Vec<Row>,
 }
 
 /// A row of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
-    /// Where it stands.
+    /// Its line.
     pub line: usize,
-    /// Trimmed; `\n`, `\|` and `\\` stand for a line break, a bar and a backslash.
+    /// Trimmed; `\n`, `\|` and `\\` mean a line break, a bar and a backslash.
     pub cells: Vec<String>,
-    /// Text behind the last bar, which is part of no cell.
+    /// Text after the last bar, which belongs to no cell.
     pub ignored: Option<String>,
 }
 
 /// A step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Step {
-    /// Where it stands.
+    /// Its line.
     pub line: usize,
-    /// The keyword as it is written, with the blank behind it where the language has one.
+    /// The keyword as written, with the space after it if the language has one.
     pub keyword: String,
-    /// What the keyword says.
+    /// The kind of the keyword.
     pub kind: StepKind,
-    /// What stands behind the keyword.
+    /// The text after the keyword.
     pub text: String,
-    /// The table below it.
+    /// Its data table.
     pub table: Option<Vec<Row>>,
-    /// The text below it.
+    /// Its doc string.
     pub doc: Option<Text>,
 }
 
-/// What the keyword of a step says.
+/// The kind of a step's keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StepKind {
-    /// What holds before.
+    /// A precondition.
     Given,
-    /// What is done.
+    /// An action.
     When,
-    /// What is expected.
+    /// An expectation.
     Then,
-    /// The same as the step before it.
+    /// The same as the previous step.
     And,
-    /// `*`: whatever the step is.
+    /// `*`: any kind.
     #[default]
     Any,
 }
 
-/// A text below a step, between two lines of `"""` or of three backticks.
+/// A doc string: text between two lines of `"""` or of three backticks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
-    /// Where its first quotes stand.
+    /// The line of the opening quotes.
     pub line: usize,
-    /// What stands behind the first quotes, such as `json`; empty where nothing does.
+    /// The text after the opening quotes, such as `json`; may be empty.
     pub media_type: String,
     /// The quotes.
     pub delimiter: String,
-    /// The lines between, without the indent of the quotes.
+    /// The lines in between, without the indentation of the quotes.
     pub content: String,
 }

@@ -1,65 +1,65 @@
-//! What is wrong with a text that is no Gherkin.
+//! Syntax errors of feature files.
 
 use std::fmt;
 
 use crate::language::Headline;
 
-/// One thing that the grammar does not allow.
+/// One syntax error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct Fault {
     /// Its line, counted from 1.
     pub line: usize,
-    /// What it is.
+    /// Its kind.
     pub kind: FaultKind,
 }
 
-/// What the grammar does not allow.
+/// The kinds of syntax errors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// `# language:` names none of Gherkin's languages.
+    /// `# language:` names an unknown language.
     UnknownLanguage(String),
-    /// A line stands where it can't.
+    /// A line that is not allowed there.
     Unexpected {
         /// The line, trimmed.
         text: String,
-        /// Where it stands.
+        /// What is allowed there.
         expected: Expected,
     },
-    /// A headline stands where it can't.
+    /// A headline that is not allowed there.
     Misplaced {
         /// Its keyword.
         keyword: String,
-        /// What it begins.
+        /// Its kind.
         headline: Headline,
     },
-    /// A text below a step begins and does not end. Its first quotes.
+    /// A doc string without closing quotes. Its opening quotes.
     UnclosedText(String),
-    /// A tag has a blank in it.
+    /// A tag with a space in it.
     TagWithBlank(String),
-    /// A row has more or fewer cells than the first of its table.
+    /// A row with more or fewer cells than the first one of its table.
     Ragged {
-        /// How many it has.
+        /// Its number of cells.
         cells: usize,
-        /// How many the first row has.
+        /// The number of cells of the first row.
         first: usize,
-        /// No bar ends its last one.
+        /// The last cell has no closing bar.
         open: bool,
     },
-    /// Tags stand above nothing.
+    /// Tags without a headline.
     TagsOfNothing,
 }
 
-/// What may stand where something else does.
+/// What is allowed in a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// The headline of the feature.
     Feature,
-    /// The headline of what tags stand above.
+    /// A headline for the tags before.
     Tagged,
     /// The headline of a scenario or of a rule.
     Scenario,
-    /// A step, what belongs below the last one, or a headline.
+    /// A step, part of the previous one, or a headline.
     Step,
     /// Rows of examples, or a headline.
     Examples,
@@ -70,22 +70,22 @@ impl fmt::Display for FaultKind {
         match self {
             Self::UnknownLanguage(name) => write!(f, "Gherkin has no language `{name}`"),
             Self::Unexpected { text, expected } => match expected {
-                Expected::Feature => write!(f, "`{text}` stands before the feature"),
-                Expected::Tagged => write!(f, "`{text}` stands behind tags"),
-                Expected::Scenario => write!(f, "`{text}` stands outside of scenarios"),
+                Expected::Feature => write!(f, "`{text}` is not allowed before the feature"),
+                Expected::Tagged => write!(f, "`{text}` is not allowed after tags"),
+                Expected::Scenario => write!(f, "`{text}` is outside of a scenario"),
                 Expected::Step if text.starts_with('|') => f.write_str("this row belongs to no step"),
                 Expected::Step if text.starts_with(['"', '`']) => f.write_str("this text belongs to no step"),
-                Expected::Step => write!(f, "`{text}` is no step"),
-                Expected::Examples => write!(f, "`{text}` stands behind examples"),
+                Expected::Step => write!(f, "`{text}` is not a step"),
+                Expected::Examples => write!(f, "`{text}` is not allowed after examples"),
             },
-            Self::Misplaced { keyword, .. } => write!(f, "`{keyword}:` can't stand here"),
-            Self::UnclosedText(quotes) => write!(f, "this text never ends: no line below begins with {quotes}"),
-            Self::TagWithBlank(tag) => write!(f, "the tag `@{tag}` has a blank in it"),
+            Self::Misplaced { keyword, .. } => write!(f, "`{keyword}:` is not allowed here"),
+            Self::UnclosedText(quotes) => write!(f, "this text is not closed: no later line begins with {quotes}"),
+            Self::TagWithBlank(tag) => write!(f, "the tag `@{tag}` contains a space"),
             Self::Ragged { cells, first, .. } => {
                 let than = if cells < first { "fewer" } else { "more" };
                 write!(f, "this row has {than} cells than the first row of its table: {cells}, not {first}")
             }
-            Self::TagsOfNothing => f.write_str("these tags stand above nothing"),
+            Self::TagsOfNothing => f.write_str("these tags have no feature, rule, scenario or examples after them"),
         }
     }
 }

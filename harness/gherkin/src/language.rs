@@ -10,7 +10,7 @@ static TABLE: &str = include_str!("languages.txt");
 static LANGUAGES: LazyLock<Vec<Language>> =
     LazyLock::new(|| TABLE.split("\n[").filter_map(|block| Language::read(block.trim_start_matches('['))).collect());
 
-/// A line with a colon behind its keyword.
+/// A line with a keyword and a colon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Headline {
     /// `Feature:`.
@@ -68,12 +68,12 @@ impl Language {
         self.headlines.iter().copied()
     }
 
-    /// The keywords of steps, with the blank behind them where the language has one.
+    /// The keywords of steps, with the space after them if the language has one.
     pub fn steps(&self) -> impl Iterator<Item = (&'static str, StepKind)> {
         self.steps.iter().copied()
     }
 
-    /// Reads a headline: its keyword and its name.
+    /// Parses a headline: its keyword and its name.
     pub(crate) fn headline<'a>(&self, line: &'a str) -> Option<(Headline, &'static str, &'a str)> {
         self.headlines.iter().find_map(|(keyword, headline)| {
             let name = line.strip_prefix(keyword)?.strip_prefix(':')?;
@@ -81,12 +81,12 @@ impl Language {
         })
     }
 
-    /// Reads a step: its kind, its keyword and its text.
+    /// Parses a step: its kind, its keyword and its text.
     pub(crate) fn step<'a>(&self, line: &'a str) -> Option<(StepKind, &'static str, &'a str)> {
         self.longest.iter().find_map(|(keyword, kind)| Some((*kind, *keyword, line.strip_prefix(keyword)?.trim())))
     }
 
-    /// Reads a block of the table: its first line is `CODE] NAME`, each other one `KIND=WORD|WORD`.
+    /// Parses a block of the table: its first line is `CODE] NAME`, each other one `KIND=WORD|WORD`.
     fn read(block: &'static str) -> Option<Self> {
         let (first, rest) = block.split_once('\n')?;
         let (code, name) = first.split_once("] ")?;

@@ -1,6 +1,6 @@
-//! Gherkin: from a text in any of its languages to scenarios with true line numbers.
+//! Gherkin: parses feature files in any of its languages into scenarios with true line numbers.
 //!
-//! [`parse`] follows the official grammar (`gherkin.berp` of cucumber/gherkin) and knows nothing of steps, boards or
+//! [`parse`] follows the official grammar (`gherkin.berp` of cucumber/gherkin) and is independent of steps, boards and
 //! cucumber. `ci/soak/gherkin` compares it with the official test data.
 
 mod document;

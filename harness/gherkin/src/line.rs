@@ -1,4 +1,4 @@
-//! One line of a file, before it is known what it means there.
+//! One line of a file, before its meaning is known.
 
 /// A line without its end, with its number from 1.
 #[derive(Debug, Clone, Copy)]
@@ -6,11 +6,11 @@ pub(crate) struct Line<'a> {
     pub(crate) number: usize,
     /// The whole line.
     pub(crate) whole: &'a str,
-    /// Without the blanks before it.
+    /// Without leading spaces.
     pub(crate) text: &'a str,
 }
 
-/// Every line of a file. A byte order mark is no part of the first.
+/// Every line of a file. A byte order mark is not part of the first one.
 pub(crate) fn lines(source: &str) -> Vec<Line<'_>> {
     let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let line = |(n, whole): (usize, _)| Line { number: n + 1, whole, text: str::trim_start(whole) };
@@ -34,17 +34,17 @@ impl<'a> Line<'a> {
         self.text.starts_with('|')
     }
 
-    /// The quotes that the line begins with, and what stands behind them.
+    /// The quotes that the line begins with, and the text after them.
     pub(crate) fn quotes(&self) -> Option<(&'static str, &'a str)> {
         ["\"\"\"", "```"].into_iter().find_map(|quotes| Some((quotes, self.text.strip_prefix(quotes)?.trim())))
     }
 
-    /// How many blanks stand before the text.
+    /// The number of leading spaces.
     pub(crate) fn indent(&self) -> usize {
         self.whole[..self.whole.len() - self.text.len()].chars().count()
     }
 
-    /// The line without so many blanks before it; one that has fewer loses those that it has.
+    /// The line without up to this many leading spaces.
     pub(crate) fn without_indent(&self, indent: usize) -> &'a str {
         let mut chars = self.whole.chars();
         let blanks = self.indent().min(indent);
@@ -54,7 +54,7 @@ impl<'a> Line<'a> {
         chars.as_str()
     }
 
-    /// The language that a comment names: `# language: de`.
+    /// The language that a comment sets: `# language: de`.
     pub(crate) fn language(&self) -> Option<&'a str> {
         let rest = self.text.strip_prefix('#')?.trim_start().strip_prefix("language")?;
         let name = rest.trim_start().strip_prefix(':')?.trim();
@@ -62,7 +62,7 @@ impl<'a> Line<'a> {
         (!name.is_empty() && name.chars().all(is_name)).then_some(name)
     }
 
-    /// The tags of a line, without the `@`; the first that has a blank in it is an error. ` #` begins a comment.
+    /// The tags of a line, without the `@`; the first one with a space in it is an error. ` #` begins a comment.
     pub(crate) fn tags(&self) -> Result<Vec<String>, String> {
         let comment = self.text.match_indices('#').map(|(at, _)| at);
         let mut comment = comment.filter(|at| self.text[..*at].ends_with(char::is_whitespace));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_indent_is_counted_in_characters() {
+    fn indentation_is_counted_in_characters() {
         assert_eq!(line("\t\u{3000} x").indent(), 3);
         assert_eq!(line("    x ").without_indent(2), "  x ");
         assert_eq!(line("  x").without_indent(4), "x");

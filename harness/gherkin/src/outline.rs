@@ -1,32 +1,32 @@
-//! From an outline to the scenarios that run.
+//! Expands outlines into scenarios.
 
 use std::borrow::Cow;
 
 use crate::document::{Examples, Row, Scenario, Step, Text};
 
-/// A scenario as it runs: an outline with the values of one row, or the scenario itself.
+/// A scenario to run: an outline with the values of one row, or the scenario itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case<'a> {
     /// The line of the row, or of the scenario's headline.
     pub line: usize,
     /// With the values of the row.
     pub name: String,
-    /// Those of the scenario and of the examples.
+    /// The tags of the scenario and of the examples.
     pub tags: Vec<&'a str>,
     /// With the values of the row.
     pub steps: Vec<Step>,
-    /// The examples and their row, where there are some.
+    /// The examples and their row, if any.
     pub row: Option<(&'a Examples, &'a Row)>,
 }
 
 impl Scenario {
-    /// What runs: one case for each row of the examples; the scenario itself where it has none.
+    /// The scenarios to run: one for each row of the examples; the scenario itself if it has none.
     pub fn cases(&self) -> impl Iterator<Item = Case<'_>> {
         let plain = self.examples.is_empty().then(|| self.case(None)).into_iter();
         plain.chain(self.rows().map(|row| self.case(Some(row))))
     }
 
-    /// The names of what runs, in the order of [`Scenario::cases`].
+    /// The names of the scenarios to run, in the order of [`Scenario::cases`].
     pub fn case_names(&self) -> impl Iterator<Item = String> {
         let plain = self.examples.is_empty().then(|| self.heading.name.clone()).into_iter();
         plain.chain(self.rows().map(|row| Values::of(Some(row)).filled(&self.heading.name)))
@@ -49,7 +49,7 @@ impl Scenario {
     }
 }
 
-/// The columns of a row: `<NAME>` stands for the value.
+/// The columns of a row: `<NAME>` is replaced by the value.
 struct Values<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Values<'a> {
@@ -60,7 +60,7 @@ impl<'a> Values<'a> {
         Self(names.zip(values).map(|(name, value)| (name.as_str(), value.as_str())).collect())
     }
 
-    /// A text with the values in their places. What else stands between `<` and `>` is text, in a value too.
+    /// A text with the values filled in. Other text between `<` and `>` stays, also in values.
     fn fill<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.0.is_empty() || !text.contains('<') {
             return Cow::Borrowed(text);

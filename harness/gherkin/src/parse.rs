@@ -1,4 +1,4 @@
-//! The grammar: `gherkin.berp` of cucumber/gherkin, read by descent.
+//! The parser: recursive descent according to `gherkin.berp` of cucumber/gherkin.
 
 use crate::document::{Background, Document, Examples, Feature, Heading, Row, Rule, Scenario, Step, Text};
 use crate::fault::{Expected, Fault, FaultKind};
@@ -6,10 +6,10 @@ use crate::language::{Headline, Language};
 use crate::line::{Line, lines};
 use crate::row;
 
-/// Reads a file.
+/// Parses a file.
 ///
 /// # Errors
-/// Everything that the grammar does not allow, in the order of the lines.
+/// All syntax errors, in line order.
 ///
 /// ```
 /// let document = hil_gherkin::parse("# language: de\nFunktion: Lampe\n  Szenario: an\n    Dann leuchtet sie\n").unwrap();
@@ -29,13 +29,13 @@ pub fn parse(source: &str) -> Result<Document, Vec<Fault>> {
     Err(parser.faults)
 }
 
-/// The language of a file, even of one that is no Gherkin; absent where it names an unknown one.
+/// The language of a file, even of an invalid one; none if it names an unknown one.
 #[must_use]
 pub fn language_of(source: &str) -> Option<&'static Language> {
     language(&lines(source)).ok().map(|(language, _)| language)
 }
 
-/// The language of a file, and its first line behind that. Only blank lines and comments may stand before.
+/// The language of a file, and the first line after it. Only blank lines and comments may come before.
 fn language(lines: &[Line<'_>]) -> Result<(&'static Language, usize), Vec<Fault>> {
     let head = lines.iter().take_while(|line| line.is_empty() || line.is_comment());
     let named = head.enumerate().find_map(|(n, line)| Some((n, line.number, line.language()?)));
@@ -76,7 +76,7 @@ impl<'a> Parser<'a> {
         self.language.headline(line.text).map(|(headline, ..)| headline)
     }
 
-    /// The headline of the first line that has no tags, from here on.
+    /// The next headline after any tags.
     fn headline_behind_tags(&self) -> Option<Headline> {
         let tagged = |line: &&Line<'_>| line.is_empty() || line.is_comment() || line.has_tags();
         let line = self.lines[self.at..].iter().find(|line| !tagged(line))?;
@@ -87,7 +87,7 @@ impl<'a> Parser<'a> {
         self.faults.push(Fault { line, kind });
     }
 
-    /// Leaves out a line that can't stand here.
+    /// Skips a line that is not allowed here.
     fn unexpected(&mut self, line: Line<'a>, expected: Expected) {
         let kind = match self.language.headline(line.text) {
             Some((headline, keyword, _)) => FaultKind::Misplaced { keyword: keyword.to_owned(), headline },
@@ -97,7 +97,7 @@ impl<'a> Parser<'a> {
         self.at += 1;
     }
 
-    /// The line of the first tag and the tags from here on, of any number of lines.
+    /// The line of the first tag, and the tags of this and the following lines.
     fn tags(&mut self) -> (Option<usize>, Vec<String>) {
         let (mut start, mut all) = (None, Vec::new());
         while let Some(line) = self.next().filter(Line::has_tags) {
@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
         (start, all)
     }
 
-    /// Reads a headline that is known to stand here, below these tags, with the description below it.
+    /// Parses a headline that is known to be here, with these tags and the description after it.
     fn heading(
         &mut self,
         (start, tags): (Option<usize>, Vec<String>),
@@ -126,7 +126,7 @@ impl<'a> Parser<'a> {
         Heading { start: start.unwrap_or(line), line, tags, keyword, name, description: self.description(ends) }
     }
 
-    /// The text below a headline, without comments and the blank lines around it.
+    /// The description of a headline, without comments and the blank lines around it.
     fn description(&mut self, ends: impl Fn(&Self, Line<'a>) -> bool) -> Vec<(usize, String)> {
         let mut text = Vec::new();
         while let Some(line) = self.line().filter(|line| line.is_comment() || !ends(self, *line)) {
@@ -146,7 +146,7 @@ impl<'a> Parser<'a> {
         line.has_tags() || self.headline(line).is_some_and(|headline| by.contains(&headline))
     }
 
-    /// Whether a line ends the description of what has steps.
+    /// Whether a line ends the description of something with steps.
     fn ends_description(&self, line: Line<'a>, by: &[Headline]) -> bool {
         self.headed(line, by) || self.language.step(line.text).is_some()
     }
@@ -160,7 +160,7 @@ impl<'a> Parser<'a> {
             match self.next() {
                 Some(line) if self.headline(line) == Some(Headline::Feature) => break,
                 Some(line) => self.unexpected(line, Expected::Feature),
-                // What they stand above was refused.
+                // Their headline was rejected.
                 None if tags.is_empty() || !self.faults.is_empty() => return None,
                 None => {
                     self.tags_of_nothing();
@@ -177,7 +177,7 @@ impl<'a> Parser<'a> {
         Some(Feature { heading, background, scenarios, rules })
     }
 
-    /// A rule, which is known to stand here.
+    /// Parses a rule, which is known to be here.
     fn rule(&mut self) -> Rule {
         let tags = self.tags();
         let heading = self.heading(tags, |parser, line| parser.headed(line, FEATURE));
@@ -226,7 +226,7 @@ impl<'a> Parser<'a> {
         Background { heading, steps: self.steps(BACKGROUND) }
     }
 
-    /// A scenario, which is known to stand here.
+    /// Parses a scenario, which is known to be here.
     fn scenario(&mut self) -> Scenario {
         let tags = self.tags();
         let outline = self.line().and_then(|line| self.headline(line)) == Some(Headline::Outline);
@@ -247,7 +247,7 @@ impl<'a> Parser<'a> {
         Scenario { heading, outline, steps, examples }
     }
 
-    /// Steps with what stands below them, up to tags or a headline that may follow.
+    /// Steps with their tables and texts, up to tags or a headline that may follow.
     fn steps(&mut self, ends: &[Headline]) -> Vec<Step> {
         let mut steps: Vec<Step> = Vec::new();
         while let Some(line) = self.next() {
@@ -272,7 +272,7 @@ impl<'a> Parser<'a> {
         steps
     }
 
-    /// Examples, which are known to stand here.
+    /// Parses examples, which are known to be here.
     fn examples(&mut self) -> Examples {
         let tags = self.tags();
         let heading = self.heading(tags, |parser, line| parser.headed(line, SCENARIO) || line.is_row());
@@ -280,7 +280,7 @@ impl<'a> Parser<'a> {
         Examples { heading, header: table.next(), rows: table.collect() }
     }
 
-    /// The rows from here on; blank lines and comments may stand between them.
+    /// The rows from here on; blank lines and comments are allowed between them.
     fn table(&mut self) -> Vec<Row> {
         let mut rows: Vec<Row> = Vec::new();
         while let Some(line) = self.next().filter(Line::is_row) {
@@ -296,7 +296,7 @@ impl<'a> Parser<'a> {
         rows
     }
 
-    /// A text, whose first line is known to stand here. Behind a backslash each, quotes of its kind are text.
+    /// Parses a doc string, whose first line is known to be here. After a backslash, quotes of its kind are text.
     fn text(&mut self, first: Line<'a>, quotes: &str, media_type: &str) -> Text {
         let escaped: String = quotes.chars().flat_map(|c| ['\\', c]).collect();
         let mut content: Vec<String> = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::document::Row;
 
-/// Reads a row, which begins with a bar. Behind a backslash `n` is a line break, and a bar or a backslash is itself;
+/// Parses a row, which begins with a bar. After a backslash `n` is a line break, and a bar or a backslash is itself;
 /// any other backslash stays.
 pub(crate) fn read(text: &str, line: usize) -> Row {
     let mut cells = Vec::new();
@@ -23,7 +23,7 @@ pub(crate) fn read(text: &str, line: usize) -> Row {
     Row { line, cells, ignored }
 }
 
-/// Blanks of the file are no part of a cell; a line break that the cell spells out is.
+/// Spaces around a cell are trimmed; an escaped line break is not.
 fn trimmed(cell: &str) -> &str {
     cell.trim_matches(|c: char| c.is_whitespace() && c != '\n')
 }
@@ -37,7 +37,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_is_kept_but_for_three_escapes() {
+    fn a_backslash_is_kept_except_in_three_escapes() {
         assert_eq!(cells(r"| a\|b | c\\d | e\nf | \d+ | \\n |"), ["a|b", r"c\d", "e\nf", r"\d+", r"\n"]);
         assert_eq!(cells(r"| C:\temp\ |"), [r"C:\temp\"]);
         assert_eq!(cells(r"| /^\d+\s$/ |"), [r"/^\d+\s$/"]);
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn text_behind_the_last_bar_is_no_cell() {
+    fn text_after_the_last_bar_is_not_a_cell() {
         let row = read("| a | b", 7);
         assert_eq!((row.cells, row.ignored.as_deref(), row.line), (vec!["a".to_owned()], Some("b"), 7));
         assert_eq!(read(r"| a \|", 7).cells, Vec::<String>::new());

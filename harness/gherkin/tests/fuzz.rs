@@ -1,4 +1,4 @@
-//! Mutated features: each is read or refused with what is wrong where. Nothing panics, nothing hangs.
+//! Mutated features are parsed, or rejected with an error and its line. Nothing panics or hangs.
 
 use hil_fuzz::{Corpus, GHERKIN_WORDS, fuzz};
 

@@ -1,4 +1,4 @@
-//! What the grammar allows is read with true lines, and what it does not is named. Cases of our own; `ci/soak/gherkin`
+//! Valid syntax is parsed with true line numbers, and errors are reported. Our own cases; `ci/soak/gherkin`
 //! compares with the official test data.
 
 use hil_gherkin::{Feature, StepKind, parse};
@@ -42,7 +42,7 @@ fn synonyms_stars_and_descriptions_are_gherkin() {
 }
 
 #[test]
-fn a_text_keeps_what_goes_beyond_its_quotes() {
+fn a_doc_string_keeps_text_beyond_the_indentation_of_its_quotes() {
     assert_eq!(
         text(&["   \"\"\"", "     two deeper", "   even", " shallower", "", "   \"\"\""]),
         "  two deeper\neven\nshallower\n"
@@ -77,7 +77,7 @@ fn comments_and_blank_lines_may_stand_anywhere() {
 }
 
 #[test]
-fn a_file_may_say_nothing() {
+fn a_file_may_be_empty() {
     for source in ["", "\n\n", "# a comment\n# language: de\n", "\u{feff}# language: fr", "\r\n"] {
         assert_eq!(parse(source).expect("Gherkin").feature, None, "{source:?}");
     }
@@ -86,7 +86,7 @@ fn a_file_may_say_nothing() {
 }
 
 #[test]
-fn values_stand_in_for_columns_and_for_nothing_else() {
+fn values_replace_columns_and_nothing_else() {
     let read = feature(
         "Feature: f\n  Scenario: <a> and <the b>, <html>\n    Given <a><the b> <\n      \"\"\"<a>\n      <the b> <c\n      \"\"\"\n    Then t\n      | <a> | x<the b>y |\n    Examples:\n      | a | the b |\n      | <the b> | $1\\| |\n",
     );
@@ -107,7 +107,7 @@ fn values_stand_in_for_columns_and_for_nothing_else() {
 }
 
 #[test]
-fn what_is_no_gherkin_is_named_with_its_line() {
+fn syntax_errors_are_reported_with_their_line() {
     let step = "Feature: f\n  Scenario: s\n    Given a\n";
     let sources = [
         "not gherkin\n".to_owned(),

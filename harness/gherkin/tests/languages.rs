@@ -2,7 +2,7 @@
 
 use hil_gherkin::{Headline, Language, StepKind, parse};
 
-/// Every keyword of a language in one feature. Keywords of features share a file in turns, for a file has one.
+/// Every keyword of a language in one feature. Keywords for features are used in turn, because a file has only one.
 fn features(language: &Language) -> impl Iterator<Item = String> {
     let words = |wanted: Headline| language.headlines().filter(move |(_, of)| *of == wanted).map(|(word, _)| word);
     let steps: Vec<_> = language.steps().map(|(word, _)| format!("      {word}x\n")).collect();

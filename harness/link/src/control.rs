@@ -1,61 +1,72 @@
-//! What is done to a path while it carries bytes.
+//! Controls a path while it carries bytes.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// One of the two ways of a path.
+/// One of the two directions of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum PathDirection {
     /// From the near socket (the device) to the far one (the broker).
-    Up,
+    Upstream,
     /// From the far socket to the near one.
-    Down,
+    Downstream,
 }
 
-impl Way {
-    /// Both ways.
-    pub const BOTH: [Self; 2] = [Self::Up, Self::Down];
+impl PathDirection {
+    /// Both directions.
+    pub const BOTH: [Self; 2] = [Self::Upstream, Self::Downstream];
 }
 
-/// How a path is ended from outside.
+/// How to end a path from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// FIN towards both sides.
+    /// FIN to both sides.
     Close,
-    /// RST towards both sides.
+    /// RST to both sides.
     Reset,
-    /// The near side is gone without a word: the far side hears nothing, not even of the end of the near socket. See
-    /// [`Control::owner_is_back`].
+    /// The near side is gone without FIN or RST: the far side hears nothing, not even that the near socket was
+    /// closed. See [`Control::device_restarted`].
     Abandon,
 }
 
-/// A silence that lasts; what [`Control::silence`] gives back. It ends with [`Control::resume`], or with all the others
-/// by [`Control::clear`]; not by being dropped.
+/// How a path ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// One side sent FIN; `Upstream` is the near side.
+    Closed(PathDirection),
+    /// One side sent RST or its socket failed; `Upstream` is the near side.
+    Broken(PathDirection),
+    /// The control ended it.
+    Ordered(Ending),
+}
+
+/// An active silence, as returned by [`Control::silence`]. It ends with [`Control::resume`], or together with all
+/// others by [`Control::clear`], but not when it is dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Silence {
     up: bool,
     down: bool,
-    /// How often all was cleared before it began.
+    /// How many times everything had been cleared before it began.
     clearings: u64,
 }
 
 impl Silence {
-    fn ways(&self) -> impl Iterator<Item = Way> + use<> {
-        let silent = [(Way::Up, self.up), (Way::Down, self.down)];
-        silent.into_iter().filter_map(|(way, is_silent)| is_silent.then_some(way))
+    fn directions(&self) -> impl Iterator<Item = PathDirection> + use<> {
+        let silent = [(PathDirection::Upstream, self.up), (PathDirection::Downstream, self.down)];
+        silent.into_iter().filter_map(|(direction, is_silent)| is_silent.then_some(direction))
     }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// How many silences last.
+    /// How many silences are active.
     silences: u32,
     pub(crate) delay: Duration,
-    /// A delay differs from the one above by up to this much, evenly, either way.
+    /// The delay varies by up to this much, uniformly, in both directions.
     pub(crate) jitter: Duration,
-    /// Bytes a second.
+    /// Bytes per second.
     pub(crate) bandwidth: Option<NonZeroU64>,
 }
 
@@ -69,39 +80,39 @@ impl Condition {
 pub(crate) struct Conditions {
     up: Condition,
     down: Condition,
-    /// How often paths were ended, and how the last time.
+    /// How many times paths were ended, and how the last time.
     pub(crate) endings: (u64, Option<Ending>),
-    /// How often the near side began a new life.
+    /// How many times the near side restarted.
     pub(crate) lives: u64,
-    /// In which of its lives it last abandoned its paths.
+    /// The number of restarts when the near side last abandoned its paths.
     pub(crate) abandoned_in: u64,
-    /// How often everything was cleared.
+    /// How many times everything was cleared.
     clearings: u64,
 }
 
 impl Conditions {
-    pub(crate) fn of(&self, way: Way) -> Condition {
-        match way {
-            Way::Up => self.up,
-            Way::Down => self.down,
+    pub(crate) fn of(&self, direction: PathDirection) -> Condition {
+        match direction {
+            PathDirection::Upstream => self.up,
+            PathDirection::Downstream => self.down,
         }
     }
 
-    fn of_mut(&mut self, way: Way) -> &mut Condition {
-        match way {
-            Way::Up => &mut self.up,
-            Way::Down => &mut self.down,
+    fn of_mut(&mut self, direction: PathDirection) -> &mut Condition {
+        match direction {
+            PathDirection::Upstream => &mut self.up,
+            PathDirection::Downstream => &mut self.down,
         }
     }
 }
 
-/// Handle on one or more paths; cheap to clone, all clones steer the same paths.
+/// Handle on one or more paths; cheap to clone, all clones control the same paths.
 ///
 /// # Example
 /// ```
-/// use hil_link::{Control, Way};
+/// use hil_link::{Control, PathDirection};
 /// let control = Control::default();
-/// let silence = control.silence(&Way::BOTH);
+/// let silence = control.silence(&PathDirection::BOTH);
 /// assert!(control.is_silent());
 /// control.resume(silence);
 /// assert!(!control.is_silent());
@@ -112,41 +123,45 @@ pub struct Control {
 }
 
 impl Control {
-    /// From now on nothing gets through: no byte, no FIN, no RST. Bytes are held, as TCP would keep trying.
+    /// From now on nothing gets through: no byte, no FIN, no RST. Bytes are held, as TCP would retransmit them.
     ///
-    /// Silences are counted: a way is silent until all that were asked for have ended, each by itself.
-    pub fn silence(&self, ways: &[Way]) -> Silence {
-        let mut silence = Silence { up: ways.contains(&Way::Up), down: ways.contains(&Way::Down), clearings: 0 };
+    /// Silences are counted: a direction is silent until each of its silences has ended.
+    pub fn silence(&self, directions: &[PathDirection]) -> Silence {
+        let mut silence = Silence {
+            up: directions.contains(&PathDirection::Upstream),
+            down: directions.contains(&PathDirection::Downstream),
+            clearings: 0,
+        };
         self.conditions.send_modify(|conditions| {
             silence.clearings = conditions.clearings;
-            silence.ways().for_each(|way| conditions.of_mut(way).silences += 1);
+            silence.directions().for_each(|direction| conditions.of_mut(direction).silences += 1);
         });
         silence
     }
 
-    /// This silence ends; where no other lasts, what was held is delivered, in order.
+    /// Ends this silence; if no other is active, held bytes are delivered in order.
     pub fn resume(&self, silence: Silence) {
         self.conditions.send_modify(|conditions| {
             if conditions.clearings == silence.clearings {
-                for way in silence.ways() {
-                    let condition = conditions.of_mut(way);
+                for direction in silence.directions() {
+                    let condition = conditions.of_mut(direction);
                     condition.silences = condition.silences.saturating_sub(1);
                 }
             }
         });
     }
 
-    /// Bytes read from now on arrive this much later, give or take `jitter`; order is kept.
-    pub fn delay(&self, ways: &[Way], by: Duration, jitter: Duration) {
-        self.change(ways, |condition| (condition.delay, condition.jitter) = (by, jitter));
+    /// Bytes read from now on arrive this much later, varied by up to `jitter`; their order is kept.
+    pub fn delay(&self, directions: &[PathDirection], by: Duration, jitter: Duration) {
+        self.change(directions, |condition| (condition.delay, condition.jitter) = (by, jitter));
     }
 
-    /// No more than this many bytes a second get through from now on.
-    pub fn limit(&self, ways: &[Way], bytes_a_second: NonZeroU64) {
-        self.change(ways, |condition| condition.bandwidth = Some(bytes_a_second));
+    /// From now on at most this many bytes per second get through.
+    pub fn limit(&self, directions: &[PathDirection], bytes_a_second: NonZeroU64) {
+        self.change(directions, |condition| condition.bandwidth = Some(bytes_a_second));
     }
 
-    /// Ends the paths that carry bytes now; later ones are not touched.
+    /// Ends the current paths; later ones are not affected.
     pub fn end(&self, ending: Ending) {
         self.conditions.send_modify(|conditions| {
             conditions.endings = (conditions.endings.0 + 1, Some(ending));
@@ -156,27 +171,29 @@ impl Control {
         });
     }
 
-    /// The near side begins a new life: on paths that it abandoned, the next bytes of the far side are answered with
-    /// RST, as by a device that has rebooted and knows nothing of them.
-    pub fn owner_is_back(&self) {
+    /// The near side has restarted: on paths that it abandoned, the next bytes of the far side are answered with RST,
+    /// as by a rebooted device that has no such connection.
+    pub fn device_restarted(&self) {
         self.conditions.send_modify(|conditions| conditions.lives += 1);
     }
 
-    /// Whether either way is silent.
+    /// Whether either direction is silent.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         let conditions = self.conditions.borrow();
-        Way::BOTH.iter().any(|way| conditions.of(*way).is_silent())
+        PathDirection::BOTH.iter().any(|direction| conditions.of(*direction).is_silent())
     }
 
-    /// Waits until neither way is silent.
+    /// Waits until neither direction is silent.
     pub async fn audible(&self) {
-        let audible = |conditions: &Conditions| Way::BOTH.iter().all(|way| !conditions.of(*way).is_silent());
+        let audible = |conditions: &Conditions| {
+            PathDirection::BOTH.iter().all(|direction| !conditions.of(*direction).is_silent())
+        };
         // The sender is `self`: it can't be gone.
         let _ = self.subscribe().wait_for(audible).await;
     }
 
-    /// Waits until the paths that carry bytes now are ended.
+    /// Waits until the current paths are ended.
     pub async fn next_ending(&self) -> Ending {
         let mut conditions = self.subscribe();
         let before = conditions.borrow().endings.0;
@@ -187,20 +204,20 @@ impl Control {
         }
     }
 
-    /// How much longer than usual what is on its way may take.
+    /// How much longer than usual bytes may take.
     pub(crate) fn slowness(&self) -> Duration {
-        /// What a narrow way may take to empty a full queue.
+        /// How long a limited direction may take to empty a full queue.
         const NARROW: Duration = Duration::from_secs(60);
         let conditions = self.conditions.borrow();
-        let of = |way: Way| {
-            let condition = conditions.of(way);
+        let of = |direction: PathDirection| {
+            let condition = conditions.of(direction);
             let narrow = condition.bandwidth.map_or(Duration::ZERO, |_| NARROW);
             condition.delay + condition.jitter + narrow
         };
-        Way::BOTH.map(of).into_iter().max().unwrap_or_default()
+        PathDirection::BOTH.map(of).into_iter().max().unwrap_or_default()
     }
 
-    /// No silence, no delay and no limit from now on; silences that began before are over.
+    /// Ends all silences, delays and limits.
     pub fn clear(&self) {
         self.conditions.send_modify(|conditions| {
             (conditions.up, conditions.down) = (Condition::default(), Condition::default());
@@ -212,8 +229,9 @@ impl Control {
         self.conditions.subscribe()
     }
 
-    fn change(&self, ways: &[Way], change: impl Fn(&mut Condition)) {
-        self.conditions.send_modify(|conditions| ways.iter().for_each(|way| change(conditions.of_mut(*way))));
+    fn change(&self, directions: &[PathDirection], change: impl Fn(&mut Condition)) {
+        self.conditions
+            .send_modify(|conditions| directions.iter().for_each(|direction| change(conditions.of_mut(*direction))));
     }
 }
 
@@ -222,17 +240,17 @@ mod tests {
     use super::*;
 
     fn is_silent(control: &Control) -> [bool; 2] {
-        Way::BOTH.map(|way| control.conditions.borrow().of(way).is_silent())
+        PathDirection::BOTH.map(|direction| control.conditions.borrow().of(direction).is_silent())
     }
 
     #[test]
-    fn a_silence_ends_only_itself() {
+    fn ending_a_silence_leaves_others_active() {
         let control = Control::default();
-        let both = control.silence(&Way::BOTH);
-        let down = control.silence(&[Way::Down, Way::Down]);
+        let both = control.silence(&PathDirection::BOTH);
+        let down = control.silence(&[PathDirection::Downstream, PathDirection::Downstream]);
         control.resume(both);
         assert_eq!(is_silent(&control), [false, true]);
-        let again = control.silence(&Way::BOTH);
+        let again = control.silence(&PathDirection::BOTH);
         control.resume(down);
         assert_eq!(is_silent(&control), [true, true]);
         control.resume(again);
@@ -240,12 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn a_silence_that_was_cleared_does_not_end_a_later_one() {
+    fn ending_a_cleared_silence_leaves_later_ones_active() {
         let control = Control::default();
-        let earlier = control.silence(&[Way::Down]);
+        let earlier = control.silence(&[PathDirection::Downstream]);
         control.clear();
         assert_eq!(is_silent(&control), [false, false]);
-        let later = control.silence(&[Way::Down]);
+        let later = control.silence(&[PathDirection::Downstream]);
         control.resume(earlier);
         assert_eq!(is_silent(&control), [false, true]);
         control.resume(later);

@@ -1,20 +1,20 @@
 //! A protocol-blind TCP path that can be silenced, held, delayed, closed or reset.
 //!
-//! [`relay`] carries bytes between two sockets, in order and unchanged, under a [`Control`]. [`Parked`] keeps
-//! sockets whose owner has lost its power: silent, as the air is silent, until a rebooted device would answer
-//! late segments with a reset.
+//! [`relay`] carries bytes between two sockets, in order and unchanged, under a [`Control`]. [`Parked`] keeps the
+//! sockets of a device that has lost its power: they are silent, until the rebooted device would answer late segments
+//! with a reset.
 
+mod connection;
 mod control;
-mod leg;
 mod parked;
 mod piece;
 mod queue;
 mod relay;
 mod socket;
 
-pub use control::{Control, Ending, Silence, Way};
-pub use leg::{Grip, Leg, Stream};
+pub use connection::{ByteStream, ConnectionHandle, RelayConnection};
+pub use control::{Control, Ended, Ending, PathDirection, Silence};
 pub use parked::Parked;
 pub use piece::{Piece, Watch};
-pub use relay::{Ended, relay};
+pub use relay::relay;
 pub use socket::reset;

@@ -1,17 +1,18 @@
-//! Sockets whose owner has lost its power.
+//! Sockets of a device that has lost its power.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use crate::socket;
 
-/// Keeps sockets open and silent after their owner's power went.
+/// Keeps sockets open and silent after their device lost its power.
 ///
-/// A cut device sends neither FIN nor RST, so its sockets must not be closed. Once it has rebooted it knows
-/// nothing of them, and answers whatever still arrives on them with RST ([`Parked::owner_is_back`]). Dropping
-/// the last clone closes them all.
+/// A device without power sends neither FIN nor RST, so its sockets must not be closed. Once it has rebooted it has no
+/// such connections and answers late segments with RST ([`Parked::device_restarted`]). Dropping the last clone closes
+/// all sockets.
 #[derive(Debug, Clone, Default)]
 pub struct Parked {
     inner: Arc<Inner>,
@@ -25,19 +26,19 @@ struct Inner {
 }
 
 impl Parked {
-    /// Keeps a socket, silently.
+    /// Keeps a socket open and silent.
     pub fn park(&self, stream: TcpStream) {
         self.lock().push(stream);
     }
 
-    /// How many sockets are kept silently.
+    /// How many sockets are kept.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// The owner runs again: from now on a segment that arrives on a parked socket is answered with RST.
-    pub fn owner_is_back(&self) {
+    /// The device runs again: from now on a segment that arrives on a kept socket is answered with RST.
+    pub fn device_restarted(&self) {
         let orphans = std::mem::take(&mut *self.lock());
         for stream in orphans {
             let mut alive = self.inner.alive.subscribe();
@@ -50,8 +51,8 @@ impl Parked {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
-        self.inner.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.inner.silent.lock()
     }
 }
 
@@ -73,25 +74,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_parked_socket_is_silent_until_its_owner_is_back() {
+    async fn a_parked_socket_is_silent_until_its_device_has_restarted() {
         let (device, mut peer) = pair().await;
         let parked = Parked::default();
         parked.park(device);
-        peer.write_all(b"are you there?").await.expect("goes into the air");
+        peer.write_all(b"are you there?").await.expect("sent");
         let mut byte = [0];
         let silence = tokio::time::timeout(Duration::from_millis(100), peer.read(&mut byte)).await;
         assert!(silence.is_err(), "heard {silence:?}");
-        parked.owner_is_back();
+        parked.device_restarted();
         let answer = tokio::time::timeout(Duration::from_secs(5), peer.read(&mut byte)).await.expect("an answer");
         assert_eq!(answer.expect_err("a reset").kind(), ErrorKind::ConnectionReset);
     }
 
     #[tokio::test]
-    async fn a_rebooted_owner_says_nothing_by_itself() {
+    async fn a_rebooted_device_sends_nothing_by_itself() {
         let (device, mut peer) = pair().await;
         let parked = Parked::default();
         parked.park(device);
-        parked.owner_is_back();
+        parked.device_restarted();
         let mut byte = [0];
         let silence = tokio::time::timeout(Duration::from_millis(100), peer.read(&mut byte)).await;
         assert!(silence.is_err(), "heard {silence:?}");

@@ -1,15 +1,16 @@
-//! What has been read from one side and waits to be written to the other.
+//! Bytes that were read from one side and wait to be written to the other.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
 use crate::piece::Piece;
 
-/// Pieces of one way that may wait before the reading stops.
+/// How many pieces of one direction may wait before reading stops.
 const PIECES: usize = 64;
-/// Bytes of one way that may wait, together with one piece that is larger: what a slow receiver costs in memory.
+/// How many bytes of one direction may wait, plus one larger piece: bounds the memory that a slow receiver costs.
 const BYTES: u32 = 1 << 20;
 
 pub(crate) enum Item {
@@ -17,41 +18,41 @@ pub(crate) enum Item {
     Fin,
 }
 
-/// An item, when it is due, and the room that it takes until it is dropped.
+/// An item, when it is due, and the queue space that it takes until it is dropped.
 pub(crate) struct Queued {
     pub(crate) due: Instant,
     pub(crate) item: Item,
     pub(crate) room: OwnedSemaphorePermit,
 }
 
-/// Both ends of the queue of one way.
+/// Both ends of the queue of one direction.
 pub(crate) fn queue() -> (Sender, mpsc::Receiver<Queued>) {
     let (items, queued) = mpsc::channel(PIECES);
     (Sender { items, room: Arc::new(Semaphore::new(BYTES as usize)) }, queued)
 }
 
-/// Where what was read goes.
+/// The sending end of the queue.
 #[derive(Clone)]
 pub(crate) struct Sender {
     items: mpsc::Sender<Queued>,
     room: Arc<Semaphore>,
 }
 
-/// A sender that does not keep its way going.
+/// A sender that does not keep the queue open.
 pub(crate) struct WeakSender {
     items: mpsc::WeakSender<Queued>,
     room: Arc<Semaphore>,
 }
 
-/// Says whether anything waits.
+/// Shows whether anything waits.
 #[derive(Clone)]
 pub(crate) struct Gauge(Arc<Semaphore>);
 
 impl Sender {
-    /// Waits for room.
+    /// Waits for space.
     ///
     /// # Errors
-    /// When nothing takes anything from the queue any more.
+    /// When the receiving end is gone.
     pub(crate) async fn send(&self, due: Instant, item: Item) -> Result<(), ()> {
         let length = if let Item::Bytes(piece) = &item { piece.bytes.len() } else { 0 };
         let wanted = u32::try_from(length).unwrap_or(BYTES).clamp(1, BYTES);
@@ -78,13 +79,13 @@ impl WeakSender {
 }
 
 impl Gauge {
-    /// Something was read and is not written yet.
+    /// Whether something was read and is not written yet.
     pub(crate) fn is_waiting(&self) -> bool {
         self.0.available_permits() < BYTES as usize
     }
 }
 
-/// When a byte was last read or written on either way.
+/// When a byte was last read or written in either direction.
 pub(crate) struct Progress(Mutex<Instant>);
 
 impl Progress {
@@ -93,11 +94,11 @@ impl Progress {
     }
 
     pub(crate) fn moved(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.0.lock() = Instant::now();
     }
 
     pub(crate) fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }
 
@@ -115,11 +116,11 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_waits_is_bounded_in_bytes_and_in_pieces() {
+    async fn the_queue_is_bounded_in_bytes_and_in_pieces() {
         let (sender, mut queued) = queue();
         let gauge = sender.gauge();
         assert!(!gauge.is_waiting());
-        // A packet that a fault has kept is one large piece.
+        // A packet that a fault has held back is one large piece.
         assert!(has_room(&sender, 16 << 20).await && gauge.is_waiting());
         assert!(!has_room(&sender, 16 << 20).await, "32 MiB wait");
         assert!(!has_room(&sender, 1).await);

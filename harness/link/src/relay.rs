@@ -9,60 +9,50 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::control::{Conditions, Control, Ending, Way};
-use crate::leg::Leg;
+use crate::connection::RelayConnection;
+use crate::control::{Conditions, Control, Ended, Ending, PathDirection};
 use crate::piece::Watch;
 use crate::queue::{Gauge, Item, Progress, Queued, Sender, WeakSender, queue};
-
-/// How a path came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// One side sent FIN; `Up` is the near side.
-    Closed(Way),
-    /// One side sent RST or its socket failed; `Up` is the near side.
-    Broken(Way),
-    /// The control ended it.
-    Ordered(Ending),
-}
 
 const CHUNK: usize = 16 * 1024;
 /// Most connections never need more.
 const FIRST_CHUNK: usize = 2 * 1024;
-/// How long the other side may send nothing after one side's FIN; silence does not count.
+/// How long the other side may send nothing after one side's FIN; silences do not count.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How long a receiver may take nothing of what waits for it after one side's FIN. The system wakes a writer only when a
+/// How long a receiver may read nothing of what is queued after one side's FIN. The system wakes a writer only when a
 /// third of its socket's buffer is free: more than a megabyte, which a slow receiver may need this long to read.
 const SLOW_RECEIVER: Duration = Duration::from_secs(60);
-/// How long a receiver may take nothing of what was read before its sender was gone.
+/// How long a receiver may read nothing of what is queued after its sender is gone.
 const REMAINS: Duration = Duration::from_secs(1);
 
-/// How long a good-bye of TLS or WebSocket may take.
-const GOOD_BYE: Duration = Duration::from_secs(1);
+/// How long the closing handshake of TLS or WebSocket may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Carries bytes between `near` and `far` until either side ends it, or the control does.
+/// Carries bytes between `near` and `far` until either side or the control ends the path.
 ///
 /// Bytes are forwarded unchanged and in order, unless the watcher changes them; it sees each chunk just before it is
-/// written. FIN and RST are passed on as such. While a way is silent nothing of it gets through, not even a FIN.
-pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>) -> Ended {
+/// written. FIN and RST are forwarded as such. While a direction is silent nothing gets through, not even a FIN.
+pub async fn relay(near: RelayConnection, far: RelayConnection, control: &Control, watch: Arc<dyn Watch>) -> Ended {
     let mut conditions = control.subscribe();
     let endings_before = conditions.borrow().endings.0;
-    let (near, near_grip) = near.split();
-    let (far, far_grip) = far.split();
+    let (near, near_handle) = near.split();
+    let (far, far_handle) = far.split();
     let (mut near_from, mut near_to) = tokio::io::split(near);
     let (mut far_from, mut far_to) = tokio::io::split(far);
     let ended = {
         let ((up_queue, up_queued), (down_queue, down_queued)) = (queue(), queue());
         let progress = Progress::new();
         let rest = Rest { control, progress: &progress, up: up_queue.gauge(), down: down_queue.gauge() };
-        // Each way may answer on the other, as long as that one is read.
+        // Each direction may reply on the other, as long as that one is open.
         let (to_up, to_down) = (up_queue.downgrade(), down_queue.downgrade());
         let up_queues = Queues { own: up_queue, other: to_down };
         let down_queues = Queues { own: down_queue, other: to_up };
         let seen = Seen { watch: &*watch, progress: &progress };
-        let up = carry(Way::Up, &mut near_from, &mut far_to, (up_queues, up_queued), control, seen);
-        let down = carry(Way::Down, &mut far_from, &mut near_to, (down_queues, down_queued), control, seen);
+        let up = carry(PathDirection::Upstream, &mut near_from, &mut far_to, (up_queues, up_queued), control, seen);
+        let down =
+            carry(PathDirection::Downstream, &mut far_from, &mut near_to, (down_queues, down_queued), control, seen);
         tokio::select! {
-            // Whoever orders an end and kills the near side then must not see it end by itself.
+            // A caller may order an end and then kill the near side: the order counts.
             biased;
             ending = ordered(&mut conditions, endings_before) => {
                 if ending != Ending::Abandon {
@@ -82,19 +72,19 @@ pub async fn relay(near: Leg, far: Leg, control: &Control, watch: Arc<dyn Watch>
         ended => ended,
     };
     if ended == Ended::Ordered(Ending::Close) {
-        // Layers say good-bye before FIN; whoever does not listen is left all the same.
-        let good_byes = async { tokio::join!(near_to.shutdown(), far_to.shutdown()) };
-        let _ = tokio::time::timeout(GOOD_BYE, good_byes).await;
+        // Layers close with a handshake before FIN; a peer that does not answer is closed anyway.
+        let closing = async { tokio::join!(near_to.shutdown(), far_to.shutdown()) };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, closing).await;
     }
     if matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset)) {
-        near_grip.make_hard();
-        far_grip.make_hard();
+        near_handle.close_with_reset();
+        far_handle.close_with_reset();
     }
     ended
 }
 
-/// Keeps the far side of a path whose near side is gone without a word, until the far side gives it up, somebody else
-/// does, or the near side's next life is asked about it.
+/// Keeps the far side of an abandoned path open until the far side ends it, another end is ordered, or bytes arrive
+/// after the near side's restart.
 async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::Receiver<Conditions>) -> Ended {
     let (mut endings, lives) = {
         let now = conditions.borrow_and_update();
@@ -104,10 +94,10 @@ async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::R
     loop {
         tokio::select! {
             read = far.read(&mut buffer) => match read {
-                Ok(0) => return Ended::Closed(Way::Down),
-                Err(_) => return Ended::Broken(Way::Down),
-                Ok(_) if conditions.borrow().lives != lives => return Ended::Broken(Way::Up),
-                // Nobody is there to take it.
+                Ok(0) => return Ended::Closed(PathDirection::Downstream),
+                Err(_) => return Ended::Broken(PathDirection::Downstream),
+                Ok(_) if conditions.borrow().lives != lives => return Ended::Broken(PathDirection::Upstream),
+                // No device is there to read it.
                 Ok(_) => {}
             },
             ending = ordered(conditions, endings) => match ending {
@@ -119,15 +109,15 @@ async fn abandoned(far: &mut (impl AsyncRead + Unpin), conditions: &mut watch::R
     }
 }
 
-/// How one way ends, and which of its sockets ended it.
+/// How one direction ends, and which of its sockets ended it.
 struct Cut {
     ended: Ended,
     /// Writing failed: the receiving side is gone.
     at_sink: bool,
 }
 
-/// The first end decides. A FIN lets the other way finish what it has to say; a receiving side that is gone lets it
-/// deliver what was read before.
+/// The first end decides. After a FIN the other direction may finish; if a receiver is gone, the other direction
+/// delivers what was read before.
 async fn both(
     up: impl Future<Output = Cut>,
     down: impl Future<Output = Cut>,
@@ -136,25 +126,25 @@ async fn both(
     watch: &dyn Watch,
 ) -> Ended {
     tokio::pin!(up, down);
-    let (first, way) = tokio::select! {
-        cut = &mut up => (cut, Way::Up),
-        cut = &mut down => (cut, Way::Down),
+    let (first, direction) = tokio::select! {
+        cut = &mut up => (cut, PathDirection::Upstream),
+        cut = &mut down => (cut, PathDirection::Downstream),
     };
     if after.control.subscribe().borrow().endings.0 != endings_before {
-        // An end was ordered meanwhile, and it is that one.
+        // An end was ordered meanwhile; that order decides.
         return std::future::pending().await;
     }
     watch.ending(first.ended);
     let rest = async {
-        match way {
-            Way::Up => down.await,
-            Way::Down => up.await,
+        match direction {
+            PathDirection::Upstream => down.await,
+            PathDirection::Downstream => up.await,
         }
     };
     let stalled = async {
         match first.ended {
-            Ended::Closed(_) => after.stalled(opposite(way), LAST_WORDS, SLOW_RECEIVER).await,
-            _ if first.at_sink => after.stalled(opposite(way), REMAINS, REMAINS).await,
+            Ended::Closed(_) => after.stalled(opposite(direction), LAST_WORDS, SLOW_RECEIVER).await,
+            _ if first.at_sink => after.stalled(opposite(direction), REMAINS, REMAINS).await,
             _ => {}
         }
     };
@@ -166,7 +156,7 @@ async fn both(
     first.ended
 }
 
-/// What goes on after one way has ended.
+/// What happens after one direction has ended.
 struct Rest<'a> {
     control: &'a Control,
     progress: &'a Progress,
@@ -175,12 +165,12 @@ struct Rest<'a> {
 }
 
 impl Rest<'_> {
-    /// Waits until nothing has moved for so long: `quiet` where nothing waits to be written on this way, `slow` where
+    /// Waits until nothing has moved for `quiet` if nothing waits to be written in this direction, or for `slow` if
     /// something does.
-    async fn stalled(&self, way: Way, quiet: Duration, slow: Duration) {
-        let gauge = match way {
-            Way::Up => &self.up,
-            Way::Down => &self.down,
+    async fn stalled(&self, direction: PathDirection, quiet: Duration, slow: Duration) {
+        let gauge = match direction {
+            PathDirection::Upstream => &self.up,
+            PathDirection::Downstream => &self.down,
         };
         self.progress.moved();
         loop {
@@ -199,23 +189,23 @@ impl Rest<'_> {
     }
 }
 
-/// Waits for an ending beyond those that were ordered before.
+/// Waits for the next ordered end after those ordered before.
 async fn ordered(conditions: &mut watch::Receiver<Conditions>, before: u64) -> Ending {
     match conditions.wait_for(|conditions| conditions.endings.0 != before).await.map(|found| found.endings.1) {
         Ok(Some(ending)) => ending,
-        // Nobody holds the control any more: nobody can end the path.
+        // The control is gone, so no end can be ordered.
         _ => std::future::pending().await,
     }
 }
 
-/// Where what was read goes.
+/// The queues of both directions.
 struct Queues {
     own: Sender,
-    /// Weak: it must not keep the other way going.
+    /// Weak: it must not keep the other direction open.
     other: WeakSender,
 }
 
-/// Who is shown what passes.
+/// The watcher and the progress of a path.
 #[derive(Clone, Copy)]
 struct Seen<'a> {
     watch: &'a dyn Watch,
@@ -223,15 +213,15 @@ struct Seen<'a> {
 }
 
 async fn carry<F: AsyncRead + Unpin, T: AsyncWrite + Unpin>(
-    way: Way,
+    direction: PathDirection,
     from: &mut F,
     to: &mut T,
     (queues, queued): (Queues, mpsc::Receiver<Queued>),
     control: &Control,
     seen: Seen<'_>,
 ) -> Cut {
-    let reading = read(way, from, control.subscribe(), queues, seen);
-    let writing = write(way, to, control.subscribe(), queued, seen);
+    let reading = read(direction, from, control.subscribe(), queues, seen);
+    let writing = write(direction, to, control.subscribe(), queued, seen);
     tokio::pin!(reading, writing);
     let written = tokio::select! {
         // What was read before the source ended is still delivered.
@@ -240,20 +230,20 @@ async fn carry<F: AsyncRead + Unpin, T: AsyncWrite + Unpin>(
     };
     match written {
         Ok(ended) => Cut { ended, at_sink: false },
-        Err(_) => Cut { ended: Ended::Broken(opposite(way)), at_sink: true },
+        Err(_) => Cut { ended: Ended::Broken(opposite(direction)), at_sink: true },
     }
 }
 
-fn opposite(way: Way) -> Way {
-    match way {
-        Way::Up => Way::Down,
-        Way::Down => Way::Up,
+fn opposite(direction: PathDirection) -> PathDirection {
+    match direction {
+        PathDirection::Upstream => PathDirection::Downstream,
+        PathDirection::Downstream => PathDirection::Upstream,
     }
 }
 
-/// Reads while the way is not silent, stamping each piece with the moment at which it is due.
+/// Reads while the direction is not silent, and stamps each piece with the time at which it is due.
 async fn read<F: AsyncRead + Unpin>(
-    way: Way,
+    direction: PathDirection,
     from: &mut F,
     mut conditions: watch::Receiver<Conditions>,
     queues: Queues,
@@ -263,7 +253,7 @@ async fn read<F: AsyncRead + Unpin>(
     let endings_before = conditions.borrow().endings.0;
     let mut buffer = vec![0; FIRST_CHUNK];
     loop {
-        if audible(way, &mut conditions).await.is_err() {
+        if audible(direction, &mut conditions).await.is_err() {
             return;
         }
         let read = tokio::select! {
@@ -273,23 +263,23 @@ async fn read<F: AsyncRead + Unpin>(
         };
         let (condition, was_ended) = {
             let now = conditions.borrow_and_update();
-            (now.of(way), now.endings.0 != endings_before)
+            (now.of(direction), now.endings.0 != endings_before)
         };
-        // A caller that orders an end and kills the near side then must not see it end by itself: the order counts.
+        // A caller may order an end and then kill the near side: the order counts.
         if was_ended && !matches!(read, Ok(1..)) {
             return std::future::pending().await;
         }
         let due = Instant::now() + jittered(condition.delay, condition.jitter);
         match read {
             Ok(0) => {
-                finish(way, watch, &queue, due).await;
+                finish(direction, watch, &queue, due).await;
                 return;
             }
             Ok(length) => {
                 progress.moved();
-                for piece in watch.read(way, buffer[..length].to_vec()) {
-                    if piece.turned {
-                        // A way that is not read any more has nobody to be answered.
+                for piece in watch.read(direction, buffer[..length].to_vec()) {
+                    if piece.reply {
+                        // If the other direction is closed, the reply can't be delivered.
                         if let Some(other) = other.upgrade() {
                             let _ = other.send(due, Item::Bytes(piece)).await;
                         }
@@ -303,32 +293,33 @@ async fn read<F: AsyncRead + Unpin>(
                     buffer.resize(CHUNK, 0);
                 }
             }
-            // A layer above TCP whose peer left without its good-bye: for TCP that is a FIN like any other.
+            // The peer of a TLS or WebSocket layer closed without its closing handshake: for TCP that is an ordinary
+            // FIN.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                finish(way, watch, &queue, due).await;
+                finish(direction, watch, &queue, due).await;
                 return;
             }
             Err(_) => {
-                for piece in watch.last(way) {
+                for piece in watch.flush(direction) {
                     let _ = queue.send(due, Item::Bytes(piece)).await;
                 }
-                // Not even a reset gets through silence.
-                let _ = audible(way, &mut conditions).await;
+                // A reset does not get through a silence either.
+                let _ = audible(direction, &mut conditions).await;
                 return;
             }
         }
     }
 }
 
-/// Passes on what was kept back, and FIN. Whether or not anybody still listens, this way has ended.
-async fn finish(way: Way, watch: &dyn Watch, queue: &Sender, due: Instant) {
-    for piece in watch.last(way) {
+/// Queues what was held back, and FIN. This direction has ended even if the receiver is gone.
+async fn finish(direction: PathDirection, watch: &dyn Watch, queue: &Sender, due: Instant) {
+    for piece in watch.flush(direction) {
         let _ = queue.send(due, Item::Bytes(piece)).await;
     }
     let _ = queue.send(due, Item::Fin).await;
 }
 
-/// A delay, give or take.
+/// A delay varied by the jitter.
 fn jittered(delay: Duration, jitter: Duration) -> Duration {
     if jitter.is_zero() {
         return delay;
@@ -336,58 +327,58 @@ fn jittered(delay: Duration, jitter: Duration) -> Duration {
     (delay + jitter.mul_f64(2.0 * fastrand::f64())).saturating_sub(jitter)
 }
 
-/// Writes what was read when it is due. `Ok` says how the way ended; `Err` that writing failed.
+/// Writes what was read when it is due. `Ok` is how the direction ended; `Err` that writing failed.
 async fn write<T: AsyncWrite + Unpin>(
-    way: Way,
+    direction: PathDirection,
     to: &mut T,
     mut conditions: watch::Receiver<Conditions>,
     mut queued: mpsc::Receiver<Queued>,
     Seen { watch, progress }: Seen<'_>,
 ) -> io::Result<Ended> {
-    // When the way is free again where its bandwidth is limited.
+    // When the bandwidth limit allows the next bytes.
     let mut free = Instant::now();
     while let Some(Queued { due, item, room: _room }) = queued.recv().await {
         let late = if let Item::Bytes(piece) = &item { piece.late } else { Duration::ZERO };
         until(due + late).await;
-        if audible(way, &mut conditions).await.is_err() {
+        if audible(direction, &mut conditions).await.is_err() {
             break;
         }
         match item {
             Item::Bytes(piece) => {
                 let mut rest = &piece.bytes[..];
-                if piece.tag != 0 || piece.swallowed {
-                    watch.forwarding(way, rest, piece.tag);
+                if piece.tag != 0 || piece.dropped {
+                    watch.forwarding(direction, rest, piece.tag);
                 }
-                if piece.swallowed {
+                if piece.dropped {
                     continue;
                 }
                 while !rest.is_empty() {
                     let slice;
-                    (slice, rest) = rest.split_at(portion(rest.len(), &conditions, way));
+                    (slice, rest) = rest.split_at(portion(rest.len(), &conditions, direction));
                     until(free).await;
-                    audible(way, &mut conditions).await.map_err(io::Error::other)?;
+                    audible(direction, &mut conditions).await.map_err(io::Error::other)?;
                     if piece.tag == 0 {
-                        watch.forwarding(way, slice, 0);
+                        watch.forwarding(direction, slice, 0);
                     }
                     write_out(to, slice, progress).await?;
-                    if let Some(rate) = conditions.borrow().of(way).bandwidth {
+                    if let Some(rate) = conditions.borrow().of(direction).bandwidth {
                         free = free.max(Instant::now() - TICK) + transfer_time(slice.len(), rate);
                     }
                 }
-                if piece.last {
+                if piece.closes {
                     return Ok(Ended::Ordered(Ending::Close));
                 }
             }
             Item::Fin => {
                 to.shutdown().await?;
-                return Ok(Ended::Closed(way));
+                return Ok(Ended::Closed(direction));
             }
         }
     }
-    Ok(Ended::Broken(way))
+    Ok(Ended::Broken(direction))
 }
 
-/// Writes all of it; each part that the receiver takes is progress.
+/// Writes all bytes; each part that the receiver takes counts as progress.
 async fn write_out<T: AsyncWrite + Unpin>(to: &mut T, mut bytes: &[u8], progress: &Progress) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = to.write(bytes).await?;
@@ -400,22 +391,23 @@ async fn write_out<T: AsyncWrite + Unpin>(to: &mut T, mut bytes: &[u8], progress
     to.flush().await
 }
 
-/// tokio's timer may fire this much late: it counts whole milliseconds, and rounds up. A narrow way that gave no credit
-/// for it would carry single packets at a fraction of its rate.
+/// tokio's timer may fire this much late: it counts whole milliseconds, and rounds up. Without credit for it, a limited
+/// direction would carry small packets at a fraction of its rate.
 const TICK: Duration = Duration::from_millis(2);
 
-/// Waits until then. What is due already waits for no timer: even one that has passed fires at the next millisecond.
+/// Waits until then. Does not use the timer for what is due already: even an expired timer fires at the next
+/// millisecond.
 async fn until(due: Instant) {
     if due > Instant::now() {
         tokio::time::sleep_until(due).await;
     }
 }
 
-/// How much of so many bytes goes in one go: a limited way trickles.
-fn portion(length: usize, conditions: &watch::Receiver<Conditions>, way: Way) -> usize {
-    /// Pieces of this many a second look like a slow wire, not like bursts.
+/// How many bytes to write at once in a limited direction.
+fn portion(length: usize, conditions: &watch::Receiver<Conditions>, direction: PathDirection) -> usize {
+    /// So many pieces per second look like a slow line, not like bursts.
     const A_SECOND: u64 = 20;
-    let Some(rate) = conditions.borrow().of(way).bandwidth else { return length };
+    let Some(rate) = conditions.borrow().of(direction).bandwidth else { return length };
     let portion = usize::try_from(rate.get() / A_SECOND).unwrap_or(usize::MAX);
     length.min(portion.max(1))
 }
@@ -425,6 +417,9 @@ fn transfer_time(bytes: usize, rate: NonZeroU64) -> Duration {
     Duration::from_secs(1).mul_f64(f64::from(bytes) / rate.get() as f64)
 }
 
-async fn audible(way: Way, conditions: &mut watch::Receiver<Conditions>) -> Result<(), watch::error::RecvError> {
-    conditions.wait_for(|conditions| !conditions.of(way).is_silent()).await.map(drop)
+async fn audible(
+    direction: PathDirection,
+    conditions: &mut watch::Receiver<Conditions>,
+) -> Result<(), watch::error::RecvError> {
+    conditions.wait_for(|conditions| !conditions.of(direction).is_silent()).await.map(drop)
 }

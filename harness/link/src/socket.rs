@@ -1,4 +1,4 @@
-//! What TCP itself can do to a connection.
+//! Operations of TCP itself.
 
 use std::time::Duration;
 
@@ -6,6 +6,6 @@ use tokio::net::TcpStream;
 
 /// Ends a connection with RST instead of FIN: a linger time of zero discards what is queued.
 pub fn reset(stream: TcpStream) {
-    // A socket that refuses the option is already gone; closing it is all that is left.
+    // A socket that refuses the option is closed already.
     let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }

@@ -1,9 +1,9 @@
-//! What one side still sends after the other's FIN, on a clock that only the test moves.
+//! What one side sends after the other's FIN, on a clock that only the test advances.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Control, Ended, Leg, Way, relay};
+use hil_link::{Control, Ended, PathDirection, RelayConnection, relay};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -15,7 +15,7 @@ async fn pair() -> (TcpStream, TcpStream) {
     (near, far)
 }
 
-/// A clock that stands still unless the test moves it: tokio moves it by itself only where no blocking task runs.
+/// A clock that stops unless the test advances it: tokio advances it by itself only while no blocking task runs.
 struct StillClock {
     _hold: std::sync::mpsc::Sender<()>,
     here: TcpStream,
@@ -30,14 +30,14 @@ impl StillClock {
         Self { _hold: hold, here, there }
     }
 
-    /// Time passes, and all that sockets are ready for happens.
+    /// Advances the clock and lets every ready socket be served.
     async fn pass(&mut self, seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds)).await;
         self.settle().await;
     }
 
-    /// A byte on a connection of the test's own makes tokio ask the system which sockets are ready. What is ready on
-    /// loopback is so at once: a few rounds carry bytes all along the path.
+    /// A byte on another connection makes tokio ask the system which sockets are ready. Loopback sockets are ready at
+    /// once: a few rounds carry bytes along the whole path.
     async fn settle(&mut self) {
         for _ in 0..200 {
             self.here.write_all(&[0]).await.expect("sent");
@@ -46,12 +46,18 @@ impl StillClock {
     }
 }
 
-/// A path whose device has sent FIN, which the broker has seen.
+/// A path whose device has sent FIN, which has reached the broker.
 async fn half_closed() -> (TcpStream, TcpStream, JoinHandle<Ended>) {
     let (mut device, near) = pair().await;
     let (mut broker, far) = pair().await;
     let ended = tokio::spawn(async move {
-        relay(Leg::plain(near), Leg::plain(far), &Control::default(), Arc::new(|_: Way, _: &[u8]| ())).await
+        relay(
+            RelayConnection::plain(near),
+            RelayConnection::plain(far),
+            &Control::default(),
+            Arc::new(|_: PathDirection, _: &[u8]| ()),
+        )
+        .await
     });
     device.shutdown().await.expect("FIN");
     assert_eq!(broker.read(&mut [0]).await.expect("FIN"), 0);
@@ -78,7 +84,7 @@ async fn a_slow_receiver_gets_all_of_what_is_sent_after_its_fin() {
     }
     assert!(arrived == sent);
     sender.await.expect("sent");
-    assert_eq!(ended.await.expect("ends"), Ended::Closed(Way::Up));
+    assert_eq!(ended.await.expect("ends"), Ended::Closed(PathDirection::Upstream));
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,15 +101,15 @@ async fn the_limit_counts_from_the_last_byte() {
     assert!(!ended.is_finished());
     clock.pass(2).await;
     assert_eq!(device.read(&mut byte).await.expect("closed"), 0);
-    assert_eq!(ended.await.expect("ends"), Ended::Closed(Way::Up));
+    assert_eq!(ended.await.expect("ends"), Ended::Closed(PathDirection::Upstream));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_receiver_that_takes_nothing_is_given_up() {
+async fn a_receiver_that_reads_nothing_is_closed() {
     let mut clock = StillClock::hold().await;
     let (_device, mut broker, ended) = half_closed().await;
     let sender = tokio::spawn(async move { while broker.write_all(&[0; 64 << 10]).await.is_ok() {} });
-    // Until no buffer on the way takes any more.
+    // Until all buffers on the path are full.
     for _ in 0..20 {
         clock.settle().await;
     }
@@ -111,8 +117,8 @@ async fn a_receiver_that_takes_nothing_is_given_up() {
     while !ended.is_finished() {
         clock.pass(1).await;
         seconds += 1;
-        assert!(seconds < 300, "it waits for ever");
+        assert!(seconds < 300, "it waits forever");
     }
-    assert!(seconds >= 60, "given up after {seconds} s");
+    assert!(seconds >= 60, "closed after {seconds} s");
     sender.await.expect("it is closed for the sender, too");
 }

@@ -1,12 +1,13 @@
-//! The path carries bytes unchanged and in order, and does what its control says.
+//! The path carries bytes unchanged and in order, and follows its control.
 
 use std::io::ErrorKind;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hil_link::{Control, Ended, Ending, Grip, Leg, Way, relay};
+use hil_link::{ConnectionHandle, Control, Ended, Ending, PathDirection, RelayConnection, relay};
+use parking_lot::Mutex;
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,8 +24,8 @@ async fn pair() -> (TcpStream, TcpStream) {
     (near, far)
 }
 
-/// What the watch saw, in order.
-type Seen = Arc<Mutex<Vec<(Way, Vec<u8>)>>>;
+/// What the watcher saw, in order.
+type Seen = Arc<Mutex<Vec<(PathDirection, Vec<u8>)>>>;
 
 struct Path {
     device: TcpStream,
@@ -42,8 +43,8 @@ async fn path() -> Path {
     let watch = Arc::clone(&seen);
     let steering = control.clone();
     let ended = tokio::spawn(async move {
-        let watch = move |way: Way, bytes: &[u8]| watch.lock().expect("lock").push((way, bytes.to_vec()));
-        relay(Leg::plain(near), Leg::plain(far), &steering, Arc::new(watch)).await
+        let watch = move |direction: PathDirection, bytes: &[u8]| watch.lock().push((direction, bytes.to_vec()));
+        relay(RelayConnection::plain(near), RelayConnection::plain(far), &steering, Arc::new(watch)).await
     });
     Path { device, broker, control, seen, ended }
 }
@@ -65,7 +66,7 @@ async fn silence_holds_bytes_and_fin_and_resuming_delivers_both_in_order() {
     let mut path = path().await;
     path.device.write_all(b"one ").await.expect("write");
     assert_eq!(read_exactly(&mut path.broker, 4).await, b"one ");
-    let silence = path.control.silence(&Way::BOTH);
+    let silence = path.control.silence(&PathDirection::BOTH);
     path.device.write_all(b"two ").await.expect("write");
     path.device.write_all(b"three").await.expect("write");
     path.device.shutdown().await.expect("FIN");
@@ -77,39 +78,48 @@ async fn silence_holds_bytes_and_fin_and_resuming_delivers_both_in_order() {
     assert_eq!(read_exactly(&mut path.device, 6).await, b"answer");
     assert_eq!(timeout(SOON, path.broker.read(&mut [0])).await.expect("in time").expect("FIN"), 0);
     drop(path.broker);
-    assert_eq!(timeout(SOON, path.ended).await.expect("in time").expect("ends"), Ended::Closed(Way::Up));
+    assert_eq!(
+        timeout(SOON, path.ended).await.expect("in time").expect("ends"),
+        Ended::Closed(PathDirection::Upstream)
+    );
 }
 
 #[tokio::test]
-async fn an_abandoned_path_is_silent_until_its_owner_is_back_and_asked_about_it() {
+async fn an_abandoned_path_is_silent_until_bytes_arrive_after_the_restart() {
     let mut path = path().await;
     path.device.write_all(b"hello").await.expect("write");
     assert_eq!(read_exactly(&mut path.broker, 5).await, b"hello");
     path.control.end(Ending::Abandon);
     drop(path.device);
     hears_nothing(&mut path.broker).await;
-    path.broker.write_all(b"are you there?").await.expect("goes into the air");
+    path.broker.write_all(b"are you there?").await.expect("sent");
     hears_nothing(&mut path.broker).await;
-    path.control.owner_is_back();
+    path.control.device_restarted();
     hears_nothing(&mut path.broker).await;
-    path.broker.write_all(b"and now?").await.expect("goes into the air");
+    path.broker.write_all(b"and now?").await.expect("sent");
     let answer = timeout(SOON, path.broker.read(&mut [0])).await.expect("an answer");
     assert_eq!(answer.expect_err("a reset").kind(), ErrorKind::ConnectionReset);
-    assert_eq!(timeout(SOON, path.ended).await.expect("in time").expect("ends"), Ended::Broken(Way::Up));
+    assert_eq!(
+        timeout(SOON, path.ended).await.expect("in time").expect("ends"),
+        Ended::Broken(PathDirection::Upstream)
+    );
 }
 
 #[tokio::test]
-async fn an_abandoned_path_ends_when_the_other_side_gives_it_up() {
+async fn an_abandoned_path_ends_when_the_other_side_closes_it() {
     let mut path = path().await;
     path.device.write_all(b"hello").await.expect("write");
     assert_eq!(read_exactly(&mut path.broker, 5).await, b"hello");
     path.control.end(Ending::Abandon);
     drop(path.device);
     drop(path.broker);
-    assert_eq!(timeout(SOON, path.ended).await.expect("in time").expect("ends"), Ended::Closed(Way::Down));
+    assert_eq!(
+        timeout(SOON, path.ended).await.expect("in time").expect("ends"),
+        Ended::Closed(PathDirection::Downstream)
+    );
 }
 
-/// A connection whose process is killed, after the path was abandoned, just when it is read.
+/// A connection whose process is killed at the moment it is read, after the path was abandoned.
 struct Killed {
     socket: TcpStream,
     control: Control,
@@ -137,25 +147,27 @@ impl AsyncWrite for Killed {
 }
 
 #[tokio::test]
-async fn a_fin_that_is_read_while_the_path_is_abandoned_is_nobodys() {
+async fn a_fin_that_is_read_while_the_path_is_abandoned_does_not_count() {
     let (_device, near) = pair().await;
     let (mut broker, far) = pair().await;
     let control = Control::default();
-    let near_leg = {
-        let grip = Grip::on(&near);
-        Leg::layered(Killed { socket: near, control: control.clone() }, grip)
+    let near = {
+        let handle = ConnectionHandle::of(&near);
+        RelayConnection::layered(Killed { socket: near, control: control.clone() }, handle)
     };
     let ended =
-        tokio::spawn(async move { relay(near_leg, Leg::plain(far), &control, Arc::new(|_, _: &[u8]| ())).await });
+        tokio::spawn(
+            async move { relay(near, RelayConnection::plain(far), &control, Arc::new(|_, _: &[u8]| ())).await },
+        );
     hears_nothing(&mut broker).await;
     drop(broker);
-    assert_eq!(timeout(SOON, ended).await.expect("in time").expect("ends"), Ended::Closed(Way::Down));
+    assert_eq!(timeout(SOON, ended).await.expect("in time").expect("ends"), Ended::Closed(PathDirection::Downstream));
 }
 
 #[tokio::test]
-async fn one_way_can_be_silent_alone() {
+async fn one_direction_can_be_silent_alone() {
     let mut path = path().await;
-    path.control.silence(&[Way::Down]);
+    path.control.silence(&[PathDirection::Downstream]);
     path.device.write_all(b"up").await.expect("write");
     path.broker.write_all(b"down").await.expect("write");
     assert_eq!(read_exactly(&mut path.broker, 2).await, b"up");
@@ -165,7 +177,7 @@ async fn one_way_can_be_silent_alone() {
 #[tokio::test]
 async fn a_delay_keeps_order_and_does_not_throttle() {
     let mut path = path().await;
-    path.control.delay(&[Way::Up], Duration::from_millis(200), Duration::ZERO);
+    path.control.delay(&[PathDirection::Upstream], Duration::from_millis(200), Duration::ZERO);
     let start = Instant::now();
     for n in 0..50u8 {
         path.device.write_all(&[n]).await.expect("write");
@@ -184,7 +196,7 @@ async fn a_reset_is_passed_on_as_a_reset() {
     hil_link::reset(path.device);
     let error = timeout(SOON, path.broker.read(&mut [0])).await.expect("in time").expect_err("reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    assert_eq!(path.ended.await.expect("ends"), Ended::Broken(Way::Up));
+    assert_eq!(path.ended.await.expect("ends"), Ended::Broken(PathDirection::Upstream));
 }
 
 #[tokio::test]
@@ -223,7 +235,7 @@ proptest! {
             drop(broker);
             ended.await.expect("ends");
             assert_eq!(arrived, whole);
-            let seen: Vec<u8> = seen.lock().expect("lock").iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+            let seen: Vec<u8> = seen.lock().iter().flat_map(|(_, bytes)| bytes.clone()).collect();
             assert_eq!(seen, whole);
         });
     }
@@ -232,47 +244,47 @@ proptest! {
 #[tokio::test]
 async fn jitter_keeps_order() {
     let mut path = path().await;
-    path.control.delay(&[Way::Up], Duration::from_millis(20), Duration::from_millis(20));
+    path.control.delay(&[PathDirection::Upstream], Duration::from_millis(20), Duration::from_millis(20));
     for n in 0..50_u8 {
         path.device.write_all(&[n]).await.expect("sent");
-        // Each byte is read by itself, and gets a delay of its own.
+        // Each byte is read by itself and gets its own delay.
         tokio::task::yield_now().await;
     }
     assert_eq!(read_exactly(&mut path.broker, 50).await, (0..50).collect::<Vec<_>>());
 }
 
 #[tokio::test]
-async fn a_narrow_way_takes_its_time_and_loses_nothing() {
+async fn a_limited_direction_is_slow_and_loses_nothing() {
     let mut path = path().await;
-    path.control.limit(&[Way::Up], std::num::NonZeroU64::new(20_000).expect("a rate"));
+    path.control.limit(&[PathDirection::Upstream], std::num::NonZeroU64::new(20_000).expect("a rate"));
     let sent: Vec<u8> = (0..10_000_u32).map(|n| (n % 251) as u8).collect();
     let start = Instant::now();
     path.device.write_all(&sent).await.expect("sent");
     assert_eq!(read_exactly(&mut path.broker, sent.len()).await, sent);
-    // Half a second's worth, less the first portion, which goes at once.
+    // Half a second's worth, minus the first portion, which is written at once.
     assert!(start.elapsed() >= Duration::from_millis(400), "{:?}", start.elapsed());
     path.control.clear();
     path.device.write_all(b"fast again").await.expect("sent");
     read_exactly(&mut path.broker, 10).await;
 }
 
-/// Doubles what goes up, swallows what goes down, and keeps one byte back until the end.
+/// Duplicates upstream bytes, drops downstream bytes, and holds one byte back until the end.
 struct Meddler;
 
 impl hil_link::Watch for Meddler {
-    fn read(&self, way: Way, bytes: Vec<u8>) -> Vec<hil_link::Piece> {
+    fn read(&self, direction: PathDirection, bytes: Vec<u8>) -> Vec<hil_link::Piece> {
         let piece = hil_link::Piece::from(bytes);
-        match way {
-            Way::Up => vec![piece.clone(), hil_link::Piece { tag: 1, ..piece }],
-            Way::Down => vec![hil_link::Piece { swallowed: true, ..piece }],
+        match direction {
+            PathDirection::Upstream => vec![piece.clone(), hil_link::Piece { tag: 1, ..piece }],
+            PathDirection::Downstream => vec![hil_link::Piece { dropped: true, ..piece }],
         }
     }
 
-    fn last(&self, _: Way) -> Vec<hil_link::Piece> {
+    fn flush(&self, _: PathDirection) -> Vec<hil_link::Piece> {
         vec![hil_link::Piece::from(b"!".to_vec())]
     }
 
-    fn forwarding(&self, _: Way, _: &[u8], _: u8) {}
+    fn forwarding(&self, _: PathDirection, _: &[u8], _: u8) {}
 }
 
 #[tokio::test]
@@ -280,24 +292,25 @@ async fn a_watcher_may_decide_what_is_written() {
     let (mut device, near) = pair().await;
     let (mut broker, far) = pair().await;
     let control = Control::default();
-    let ended =
-        tokio::spawn(async move { relay(Leg::plain(near), Leg::plain(far), &control, Arc::new(Meddler)).await });
+    let ended = tokio::spawn(async move {
+        relay(RelayConnection::plain(near), RelayConnection::plain(far), &control, Arc::new(Meddler)).await
+    });
     device.write_all(b"ab").await.expect("sent");
     assert_eq!(read_exactly(&mut broker, 4).await, b"abab");
     broker.write_all(b"unheard").await.expect("sent");
     hears_nothing(&mut device).await;
-    device.shutdown().await.expect("said all");
+    device.shutdown().await.expect("FIN");
     assert_eq!(read_exactly(&mut broker, 1).await, b"!");
     drop(broker);
     let ended = timeout(SOON, ended).await.expect("in time").expect("no panic");
-    assert_eq!(ended, Ended::Closed(Way::Up));
+    assert_eq!(ended, Ended::Closed(PathDirection::Upstream));
 }
 
-/// On a clock that stands still unless something waits for a timer.
+/// On a clock that advances only when something waits for a timer.
 #[tokio::test(start_paused = true)]
 async fn bytes_that_are_due_wait_for_no_timer() {
     let mut path = path().await;
-    // Between two ticks of the timer, as most moments are.
+    // Between two ticks of the timer, as most instants are.
     tokio::time::advance(Duration::from_micros(500)).await;
     let start = Instant::now();
     for n in 0..20_u8 {
@@ -311,11 +324,12 @@ async fn bytes_that_are_due_wait_for_no_timer() {
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
-/// Each packet takes a tenth of a millisecond at this rate; a timer that is rounded up for each makes them ten times as slow.
+/// Each packet takes a tenth of a millisecond at this rate; a timer that rounds up for each would make them ten times
+/// slower.
 #[tokio::test(start_paused = true)]
-async fn a_narrow_way_carries_small_packets_at_its_rate() {
+async fn a_limited_direction_carries_small_packets_at_its_rate() {
     let mut path = path().await;
-    path.control.limit(&[Way::Up], std::num::NonZeroU64::new(1_000_000).expect("a rate"));
+    path.control.limit(&[PathDirection::Upstream], std::num::NonZeroU64::new(1_000_000).expect("a rate"));
     let start = Instant::now();
     let mut packet = [7; 100];
     for _ in 0..1000 {

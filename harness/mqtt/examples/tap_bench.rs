@@ -1,8 +1,8 @@
-//! Measures the tap beside HAProxy: the round trip of a PINGREQ, and how many PUBLISH of 128 bytes at QoS 0 get through.
+//! Compares the tap with HAProxy: the round trip of a PINGREQ, and the throughput of PUBLISH of 128 bytes at QoS 0.
 //!
-//! `tap_bench measure FOLDER ROUNDS MESSAGES [HAPROXY]` starts both in front of one stand-in of a broker, and asks them,
-//! and the broker itself, in turns: what disturbs one disturbs all. `tap_bench tap BROKER EVENTS` is the tap: a port of
-//! its own that records into a file, as in a run, until its standard input ends.
+//! `tap_bench measure FOLDER ROUNDS MESSAGES [HAPROXY]` starts both in front of one broker stub, and measures them and
+//! the broker itself in turn, so that other load affects all alike. `tap_bench tap BROKER EVENTS` is the tap: a port
+//! that records into a file, as in a run, until its standard input ends.
 
 #![expect(clippy::print_stdout, reason = "a program of the bench's own")]
 
@@ -21,7 +21,7 @@ const CONNECT: &[u8] = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench";
 const CONNACK: &[u8] = b"\x20\x02\x00\x00";
 const PINGREQ: &[u8] = b"\xc0\x00";
 const PINGRESP: &[u8] = b"\xd0\x00";
-/// How often throughput is measured; the best counts, since whatever else the machine does only takes from it.
+/// How often throughput is measured; the best result counts, since other load can only reduce it.
 const PASSES: usize = 5;
 /// A proxy that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -53,23 +53,23 @@ fn tap(broker: SocketAddr, events: &Path) -> Result<()> {
     })
 }
 
-/// A program of this bench, ended with it.
+/// A child process, killed at the end.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have exited by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// One way to the broker.
+/// A path to the broker.
 struct Peer {
     name: &'static str,
     stream: TcpStream,
     round_trips: Vec<Duration>,
-    /// Messages a second.
+    /// Messages per second.
     best: f64,
     _program: Option<Running>,
 }
@@ -92,7 +92,7 @@ impl Peer {
         Ok(begin.elapsed())
     }
 
-    /// Sends messages as fast as they are taken; the broker answers what follows them when it has them all.
+    /// Sends messages at full speed; the broker answers the PINGREQ after them when it has received all.
     fn flood(&mut self, messages: usize) -> Result<()> {
         let mut publish = b"\x30\x80\x01\x00\x07bench/t".to_vec();
         publish.resize(128 + 3, b'x');
@@ -133,7 +133,7 @@ fn measure(folder: &Path, rounds: usize, messages: usize, haproxy: Option<&str>)
     for round in 0..rounds + rounds / 10 {
         for peer in &mut peers {
             let took = peer.round_trip()?;
-            // The first ones warm up.
+            // The first ones are warm-up.
             if round >= rounds / 10 {
                 peer.round_trips.push(took);
             }
@@ -146,7 +146,7 @@ fn measure(folder: &Path, rounds: usize, messages: usize, haproxy: Option<&str>)
     }
     let recorded = BufReader::new(std::fs::File::open(&events)?).lines().count();
     let sent = 1 + rounds + rounds / 10 + PASSES * (messages / 100 * 100 + 1);
-    // Each is answered, but for the messages; and the connection itself is recorded.
+    // Each is answered, except the messages; the connection itself is recorded, too.
     let answers = 1 + rounds + rounds / 10 + PASSES;
     if recorded != sent + answers + 1 {
         return Err(format!("{recorded} records of {} packets", sent + answers).into());
@@ -172,7 +172,7 @@ fn report(peers: &[Peer], recorded: usize) {
     }
 }
 
-/// Answers CONNECT and PINGREQ, and swallows the rest.
+/// Answers CONNECT and PINGREQ, and ignores the rest.
 fn broker() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -208,7 +208,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
-/// The size of the first packet, if all of it is there. Its length has two bytes at most.
+/// The size of the first packet, if it is complete. Its length has at most two bytes.
 fn size(bytes: &[u8]) -> Option<usize> {
     let low = usize::from(*bytes.get(1)?);
     let size = if low < 0x80 { low + 2 } else { (low & 0x7f) + usize::from(*bytes.get(2)?) * 0x80 + 3 };
@@ -225,7 +225,7 @@ fn start_tap(broker: SocketAddr, events: &Path) -> Result<(SocketAddr, Running)>
 }
 
 fn start_haproxy(program: &str, broker: SocketAddr, folder: &Path) -> Result<(SocketAddr, Running)> {
-    // It takes no port 0: another program may take this one in between, and the bench fails.
+    // HAProxy does not accept port 0: another program may take this port in between, and the bench fails.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let config: PathBuf = folder.join("haproxy.cfg");
     let text = format!(

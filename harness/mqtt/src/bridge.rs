@@ -1,15 +1,16 @@
-//! Leads the observer's client, which knows TCP and local sockets only, to a broker behind TLS or WebSocket.
+//! Connects the observer's client, which supports only TCP and Unix sockets, to a broker that uses TLS or WebSocket.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hil_scratch::Scratch;
+use parking_lot::Mutex;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::endpoint::Endpoint;
 
-/// A local socket that no other user can reach, and what lies behind it. Dropping it ends it.
+/// A Unix socket that no other user can open and that leads to a broker. Dropping it closes it.
 #[derive(Debug)]
 pub(crate) struct Bridge {
     folder: Scratch,
@@ -21,7 +22,7 @@ const SOCKET: &str = "broker";
 
 impl Bridge {
     pub(crate) fn open(endpoint: Endpoint) -> io::Result<Self> {
-        // Only its owner may enter: the socket lends a certificate to whoever connects.
+        // Only the owner may enter the folder: whoever connects uses the observer's certificate.
         let folder = Scratch::new("observer")?;
         let listener = UnixListener::bind(folder.path().join(SOCKET))?;
         let failure = Arc::default();
@@ -33,9 +34,9 @@ impl Bridge {
         self.folder.path().join(SOCKET).display().to_string()
     }
 
-    /// Why the latest connection did not get through.
+    /// Why the latest connection to the broker failed.
     pub(crate) fn failure(&self) -> Option<String> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.failure.lock().clone()
     }
 }
 
@@ -46,7 +47,8 @@ impl Drop for Bridge {
 }
 
 async fn serve(listener: UnixListener, endpoint: Endpoint, failure: Arc<Mutex<Option<String>>>) {
-    // One client, one connection at a time: a new one ends the one before, whose broker may be dead and never say so.
+    // One client, one connection at a time: a new one closes the previous one, whose broker may be dead and never
+    // close it.
     let mut connections = JoinSet::new();
     while let Ok((near, _)) = listener.accept().await {
         connections.shutdown().await;
@@ -56,9 +58,9 @@ async fn serve(listener: UnixListener, endpoint: Endpoint, failure: Arc<Mutex<Op
 
 async fn carry(mut near: UnixStream, endpoint: Endpoint, failure: Arc<Mutex<Option<String>>>) {
     let reached = endpoint.connect().await;
-    *failure.lock().unwrap_or_else(PoisonError::into_inner) = reached.as_ref().err().cloned();
+    *failure.lock() = reached.as_ref().err().cloned();
     if let Ok(far) = reached {
-        // However it ends: the client notices.
+        // How it ends does not matter: the client notices.
         let _ = tokio::io::copy_bidirectional(&mut near, &mut far.into_stream()).await;
     }
 }
@@ -73,16 +75,17 @@ mod tests {
     use crate::endpoint::Transport;
 
     #[tokio::test]
-    async fn a_new_connection_does_not_wait_for_a_broker_that_is_dead() {
+    async fn a_new_connection_does_not_wait_for_a_dead_broker() {
         let broker = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let endpoint = Endpoint::at(broker.local_addr().expect("address"), Transport::WebSocket);
         let bridge = Bridge::open(endpoint).expect("open");
-        // It neither reads nor closes any more.
+        // This broker neither reads nor closes the connection.
         let mut dead = Vec::new();
         for _ in 0..3 {
             let near = UnixStream::connect(bridge.path()).await.expect("connects");
-            let reached =
-                tokio::time::timeout(Duration::from_secs(20), broker.accept()).await.expect("led to the broker");
+            let reached = tokio::time::timeout(Duration::from_secs(20), broker.accept())
+                .await
+                .expect("the bridge connects to the broker");
             dead.push(crate::websocket::accept(reached.expect("accept").0).await.expect("WebSocket"));
             drop(near);
         }

@@ -1,59 +1,56 @@
-//! A way to a broker that refuses client ids which MQTT allows.
+//! Lets clients with any valid id use the embedded broker, whose library rejects some.
 //!
-//! A client id may be any UTF-8 of up to 65,535 bytes (MQTT 3.1.1 §3.1.3.1, MQTT 5 §3.1.3.1). `mqtt5` 0.49 names files by
-//! it, and therefore refuses `/`, `\`, `.`, `..`, control characters and ids of more than 128 bytes; `cert:` is a prefix of
-//! its own. On the way to it, such an id becomes a name made of its SHA-256. What the tap records and captures is what the
-//! board sent.
+//! A client id may be any UTF-8 of up to 65,535 bytes (MQTT 3.1.1 §3.1.3.1, MQTT 5 §3.1.3.1). `mqtt5` 0.49 names
+//! files by it, and therefore rejects `/`, `\`, `.`, `..`, control characters and ids of more than 128 bytes; `cert:`
+//! is a prefix of its own. On the way to the library such an id is replaced by a name made of its SHA-256. The tap
+//! records and captures what the board sent.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What stands for the ids of clients at one broker; clones are the same.
+/// The names that replace client ids at one broker; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct ClientIds(Arc<Mutex<Known>>);
+pub struct ClientIds(Arc<Mutex<KnownIds>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownIds {
     /// Name and id, the latest last.
     ids: VecDeque<(String, String)>,
     bytes: usize,
 }
 
-/// Of ids that are remembered; the oldest are forgotten.
-const REMEMBERED: usize = 16 << 20;
-/// Names begin so; an id that does is given a name, too.
+/// Total bytes of ids to remember; the oldest are forgotten.
+const MAX_REMEMBERED: usize = 16 << 20;
+/// Prefix of the replacing names; an id with this prefix is replaced, too.
 const PREFIX: &str = "hil-client-";
-/// The longest id that the library takes, in bytes.
-const LONGEST: usize = 128;
+/// The longest id that the library accepts, in bytes.
+const MAX_SUPPORTED: usize = 128;
 
-/// Whether the library takes it as it is. An empty one is for the library to replace; NUL is allowed nowhere (§1.5.3).
-fn is_taken(id: &str) -> bool {
+/// Whether the library accepts the id. It replaces an empty one itself; NUL is never allowed (§1.5.3).
+fn is_supported(id: &str) -> bool {
     let is_name = id == "." || id == ".." || id.starts_with("cert:") || id.starts_with(PREFIX);
     let is_refused = |c: char| matches!(c, '/' | '\\') || c.is_ascii_control();
-    id.contains('\0') || !(is_name || id.len() > LONGEST || id.contains(is_refused))
+    id.contains('\0') || !(is_name || id.len() > MAX_SUPPORTED || id.contains(is_refused))
 }
 
 impl ClientIds {
-    /// What the library is given in the place of an id; none where it takes the id itself.
+    /// The name that replaces an id; none if the library accepts the id.
     fn name(&self, id: &str) -> Option<String> {
-        if is_taken(id) {
+        if is_supported(id) {
             return None;
         }
-        let mut name = PREFIX.to_owned();
-        for byte in ring::digest::digest(&ring::digest::SHA256, id.as_bytes()).as_ref() {
-            let _ = write!(name, "{byte:02x}");
-        }
+        let name = format!("{PREFIX}{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, id.as_bytes())));
         let mut known = self.lock();
         if !known.ids.iter().any(|(known, _)| *known == name) {
             known.bytes += id.len();
             known.ids.push_back((name.clone(), id.to_owned()));
-            while known.bytes > REMEMBERED {
+            while known.bytes > MAX_REMEMBERED {
                 let Some((_, forgotten)) = known.ids.pop_front() else { break };
                 known.bytes -= forgotten.len();
             }
@@ -61,52 +58,52 @@ impl ClientIds {
         Some(name)
     }
 
-    /// The id that a name of the library's stands for.
+    /// The id that a name replaces.
     pub(crate) fn id(&self, name: &str) -> String {
         let known = self.lock();
         let found = known.ids.iter().rfind(|(known, _)| known == name).map(|(_, id)| id);
         found.map_or(name, String::as_str).to_owned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, KnownIds> {
+        self.0.lock()
     }
 }
 
-/// Changes the id in the CONNECT that a connection begins with, and nothing else. The beginning of the CONNECT is held back
-/// up to the end of its id.
+/// Replaces the id in the CONNECT that a connection begins with, and nothing else. Holds the beginning of the CONNECT
+/// back up to the end of its id.
 #[derive(Debug)]
-pub(crate) struct TakenId<S> {
+pub(crate) struct ClientIdRewriter<S> {
     stream: S,
     ids: ClientIds,
-    /// The beginning of the CONNECT; none once its id has come.
-    begins: Option<Vec<u8>>,
-    /// What waits to be written, and how much of it is.
+    /// The beginning of the CONNECT; none once the id is complete.
+    held: Option<Vec<u8>>,
+    /// Bytes to write, and how many of them are written.
     out: Vec<u8>,
     written: usize,
 }
 
-/// A CONNECT whose id ends further behind its beginning passes as it is: the longest id, and as much for properties.
-const HELD: usize = 128 << 10;
+/// A CONNECT with more bytes before the end of its id passes unchanged: the longest id, and as much for properties.
+const MAX_HELD: usize = 128 << 10;
 
-/// What the beginning of a connection is.
+/// The result of looking for the id.
 #[derive(Debug, PartialEq, Eq)]
-enum Begins {
-    /// The id has not come yet.
+enum ConnectStart {
+    /// The id is not complete yet.
     Unfinished,
-    /// There is nothing to change.
+    /// The id is not replaced.
     AsItIs,
     Changed(Vec<u8>),
 }
 
-impl<S> TakenId<S> {
+impl<S> ClientIdRewriter<S> {
     pub(crate) fn new(stream: S, ids: ClientIds) -> Self {
-        Self { stream, ids, begins: Some(Vec::new()), out: Vec::new(), written: 0 }
+        Self { stream, ids, held: Some(Vec::new()), out: Vec::new(), written: 0 }
     }
 }
 
-impl<S: AsyncWrite + Unpin> TakenId<S> {
-    /// Writes what waits.
+impl<S: AsyncWrite + Unpin> ClientIdRewriter<S> {
+    /// Writes the pending bytes.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]))?;
@@ -120,7 +117,7 @@ impl<S: AsyncWrite + Unpin> TakenId<S> {
     }
 }
 
-/// The length at the beginning of these bytes (MQTT 5 §1.5.5), and how many bytes it takes.
+/// The variable byte integer at the beginning of these bytes (MQTT 5 §1.5.5), and how many bytes it takes.
 fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0;
     for (n, byte) in bytes.iter().take(4).enumerate() {
@@ -140,21 +137,21 @@ fn encode_length(mut value: usize, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// Looks for the id of a CONNECT (§3.1).
-fn begins(bytes: &[u8], ids: &ClientIds) -> Begins {
-    /// Name, level, flags and keep alive.
+/// Looks for the client id in a CONNECT (§3.1).
+fn find_client_id(bytes: &[u8], ids: &ClientIds) -> ConnectStart {
+    /// Protocol name, level, flags and keep alive.
     const FIXED: usize = 10;
     const NAME: &[u8] = b"\x00\x04MQTT";
-    let unfinished = |most: usize| if bytes.len() < most { Begins::Unfinished } else { Begins::AsItIs };
+    let unfinished = |most: usize| if bytes.len() < most { ConnectStart::Unfinished } else { ConnectStart::AsItIs };
     if bytes.first().is_some_and(|first| *first != 0x10) {
-        return Begins::AsItIs;
+        return ConnectStart::AsItIs;
     }
     let Some((remaining, size)) = bytes.get(1..).and_then(length) else { return unfinished(5) };
     let header = 1 + size;
     let end = header + remaining;
     let body = &bytes[header..];
     if !NAME.starts_with(&body[..body.len().min(NAME.len())]) {
-        return Begins::AsItIs;
+        return ConnectStart::AsItIs;
     }
     if body.len() < FIXED {
         return unfinished(end);
@@ -167,39 +164,39 @@ fn begins(bytes: &[u8], ids: &ClientIds) -> Begins {
     let Some(&[high, low]) = bytes.get(at..at + 2) else { return unfinished(end) };
     let id_end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
     if id_end > end {
-        return Begins::AsItIs;
+        return ConnectStart::AsItIs;
     }
     let Some(id) = bytes.get(at + 2..id_end) else { return unfinished(end) };
-    let Some(name) = std::str::from_utf8(id).ok().and_then(|id| ids.name(id)) else { return Begins::AsItIs };
+    let Some(name) = std::str::from_utf8(id).ok().and_then(|id| ids.name(id)) else { return ConnectStart::AsItIs };
     let mut changed = vec![0x10];
     encode_length(remaining + name.len() - id.len(), &mut changed);
     changed.extend(&bytes[header..at]);
     changed.extend((name.len() as u16).to_be_bytes());
     changed.extend(name.as_bytes());
     changed.extend(&bytes[id_end..]);
-    Begins::Changed(changed)
+    ConnectStart::Changed(changed)
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for TakenId<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ClientIdRewriter<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for TakenId<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIdRewriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.send(cx))?;
-        let Some(held) = &mut this.begins else { return Pin::new(&mut this.stream).poll_write(cx, bytes) };
-        let bytes = &bytes[..bytes.len().min(HELD + 1 - held.len())];
+        let Some(held) = &mut this.held else { return Pin::new(&mut this.stream).poll_write(cx, bytes) };
+        let bytes = &bytes[..bytes.len().min(MAX_HELD + 1 - held.len())];
         held.extend(bytes);
-        this.out = match begins(held, &this.ids) {
-            Begins::Unfinished if held.len() <= HELD => return Poll::Ready(Ok(bytes.len())),
-            Begins::Unfinished | Begins::AsItIs => this.begins.take().unwrap_or_default(),
-            Begins::Changed(changed) => changed,
+        this.out = match find_client_id(held, &this.ids) {
+            ConnectStart::Unfinished if held.len() <= MAX_HELD => return Poll::Ready(Ok(bytes.len())),
+            ConnectStart::Unfinished | ConnectStart::AsItIs => this.held.take().unwrap_or_default(),
+            ConnectStart::Changed(changed) => changed,
         };
-        this.begins = None;
-        // The rest is written by the next write or flush.
+        this.held = None;
+        // The next write or flush writes the rest.
         if let Poll::Ready(sent) = this.send(cx) {
             sent?;
         }
@@ -212,8 +209,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TakenId<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A CONNECT that ends before its id is the broker's to judge.
-        if let Some(held) = self.begins.take() {
+        // The broker judges a CONNECT that ends before its id.
+        if let Some(held) = self.held.take() {
             self.out = held;
         }
         ready!(self.send(cx))?;
@@ -242,12 +239,12 @@ mod tests {
         packet
     }
 
-    /// What arrives of these chunks, a few bytes at a time.
+    /// What arrives of these chunks, read a few bytes at a time.
     async fn arrives(chunks: &[&[u8]]) -> Vec<u8> {
         let (near, mut far) = tokio::io::duplex(7);
         let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
         tokio::spawn(async move {
-            let mut near = TakenId::new(near, ClientIds::default());
+            let mut near = ClientIdRewriter::new(near, ClientIds::default());
             for chunk in chunks {
                 near.write_all(&chunk).await.expect("written");
                 near.flush().await.expect("written");
@@ -260,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_ids_that_the_library_refuses_are_changed() {
+    async fn only_ids_that_the_library_rejects_are_replaced() {
         let as_they_are = ["", "lamp", "a b", "lämp-ö", "...", "a..b", "a\0/", &"x".repeat(128)];
         for id in as_they_are {
             assert_eq!(ClientIds::default().name(id), None, "{id:?}");
@@ -271,7 +268,7 @@ mod tests {
         let ids = ClientIds::default();
         let mut names: Vec<_> = changed.iter().map(|id| ids.name(id).expect("changed")).collect();
         for (id, name) in changed.iter().zip(&names) {
-            assert!(name.len() <= LONGEST && mqtt5_protocol::is_path_safe_client_id(name), "{name}");
+            assert!(name.len() <= MAX_SUPPORTED && mqtt5_protocol::is_path_safe_client_id(name), "{name}");
             assert_eq!(ids.id(name), *id);
         }
         assert_eq!(ids.id("lamp"), "lamp");
@@ -281,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_does_not_matter_how_the_bytes_are_cut() {
+    async fn the_result_does_not_depend_on_the_chunks() {
         for level in [4, 5] {
             let rest = b"\x00\x01u\x00\x01p";
             let name = ClientIds::default().name("a/b").expect("changed");
@@ -297,7 +294,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_else_is_changed() {
+    async fn everything_else_passes_unchanged() {
         let second = [connect(4, b"lamp", b""), connect(4, b"a/b", b"")].concat();
         let mut lying = connect(4, b"a/b", b"");
         lying[1] -= 1;
@@ -321,13 +318,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn remembered_ids_are_bounded() {
         let ids = ClientIds::default();
         for n in 0..600 {
             ids.name(&format!("{n}/{}", "x".repeat(60_000)));
         }
         let known = ids.lock();
-        assert!(known.bytes <= REMEMBERED && known.ids.len() < 300, "{} bytes of {}", known.bytes, known.ids.len());
+        assert!(known.bytes <= MAX_REMEMBERED && known.ids.len() < 300, "{} bytes of {}", known.bytes, known.ids.len());
         assert!(known.ids.back().is_some_and(|(_, id)| id.starts_with("599/")));
     }
 }

@@ -1,7 +1,7 @@
-//! File descriptors: a process may have no more of them than its limit, and where none is left the bench is at fault.
+//! File descriptors: a process has a limited number of them, and running out of them is an error of the bench.
 //!
-//! The system says so to the one that asks for one; what is outside this program, or inside a library, only sees that nothing
-//! comes. So each connection through a tap also looks whether enough are left for all that it needs.
+//! Only the code that asks for a descriptor gets the error; other programs and libraries only see that nothing arrives.
+//! So each connection through a tap also checks whether enough descriptors are left for everything it needs.
 
 use std::fmt;
 use std::io;
@@ -11,12 +11,12 @@ use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use rustix::process::{Resource, getrlimit};
 
-/// How often the system had no descriptor for this process since it began.
+/// How often this process got no descriptor.
 static REFUSED: AtomicU64 = AtomicU64::new(0);
-/// How often fewer were left than a connection needs.
+/// How often fewer descriptors were left than a connection needs.
 static SCARCE: AtomicU64 = AtomicU64::new(0);
 
-/// No file descriptor was free, or hardly any.
+/// No file descriptor, or hardly any, is left.
 ///
 /// # Example
 /// ```
@@ -27,17 +27,17 @@ static SCARCE: AtomicU64 = AtomicU64::new(0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shortage {
-    /// This process has as many as it may have (EMFILE), or all processes of the system have (ENFILE).
+    /// This process (EMFILE) or the system (ENFILE) has reached its limit.
     Refused,
-    /// Fewer are left than a connection through the tap needs.
+    /// Fewer are left than one connection through the tap needs.
     Scarce,
 }
 
 impl Shortage {
-    /// What to do about it.
+    /// How to fix it.
     pub const HINT: &str = "raise it: `ulimit -n 1024`";
 
-    /// Whether this error is one; it counts.
+    /// Returns the shortage that this error reports, and counts it.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<Self> {
         let is_one =
@@ -48,10 +48,10 @@ impl Shortage {
         })
     }
 
-    /// Looks whether so many are left as a connection needs: a socket and a hold on it for each side, and the broker's.
+    /// Checks whether enough are left for a connection: a socket and a duplicate of it for each side, and the broker's.
     pub(crate) fn look() -> Option<Self> {
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
-        // Two pipes have four ends; the fifth is what the caller has just got.
+        // Two pipes use four; the fifth is the one that the caller has just opened.
         let left = pipe().and_then(|first| pipe().map(|second| (first, second)));
         left.err().filter(|errno| matches!(*errno, Errno::MFILE | Errno::NFILE)).map(|_| {
             SCARCE.fetch_add(1, Ordering::Relaxed);
@@ -78,19 +78,19 @@ pub struct ShortageWatch {
 }
 
 impl ShortageWatch {
-    /// From now on.
+    /// Starts counting now.
     #[must_use]
     pub fn begin() -> Self {
         Self { refused: REFUSED.load(Ordering::Relaxed), scarce: SCARCE.load(Ordering::Relaxed) }
     }
 
-    /// Whether anything was refused since then for want of a descriptor.
+    /// Whether anything failed since then because no descriptor was free.
     #[must_use]
     pub fn refused(&self) -> Option<Shortage> {
         (REFUSED.load(Ordering::Relaxed) > self.refused).then_some(Shortage::Refused)
     }
 
-    /// Whether something may have gone wrong since then for want of a descriptor, somewhere that does not say so.
+    /// Whether anything may have failed since then, perhaps silently, because no descriptor was free.
     #[must_use]
     pub fn suspected(&self) -> Option<Shortage> {
         let scarce = || (SCARCE.load(Ordering::Relaxed) > self.scarce).then_some(Shortage::Scarce);

@@ -1,4 +1,4 @@
-//! Where a broker is and how it is talked to.
+//! Where a broker is and which transport it uses.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,22 +6,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Grip, Leg, Stream};
+use hil_link::{ByteStream, ConnectionHandle, RelayConnection};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::client_id::{ClientIds, TakenId};
+use crate::client_id::{ClientIdRewriter, ClientIds};
 use crate::descriptors::Shortage;
-use crate::kept_will::KeptWill;
-use crate::tls::{Identity, TlsError, client_config};
+use crate::disconnect_reason::DisconnectReasonRewriter;
+use crate::tls::{TlsError, TlsIdentity, client_config};
 use crate::websocket;
 
-/// What lies between MQTT and TCP.
+/// The layers between MQTT and TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transport {
-    /// Nothing.
+    /// Plain TCP.
     Tcp,
     /// TLS.
     Tls,
@@ -32,7 +32,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Whether TLS is in it.
+    /// Whether it includes TLS.
     #[must_use]
     pub fn is_secure(self) -> bool {
         matches!(self, Self::Tls | Self::SecureWebSocket)
@@ -50,23 +50,23 @@ impl Transport {
     }
 }
 
-/// One way to reach a broker.
+/// An address and transport of a broker.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Name or address.
+    /// Host name or IP address.
     pub host: String,
     /// Port.
     pub port: u16,
-    /// What lies between.
+    /// The layers above TCP.
     pub transport: Transport,
-    /// Path of a WebSocket.
+    /// Path of the WebSocket.
     pub path: String,
-    /// Whom TLS trusts; none trusts whom this machine trusts.
+    /// The CA that TLS trusts; without one, the CAs of this machine.
     pub ca: Option<PathBuf>,
-    /// What TLS shows.
-    pub identity: Option<Identity>,
-    /// The embedded broker, whose library does not take all that MQTT allows: client ids and reasons of DISCONNECT that it
-    /// does not take are changed on their way to it.
+    /// The certificate that TLS presents.
+    pub identity: Option<TlsIdentity>,
+    /// The client ids of the embedded broker, whose library does not accept everything that MQTT allows: unsupported
+    /// client ids and DISCONNECT reasons are replaced on the way to it.
     pub embedded: Option<ClientIds>,
 }
 
@@ -93,7 +93,7 @@ impl From<SocketAddr> for Endpoint {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Endpoint {
-    /// A broker at an address.
+    /// A broker at an address, on plain TCP.
     #[must_use]
     pub fn at(address: SocketAddr, transport: Transport) -> Self {
         let path = if matches!(transport, Transport::WebSocket | Transport::SecureWebSocket) { "/mqtt" } else { "" };
@@ -101,16 +101,16 @@ impl Endpoint {
         Self { host, port, transport, path: path.to_owned(), ca: None, identity: None, embedded: None }
     }
 
-    /// The same, with another certificate shown.
+    /// The same endpoint with another client certificate.
     #[must_use]
-    pub fn showing(&self, identity: Option<Identity>) -> Self {
+    pub fn with_identity(&self, identity: Option<TlsIdentity>) -> Self {
         Self { identity: identity.or_else(|| self.identity.clone()), ..self.clone() }
     }
 
-    /// A TCP connection, without the layers above.
+    /// Opens a TCP connection without the layers above.
     ///
     /// # Errors
-    /// What the system says, within five seconds.
+    /// The error of the system, or a timeout of five seconds.
     pub(crate) async fn connect_tcp(&self) -> Result<TcpStream, String> {
         let host = self.host.trim_start_matches('[').trim_end_matches(']');
         match tokio::time::timeout(PATIENCE, TcpStream::connect((host, self.port))).await {
@@ -122,63 +122,67 @@ impl Endpoint {
         }
     }
 
-    /// Connects, layers included.
+    /// Connects with all layers.
     ///
     /// # Errors
-    /// What went wrong, for people.
-    pub async fn connect(&self) -> Result<Leg, String> {
+    /// What went wrong, as readable text.
+    pub async fn connect(&self) -> Result<RelayConnection, String> {
         let stream = self.connect_tcp().await?;
         self.layer(stream).await
     }
 
-    /// Lays the layers above a connection.
-    pub(crate) async fn layer(&self, stream: TcpStream) -> Result<Leg, String> {
+    /// Adds the layers to a connection.
+    pub(crate) async fn layer(&self, stream: TcpStream) -> Result<RelayConnection, String> {
         match tokio::time::timeout(PATIENCE, self.lay(stream)).await {
             Ok(laid) => laid,
             Err(_) => Err(format!("the broker does not complete the {} handshake", self.transport.scheme())),
         }
     }
 
-    /// A connection without layers.
-    pub(crate) fn plain(&self, stream: TcpStream) -> Leg {
-        let grip = Grip::on(&stream);
-        self.leg(stream, grip)
+    /// A connection on plain TCP.
+    pub(crate) fn plain(&self, stream: TcpStream) -> RelayConnection {
+        let handle = ConnectionHandle::of(&stream);
+        self.relay_connection(stream, handle)
     }
 
-    fn leg(&self, stream: impl Stream + 'static, grip: Grip) -> Leg {
+    fn relay_connection(&self, stream: impl ByteStream + 'static, handle: ConnectionHandle) -> RelayConnection {
         match &self.embedded {
-            Some(ids) => Leg::layered(KeptWill::new(TakenId::new(stream, ids.clone())), grip),
-            None => Leg::layered(stream, grip),
+            Some(ids) => RelayConnection::layered(
+                DisconnectReasonRewriter::new(ClientIdRewriter::new(stream, ids.clone())),
+                handle,
+            ),
+            None => RelayConnection::layered(stream, handle),
         }
     }
 
-    async fn lay(&self, stream: TcpStream) -> Result<Leg, String> {
-        let grip = Grip::on(&stream);
+    async fn lay(&self, stream: TcpStream) -> Result<RelayConnection, String> {
+        let handle = ConnectionHandle::of(&stream);
         let host = format!("{}:{}", self.host, self.port);
         let no_websocket = |reason: String| format!("the broker refuses the WebSocket: {reason}");
         match self.transport {
-            Transport::Tcp => Ok(self.leg(stream, grip)),
+            Transport::Tcp => Ok(self.relay_connection(stream, handle)),
             Transport::WebSocket => {
                 let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
-                Ok(self.leg(stream, grip))
+                Ok(self.relay_connection(stream, handle))
             }
-            Transport::Tls => Ok(self.leg(self.secure(stream).await?, grip)),
+            Transport::Tls => Ok(self.relay_connection(self.secure(stream).await?, handle)),
             Transport::SecureWebSocket => {
                 let stream = self.secure(stream).await?;
                 let stream = websocket::connect(stream, &host, &self.path).await.map_err(no_websocket)?;
-                Ok(self.leg(stream, grip))
+                Ok(self.relay_connection(stream, handle))
             }
         }
     }
 
     async fn secure(&self, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
         let config = self.tls().map_err(|error| error.to_string())?;
-        let name = ServerName::try_from(self.host.clone()).map_err(|_| format!("`{}` is no host name", self.host))?;
+        let name =
+            ServerName::try_from(self.host.clone()).map_err(|_| format!("`{}` is not a host name", self.host))?;
         let secured = TlsConnector::from(config).connect(name, stream).await;
         secured.map_err(|error| format!("the TLS handshake with the broker failed: {error}"))
     }
 
-    /// The TLS settings, read anew.
+    /// Reads the TLS settings from their files.
     ///
     /// # Errors
     /// When a file can't be used.
@@ -187,18 +191,18 @@ impl Endpoint {
     }
 }
 
-/// What a broker offers while it runs.
+/// The endpoints of a running broker.
 #[derive(Clone)]
 pub struct Offers {
-    /// Where the harness itself goes.
+    /// The endpoint of the harness.
     pub observer: Endpoint,
-    /// What it says there: user and password.
+    /// Its user and password.
     pub observer_login: Option<(String, String)>,
-    /// Where boards are led; the first is what a board without layers of its own gets.
+    /// The endpoints for boards; the first is the one for boards on plain TCP.
     pub boards: Vec<Endpoint>,
 }
 
-/// Says nothing of passwords.
+/// Leaves out passwords.
 impl fmt::Debug for Offers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Offers").field("observer", &self.observer).field("boards", &self.boards).finish_non_exhaustive()
@@ -206,13 +210,13 @@ impl fmt::Debug for Offers {
 }
 
 impl Offers {
-    /// A broker without layers.
+    /// A broker on plain TCP.
     #[must_use]
     pub fn plain(address: SocketAddr) -> Self {
         Self { observer: address.into(), observer_login: None, boards: vec![address.into()] }
     }
 
-    /// Where a board that comes over this transport is led: to the same, where the broker has it.
+    /// The endpoint for a board that uses this transport: one with the same transport, if there is one.
     #[must_use]
     pub fn for_boards(&self, transport: Transport) -> Option<&Endpoint> {
         self.boards.iter().find(|endpoint| endpoint.transport == transport).or(self.boards.first())

@@ -5,8 +5,8 @@ pub mod broker;
 mod capture;
 mod client_id;
 mod descriptors;
+mod disconnect_reason;
 mod endpoint;
-mod kept_will;
 mod observer;
 mod tap;
 pub mod tls;
@@ -19,11 +19,6 @@ pub use descriptors::{Shortage, ShortageWatch};
 pub use endpoint::{Endpoint, Offers, Transport};
 pub use observer::{Observer, ObserverError};
 pub use tap::{
-    Decoded, Decoder, Deed, Fault, FaultError, PACKET_NAMES, PASSED_THROUGH, PacketMatch, Route, TapError, TapPort,
-    TlsMode, parse_code, parse_rate,
+    Decoded, Decoder, Fault, FaultError, PACKET_NAMES, PASSED_THROUGH, PacketAction, PacketMatch, Route, TapError,
+    TapPort, TlsMode, parse_code, parse_rate,
 };
-
-/// Whether a topic matches a topic filter (MQTT 3.1.1 §4.7): what a fault or a rule of an access list selects.
-fn topic_matches(filter: &str, topic: &str) -> bool {
-    mqtt5_protocol::topic_matching::matches(topic, filter)
-}

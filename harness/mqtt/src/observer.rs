@@ -1,11 +1,12 @@
-//! The harness's own MQTT client: publishes what steps publish and sees what any subscriber sees.
+//! The harness's own MQTT client: publishes the messages of steps and receives what any subscriber receives.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_timeline::{Payload, QoS, Recorder, RunEvent, What};
+use parking_lot::{Mutex, MutexGuard};
 use rumqttc::{
     AsyncClient, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet, SubscribeReasonCode,
 };
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use crate::bridge::Bridge;
 use crate::endpoint::{Offers, Transport};
 
-/// Why the observer could not do something.
+/// Why the observer failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ObserverError {
     /// The broker can't be reached or refuses it.
@@ -24,7 +25,7 @@ pub enum ObserverError {
     Connect {
         /// The broker.
         broker: String,
-        /// What went wrong.
+        /// The reason.
         reason: String,
     },
     /// The broker did not answer in time, or the connection was lost meanwhile.
@@ -35,41 +36,41 @@ pub enum ObserverError {
         /// What was not confirmed.
         what: &'static str,
     },
-    /// The broker answers nothing.
+    /// The broker does not answer.
     #[error("the broker at {broker} does not answer: {silence}")]
     Silent {
         /// The broker.
         broker: String,
-        /// What shows it.
+        /// How it shows.
         silence: String,
     },
 }
 
-/// A connected observer; dropping it ends it.
+/// A connected observer; dropping it disconnects it.
 #[derive(Debug)]
 pub struct Observer {
     broker: String,
-    /// Layers that the client does not know.
+    /// Adds the layers that the client library does not support.
     bridge: Option<Bridge>,
     options: MqttOptions,
     shared: Arc<Shared>,
-    line: Mutex<Line>,
+    connection: Mutex<ObserverConnection>,
 }
 
-/// The connection that stands, or stood last.
+/// The current connection, or the last one.
 #[derive(Debug)]
-struct Line {
+struct ObserverConnection {
     client: AsyncClient,
-    /// Dropping it ends it.
-    pump: JoinSet<()>,
+    /// Dropping it ends the connection.
+    task: JoinSet<()>,
 }
 
-impl Line {
+impl ObserverConnection {
     fn new(client: AsyncClient, events: EventLoop, shared: &Arc<Shared>) -> Self {
-        shared.pending().stands = true;
-        let mut pump = JoinSet::new();
-        pump.spawn(Arc::clone(shared).pump(events));
-        Self { client, pump }
+        shared.pending().is_open = true;
+        let mut task = JoinSet::new();
+        task.spawn(Arc::clone(shared).run(events));
+        Self { client, task }
     }
 }
 
@@ -78,21 +79,21 @@ struct Shared {
     name: String,
     recorder: Recorder,
     pending: Mutex<Pending>,
-    /// It sees all that it is subscribed to.
+    /// Whether it is connected and all its subscriptions are granted.
     ready: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
 struct Pending {
-    /// The connection stands.
-    stands: bool,
-    /// What it is subscribed to, or was when the connection was lost.
+    /// The connection is open.
+    is_open: bool,
+    /// The subscriptions, also of a connection that was lost.
     filters: Vec<String>,
-    /// Requests in the order in which they were handed to the client.
+    /// Requests that were handed to the client, in order.
     queued: VecDeque<Request>,
     /// Requests on the wire, by packet identifier.
     sent: HashMap<u16, Request>,
-    /// How many packets have come that are part of the delivery of a message.
+    /// How many packets arrived that are part of the delivery of a message.
     delivered: u64,
 }
 
@@ -100,7 +101,7 @@ struct Pending {
 struct Request {
     acknowledged_by: Acknowledgement,
     subscribes: Option<String>,
-    /// Whether the broker agrees.
+    /// Whether the broker granted it.
     done: oneshot::Sender<bool>,
 }
 
@@ -113,21 +114,22 @@ enum Acknowledgement {
     Unsuback,
 }
 
-/// A filter that nothing subscribes to: that it ends changes nothing.
+/// A filter that is never subscribed to: an UNSUBSCRIBE of it changes nothing.
 const NEVER_SUBSCRIBED: &str = "hil/never-subscribed";
 
-/// How long the broker may take to confirm something: loopback brokers take less than a millisecond.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the broker may take to confirm something: brokers on loopback take less than a millisecond.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Observer {
-    /// Connects as the broker's offers say; everything it sees goes to the recorder under its name.
+    /// Connects to the endpoint for the harness; everything it receives is recorded under its name.
     ///
     /// # Errors
     /// When the broker can't be reached or refuses it.
     pub async fn connect(name: &str, offers: &Offers, recorder: Recorder) -> Result<Self, ObserverError> {
         let endpoint = &offers.observer;
         let broker = endpoint.to_string();
-        // Nobody else on a shared broker has it: the same name would end the other's connection.
+        // The id must be unique on a shared broker: a second client with the same id would end the first one's
+        // connection.
         let client_id = format!("hil-{name}-{:08x}", fastrand::u32(..));
         let bridge = match endpoint.transport {
             Transport::Tcp => None,
@@ -148,32 +150,32 @@ impl Observer {
         if let Some((user, password)) = &offers.observer_login {
             options.set_credentials(user, password);
         }
-        // Long, so that its pings don't clutter a broker's log; large, because boards may send what they like.
+        // Long, so that its pings don't clutter a broker's log; large, because boards may send messages of any size.
         options.set_keep_alive(Duration::from_secs(60)).set_max_packet_size(64 << 20, 64 << 20);
         let (name, pending) = (name.to_owned(), Mutex::default());
         let shared = Arc::new(Shared { name, recorder, pending, ready: watch::Sender::new(true) });
-        let (client, events) = dial(&options, bridge.as_ref(), &broker).await?;
-        let line = Mutex::new(Line::new(client, events, &shared));
-        Ok(Self { broker, bridge, options, shared, line })
+        let (client, events) = connect_client(&options, bridge.as_ref(), &broker).await?;
+        let connection = Mutex::new(ObserverConnection::new(client, events, &shared));
+        Ok(Self { broker, bridge, options, shared, connection })
     }
 
-    /// Subscribes at QoS 2, so that every message comes at the QoS it was published with; waits for SUBACK.
+    /// Subscribes at QoS 2, so that every message arrives at the QoS it was published with; waits for SUBACK.
     ///
     /// # Errors
     /// When the broker does not confirm it.
     pub async fn subscribe(&self, filter: &str) -> Result<(), ObserverError> {
-        self.ask_for(filter).await?;
+        self.request_subscription(filter).await?;
         self.shared.pending().filters.push(filter.to_owned());
         Ok(())
     }
 
-    async fn ask_for(&self, filter: &str) -> Result<(), ObserverError> {
+    async fn request_subscription(&self, filter: &str) -> Result<(), ObserverError> {
         let done = self.shared.pending().queue(Acknowledgement::Suback, Some(filter.to_owned()));
         let sent = self.client().subscribe(filter, rumqttc::QoS::ExactlyOnce).await.is_ok();
         self.confirmed(sent, done, "subscription").await
     }
 
-    /// Publishes and waits until the broker has it (at QoS 0: until it is on the wire). Gives back the record.
+    /// Publishes and waits until the broker has the message (at QoS 0: until it is sent). Returns its record.
     ///
     /// # Errors
     /// When the broker does not confirm it.
@@ -189,7 +191,7 @@ impl Observer {
             QoS::AtLeastOnce => (rumqttc::QoS::AtLeastOnce, Acknowledgement::Puback),
             QoS::ExactlyOnce => (rumqttc::QoS::ExactlyOnce, Acknowledgement::Pubcomp),
         };
-        // Recorded before it is sent: what it causes comes after it.
+        // Recorded before it is sent: its effects come after it.
         let record = What::Published { topic: topic.to_owned(), payload: payload.clone(), qos, retain };
         let event = self.shared.recorder.record(record);
         let done = self.shared.pending().queue(acknowledged_by, None);
@@ -197,23 +199,23 @@ impl Observer {
         self.confirmed(sent, done, "message").await.map(|()| event)
     }
 
-    /// Waits until the broker has answered and all that it had for the observer has come, and says how long its slowest
-    /// answer took.
+    /// Waits until the broker has answered and everything it had for the observer has arrived; returns the time of the
+    /// slowest answer.
     ///
-    /// A round trip leaves no trace in the traffic: the observer ends a subscription that it never had, and every broker
-    /// confirms that (MQTT 3.1.1 §3.10.4). No board sees it, whatever it is subscribed to, no access list forbids it, and
-    /// it needs no topic. A broker may confirm before it delivers what is queued (the embedded one chooses by chance,
-    /// Mosquitto has 20 messages under way at a time), so that only round trips in a row during which nothing came show
-    /// that nothing is left.
+    /// A round trip leaves no trace in the traffic: the observer unsubscribes from a filter it never subscribed to,
+    /// and every broker confirms that (MQTT 3.1.1 §3.10.4). No board sees it, no access rule forbids it, and it needs
+    /// no topic. A broker may confirm before it delivers what is queued (the embedded one chooses at random,
+    /// Mosquitto has 20 messages in flight at a time), so only consecutive round trips without any delivery show that
+    /// nothing is left.
     ///
     /// # Errors
     /// When the broker does not answer within five seconds.
     pub async fn caught_up(&self) -> Result<Duration, ObserverError> {
-        /// The embedded broker picks what is delivered or answered by chance: one quiet round trip may be chance.
+        /// The embedded broker delivers or answers in random order: one quiet round trip may be chance.
         const QUIET: u32 = 2;
-        /// One that never pauses answers all the same; what it still had then came soon after.
+        /// A broker that delivers all the time answers as well; what was queued arrived within this time.
         const BUSY: Duration = Duration::from_secs(1);
-        let (end, busy) = (Instant::now() + PATIENCE, Instant::now() + BUSY);
+        let (end, busy) = (Instant::now() + TIMEOUT, Instant::now() + BUSY);
         let (mut quiet, mut slowest) = (0, Duration::ZERO);
         while quiet < QUIET {
             let (begin, before) = (Instant::now(), self.shared.pending().delivered);
@@ -232,42 +234,41 @@ impl Observer {
         let answered = async { self.client().unsubscribe(NEVER_SUBSCRIBED).await.is_ok() && done.await == Ok(true) };
         match tokio::time::timeout_at(end, answered).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(self.silent("it has closed the connection of the observer".to_owned())),
-            Err(_) => Err(self.silent(format!("it has confirmed nothing for {} s", PATIENCE.as_secs()))),
+            Ok(false) => Err(self.no_answer("it closed the observer's connection".to_owned())),
+            Err(_) => Err(self.no_answer(format!("it confirmed nothing for {} s", TIMEOUT.as_secs()))),
         }
     }
 
-    fn silent(&self, silence: String) -> ObserverError {
+    fn no_answer(&self, silence: String) -> ObserverError {
         ObserverError::Silent { broker: self.broker.clone(), silence }
     }
 
-    /// Connects again after the broker was away, and subscribes again to all it was subscribed to; it sees all of it
-    /// when this returns. A connection that still stands is left as it is, whatever is on its other side: a peer that is
-    /// dead would never confirm its end.
+    /// Connects again after the broker was away and renews all subscriptions; all of them are granted when this
+    /// returns. Does not wait for the end of the previous connection: a dead peer would never confirm it.
     ///
     /// # Errors
     /// When the broker can't be reached within five seconds, or does not confirm a subscription.
     pub async fn reconnect(&self) -> Result<(), ObserverError> {
-        let mut pump = std::mem::take(&mut self.line().pump);
-        pump.shutdown().await;
-        self.shared.lost("the observer connects again");
-        let (client, events) = dial(&self.options, self.bridge.as_ref(), &self.broker).await?;
-        *self.line() = Line::new(client, events, &self.shared);
+        let mut task = std::mem::take(&mut self.connection().task);
+        task.shutdown().await;
+        self.shared.lost("the observer reconnects");
+        let (client, events) = connect_client(&self.options, self.bridge.as_ref(), &self.broker).await?;
+        *self.connection() = ObserverConnection::new(client, events, &self.shared);
         let filters = self.shared.pending().filters.clone();
         for filter in filters {
-            self.ask_for(&filter).await?;
+            self.request_subscription(&filter).await?;
         }
         if self.shared.is_ready() { Ok(()) } else { Err(self.unconfirmed("subscription")) }
     }
 
-    /// Waits until it has noticed that the broker is gone.
+    /// Waits until it has noticed that the connection is lost.
     pub async fn wait_for_loss(&self) {
         let mut ready = self.shared.ready.subscribe();
-        // An observer that has ended has lost its broker too.
-        let _ = tokio::time::timeout(PATIENCE, ready.wait_for(|ready| !*ready)).await;
+        // An observer that has ended has lost its connection, too.
+        let _ = tokio::time::timeout(TIMEOUT, ready.wait_for(|ready| !*ready)).await;
     }
 
-    /// Whether it is connected, and sees all that it is subscribed to.
+    /// Whether it is connected and all its subscriptions are granted.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         *self.shared.ready.borrow()
@@ -279,7 +280,7 @@ impl Observer {
         done: oneshot::Receiver<bool>,
         what: &'static str,
     ) -> Result<(), ObserverError> {
-        let confirmed = sent && tokio::time::timeout(PATIENCE, done).await.is_ok_and(|done| done == Ok(true));
+        let confirmed = sent && tokio::time::timeout(TIMEOUT, done).await.is_ok_and(|done| done == Ok(true));
         if confirmed { Ok(()) } else { Err(self.unconfirmed(what)) }
     }
 
@@ -288,30 +289,30 @@ impl Observer {
     }
 
     fn client(&self) -> AsyncClient {
-        self.line().client.clone()
+        self.connection().client.clone()
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connection(&self) -> MutexGuard<'_, ObserverConnection> {
+        self.connection.lock()
     }
 }
 
-/// A new connection, up to its CONNACK.
-async fn dial(
+/// Opens a connection up to its CONNACK.
+async fn connect_client(
     options: &MqttOptions,
     bridge: Option<&Bridge>,
     broker: &str,
 ) -> Result<(AsyncClient, EventLoop), ObserverError> {
     let (client, mut events) = AsyncClient::new(options.clone(), 64);
     let mut network = NetworkOptions::new();
-    // With Nagle's algorithm a message waits for the acknowledgement of the one before, up to 40 ms.
+    // With Nagle's algorithm a message waits up to 40 ms for the TCP acknowledgement of the previous one.
     network.set_tcp_nodelay(true);
     events.set_network_options(network);
     let failed = |reason: String| {
         let reason = bridge.and_then(Bridge::failure).unwrap_or(reason);
         ObserverError::Connect { broker: broker.to_owned(), reason }
     };
-    match tokio::time::timeout(PATIENCE, events.poll()).await {
+    match tokio::time::timeout(TIMEOUT, events.poll()).await {
         Ok(Ok(Event::Incoming(Packet::ConnAck(_)))) => Ok((client, events)),
         Ok(Ok(other)) => Err(failed(format!("it answered {other:?} to CONNECT"))),
         Ok(Err(ConnectionError::ConnectionRefused(code))) => Err(failed(format!("it refuses: {code:?}"))),
@@ -329,13 +330,13 @@ impl Pending {
 }
 
 impl Shared {
-    /// Keeps a connection going until it is lost.
-    async fn pump(self: Arc<Self>, mut events: EventLoop) {
+    /// Runs a connection until it is lost.
+    async fn run(self: Arc<Self>, mut events: EventLoop) {
         loop {
             match events.poll().await {
                 Ok(event) => self.event(event),
                 Err(error) => {
-                    // What came in one go with the end of the connection.
+                    // Events that arrived together with the end of the connection.
                     for event in std::mem::take(&mut events.state.events) {
                         self.event(event);
                     }
@@ -358,7 +359,7 @@ impl Shared {
                     dup: publish.dup,
                 });
             }
-            // The second half of a delivery at QoS 2: only then does the broker begin the next one.
+            // The second half of a delivery at QoS 2: the broker begins the next one only after it.
             Event::Incoming(Packet::PubRel(_)) => self.pending().delivered += 1,
             Event::Incoming(Packet::UnsubAck(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Unsuback, true),
             Event::Incoming(Packet::PubAck(ack)) => self.acknowledged(ack.pkid, Acknowledgement::Puback, true),
@@ -395,27 +396,27 @@ impl Shared {
         if let Some(filter) = request.subscribes.filter(|_| granted) {
             self.recorder.record(What::Subscribed { observer: self.name.clone(), filter });
         }
-        // Whoever asked may have given up waiting.
+        // The caller may have timed out.
         let _ = request.done.send(granted);
     }
 
-    /// All that it is subscribed to is granted, unless the connection was lost meanwhile.
+    /// Whether all subscriptions are granted and the connection was not lost meanwhile.
     fn is_ready(&self) -> bool {
         let pending = self.pending();
-        if pending.stands {
+        if pending.is_open {
             self.ready.send_replace(true);
         }
-        pending.stands
+        pending.is_open
     }
 
-    /// The connection is over: a caller that waits for an acknowledgement gets none.
+    /// The connection is lost: callers that wait for an acknowledgement get an error.
     fn lost(&self, reason: &str) {
         let mut pending = self.pending();
-        pending.stands = false;
+        pending.is_open = false;
         pending.queued.clear();
         pending.sent.clear();
         if *self.ready.borrow() {
-            // Recorded first: whoever waits for it goes on.
+            // Recorded before waiting tasks continue.
             let (observer, reason) = (self.name.clone(), reason.to_owned());
             self.recorder.record(What::ObserverLost { observer, reason });
             self.ready.send_replace(false);
@@ -423,7 +424,7 @@ impl Shared {
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pending.lock()
     }
 }
 

@@ -6,7 +6,7 @@ mod frame;
 #[cfg(test)]
 mod tests;
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Uri};
@@ -18,14 +18,14 @@ pub(crate) use bytes::WebSocketBytes;
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
-/// Answers the handshake of a client.
-pub(crate) async fn accept<S: Stream>(stream: S) -> Result<WebSocketBytes<S>, String> {
+/// Answers a client's handshake.
+pub(crate) async fn accept<S: ByteStream>(stream: S) -> Result<WebSocketBytes<S>, String> {
     let stream = Buffered::before_header(stream);
     let socket = accept_hdr_async(stream, choose_protocol).await.map_err(|error| error.to_string())?;
     Ok(WebSocketBytes::new(socket.into_inner().after_header(), Role::Server))
 }
 
-/// Takes the first protocol that is asked for: `mqtt`, or `mqttv3.1` from old clients.
+/// Chooses the first subprotocol that the client offers: `mqtt`, or `mqttv3.1` of old clients.
 #[expect(clippy::result_large_err, reason = "the library's signature")]
 fn choose_protocol(request: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
     let asked = request.headers().get(PROTOCOL).and_then(|value| value.to_str().ok());
@@ -36,9 +36,9 @@ fn choose_protocol(request: &Request, mut response: Response) -> Result<Response
     Ok(response)
 }
 
-/// Asks a broker for a WebSocket at `host:port/path`.
-pub(crate) async fn connect<S: Stream>(stream: S, host: &str, path: &str) -> Result<WebSocketBytes<S>, String> {
-    let uri: Uri = format!("ws://{host}{path}").parse().map_err(|_| format!("`{host}{path}` is no address"))?;
+/// Opens a WebSocket at `host:port/path` of a broker.
+pub(crate) async fn connect<S: ByteStream>(stream: S, host: &str, path: &str) -> Result<WebSocketBytes<S>, String> {
+    let uri: Uri = format!("ws://{host}{path}").parse().map_err(|_| format!("`{host}{path}` is not an address"))?;
     let request = Request::builder()
         .uri(uri)
         .header("Host", host)

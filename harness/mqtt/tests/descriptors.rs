@@ -1,4 +1,4 @@
-//! A tap without file descriptors, in a process of its own: the limit is the process's.
+//! A tap without file descriptors. Each test runs in its own process, because the limit applies to a process.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(20);
 const IN_A_PROCESS_OF_ITS_OWN: &str = "HIL_TEST_DESCRIPTORS";
 const LIMIT: u64 = 64;
 
-/// Runs the test of this name again, in a process of its own.
+/// Runs the test of this name again in its own process.
 fn apart(name: &str) {
     let program = std::env::current_exe().expect("this test");
     let output =
@@ -36,7 +36,7 @@ fn lower_the_limit() {
     setrlimit(Resource::Nofile, Rlimit { current: Some(LIMIT), maximum }).expect("lowered");
 }
 
-/// Opens files until none is left.
+/// Opens files until no descriptor is left.
 fn take_all() -> Vec<File> {
     let mut taken = Vec::new();
     while let Ok(file) = File::open("/dev/null") {
@@ -61,7 +61,7 @@ async fn tap() -> (TcpListener, Timeline, TapPort) {
     (server, timeline, tap)
 }
 
-/// A byte goes all the way.
+/// Sends a byte to the broker.
 async fn passes(device: &mut TcpStream, server: &TcpListener) {
     let (mut far, _) = timeout(SOON, server.accept()).await.expect("in time").expect("led to the broker");
     device.write_all(b"\xc0").await.expect("sent");
@@ -69,9 +69,9 @@ async fn passes(device: &mut TcpStream, server: &TcpListener) {
 }
 
 #[test]
-fn a_connection_that_finds_no_descriptor_is_recorded_once_and_served_when_one_is_free() {
+fn a_connection_without_a_descriptor_is_recorded_once_and_accepted_when_one_is_free() {
     if !is_apart() {
-        return apart("a_connection_that_finds_no_descriptor_is_recorded_once_and_served_when_one_is_free");
+        return apart("a_connection_without_a_descriptor_is_recorded_once_and_accepted_when_one_is_free");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("runtime");
     runtime.block_on(async {
@@ -79,13 +79,13 @@ fn a_connection_that_finds_no_descriptor_is_recorded_once_and_served_when_one_is
         let (server, timeline, tap) = tap().await;
         let watch = ShortageWatch::begin();
         let mut taken = take_all();
-        // One for the client's own side.
+        // One for the client's side.
         taken.pop();
         let mut device = TcpStream::connect(tap.address()).await.expect("the system takes it");
         let found = timeline.wait_for(Cursor::default(), Instant::now() + SOON, refused).await.expect("recorded");
         assert_eq!(found, "hil ran out of file descriptors (limit 64)");
         assert!(watch.refused().is_some());
-        // It asks again ten times a second; the answer is recorded already.
+        // It retries ten times a second; the error is recorded already.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let times = timeline.since(Cursor::default()).iter().filter_map(|event| refused(event)).count();
         assert_eq!(times, 1);
@@ -95,16 +95,16 @@ fn a_connection_that_finds_no_descriptor_is_recorded_once_and_served_when_one_is
 }
 
 #[test]
-fn a_broker_that_cannot_be_reached_for_want_of_a_descriptor_is_not_blamed() {
+fn the_broker_is_not_blamed_for_a_missing_descriptor() {
     if !is_apart() {
-        return apart("a_broker_that_cannot_be_reached_for_want_of_a_descriptor_is_not_blamed");
+        return apart("the_broker_is_not_blamed_for_a_missing_descriptor");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
         lower_the_limit();
         let (_server, timeline, tap) = tap().await;
         let mut taken = take_all();
-        // For the client's side, and the tap's two: the socket that it accepts and its hold on it.
+        // For the client's side, and the tap's two: the accepted socket and its duplicate.
         taken.truncate(taken.len() - 3);
         let _device = TcpStream::connect(tap.address()).await.expect("the system takes it");
         let found = timeline.wait_for(Cursor::default(), Instant::now() + SOON, refused).await.expect("recorded");
@@ -113,9 +113,9 @@ fn a_broker_that_cannot_be_reached_for_want_of_a_descriptor_is_not_blamed() {
 }
 
 #[test]
-fn a_connection_that_leaves_too_few_for_what_lies_behind_it_raises_suspicion() {
+fn a_connection_that_leaves_too_few_descriptors_is_reported_as_a_possible_cause() {
     if !is_apart() {
-        return apart("a_connection_that_leaves_too_few_for_what_lies_behind_it_raises_suspicion");
+        return apart("a_connection_that_leaves_too_few_descriptors_is_reported_as_a_possible_cause");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
@@ -124,7 +124,7 @@ fn a_connection_that_leaves_too_few_for_what_lies_behind_it_raises_suspicion() {
         let watch = ShortageWatch::begin();
         assert!(watch.suspected().is_none());
         let mut taken = take_all();
-        // Five for the connection itself: the client's, two sockets, two holds. None is left for the broker.
+        // Five for the connection itself: the client's, two sockets, two duplicates. None is left for the broker.
         taken.truncate(taken.len() - 5);
         let mut device = TcpStream::connect(tap.address()).await.expect("connects");
         let opened = |event: &RunEvent| {

@@ -1,9 +1,9 @@
-//! Faults of a board's network that overlap.
+//! Overlapping faults of a board's network.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use hil_link::Way;
+use hil_link::PathDirection;
 use hil_mqtt::{Fault, Route, TapPort, TlsMode};
 use hil_timeline::{Cursor, Epoch, FaultPhase, Recorder, Timeline, What};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -67,11 +67,11 @@ async fn connack_arrives(board: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn a_held_connack_that_is_let_go_does_not_end_a_silence() {
+async fn releasing_a_held_connack_does_not_end_a_silence() {
     let fixture = Fixture::new().await;
-    // Whether it ends before the silence begins or after: the silence lasts.
+    // Whether it is released before the silence begins or after: the silence continues.
     let (mut board, _far) = fixture.held(Some(Duration::from_millis(20))).await;
-    fixture.tap.apply(&Fault::Silence(vec![Way::Down]), &fixture.recorder).await;
+    fixture.tap.apply(&Fault::Silence(vec![PathDirection::Downstream]), &fixture.recorder).await;
     fixture.seen(FaultPhase::Ends).await;
     assert!(fixture.tap.control().is_silent(), "{:?}", fixture.recorded());
     fixture.tap.apply(&Fault::Recover, &fixture.recorder).await;
@@ -79,10 +79,10 @@ async fn a_held_connack_that_is_let_go_does_not_end_a_silence() {
 }
 
 #[tokio::test]
-async fn a_silence_that_ends_does_not_let_a_held_connack_go() {
+async fn the_end_of_a_silence_does_not_release_a_held_connack() {
     let fixture = Fixture::new().await;
     let (mut board, _far) = fixture.held(None).await;
-    fixture.tap.apply(&Fault::Silence(Way::BOTH.to_vec()), &fixture.recorder).await;
+    fixture.tap.apply(&Fault::Silence(PathDirection::BOTH.to_vec()), &fixture.recorder).await;
     fixture.tap.end_silence(&fixture.recorder);
     assert!(fixture.tap.control().is_silent(), "{:?}", fixture.recorded());
     fixture.tap.apply(&Fault::Recover, &fixture.recorder).await;
@@ -94,10 +94,10 @@ async fn a_silence_that_ends_does_not_let_a_held_connack_go() {
 }
 
 #[tokio::test]
-async fn of_two_silences_each_ends_its_own() {
+async fn each_of_two_silences_ends_only_itself() {
     let fixture = Fixture::new().await;
     for _ in 0..2 {
-        fixture.tap.apply(&Fault::Silence(Way::BOTH.to_vec()), &fixture.recorder).await;
+        fixture.tap.apply(&Fault::Silence(PathDirection::BOTH.to_vec()), &fixture.recorder).await;
     }
     fixture.tap.end_silence(&fixture.recorder);
     assert!(fixture.tap.control().is_silent());
@@ -108,10 +108,10 @@ async fn of_two_silences_each_ends_its_own() {
 }
 
 #[tokio::test]
-async fn a_silence_that_lasts_ends_with_its_scenario_although_one_like_it_has_ended() {
+async fn a_silence_ends_with_its_scenario_although_an_equal_one_has_ended() {
     let fixture = Fixture::new().await;
     for _ in 0..2 {
-        fixture.tap.apply(&Fault::Silence(Way::BOTH.to_vec()), &fixture.recorder).await;
+        fixture.tap.apply(&Fault::Silence(PathDirection::BOTH.to_vec()), &fixture.recorder).await;
     }
     fixture.tap.end_silence(&fixture.recorder);
     fixture.tap.close_route();

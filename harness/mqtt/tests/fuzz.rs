@@ -1,4 +1,4 @@
-//! Any bytes, cut anywhere, in both directions: the decoder neither panics nor hangs, and invents no byte.
+//! Any bytes in any chunks, in both directions: the decoder neither panics nor hangs, and invents no byte.
 
 use hil_fuzz::{Corpus, Random, fuzz};
 use hil_mqtt::Decoder;

@@ -1,4 +1,4 @@
-//! The tap among clients and brokers that mean it no good: bytes pass unchanged, nobody blocks anybody, memory has bounds.
+//! The tap with hostile clients and brokers: bytes pass unchanged, nothing blocks other connections, memory is bounded.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -39,12 +39,12 @@ const PACKETS: &[&[u8]] = &[
     b"\xf0\x02\x00\x00",
 ];
 
-/// How much a test does; the big run is `ci/soak/tap`.
+/// The size of a test; the big run is `ci/soak/tap`.
 fn amount(variable: &str, usual: usize) -> usize {
     std::env::var(variable).ok().and_then(|amount| amount.parse().ok()).unwrap_or(usual)
 }
 
-/// A small generator of numbers: the same seed gives the same run.
+/// A small pseudo-random number generator: the same seed gives the same run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -56,7 +56,7 @@ impl Numbers {
     }
 }
 
-/// A few packets, cut, doubled and changed.
+/// A few packets, cut, duplicated and changed.
 fn mutated(numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..=numbers.next(3) {
@@ -93,7 +93,7 @@ fn the_decoder_survives_mutated_and_truncated_packets_and_invents_no_byte() {
     }
 }
 
-/// A broker that sends everything back.
+/// A broker that echoes everything.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let address = listener.local_addr().expect("address");
@@ -133,7 +133,7 @@ proptest! {
         let mut numbers = Numbers(seed);
         let mut bytes = mutated(&mut numbers);
         bytes.extend(junk);
-        // What begins like TLS or HTTP is taken for that.
+        // Bytes that begin like TLS or HTTP are treated as such.
         prop_assume!(!matches!(bytes.first(), Some(0x16 | b'G')));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         let back = runtime.block_on(async {
@@ -171,7 +171,7 @@ async fn half_open_slow_and_oversized_connections_block_nobody_and_cost_little()
     let (tap, _timeline) = tap().await;
     let address = tap.address();
     let before = resident();
-    // A packet of 200 MiB that never ends, and one of 15 MiB of which half comes.
+    // A packet of 200 MiB that never ends, and one of 15 MiB of which half arrives.
     let oversized = b"\x30\xff\xff\xff\x60";
     let unfinished = b"\x30\x80\x80\xc0\x07";
     let mut peak = before;
@@ -180,11 +180,11 @@ async fn half_open_slow_and_oversized_connections_block_nobody_and_cost_little()
         for n in 0..AT_ONCE.min(all - batch * AT_ONCE) {
             let mut stream = TcpStream::connect(address).await.expect("connect");
             match n % 4 {
-                // Says nothing at all.
+                // Sends nothing at all.
                 0 => {}
-                // A byte of a CONNECT, and no more.
+                // One byte of a CONNECT, and nothing more.
                 1 => stream.write_all(&PACKETS[0][..1]).await.expect("sent"),
-                // Sends and reads nothing back: its way backs up.
+                // Sends without reading: its path fills up.
                 2 => {
                     stream.write_all(oversized).await.expect("sent");
                     let flood = vec![0; 256 * 1024];
@@ -198,11 +198,11 @@ async fn half_open_slow_and_oversized_connections_block_nobody_and_cost_little()
             held.push(stream);
         }
         peak = peak.max(resident());
-        // Somebody decent gets through all the same.
+        // A well-behaved client still gets through.
         let started = std::time::Instant::now();
         assert_eq!(round_trip(address, PACKETS[0]).await, PACKETS[0]);
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
-    // 150 connections, each with up to 2 MiB in the queues of its two ways, and the decoders' 128 MiB.
+    // 150 connections, each with up to 2 MiB in the queues of its two directions, and the decoders' 128 MiB.
     assert!(peak < before + 600, "{before} MiB before, {peak} MiB at most");
 }

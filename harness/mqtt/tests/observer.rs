@@ -1,4 +1,4 @@
-//! The observer and a broker that does not do as brokers should.
+//! The observer with brokers that misbehave.
 
 use std::net::SocketAddr;
 
@@ -59,7 +59,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn it_is_back_only_when_every_filter_is_granted_again() {
+async fn it_is_ready_only_when_every_filter_is_granted_again() {
     let fixture = Fixture::new().await;
     let (observer, mut stream, _) = fixture.observer().await;
     for filter in ["a", "b"] {
@@ -85,10 +85,10 @@ async fn it_is_back_only_when_every_filter_is_granted_again() {
 }
 
 #[tokio::test]
-async fn a_reconnect_does_not_wait_for_a_peer_that_is_dead() {
+async fn a_reconnect_does_not_wait_for_a_dead_peer() {
     let fixture = Fixture::new().await;
     let (observer, _dead, _) = fixture.observer().await;
-    // More than any socket takes: the write of it never ends.
+    // More than any socket buffer takes: writing it never ends.
     let stuck = observer.publish("t", Payload(vec![0; 32 << 20]), QoS::AtLeastOnce, false);
     let again = async {
         let accepting = accept(&fixture.broker);
@@ -110,7 +110,7 @@ async fn its_messages_do_not_wait_for_acknowledgements_of_tcp() {
     let own = rustix::process::pidfd_open(pid, PidfdFlags::empty()).expect("pidfd");
     let descriptors = std::fs::read_dir("/proc/self/fd").expect("descriptors").flatten();
     let numbers = descriptors.filter_map(|entry| entry.file_name().to_str()?.parse::<ForeignRawFd>().ok());
-    // Copies: descriptors of other tests come and go.
+    // Duplicates: descriptors of other tests come and go.
     let copies = numbers.filter_map(|n| rustix::process::pidfd_getfd(&own, n, PidfdGetfdFlags::empty()).ok());
     let sockets = copies.filter_map(|copy| {
         let socket = socket2::Socket::from(copy);
@@ -121,7 +121,7 @@ async fn its_messages_do_not_wait_for_acknowledgements_of_tcp() {
 }
 
 #[tokio::test]
-async fn a_refused_subscription_is_not_asked_for_again() {
+async fn a_refused_subscription_is_not_requested_again() {
     let fixture = Fixture::new().await;
     let (observer, mut stream, _) = fixture.observer().await;
     let (refused, ()) = tokio::join!(observer.subscribe("secret"), answer_subscribe(&mut stream, REFUSED));
@@ -133,7 +133,7 @@ async fn a_refused_subscription_is_not_asked_for_again() {
     assert!(observer.is_connected());
 }
 
-/// Reads an UNSUBSCRIBE; gives back its packet identifier.
+/// Reads an UNSUBSCRIBE; returns its packet identifier.
 async fn unsubscribe(stream: &mut TcpStream) -> [u8; 2] {
     let packet = packet(stream).await;
     assert_eq!(packet[0], 0xa2, "UNSUBSCRIBE");
@@ -151,7 +151,7 @@ async fn a_broker_that_answers_before_it_delivers_is_asked_again() {
     let (observer, mut stream, _) = fixture.observer().await;
     let answering = async {
         answer_unsubscribe(&mut stream).await;
-        // What it had for the observer comes after its first answer.
+        // A message for the observer comes after its first answer.
         let id = unsubscribe(&mut stream).await;
         stream.write_all(&[0x30, 4, 0, 1, b't', b'x', 0xb0, 2, id[0], id[1]]).await.expect("PUBLISH, UNSUBACK");
         answer_unsubscribe(&mut stream).await;
@@ -164,12 +164,12 @@ async fn a_broker_that_answers_before_it_delivers_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_broker_that_does_not_answer_or_goes_is_named() {
+async fn a_broker_that_does_not_answer_or_closes_is_reported() {
     let fixture = Fixture::new().await;
     let (observer, mut stream, _) = fixture.observer().await;
     let broker = fixture.broker.local_addr().expect("address");
     let silent = observer.caught_up().await.expect_err("no answer");
-    let expected = format!("the broker at mqtt://{broker} does not answer: it has confirmed nothing for 5 s");
+    let expected = format!("the broker at mqtt://{broker} does not answer: it confirmed nothing for 5 s");
     assert_eq!(silent.to_string(), expected);
     unsubscribe(&mut stream).await;
     let leaving = async {
@@ -177,13 +177,12 @@ async fn a_broker_that_does_not_answer_or_goes_is_named() {
         drop(stream);
     };
     let (gone, ()) = tokio::join!(observer.caught_up(), leaving);
-    let expected =
-        format!("the broker at mqtt://{broker} does not answer: it has closed the connection of the observer");
+    let expected = format!("the broker at mqtt://{broker} does not answer: it closed the observer's connection");
     assert_eq!(gone.expect_err("it is gone").to_string(), expected);
 }
 
 #[tokio::test]
-async fn how_long_the_broker_took_is_known() {
+async fn the_time_of_the_slowest_answer_is_returned() {
     let fixture = Fixture::new().await;
     let (observer, mut stream, _) = fixture.observer().await;
     let slow = std::time::Duration::from_millis(60);

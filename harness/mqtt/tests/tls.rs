@@ -1,12 +1,12 @@
-//! TLS at the tap: ended there, or passed on; who is let in and who is not.
+//! TLS at the tap: terminated or passed through, and which clients are accepted.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use hil_mqtt::broker::{self, find_program};
-use hil_mqtt::tls::{Certificates, ClientAuth, Identity, make_certificates, server_config};
+use hil_mqtt::tls::{Certificates, ClientAuth, TlsIdentity, make_certificates, server_config};
 use hil_mqtt::{Broker, Capture, Endpoint, Offers, PASSED_THROUGH, Route, TapPort, TlsMode, Transport};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Mask, Packet, RunEvent, Timeline, What};
 use tempfile::TempDir;
@@ -32,9 +32,9 @@ impl Made {
         Self { folder }
     }
 
-    fn identity(&self, name: &str) -> Identity {
+    fn identity(&self, name: &str) -> TlsIdentity {
         let at = |name: String| self.folder.path().join(name);
-        Identity { cert: at(format!("{name}.pem")), key: at(format!("{name}.key")) }
+        TlsIdentity { cert: at(format!("{name}.pem")), key: at(format!("{name}.key")) }
     }
 
     fn ca(&self) -> std::path::PathBuf {
@@ -58,7 +58,7 @@ impl Fixture {
     async fn new(
         mode: TlsMode,
         mut broker: Box<dyn Broker>,
-        identity: Option<Identity>,
+        identity: Option<TlsIdentity>,
         capture: Option<Capture>,
     ) -> Self {
         let timeline = Timeline::in_memory(Epoch::start());
@@ -83,7 +83,7 @@ fn embedded() -> Box<dyn Broker> {
 }
 
 /// Sends CONNECT and reads CONNACK.
-async fn greet(stream: &mut Box<dyn Stream>) {
+async fn greet(stream: &mut Box<dyn ByteStream>) {
     stream.write_all(CONNECT).await.expect("sent");
     stream.flush().await.expect("sent");
     let mut answer = [0; 4];
@@ -114,7 +114,7 @@ async fn tls_and_websocket_end_at_the_tap_which_sees_the_packets() {
             _ => None,
         };
         assert_eq!(events.iter().filter_map(laid).collect::<Vec<_>>(), layers);
-        // A good-bye reaches the broker, and its FIN comes back through all layers.
+        // A TLS close reaches the broker, and its FIN comes back through all layers.
         stream.write_all(&[0xe0, 0]).await.expect("sent");
         stream.flush().await.expect("sent");
         let mut rest = Vec::new();
@@ -145,7 +145,7 @@ async fn many_bytes_pass_every_layer_unchanged() {
 }
 
 #[tokio::test]
-async fn who_is_not_trusted_is_told_so() {
+async fn an_untrusted_client_gets_an_error() {
     let (made, other) = (Made::new(), Made::new());
     let fixture = Fixture::new(made.terminate(), embedded(), None, None).await;
     // The client does not trust the tap.
@@ -153,20 +153,20 @@ async fn who_is_not_trusted_is_told_so() {
     assert!(error.contains("invalid peer certificate"), "{error}");
     fixture.wait(|event| refused(event, "the TLS handshake with the board failed")).await;
     // The tap does not trust the client.
-    let stranger = fixture.endpoint(Transport::Tls, &made).showing(Some(other.identity("lamp")));
-    let stream = stranger.connect().await.map(hil_link::Leg::into_stream);
+    let stranger = fixture.endpoint(Transport::Tls, &made).with_identity(Some(other.identity("lamp")));
+    let stream = stranger.connect().await.map(hil_link::RelayConnection::into_stream);
     if let Ok(mut stream) = stream {
-        // With TLS 1.3 a client learns it from what it reads next.
+        // With TLS 1.3 a client learns of it only when it reads next.
         assert!(timeout(SOON, stream.read_u8()).await.expect("in time").is_err());
     }
     fixture.wait(|event| refused(event, "invalid peer certificate")).await;
-    // Who must show a certificate and has none.
+    // A client without the required certificate.
     fixture.tap.require_certificates();
     if let Ok(leg) = fixture.endpoint(Transport::Tls, &made).connect().await {
         assert!(timeout(SOON, leg.into_stream().read_u8()).await.expect("in time").is_err());
     }
     fixture.wait(|event| refused(event, "peer sent no certificates")).await;
-    let known = fixture.endpoint(Transport::Tls, &made).showing(Some(made.identity("lamp")));
+    let known = fixture.endpoint(Transport::Tls, &made).with_identity(Some(made.identity("lamp")));
     greet(&mut known.connect().await.expect("let in").into_stream()).await;
 }
 
@@ -182,13 +182,13 @@ async fn a_tap_without_a_certificate_refuses_tls() {
     let made = Made::new();
     let fixture = Fixture::new(TlsMode::Absent, embedded(), None, None).await;
     assert!(fixture.endpoint(Transport::Tls, &made).connect().await.is_err());
-    fixture.wait(|event| refused(event, "the board begins TLS, but the tap has no certificate")).await;
+    fixture.wait(|event| refused(event, "the board starts TLS, but the tap has no certificate")).await;
     let fixture = Fixture::new(TlsMode::PassThrough, embedded(), None, None).await;
     assert!(fixture.endpoint(Transport::Tls, &made).connect().await.is_err());
-    fixture.wait(|event| refused(event, "the broker offers none to pass it through to")).await;
+    fixture.wait(|event| refused(event, "the broker has no TLS endpoint to pass it through to")).await;
 }
 
-/// A Mosquitto with TLS, if it is here.
+/// A Mosquitto with TLS, if it is installed.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn mosquitto(made: &Made, client_certificates: bool) -> Option<Box<dyn Broker>> {
     let required = std::env::var_os("HIL_REQUIRE_PARTS").is_some();
@@ -211,7 +211,7 @@ async fn tls_that_is_passed_through_reaches_the_broker_unread() {
     let capture =
         Capture::create(&made.folder.path().join("c.pcapng"), 0, Some(Mask::default()), u64::MAX).expect("a file");
     let fixture = Fixture::new(TlsMode::PassThrough, broker, None, Some(capture.clone())).await;
-    let lamp = fixture.endpoint(Transport::Tls, &made).showing(Some(made.identity("lamp")));
+    let lamp = fixture.endpoint(Transport::Tls, &made).with_identity(Some(made.identity("lamp")));
     greet(&mut lamp.connect().await.expect("let in by the broker itself").into_stream()).await;
     fixture
         .wait(|event| {
@@ -227,11 +227,11 @@ async fn tls_that_is_passed_through_reaches_the_broker_unread() {
 }
 
 #[tokio::test]
-async fn the_tap_shows_the_boards_certificate_to_the_broker_once_the_board_has_shown_one() {
+async fn the_tap_presents_the_boards_certificate_to_the_broker_if_the_board_presented_one() {
     let made = Made::new();
     let Some(broker) = mosquitto(&made, true) else { return };
     let fixture = Fixture::new(made.terminate(), broker, Some(made.identity("lamp")), None).await;
-    let shown = fixture.endpoint(Transport::Tls, &made).showing(Some(made.identity("lamp")));
+    let shown = fixture.endpoint(Transport::Tls, &made).with_identity(Some(made.identity("lamp")));
     let mut stream = shown.connect().await.expect("let in").into_stream();
     greet(&mut stream).await;
     let up = |event: &RunEvent| match &event.what {
@@ -239,7 +239,7 @@ async fn the_tap_shows_the_boards_certificate_to_the_broker_once_the_board_has_s
         _ => None,
     };
     fixture.wait(up).await;
-    // Without one of its own, none is lent.
+    // For a board without a certificate, none is presented.
     let mut stranger =
         fixture.endpoint(Transport::Tls, &made).connect().await.expect("the tap asks nobody").into_stream();
     let _ = stranger.write_all(CONNECT).await;
@@ -247,7 +247,7 @@ async fn the_tap_shows_the_boards_certificate_to_the_broker_once_the_board_has_s
 }
 
 #[test]
-fn offers_lead_a_board_to_the_same_transport_where_there_is_one() {
+fn a_board_is_connected_to_the_same_transport_if_the_broker_has_it() {
     let at = |port, transport| Endpoint::at(std::net::SocketAddr::new(LOOPBACK, port), transport);
     let boards = vec![at(1, Transport::Tcp), at(2, Transport::Tls)];
     let offers = Offers { observer: at(1, Transport::Tcp), observer_login: None, boards };

@@ -1,4 +1,4 @@
-//! Packets of a board that break the protocol, through the tap.
+//! Packets of a board that violate the MQTT specification, through the tap.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const PUBLISH_ID_0: &[u8] = b"\x32\x06\x00\x01t\x00\x00x";
 const PINGREQ: &[u8] = b"\xc0\x00";
 const DISCONNECT: &[u8] = b"\xe0\x00";
 
-/// Sends packets through a tap with faults; what the broker got, and what was recorded of packets and violations.
+/// Sends packets through a tap with faults; returns what the broker received, and the recorded packets and violations.
 async fn passed(faults: &[&str], packets: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
     let broker = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let timeline = Timeline::in_memory(Epoch::start());
@@ -33,9 +33,9 @@ async fn passed(faults: &[&str], packets: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
     reading.await.expect("soon").expect("read");
     let events = timeline.since(Cursor::default());
     let recorded = events.iter().filter_map(|event| match &event.what {
-        What::Packet { packet, fate, .. } => Some(match fate {
+        What::Packet { packet, disposition, .. } => Some(match disposition {
             None => packet.name().to_owned(),
-            Some(fate) => format!("{} {fate:?}", packet.name()),
+            Some(disposition) => format!("{} {disposition:?}", packet.name()),
         }),
         What::ProtocolViolation { board, connection: 1, rule } if board == "lamp" => Some(rule.clone()),
         _ => None,
@@ -44,7 +44,7 @@ async fn passed(faults: &[&str], packets: &[&[u8]]) -> (Vec<u8>, Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_violation_is_recorded_behind_its_packet_which_passes_unchanged() {
+async fn a_violation_is_recorded_after_its_packet_which_passes_unchanged() {
     let sent = [CONNECT, PUBLISH_ID_0, PINGREQ];
     let (got, recorded) = passed(&[], &sent).await;
     assert_eq!(got, sent.concat());
@@ -52,14 +52,14 @@ async fn a_violation_is_recorded_behind_its_packet_which_passes_unchanged() {
 }
 
 #[tokio::test]
-async fn a_packet_that_does_not_arrive_was_sent_all_the_same() {
+async fn a_dropped_packet_of_the_board_is_judged() {
     let (got, recorded) = passed(&["drop next PUBLISH from board"], &[CONNECT, PUBLISH_ID_0, PINGREQ]).await;
     assert_eq!(got, [CONNECT, PINGREQ].concat());
     assert_eq!(recorded, ["CONNECT", "PUBLISH Dropped", "packet identifier 0 (MQTT 3.1.1 §2.3.1)", "PINGREQ"]);
 }
 
 #[tokio::test]
-async fn what_the_tap_does_to_packets_is_not_the_boards() {
+async fn changes_of_the_tap_are_not_the_boards_violations() {
     let (_, recorded) = passed(&["drop next CONNECT from board"], &[CONNECT, PINGREQ]).await;
     assert_eq!(recorded, ["CONNECT Dropped", "PINGREQ"], "the first packet was CONNECT");
     let (_, recorded) = passed(&["duplicate next CONNECT from board"], &[CONNECT, PINGREQ]).await;

@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_secs(60);
 const LARGEST: usize = 1 + 4 + 268_435_455;
 const BEGINS: [u8; 8] = *b"\x30\xff\xff\xff\x7f\x00\x01t";
 
-/// Bytes that show where they belong: they repeat with a period that no buffer has.
+/// Position-dependent bytes: they repeat with a period that no buffer has.
 fn pattern() -> Vec<u8> {
     (0..PIECE + PERIOD).map(|n| (n % PERIOD) as u8).collect()
 }
@@ -34,7 +34,7 @@ async fn send_packet(stream: &mut TcpStream) {
     }
 }
 
-/// A bare handshake: what a frame carries is the test's affair.
+/// A bare handshake: the test handles the frames itself.
 async fn upgrade(stream: &mut TcpStream) {
     let request = "GET /mqtt HTTP/1.1\r\nHost: tap\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

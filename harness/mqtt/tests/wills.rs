@@ -20,7 +20,7 @@ fn observed(event: &RunEvent) -> Option<String> {
     }
 }
 
-/// The third byte of a DISCONNECT, as it was recorded; a reason that MQTT does not know can't be decoded.
+/// The third byte of a DISCONNECT, as recorded; an unknown reason can't be decoded.
 fn reason_recorded(event: &RunEvent) -> Option<String> {
     match &event.what {
         What::Packet { direction: Direction::FromBoard, packet, .. } => match packet {
@@ -57,7 +57,7 @@ async fn every_disconnect_but_a_normal_one_keeps_the_will() {
                 timeline.wait_for(from, deadline, is_it)
             };
             if reason == 0 {
-                // The broker has decided about the will when it closes.
+                // The broker has decided about the will when it closes the connection.
                 let _ = board.read_to_end(&mut Vec::new()).await;
             } else {
                 wait_for("s").await.unwrap_or_else(|_| panic!("no will after {disconnect:02x?}"));

@@ -1,10 +1,10 @@
-//! Broker, tap and observer together, with a real client on the other side of the tap.
+//! Broker, tap and observer together, with a real client connected through the tap.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::Way;
+use hil_link::PathDirection;
 use hil_mqtt::{Broker, Observer, Offers, Route, TapPort, TlsMode, broker};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Packet, Payload, QoS, RunEvent, Timeline, What};
 use hil_verdict::Session;
@@ -57,7 +57,7 @@ struct Device {
     pump: JoinHandle<()>,
 }
 
-/// A client that answers as fast as it can, as a device behind the tap.
+/// A client that answers at full speed, as a device connected through the tap.
 fn device(fixture: &Fixture, keep_alive: u64) -> Device {
     let mut options = MqttOptions::new("device", "127.0.0.1", fixture.tap.address().port());
     options.set_keep_alive(Duration::from_secs(keep_alive));
@@ -131,7 +131,7 @@ async fn the_will_of_a_silenced_device_comes_in_the_brokers_window() {
     let device = device(&fixture, 2);
     device.client.subscribe("command", rumqttc::QoS::AtLeastOnce).await.expect("queued");
     fixture.wait(Cursor::default(), is_suback).await;
-    fixture.tap.control().silence(&Way::BOTH);
+    fixture.tap.control().silence(&PathDirection::BOTH);
     let (last, _) = fixture.session().last_from_board.expect("packets");
     let window = fixture.broker.will_window(Duration::from_secs(2));
     let (at, (payload, _)) =
@@ -149,7 +149,7 @@ async fn the_will_of_a_silenced_device_comes_in_the_brokers_window() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stopped_broker_is_refused_at_the_tap_and_comes_back_on_its_address() {
+async fn connections_are_refused_while_the_broker_is_stopped() {
     let mut fixture = Fixture::new().await;
     let first = device(&fixture, 5);
     fixture
@@ -193,18 +193,19 @@ async fn without_a_route_and_on_a_taken_port_nothing_gets_through() {
 }
 
 #[tokio::test]
-async fn an_observer_without_a_broker_says_so() {
+async fn an_observer_without_a_broker_reports_that() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address");
     let timeline = Timeline::in_memory(Epoch::start());
-    let error =
-        Observer::connect("observer", &Offers::plain(free), timeline.recorder(None)).await.expect_err("nobody listens");
+    let error = Observer::connect("observer", &Offers::plain(free), timeline.recorder(None))
+        .await
+        .expect_err("nothing listens");
     let expected =
         format!("the observer can't connect to the broker at mqtt://{free}: I/O: Connection refused (os error 111)");
     assert_eq!(error.to_string(), expected);
 }
 
 #[tokio::test]
-async fn what_is_no_mqtt_is_recorded_as_such_and_forwarded_unchanged() {
+async fn bytes_that_are_not_mqtt_are_recorded_as_such_and_forwarded_unchanged() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let timeline = Timeline::in_memory(Epoch::start());
     let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
@@ -226,7 +227,7 @@ async fn what_is_no_mqtt_is_recorded_as_such_and_forwarded_unchanged() {
 }
 
 #[tokio::test]
-async fn a_broker_that_closes_before_the_first_byte_is_passed_on() {
+async fn a_close_of_the_broker_before_the_first_byte_is_forwarded() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let timeline = Timeline::in_memory(Epoch::start());
     let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
@@ -247,7 +248,7 @@ async fn a_broker_that_closes_before_the_first_byte_is_passed_on() {
             What::Connection { connection, change: ConnectionChange::Closed { how }, .. } if *connection == n => {
                 Some(how.clone())
             }
-            // The reset was faster than what comes after connecting.
+            // The reset was faster than the rest of the connection setup.
             What::Connection { connection, change: ConnectionChange::Refused { reason }, .. } if *connection == n => {
                 Some(reason.replace(
                     "the broker does not answer: Connection reset by peer (os error 104)",
@@ -263,7 +264,7 @@ async fn a_broker_that_closes_before_the_first_byte_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_broker_that_speaks_first_is_heard() {
+async fn bytes_of_a_broker_that_sends_first_are_forwarded() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let timeline = Timeline::in_memory(Epoch::start());
     let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
@@ -285,7 +286,7 @@ async fn connect_from(address: &str, tap: std::net::SocketAddr) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_connection_from_elsewhere_is_turned_away_recorded_and_nobodys() {
+async fn a_connection_from_another_address_is_rejected_and_recorded() {
     let server = TcpListener::bind("127.0.0.1:0").await.expect("bind");
     let timeline = Timeline::in_memory(Epoch::start());
     let tap = TapPort::open("lamp", LOOPBACK, 0, TlsMode::Absent).await.expect("tap");
@@ -301,7 +302,7 @@ async fn a_connection_from_elsewhere_is_turned_away_recorded_and_nobodys() {
     }
     let events = timeline.since(Cursor::default());
     let [event] = &events[..] else { panic!("each address is recorded once: {events:#?}") };
-    let What::Connection { peer: Some(peer), change: ConnectionChange::TurnedAway { reason }, .. } = &event.what else {
+    let What::Connection { peer: Some(peer), change: ConnectionChange::Rejected { reason }, .. } = &event.what else {
         panic!("{event:?}")
     };
     assert_eq!(peer.ip().to_string(), "127.0.0.9");
@@ -309,9 +310,9 @@ async fn a_connection_from_elsewhere_is_turned_away_recorded_and_nobodys() {
     let mut answers = hil_verdict::Answers::to("lamp");
     assert!(events.iter().all(|event| answers.take(event).is_none()));
     assert!(!answers.has_opened(), "it is not the board");
-    let closest = "closest: the tap turned away a connection from 127.0.0.9, which is not the board's address";
+    let closest = "closest: the tap rejected a connection from 127.0.0.9, which is not the board's address";
     assert_eq!(answers.closest(), closest);
-    // The board itself gets through, and every record of its connection says from where.
+    // The board itself gets through, and every record of its connection has the peer address.
     for address in ["127.0.0.7", "127.8.3.4"] {
         let from = timeline.end();
         let mut board = connect_from(address, tap.address()).await;

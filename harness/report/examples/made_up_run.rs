@@ -1,4 +1,4 @@
-//! Writes the events of a run that never was: for the tests and the benchmark of reports.
+//! Writes the events of a made-up run, for the tests and the benchmark of reports.
 //!
 //! `cargo run -p hil-report --example made_up_run -- FOLDER SCENARIOS EVENTS [hostile]`
 
@@ -10,7 +10,7 @@ use hil_timeline::{
     SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict, What, Will,
 };
 
-/// What a device may say to break a page.
+/// What a device may print to break a page.
 const HOSTILE: &str = "</script><script>window.broken = 1</script><img src=x onerror='window.broken = 2'>\u{1b}[31m";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -140,7 +140,10 @@ impl Run {
 
     fn packet(&mut self, id: Option<ScenarioId>, connection: u32, packet: Packet) -> std::io::Result<()> {
         let (board, direction) = ("lamp".to_owned(), Direction::FromBoard);
-        self.record(id, What::Packet { board, connection, direction, bytes: 30, fate: None, answer_us: None, packet })
+        self.record(
+            id,
+            What::Packet { board, connection, direction, bytes: 30, disposition: None, answer_us: None, packet },
+        )
     }
 
     fn step(&mut self, id: Option<ScenarioId>, keyword: &str, text: &str, line: usize) -> std::io::Result<()> {

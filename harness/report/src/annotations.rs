@@ -1,4 +1,4 @@
-//! GitHub's annotations: workflow commands that stand at the line of a feature.
+//! GitHub annotations: workflow commands with the line of a feature file.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,11 +7,11 @@ use hil_timeline::Verdict;
 use crate::result::{RunSummary, ScenarioResult};
 use crate::text::failure_lines;
 
-/// GitHub shows no more than ten errors and ten warnings of a step.
+/// GitHub shows at most ten errors and ten warnings per step.
 const SHOWN: usize = 10;
 
-/// A command for each scenario that failed, and a warning for each flaky one. GitHub looks for files from the root of
-/// the checkout: `below` is where the working folder is in it.
+/// An error for each failed scenario, and a warning for each flaky one. GitHub looks for files from the root of the
+/// checkout: `below` is the path of the working folder in it.
 #[must_use]
 pub fn annotations(run: &RunSummary, below: &Path) -> Vec<String> {
     let of = |level: &'static str, wanted: &'static [Verdict]| {
@@ -30,7 +30,7 @@ fn annotation(level: &str, scenario: &ScenarioResult, below: &Path) -> String {
     format!("::{level} file={},line={line},title={}::{}", property(&file), property(&title), data(&message))
 }
 
-/// Without `.` and `..`, as far as there are folders to leave.
+/// Removes `.` and `..`.
 fn plain(path: &Path) -> PathBuf {
     path.components().fold(PathBuf::new(), |mut plain, part| {
         match part {
@@ -42,7 +42,7 @@ fn plain(path: &Path) -> PathBuf {
     })
 }
 
-/// Escapes as GitHub's own toolkit does.
+/// Escapes like GitHub's own toolkit.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
@@ -57,7 +57,7 @@ mod tests {
     use crate::fold::tests::{sample, tried};
 
     #[test]
-    fn each_stands_on_one_line_at_its_step() {
+    fn each_is_one_line_with_the_line_of_its_step() {
         let mut lines = annotations(&RunSummary::of(sample()), Path::new(""));
         lines.extend(annotations(&RunSummary::of(tried(&[Verdict::Errored, Verdict::Passed])), Path::new("")));
         insta::assert_snapshot!(lines.join("\n"));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_can_neither_end_the_command_nor_begin_one() {
+    fn a_name_can_neither_end_nor_begin_a_command() {
         let mut run = RunSummary::of(sample());
         run.scenarios[1].info.name = "a,line=1::x\n::set-env name=A::b".to_owned();
         let lines = annotations(&run, Path::new(""));

@@ -1,4 +1,4 @@
-//! A baseline: the records of some good runs in one file, small enough to be kept beside the features.
+//! A baseline: the records of some good runs in one file, small enough to keep in the repository.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,11 @@ pub enum RecordError {
         verb: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reports.
         source: std::io::Error,
     },
-    /// It is none.
-    #[error("`{}` holds no runs of `hil`", path.display())]
+    /// The file is not a baseline or history.
+    #[error("`{}` contains no runs of `hil`", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -41,16 +41,16 @@ pub enum RecordError {
     },
 }
 
-/// What all runs share is written once.
+/// The fields of all runs, each name written once.
 #[derive(Serialize, Deserialize)]
 struct File {
     hil_baseline: u32,
     runs: Vec<Run>,
-    /// A verdict of each run, none where it did not run.
+    /// The verdict of each run; none if it did not run.
     scenarios: BTreeMap<String, Vec<Option<Verdict>>>,
     /// Measurements of each run.
     metrics: BTreeMap<Metric, Vec<Vec<f64>>>,
-    /// How often in each run, none where it was not seen.
+    /// The count of each run; none if it was not recorded.
     traffic: BTreeMap<String, BTreeMap<String, Vec<Option<u32>>>>,
 }
 
@@ -68,10 +68,10 @@ struct Run {
     failures: BTreeMap<String, String>,
 }
 
-/// So many measurements of a metric are kept of a run.
+/// So many measurements of a metric are kept per run.
 const KEPT: usize = 40;
 
-/// Writes records as a baseline, the newest last. A line an entry, so that changes of it can be read.
+/// Writes records as a baseline, the newest last. One entry per line, so that a diff is readable.
 ///
 /// # Errors
 /// When the file can't be written.
@@ -87,7 +87,7 @@ pub fn write_baseline(path: &Path, records: &[Record]) -> Result<(), RecordError
 /// Reads a baseline, the newest record last.
 ///
 /// # Errors
-/// When the file can't be read, is none, or is of a newer `hil`.
+/// When the file can't be read, is not a baseline, or is from a newer `hil`.
 pub fn read_baseline(path: &Path) -> Result<Vec<Record>, RecordError> {
     let text = hil_files::read_text(path, Links::Follow);
     let text = text.map_err(|source| RecordError::Io { verb: "read", path: path.to_owned(), source })?;
@@ -157,12 +157,12 @@ fn split(file: File) -> Vec<Record> {
     file.runs.into_iter().enumerate().map(record).collect()
 }
 
-/// What the nth run has of each entry.
+/// The values of the nth run.
 fn pick<K: Clone + Ord, V, T>(of: &BTreeMap<K, Vec<V>>, n: usize, take: impl Fn(&V) -> Option<T>) -> BTreeMap<K, T> {
     of.iter().filter_map(|(key, values)| Some((key.clone(), take(values.get(n)?)?))).collect()
 }
 
-/// JSON with a line for each run, scenario, metric and topic.
+/// JSON with one line for each run, scenario, metric and topic.
 fn to_lines(file: &File) -> serde_json::Result<String> {
     let mut text = format!("{{\n\"hil_baseline\": {},\n\"runs\": [\n", file.hil_baseline);
     let runs: Vec<_> = file.runs.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
@@ -189,17 +189,17 @@ fn entries<K: Serialize, V: Serialize>(of: &BTreeMap<K, V>) -> serde_json::Resul
 mod tests {
     use super::*;
     use crate::fold::tests::sample;
-    use crate::record::Recording;
+    use crate::record::RecordBuilder;
     use crate::result::RunSummary;
 
     fn record(name: &str) -> Record {
-        let mut recording = Recording::default();
+        let mut recording = RecordBuilder::default();
         sample().iter().for_each(|event| recording.take(event));
         recording.finish(name, &RunSummary::of(sample()))
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_baseline_survives_the_round_trip_through_its_file() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("baseline.json");
         let mut second = record("two");
@@ -208,14 +208,14 @@ mod tests {
         let records = [record("one"), second];
         write_baseline(&path, &records).expect("written");
         let mut read = read_baseline(&path).expect("readable");
-        // A scenario without traffic and one without a record of it are the same.
+        // A scenario without traffic equals one without a record of it.
         read[1].traffic.retain(|_, lines| !lines.is_empty());
         assert_eq!(read, records);
         insta::assert_snapshot!(std::fs::read_to_string(&path).expect("text"));
     }
 
     #[test]
-    fn what_is_none_is_told() {
+    fn a_file_that_is_not_a_baseline_is_rejected() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("b.json");
         let error = |text: &str| {
@@ -225,8 +225,8 @@ mod tests {
                 .to_string()
                 .replace(&folder.path().display().to_string(), "F")
         };
-        assert_eq!(error("{}"), "`F/b.json` holds no runs of `hil`");
-        assert_eq!(error("[1"), "`F/b.json` holds no runs of `hil`");
+        assert_eq!(error("{}"), "`F/b.json` contains no runs of `hil`");
+        assert_eq!(error("[1"), "`F/b.json` contains no runs of `hil`");
         assert_eq!(error("{\"hil_baseline\": 9}"), "`F/b.json` has version 9, this `hil` reads up to 1");
         let missing = read_baseline(Path::new("nowhere.json")).expect_err("missing");
         assert_eq!(missing.to_string(), "can't read `nowhere.json`");

@@ -1,4 +1,4 @@
-//! The consoles of a run, and its broker's log, as plain files.
+//! The consoles of a run, and its broker's log, as text files.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -10,14 +10,14 @@ use hil_timeline::{RunEvent, What};
 
 use crate::words::event_text;
 
-/// Writes a file for each board that says something, line by line, and `broker.log` where the broker does.
+/// Writes a file for each board with output, line by line, and `broker.log` for the broker's.
 #[derive(Debug)]
 pub(crate) struct ConsoleLogs {
     folder: PathBuf,
     files: BTreeMap<String, BufWriter<NewFile>>,
 }
 
-/// So many logs are written: each is an open file. A bench has fewer boards; a record from elsewhere may name any number.
+/// The maximum number of logs: each is an open file. A bench has fewer boards; a foreign record may name any number.
 const MOST: usize = 200;
 
 impl ConsoleLogs {
@@ -25,7 +25,7 @@ impl ConsoleLogs {
         Self { folder: folder.to_owned(), files: BTreeMap::new() }
     }
 
-    /// Takes the next event: lines stand with their time since the run began.
+    /// Takes the next event: lines get the time since the run began.
     pub(crate) fn take(&mut self, event: &RunEvent) -> io::Result<()> {
         let (board, line) = match &event.what {
             What::Console { board, line } => (Some(board), line.clone()),
@@ -38,7 +38,7 @@ impl ConsoleLogs {
         writeln!(self.file(board)?, "[{}] {line}", event.at)
     }
 
-    /// What every log says of the record as a whole.
+    /// Notes about the whole record, for every log.
     fn note_on_all(&mut self, event: &RunEvent) -> io::Result<()> {
         self.files.values_mut().try_for_each(|file| writeln!(file, "[{}] {}", event.at, note(event)))
     }
@@ -58,19 +58,19 @@ impl ConsoleLogs {
         }
     }
 
-    /// Writes what is left, and puts the logs into their places.
+    /// Completes the logs and moves them to their places.
     pub(crate) fn finish(self) -> io::Result<()> {
         self.files.into_values().try_for_each(|file| file.into_inner()?.finish())
     }
 }
 
-/// What `hil` says itself stands in brackets.
+/// A note of `hil` itself, in parentheses.
 fn note(event: &RunEvent) -> String {
     format!("({})", event_text(event).unwrap_or_default())
 }
 
-/// A board's name is made of letters, digits, `-` and `_`, checked when the bench file was read; a file from elsewhere
-/// may say anything.
+/// A board's name consists of letters, digits, `-` and `_`, checked when the bench file was read; a foreign file may
+/// contain anything.
 fn safe(board: &str) -> String {
     board.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect()
 }

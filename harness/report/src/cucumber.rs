@@ -1,4 +1,4 @@
-//! Cucumber JSON, as Cucumber's own report tools read it: an element a scenario, and one for each further attempt.
+//! Cucumber JSON for Cucumber's own report tools: one element per scenario, and one for each further attempt.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ struct StepEnd {
 /// Writes a run as Cucumber JSON.
 ///
 /// # Errors
-/// When the JSON can't be made.
+/// When the JSON can't be written.
 pub fn cucumber(run: &RunSummary) -> serde_json::Result<String> {
     let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut features: Vec<Feature<'_>> = Vec::new();
@@ -103,7 +103,7 @@ pub fn cucumber(run: &RunSummary) -> serde_json::Result<String> {
     serde_json::to_string(&features)
 }
 
-/// Spaces and capitals are what the tools themselves replace.
+/// The tools themselves replace spaces and capitals.
 fn id(name: &str) -> String {
     name.to_lowercase().replace(' ', "-")
 }
@@ -134,7 +134,7 @@ fn elements<'a>(scenario: &'a ScenarioResult, name: &str) -> impl Iterator<Item 
 
 fn steps(scenario: &ScenarioResult, attempt: &Attempt) -> Vec<Step> {
     let mut steps: Vec<Step> = attempt.steps.iter().map(|step| of(scenario, attempt, step)).collect();
-    // What happened beside the steps (a fault that never came, a run that ended before) has no other place.
+    // A failure outside the steps (a fault that never happened, an aborted run) has no other place.
     let unsaid = !steps.iter().any(|step| step.result.status == "failed");
     if unsaid && !matches!(attempt.verdict, Verdict::Passed | Verdict::Skipped) {
         steps.push(Step {
@@ -179,7 +179,7 @@ fn location(scenario: &ScenarioResult, line: usize) -> Match {
     Match { location: format!("{}:{line}", scenario.info.path) }
 }
 
-/// The verdict's word comes first: the format knows only `failed`.
+/// Begins with the verdict's word: the format has only `failed`.
 fn message(attempt: &Attempt) -> String {
     let Some(Failure { message, details, hint }) = &attempt.failure else { return attempt.verdict.word().to_owned() };
     let mut lines = vec![format!("{}: {message}", attempt.verdict.word())];
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_verdict_is_told_in_words_that_the_format_has() {
+    fn every_verdict_uses_a_status_of_the_format() {
         insta::assert_snapshot!(pretty(&RunSummary::of(sample())));
     }
 
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scenario_that_never_began_is_not_told_as_passed() {
+    fn a_scenario_that_never_began_is_not_reported_as_passed() {
         let mut events = sample();
         events.truncate(1);
         if let hil_timeline::What::RunStarted { plan, .. } = &mut events[0].what {

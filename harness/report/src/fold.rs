@@ -8,23 +8,23 @@ use hil_timeline::{RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdi
 use crate::result::{Attempt, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
 use crate::tail::tail_line;
 
-/// Folds a run event by event, as it happens or afterwards.
+/// Folds a run event by event, during the run or afterwards.
 #[derive(Debug, Default)]
 pub struct Fold {
     summary: RunSummary,
     open: BTreeMap<ScenarioId, usize>,
-    /// Where a scenario stands in the summary, by path, line and name.
+    /// The index of a scenario in the summary, by path, line and name.
     places: HashMap<ScenarioKey, usize>,
-    /// What is planned and has not begun, with its place in the plan.
+    /// Planned scenarios that have not begun, with their index in the plan.
     unbegun: HashMap<ScenarioKey, (usize, ScenarioInfo)>,
     last: Stamp,
 }
 
-/// Lines of console and traffic kept per scenario.
+/// Lines of console and traffic to keep per scenario.
 const TAIL: usize = 120;
 
 impl Fold {
-    /// Takes the next event; gives back the scenario that it finished, if it did.
+    /// Takes the next event; returns the scenario that it finished, if any.
     pub fn take(&mut self, event: &RunEvent) -> Option<&ScenarioResult> {
         self.last = event.at;
         match &event.what {
@@ -85,7 +85,7 @@ impl Fold {
         let id = event.scenario?;
         let index = *self.open.get(&id)?;
         let scenario = self.summary.scenarios.get_mut(index)?;
-        // A retry begins when the attempt before it has ended.
+        // A retry begins when the previous attempt has ended.
         let attempt = scenario.attempts.last_mut()?;
         match &event.what {
             What::StepStarted(step) | What::StepNotRun(step) => {
@@ -102,7 +102,7 @@ impl Fold {
                 attempt.failure.clone_from(failure);
                 attempt.took_us = micros(event.at.since(attempt.started));
                 if *verdict == Verdict::Passed {
-                    // Nobody looks for a cause; of many scenarios these lines would be most of what is kept.
+                    // Not needed for a passed scenario; for many scenarios these lines would use most of the memory.
                     attempt.tail = Vec::new();
                 }
                 scenario.judge();
@@ -121,7 +121,7 @@ impl Fold {
         None
     }
 
-    /// The run as far as it was recorded.
+    /// The run as far as it is recorded.
     #[must_use]
     pub fn finish(mut self) -> RunSummary {
         for index in self.open.values() {

@@ -11,8 +11,8 @@ use crate::cucumber::cucumber;
 use crate::fold::Fold;
 use crate::junit::junit;
 use crate::markdown::markdown;
-use crate::page::{Beside, Gathering, page};
-use crate::record::{Record, Recording};
+use crate::page::{Gathering, PageExtras, page};
+use crate::record::{Record, RecordBuilder};
 use crate::result::RunSummary;
 use crate::trend::Trend;
 
@@ -27,7 +27,7 @@ pub enum WriteError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reports.
         source: std::io::Error,
     },
     /// A report can't be made.
@@ -36,7 +36,7 @@ pub enum WriteError {
 }
 
 impl WriteError {
-    /// One thing to try, true for this case.
+    /// A hint on how to fix it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
@@ -57,20 +57,20 @@ pub struct ReadRun {
     folder: PathBuf,
     /// Name of the run: that of its folder.
     pub name: String,
-    /// Verdicts.
+    /// The folded run.
     pub run: RunSummary,
-    /// What it leaves for later runs to be compared with.
+    /// The record for later comparisons.
     pub record: Record,
     gathering: Gathering,
 }
 
-/// Reads `events.jsonl` of a run folder, event by event, and writes the logs beside it on the way.
+/// Reads `events.jsonl` of a run folder, event by event, and writes the logs meanwhile.
 ///
 /// # Errors
 /// When the events can't be read or a log can't be written.
 pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
     let (mut fold, mut logs) = (Fold::default(), ConsoleLogs::new(folder));
-    let (mut recording, mut gathering) = (Recording::default(), Gathering::default());
+    let (mut recording, mut gathering) = (RecordBuilder::default(), Gathering::default());
     let failed = |source| WriteError::Io { path: folder.to_owned(), source };
     for event in EventReader::open(&folder.join(EVENTS))? {
         let event = event?;
@@ -86,12 +86,12 @@ pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
     Ok(ReadRun { folder: folder.to_owned(), name, run, record, gathering })
 }
 
-/// What a run leaves for later runs to be compared with; nothing is written.
+/// The record of a run for later comparisons; writes nothing.
 ///
 /// # Errors
 /// When the events can't be read.
 pub fn read_record(folder: &Path) -> Result<Record, ReadError> {
-    let (mut fold, mut recording) = (Fold::default(), Recording::default());
+    let (mut fold, mut recording) = (Fold::default(), RecordBuilder::default());
     for event in EventReader::open(&folder.join(EVENTS))? {
         let event = event?;
         fold.take(&event);
@@ -107,7 +107,7 @@ const COMPARISON: &str = "comparison.json";
 const TREND: &str = "trend.json";
 
 impl ReadRun {
-    /// Keeps what changed since a baseline in the folder: reports of it show that from now on.
+    /// Stores a comparison with a baseline in the folder: its reports show it from now on.
     ///
     /// # Errors
     /// When it can't be written.
@@ -115,7 +115,7 @@ impl ReadRun {
         write(&self.folder.join(COMPARISON), &serde_json::to_string(comparison)?)
     }
 
-    /// Keeps the last runs in the folder: its page shows them from now on.
+    /// Stores the last runs in the folder: its page shows them from now on.
     ///
     /// # Errors
     /// When they can't be written.
@@ -123,7 +123,7 @@ impl ReadRun {
         write(&self.folder.join(TREND), &serde_json::to_string(trend)?)
     }
 
-    /// What changed since a baseline, where that is known.
+    /// The comparison with a baseline, if there is one.
     #[must_use]
     pub fn comparison(&self) -> Option<Comparison> {
         kept(&self.folder.join(COMPARISON))
@@ -144,12 +144,12 @@ impl ReadRun {
         write(&path("cucumber.json"), &cucumber(run)?)?;
         let section = comparison.as_ref().map(Comparison::markdown);
         write(&path("summary.md"), &markdown(run, section.as_deref()))?;
-        let beside = Beside { comparison: comparison.as_ref(), trend: trend.as_ref() };
-        write(&path("report.html"), &page(&self.name, run, &self.gathering, beside)?)
+        let extras = PageExtras { comparison: comparison.as_ref(), trend: trend.as_ref() };
+        write(&path("report.html"), &page(&self.name, run, &self.gathering, extras)?)
     }
 }
 
-/// What stands in a file of ours; nothing where it is none, or is of another version.
+/// Reads a file that `hil` wrote; none if it is missing or has another version.
 fn kept<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&hil_files::read(path, Links::Refuse, LARGEST_TEXT).ok()?).ok()
 }
@@ -159,14 +159,14 @@ fn name(folder: &Path) -> String {
     real.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// The page as GitLab finds it: from the root of the project, which is where a job runs.
+/// The page as a path from the root of the project, which is where GitLab runs a job.
 fn page_from_here(folder: &Path) -> Option<String> {
     let here = std::env::current_dir().ok()?.canonicalize().ok()?;
     let page = folder.canonicalize().ok()?.join("report.html");
     Some(page.strip_prefix(here).ok()?.display().to_string())
 }
 
-/// A reader finds the whole file or none, whenever `hil` is killed.
+/// Whole or not at all, even if `hil` is killed.
 fn write(path: &Path, text: &str) -> Result<(), WriteError> {
     write_whole(path, text).map_err(|source| WriteError::Io { path: path.to_owned(), source })
 }

@@ -1,4 +1,4 @@
-//! The history of a bench: a record a line, appended by each run.
+//! The history of a bench: one record per line, appended by each run.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -10,16 +10,16 @@ use hil_files::Links;
 use crate::baseline::RecordError;
 use crate::record::Record;
 
-/// So many runs of one firmware make a side of a comparison.
+/// So many runs of one firmware make one side of a comparison.
 const POOL: usize = 20;
 
-/// So many good runs are looked at for the one to compare with.
+/// So many good runs are considered as the one to compare with.
 const LOOKED_AT: usize = 50;
 
 /// So many of its runs are read.
 const READ: usize = 200;
 
-/// A history of this size is set aside (as `history.1.jsonl`), and a new one begun.
+/// A history of this size is renamed (to `history.1.jsonl`), and a new one begun.
 const LARGEST: u64 = 64 << 20;
 
 /// A file of records.
@@ -29,20 +29,20 @@ pub struct History {
 }
 
 impl History {
-    /// The history in a file; it need not be there yet.
+    /// The history in a file, which need not exist.
     #[must_use]
     pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Appends a record. Runs that end at the same time wait for each other; one that is killed leaves at most a torn
-    /// last line, which is ended before the next.
+    /// Appends a record. Runs that end at the same time wait for each other; a run that is killed leaves at most an
+    /// incomplete last line, which the next run ends.
     ///
     /// # Errors
     /// When it can't be written.
@@ -56,8 +56,8 @@ impl History {
         if let Some(folder) = self.path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        // Kept apart from the history, which may be set aside.
-        let lock = hil_files::open_to_append(&self.beside("lock"), Links::Refuse)?;
+        // Separate from the history, which may be renamed.
+        let lock = hil_files::open_to_append(&self.sibling("lock"), Links::Refuse)?;
         lock.lock()?;
         let open = || hil_files::open_to_append(&self.path, Links::Follow);
         let mut file = open()?;
@@ -72,10 +72,10 @@ impl History {
         file.write_all(format!("{}{line}\n", if torn { "\n" } else { "" }).as_bytes())
     }
 
-    /// Whether a run can be appended to it, as far as that can be told without doing so.
+    /// Whether a run can be appended, as far as that can be checked without doing so.
     ///
     /// # Errors
-    /// When the file is something else, or can't be read.
+    /// When the file is not a history, or can't be read.
     pub fn check(&self) -> Result<(), RecordError> {
         let io = |source| RecordError::Io { verb: "write", path: self.path.clone(), source };
         match hil_files::open(&self.path, Links::Follow) {
@@ -86,7 +86,7 @@ impl History {
         }
     }
 
-    fn beside(&self, end: &str) -> PathBuf {
+    fn sibling(&self, end: &str) -> PathBuf {
         let mut name = self.path.as_os_str().to_owned();
         name.push(".");
         name.push(end);
@@ -97,14 +97,14 @@ impl History {
         self.path.with_extension("1.jsonl")
     }
 
-    /// The newest records, oldest first. What is no record (a torn line, a line of a newer `hil`) is passed by.
+    /// The newest records, oldest first. Lines that are not records (incomplete, or from a newer `hil`) are skipped.
     ///
     /// # Errors
-    /// When it is there and can't be read, or holds no record at all.
+    /// When it exists but can't be read, or contains no record at all.
     pub fn read(&self) -> Result<Vec<Record>, RecordError> {
         let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
-        // It must not be set aside meanwhile. Where nobody may lock it, nobody appends to it either.
-        let lock = hil_files::open(&self.beside("lock"), Links::Refuse).ok().filter(|lock| lock.lock_shared().is_ok());
+        // It must not be renamed meanwhile. If it can't be locked, nobody appends to it.
+        let lock = hil_files::open(&self.sibling("lock"), Links::Refuse).ok().filter(|lock| lock.lock_shared().is_ok());
         for path in [self.older(), self.path.clone()] {
             let file = match open_bounded(&path) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -126,14 +126,14 @@ impl History {
         if let (true, Some(Err(source))) = (records.is_empty(), lines.back().map(read)) {
             return Err(RecordError::Malformed { path: self.path.clone(), source });
         }
-        // Runs that ended in another order than they began stand so; time decides.
+        // Runs may have ended in another order than they began: sort by time.
         records.sort_by_key(|record| record.unix_ms);
         Ok(records)
     }
 }
 
-/// A history is set aside before it is much larger than [`LARGEST`]: what is larger is something else, and a line of it
-/// would fill the memory.
+/// A history is renamed before it is much larger than [`LARGEST`]: a larger file is not a history, and one line of it
+/// could fill the memory.
 fn open_bounded(path: &Path) -> std::io::Result<std::io::Take<File>> {
     const MOST: u64 = 2 * LARGEST;
     let file = hil_files::open(path, Links::Follow)?;
@@ -145,10 +145,10 @@ fn open_bounded(path: &Path) -> std::io::Result<std::io::Take<File>> {
 }
 
 fn no_history() -> std::io::Error {
-    std::io::Error::other("it is no history of `hil`, and is left as it is")
+    std::io::Error::other("it is not a history of `hil` and is not changed")
 }
 
-/// Whether it may be appended to: it holds nothing, or begins with a record, whole or torn.
+/// Whether it may be appended to: it is empty, or begins with a record, complete or not.
 fn is_history(file: &File) -> std::io::Result<bool> {
     const TORN: &[u8] = b"{\"schema\":";
     for line in BufReader::new(file.take(LARGEST)).split(b'\n') {
@@ -171,8 +171,8 @@ fn is_torn(file: &File) -> std::io::Result<bool> {
     Ok(last != [b'\n'])
 }
 
-/// The newest good run that ran most of these scenarios on such boards, and the runs of the same firmware before it;
-/// nothing where there is none.
+/// The newest good run that ran most of these scenarios on such boards, and earlier runs of the same firmware; empty if
+/// there is none.
 #[must_use]
 pub fn last_good(history: &[Record], head: &Record) -> Vec<Record> {
     let comparable = |record: &&Record| {
@@ -191,7 +191,7 @@ pub fn last_good(history: &[Record], head: &Record) -> Vec<Record> {
     best.map_or_else(Vec::new, |newest| with_those_before(history, newest, Record::is_good))
 }
 
-/// A run and those of the same firmware before it, oldest first.
+/// A run and the earlier ones of the same firmware, oldest first.
 #[must_use]
 pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&Record) -> bool) -> Vec<Record> {
     let same = |record: &&Record| {
@@ -203,7 +203,7 @@ pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&R
             && wanted(record)
     };
     if newest.firmware.is_empty() {
-        // Nobody knows what the boards ran: it may have been anything.
+        // The firmware is unknown, so it may be any.
         return vec![newest.clone()];
     }
     let mut pool: Vec<Record> = history.iter().rev().filter(same).take(POOL - 1).cloned().collect();
@@ -216,13 +216,13 @@ pub fn with_those_before(history: &[Record], newest: &Record, wanted: impl Fn(&R
 mod tests {
     use super::*;
     use crate::fold::tests::{sample, tried};
-    use crate::record::Recording;
+    use crate::record::RecordBuilder;
     use crate::result::RunSummary;
     use hil_timeline::Verdict;
 
     fn record(name: &str, at: u64) -> Record {
         let events = tried(&[Verdict::Passed]);
-        let mut record = Recording::default().finish(name, &RunSummary::of(&events));
+        let mut record = RecordBuilder::default().finish(name, &RunSummary::of(&events));
         record.unix_ms = at;
         record.exit_code = Some(0);
         record.firmware = vec![crate::result::FirmwareInfo {
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_line_costs_itself_and_no_other() {
+    fn an_incomplete_line_loses_no_other() {
         let folder = tempfile::tempdir().expect("folder");
         let history = History::at(&folder.path().join("history.jsonl"));
         history.append(&record("a", 1)).expect("appended");
@@ -283,13 +283,13 @@ mod tests {
         let names = |head: &Record| last_good(&history, head).into_iter().map(|it| it.run).collect::<Vec<_>>();
         assert_eq!(names(&head), ["simulated"]);
         assert_eq!(names(&real), ["older", "good"]);
-        // Runs in folders of one name are not one run; of firmware that nobody knows no two are the same.
+        // Run folders of one name may be different runs; runs of unknown firmware never match.
         let twins = [record("report", 1), record("report", 2)];
         let last: Vec<_> = last_good(&twins, &record("report", 3)).iter().map(|it| it.unix_ms).collect();
         assert_eq!(last, [1, 2]);
         let unknown = twins.map(|twin| Record { firmware: vec![], ..twin });
         assert_eq!(last_good(&unknown, &record("report", 3)).len(), 1);
-        // What got worse is no measure for the next.
+        // A run with a regression is not a baseline.
         let worse = Record { regressed: true, ..record("worse", 80) };
         assert!(last_good(&[worse], &head).is_empty());
     }

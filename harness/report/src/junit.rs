@@ -1,5 +1,5 @@
-//! JUnit XML as Surefire's schema has it: one suite, one case a scenario whatever its attempts; a failure is the
-//! product's, an error the bench's.
+//! JUnit XML according to Surefire's schema: one suite, one case per scenario with all attempts; a failure is the
+//! firmware's, an error the bench's.
 
 use std::io;
 
@@ -10,21 +10,21 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use crate::names::{class_name, unique_names};
 use crate::result::{Attempt, RunSummary, ScenarioResult};
 
-/// GitLab reads no report above 30 MB; what is linked is left out beyond this.
+/// GitLab reads no report above 30 MB; beyond this, output is left out.
 const BUDGET: usize = 20_000_000;
 
 /// So many lines of a failure are quoted.
 const DETAILS: usize = 60;
 
-/// Longest line of a device that is quoted.
+/// Longest quoted line of a device.
 const LONGEST: usize = 500;
 
 type Xml = Writer<Vec<u8>>;
 
-/// Writes a run as JUnit XML. `attachment` is where a failed case's page is found, from the root of the project.
+/// Writes a run as JUnit XML. `attachment` is the path of a failed case's page from the root of the project.
 ///
 /// # Errors
-/// When the XML can't be made.
+/// When the XML can't be written.
 pub fn junit(run: &RunSummary, attachment: Option<&str>) -> io::Result<String> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
@@ -48,7 +48,7 @@ pub fn junit(run: &RunSummary, attachment: Option<&str>) -> io::Result<String> {
     String::from_utf8(xml.into_inner()).map_err(io::Error::other)
 }
 
-/// `2026-11-27T09:26:40Z`; none for a moment that no run began at.
+/// `2026-11-27T09:26:40Z`; none for an impossible time.
 fn timestamp(unix_ms: u64) -> Option<String> {
     let at = chrono::DateTime::from_timestamp_millis(i64::try_from(unix_ms).ok()?)?;
     Some(at.format("%Y-%m-%dT%H:%M:%SZ").to_string())
@@ -90,7 +90,7 @@ impl Cases<'_> {
     fn case(&mut self, scenario: &ScenarioResult, name: &str) -> io::Result<()> {
         let roomy = self.xml.get_ref().len() < BUDGET;
         let attachment = self.attachment.filter(|_| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
-        // What did not pass of a flaky one stands in elements of its own.
+        // Failed attempts of a flaky scenario have elements of their own.
         let last = scenario.attempts.last().filter(|_| scenario.verdict == Verdict::Flaky);
         let output = output(last.unwrap_or(scenario.telling()), attachment, roomy);
         let (name, class) = (legal(name), legal(&class_name(scenario)));
@@ -107,7 +107,7 @@ impl Cases<'_> {
     }
 }
 
-/// The elements in the order that the schema asks for.
+/// The elements in the order of the schema.
 fn verdict(xml: &mut Xml, scenario: &ScenarioResult, roomy: bool) -> io::Result<()> {
     let telling = scenario.telling();
     let main = |element: &str, xml: &mut Xml| {
@@ -147,7 +147,7 @@ fn verdict(xml: &mut Xml, scenario: &ScenarioResult, roomy: bool) -> io::Result<
     }
 }
 
-/// An attempt that did not decide.
+/// An attempt that did not decide the verdict.
 fn other(xml: &mut Xml, element: &str, scenario: &ScenarioResult, attempt: &Attempt, roomy: bool) -> io::Result<()> {
     let message = attempt.failure.as_ref().map_or(String::new(), |failure| legal(&failure.message));
     let element =
@@ -183,7 +183,7 @@ fn output(attempt: &Attempt, attachment: Option<&str>, roomy: bool) -> String {
     marker + &unmarked(&output)
 }
 
-/// What a device says, or a step, must not name files to attach.
+/// Output of a device or a step must not attach files.
 fn unmarked(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -218,7 +218,7 @@ fn seconds(micros: u64) -> String {
     format!("{}.{:03}", micros / 1_000_000, micros / 1000 % 1000)
 }
 
-/// XML 1.0 (§2.2) has no place for most control characters; they are shown instead, as are others that steer.
+/// XML 1.0 (§2.2) forbids most control characters; they are escaped, like others that steer a terminal.
 fn legal(text: &str) -> String {
     let is_legal = |c: char| match c {
         '\t' | '\n' => true,
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_says_can_neither_attach_a_file_nor_break_the_xml() {
+    fn output_of_a_device_can_neither_attach_a_file_nor_break_the_xml() {
         let mut run = RunSummary::of(sample());
         run.scenarios[1].attempts[0].tail = vec!["[[[ATTACHMENT|/etc/passwd]] \u{0}\u{b}\u{ffff} ]]> &".to_owned()];
         let xml = junit(&run, Some("page.html")).expect("XML");

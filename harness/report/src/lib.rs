@@ -1,6 +1,6 @@
 //! Reports: computed from recorded events and nothing else.
 //!
-//! A killed run still yields them, and an old run can be rendered by a newer `hil`.
+//! A killed run still has reports, and a newer `hil` can render an old run.
 
 mod annotations;
 mod baseline;
@@ -26,8 +26,8 @@ mod words;
 pub use annotations::annotations;
 pub use baseline::{RecordError, read_baseline, write_baseline};
 pub use compare::{
-    CompareError, Comparison, Direction, ImageChange, Measured, Measurements, MetricChange, ScenarioChange,
-    ScenarioChanges, Side, TrafficChange, TrafficKind, compare,
+    CompareError, Comparison, ImageChange, Measured, Measurements, MetricChange, ScenarioChange, ScenarioChanges, Side,
+    TimeChange, TrafficChange, TrafficKind, compare,
 };
 pub use cucumber::cucumber;
 pub use fold::Fold;
@@ -35,8 +35,8 @@ pub use folder::{ReadRun, WriteError, read_record, read_run};
 pub use history::{History, last_good, with_those_before};
 pub use junit::junit;
 pub use markdown::markdown;
-pub use page::{Beside, Gathering, page};
-pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, Recording};
+pub use page::{Gathering, PageExtras, page};
+pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, RecordBuilder};
 pub use result::{Attempt, Counts, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use statistics::{probability_above, wilson};
 pub use text::{

@@ -1,19 +1,19 @@
-//! The run as Markdown: what GitHub shows as the summary of a job.
+//! The run as Markdown: GitHub shows it as the summary of a job.
 
 use hil_timeline::Verdict;
 
 use crate::result::{RunSummary, ScenarioResult};
 use crate::text::{failure_lines, summary_line};
 
-/// GitHub takes no summary above 1 MiB.
+/// GitHub accepts no summary above 1 MiB.
 const BUDGET: usize = 900_000;
 
-/// Writes a run as Markdown: what did not pass first, with its reasons. `comparison` is a section of its own.
+/// Writes a run as Markdown: failures first, with their reasons. `comparison` is a section of its own.
 #[must_use]
 pub fn markdown(run: &RunSummary, comparison: Option<&str>) -> String {
     let mut text = format!("## {} {}\n\n", mark(run), cell(&summary_line(run)));
     text.push_str(&about(run));
-    // Short, as it shows so many lines of each kind at most.
+    // Short, because so many lines of each kind are shown.
     if let Some(comparison) = comparison {
         text.push_str(comparison);
     }
@@ -68,7 +68,7 @@ fn about(run: &RunSummary) -> String {
 fn section(scenario: &ScenarioResult) -> String {
     let info = &scenario.info;
     let lines = failure_lines(scenario);
-    // A fence longer than any run of backticks in it can't be closed from within.
+    // A fence longer than any run of backticks in the text can't be closed from within.
     let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     let word = scenario.verdict.word();
@@ -90,7 +90,7 @@ fn skipped(run: &RunSummary) -> String {
     text
 }
 
-/// Text that stands for itself wherever Markdown has a line or a cell.
+/// Text without any Markdown meaning in a line or cell.
 pub(crate) fn cell(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -117,7 +117,7 @@ mod tests {
     use crate::fold::tests::{sample, tried};
 
     #[test]
-    fn what_broke_comes_first() {
+    fn failures_come_first() {
         insta::assert_snapshot!(markdown(&RunSummary::of(sample()), None));
     }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_says_stays_inside() {
+    fn output_of_a_device_stays_inside_its_block() {
         let mut run = RunSummary::of(sample());
         let failure = run.scenarios[1].attempts[0].failure.as_mut().expect("it failed");
         failure.message = "````\n</details><script>alert(1)</script>".to_owned();

@@ -1,4 +1,4 @@
-//! What scenarios are called in the formats of others, and from run to run. Lines move: no name depends on one.
+//! Names of scenarios in other formats and across runs. They do not contain line numbers, because lines move.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ pub(crate) fn class_name(scenario: &ScenarioResult) -> String {
     if boards.is_empty() { scenario.info.feature.clone() } else { format!("{} [{boards}]", scenario.info.feature) }
 }
 
-/// Names within a feature: the rule, then the scenario; where two files have features of one name, the file as well.
+/// Names within a feature: the rule, then the scenario; if two files have features of the same name, the file as well.
 pub(crate) fn unique_names(run: &RunSummary) -> Vec<String> {
     let mut files: HashMap<(&str, String), HashSet<&str>> = HashMap::new();
     for ScenarioResult { info, .. } in &run.scenarios {
@@ -27,13 +27,13 @@ pub(crate) fn unique_names(run: &RunSummary) -> Vec<String> {
     numbered(run, names.collect())
 }
 
-/// By which names scenarios are compared from run to run: file, rule and name.
+/// The keys that identify scenarios across runs: file, rule and name.
 pub(crate) fn keys(run: &RunSummary) -> Vec<String> {
     let key = |info: &ScenarioInfo| format!("{}: {}", info.path, in_rule(info));
     numbered(run, run.scenarios.iter().map(|scenario| ("", key(&scenario.info))).collect())
 }
 
-/// A scenario's name behind its rule's.
+/// A scenario's name after its rule's.
 fn in_rule(info: &ScenarioInfo) -> String {
     match &info.rule {
         Some(rule) => format!("{rule}: {}", info.name),
@@ -41,7 +41,7 @@ fn in_rule(info: &ScenarioInfo) -> String {
     }
 }
 
-/// What is called alike gets a number, in the order of the file. Only older records have such names.
+/// Duplicates get a number, in file order. Only older records have them.
 fn numbered(run: &RunSummary, names: Vec<(&str, String)>) -> Vec<String> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|at| run.scenarios[*at].info.line);
@@ -64,14 +64,14 @@ mod tests {
     use crate::fold::tests::sample;
 
     #[test]
-    fn no_two_cases_are_called_alike_and_no_line_is_part_of_a_name() {
+    fn names_are_unique_and_contain_no_line() {
         let mut run = RunSummary::of(sample());
         let mut twin = |path: &str, rule: Option<&str>, line| {
             let mut twin = run.scenarios[0].clone();
             (twin.info.path, twin.info.rule, twin.info.line) = (path.to_owned(), rule.map(str::to_owned), line);
             run.scenarios.push(twin);
         };
-        // The same name in two features is no clash; here it is one feature in two files.
+        // The same name in two features does not clash; here one feature is in two files.
         twin("features/other.feature", None, 10);
         twin("features/other.feature", Some("at night"), 30);
         let (first, at) = (unique_names(&run), run.scenarios.len());

@@ -1,4 +1,4 @@
-//! What a run leaves for later runs to be compared with: verdicts, measurements and traffic, and no event.
+//! The record of a run for later comparisons: verdicts, measurements and traffic, without events.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,11 @@ use crate::statistics::median;
 /// Version of the format of baselines and histories.
 pub const RECORD_SCHEMA: u32 = 1;
 
-/// So many lines of traffic are kept of a scenario, and so many metrics of boards of a run.
+/// The maximum lines of traffic per scenario, and metrics of boards per run.
 const MOST_LINES: usize = 300;
 const MOST_METRICS: usize = 1000;
 
-/// What a run leaves.
+/// The record of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Version of this format.
@@ -34,32 +34,32 @@ pub struct Record {
     pub broker: String,
     /// Boards that took part.
     pub boards: Vec<BoardInfo>,
-    /// What they ran.
+    /// The firmware of the boards.
     pub firmware: Vec<FirmwareInfo>,
-    /// How the run ended, where it was not killed.
+    /// The exit code, unless the run was killed.
     pub exit_code: Option<u8>,
-    /// It was compared with a baseline, and something had got worse: it is no baseline itself.
+    /// A comparison with a baseline found a regression: it is not used as a baseline.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub regressed: bool,
     /// Each scenario's verdict.
     pub scenarios: BTreeMap<String, Verdict>,
-    /// Why those that did not pass did not, in one line.
+    /// The reason of each scenario that did not pass, in one line.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, String>,
     /// Measurements: milliseconds.
     pub metrics: BTreeMap<Metric, Vec<f64>>,
-    /// What each scenario's boards published and announced, and how often; 0 for what came in its last step only. Whether
-    /// that comes before the scenario's end, when its boards are cut off, is chance.
+    /// What each scenario's boards published and announced, and how often; 0 for traffic of its last step only:
+    /// whether that comes before the end of the scenario, when its boards are disconnected, is chance.
     pub traffic: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
-/// What is measured.
+/// A measured time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Metric {
-    /// Of which kind.
+    /// The kind.
     pub kind: MetricKind,
-    /// Of what: a board, a topic, a step.
+    /// The subject: a board, a topic, a step.
     pub subject: String,
 }
 
@@ -68,13 +68,13 @@ pub struct Metric {
 pub enum MetricKind {
     /// From power or reset to the app.
     Boot,
-    /// From a connection's end to the next that the broker accepts.
+    /// From the end of a connection to the next one that the broker accepts.
     Reconnect,
     /// Writing the flash.
     Flash,
-    /// From what a step did to a board's first message on a topic.
+    /// From the effect of a step to a board's first message on a topic.
     Latency,
-    /// From what a step did until a later step was satisfied.
+    /// From the effect of a step until a later step was satisfied.
     Step,
 }
 
@@ -115,17 +115,17 @@ impl TryFrom<String> for Metric {
         let kind = parts.and_then(|(word, _)| MetricKind::ALL.into_iter().find(|kind| kind.word() == word));
         match (kind, parts) {
             (Some(kind), Some((_, subject))) => Ok(Self { kind, subject: subject.to_owned() }),
-            _ => Err(format!("`{text}` is no measurement")),
+            _ => Err(format!("`{text}` is not a measurement")),
         }
     }
 }
 
 /// Gathers measurements event by event.
 #[derive(Debug, Default)]
-pub struct Recording {
+pub struct RecordBuilder {
     metrics: BTreeMap<Metric, Vec<f64>>,
     traffic: BTreeMap<ScenarioId, Lines>,
-    /// By which name a scenario's measurements go; a retry goes by the same.
+    /// The key of a scenario's measurements; a retry has the same.
     names: BTreeMap<ScenarioId, ScenarioKey>,
     steps: BTreeMap<ScenarioId, OpenStep>,
     step_metrics: Vec<(ScenarioId, String, f64)>,
@@ -135,15 +135,15 @@ pub struct Recording {
 /// What the boards of a scenario published and announced, and how often.
 #[derive(Debug, Default)]
 struct Lines {
-    /// Before the step that runs.
+    /// Before the current step.
     before: BTreeMap<String, u32>,
-    /// Since it has begun.
+    /// In the current step.
     now: BTreeMap<String, u32>,
 }
 
 impl Lines {
     fn add(&mut self, line: String) {
-        // A device that makes up a topic for each message must not fill the history.
+        // A device with a new topic for each message must not fill the history.
         let known = self.before.contains_key(&line) || self.now.contains_key(&line);
         if known || self.before.len() + self.now.len() < MOST_LINES {
             *self.now.entry(line).or_default() += 1;
@@ -157,18 +157,18 @@ impl Lines {
         }
     }
 
-    /// What is kept of them.
+    /// The counts to keep.
     fn kept(&self) -> BTreeMap<String, u32> {
         let mut kept = self.before.clone();
         for (line, count) in &self.now {
-            // What came before as well was no chance.
+            // Traffic that was also seen before is not chance.
             kept.entry(line.clone()).and_modify(|before| *before += count).or_default();
         }
         kept
     }
 }
 
-/// The step that runs, and what was published since the mark.
+/// The current step, and what was published since the mark.
 #[derive(Debug, Default)]
 struct OpenStep {
     number: usize,
@@ -183,11 +183,11 @@ struct OpenStep {
 struct BoardState {
     started: Option<Stamp>,
     lost: Option<Stamp>,
-    /// Its app has started in this life.
+    /// Its app has started since the latest boot.
     is_up: bool,
 }
 
-impl Recording {
+impl RecordBuilder {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
         let Some(id) = event.scenario else { return };
@@ -218,7 +218,7 @@ impl Recording {
         step.text = format!("{} {}", begun.keyword, begun.text);
         step.is_then = match (begun.kind, begun.keyword.as_str()) {
             (Some(kind), _) => kind == StepKind::Then,
-            // Older records say what is written only: `And` goes on with what the last keyword began.
+            // Older records have only the keyword: `And` continues the previous one.
             (None, "Given" | "When") => false,
             (None, "Then") => true,
             (None, _) => step.is_then,
@@ -226,7 +226,7 @@ impl Recording {
     }
 
     fn step_ends(&mut self, id: ScenarioId, at: Stamp, mark: Option<Stamp>) {
-        // What came after a new mark belongs to that.
+        // Later messages belong to the new mark.
         let Some(step) = self.steps.get_mut(&id) else { return };
         if let Some(mark) = mark.filter(|_| step.is_then) {
             let name = format!("{}. {}", step.number, step.text);
@@ -242,7 +242,7 @@ impl Recording {
         }
     }
 
-    /// The first message on each topic since the mark that is now over.
+    /// The first message on each topic since the mark that has just ended.
     fn latencies(&mut self, id: ScenarioId) {
         let Some(step) = self.steps.get_mut(&id) else { return };
         let published = std::mem::take(&mut step.published);
@@ -278,12 +278,12 @@ impl Recording {
         let Some(board) = what.board() else { return };
         let state = self.boards.entry(board.to_owned()).or_default();
         match what {
-            // A board that starts again connects for the first time. Runs before schema 2 have no records of the effect.
+            // A board that starts again connects for the first time. Runs before schema 2 do not record the effect.
             What::PowerSwitching { on: true, .. } => *state = BoardState::default(),
             What::Reset { .. } => *state = BoardState { started: Some(at), ..BoardState::default() },
-            // A boot counts from the effect: from the driver's answer, from the release of the reset.
+            // A boot counts from the effect: from the driver's answer, or from the release of the reset.
             What::Power { on: true, .. } | What::ResetReleased { .. } => {
-                // An app that is up before a slow driver has answered leaves no boot to measure.
+                // If the app is up before a slow driver answers, there is no boot to measure.
                 state.started = Some(at).filter(|_| !state.is_up);
                 state.lost = None;
             }
@@ -296,7 +296,7 @@ impl Recording {
                 }
             }
             What::Flash { firmware, flash: FlashPhase::Finished { written, skipped, took_ms }, .. } if *written > 0 => {
-                // What was left alone took no time to write.
+                // Skipped parts took no time to write.
                 let subject = format!("{board} with {firmware}, {}", if *skipped == 0 { "all" } else { "in part" });
                 #[expect(clippy::cast_precision_loss, reason = "a flash takes far less than 2^52 ms")]
                 self.add(MetricKind::Flash, subject, *took_ms as f64);
@@ -312,7 +312,7 @@ impl Recording {
         }
     }
 
-    /// What the run leaves, once it is folded.
+    /// The record of the folded run.
     #[must_use]
     pub fn finish(mut self, name: &str, run: &RunSummary) -> Record {
         let names = keys(run);
@@ -326,7 +326,7 @@ impl Recording {
         }
         let mut traffic: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
         for (id, lines) in &self.traffic {
-            // Of several attempts the last one counts: it is the whole scenario where any is.
+            // The last attempt counts: only it covers the whole scenario if any does.
             let kept = lines.kept();
             if let Some(key) = key(id).filter(|_| !kept.is_empty()) {
                 traffic.insert(key, kept);
@@ -362,13 +362,13 @@ impl Record {
         Counts::of(self.scenarios.values().copied())
     }
 
-    /// The middle of what was measured.
+    /// The median of the measurements.
     #[must_use]
     pub fn median(&self, metric: &Metric) -> Option<f64> {
         median(self.metrics.get(metric)?)
     }
 
-    /// Every scenario that ran passed (at last), and some did.
+    /// Every scenario that ran passed (perhaps on a retry), and at least one did.
     #[must_use]
     pub fn is_good(&self) -> bool {
         let good = |verdict: &Verdict| matches!(verdict, Verdict::Passed | Verdict::Skipped | Verdict::Flaky);
@@ -378,8 +378,8 @@ impl Record {
             && self.scenarios.values().any(|verdict| *verdict == Verdict::Passed)
     }
 
-    /// Whether it ran firmware, and none that `other` did not run, told apart by its bytes: a run of a part of the features
-    /// runs a part of it.
+    /// Whether it ran firmware, and none that `other` did not run, identified by their bytes: a partial run uses some
+    /// of the firmware.
     #[must_use]
     pub fn is_of_firmware(&self, other: &Self) -> bool {
         let key = |it: &FirmwareInfo| (it.board.clone(), it.firmware.clone(), it.hash.clone());
@@ -387,14 +387,14 @@ impl Record {
         !self.firmware.is_empty() && self.firmware.iter().all(|ours| theirs.contains(&key(ours)))
     }
 
-    /// Which run it is: folders of several may have one name.
+    /// Identifies a run: several folders may have the same name.
     #[must_use]
     pub fn id(&self) -> (&str, u64) {
         (&self.run, self.unix_ms)
     }
 
-    /// Whether its times hold for another run: bench and broker are the same, and boards of one name have one chip. A run
-    /// of a part of the features has a part of the boards.
+    /// Whether its times can be compared with another run: same bench and broker, and the same chip for boards of one
+    /// name. A partial run has only some of the boards.
     #[must_use]
     pub fn is_of_place(&self, other: &Self) -> bool {
         let same = |board: &BoardInfo| {
@@ -411,7 +411,7 @@ impl Record {
     }
 }
 
-/// What a scenario says of the firmware: a bench error that was gone on the second attempt says nothing.
+/// The result of the firmware: a bench error that disappeared on the second attempt does not count.
 fn of_the_firmware(scenario: &ScenarioResult) -> Verdict {
     let failed = scenario.attempts.iter().any(|attempt| attempt.verdict == Verdict::Failed);
     if scenario.verdict == Verdict::Flaky && !failed { Verdict::Passed } else { scenario.verdict }
@@ -427,7 +427,7 @@ fn why(scenario: &ScenarioResult) -> Option<String> {
     })
 }
 
-/// What of a packet is compared between runs.
+/// The part of a packet that is compared between runs.
 fn traffic_line(board: &str, packet: &Packet) -> Option<String> {
     let flags = |qos: &QoS, retain: bool| format!("QoS {qos}{}", if retain { ", retained" } else { "" });
     match packet {
@@ -449,7 +449,7 @@ fn traffic_line(board: &str, packet: &Packet) -> Option<String> {
     }
 }
 
-/// Whole tenths: enough, and short in a file.
+/// Rounded to tenths: precise enough, and short in a file.
 fn millis(at: Stamp, since: Stamp) -> f64 {
     (at.seconds_from(since) * 10_000.0).round() / 10.0
 }
@@ -459,9 +459,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_is_of_the_whole_and_not_the_other_way_round() {
+    fn a_partial_run_matches_the_whole_but_not_vice_versa() {
         let record = |firmware: &[(&str, &str, &str)]| {
-            let mut record = Recording::default().finish("r", &RunSummary::default());
+            let mut record = RecordBuilder::default().finish("r", &RunSummary::default());
             record.firmware = firmware
                 .iter()
                 .map(|(board, firmware, hash)| FirmwareInfo {
@@ -479,7 +479,7 @@ mod tests {
             (record(&[("lamp", "lamp-tls", "B")]), record(&[("lamp", "lamp", "A2"), ("lamp", "lamp-tls", "B")]));
         assert!(whole.is_of_firmware(&whole) && part.is_of_firmware(&whole) && part.is_of_firmware(&other));
         assert!(!whole.is_of_firmware(&part) && !whole.is_of_firmware(&other) && !other.is_of_firmware(&whole));
-        assert!(!record(&[]).is_of_firmware(&whole), "nobody knows what it ran");
+        assert!(!record(&[]).is_of_firmware(&whole), "its firmware is unknown");
     }
 
     #[test]
@@ -491,7 +491,7 @@ mod tests {
             (|| What::Reset { board: lamp(), how: String::new() }, || What::ResetReleased { board: lamp() });
         let started = || What::Found { board: lamp(), finding: Finding::AppStarted, detail: String::new() };
         let boots = |events: Vec<(u64, What)>| {
-            let mut recording = Recording::default();
+            let mut recording = RecordBuilder::default();
             for (seq, (ms, what)) in events.into_iter().enumerate() {
                 let at = Stamp(ms * 1000);
                 recording.take(&RunEvent { seq: seq as u64, at, scenario: Some(ScenarioId(1)), what });
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_the_last_step_only_is_listed_and_not_counted() {
+    fn traffic_of_the_last_step_only_is_listed_and_not_counted() {
         let mut lines = Lines::default();
         lines.add("early".into());
         lines.step();

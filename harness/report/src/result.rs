@@ -1,11 +1,11 @@
-//! What a run came to: its scenarios, their attempts, their verdicts.
+//! The result of a run: its scenarios, attempts and verdicts.
 
 use std::time::Duration;
 
 use hil_timeline::{BoardInfo, Failure, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// What the first event says.
+/// Data of the first event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunInfo {
     /// Version of `hil`.
@@ -18,24 +18,24 @@ pub struct RunInfo {
     pub broker: String,
     /// Boards of the bench.
     pub boards: Vec<BoardInfo>,
-    /// How many scenarios were to run.
+    /// How many scenarios were planned.
     pub planned: usize,
 }
 
 /// One step of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StepResult {
-    /// What it says.
+    /// Its text and place.
     #[serde(flatten)]
     pub info: StepInfo,
-    /// When it began, on the run's clock; none where it was not run.
+    /// When it began, on the run's clock; none if it did not run.
     #[serde(skip)]
     pub began: Option<Stamp>,
-    /// How it ended; none where it was not run or not finished.
+    /// How it ended; none if it did not run or did not finish.
     pub outcome: Option<StepOutcome>,
 }
 
-/// One time that a scenario was run.
+/// One attempt at a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Attempt {
     /// How it ended.
@@ -46,7 +46,7 @@ pub struct Attempt {
     pub steps: Vec<StepResult>,
     /// How long it took, in microseconds.
     pub took_us: u64,
-    /// Its last console lines and packets, for people; oldest first. None where it passed.
+    /// Its last console lines and packets as text, oldest first. None if it passed.
     #[serde(skip)]
     pub tail: Vec<String>,
     #[serde(skip)]
@@ -56,13 +56,13 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// By which number its events are recorded; none where it never began.
+    /// The id of its events; none if it never began.
     #[must_use]
     pub fn id(&self) -> Option<ScenarioId> {
         self.id
     }
 
-    /// Microseconds from its begin.
+    /// Microseconds since it began.
     #[must_use]
     pub fn within(&self, at: Stamp) -> u64 {
         micros(at.since(self.started))
@@ -82,7 +82,7 @@ impl Attempt {
     }
 
     pub(crate) fn begun(started: Stamp, id: Option<ScenarioId>) -> Self {
-        // What never finishes was ended from outside.
+        // An attempt that never finishes is aborted.
         let verdict = Verdict::Aborted;
         Self { verdict, failure: None, steps: Vec::new(), took_us: 0, tail: Vec::new(), started, id }
     }
@@ -95,16 +95,16 @@ impl Attempt {
 /// One scenario, with all its attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ScenarioResult {
-    /// What it is.
+    /// Its name and place.
     pub info: ScenarioInfo,
-    /// What its attempts amount to.
+    /// The verdict of all attempts.
     pub verdict: Verdict,
-    /// Each time that it was run; at least one.
+    /// Its attempts; at least one.
     pub attempts: Vec<Attempt>,
 }
 
 impl ScenarioResult {
-    /// The attempt that decided the verdict; where it is flaky, the last that did not pass.
+    /// The attempt that decided the verdict; for a flaky scenario, the last one that did not pass.
     #[must_use]
     pub fn telling(&self) -> &Attempt {
         let decided = |attempt: &&Attempt| match self.verdict {
@@ -115,7 +115,7 @@ impl ScenarioResult {
         found.unwrap_or(&self.attempts[self.attempts.len() - 1])
     }
 
-    /// Why it did not pass, or not at once.
+    /// Why it did not pass, or not at the first attempt.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
         self.telling().failure.as_ref()
@@ -127,8 +127,7 @@ impl ScenarioResult {
         self.attempts.last().map_or(Duration::ZERO, Attempt::took)
     }
 
-    /// What attempts amount to: a failure of the firmware is not undone by a bench that then failed as well, only by a
-    /// pass.
+    /// The verdict of all attempts: a failure of the firmware is not undone by a later bench error, only by a pass.
     pub(crate) fn judge(&mut self) {
         let has = |verdict| self.attempts.iter().any(|attempt| attempt.verdict == verdict);
         let last = self.attempts.last().map_or(Verdict::Aborted, |attempt| attempt.verdict);
@@ -142,7 +141,7 @@ impl ScenarioResult {
     }
 }
 
-/// What a board was made to run.
+/// The firmware of a board.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FirmwareInfo {
     /// The board.
@@ -153,18 +152,18 @@ pub struct FirmwareInfo {
     pub hash: String,
     /// Bytes.
     pub size: usize,
-    /// What it says of itself.
+    /// Its own version.
     pub version: Option<String>,
 }
 
-/// How many scenarios ended how.
+/// The number of scenarios for each verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Every step held.
+    /// Every step passed.
     pub passed: usize,
-    /// The firmware's fault.
+    /// The firmware failed.
     pub failed: usize,
-    /// The bench's fault.
+    /// The bench failed.
     pub errored: usize,
     /// The bench lacks what they need.
     pub skipped: usize,
@@ -192,7 +191,7 @@ impl Counts {
         counts
     }
 
-    /// Each verdict's word and count, in the order in which reports name them.
+    /// The word and count of each verdict, in the order of reports.
     #[must_use]
     pub fn words(&self) -> [(&'static str, usize); 6] {
         [
@@ -209,13 +208,13 @@ impl Counts {
 /// A whole run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RunSummary {
-    /// What the first event says; none where a run was killed before it.
+    /// Data of the first event; none if the run was killed before it.
     pub info: Option<RunInfo>,
-    /// What boards were made to run, each once.
+    /// The firmware of the boards, each once.
     pub firmware: Vec<FirmwareInfo>,
     /// Scenarios in the order in which they began.
     pub scenarios: Vec<ScenarioResult>,
-    /// Exit code of a run that was not killed.
+    /// Exit code, unless the run was killed.
     pub exit_code: Option<u8>,
     /// Time from the first to the last event, in microseconds.
     pub took_us: u64,

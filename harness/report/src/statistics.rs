@@ -1,12 +1,12 @@
-//! Whether two sets of measurements differ: rank tests, which ask nothing of how times are distributed.
+//! Whether two sets of measurements differ: rank tests, which assume nothing about the distribution of times.
 
-/// So many measurements of each side are looked at; more would tell no more.
+/// So many measurements of each side are used; more would not improve the result.
 pub(crate) const MOST: usize = 200;
 
-/// Up to so many measurements of both sides together, the distribution of the ranks is counted out.
+/// Up to so many measurements of both sides together, the distribution of the ranks is computed exactly.
 const EXACT: usize = 24;
 
-/// The middle of sorted or unsorted values; none of nothing.
+/// The median; none of an empty set.
 pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -18,7 +18,7 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// Evenly spaced values, where there are more than [`MOST`].
+/// Evenly spaced values, if there are more than [`MOST`].
 pub(crate) fn thinned(values: &[f64]) -> Vec<f64> {
     if values.len() <= MOST {
         return values.to_vec();
@@ -26,8 +26,8 @@ pub(crate) fn thinned(values: &[f64]) -> Vec<f64> {
     (0..MOST).map(|n| values[n * values.len() / MOST]).collect()
 }
 
-/// How probable it is that, of two samples of one distribution, the right one lies at least so far above the left
-/// (Mann and Whitney 1947; ties by mid-ranks). 1 where a side is empty.
+/// The probability that, of two samples of one distribution, the right one is at least this far above the left (Mann
+/// and Whitney 1947; ties by mid-ranks). 1 if a side is empty.
 #[must_use]
 pub fn probability_above(left: &[f64], right: &[f64]) -> f64 {
     let (n, m) = (left.len(), right.len());
@@ -38,7 +38,7 @@ pub fn probability_above(left: &[f64], right: &[f64]) -> f64 {
     if n + m <= EXACT { exact(&ranks, n) } else { normal(&ranks, n, m) }
 }
 
-/// The least p that samples of these sizes can give: that of two that do not overlap at all.
+/// The smallest p that samples of these sizes can have: that of two that do not overlap at all.
 pub(crate) fn least_p(n: usize, m: usize) -> f64 {
     let apart = |count: usize, from: usize| (from..from + count).map(|rank| rank as f64).collect::<Vec<_>>();
     probability_above(&apart(n.min(MOST), 0), &apart(m.min(MOST), MOST))
@@ -62,7 +62,7 @@ fn doubled_ranks(left: &[f64], right: &[f64]) -> Vec<usize> {
     ranks
 }
 
-/// Counts every way in which the left side could have got its ranks.
+/// Counts every way to assign ranks to the left side.
 fn exact(ranks: &[usize], n: usize) -> f64 {
     let total: usize = ranks.iter().sum();
     // ways[k][s]: subsets of k values whose doubled ranks sum to s.
@@ -91,7 +91,7 @@ fn normal(ranks: &[usize], n: usize, m: usize) -> f64 {
     if variance <= 0.0 {
         return 1.0;
     }
-    // The left side's is low where the right one lies above it; half a rank for continuity.
+    // The left side's sum is low if the right one is above it; half a rank for continuity.
     let z = (n * m / 2.0 - u - 0.5) / variance.sqrt();
     if z >= 0.0 { upper_tail(z) } else { 1.0 - upper_tail(-z) }
 }
@@ -103,8 +103,8 @@ fn tie_sizes(ranks: &[usize]) -> impl Iterator<Item = f64> {
     sorted.chunk_by(|a, b| a == b).map(|same| same.len() as f64).collect::<Vec<_>>().into_iter()
 }
 
-/// Beyond `z` of the standard normal distribution; Abramowitz and Stegun 7.1.26 is too coarse in the tail, so the
-/// continued fraction of the complementary error function is used there (7.1.14).
+/// The upper tail of the standard normal distribution; Abramowitz and Stegun 7.1.26 is too coarse there, so the
+/// continued fraction of the complementary error function is used (7.1.14).
 fn upper_tail(z: f64) -> f64 {
     let density = (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
     if z < 3.0 {
@@ -138,7 +138,7 @@ pub(crate) fn holm(ps: &[f64], alpha: f64) -> Vec<bool> {
     significant
 }
 
-/// Between what a rate lies that was `hits` of `all`, with 95 % confidence (Wilson 1927).
+/// The 95 % confidence interval of a rate of `hits` in `all` (Wilson 1927).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "runs are far fewer than 2^52")]
 pub fn wilson(hits: usize, all: usize) -> (f64, f64) {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     /// Expected values are those of SciPy's `mannwhitneyu` with `alternative="less"`: exact, and asymptotic with
-    /// continuity correction; that with ties is counted out.
+    /// continuity correction; those with ties are counted by hand.
     #[test]
     fn p_values_are_those_of_the_textbook() {
         let p = probability_above;
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_values_some_are_looked_at_from_beginning_to_end() {
+    fn many_values_are_thinned_evenly() {
         let many: Vec<f64> = (0..1000).map(f64::from).collect();
         let few = thinned(&many);
         assert_eq!((few.len(), few[0], few[MOST - 1]), (MOST, 0.0, 995.0));

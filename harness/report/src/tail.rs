@@ -1,10 +1,10 @@
-//! The last signs of life of a scenario, in lines for people.
+//! The last console lines and packets of a scenario, as text.
 
 use hil_timeline::{RunEvent, Stamp};
 
 use crate::words::{Kind, row};
 
-/// What happened, with its time within the scenario.
+/// An event, with its time within the scenario.
 pub(crate) fn tail_line(event: &RunEvent, started: Stamp) -> Option<String> {
     let row = row(event)?;
     let bar = if row.kind == Kind::Console { "|  " } else { "" };

@@ -1,4 +1,4 @@
-//! A run for people on a terminal.
+//! A run as text for a terminal.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ pub fn scenario_line(scenario: &ScenarioResult) -> String {
     line(scenario, scenario.verdict, &attempts)
 }
 
-/// Why a scenario did not pass (or did not at once), in several lines; empty where it passed. Where it was tried several
-/// times, each attempt that did not pass shows its own reason.
+/// Why a scenario did not pass (or not at once), in several lines; empty if it passed. After several attempts, each
+/// failed one shows its own reason.
 #[must_use]
 pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
     let count = scenario.attempts.len();
@@ -32,7 +32,7 @@ pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
     scenario.attempts.iter().enumerate().flat_map(of).collect()
 }
 
-/// What the latest attempt of a scenario came to; a pass after another attempt is flaky.
+/// The verdict of the latest attempt; a pass after another attempt is flaky.
 #[must_use]
 pub fn latest_verdict(scenario: &ScenarioResult) -> Verdict {
     match scenario.attempts.last().map(|attempt| attempt.verdict) {
@@ -41,7 +41,7 @@ pub fn latest_verdict(scenario: &ScenarioResult) -> Verdict {
     }
 }
 
-/// One line for the latest attempt of a scenario. Where another attempt decides the verdict, it says so.
+/// One line for the latest attempt. If another attempt decides the verdict, it says so.
 #[must_use]
 pub fn latest_line(scenario: &ScenarioResult) -> String {
     let verdict = latest_verdict(scenario);
@@ -56,7 +56,7 @@ pub fn latest_line(scenario: &ScenarioResult) -> String {
     line(scenario, verdict, &format!("{attempt}{counts}"))
 }
 
-/// Why the latest attempt of a scenario did not pass; empty where it passed.
+/// Why the latest attempt did not pass; empty if it passed.
 #[must_use]
 pub fn latest_lines(scenario: &ScenarioResult) -> Vec<String> {
     scenario.attempts.last().map(|attempt| attempt_lines(scenario, attempt)).unwrap_or_default()
@@ -75,7 +75,7 @@ pub(crate) fn attempt_lines(scenario: &ScenarioResult, attempt: &Attempt) -> Vec
     if let Some(step) = attempt.failed_step() {
         lines.push(format!("{} {}  ({}:{})", step.info.keyword, step.info.text, scenario.info.path, step.info.line));
     }
-    // The word is the one of STYLE.md: an error is the bench's.
+    // `failed` is the firmware's, `error` the bench's.
     let word = match attempt.verdict {
         Verdict::Errored => "error",
         other => other.word(),
@@ -86,7 +86,7 @@ pub(crate) fn attempt_lines(scenario: &ScenarioResult, attempt: &Attempt) -> Vec
     lines.iter().map(|line| inert(line)).collect()
 }
 
-/// What a device says must not steer a terminal: control characters are shown, not sent.
+/// Output of a device must not steer a terminal: control characters are escaped.
 #[must_use]
 pub fn inert(line: &str) -> String {
     hil_timeline::escaped(line).to_string()
@@ -103,13 +103,13 @@ pub fn summary_line(run: &RunSummary) -> String {
         .map(|(word, n)| format!("{n} {word}"))
         .collect();
     let seconds = std::time::Duration::from_micros(run.took_us).as_secs_f64();
-    // A scenario that had failed before, and was tried again then, is not counted as aborted.
+    // A scenario that had failed before a retry is not counted as aborted.
     let is_cut = counts.aborted == 0 && run.info.is_some() && matches!(run.exit_code, None | Some(130));
     let cut = if is_cut { "; the run was ended before its end" } else { "" };
     format!("{} in {seconds:.1} s{}{cut}", shown.join(", "), badge(run))
 }
 
-/// What made several scenarios be skipped, the most first: what to do about it would else stand far above.
+/// The reasons why several scenarios were skipped, the most frequent first; their lines are far above.
 #[must_use]
 pub fn skip_lines(run: &RunSummary) -> Vec<String> {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -139,7 +139,7 @@ mod tests {
     use crate::fold::tests::{sample, tried};
 
     #[test]
-    fn a_run_reads_well() {
+    fn a_run_is_shown_as_text() {
         let run = RunSummary::of(sample());
         let mut text = String::new();
         for scenario in &run.scenarios {
@@ -153,7 +153,7 @@ mod tests {
         insta::assert_snapshot!(text);
     }
 
-    /// What is printed when an attempt ends is about that attempt.
+    /// The text of an attempt is about that attempt only.
     #[test]
     fn each_attempt_shows_its_own_error() {
         use Verdict::{Aborted, Errored, Failed, Passed};

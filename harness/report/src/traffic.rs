@@ -1,32 +1,32 @@
-//! Statistics of the packets that boards exchanged: per board and topic.
+//! Statistics of the packets of boards, per board and topic.
 
 use std::collections::BTreeMap;
 
 use hil_timeline::{ConnectionChange, Direction, Packet, QoS, RunEvent, Stamp, What};
 use serde::Serialize;
 
-/// What is known of one board's messages on one topic, one way.
+/// Statistics of one board's messages on one topic in one direction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TopicTraffic {
     /// The board.
     pub board: String,
     /// The topic.
     pub topic: String,
-    /// Who sent them.
+    /// The direction.
     pub direction: Direction,
     /// How many messages.
     pub count: u64,
     /// Bytes of their packets.
     pub bytes: u64,
-    /// Messages a second, from the first to the last; none where there is only one.
+    /// Messages per second, from the first to the last; none for a single message.
     pub rate: Option<f64>,
-    /// Time between one message and the next; none where there is only one.
+    /// Time between two messages; none for a single message.
     pub between: Option<Spread>,
     /// Time from a message to its acknowledgement (PUBACK, PUBREC).
     pub acknowledged_in: Option<Spread>,
 }
 
-/// How a time is spread, in seconds.
+/// The distribution of a time, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
     /// The smallest.
@@ -42,12 +42,12 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of microseconds; none of none.
+    /// Of microseconds; none of an empty set.
     fn of(sample: &Sample) -> Option<Self> {
         let mut sorted = sample.kept.clone();
         sorted.sort_unstable();
         let seconds = |us: u64| us as f64 / 1e6;
-        // The smallest value that so many percent do not exceed.
+        // The smallest value that this percentage does not exceed.
         let percent = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1).copied();
         Some(Self {
             least: seconds(sample.least?),
@@ -59,7 +59,7 @@ impl Spread {
     }
 }
 
-/// Times, of which the newest are kept: who listens for days needs no more for percentiles.
+/// Times, of which the newest are kept: that is enough for percentiles of a capture of days.
 #[derive(Debug, Clone, Default)]
 struct Sample {
     kept: Vec<u64>,
@@ -70,15 +70,15 @@ struct Sample {
 
 /// So many times are kept per topic.
 const KEPT: usize = 10_000;
-/// And so many of all topics together: 16 MiB.
+/// The maximum for all topics: 16 MiB.
 const ALL_KEPT: usize = 2 << 20;
 
 impl Sample {
-    /// `room` is how many more may be kept of all topics.
+    /// `room` is how many more may be kept for all topics.
     fn add(&mut self, us: u64, room: &mut usize) {
         self.least = Some(self.least.map_or(us, |least| least.min(us)));
         self.most = Some(self.most.map_or(us, |most| most.max(us)));
-        // The first is kept always: without any there are no percentiles.
+        // The first is always kept: without any there are no percentiles.
         if self.kept.is_empty() || self.kept.len() < KEPT && *room > 0 {
             self.kept.push(us);
             *room = room.saturating_sub(1);
@@ -96,7 +96,7 @@ type Key = (String, String, bool);
 #[derive(Debug, Clone)]
 pub struct Traffic {
     topics: BTreeMap<Key, Topic>,
-    /// Bytes of their names.
+    /// Total bytes of topic names.
     names: usize,
     /// How many more times may be kept.
     room: usize,
@@ -120,9 +120,9 @@ struct Topic {
     acknowledged: Sample,
 }
 
-/// Topics beyond this many are counted as one: a device may make up a new one for each message.
+/// Further topics are counted as one: a device may use a new one for each message.
 const TOPICS: usize = 10_000;
-/// So are those beyond this many bytes of names.
+/// The same beyond this many bytes of names.
 const NAMES: usize = 4 << 20;
 const OTHERS: &str = "(other topics)";
 
@@ -130,7 +130,7 @@ impl Traffic {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
         if let What::Connection { board, connection, change: ConnectionChange::Closed { .. }, .. } = &event.what {
-            // Nothing is acknowledged on it any more.
+            // No acknowledgements can follow on it.
             for up in [false, true] {
                 let of = |id| (board.clone(), *connection, up, id);
                 let over: Vec<_> = self.open.range(of(0)..=of(u16::MAX)).map(|(key, _)| key.clone()).collect();
@@ -170,7 +170,7 @@ impl Traffic {
         }
     }
 
-    /// What is known so far, by board, topic and direction.
+    /// The statistics so far, by board, topic and direction.
     #[must_use]
     pub fn topics(&self) -> Vec<TopicTraffic> {
         let shown = |((board, topic, up), found): (&Key, &Topic)| {
@@ -204,7 +204,7 @@ impl Topic {
     }
 }
 
-/// A table for people; empty where nothing was seen.
+/// A table as text; empty without traffic.
 #[must_use]
 pub fn traffic_table(traffic: &[TopicTraffic]) -> String {
     if traffic.is_empty() {
@@ -249,7 +249,7 @@ pub fn traffic_table(traffic: &[TopicTraffic]) -> String {
     let widths: Vec<_> = (0..head.len()).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).enumerate().map(|(n, (cell, width))| match n {
-            // Words to the left, numbers to the right.
+            // Words are left-aligned, numbers right-aligned.
             0 | 1 => format!("{cell:<width$}"),
             n if n == head.len() - 1 => cell.clone(),
             _ => format!("{cell:>width$}"),
@@ -266,8 +266,8 @@ mod tests {
     use super::*;
 
     fn event(at: u64, direction: Direction, packet: Packet, answer_us: Option<u64>) -> RunEvent {
-        let (board, connection, bytes, fate) = ("lamp".to_owned(), 1, 20, None);
-        let what = What::Packet { board, connection, direction, bytes, fate, answer_us, packet };
+        let (board, connection, bytes, disposition) = ("lamp".to_owned(), 1, 20, None);
+        let what = What::Packet { board, connection, direction, bytes, disposition, answer_us, packet };
         RunEvent { seq: at, at: Stamp(at), scenario: None, what }
     }
 
@@ -299,12 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_for_days_is_bounded() {
+    fn statistics_of_days_are_bounded() {
         let mut traffic = Traffic { room: 1000, ..Traffic::default() };
         let change = || ConnectionChange::Closed { how: "reset by the board".into() };
         for n in 0..60_000_u32 {
             let mut packet = publish((n % 1000) as u16);
-            // Topics that are made up, long ones among them, and messages that are never acknowledged.
+            // Generated topics, long ones among them, and messages that are never acknowledged.
             if let Packet::Publish { topic, .. } = &mut packet {
                 *topic = format!("{}/{}", n % 20_000, "x".repeat(if n % 10 == 0 { 20_000 } else { 10 }));
             }

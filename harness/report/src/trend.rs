@@ -1,4 +1,4 @@
-//! The last runs at a glance.
+//! An overview of the last runs.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::statistics::median;
 /// So many runs are shown.
 const RUNS: usize = 30;
 
-/// So many plots.
+/// So many plots are shown.
 const PLOTS: usize = 8;
 
 /// The last runs, oldest first.
@@ -35,12 +35,12 @@ pub struct TrendRun {
     pub counts: Counts,
 }
 
-/// One time.
+/// The course of one time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrendMetric {
-    /// What it is.
+    /// The metric.
     pub name: String,
-    /// Milliseconds; none where the run has not measured it.
+    /// Milliseconds; none if the run has not measured it.
     pub values: Vec<Option<f64>>,
 }
 
@@ -56,7 +56,7 @@ pub fn sign(verdict: Option<Verdict>) -> char {
     }
 }
 
-/// `▁▂▃▄▅▆▇█`, a blank where there is no value.
+/// `▁▂▃▄▅▆▇█`, a blank if there is no value.
 #[must_use]
 pub fn sparkline(values: &[Option<f64>]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -64,7 +64,7 @@ pub fn sparkline(values: &[Option<f64>]) -> String {
     let (low, high) = (known().fold(f64::INFINITY, f64::min), known().fold(f64::NEG_INFINITY, f64::max));
     let bar = |value: &Option<f64>| match value {
         None => ' ',
-        // What hardly changes must not look as if it did.
+        // A time that hardly changes must not look as if it did.
         Some(_) if high - low <= high.abs() * 0.02 => BARS[3],
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 7")]
         Some(value) => BARS[((value - low) / (high - low) * 7.0).round() as usize],
@@ -73,7 +73,7 @@ pub fn sparkline(values: &[Option<f64>]) -> String {
 }
 
 impl Trend {
-    /// Of the newest of these records, oldest first, as far as they are comparable with the last.
+    /// The newest of these records, oldest first, that are comparable with the last one.
     #[must_use]
     pub fn of(records: &[Record]) -> Self {
         let Some(newest) = records.last() else { return Self::default() };

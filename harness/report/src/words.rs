@@ -1,4 +1,4 @@
-//! What an event says in one line, for people, and the kind of mark it has on the timeline of the page.
+//! An event as one line of text, and its kind of mark on the page's timeline.
 
 use hil_timeline::{ConnectionChange, Direction, FaultPhase, Finding, FlashPhase, PinCause, RunEvent, What, escaped};
 use serde_json::{Value, json};
@@ -16,15 +16,15 @@ pub(crate) enum Kind {
     Broker = 7,
 }
 
-/// What an event says.
+/// An event as text.
 pub(crate) struct Row {
     pub(crate) kind: Kind,
     pub(crate) text: String,
-    /// Of power and pins: which, and whether on.
+    /// For power and pins: which one, and whether on.
     pub(crate) extra: Option<Value>,
 }
 
-/// Longer lines of a console are cut; the log has them whole.
+/// Longer console lines are cut; the log has them complete.
 const LONGEST: usize = 400;
 
 pub(crate) fn row(event: &RunEvent) -> Option<Row> {
@@ -40,19 +40,19 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
     Some(Row { kind: kind(what), text, extra: extra(what) })
 }
 
-/// What an event says in one line, without its time and its board; nothing where people need not see it.
+/// An event as one line, without its time and its board; none for an event that people need not see.
 ///
-/// What a device or a driver says stands in it as it is: make it inert before it is shown on a terminal.
+/// Text of a device or a driver is in it unchanged: make it inert before it is shown on a terminal.
 #[must_use]
 pub fn event_text(event: &RunEvent) -> Option<String> {
     Some(match &event.what {
         What::Console { line, .. } | What::BrokerLog { line } => line.clone(),
         What::ConsoleLost { .. } => "console lost".to_owned(),
-        What::ConsoleOpened { gap_ms, .. } => format!("console back; nothing is known of {gap_ms} ms"),
-        What::Packet { direction, packet, fate, bytes, .. } => {
+        What::ConsoleOpened { gap_ms, .. } => format!("console back; output of {gap_ms} ms is unknown"),
+        What::Packet { direction, packet, disposition, bytes, .. } => {
             let arrow = if *direction == Direction::FromBoard { "→" } else { "←" };
-            let fate = fate.map_or(String::new(), |fate| format!(", {}", fate.word()));
-            format!("{arrow} {packet} ({bytes} bytes{fate})")
+            let disposition = disposition.map_or(String::new(), |disposition| format!(", {}", disposition.word()));
+            format!("{arrow} {packet} ({bytes} bytes{disposition})")
         }
         What::Power { rail, on, .. } => format!("power {rail} {}", on_off(*on)),
         What::Pin { pin, on, cause, .. } => {
@@ -91,9 +91,9 @@ pub fn event_text(event: &RunEvent) -> Option<String> {
             format!("{observer} sees `{payload}` on `{}`", escaped(topic))
         }
         What::ObserverLost { observer, reason } => format!("{observer} lost the broker: {reason}"),
-        What::Stalled { ms } => format!("this machine stood still for {ms} ms"),
+        What::Stalled { ms } => format!("this machine stalled for {ms} ms"),
         What::RecordFull { limit } => {
-            format!("the record is full ({} MiB): what follows is not in it", limit >> 20)
+            format!("the record is full ({} MiB): later events are missing", limit >> 20)
         }
         What::RecordDropped { lines, packets, others } => {
             format!("left out of the record: {lines} console lines, {packets} packets, {others} others")
@@ -119,7 +119,7 @@ pub fn change_text(change: &ConnectionChange) -> String {
         ConnectionChange::Opened => "opened".to_owned(),
         ConnectionChange::Upgraded { layer } => format!("speaks {layer}"),
         ConnectionChange::Refused { reason } => format!("refused: {reason}"),
-        ConnectionChange::TurnedAway { reason } => format!("turned away: {reason}"),
+        ConnectionChange::Rejected { reason } => format!("rejected: {reason}"),
         ConnectionChange::Closed { how } => how.clone(),
     }
 }
@@ -169,7 +169,7 @@ fn phase_word(phase: FaultPhase) -> &'static str {
     }
 }
 
-/// What a person must not overlook stands in the lane of faults.
+/// Serious events are drawn in the lane of faults.
 fn found(finding: Finding) -> Kind {
     match finding {
         Finding::Boot | Finding::AppStarted => Kind::Note,

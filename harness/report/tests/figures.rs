@@ -1,12 +1,12 @@
-//! Made-up histories with known changes, and with none: what the comparison says of them.
+//! Made-up histories with and without known changes, and the results of their comparison.
 //!
 //! The figures in `docs/appendix/simulations.md` are those of `cargo test --release -p hil-report --test figures -- --ignored
 //! --nocapture`; the tests that always run look at fewer histories.
 
-use hil_report::{Direction, Metric, MetricKind, RECORD_SCHEMA, Record, compare};
+use hil_report::{Metric, MetricKind, RECORD_SCHEMA, Record, TimeChange, compare};
 use hil_timeline::{BoardInfo, Verdict};
 
-/// A small generator of pseudo-random numbers (SplitMix64, Steele et al. 2014): the same figures every time.
+/// A small pseudo-random number generator (SplitMix64, Steele et al. 2014): the same figures every time.
 struct Dice(u64);
 
 impl Dice {
@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-/// How times scatter: within a run, from run to run (a host has good and bad days), and now and then far off.
+/// How times vary: within a run, between runs (a host has good and bad days), and as outliers.
 #[derive(Clone, Copy)]
 struct Noise {
     within: f64,
@@ -41,12 +41,12 @@ struct Noise {
 const USUAL: Noise = Noise { within: 0.05, between: 0.02, outliers: 0.02 };
 const LOUD: Noise = Noise { within: 0.15, between: 0.05, outliers: 0.05 };
 
-/// Metrics of boards, measured in each scenario that boots one, and steps, measured once a run.
+/// Metrics of boards, measured in each scenario that boots one, and of steps, measured once per run.
 const BOARD_METRICS: usize = 20;
 const SAMPLES: usize = 10;
 const STEPS: usize = 300;
 
-/// Every this-many-th metric is shifted.
+/// Every nth metric is shifted.
 const SHIFTED: usize = 10;
 
 fn run(dice: &mut Dice, n: usize, noise: Noise, shift: f64) -> Record {
@@ -81,7 +81,7 @@ fn run(dice: &mut Dice, n: usize, noise: Noise, shift: f64) -> Record {
     record
 }
 
-/// Of all comparisons, in how many anything was a false alarm, and what share of the shifts was found.
+/// The share of comparisons with a false alarm, and the share of shifts that were found.
 struct Found {
     alarms: f64,
     of_boards: f64,
@@ -98,7 +98,7 @@ fn look(comparisons: usize, base_runs: usize, head_runs: usize, noise: Noise, sh
         let is_shifted = |metric: &Metric| metric.subject.parse::<usize>().is_ok_and(|at| at.is_multiple_of(SHIFTED));
         let (right, wrong): (Vec<_>, Vec<_>) = changes
             .iter()
-            .partition(|change| shift > 0.0 && is_shifted(&change.metric) && change.direction == Direction::Slower);
+            .partition(|change| shift > 0.0 && is_shifted(&change.metric) && change.direction == TimeChange::Slower);
         alarms += usize::from(!wrong.is_empty());
         let of_steps = right.iter().filter(|change| change.metric.kind == MetricKind::Step).count();
         steps += of_steps;
@@ -114,17 +114,17 @@ fn look(comparisons: usize, base_runs: usize, head_runs: usize, noise: Noise, sh
 
 #[test]
 fn noise_does_not_alarm() {
-    // Many runs take long to compare in a debug build.
+    // Comparing many runs takes long in a debug build.
     for (base, head, comparisons) in [(1, 1, 60), (5, 1, 60), (10, 10, 8)] {
         assert_eq!(look(comparisons, base, head, USUAL, 0.0).alarms, 0.0, "{base} and {head} runs");
-        // Of a thousand it is fewer than ten: see the figures.
+        // Fewer than ten in a thousand: see the figures.
         assert!(look(comparisons, base, head, LOUD, 0.0).alarms < 0.02, "{base} and {head} runs");
     }
 }
 
 #[test]
 fn a_shift_of_30_percent_is_found_with_10_samples() {
-    // Ten measurements in one run of each side, and ten runs of one measurement.
+    // Ten measurements in one run of each side, or ten runs of one measurement.
     let one = look(40, 1, 1, USUAL, 0.30);
     assert!(one.of_boards > 0.75, "{}", one.of_boards);
     let ten = look(10, 10, 10, USUAL, 0.30);
@@ -132,10 +132,10 @@ fn a_shift_of_30_percent_is_found_with_10_samples() {
     assert!(one.alarms == 0.0 && ten.alarms == 0.0);
 }
 
-/// Whether a scenario that fails now and then is told as newly flaky or newly failing, and one that never does is not.
+/// Whether a scenario that fails sometimes is reported as newly flaky or failing, and one that never does is not.
 fn flakes(histories: usize, runs: usize, rate: f64) -> f64 {
     let mut dice = Dice(7);
-    let mut told = 0;
+    let mut reported = 0;
     for _ in 0..histories {
         let mut record = |n, rate: f64| {
             let mut record = run(&mut Dice(0), n, USUAL, 0.0);
@@ -146,13 +146,13 @@ fn flakes(histories: usize, runs: usize, rate: f64) -> f64 {
         };
         let base: Vec<_> = (0..runs).map(|n| record(n, 0.0)).collect();
         let head: Vec<_> = (0..runs).map(|n| record(100 + n, rate)).collect();
-        told += usize::from(compare(&base, &head).expect("comparable").regression);
+        reported += usize::from(compare(&base, &head).expect("comparable").regression);
     }
-    told as f64 / histories as f64
+    reported as f64 / histories as f64
 }
 
 #[test]
-fn a_flake_is_told_once_it_is_seen_and_none_is_made_up() {
+fn a_flake_is_reported_when_it_is_seen_and_never_invented() {
     assert_eq!(flakes(200, 20, 0.0), 0.0);
     assert!(flakes(200, 20, 0.20) > 0.95);
 }

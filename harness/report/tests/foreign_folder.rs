@@ -1,4 +1,4 @@
-//! A run folder that another user made: only regular files are read, and nothing is written through what lies there.
+//! A run folder of another user: only regular files are read, and nothing is written through links in it.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use hil_report::{History, read_baseline, read_run, write_baseline};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
-/// Bounds what hangs where a FIFO is opened as if it were a file.
+/// Bounds the time of a test that hangs if a FIFO is opened as a file.
 fn within_10_s<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || done.send(work()));
@@ -54,7 +54,7 @@ fn reports_replace_links_and_fifos_and_never_write_through_them() {
         std::fs::write(&other, "precious").expect("write");
         for name in WRITTEN {
             lay(&run.path().join(name), &other);
-            // What an older `hil` wrote beside, by a name that is known before.
+            // Temporary files of an older `hil`, whose names were predictable.
             lay(&run.path().join(format!("{name}.part")), &other);
         }
         report(run.path().to_owned()).expect("written");
@@ -67,7 +67,7 @@ fn reports_replace_links_and_fifos_and_never_write_through_them() {
 }
 
 #[test]
-fn a_folder_in_the_place_of_a_report_is_an_error_and_leaves_no_half() {
+fn a_folder_in_place_of_a_report_is_an_error_and_leaves_no_partial_file() {
     let run = foreign_run();
     std::fs::create_dir(run.path().join("report.html")).expect("folder");
     let error = report(run.path().to_owned()).expect_err("a folder is in the way");
@@ -97,7 +97,7 @@ fn events_are_read_from_a_regular_file_of_the_folder_only() {
 }
 
 #[test]
-fn what_a_folder_keeps_for_its_reports_is_read_from_regular_files_only() {
+fn stored_comparisons_and_trends_are_read_from_regular_files_only() {
     let run = foreign_run();
     fifo(&run.path().join("comparison.json"));
     fifo(&run.path().join("trend.json"));
@@ -105,7 +105,7 @@ fn what_a_folder_keeps_for_its_reports_is_read_from_regular_files_only() {
 }
 
 #[test]
-fn events_that_name_boards_without_end_open_no_files_without_end() {
+fn events_that_name_many_boards_open_a_limited_number_of_files() {
     let run = tempfile::tempdir().expect("folder");
     let line = |n: u32| format!(r#"{{"seq":{n},"at":{n},"event":"console","board":"b{n}","line":"x"}}"#) + "\n";
     std::fs::write(run.path().join("events.jsonl"), (0..5000).map(line).collect::<String>()).expect("write");
@@ -128,7 +128,7 @@ fn baselines_and_histories_are_regular_files() {
     assert!(read.ends_with(refused), "{read}");
     let checked = within_10_s(move || chain(&for_append.check().expect_err("refused")));
     assert!(checked.ends_with(refused), "{checked}");
-    // Where a history is locked by a FIFO of the same folder, nothing is appended, and nothing hangs.
+    // If a FIFO is in place of the lock, nothing is appended, and nothing hangs.
     let locked = folder.path().join("history.jsonl");
     fifo(&folder.path().join("history.jsonl.lock"));
     let run = foreign_run();
@@ -141,7 +141,7 @@ fn baselines_and_histories_are_regular_files() {
 }
 
 #[test]
-fn a_history_that_is_no_history_does_not_fill_the_memory() {
+fn a_file_that_is_not_a_history_does_not_fill_the_memory() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("history.jsonl");
     std::fs::File::create(&path).expect("create").set_len(1 << 40).expect("sparse");

@@ -1,5 +1,5 @@
-//! Mutated run folders, baselines and histories: reports are written or refused with an error. Nothing panics, nothing
-//! hangs, and nothing is written but files of ours in the folder itself.
+//! Mutated run folders, baselines and histories: reports are written, or fail with an error. Nothing panics or hangs,
+//! and only files of `hil` are written in the folder itself.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ const EVENTS: &[u8] = include_bytes!("../../../fixtures/corpora/events.jsonl");
 const BASELINE: &[u8] = include_bytes!("../../../fixtures/corpora/baseline.json");
 const HISTORY: &[u8] = include_bytes!("../../../fixtures/corpora/history.jsonl");
 
-/// Words of JSON, and texts that must not leave their place.
+/// Words of JSON, and texts that must be escaped.
 fn words() -> Vec<&'static [u8]> {
     vec![
         b"{",
@@ -71,7 +71,7 @@ fn events_of_a_run_may_hold_any_bytes() {
     });
 }
 
-/// What `hil compare`, `hil history` and a run with `--baseline` make of records.
+/// What `hil compare`, `hil history` and a run with `--baseline` do with records.
 fn use_records(records: &[Record]) {
     let Some(newest) = records.last() else { return };
     drop(last_good(records, newest));
@@ -107,9 +107,9 @@ fn a_history_may_hold_any_bytes() {
     });
 }
 
-/// What the targets found: times and counts near the ends of their types.
+/// Findings of the fuzz targets: times and counts near the ends of their types.
 #[test]
-fn numbers_at_the_ends_of_their_types_are_taken() {
+fn numbers_at_the_ends_of_their_types_are_accepted() {
     let run = tempfile::tempdir().expect("folder");
     let text = String::from_utf8_lossy(EVENTS).into_owned();
     let far = with_number(&text, "\"took_us\":", "18446744073709551615");

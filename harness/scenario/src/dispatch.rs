@@ -88,7 +88,8 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
     .boxed_local()
 }
 
-/// What a step says, unless a stall of this machine or of the broker leaves it open: then it has neither passed nor failed.
+/// What a step says, unless a stall of this machine or of the broker leaves it open: then it has neither passed nor
+/// failed.
 fn decided(world: &HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
     let doubt = match world.inner.as_ref().map(|scene| &scene.stage) {
         Some(Ok(stage)) => stage.take_doubt(),
@@ -214,9 +215,8 @@ fn stall(world: &HilWorld) -> Option<String> {
     let stage = world.inner.as_ref()?.stage.as_ref().ok()?;
     let stalled = stage.stalled_since(stage.mark().at);
     let span = stalled.as_secs_f64();
-    (!stalled.is_zero()).then(|| {
-        format!("this machine stood still for {span:.2} s after the mark: what came late may have been in time")
-    })
+    (!stalled.is_zero())
+        .then(|| format!("this machine stalled for {span:.2} s after the mark: what came late may have been in time"))
 }
 
 fn broker(world: &HilWorld) -> Result<(), StepError> {

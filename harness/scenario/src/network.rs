@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use hil_bench::{TapAddress, TlsFiles};
 use hil_config::{BoardKind, TapTls};
-use hil_mqtt::tls::{Certificates, ClientAuth, Identity, TlsError, check_validity, make_certificates, server_config};
+use hil_mqtt::tls::{
+    Certificates, ClientAuth, TlsError, TlsIdentity, check_validity, make_certificates, server_config,
+};
 use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
 use hil_scratch::Scratch;
 use hil_timeline::Recorder;
@@ -32,9 +34,9 @@ pub(crate) struct Network {
 #[derive(Debug)]
 struct RunCertificates {
     /// Of the tap.
-    server: Identity,
+    server: TlsIdentity,
     ca: PathBuf,
-    boards: BTreeMap<String, Identity>,
+    boards: BTreeMap<String, TlsIdentity>,
     _folder: Scratch,
 }
 
@@ -100,7 +102,7 @@ impl Network {
     }
 
     /// What a broker of ours may show: the tap's own certificate, and who signed it.
-    pub(crate) fn server_identity(&self) -> (Identity, PathBuf) {
+    pub(crate) fn server_identity(&self) -> (TlsIdentity, PathBuf) {
         (self.certificates.server.clone(), self.certificates.ca.clone())
     }
 }
@@ -128,8 +130,8 @@ impl RunCertificates {
         let made = Certificates { hosts, clients: clients.clone(), valid: Some(VALID) };
         make_certificates(folder.path(), &made).map_err(made_here)?;
         let at = |name: &str| folder.path().join(name);
-        let pair = |name: &str| Identity { cert: at(&format!("{name}.pem")), key: at(&format!("{name}.key")) };
-        let own = |(cert, key): &(PathBuf, PathBuf)| Identity { cert: cert.clone(), key: key.clone() };
+        let pair = |name: &str| TlsIdentity { cert: at(&format!("{name}.pem")), key: at(&format!("{name}.key")) };
+        let own = |(cert, key): &(PathBuf, PathBuf)| TlsIdentity { cert: cert.clone(), key: key.clone() };
         let boards = config.boards.values().map(|board| {
             let name = board.name.to_string();
             let identity = board.identity.as_ref().map_or_else(|| pair(&name), own);

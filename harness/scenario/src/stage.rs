@@ -244,7 +244,7 @@ impl Stage {
     /// And it is about to be started anew.
     pub(crate) fn lives(&self, board: &str) {
         if let Some(tap) = self.tap(board).filter(|_| self.is_program(board)) {
-            tap.owner_is_back();
+            tap.device_restarted();
         }
     }
 

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{Recorder, Stamp, What};
-use hil_verdict::{Stall, Stood};
+use hil_verdict::{Stall, Stalled};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How often it is looked. A window is judged only once it was looked after its end, so that this is also how much later
-/// than its end a verdict is.
+/// How often it is looked. A window is judged only once it was looked after its end, so that this is also how much
+/// later than its end a verdict is.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A look that is later than this is a stall: two ticks. A loaded machine wakes its tasks a few milliseconds late all the
-/// time.
+/// A look that is later than this is a stall: two ticks. A loaded machine wakes its tasks a few milliseconds late all
+/// the time.
 pub(crate) const LEAST: Duration = Duration::from_millis(20);
 
 /// Shorter ones are on no record of their own: they are usual, and few of them decide anything.
@@ -81,7 +81,7 @@ impl Watched {
         if late >= LEAST {
             let mut over = self.over();
             over.truncate(REMEMBERED - 1);
-            over.push_front(Stall { who: Stood::Machine, from: before, over: now });
+            over.push_front(Stall { who: Stalled::Machine, from: before, over: now });
         }
         if late >= WORTH_RECORDING {
             recorder.record(What::Stalled { ms: u64::try_from(late.as_millis()).unwrap_or(u64::MAX) });

@@ -1,7 +1,8 @@
-//! Temporary folders: private keys, stores of brokers, images on their way to a board.
+//! Temporary folders: private keys, stores of brokers, images to be flashed.
 //!
-//! A [`Scratch`] folder is its user's alone (mode 0700), below `TMPDIR` or `/tmp`, and is removed when it is dropped. A killed
-//! process drops nothing: the next one that makes such a folder removes those of the same user whose process is gone.
+//! A [`Scratch`] folder is private to its user (mode 0700), in `TMPDIR` or `/tmp`, and is removed when it is dropped.
+//! A killed process drops nothing: the next process that makes such a folder removes those of the same user whose
+//! process is gone.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -12,9 +13,9 @@ use std::sync::Once;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use tempfile::TempDir;
 
-/// What the names of all of them begin with.
+/// Prefix of their names.
 const PREFIX: &str = "hil-";
-/// The file in each of them that its process holds locked.
+/// The file in each of them that its process keeps locked.
 const OWNER: &str = ".owner";
 
 /// A folder that is removed when this is dropped.
@@ -30,19 +31,19 @@ const OWNER: &str = ".owner";
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
-    /// Locked for as long as the process lives, and by no one else.
+    /// Locked while the process runs.
     _owner: File,
 }
 
 impl Scratch {
-    /// Makes a folder whose name tells what it is for. The first one of a process also removes what killed processes left.
+    /// Makes a folder with its purpose in the name. The first one of a process also removes those of killed processes.
     ///
     /// # Errors
-    /// When the folder for temporary files can't be written.
+    /// When the folder for temporary files is not writable.
     pub fn new(purpose: &str) -> io::Result<Self> {
         static SWEEP: Once = Once::new();
         let place = std::env::temp_dir();
-        // What can't be removed does no harm.
+        // A folder that can't be removed does no harm.
         SWEEP.call_once(|| sweep(&place));
         Self::within(&place, purpose)
     }
@@ -51,7 +52,7 @@ impl Scratch {
         let mut builder = tempfile::Builder::new();
         let prefix = format!("{PREFIX}{purpose}-");
         let folder = builder.prefix(&prefix).permissions(Permissions::from_mode(0o700)).tempdir_in(place)?;
-        // It is there under its name only once it is locked: another process must not take it for a dead one's.
+        // It gets its name only when it is locked: another process must not take it for an abandoned one.
         let fresh = folder.path().join(".owner-fresh");
         let owner = File::options().write(true).create_new(true).mode(0o600).open(&fresh)?;
         flock(&owner, FlockOperation::NonBlockingLockExclusive)?;
@@ -59,7 +60,7 @@ impl Scratch {
         Ok(Self { folder, _owner: owner })
     }
 
-    /// Where it is.
+    /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -76,7 +77,7 @@ fn sweep(place: &Path) {
     }
 }
 
-/// Whether a folder is this user's, and no process holds it.
+/// Whether a folder is this user's, and its process is gone.
 fn is_left(folder: &Path) -> bool {
     let user = rustix::process::getuid().as_raw();
     let is_own = std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && found.uid() == user);
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_its_users_alone_and_goes_with_its_owner() {
+    fn a_folder_is_private_to_its_user_and_removed_with_its_owner() {
         let place = tempfile::tempdir().expect("folder");
         let scratch = Scratch::within(place.path(), "keys").expect("made");
         let path = scratch.path().to_owned();
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+    fn only_folders_of_killed_processes_are_removed() {
         let place = tempfile::tempdir().expect("folder");
         let at = |name: &str| place.path().join(name);
         let alive = Scratch::within(place.path(), "alive").expect("made");

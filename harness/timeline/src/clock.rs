@@ -1,4 +1,4 @@
-//! The run's one clock.
+//! The clock of a run.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl Epoch {
         Self(Instant::now())
     }
 
-    /// The stamp of this very moment.
+    /// The stamp of this instant.
     #[must_use]
     pub fn now(&self) -> Stamp {
         self.stamp(Instant::now())
@@ -32,7 +32,7 @@ impl Epoch {
         Stamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// The instant that a stamp stands for.
+    /// The instant of a stamp.
     #[must_use]
     pub fn instant(&self, stamp: Stamp) -> Instant {
         self.0 + Duration::from_micros(stamp.0)
@@ -45,7 +45,7 @@ impl Epoch {
 pub struct Stamp(pub u64);
 
 impl Stamp {
-    /// Time from `earlier` to `self`; zero where `earlier` is the later of the two.
+    /// Time from `earlier` to `self`; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Stamp) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

@@ -15,7 +15,7 @@ pub struct Effect {
 }
 
 impl Effect {
-    /// The effect of an action that is over at once: only what comes after its record is caused by it.
+    /// The effect of an instantaneous action: only later records may be caused by it.
     #[must_use]
     pub fn of(event: &RunEvent) -> Self {
         Self { cursor: Cursor::after(event), at: event.at }

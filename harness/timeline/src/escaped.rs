@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Text as messages show it: as it is, but for characters that [steer](steers) a terminal or can't be seen.
+/// Text as messages show it: unchanged except for characters that [steer](steers) a terminal or are invisible.
 ///
 /// ```
 /// use hil_timeline::escaped;
@@ -14,7 +14,7 @@ pub fn escaped(text: &str) -> Escaped<'_> {
     Escaped(text)
 }
 
-/// What [`escaped`] gives back, to be displayed.
+/// Displays what [`escaped`] escapes.
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a>(&'a str);
 
@@ -24,9 +24,9 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// Whether a character steers what shows it, or can't be seen: control characters, ends of lines and paragraphs, and
-/// format characters (Unicode 16, general categories Cc, Zl, Zp and Cf), such as those that turn the direction of
-/// writing (Unicode annex 9) and those without a width. Arabic, Syriac and Kaithi number marks are Cf and can be seen.
+/// Whether a character controls the terminal or is invisible: control characters, line and paragraph separators, and
+/// format characters (Unicode 16, general categories Cc, Zl, Zp and Cf), such as those that change the writing
+/// direction (Unicode annex 9) and those without a width. Arabic, Syriac and Kaithi number marks are Cf, but visible.
 #[must_use]
 pub fn steers(c: char) -> bool {
     c.is_control()

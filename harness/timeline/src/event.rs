@@ -1,4 +1,4 @@
-//! Everything that can happen in a run: the whole contract between what runs and what reports.
+//! Every event of a run: the contract between the code that runs and the code that reports.
 
 mod bench;
 mod network;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
-pub use network::{ConnectionChange, Fate, FaultPhase};
+pub use network::{ConnectionChange, Disposition, FaultPhase};
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, Packet, Payload, QoS, Stamp};
@@ -25,7 +25,7 @@ pub struct ScenarioId(pub u32);
 pub struct RunEvent {
     /// Place in the order of the run, counted from 0.
     pub seq: u64,
-    /// When, in microseconds since the run began.
+    /// Time in microseconds since the run began.
     pub at: Stamp,
     /// The scenario it belongs to, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,21 +35,21 @@ pub struct RunEvent {
     pub what: What,
 }
 
-/// What a scenario's end says about the firmware and the bench.
+/// What a scenario's end means for the firmware and the bench.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every step held.
+    /// Every step passed.
     Passed,
-    /// The firmware's fault.
+    /// The firmware failed.
     Failed,
-    /// The bench's fault, or ours.
+    /// The bench or `hil` failed.
     Errored,
     /// The bench lacks what the scenario needs.
     Skipped,
     /// Ctrl-C, SIGTERM or the run's deadline.
     Aborted,
-    /// It did not pass, and then passed on a retry. Never recorded: reports fold it from the attempts.
+    /// It failed first and passed on a retry. Never recorded: reports derive it from the attempts.
     Flaky,
 }
 
@@ -73,10 +73,10 @@ impl Verdict {
 pub struct Failure {
     /// The message, without its verdict word.
     pub message: String,
-    /// What came closest, the last packet, the last console line; one line each.
+    /// The closest match, the last packet, the last console line; one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
-    /// One true hint, if there is one.
+    /// A hint on how to fix it, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -88,10 +88,10 @@ pub struct StepOutcome {
     pub verdict: Verdict,
     /// How long it took, in microseconds.
     pub took_us: u64,
-    /// When the latest Given or When took effect: deadlines count from there.
+    /// When the latest Given or When step took effect: deadlines count from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mark: Option<Stamp>,
-    /// Until when it waited for what it expects, where it waits.
+    /// When its wait for what it expects ended, if it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Stamp>,
     /// Why it did not pass.
@@ -108,7 +108,7 @@ pub struct BoardInfo {
     pub kind: String,
     /// Its chip.
     pub chip: String,
-    /// Whether it is simulated: its figures are never compared with silicon's.
+    /// Whether it is simulated: its measurements are never compared with those of real chips.
     pub simulated: bool,
 }
 
@@ -117,14 +117,14 @@ pub struct BoardInfo {
 pub struct ScenarioInfo {
     /// Name of its feature.
     pub feature: String,
-    /// Name of the rule that it stands in.
+    /// Name of its rule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// Path of the feature file, as given.
     pub path: String,
     /// Line of the scenario (of the example row in an outline).
     pub line: usize,
-    /// Its name, with the values of its example row; within its feature or rule no two are called alike.
+    /// Its name, with the values of its example row; unique within its feature or rule.
     pub name: String,
     /// Its tags and its feature's, without `@`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -134,43 +134,43 @@ pub struct ScenarioInfo {
     pub boards: Vec<String>,
 }
 
-/// What a step says.
+/// The text of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepInfo {
-    /// As it is written: `Given`, `Wenn`, `*`.
+    /// As written: `Given`, `Wenn`, `*`.
     pub keyword: String,
-    /// What the keyword means there; absent in records of versions that did not say.
+    /// The kind of the keyword; missing in records of versions that did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<StepKind>,
     /// Its text.
     pub text: String,
     /// Its line in the feature file.
     pub line: usize,
-    /// The rows below it.
+    /// Its data table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<Vec<Vec<String>>>,
-    /// The text below it.
+    /// Its doc string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doc: Option<String>,
 }
 
-/// What the keyword of a step means.
+/// The kind of a step's keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepKind {
-    /// What holds before.
+    /// A precondition.
     Given,
-    /// What is done.
+    /// An action.
     When,
-    /// What is expected.
+    /// An expectation.
     Then,
 }
 
-/// By what a scenario of a run is told from the others: path, line, name.
+/// Identifies a scenario within a run: path, line, name.
 pub type ScenarioKey = (String, usize, String);
 
 impl ScenarioInfo {
-    /// By what it is told from the others of its run.
+    /// Its key within the run.
     #[must_use]
     pub fn key(&self) -> ScenarioKey {
         (self.path.clone(), self.line, self.name.clone())
@@ -191,13 +191,13 @@ pub enum What {
         bench: String,
         broker: String,
         boards: Vec<BoardInfo>,
-        /// What is to run: a killed run shows what never began.
+        /// The planned scenarios: a killed run shows which ones never began.
         plan: Vec<ScenarioInfo>,
     },
-    /// A scenario owns its boards and begins.
+    /// A scenario has its boards and begins.
     ScenarioStarted {
         info: ScenarioInfo,
-        /// Which attempt it is, from 1; more than 1 where it is retried.
+        /// The attempt, from 1; more than 1 for a retry.
         #[serde(default = "first", skip_serializing_if = "is_first")]
         attempt: u32,
     },
@@ -219,10 +219,10 @@ pub enum What {
         connection: u32,
         direction: Direction,
         bytes: usize,
-        /// What the tap did to it, where it did not just pass it on.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        fate: Option<Fate>,
-        /// How long after the packet that it answers it passed, in microseconds.
+        /// What the tap did to it, unless it just forwarded it.
+        #[serde(rename = "fate", default, skip_serializing_if = "Option::is_none")]
+        disposition: Option<Disposition>,
+        /// Time since the packet that it answers, in microseconds.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer_us: Option<u64>,
         packet: Packet,
@@ -231,7 +231,7 @@ pub enum What {
     Connection {
         board: String,
         connection: u32,
-        /// Who connected; none in records of versions that did not say, and where none got so far.
+        /// The peer address; missing in records of versions that did not write it, and if there was no connection.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<SocketAddr>,
         #[serde(flatten)]
@@ -241,17 +241,17 @@ pub enum What {
     Console { board: String, line: String },
     /// The console's port vanished: nothing more is captured until it is opened again.
     ConsoleLost { board: String },
-    /// The console's port is back; what the board said in between is not known.
+    /// The console's port is back; the board's output in between is unknown.
     ConsoleOpened { board: String, gap_ms: u64 },
     /// A console detector found something.
     Found { board: String, finding: Finding, detail: String },
-    /// The driver is asked to switch the rails: what the board does from here on may be caused by it.
+    /// The driver is asked to switch the rails: from here on, what the board does may be caused by it.
     PowerSwitching { board: String, on: bool },
-    /// The rails are switched: recorded when the driver has said so.
+    /// The rails are switched, as reported by the driver.
     Power { board: String, rail: String, on: bool },
-    /// What shows that a power cut took the supply away.
+    /// Evidence that a power cut removed the supply.
     PowerCut { board: String, evidence: Evidence, detail: String },
-    /// The chip is held in reset; what comes after it belongs to its next life.
+    /// The chip is held in reset; later events belong to its next boot.
     Reset { board: String, how: String },
     /// The chip runs again after a reset.
     ResetReleased { board: String },
@@ -265,44 +265,44 @@ pub enum What {
         pin: String,
         on: bool,
         cause: PinCause,
-        /// Where the kernel reported the change: when, and which one it was.
+        /// If the kernel reported the change: its time and number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         edge: Option<Edge>,
     },
     /// Changes of a pin were lost before they could be read.
     PinGap { board: String, pin: String, lost: u32 },
-    /// A packet of the board breaks the MQTT protocol.
+    /// A packet of the board violates the MQTT specification.
     ProtocolViolation {
         board: String,
         connection: u32,
         /// The rule, with its section of the specification.
         rule: String,
     },
-    /// A step allows the board what would fail the scenario otherwise.
+    /// A step permits the board something that would otherwise fail the scenario.
     Allowed { board: String, allowance: Allowance },
-    /// When the board's will is due, as the step that waited for it judged.
+    /// When the board's will is due, as computed by the step that waited for it.
     WillWindow {
         board: String,
         from: Stamp,
         until: Stamp,
-        /// What the window counts from, for people.
+        /// What the window counts from, as text.
         reason: String,
     },
     /// A network fault.
     Fault { board: String, fault: String, phase: FaultPhase },
-    /// What a board is made to run.
+    /// The firmware that a board runs.
     Firmware {
         board: String,
         firmware: String,
-        /// Of all its bytes as they are in its files, without the settings of the bench; SHA-256 in hex, its beginning.
+        /// Beginning of the SHA-256, in hex, of all bytes of its files, without the settings of the bench.
         hash: String,
         /// Bytes.
         size: usize,
-        /// What it says of itself, where it does: `esp_app_desc_t` of ESP-IDF.
+        /// Its own version, if it has one: `esp_app_desc_t` of ESP-IDF.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
     },
-    /// A flash goes on.
+    /// Progress of a flash.
     Flash {
         board: String,
         firmware: String,
@@ -313,24 +313,24 @@ pub enum What {
     Broker { kind: String, running: bool, address: String },
     /// A line of the broker's log.
     BrokerLog { line: String },
-    /// The broker ended although nobody asked it to.
+    /// The broker exited without being asked to.
     BrokerDied { reason: String },
     /// The observer published.
     Published { topic: String, payload: Payload, qos: QoS, retain: bool },
     /// The observer received.
     Observed { observer: String, topic: String, payload: Payload, qos: QoS, retain: bool, dup: bool },
-    /// The observer's subscription stands.
+    /// The observer's subscription was granted.
     Subscribed { observer: String, filter: String },
-    /// The observer lost its connection: what it would have seen from here on is unknown.
+    /// The observer lost its connection: messages from here on may be missing.
     ObserverLost { observer: String, reason: String },
-    /// The bench says what it does about a problem.
+    /// What the bench does about a problem.
     Bench { board: String, note: String },
-    /// This machine stood still, or was busy with something else, for so many milliseconds until now: what came late
-    /// meanwhile may have been in time.
+    /// This machine stalled or was busy for this many milliseconds until now: events that were recorded late may have
+    /// happened in time.
     Stalled { ms: u64 },
-    /// The file has reached its limit, in bytes: from here on it takes only how scenarios and steps go.
+    /// The file has reached its limit in bytes: from here on it takes only the progress of scenarios and steps.
     RecordFull { limit: u64 },
-    /// What was left out of the file because of its size: console lines, packets, and other events.
+    /// What was left out of the file because of its size: console lines, packets and other events.
     RecordDropped { lines: u64, packets: u64, others: u64 },
     /// Last line of a run that was not killed.
     RunFinished { exit_code: u8 },
@@ -346,7 +346,7 @@ fn is_first(attempt: &u32) -> bool {
 }
 
 impl What {
-    /// Whether a run's story needs it: how it, its scenarios and its steps go.
+    /// Whether a run's report needs it: the progress of the run, its scenarios and its steps.
     pub(crate) fn is_frame(&self) -> bool {
         matches!(
             self,
@@ -362,12 +362,12 @@ impl What {
         )
     }
 
-    /// A packet that the board itself sent, whatever became of it.
+    /// A packet that the board itself sent, even if the tap dropped it.
     #[must_use]
     pub fn sent_by_board(&self) -> Option<(&str, u32, &Packet)> {
         match self {
-            Self::Packet { board, connection, direction: Direction::FromBoard, fate, packet, .. }
-                if *fate != Some(Fate::Injected) =>
+            Self::Packet { board, connection, direction: Direction::FromBoard, disposition, packet, .. }
+                if *disposition != Some(Disposition::Injected) =>
             {
                 Some((board, *connection, packet))
             }
@@ -379,8 +379,8 @@ impl What {
     #[must_use]
     pub fn reached_board(&self) -> Option<(&str, u32, &Packet)> {
         match self {
-            Self::Packet { board, connection, direction: Direction::ToBoard, fate, packet, .. }
-                if *fate != Some(Fate::Dropped) =>
+            Self::Packet { board, connection, direction: Direction::ToBoard, disposition, packet, .. }
+                if *disposition != Some(Disposition::Dropped) =>
             {
                 Some((board, *connection, packet))
             }
@@ -388,7 +388,7 @@ impl What {
         }
     }
 
-    /// How long after the packet that it answers a packet passed, in microseconds.
+    /// Time between a packet and the one that it answers, in microseconds.
     #[must_use]
     pub fn answer_us(&self) -> Option<u64> {
         match self {

@@ -1,4 +1,4 @@
-//! `events.jsonl`: one event a line, appended as they happen.
+//! `events.jsonl`: one event per line, appended as it happens.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,19 +8,23 @@ use std::sync::Arc;
 
 use crate::{ConsoleMask, Mask, RunEvent, SCHEMA, What};
 
-/// So many events are read back at once.
+/// Bytes of a run's `events.jsonl` unless another limit is set: 1 GiB. A UART at 3 Mbaud that never pauses fills it in
+/// about half an hour: 5000 lines of 60 bytes a second, each 130 bytes in the file.
+pub const RECORD_LIMIT: u64 = 1 << 30;
+
+/// How many events are read at once.
 const CHUNK: u64 = 512;
 
-/// What became of events that were to be written.
+/// The result of writing events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {
-    /// They are in the file, or were left out for its size.
+    /// They are in the file, or were left out because of its size.
     Done,
-    /// The file takes nothing any more.
+    /// The file can't be written any more.
     Failed,
 }
 
-/// What was left out.
+/// Events that were left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Dropped {
     lines: u64,
@@ -28,14 +32,14 @@ struct Dropped {
     others: u64,
 }
 
-/// No event is longer: a record has no more bytes unless it is asked for more.
-const LONGEST_LINE: u64 = crate::RECORD_LIMIT;
+/// No line is longer: a file has no more bytes unless a higher limit is set.
+const LONGEST_LINE: u64 = RECORD_LIMIT;
 
-/// What does not begin as an event may be the end of a file that a crash filled up; more of it is something else, such as
-/// the terabyte of zeros of a file with a hole.
+/// A line that is not an event may be the end of a file that was padded in a crash; a longer one is something else,
+/// such as the terabyte of zeros of a sparse file.
 const LONGEST_TORN: u64 = 64 << 10;
 
-/// Appends events to a file, one `write` each, or one for those that happen at once.
+/// Appends events to a file, with one `write` for each event or group of simultaneous events.
 #[derive(Debug)]
 pub(crate) struct EventLog {
     path: PathBuf,
@@ -45,21 +49,21 @@ pub(crate) struct EventLog {
     line: Vec<u8>,
     written: u64,
     events: u64,
-    /// Number and place of every [`CHUNK`]th event in the file.
+    /// Number and offset of every [`CHUNK`]th event in the file.
     index: Vec<(u64, u64)>,
-    /// Bytes that the file may have.
+    /// The maximum size of the file.
     limit: u64,
     dropped: Dropped,
-    /// Events written with secrets hidden since the last call of `take_altered`.
+    /// Events in which secrets were hidden since the last call of `take_altered`.
     altered: Vec<u64>,
-    /// The first write that failed; later ones are not tried.
+    /// The first write that failed; later ones are not attempted.
     failed: Option<String>,
 }
 
 impl EventLog {
     pub(crate) fn create(path: &Path, mask: Mask, limit: u64) -> std::io::Result<Self> {
         let file = File::create_new(path)?;
-        // `hil` may change its folder.
+        // `hil` may change its working directory.
         let path = path.canonicalize()?;
         Ok(Self {
             path,
@@ -81,7 +85,7 @@ impl EventLog {
         self.append_all([event])
     }
 
-    /// Appends what happened at once with one write.
+    /// Appends simultaneous events with one write.
     pub(crate) fn append_all<'a>(&mut self, events: impl IntoIterator<Item = &'a RunEvent>) -> Written {
         if self.failed.is_some() {
             return Written::Failed;
@@ -94,10 +98,10 @@ impl EventLog {
         if self.failed.is_some() { Written::Failed } else { Written::Done }
     }
 
-    /// Puts an event behind those that are written with it, unless it finds no room any more.
+    /// Adds an event to those that are written with it, unless the limit is reached.
     fn add(&mut self, event: &RunEvent) -> serde_json::Result<()> {
         let begin = self.line.len();
-        // Once one is left out, all are: a record with holes here and there would look whole.
+        // Once one is left out, all are: a record with gaps would look complete.
         let is_full = self.full().is_some() && !event.what.is_frame();
         if !is_full {
             self.serialize(event)?;
@@ -116,7 +120,7 @@ impl EventLog {
         Ok(())
     }
 
-    /// The limit, where something was left out because of it.
+    /// The limit, if something was left out because of it.
     pub(crate) fn full(&self) -> Option<u64> {
         (self.dropped != Dropped::default()).then_some(self.limit)
     }
@@ -133,7 +137,7 @@ impl EventLog {
         }
         let mut value = serde_json::to_value(event)?;
         let mut is_altered = self.mask.json(&mut value);
-        // What stands in several lines is found in all of them only.
+        // Secrets that span several lines are found only if all lines are searched.
         if let What::Console { board, line } = &event.what {
             let masked = self.consoles.line(board, line);
             is_altered |= masked != line.as_str();
@@ -145,12 +149,12 @@ impl EventLog {
         serde_json::to_writer(&mut self.line, &value)
     }
 
-    /// Which events were written with secrets hidden since this was last asked.
+    /// Events in which secrets were hidden since the last call.
     pub(crate) fn take_altered(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.altered)
     }
 
-    /// Events from a number on: as many as lie together.
+    /// Events from a number on, up to the end of their chunk.
     pub(crate) fn read_from(&self, seq: u64) -> std::io::Result<VecDeque<Arc<RunEvent>>> {
         let chunk = self.index.partition_point(|(first, _)| *first <= seq);
         let Some((_, start)) = chunk.checked_sub(1).and_then(|chunk| self.index.get(chunk)) else {
@@ -192,10 +196,10 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reports.
         source: std::io::Error,
     },
-    /// A line other than the last is no event.
+    /// A line other than the last is not an event.
     #[error("`{}` line {line} is not an event of a run", path.display())]
     Malformed {
         /// The file.
@@ -215,15 +219,15 @@ pub enum ReadError {
     },
 }
 
-/// Reads a recorded run. A torn last line (the run was killed while writing it) is left out.
+/// Reads a recorded run. An incomplete last line (the run was killed while writing it) is left out.
 ///
 /// # Errors
-/// When the file can't be read, a whole line is no event, or it was written by a newer `hil`.
+/// When the file can't be read, a complete line is not an event, or a newer `hil` wrote it.
 pub fn read_events(path: &Path) -> Result<Vec<RunEvent>, ReadError> {
     EventReader::open(path)?.collect()
 }
 
-/// What every version of a record begins with.
+/// The fields that every version of a record begins with.
 #[derive(serde::Deserialize)]
 struct Begin {
     schema: Option<u32>,
@@ -260,7 +264,7 @@ impl EventReader {
         if self.line.last() != Some(&b'\n') && (read as u64) < most {
             return Ok(None);
         }
-        // A newer record says so in its first line, whatever else that line may hold by then.
+        // A newer version is recognized by the first line, whatever else that line contains.
         if self.number == 1
             && let Ok(Begin { schema: Some(found) }) = serde_json::from_slice(&self.line)
             && found > SCHEMA
@@ -294,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_record_does_not_fill_the_memory() {
+    fn a_file_that_is_not_a_record_does_not_fill_the_memory() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("events.jsonl");
         File::create(&path).expect("create").set_len(1 << 40).expect("sparse");
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_run_is_refused_with_its_line() {
+    fn a_file_that_is_not_a_run_is_rejected_with_its_line() {
         assert_eq!(error("{\"seq\":0}\n"), "`RUN/events.jsonl` line 1 is not an event of a run");
         let newer = r#"{"seq":0,"at":1,"event":"run-started","schema":99,"version":"9","unix_ms":0,"bench":"b","broker":"e","boards":[],"plan":[]}"#;
         assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 3");

@@ -1,8 +1,8 @@
 //! One clock, one ordered record of everything that happens in a run, and waiting on it.
 //!
-//! The crate knows no device and no socket: packets, console lines, power, pins, faults and steps reach it as
-//! plain data ([`What`]). It stamps them with one [`Epoch`], keeps them in order and appends each to
-//! `events.jsonl` with a single `write`, so that a killed run still tells its story.
+//! The crate uses no device and no socket: packets, console lines, power, pins, faults and steps reach it as plain data
+//! ([`What`]). It stamps them with one [`Epoch`], keeps them in order and appends each to `events.jsonl` with a single
+//! `write`, so that the record of a killed run is complete up to the end.
 
 mod clock;
 mod effect;
@@ -19,11 +19,11 @@ pub use clock::{Epoch, Stamp};
 pub use effect::Effect;
 pub use escaped::{Escaped, escaped, steers};
 pub use event::{
-    Allowance, BoardInfo, ConnectionChange, Edge, Evidence, Failure, Fate, FaultPhase, Finding, FlashPhase, PinCause,
-    RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepInfo, StepKind, StepOutcome, Verdict, What,
+    Allowance, BoardInfo, ConnectionChange, Disposition, Edge, Evidence, Failure, FaultPhase, Finding, FlashPhase,
+    PinCause, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepInfo, StepKind, StepOutcome, Verdict, What,
 };
-pub use event_log::{EventReader, ReadError, read_events};
+pub use event_log::{EventReader, RECORD_LIMIT, ReadError, read_events};
 pub use mask::{ConsoleMask, MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
-pub use timeline::{Cursor, Follower, RECORD_LIMIT, Recorder, TimedOut, Timeline};
+pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};

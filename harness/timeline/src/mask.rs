@@ -1,4 +1,4 @@
-//! Hides secrets in whatever leaves the program.
+//! Hides secrets in everything that leaves the program.
 
 mod console;
 mod forms;
@@ -14,10 +14,10 @@ use serde_json::Value;
 pub use self::console::ConsoleMask;
 use self::forms::{SHORTEST_PIECE, Secret};
 
-/// The values that nobody may read: each is shown as `••••`. Cheap to clone.
+/// Secret values: each is shown as `••••`. Cheap to clone.
 ///
-/// A value is found as it is and as programs write it: escaped for JSON, Rust, Python, C, a shell, SQL, HTML or an address,
-/// in hex of either case, and in base64, also within a longer one; in any mixture of these but the last two.
+/// A value is found as it is and as programs write it: escaped for JSON, Rust, Python, C, a shell, SQL, HTML or an URL,
+/// in hex of either case, and in base64, also within a longer one; in any mixture of these except the last two.
 ///
 /// # Example
 /// ```
@@ -31,15 +31,15 @@ pub struct Mask {
     secrets: Arc<[Secret]>,
 }
 
-/// Says nothing of the values.
+/// Leaves out the values.
 impl std::fmt::Debug for Mask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Mask({} values)", self.secrets.len())
     }
 }
 
-/// Keys of events whose values are words of ours or names of the bench: a secret that happens to be one of them is
-/// no reason to make the record unreadable.
+/// Keys of events whose values are words of `hil` or names of the bench: they stay readable even if a secret is one of
+/// these words.
 const STRUCTURE: &[&str] = &[
     "event",
     "verdict",
@@ -61,13 +61,13 @@ const STRUCTURE: &[&str] = &[
     "name",
 ];
 
-/// Before the key of a user property, which a device chooses, in the name of a property.
+/// Prefix of a property's name before the key of a user property, which the device chooses.
 const USER_PROPERTY: &str = "user property ";
 
-/// What stands in the place of a secret.
+/// Replaces a secret.
 pub const MASKED: &str = "••••";
 
-/// Where messages cut a text that is too long.
+/// Marks where a message cuts a long text.
 const CUT: &str = "…";
 
 impl Mask {
@@ -86,7 +86,7 @@ impl Mask {
         self.secrets.is_empty()
     }
 
-    /// The text without secrets. Where a message cuts a text (`…`), what is left of a secret before the cut is hidden, too.
+    /// The text without secrets. If the text is cut (`…`), a partial secret before the cut is hidden, too.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found = self.find(text.as_bytes());
@@ -94,23 +94,23 @@ impl Mask {
             let before = &text.as_bytes()[..cut];
             self.secrets.iter().for_each(|secret| secret.find_begun(before, SHORTEST_PIECE, &mut found));
         }
-        // What a message quotes may be one part of what a console shows in several.
+        // A quote may be one part of a secret that a console shows in several lines.
         for (quote, _) in text.match_indices('`').filter(|_| !self.is_empty()) {
             self.find_quoted(text, quote, &mut found);
         }
         replaced(text, found)
     }
 
-    /// The beginning of something longer, without secrets and without what the cut leaves of one.
+    /// The beginning of a longer text, without secrets and without a partial secret at the cut.
     fn beginning<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut found = self.find(text.as_bytes());
         self.secrets.iter().for_each(|secret| secret.find_begun(text.as_bytes(), SHORTEST_PIECE, &mut found));
         replaced(text, found)
     }
 
-    /// Half of a secret or more at the end of what stands before a quote, or at the beginning of what stands behind it.
+    /// Hides half of a secret or more at the end of the text before a quote, or at the beginning of the text after it.
     fn find_quoted(&self, text: &str, quote: usize, found: &mut Vec<Range<usize>>) {
-        /// Longer than a secret in any form, as a rule; a message has many quotes.
+        /// Longer than a secret in most forms; a message has many quotes.
         const AROUND: usize = 512;
         let from = text.ceil_char_boundary(quote.saturating_sub(AROUND));
         let to = text.floor_char_boundary(text.len().min(quote + 1 + AROUND));
@@ -140,7 +140,7 @@ impl Mask {
         found
     }
 
-    /// Every free text of an event without secrets; gives back whether there were any.
+    /// Hides secrets in every free text of an event; returns whether there were any.
     pub fn json(&self, value: &mut Value) -> bool {
         match value {
             Value::String(text) => replace(text, |text| self.text(text)),
@@ -154,7 +154,7 @@ impl Mask {
 
     fn entry(&self, key: &str, entry: &mut Value) -> bool {
         match (key, entry) {
-            // A payload that is not a text: what remains of it must still be hex.
+            // A binary payload: what remains of it must still be hex.
             ("hex", Value::String(hex)) => self.hex(hex),
             // The first bytes of a packet.
             ("head", Value::String(head)) => replace(head, |head| self.beginning(head)),
@@ -169,13 +169,11 @@ impl Mask {
     }
 
     fn hex(&self, hex: &mut String) -> bool {
-        let byte = |at: usize| hex.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
-        // Where it is no hex, it is not ours.
-        let Some(mut bytes) = bytes else { return replace(hex, |hex| self.text(hex)) };
+        // Text that is not hex was not written by us.
+        let Ok(mut bytes) = hex::decode(&*hex) else { return replace(hex, |hex| self.text(hex)) };
         let found = !self.find(&bytes).is_empty();
         self.bytes(&mut bytes);
-        *hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        *hex = hex::encode(bytes);
         found
     }
 }
@@ -186,7 +184,7 @@ fn replace(text: &mut String, mask: impl Fn(&str) -> Cow<'_, str>) -> bool {
     true
 }
 
-/// A word in the place of each range; those that overlap are one.
+/// Replaces each range by a word; overlapping ranges are merged.
 fn replaced(text: &str, mut found: Vec<Range<usize>>) -> Cow<'_, str> {
     if found.is_empty() {
         return Cow::Borrowed(text);

@@ -1,4 +1,4 @@
-//! MQTT control packets as plain data: what the tap saw, without the bytes.
+//! MQTT control packets as plain data, without the bytes.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Payload, escaped};
 
-/// Which way something travelled, seen from the broker's side of the board.
+/// The direction of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// The board sent it.
     FromBoard,
-    /// It was written towards the board.
+    /// It was sent to the board.
     ToBoard,
 }
 
@@ -56,9 +56,9 @@ impl fmt::Display for QoS {
 /// The will a client announced in its CONNECT (MQTT 3.1.1 §3.1.2.5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Will {
-    /// Topic the broker publishes it on.
+    /// The topic to publish it on.
     pub topic: String,
-    /// What it publishes.
+    /// Its payload.
     pub payload: Payload,
     /// Its quality of service.
     pub qos: QoS,
@@ -78,10 +78,10 @@ pub struct Property {
     pub value: String,
 }
 
-/// One topic filter of a SUBSCRIBE with the QoS asked for.
+/// One topic filter of a SUBSCRIBE with the requested QoS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// The topic filter, wildcards included.
+    /// The topic filter, including wildcards.
     pub filter: String,
     /// Highest QoS the client wants.
     pub qos: QoS,
@@ -97,7 +97,7 @@ pub enum Packet {
         protocol: u8,
         /// Client identifier.
         client_id: String,
-        /// Keep alive in seconds; 0 turns it off.
+        /// Keep alive in seconds; 0 disables it.
         keep_alive: u16,
         /// Clean session (3.1.1) or clean start (5).
         clean_session: bool,
@@ -131,11 +131,11 @@ pub enum Packet {
         qos: QoS,
         /// Retain flag.
         retain: bool,
-        /// Whether it is sent again.
+        /// Whether it is a retransmission.
         dup: bool,
         /// Packet identifier, at QoS 1 and 2.
         packet_id: Option<u16>,
-        /// The topic was sent as an alias (MQTT 5 §3.3.2.3.4); `topic` is what the alias stands for.
+        /// The topic was sent as an alias (MQTT 5 §3.3.2.3.4); `topic` is the topic of the alias.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         aliased: bool,
         /// Properties (MQTT 5), in the order of their identifiers.
@@ -184,11 +184,11 @@ pub enum Packet {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         properties: Vec<Property>,
     },
-    /// Asks for messages.
+    /// Subscribes to topic filters.
     Subscribe {
         /// Packet identifier.
         packet_id: u16,
-        /// The filters asked for.
+        /// The requested filters.
         filters: Vec<Subscription>,
         /// Properties (MQTT 5), in the order of their identifiers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -208,7 +208,7 @@ pub enum Packet {
     Unsubscribe {
         /// Packet identifier.
         packet_id: u16,
-        /// The filters to end.
+        /// The filters to unsubscribe from.
         filters: Vec<String>,
         /// Properties (MQTT 5), in the order of their identifiers.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -246,9 +246,9 @@ pub enum Packet {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         properties: Vec<Property>,
     },
-    /// Bytes that are no packet; they were forwarded all the same.
+    /// Bytes that are not a packet; they were forwarded anyway.
     Undecodable {
-        /// Why not.
+        /// The reason.
         reason: String,
         /// The first bytes, in hex.
         head: String,
@@ -280,7 +280,7 @@ impl Packet {
     }
 }
 
-/// One line for people: name and the fields that matter.
+/// One line of text: the name and the fields that matter.
 impl fmt::Display for Packet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
@@ -323,7 +323,7 @@ impl fmt::Display for Packet {
                 write!(f, "{name}, code {code:#04x}")
             }
             Self::Undecodable { reason, head } => {
-                // That it is cut is said: what is hidden at a cut depends on it.
+                // The cut is marked, because secrets at a cut are hidden differently.
                 const WHOLE: usize = 32;
                 let cut = if head.len() < WHOLE { "" } else { "…" };
                 write!(f, "{name} {head}{cut} ({reason})")

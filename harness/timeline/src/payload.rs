@@ -1,4 +1,4 @@
-//! Bytes a device sent, kept exactly and shown readably.
+//! Bytes sent by a device, kept exactly and shown readably.
 
 use std::fmt;
 
@@ -8,20 +8,20 @@ use crate::escaped;
 
 /// The bytes of an MQTT payload.
 ///
-/// Serialized as `{"utf8": "…"}` where they are valid UTF-8, else as `{"hex": "…"}`: nothing is ever lost.
-/// Displayed as text where it is UTF-8 (control characters escaped), else as `0x…`.
+/// Serialized as `{"utf8": "…"}` if they are valid UTF-8, else as `{"hex": "…"}`: nothing is lost.
+/// Displayed as text if they are UTF-8 (control characters escaped), else as `0x…`.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Payload(pub Vec<u8>);
 
 impl Payload {
-    /// The bytes as text, where they are UTF-8.
+    /// The bytes as text, if they are UTF-8.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
     fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&self.0)
     }
 }
 
@@ -33,7 +33,7 @@ impl From<&str> for Payload {
 
 impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Longer payloads are cut in messages; the timeline keeps them whole.
+        /// Messages cut longer payloads; the timeline keeps them complete.
         const SHOWN: usize = 200;
         let (text, whole) = match self.as_text() {
             Some(text) => {
@@ -74,16 +74,9 @@ impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Stored::deserialize(deserializer)? {
             Stored::Utf8(text) => Ok(Self(text.into_bytes())),
-            Stored::Hex(hex) => from_hex(&hex).map(Self).ok_or_else(|| serde::de::Error::custom("odd or invalid hex")),
+            Stored::Hex(hex) => hex::decode(hex).map(Self).map_err(serde::de::Error::custom),
         }
     }
-}
-
-fn from_hex(hex: &str) -> Option<Vec<u8>> {
-    if !hex.is_ascii() || !hex.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -91,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_survive_the_trip_through_json() {
+    fn bytes_survive_the_round_trip_through_json() {
         for bytes in [b"saya hidup".to_vec(), "Suhu: 28°C".into(), vec![0xff, 0x00, 0xc0], vec![]] {
             let json = serde_json::to_string(&Payload(bytes.clone())).expect("serialize");
             let back: Payload = serde_json::from_str(&json).expect("deserialize");

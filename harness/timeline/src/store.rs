@@ -1,4 +1,4 @@
-//! The events in memory, and which of them are on the disk only.
+//! The events in memory, and the places of those that are only on disk.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
@@ -7,20 +7,20 @@ use std::sync::Arc;
 use crate::event_log::{EventLog, Written};
 use crate::{RunEvent, ScenarioId, Stamp, What};
 
-/// Console lines that are kept in memory. A board that talks without end must not fill it.
+/// Console lines kept in memory. A board that prints endlessly must not fill it.
 const LINES_KEPT: usize = 50_000;
 
-/// Bytes of them, and again as many of packets whose scenario has ended: 64 MiB each, as [`weight`] counts.
+/// Bytes of console lines, and the same for packets of ended scenarios: 64 MiB each, as counted by [`weight`].
 const BYTES_KEPT: usize = 64 << 20;
 
-/// What a place of the timeline holds.
+/// What is at a place of the timeline.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// The event, or the next one in memory where those before it are forgotten.
+    /// The event, or the next one in memory if it was forgotten.
     Here(Arc<RunEvent>),
-    /// It is in the file; these are the event and those after it.
+    /// It is in the file; these are the event and the following ones.
     OnDisk(VecDeque<Arc<RunEvent>>),
-    /// Forgotten, as is all up to this place.
+    /// Forgotten, and so is everything up to this place.
     Gone(u64),
     /// Nothing has happened yet.
     Ahead,
@@ -32,18 +32,18 @@ pub(crate) struct Store {
     next: u64,
     /// Console lines in memory.
     lines: Queue,
-    /// Lines that the file has with secrets hidden: steps look for what the board said.
+    /// Lines in which the file has secrets hidden: steps need what the board printed.
     secret: Queue,
-    /// What else may go by now: packets of scenarios that have ended.
+    /// Other events that may be forgotten: packets of ended scenarios.
     past: Queue,
-    /// Packets of scenarios that run: their steps look back at them.
+    /// Packets of running scenarios: their steps still look at them.
     running: HashMap<Option<ScenarioId>, Vec<(u64, usize)>>,
     log: Option<EventLog>,
-    /// Old events are forgotten even though no file has them.
+    /// Old events are forgotten even if no file has them.
     forgetful: bool,
 }
 
-/// Events that may go, oldest first.
+/// Events that may be forgotten, oldest first.
 #[derive(Debug)]
 struct Queue {
     places: VecDeque<(u64, usize)>,
@@ -62,7 +62,7 @@ impl Queue {
         self.bytes += bytes;
     }
 
-    /// The oldest, where there are too many.
+    /// The oldest events, if there are too many.
     fn pop(&mut self) -> Option<u64> {
         let is_too_much = self.places.len() > self.most || (self.bytes > self.most_bytes && self.places.len() > 1);
         let (place, bytes) = is_too_much.then(|| self.places.pop_front())??;
@@ -88,7 +88,7 @@ impl Store {
     pub(crate) fn write_to(&mut self, path: &Path, mask: crate::Mask, limit: u64) -> std::io::Result<()> {
         let mut log = EventLog::create(path, mask, limit)?;
         self.events.values().for_each(|event| {
-            // A failure is asked for at the end.
+            // The run's end reports a failed write.
             let _ = log.append(event);
         });
         self.log = Some(log);
@@ -111,14 +111,14 @@ impl Store {
         self.events.len()
     }
 
-    /// Places that have been given away.
+    /// The next place.
     pub(crate) fn len(&self) -> u64 {
         self.next
     }
 
-    /// Appends what happened at once; gives back its records.
+    /// Appends simultaneous events; returns their records.
     pub(crate) fn record(&mut self, at: Stamp, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
-        // What the last line of the run would say too late.
+        // The last line of the run would report it too late.
         if all.iter().any(|what| matches!(what, What::RunFinished { .. }))
             && let Some(dropped) = self.log.as_ref().and_then(EventLog::dropped)
         {
@@ -136,7 +136,7 @@ impl Store {
         let numbered = (self.next..).zip(all);
         let events: Vec<_> = numbered.map(|(seq, what)| Arc::new(RunEvent { seq, at, scenario, what })).collect();
         let written = self.log.as_mut().map(|log| log.append_all(events.iter().map(AsRef::as_ref)));
-        // What could not be written is kept; what was left out for its size is not.
+        // Events that could not be written are kept; those left out because of the file's size are not.
         let is_safe = self.forgetful || written.is_some_and(|written| written != Written::Failed);
         let altered = self.log.as_mut().map(EventLog::take_altered).unwrap_or_default();
         events.iter().for_each(|event| self.keep_event(event, altered.contains(&event.seq)));
@@ -187,10 +187,10 @@ impl Store {
         if let Some((_, event)) = here.filter(|(place, _)| **place == seq) {
             return Place::Here(Arc::clone(event));
         }
-        // Where the file can't be read any more, nothing can be said of what only it had.
+        // If the file can't be read any more, its events are lost.
         let read = self.log.as_ref().and_then(|log| log.read_from(seq).ok()).unwrap_or_default();
         let end = here.map_or(self.next, |(place, _)| *place);
-        // What the file may lack is taken from memory, where the file ends; else the chunk is one read for many.
+        // Events that may be missing in the file come from memory; otherwise one read returns a whole chunk.
         let is_wanted = |event: &Arc<RunEvent>| !self.is_full() || event.seq < end;
         let ours = |event: Arc<RunEvent>| self.events.get(&event.seq).cloned().unwrap_or(event);
         let read: VecDeque<_> = read.into_iter().take_while(is_wanted).map(ours).collect();
@@ -211,7 +211,7 @@ impl Store {
     }
 }
 
-/// About how many bytes an event takes in memory: its texts, and what surrounds them.
+/// The approximate memory of an event: its texts and the overhead.
 fn weight(event: &RunEvent) -> usize {
     const FRAME: usize = 400;
     FRAME

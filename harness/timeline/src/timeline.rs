@@ -1,25 +1,23 @@
-//! The ordered record and waiting on it.
+//! The ordered record, and waiting for events.
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::event_log::RECORD_LIMIT;
 use crate::store::{Place, Store};
 use crate::{Epoch, Mask, RunEvent, ScenarioId, Stamp, What};
-
-/// Bytes of `events.jsonl` of a run unless it is given another limit: 1 GiB. A UART at 3 Mbaud that never pauses fills it in
-/// about half an hour: 5000 lines of 60 bytes a second, each 130 bytes in the file.
-pub const RECORD_LIMIT: u64 = 1 << 30;
 
 /// A place in the timeline: only records from here on match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Cursor(pub u64);
 
 impl Cursor {
-    /// The place just behind an event.
+    /// The place after an event.
     #[must_use]
     pub fn after(event: &RunEvent) -> Self {
         Self(event.seq + 1)
@@ -60,7 +58,7 @@ pub struct Timeline {
 struct Inner {
     epoch: Epoch,
     record: Mutex<Store>,
-    /// How many events there are; a change wakes whoever waits.
+    /// The number of events; a change wakes waiting tasks.
     length: watch::Sender<u64>,
     /// Whether the file has reached its limit.
     full: watch::Sender<bool>,
@@ -76,34 +74,35 @@ impl Timeline {
         }
     }
 
-    /// A timeline that is also appended to a new file.
+    /// A timeline that is also written to a new file.
     ///
     /// # Errors
-    /// When the file exists or can't be made.
+    /// When the file exists or can't be created.
     pub fn in_file(epoch: Epoch, path: &Path) -> std::io::Result<Self> {
         let timeline = Self::in_memory(epoch);
         timeline.write_to(path, Mask::default(), RECORD_LIMIT)?;
         Ok(timeline)
     }
 
-    /// Appends to a new file from now on, without secrets; what was recorded before is written first.
+    /// From now on also writes to a new file, without secrets; earlier records are written first.
     ///
-    /// Beyond `limit` bytes (see [`RECORD_LIMIT`]) it takes only how scenarios and steps go; the first event that it
-    /// leaves out is followed by [`What::RecordFull`], and the run's end is preceded by what was left out.
+    /// Beyond `limit` bytes (see [`RECORD_LIMIT`]) only the progress of scenarios and steps is written; the first
+    /// event that is left out is followed by [`What::RecordFull`], and the run's end is preceded by a count of what
+    /// was left out.
     ///
     /// # Errors
-    /// When the file exists or can't be made.
+    /// When the file exists or can't be created.
     pub fn write_to(&self, path: &Path, mask: Mask, limit: u64) -> std::io::Result<()> {
         self.lock().write_to(path, mask, limit)
     }
 
-    /// Keeps only the newest events, for a timeline that is in no file and goes on for hours: so many console lines,
-    /// so many others, and at most 64 MiB of each.
+    /// Keeps only the newest events, for a timeline without a file that runs for hours: so many console lines, so
+    /// many other events, and at most 64 MiB of each.
     pub fn forget_after(&self, events: usize) {
         self.lock().forget_after(events);
     }
 
-    /// Waits until something was left out of the file because of its size; at once where that has happened.
+    /// Waits until something is left out of the file because of its size.
     pub async fn full(&self) {
         // The sender lives in this timeline.
         let _ = self.inner.full.subscribe().wait_for(|full| *full).await;
@@ -121,14 +120,14 @@ impl Timeline {
         self.inner.epoch
     }
 
-    /// Stamps and appends what happened, and wakes all that wait for it.
+    /// Stamps and appends an event, and wakes all waiting tasks.
     pub fn record(&self, scenario: Option<ScenarioId>, what: What) -> Arc<RunEvent> {
         let mut events = self.record_all(scenario, vec![what]);
         // One for each that was given.
         events.pop().unwrap_or_else(|| unreachable!("an event was recorded"))
     }
 
-    /// Stamps and appends what happened at once, in this order and with nothing in between, and wakes all that wait.
+    /// Stamps and appends simultaneous events, in this order and with nothing in between, and wakes all waiting tasks.
     pub fn record_all(&self, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
         let mut record = self.lock();
         // Stamped under the lock: the order of the stamps is the order of the record.
@@ -140,32 +139,32 @@ impl Timeline {
         events
     }
 
-    /// A handle that stamps everything with one scenario.
+    /// A handle that records for one scenario.
     #[must_use]
     pub fn recorder(&self, scenario: Option<ScenarioId>) -> Recorder {
         Recorder { timeline: self.clone(), scenario }
     }
 
-    /// The place behind the newest record.
+    /// The place after the newest record.
     #[must_use]
     pub fn end(&self) -> Cursor {
         Cursor(self.lock().len())
     }
 
-    /// The records from `from` to the newest, but for old console lines: of those only the newest are in memory.
-    /// [`Timeline::follow`] has them all.
+    /// The records from `from` to the newest, except old console lines: only the newest of those are in memory.
+    /// [`Timeline::follow`] returns all of them.
     #[must_use]
     pub fn since(&self, from: Cursor) -> Vec<Arc<RunEvent>> {
         self.lock().since(from.0)
     }
 
-    /// Waits for the first record from `from` on that `pick` takes.
+    /// Waits for the first record from `from` on that `pick` accepts.
     ///
-    /// Woken by each record; nothing polls. Records that exist already are looked at first, so that a
-    /// deadline in the past still finds them.
+    /// Woken by each record, without polling. Existing records are checked first, so that a deadline in the past still
+    /// finds them.
     ///
     /// # Errors
-    /// [`TimedOut`] when nothing was taken before `deadline`.
+    /// [`TimedOut`] if nothing was accepted before `deadline`.
     pub async fn wait_for<T>(
         &self,
         from: Cursor,
@@ -181,21 +180,20 @@ impl Timeline {
         }
     }
 
-    /// Reads the records one by one from `from` on, waiting at the end for new ones.
+    /// Reads the records one by one from `from` on, and waits at the end for new ones.
     #[must_use]
     pub fn follow(&self, from: Cursor) -> Follower {
         Follower { length: self.inner.length.subscribe(), timeline: self.clone(), next: from.0, read: VecDeque::new() }
     }
 
-    /// Why the events could not be written to the file, if that happened.
+    /// Why the events could not be written to the file, if so.
     #[must_use]
     pub fn write_failure(&self) -> Option<String> {
         self.lock().write_failure()
     }
 
     fn lock(&self) -> MutexGuard<'_, Store> {
-        // A panic elsewhere can't leave the record half-changed: each change is one push.
-        self.inner.record.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.record.lock()
     }
 }
 
@@ -205,7 +203,7 @@ pub struct Follower {
     timeline: Timeline,
     length: watch::Receiver<u64>,
     next: u64,
-    /// Read back from the disk and not yet returned.
+    /// Read from disk and not yet returned.
     read: VecDeque<Arc<RunEvent>>,
 }
 
@@ -242,7 +240,7 @@ impl Follower {
     }
 }
 
-/// Records on behalf of one scenario (or of none).
+/// Records for one scenario (or for none).
 #[derive(Debug, Clone)]
 pub struct Recorder {
     timeline: Timeline,
@@ -260,7 +258,7 @@ impl Recorder {
         self.timeline.record_all(self.scenario, all)
     }
 
-    /// The timeline behind it.
+    /// Its timeline.
     #[must_use]
     pub fn timeline(&self) -> &Timeline {
         &self.timeline
@@ -349,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_writers_leave_one_order() {
+    async fn many_writers_get_one_order() {
         let timeline = Timeline::in_memory(Epoch::start());
         let threads: Vec<_> = (0..4)
             .map(|n| {
@@ -375,7 +373,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn old_console_lines_live_on_the_disk_and_are_found_there() {
+    async fn old_console_lines_are_read_from_the_disk() {
         let folder = tempfile::tempdir().expect("folder");
         let timeline = Timeline::in_file(Epoch::start(), &folder.path().join("events.jsonl")).expect("new file");
         timeline.lock().keep(100, usize::MAX);
@@ -385,7 +383,7 @@ mod tests {
             timeline.record(None, line(&n.to_string()));
         }
         let in_memory = timeline.since(start);
-        assert_eq!(in_memory.len(), 101, "the newest lines, and whatever is no line");
+        assert_eq!(in_memory.len(), 101, "the newest lines, and everything that is not a line");
         assert_eq!(in_memory[0].what, What::RunFinished { exit_code: 7 });
         let mut follower = timeline.follow(start);
         for seq in 0..5001 {
@@ -397,7 +395,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_recorded_at_once_is_found_by_its_number_in_memory_and_on_the_disk() {
+    async fn simultaneous_records_are_found_by_number_in_memory_and_on_disk() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("events.jsonl");
         let timeline = Timeline::in_file(Epoch::start(), &path).expect("new file");
@@ -432,11 +430,11 @@ mod tests {
         let packet = crate::Packet::Pingreq;
         let board = "lamp".into();
         let direction = crate::Direction::FromBoard;
-        What::Packet { board, connection: 1, direction, bytes: size, fate: None, answer_us: None, packet }
+        What::Packet { board, connection: 1, direction, bytes: size, disposition: None, answer_us: None, packet }
     }
 
     #[tokio::test]
-    async fn a_record_at_its_limit_says_what_it_leaves_out_and_goes_on_with_how_scenarios_go() {
+    async fn a_record_at_its_limit_reports_what_it_leaves_out_and_continues_with_the_progress_of_scenarios() {
         const LIMIT: u64 = 20_000;
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("events.jsonl");
@@ -463,7 +461,7 @@ mod tests {
         let dropped = What::RecordDropped { lines: 1000 - lines, packets: 1000 - packets, others: 0 };
         assert!(lines > 50 && matches!(last[0], What::ScenarioFinished { .. }), "{last:?}");
         assert_eq!(last[1..], [dropped, What::RunFinished { exit_code: 101 }]);
-        // Who follows finds what there is, in order, and comes to the end.
+        // A follower gets all that there is, in order, and reaches the end.
         let mut follower = follower.follow(Cursor::default());
         let mut seen = 0;
         let end = loop {
@@ -478,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_memory_of_a_run_is_bounded_but_for_the_packets_of_scenarios_that_run() {
+    fn memory_of_a_run_is_bounded_except_for_packets_of_running_scenarios() {
         const BYTES: usize = 100_000;
         let folder = tempfile::tempdir().expect("folder");
         let timeline = Timeline::in_file(Epoch::start(), &folder.path().join("events.jsonl")).expect("new file");
@@ -494,14 +492,14 @@ mod tests {
             assert_eq!(mine.filter(|event| matches!(event.what, What::Packet { .. })).count(), 500, "steps look back");
             timeline.record(Some(scenario), finished());
         }
-        // 500 bytes a packet, 100 lines, and how the scenarios went.
+        // 500 bytes per packet, 100 lines, and the progress of scenarios.
         assert_eq!(timeline.lock().in_memory(), BYTES / 500 + 100 + 20);
         let packets = read_events(&folder.path().join("events.jsonl")).expect("readable");
         assert_eq!(packets.len(), 20 * 1001, "nothing is lost");
     }
 
     #[test]
-    fn a_forgetful_timeline_is_bounded_in_number_and_bytes_whatever_is_recorded() {
+    fn a_forgetful_timeline_is_bounded_in_number_and_bytes_for_any_events() {
         let timeline = Timeline::in_memory(Epoch::start());
         timeline.forget_after(100);
         for n in 0..1000 {
@@ -519,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_last_line_is_left_out() {
+    fn an_incomplete_last_line_is_left_out() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("events.jsonl");
         let timeline = Timeline::in_file(Epoch::start(), &path).expect("new file");

@@ -1,4 +1,4 @@
-//! How often a board tries to connect.
+//! Connection attempts of a board, and the pauses between them.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use hil_timeline::{ConnectionChange, RunEvent, Stamp, What};
 
 use crate::stalls::Stalls;
 
-/// When a record says that a connection of the board's was opened at the tap.
+/// When the tap accepted a connection of the board, if this is such a record.
 #[must_use]
 pub fn attempt_opened(event: &RunEvent, board: &str) -> Option<Stamp> {
     match &event.what {
@@ -19,13 +19,13 @@ pub fn attempt_opened(event: &RunEvent, board: &str) -> Option<Stamp> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pauses(Vec<Pause>);
 
-/// A time between two records, each of which may have waited for the end of a stall.
+/// The time between two records, each of which may have been recorded late because of a stall.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pause {
     looks: Duration,
-    /// Shorter by this, where its end was recorded late.
+    /// May be shorter by this: its end may have been recorded late.
     shorter: Duration,
-    /// Longer by this, where its beginning was.
+    /// May be longer by this: its beginning may have been recorded late.
     longer: Duration,
 }
 
@@ -39,26 +39,26 @@ impl Pause {
     }
 }
 
-/// Whether something holds, where the times that it rests on are known within a bound.
+/// Whether a condition holds for times that are known within a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
-    /// It does.
+    /// It holds.
     Yes,
-    /// It does not.
+    /// It does not hold.
     No,
     /// It depends on how late the records were.
     Unknown,
 }
 
 impl Holds {
-    /// Whether a time was no longer than it may be, where the record of its end may have been late by so much: one that
-    /// looks short enough was.
+    /// Whether a time is within its limit, although its end may have been recorded late: a time that looks short enough
+    /// certainly is.
     #[must_use]
     pub fn no_longer(span: Duration, most: Duration, lateness: Duration) -> Self {
         Self::between(span <= most, span <= most + lateness)
     }
 
-    /// `strict` is whether it holds however late the records were, `lenient` whether it may hold.
+    /// `strict`: it holds however late the records were; `lenient`: it may hold.
     fn between(strict: bool, lenient: bool) -> Self {
         match (strict, lenient) {
             (true, _) => Self::Yes,
@@ -69,11 +69,11 @@ impl Holds {
 }
 
 impl Pauses {
-    /// A pause may differ from its bound by this part of it: a back-off has a clock of its own, and what wakes it is
+    /// The relative tolerance of a pause: a back-off runs on the board's own clock, and wakes up late.
     /// late.
     const NEAR: f64 = 0.1;
 
-    /// Between these moments.
+    /// The pauses between these times.
     #[must_use]
     pub fn between(attempts: &[Stamp], stalls: &Stalls) -> Self {
         let late = |at: &Stamp| stalls.lateness([at]);
@@ -82,13 +82,13 @@ impl Pauses {
         Self(attempts.windows(2).map(pause).collect())
     }
 
-    /// By how much the one that is known worst may be wrong.
+    /// The largest possible error of any pause.
     #[must_use]
     pub fn lateness(&self) -> Duration {
         self.0.iter().map(|pause| pause.shorter.max(pause.longer)).max().unwrap_or_default()
     }
 
-    /// Whether each pause is longer than the one before, until they have reached their bound.
+    /// Whether each pause is longer than the previous one, up to the maximum.
     #[must_use]
     pub fn grow(&self, most: Option<Duration>) -> Holds {
         let is_near = |pause: Duration| most.is_some_and(|most| pause >= most.mul_f64(1.0 - Self::NEAR));
@@ -100,7 +100,7 @@ impl Pauses {
         Holds::between(strict, all(|before, next| next.most() > before.least(), Pause::most))
     }
 
-    /// Whether no pause is longer than the bound; it has the same tolerance upwards as downwards.
+    /// Whether no pause exceeds the maximum, with the same tolerance in both directions.
     #[must_use]
     pub fn are_bounded(&self, most: Option<Duration>) -> Holds {
         let Some(most) = most.map(|most| most.mul_f64(1.0 + Self::NEAR)) else { return Holds::Yes };
@@ -108,7 +108,7 @@ impl Pauses {
         Holds::between(all(Pause::most), all(Pause::least))
     }
 
-    /// Whether each is as long as the period, give or take.
+    /// Whether each pause equals the period, within the tolerance.
     #[must_use]
     pub fn are_every(&self, period: Duration, tolerance: Duration) -> Holds {
         let (least, most) = (period.saturating_sub(tolerance), period + tolerance);
@@ -138,12 +138,12 @@ mod tests {
         Pauses(ms.iter().map(|ms| Pause { looks: looks(ms), shorter: late, longer: late }).collect())
     }
 
-    /// One record that waited says nothing of the pauses that it does not end.
+    /// A late record affects only the pauses next to it.
     #[test]
     fn a_stall_near_one_record_leaves_the_other_pauses_as_they_are() {
-        use crate::stalls::{Stall, Stood};
+        use crate::stalls::{Stall, Stalled};
         let stamps = [0, 1_000_000, 2_000_000, 2_500_000].map(Stamp);
-        let stall = Stall { who: Stood::Machine, from: Stamp(600_000), over: Stamp(1_000_000) };
+        let stall = Stall { who: Stalled::Machine, from: Stamp(600_000), over: Stamp(1_000_000) };
         let pauses = Pauses::between(&stamps, &Stalls::new([stall]));
         let every = pauses.are_every(Duration::from_secs(1), Duration::from_millis(200));
         assert_eq!(every, Holds::No, "half a second, far from the stall");
@@ -163,11 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stall_may_have_changed_is_not_known() {
+    fn a_result_that_a_stall_may_have_changed_is_unknown() {
         let every =
             |ms: &[u64], lateness| late(ms, lateness).are_every(Duration::from_secs(1), Duration::from_millis(200));
         assert_eq!(every(&[1000, 1150], 0), Holds::Yes);
-        assert_eq!(every(&[1000, 1150], 40), Holds::Yes, "whatever the stall did");
+        assert_eq!(every(&[1000, 1150], 40), Holds::Yes, "whatever the stall changed");
         assert_eq!(every(&[1000, 1150], 60), Holds::Unknown);
         assert_eq!(every(&[1000, 1250], 60), Holds::Unknown);
         assert_eq!(every(&[1000, 1300], 60), Holds::No, "no stall explains that");

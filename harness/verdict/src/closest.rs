@@ -1,4 +1,4 @@
-//! What happened instead of what was expected.
+//! What happened instead of the expected event.
 
 use hil_timeline::{ConnectionChange, Finding, Packet, RunEvent, Stamp, What, escaped};
 
@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::show::show;
 use crate::topic::covers;
 
-/// What a board said last: packet, console line, and what its console says is wrong.
+/// The last packet and console line of a board, and what its console detectors found.
 #[must_use]
 pub fn last_words(events: &[&RunEvent], board: &str, mark: Stamp) -> Vec<String> {
     let last = |wanted: &dyn Fn(&What) -> bool| {
@@ -22,21 +22,21 @@ pub fn last_words(events: &[&RunEvent], board: &str, mark: Stamp) -> Vec<String>
     words
 }
 
-/// What the console's detectors found wrong since the mark: the last of it, but that it boots again and again, from when
-/// that was first clear, is more than the single crash that came last.
+/// The last problem that the console detectors found since the mark. A boot loop, from when it was first detected,
+/// tells more than the single crash that came last.
 fn trouble(events: &[&RunEvent], board: &str, mark: Stamp) -> Option<String> {
     let finding = |event: &RunEvent| match &event.what {
         What::Found { board: of, finding, .. } if of == board && event.at >= mark => Some(*finding),
         _ => None,
     };
-    // Steps about the end of a program say how it ended, and so does a verdict on one that nothing asked for.
+    // Steps about the end of a program report how it ended themselves.
     let is_bad = |finding| !matches!(finding, Finding::AppStarted | Finding::Boot | Finding::Ended);
     let loops = events.iter().find(|event| finding(event) == Some(Finding::BootLoop));
     let bad = loops.or_else(|| events.iter().rev().find(|event| finding(event).is_some_and(is_bad)))?;
     Some(format!("the console shows {}", show(bad, mark)))
 }
 
-/// What a board has subscribed to, for people.
+/// The subscriptions of a board, as text.
 #[must_use]
 pub fn subscriptions(session: &Session) -> String {
     let filters: Vec<_> = session.subscriptions.iter().map(|s| format!("`{}`", escaped(&s.filter))).collect();
@@ -47,7 +47,7 @@ pub fn subscriptions(session: &Session) -> String {
     }
 }
 
-/// On which topics boards published, and which, for a receiver that waits for another message.
+/// On which topics boards published, for a step that waits for another message.
 #[must_use]
 pub fn heard_on(events: &[&RunEvent]) -> String {
     let published = |event: &&RunEvent| match event.what.sent_by_board()? {
@@ -65,7 +65,7 @@ pub fn heard_on(events: &[&RunEvent]) -> String {
     }
 }
 
-/// A word about a message of the harness's that the tap has delivered to no board.
+/// A hint that no board received a message of the harness.
 #[must_use]
 pub fn undelivered(events: &[&RunEvent]) -> Option<String> {
     let at = events.iter().rposition(|event| matches!(event.what, What::Published { .. }))?;
@@ -91,15 +91,15 @@ pub fn undelivered(events: &[&RunEvent]) -> Option<String> {
     Some(format!("`{payload}` on `{}` was delivered to no board: {who}", escaped(topic)))
 }
 
-/// Why the tap has turned every connection to a board's port away, if it has: they came from an address that the bench file
-/// does not have.
+/// Why the tap rejected every connection to a board's port, if so: they came from an address that the bench file does
+/// not list.
 #[must_use]
 pub fn turned_away<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Option<String> {
     let mut last = None;
     for event in events {
         match &event.what {
             What::Connection { board: of, change: ConnectionChange::Opened, .. } if of == board => return None,
-            What::Connection { board: of, change: ConnectionChange::TurnedAway { reason }, .. } if of == board => {
+            What::Connection { board: of, change: ConnectionChange::Rejected { reason }, .. } if of == board => {
                 last = Some(reason.clone());
             }
             _ => {}
@@ -108,7 +108,7 @@ pub fn turned_away<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEven
     last
 }
 
-/// The causes of a connection that never comes, where none has reached the tap.
+/// Possible causes if no connection reached the tap.
 #[must_use]
 pub fn unreached<'a>(
     board: &str,
@@ -120,11 +120,11 @@ pub fn unreached<'a>(
         return None;
     }
     let fact = format!("no connection reached the tap at {address}");
-    let hint = "has the board joined its network, was it given this address, and does a firewall let it through? a slow join to Wi-Fi needs a larger `connects-within`";
+    let hint = "has the board joined its network, does it use this address, and does a firewall let it through? a slow Wi-Fi join needs a larger `connects-within`";
     Some((fact, hint.to_owned()))
 }
 
-/// On which topics there was something instead.
+/// The topics that had messages instead.
 #[must_use]
 pub fn elsewhere(events: &[&RunEvent], travel: Travel, board: &str) -> String {
     let topic = |event: &&RunEvent| match travel.message(event, board, "#")? {
@@ -142,10 +142,10 @@ pub fn elsewhere(events: &[&RunEvent], travel: Travel, board: &str) -> String {
     }
 }
 
-/// The console line that is most like a text: the one with the longest stretch of it.
+/// The console line most similar to a text: the one with the longest common substring.
 #[must_use]
 pub fn nearest_line<'a>(wanted: &str, lines: impl IntoIterator<Item = &'a RunEvent>) -> Option<&'a RunEvent> {
-    /// Less in common is chance.
+    /// Shorter common substrings are chance.
     const IN_COMMON: usize = 4;
     let wanted: Vec<char> = wanted.chars().flat_map(char::to_lowercase).collect();
     let mut best: Option<(usize, &RunEvent)> = None;
@@ -153,7 +153,7 @@ pub fn nearest_line<'a>(wanted: &str, lines: impl IntoIterator<Item = &'a RunEve
         let What::Console { line, .. } = &event.what else { continue };
         let line: Vec<char> = line.chars().take(400).flat_map(char::to_lowercase).collect();
         let common = longest_common(&wanted, &line);
-        // The latest of those that are equally near.
+        // The latest of equally similar ones.
         if common >= IN_COMMON.min(wanted.len()) && best.is_none_or(|(most, _)| common >= most) {
             best = Some((common, event));
         }

@@ -1,4 +1,4 @@
-//! Connecting and leaving: CONNECT, its answer, and how a connection ends.
+//! Connecting and disconnecting: CONNECT, its answer, and how a connection ends.
 
 use hil_timeline::{ConnectionChange, Packet, RunEvent, What};
 
@@ -6,11 +6,11 @@ use crate::message::{check_number, check_topic_value, check_word, differs, prope
 use crate::pattern::TextPattern;
 use crate::unmet::Unmet;
 
-/// The rows of a table about CONNECT; each must hold.
+/// The rows of a table about CONNECT; all must hold.
 #[derive(Debug, Clone)]
 pub struct ConnectMatch(Vec<Field>);
 
-/// A field of CONNECT and what it must be.
+/// A field of CONNECT and its expected value.
 #[derive(Debug, Clone)]
 struct Field {
     name: String,
@@ -47,7 +47,7 @@ const PROPERTIES: &[&str] = &[
 ];
 
 impl ConnectMatch {
-    /// Reads rows of field and value; a row with these two names may stand above them.
+    /// Reads rows of field and value; a header row with these two names is optional.
     ///
     /// # Errors
     /// When a row has another form, an unknown field, or a value that the field can't have.
@@ -56,7 +56,7 @@ impl ConnectMatch {
         rows.iter().map(|row| Field::read(row)).collect::<Result<Vec<_>, _>>().map(Self)
     }
 
-    /// What is wrong with a CONNECT; nothing where all holds.
+    /// How a CONNECT differs; empty if all rows hold.
     #[must_use]
     pub fn wrong(&self, connect: &Packet) -> Vec<String> {
         self.0.iter().filter_map(|field| differs(&field.name, &field.wanted, field.value(connect))).collect()
@@ -128,7 +128,7 @@ fn check_name(name: &str) -> Result<(), Unmet> {
     Err(Unmet::errored(format!("CONNECT has no field `{name}`")).with_hint(hint))
 }
 
-/// A value that the field can never have makes a step that can't hold.
+/// A value that the field can never have is an error of the step.
 fn check_value(name: &str, value: &str, wanted: &TextPattern) -> Result<(), Unmet> {
     match name {
         "clean session" | "will" | "password" => check_word(name, value, wanted, &["yes", "no"]),
@@ -159,7 +159,7 @@ fn check_seconds(name: &str, text: &str) -> Result<(), Unmet> {
     text.strip_suffix(" s").filter(is_shown_so).map(drop).ok_or_else(wrong)
 }
 
-/// An answer to a CONNECT.
+/// The answer to a CONNECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// The connection.
@@ -170,7 +170,7 @@ pub struct Answer {
     pub session_present: bool,
 }
 
-/// How far a board has come with connecting.
+/// How far a board has got with connecting.
 #[derive(Debug, Clone, Default)]
 pub struct Answers {
     board: String,
@@ -188,7 +188,7 @@ impl Answers {
         Self { board: board.to_owned(), ..Self::default() }
     }
 
-    /// Takes a record; the answer, where it is one.
+    /// Takes a record; returns the answer if this is one.
     pub fn take(&mut self, event: &RunEvent) -> Option<Answer> {
         match &event.what {
             What::Connection { board, change: ConnectionChange::Refused { reason }, .. } if *board == self.board => {
@@ -198,7 +198,7 @@ impl Answers {
             What::Connection { board, change: ConnectionChange::Opened, .. } if *board == self.board => {
                 self.opened = true;
             }
-            What::Connection { board, change: ConnectionChange::TurnedAway { reason }, .. } if *board == self.board => {
+            What::Connection { board, change: ConnectionChange::Rejected { reason }, .. } if *board == self.board => {
                 self.turned_away = Some(reason.clone());
             }
             _ => {}
@@ -220,13 +220,13 @@ impl Answers {
         }
     }
 
-    /// Whether a connection of the board's has reached the tap.
+    /// Whether a connection of the board has reached the tap.
     #[must_use]
     pub fn has_opened(&self) -> bool {
         self.opened
     }
 
-    /// How far it came.
+    /// How far the board got.
     #[must_use]
     pub fn closest(&self) -> String {
         match (self.asked, self.latest, &self.refused) {
@@ -235,11 +235,11 @@ impl Answers {
                 format!("closest: the broker accepted it {session}")
             }
             (_, Some(Answer { code, .. }), _) => format!("closest: the broker refused it with code {code}"),
-            (Some(_), None, _) => "closest: it sent CONNECT, but had no answer".to_owned(),
+            (Some(_), None, _) => "closest: it sent CONNECT, but got no answer".to_owned(),
             (None, None, Some(reason)) => format!("closest: its connection was refused: {reason}"),
             (None, None, None) if self.opened => "closest: it opened a connection, but sent no CONNECT".to_owned(),
             (None, None, None) => match &self.turned_away {
-                Some(reason) => format!("closest: the tap turned away {reason}"),
+                Some(reason) => format!("closest: the tap rejected {reason}"),
                 None => "closest: it sent no CONNECT".to_owned(),
             },
         }
@@ -251,22 +251,22 @@ impl Answers {
 pub struct Departure {
     /// The connection.
     pub connection: u32,
-    /// Who ended it and how, for people.
+    /// Which side ended it and how, as text.
     pub how: String,
-    /// The board sent DISCONNECT on it before.
+    /// The board had sent DISCONNECT on it.
     pub disconnected: bool,
-    /// It did so since these records were followed.
+    /// The board sent DISCONNECT since the first record that was followed.
     pub disconnected_now: bool,
 }
 
 impl Departure {
-    /// The board ended it. After DISCONNECT both sides close, and the broker may be the faster one.
+    /// Whether the board ended it. After DISCONNECT both sides close, and the broker may be faster.
     #[must_use]
     pub fn is_by_board(&self) -> bool {
         self.how.ends_with("by the board") || self.disconnected_now
     }
 
-    /// The broker ended it, and not because the board was about to.
+    /// Whether the broker ended it, and not because of a DISCONNECT of the board.
     #[must_use]
     pub fn is_by_broker(&self) -> bool {
         self.how.ends_with("by the broker") && !self.disconnected
@@ -279,12 +279,12 @@ pub struct Departures {
     board: String,
     before: Vec<u32>,
     now: Vec<u32>,
-    /// The reason code of the DISCONNECT that the broker sent last.
+    /// The reason code of the broker's last DISCONNECT.
     pub broker_code: Option<u8>,
 }
 
 impl Departures {
-    /// Of a board that has done this much before.
+    /// Starts with the earlier records of a board.
     #[must_use]
     pub fn of<'a>(board: &str, before: impl IntoIterator<Item = &'a RunEvent>) -> Self {
         let mut departures = Self { board: board.to_owned(), before: Vec::new(), now: Vec::new(), broker_code: None };
@@ -300,7 +300,7 @@ impl Departures {
         }
     }
 
-    /// Takes a record; the departure, where it is one.
+    /// Takes a record; returns the departure if this is one.
     pub fn take(&mut self, event: &RunEvent) -> Option<Departure> {
         self.now.extend(self.disconnects(event));
         if let Some((of, _, Packet::Disconnect { code, .. })) = event.what.reached_board()
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_hold_is_refused() {
+    fn values_that_can_never_hold_are_rejected() {
         let refused = [
             ("keep live", "5 s"),
             ("keep alive", "5"),

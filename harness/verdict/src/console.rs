@@ -1,4 +1,4 @@
-//! What a line of a console says, colours or not.
+//! Compares console lines with patterns, with or without colours.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -8,8 +8,8 @@ use regex::Regex;
 
 use crate::pattern::TextPattern;
 
-/// Escape sequences (ECMA-48 §5.4 and §5.6): control sequences, strings of the terminal such as its title, and others. Of a
-/// string without its end only ESC goes: what follows may be what the device has to say.
+/// Escape sequences (ECMA-48 §5.4 and §5.6): control sequences, control strings such as titles, and others. Of a
+/// control string without a terminator only ESC is removed: the rest may be output of the device.
 static ESCAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let control = r"(?:\x1b\[|\u{9b})[0-?]*[ -/]*[@-~]";
     let string = r"\x1b[\]P^_Xk][^\x07\x1b]*(?:\x07|\x1b\\)";
@@ -17,11 +17,11 @@ static ESCAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("{control}|{string}|{other}")).ok()
 });
 
-/// A pattern that names ESC, in one of the ways of a regular expression.
+/// Matches a pattern that contains ESC, in one of the notations of a regular expression.
 static NAMES_ESC: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?i)[\x1b\u{9b}]|\\[xu]\{?0*(?:1b|9b)|\[:cntrl:\]|\\p\{?c").ok());
 
-/// A line without the escape sequences that colour it.
+/// A line without escape sequences, such as colours.
 ///
 /// ```
 /// assert_eq!(hil_verdict::without_escapes("\x1b[0;32mI (312) wifi: up\x1b[0m"), "I (312) wifi: up");
@@ -35,8 +35,8 @@ pub fn without_escapes(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// What of a line is compared with a pattern: all of it where the pattern itself names an escape sequence. Otherwise CR and
-/// NUL at its ends are no part of it either, beside a colour or not.
+/// The part of a line to compare with a pattern: all of it if the pattern itself contains an escape sequence. Otherwise
+/// CR and NUL at its ends are removed as well, next to a colour or not.
 #[must_use]
 pub fn compared<'a>(pattern: &str, line: &'a str) -> Cow<'a, str> {
     if NAMES_ESC.as_ref().is_some_and(|names| names.is_match(pattern)) {
@@ -49,7 +49,7 @@ pub fn compared<'a>(pattern: &str, line: &'a str) -> Cow<'a, str> {
     }
 }
 
-/// Whether a line contains the text, or matches the pattern. Escape sequences count only where the pattern names one.
+/// Whether a line contains the text, or matches the pattern. Escape sequences count only if the pattern contains one.
 #[must_use]
 pub fn is_shown(wanted: &TextPattern, line: &str) -> bool {
     match wanted {
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_are_no_part_of_a_line_and_nothing_else_goes() {
+    fn only_escape_sequences_are_removed_from_a_line() {
         for (line, plain) in [
             ("\u{1b}[0;32mI (1) wifi: up\u{1b}[0m", "I (1) wifi: up"),
             ("\u{1b}[38;2;1;2;3mtrue\u{1b}[m colour\u{1b}[K", "true colour"),
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_meets_colours_only_where_it_names_them() {
+    fn a_pattern_sees_colours_only_if_it_contains_them() {
         let line = "\u{1b}[0;32mI (312) wifi: station start\u{1b}[0m";
         for shown in [
             r"/^I \(\d+\) wifi/",

@@ -1,4 +1,4 @@
-//! What the console says about the chip: boots, boot loops, panics, aborts, brown-outs, watchdogs.
+//! What the console shows about the chip: boots, boot loops, panics, aborts, brown-outs, watchdogs.
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -11,7 +11,7 @@ use crate::console::without_escapes;
 
 use crate::reset_cause::ResetCause;
 
-/// The ROM's line on why and how the chip boots: `rst:0x1 (POWERON),boot:0xd (SPI_FAST_FLASH_BOOT)`.
+/// The ROM's line with the reset cause and boot mode: `rst:0x1 (POWERON),boot:0xd (SPI_FAST_FLASH_BOOT)`.
 static ROM_LINE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"rst:0x([0-9a-f]+) \(([A-Z0-9_]+)\),boot:0x[0-9a-f]+ \(([^)]*)").ok());
 
@@ -25,8 +25,8 @@ static BOOTLOADER: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(lines).ok()
 });
 
-/// What firmware prints when it can't go on, by what prints it, at the beginning of a line: an app that logs such words
-/// is alive.
+/// How firmware reports a crash, at the beginning of a line, grouped by source: an app that logs such words in the
+/// middle of a line is alive.
 const CRASHES: &[(&str, Finding)] = &[
     // ESP-IDF, `panic.c`, `panic_handler.c`, `assert.c`, `task_wdt.c`, `brownout.c`.
     ("abort() was called at PC", Finding::Abort),
@@ -49,7 +49,7 @@ const CRASHES: &[(&str, Finding)] = &[
     ("Panic core_esp8266", Finding::Panic),
 ];
 
-/// The ones that a plain text does not identify.
+/// The ones that need a regular expression.
 static CRASH_LINES: LazyLock<Vec<(Regex, Finding)>> = LazyLock::new(|| {
     let lines = [
         // As a log line, and as older versions of ESP-IDF print it.
@@ -57,15 +57,15 @@ static CRASH_LINES: LazyLock<Vec<(Regex, Finding)>> = LazyLock::new(|| {
         (r"^E \(\d+\) task_wdt: Task watchdog got triggered", Finding::Watchdog),
         (r"^Guru Meditation Error: Core .*Interrupt wdt timeout on CPU", Finding::Watchdog),
         (r"Guru Meditation Error: Core", Finding::Panic),
-        // With its place: `src/main.rs:1:2:` behind it, or `'why', src/main.rs:1:2` before Rust 1.73.
+        // With its location: `src/main.rs:1:2:` after it, or `'why', src/main.rs:1:2` before Rust 1.73.
         (r"^(?:thread '.*?' (?:\(\d+\) )?)?panicked at (?:'|.*:\d+)", Finding::Panic),
         // newlib's assert().
         (r#"^assertion ".*" failed: file "#, Finding::Abort),
         // The exception dump of Arduino for the ESP8266.
         (r"^Exception \(\d+\):", Finding::Panic),
-        // The SDK below MicroPython and NodeMCU on it.
+        // The SDK below MicroPython and NodeMCU on the ESP8266.
         (r"^Fatal exception (?:\(?\d+\)?)", Finding::Panic),
-        // Its ROM's word on a hardware watchdog.
+        // Its ROM after a hardware watchdog.
         (r"^wdt reset$", Finding::Watchdog),
     ];
     lines.into_iter().filter_map(|(regex, finding)| Some((Regex::new(regex).ok()?, finding))).collect()
@@ -76,7 +76,7 @@ static CRASH_LINES: LazyLock<Vec<(Regex, Finding)>> = LazyLock::new(|| {
 pub struct Found {
     /// What was found.
     pub finding: Finding,
-    /// The reset cause, or the line that says it.
+    /// The reset cause, or the line that shows it.
     pub detail: String,
 }
 
@@ -92,19 +92,19 @@ pub struct Found {
 /// ```
 #[derive(Debug, Default)]
 pub struct Detector {
-    /// Boots that the bench asked for and that have not been seen yet.
+    /// Boots that the bench caused and that have not been seen yet.
     expected: u32,
-    /// When the latest boots were that nothing asked for.
+    /// Times of the latest unexpected boots.
     unasked: VecDeque<Stamp>,
-    /// What the firmware has printed about its panic so far.
+    /// The panic output so far.
     panic: Option<Vec<String>>,
-    /// The ROM has handed over; the app has not printed anything yet.
+    /// The ROM has started the bootloader; the app has not printed anything yet.
     handed_over: bool,
     exception: Exception,
 }
 
-/// A Python traceback, as far as it has been printed. Only one that ends the program is a fault: a caught exception may
-/// be printed as well.
+/// The Python traceback so far. Only a traceback that ends the program is a problem: a caught exception may be
+/// printed as well.
 #[derive(Debug, Default)]
 enum Exception {
     #[default]
@@ -114,15 +114,15 @@ enum Exception {
 }
 
 impl Detector {
-    /// This many boots that nothing asked for within [`Detector::LOOP_WITHIN`] are a boot loop.
+    /// This many unexpected boots within [`Detector::LOOP_WITHIN`] are a boot loop.
     pub const LOOP_BOOTS: usize = 3;
     /// See [`Detector::LOOP_BOOTS`].
     pub const LOOP_WITHIN: Duration = Duration::from_secs(10);
 
-    /// A panic's text is taken to end after so many lines.
+    /// A panic's output ends after this many lines.
     const LONGEST_PANIC: usize = 120;
 
-    /// The bench resets the chip or gives it power: the next boot is no surprise.
+    /// The bench resets or powers the chip: the next boot is expected.
     pub fn expect_boot(&mut self) {
         self.expected = 1;
         self.unasked.clear();
@@ -131,7 +131,7 @@ impl Detector {
         self.exception = Exception::None;
     }
 
-    /// Takes a line and the moment it came.
+    /// Takes a line and its time.
     pub fn line(&mut self, line: &str, at: Stamp) -> Vec<Found> {
         let plain = without_escapes(line);
         let line = plain.trim_matches(|c: char| c.is_control() || c == ' ');
@@ -143,7 +143,7 @@ impl Detector {
             all.extend(self.boot(&cause, line, at));
         } else if let Some(finding) = crash(line) {
             // A panic handler that panics, or a register dump that repeats the first line, is the same crash. A task
-            // watchdog may only print, and a thread that panics is not the last: what comes after is another one.
+            // watchdog may only print, and a panicking thread need not be the last: what comes after is another crash.
             let was_survived = |lines: &Vec<String>| {
                 let first = lines.first().map_or("", String::as_str);
                 first.contains("Task watchdog got triggered") || first.starts_with("thread '")
@@ -160,7 +160,7 @@ impl Detector {
             self.handed_over = false;
         } else if line.ends_with("soft reboot") && line.starts_with("MPY: ") {
             all.push(Found { finding: Finding::Boot, detail: "soft reset".to_owned() });
-            all.extend(self.surprise("soft reset", at));
+            all.extend(self.unexpected_boot("soft reset", at));
         } else {
             all.extend(self.follow_hand_over(line));
         }
@@ -171,21 +171,21 @@ impl Detector {
     fn boot(&mut self, cause: &str, line: &str, at: Stamp) -> Vec<Found> {
         let found = |finding| Found { finding, detail: line.to_owned() };
         let mut all = vec![Found { finding: Finding::Boot, detail: cause.to_owned() }];
-        let surprise = self.surprise(cause, at);
-        // A supply that has just been cut on purpose sags, and some flashers reset a chip by its watchdog.
-        if !surprise.is_empty() {
+        let unexpected_boot = self.unexpected_boot(cause, at);
+        // A supply that was just cut on purpose sags, and some flashers reset a chip by its watchdog.
+        if !unexpected_boot.is_empty() {
             match ResetCause::of(cause) {
                 ResetCause::BrownOut => all.push(found(Finding::BrownOut)),
                 ResetCause::Watchdog => all.push(found(Finding::Watchdog)),
                 _ => {}
             }
         }
-        all.extend(surprise);
+        all.extend(unexpected_boot);
         all
     }
 
-    /// The app runs once the bootloader says so, or once something that is neither the ROM nor the bootloader prints:
-    /// Arduino's bootloader says nothing.
+    /// The app runs when the bootloader reports it, or when anything prints that is neither ROM nor bootloader:
+    /// Arduino's bootloader prints nothing.
     fn follow_hand_over(&mut self, line: &str) -> Option<Found> {
         let started = || Some(Found { finding: Finding::AppStarted, detail: line.to_owned() });
         if line.contains("boot: Loaded app from partition") {
@@ -204,10 +204,10 @@ impl Detector {
         started()
     }
 
-    /// Keeps what the firmware prints about its panic, registers and backtrace, until it reboots or falls silent for good.
+    /// Collects the panic output, registers and backtrace, until the chip reboots or prints no more.
     fn follow_panic(&mut self, line: &str) -> Option<Found> {
         let lines = self.panic.as_mut()?;
-        // `Rebooting...` is ESP-IDF's last word; the ROM's line is the next life's first.
+        // `Rebooting...` is ESP-IDF's last line; the ROM's line begins the next boot.
         let over = ["Rebooting...", "<<<stack<<<", "rst:0x", "rst cause:"].iter().any(|end| line.contains(end))
             || lines.len() >= Self::LONGEST_PANIC;
         if !over {
@@ -218,7 +218,7 @@ impl Detector {
         Some(Found { finding: Finding::Backtrace, detail })
     }
 
-    /// MicroPython prints a traceback, and then its banner or its prompt where nothing has caught the exception.
+    /// MicroPython prints a traceback, followed by its banner or prompt if the exception was not caught.
     fn follow_exception(&mut self, line: &str) -> Vec<Found> {
         if line.starts_with("Traceback (most recent call last):") {
             self.exception = Exception::Traceback(vec![line.to_owned()]);
@@ -250,14 +250,14 @@ impl Detector {
         }
     }
 
-    /// What a boot is if nothing asked for it.
-    fn surprise(&mut self, cause: &str, at: Stamp) -> Vec<Found> {
+    /// What a boot is if the bench did not cause it.
+    fn unexpected_boot(&mut self, cause: &str, at: Stamp) -> Vec<Found> {
         if self.expected > 0 {
             self.expected -= 1;
             return Vec::new();
         }
         let mut found = vec![Found { finding: Finding::Reboot, detail: cause.to_owned() }];
-        // A device that sleeps between two measurements does not loop.
+        // A device that sleeps between two measurements is not in a boot loop.
         if ResetCause::of(cause) == ResetCause::DeepSleep {
             return found;
         }
@@ -266,7 +266,7 @@ impl Detector {
             self.unasked.pop_front();
         }
         let boots = self.unasked.len();
-        // Found at each further boot: a reader that begins later must see that it goes on.
+        // Reported at each further boot: a reader that begins later must see that it goes on.
         if boots >= Self::LOOP_BOOTS {
             let detail = format!("{boots} boots in {:.1} s, the last from {cause}", self.span().as_secs_f64());
             found.push(Found { finding: Finding::BootLoop, detail });
@@ -282,13 +282,13 @@ impl Detector {
     }
 }
 
-/// The cause that a ROM prints, where the line is its first.
+/// The cause that a ROM prints, if the line is its first.
 fn boot_cause(line: &str) -> Option<String> {
     let captured = |regex: &Option<Regex>, group| Some(regex.as_ref()?.captures(line)?.get(group)?.as_str().to_owned());
     captured(&ROM_LINE, 2).or_else(|| captured(&ROM_LINE_8266, 1))
 }
 
-/// What a line says about a crash.
+/// What a line shows about a crash.
 fn crash(line: &str) -> Option<Finding> {
     let by_text = CRASHES.iter().find(|(text, _)| line.starts_with(text)).map(|(_, finding)| *finding);
     by_text.or_else(|| CRASH_LINES.iter().find(|(regex, _)| regex.is_match(line)).map(|(_, finding)| *finding))
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn three_unasked_boots_within_ten_seconds_are_a_loop_and_so_is_each_further_one() {
+    fn three_unexpected_boots_within_ten_seconds_are_a_loop_and_so_is_each_further_one() {
         let mut detector = Detector::default();
         detector.expect_boot();
         let lines: Vec<_> = (0..6).map(|s| (SOFTWARE, s)).collect();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_reboots_sleeping_devices_and_asked_boots_are_no_loop() {
+    fn slow_reboots_sleeping_devices_and_expected_boots_are_not_a_loop() {
         let mut detector = Detector::default();
         assert!(
             !findings(&mut detector, &[(SOFTWARE, 0), (SOFTWARE, 6), (SOFTWARE, 12), (SOFTWARE, 18)])
@@ -347,7 +347,7 @@ mod tests {
 
     /// Each line as its source prints it.
     #[test]
-    fn every_familys_words_are_found() {
+    fn crash_messages_of_every_source_are_found() {
         let cases = [
             ("rst:0xf (BROWN_OUT_RST),boot:0xd (SPI_FAST_FLASH_BOOT)", Finding::BrownOut),
             ("rst:0x7 (TG0WDT_SYS_RST),boot:0xd (SPI_FAST_FLASH_BOOT)", Finding::Watchdog),
@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_that_was_asked_for_is_no_fault_of_the_firmware() {
+    fn an_expected_reset_cause_is_not_a_finding_about_the_firmware() {
         let mut detector = Detector::default();
         detector.expect_boot();
         let line = "rst:0xf (BROWN_OUT_RST),boot:0xd (SPI_FAST_FLASH_BOOT)";
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_starts_whatever_its_bootloader_says() {
+    fn an_app_starts_whatever_its_bootloader_prints() {
         let rom = [("ESP-ROM:esp32c3-api1-20210207", 0), ("load:0x3fcd5820,len:0x1738", 0), ("entry 0x403cc710", 0)];
         let mut detector = Detector::default();
         assert!(findings(&mut detector, &rom).is_empty());

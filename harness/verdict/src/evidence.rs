@@ -1,4 +1,4 @@
-//! Whether a power cut took the supply away.
+//! Whether a power cut removed the supply.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::show::{show, signed};
 use crate::stalls::Stalls;
 use crate::unmet::Unmet;
 
-/// What was on its way when the rail went; a line without an end is captured 200 ms late.
+/// Output that was in transit when the rail went off; a line without an end is captured 200 ms late.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The cut that a board is in, if it has no power: where the switching began, and when the rails were off.
+/// The power cut that a board is in, if it has no power: where the switching began, and when the rails were off.
 struct Cut<'a> {
     begin: u64,
     off: &'a RunEvent,
@@ -33,27 +33,28 @@ fn cut<'a>(board: &str, events: &[&'a RunEvent]) -> Option<Cut<'a>> {
     Some(Cut { begin: begin.map_or(off.seq, |event| event.seq), off })
 }
 
-/// A board whose power is cut must fall silent: one that goes on talking, or that closes its connection in order, was
-/// not cut.
+/// A board without power must be silent: one that keeps printing, or that closes its connection cleanly, was not cut
+/// off.
 ///
 /// # Errors
-/// When the records contradict the cut. What may have come before it, and waited for the end of a stall, does not.
+/// When the records contradict the cut. A record that a stall delayed may be of before the cut, and does not
+/// contradict.
 pub fn contradiction(board: &str, events: &[&RunEvent], mark: Stamp, stalls: &Stalls) -> Result<(), Unmet> {
     let Some(Cut { begin, off }) = cut(board, events) else { return Ok(()) };
-    // What was held on its way is no sign of life: with a fault about, only the console counts.
+    // Held bytes are not a sign of life: while a network fault is active, only the console counts.
     let faulty = events.iter().any(|event| matches!(&event.what, What::Fault { board: of, .. } if of == board));
     let hint = "is it powered through its UART lines or a second supply?";
     let talk = |event: &&&RunEvent| talks(event, board, !faulty) && stalls.came(event) > off.at + GRACE;
     if let Some(talk) = events.iter().find(talk) {
         let after = talk.at.since(off.at).as_secs_f64();
-        let message = format!("the power of `{board}` was cut, but it went on talking {after:.2} s later");
+        let message = format!("the power of `{board}` was cut, but it kept printing {after:.2} s later");
         return Err(Unmet::errored(message).with_details([show(talk, mark)]).with_hint(hint));
     }
     let closing = |event: &&&RunEvent| event.seq > begin && !faulty && closes(event, board, begin, events);
     if let Some(closing) = events.iter().find(closing) {
         let after = signed(closing.at, off.at);
         let message = format!(
-            "the power of `{board}` was cut, but it closed its connection in order ({after}): its network outlived the cut"
+            "the power of `{board}` was cut, but it closed its connection cleanly ({after}): its network survived the cut"
         );
         return Err(Unmet::errored(message).with_details([show(closing, mark)]).with_hint(hint));
     }
@@ -68,7 +69,7 @@ fn talks(event: &RunEvent, board: &str, packets_count: bool) -> bool {
     }
 }
 
-/// A FIN from the board on a connection on which it had not sent DISCONNECT before the switching began.
+/// A FIN of the board on a connection on which it had not sent DISCONNECT before the switching began.
 fn closes(event: &RunEvent, board: &str, begin: u64, events: &[&RunEvent]) -> bool {
     let What::Connection { board: of, connection, change: ConnectionChange::Closed { how }, .. } = &event.what else {
         return false;
@@ -77,7 +78,7 @@ fn closes(event: &RunEvent, board: &str, begin: u64, events: &[&RunEvent]) -> bo
         event.seq < begin
             && matches!(event.what.sent_by_board(), Some((of, on, Packet::Disconnect { .. })) if of == board && on == *connection)
     };
-    // The end of one of a former life says nothing about this one's.
+    // The end of a connection from before the latest boot says nothing about this cut.
     let opens = |event: &&&RunEvent| {
         matches!(&event.what, What::Connection { board: of, connection: on, change: ConnectionChange::Opened, .. }
             if of == board && on == connection)
@@ -89,13 +90,13 @@ fn closes(event: &RunEvent, board: &str, begin: u64, events: &[&RunEvent]) -> bo
     of == board && how == "closed by the board" && !events.iter().any(was_leaving) && !is_former()
 }
 
-/// Whether a board that boots with this cause comes from power-on. Some chips report it for EN as well, so that it is
-/// consistent with a cut and no more.
+/// Whether a board that boots with this cause comes from power-on. Some chips report it for EN as well, so it is only
+/// consistent with a cut.
 #[must_use]
 pub fn judge_boot(cause: &str) -> Evidence {
     match ResetCause::of(cause) {
         ResetCause::PowerOn => Evidence::Consistent,
-        // It was awake: a supply that is gone leaves nothing that could reset by software.
+        // It was awake: a board without supply can't reset by software.
         ResetCause::Software | ResetCause::Watchdog | ResetCause::DeepSleep | ResetCause::Soft => {
             Evidence::Contradicted
         }
@@ -103,8 +104,7 @@ pub fn judge_boot(cause: &str) -> Evidence {
     }
 }
 
-/// Whether a record shows that a board boots again: its ROM says so, or its port, which hangs on the same supply, came
-/// back.
+/// Whether a record shows that a board boots again: its ROM prints, or its port, which has the same supply, is back.
 #[must_use]
 pub fn is_fresh_boot(event: &RunEvent, board: &str) -> Option<Evidence> {
     match &event.what {
@@ -166,10 +166,10 @@ mod tests {
         assert_eq!(judged(events), Ok(()));
     }
 
-    /// A console is read late where this machine stood still: the line may have been said before the cut.
+    /// A stall delays the console: the line may be from before the cut.
     #[test]
-    fn a_line_that_waited_for_the_end_of_a_stall_contradicts_no_cut() {
-        use crate::stalls::{Stall, Stood};
+    fn a_line_that_a_stall_delayed_does_not_contradict_a_cut() {
+        use crate::stalls::{Stall, Stalled};
         let timeline = Timeline::in_memory(Epoch::start());
         let line = What::Console { board: "lamp".into(), line: "connected".into() };
         let at = |seconds: u64, what: What| {
@@ -178,8 +178,8 @@ mod tests {
         };
         let events: Vec<_> = switch(false).into_iter().map(|what| at(1, what)).chain([at(9, line)]).collect();
         let events: Vec<&RunEvent> = events.iter().collect();
-        assert!(contradiction("lamp", &events, Stamp(0), &Stalls::default()).is_err(), "it talks on");
-        let stall = |from| Stalls::new([Stall { who: Stood::Machine, from: Stamp(from), over: Stamp(9_000_000) }]);
+        assert!(contradiction("lamp", &events, Stamp(0), &Stalls::default()).is_err(), "it keeps printing");
+        let stall = |from| Stalls::new([Stall { who: Stalled::Machine, from: Stamp(from), over: Stamp(9_000_000) }]);
         assert_eq!(contradiction("lamp", &events, Stamp(0), &stall(1_100_000)), Ok(()));
         assert!(contradiction("lamp", &events, Stamp(0), &stall(2_000_000)).is_err(), "that stall began too late");
     }

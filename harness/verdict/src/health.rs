@@ -1,13 +1,13 @@
-//! Whether a board runs as it should while a scenario uses it.
+//! Whether a board runs as it should during a scenario.
 
 use hil_timeline::{Allowance, Cursor, Finding, RunEvent, Stamp, What};
 
 use crate::reset_cause::ResetCause;
 use crate::unmet::Unmet;
 
-/// What the steps of a scenario expect of a board's health, from a moment on.
+/// What the steps of a scenario expect of a board's health, from a record on.
 pub trait Expectations {
-    /// Whether a step asks for this finding, or names what it says.
+    /// Whether a step expects this finding, or contains its text.
     fn expects(&self, board: &str, finding: Finding, detail: &str) -> bool;
 }
 
@@ -17,22 +17,22 @@ impl<F: Fn(&str, Finding, &str) -> bool> Expectations for F {
     }
 }
 
-/// A board that does not run as it should.
+/// A problem of a board.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// The board.
     pub board: String,
-    /// What was found first.
+    /// The first finding.
     pub finding: Finding,
-    /// The line or the cause that says it.
+    /// The line or the reset cause.
     pub detail: String,
     /// Number of the record.
     pub seq: u64,
-    /// When it was.
+    /// Its time.
     pub at: Stamp,
     /// What the firmware printed about it, line by line.
     pub backtrace: Vec<String>,
-    /// All that it will print about it is there.
+    /// Its output is complete.
     pub complete: bool,
 }
 
@@ -42,7 +42,7 @@ impl Trouble {
         matches!(self.finding, Finding::Panic | Finding::Abort | Finding::Exception | Finding::Watchdog)
     }
 
-    /// What happened, for people.
+    /// The description, as text.
     #[must_use]
     pub fn what(&self) -> String {
         let board = &self.board;
@@ -61,10 +61,10 @@ impl Trouble {
         }
     }
 
-    /// As the reason why a step did not pass.
+    /// The reason why a step did not pass.
     #[must_use]
     pub fn unmet(&self, mark: Stamp) -> Unmet {
-        /// Registers and stack of one core; more is in the log.
+        /// Registers and stack of one core; the rest is in the log.
         const SHOWN: usize = 40;
         let unmet = Unmet::failed(format!("{}, {} from the mark", self.what(), crate::show::signed(self.at, mark)));
         let left_out = self.backtrace.len().saturating_sub(SHOWN);
@@ -81,20 +81,20 @@ impl Trouble {
     }
 }
 
-/// How a board stands while records are followed.
+/// The state of a board while records are followed.
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
-    /// The bench has started it in this scenario. What it printed before is about another life, or about what was in its
-    /// flash before.
+    /// The bench has started it in this scenario. Earlier output is about an earlier boot, or about earlier flash
+    /// contents.
     was_started: bool,
-    /// A firmware is being put on it.
+    /// It is being flashed.
     is_prepared: bool,
-    /// It has no power, or it is held in reset: what its console still says is not about its firmware.
+    /// It has no power or is held in reset: its console output is not about its firmware.
     is_down: bool,
     may_reboot: bool,
-    /// A signal has asked its program to end.
+    /// A signal has asked its program to exit.
     was_signalled: bool,
-    /// It crashed as a step expected: the boot that follows is part of that.
+    /// It crashed as a step expected: the following boot is part of that.
     crash_was_expected: bool,
 }
 
@@ -118,7 +118,7 @@ impl State {
             What::Allowed { allowance: Allowance::Reboot, .. } => self.may_reboot = true,
             What::Signalled { .. } => self.was_signalled = true,
             What::Found { finding: Finding::Reboot, .. } => self.crash_was_expected = false,
-            // Its next life has begun, whatever started it.
+            // It boots again, whatever caused it.
             What::Found { finding: Finding::Boot | Finding::AppStarted, .. } => {
                 self.is_down = false;
                 self.was_signalled = false;
@@ -128,10 +128,10 @@ impl State {
     }
 }
 
-/// The first record from `from` on that shows a board in trouble; the records are those of one scenario, in order.
+/// The first record from `from` on that shows a problem of a board; the records are those of one scenario, in order.
 ///
-/// Resets, power and flashing by the bench are asked for, and so is what `expectations` name. What a board prints while
-/// it loses its power, or is held in reset, is not about its firmware.
+/// Resets, power and flashing by the bench are expected, and so is what `expectations` contain. What a board prints
+/// while it loses its power, or is held in reset, is not about its firmware.
 #[must_use]
 pub fn trouble(board: &str, events: &[&RunEvent], from: Cursor, expectations: &impl Expectations) -> Option<Trouble> {
     let mut state = State::default();
@@ -153,7 +153,7 @@ pub fn trouble(board: &str, events: &[&RunEvent], from: Cursor, expectations: &i
                 Finding::Reboot => state.may_reboot || state.crash_was_expected,
                 Finding::BootLoop => state.may_reboot,
                 Finding::Ended => state.was_signalled || state.is_down || state.may_reboot,
-                // A boot names the watchdog, too, by which the expected crash ended.
+                // A boot also names the watchdog that ended the expected crash.
                 Finding::Watchdog | Finding::BrownOut => state.is_down || state.crash_was_expected,
                 Finding::Panic | Finding::Abort | Finding::Exception => state.is_down,
             };
@@ -182,7 +182,7 @@ fn reboots(finding: Finding) -> bool {
     matches!(finding, Finding::Panic | Finding::Abort | Finding::Watchdog | Finding::BrownOut)
 }
 
-/// What comes after the first sign belongs to it, up to the next boot.
+/// Later output belongs to it, up to the next boot.
 fn follow(trouble: &mut Trouble, finding: Finding, detail: &str) {
     if trouble.complete {
         return;
@@ -199,7 +199,7 @@ fn follow(trouble: &mut Trouble, finding: Finding, detail: &str) {
     }
 }
 
-/// A packet of a board that breaks the MQTT protocol.
+/// A packet of a board that violates the MQTT specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The board.
@@ -208,29 +208,29 @@ pub struct Violation {
     pub rule: String,
     /// Number of the record.
     pub seq: u64,
-    /// When it was.
+    /// Its time.
     pub at: Stamp,
 }
 
 impl Violation {
-    /// What happened, for people.
+    /// The description, as text.
     #[must_use]
     pub fn what(&self) -> String {
         format!("`{}` violates the MQTT protocol: {}", self.board, self.rule)
     }
 
-    /// As the reason why a step did not pass.
+    /// The reason why a step did not pass.
     #[must_use]
     pub fn unmet(&self, mark: Stamp) -> Unmet {
         let message = format!("{}, {} from the mark", self.what(), crate::show::signed(self.at, mark));
         Unmet::failed(message).with_hint(format!(
-            "where that is the point of the test, `Given \"{}\" may break the protocol` allows it",
+            "if the test is about that, `Given \"{}\" may break the protocol` allows it",
             self.board
         ))
     }
 }
 
-/// The first packet that breaks the protocol, of a board that is not allowed to.
+/// The first packet that violates the specification, of a board that is not allowed to.
 #[must_use]
 pub fn violation(events: &[&RunEvent], is_allowed: &impl Fn(&str) -> bool) -> Option<Violation> {
     let mut allowed = std::collections::BTreeSet::new();
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_is_no_trouble() {
+    fn expected_findings_are_not_a_problem() {
         assert_eq!(judged(vec![found(Finding::Boot, "POWERON"), found(Finding::AppStarted, "")]), None);
         let allowed = What::Allowed { board: board(), allowance: Allowance::Reboot };
         assert_eq!(judged(vec![allowed.clone(), found(Finding::Reboot, "SW"), found(Finding::BootLoop, "3")]), None);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_that_the_scenario_has_not_begun_is_not_judged() {
+    fn a_boot_from_before_the_scenario_is_not_judged() {
         let of_before =
             [found(Finding::Boot, "POWERON"), found(Finding::Reboot, "POWERON"), found(Finding::Panic, "x")];
         let nothing = |_: &str, _: Finding, _: &str| false;
@@ -319,7 +319,11 @@ mod tests {
         assert!(judged(&on).is_some());
         let firmware =
             What::Firmware { board: board(), firmware: "new".to_owned(), hash: String::new(), size: 0, version: None };
-        assert_eq!(judged(&[&[firmware][..], &on].concat()), None, "what was in its flash runs until it is written");
+        assert_eq!(
+            judged(&[&[firmware][..], &on].concat()),
+            None,
+            "the earlier firmware runs until the flash is written"
+        );
     }
 
     #[test]
@@ -335,11 +339,11 @@ mod tests {
         };
         let boot = [found(Finding::Boot, "W"), found(Finding::Watchdog, "rst:0x7"), found(Finding::Reboot, "W")];
         assert_eq!(crash(&boot), None);
-        assert_eq!(crash(&[&boot[..], &boot[..]].concat()), Some(Finding::Watchdog), "once is once");
+        assert_eq!(crash(&[&boot[..], &boot[..]].concat()), Some(Finding::Watchdog), "it is expected once");
     }
 
     #[test]
-    fn every_kind_has_its_words() {
+    fn every_kind_has_its_description() {
         let kinds = [
             (Finding::Panic, "panicked at src/main.rs:1:"),
             (Finding::Abort, "abort() was called at PC 0x1"),

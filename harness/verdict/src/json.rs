@@ -1,10 +1,10 @@
-//! JSON payloads: places in them, and comparisons that keep types.
+//! JSON payloads: paths in them, and comparisons that keep types.
 
 use std::fmt;
 
 use serde_json::{Number, Value};
 
-/// A place in a JSON text: `$.temp[0].value`, `temp.0.value`, `$["a b"]`.
+/// A path in a JSON text: `$.temp[0].value`, `temp.0.value`, `$["a b"]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonPath {
     text: String,
@@ -15,7 +15,7 @@ impl JsonPath {
     /// Reads a path.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// Reports what is wrong with it.
     ///
     /// # Example
     /// ```
@@ -37,7 +37,7 @@ impl JsonPath {
         Ok(Self { text: text.to_owned(), parts })
     }
 
-    /// The value at this place, if there is one.
+    /// The value at this path, if there is one.
     #[must_use]
     pub fn find<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         self.parts.iter().try_fold(value, |value, part| match value {
@@ -54,7 +54,7 @@ impl fmt::Display for JsonPath {
     }
 }
 
-/// `["a b"]`, `['a b']` or `[0]`; what stands behind the bracket has been cut.
+/// `["a b"]`, `['a b']` or `[0]`; the text after the bracket is removed.
 fn bracketed(inner: &str) -> Result<(String, &str), String> {
     if let Some(quote) = inner.chars().next().filter(|c| matches!(c, '"' | '\'')) {
         let key = &inner[1..];
@@ -78,7 +78,7 @@ fn dotted(rest: &str) -> Result<(String, &str), String> {
     Ok((rest[..end].to_owned(), &rest[end..]))
 }
 
-/// Whether two numbers are equal, however they are written: `20`, `20.0` and `2e1` are.
+/// Whether two numbers are equal in any notation: `20`, `20.0` and `2e1` are.
 fn same_number(a: &Number, b: &Number) -> bool {
     match (a.as_i128(), b.as_i128()) {
         // Exact where both are whole: a float has 53 bits.
@@ -94,7 +94,7 @@ fn is_whole(float: f64, whole: i128) -> bool {
     float.fract() == 0.0 && float.abs() < 1e30 && float as i128 == whole
 }
 
-/// What of the wanted JSON is not in the found one. Objects may hold more, arrays may not; types are kept.
+/// What the found JSON lacks of the expected JSON. Objects may have more members, arrays may not have more items; types
 pub(crate) fn lacking(wanted: &Value, found: &Value, path: &str) -> Option<String> {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(found)) => wanted.iter().find_map(|(key, value)| {

@@ -1,8 +1,8 @@
 //! What the records of a run mean: pure rules over the timeline.
 //!
-//! No socket, no clock and no runtime: a rule takes records and says what they prove. A caller that waits (the steps) feeds
-//! it records as they come; one that judges afterwards feeds it all of them. Both get the same answer, because a record
-//! outside the [`Window`] of a step is never looked at.
+//! No socket, no clock and no runtime: a rule takes records and returns what they prove. A caller that waits (a step)
+//! passes records as they come; one that judges afterwards passes all of them. Both get the same result, because a
+//! record outside the [`Window`] of a step is never considered.
 
 mod attempts;
 mod closest;
@@ -44,7 +44,7 @@ pub use presence::{
 pub use reset_cause::ResetCause;
 pub use session::{End, Session};
 pub use show::{seconds, show, signed};
-pub use stalls::{Side, Stall, Stalls, Stood, came_through_broker, undecided, undecided_times};
+pub use stalls::{Side, Stall, Stalled, Stalls, came_through_broker, undecided, undecided_times};
 pub use subscriptions::{Asked, Granted};
 pub use topic::{check_filter, check_topic, covers, topic_matches};
 pub use unmet::Unmet;

@@ -1,4 +1,4 @@
-//! What a message must be, as the table of a step says it.
+//! The expected message, as the table of a step describes it.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use crate::pattern::TextPattern;
 use crate::topic::check_topic;
 use crate::unmet::Unmet;
 
-/// Every row must hold.
+/// All rows must hold.
 #[derive(Debug, Clone)]
 pub struct MessageMatch(Vec<Wanted>);
 
@@ -23,7 +23,7 @@ enum Wanted {
     /// Bytes of the payload.
     Size(usize),
     Hex(Vec<u8>),
-    /// Everything in it is in the payload as well.
+    /// The payload must contain all of it.
     Json(Value),
     JsonPath {
         path: JsonPath,
@@ -32,18 +32,18 @@ enum Wanted {
     Text(String),
 }
 
-/// What the value at a place in a JSON text must be.
+/// The expected value at a path in a JSON text.
 #[derive(Debug, Clone)]
 enum WantedValue {
     /// This value, with its type; as it was written.
     Typed(Value, String),
     /// A text, or a value whose JSON matches.
     Pattern(TextPattern),
-    /// There is no value at that place.
+    /// No value at that path.
     Absent,
 }
 
-/// The rows that a table may have.
+/// The fields of a table.
 const FIELDS: &[&str] = &["topic", "payload", "QoS", "retained", "DUP", "size", "topic alias used"];
 
 /// Properties that a PUBLISH may have (MQTT 5 §3.3.2.3).
@@ -79,7 +79,7 @@ impl MessageMatch {
         Ok(Self(vec![Wanted::Field { name: "payload".to_owned(), pattern }]))
     }
 
-    /// The payload holds at least this JSON.
+    /// The payload contains at least this JSON.
     ///
     /// # Errors
     /// When it is not JSON.
@@ -93,7 +93,7 @@ impl MessageMatch {
         Self(vec![Wanted::Text(text.to_owned())])
     }
 
-    /// And the message is retained.
+    /// The message is also retained.
     #[must_use]
     pub fn retained(mut self) -> Self {
         let pattern = TextPattern::Exact("yes".to_owned());
@@ -106,14 +106,14 @@ impl MessageMatch {
         self.0.iter().any(|wanted| matches!(wanted, Wanted::Field { name, .. } if name == "DUP"))
     }
 
-    /// What is wrong with a PUBLISH; nothing where all holds.
+    /// How a PUBLISH differs; empty if all rows hold.
     #[must_use]
     pub fn wrong(&self, packet: &Packet) -> Vec<String> {
         self.0.iter().filter_map(|wanted| wanted.wrong(packet)).collect()
     }
 }
 
-/// The rows below a row of column names, which may be left out.
+/// The rows below an optional header row.
 pub(crate) fn without_header<'a>(rows: &'a [Vec<String>], names: &[&str]) -> &'a [Vec<String>] {
     match rows {
         [first, rest @ ..] if first.iter().map(String::as_str).eq(names.iter().copied()) => rest,
@@ -154,8 +154,8 @@ fn read_row(row: &[String]) -> Result<Wanted, Unmet> {
     }
     if let Some(path) = name.strip_prefix("json ") {
         let path = JsonPath::parse(path.trim()).map_err(|reason| {
-            Unmet::errored(format!("`{}` is not a place in a JSON text: {reason}", path.trim()))
-                .with_hint("written `$.temp[0].value`, `temp.0.value` or `$[\"a b\"]`")
+            Unmet::errored(format!("`{}` is not a path in a JSON text: {reason}", path.trim()))
+                .with_hint("write `$.temp[0].value`, `temp.0.value` or `$[\"a b\"]`")
         })?;
         return Ok(Wanted::JsonPath { path, value: WantedValue::read(value)? });
     }
@@ -183,7 +183,7 @@ fn check_name(name: &str) -> Result<(), Unmet> {
     Err(Unmet::errored(format!("a message has no field `{name}`")).with_hint(hint))
 }
 
-/// A value that the field can never have makes a step that can't hold.
+/// A value that the field can never have is an error of the step.
 fn check_value(name: &str, value: &str, pattern: &TextPattern) -> Result<(), Unmet> {
     let known: &[&str] = match name {
         "QoS" => &["0", "1", "2"],
@@ -198,7 +198,7 @@ fn check_value(name: &str, value: &str, pattern: &TextPattern) -> Result<(), Unm
     check_word(name, value, pattern, known)
 }
 
-/// Checks a value that is one of a few words, or a pattern that matches one of them.
+/// Checks a word from a list, or a pattern that matches one of them.
 pub(crate) fn check_word(name: &str, value: &str, pattern: &TextPattern, known: &[&str]) -> Result<(), Unmet> {
     if known.iter().any(|word| pattern.matches(&Payload::from(*word))) {
         return Ok(());
@@ -207,7 +207,7 @@ pub(crate) fn check_word(name: &str, value: &str, pattern: &TextPattern, known: 
     Err(Unmet::errored(message).with_hint(format!("it is one of `{}`", known.join("`, `"))))
 }
 
-/// Checks a topic that is written out: what is published has no wildcards.
+/// Checks a literal topic: it must not have wildcards.
 pub(crate) fn check_topic_value(name: &str, pattern: &TextPattern) -> Result<(), Unmet> {
     match pattern {
         TextPattern::Exact(topic) if topic != "none" => check_topic(topic)
@@ -216,10 +216,10 @@ pub(crate) fn check_topic_value(name: &str, pattern: &TextPattern) -> Result<(),
     }
 }
 
-/// Checks a number that is written out; `none` stands for one that is not there.
+/// Checks a literal number; `none` means that the field is missing.
 pub(crate) fn check_number(name: &str, pattern: &TextPattern, range: RangeInclusive<u32>) -> Result<(), Unmet> {
     let TextPattern::Exact(text) = pattern else { return Ok(()) };
-    // As it is shown: `05` is never equal to a value.
+    // Compared as it is shown: `05` never equals a value.
     let fits = |number: u32| range.contains(&number) && number.to_string() == *text;
     if text == "none" || text.parse().is_ok_and(fits) {
         return Ok(());
@@ -234,15 +234,12 @@ fn parse_json(text: &str) -> Result<Value, Unmet> {
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if !digits.chars().all(|c| c.is_ascii_hexdigit()) || !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+    hex::decode(digits).ok()
 }
 
 impl WantedValue {
-    /// `/…/` is a pattern, `none` is no value; a number, `true`, `null`, `[…]`, `{…}` and `"…"` are what JSON says they
-    /// are; any other word is a text.
+    /// `/…/` is a pattern, `none` is no value; a number, `true`, `null`, `[…]`, `{…}` and `"…"` are JSON; any other
+    /// word is text.
     fn read(text: &str) -> Result<Self, Unmet> {
         if text == "none" {
             return Ok(Self::Absent);
@@ -274,7 +271,7 @@ impl WantedValue {
 impl std::fmt::Display for WantedValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            // As it was typed: its quotes tell a text from a number.
+            // As it was typed: its quotes distinguish text from a number.
             Self::Typed(_, text) => write!(f, "`{}`", Payload::from(text.as_str())),
             Self::Pattern(pattern) => pattern.fmt(f),
             Self::Absent => f.write_str("none"),
@@ -294,10 +291,8 @@ impl Wanted {
                 .then(|| format!("size: expected {size} bytes, was {} bytes", payload.0.len())),
             Self::Text(text) => (payload.as_text() != Some(text))
                 .then(|| format!("payload: expected `{}`, was `{payload}`", escaped(text))),
-            Self::Hex(bytes) => {
-                let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-                (payload.0 != *bytes).then(|| format!("hex: expected `{}`, was `{}`", hex(bytes), hex(&payload.0)))
-            }
+            Self::Hex(bytes) => (payload.0 != *bytes)
+                .then(|| format!("hex: expected `{}`, was `{}`", hex::encode(bytes), hex::encode(&payload.0))),
             Self::Json(wanted) => match serde_json::from_slice::<Value>(&payload.0) {
                 Err(error) => Some(format!("json: the payload `{payload}` is not JSON: {error}")),
                 Ok(found) => lacking(wanted, &found, "$").map(|lack| format!("json: {lack}")),
@@ -314,7 +309,7 @@ impl Wanted {
     }
 }
 
-/// Where a field differs; `none` is what a field is that is not there.
+/// How a field differs; a missing field is `none`.
 pub(crate) fn differs(name: &str, pattern: &TextPattern, found: Option<String>) -> Option<String> {
     let right = match &found {
         Some(found) => pattern.matches(&Payload::from(found.as_str())),
@@ -429,11 +424,11 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_not_its_text() {
+    fn a_number_differs_from_its_text() {
         let number = publish(r#"{"t": 21}"#);
         let text = publish(r#"{"t": "21"}"#);
         assert!(rows(&[("json $.t", "21")]).wrong(&number).is_empty());
-        assert!(!rows(&[("json $.t", "21")]).wrong(&text).is_empty(), "a false green");
+        assert!(!rows(&[("json $.t", "21")]).wrong(&text).is_empty(), "it would pass wrongly");
         assert!(rows(&[("json $.t", "\"21\"")]).wrong(&text).is_empty());
         assert!(rows(&[("json $.a", "[1, 2.0]")]).wrong(&publish(r#"{"a": [1, 2]}"#)).is_empty());
         assert!(rows(&[("json $.t", "20.50")]).wrong(&publish(r#"{"t": 20.50}"#)).is_empty());

@@ -1,4 +1,4 @@
-//! Messages on their way: what a board publishes and receives, and how it is acknowledged.
+//! Messages that a board publishes and receives, and their acknowledgements.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::message::MessageMatch;
 use crate::show::{published, show};
 use crate::topic::topic_matches;
 
-/// Which way a message travels.
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Travel {
     /// The board publishes it.
@@ -18,7 +18,7 @@ pub enum Travel {
 }
 
 impl Travel {
-    /// What the board did with it.
+    /// A message that is expected to be published or received.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
@@ -27,7 +27,7 @@ impl Travel {
         }
     }
 
-    /// A PUBLISH of the board's that travels this way, on a topic that the filter matches.
+    /// A PUBLISH in this direction on a topic that the filter matches.
     #[must_use]
     pub fn message<'a>(self, event: &'a RunEvent, board: &str, filter: &str) -> Option<&'a Packet> {
         let (of, _, packet) = match self {
@@ -50,8 +50,8 @@ pub fn published_by<'a>(event: &'a RunEvent, name: &str) -> Option<(&'a str, &'a
     }
 }
 
-/// Messages that were seen: one that is sent again with DUP and the same packet identifier is the same message
-/// (MQTT 3.1.1 §3.3.1.1), and not a second one.
+/// Messages that were seen: a retransmission with DUP and the same packet identifier is the same message (MQTT 3.1.1
+/// §3.3.1.1).
 #[derive(Debug, Clone)]
 pub struct Sent {
     travel: Travel,
@@ -65,7 +65,7 @@ impl Sent {
         Self { travel, seen: HashSet::new() }
     }
 
-    /// Takes a message; whether it is not a retransmission of one that was taken before.
+    /// Takes a message; returns false for a retransmission.
     pub fn is_new(&mut self, event: &RunEvent) -> bool {
         let packet = match self.travel {
             Travel::Sent => event.what.sent_by_board(),
@@ -80,7 +80,7 @@ impl Sent {
     }
 }
 
-/// Waits for a message whose every field holds, and keeps what came closest.
+/// Waits for a message whose fields all match, and keeps the closest one.
 #[derive(Debug, Clone)]
 pub struct Delivered {
     travel: Travel,
@@ -92,14 +92,14 @@ pub struct Delivered {
 }
 
 impl Delivered {
-    /// A message of a board's on a topic that the filter matches.
+    /// A message of a board on a topic that the filter matches.
     #[must_use]
     pub fn new(travel: Travel, board: &str, filter: &str, wanted: MessageMatch) -> Self {
         let (board, filter) = (board.to_owned(), filter.to_owned());
         Self { travel, board, filter, wanted, sent: Sent::new(travel), closest: None }
     }
 
-    /// A message of before the step, or one that has satisfied another step: what is sent again is not new.
+    /// An earlier message, or one that has satisfied another step: its retransmission does not count.
     pub fn known(&mut self, event: &RunEvent) {
         self.sent.is_new(event);
     }
@@ -107,8 +107,8 @@ impl Delivered {
     /// Whether a record is the message.
     pub fn take(&mut self, event: &RunEvent) -> bool {
         let Some(packet) = self.travel.message(event, &self.board, &self.filter) else { return false };
-        // A message that is received again after a new connection has been delivered again; one that is sent again has
-        // been sent before, unless that is what the step is about.
+        // A retransmission on a new connection is a new delivery. A message that the board sends again is the same
+        // message, unless the step is about retransmission.
         let is_new = self.sent.is_new(event);
         if self.travel == Travel::Sent && !is_new && !self.wanted.asks_for_dup() {
             return false;
@@ -117,14 +117,14 @@ impl Delivered {
         if wrong.is_empty() {
             return true;
         }
-        // The latest of those that differ least.
+        // The latest of those with the fewest differences.
         if self.closest.as_ref().is_none_or(|(least, _)| wrong.len() <= least.len()) {
             self.closest = Some((wrong, event.clone()));
         }
         false
     }
 
-    /// What came closest and in which fields it differs; nothing where no message came at all.
+    /// The closest message and how it differs; none if there was no message.
     #[must_use]
     pub fn closest(&self, mark: hil_timeline::Stamp) -> Option<Vec<String>> {
         let (wrong, event) = self.closest.as_ref()?;
@@ -133,7 +133,7 @@ impl Delivered {
     }
 }
 
-/// A delivery at QoS 1 or 2 that a board is to acknowledge.
+/// A delivery at QoS 1 or 2 that a board must acknowledge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Delivery {
     seq: u64,
@@ -141,7 +141,7 @@ struct Delivery {
     id: u16,
 }
 
-/// What was delivered to a board, and how long it took to acknowledge it.
+/// Deliveries to a board, and how long it took to acknowledge them.
 #[derive(Debug, Clone)]
 pub struct Acknowledgements {
     board: String,
@@ -151,7 +151,7 @@ pub struct Acknowledgements {
 }
 
 impl Acknowledgements {
-    /// The deliveries that are in these records.
+    /// The deliveries in these records.
     #[must_use]
     pub fn of<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Self {
         let delivery = |event: &RunEvent| match event.what.reached_board()? {
@@ -174,13 +174,13 @@ impl Acknowledgements {
         self.open.len() + self.times.len()
     }
 
-    /// Takes a record; whether every delivery is acknowledged.
+    /// Takes a record; returns whether every delivery is acknowledged.
     pub fn take(&mut self, event: &RunEvent) -> bool {
         self.take_one(event);
         self.open.is_empty()
     }
 
-    /// Takes a record; whether it acknowledges a delivery.
+    /// Takes a record; returns whether it acknowledges a delivery.
     pub fn take_one(&mut self, event: &RunEvent) -> bool {
         if let Some((of, on, Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. })) =
             event.what.sent_by_board()
@@ -199,14 +199,14 @@ impl Acknowledgements {
         false
     }
 
-    /// When they were recorded.
+    /// The times of the deliveries.
     #[must_use]
     pub fn stamps(&self) -> &[Stamp] {
         &self.stamps
     }
 
-    /// The time in microseconds that this percentage of the acknowledgements does not exceed; none where one of them
-    /// never came.
+    /// The time in microseconds within which this percentage was acknowledged; none if a needed acknowledgement is
+    /// missing.
     #[must_use]
     pub fn percentile(&self, percent: usize) -> Option<u64> {
         let mut times = self.times.clone();
@@ -217,7 +217,7 @@ impl Acknowledgements {
 }
 
 /// A retransmission: the same packet identifier, topic and payload as before, with DUP (MQTT 3.1.1 §3.3.1.1). Takes
-/// records in their order; `known` holds the messages that were seen so far.
+/// records in order; `known` holds the messages seen so far.
 pub fn retransmission(
     event: &RunEvent,
     travel: Travel,
@@ -234,8 +234,8 @@ pub fn retransmission(
     again
 }
 
-/// Follows the QoS 2 exchange of a board's: PUBLISH, PUBREC, PUBREL, PUBCOMP (MQTT 3.1.1 §4.3.3). Gives back how far it
-/// has come; four packets complete it.
+/// Follows the QoS 2 exchange of a board: PUBLISH, PUBREC, PUBREL, PUBCOMP (MQTT 3.1.1 §4.3.3). Returns the packets
+/// seen so far; four packets complete it.
 pub fn completes_qos_2(event: &RunEvent, board: &str, id: &mut Option<u16>, seen: &mut Vec<&'static str>) -> bool {
     let Some((of, _, packet)) = event.what.sent_by_board().or_else(|| event.what.reached_board()) else { return false };
     if of != board {

@@ -1,11 +1,11 @@
-//! Text that a step expects: exact, or a regular expression between slashes.
+//! Expected text: exact, or a regular expression between slashes.
 
 use std::fmt;
 
 use hil_timeline::{Payload, escaped};
 use regex::bytes::Regex;
 
-/// What a payload or a field must be.
+/// The expected value of a payload or a field.
 ///
 /// # Example
 /// ```
@@ -24,7 +24,7 @@ pub enum TextPattern {
 }
 
 impl TextPattern {
-    /// Reads `text` as it stands, or `/regex/`.
+    /// Reads `text` as exact text, or `/regex/`.
     ///
     /// # Errors
     /// When what is between the slashes is not a regular expression.

@@ -1,4 +1,4 @@
-//! Whether what a step is about can prove anything.
+//! Whether the absence of an event can prove anything.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use hil_timeline::{ConnectionChange, Cursor, Finding, Packet, RunEvent, What};
 use crate::session::Session;
 use crate::unmet::Unmet;
 
-/// What a board does says something only if these records have started it.
+/// The behaviour of a board counts only if these records have started it.
 ///
 /// # Errors
 /// When the scenario neither reset nor powered it.
@@ -24,7 +24,7 @@ pub fn was_started<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEven
         .with_hint(format!("begin with `Given the board \"{board}\" runs the firmware \"…\"`")))
 }
 
-/// The layer of a board's connection that the tap passes on unread.
+/// The layer of a board's connection that the tap passes through undecoded.
 #[must_use]
 pub fn passes_unread<'a>(board: &str, layer: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> bool {
     events.into_iter().any(|event| {
@@ -33,8 +33,8 @@ pub fn passes_unread<'a>(board: &str, layer: &str, events: impl IntoIterator<Ite
     })
 }
 
-/// A step about silence proves something only if the board could have spoken: the connection that stood then, as a
-/// rule at the mark, still stands, or the board was silenced on purpose and had been connected before.
+/// A step about silence proves something only if the board could have sent: the connection that was open, usually at
+/// the mark, is still open, or the board was silenced on purpose and had been connected before.
 ///
 /// # Errors
 /// When it could not.
@@ -60,10 +60,11 @@ pub fn could_speak(
     Err(Unmet::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"))
 }
 
-/// That a board does nothing proves something only if it runs: since its latest start it has printed, sent or connected.
+/// The inactivity of a board proves something only if it runs: since its latest start it has printed, sent or
+/// connected.
 ///
 /// # Errors
-/// When it has given no sign of life since then.
+/// When it has shown no sign of life since then.
 pub fn shows_life<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Result<(), Unmet> {
     let (mut started, mut alive) = ("it was started", false);
     for event in events.into_iter().filter(|event| event.what.board() == Some(board)) {
@@ -76,8 +77,8 @@ pub fn shows_life<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent
     if alive {
         return Ok(());
     }
-    let message = format!("`{board}` has given no sign of life since {started}: that it does nothing proves nothing");
-    let hint = "a line on its console, a boot, a packet or a connection shows that it runs: wait for one first";
+    let message = format!("`{board}` has shown no sign of life since {started}: its inactivity proves nothing");
+    let hint = "first wait for a console line, a boot, a packet or a connection: each shows that it runs";
     Err(Unmet::errored(message).with_hint(hint))
 }
 
@@ -91,11 +92,12 @@ fn is_sign_of_life(what: &What) -> bool {
     }
 }
 
-/// That nothing is published proves something only if a board could publish: since its latest start a board was connected
-/// to the broker. Of one whose connections are passed on unread (`layer`), an open connection is all that can be seen.
+/// The absence of a message proves something only if a board could publish: since its latest start a board was
+/// connected to the broker. If connections are passed through undecoded (`layer`), an open connection is all that can
+/// be seen.
 ///
 /// # Errors
-/// When none was.
+/// When no board was connected.
 pub fn could_be_published<'a>(layer: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Result<(), Unmet> {
     let mut connected = BTreeSet::new();
     for event in events {
@@ -117,12 +119,12 @@ pub fn could_be_published<'a>(layer: &str, events: impl IntoIterator<Item = &'a 
         return Ok(());
     }
     let message =
-        "no board has been connected to the broker since it was started: that nothing is published proves nothing";
+        "no board has been connected to the broker since it was started: the absence of a message proves nothing";
     Err(Unmet::errored(message).with_hint("wait for one first: `Given \"…\" is connected`"))
 }
 
-/// The connections that a board has open after these records. Those of a former life are not its own any more: they end
-/// once their sockets are asked about.
+/// The open connections of a board after these records. Connections from before its latest boot do not count: they end
+/// when the board gets bytes for them.
 pub fn open_connections<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> BTreeSet<u32> {
     let mut open = BTreeSet::new();
     for event in events.into_iter().filter(|event| event.what.board() == Some(board)) {
@@ -146,7 +148,7 @@ pub fn observer_was_there<'a>(from: Cursor, events: impl IntoIterator<Item = &'a
     !events.into_iter().any(|event| event.seq >= from.0 && matches!(event.what, What::ObserverLost { .. }))
 }
 
-/// Whether the harness has lost a broker that no step stopped: what boards do then says nothing about them.
+/// Whether the broker was lost although no step stopped it: what boards do then says nothing about them.
 #[must_use]
 pub fn broker_lost<'a>(observer: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> bool {
     let (mut running, mut connected) = (true, true);
@@ -175,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_of_a_former_life_is_not_open() {
+    fn a_connection_from_before_a_reboot_is_not_open() {
         let timeline = Timeline::in_memory(Epoch::start());
         let opened = |connection| What::Connection {
             board: "lamp".into(),
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_of_life_belongs_to_the_life_that_stands() {
+    fn a_sign_of_life_counts_until_the_next_boot() {
         let board = || "lamp".to_owned();
         let on = What::PowerSwitching { board: board(), on: true };
         let reset = What::Reset { board: board(), how: String::new() };
@@ -207,12 +209,12 @@ mod tests {
         assert_eq!(alive(&[reset.clone(), opened]), Ok(()));
         assert!(alive(&[reset.clone(), ended]).is_err(), "the end of a program shows that it does not run");
         assert!(alive(&[What::Console { board: "other".into(), line: "x".into() }]).is_err());
-        let dead = alive(&[on.clone(), line.clone(), reset]).expect_err("it says nothing any more");
+        let dead = alive(&[on.clone(), line.clone(), reset]).expect_err("it prints nothing any more");
         assert_eq!(
             dead.failure.message,
-            "`lamp` has given no sign of life since it was reset: that it does nothing proves nothing"
+            "`lamp` has shown no sign of life since it was reset: its inactivity proves nothing"
         );
-        let dead = alive(&[line, on]).expect_err("it says nothing any more");
+        let dead = alive(&[line, on]).expect_err("it prints nothing any more");
         assert!(dead.failure.message.contains("since it was powered on"), "{}", dead.failure.message);
     }
 
@@ -225,7 +227,7 @@ mod tests {
             connection: 1,
             direction: hil_timeline::Direction::ToBoard,
             bytes: 4,
-            fate: None,
+            disposition: None,
             answer_us: None,
             packet: Packet::Connack { session_present: false, code, properties: Vec::new() },
         };
@@ -238,10 +240,10 @@ mod tests {
         assert_eq!(could(&[layer("TLS, unread")]), Ok(()));
         assert!(could(&[layer("TLS 1.3")]).is_err(), "its CONNACK can be seen");
         assert!(could(&[connack(5)]).is_err(), "it was refused");
-        let unmet = could(&[connack(0), reset]).expect_err("that was its life before");
+        let unmet = could(&[connack(0), reset]).expect_err("that was before the reset");
         assert_eq!(
             unmet.failure.message,
-            "no board has been connected to the broker since it was started: that nothing is published proves nothing"
+            "no board has been connected to the broker since it was started: the absence of a message proves nothing"
         );
     }
 

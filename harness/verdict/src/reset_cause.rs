@@ -1,4 +1,4 @@
-//! Why a chip booted, in one word for every chip.
+//! The reset cause of a chip, in one word for all chips.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +9,11 @@ use std::str::FromStr;
 /// ESP8266, a number (ESP8266 Technical Reference, `rst cause`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ResetCause {
-    /// The supply came; on some chips the EN pin as well.
+    /// Power-on; on some chips the EN pin as well.
     PowerOn,
     /// The EN or RST pin.
     External,
-    /// The firmware asked for it, or an exception handler did.
+    /// A software reset, or an exception handler.
     Software,
     /// A watchdog.
     Watchdog,
@@ -21,9 +21,9 @@ pub enum ResetCause {
     BrownOut,
     /// It woke from deep sleep.
     DeepSleep,
-    /// The USB controller asked for it.
+    /// The USB controller.
     Usb,
-    /// An interpreter began again; the chip went on.
+    /// A soft reset of an interpreter; the chip did not reset.
     Soft,
     /// Something else.
     Other,
@@ -42,7 +42,7 @@ impl ResetCause {
         ("soft-reset", Self::Soft),
     ];
 
-    /// What a ROM's word, or number, for it means.
+    /// The meaning of a ROM's name or number of the cause.
     ///
     /// # Example
     /// ```
@@ -104,7 +104,7 @@ mod tests {
 
     /// Names from the ROMs' own tables (`soc/reset_reasons.h` of ESP-IDF, one chip after another).
     #[test]
-    fn every_roms_word_has_its_cause() {
+    fn the_name_of_every_rom_has_its_cause() {
         for (word, cause) in [
             ("POWERON_RESET", ResetCause::PowerOn),
             ("POWERON", ResetCause::PowerOn),

@@ -1,8 +1,8 @@
-//! What the timeline says about a board's MQTT session.
+//! The state of a board's MQTT session, derived from the timeline.
 
 use std::time::Duration;
 
-use hil_timeline::{ConnectionChange, Direction, Fate, Packet, RunEvent, Stamp, Subscription, What};
+use hil_timeline::{ConnectionChange, Direction, Disposition, Packet, RunEvent, Stamp, Subscription, What};
 
 use crate::message::property;
 use crate::topic::covers;
@@ -21,7 +21,7 @@ pub enum End {
     Closed {
         /// When.
         at: Stamp,
-        /// By whom and how, for people.
+        /// Which side closed it and how, as text.
         how: String,
     },
 }
@@ -36,30 +36,30 @@ impl End {
     }
 }
 
-/// A board's latest connection, folded from the records of one scenario. Reads the timeline only.
+/// A board's latest connection, derived from the records of one scenario.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Session {
     /// Number of the connection; 0 before the first.
     pub connection: u32,
     /// Its CONNECT.
     pub connect: Option<Packet>,
-    /// The broker's answer, where it was accepted.
+    /// The broker's answer, if it accepted the connection.
     pub connack: Option<Packet>,
-    /// The broker has accepted it and it stands.
+    /// The broker has accepted it and it is open.
     pub connected: bool,
     /// How it ended, if it has.
     pub end: Option<End>,
-    /// Subscriptions that the broker has granted, as they stand.
+    /// The current subscriptions that the broker has granted.
     pub subscriptions: Vec<Subscription>,
-    /// Its latest packet from the board, and when it came.
+    /// The latest packet from the board, and its time.
     pub last_from_board: Option<(Stamp, Packet)>,
     asked: Vec<(u16, Vec<Subscription>)>,
-    /// What the client with this id was subscribed to when its connection before ended: it has that again where the
-    /// broker has kept its session.
+    /// The subscriptions of this client id when its previous connection ended: they are valid again if the broker has
+    /// kept the session.
     kept: Option<(String, Vec<Subscription>)>,
     /// What a DISCONNECT changed the session expiry to (MQTT 5 §3.14.2.2.2).
     expiry_at_disconnect: Option<u32>,
-    /// The board was reset or lost its power: the connection belongs to a former life.
+    /// The board was reset or lost its power: the connection belongs to an earlier boot.
     over: bool,
 }
 
@@ -72,7 +72,7 @@ impl Session {
         session
     }
 
-    /// Whether a message on that topic is delivered to it. For a topic filter: whether all it selects is.
+    /// Whether a message on that topic is delivered to it. For a topic filter: whether all matching messages are.
     #[must_use]
     pub fn receives(&self, topic: &str) -> bool {
         self.connected && self.subscriptions.iter().any(|s| covers(&s.filter, topic))
@@ -86,7 +86,7 @@ impl Session {
         Some(assigned.unwrap_or_else(|| client_id.clone()))
     }
 
-    /// The keep alive in force: the broker's own, where it names one (MQTT 5 §3.2.2.3.14). Zero turns it off.
+    /// The effective keep alive: the broker's, if it sets one (MQTT 5 §3.2.2.3.14). Zero disables it.
     #[must_use]
     pub fn keep_alive(&self) -> Duration {
         let Some(Packet::Connect { keep_alive, .. }) = &self.connect else { return Duration::ZERO };
@@ -94,10 +94,10 @@ impl Session {
         Duration::from_secs(server.unwrap_or(u64::from(*keep_alive)))
     }
 
-    /// How long the broker keeps the session after the connection; none keeps it for ever.
+    /// How long the broker keeps the session after the connection; none if it never expires.
     ///
-    /// In MQTT 3.1.1 a clean session ends with the connection, another does not end (§3.1.2.4); in MQTT 5 the session
-    /// expiry interval counts, as the broker or a DISCONNECT has it last (§3.1.2.11.2).
+    /// In MQTT 3.1.1 a clean session ends with the connection, other sessions never (§3.1.2.4); in MQTT 5 the session
+    /// expiry interval counts, as last set by the broker or a DISCONNECT (§3.1.2.11.2).
     #[must_use]
     pub fn expiry(&self) -> Option<Duration> {
         let Some(Packet::Connect { protocol, clean_session, properties, .. }) = &self.connect else {
@@ -138,10 +138,10 @@ impl Session {
                     self.end = Some(End::Closed { at: event.at, how: how.clone() });
                 }
             }
-            // Its sockets fall silent without a FIN; what it announced stays: its will is still to come.
+            // Its sockets fall silent without a FIN; its CONNECT is kept: its will is still to come.
             What::Reset { .. } | What::PowerSwitching { on: true, .. } | What::Power { on: false, .. } => self.leave(),
-            // What did not arrive changes nothing.
-            What::Packet { fate: Some(Fate::Dropped), .. } => {}
+            // A packet that did not arrive changes nothing.
+            What::Packet { disposition: Some(Disposition::Dropped), .. } => {}
             What::Packet { connection, direction, packet, .. } if *connection == self.connection => {
                 if *direction == Direction::FromBoard {
                     self.last_from_board = Some((event.at, packet.clone()));
@@ -154,7 +154,7 @@ impl Session {
         }
     }
 
-    /// The board begins another life, or has none.
+    /// The board boots again, or has no power.
     fn leave(&mut self) {
         self.over = true;
         self.connected = false;
@@ -204,7 +204,15 @@ mod tests {
     use super::*;
 
     fn packet(direction: Direction, packet: Packet) -> What {
-        What::Packet { board: "lamp".into(), connection: 1, direction, bytes: 2, fate: None, answer_us: None, packet }
+        What::Packet {
+            board: "lamp".into(),
+            connection: 1,
+            direction,
+            bytes: 2,
+            disposition: None,
+            answer_us: None,
+            packet,
+        }
     }
 
     fn life() -> Vec<What> {
@@ -236,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_stands_once_connack_and_suback_have_come() {
+    fn a_session_is_open_after_connack_and_suback() {
         assert!(session(life()).receives("a/b"));
         assert!(!session(life()).receives("b"));
         assert!(!session(life()[..4].to_vec()).receives("a/b"));
@@ -252,7 +260,7 @@ mod tests {
                 connection: 2,
                 direction,
                 bytes: 2,
-                fate: None,
+                disposition: None,
                 answer_us: None,
                 packet,
             };
@@ -273,16 +281,16 @@ mod tests {
         assert!(session(after_a_reset).receives("a/b"));
     }
 
-    /// A plug answers late: the board is up before it is recorded as on.
+    /// A power driver answers late: the board is up before it is recorded as on.
     #[test]
-    fn a_session_that_begins_before_the_power_driver_has_answered_stands() {
+    fn a_session_that_begins_before_the_power_driver_has_answered_is_open() {
         let mut events = vec![What::PowerSwitching { board: "lamp".into(), on: true }];
         events.extend(life());
         events.push(What::Power { board: "lamp".into(), rail: String::new(), on: true });
         assert!(session(events).receives("a/b"));
         let mut events = life();
         events.push(What::PowerSwitching { board: "lamp".into(), on: true });
-        assert!(!session(events).connected, "a new life begins");
+        assert!(!session(events).connected, "it boots again");
     }
 
     #[test]
@@ -303,7 +311,7 @@ mod tests {
         ] {
             let mut events = life();
             events.push(end);
-            // A late answer of the broker to the former life.
+            // A late answer of the broker on the connection from before the reset.
             events.push(packet(
                 Direction::ToBoard,
                 Packet::Connack { session_present: false, code: 0, properties: Vec::new() },

@@ -1,4 +1,4 @@
-//! Records for people.
+//! Records as text.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ pub fn signed(at: Stamp, mark: Stamp) -> String {
     format!("{:+.2} s", hundredths / 100.0)
 }
 
-/// One record for people, with its distance from the mark.
+/// One record as text, with its distance from the mark.
 #[must_use]
 pub fn show(event: &RunEvent, mark: Stamp) -> String {
     let what = match &event.what {
-        What::Packet { packet, direction, fate, .. } => {
+        What::Packet { packet, direction, disposition, .. } => {
             let to = if *direction == Direction::ToBoard { " (to the board)" } else { "" };
-            let fate = fate.map(|fate| format!(" ({})", fate.word())).unwrap_or_default();
-            format!("{packet}{to}{fate}")
+            let disposition = disposition.map(|disposition| format!(" ({})", disposition.word())).unwrap_or_default();
+            format!("{packet}{to}{disposition}")
         }
         What::Console { line, .. } => format!("`{line}`"),
         What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),

@@ -1,5 +1,5 @@
-//! What a record's stamp is worth where this machine or the broker stood still: a record is stamped when it is read, so
-//! one that came during a stall may have arrived at any moment since the stall began.
+//! How reliable a record's stamp is if this machine or the broker stalled: a record is stamped when it is read, so its
+//! event may have happened at any time since the stall began.
 
 use std::time::Duration;
 
@@ -8,38 +8,38 @@ use hil_timeline::{Direction, RunEvent, Stamp, What};
 use crate::show::{show, signed};
 use crate::unmet::Unmet;
 
-/// Who stood still.
+/// What stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stood {
-    /// This machine, or `hil` on it: no record was made meanwhile.
+pub enum Stalled {
+    /// This machine, or `hil` on it: nothing was recorded meanwhile.
     Machine,
-    /// The broker: nothing that passes through it arrived meanwhile.
+    /// The broker: nothing passed through it meanwhile.
     Broker,
 }
 
 /// A time in which nothing was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stall {
-    /// Who stood still.
-    pub who: Stood,
-    /// The last moment at which it is known to have run.
+    /// What stalled.
+    pub who: Stalled,
+    /// The last time at which it is known to have run.
     pub from: Stamp,
     /// When it ran again.
     pub over: Stamp,
 }
 
 impl Stall {
-    /// What waited while it lasted is read within this time of its end, and never later than the stall was long: a short
-    /// one leaves little behind.
+    /// Events that waited during a stall are read within this time after it, and within the length of the stall: a
+    /// short one leaves few events behind.
     const CATCHING_UP: Duration = Duration::from_millis(200);
 
-    /// How long it was.
+    /// Its length.
     #[must_use]
     pub fn span(&self) -> Duration {
         self.over.since(self.from)
     }
 
-    /// Until when a record may have waited for its end.
+    /// Until when records may be late because of it.
     #[must_use]
     pub fn caught_up(&self) -> Stamp {
         self.over + self.span().min(Self::CATCHING_UP)
@@ -55,9 +55,9 @@ impl Stall {
 /// # Example
 /// ```
 /// use hil_timeline::Stamp;
-/// use hil_verdict::{Stall, Stalls, Stood};
+/// use hil_verdict::{Stall, Stalls, Stalled};
 /// // Half a second over the end of a window of one second.
-/// let stall = Stall { who: Stood::Machine, from: Stamp(800_000), over: Stamp(1_300_000) };
+/// let stall = Stall { who: Stalled::Machine, from: Stamp(800_000), over: Stamp(1_300_000) };
 /// let stalls = Stalls::new([stall]);
 /// assert_eq!(stalls.earliest(Stamp(1_310_000)), Stamp(800_000), "it may have been in time");
 /// assert_eq!(stalls.earliest(Stamp(1_600_000)), Stamp(1_600_000), "it was late");
@@ -74,24 +74,25 @@ impl Stalls {
         Self(stalls)
     }
 
-    /// The first moment at which what was recorded then may have arrived; where no stall is near, that very moment.
+    /// The earliest time at which an event that was recorded then may have happened; the same time if no stall is near.
     #[must_use]
     pub fn earliest(&self, recorded: Stamp) -> Stamp {
-        // Stalls that follow closely are one: what waited for the end of the first may have waited for the second's too.
+        // Stalls in quick succession are one: what waited for the end of the first may have waited for the second's
+        // too.
         self.0.iter().rev().fold(recorded, |at, stall| if stall.covers(at) { stall.from } else { at })
     }
 
-    /// Until when what arrived at a moment may still be about to be read; that moment where no stall is near.
+    /// Until when events that happened up to a time may still be read; the same time if no stall is near.
     #[must_use]
     pub fn caught_up(&self, moment: Stamp) -> Stamp {
         self.0.iter().fold(moment, |at, stall| if stall.covers(at) { at.max(stall.caught_up()) } else { at })
     }
 
-    /// On which side of the end of a window a record lies.
+    /// On which side of the end of a window a record is.
     #[must_use]
     pub fn side(&self, event: &RunEvent, end: Stamp) -> Side {
         let near = self.near(event);
-        // The kernel stamps the edges of pins itself, whenever they are read.
+        // The kernel itself stamps edges of pins, whenever they are read.
         let (earliest, latest) = match &event.what {
             What::Pin { edge: Some(edge), .. } => (edge.at, edge.at),
             _ => (near.earliest(event.at), event.at),
@@ -105,31 +106,31 @@ impl Stalls {
         }
     }
 
-    /// The first moment at which what a record is of may have come.
+    /// The earliest time at which the event of a record may have happened.
     #[must_use]
     pub fn came(&self, event: &RunEvent) -> Stamp {
         self.near(event).earliest(event.at)
     }
 
-    /// Those that a record may have waited for: what a board sends, says or switches does not wait for the broker.
+    /// The stalls that may have delayed a record: what a board sends, prints or switches does not wait for the broker.
     fn near(&self, event: &RunEvent) -> Self {
-        let is_near = |stall: &&Stall| stall.who == Stood::Machine || came_through_broker(event);
+        let is_near = |stall: &&Stall| stall.who == Stalled::Machine || came_through_broker(event);
         Self(self.0.iter().filter(is_near).copied().collect())
     }
 
-    /// By how much the stamps of these records may be late, at most.
+    /// The maximum error of the stamps of these records.
     #[must_use]
     pub fn lateness<'a>(&self, recorded: impl IntoIterator<Item = &'a Stamp>) -> Duration {
         recorded.into_iter().map(|at| at.since(self.earliest(*at))).max().unwrap_or_default()
     }
 
-    /// How long the longest was.
+    /// The length of the longest stall.
     #[must_use]
     pub fn longest(&self) -> Duration {
         self.0.iter().map(Stall::span).max().unwrap_or_default()
     }
 
-    /// The longest stall that a record may have waited for.
+    /// The longest stall that may have delayed a record.
     fn over(&self, recorded: Stamp) -> Option<Stall> {
         let from = self.earliest(recorded);
         let near = self.0.iter().filter(|stall| stall.from >= from && stall.from <= recorded);
@@ -137,16 +138,16 @@ impl Stalls {
     }
 }
 
-/// Whether a record is of what the broker sent: while that stands still, no such record is made.
+/// Whether a record is about something that the broker sent: while it stalls, there is none.
 #[must_use]
 pub fn came_through_broker(event: &RunEvent) -> bool {
     matches!(&event.what, What::Observed { .. } | What::Packet { direction: Direction::ToBoard, .. })
 }
 
-/// On which side of a moment something lies.
+/// On which side of a time an event happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// At it or before.
+    /// At that time or before.
     Before,
     /// After it.
     After,
@@ -154,30 +155,30 @@ pub enum Side {
     Unknown(Option<Stall>),
 }
 
-/// A window that a stall leaves open: neither a record that came late nor its absence proves anything.
+/// A window that a stall leaves undecided: neither a late record nor its absence proves anything.
 #[must_use]
 pub fn undecided(stall: Option<Stall>, edge: &str, came: &RunEvent, mark: Stamp) -> Unmet {
     let span = stall.map_or(0.0, |stall| stall.span().as_secs_f64());
     let message = match stall.map(|stall| stall.who) {
-        Some(Stood::Broker) => {
+        Some(Stalled::Broker) => {
             format!(
-                "the broker did not answer for {span:.2} s over the {edge} of the window: what came in that time may have been in time"
+                "the broker did not answer for {span:.2} s over the {edge} of the window: events in that time may have been in time"
             )
         }
         _ => format!(
-            "this machine stood still for {span:.2} s over the {edge} of the window: what came in that time may have been in time"
+            "this machine stalled for {span:.2} s over the {edge} of the window: events in that time may have been in time"
         ),
     };
     let since =
-        stall.map(|stall| format!("it stood still from {} to {}", signed(stall.from, mark), signed(stall.over, mark)));
+        stall.map(|stall| format!("it stalled from {} to {}", signed(stall.from, mark), signed(stall.over, mark)));
     Unmet::errored(message).with_details(std::iter::once(format!("came: {}", show(came, mark))).chain(since))
 }
 
-/// Times between records that a stall leaves open.
+/// Times between records that a stall leaves undecided.
 #[must_use]
 pub fn undecided_times(lateness: Duration) -> Unmet {
     let message = format!(
-        "this machine stood still while the times were taken: they may be wrong by {:.2} s, and that decides",
+        "this machine stalled while the times were measured: an error of up to {:.2} s changes the result",
         lateness.as_secs_f64()
     );
     Unmet::errored(message)
@@ -191,7 +192,7 @@ mod tests {
 
     fn stalls(of: &[(u64, u64)]) -> Stalls {
         let stall = |(from, over): &(u64, u64)| Stall {
-            who: Stood::Machine,
+            who: Stalled::Machine,
             from: Stamp(*from * 1000),
             over: Stamp(*over * 1000),
         };
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_in_a_stall_over_the_end_may_have_been_in_time() {
+    fn events_in_a_stall_at_the_end_may_have_been_in_time() {
         let stalls = stalls(&[(800, 1300)]);
         let side = |ms| stalls.side(&line(ms), Stamp(1_000_000));
         assert_eq!(side(1000), Side::Before);
@@ -222,12 +223,12 @@ mod tests {
     fn a_stall_that_has_just_ended_still_hides_the_end() {
         let stalls = stalls(&[(800, 990)]);
         assert!(matches!(stalls.side(&line(1010), Stamp(1_000_000)), Side::Unknown(_)));
-        assert_eq!(stalls.caught_up(Stamp(1_000_000)), Stamp(1_180_000), "as long as it was, and no longer");
+        assert_eq!(stalls.caught_up(Stamp(1_000_000)), Stamp(1_180_000), "at most as long as the stall");
     }
 
     #[test]
-    fn what_a_board_does_does_not_wait_for_a_broker_that_stands_still() {
-        let broker = Stall { who: Stood::Broker, from: Stamp(1_000_000), over: Stamp(1_300_000) };
+    fn events_of_a_board_do_not_wait_for_a_stalled_broker() {
+        let broker = Stall { who: Stalled::Broker, from: Stamp(1_000_000), over: Stamp(1_300_000) };
         let stalls = Stalls::new([broker]);
         assert_eq!(stalls.side(&line(1100), Stamp(1_000_000)), Side::After);
         let observed = at(
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn stalls_that_follow_closely_are_one() {
+    fn stalls_in_quick_succession_are_one() {
         let stalls = stalls(&[(800, 1100), (1200, 1500)]);
         assert!(matches!(stalls.side(&line(1600), Stamp(1_000_000)), Side::Unknown(_)));
         assert_eq!(stalls.caught_up(Stamp(1_000_000)), Stamp(1_700_000));
@@ -264,11 +265,11 @@ mod tests {
     }
 
     #[test]
-    fn a_window_that_is_left_open_says_why_and_what_came() {
-        let stall = Stall { who: Stood::Machine, from: Stamp(900_000), over: Stamp(1_400_000) };
+    fn an_undecided_window_reports_why_and_what_was_recorded() {
+        let stall = Stall { who: Stalled::Machine, from: Stamp(900_000), over: Stamp(1_400_000) };
         let unmet = undecided(Some(stall), "end", &line(1410), Stamp(0));
         insta::assert_snapshot!(format!("{}\n{}", unmet.failure.message, unmet.failure.details.join("\n")));
-        let broker = undecided(Some(Stall { who: Stood::Broker, ..stall }), "end", &line(1410), Stamp(0));
+        let broker = undecided(Some(Stall { who: Stalled::Broker, ..stall }), "end", &line(1410), Stamp(0));
         insta::assert_snapshot!(broker.failure.message);
         insta::assert_snapshot!(undecided_times(Duration::from_millis(140)).failure.message);
     }

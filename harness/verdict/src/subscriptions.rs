@@ -11,17 +11,17 @@ use crate::unmet::Unmet;
 pub struct Granted {
     /// The topic filter.
     pub filter: String,
-    /// The QoS asked for.
+    /// The requested QoS.
     pub asked: u8,
-    /// What is granted: a QoS, or a code from 0x80 on.
+    /// The granted QoS, or a code from 0x80 on.
     pub code: u8,
 }
 
 impl Granted {
-    /// Reads rows of filter, QoS and what is granted; a row with these three names may stand above them.
+    /// Reads rows of filter, QoS and granted QoS; a header row with these three names is optional.
     ///
     /// # Errors
-    /// When a row has another form, or a filter that can select nothing.
+    /// When a row has another form, or an invalid filter.
     pub fn read(rows: &[Vec<String>]) -> Result<Vec<Self>, Unmet> {
         without_header(rows, &["filter", "QoS", "granted"]).iter().map(|row| Self::read_row(row)).collect()
     }
@@ -48,7 +48,7 @@ impl Granted {
         Ok(Self { filter: filter.clone(), asked, code })
     }
 
-    /// Rows for people.
+    /// Rows as text.
     #[must_use]
     pub fn shown(granted: &[Self]) -> String {
         if granted.is_empty() {
@@ -66,7 +66,7 @@ impl Granted {
     }
 }
 
-/// A SUBSCRIBE: its connection and identifier, and the filters with the QoS asked for.
+/// A SUBSCRIBE: its connection and identifier, and the filters with the requested QoS.
 type Request = (u32, u16, Vec<(String, u8)>);
 
 /// Pairs each SUBACK with the SUBSCRIBE that it answers.
@@ -74,7 +74,7 @@ type Request = (u32, u16, Vec<(String, u8)>);
 pub struct Asked {
     board: String,
     asked: Vec<Request>,
-    /// The answer that came last.
+    /// The latest answer.
     pub closest: Vec<Granted>,
 }
 
@@ -85,7 +85,7 @@ impl Asked {
         Self { board: board.to_owned(), asked: Vec::new(), closest: Vec::new() }
     }
 
-    /// Takes a record; what is granted, where it is an answer.
+    /// Takes a record; returns what was granted, if it is an answer.
     pub fn take(&mut self, event: &RunEvent) -> Option<Vec<Granted>> {
         if let Some((of, on, Packet::Subscribe { packet_id, filters, .. })) = event.what.sent_by_board()
             && of == self.board
@@ -95,7 +95,7 @@ impl Asked {
         }
         let (of, on, Packet::Suback { packet_id, codes, .. }) = event.what.reached_board()? else { return None };
         let answers = |(c, id, _): &&Request| of == self.board && *c == on && id == packet_id;
-        // An identifier is used again once it is free: the latest request counts.
+        // An identifier is reused once it is free: the latest request counts.
         let (_, _, filters) = self.asked.iter().rev().find(answers)?;
         let granted = filters.iter().zip(codes);
         let granted: Vec<_> = granted

@@ -3,7 +3,7 @@
 /// Longest topic name or filter: its length is two bytes (§1.5.3).
 const LONGEST: usize = 65_535;
 
-/// What a filter selects: of a shared subscription `$share/GROUP/FILTER` it is `FILTER` (MQTT 5 §4.8.2).
+/// The filter itself: for a shared subscription `$share/GROUP/FILTER` it is `FILTER` (MQTT 5 §4.8.2).
 fn selected(filter: &str) -> &str {
     let shared = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
     shared.map_or(filter, |(_, filter)| filter)
@@ -28,7 +28,7 @@ pub fn topic_matches(filter: &str, topic: &str) -> bool {
     let mut levels = topic.split('/');
     for wanted in filter.split('/') {
         match (wanted, levels.next()) {
-            // It includes the parent level, which may be where the topic ends.
+            // It also matches the parent level.
             ("#", _) => return true,
             (_, None) => return false,
             ("+", Some(_)) => {}
@@ -39,7 +39,7 @@ pub fn topic_matches(filter: &str, topic: &str) -> bool {
     levels.next().is_none()
 }
 
-/// Whether a subscription to `filter` delivers all that `wanted` selects, which may be a topic or a filter.
+/// Whether a subscription to `filter` delivers everything that `wanted`, a topic or a filter, matches.
 ///
 /// # Example
 /// ```
@@ -51,7 +51,7 @@ pub fn covers(filter: &str, wanted: &str) -> bool {
     if filter == wanted {
         return true;
     }
-    // Who asks for a share by its name gets no other: its messages go to one of the group.
+    // A member of a group gets no other messages: each one goes to one of the group.
     if wanted.starts_with("$share/") {
         return false;
     }
@@ -70,22 +70,22 @@ pub fn covers(filter: &str, wanted: &str) -> bool {
     levels.next().is_none()
 }
 
-/// Checks a topic name: what a message can be published to.
+/// Checks a topic name to publish to.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// Reports what is wrong with it.
 pub fn check_topic(topic: &str) -> Result<(), String> {
     check_text(topic, "topic")?;
     if topic.contains(['+', '#']) {
-        return Err("a topic that is published to has no wildcards `+` and `#`".to_owned());
+        return Err("a topic to publish to must not have the wildcards `+` and `#`".to_owned());
     }
     Ok(())
 }
 
-/// Checks a topic filter: what can be subscribed to.
+/// Checks a topic filter to subscribe to.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// Reports what is wrong with it.
 ///
 /// # Example
 /// ```
@@ -99,7 +99,7 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
             return Err("a shared subscription is written `$share/GROUP/FILTER`".to_owned());
         };
         if group.is_empty() || group.contains(['+', '#']) {
-            return Err("the group of a shared subscription is not empty and has no wildcards".to_owned());
+            return Err("the group of a shared subscription must not be empty or have wildcards".to_owned());
         }
         return check_levels(shared);
     }
@@ -108,15 +108,15 @@ pub fn check_filter(filter: &str) -> Result<(), String> {
 
 fn check_levels(filter: &str) -> Result<(), String> {
     if filter.is_empty() {
-        return Err("a topic filter has at least one character".to_owned());
+        return Err("a topic filter must have at least one character".to_owned());
     }
     let last = filter.split('/').count() - 1;
     for (n, level) in filter.split('/').enumerate() {
         if level.contains('#') && (level != "#" || n != last) {
-            return Err("`#` stands alone in the last level, as in `a/#`".to_owned());
+            return Err("`#` must be the whole last level, as in `a/#`".to_owned());
         }
         if level.contains('+') && level != "+" {
-            return Err("`+` stands alone in its level, as in `a/+/b`".to_owned());
+            return Err("`+` must be a whole level, as in `a/+/b`".to_owned());
         }
     }
     Ok(())
@@ -124,13 +124,13 @@ fn check_levels(filter: &str) -> Result<(), String> {
 
 fn check_text(text: &str, what: &str) -> Result<(), String> {
     if text.is_empty() {
-        return Err(format!("a {what} has at least one character"));
+        return Err(format!("a {what} must have at least one character"));
     }
     if text.contains('\0') {
-        return Err(format!("a {what} has no NUL character"));
+        return Err(format!("a {what} must not have a NUL character"));
     }
     if text.len() > LONGEST {
-        return Err(format!("a {what} has at most {LONGEST} bytes"));
+        return Err(format!("a {what} must have at most {LONGEST} bytes"));
     }
     Ok(())
 }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_select_nothing_is_refused_with_the_reason() {
+    fn invalid_filters_are_rejected_with_the_reason() {
         let filters = ["", "t#", "a/b+", "a/#/b", "$share/g", "$share//t", "$share/g+/t", "$share/g/", "a\0"];
         let mut text: Vec<_> =
             filters.iter().map(|it| format!("{it:?}: {}", check_filter(it).expect_err("refused"))).collect();

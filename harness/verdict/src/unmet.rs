@@ -1,4 +1,4 @@
-//! Why a rule does not hold, and whose fault it is.
+//! Why a rule does not hold, and whether the firmware or the bench is responsible.
 
 use hil_timeline::{Failure, Verdict};
 
@@ -11,20 +11,20 @@ use hil_timeline::{Failure, Verdict};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmet {
-    /// Whose fault it is: `failed` is the firmware's, `errored` the bench's.
+    /// `failed` if the firmware is responsible, `errored` if the bench is.
     pub verdict: Verdict,
-    /// What is wrong, what came closest, and what may help.
+    /// What is wrong, the closest match, and a hint.
     pub failure: Failure,
 }
 
 impl Unmet {
-    /// The firmware did not do what is expected.
+    /// The firmware did not do what was expected.
     #[must_use]
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(Verdict::Failed, message.into())
     }
 
-    /// The records can't prove it either way, or the bench is at fault.
+    /// The records prove nothing, or the bench failed.
     #[must_use]
     pub fn errored(message: impl Into<String>) -> Self {
         Self::new(Verdict::Errored, message.into())
@@ -34,14 +34,14 @@ impl Unmet {
         Self { verdict, failure: Failure { message, details: Vec::new(), hint: None } }
     }
 
-    /// Adds one true hint.
+    /// Adds a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.failure.hint = Some(hint.into());
         self
     }
 
-    /// Adds lines that show what came closest.
+    /// Adds lines that show the closest match.
     #[must_use]
     pub fn with_details(mut self, details: impl IntoIterator<Item = String>) -> Self {
         self.failure.details.extend(details);

@@ -1,18 +1,18 @@
-//! Which records a rule looks at.
+//! Which records a rule considers.
 
 use hil_timeline::{Cursor, RunEvent, ScenarioId, Stamp};
 
-/// The records of one scenario from a place in the timeline up to a moment.
+/// The records of one scenario from a place in the timeline up to a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Records of this scenario count, and no others.
+    /// Only records of this scenario count.
     pub scenario: Option<ScenarioId>,
-    /// Records from here on count: what an action causes may be recorded before the action is complete.
+    /// Records from here on count: effects may be recorded before their action is complete.
     pub cursor: Cursor,
-    /// Records before this moment don't count. Steps that expect something leave it at zero; steps about what must not
-    /// happen begin when the action took effect.
+    /// Earlier records don't count. Steps that expect something leave it at zero; steps about what must not happen
+    /// begin when the action took effect.
     pub from: Stamp,
-    /// Records after this moment don't count.
+    /// Later records don't count.
     pub until: Stamp,
 }
 
@@ -24,7 +24,7 @@ impl Window {
     }
 }
 
-/// The first record of a window that `pick` takes, with its number.
+/// The first record of a window that `pick` accepts, with its number.
 pub fn first_in<'a, T>(
     events: impl IntoIterator<Item = &'a RunEvent>,
     window: Window,

@@ -1,14 +1,14 @@
-//! The rules on random timelines: none of them panics, and a record outside a step's window changes no verdict.
+//! The rules on random timelines: none panics, and a record outside a step's window changes no verdict.
 
 use std::time::Duration;
 
 use hil_timeline::{
-    Allowance, ConnectionChange, Cursor, Direction, Evidence, Fate, FaultPhase, Finding, Packet, Payload, Property,
-    QoS, RunEvent, ScenarioId, Stamp, Subscription, What, Will,
+    Allowance, ConnectionChange, Cursor, Direction, Disposition, Evidence, FaultPhase, Finding, Packet, Payload,
+    Property, QoS, RunEvent, ScenarioId, Stamp, Subscription, What, Will,
 };
 use hil_verdict::{
     Acknowledgements, Answers, Asked, ConnectMatch, Delivered, Departures, Detector, KeepAliveLimits, MessageMatch,
-    Pauses, Sent, Session, Side, Stall, Stalls, Stood, Travel, WillCase, Wills, Window, attempt_opened,
+    Pauses, Sent, Session, Side, Stall, Stalled, Stalls, Travel, WillCase, Wills, Window, attempt_opened,
     completes_qos_2, contradiction, could_be_published, could_speak, elsewhere, first_in, heard_on, is_fresh_boot,
     last_words, nearest_line, open_connections, retransmission, shows_life, subscriptions, trouble, undelivered,
     unreached, violation,
@@ -120,7 +120,7 @@ fn change() -> impl Strategy<Value = ConnectionChange> {
         Just(ConnectionChange::Opened),
         Just(ConnectionChange::Upgraded { layer: "TLS 1.3".into() }),
         Just(ConnectionChange::Refused { reason: "no".into() }),
-        Just(ConnectionChange::TurnedAway { reason: "a connection from 10.0.0.9".into() }),
+        Just(ConnectionChange::Rejected { reason: "a connection from 10.0.0.9".into() }),
         how.prop_map(|how| ConnectionChange::Closed { how: how.into() }),
     ]
 }
@@ -143,12 +143,21 @@ fn finding() -> impl Strategy<Value = (Finding, String)> {
 
 fn what() -> impl Strategy<Value = What> {
     let direction = prop_oneof![Just(Direction::FromBoard), Just(Direction::ToBoard)];
-    let fate =
-        proptest::option::weighted(0.1, prop_oneof![Just(Fate::Dropped), Just(Fate::Late), Just(Fate::Injected)]);
-    let packets =
-        (board(), 1_u32..3, direction, fate, packet()).prop_map(|(board, connection, direction, fate, packet)| {
-            What::Packet { board, connection, direction, bytes: 2, fate, answer_us: Some(7), packet }
-        });
+    let disposition = proptest::option::weighted(
+        0.1,
+        prop_oneof![Just(Disposition::Dropped), Just(Disposition::Late), Just(Disposition::Injected)],
+    );
+    let packets = (board(), 1_u32..3, direction, disposition, packet()).prop_map(
+        |(board, connection, direction, disposition, packet)| What::Packet {
+            board,
+            connection,
+            direction,
+            bytes: 2,
+            disposition,
+            answer_us: Some(7),
+            packet,
+        },
+    );
     let on = any::<bool>();
     let observed = (prop_oneof![Just("observer"), Just("late-1")], text(), text(), qos(), any::<bool>()).prop_map(
         |(observer, topic, payload, qos, retain)| What::Observed {
@@ -207,8 +216,8 @@ fn limits(_: Duration, _: Stamp) -> KeepAliveLimits {
     }
 }
 
-/// What every rule says about the records of a window, in text. The window is all that a step may look at; state that
-/// a rule folds from the beginning (sessions, deliveries) ends where the window ends.
+/// The results of every rule on the records of a window, as text. The window is all that a step considers; state that a
+/// rule folds from the beginning (sessions, deliveries) ends where the window ends.
 fn verdicts(events: &[RunEvent], window: Window) -> Vec<String> {
     let seen: Vec<&RunEvent> =
         events.iter().filter(|event| event.scenario == window.scenario && event.at <= window.until).collect();
@@ -299,20 +308,20 @@ proptest! {
             what,
         }));
         prop_assert_eq!(verdicts(&before, window), verdicts(&with_more, window));
-        // Where nothing stood still, what is late is late.
+        // Without stalls, a late record is late.
         for event in with_more.iter().filter(|event| !matches!(event.what, What::Pin { edge: Some(_), .. })) {
             let side = if event.at <= until { Side::Before } else { Side::After };
             prop_assert_eq!(Stalls::default().side(event, until), side);
         }
-        // All of it, without a deadline, is read without a panic.
+        // All records, without a deadline, are read without a panic.
         let _ = verdicts(&events, Window { until: Stamp(u64::MAX / 2), ..window });
     }
 
     #[test]
-    fn a_stall_leaves_open_only_what_it_may_have_delayed(
+    fn a_stall_leaves_undecided_only_what_it_may_have_delayed(
         events in timeline(), spans in proptest::collection::vec((0_u64..20_000_000, 0_u64..5_000_000), 0..6), end in 0_u64..20_000_000,
     ) {
-        let stall = |(from, span): &(u64, u64)| Stall { who: Stood::Machine, from: Stamp(*from), over: Stamp(from + span) };
+        let stall = |(from, span): &(u64, u64)| Stall { who: Stalled::Machine, from: Stamp(*from), over: Stamp(from + span) };
         let all: Vec<_> = spans.iter().map(stall).collect();
         let (stalls, end) = (Stalls::new(all.clone()), Stamp(end));
         let far = |at: Stamp| all.iter().all(|stall| at < stall.from || at > stall.caught_up());
@@ -338,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn no_line_makes_the_detector_panic(lines in proptest::collection::vec("\\PC{0,40}|rst:0x[0-9a-f] \\([A-Z_]{1,9}\\),boot:0x1 \\(X\\)|Traceback \\(most recent call last\\):|\\x1b\\[3[0-9]mpanicked at .{0,9}", 0..30)) {
+    fn the_detector_takes_any_lines(lines in proptest::collection::vec("\\PC{0,40}|rst:0x[0-9a-f] \\([A-Z_]{1,9}\\),boot:0x1 \\(X\\)|Traceback \\(most recent call last\\):|\\x1b\\[3[0-9]mpanicked at .{0,9}", 0..30)) {
         let mut detector = Detector::default();
         for (n, line) in lines.iter().enumerate() {
             let _ = detector.line(line, Stamp(n as u64 * 100_000));

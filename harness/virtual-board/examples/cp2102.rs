@@ -1,8 +1,9 @@
-//! A CP2102 USB adapter in user space with a virtual board behind it, for the kernel's own cp210x driver.
+//! A CP2102 USB adapter in user space, connected to a virtual board, for the kernel's own cp210x driver.
 //!
 //! `cp2102 MILLISECONDS` makes a USB gadget through FunctionFS (needs root, `configfs` on `/sys/kernel/config`, and a
 //! device controller such as `dummy_hcd`). DTR and RTS drive EN and GPIO9 through the usual circuit, whose EN has that
-//! time constant. Lines on standard input are commands: `unplug`, `plug`, `quit`. Each boot is told on standard output.
+//! time constant. Lines on standard input are commands: `unplug`, `plug`, `quit`. Each boot is printed on standard
+//! output.
 //!
 //! Requests: Silicon Labs, AN571 "CP210x Virtual COM Port Interface".
 #![expect(clippy::print_stdout, reason = "this is a program, and what it prints is read by a test")]
@@ -10,12 +11,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::executor::block_on;
 use hil_virtual_board::{Change, Options, ResetCircuit, VirtualBoard};
+use parking_lot::Mutex;
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 const GADGET: &str = "/sys/kernel/config/usb_gadget/cp2102";
@@ -35,18 +37,18 @@ fn main() -> io::Result<()> {
     let (lines, moved) = mpsc::channel();
     let circuit = ResetCircuit::new(Duration::from_millis(time_constant));
     std::thread::spawn(move || drive(&board, circuit, &moved));
-    std::thread::spawn(obey);
+    std::thread::spawn(handle);
     plug(true)?;
     println!("up");
     let mut adapter = Adapter { control, wire, lines, modem: 0, baud: 9600, to_host: Arc::default(), started: false };
     adapter.serve()
 }
 
-/// When DTR and RTS were moved, and to what.
+/// The times and states of DTR and RTS changes.
 type Move = (Instant, bool, bool);
 
-/// Moves EN and GPIO9 as the circuit does. What counts is when the lines were moved, not when this thread hears of it: on a
-/// busy machine two moves are there at once, and EN may have risen between them.
+/// Changes EN and GPIO9 like the circuit. What counts is when the lines changed, not when this thread sees it: on a
+/// busy machine two changes may arrive at once, and EN may have risen in between.
 fn drive(board: &VirtualBoard, mut circuit: ResetCircuit, moved: &Receiver<Move>) {
     let mut rises: Option<Instant> = None;
     let rise = |circuit: &ResetCircuit| {
@@ -83,7 +85,7 @@ fn drive(board: &VirtualBoard, mut circuit: ResetCircuit, moved: &Receiver<Move>
     }
 }
 
-fn obey() {
+fn handle() {
     for line in io::stdin().lines().map_while(Result::ok) {
         let done = match line.as_str() {
             "unplug" => plug(false),
@@ -120,7 +122,7 @@ fn make_gadget() -> io::Result<()> {
     if mounted.success() { Ok(()) } else { Err(io::Error::other("functionfs can't be mounted")) }
 }
 
-/// One interface with a bulk endpoint each way, for full and for high speed (Linux, `usb/functionfs.h`).
+/// One interface with a bulk endpoint in each direction, for full and high speed (Linux, `usb/functionfs.h`).
 fn descriptors() -> Vec<u8> {
     let interface = [9, 4, 0, 0, 2, 0xff, 0, 0, 1];
     let speed = |packet: u16| {
@@ -152,7 +154,7 @@ struct Adapter {
     /// DTR in bit 0, RTS in bit 1.
     modem: u16,
     baud: u32,
-    /// There while the interface is enabled.
+    /// Set while the interface is enabled.
     to_host: Arc<Mutex<Option<File>>>,
     started: bool,
 }
@@ -175,7 +177,7 @@ impl Adapter {
     /// The host has chosen the configuration: data can flow.
     fn enable(&mut self) -> io::Result<()> {
         let endpoint = |name: &str| OpenOptions::new().read(true).write(true).open(Path::new(ENDPOINTS).join(name));
-        *self.to_host.lock().map_err(|_| io::Error::other("poisoned"))? = Some(endpoint("ep1")?);
+        *self.to_host.lock() = Some(endpoint("ep1")?);
         let mut from_host = endpoint("ep2")?;
         let mut wire = self.wire.try_clone()?;
         std::thread::spawn(move || {
@@ -191,8 +193,8 @@ impl Adapter {
             std::thread::spawn(move || {
                 let mut buffer = [0; 512];
                 while let Ok(length) = wire.read(&mut buffer) {
-                    let endpoint = to_host.lock().ok().and_then(|open| open.as_ref()?.try_clone().ok());
-                    // What nobody is there to hear is lost, as on a wire.
+                    let endpoint = to_host.lock().as_ref().and_then(|open| open.try_clone().ok());
+                    // Bytes that no host reads are lost, as on a wire.
                     if let Some(mut endpoint) = endpoint {
                         let _ = endpoint.write_all(&buffer[..length]);
                     }

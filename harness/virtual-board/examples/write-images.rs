@@ -1,4 +1,4 @@
-//! Writes the built-in images into a folder, for esptool and for people to look at.
+//! Writes the built-in images into a folder, for esptool and for inspection.
 //!
 //! `cargo run -p hil-virtual-board --example write-images -- FOLDER`
 

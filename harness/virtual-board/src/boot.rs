@@ -1,6 +1,6 @@
 //! From reset to the app: what ROM and second-stage bootloader check and print.
 //!
-//! The texts are those of an ESP32-C3 with ESP-IDF's bootloader, so that a detector that works here works there.
+//! The texts are those of an ESP32-C3 with ESP-IDF's bootloader, so that a detector works on both.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::otadata::Apps;
 /// Why the chip left reset (ESP32-C3 Technical Reference Manual, "Reset and Clock", table of reset sources).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResetCause {
-    /// Power came, or EN was released: the chip can't tell them apart.
+    /// Power-on, or EN was released: the chip can't distinguish them.
     PowerOn,
-    /// Software asked for a reset of the system.
+    /// A software reset of the system.
     SoftwareSystem,
-    /// Software asked for a restart.
+    /// A software reset of the CPU.
     SoftwareCpu,
     /// The watchdog of timer group 0.
     Watchdog,
-    /// The supply sagged.
+    /// A brown-out.
     BrownOut,
     /// A deep sleep ended.
     DeepSleep,
@@ -40,7 +40,7 @@ impl ResetCause {
         }
     }
 
-    /// What an app prints of it.
+    /// How an app prints it.
     pub(crate) fn app_text(self) -> &'static str {
         match self {
             Self::PowerOn => "power on",
@@ -66,29 +66,29 @@ pub(crate) fn rom_banner(cause: ResetCause, download: bool) -> Vec<String> {
     lines
 }
 
-/// What the flash holds to run.
+/// What the flash contains to run.
 #[derive(Debug)]
 pub(crate) struct Bootable {
     pub(crate) app: AppDescriptor,
     pub(crate) nvs: Nvs,
-    /// Where its app stores what it keeps.
+    /// The NVS partition.
     pub(crate) store: Option<NvsStore>,
-    /// Where an interpreter keeps its files.
+    /// The file system partition.
     pub(crate) files: Option<Partition>,
 }
 
-/// The end of a boot: the lines printed on the way, and an app or the reset that follows.
+/// The end of a boot: its output, and the app or the reset that follows.
 pub(crate) struct Boot {
     pub(crate) lines: Vec<String>,
     pub(crate) end: Result<Bootable, (ResetCause, Duration)>,
 }
 
-/// How long a chip without a valid bootloader takes until its watchdog fires.
+/// How long a chip without a valid bootloader runs until its watchdog fires.
 const WATCHDOG: Duration = Duration::from_millis(600);
-/// How long a bootloader that finds nothing to boot takes until it resets.
+/// How long a bootloader without a bootable app runs until it resets.
 const BOOTLOADER_RESET: Duration = Duration::from_millis(300);
 
-/// Walks from the ROM through the bootloader to the app.
+/// Boots from the ROM through the bootloader to the app.
 pub(crate) fn boot(flash: &Flash) -> Boot {
     let mut lines = Vec::new();
     let end = rom(flash, &mut lines).and_then(|()| bootloader(flash, &mut Log::new(&mut lines)));
@@ -97,17 +97,16 @@ pub(crate) fn boot(flash: &Flash) -> Boot {
 
 type Reset = (ResetCause, Duration);
 
-/// The ROM loads the second-stage bootloader. A wrong hash does not stop it, a wrong checksum does.
+/// The ROM loads the second-stage bootloader. A wrong hash does not stop it; a wrong checksum does.
 fn rom(flash: &Flash, lines: &mut Vec<String>) -> Result<(), Reset> {
     let room = flash.read(BOOTLOADER_AT, PARTITION_TABLE_AT).unwrap_or_default();
     let header = u32::from_le_bytes([room[0], room[1], room[2], room[3]]);
     let image = match EspImage::decode(&room) {
         Ok(image) => image,
         Err(ImageError::Hash { calculated, stored }) => {
-            let hex = |hash: [u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             lines.push("SHA-256 comparison failed:".to_owned());
-            lines.push(format!("Calculated: {}", hex(calculated)));
-            lines.push(format!("Expected: {}", hex(stored)));
+            lines.push(format!("Calculated: {}", hex::encode(calculated)));
+            lines.push(format!("Expected: {}", hex::encode(stored)));
             lines.push("Attempting to boot anyway...".to_owned());
             return Ok(());
         }
@@ -142,7 +141,7 @@ impl<'a> Log<'a> {
     }
 
     fn line(&mut self, level: char, tag: &str, text: &str) {
-        // About what a line of sixty characters takes at 115200 baud.
+        // About the time for a line of sixty characters at 115200 baud.
         self.milliseconds += 5;
         self.lines.push(format!("{level} ({}) {tag}: {text}", self.milliseconds));
     }
@@ -173,7 +172,7 @@ fn bootloader(flash: &Flash, log: &mut Log<'_>) -> Result<Bootable, Reset> {
     Ok(Bootable { app, nvs: nvs.map(|bytes| Nvs::read(&bytes)).unwrap_or_default(), store, files })
 }
 
-/// Tries the apps in the order that the OTA data gives, until one can be started.
+/// Tries the apps in the order of the OTA data, until one can be started.
 fn start_app(flash: &Flash, table: &PartitionTable, log: &mut Log<'_>) -> Option<AppDescriptor> {
     let apps = Apps::of(table);
     let Some(choice) = apps.choose(flash) else {
@@ -312,14 +311,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_partition_table_is_refused_by_the_bootloader() {
+    fn a_broken_partition_table_is_rejected_by_the_bootloader() {
         let (cause, log) = refusal(|image| image[PARTITION_TABLE_AT + 4] ^= 1);
         assert_eq!(cause, ResetCause::SoftwareSystem);
         assert!(log.contains("Incorrect MD5 checksum") && log.contains("load partition table error!"), "{log}");
     }
 
     #[test]
-    fn a_broken_app_is_refused_by_the_bootloader() {
+    fn a_broken_app_is_rejected_by_the_bootloader() {
         let (_, log) = refusal(|image| image[0x10000] = 0);
         assert!(log.contains("image at 0x10000 has invalid magic byte"), "{log}");
         let (_, log) = refusal(|image| *image.last_mut().expect("bytes") ^= 1);
@@ -330,7 +329,7 @@ mod tests {
         assert!(log.contains("esp_image: Checksum failed. Calculated") && log.contains("is not bootable"), "{log}");
     }
 
-    /// ROM and bootloader walk over whatever was flashed, and NVS and OTA data with it.
+    /// ROM and bootloader parse the flash, including NVS and OTA data.
     #[test]
     fn the_flash_may_hold_any_bytes() {
         let images = ["lamp", "micropython", "lamp-corrupt"].map(|name| builtin(name).expect("built in"));
@@ -346,7 +345,7 @@ mod tests {
             assert!(flash.program(0, &bytes[..bytes.len().min(SIZE)]));
             let boot = boot(&flash);
             assert!(!boot.lines.is_empty());
-            // What a checksum stops on the way is read as well.
+            // Parts that a checksum protects are parsed as well.
             let from = |at: usize| bytes.get(at..).unwrap_or_default();
             drop((EspImage::decode(bytes), EspImage::decode(from(0x10000)), PartitionTable::decode(from(0x8000))));
             drop(Nvs::read(from(0x9000)));

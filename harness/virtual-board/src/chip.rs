@@ -1,6 +1,5 @@
-//! The chip: power, EN, strapping, and what runs in between.
+//! The chip: power, EN, strapping, and what it executes.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,61 +9,26 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use crate::app::{self, App, Console, Platform};
 use crate::boot::{self, ResetCause};
 use crate::flash::Flash;
-use crate::loader::{Action, Identity, Loader, Security};
+use crate::loader::{Action, ChipIdentity, Loader, Security};
+use crate::options::{Options, PortPath};
+use crate::pins::Pins;
 use crate::radio::Radio;
 use crate::uart::{BOOT_BAUD, Uart};
-use crate::virtual_board::{Options, PinListener, PortPath};
 
 /// GPIO that chooses between app (high) and download (low) when the chip leaves reset (datasheet, "Strapping Pins").
 pub(crate) const BOOT_PIN: u8 = 9;
-const PINS: usize = 22;
 
-/// What the outside does to the chip.
+/// Inputs of the chip from outside.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum BoardInput {
     Rail(bool),
     Enable(bool),
     Drive { gpio: u8, high: bool },
     Plugged(bool),
 }
 
-/// A command with the way to say that it took effect.
-pub(crate) type Request = (Command, oneshot::Sender<()>);
-
-/// Levels of the GPIOs. A pin that nobody drives is pulled high.
-pub(crate) struct Pins {
-    levels: RefCell<[bool; PINS]>,
-    listener: Option<PinListener>,
-}
-
-impl Pins {
-    fn new(listener: Option<PinListener>) -> Self {
-        Self { levels: RefCell::new([true; PINS]), listener }
-    }
-
-    /// The level of a pin; none where there is no such pin.
-    pub(crate) fn level(&self, gpio: u8) -> Option<bool> {
-        self.levels.borrow().get(usize::from(gpio)).copied()
-    }
-
-    pub(crate) fn drive(&self, gpio: u8, high: bool) {
-        let changed = match self.levels.borrow_mut().get_mut(usize::from(gpio)) {
-            Some(level) => std::mem::replace(level, high) != high,
-            None => false,
-        };
-        if let Some(listener) = &self.listener
-            && changed
-        {
-            listener(gpio, high);
-        }
-    }
-
-    fn float(&self) {
-        for gpio in 0..PINS {
-            self.drive(u8::try_from(gpio).unwrap_or(u8::MAX), true);
-        }
-    }
-}
+/// An input and the channel that reports that it took effect.
+pub(crate) type Request = (BoardInput, oneshot::Sender<()>);
 
 enum Activity {
     /// No power, or held in reset.
@@ -87,7 +51,7 @@ pub(crate) struct Chip {
     boot_pin_high: bool,
     activity: Activity,
     console: mpsc::Sender<Vec<u8>>,
-    /// What is typed goes to the app that runs.
+    /// Typed bytes go to the running app.
     typed: Option<mpsc::UnboundedSender<Vec<u8>>>,
 }
 
@@ -98,7 +62,7 @@ enum Happened {
     AppEnded(ResetCause),
 }
 
-/// How long ROM and bootloader take: short of a real chip's 300 ms, long enough to be seen.
+/// How long ROM and bootloader take: less than a real chip's 300 ms, but long enough to be seen.
 const BOOT_TIME: Duration = Duration::from_millis(20);
 
 impl Chip {
@@ -127,7 +91,7 @@ impl Chip {
         (chip, printed)
     }
 
-    /// Runs until nobody can ask for anything any more.
+    /// Runs until the board is dropped.
     pub(crate) async fn run(
         mut self,
         mut requests: mpsc::UnboundedReceiver<Request>,
@@ -144,7 +108,7 @@ impl Chip {
             match happened {
                 Happened::Asked(None) => return,
                 Happened::Asked(Some((command, done))) => {
-                    self.obey(command, &mut printed).await;
+                    self.handle(command, &mut printed).await;
                     let _ = done.send(());
                 }
                 Happened::Heard(bytes) => self.hear(&bytes, &mut printed).await,
@@ -157,41 +121,42 @@ impl Chip {
         }
     }
 
-    async fn obey(&mut self, command: Command, printed: &mut mpsc::Receiver<Vec<u8>>) {
+    async fn handle(&mut self, command: BoardInput, printed: &mut mpsc::Receiver<Vec<u8>>) {
         match command {
-            Command::Rail(true) if !self.rail => {
+            BoardInput::Rail(true) if !self.rail => {
                 self.rail = true;
-                // Without a port the board runs on, as with its cable pulled; the host finds no port and says so.
+                // Without a port the board runs on, as with its cable unplugged; the host reports that there is no
+                // port.
                 let _ = self.plug();
                 if self.enabled {
                     self.reset(ResetCause::PowerOn, printed).await;
                 }
             }
-            Command::Rail(false) if !self.options.has(Misbehaviour::NeverPowersOff) => {
+            BoardInput::Rail(false) if !self.options.has(Misbehaviour::NeverPowersOff) => {
                 self.rail = false;
                 self.die(printed);
             }
-            Command::Enable(false) => {
+            BoardInput::Enable(false) => {
                 self.enabled = false;
                 self.die(printed);
             }
-            Command::Enable(true) if !self.enabled => {
+            BoardInput::Enable(true) if !self.enabled => {
                 self.enabled = true;
                 if self.rail {
                     self.reset(ResetCause::PowerOn, printed).await;
                 }
             }
-            Command::Plugged(true) => {
-                // As with a cable: if it does not work, the host finds no port and says so.
+            BoardInput::Plugged(true) => {
+                // As with a cable: on failure the host reports that there is no port.
                 let _ = self.plug();
             }
-            Command::Plugged(false) => self.unplug(),
-            Command::Drive { gpio: BOOT_PIN, high } => self.boot_pin_high = high,
-            Command::Drive { .. } | Command::Rail(_) | Command::Enable(true) => {}
+            BoardInput::Plugged(false) => self.unplug(),
+            BoardInput::Drive { gpio: BOOT_PIN, high } => self.boot_pin_high = high,
+            BoardInput::Drive { .. } | BoardInput::Rail(_) | BoardInput::Enable(true) => {}
         }
     }
 
-    /// What ran is gone in this instant, and so is what it had not yet printed.
+    /// Execution stops at once, and output that is not printed yet is lost.
     fn die(&mut self, printed: &mut mpsc::Receiver<Vec<u8>>) {
         self.activity = Activity::Dead;
         while printed.try_recv().is_ok() {}
@@ -212,7 +177,7 @@ impl Chip {
 
     fn download(&self) -> Activity {
         let wrong = self.options.has(Misbehaviour::WrongChip);
-        let identity = if wrong { Identity::Esp32c6 } else { Identity::Esp32c3 };
+        let identity = if wrong { ChipIdentity::Esp32c6 } else { ChipIdentity::Esp32c3 };
         let security = Security {
             download_mode: self.options.has(Misbehaviour::SecureDownload),
             flash_encrypted: self.options.has(Misbehaviour::FlashEncrypted),
@@ -220,7 +185,7 @@ impl Chip {
         Activity::Download(Box::new(Loader::new(self.flash.clone(), identity, security, self.options.mac)))
     }
 
-    /// Boot and app as one future: dropping it is what a power cut does.
+    /// Boot and app as one future: a power cut drops it.
     fn boot(&mut self, cause: ResetCause) -> App {
         let boot = boot::boot(&self.flash);
         let console = Console::new(self.console.clone());
@@ -279,12 +244,12 @@ impl Chip {
         if self.uart.is_mute() {
             return;
         }
-        // A dead chip hears nothing.
+        // A chip without power receives nothing.
         let loader = match &mut self.activity {
             Activity::Download(loader) => loader,
             Activity::Running(_) => {
                 if let Some(typed) = &self.typed {
-                    // An app that reads no console lets it lie.
+                    // An app that does not read its console ignores it.
                     let _ = typed.send(bytes.to_vec());
                 }
                 return;
@@ -320,7 +285,7 @@ impl Chip {
         self.port.send_replace(None);
     }
 
-    /// The port is there from now on, unless it was.
+    /// Makes the port appear, unless it exists.
     pub(crate) fn plug(&mut self) -> std::io::Result<()> {
         self.uart.plug()?;
         self.port.send_replace(self.uart.path());

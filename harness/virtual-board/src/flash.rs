@@ -1,11 +1,12 @@
-//! The SPI flash of the module: it keeps its contents over power cuts.
+//! The SPI flash of the module: its contents survive power cuts.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::MemfdFlags;
 
 /// Size of the flash in bytes: 4 MiB, as on an ESP32-C3-DevKitM-1.
@@ -13,12 +14,12 @@ pub(crate) const SIZE: usize = 4 << 20;
 /// Smallest part that can be erased.
 pub(crate) const SECTOR: usize = 4096;
 
-/// Contents of the flash; cheap to clone, all clones are the same flash.
+/// Contents of the flash; cheap to clone, all clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Flash {
-    /// A file in memory: an interpreter that runs on the board reaches its file system in it.
+    /// A file in memory: an interpreter on the board accesses its file system in it.
     contents: Arc<Mutex<File>>,
-    /// Misbehaviour: a bit of each write flips.
+    /// Misbehaviour: each write flips a bit.
     flips_bits: bool,
 }
 
@@ -29,12 +30,12 @@ impl Flash {
         Ok(Self { contents: Arc::new(Mutex::new(file)), flips_bits })
     }
 
-    /// The file that holds it, for a process that shall work on it.
+    /// The file with the contents, for a child process.
     pub(crate) fn file(&self) -> io::Result<File> {
         self.lock().try_clone()
     }
 
-    /// The bytes of a range, or none where it reaches beyond the flash.
+    /// The bytes of a range; none if it exceeds the flash.
     pub(crate) fn read(&self, address: usize, length: usize) -> Option<Vec<u8>> {
         read(&self.lock(), address, length)
     }
@@ -50,7 +51,7 @@ impl Flash {
         end <= SIZE && self.lock().write_all_at(&vec![0xff; end - start], start as u64).is_ok()
     }
 
-    /// Programs bytes. A flash can only clear bits: what was not erased before is not what was written.
+    /// Programs bytes. A flash can only clear bits, so unerased ranges end up different.
     pub(crate) fn program(&self, address: usize, bytes: &[u8]) -> bool {
         let contents = self.lock();
         let Some(mut cells) = read(&contents, address, bytes.len()) else { return false };
@@ -66,7 +67,7 @@ impl Flash {
     }
 
     fn lock(&self) -> MutexGuard<'_, File> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock()
     }
 }
 

@@ -1,7 +1,7 @@
-//! Reads and writes an NVS partition as the chip's library does (ESP-IDF, "Non-Volatile Storage Library", structure of a
+//! Reads and writes an NVS partition like the chip's library (ESP-IDF, "Non-Volatile Storage Library", structure of a
 //! page).
 //!
-//! Written apart from the harness's generator on purpose: the two check each other.
+//! Independent of the harness's generator on purpose: each tests the other.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const PAGE: usize = 4096;
 const ENTRY: usize = 32;
 const ENTRIES: usize = 126;
 const ENTRIES_AT: usize = 64;
-/// States of an entry: two bits each, which writing only clears.
+/// States of an entry: two bits each, which can only be cleared.
 const WRITTEN: u8 = 0b10;
 const ERASED: u8 = 0b00;
 const FREE: u8 = 0b11;
@@ -25,7 +25,7 @@ const U32: u8 = 0x04;
 const BLOB_DATA: u8 = 0x42;
 const BLOB_INDEX: u8 = 0x48;
 
-/// Settings of a partition: (namespace, key) to value.
+/// The contents of a partition: (namespace, key) to value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Nvs(BTreeMap<(String, String), Value>);
 
@@ -38,7 +38,7 @@ pub(crate) enum Value {
 }
 
 impl Nvs {
-    /// Reads every valid entry; pages and entries whose CRC does not hold are left out, as the library does.
+    /// Reads every valid entry; pages and entries with a wrong CRC are skipped, as in the library.
     pub(crate) fn read(partition: &[u8]) -> Self {
         let pages: Vec<_> = partition.chunks_exact(PAGE).filter(|page| is_in_use(page)).collect();
         let namespaces: BTreeMap<u8, String> = pages
@@ -57,7 +57,7 @@ impl Nvs {
         Self(all.filter(|(entry, _)| entry[0] != 0).filter_map(value).collect())
     }
 
-    /// A value as text; integers are written out.
+    /// A value as text; integers in decimal.
     pub(crate) fn text(&self, namespace: &str, key: &str) -> Option<String> {
         match self.0.get(&(namespace.to_owned(), key.to_owned()))? {
             Value::Text(text) => Some(text.clone()),
@@ -75,13 +75,13 @@ impl Nvs {
         }
     }
 
-    /// A value as a number; text is read.
+    /// A value as a number; text is parsed.
     pub(crate) fn number<T: std::str::FromStr>(&self, namespace: &str, key: &str) -> Option<T> {
         self.text(namespace, key)?.parse().ok()
     }
 }
 
-/// Active, full or freeing, with a header whose CRC holds.
+/// Active, full or freeing, with a valid header CRC.
 fn is_in_use(page: &[u8]) -> bool {
     let state = word(page, 0);
     matches!(state, ACTIVE | FULL | 0xffff_fff8) && crc(&[&page[4..28]]) == word(page, 28)
@@ -109,14 +109,14 @@ fn entry_state(page: &[u8], index: usize) -> u8 {
     (page[32 + index / 4] >> (index % 4 * 2)) & 0b11
 }
 
-/// Namespace, key and number of a piece of a blob, with its bytes.
+/// Namespace, key and index of a blob's chunk, with its bytes.
 fn chunk((entry, data): (&[u8], &[u8])) -> Option<((u8, String, u8), Vec<u8>)> {
     let length = usize::from(u16::from_le_bytes([entry[24], entry[25]]));
     let bytes = (entry[1] == BLOB_DATA).then(|| data.get(..length)).flatten()?;
     (crc(&[bytes]) == word(entry, 28)).then(|| Some(((entry[0], key(entry)?, entry[3]), bytes.to_vec())))?
 }
 
-/// A blob, put together from its pieces.
+/// A blob, assembled from its chunks.
 fn blob(index: &[u8], chunks: &BTreeMap<(u8, String, u8), Vec<u8>>) -> Option<Value> {
     let (size, count, start) = (word(index, 24), index[28], index[29]);
     let key = key(index)?;
@@ -152,7 +152,7 @@ fn value(entry: &[u8], data: &[u8]) -> Option<Value> {
     })
 }
 
-/// An NVS partition in flash, as an app writes it while it runs.
+/// An NVS partition in flash that an app writes at run time.
 #[derive(Debug, Clone)]
 pub(crate) struct NvsStore {
     flash: Flash,
@@ -161,13 +161,13 @@ pub(crate) struct NvsStore {
 }
 
 impl NvsStore {
-    /// None where the partition does not lie in the flash.
+    /// None if the partition exceeds the flash.
     pub(crate) fn open(flash: &Flash, partition: &Partition) -> Option<Self> {
         let (base, size) = (usize::try_from(partition.offset).ok()?, usize::try_from(partition.size).ok()?);
         flash.read(base, size).map(|_| Self { flash: flash.clone(), base, size })
     }
 
-    /// Stores a number in the place of the one before. False where there is no room: pages are not cleaned up.
+    /// Replaces a number. False if there is no space: pages are not garbage-collected.
     pub(crate) fn set(&self, namespace: &str, name: &str, number: u32) -> bool {
         self.try_set(namespace, name, number).is_some()
     }
@@ -184,7 +184,7 @@ impl NvsStore {
         };
         let former = self.find(|entry| entry[0] == space && key(entry).as_deref() == Some(name));
         self.append(&entry(space, U32, name, number))?;
-        // The new one is there before the old one goes: a power cut in between loses neither.
+        // The new entry is written before the old one is erased: a power cut in between loses neither.
         match former {
             Some(((page, index), _)) => self.set_state(page, index, ERASED),
             None => Some(()),
@@ -195,7 +195,7 @@ impl NvsStore {
         (page < self.size / PAGE).then(|| self.flash.read(self.base + page * PAGE, PAGE))?
     }
 
-    /// Page and place of the last entry that is looked for, with its bytes.
+    /// Page and index of the last entry with this key, with its bytes.
     fn find(&self, is: impl Fn(&[u8]) -> bool) -> Option<((usize, usize), Vec<u8>)> {
         let pages = (0..self.size / PAGE).rev().filter_map(|page| Some((page, self.page(page)?)));
         pages.filter(|(_, bytes)| is_in_use(bytes)).find_map(|(page, bytes)| {
@@ -216,7 +216,7 @@ impl NvsStore {
         Some(pages.filter_map(highest).max().unwrap_or(0))
     }
 
-    /// Writes an entry behind the last one of the active page, or into a fresh page where that is full.
+    /// Writes an entry after the last one of the active page, or into an empty page if that is full.
     fn append(&self, entry: &[u8; ENTRY]) -> Option<()> {
         let (page, index) = self.free_place()?;
         let at = self.base + page * PAGE + ENTRIES_AT + index * ENTRY;
@@ -254,7 +254,7 @@ impl NvsStore {
     }
 }
 
-/// An entry of its own, without further ones that it spans.
+/// An entry without further ones that it spans.
 fn entry(namespace: u8, kind: u8, name: &str, number: u32) -> [u8; ENTRY] {
     let mut entry = [0xff; ENTRY];
     entry[..4].copy_from_slice(&[namespace, kind, 1, 0xff]);
@@ -273,7 +273,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// The ROM's `crc32_le` begun with all ones.
+/// The ROM's `crc32_le` with an initial value of all ones.
 fn crc(parts: &[&[u8]]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(u32::MAX);
     parts.iter().for_each(|part| hasher.update(part));
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_generator_writes_is_read_back() {
+    fn a_partition_of_the_generator_is_read_back() {
         let entry = |key: &str, value| NvsEntry::new_data("mqtt".into(), key.into(), value);
         let long = "x".repeat(100);
         let entries = vec![
@@ -340,7 +340,7 @@ mod tests {
         NvsStore::open(&flash, &partition).expect("in the flash")
     }
 
-    /// What the store holds, as our reader and as the generator's own parser read it.
+    /// The contents of the store, read by our reader and by the generator's own parser.
     fn read_both(store: &NvsStore) -> (Option<u32>, Vec<(String, DataValue)>) {
         let bytes = store.flash.read(0x9000, 0x3000).expect("in the flash");
         let parsed = NvsPartition::try_from_bytes(bytes.clone()).expect("a partition");
@@ -352,12 +352,12 @@ mod tests {
     }
 
     #[test]
-    fn what_an_app_stores_is_read_by_both_and_what_was_there_stays() {
+    fn a_value_stored_by_an_app_is_read_by_both_and_others_stay() {
         let entries = vec![NvsEntry::new_data("mqtt".into(), "port".into(), DataValue::U16(1883))];
         let given = NvsPartition { entries }.generate_partition(0x3000).expect("fits");
         for contents in [&given[..], &[0xff; 0x3000]] {
             let store = store(contents);
-            // More than a page has room for.
+            // More than fits into a page.
             for boots in 1..=150 {
                 assert!(store.set("lamp", "boots", boots));
                 assert_eq!(read_both(&store).0, Some(boots));
@@ -370,14 +370,14 @@ mod tests {
     }
 
     #[test]
-    fn a_full_partition_stores_nothing_more_and_keeps_what_it_has() {
+    fn a_full_partition_stores_nothing_more_and_keeps_its_contents() {
         let store = store(&[0xff; 0x3000]);
         let stored = (1..).take_while(|boots| store.set("lamp", "boots", *boots)).last();
         assert_eq!(read_both(&store).0, stored);
     }
 
     #[test]
-    fn a_flipped_bit_loses_the_entry_it_is_in() {
+    fn a_flipped_bit_loses_only_its_entry() {
         let entries = vec![NvsEntry::new_data("a".into(), "b".into(), DataValue::String("text".into()))];
         let whole = NvsPartition { entries }.generate_partition(0x3000).expect("fits");
         assert!(Nvs::read(&whole).text("a", "b").is_some());

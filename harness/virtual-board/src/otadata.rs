@@ -1,6 +1,6 @@
-//! Which app the second-stage bootloader starts, by partition table and OTA data.
+//! Which app the second-stage bootloader starts, according to partition table and OTA data.
 //!
-//! After ESP-IDF, `bootloader_utility.c` and `bootloader_common_loader.c`, with `CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE`.
+//! Follows ESP-IDF, `bootloader_utility.c` and `bootloader_common_loader.c`, with
 
 use crate::flash::{Flash, SECTOR};
 use crate::image::{Partition, PartitionTable};
@@ -20,19 +20,19 @@ mod state {
     pub(super) const ABORTED: u32 = 4;
 }
 
-/// An app that may be started.
+/// An app to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// The app of the factory.
+    /// The factory app.
     Factory,
-    /// An app that came over the air, by its place among them.
+    /// An OTA app, by slot.
     Ota(usize),
-    /// The app for tests in the factory.
+    /// The test app.
     Test,
 }
 
 impl Slot {
-    /// What the bootloader calls it when it can't be started.
+    /// The bootloader's name for it in error messages.
     pub(crate) fn name(self) -> String {
         match self {
             Self::Factory => "Factory app partition".to_owned(),
@@ -51,21 +51,21 @@ pub(crate) struct Apps<'a> {
     info: Option<&'a Partition>,
 }
 
-/// What the bootloader has chosen.
+/// The bootloader's choice.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// What it says of it: level and text.
+    /// Its log message: level and text.
     pub(crate) said: Option<(char, &'static str)>,
-    /// Where it begins to look; none is the factory app.
+    /// The slot to try first; none for the factory app.
     start: Option<usize>,
-    /// Nothing was ever chosen: what is started is written down.
+    /// There was no OTA data: the started app is written there.
     is_initial: bool,
 }
 
 impl<'a> Apps<'a> {
     pub(crate) fn of(table: &'a PartitionTable) -> Self {
         let mut ota: Vec<_> = table.0.iter().filter(|partition| partition.ota_slot().is_some()).collect();
-        // As with the bootloader, whose list goes by number.
+        // As in the bootloader, whose list is ordered by slot.
         ota.sort_by_key(|partition| partition.ota_slot());
         let find = |is: fn(&Partition) -> bool| table.0.iter().find(|partition| is(partition));
         Self {
@@ -76,8 +76,8 @@ impl<'a> Apps<'a> {
         }
     }
 
-    /// Reads the OTA data and keeps its promises: what was on trial at the last reset is given up, what is new goes on
-    /// trial. None where it can't be read.
+    /// Reads and updates the OTA data: an app that was on trial at the last reset is rolled back, a new one goes on
+    /// trial. None if it can't be read.
     pub(crate) fn choose(&self, flash: &Flash) -> Option<Choice> {
         let factory = |said| Choice { said, start: None, is_initial: false };
         let Some(info) = self.info else { return Some(factory(None)) };
@@ -111,13 +111,13 @@ impl<'a> Apps<'a> {
             entry.state = state::PENDING_VERIFY;
             entry.write(flash, base + active * SECTOR);
         }
-        // Sequence numbers count from 1 and go on beyond the number of slots.
+        // Sequence numbers start at 1 and exceed the number of slots.
         let slot = usize::try_from(entry.sequence.wrapping_sub(1)).ok()? % self.ota.len();
         Some(Choice { said: None, start: Some(slot), is_initial: false })
     }
 
-    /// The apps in the order in which they are tried: from the chosen one down to the factory's, then upwards, then the
-    /// one for tests.
+    /// The order in which the apps are tried: from the chosen one down to the factory app, then upwards, then the
+    /// test app.
     pub(crate) fn tried(&self, choice: &Choice) -> Vec<(Slot, &'a Partition)> {
         let count = choice.start.map_or(0, |start| start + 1).min(self.ota.len());
         let ota = |index: usize| (Slot::Ota(index), self.ota[index]);
@@ -128,7 +128,7 @@ impl<'a> Apps<'a> {
         down.chain(factory).chain(up).chain(test).collect()
     }
 
-    /// Writes down what was started where nothing had been chosen.
+    /// Writes the started app if there was no OTA data.
     pub(crate) fn note_started(&self, flash: &Flash, choice: &Choice, slot: Slot) -> Option<String> {
         let Slot::Ota(index) = slot else { return None };
         let base = usize::try_from(self.info.filter(|_| choice.is_initial)?.offset).ok()?;
@@ -144,7 +144,7 @@ struct Entry {
     sequence: u32,
     state: u32,
     crc: u32,
-    /// As it was read: the label stays.
+    /// As it was read, with the label.
     raw: [u8; ENTRY],
 }
 
@@ -155,13 +155,13 @@ impl Entry {
         Some(Self { sequence: word(0), state: word(STATE_AT), crc: word(CRC_AT), raw })
     }
 
-    /// `write_otadata`: the sector is erased for it.
+    /// `write_otadata`: erases the sector first.
     fn write(&self, flash: &Flash, at: usize) {
         let mut bytes = self.raw;
         bytes[..4].copy_from_slice(&self.sequence.to_le_bytes());
         bytes[STATE_AT..CRC_AT].copy_from_slice(&self.state.to_le_bytes());
         bytes[CRC_AT..].copy_from_slice(&self.crc.to_le_bytes());
-        // It was read from there: it can be written there.
+        // It was read from there, so it can be written there.
         let _ = flash.erase(at, SECTOR) && flash.program(at, &bytes);
     }
 
@@ -175,7 +175,7 @@ impl Entry {
     }
 }
 
-/// The ROM's `crc32_le` begun with all ones.
+/// The ROM's `crc32_le` with an initial value of all ones.
 fn crc(sequence: u32) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(u32::MAX);
     hasher.update(&sequence.to_le_bytes());
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_crc_is_the_roms() {
+    fn the_crc_is_that_of_the_rom() {
         // `otatool.py switch_ota_partition --slot 0` writes these bytes.
         assert_eq!(crc(1), 0x4743_989a);
     }
@@ -255,14 +255,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_app_is_on_trial_for_one_boot_and_then_given_up() {
+    fn a_new_app_is_on_trial_for_one_boot_and_then_rolled_back() {
         let flash = flash([Some((1, state::VALID)), Some((2, state::NEW))]);
         assert_eq!((order(&flash, true)[0], states(&flash)), (Slot::Ota(1), [state::VALID, state::PENDING_VERIFY]));
         assert_eq!((order(&flash, true)[0], states(&flash)), (Slot::Ota(0), [state::VALID, state::ABORTED]));
     }
 
     #[test]
-    fn invalid_and_aborted_apps_are_left_out_and_broken_entries_fall_back() {
+    fn invalid_and_aborted_apps_are_skipped_and_broken_entries_fall_back() {
         for state in [state::INVALID, state::ABORTED] {
             assert_eq!(order(&flash([Some((1, state::VALID)), Some((2, state))]), true)[0], Slot::Ota(0));
             assert_eq!(order(&flash([Some((1, state)), Some((2, state))]), true)[0], Slot::Factory);

@@ -13,7 +13,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 pub(crate) struct Pty {
     pub(crate) master: OwnedFd,
     pub(crate) path: PathBuf,
-    /// To be kept open, so that the master is not hung up between two openings by the host.
+    /// Kept open, so that the master is not hung up between two openings by the host.
     pub(crate) slave: OwnedFd,
 }
 
@@ -24,7 +24,7 @@ impl Pty {
         unlockpt(&master)?;
         let name = ptsname(&master, Vec::new())?;
         let slave = rustix::fs::open(&*name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-        // Raw before anything is written, or the line discipline echoes the boot log back to the chip.
+        // Set raw before anything is written, or the line discipline echoes the boot log to the chip.
         let mut termios = tcgetattr(&slave)?;
         termios.make_raw();
         termios.set_speed(115_200)?;
@@ -35,7 +35,7 @@ impl Pty {
     }
 }
 
-/// The speed that the host has set, seen from the master.
+/// The baud rate that the host has set, seen from the master.
 pub(crate) fn host_baud(master: impl AsFd) -> Option<u32> {
     tcgetattr(master).ok().map(|termios| termios.output_speed())
 }

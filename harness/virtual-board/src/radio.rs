@@ -1,7 +1,7 @@
-//! The board's Wi-Fi, as far as its TCP connections go.
+//! The board's Wi-Fi, reduced to its TCP connections.
 //!
-//! The air carries bytes to real sockets of this machine. When the board loses its power or is reset, its sockets
-//! fall silent: no FIN, no RST. After the next boot, late segments of that former life are answered with RST.
+//! Bytes go to real sockets of this machine. When the board loses its power or is reset, its sockets fall silent: no
+//! FIN, no RST. After the next boot, late segments of the earlier connections are answered with RST.
 
 use std::cell::RefCell;
 use std::io;
@@ -13,21 +13,22 @@ use hil_link::Parked;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// The radio; clones are the same radio.
+/// The radio; clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Radio {
     open: Rc<RefCell<Vec<Rc<TcpStream>>>>,
     parked: Parked,
 }
 
-/// An app's end of a connection. Dropping it without [`Socket::close`] leaves the connection as a power cut does.
+/// An app's end of a connection. Dropping it without [`Socket::close`] leaves the connection silent, as a power cut
+/// does.
 #[derive(Debug)]
 pub(crate) struct Socket {
     stream: Rc<TcpStream>,
     radio: Radio,
 }
 
-/// A connection as a stream. Dropping it leaves the connection as a power cut does.
+/// A connection as a stream. Dropping it leaves the connection silent, as a power cut does.
 #[derive(Debug)]
 pub(crate) struct Air(Rc<TcpStream>);
 
@@ -76,18 +77,18 @@ impl Radio {
         Ok(Socket { stream, radio: self.clone() })
     }
 
-    /// A connection that layers can be laid above, with the handle that ends it.
+    /// A connection for further layers, with the handle that ends it.
     pub(crate) async fn open(&self, host: &str, port: u16) -> io::Result<(Rc<TcpStream>, Air)> {
         let socket = self.connect(host, port).await?;
         Ok((Rc::clone(&socket.stream), Air(socket.stream)))
     }
 
-    /// Ends a connection with FIN once nobody uses it any more.
+    /// Ends a connection with FIN when it is not used any more.
     pub(crate) fn hang_up(&self, stream: &Rc<TcpStream>) {
         self.open.borrow_mut().retain(|open| !Rc::ptr_eq(open, stream));
     }
 
-    /// The chip lost its state: what was open is parked, silently. The app must be gone already.
+    /// The chip lost its state: open connections are parked silently. Call after the app is dropped.
     pub(crate) fn lose_all(&self) {
         for stream in self.open.borrow_mut().drain(..) {
             if let Some(stream) = Rc::into_inner(stream) {
@@ -96,9 +97,9 @@ impl Radio {
         }
     }
 
-    /// The chip runs again and knows nothing of its former connections.
+    /// The chip has restarted and has no earlier connections.
     pub(crate) fn is_back(&self) {
-        self.parked.owner_is_back();
+        self.parked.device_restarted();
     }
 }
 
@@ -131,7 +132,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Ends the connection with FIN, as an app does in good order.
+    /// Ends the connection with FIN, as an app does.
     pub(crate) fn close(self) {
         self.radio.open.borrow_mut().retain(|open| !Rc::ptr_eq(open, &self.stream));
     }

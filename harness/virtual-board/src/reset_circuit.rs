@@ -1,7 +1,7 @@
 //! The usual two-transistor circuit between a USB adapter's DTR and RTS and a chip's EN and strapping pin.
 //!
 //! EN is pulled low while RTS alone is asserted, the strapping pin while DTR alone is (Espressif, schematic of the
-//! ESP32-C3-DevKitM-1, "Auto-reset"). A capacitor at EN makes it rise late, which is what the classic sequence lives by.
+//! ESP32-C3-DevKitM-1, "Auto-reset"). A capacitor at EN makes it rise late; the classic reset sequence depends on that.
 
 use std::time::Duration;
 
@@ -23,21 +23,22 @@ pub struct ResetCircuit {
     rts: bool,
 }
 
-/// What a change of the lines does to EN.
+/// The effect of a change of the lines on EN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// EN is low at once: a transistor discharges the capacitor.
+    /// EN falls at once: a transistor discharges the capacitor.
     EnFalls,
-    /// EN will be taken for high after this time, unless it falls before.
+    /// EN rises after this time, unless it is pulled low before.
     EnRisesAfter(Duration),
 }
 
 impl ResetCircuit {
-    /// A circuit whose EN has this time constant (resistance times capacitance): 10 ms for 10 kΩ and 1 µF, zero for none.
+    /// A circuit whose EN has this time constant (resistance times capacitance): 10 ms for 10 kΩ and 1 µF, zero for
+    /// none.
     #[must_use]
     pub fn new(time_constant: Duration) -> Self {
-        /// EN counts as high from 0.75 of the supply (ESP32-C3 datasheet, "DC Characteristics", V_IH_nRST): the
-        /// capacitor is there after ln 4 time constants.
+        /// EN is high from 0.75 of the supply on (ESP32-C3 datasheet, "DC Characteristics", V_IH_nRST): the capacitor
+        /// takes ln 4 time constants.
         const UNTIL_HIGH: f64 = 1.386;
         Self { rises_after: time_constant.mul_f64(UNTIL_HIGH), dtr: false, rts: false }
     }
@@ -57,7 +58,7 @@ impl ResetCircuit {
         self.rts && !self.dtr
     }
 
-    /// Whether the strapping pin is low right now.
+    /// Whether the strapping pin is low now.
     #[must_use]
     pub fn strapped_low(&self) -> bool {
         self.dtr && !self.rts
@@ -68,7 +69,7 @@ impl ResetCircuit {
 mod tests {
     use super::*;
 
-    /// Plays moves (milliseconds, DTR, RTS) and tells whether the strapping pin is low when EN has risen.
+    /// Applies changes (milliseconds, DTR, RTS); returns whether the strapping pin is low when EN has risen.
     fn enters_loader(time_constant_ms: u64, moves: &[(u64, bool, bool)]) -> bool {
         let mut circuit = ResetCircuit::new(Duration::from_millis(time_constant_ms));
         let mut rise: Option<Duration> = None;

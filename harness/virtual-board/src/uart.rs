@@ -10,18 +10,18 @@ use tokio::io::unix::AsyncFd;
 
 use crate::pty::{Pty, host_baud};
 
-/// Speed of the ROM, the bootloader and the console.
+/// Baud rate of the ROM, the bootloader and the console.
 pub(crate) const BOOT_BAUD: u32 = 115_200;
 
-/// UART0: garbles on a baud mismatch, loses bytes that nobody reads, as a wire does.
+/// UART0: garbles bytes on a baud mismatch, and loses bytes that are not read, as on a wire.
 pub(crate) struct Uart {
     line: Option<Line>,
     baud: u32,
     /// Bytes take as long as on a real wire.
     paced: bool,
-    /// Never says anything and hears nothing.
+    /// Sends and receives nothing.
     mute: bool,
-    /// Nobody reads: what is written is lost until somebody does.
+    /// The host does not read: output is lost until it does.
     overrun: bool,
 }
 
@@ -48,7 +48,7 @@ impl Uart {
         Self { line: None, baud: BOOT_BAUD, paced, mute, overrun: false }
     }
 
-    /// The port appears, unless it is there.
+    /// Makes the port appear, unless it exists.
     pub(crate) fn plug(&mut self) -> io::Result<()> {
         if self.line.is_none() {
             self.line = Some(Line::open()?);
@@ -56,7 +56,7 @@ impl Uart {
         Ok(())
     }
 
-    /// The port vanishes: whoever has it open gets a hang-up.
+    /// Makes the port vanish: a host that has it open gets a hang-up.
     pub(crate) fn unplug(&mut self) {
         self.line = None;
     }
@@ -77,7 +77,7 @@ impl Uart {
             let read = |master: &OwnedFd| Ok(rustix::io::read(master, &mut buffer)?);
             match line.master.async_io(Interest::READABLE, read).await {
                 Ok(length) if length > 0 => break length,
-                // The slave is held open, so this is a passing state of the descriptor at worst.
+                // The slave is held open, so this error is temporary.
                 _ => tokio::task::yield_now().await,
             }
         };
@@ -91,14 +91,14 @@ impl Uart {
         if self.paced { Duration::from_secs_f64(bytes as f64 * 10.0 / f64::from(self.baud)) } else { Duration::ZERO }
     }
 
-    /// Writes to the host; what nobody reads is lost.
+    /// Writes to the host; unread bytes are lost.
     pub(crate) async fn write(&mut self, bytes: &[u8]) {
-        /// How long a full line may stall the chip before it is taken for unread.
+        /// How long a full line may block the chip before output is dropped.
         const PATIENCE: Duration = Duration::from_millis(500);
         self.write_within(bytes, PATIENCE).await;
     }
 
-    /// What a host has asked for: it will read it.
+    /// The host has sent a request: it will read the answer.
     pub(crate) async fn answer(&mut self, bytes: &[u8]) {
         const PATIENCE: Duration = Duration::from_secs(3);
         self.write_within(bytes, PATIENCE).await;

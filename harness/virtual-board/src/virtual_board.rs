@@ -1,58 +1,19 @@
 //! The handle on a virtual board.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use hil_config::Misbehaviour;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::chip::{BOOT_PIN, Chip, Command, Request};
+use crate::chip::{BOOT_PIN, BoardInput, Chip, Request};
 use crate::flash::Flash;
+use crate::options::{Options, PortPath};
 
-/// Called with GPIO and level at each change, on the board's own thread.
-pub(crate) type PinListener = Arc<dyn Fn(u8, bool) + Send + Sync>;
-/// Path of the port while it is there.
-pub(crate) type PortPath = Option<PathBuf>;
-
-/// What kind of board it is.
-#[derive(Clone, Default)]
-pub struct Options {
-    /// MAC address; the first byte should mark it as locally administered (`0x02`).
-    pub mac: [u8; 6],
-    /// How it misbehaves.
-    pub misbehaves: Vec<Misbehaviour>,
-    /// Called with GPIO and level (`true` is high) whenever a pin changes.
-    pub on_pin: Option<PinListener>,
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("mac", &self.mac).field("misbehaves", &self.misbehaves).finish_non_exhaustive()
-    }
-}
-
-impl Options {
-    /// A board whose MAC, locally administered, stays the same for its name, so that client ids don't change between
-    /// runs.
-    #[must_use]
-    pub fn named(name: &str, misbehaves: &[Misbehaviour]) -> Self {
-        // FNV-1a, 32 bits.
-        let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        let [a, b, c, d] = hash.to_be_bytes();
-        Self { mac: [0x02, 0x00, a, b, c, d], misbehaves: misbehaves.to_vec(), on_pin: None }
-    }
-
-    pub(crate) fn has(&self, misbehaviour: Misbehaviour) -> bool {
-        self.misbehaves.contains(&misbehaviour)
-    }
-}
-
-/// An ESP32-C3 that isn't there. It starts without power and with an erased flash; dropping it ends it.
+/// A virtual ESP32-C3. It starts without power and with an erased flash; dropping it ends it.
 ///
-/// The board lives on a thread of its own: a busy harness does not slow its loader down.
+/// The board runs on its own thread: a busy harness does not slow its loader down.
 ///
 /// # Example
 /// ```
@@ -76,7 +37,7 @@ impl VirtualBoard {
     /// Starts a board.
     ///
     /// # Errors
-    /// When the system gives no thread, no event loop or no pseudo-terminal.
+    /// When the system provides no thread, event loop or pseudo-terminal.
     pub fn start(options: Options) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (requests, incoming) = mpsc::unbounded_channel();
@@ -97,18 +58,18 @@ impl VirtualBoard {
         Ok(board)
     }
 
-    /// Puts bytes into its flash, as a programmer does that reaches the flash past the chip; false where they don't fit.
+    /// Writes into its flash directly, like an external programmer; false if the bytes don't fit.
     pub fn program(&self, address: usize, bytes: &[u8]) -> bool {
         self.contents.erase(address, bytes.len()) && self.contents.program(address, bytes)
     }
 
-    /// Path of its serial port; none while the port has vanished.
+    /// Path of its serial port; none while it has vanished.
     #[must_use]
     pub fn port(&self) -> Option<PathBuf> {
         self.port.borrow().clone()
     }
 
-    /// Tells when the port comes or goes.
+    /// Reports when the port appears or vanishes.
     #[must_use]
     pub fn port_changes(&self) -> watch::Receiver<Option<PathBuf>> {
         self.port.clone()
@@ -116,35 +77,35 @@ impl VirtualBoard {
 
     /// Switches its supply.
     pub async fn set_rail(&self, on: bool) {
-        self.ask(Command::Rail(on)).await;
+        self.ask(BoardInput::Rail(on)).await;
     }
 
     /// Releases (`true`) or pulls down its EN line: low holds the chip in reset.
     pub async fn set_enable(&self, high: bool) {
-        self.ask(Command::Enable(high)).await;
+        self.ask(BoardInput::Enable(high)).await;
     }
 
-    /// Drives GPIO9: low when the chip leaves reset makes the ROM wait for a download.
+    /// Drives GPIO9: if it is low when the chip leaves reset, the ROM waits for a download.
     pub async fn drive_boot_pin(&self, high: bool) {
         self.drive(BOOT_PIN, high).await;
     }
 
-    /// Drives an input of the board from outside.
+    /// Drives an input of the board.
     pub async fn drive(&self, gpio: u8, high: bool) {
-        self.ask(Command::Drive { gpio, high }).await;
+        self.ask(BoardInput::Drive { gpio, high }).await;
     }
 
-    /// Pulls its cable (`false`) or plugs it in again: the port then has another path. The board runs on.
+    /// Unplugs its cable (`false`) or plugs it in again, which changes the port's path. The board runs on.
     pub async fn set_plugged(&self, plugged: bool) {
-        self.ask(Command::Plugged(plugged)).await;
+        self.ask(BoardInput::Plugged(plugged)).await;
     }
 
-    async fn ask(&self, command: Command) {
+    async fn ask(&self, command: BoardInput) {
         let (done, is_done) = oneshot::channel();
         if let Some(requests) = &self.requests {
             let _ = requests.send((command, done));
         }
-        // A board that has ended has done all it will do.
+        // A board that has ended does nothing more.
         let _ = is_done.await;
     }
 }

@@ -1,7 +1,7 @@
-//! Espressif's own `esptool` as an independent judge of the loader and of the images.
+//! Tests the loader and the images with Espressif's own `esptool`.
 //!
-//! Needs esptool 5.x: the program named by `HIL_ESPTOOL`, else `esptool` on the PATH. Without it, each test says so
-//! and skips; `.ci/run` installs it and sets `HIL_REQUIRE_PARTS`, which makes its absence a failure.
+//! Needs esptool 5.x: the program in `HIL_ESPTOOL`, or `esptool` on the PATH. Without it, each test prints that and is
+//! skipped; `.ci/run` installs it and sets `HIL_REQUIRE_PARTS`, so that a missing program is a failure.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -91,7 +91,7 @@ fn write_verify_read_and_erase_at_every_speed_with_and_without_stub() {
         bench.succeeds(options, &["write-flash", "0x0", text(&file)]);
         bench.succeeds(options, &["verify-flash", "0x0", text(&file)]);
         let back = bench.folder.path().join("back.bin");
-        // The ROM reads 64 bytes at a time: a part is enough there.
+        // The ROM reads 64 bytes at a time: a part is enough here.
         let length = if options.contains(&"--no-stub") { 0x800 } else { image.len() };
         bench.succeeds(options, &["read-flash", "0x0", &length.to_string(), text(&back)]);
         assert!(std::fs::read(&back).expect("read")[..] == image[..length], "{options:?}");

@@ -1,7 +1,7 @@
-//! `mpremote` and `adafruit-ampy`, unmodified, as judges of the board that runs MicroPython.
+//! Tests the board that runs MicroPython with unmodified `mpremote` and `adafruit-ampy`.
 //!
-//! Needs both below `target/parts` (`ci/install-parts`) or on the path, and MicroPython's unix port. Without them, each
-//! test says so and skips; `HIL_REQUIRE_PARTS` makes their absence a failure.
+//! Needs both in `target/parts` (`ci/install-parts`) or on the path, and MicroPython's unix port. Without them, each
+//! test prints that and is skipped; `HIL_REQUIRE_PARTS` makes it a failure.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,7 +30,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn tools() -> Option<PathBuf> {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/parts/python/bin");
-    // Tests run in their package's folder, and the parts are looked for from the workspace's root.
+    // Tests run in their package's folder, but the parts are in the workspace's root.
     std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("workspace");
     let here = tools.join("mpremote").is_file() && tools.join("ampy").is_file();
     if here && hil_config::find_micropython().is_ok() {
@@ -42,16 +42,16 @@ fn tools() -> Option<PathBuf> {
 }
 
 impl Bench {
-    /// A board with MicroPython on it, running.
+    /// A running board with MicroPython.
     fn new() -> Option<Self> {
         Self::that(&[])
     }
 
-    /// One that misbehaves so.
+    /// The same with misbehaviour.
     fn that(misbehaves: &[Misbehaviour]) -> Option<Self> {
         let tools = tools()?;
         let (changes, pins) = channel();
-        // A test that looks at no pin has dropped the other end.
+        // A test without pins has dropped the other end.
         let on_pin = move |gpio, high| {
             let _ = changes.send((gpio, high));
         };
@@ -78,7 +78,7 @@ impl Bench {
         self.output("mpremote", &[&["connect", &port], words].concat())
     }
 
-    /// Waits until the board says so.
+    /// Waits until the board prints this.
     fn shows(&self, text: &str) {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let port = rustix::fs::open(self.board.port().expect("port"), flags, Mode::empty()).expect("open");
@@ -156,7 +156,7 @@ fn ampy_puts_gets_lists_runs_and_resets() {
 }
 
 #[test]
-fn files_outlive_a_power_cut_and_pins_and_chip_are_the_boards() {
+fn files_survive_a_power_cut_and_pins_and_chip_are_those_of_the_board() {
     let Some(bench) = Bench::new() else { return };
     let main = bench.file(
         "main.py",
@@ -170,7 +170,7 @@ fn files_outlive_a_power_cut_and_pins_and_chip_are_the_boards() {
     });
     let lit = std::iter::from_fn(|| bench.pins.recv_timeout(Duration::from_secs(10)).ok()).any(|pin| pin == (2, false));
     assert!(lit, "main.py has lit the lamp");
-    // mpremote gets through although the console is flooded.
+    // mpremote works although the console is flooded.
     assert!(bench.mpremote(&["fs", "ls"]).contains("main.py"));
     let caused = bench.mpremote(&["resume", "exec", "import machine; print(machine.reset_cause())"]);
     assert_eq!(caused.trim(), "5", "mpremote resets softly");

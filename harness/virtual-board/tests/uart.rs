@@ -11,7 +11,7 @@ fn board(misbehaves: &[Misbehaviour]) -> VirtualBoard {
     VirtualBoard::start(options).expect("board")
 }
 
-/// What a host hears at a speed from power on until it has heard a text; at most within ten seconds.
+/// What a host reads at a baud rate from power-on until a text appears, for at most ten seconds.
 async fn hears_until(board: &VirtualBoard, baud: u32, text: &str) -> Vec<u8> {
     let port = SerialPort::open(board.port().expect("port"), baud).expect("open");
     board.set_rail(true).await;
@@ -28,7 +28,7 @@ async fn hears_until(board: &VirtualBoard, baud: u32, text: &str) -> Vec<u8> {
     heard
 }
 
-/// What a host hears at a speed within half a second of power on.
+/// What a host reads at a baud rate within half a second of power-on.
 async fn hears(board: &VirtualBoard, baud: u32) -> Vec<u8> {
     let port = SerialPort::open(board.port().expect("port"), baud).expect("open");
     board.set_rail(true).await;
@@ -68,7 +68,7 @@ async fn held_strapping_makes_the_rom_wait_for_a_download() {
 }
 
 #[tokio::test]
-async fn a_mute_board_and_one_held_in_reset_say_nothing() {
+async fn a_mute_board_and_one_held_in_reset_print_nothing() {
     assert!(hears(&board(&[Misbehaviour::Mute]), 115_200).await.is_empty());
     let held = board(&[]);
     held.set_enable(false).await;

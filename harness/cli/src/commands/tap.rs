@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hil_config::BrokerUrl;
-use hil_mqtt::tls::{ClientAuth, Identity, TlsError, server_config};
+use hil_mqtt::tls::{ClientAuth, TlsError, TlsIdentity, server_config};
 use hil_mqtt::{Capture, Endpoint, Fault, FaultError, Offers, Route, TapPort, TlsMode, Transport};
 use hil_report::{Traffic, traffic_table};
 use hil_timeline::{Cursor, Epoch, Mask, Timeline, What};
@@ -102,8 +102,8 @@ fn endpoint(args: &TapArgs) -> Result<Endpoint, ExitCode> {
     Ok(endpoint)
 }
 
-fn identity(cert: Option<PathBuf>, key: Option<PathBuf>) -> Option<Identity> {
-    cert.zip(key).map(|(cert, key)| Identity { cert, key })
+fn identity(cert: Option<PathBuf>, key: Option<PathBuf>) -> Option<TlsIdentity> {
+    cert.zip(key).map(|(cert, key)| TlsIdentity { cert, key })
 }
 
 fn tls_mode(args: &TapArgs) -> Result<TlsMode, TlsError> {

@@ -86,17 +86,17 @@ fn the_default_features_pass_on_mosquitto_and_wireshark_reads_every_packet() {
 fn counted(events: &[RunEvent]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for event in events {
-        let What::Packet { board, direction, fate, packet, .. } = &event.what else { continue };
+        let What::Packet { board, direction, disposition, packet, .. } = &event.what else { continue };
         assert!(!matches!(packet, Packet::Undecodable { .. }), "{event:?}");
-        let fate = fate.map(|fate| format!("{fate:?}")).unwrap_or_default();
+        let disposition = disposition.map(|disposition| format!("{disposition:?}")).unwrap_or_default();
         let (sender, receiver) = match direction {
             Direction::FromBoard => (board.clone(), format!("{board}-broker")),
             Direction::ToBoard => (format!("{board}-broker"), board.clone()),
         };
-        if fate != "Injected" {
+        if disposition != "Injected" {
             *counts.entry(sender).or_default() += 1;
         }
-        if fate != "Dropped" {
+        if disposition != "Dropped" {
             *counts.entry(receiver).or_default() += 1;
         }
     }

@@ -79,7 +79,7 @@ fn a_board_that_goes_on_without_power_is_the_benchs_fault() {
     project.file("bench.toml", &bench("never-powers-off"));
     let outcome = project.hil(&["run", "--bench", "bench.toml"]);
     assert_eq!(outcome.code, 102, "{outcome:?}");
-    assert!(outcome.stdout.contains("the power of `lamp` was cut, but it went on talking"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("the power of `lamp` was cut, but it kept printing"), "{}", outcome.stdout);
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_machine_that_stands_still_is_told_of_and_not_held_against_the_lamp() {
     };
     printed.wait_for(&["lamp power off", "lamp-2 -> SUBSCRIBE"]);
     stop(Duration::from_millis(300));
-    printed.wait_for(&["this machine stood still for "]);
+    printed.wait_for(&["this machine stalled for "]);
     // Until after the last moment at which the broker may publish the will: keep alive 5 s.
     stop(Duration::from_millis(8500));
     printed.wait_for(&[" passed  features/one.feature:2  will"]);

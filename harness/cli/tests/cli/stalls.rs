@@ -117,7 +117,7 @@ fn judged(step: &str, span: u64, act: impl FnOnce(&mut Device)) -> Outcome {
     Run::of(&project, "embedded", step).stop(Duration::from_millis(span), act)
 }
 
-const STOOD_STILL: &str = "over the end of the window: what came in that time may have been in time";
+const STOOD_STILL: &str = "over the end of the window: events in that time may have been in time";
 
 fn assert_undecided(step: &str, outcome: &Outcome) {
     assert_eq!(outcome.code, 102, "{step}: {}", outcome.stdout);
@@ -184,7 +184,7 @@ fn a_broker_that_hangs_proves_nothing() {
     if !has_mosquitto() {
         return;
     }
-    let silent = "does not answer: it has confirmed nothing for 5 s";
+    let silent = "does not answer: it confirmed nothing for 5 s";
     let steps = [
         (r#"nothing is published outside "cmd, loger" for 1 s"#, silent),
         (r#""pi" receives nothing on "other" for 1 s"#, silent),

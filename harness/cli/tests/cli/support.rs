@@ -122,7 +122,7 @@ pub(crate) fn assert_snapshot(name: &str, text: &str) {
     // Which packet and which line were the last depends on who was faster; that they are named is asserted elsewhere.
     settings.add_filter(r"(?m)^(\s+last (?:packet|console line)): .*", "$1: …");
     // Whether the machine of the tests kept time is not what they are about.
-    settings.add_filter(r"(?m)^\s+this machine stood still for .*\n", "");
+    settings.add_filter(r"(?m)^\s+this machine stalled for .*\n", "");
     settings.add_filter(r"[+-]\d+\.\d\d s", "TIME");
     settings.add_filter(r"\b\d+\.\d\d s", "TIME");
     settings.add_filter(r"[IE] \(\d+\)", "I (MS)");

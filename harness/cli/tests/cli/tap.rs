@@ -114,7 +114,7 @@ fn faults_come_from_arguments_and_from_standard_input() {
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let outcome = end(child);
     assert_eq!(outcome.code, 0);
-    assert!(outcome.stderr.contains("error: `explode` is no fault"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("error: `explode` is not a fault"), "{}", outcome.stderr);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn a_board_that_floods_its_console_fills_the_record_and_its_scenario_is_errored(
     assert!(events.contains(r#""event":"record-dropped","lines":"#));
     let log = project.read("out/console-flood.log");
     assert!(
-        log.len() < 1 << 20 && log.contains("(the record is full (1 MiB): what follows is not in it)"),
+        log.len() < 1 << 20 && log.contains("(the record is full (1 MiB): later events are missing)"),
         "{}",
         log.len()
     );

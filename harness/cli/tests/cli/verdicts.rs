@@ -213,7 +213,7 @@ fn a_connection_from_elsewhere_is_not_the_boards() {
     };
     let elsewhere = bench("127.0.0.9");
     assert_eq!(elsewhere.code, 102, "the bench file may be wrong: {elsewhere:?}");
-    let said = "the tap turned away a connection from 127.0.0.1, which is not the board's address";
+    let said = "the tap rejected a connection from 127.0.0.1, which is not the board's address";
     assert!(elsewhere.stdout.contains(said) && elsewhere.stdout.contains("hint: "), "{}", elsewhere.stdout);
     let events = project.read("run-127.0.0.9/events.jsonl");
     let turned_away = events.lines().filter(|line| line.contains("\"change\":\"turned-away\"")).count();

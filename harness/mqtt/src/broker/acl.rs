@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Rules; whoever has none that allows something may not do it.
+/// Rules of an access control list; what no rule allows is denied.
 ///
 /// # Example
 /// ```
@@ -14,48 +14,48 @@ use std::fmt;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acl {
-    /// In their order.
+    /// In file order.
     pub rules: Vec<AclRule>,
 }
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AclRule {
-    /// Whom it is about.
+    /// Whom the rule applies to.
     pub who: Who,
-    /// What it allows.
+    /// What the rule allows.
     pub access: Access,
-    /// Where.
+    /// The topics it applies to.
     pub filter: String,
 }
 
-/// Whom a rule is about.
+/// Whom a rule applies to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// Clients without a user name.
     Anonymous,
     /// One user.
     User(String),
-    /// Everybody; `%u` and `%c` in the filter are the user name and the client id.
-    Everybody,
+    /// Every client; `%u` and `%c` in the filter are replaced by its user name and client id.
+    Anyone,
 }
 
-/// What a rule allows, or somebody wants.
+/// The access that a rule grants or a client requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// To receive.
+    /// Receive.
     Read,
-    /// To publish.
+    /// Publish.
     Write,
-    /// Both.
+    /// Receive and publish.
     ReadWrite,
-    /// Neither, whatever other rules say.
+    /// Neither, even if another rule allows it.
     Deny,
 }
 
-/// What is wrong with an ACL.
+/// A line of an ACL that is not a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the ACL is no rule: `{text}`")]
+#[error("line {line} of the ACL is not a rule: `{text}`")]
 pub struct AclError {
     line: usize,
     text: String,
@@ -83,10 +83,10 @@ impl Access {
 }
 
 impl Acl {
-    /// Reads the file's text.
+    /// Parses the text of an ACL file.
     ///
     /// # Errors
-    /// Names the first line that is no rule.
+    /// Names the first line that is not a rule.
     pub fn parse(text: &str) -> Result<Self, AclError> {
         let mut acl = Self::default();
         let mut who = Who::Anonymous;
@@ -105,7 +105,7 @@ impl Acl {
                     if filter.is_empty() {
                         return Err(wrong());
                     }
-                    let who = if word == "pattern" { Who::Everybody } else { who.clone() };
+                    let who = if word == "pattern" { Who::Anyone } else { who.clone() };
                     acl.rules.push(AclRule { who, access, filter: filter.to_owned() });
                 }
                 _ => return Err(wrong()),
@@ -114,16 +114,16 @@ impl Acl {
         Ok(acl)
     }
 
-    /// Whether somebody may do something; `wanted` is `Read` or `Write`, and `topic` may be a filter to subscribe to.
+    /// Whether a client has this access; `wanted` is `Read` or `Write`, and `topic` may be a filter to subscribe to.
     #[must_use]
     pub fn allows(&self, user: Option<&str>, client_id: &str, topic: &str, wanted: Access) -> bool {
         let applies = |rule: &&AclRule| match &rule.who {
             Who::Anonymous => user.is_none(),
             Who::User(name) => user == Some(name),
-            Who::Everybody => true,
+            Who::Anyone => true,
         };
         let matches = |rule: &&AclRule| match rule.who {
-            Who::Everybody => pattern(&rule.filter, user, client_id).is_some_and(|filter| covers(&filter, topic)),
+            Who::Anyone => pattern(&rule.filter, user, client_id).is_some_and(|filter| covers(&filter, topic)),
             _ => covers(&rule.filter, topic),
         };
         let mine: Vec<_> = self.rules.iter().filter(applies).filter(matches).collect();
@@ -132,8 +132,8 @@ impl Acl {
     }
 }
 
-/// The filter that a pattern stands for. For whom a name would change what it matches it matches nothing, as Mosquitto has
-/// it: clients choose their names.
+/// The filter that a pattern gives for this client. None if its name contains a wildcard, as in Mosquitto: clients
+/// choose their names, and a wildcard would widen the filter.
 fn pattern(pattern: &str, user: Option<&str>, client_id: &str) -> Option<String> {
     let names = [("%c", Some(client_id)), ("%u", user)];
     if names.iter().any(|(_, name)| name.is_some_and(|name| name.contains(['+', '#']))) {
@@ -146,9 +146,9 @@ fn pattern(pattern: &str, user: Option<&str>, client_id: &str) -> Option<String>
     })
 }
 
-/// Whether everything that `wanted`, a topic or a filter, stands for is in `filter`.
+/// Whether `filter` covers everything that `wanted`, a topic or a filter, matches.
 fn covers(filter: &str, wanted: &str) -> bool {
-    // §4.7.2: wildcards at the beginning don't take topics of the broker's own.
+    // §4.7.2: a leading wildcard does not match topics that start with `$`.
     if wanted.starts_with('$') && !filter.starts_with('$') {
         return false;
     }
@@ -156,7 +156,7 @@ fn covers(filter: &str, wanted: &str) -> bool {
     let mut levels = filter.split('/');
     loop {
         match (levels.next(), wanted.next()) {
-            // `a/#` takes `a` as well.
+            // `a/#` also matches `a`.
             (Some("#"), _) | (None, None) => return true,
             (Some("+"), Some(level)) if level != "#" => {}
             (Some(level), Some(wanted)) if level == wanted => {}
@@ -176,15 +176,15 @@ fn read_access(text: &str) -> (Access, &str) {
     (Access::ReadWrite, text)
 }
 
-/// As Mosquitto reads it.
+/// In the format that Mosquitto reads.
 impl fmt::Display for Acl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Rules for nobody in particular come first: a `user` line holds to the end of the file.
+        // Rules without a user come first: a `user` line applies up to the end of the file.
         let line = |rule: &AclRule, word: &str| format!("{word} {} {}", rule.access.word(), rule.filter);
         for rule in self.rules.iter().filter(|rule| rule.who == Who::Anonymous) {
             writeln!(f, "{}", line(rule, "topic"))?;
         }
-        for rule in self.rules.iter().filter(|rule| rule.who == Who::Everybody) {
+        for rule in self.rules.iter().filter(|rule| rule.who == Who::Anyone) {
             writeln!(f, "{}", line(rule, "pattern"))?;
         }
         for rule in &self.rules {
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn an_acl_survives_the_round_trip_through_its_text() {
         let text = "topic read a\npattern write b/%c\nuser lamp\ntopic readwrite c/#\nuser lamp\ntopic deny c/d\n";
         let acl = Acl::parse(text).expect("rules");
         assert_eq!(acl.to_string(), text);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_a_filter_opens_nothing() {
+    fn a_name_with_a_wildcard_grants_nothing() {
         let acl = Acl::parse("pattern readwrite own/%c/#\npattern read %u/all\npattern read news\n").expect("rules");
         assert!(acl.allows(Some("lamp"), "l1", "own/l1/x", Access::Write));
         for (user, id, topic) in [
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_rule_is_named() {
+    fn a_line_that_is_not_a_rule_is_reported() {
         let errors: Vec<_> = ["topic\n", "user a\n\nallow all\n", "pattern\n"]
             .iter()
             .map(|text| Acl::parse(text).expect_err(text))

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hil_scratch::Scratch;
 use mqtt5::broker::auth::{AuthProvider, AuthResult};
 use mqtt5::broker::config::{StorageBackend, StorageConfig};
@@ -14,16 +15,16 @@ use mqtt5_protocol::protocol::v5::reason_codes::ReasonCode;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::{Access, Acl, Broker, BrokerError, Promise, Settings, WillWindow};
+use super::{Access, Acl, Broker, BrokerError, Settings, WillWindow};
 use crate::client_id::ClientIds;
 use crate::endpoint::{Endpoint, Offers};
 
-/// An embedded broker: MQTT 3.1.1 and 5 on one port. TLS and WebSocket are the tap's.
+/// An embedded broker: MQTT 3.1.1 and 5 on one port. The tap adds TLS and WebSocket.
 pub struct Embedded {
     address: Option<SocketAddr>,
     settings: Settings,
     running: Option<Running>,
-    /// Where it keeps what shall outlive a restart.
+    /// Where it stores what must survive a restart.
     store: Option<Scratch>,
     ids: ClientIds,
     died: watch::Sender<Option<String>>,
@@ -33,8 +34,8 @@ pub struct Embedded {
 const STOP: Duration = Duration::from_secs(5);
 
 struct Running {
-    /// Dropped when its end is wanted.
-    wanted: Option<oneshot::Sender<()>>,
+    /// Dropped to request a stop.
+    stop: Option<oneshot::Sender<()>>,
     shutdown: BrokerShutdownHandle,
     task: JoinHandle<()>,
     offers: Offers,
@@ -48,7 +49,7 @@ impl std::fmt::Debug for Embedded {
 }
 
 impl Embedded {
-    /// A broker that will listen there; port 0 takes a free one at the first start and keeps it.
+    /// A broker that listens on this address; port 0 takes a free port at the first start and keeps it.
     #[must_use]
     pub fn new(listen: SocketAddr, settings: Settings) -> Self {
         let died = watch::Sender::new(None);
@@ -67,10 +68,10 @@ impl Embedded {
             .with_storage(storage)
             .with_sys_topics_enabled(true)
             .with_sys_topics_interval(Duration::from_secs(1))
-            // The default of 10,000 drops bursts at QoS 0 without a word.
+            // The default of 10,000 silently drops bursts at QoS 0.
             .with_client_channel_capacity(2_000_000);
         Ok(match self.settings.max_connections {
-            // The observer is one of its clients.
+            // The observer is one of the clients.
             Some(most) => config.with_max_clients(usize::try_from(most).unwrap_or(usize::MAX).saturating_add(1)),
             None => config,
         })
@@ -92,50 +93,50 @@ impl Embedded {
         let wanted = self.address.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         let failed = |reason: String| BrokerError::Listen { address: wanted, reason };
         if wanted.port() != 0 {
-            // Tried first for the system's own word: the library wraps it in advice that is not ours.
+            // Bound first to get the system's own error: the library wraps it in advice that does not apply here.
             std::net::TcpListener::bind(wanted).map_err(|error| failed(error.to_string()))?;
         }
         let config = self.config(wanted)?;
         let mut broker = MqttBroker::with_config(config).await.map_err(|error| failed(error.to_string()))?;
-        let gate = Gatekeeper::new(&self.settings, self.ids.clone());
-        let observer_login = gate.observer.clone();
-        if !gate.is_open() {
-            broker = broker.with_auth_provider(Arc::new(gate));
+        let authenticator = Authenticator::new(&self.settings, self.ids.clone());
+        let observer_login = authenticator.observer.clone();
+        if !authenticator.is_open() {
+            broker = broker.with_auth_provider(Arc::new(authenticator));
         }
-        let address = broker.local_addr().ok_or_else(|| failed("it has no address".to_owned()))?;
+        let address = broker.local_addr().ok_or_else(|| failed("it reports no address".to_owned()))?;
         let shutdown = broker.shutdown_handle();
         let mut ready = broker.ready_receiver();
-        let (wanted, mut is_wanted) = oneshot::channel::<()>();
+        let (stop, mut stop_requested) = oneshot::channel::<()>();
         let died = self.died.clone();
         died.send_replace(None);
         let task = tokio::spawn(async move {
             let ended = broker.run().await;
-            if is_wanted.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
-                let how = ended.err().map_or_else(|| "nobody knows why".to_owned(), |error| error.to_string());
+            if stop_requested.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+                let how = ended.err().map_or_else(|| "the broker gave no reason".to_owned(), |error| error.to_string());
                 died.send_replace(Some(how));
             }
         });
-        ready.wait_for(|ready| *ready).await.map_err(|_| failed("it ended at once".to_owned()))?;
+        ready.wait_for(|ready| *ready).await.map_err(|_| failed("it exited at once".to_owned()))?;
         self.address = Some(address);
         let endpoint = Endpoint::from(address);
         let boards = vec![Endpoint { embedded: Some(self.ids.clone()), ..endpoint.clone() }];
         let offers = Offers { observer: endpoint, observer_login: Some(observer_login), boards };
-        self.running = Some(Running { wanted: Some(wanted), shutdown, task, offers: offers.clone() });
+        self.running = Some(Running { stop: Some(stop), shutdown, task, offers: offers.clone() });
         Ok(offers)
     }
 }
 
 impl Broker for Embedded {
-    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
+    fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>> {
         Box::pin(self.run())
     }
 
-    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async move {
-            if let Some(Running { shutdown, mut task, wanted, .. }) = self.running.take() {
-                drop(wanted);
+            if let Some(Running { shutdown, mut task, stop, .. }) = self.running.take() {
+                drop(stop);
                 shutdown.shutdown();
-                // A broker that panicked has stopped as well; one that hangs is ended.
+                // A broker that panicked has stopped as well; one that hangs is aborted.
                 if tokio::time::timeout(STOP, &mut task).await.is_err() {
                     task.abort();
                 }
@@ -152,7 +153,7 @@ impl Broker for Embedded {
         self.died.subscribe()
     }
 
-    /// It checks keep alives exactly: one and a half of them (MQTT 3.1.1 §3.1.2.10), measured ± 0.02 s.
+    /// It checks keep alives precisely, at 1.5 times the interval (MQTT 3.1.1 §3.1.2.10): measured ± 0.02 s.
     fn will_window(&self, keep_alive: Duration) -> WillWindow {
         const TOLERANCE: Duration = Duration::from_millis(500);
         let due = keep_alive * 3 / 2;
@@ -171,38 +172,35 @@ impl Broker for Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(Running { shutdown, task, wanted, .. }) = self.running.take() {
-            drop(wanted);
+        if let Some(Running { shutdown, task, stop, .. }) = self.running.take() {
+            drop(stop);
             shutdown.shutdown();
             task.abort();
         }
     }
 }
 
-/// Lets users in and tells what they may do. The harness has a name of its own that nobody can guess.
-struct Gatekeeper {
+/// Authenticates users and authorizes their topics. The observer has a random user name and password of its own.
+struct Authenticator {
     users: BTreeMap<String, String>,
     acl: Option<Acl>,
     ids: ClientIds,
     observer: (String, String),
 }
 
-/// An answer of the gatekeeper's, as the library wants it.
-type Answer<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-impl Gatekeeper {
+impl Authenticator {
     fn new(settings: &Settings, ids: ClientIds) -> Self {
-        let secret = || super::settings::unguessable();
+        let secret = || super::settings::random_secret();
         let observer = (format!("hil-{}", secret()), secret());
         Self { users: settings.users.clone(), acl: settings.acl.clone(), ids, observer }
     }
 
-    /// Everybody may do everything.
+    /// No users and no ACL: every client may do everything.
     fn is_open(&self) -> bool {
         self.users.is_empty() && self.acl.is_none()
     }
 
-    fn judge(&self, user: Option<&str>, password: Option<&[u8]>) -> AuthResult {
+    fn authenticate_user(&self, user: Option<&str>, password: Option<&[u8]>) -> AuthResult {
         let is = |expected: &str| password == Some(expected.as_bytes());
         match user {
             Some(user) if user == self.observer.0 && is(&self.observer.1) => AuthResult::success_with_user(user),
@@ -211,7 +209,7 @@ impl Gatekeeper {
             Some(user) if self.users.get(user).is_some_and(|expected| is(expected)) => {
                 AuthResult::success_with_user(user)
             }
-            // Mosquitto says the same for an unknown user and a wrong password.
+            // Like Mosquitto, it answers the same for an unknown user and a wrong password.
             _ => AuthResult::fail(ReasonCode::NotAuthorized),
         }
     }
@@ -222,22 +220,27 @@ impl Gatekeeper {
     }
 }
 
-impl AuthProvider for Gatekeeper {
+impl AuthProvider for Authenticator {
     fn authenticate<'a>(
         &'a self,
         connect: &'a ConnectPacket,
         _: SocketAddr,
-    ) -> Answer<'a, mqtt5::error::Result<AuthResult>> {
-        let result = self.judge(connect.username.as_deref(), connect.password.as_deref());
+    ) -> BoxFuture<'a, mqtt5::error::Result<AuthResult>> {
+        let result = self.authenticate_user(connect.username.as_deref(), connect.password.as_deref());
         Box::pin(async move { Ok(result) })
     }
 
-    fn authorize_publish<'a>(&'a self, client_id: &str, user: Option<&'a str>, topic: &'a str) -> Answer<'a, bool> {
+    fn authorize_publish<'a>(&'a self, client_id: &str, user: Option<&'a str>, topic: &'a str) -> BoxFuture<'a, bool> {
         let allowed = self.allows(client_id, user, topic, Access::Write);
         Box::pin(async move { allowed })
     }
 
-    fn authorize_subscribe<'a>(&'a self, client_id: &str, user: Option<&'a str>, filter: &'a str) -> Answer<'a, bool> {
+    fn authorize_subscribe<'a>(
+        &'a self,
+        client_id: &str,
+        user: Option<&'a str>,
+        filter: &'a str,
+    ) -> BoxFuture<'a, bool> {
         let allowed = self.allows(client_id, user, filter, Access::Read);
         Box::pin(async move { allowed })
     }

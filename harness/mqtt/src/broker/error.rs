@@ -1,4 +1,4 @@
-//! Why a broker does not do what it should.
+//! Errors of brokers.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,24 +6,24 @@ use std::path::PathBuf;
 use super::AclError;
 use crate::tls::TlsError;
 
-/// Why a broker does not run, or can't do something.
+/// Why a broker does not run or can't do something.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// Its address can't be had.
+    /// Its address is not available.
     #[error("the broker can't listen on {address}: {reason}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// What the system reports.
         reason: String,
     },
-    /// Its program is not on this machine.
+    /// Its program is not installed.
     #[error("the program `{program}` is not on this machine")]
     NotInstalled {
         /// The program.
         program: String,
     },
-    /// Its program ended at once.
+    /// Its program exited at once.
     #[error("the broker did not start: {reason}")]
     Start {
         /// The last lines of its log.
@@ -34,7 +34,7 @@ pub enum BrokerError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// What the system reports.
         source: std::io::Error,
     },
     /// The ACL can't be read.
@@ -46,32 +46,34 @@ pub enum BrokerError {
     /// An external broker does not answer.
     #[error("the broker {url} can't be reached: {reason}")]
     Unreachable {
-        /// Where it should be.
+        /// Its URL.
         url: String,
         /// What went wrong.
         reason: String,
     },
-    /// This kind of broker can't do it.
+    /// This kind of broker does not support it.
     #[error("a broker of kind `{kind}` can't {what}")]
-    CantDo {
+    Unsupported {
         /// The kind.
         kind: &'static str,
-        /// What it can't.
+        /// What it can't do.
         what: &'static str,
     },
 }
 
 impl BrokerError {
-    /// Whether it may go better a second time: not where somebody must change the bench first.
+    /// Whether a retry may succeed: not if the bench must be changed first.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Listen { .. } | Self::Start { .. } | Self::Unreachable { .. } => true,
-            Self::NotInstalled { .. } | Self::File { .. } | Self::Acl(_) | Self::Tls(_) | Self::CantDo { .. } => false,
+            Self::NotInstalled { .. } | Self::File { .. } | Self::Acl(_) | Self::Tls(_) | Self::Unsupported { .. } => {
+                false
+            }
         }
     }
 
-    /// One thing to try.
+    /// A hint on how to fix it.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
@@ -81,14 +83,16 @@ impl BrokerError {
             Self::NotInstalled { .. } => {
                 "`apt install mosquitto`, or name it with HIL_MOSQUITTO, or use `kind = \"embedded\"`".to_owned()
             }
-            Self::Start { .. } => "these are the last lines of its log; is a file of its wrong?".to_owned(),
-            Self::File { .. } => "is there space, and may this user write there?".to_owned(),
+            Self::Start { .. } => "these are the last lines of its log; is one of its files wrong?".to_owned(),
+            Self::File { .. } => "is there free space, and may this user write there?".to_owned(),
             Self::Acl(error) => error.hint().to_owned(),
             Self::Tls(error) => error.hint(),
             Self::Unreachable { .. } => {
-                "`broker.url` says where it is; does a firewall or another network lie between?".to_owned()
+                "`broker.url` is its address; is a firewall in between, or is it on another network?".to_owned()
             }
-            Self::CantDo { .. } => "`kind = \"mosquitto\"` can do all that steps ask of a broker".to_owned(),
+            Self::Unsupported { .. } => {
+                "`kind = \"mosquitto\"` supports everything that steps ask of a broker".to_owned()
+            }
         }
     }
 }

@@ -1,15 +1,16 @@
-//! A broker that is there and stays there.
+//! A broker that `hil` neither starts nor stops.
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hil_config::BrokerUrl;
 use tokio::sync::watch;
 
-use super::{Broker, BrokerError, Promise, Settings, WillWindow};
+use super::{Broker, BrokerError, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
-use crate::tls::{Identity, check_validity};
+use crate::tls::{TlsIdentity, check_validity};
 
-/// An external broker: EMQX, a cloud's, a colleague's.
+/// An external broker, such as EMQX, a cloud service or a colleague's broker.
 #[derive(Debug)]
 pub struct External {
     endpoint: Endpoint,
@@ -23,7 +24,7 @@ impl External {
     /// # Errors
     /// When a certificate can't be used.
     pub fn new(config: &hil_config::Broker) -> Result<Self, BrokerError> {
-        // The bench file was not accepted without.
+        // The bench file is rejected without a URL.
         let url = config.url.clone().unwrap_or(BrokerUrl {
             scheme: "mqtt".to_owned(),
             host: "localhost".to_owned(),
@@ -34,7 +35,7 @@ impl External {
             .into_iter()
             .find(|transport| transport.scheme() == url.scheme)
             .unwrap_or(Transport::Tcp);
-        let identity = config.tls.identity.clone().map(|(cert, key)| Identity { cert, key });
+        let identity = config.tls.identity.clone().map(|(cert, key)| TlsIdentity { cert, key });
         for file in identity.iter().map(|identity| &identity.cert).chain(&config.tls.ca) {
             check_validity(file)?;
         }
@@ -45,13 +46,13 @@ impl External {
         Ok(Self { endpoint, login: config.login.clone(), died: watch::Sender::new(None) })
     }
 
-    fn not_ours<T>(&self, what: &'static str) -> Result<T, BrokerError> {
-        Err(BrokerError::CantDo { kind: self.kind(), what })
+    fn unsupported<T>(&self, what: &'static str) -> Result<T, BrokerError> {
+        Err(BrokerError::Unsupported { kind: self.kind(), what })
     }
 }
 
 impl Broker for External {
-    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
+    fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>> {
         Box::pin(async {
             let unreachable = |reason| BrokerError::Unreachable { url: self.endpoint.to_string(), reason };
             self.endpoint.connect().await.map_err(unreachable)?;
@@ -63,15 +64,15 @@ impl Broker for External {
         })
     }
 
-    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
-        Box::pin(async { self.not_ours("be stopped or started") })
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(async { self.unsupported("be stopped or started") })
     }
 
     fn settings(&mut self) -> Result<&mut Settings, BrokerError> {
-        self.not_ours("be configured")
+        self.unsupported("be configured")
     }
 
-    fn discard(&mut self) -> Promise<'_, ()> {
+    fn discard(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 
@@ -79,7 +80,7 @@ impl Broker for External {
         self.died.subscribe()
     }
 
-    /// Nobody knows how often it looks: not before one keep alive, and 10 s after one and a half of them at the latest.
+    /// How often it checks is unknown: not before one keep alive, and at the latest 10 s after 1.5 keep alives.
     fn will_window(&self, keep_alive: Duration) -> WillWindow {
         const LATE: Duration = Duration::from_secs(10);
         WillWindow {

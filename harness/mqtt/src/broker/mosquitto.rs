@@ -8,17 +8,18 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use hil_scratch::Scratch;
 use rustix::process::Signal;
 use tokio::sync::watch;
 
 use self::child::{Child, StartFailure};
 use self::config::{Listeners, Own};
-use super::{Broker, BrokerError, LogSink, Promise, Settings, WillWindow};
+use super::{Broker, BrokerError, LogSink, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
 use crate::tls::check_validity;
 
-/// A managed Mosquitto: started with a configuration made for it, in an empty folder of its own.
+/// A managed Mosquitto: it runs with a generated configuration in an empty folder of its own.
 pub struct Mosquitto {
     program: PathBuf,
     listen: SocketAddr,
@@ -39,10 +40,10 @@ impl std::fmt::Debug for Mosquitto {
     }
 }
 
-/// How often a start is tried with other free ports: somebody else may take one in the meantime.
+/// How often to retry with other free ports: another program may take one in the meantime.
 const ATTEMPTS: usize = 5;
 
-/// The program: named by `HIL_MOSQUITTO`, or on the path, or where Debian puts it.
+/// The program: set by `HIL_MOSQUITTO`, on the path, or where Debian installs it.
 ///
 /// # Errors
 /// When there is none.
@@ -103,15 +104,12 @@ impl Mosquitto {
                     self.listeners = Some(listeners);
                     return Ok(child);
                 }
-                Err(StartFailure::AddressInUse | StartFailure::NoWebSocket(_))
+                Err(StartFailure::AddressInUse | StartFailure::WebSocketListener { .. })
                     if chosen && attempt < ATTEMPTS && self.listen.port() == 0 => {}
-                Err(StartFailure::AddressInUse) => {
-                    let reason = "Address already in use".to_owned();
-                    return Err(BrokerError::Listen { address: listeners.plain, reason });
+                Err(failure @ StartFailure::AddressInUse) => {
+                    return Err(BrokerError::Listen { address: listeners.plain, reason: failure.to_string() });
                 }
-                Err(StartFailure::NoWebSocket(reason) | StartFailure::Other(reason)) => {
-                    return Err(BrokerError::Start { reason });
-                }
+                Err(failure) => return Err(BrokerError::Start { reason: failure.to_string() }),
             }
         }
     }
@@ -120,7 +118,7 @@ impl Mosquitto {
         listeners.tls.is_some() == self.settings.tls.is_some() && listeners.websocket.is_some() == self.websocket
     }
 
-    /// Ports that are free now; those of an earlier start are kept.
+    /// Free ports; those of an earlier start are reused.
     fn choose_listeners(&self) -> Result<Listeners, BrokerError> {
         let earlier = self.listeners.as_ref();
         let free = |ip: IpAddr| {
@@ -128,7 +126,7 @@ impl Mosquitto {
             let listener = TcpListener::bind(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
             listener.map_err(|error| BrokerError::Listen { address, reason: error.to_string() })
         };
-        // All are held at once, so that no two are the same.
+        // All are held open until the choice is complete, so that no two are the same.
         let mut held = Vec::new();
         let mut next = |ip: IpAddr, known: Option<SocketAddr>| match known {
             Some(known) => Ok(known),
@@ -185,11 +183,11 @@ impl Mosquitto {
 
     fn signal(&self, signal: Signal, what: &'static str) -> Result<(), BrokerError> {
         let running = self.child.as_ref().is_some_and(|child| child.signal(signal));
-        if running { Ok(()) } else { Err(BrokerError::CantDo { kind: "mosquitto", what }) }
+        if running { Ok(()) } else { Err(BrokerError::Unsupported { kind: "mosquitto", what }) }
     }
 }
 
-/// An address that can be connected to: one that means all is this machine's.
+/// An address to connect to: loopback if it listens on all addresses.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         let loopback =
@@ -209,11 +207,11 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, BrokerError> 
 }
 
 impl Broker for Mosquitto {
-    fn start(&mut self) -> Promise<'_, Result<Offers, BrokerError>> {
+    fn start(&mut self) -> BoxFuture<'_, Result<Offers, BrokerError>> {
         Box::pin(self.run())
     }
 
-    fn stop(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn stop(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async {
             if let Some(child) = self.child.take() {
                 child.stop().await;
@@ -222,7 +220,7 @@ impl Broker for Mosquitto {
         })
     }
 
-    fn crash(&mut self) -> Promise<'_, Result<(), BrokerError>> {
+    fn crash(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
         Box::pin(async {
             if let Some(child) = self.child.take() {
                 child.kill().await;
@@ -231,9 +229,9 @@ impl Broker for Mosquitto {
         })
     }
 
-    fn discard(&mut self) -> Promise<'_, ()> {
+    fn discard(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            // Nobody reads what it would store, and a kill is quicker than its second of good-bye.
+            // What it would store is not needed, and a kill is faster than its clean exit of a second.
             if let Some(child) = self.child.take() {
                 child.kill().await;
             }
@@ -250,9 +248,10 @@ impl Broker for Mosquitto {
 
     fn settings(&mut self) -> Result<&mut Settings, BrokerError> {
         match self.own {
-            Some(_) => {
-                Err(BrokerError::CantDo { kind: "mosquitto", what: "be configured beside a `config` of your own" })
-            }
+            Some(_) => Err(BrokerError::Unsupported {
+                kind: "mosquitto",
+                what: "be configured in addition to your own `config`",
+            }),
             None => Ok(&mut self.settings),
         }
     }
@@ -261,7 +260,7 @@ impl Broker for Mosquitto {
         self.died.subscribe()
     }
 
-    /// It looks about every six seconds: measured 5.5 to 5.7 s at keep alives of 2 and 3 s, 8 to 14 s at 5 s.
+    /// It checks about every six seconds: measured 5.5 to 5.7 s at keep alives of 2 and 3 s, 8 to 14 s at 5 s.
     fn will_window(&self, keep_alive: Duration) -> WillWindow {
         const TOLERANCE: Duration = Duration::from_millis(500);
         const BETWEEN_LOOKS: Duration = Duration::from_secs(6);

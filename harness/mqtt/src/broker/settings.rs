@@ -1,30 +1,30 @@
-//! Who may do what on a broker that is ours.
+//! Users, rights and limits of a broker that `hil` configures.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use super::{Acl, BrokerError};
-use crate::tls::Identity;
+use crate::tls::TlsIdentity;
 
 /// What scenarios may change about a broker.
 #[derive(Clone, Default)]
 pub struct Settings {
-    /// Users and their passwords; without any, everybody may connect.
+    /// Users and their passwords; if empty, every client may connect.
     pub users: BTreeMap<String, String>,
-    /// Who may read and write what; none allows everything.
+    /// The access rules; without any, everything is allowed.
     pub acl: Option<Acl>,
-    /// How many clients may be connected at once; the harness does not count.
+    /// How many clients may be connected at once, not counting the harness.
     pub max_connections: Option<u32>,
-    /// Whether sessions and retained messages outlive a restart.
+    /// Whether sessions and retained messages survive a restart.
     pub persistence: bool,
-    /// What it shows in TLS, and whose certificates it trusts; none has no TLS.
-    pub tls: Option<(Identity, PathBuf)>,
-    /// Whether clients must show a certificate.
+    /// The broker's certificate and the CA that it trusts; without them there is no TLS.
+    pub tls: Option<(TlsIdentity, PathBuf)>,
+    /// Whether clients must present a certificate.
     pub client_certificates: bool,
 }
 
-/// Says nothing of passwords.
+/// Leaves out passwords.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("users", &self.users.keys()).field("acl", &self.acl).finish_non_exhaustive()
@@ -41,7 +41,7 @@ impl Settings {
                 Some(Acl::parse(&text)?)
             }
         };
-        let identity = config.tls.identity.clone().map(|(cert, key)| Identity { cert, key });
+        let identity = config.tls.identity.clone().map(|(cert, key)| TlsIdentity { cert, key });
         Ok(Self {
             users: config.users.clone(),
             acl,
@@ -53,11 +53,11 @@ impl Settings {
     }
 }
 
-/// A name or password that nobody can guess.
-pub(super) fn unguessable() -> String {
+/// A random user name or password.
+pub(super) fn random_secret() -> String {
     use ring::rand::{SecureRandom as _, SystemRandom};
     let mut bytes = [0; 16];
-    // A system without randomness starts no TLS either; what is left is a name that is merely unusual.
+    // A system without randomness can't run TLS either; the name is then merely unusual.
     let _ = SystemRandom::new().fill(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(bytes)
 }

@@ -1,6 +1,6 @@
 //! The blocks of a pcapng file (draft-ietf-opsawg-pcapng).
 
-/// Packets begin with their IP header.
+/// Link type: packets begin with their IP header.
 const LINKTYPE_RAW: u16 = 101;
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -13,7 +13,7 @@ const USER_APPLICATION: u16 = 4;
 const INTERFACE_NAME: u16 = 2;
 const INTERFACE_DESCRIPTION_TEXT: u16 = 3;
 
-/// Which program wrote it.
+/// The name of the program that wrote the file.
 pub(super) fn section_header(application: &str) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend(0x1a2b_3c4d_u32.to_le_bytes());
@@ -26,12 +26,12 @@ pub(super) fn section_header(application: &str) -> Vec<u8> {
     block(SECTION_HEADER, &body)
 }
 
-/// An interface; the first is number 0. Times are in microseconds unless it says otherwise.
+/// An interface; they are numbered from 0. Times are in microseconds unless it says otherwise.
 pub(super) fn interface(name: &str, description: &str) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend(LINKTYPE_RAW.to_le_bytes());
     body.extend(0_u16.to_le_bytes());
-    // No limit on the length of packets.
+    // No limit on the packet length.
     body.extend(0_u32.to_le_bytes());
     option(&mut body, INTERFACE_NAME, name);
     option(&mut body, INTERFACE_DESCRIPTION_TEXT, description);
@@ -39,7 +39,7 @@ pub(super) fn interface(name: &str, description: &str) -> Vec<u8> {
     block(INTERFACE_DESCRIPTION, &body)
 }
 
-/// A packet, with the microseconds since 1970.
+/// A packet, stamped in microseconds since 1970.
 pub(super) fn packet(interface: u32, unix_us: u64, bytes: &[u8], comment: Option<&str>) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let mut body = Vec::with_capacity(bytes.len() + 64);

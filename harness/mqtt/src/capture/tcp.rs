@@ -1,10 +1,10 @@
-//! The TCP/IP that is made up around packets, so that programs which read captures find a whole conversation.
+//! TCP/IP headers that are generated around the bytes, so that programs that read captures see complete connections.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Segments are no longer than this: with headers they fit an IP packet.
+/// The maximum segment size: with headers, a segment fits an IP packet.
 const SEGMENT: usize = 32 * 1024;
-/// Beyond this the other side says that it has all: nothing may look like a full window.
+/// When this many bytes are unacknowledged the other side acknowledges them: the window must never look full.
 const UNACKNOWLEDGED: u32 = 1 << 20;
 
 const FIN: u8 = 0x01;
@@ -16,22 +16,22 @@ const ACK: u8 = 0x10;
 const TCP: u8 = 6;
 const HOPS: u8 = 64;
 
-/// Who sends.
+/// The sender of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Client,
     Server,
 }
 
-/// One conversation.
+/// One TCP connection.
 #[derive(Debug)]
 pub(super) struct Flow {
     client: SocketAddr,
     server: SocketAddr,
-    /// The next byte of each side.
+    /// The next sequence number of each side.
     sequence: [u32; 2],
     unacknowledged: [u32; 2],
-    /// Who has said all.
+    /// Which side has sent FIN.
     finished: [bool; 2],
 }
 
@@ -40,7 +40,7 @@ impl Flow {
         Self { client, server, sequence: [1000, 2000], unacknowledged: [0, 0], finished: [false, false] }
     }
 
-    /// Before it is opened.
+    /// Call before the connection is opened.
     pub(super) fn set_server_port(&mut self, port: u16) {
         self.server.set_port(port);
     }
@@ -75,7 +75,7 @@ impl Flow {
         packets
     }
 
-    /// One side says no more; the other may go on.
+    /// One side sends FIN; the other may continue.
     pub(super) fn finish(&mut self, side: Side) -> Vec<Vec<u8>> {
         if std::mem::replace(&mut self.finished[side as usize], true) {
             return Vec::new();
@@ -85,7 +85,7 @@ impl Flow {
         vec![fin, self.segment(opposite(side), ACK, &[])]
     }
 
-    /// One side gives up.
+    /// One side sends RST.
     pub(super) fn reset(&mut self, side: Side) -> Vec<u8> {
         self.finished = [true, true];
         self.segment(side, RST | ACK, &[])
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_checks_out() {
+    fn a_header_has_the_right_checksum() {
         let flow = Flow::new("10.0.0.1:50000".parse().expect("address"), "10.0.0.2:1883".parse().expect("address"));
         let packet = flow.segment(Side::Client, SYN, &[]);
         assert_eq!(checksum(&[&packet[..20]]), 0);

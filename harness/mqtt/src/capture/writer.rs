@@ -1,13 +1,14 @@
-//! Writes a capture as things happen.
+//! Writes a capture while the run goes on.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hil_timeline::{Direction, Mask, Packet, Stamp};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::pcapng;
 use super::tcp::{Flow, Side};
@@ -22,11 +23,11 @@ pub struct CaptureError {
     source: std::io::Error,
 }
 
-/// A capture being written. Cheap to clone.
+/// A capture file that is being written. Cheap to clone.
 ///
-/// Each board has two interfaces: what it exchanged with the tap, and what the tap exchanged with the broker. Both
-/// carry plain MQTT to port 1883, whatever was around it; TCP is made up. Passwords and secrets are `*`, unless
-/// they are asked for.
+/// Each board has two interfaces: its traffic with the tap, and the tap's traffic with the broker. Both carry plain
+/// MQTT to port 1883, whatever the real transport; TCP headers are generated. Passwords and secrets are replaced by
+/// `*` unless they are to be shown.
 #[derive(Debug, Clone)]
 pub struct Capture(Arc<Mutex<Writer>>);
 
@@ -36,38 +37,38 @@ struct Writer {
     path: PathBuf,
     unix_us: u64,
     mask: Option<Mask>,
-    /// Number of a board's first interface; the second follows it.
+    /// The number of a board's first interface; the second one follows it.
     interfaces: BTreeMap<String, u32>,
     flows: u64,
-    /// Bytes that it may still take.
+    /// How many more bytes the file may take.
     room: u64,
     is_cut: bool,
     failed: Option<std::io::Error>,
 }
 
-/// Between board and tap, or between tap and broker.
+/// The two sides of the tap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leg {
-    /// Board and tap.
-    Near,
-    /// Tap and broker.
-    Far,
+pub enum TapSide {
+    /// Between board and tap.
+    Board,
+    /// Between tap and broker.
+    Broker,
 }
 
-/// Where the world believes MQTT to be; opaque TLS goes to 8883.
+/// The registered port of MQTT; opaque TLS uses 8883.
 const MQTT: u16 = 1883;
 const MQTT_TLS: u16 = 8883;
 
-/// The ports that are made up for clients.
+/// The generated ports of clients.
 const FIRST_PORT: u64 = 1024;
 const PORTS: u64 = 65_536 - FIRST_PORT - 8000;
 
 impl Capture {
-    /// Begins a new file of at most `limit` bytes, whole packets only. `unix_us` is the start of the run in microseconds since
-    /// 1970; without a mask nothing is hidden.
+    /// Creates a file of at most `limit` bytes that holds complete packets only. `unix_us` is the start of the run in
+    /// microseconds since 1970; without a mask nothing is hidden.
     ///
     /// # Errors
-    /// When the file is there already or can't be written.
+    /// When the file exists or can't be written.
     pub fn create(path: &Path, unix_us: u64, mask: Option<Mask>, limit: u64) -> Result<Self, CaptureError> {
         let failed = |source| CaptureError { path: path.to_owned(), source };
         let mut file = File::create_new(path).map_err(failed)?;
@@ -81,7 +82,7 @@ impl Capture {
         Ok(Self(Arc::new(Mutex::new(writer))))
     }
 
-    /// A connection of a board has begun.
+    /// Adds a connection of a board.
     #[must_use]
     pub fn connection(&self, board: &str, connection: u32, near: SocketAddr, at: Stamp) -> Wire {
         let mut writer = self.lock();
@@ -106,7 +107,7 @@ impl Capture {
         }
     }
 
-    /// The first write that failed, if any; later ones were not tried.
+    /// The first write that failed, if any; later ones are not attempted.
     #[must_use]
     pub fn failure(&self) -> Option<CaptureError> {
         let mut writer = self.lock();
@@ -114,14 +115,14 @@ impl Capture {
         writer.failed.take().map(|source| CaptureError { path, source })
     }
 
-    /// Whether it has reached its limit: what came after that is not in it.
+    /// Whether it has reached its limit: later traffic is missing.
     #[must_use]
     pub fn is_cut(&self) -> bool {
         self.lock().is_cut
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -137,11 +138,11 @@ impl Writer {
         first
     }
 
-    /// A port that no conversation near this one has.
+    /// A client port that no recent connection has used.
     fn next_port(&mut self) -> u16 {
         let port = FIRST_PORT + self.flows % PORTS;
         self.flows += 1;
-        // Not one that means something.
+        // Skips ports with a well-known meaning.
         u16::try_from(if port >= u64::from(MQTT) { port + 8000 } else { port }).unwrap_or(u16::MAX)
     }
 
@@ -154,13 +155,13 @@ impl Writer {
                 self.room = room;
                 self.failed = self.file.write_all(block).err();
             }
-            // Nothing that is smaller comes after it: a reader would take the gap for lost packets.
+            // After the first block that does not fit nothing is written: a reader would take the gap for lost packets.
             None => self.is_cut = true,
         }
     }
 }
 
-/// One leg of a connection: it appears in the capture with its first bytes.
+/// One side of a connection: it appears in the capture with its first bytes.
 #[derive(Debug)]
 struct Track {
     flow: Flow,
@@ -184,68 +185,76 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A whole packet, or bytes that are none.
-    pub fn bytes(&self, at: Stamp, leg: Leg, direction: Direction, raw: &[u8], packet: Option<&Packet>, protocol: u8) {
+    /// A complete packet, or bytes that could not be decoded.
+    pub fn bytes(
+        &self,
+        at: Stamp,
+        side: TapSide,
+        direction: Direction,
+        raw: &[u8],
+        packet: Option<&Packet>,
+        protocol: u8,
+    ) {
         let mut raw = raw.to_vec();
         let mut writer = self.capture.lock();
         if let Some(mask) = &writer.mask {
             hide(&mut raw, packet, protocol, mask);
         }
-        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
-        let flow = &mut flows[leg as usize];
-        self.open(flow, leg, at, &mut writer);
-        for packet in flow.flow.data(side(direction == Direction::FromBoard), &raw) {
-            self.write(&mut writer, leg, at, &packet, None);
+        let mut flows = self.flows.lock();
+        let flow = &mut flows[side as usize];
+        self.open(flow, side, at, &mut writer);
+        for packet in flow.flow.data(sender(direction == Direction::FromBoard), &raw) {
+            self.write(&mut writer, side, at, &packet, None);
         }
     }
 
-    /// One side has said all; the other may still have last words.
-    pub fn closed(&self, at: Stamp, by_board: bool) {
-        self.on_both(at, |flow| flow.finish(side(by_board)));
+    /// One side has sent FIN; the other may still send.
+    pub fn fin(&self, at: Stamp, by_board: bool) {
+        self.on_both(at, |flow| flow.finish(sender(by_board)));
     }
 
-    /// The connection is over, in good order or not.
-    pub fn over(&self, at: Stamp, by_board: bool, hard: bool) {
+    /// The connection is closed, with FIN or with RST.
+    pub fn end(&self, at: Stamp, by_board: bool, hard: bool) {
         self.on_both(at, |flow| match hard {
-            true => vec![flow.reset(side(by_board))],
-            false => [flow.finish(side(by_board)), flow.finish(side(!by_board))].concat(),
+            true => vec![flow.reset(sender(by_board))],
+            false => [flow.finish(sender(by_board)), flow.finish(sender(!by_board))].concat(),
         });
     }
 
     fn on_both(&self, at: Stamp, act: impl Fn(&mut Flow) -> Vec<Vec<u8>>) {
         let mut writer = self.capture.lock();
-        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
-        for leg in [Leg::Near, Leg::Far] {
-            let flow = &mut flows[leg as usize];
-            self.open(flow, leg, at, &mut writer);
+        let mut flows = self.flows.lock();
+        for side in [TapSide::Board, TapSide::Broker] {
+            let flow = &mut flows[side as usize];
+            self.open(flow, side, at, &mut writer);
             for packet in act(&mut flow.flow) {
-                self.write(&mut writer, leg, at, &packet, None);
+                self.write(&mut writer, side, at, &packet, None);
             }
         }
     }
 
-    fn open(&self, leg: &mut Track, which: Leg, at: Stamp, writer: &mut Writer) {
+    fn open(&self, leg: &mut Track, which: TapSide, at: Stamp, writer: &mut Writer) {
         if std::mem::replace(&mut leg.opened, true) {
             return;
         }
-        // The far leg begins when the tap has reached the broker, which is some moments later.
+        // The broker's side begins when the tap has reached the broker, a moment later.
         let began = self.began.min(at);
         for (n, packet) in leg.flow.open().into_iter().enumerate() {
             self.write(writer, which, began, &packet, (n == 0).then_some(self.comment.as_str()));
         }
     }
 
-    fn write(&self, writer: &mut Writer, leg: Leg, at: Stamp, packet: &[u8], comment: Option<&str>) {
-        let block = pcapng::packet(self.interface + leg as u32, writer.unix_us + at.0, packet, comment);
+    fn write(&self, writer: &mut Writer, side: TapSide, at: Stamp, packet: &[u8], comment: Option<&str>) {
+        let block = pcapng::packet(self.interface + side as u32, writer.unix_us + at.0, packet, comment);
         writer.write(&block);
     }
 }
 
-fn side(is_board: bool) -> Side {
+fn sender(is_board: bool) -> Side {
     if is_board { Side::Client } else { Side::Server }
 }
 
-/// Passwords, data of enhanced authentication, and whatever else is secret become `*`; the length stays.
+/// Passwords, authentication data and other secrets are replaced by `*`; the length stays the same.
 fn hide(raw: &mut [u8], packet: Option<&Packet>, protocol: u8, mask: &Mask) {
     const WITH_CREDENTIALS: [u8; 3] = [1, 2, 15];
     let may_have = raw.len() > 2 && WITH_CREDENTIALS.contains(&(raw[0] >> 4));
@@ -259,7 +268,7 @@ fn hide(raw: &mut [u8], packet: Option<&Packet>, protocol: u8, mask: &Mask) {
         };
         let has_some = matches!(packet, Packet::Undecodable { .. } | Packet::Connect { has_password: true, .. })
             || properties.iter().any(|property| property.name == "authentication data");
-        // Their place is unknown, so they may be anywhere.
+        // Their position is unknown, so the whole packet is hidden.
         if has_some && !hidden {
             raw[2..].fill(b'*');
         }
@@ -267,11 +276,11 @@ fn hide(raw: &mut [u8], packet: Option<&Packet>, protocol: u8, mask: &Mask) {
     mask.bytes(raw);
 }
 
-/// Whether all of them were found.
+/// Returns whether all of them were found.
 fn hide_credentials(raw: &mut [u8], credentials: &Credentials) -> bool {
     let length = raw.len();
     let password = match &credentials.password {
-        // It is the last field (MQTT 3.1.1 §3.1.3); something may stand behind it that does not belong there.
+        // The password is the last field (MQTT 3.1.1 §3.1.3); invalid trailing bytes may follow it.
         Some(password) if raw.ends_with(password) => {
             raw[length - password.len()..].fill(b'*');
             true
@@ -281,7 +290,7 @@ fn hide_credentials(raw: &mut [u8], credentials: &Credentials) -> bool {
     credentials.data.iter().all(|data| hide_property(raw, data)) && password
 }
 
-/// A property of binary data: its identifier, its length, and the bytes (MQTT 5 §2.2.2).
+/// A property with binary data: its identifier, its length, and the bytes (MQTT 5 §2.2.2).
 fn hide_property(raw: &mut [u8], data: &[u8]) -> bool {
     const AUTHENTICATION_DATA: u8 = 0x16;
     let length = u16::try_from(data.len()).unwrap_or(u16::MAX).to_be_bytes();
@@ -292,11 +301,11 @@ fn hide_property(raw: &mut [u8], data: &[u8]) -> bool {
 }
 
 impl Wire {
-    /// From now on this connection is TLS that nobody can read.
+    /// From now on this connection is TLS that is not decrypted.
     #[must_use]
     pub fn opaque(self) -> Self {
         {
-            let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut flows = self.flows.lock();
             flows.iter_mut().for_each(|leg| leg.flow.set_server_port(MQTT_TLS));
         }
         self
@@ -307,7 +316,7 @@ impl Wire {
 mod tests {
     use super::*;
 
-    /// A property of authentication data.
+    /// The authentication data property.
     fn data(text: &[u8]) -> Vec<u8> {
         [&[0x16, 0, u8::try_from(text.len()).expect("short")], text].concat()
     }
@@ -320,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn data_of_enhanced_authentication_is_hidden_in_every_packet_that_has_it() {
+    fn authentication_data_is_hidden_in_every_packet_that_has_it() {
         let method = b"\x15\0\x05SCRAM";
         let properties = [method.as_slice(), &data(b"c3cr3t")].concat();
         let size = u8::try_from(properties.len()).expect("short");
@@ -338,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_capture_at_its_limit_ends_with_a_whole_block() {
+    fn a_capture_at_its_limit_ends_with_a_complete_block() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("c.pcapng");
         let near = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 5000);
@@ -346,7 +355,7 @@ mod tests {
             let wire = capture.connection("lamp", 1, near, Stamp(0));
             let packet = [b"\x30\x0d\0\x01t".as_slice(), b"0123456789"].concat();
             for n in 0..times {
-                wire.bytes(Stamp(n as u64), Leg::Near, Direction::FromBoard, &packet, None, 4);
+                wire.bytes(Stamp(n as u64), TapSide::Board, Direction::FromBoard, &packet, None, 4);
             }
         };
         let whole = Capture::create(&path, 0, None, u64::MAX).expect("a file");
@@ -364,7 +373,7 @@ mod tests {
         }
     }
 
-    /// Whether a file is a row of whole blocks: type, length, body, length (pcapng, section 3.1).
+    /// Whether a file consists of complete blocks: type, length, body, length (pcapng, section 3.1).
     fn blocks(mut bytes: &[u8]) -> bool {
         while let Some(length) = bytes.get(4..8) {
             let length = u32::from_le_bytes(length.try_into().expect("four")) as usize;

@@ -1,17 +1,17 @@
-//! How much memory unfinished packets may take.
+//! Limits the memory for unfinished packets.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Shared by all connections. What is small is kept whatever others take.
+/// Shared by all connections. Small packets are always kept.
 #[derive(Debug)]
 pub(super) struct Budget {
     most: usize,
     kept: AtomicUsize,
 }
 
-/// Of all connections of this program.
+/// For all connections of this process.
 static ALL: Budget = Budget::of(128 << 20);
-/// Up to this size something is small.
+/// Packets up to this size are small.
 pub(super) const SMALL: usize = 4 << 10;
 
 impl Budget {
@@ -25,7 +25,7 @@ impl Budget {
     }
 }
 
-/// What one user of the budget keeps; given back when it is dropped.
+/// The share of one connection; released when it is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: &'static Budget,
@@ -43,7 +43,7 @@ impl Share {
         Self { budget, kept: 0 }
     }
 
-    /// So many bytes are kept now; whether the budget allows it. They count either way.
+    /// Sets how many bytes are kept; returns whether the budget allows it. They count in both cases.
     pub(super) fn keep(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.kept, bytes);
         self.budget.kept.fetch_add(bytes, Ordering::Relaxed);
@@ -52,9 +52,9 @@ impl Share {
     }
 }
 
-/// What a buffer takes; one that has been much larger than it is now gives its memory back.
+/// The memory of a buffer; one that has been much larger shrinks first.
 pub(super) fn memory(buffer: &mut Vec<u8>) -> usize {
-    /// What a buffer may hold on to, to be filled again; it does not count.
+    /// The capacity that a buffer may keep for later; it does not count.
     const IDLE: usize = 64 << 10;
     if buffer.capacity() > IDLE && buffer.len() < buffer.capacity() / 4 {
         buffer.shrink_to(buffer.len());

@@ -1,4 +1,4 @@
-//! Decodes the packets of one connection beside the bytes that are forwarded.
+//! Decodes the packets of one connection while its bytes are forwarded.
 
 use std::collections::HashMap;
 use std::mem;
@@ -26,24 +26,24 @@ use super::frame::{Frame, frame};
 #[derive(Debug)]
 pub struct Decoder {
     protocol: u8,
-    from_board: Stream,
-    to_board: Stream,
+    from_board: StreamDecoder,
+    to_board: StreamDecoder,
 }
 
-/// Bytes that have passed, cut where packets end.
+/// Forwarded bytes, split where packets end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decoded {
-    /// The packet; none where the bytes go on with one that was told of before.
+    /// The packet; none if the bytes continue one that was reported before.
     pub packet: Option<Packet>,
-    /// Bytes of the whole packet.
+    /// Size of the complete packet in bytes.
     pub size: usize,
-    /// The bytes that are there.
+    /// The bytes that were forwarded.
     pub raw: Vec<u8>,
 }
 
 impl Default for Decoder {
     fn default() -> Self {
-        Self { protocol: V311, from_board: Stream::default(), to_board: Stream::default() }
+        Self { protocol: V311, from_board: StreamDecoder::default(), to_board: StreamDecoder::default() }
     }
 }
 
@@ -52,21 +52,21 @@ const V311: u8 = 4;
 const V5: u8 = 5;
 
 #[derive(Debug, Default)]
-struct Stream {
+struct StreamDecoder {
     buffer: Vec<u8>,
     share: Share,
-    /// Bytes of a packet that is too large to decode and have yet to pass.
+    /// Bytes still to come of a packet that is too large to decode.
     skip: usize,
-    /// The framing is lost: nothing after this can be told apart.
+    /// The framing is lost: later packets can't be found.
     lost: bool,
-    /// What topic aliases stand for (MQTT 5 §3.3.2.3.4).
+    /// The topics of topic aliases (MQTT 5 §3.3.2.3.4).
     aliases: HashMap<u16, String>,
 }
 
-impl Stream {
-    /// Lets the unfinished packet pass.
+impl StreamDecoder {
+    /// Skips the unfinished packet.
     fn give_up(&mut self, at: usize, size: usize, reason: &str) -> Decoded {
-        // Without framing all that is left belongs to it.
+        // If the framing is lost, all remaining bytes belong to it.
         let end = if size == 0 { self.buffer.len() } else { self.buffer.len().min(at + size) };
         let raw: Vec<u8> = self.buffer.drain(at..end).collect();
         self.skip = size.saturating_sub(raw.len());
@@ -75,7 +75,7 @@ impl Stream {
 }
 
 impl Decoder {
-    /// Takes forwarded bytes; gives back the packets that they complete, and bytes that belong to none.
+    /// Takes forwarded bytes; returns the packets that they complete, and bytes that belong to none.
     pub fn push(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Decoded> {
         let stream = match direction {
             Direction::FromBoard => &mut self.from_board,
@@ -111,7 +111,7 @@ impl Decoder {
                     stream.buffer.drain(..at);
                     at = 0;
                     if !stream.share.keep(memory(&mut stream.buffer)) {
-                        seen.push(stream.give_up(0, header + length, "too much is unfinished at once"));
+                        seen.push(stream.give_up(0, header + length, "too many bytes of unfinished packets"));
                     }
                     break;
                 }
@@ -129,14 +129,14 @@ impl Decoder {
         seen
     }
 
-    /// The protocol level that CONNECT named; 4 before it.
+    /// The protocol level of CONNECT; 4 before it.
     #[must_use]
     pub fn protocol(&self) -> u8 {
         self.protocol
     }
 }
 
-/// Decodes one whole packet by itself.
+/// Decodes one complete packet by itself.
 pub(super) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
     match frame(raw) {
         Some(Frame::Whole { header, length }) if header + length == raw.len() => decode(raw, header, protocol),
@@ -144,10 +144,10 @@ pub(super) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
     }
 }
 
-/// Name of the packet that begins with these bytes, and its topic where it is a PUBLISH and has got so far.
+/// Name of the packet that begins with these bytes, and the topic of a PUBLISH if it is complete.
 pub(super) fn name_and_topic(begins: &[u8]) -> (&'static str, Option<&str>) {
     let Some(first) = begins.first() else { return ("", None) };
-    // The types of §2.1.2 are numbered in this order, from 1.
+    // The packet types of §2.1.2 are numbered in this order, from 1.
     let kind = usize::from(first >> 4);
     let name = kind.checked_sub(1).and_then(|at| PACKET_NAMES.get(at)).copied().unwrap_or_default();
     let topic = match frame(begins) {
@@ -167,11 +167,11 @@ pub(super) fn name_and_topic(begins: &[u8]) -> (&'static str, Option<&str>) {
 #[derive(Debug, Default)]
 pub(crate) struct Credentials {
     pub(crate) password: Option<Vec<u8>>,
-    /// Of enhanced authentication (MQTT 5 §4.12).
+    /// Enhanced authentication (MQTT 5 §4.12).
     pub(crate) data: Vec<Vec<u8>>,
 }
 
-/// The credentials of a packet; none where it can't be decoded.
+/// The credentials of a packet; none if it can't be decoded.
 pub(crate) fn credentials_of(raw: &[u8], protocol: u8) -> Option<Credentials> {
     let header = match frame(raw)? {
         Frame::Whole { header, .. } => header,
@@ -197,7 +197,7 @@ pub(crate) fn credentials_of(raw: &[u8], protocol: u8) -> Option<Credentials> {
     })
 }
 
-/// Puts the topic in the place of its alias.
+/// Replaces an alias by its topic.
 fn resolve_alias(packet: &mut Packet, aliases: &mut HashMap<u16, String>) {
     let Packet::Publish { topic, aliased, properties, .. } = packet else { return };
     let alias = properties.iter().find(|property| property.name == "topic alias");
@@ -210,11 +210,12 @@ fn resolve_alias(packet: &mut Packet, aliases: &mut HashMap<u16, String>) {
     }
 }
 
-/// The first bytes are kept for people; of what may hold credentials, only those that say what it is.
+/// Keeps the first bytes for the report; of packets that may contain credentials only the type and length.
 fn undecodable(reason: &str, bytes: &[u8]) -> Packet {
     const WITH_CREDENTIALS: [u8; 3] = [1, 2, 15];
     let has_some = bytes.first().is_some_and(|first| WITH_CREDENTIALS.contains(&(first >> 4)));
-    let head = bytes.iter().take(if has_some { 2 } else { 16 }).map(|byte| format!("{byte:02x}")).collect();
+    let shown = bytes.len().min(if has_some { 2 } else { 16 });
+    let head = hex::encode(&bytes[..shown]);
     Packet::Undecodable { reason: reason.to_owned(), head }
 }
 
@@ -226,11 +227,11 @@ fn decode(packet: &[u8], header: usize, protocol: u8) -> Packet {
         }
         return if packet[0] >> 4 == 1 { decoded } else { decode_as(packet, header, V311) };
     }
-    // 3.1 differs from 3.1.1 in nothing but CONNECT.
+    // 3.1 differs from 3.1.1 only in CONNECT.
     decode_as(packet, header, protocol.max(V311))
 }
 
-/// A CONNECT of MQTT 3.1 as 3.1.1 would write it, with the length of its header: only protocol name and level differ.
+/// Converts a CONNECT of MQTT 3.1 to 3.1.1, with the length of its header: only protocol name and level differ.
 fn as_v311(body: &[u8]) -> Option<(Vec<u8>, usize)> {
     let rest = body.strip_prefix(b"\x00\x06MQIsdp\x03")?;
     let mut packet = vec![0x10];
@@ -259,7 +260,7 @@ fn decode_as(packet: &[u8], header: usize, protocol: u8) -> Packet {
     }
 }
 
-/// Properties in the order of their identifiers; those of the same one stay in the order of the wire.
+/// Properties sorted by identifier; equal identifiers keep their order.
 fn listed(properties: &Properties) -> Vec<Property> {
     let mut found: Vec<_> = properties.iter().collect();
     found.sort_by_key(|(id, _)| *id as u8);
@@ -269,7 +270,7 @@ fn listed(properties: &Properties) -> Vec<Property> {
 fn property(id: PropertyId, value: &PropertyValue) -> Property {
     let name = property_name(id);
     if id == PropertyId::AuthenticationData {
-        // It may be a password, and is treated as one.
+        // It may be a password, and is hidden like one.
         return Property { name: name.to_owned(), value: hil_timeline::MASKED.to_owned() };
     }
     let value = match value {
@@ -285,7 +286,7 @@ fn property(id: PropertyId, value: &PropertyValue) -> Property {
     Property { name: name.to_owned(), value }
 }
 
-/// The names of MQTT 5 §2.2.2.2, in lower case.
+/// The property names of MQTT 5 §2.2.2.2, in lower case.
 fn property_name(id: PropertyId) -> &'static str {
     match id {
         PropertyId::PayloadFormatIndicator => "payload format indicator",
@@ -327,7 +328,7 @@ fn qos(qos: mqtt5_protocol::QoS) -> QoS {
 }
 
 fn translate(wire: Wire, body: &[u8], protocol: u8) -> Packet {
-    // The codes are taken from the wire: the library turns 3.1.1's into those of 5.
+    // The codes are those on the wire: the library converts those of 3.1.1 to MQTT 5.
     let code = |at: usize| body.get(at).copied().unwrap_or(0);
     match wire {
         Wire::Connect(connect) => translate_connect(*connect),
@@ -440,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn three_one_one_and_five_are_told_apart_by_connect() {
+    fn connect_decides_between_3_1_1_and_5() {
         let mut decoder = Decoder::default();
         let publish_v5 = b"\x30\x08\x00\x01t\x00hi!!";
         decoder.push(Direction::FromBoard, b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x05\x00\x00\x01l");
@@ -452,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn three_one_is_read_as_what_it_is() {
+    fn mqtt_3_1_is_decoded() {
         let packets = feed(b"\x10\x0f\x00\x06MQIsdp\x03\x02\x00\x0a\x00\x01p");
         let Packet::Connect { protocol, client_id, keep_alive, .. } = &packets[0] else { panic!("{packets:?}") };
         assert_eq!((*protocol, client_id.as_str(), *keep_alive), (3, "p", 10));
@@ -473,16 +474,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mqtt_is_recorded_once_and_then_left_alone() {
+    fn bytes_that_are_not_mqtt_are_recorded_once_and_then_ignored() {
         let mut decoder = Decoder::default();
         let first = decoder.push(Direction::FromBoard, &[0x00, 1, 2, 3]);
         assert!(matches!(&first[0].packet, Some(Packet::Undecodable { head, .. }) if head == "00010203"), "{first:?}");
         assert!(decoder.push(Direction::FromBoard, CONNECT).iter().all(|seen| seen.packet.is_none()));
-        assert_eq!(decoder.push(Direction::ToBoard, &[0xd0, 0]).len(), 1, "the other direction is still whole");
+        assert_eq!(decoder.push(Direction::ToBoard, &[0xd0, 0]).len(), 1, "the other direction is not affected");
     }
 
     #[test]
-    fn a_malformed_packet_does_not_lose_the_next() {
+    fn the_packet_after_a_malformed_one_is_decoded() {
         // A SUBSCRIBE must have flags 2 (§3.8.1).
         let mut bytes = b"\x80\x06\x00\x01\x00\x01t\x00".to_vec();
         bytes.extend([0xc0, 0]);
@@ -491,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_beyond_the_limit_is_skipped_without_being_kept() {
+    fn a_packet_beyond_the_limit_is_skipped_and_not_kept() {
         let mut decoder = Decoder::default();
         let length = LARGEST + 1000;
         let mut header = vec![0x30];
@@ -514,7 +515,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_crash_it_and_chunks_do_not_matter(bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        fn any_bytes_are_decoded_without_panic_whatever_the_chunks(bytes in proptest::collection::vec(any::<u8>(), 0..400),
                                                       cut in 0usize..400, connect: bool) {
             let mut all = if connect { CONNECT.to_vec() } else { Vec::new() };
             all.extend(&bytes);
@@ -524,11 +525,11 @@ mod tests {
             pieces.extend(split.push(Direction::FromBoard, &all[cut..]));
             let whole = Decoder::default().push(Direction::FromBoard, &all);
             let names = |seen: &[Decoded]| {
-                let told = seen.iter().filter_map(|seen| Some((seen.packet.as_ref()?.name(), seen.size)));
-                told.collect::<Vec<_>>()
+                let reported = seen.iter().filter_map(|seen| Some((seen.packet.as_ref()?.name(), seen.size)));
+                reported.collect::<Vec<_>>()
             };
             prop_assert_eq!(names(&pieces), names(&whole));
-            // What is not kept for an unfinished packet has been given back, byte by byte.
+            // Bytes that are not kept for an unfinished packet were returned one by one.
             let mut raw: Vec<u8> = pieces.iter().flat_map(|seen| seen.raw.clone()).collect();
             raw.extend(&split.from_board.buffer);
             prop_assert_eq!(raw, all);

@@ -1,16 +1,14 @@
-//! What can be done to a board's network, and how it is written.
+//! Faults of a board's network, and their text form.
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
-use hil_link::Way;
+use hil_link::PathDirection;
 use hil_timeline::{Direction, Packet};
 
-use crate::topic_matches;
-
-/// Something that is done to a board's network.
+/// A fault of a board's network.
 ///
 /// # Example
 /// ```
@@ -20,18 +18,18 @@ use crate::topic_matches;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// Nothing gets through, not even FIN; bytes are held until it ends.
-    Silence(Vec<Way>),
-    /// Bytes arrive later, give or take.
+    /// Nothing gets through, not even FIN; bytes are held until the fault ends.
+    Silence(Vec<PathDirection>),
+    /// Bytes arrive later.
     Delay {
-        /// How much.
+        /// The delay.
         by: Duration,
-        /// Give or take.
+        /// The delay varies by up to this much, in both directions.
         jitter: Duration,
     },
-    /// No more than so many bytes a second, each way.
+    /// At most this many bytes a second in each direction.
     Bandwidth(NonZeroU64),
-    /// Silence, delay and bandwidth end; what waited for a packet is forgotten; connections are accepted again.
+    /// Ends silence, delay and bandwidth, disarms faults that wait for a packet, and accepts connections again.
     Recover,
     /// FIN to both sides.
     Close,
@@ -41,46 +39,46 @@ pub enum Fault {
     Refuse,
     /// New connections are accepted again.
     Accept,
-    /// The next CONNACK, and all that follows it, is held: for so long, or until the network recovers.
+    /// The next CONNACK and everything after it is held, for a time or until the network recovers.
     HoldConnack(Option<Duration>),
-    /// The next CONNECT is answered with this code, and the connection is closed, as a broker would; the broker never
-    /// hears of it.
+    /// The next CONNECT is answered with this code and the connection is closed, as a broker would. The broker does not
+    /// see it.
     AnswerConnect(u8),
-    /// Something happens to the next packet that matches.
-    Next(Deed, PacketMatch),
+    /// An action on the next packet that matches.
+    Next(PacketAction, PacketMatch),
 }
 
 /// What happens to one packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
-    /// It does not arrive.
+pub enum PacketAction {
+    /// It is dropped.
     Drop,
     /// It arrives twice.
     Duplicate,
-    /// It, and what follows it, arrives later.
+    /// It and everything after it arrives later.
     Delay(Duration),
     /// One bit of its last byte flips.
     Corrupt,
-    /// It changes places with the packet after it.
+    /// It arrives after the next packet.
     Swap,
-    /// It is answered with a refusal, and does not arrive.
+    /// It is answered with a refusal and dropped.
     Answer(u8),
-    /// It, and what follows it, is held.
+    /// It and everything after it is held.
     Hold(Option<Duration>),
 }
 
-/// Which packet.
+/// Selects a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PacketMatch {
     /// Its name, such as `PUBLISH`.
     pub name: String,
-    /// Who sends it.
+    /// The sender.
     pub direction: Direction,
     /// A filter for the topic of a PUBLISH.
     pub topic: Option<String>,
 }
 
-/// The packets that a fault may name.
+/// The packets that a fault may select.
 pub const PACKET_NAMES: &[&str] = &[
     "CONNECT",
     "CONNACK",
@@ -109,7 +107,7 @@ impl PacketMatch {
         direction == self.direction && packet.name() == self.name && topic_fits
     }
 
-    /// The same for a packet of which only the beginning is there: an unknown topic may be the one that is meant.
+    /// The same for an incomplete packet: an unknown topic may match.
     pub(super) fn may_match(&self, direction: Direction, name: &str, topic: Option<&str>) -> bool {
         let topic_fits = match (&self.topic, topic) {
             (Some(filter), Some(topic)) => topic_matches(filter, topic),
@@ -119,16 +117,16 @@ impl PacketMatch {
     }
 }
 
-/// What can't be read as a fault.
+/// A text that is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no fault: {reason}")]
+#[error("`{text}` is not a fault: {reason}")]
 pub struct FaultError {
     text: String,
     reason: String,
 }
 
 impl FaultError {
-    /// How faults are written.
+    /// The syntax of faults.
     pub const HINT: &str = "one of: silence [up|down], delay 200ms [jitter 50ms], bandwidth 10kB/s, recover, close, \
         reset, refuse, accept, hold CONNACK [for 2s], answer CONNECT with 5, \
         drop|duplicate|corrupt|swap next PUBLISH from|to board [on FILTER], delay next PUBACK by 2s from|to board";
@@ -145,33 +143,35 @@ impl FromStr for Fault {
 
 fn read(words: &[&str]) -> Result<Fault, String> {
     Ok(match words {
-        ["silence"] => Fault::Silence(Way::BOTH.to_vec()),
-        ["silence", "up"] => Fault::Silence(vec![Way::Up]),
-        ["silence", "down"] => Fault::Silence(vec![Way::Down]),
+        ["silence"] => Fault::Silence(PathDirection::BOTH.to_vec()),
+        ["silence", "up"] => Fault::Silence(vec![PathDirection::Upstream]),
+        ["silence", "down"] => Fault::Silence(vec![PathDirection::Downstream]),
         ["recover"] => Fault::Recover,
         ["close"] => Fault::Close,
         ["reset"] => Fault::Reset,
         ["refuse"] => Fault::Refuse,
         ["accept"] => Fault::Accept,
-        ["delay", "next", packet, "by", by, rest @ ..] => Fault::Next(Deed::Delay(duration(by)?), which(packet, rest)?),
+        ["delay", "next", packet, "by", by, rest @ ..] => {
+            Fault::Next(PacketAction::Delay(duration(by)?), which(packet, rest)?)
+        }
         ["delay", by] => Fault::Delay { by: duration(by)?, jitter: Duration::ZERO },
         ["delay", by, "jitter", jitter] => Fault::Delay { by: duration(by)?, jitter: duration(jitter)? },
         ["bandwidth", rate] => Fault::Bandwidth(parse_rate(rate)?),
         ["hold", "CONNACK"] => Fault::HoldConnack(None),
         ["hold", "CONNACK", "for", span] => Fault::HoldConnack(Some(duration(span)?)),
-        ["answer", "CONNECT", "with", "0"] => return Err("code 0 is no refusal".to_owned()),
+        ["answer", "CONNECT", "with", "0"] => return Err("code 0 is not a refusal".to_owned()),
         ["answer", "CONNECT", "with", code] => Fault::AnswerConnect(parse_code(code)?),
-        [deed @ ("drop" | "duplicate" | "corrupt" | "swap"), "next", packet, rest @ ..] => {
-            let deed = match *deed {
-                "drop" => Deed::Drop,
-                "duplicate" => Deed::Duplicate,
-                "corrupt" => Deed::Corrupt,
-                _ => Deed::Swap,
+        [action @ ("drop" | "duplicate" | "corrupt" | "swap"), "next", packet, rest @ ..] => {
+            let action = match *action {
+                "drop" => PacketAction::Drop,
+                "duplicate" => PacketAction::Duplicate,
+                "corrupt" => PacketAction::Corrupt,
+                _ => PacketAction::Swap,
             };
-            Fault::Next(deed, which(packet, rest)?)
+            Fault::Next(action, which(packet, rest)?)
         }
         [] => return Err("it is empty".to_owned()),
-        [first, ..] => return Err(format!("it does not go on like that after `{first}`, or `{first}` is not known")),
+        [first, ..] => return Err(format!("`{first}` is unknown, or the words after it are wrong")),
     })
 }
 
@@ -184,7 +184,7 @@ fn which(name: &str, rest: &[&str]) -> Result<PacketMatch, String> {
         ["to", "board"] => (Direction::ToBoard, None),
         ["from", "board", "on", topic] => (Direction::FromBoard, Some((*topic).to_owned())),
         ["to", "board", "on", topic] => (Direction::ToBoard, Some((*topic).to_owned())),
-        _ => return Err("say `from board` or `to board`".to_owned()),
+        _ => return Err("write `from board` or `to board` after the packet".to_owned()),
     };
     if topic.is_some() && name != "PUBLISH" {
         return Err(format!("{name} has no topic"));
@@ -196,12 +196,12 @@ fn duration(text: &str) -> Result<Duration, String> {
     hil_config::parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// Reads `10kB/s`: bytes a second, with `k` for a thousand and `M` for a million.
+/// Parses `10kB/s`: bytes per second, with `k` for a thousand and `M` for a million.
 ///
 /// # Errors
-/// When it is written otherwise, or is nothing.
+/// When the text has another form, or the rate is 0.
 pub fn parse_rate(text: &str) -> Result<NonZeroU64, String> {
-    let wrong = || format!("`{text}` is no rate: write `500B/s`, `10kB/s` or `1MB/s`");
+    let wrong = || format!("`{text}` is not a rate: write `500B/s`, `10kB/s` or `1MB/s`");
     let number = text.replace(' ', "");
     let number = number.strip_suffix("B/s").ok_or_else(wrong)?;
     let (number, unit) = match number.strip_suffix('k') {
@@ -212,24 +212,24 @@ pub fn parse_rate(text: &str) -> Result<NonZeroU64, String> {
     rate.and_then(NonZeroU64::new).ok_or_else(wrong)
 }
 
-/// Reads a return or reason code: `5`, or `0x87`.
+/// Parses a return code or reason code: `5` or `0x87`.
 ///
 /// # Errors
-/// When it is no number up to 255.
+/// When it is not a number from 0 to 255.
 pub fn parse_code(text: &str) -> Result<u8, String> {
     let code = match text.strip_prefix("0x") {
         Some(hex) => u8::from_str_radix(hex, 16),
         None => text.parse(),
     };
-    code.map_err(|_| format!("`{text}` is no code: write `5` or `0x87`"))
+    code.map_err(|_| format!("`{text}` is not a code: write `5` or `0x87`"))
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Silence(ways) => match ways[..] {
-                [Way::Up] => f.write_str("silence up"),
-                [Way::Down] => f.write_str("silence down"),
+                [PathDirection::Upstream] => f.write_str("silence up"),
+                [PathDirection::Downstream] => f.write_str("silence down"),
                 _ => f.write_str("silence"),
             },
             Self::Delay { by, jitter } if jitter.is_zero() => write!(f, "delay {}ms", by.as_millis()),
@@ -243,24 +243,24 @@ impl fmt::Display for Fault {
             Self::HoldConnack(None) => f.write_str("hold CONNACK"),
             Self::HoldConnack(Some(span)) => write!(f, "hold CONNACK for {}ms", span.as_millis()),
             Self::AnswerConnect(code) => write!(f, "answer CONNECT with {code}"),
-            Self::Next(deed, packet) => write!(f, "{} {packet}", shown(*deed, &packet.name)),
+            Self::Next(action, packet) => write!(f, "{} {packet}", shown(*action, &packet.name)),
         }
     }
 }
 
-fn shown(deed: Deed, name: &str) -> String {
-    match deed {
-        Deed::Drop => format!("drop next {name}"),
-        Deed::Duplicate => format!("duplicate next {name}"),
-        Deed::Corrupt => format!("corrupt next {name}"),
-        Deed::Swap => format!("swap next {name}"),
-        Deed::Delay(by) => format!("delay next {name} by {}ms", by.as_millis()),
-        Deed::Answer(code) => format!("answer next {name} with {code}"),
-        Deed::Hold(_) => format!("hold next {name}"),
+fn shown(action: PacketAction, name: &str) -> String {
+    match action {
+        PacketAction::Drop => format!("drop next {name}"),
+        PacketAction::Duplicate => format!("duplicate next {name}"),
+        PacketAction::Corrupt => format!("corrupt next {name}"),
+        PacketAction::Swap => format!("swap next {name}"),
+        PacketAction::Delay(by) => format!("delay next {name} by {}ms", by.as_millis()),
+        PacketAction::Answer(code) => format!("answer next {name} with {code}"),
+        PacketAction::Hold(_) => format!("hold next {name}"),
     }
 }
 
-/// Who sends it and on what topic; the name stands before.
+/// The direction and the topic; the packet's name is written before.
 impl fmt::Display for PacketMatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.direction {
@@ -272,6 +272,11 @@ impl fmt::Display for PacketMatch {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a topic matches a topic filter (MQTT 5 §4.7).
+fn topic_matches(filter: &str, topic: &str) -> bool {
+    mqtt5_protocol::topic_matching::matches(topic, filter)
 }
 
 #[cfg(test)]
@@ -306,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_fault_says_why() {
+    fn a_text_that_is_not_a_fault_is_rejected_with_the_reason() {
         let wrong = [
             "",
             "explode",

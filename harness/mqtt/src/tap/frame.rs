@@ -1,22 +1,22 @@
-//! Where packets begin and end in a stream of bytes (MQTT 3.1.1 §2.2.3, the same in all versions).
+//! Finds packets in a stream of bytes (MQTT 3.1.1 §2.2.3, the same in all versions).
 
-/// A larger packet is recorded as undecodable; its bytes pass all the same.
+/// A larger packet is recorded as undecodable; its bytes are forwarded.
 pub(super) const LARGEST: usize = 16 << 20;
 
 /// The first packet of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frame {
-    /// All of it is there.
+    /// The packet is complete.
     Whole { header: usize, length: usize },
-    /// It goes on beyond the buffer.
+    /// The packet continues after the buffer.
     Part { header: usize, length: usize },
-    /// It is larger than anybody should keep.
+    /// The packet is too large to keep.
     TooLarge { header: usize, length: usize },
-    /// No packet begins here.
+    /// The bytes are not a packet.
     Broken,
 }
 
-/// The first frame of a buffer; none where not even its length is known.
+/// The first frame of a buffer; none if not even its length is known.
 pub(super) fn frame(buffer: &[u8]) -> Option<Frame> {
     let first = *buffer.first()?;
     if first >> 4 == 0 {
@@ -38,7 +38,7 @@ pub(super) fn frame(buffer: &[u8]) -> Option<Frame> {
     (buffer.len() > 4).then_some(Frame::Broken)
 }
 
-/// Whether these bytes are one packet, no more and no less.
+/// Whether these bytes are exactly one packet.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     matches!(frame(bytes), Some(Frame::Whole { header, length }) if header + length == bytes.len())
 }

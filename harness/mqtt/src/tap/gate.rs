@@ -1,37 +1,37 @@
-//! Does to single packets of a connection what faults ask for; without any, bytes pass as they come.
+//! Applies faults to single packets of a connection; without faults, bytes pass unchanged.
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hil_link::{Piece, Way};
-use hil_timeline::{Direction, Fate, Packet};
+use hil_link::{PathDirection, Piece};
+use hil_timeline::{Direction, Disposition, Packet};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::budget::{Share, memory};
 use super::decoder::{decode_alone, name_and_topic};
-use super::fault::{Deed, PacketMatch};
+use super::fault::{PacketAction, PacketMatch};
 use super::frame::{Frame, frame};
 
 /// What waits for a packet of a board; shared by all its connections.
 #[derive(Debug, Default)]
-pub(super) struct Armed(Mutex<VecDeque<(Deed, PacketMatch)>>);
+pub(super) struct Armed(Mutex<VecDeque<(PacketAction, PacketMatch)>>);
 
 impl Armed {
-    pub(super) fn arm(&self, deed: Deed, packet: PacketMatch) {
-        self.lock().push_back((deed, packet));
+    pub(super) fn arm(&self, action: PacketAction, packet: PacketMatch) {
+        self.lock().push_back((action, packet));
     }
 
     /// Forgets all that still waits; gives it back.
-    pub(super) fn disarm(&self) -> Vec<(Deed, PacketMatch)> {
+    pub(super) fn disarm(&self) -> Vec<(PacketAction, PacketMatch)> {
         self.lock().drain(..).collect()
     }
 
     /// What has waited longest.
-    pub(super) fn first(&self) -> Option<(Deed, PacketMatch)> {
+    pub(super) fn first(&self) -> Option<(PacketAction, PacketMatch)> {
         self.lock().front().cloned()
     }
 
@@ -39,193 +39,195 @@ impl Armed {
         self.lock().iter().any(|(_, packet)| packet.direction == direction)
     }
 
-    fn take(&self, direction: Direction, packet: &Packet) -> Option<(Deed, PacketMatch)> {
+    fn take(&self, direction: Direction, packet: &Packet) -> Option<(PacketAction, PacketMatch)> {
         let mut armed = self.lock();
         let at = armed.iter().position(|(_, wanted)| wanted.matches(direction, packet))?;
         armed.remove(at)
     }
 
     /// What waits for a packet of which these bytes are the beginning.
-    fn take_unread(&self, direction: Direction, begins: &[u8]) -> Option<(Deed, PacketMatch)> {
-        let (name, topic) = name_and_topic(begins);
+    fn take_by_header(&self, direction: Direction, header: &[u8]) -> Option<(PacketAction, PacketMatch)> {
+        let (name, topic) = name_and_topic(header);
         let mut armed = self.lock();
         let at = armed.iter().position(|(_, wanted)| wanted.may_match(direction, name, topic))?;
         armed.remove(at)
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Deed, PacketMatch)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(PacketAction, PacketMatch)>> {
+        self.0.lock()
     }
 }
 
-/// One connection's way through the faults.
+/// Applies faults to the packets of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    up: Mutex<Lane>,
-    down: Mutex<Lane>,
+    up: Mutex<Framing>,
+    down: Mutex<Framing>,
     protocol: AtomicU8,
 }
 
-/// Where a way stands between two packets.
+/// The state of one direction between two packets.
 #[derive(Debug, Default)]
-struct Lane {
+struct Framing {
     /// Bytes of the current packet that have yet to pass.
     rest: usize,
     /// The beginning of a packet whose length is not known yet; passed already.
     head: Vec<u8>,
-    /// Kept until its packet is whole, since something waits for one.
+    /// Bytes held back until their packet is complete, since a fault waits for one.
     kept: Vec<u8>,
-    /// Waits for the next packet to go first.
+    /// A packet that waits until the next one has passed.
     stash: Option<Vec<u8>>,
-    /// Of the budget for unfinished packets.
+    /// Its share of the budget for unfinished packets.
     share: Share,
     /// The framing is lost.
     lost: bool,
 }
 
-/// What happened to a packet.
+/// A fault that was applied to a packet, or missed it.
 #[derive(Debug)]
-pub(super) struct Happened {
-    pub(super) deed: Deed,
+pub(super) struct AppliedFault {
+    pub(super) action: PacketAction,
     pub(super) packet: PacketMatch,
-    /// The packet was too large to be kept, and passed as it was.
+    /// The packet was too large to keep, and passed unchanged.
     pub(super) missed: bool,
 }
 
-pub(super) fn direction(way: Way) -> Direction {
+pub(super) fn direction(way: PathDirection) -> Direction {
     match way {
-        Way::Up => Direction::FromBoard,
-        Way::Down => Direction::ToBoard,
+        PathDirection::Upstream => Direction::FromBoard,
+        PathDirection::Downstream => Direction::ToBoard,
     }
 }
 
-/// The marks of pieces.
-pub(super) fn fate(tag: u8) -> Option<Fate> {
-    [Fate::Dropped, Fate::Late, Fate::Injected].into_iter().find(|fate| tag_of(*fate) == tag)
+/// The tag of a piece as a disposition.
+pub(super) fn disposition_of(tag: u8) -> Option<Disposition> {
+    [Disposition::Dropped, Disposition::Late, Disposition::Injected]
+        .into_iter()
+        .find(|disposition| tag_of(*disposition) == tag)
 }
 
-fn tag_of(fate: Fate) -> u8 {
-    match fate {
-        Fate::Dropped => 1,
-        Fate::Late => 2,
-        Fate::Injected => 3,
+fn tag_of(disposition: Disposition) -> u8 {
+    match disposition {
+        Disposition::Dropped => 1,
+        Disposition::Late => 2,
+        Disposition::Injected => 3,
     }
 }
 
 impl Gate {
-    /// What shall be written in the place of what was read, and what happened on the way.
-    pub(super) fn pass(&self, way: Way, bytes: Vec<u8>, armed: &Armed) -> (Vec<Piece>, Vec<Happened>) {
-        let lane = match way {
-            Way::Up => &self.up,
-            Way::Down => &self.down,
+    /// Returns what to write instead of what was read, and the faults that were applied.
+    pub(super) fn pass(&self, way: PathDirection, bytes: Vec<u8>, armed: &Armed) -> (Vec<Piece>, Vec<AppliedFault>) {
+        let framing = match way {
+            PathDirection::Upstream => &self.up,
+            PathDirection::Downstream => &self.down,
         };
-        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut framing = framing.lock();
         let direction = direction(way);
-        if !armed.waits_for(direction) && lane.kept.is_empty() && lane.stash.is_none() {
-            lane.follow(&bytes);
+        if !armed.waits_for(direction) && framing.kept.is_empty() && framing.stash.is_none() {
+            framing.follow(&bytes);
             return (vec![Piece::from(bytes)], Vec::new());
         }
-        let mut out = Out::default();
-        let passing = lane.follow_to_the_next(&bytes);
+        let mut out = Output::default();
+        let passing = framing.skip_current_packet(&bytes);
         out.pass(&bytes[..passing]);
-        lane.kept.extend(&bytes[passing..]);
-        while !lane.kept.is_empty() {
-            match frame(&lane.kept) {
+        framing.kept.extend(&bytes[passing..]);
+        while !framing.kept.is_empty() {
+            match frame(&framing.kept) {
                 Some(Frame::Whole { header, length }) => {
-                    let packet: Vec<u8> = lane.kept.drain(..header + length).collect();
-                    self.packet(packet, direction, armed, &mut lane, &mut out);
+                    let packet: Vec<u8> = framing.kept.drain(..header + length).collect();
+                    self.packet(packet, direction, armed, &mut framing, &mut out);
                 }
-                // So much is not kept: what waits for it can't happen to it.
+                // A packet of this size is not kept: a fault that waits for it can't be applied.
                 Some(Frame::TooLarge { .. }) => {
-                    out.miss(armed.take_unread(direction, &lane.kept));
+                    out.miss(armed.take_by_header(direction, &framing.kept));
                     break;
                 }
                 Some(Frame::Broken) => break,
-                // The rest of it may still be what is waited for.
-                Some(Frame::Part { .. }) | None if armed.waits_for(direction) || lane.stash.is_some() => {
-                    if lane.fits() {
-                        return (out.pieces, out.happened);
+                // The rest of the packet may still match.
+                Some(Frame::Part { .. }) | None if armed.waits_for(direction) || framing.stash.is_some() => {
+                    if framing.within_budget() {
+                        return (out.pieces, out.applied);
                     }
-                    lane.give_up_swap(direction, &mut out);
-                    out.miss(armed.take_unread(direction, &lane.kept));
+                    framing.abort_swap(direction, &mut out);
+                    out.miss(armed.take_by_header(direction, &framing.kept));
                     break;
                 }
                 Some(Frame::Part { .. }) | None => break,
             }
         }
-        let kept = std::mem::take(&mut lane.kept);
-        lane.follow(&kept);
+        let kept = std::mem::take(&mut framing.kept);
+        framing.follow(&kept);
         out.pass(&kept);
-        // Never into the middle of a packet that passes: then with its end.
-        let (fits, is_between) = (lane.fits(), lane.rest == 0 && lane.head.is_empty());
-        if !fits && is_between {
-            lane.give_up_swap(direction, &mut out);
+        // Never inserted into a packet that is passing, but after it.
+        let (within_budget, is_between) = (framing.within_budget(), framing.rest == 0 && framing.head.is_empty());
+        if !within_budget && is_between {
+            framing.abort_swap(direction, &mut out);
         }
-        (out.pieces, out.happened)
+        (out.pieces, out.applied)
     }
 
-    fn packet(&self, bytes: Vec<u8>, direction: Direction, armed: &Armed, lane: &mut Lane, out: &mut Out) {
+    fn packet(&self, bytes: Vec<u8>, direction: Direction, armed: &Armed, framing: &mut Framing, out: &mut Output) {
         let packet = decode_alone(&bytes, self.protocol.load(Ordering::Relaxed));
-        self.learn(&packet);
-        let Some((deed, wanted)) = armed.take(direction, &packet) else {
+        self.note_protocol(&packet);
+        let Some((action, wanted)) = armed.take(direction, &packet) else {
             out.pass(&bytes);
-            if let Some(stashed) = lane.stash.take() {
-                out.marked(stashed, Fate::Late, Duration::ZERO);
+            if let Some(stashed) = framing.stash.take() {
+                out.push_tagged(stashed, Disposition::Late, Duration::ZERO);
             }
             return;
         };
-        out.happened.push(Happened { deed, packet: wanted, missed: false });
-        match deed {
-            Deed::Drop => out.swallow(bytes),
-            Deed::Duplicate => {
+        out.applied.push(AppliedFault { action, packet: wanted, missed: false });
+        match action {
+            PacketAction::Drop => out.drop_packet(bytes),
+            PacketAction::Duplicate => {
                 out.pass(&bytes);
-                out.marked(bytes, Fate::Injected, Duration::ZERO);
+                out.push_tagged(bytes, Disposition::Injected, Duration::ZERO);
             }
-            Deed::Delay(by) => out.marked(bytes, Fate::Late, by),
-            Deed::Corrupt => {
+            PacketAction::Delay(by) => out.push_tagged(bytes, Disposition::Late, by),
+            PacketAction::Corrupt => {
                 let mut corrupt = bytes.clone();
-                out.swallow(bytes);
+                out.drop_packet(bytes);
                 if let Some(last) = corrupt.last_mut() {
                     *last ^= 1;
                 }
-                out.marked(corrupt, Fate::Injected, Duration::ZERO);
+                out.push_tagged(corrupt, Disposition::Injected, Duration::ZERO);
             }
-            Deed::Swap => {
-                if let Some(earlier) = lane.stash.replace(bytes) {
-                    out.marked(earlier, Fate::Late, Duration::ZERO);
+            PacketAction::Swap => {
+                if let Some(earlier) = framing.stash.replace(bytes) {
+                    out.push_tagged(earlier, Disposition::Late, Duration::ZERO);
                 }
             }
-            Deed::Answer(code) => {
-                out.swallow(bytes);
-                // §3.2: no flags, the code, and in MQTT 5 no properties. The broker never hears of it.
+            PacketAction::Answer(code) => {
+                out.drop_packet(bytes);
+                // §3.2: no flags, the code, and in MQTT 5 no properties. The broker does not see the CONNECT.
                 let refusal: &[u8] = if self.protocol() == 5 { &[0x20, 3, 0, code, 0] } else { &[0x20, 2, 0, code] };
-                out.marked(refusal.to_vec(), Fate::Injected, Duration::ZERO);
+                out.push_tagged(refusal.to_vec(), Disposition::Injected, Duration::ZERO);
                 if let Some(piece) = out.pieces.last_mut() {
-                    (piece.turned, piece.last) = (true, true);
+                    (piece.reply, piece.closes) = (true, true);
                 }
             }
-            Deed::Hold(_) => out.pass(&bytes),
+            PacketAction::Hold(_) => out.pass(&bytes),
         }
     }
 
-    /// What was kept when no more bytes come.
-    pub(super) fn flush(&self, way: Way) -> Vec<Piece> {
-        let lane = match way {
-            Way::Up => &self.up,
-            Way::Down => &self.down,
+    /// Returns what is held back when the source has ended.
+    pub(super) fn flush(&self, way: PathDirection) -> Vec<Piece> {
+        let framing = match way {
+            PathDirection::Upstream => &self.up,
+            PathDirection::Downstream => &self.down,
         };
-        let mut lane = lane.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut out = Out::default();
-        if let Some(stashed) = lane.stash.take() {
-            out.marked(stashed, Fate::Late, Duration::ZERO);
+        let mut framing = framing.lock();
+        let mut out = Output::default();
+        if let Some(stashed) = framing.stash.take() {
+            out.push_tagged(stashed, Disposition::Late, Duration::ZERO);
         }
-        out.pass(&std::mem::take(&mut lane.kept));
-        lane.fits();
+        out.pass(&std::mem::take(&mut framing.kept));
+        framing.within_budget();
         out.pieces
     }
 
-    /// The protocol version is needed to decode what comes later.
-    pub(super) fn learn(&self, packet: &Packet) {
+    /// Notes the protocol version, which is needed to decode later packets.
+    pub(super) fn note_protocol(&self, packet: &Packet) {
         if let Packet::Connect { protocol, .. } = packet {
             self.protocol.store(*protocol, Ordering::Relaxed);
         }
@@ -237,55 +239,55 @@ impl Gate {
 }
 
 #[derive(Default)]
-struct Out {
+struct Output {
     pieces: Vec<Piece>,
-    happened: Vec<Happened>,
+    applied: Vec<AppliedFault>,
 }
 
-impl Out {
-    /// Goes on as it came.
+impl Output {
+    /// Passes bytes unchanged.
     fn pass(&mut self, bytes: &[u8]) {
         match self.pieces.last_mut() {
-            Some(piece) if piece.tag == 0 && !piece.swallowed => piece.bytes.extend(bytes),
+            Some(piece) if piece.tag == 0 && !piece.dropped => piece.bytes.extend(bytes),
             _ if bytes.is_empty() => {}
             _ => self.pieces.push(Piece::from(bytes.to_vec())),
         }
     }
 
-    fn marked(&mut self, bytes: Vec<u8>, fate: Fate, late: Duration) {
-        self.pieces.push(Piece { late, tag: tag_of(fate), ..Piece::from(bytes) });
+    fn push_tagged(&mut self, bytes: Vec<u8>, disposition: Disposition, late: Duration) {
+        self.pieces.push(Piece { late, tag: tag_of(disposition), ..Piece::from(bytes) });
     }
 
-    /// What waited for a packet that passes unread.
-    fn miss(&mut self, waited: Option<(Deed, PacketMatch)>) {
-        self.happened.extend(waited.map(|(deed, packet)| Happened { deed, packet, missed: true }));
+    /// Reports a fault whose packet passes undecoded.
+    fn miss(&mut self, waited: Option<(PacketAction, PacketMatch)>) {
+        self.applied.extend(waited.map(|(action, packet)| AppliedFault { action, packet, missed: true }));
     }
 
-    fn swallow(&mut self, bytes: Vec<u8>) {
-        self.pieces.push(Piece { tag: tag_of(Fate::Dropped), swallowed: true, ..Piece::from(bytes) });
+    fn drop_packet(&mut self, bytes: Vec<u8>) {
+        self.pieces.push(Piece { tag: tag_of(Disposition::Dropped), dropped: true, ..Piece::from(bytes) });
     }
 }
 
-impl Lane {
-    /// Whether the budget allows what is kept.
-    fn fits(&mut self) -> bool {
+impl Framing {
+    /// Whether the budget allows what is held back.
+    fn within_budget(&mut self) -> bool {
         self.share.keep(memory(&mut self.kept) + self.stash.as_mut().map_or(0, memory))
     }
 
-    /// What waits for the next packet to go first goes before it, as it was sent.
-    fn give_up_swap(&mut self, direction: Direction, out: &mut Out) {
+    /// The packet that waits for the next one passes now, in the original order.
+    fn abort_swap(&mut self, direction: Direction, out: &mut Output) {
         let Some(stashed) = self.stash.take() else { return };
         let (name, topic) = name_and_topic(&stashed);
         let packet = PacketMatch { name: name.to_owned(), direction, topic: topic.map(str::to_owned) };
-        out.miss(Some((Deed::Swap, packet)));
-        out.marked(stashed, Fate::Late, Duration::ZERO);
-        self.fits();
+        out.miss(Some((PacketAction::Swap, packet)));
+        out.push_tagged(stashed, Disposition::Late, Duration::ZERO);
+        self.within_budget();
     }
 
-    /// Keeps track of where packets begin while bytes pass.
+    /// Tracks where packets begin while bytes pass.
     fn follow(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.lost {
-            let passing = self.follow_to_the_next(bytes);
+            let passing = self.skip_current_packet(bytes);
             bytes = &bytes[passing..];
             if !bytes.is_empty() && self.rest == 0 {
                 self.begin(&mut bytes);
@@ -293,8 +295,8 @@ impl Lane {
         }
     }
 
-    /// How many of these bytes belong to the packet that has begun to pass.
-    fn follow_to_the_next(&mut self, bytes: &[u8]) -> usize {
+    /// How many of these bytes belong to the current packet.
+    fn skip_current_packet(&mut self, bytes: &[u8]) -> usize {
         if self.lost {
             return bytes.len();
         }
@@ -317,7 +319,7 @@ impl Lane {
             Some(
                 Frame::Whole { header, length } | Frame::Part { header, length } | Frame::TooLarge { header, length },
             ) => {
-                // What was taken beyond the header is looked at again as part of the rest.
+                // Bytes after the header are handled as part of the body.
                 *bytes = &bytes[header - known..];
                 self.rest = length;
                 self.head.clear();

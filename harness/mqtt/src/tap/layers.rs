@@ -1,9 +1,9 @@
-//! What lies between a board's MQTT and its TCP, found out from the first byte it sends.
+//! Detects the layers between a board's MQTT and TCP by the first byte that it sends.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Grip, Leg};
+use hil_link::{ConnectionHandle, RelayConnection};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -16,24 +16,24 @@ use crate::websocket;
 /// How the tap treats TLS.
 #[derive(Debug, Clone, Default)]
 pub enum TlsMode {
-    /// It has no certificate: a board that begins TLS is refused.
+    /// The tap has no certificate: TLS from a board is refused.
     #[default]
     Absent,
-    /// It shows a certificate and reads what is inside.
+    /// The tap terminates TLS and decodes what is inside.
     Terminate {
-        /// Boards may show a certificate.
+        /// The certificate of the tap; boards may present one.
         anybody: Arc<ServerConfig>,
-        /// Boards must show one.
+        /// The same, but boards must present one.
         with_certificate: Arc<ServerConfig>,
     },
-    /// It passes it on to the broker, unread.
+    /// TLS is passed through to the broker without decrypting it.
     PassThrough,
 }
 
-/// What a board opens its connection with.
+/// The protocol that a board's connection begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum First {
-    /// Anything else, or nothing: MQTT itself.
+pub(super) enum FirstBytes {
+    /// Anything else, or nothing: plain MQTT.
     Mqtt,
     /// A TLS handshake record.
     Tls,
@@ -42,31 +42,31 @@ pub(super) enum First {
 }
 
 /// MQTT begins with 0x10, TLS with 0x16 (RFC 8446 §5.1), HTTP with a method.
-fn first_of(byte: Option<&u8>) -> First {
+fn first_of(byte: Option<&u8>) -> FirstBytes {
     match byte {
-        Some(0x16) => First::Tls,
-        Some(b'G') => First::Http,
-        _ => First::Mqtt,
+        Some(0x16) => FirstBytes::Tls,
+        Some(b'G') => FirstBytes::Http,
+        _ => FirstBytes::Mqtt,
     }
 }
 
-/// Waits for the first byte without taking it.
-pub(super) async fn sniff(stream: &TcpStream) -> First {
+/// Waits for the first byte without consuming it.
+pub(super) async fn sniff(stream: &TcpStream) -> FirstBytes {
     let mut byte = [0];
     match stream.peek(&mut byte).await {
         Ok(1) => first_of(byte.first()),
-        // It is gone: whoever reads will find out.
-        _ => First::Mqtt,
+        // The connection has ended; reading it reports that.
+        _ => FirstBytes::Mqtt,
     }
 }
 
-/// A board's side of a path.
-pub(super) struct Near {
-    pub(super) leg: Leg,
+/// The connection of a board.
+pub(super) struct BoardConnection {
+    pub(super) connection: RelayConnection,
     pub(super) transport: Transport,
-    /// What was laid, for people.
+    /// The layers above TCP, as shown in reports.
     pub(super) layers: Vec<String>,
-    /// The board has shown a certificate that is trusted.
+    /// The board has presented a trusted certificate.
     pub(super) has_certificate: bool,
 }
 
@@ -74,60 +74,73 @@ pub(super) struct Near {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers the handshakes of a board.
-pub(super) async fn accept(stream: TcpStream, first: First, tls: &TlsMode, must_show: bool) -> Result<Near, String> {
+pub(super) async fn accept(
+    stream: TcpStream,
+    first: FirstBytes,
+    tls: &TlsMode,
+    must_show: bool,
+) -> Result<BoardConnection, String> {
     match tokio::time::timeout(PATIENCE, lay(stream, first, tls, must_show)).await {
         Ok(laid) => laid,
         Err(_) => Err("the board did not complete its handshake".to_owned()),
     }
 }
 
-async fn lay(stream: TcpStream, first: First, tls: &TlsMode, must_show: bool) -> Result<Near, String> {
-    let grip = Grip::on(&stream);
-    if must_show && first != First::Tls {
-        return Err("the board shows no certificate, and one is required".to_owned());
+async fn lay(stream: TcpStream, first: FirstBytes, tls: &TlsMode, must_show: bool) -> Result<BoardConnection, String> {
+    let handle = ConnectionHandle::of(&stream);
+    if must_show && first != FirstBytes::Tls {
+        return Err("the board presents no certificate, but one is required".to_owned());
     }
     match (first, tls) {
-        (First::Mqtt, _) => {
-            Ok(Near { leg: Leg::plain(stream), transport: Transport::Tcp, layers: Vec::new(), has_certificate: false })
-        }
-        (First::Http, _) => {
+        (FirstBytes::Mqtt, _) => Ok(BoardConnection {
+            connection: RelayConnection::plain(stream),
+            transport: Transport::Tcp,
+            layers: Vec::new(),
+            has_certificate: false,
+        }),
+        (FirstBytes::Http, _) => {
             let stream = websocket::accept(stream).await.map_err(no_websocket)?;
-            let (leg, layers) = (Leg::layered(stream, grip), vec!["WebSocket".to_owned()]);
-            Ok(Near { leg, transport: Transport::WebSocket, layers, has_certificate: false })
+            let (connection, layers) = (RelayConnection::layered(stream, handle), vec!["WebSocket".to_owned()]);
+            Ok(BoardConnection { connection, transport: Transport::WebSocket, layers, has_certificate: false })
         }
-        (First::Tls, TlsMode::PassThrough) => {
+        (FirstBytes::Tls, TlsMode::PassThrough) => {
             let layers = vec![PASSED_THROUGH.to_owned()];
-            Ok(Near { leg: Leg::plain(stream), transport: Transport::Tls, layers, has_certificate: false })
+            Ok(BoardConnection {
+                connection: RelayConnection::plain(stream),
+                transport: Transport::Tls,
+                layers,
+                has_certificate: false,
+            })
         }
-        (First::Tls, TlsMode::Absent) => Err("the board begins TLS, but the tap has no certificate".to_owned()),
-        (First::Tls, TlsMode::Terminate { anybody, with_certificate }) => {
+        (FirstBytes::Tls, TlsMode::Absent) => Err("the board starts TLS, but the tap has no certificate".to_owned()),
+        (FirstBytes::Tls, TlsMode::Terminate { anybody, with_certificate }) => {
             let config = if must_show { with_certificate } else { anybody };
             let secured = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
             let mut stream = secured.map_err(|error| format!("the TLS handshake with the board failed: {error}"))?;
             let session = stream.get_ref().1;
             let mut layers = vec![version(session.protocol_version()).to_owned()];
             let has_certificate = session.peer_certificates().is_some_and(|shown| !shown.is_empty());
-            // Its first byte tells whether there is a WebSocket inside.
+            // The first byte shows whether there is a WebSocket inside.
             let mut inside = Vec::new();
             let _ = (&mut stream).take(1).read_to_end(&mut inside).await;
             let first = first_of(inside.first());
             let stream = Prefixed::new(inside, stream);
-            if first != First::Http {
-                return Ok(Near {
-                    leg: Leg::layered(stream, grip),
+            if first != FirstBytes::Http {
+                return Ok(BoardConnection {
+                    connection: RelayConnection::layered(stream, handle),
                     transport: Transport::Tls,
                     layers,
                     has_certificate,
                 });
             }
             layers.push("WebSocket".to_owned());
-            let leg = Leg::layered(websocket::accept(stream).await.map_err(no_websocket)?, grip);
-            Ok(Near { leg, transport: Transport::SecureWebSocket, layers, has_certificate })
+            let connection = RelayConnection::layered(websocket::accept(stream).await.map_err(no_websocket)?, handle);
+            Ok(BoardConnection { connection, transport: Transport::SecureWebSocket, layers, has_certificate })
         }
     }
 }
 
-/// What the timeline calls TLS that is not read.
+/// How the timeline names TLS that is not decrypted.
 pub const PASSED_THROUGH: &str = "TLS, passed through";
 
 fn no_websocket(reason: String) -> String {

@@ -1,10 +1,10 @@
-//! A stream some of whose first bytes were read already.
+//! A stream whose first bytes were read already.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) struct Prefixed<S> {
@@ -18,7 +18,7 @@ impl<S> Prefixed<S> {
     }
 }
 
-impl<S: Stream> AsyncRead for Prefixed<S> {
+impl<S: ByteStream> AsyncRead for Prefixed<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
             return Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -30,7 +30,7 @@ impl<S: Stream> AsyncRead for Prefixed<S> {
     }
 }
 
-impl<S: Stream> AsyncWrite for Prefixed<S> {
+impl<S: ByteStream> AsyncWrite for Prefixed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -1,8 +1,8 @@
-//! What a board sends that MQTT forbids.
+//! Detects packets of a board that violate the MQTT specification.
 //!
-//! Only what nothing else can explain is a violation. Where the tap has changed the order of packets, rules about their
-//! order are left out; where a session goes on, so are rules about what its earlier connection left behind. A protocol
-//! name or level that is not known is not judged: to refuse it is the broker's part. Nor are reason codes.
+//! Only what has no other explanation is a violation. If the tap changed the order of packets, rules about order do not
+//! apply; in a resumed session, neither do rules about packet identifiers of earlier connections. An unknown protocol
+//! name or level is not judged, because the broker must refuse it; neither are reason codes.
 
 mod fields;
 mod packets;
@@ -16,20 +16,20 @@ use rules::Rule;
 
 use super::frame::{Frame, frame};
 
-/// What a board may send next, learned from what both sides have sent on one connection.
+/// What a board may send next, derived from the traffic of both sides on one connection.
 #[derive(Debug, Default)]
 pub(super) struct Violations {
-    /// What CONNECT named.
+    /// The protocol version of CONNECT.
     version: Option<Version>,
-    /// A first packet was seen, whichever it was.
+    /// The first packet was seen.
     begun: bool,
     /// DISCONNECT was sent.
     left: bool,
-    /// That something followed it was said already.
+    /// A packet after DISCONNECT was reported already.
     returned: bool,
     /// The tap has changed the order of packets.
     reordered: bool,
-    /// A packet of the broker could not be read.
+    /// A packet of the broker could not be parsed.
     blind: bool,
     /// CONNECT named an authentication method.
     authenticates: bool,
@@ -37,9 +37,9 @@ pub(super) struct Violations {
     session_expiry: u32,
     broker: Option<Granted>,
     aliases: HashSet<u16>,
-    /// Packet identifiers of the board that wait for their acknowledgement.
+    /// Packet identifiers of the board that wait for an acknowledgement.
     in_use: HashMap<u16, Request>,
-    /// What the broker sent that asks for an acknowledgement.
+    /// Packets of the broker that require an acknowledgement.
     asked: HashSet<(Asks, u16)>,
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Version {
     Unknown,
 }
 
-/// What the broker said in a CONNACK that accepts.
+/// What the broker granted in a CONNACK.
 #[derive(Debug, Clone, Copy)]
 struct Granted {
     resumed: bool,
@@ -62,7 +62,7 @@ struct Granted {
     largest: u32,
 }
 
-/// What a packet identifier of the board is used for.
+/// What the board uses a packet identifier for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
     Publish,
@@ -70,7 +70,7 @@ enum Request {
     Unsubscribe,
 }
 
-/// Packets of the broker that ask for an acknowledgement.
+/// Packets of the broker that require an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Asks {
     Puback,
@@ -78,7 +78,7 @@ enum Asks {
     Pubcomp,
 }
 
-/// A whole packet.
+/// A complete packet.
 #[derive(Debug, Clone, Copy)]
 struct Raw<'a> {
     kind: u8,
@@ -90,7 +90,7 @@ struct Raw<'a> {
 }
 
 impl Violations {
-    /// A packet that the board has sent: the rule that it breaks, if any. `arrives` where the broker gets it.
+    /// Checks a packet that the board has sent; returns the rule that it violates. `arrives` if the broker gets it.
     pub(super) fn sent(&mut self, raw: &[u8], arrives: bool) -> Option<String> {
         if self.version == Some(Version::Unknown) {
             return None;
@@ -98,10 +98,10 @@ impl Violations {
         let broken = match whole(raw) {
             Ok(packet) => self.packet(packet, arrives),
             Err(Some(rule)) => Err(rule),
-            // It is too large to be kept: its kind is all that is known.
+            // It is too large to keep: only its type is known.
             Err(None) => self.order(raw.first().map_or(0, |first| first >> 4)),
         };
-        // Before CONNECT the version is not known: what is broken then is broken in all.
+        // Before CONNECT the version is unknown: only rules of all versions apply.
         broken.err().and_then(|rule| rule.in_version(self.version.unwrap_or(Version::V311)))
     }
 
@@ -113,7 +113,7 @@ impl Violations {
         }
     }
 
-    /// From now on packets may pass in another order than the board has sent them in.
+    /// From now on packets may pass in another order than the board sent them.
     pub(super) fn reorder(&mut self) {
         self.reordered = true;
     }
@@ -121,14 +121,14 @@ impl Violations {
     fn packet(&mut self, packet: Raw<'_>, arrives: bool) -> Result<(), &'static Rule> {
         let order = self.order(packet.kind);
         if order == Err(&rules::SECOND_CONNECT) {
-            // Nothing that it says holds.
+            // Its contents can't be relied on.
             return order;
         }
         let content = self.content(packet, arrives);
         order.and(content)
     }
 
-    /// Whether a packet of this kind may come now.
+    /// Checks whether a packet of this type is allowed now.
     fn order(&mut self, kind: u8) -> Result<(), &'static Rule> {
         let is_first = !std::mem::replace(&mut self.begun, true);
         if self.reordered {
@@ -150,7 +150,7 @@ impl Violations {
     }
 }
 
-/// One packet, no more and no less. Without a rule it is a part of one that is too large.
+/// Exactly one packet. Without a body it is part of one that is too large.
 fn whole(raw: &[u8]) -> Result<Raw<'_>, Option<&'static Rule>> {
     let first = *raw.first().ok_or(None)?;
     match frame(raw) {

@@ -1,4 +1,4 @@
-//! Reads certificates and keys, and makes them into TLS settings.
+//! Reads certificates and keys and builds TLS settings from them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,17 +16,17 @@ pub enum TlsError {
     /// A file can't be read.
     #[error("can't read the {what} `{}`: {reason}", path.display())]
     Unreadable {
-        /// What it should hold.
+        /// What it should contain.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// A file holds something else.
-    #[error("`{}` holds no {what}", path.display())]
+    #[error("`{}` contains no {what}", path.display())]
     Empty {
-        /// What it should hold.
+        /// What it should contain.
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -36,28 +36,28 @@ pub enum TlsError {
     NotValidNow {
         /// The file.
         path: PathBuf,
-        /// Since or until when.
+        /// Since when, or until when.
         when: String,
     },
-    /// Certificate and key are not a pair, or TLS refuses them.
+    /// Certificate and key don't match, or TLS rejects them.
     #[error("`{}` can't be used: {reason}", path.display())]
     Unusable {
         /// The certificate's file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
 }
 
 impl TlsError {
-    /// One thing to try.
+    /// A hint on how to fix it.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
             Self::Unreadable { .. } => {
-                "paths in a bench file count from its folder; `hil certs` makes a set".to_owned()
+                "paths in a bench file are relative to its folder; `hil certs` makes a set".to_owned()
             }
-            Self::Empty { what, .. } => format!("a {what} in PEM begins with `-----BEGIN`"),
+            Self::Empty { what, .. } => format!("in PEM format, a {what} begins with `-----BEGIN`"),
             Self::NotValidNow { .. } => "`hil certs` makes new ones; is this machine's clock right?".to_owned(),
             Self::Unusable { .. } => "do certificate and key belong together?".to_owned(),
         }
@@ -66,8 +66,8 @@ impl TlsError {
 
 /// A certificate with its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// PEM file of the certificate, the CA's after it where clients need it.
+pub struct TlsIdentity {
+    /// PEM file of the certificate, followed by its CA if clients need it.
     pub cert: PathBuf,
     /// PEM file of its private key.
     pub key: PathBuf,
@@ -101,10 +101,10 @@ fn read_pem(what: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
     })
 }
 
-/// Looks whether a certificate is valid today.
+/// Checks whether a certificate is valid today.
 ///
 /// # Errors
-/// When it is not, or there is none.
+/// When it is not valid, or the file contains none.
 pub fn check_validity(path: &Path) -> Result<(), TlsError> {
     let certificates = read_certificates(path)?;
     let unusable = |reason: String| TlsError::Unusable { path: path.to_owned(), reason };
@@ -138,20 +138,23 @@ fn roots(path: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// Whether clients must show a certificate.
+/// Whether clients must present a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAuth {
-    /// They may; what they show must be trusted.
+    /// Optional; a certificate that is presented must be trusted.
     Asked,
-    /// They must.
+    /// Required.
     Required,
 }
 
-/// What a TLS server shows, and who must have signed the certificates of clients.
+/// The settings of a TLS server: its certificate, and the CA that must have signed the certificates of clients.
 ///
 /// # Errors
 /// When a file can't be used.
-pub fn server_config(identity: &Identity, clients: Option<(&Path, ClientAuth)>) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn server_config(
+    identity: &TlsIdentity,
+    clients: Option<(&Path, ClientAuth)>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let path = identity.cert.clone();
     let unusable = |reason: String| TlsError::Unusable { path: path.clone(), reason };
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -173,16 +176,16 @@ pub fn server_config(identity: &Identity, clients: Option<(&Path, ClientAuth)>) 
     config.map(Arc::new).map_err(|error| unusable(error.to_string()))
 }
 
-/// Whose servers a TLS client trusts (without a CA: those of this machine), and what it shows itself.
+/// The settings of a TLS client: the CA it trusts (by default those of this machine), and its certificate.
 ///
 /// # Errors
 /// When a file can't be used.
-pub fn client_config(ca: Option<&Path>, identity: Option<&Identity>) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(ca: Option<&Path>, identity: Option<&TlsIdentity>) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = match ca {
         Some(ca) => roots(ca)?,
         None => {
             let mut roots = RootCertStore::empty();
-            // Certificates of this machine that nobody can read are of no use to anybody.
+            // Certificates of this machine that can't be read are skipped.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             roots
         }

@@ -1,4 +1,4 @@
-//! Makes the certificates of a test bench: a CA, a server's and clients'.
+//! Makes the certificates of a test bench: a CA, a server certificate and client certificates.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -14,27 +14,27 @@ use rcgen::{
 /// What to make.
 #[derive(Debug, Clone)]
 pub struct Certificates {
-    /// Names and addresses of the server: what boards connect to.
+    /// Host names and addresses of the server that boards connect to.
     pub hosts: Vec<String>,
     /// A client certificate for each of these names; the name is its common name.
     pub clients: Vec<String>,
-    /// How long they are valid, from now; none makes certificates that expired long ago.
+    /// How long they are valid, from now; zero makes certificates that have expired.
     pub valid: Option<Duration>,
 }
 
 /// A file that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MadeFile {
-    /// Where.
+    /// Its path.
     pub path: PathBuf,
-    /// What it is for.
+    /// Its purpose.
     pub what: &'static str,
 }
 
-/// Makes the files in a folder; nothing that is there is written over. Keys can be read by their owner only.
+/// Makes the files in a folder and never overwrites one. Keys are readable by their owner only.
 ///
 /// # Errors
-/// When a file is there already, or can't be written.
+/// When a file exists or can't be written.
 pub fn make_certificates(folder: &Path, wanted: &Certificates) -> io::Result<Vec<MadeFile>> {
     fs::create_dir_all(folder)?;
     let mut made = Vec::new();
@@ -94,7 +94,7 @@ fn params(
     Ok(params)
 }
 
-/// From an hour ago: a board's clock may be behind.
+/// Valid from an hour ago: a board's clock may be slow.
 fn set_validity(params: &mut CertificateParams, valid: Option<Duration>) {
     const SLACK: Duration = Duration::from_secs(3600);
     match valid {

@@ -1,24 +1,24 @@
-//! Reads ahead, but in a handshake not beyond its end.
+//! Buffered reading that does not read past the end of a handshake.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The end of a request's or an answer's header (RFC 9112 §2.1).
 const HEADER_END: &[u8] = b"\r\n\r\n";
-/// Frames are mostly smaller: one read gives header and payload.
+/// Frames are mostly smaller: one read returns header and payload.
 const AHEAD: usize = 4 * 1024;
 
-/// A stream whose header is read by another library: that must not get what comes behind it.
+/// A stream whose header another library reads; that library must not get the bytes after it.
 #[derive(Debug)]
 pub(super) struct Buffered<S> {
     stream: S,
     ahead: Vec<u8>,
     at: usize,
-    /// How much of the header's end was given out; none where nothing is held back.
+    /// How much of the header's end was returned; none if nothing is held back.
     header: Option<usize>,
 }
 
@@ -28,12 +28,12 @@ impl<S> Buffered<S> {
         Self { stream, ahead: Vec::new(), at: 0, header: Some(0) }
     }
 
-    /// The header was read: what comes now is given out as it comes.
+    /// The header is complete: later bytes are returned as they come.
     pub(super) fn after_header(self) -> Self {
         Self { header: None, ..self }
     }
 
-    /// How many of these bytes may be given out.
+    /// How many of these bytes may be returned.
     fn allowed(&mut self, most: usize) -> usize {
         let next = &self.ahead[self.at..];
         let most = most.min(next.len());
@@ -49,7 +49,7 @@ impl<S> Buffered<S> {
     }
 }
 
-impl<S: Stream> AsyncRead for Buffered<S> {
+impl<S: ByteStream> AsyncRead for Buffered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.at == self.ahead.len() {
             if self.header.is_none() && buffer.remaining() >= AHEAD {
@@ -69,7 +69,7 @@ impl<S: Stream> AsyncRead for Buffered<S> {
     }
 }
 
-impl<S: Stream> AsyncWrite for Buffered<S> {
+impl<S: ByteStream> AsyncWrite for Buffered<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

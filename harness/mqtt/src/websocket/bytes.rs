@@ -1,10 +1,10 @@
-//! The bytes inside the frames of a WebSocket, as a stream. No frame is kept whole: its payload passes as it comes.
+//! The payload of a WebSocket's frames as a stream of bytes. Frames are not buffered: payload passes as it arrives.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffered::Buffered;
@@ -17,14 +17,14 @@ pub(super) enum Role {
     Server,
 }
 
-/// What binary frames carry; where frames begin and end means nothing (MQTT 5 §6.0).
+/// The payload of binary frames; frame boundaries have no meaning (MQTT 5 §6.0).
 #[derive(Debug)]
 pub(crate) struct WebSocketBytes<S> {
     stream: Buffered<S>,
     role: Role,
-    /// The part of a header that has come.
+    /// The part of a header that has arrived.
     header: Vec<u8>,
-    /// The frame whose payload comes now, and how much of it has come.
+    /// The current frame, and how much of its payload has arrived.
     frame: Option<(Header, u64)>,
     /// The payload of a control frame.
     control: Vec<u8>,
@@ -34,19 +34,19 @@ pub(crate) struct WebSocketBytes<S> {
     is_over: bool,
     /// Close was sent.
     is_closed: bool,
-    /// Frames on their way out, and how much of them is written.
+    /// Outgoing frames, and how much of them is written.
     out: Vec<u8>,
     written: usize,
 }
 
-/// The largest frame that is sent.
+/// The largest frame to send.
 const LARGEST: usize = 64 * 1024;
-/// Pings that come while more than this waits to be sent are not answered: only the latest has to be (RFC 6455 §5.5.3).
+/// Pings are not answered while more than this is unsent: only the latest must be answered (RFC 6455 §5.5.3).
 const UNSENT: usize = 4 * 1024;
 /// Status 1000: normal closure (RFC 6455 §7.4.1).
 const NORMAL_CLOSURE: [u8; 2] = 1000_u16.to_be_bytes();
 
-impl<S: Stream> WebSocketBytes<S> {
+impl<S: ByteStream> WebSocketBytes<S> {
     pub(super) fn new(stream: Buffered<S>, role: Role) -> Self {
         let (header, control, out) = Default::default();
         Self {
@@ -68,7 +68,7 @@ impl<S: Stream> WebSocketBytes<S> {
         Header { opcode, fin: true, length: payload.len() as u64, mask }.write(payload, &mut self.out);
     }
 
-    /// Writes what waits.
+    /// Writes the pending bytes.
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.out.len() {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out[self.written..]))?;
@@ -82,9 +82,9 @@ impl<S: Stream> WebSocketBytes<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads on in the header of the next frame; false at the end of the stream.
+    /// Reads the header of the next frame; false at the end of the stream.
     fn read_header(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        /// The longest there is.
+        /// The longest header.
         const LONGEST: usize = 14;
         let missing = Header::size(&self.header) - self.header.len();
         let mut bytes = [0; LONGEST];
@@ -117,19 +117,19 @@ impl<S: Stream> WebSocketBytes<S> {
         Ok(())
     }
 
-    /// Looks whether all of the frame has come.
+    /// Handles the end of a frame.
     fn end_frame(&mut self) {
         let Some((header, _)) = self.frame.take_if(|(header, come)| *come == header.length) else { return };
         let control = std::mem::take(&mut self.control);
         match header.opcode {
-            // It is answered when this side has sent all: until then the other side may still be sent something.
+            // Answered when this side has sent everything: until then it may still send.
             CLOSE => self.is_over = true,
             PING if !self.is_closed && self.out.len() <= UNSENT => self.queue(PONG, &control),
             _ => {}
         }
     }
 
-    /// Reads on in the payload; false at the end of the stream.
+    /// Reads payload; false at the end of the stream.
     fn read_payload(
         &mut self,
         cx: &mut Context<'_>,
@@ -162,7 +162,7 @@ impl<S: Stream> WebSocketBytes<S> {
     }
 }
 
-impl<S: Stream> AsyncRead for WebSocketBytes<S> {
+impl<S: ByteStream> AsyncRead for WebSocketBytes<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         while !self.is_over && buffer.filled().len() == before && buffer.remaining() > 0 {
@@ -170,9 +170,9 @@ impl<S: Stream> AsyncRead for WebSocketBytes<S> {
                 None => ready!(self.read_header(cx))?,
                 Some(frame) => ready!(self.read_payload(cx, frame, buffer))?,
             };
-            // FIN without a Close frame is an end, too.
+            // FIN without a Close frame also ends the stream.
             self.is_over |= !goes_on;
-            // Pongs leave at once where they can; who writes next gets the error.
+            // Pongs are written at once if possible; the next write reports an error.
             if !self.out.is_empty() {
                 let _ = self.send(cx);
             }
@@ -181,7 +181,7 @@ impl<S: Stream> AsyncRead for WebSocketBytes<S> {
     }
 }
 
-impl<S: Stream> AsyncWrite for WebSocketBytes<S> {
+impl<S: ByteStream> AsyncWrite for WebSocketBytes<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.send(cx))?;
         if self.is_closed {
@@ -189,7 +189,7 @@ impl<S: Stream> AsyncWrite for WebSocketBytes<S> {
         }
         let bytes = &bytes[..bytes.len().min(LARGEST)];
         self.queue(BINARY, bytes);
-        // The rest is written by the next write or flush.
+        // The next write or flush writes the rest.
         if let Poll::Ready(sent) = self.send(cx) {
             sent?;
         }

@@ -12,21 +12,21 @@ pub(super) const PONG: u8 = 0xa;
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
-/// The most that a control frame carries (§5.5).
+/// The maximum payload of a control frame (§5.5).
 pub(super) const LARGEST_CONTROL: u64 = 125;
 
-/// A header and what it says of the payload behind it.
+/// A header and what it says about its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) opcode: u8,
-    /// It is the last frame of its message.
+    /// The last frame of its message.
     pub(super) fin: bool,
     pub(super) length: u64,
     pub(super) mask: Option<[u8; 4]>,
 }
 
 impl Header {
-    /// Bytes of the header that begins with these.
+    /// The length of the header that begins with these bytes.
     pub(super) fn size(begins: &[u8]) -> usize {
         let Some(second) = begins.get(1) else { return 2 };
         let length = match second & !MASKED {
@@ -37,7 +37,7 @@ impl Header {
         2 + length + if second & MASKED == 0 { 0 } else { 4 }
     }
 
-    /// Reads a whole header.
+    /// Reads a complete header.
     pub(super) fn read(bytes: &[u8]) -> io::Result<Self> {
         let (first, second) = (bytes[0], bytes[1]);
         if first & RESERVED != 0 {
@@ -87,7 +87,7 @@ impl Header {
     }
 }
 
-/// Masks or unmasks a part of a payload that begins so far behind the payload's own beginning (§5.3).
+/// Masks or unmasks a part of a payload that begins at this offset (§5.3).
 pub(super) fn unmask(bytes: &mut [u8], mut mask: [u8; 4], at: u64) {
     mask.rotate_left((at % 4) as usize);
     let [a, b, c, d] = mask;

@@ -1,4 +1,4 @@
-//! Frames as another library makes and reads them, and as none would.
+//! Frames that another library makes and reads, and invalid frames.
 
 use futures::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
@@ -10,7 +10,7 @@ use super::buffered::Buffered;
 use super::bytes::{Role, WebSocketBytes};
 use super::{accept, connect};
 
-/// This side and the other library's.
+/// This side and the other library's side.
 async fn sides(role: Role) -> (WebSocketBytes<DuplexStream>, WebSocketStream<DuplexStream>) {
     let (here, there) = duplex(1000);
     let theirs = if role == Role::Server { Theirs::Client } else { Theirs::Server };
@@ -59,7 +59,7 @@ async fn pings_are_answered_while_nothing_is_written() {
 }
 
 #[tokio::test]
-async fn close_is_answered_behind_the_last_words() {
+async fn close_is_answered_after_the_last_bytes() {
     let (mut here, mut there) = sides(Role::Server).await;
     there.close(None).await.expect("sent");
     assert_eq!(here.read(&mut [0]).await.expect("closed"), 0);

@@ -1,4 +1,4 @@
-//! When the observer says that it has caught up, it has seen all that the broker had accepted, on every broker.
+//! When the observer reports that it has caught up, it has received all that the broker had accepted, on every broker.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ fn observed(timeline: &Timeline, name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn nothing_that_was_published_is_still_on_its_way() {
+async fn everything_that_was_published_has_arrived() {
     on_all(|bench| {
         Box::pin(async move {
             let timeline = Timeline::in_memory(Epoch::start());
@@ -23,7 +23,8 @@ async fn nothing_that_was_published_is_still_on_its_way() {
             let mut publisher = bench.connect("publisher").await;
             let mut published = 0;
             for round in 0..20 {
-                // More at once than a broker has under way to a client; the last is acknowledged, so all are accepted.
+                // More at once than a broker sends to a client without acknowledgement; the last one is acknowledged,
+                // so all are accepted.
                 for n in 0..60 {
                     publisher.publish(&format!("a/{n}"), "x", 0, false).await;
                 }
@@ -38,7 +39,7 @@ async fn nothing_that_was_published_is_still_on_its_way() {
 }
 
 #[tokio::test]
-async fn all_that_is_retained_has_come_to_a_late_subscriber() {
+async fn a_late_subscriber_has_received_all_retained_messages() {
     on_all(|bench| {
         Box::pin(async move {
             let timeline = Timeline::in_memory(Epoch::start());
@@ -59,7 +60,7 @@ async fn all_that_is_retained_has_come_to_a_late_subscriber() {
 }
 
 #[tokio::test]
-async fn that_it_catches_up_is_seen_by_no_client() {
+async fn no_client_notices_the_round_trips() {
     on_all(|bench| {
         Box::pin(async move {
             let timeline = Timeline::in_memory(Epoch::start());

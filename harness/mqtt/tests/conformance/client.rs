@@ -1,25 +1,25 @@
-//! A client that sends what it is told, byte by byte.
+//! A client that sends exactly the given packets.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use hil_link::Stream;
+use hil_link::ByteStream;
 use hil_mqtt::{Decoder, Endpoint};
 use hil_timeline::{Direction, Packet};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// How long a broker may take for anything.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
-/// Long enough for what should not come to have come.
+/// Long enough to be sure that nothing comes.
 pub(crate) const A_WHILE: Duration = Duration::from_millis(300);
 
 pub(crate) struct Client {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn ByteStream>,
     decoder: Decoder,
     packets: VecDeque<Packet>,
 }
 
-/// What CONNECT says.
+/// The contents of CONNECT.
 #[derive(Clone, Default)]
 pub(crate) struct Connect<'a> {
     pub(crate) version: u8,
@@ -29,7 +29,7 @@ pub(crate) struct Connect<'a> {
     pub(crate) login: Option<(&'a str, &'a str)>,
     /// Topic, payload, QoS, retained.
     pub(crate) will: Option<(&'a str, &'a str, u8, bool)>,
-    /// Encoded already, without their length.
+    /// Encoded, without their length.
     pub(crate) properties: &'a [u8],
 }
 
@@ -93,23 +93,23 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
 }
 
 impl Client {
-    /// A connection that has said nothing yet; the error is the broker's.
+    /// A connection that has sent nothing yet; the error is the broker's.
     pub(crate) async fn open(endpoint: &Endpoint) -> Result<Self, String> {
         let stream = endpoint.connect().await?.into_stream();
         Ok(Self { stream, decoder: Decoder::default(), packets: VecDeque::new() })
     }
 
-    /// Connects, and gives back what the broker answers; nothing where it just closes.
+    /// Connects and returns the broker's answer; none if it just closes the connection.
     pub(crate) async fn try_connect(endpoint: &Endpoint, connect: &Connect<'_>) -> (Self, Option<Packet>) {
         let mut client = Self::open(endpoint).await.unwrap_or_else(|error| panic!("{endpoint}: {error}"));
-        // A broker that is full may have closed already.
+        // A full broker may have closed the connection already.
         let _ = client.try_send(&connect.encode()).await;
         client.decoder.push(Direction::FromBoard, &connect.encode());
         let answer = client.next().await;
         (client, answer)
     }
 
-    /// Connects; whether the broker had its session.
+    /// Connects; returns whether the broker had its session.
     pub(crate) async fn connect(endpoint: &Endpoint, connect: &Connect<'_>) -> (Self, bool) {
         match Self::try_connect(endpoint, connect).await {
             (client, Some(Packet::Connack { session_present, code: 0, .. })) => (client, session_present),
@@ -126,7 +126,7 @@ impl Client {
         self.try_send(bytes).await.expect("sent");
     }
 
-    /// Subscribes; what is granted.
+    /// Subscribes; returns the granted QoS.
     pub(crate) async fn subscribe(&mut self, filter: &str, qos: u8) -> Vec<u8> {
         let mut body = vec![0, 9];
         if self.decoder.protocol() == 5 {
@@ -155,7 +155,7 @@ impl Client {
         self.send(&packet(0x30 | flags, &body)).await;
     }
 
-    /// Publishes at a QoS and goes through the exchange.
+    /// Publishes at a QoS with its whole exchange.
     pub(crate) async fn publish(&mut self, topic: &str, payload: &str, qos: u8, retain: bool) {
         self.publish_with(qos << 1 | u8::from(retain), topic, payload, &[]).await;
         match qos {
@@ -191,7 +191,7 @@ impl Client {
         }
     }
 
-    /// The next packet that is no message.
+    /// The next packet that is not a PUBLISH.
     async fn next_but_publish(&mut self) -> Option<Packet> {
         let mut later = VecDeque::new();
         let packet = loop {
@@ -205,7 +205,7 @@ impl Client {
         packet
     }
 
-    /// The next message: topic, payload, QoS, retained, DUP. It is acknowledged unless it shall not be.
+    /// The next message: topic, payload, QoS, retained, DUP. It is acknowledged unless that is switched off.
     pub(crate) async fn message(&mut self) -> (String, String, u8, bool, bool) {
         let message = self.unacknowledged().await;
         let (topic, payload, qos, retain, dup, id) = message;
@@ -242,14 +242,14 @@ impl Client {
         tokio::time::timeout(within, self.read()).await.ok().flatten()
     }
 
-    /// Nothing comes for a while.
+    /// Checks that nothing comes for a while.
     pub(crate) async fn hears_nothing(&mut self) {
         if let Ok(heard) = tokio::time::timeout(A_WHILE, self.read()).await {
             panic!("heard {heard:?}");
         }
     }
 
-    /// The broker has closed the connection; what it said before.
+    /// Waits until the broker has closed the connection; returns what it sent before.
     pub(crate) async fn closed(&mut self) -> Vec<Packet> {
         let mut said = Vec::new();
         while let Some(packet) = self.next().await {

@@ -9,7 +9,7 @@ use hil_timeline::Packet;
 use crate::client::{Client, Connect};
 use crate::{on_all, on_ours};
 
-/// Ids that firmware uses, or may use.
+/// Client ids that firmware uses, or may use.
 fn ids() -> Vec<String> {
     let mut ids: Vec<String> = [
         "sooko/lamp-1",
@@ -37,7 +37,7 @@ fn short(id: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_id_is_let_in_and_keeps_its_session() {
+async fn every_id_can_connect_and_keeps_its_session() {
     on_all(|bench| {
         Box::pin(async move {
             let mut sender = bench.connect("sender").await;
@@ -46,7 +46,7 @@ async fn every_id_is_let_in_and_keeps_its_session() {
                     let hour = [0x11, 0, 0, 0x0e, 0x10];
                     let properties = if version == 5 { &hour[..] } else { &[] };
                     let kept = Connect { version, keep: true, properties, ..Connect::new(&id) };
-                    // Versions share their sessions: this one begins without.
+                    // The versions share their sessions: this one begins without.
                     let clean = Connect { version, ..Connect::new(&id) };
                     let (mut client, _) = Client::connect(bench.endpoint(), &clean).await;
                     client.send(&[0xe0, 0]).await;
@@ -71,7 +71,7 @@ async fn every_id_is_let_in_and_keeps_its_session() {
 }
 
 #[tokio::test]
-async fn clients_of_one_id_take_each_other_over_and_those_of_others_do_not() {
+async fn only_clients_with_the_same_id_take_each_other_over() {
     on_all(|bench| {
         Box::pin(async move {
             let mut first = bench.connect("site/lamp").await;
@@ -86,12 +86,12 @@ async fn clients_of_one_id_take_each_other_over_and_those_of_others_do_not() {
 }
 
 #[tokio::test]
-async fn an_acl_means_the_id_that_the_client_sent() {
+async fn an_acl_applies_to_the_id_that_the_client_sent() {
     fn own(settings: &mut Settings) {
         let filter = "own/%c".to_owned();
         settings.acl.get_or_insert_default().rules = vec![
-            AclRule { who: Who::Everybody, access: Access::Write, filter },
-            AclRule { who: Who::Everybody, access: Access::Read, filter: "own/#".to_owned() },
+            AclRule { who: Who::Anyone, access: Access::Write, filter },
+            AclRule { who: Who::Anyone, access: Access::Read, filter: "own/#".to_owned() },
         ];
     }
     on_ours(own, |bench| {
@@ -107,7 +107,7 @@ async fn an_acl_means_the_id_that_the_client_sent() {
     .await;
 }
 
-/// Files and folders whose name holds this text, at most so deep.
+/// Files and folders whose name contains this text, up to this depth.
 fn named(folder: &Path, text: &str, depth: usize, found: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().contains(text) {
@@ -120,7 +120,7 @@ fn named(folder: &Path, text: &str, depth: usize, found: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn an_id_names_no_file_and_its_session_outlives_a_restart() {
+async fn an_id_is_not_used_as_a_file_name_and_its_session_survives_a_restart() {
     on_ours(
         |settings| settings.persistence = true,
         |mut bench| {
@@ -168,7 +168,7 @@ async fn the_library_shows_its_own_name_in_its_property() {
             let (mut sender, _) = Client::connect(bench.endpoint(), &Connect::v5("site/lamp")).await;
             sender.publish_with(0, "a", "x", &[]).await;
             let Some(Packet::Publish { properties, .. }) = receiver.next().await else { panic!("no message") };
-            // By right or not: see what the embedded broker adds to every message.
+            // A permitted difference: the embedded broker adds this property to every message.
             let added = properties.iter().find(|property| property.name == "user property x-mqtt-client-id");
             let is_name = |value: &str| value.starts_with("hil-client-") && value.len() == 11 + 64;
             assert_eq!(

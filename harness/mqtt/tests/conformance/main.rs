@@ -1,6 +1,7 @@
-//! What every broker does, run on all of them, and where they differ by right.
+//! What every broker does, tested on all of them, and the permitted differences between them.
 //!
-//! The same cases run on the embedded broker, on a managed Mosquitto, and on a Mosquitto that stands for an external one.
+//! The same cases run on the embedded broker, on a managed Mosquitto, and on a Mosquitto in the role of an external
+//! one.
 
 mod caught_up;
 mod client;
@@ -9,26 +10,26 @@ mod mqtt5;
 mod rights;
 mod semantics;
 
-use std::future::Future;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Client, Connect, SOON};
+use futures::future::LocalBoxFuture;
 use hil_config::{BrokerKind, BrokerUrl};
 use hil_mqtt::broker::{self, BrokerError, Settings};
-use hil_mqtt::tls::{Certificates, Identity, make_certificates};
+use hil_mqtt::tls::{Certificates, TlsIdentity, make_certificates};
 use hil_mqtt::{Broker, Endpoint, Offers, Transport};
 use hil_timeline::Packet;
+use parking_lot::Mutex;
 
 /// A broker under test.
 struct Bench {
     kind: BrokerKind,
     broker: Box<dyn Broker>,
     offers: Offers,
-    /// What stands behind an external one.
+    /// The broker that is used as an external one.
     _behind: Option<Box<dyn Broker>>,
 }
 
@@ -54,7 +55,7 @@ fn quiet() -> broker::LogSink {
     Arc::new(|_| {})
 }
 
-/// Kinds that are on this machine. Where parts are required, all are.
+/// The kinds that are installed. With `HIL_REQUIRE_PARTS`, all must be.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn kinds() -> Vec<BrokerKind> {
     if std::env::var_os("HIL_REQUIRE_PARTS").is_none() && broker::find_program().is_err() {
@@ -65,26 +66,26 @@ fn kinds() -> Vec<BrokerKind> {
 }
 
 async fn start(kind: BrokerKind, change: impl FnOnce(&mut Settings)) -> Bench {
-    let mut behind = None;
+    let mut external = None;
     let mut of = config(kind);
     if kind == BrokerKind::External {
         let mut broker = broker::new(&config(BrokerKind::Mosquitto), quiet()).expect("installed");
         let offers = broker.start().await.expect("starts");
         let (scheme, host, port) = ("mqtt".to_owned(), offers.boards[0].host.clone(), offers.boards[0].port);
         of.url = Some(BrokerUrl { scheme, host, port, path: String::new() });
-        behind = Some(broker);
+        external = Some(broker);
     }
     let mut broker = broker::new(&of, quiet()).expect("installed");
     if let Ok(settings) = broker.settings() {
         change(settings);
     }
     let offers = broker.start().await.expect("starts");
-    Bench { kind, broker, offers, _behind: behind }
+    Bench { kind, broker, offers, _behind: external }
 }
 
-type Case = fn(Bench) -> Pin<Box<dyn Future<Output = ()>>>;
+type Case = fn(Bench) -> LocalBoxFuture<'static, ()>;
 
-/// Runs a case on every broker, each fresh.
+/// Runs a case on every broker, each time a new one.
 #[expect(clippy::print_stderr, reason = "a failure shows which broker it was on")]
 async fn on_all(case: Case) {
     for kind in kinds() {
@@ -93,7 +94,7 @@ async fn on_all(case: Case) {
     }
 }
 
-/// Runs a case on every broker that is ours to configure.
+/// Runs a case on every broker that `hil` configures.
 #[expect(clippy::print_stderr, reason = "a failure shows which broker it was on")]
 async fn on_ours(change: fn(&mut Settings), case: Case) {
     for kind in kinds().into_iter().filter(|kind| *kind != BrokerKind::External) {
@@ -124,7 +125,7 @@ async fn statistics_are_published() {
 }
 
 #[tokio::test]
-async fn a_restart_closes_everything_and_comes_back_on_its_address() {
+async fn a_restart_closes_everything_and_keeps_the_address() {
     on_ours(
         |_| {},
         |mut bench| {
@@ -149,7 +150,7 @@ async fn a_restart_closes_everything_and_comes_back_on_its_address() {
 }
 
 #[tokio::test]
-async fn what_shall_outlive_a_restart_does() {
+async fn persistent_state_survives_a_restart() {
     on_ours(
         |settings| settings.persistence = true,
         |mut bench| {
@@ -174,12 +175,12 @@ async fn what_shall_outlive_a_restart_does() {
 }
 
 #[tokio::test]
-async fn crash_and_pause_are_mosquittos_alone() {
+async fn only_mosquitto_supports_crash_and_pause() {
     on_all(|mut bench| {
         Box::pin(async move {
             if !bench.is(BrokerKind::Mosquitto) {
                 for refused in [bench.broker.crash().await, bench.broker.pause(), bench.broker.resume()] {
-                    assert!(matches!(refused, Err(BrokerError::CantDo { .. })), "{refused:?}");
+                    assert!(matches!(refused, Err(BrokerError::Unsupported { .. })), "{refused:?}");
                 }
                 return;
             }
@@ -200,7 +201,7 @@ async fn crash_and_pause_are_mosquittos_alone() {
 }
 
 #[tokio::test]
-async fn an_external_broker_is_not_ours_to_stop_or_configure() {
+async fn an_external_broker_can_not_be_stopped_or_configured() {
     if !kinds().contains(&BrokerKind::External) {
         return;
     }
@@ -210,13 +211,13 @@ async fn an_external_broker_is_not_ours_to_stop_or_configure() {
     assert!(bench.broker.settings().is_err());
 }
 
-/// A CA, a server and a client, in a folder that is theirs.
-fn certificates() -> (tempfile::TempDir, Identity, PathBuf, Identity) {
+/// A CA, a server and a client, in a folder of their own.
+fn certificates() -> (tempfile::TempDir, TlsIdentity, PathBuf, TlsIdentity) {
     let folder = tempfile::tempdir().expect("folder");
     let valid = Some(Duration::from_secs(3600));
     let wanted = Certificates { hosts: vec!["127.0.0.1".into()], clients: vec!["lamp".into()], valid };
     make_certificates(folder.path(), &wanted).expect("made");
-    let pair = |name: &str| Identity {
+    let pair = |name: &str| TlsIdentity {
         cert: folder.path().join(format!("{name}.pem")),
         key: folder.path().join(format!("{name}.key")),
     };
@@ -241,10 +242,10 @@ async fn mosquitto_has_tls_client_certificates_and_websocket() {
     let (mut over_websocket, _) = Client::connect(websocket, &Connect::new("ws")).await;
     over_websocket.subscribe("a", 1).await;
     let tls = offers.for_boards(Transport::Tls).expect("offered");
-    let (mut over_tls, _) = Client::connect(&tls.showing(Some(client)), &Connect::new("tls")).await;
+    let (mut over_tls, _) = Client::connect(&tls.with_identity(Some(client)), &Connect::new("tls")).await;
     over_tls.publish("a", "hello", 1, false).await;
     assert_eq!(over_websocket.message().await.1, "hello");
-    // With TLS 1.3 a client learns that its certificate is missing from what it reads next.
+    // With TLS 1.3 a client learns of its missing certificate only when it reads next.
     let refused = match Client::open(tls).await {
         Err(_) => true,
         Ok(mut client) => tokio::time::timeout(SOON, client.closed()).await.is_ok(),
@@ -253,15 +254,15 @@ async fn mosquitto_has_tls_client_certificates_and_websocket() {
 }
 
 #[tokio::test]
-async fn an_external_broker_can_be_behind_tls_and_websocket() {
+async fn an_external_broker_can_use_tls_and_websocket() {
     if !kinds().contains(&BrokerKind::External) {
         return;
     }
     let (_folder, server, ca, _) = certificates();
-    let behind = hil_config::Broker { websocket: true, ..config(BrokerKind::Mosquitto) };
-    let mut behind = broker::new(&behind, quiet()).expect("installed");
-    behind.settings().expect("ours").tls = Some((server, ca.clone()));
-    let offers = behind.start().await.expect("starts");
+    let external = hil_config::Broker { websocket: true, ..config(BrokerKind::Mosquitto) };
+    let mut external = broker::new(&external, quiet()).expect("installed");
+    external.settings().expect("ours").tls = Some((server, ca.clone()));
+    let offers = external.start().await.expect("starts");
     for transport in [Transport::Tls, Transport::WebSocket] {
         let at = offers.for_boards(transport).expect("offered");
         let url = BrokerUrl {
@@ -288,22 +289,22 @@ async fn a_broker_that_dies_is_noticed_at_once() {
     }
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
-    let log: broker::LogSink = Arc::new(move |line| sink.lock().expect("lock").push(line));
+    let log: broker::LogSink = Arc::new(move |line| sink.lock().push(line));
     let mut broker = broker::new(&config(BrokerKind::Mosquitto), log).expect("installed");
     let offers = broker.start().await.expect("starts");
     let mut died = broker.died();
     assert!(died.borrow().is_none());
     let is_start = |line: &String| line.starts_with("mosquitto version");
-    let log = lines.lock().expect("lock").clone();
+    let log = lines.lock().clone();
     assert!(log.iter().any(is_start), "{log:?}");
-    // Somebody else ends it.
+    // Another process kills it.
     kill_own_mosquitto(offers.boards[0].port);
     let reason =
-        tokio::time::timeout(SOON, died.wait_for(Option::is_some)).await.expect("noticed").expect("told").clone();
+        tokio::time::timeout(SOON, died.wait_for(Option::is_some)).await.expect("noticed").expect("reported").clone();
     assert!(reason.as_deref().is_some_and(|reason| reason.starts_with("signal: 9 (SIGKILL)")), "{reason:?}");
 }
 
-/// Kills the child of this process that listens there.
+/// Kills the child process that listens on this port.
 fn kill_own_mosquitto(port: u16) {
     let me = std::process::id().to_string();
     let children = std::fs::read_dir("/proc").expect("proc").flatten();
@@ -323,7 +324,7 @@ fn kill_own_mosquitto(port: u16) {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told() {
+async fn errors_name_their_cause() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
     let listen = taken.local_addr().expect("address");
     let mut errors = Vec::new();
@@ -333,14 +334,14 @@ async fn what_goes_wrong_is_told() {
             Ok(offers) => panic!("started: {offers:?}"),
             Err(error) => error,
         };
-        errors.push(told(&error).replace(&listen.to_string(), "[address]"));
+        errors.push(shown(&error).replace(&listen.to_string(), "[address]"));
     }
-    let nobody = { TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address") };
-    let (scheme, host) = ("mqtt".to_owned(), nobody.ip().to_string());
-    let url = BrokerUrl { scheme, host, port: nobody.port(), path: String::new() };
+    let unused = { TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address") };
+    let (scheme, host) = ("mqtt".to_owned(), unused.ip().to_string());
+    let url = BrokerUrl { scheme, host, port: unused.port(), path: String::new() };
     let of = hil_config::Broker { url: Some(url), ..config(BrokerKind::External) };
-    let error = broker::new(&of, quiet()).expect("usable").start().await.expect_err("nobody listens");
-    errors.push(told(&error).replace(&nobody.to_string(), "[address]"));
+    let error = broker::new(&of, quiet()).expect("usable").start().await.expect_err("nothing listens");
+    errors.push(shown(&error).replace(&unused.to_string(), "[address]"));
     let folder = tempfile::tempdir().expect("folder");
     let expired = Certificates { hosts: vec!["127.0.0.1".into()], clients: vec![], valid: None };
     make_certificates(folder.path(), &expired).expect("made");
@@ -356,19 +357,19 @@ async fn what_goes_wrong_is_told() {
         let url = BrokerUrl::parse("mqtts://127.0.0.1");
         let of = hil_config::Broker { url, tls, ..config(BrokerKind::External) };
         let error = broker::new(&of, quiet()).err().expect("unusable");
-        errors.push(told(&error).replace(&folder.path().display().to_string(), "[folder]"));
+        errors.push(shown(&error).replace(&folder.path().display().to_string(), "[folder]"));
     }
     for error in [
         BrokerError::NotInstalled { program: "mosquitto".into() },
         BrokerError::Start { reason: "Error: Unknown configuration variable \"x\".".into() },
-        BrokerError::CantDo { kind: "embedded", what: "crash" },
+        BrokerError::Unsupported { kind: "embedded", what: "crash" },
     ] {
-        errors.push(told(&error));
+        errors.push(shown(&error));
     }
     errors.dedup();
     insta::assert_snapshot!(errors.join("\n\n"));
 }
 
-fn told(error: &BrokerError) -> String {
+fn shown(error: &BrokerError) -> String {
     format!("error: {error}\nhint: {}", error.hint())
 }

@@ -29,7 +29,7 @@ async fn properties_of_mqtt_5_reach_the_receiver() {
                 has("user property k", "v") && has("response topic", "r") && has("correlation data", "c"),
                 "{properties:?}"
             );
-            // By right or not: the embedded broker adds a property of its own.
+            // A permitted difference: the embedded broker adds a property of its own.
             let added = properties.iter().any(|property| property.name == "user property x-mqtt-client-id");
             assert_eq!(added, bench.is(BrokerKind::Embedded), "{properties:?}");
         })
@@ -73,11 +73,11 @@ async fn a_session_expires_and_a_message_too() {
             let (mut sender, _) = Client::connect(bench.endpoint(), &Connect::v5("sender")).await;
             sender.publish_with(2, "news", "stale", &[0x02, 0, 0, 0, 1]).await;
             sender.publish_with(2, "news", "fresh", &[]).await;
-            // Its time is counted from when the broker has it.
+            // Its expiry counts from when the broker has received it.
             for _ in 0..2 {
                 assert!(matches!(sender.next().await, Some(Packet::Puback { .. })));
             }
-            // What expires needs its time: there is nothing else to wait for.
+            // Expiry takes its time: there is no event to wait for.
             tokio::time::sleep(Duration::from_millis(2500)).await;
             let (_, present) = Client::connect(bench.endpoint(), &brief).await;
             assert!(!present, "the session had expired");

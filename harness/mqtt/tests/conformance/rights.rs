@@ -7,7 +7,7 @@ use hil_timeline::Packet;
 use crate::client::{Client, Connect};
 use crate::{Bench, on_ours};
 
-/// The harness's own client: it hears every topic, whatever the access rules say.
+/// The harness's own client: it receives every topic, whatever the access rules.
 async fn observe(bench: &Bench) -> Client {
     let login = bench.offers.observer_login.as_ref();
     let login = login.map(|(user, password)| (user.as_str(), password.as_str()));
@@ -18,7 +18,7 @@ async fn observe(bench: &Bench) -> Client {
 }
 
 #[tokio::test]
-async fn users_are_let_in_with_their_password_only() {
+async fn users_can_connect_with_their_password_only() {
     fn users(settings: &mut Settings) {
         settings.users.insert("lamp".into(), "wonderland".into());
     }
@@ -39,14 +39,14 @@ async fn users_are_let_in_with_their_password_only() {
 }
 
 #[tokio::test]
-async fn an_acl_keeps_messages_away() {
+async fn an_acl_blocks_messages() {
     fn acl(settings: &mut Settings) {
         let rule = |who, access, filter: &str| AclRule { who, access, filter: filter.to_owned() };
         settings.users.insert("lamp".into(), "wonderland".into());
         settings.acl.get_or_insert_default().rules = vec![
             rule(Who::User("lamp".into()), Access::Write, "loger"),
             rule(Who::User("lamp".into()), Access::Read, "sooko/#"),
-            rule(Who::Everybody, Access::Write, "own/%c"),
+            rule(Who::Anyone, Access::Write, "own/%c"),
         ];
     }
     on_ours(acl, |bench| {
@@ -61,7 +61,8 @@ async fn an_acl_keeps_messages_away() {
             lamp.publish_with(0, "loger", "saya hidup", &[]).await;
             assert_eq!(observer.message().await.1, "saya hidup");
             assert_eq!(lamp.subscribe("sooko/lampu", 1).await, [1]);
-            // By right: Mosquitto grants every subscription and filters what is delivered; the embedded broker refuses.
+            // A permitted difference: Mosquitto grants every subscription and filters deliveries; the embedded broker
+            // refuses.
             let forbidden = lamp.subscribe("secret", 1).await;
             assert_eq!(forbidden[0] >= 0x80, bench.is(BrokerKind::Embedded), "{forbidden:?}");
             observer.publish("secret", "not for lamps", 1, false).await;
@@ -72,11 +73,11 @@ async fn an_acl_keeps_messages_away() {
     .await;
 }
 
-/// A client chooses its id: one that is a filter, or more than one level, must not open what is others'.
+/// A client chooses its id: one with wildcards or several levels must not grant access to others' topics.
 #[tokio::test]
-async fn a_client_id_that_is_a_filter_opens_nothing() {
+async fn a_client_id_with_wildcards_grants_nothing() {
     fn acl(settings: &mut Settings) {
-        let rule = |filter: &str| AclRule { who: Who::Everybody, access: Access::Write, filter: filter.to_owned() };
+        let rule = |filter: &str| AclRule { who: Who::Anyone, access: Access::Write, filter: filter.to_owned() };
         settings.users.insert("lamp".into(), "wonderland".into());
         settings.acl.get_or_insert_default().rules = vec![rule("own/%c"), rule("below/%c/x"), rule("news")];
     }
@@ -89,7 +90,7 @@ async fn a_client_id_that_is_a_filter_opens_nothing() {
                 ("#", ["own/other", "own/a/b", "news"]),
                 ("a/b", ["own/a/b", "below/a/b/x", "own/a"]),
             ] {
-                // Mosquitto lets a client id be several levels of a pattern up to 2.0, and one level only from 2.1 on.
+                // In Mosquitto up to 2.0 a client id may be several levels of a pattern; from 2.1 on one level only.
                 if id == "a/b" && bench.is(BrokerKind::Mosquitto) {
                     continue;
                 }
@@ -97,9 +98,9 @@ async fn a_client_id_that_is_a_filter_opens_nothing() {
                 for topic in topics {
                     client.publish_with(0, topic, id, &[]).await;
                 }
-                // What comes next is what was allowed after it.
+                // The next message is the allowed one after it.
                 let (mut plain, _) = Client::connect(bench.endpoint(), &Connect { login, ..Connect::new("l1") }).await;
-                // Once this is answered, the broker is through with all before it.
+                // Once this is answered, the broker has handled everything before it.
                 client.subscribe("sync", 0).await;
                 plain.publish_with(0, "own/l1", "mine", &[]).await;
                 let (topic, payload, ..) = observer.message().await;
@@ -111,7 +112,7 @@ async fn a_client_id_that_is_a_filter_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_full_broker_takes_nobody_else() {
+async fn a_full_broker_accepts_no_further_client() {
     on_ours(
         |settings| settings.max_connections = Some(1),
         |bench| {

@@ -1,4 +1,4 @@
-//! What every version of MQTT asks: delivery, retained messages, wills, sessions.
+//! What every version of MQTT requires: delivery, retained messages, wills, sessions.
 
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ async fn retained_messages_wait_and_are_cleared() {
 }
 
 #[tokio::test]
-async fn wildcards_take_what_they_match() {
+async fn wildcards_receive_what_they_match() {
     on_all(|bench| {
         Box::pin(async move {
             let mut publisher = bench.connect("publisher").await;
@@ -82,7 +82,7 @@ async fn wildcards_take_what_they_match() {
 }
 
 #[tokio::test]
-async fn a_will_is_published_when_a_client_is_lost_and_not_when_it_says_good_bye() {
+async fn a_will_is_published_when_a_client_is_lost_and_not_after_disconnect() {
     on_all(|bench| {
         Box::pin(async move {
             let mut watcher = bench.connect("watcher").await;
@@ -126,15 +126,16 @@ async fn the_will_of_a_silent_client_comes_in_the_brokers_window() {
 }
 
 #[tokio::test]
-async fn a_client_of_the_same_name_takes_over() {
+async fn a_client_with_the_same_id_takes_over() {
     on_all(|bench| {
         Box::pin(async move {
             let (mut first, _) = Client::connect(bench.endpoint(), &Connect::v5("same")).await;
             let (mut second, _) = Client::connect(bench.endpoint(), &Connect::v5("same")).await;
             let said = first.closed().await;
-            // By right: Mosquitto 2.0 closes without a word; the embedded broker says why (MQTT 5 §3.14.2.1: 0x8e).
-            let told = matches!(said[..], [Packet::Disconnect { code: 0x8e, .. }]);
-            assert_eq!(told, bench.is(BrokerKind::Embedded), "{said:?}");
+            // A permitted difference: Mosquitto 2.0 just closes; the embedded broker sends the reason (MQTT 5
+            // §3.14.2.1: 0x8e).
+            let reported = matches!(said[..], [Packet::Disconnect { code: 0x8e, .. }]);
+            assert_eq!(reported, bench.is(BrokerKind::Embedded), "{said:?}");
             assert_eq!(second.subscribe("a", 0).await, [0], "the second goes on");
         })
     })
@@ -167,7 +168,7 @@ async fn a_kept_session_gets_what_it_missed_and_a_clean_one_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_acknowledged_comes_again_with_dup() {
+async fn unacknowledged_messages_are_sent_again_with_dup() {
     on_all(|bench| {
         Box::pin(async move {
             let kept = Connect { keep: true, will: Some(("lost", "lazy", 0, false)), ..Connect::new("lazy") };
@@ -178,7 +179,7 @@ async fn what_is_not_acknowledged_comes_again_with_dup() {
             publisher.publish("news", "precious", 1, false).await;
             assert!(!client.unacknowledged().await.4);
             drop(client);
-            // The will says that the broker has noticed the end.
+            // The will shows that the broker has noticed the end.
             assert_eq!(publisher.message().await.0, "lost");
             let (mut client, present) = Client::connect(bench.endpoint(), &kept).await;
             assert!(present);
@@ -190,12 +191,12 @@ async fn what_is_not_acknowledged_comes_again_with_dup() {
 }
 
 #[tokio::test]
-async fn mqtt_3_1_is_mosquittos_alone() {
+async fn only_mosquitto_supports_mqtt_3_1() {
     on_all(|bench| {
         Box::pin(async move {
             let old = Connect { version: 3, ..Connect::new("old") };
             let (_, answer) = Client::try_connect(bench.endpoint(), &old).await;
-            // By right: 3.1 was never a standard; the embedded broker closes without an answer.
+            // A permitted difference: 3.1 was never a standard; the embedded broker closes without an answer.
             let accepted = matches!(answer, Some(Packet::Connack { code: 0, .. }));
             assert_eq!(accepted, !bench.is(BrokerKind::Embedded), "{answer:?}");
         })

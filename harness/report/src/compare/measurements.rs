@@ -1,10 +1,10 @@
 //! Times, with a test for whether they really changed.
 //!
-//! Of all metrics together, one comparison in a hundred may raise a false alarm at most. A third of that is for boards
-//! (boot, reconnect, flash, latency by topic), the rest for the many steps, each corrected for their number (Holm). What
-//! is tested is not whether a time changed at all, but whether it changed by more than runs of one firmware differ from
-//! each other: measurements of one run share that run's day. A metric for which even two sets that do not overlap would
-//! not be significant is not tested: of it nothing is known.
+//! At most one comparison in a hundred may raise a false alarm, all metrics together. A third of that is for metrics of
+//! boards (boot, reconnect, flash, latency per topic), the rest for the many steps, each corrected for their number
+//! (Holm). The test is not whether a time changed at all, but whether it changed by more than runs of one firmware
+//! differ from each other: measurements of one run share its conditions. A metric is not tested if even two sets that
+//! do not overlap would not be significant.
 
 use std::collections::BTreeMap;
 
@@ -13,27 +13,27 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Metric, MetricKind, Record};
 use crate::statistics::{holm, least_p, median, probability_above, thinned};
 
-/// Share of comparisons in which anything may be a false alarm.
+/// Share of comparisons that may have a false alarm.
 const ALPHA_OF_BOARDS: f64 = 0.0033;
 const ALPHA_OF_STEPS: f64 = 0.0067;
 
-/// So many runs of the baseline show how far runs of one firmware differ; of fewer this is assumed.
+/// With so many runs the baseline shows how much runs of one firmware differ; with fewer this is assumed.
 const RUNS_FOR_SPREAD: usize = 3;
 const ASSUMED_SPREAD: f64 = 0.03;
 
-/// So many standard deviations of what runs differ by are no change.
+/// A difference within so many standard deviations of the runs is not a change.
 const TOLERANCE: f64 = 2.0;
 
-/// A change of the median that matters.
+/// A relative change of the median that matters.
 const EFFECT: f64 = 0.10;
 
-/// And in milliseconds: a busy host's scheduler takes as long.
+/// In milliseconds: the scheduler of a busy host may take as long.
 const FLOOR_MS: f64 = 5.0;
 
-/// Which way a time changed.
+/// Whether a time got longer or shorter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Direction {
+pub enum TimeChange {
     /// It takes longer.
     Slower,
     /// It takes less.
@@ -58,24 +58,24 @@ pub struct MetricChange {
     pub base: Measured,
     /// In the run.
     pub head: Measured,
-    /// Of the median: 0.3 is 30 % more.
+    /// Relative change of the median: 0.3 is 30 % more.
     pub change: f64,
-    /// How probable such measurements are where it changed by no more than runs differ, for this metric alone.
+    /// The probability of such measurements if it changed by no more than runs differ, for this metric alone.
     pub p: f64,
     /// Slower or faster.
-    pub direction: Direction,
+    pub direction: TimeChange,
 }
 
 /// All times.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
-    /// What changed, the worst first.
+    /// The changes, the largest first.
     pub changes: Vec<MetricChange>,
     /// How many metrics were tested.
     pub compared: usize,
-    /// Of how many there is not enough data.
+    /// How many metrics have too little data.
     pub too_few: usize,
-    /// Nothing is compared: the sides have not the same bench, broker and chips.
+    /// Times were not compared: the sides have another bench, broker or chips.
     #[serde(default)]
     pub elsewhere: bool,
 }
@@ -84,7 +84,7 @@ struct Pair<'a> {
     metric: &'a Metric,
     base: Vec<f64>,
     head: Vec<f64>,
-    /// By which share runs of one firmware may differ.
+    /// The relative difference between runs of one firmware.
     tolerance: f64,
 }
 
@@ -119,7 +119,7 @@ fn pairs<'a>(base: &'a [Record], head: &'a [Record]) -> Vec<Pair<'a>> {
     .collect()
 }
 
-/// From the medians of the baseline's runs, for the mean of so many runs on either side.
+/// From the medians of the baseline's runs, for the mean of this many runs on each side.
 #[expect(clippy::cast_precision_loss, reason = "runs are far fewer than 2^52")]
 fn tolerance(base: &[&Vec<f64>], head_runs: usize) -> f64 {
     let logs: Vec<f64> = base.iter().filter_map(|values| median(values)).filter(|it| *it > 0.0).map(f64::ln).collect();
@@ -135,7 +135,7 @@ fn tolerance(base: &[&Vec<f64>], head_runs: usize) -> f64 {
 
 fn test(mut pairs: Vec<Pair<'_>>, alpha: f64, measurements: &mut Measurements) {
     let all = pairs.len();
-    // Fewer that are tested make the test of each less strict; so this comes to an end.
+    // Fewer tested metrics make each test less strict, so this ends.
     loop {
         let before = pairs.len();
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
@@ -147,7 +147,7 @@ fn test(mut pairs: Vec<Pair<'_>>, alpha: f64, measurements: &mut Measurements) {
     }
     measurements.compared += pairs.len();
     measurements.too_few += all - pairs.len();
-    for direction in [Direction::Slower, Direction::Faster] {
+    for direction in [TimeChange::Slower, TimeChange::Faster] {
         let ps: Vec<_> = pairs.iter().map(|pair| pair.p(direction)).collect();
         let significant = holm(&ps, alpha);
         let changes = pairs.iter().zip(ps).zip(significant).filter(|(_, significant)| *significant);
@@ -156,16 +156,16 @@ fn test(mut pairs: Vec<Pair<'_>>, alpha: f64, measurements: &mut Measurements) {
 }
 
 impl Pair<'_> {
-    fn p(&self, direction: Direction) -> f64 {
+    fn p(&self, direction: TimeChange) -> f64 {
         let moved = |by: f64| self.base.iter().map(|value| value * by).collect::<Vec<_>>();
         match direction {
-            Direction::Slower => probability_above(&moved(1.0 + self.tolerance), &self.head),
-            Direction::Faster => probability_above(&self.head, &moved(1.0 / (1.0 + self.tolerance))),
+            TimeChange::Slower => probability_above(&moved(1.0 + self.tolerance), &self.head),
+            TimeChange::Faster => probability_above(&self.head, &moved(1.0 / (1.0 + self.tolerance))),
         }
     }
 
-    /// The change, where it is one that matters.
-    fn change(&self, direction: Direction, p: f64) -> Option<MetricChange> {
+    /// The change, if it matters.
+    fn change(&self, direction: TimeChange, p: f64) -> Option<MetricChange> {
         let (was, is) = (median(&self.base)?, median(&self.head)?);
         let change = is / was - 1.0;
         if was <= 0.0 || change.abs() < EFFECT || (is - was).abs() < FLOOR_MS {

@@ -1,11 +1,11 @@
-//! A comparison for people: on a terminal, and as Markdown.
+//! A comparison as text: for a terminal, and as Markdown.
 
-use super::{Comparison, Direction, ImageChange, MetricChange, ScenarioChange, Side, TrafficChange, TrafficKind};
+use super::{Comparison, ImageChange, MetricChange, ScenarioChange, Side, TimeChange, TrafficChange, TrafficKind};
 use crate::markdown::cell;
 use crate::result::FirmwareInfo;
 use crate::text::inert;
 
-/// More lines of a section are only counted.
+/// Further lines of a section are only counted.
 const SHOWN: usize = 50;
 
 struct Section {
@@ -14,7 +14,7 @@ struct Section {
 }
 
 impl Comparison {
-    /// In plain lines.
+    /// As plain lines.
     #[must_use]
     pub fn text(&self) -> String {
         let mut lines = vec![inert(&format!("compared with {}", self.sides()))];
@@ -39,10 +39,10 @@ impl Comparison {
         text
     }
 
-    /// What it comes to, in one line. Where too little is known, it says so instead of "no regression".
+    /// The conclusion in one line. With too little data it says so instead of "no regression".
     #[must_use]
     pub fn conclusion(&self) -> String {
-        let slower = self.measurements.changes.iter().filter(|change| change.direction == Direction::Slower).count();
+        let slower = self.measurements.changes.iter().filter(|change| change.direction == TimeChange::Slower).count();
         let counts = [
             (self.scenarios.newly_failing.len(), "newly failing"),
             (self.scenarios.newly_flaky.len(), "newly flaky"),
@@ -85,11 +85,11 @@ impl Comparison {
         let all = [
             listed("newly failing", &scenarios.newly_failing),
             listed("newly flaky", &scenarios.newly_flaky),
-            section("slower", slower(Direction::Slower).map(metric_line)),
+            section("slower", slower(TimeChange::Slower).map(metric_line)),
             listed("still failing", &scenarios.still_failing),
             listed("not known: the bench was at fault, or they did not come to an end", &scenarios.unknown),
             listed("fixed", &scenarios.fixed),
-            section("faster", slower(Direction::Faster).map(metric_line)),
+            section("faster", slower(TimeChange::Faster).map(metric_line)),
             listed("new", &scenarios.new),
             listed("not run any more", &scenarios.removed),
             section("traffic", self.traffic.iter().map(traffic_line)),

@@ -1,4 +1,4 @@
-//! Comparisons of made-up runs; those of real ones are tested with the program.
+//! Comparisons of made-up runs; the program's tests compare real ones.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ fn boot() -> Metric {
     Metric { kind: MetricKind::Boot, subject: "lamp".into() }
 }
 
-/// Times that scatter by a twentieth, and not by chance.
+/// Times that vary by a twentieth, but not randomly.
 fn times(count: usize, centre: f64) -> Vec<f64> {
     (0..count).map(|n| centre * (0.95 + 0.1 * ((n * 7) % count) as f64 / count as f64)).collect()
 }
@@ -51,7 +51,7 @@ fn every_change_of_a_verdict_has_its_place() {
             ("a fine", Passed),
             ("b breaks", Passed),
             ("c stays broken", Failed),
-            ("d is mended", Failed),
+            ("d is fixed", Failed),
             ("e wavers", Passed),
             ("f bench", Passed),
             ("g gone", Passed),
@@ -65,7 +65,7 @@ fn every_change_of_a_verdict_has_its_place() {
             ("a fine", Passed),
             ("b breaks", Failed),
             ("c stays broken", Failed),
-            ("d is mended", Passed),
+            ("d is fixed", Passed),
             ("e wavers", Flaky),
             ("f bench", Errored),
             ("h new", Failed),
@@ -87,12 +87,12 @@ fn a_scenario_whose_verdict_flips_between_runs_of_one_firmware_is_flaky() {
     let base = [record("1", &good), record("2", &good)];
     let flips = [record("3", &good), record("4", &bad), record("5", &good)];
     assert_eq!(compare(&base, &flips).expect("comparable").scenarios.newly_flaky.len(), 1);
-    // Whose firmware is the baseline's stands for itself: see `hil`.
+    // Runs of another firmware than the baseline's are kept apart by the caller.
     assert_eq!(compare(&flips, &base).expect("comparable").scenarios.fixed.len(), 0);
-    // That of another firmware is no flip.
-    let mut mended = flips;
-    mended[2].firmware[0].hash = "bbbb".into();
-    assert!(!compare(&base, &mended).expect("comparable").regression);
+    // A change of the firmware is not a flip.
+    let mut changed = flips;
+    changed[2].firmware[0].hash = "bbbb".into();
+    assert!(!compare(&base, &changed).expect("comparable").regression);
 }
 
 #[test]
@@ -103,18 +103,18 @@ fn a_time_changes_only_where_enough_is_known() {
         record
     };
     let changes = |base: &[Record], head: &[Record]| compare(base, head).expect("comparable").measurements;
-    // Three and three can't tell, however far apart.
+    // Three and three are too few, however large the difference.
     let few = changes(&[with("b", times(3, 100.0))], &[with("h", times(3, 900.0))]);
     assert_eq!((few.changes.len(), few.compared, few.too_few), (0, 0, 1));
     let many = changes(&[with("b", times(10, 100.0))], &[with("h", times(10, 130.0))]);
     assert_eq!(many.changes.len(), 1);
-    assert_eq!(many.changes[0].direction, Direction::Slower);
+    assert_eq!(many.changes[0].direction, TimeChange::Slower);
     let less = changes(&[with("b", times(10, 130.0))], &[with("h", times(10, 90.0))]);
-    assert_eq!(less.changes[0].direction, Direction::Faster);
-    // Significant, and of no weight.
+    assert_eq!(less.changes[0].direction, TimeChange::Faster);
+    // Significant, but too small to matter.
     assert!(changes(&[with("b", times(50, 100.0))], &[with("h", times(50, 108.0))]).changes.is_empty());
     assert!(changes(&[with("b", times(50, 2.0))], &[with("h", times(50, 4.0))]).changes.is_empty());
-    // The baseline's own runs lie as far apart.
+    // The baseline's own runs differ as much.
     let base = [100.0, 140.0, 101.0].map(|centre| with("b", times(20, centre)));
     assert!(changes(&base, &[with("h", times(20, 125.0))]).changes.is_empty());
     assert_eq!(changes(&base, &[with("h", times(60, 300.0))]).changes.len(), 1);
@@ -126,7 +126,7 @@ fn a_time_changes_only_where_enough_is_known() {
 }
 
 #[test]
-fn where_nothing_is_known_nothing_is_claimed() {
+fn without_data_there_is_no_conclusion() {
     use Verdict::{Aborted, Errored, Failed, Passed, Skipped};
     let conclude = |was, is| {
         let comparison = compare(&[record("b", &[("a", was)])], &[record("h", &[("a", is)])]).expect("comparable");
@@ -138,7 +138,7 @@ fn where_nothing_is_known_nothing_is_claimed() {
         assert!(said.starts_with("not enough data: no scenario is known on both sides"), "{was:?} {is:?}: {said}");
     }
     assert!(conclude(Skipped, Failed).starts_with("regression: 1 newly failing"));
-    // Times of another bench are none; a run of a part of the features has a part of the boards.
+    // Times of another bench don't count; a partial run has only some of the boards.
     let mut base = record("b", &[("a", Passed)]);
     base.metrics.insert(boot(), times(50, 100.0));
     let mut head = record("h", &[("a", Passed)]);
@@ -185,10 +185,10 @@ fn traffic_is_compared_scenario_by_scenario() {
     let new = with("h", Verdict::Passed, lines);
     let comparison = compare(std::slice::from_ref(&old), &[new]).expect("comparable");
     insta::assert_snapshot!(comparison.text());
-    // A scenario that broke lacks whatever would have come after.
+    // A scenario that failed lacks the later traffic.
     let cut = with("h", Verdict::Failed, &[("lamp publishes to `loger`, QoS 1", 1)]);
     assert!(compare(std::slice::from_ref(&old), &[cut]).expect("comparable").traffic.is_empty());
-    // What came in the last step only may have been cut off, or not, by chance.
+    // Traffic of the last step alone may have been cut off by chance.
     let (topic, late) = ("lamp publishes to `loger`, QoS 1", "lamp publishes to `late`, QoS 0");
     let (with_it, without) =
         (with("b", Verdict::Passed, &[(topic, 1), (late, 0)]), with("h", Verdict::Passed, &[(topic, 1)]));
@@ -196,7 +196,7 @@ fn traffic_is_compared_scenario_by_scenario() {
         compare(std::slice::from_ref(&with_it), std::slice::from_ref(&without)).expect("comparable").traffic.is_empty()
     );
     assert!(compare(&[without], &[with_it]).expect("comparable").traffic.is_empty());
-    // What comes in some runs only is neither new nor missing.
+    // Traffic of only some runs is neither new nor missing.
     let some = with("b2", Verdict::Passed, lines);
     assert!(compare(&[old.clone(), some], &[old]).expect("comparable").traffic.is_empty());
 }

@@ -13,23 +13,23 @@ use crate::record::Record;
 pub enum TrafficKind {
     /// Another QoS, retain flag or will.
     Changed,
-    /// Was not there.
+    /// Only in the run.
     New,
-    /// Is not there any more.
+    /// Only in the baseline.
     Missing,
-    /// Twice as often, half as often, or more so.
+    /// At least twice, or at most half, as often.
     Rate,
 }
 
 /// A difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TrafficChange {
-    /// Of which kind.
+    /// The kind.
     pub kind: TrafficKind,
-    /// What was.
+    /// In the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<String>,
-    /// What is.
+    /// In the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is: Option<String>,
     /// In how many scenarios.
@@ -38,10 +38,10 @@ pub struct TrafficChange {
     pub example: String,
 }
 
-/// A rate is told of only where so many messages make the difference.
+/// A changed rate is reported only if it differs by this many messages.
 const MESSAGES: u32 = 10;
 
-/// Kind, what was, what is.
+/// Kind, before, after.
 type Difference = (TrafficKind, Option<String>, Option<String>);
 
 type Lines<'a> = BTreeMap<&'a str, u32>;
@@ -52,7 +52,7 @@ pub(super) fn compare(base: &[Record], head: &[Record]) -> Vec<TrafficChange> {
     for (scenario, verdict) in &newest.scenarios {
         let (was, is) = (lines(base, scenario), lines(head, scenario));
         let (Some(was), Some(is)) = (was, is) else { continue };
-        // What was cut short lacks what would have come.
+        // An aborted scenario lacks its later traffic.
         let whole = matches!(verdict, Verdict::Passed | Verdict::Flaky);
         for change in differences(&was, &is, whole) {
             found.entry(change).or_default().push(scenario);
@@ -68,13 +68,13 @@ pub(super) fn compare(base: &[Record], head: &[Record]) -> Vec<TrafficChange> {
     found.into_iter().map(change).collect()
 }
 
-/// What was seen of a scenario in all runs of a side that ran it.
+/// The traffic of a scenario in all runs of a side that ran it.
 struct Seen<'a> {
-    /// With the most messages of any run.
+    /// The largest count of any run.
     any: Lines<'a>,
-    /// With the fewest.
+    /// The smallest count of any run.
     least: Lines<'a>,
-    /// In every run, and not only in the last step: what comes there may just have been missed elsewhere.
+    /// In every run, and not only in the last step, whose traffic may be cut off by chance.
     every: BTreeSet<&'a str>,
 }
 
@@ -127,7 +127,7 @@ fn differences(was: &Seen<'_>, is: &Seen<'_>, whole: bool) -> Vec<Difference> {
     if whole {
         for (line, most) in &was.any {
             let (least, now) = (was.least.get(line).copied().unwrap_or(0), is.any.get(line).copied().unwrap_or(0));
-            // A baseline may hold any numbers.
+            // A baseline may contain any numbers.
             let more = now >= most.saturating_mul(2) && now.saturating_sub(*most) >= MESSAGES;
             let less = now.saturating_mul(2) <= least && least.saturating_sub(now) >= MESSAGES && now > 0;
             if more || less {
@@ -140,7 +140,7 @@ fn differences(was: &Seen<'_>, is: &Seen<'_>, whole: bool) -> Vec<Difference> {
     changes
 }
 
-/// What a line is about, apart from its flags.
+/// The subject of a line, without its flags.
 fn subject(line: &str) -> &str {
     if let Some((board, _)) = line.split_once(" announces ") {
         return board;

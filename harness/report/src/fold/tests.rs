@@ -1,4 +1,4 @@
-//! Made-up runs, which other tests use as well, and what they fold to.
+//! Made-up runs, used by other tests as well, and their results.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use hil_timeline::{BoardInfo, Direction, Failure, Packet, Payload, QoS, StepInfo
 use super::*;
 use crate::result::Counts;
 
-/// One scenario with attempts that ended so.
+/// One scenario whose attempts ended like this.
 pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
     let info = ScenarioInfo {
         feature: "The lamp".into(),
@@ -120,7 +120,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
                 connection: 1,
                 direction,
                 bytes: 30,
-                fate: None,
+                disposition: None,
                 answer_us: None,
                 packet,
             },
@@ -143,7 +143,7 @@ fn verdicts_are_counted() {
     assert_eq!(run.scenarios[0].took(), Duration::from_millis(50));
 }
 
-/// What a scenario's attempts amount to, and which of them tells.
+/// The verdict of several attempts, and the attempt that decides it.
 #[test]
 fn only_a_pass_undoes_a_failure() {
     use Verdict::{Aborted, Errored, Failed, Flaky, Passed, Skipped};

@@ -1,4 +1,4 @@
-//! Gathers what the page draws, attempt by attempt, packed as soon as each has ended: a long run needs little memory.
+//! Collects what the page draws, attempt by attempt, compressed when each has ended: a long run needs little memory.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write as _;
@@ -10,18 +10,18 @@ use serde_json::{Value, json};
 
 use crate::words::row;
 
-/// Events of an attempt that are drawn; of more, those in the middle are left out.
+/// Events of an attempt to draw; beyond that, those in the middle are left out.
 const FIRST: usize = 5_000;
 const LAST: usize = 15_000;
 
-/// Packed bytes of all attempts; base64 makes a third more of them. What passed is left out first.
+/// Compressed bytes of all attempts; base64 adds a third. Passed attempts are left out first.
 const BUDGET: usize = 10_000_000;
 const BUDGET_OF_PASSED: usize = 6_000_000;
 
-/// What the page draws of one attempt.
+/// The drawing data of one attempt.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// JSON in zlib's format (RFC 1950); empty where it is left out.
+    /// JSON in zlib format (RFC 1950); empty if it is left out.
     pub(super) packed: Vec<u8>,
     pub(super) events: usize,
 }
@@ -42,7 +42,7 @@ struct Open {
     first: Vec<String>,
     last: VecDeque<String>,
     left_out: usize,
-    /// Windows in which a will was due, as the steps judged.
+    /// Windows in which a will was due, as computed by the steps.
     wills: Vec<Value>,
 }
 
@@ -50,7 +50,7 @@ impl Gathering {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
         let Some(id) = event.scenario else {
-            // It concerns all that runs.
+            // It concerns all running scenarios.
             if matches!(event.what, What::Stalled { .. }) {
                 self.open.values_mut().for_each(|open| open.take(event));
             }
@@ -73,7 +73,7 @@ impl Gathering {
         }
     }
 
-    /// Takes what a killed run left open.
+    /// Completes the attempts that a killed run left open.
     pub fn finish(&mut self) {
         for (id, open) in std::mem::take(&mut self.open) {
             self.close(id, open, Verdict::Aborted);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hil_timeline::{Direction, Fate, Mask, Packet, Payload, RunEvent, What, Will, escaped};
+use hil_timeline::{Direction, Disposition, Mask, Packet, Payload, RunEvent, What, Will, escaped};
 
 use super::redact::{Rule, client_id, is_left_out, redacted};
 
@@ -32,10 +32,10 @@ struct Lists {
 pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule], mask: &Mask) -> String {
     let mut lists = Lists::default();
     for event in events {
-        let What::Packet { board: of, connection, direction, fate, packet, .. } = &event.what else { continue };
+        let What::Packet { board: of, connection, direction, disposition, packet, .. } = &event.what else { continue };
         let from_board = *direction == Direction::FromBoard;
         // What the tap made was never sent, and what it dropped never came.
-        let happened = *fate != Some(if from_board { Fate::Injected } else { Fate::Dropped });
+        let happened = *disposition != Some(if from_board { Disposition::Injected } else { Disposition::Dropped });
         if of == board && happened {
             lists.take(*connection, from_board, packet, rules, mask);
         }
@@ -143,10 +143,10 @@ mod tests {
 
     use super::*;
 
-    fn packet(from_board: bool, fate: Option<Fate>, packet: Packet) -> Arc<RunEvent> {
+    fn packet(from_board: bool, disposition: Option<Disposition>, packet: Packet) -> Arc<RunEvent> {
         let direction = if from_board { Direction::FromBoard } else { Direction::ToBoard };
         let board = "lamp".to_owned();
-        let what = What::Packet { board, connection: 1, direction, bytes: 2, fate, answer_us: None, packet };
+        let what = What::Packet { board, connection: 1, direction, bytes: 2, disposition, answer_us: None, packet };
         Arc::new(RunEvent { seq: 0, at: Stamp(0), scenario: None, what })
     }
 
@@ -189,9 +189,9 @@ mod tests {
     fn what_is_not_answered_and_what_never_was_shows() {
         let events = [
             packet(true, None, publish("log", "lost", Some(1), false)),
-            packet(false, Some(Fate::Dropped), puback(1)),
-            packet(true, Some(Fate::Injected), publish("log", "never sent", None, false)),
-            packet(false, Some(Fate::Injected), publish("news", "made", None, false)),
+            packet(false, Some(Disposition::Dropped), puback(1)),
+            packet(true, Some(Disposition::Injected), publish("log", "never sent", None, false)),
+            packet(false, Some(Disposition::Injected), publish("news", "made", None, false)),
             packet(true, None, publish("tele/x", "tick", None, false)),
         ];
         let rules = [Rule::LeaveOut { filter: "tele/#".to_owned() }];

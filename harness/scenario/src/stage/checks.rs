@@ -38,7 +38,7 @@ impl Stage {
     /// # Errors
     /// When connections are refused.
     pub fn check_door(&self, board: &str) -> Result<(), StepError> {
-        if self.tap(board).is_none_or(|tap| !tap.is_shut()) {
+        if self.tap(board).is_none_or(|tap| !tap.is_refusing()) {
             return Ok(());
         }
         let message = format!("connections of `{board}` are refused: its attempts can't be counted");
@@ -56,14 +56,14 @@ impl Stage {
 
     /// A fault that was asked for and has not happened.
     fn unfired(&self) -> Option<StepError> {
-        let fault = self.fault_of(TapPort::unfired)?;
+        let fault = self.fault_of(TapPort::pending_fault)?;
         let message = format!("the fault {fault} never happened: what passed proves nothing about it");
         Some(StepError::errored(message).with_hint("does the packet come, and on that topic?"))
     }
 
     /// A fault that could not be applied: what the board did then says nothing about it.
     fn missed_fault(&self) -> Option<StepError> {
-        let fault = self.fault_of(TapPort::missed)?;
+        let fault = self.fault_of(TapPort::missed_fault)?;
         let message = format!("the fault {fault} could not be applied: its packet was too large, and passed as it was");
         let hint = "a packet that a fault waits for may have 16 MiB, and all that are unfinished at once 128 MiB";
         Some(StepError::errored(message).with_hint(hint))
@@ -104,7 +104,7 @@ impl Stage {
     }
 
     fn could_speak(&self, board: &str, then: &Session) -> Result<(), StepError> {
-        let silent = self.tap(board).is_some_and(|tap| tap.control().is_silent() || tap.is_shut());
+        let silent = self.tap(board).is_some_and(|tap| tap.control().is_silent() || tap.is_refusing());
         let silenced = !self.is_powered(board) || silent || self.broker_stopped;
         let events = self.events();
         Ok(hil_verdict::could_speak(board, silenced, then, &self.session(board), &refs(&events))?)

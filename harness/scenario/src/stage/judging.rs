@@ -7,13 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{RunEvent, Stamp};
-use hil_verdict::{Holds, Side, Stall, Stalls, Stood, came_through_broker, undecided, undecided_times};
+use hil_verdict::{Holds, Side, Stall, Stalled, Stalls, came_through_broker, undecided, undecided_times};
 
 use super::Stage;
 use crate::error::StepError;
 use crate::stalls::LEAST;
 
-/// How long stalls that follow each other are waited for. A window whose end is hidden for longer is judged by what came.
+/// How long stalls that follow each other are waited for. A window whose end is hidden for longer is judged by what
+/// came.
 const MOST: Duration = Duration::from_secs(2);
 
 /// What the step that runs can't decide.
@@ -35,8 +36,8 @@ impl Judging {
 }
 
 impl Stage {
-    /// Waits until all that arrived up to a moment is recorded: the clock was looked at after it, what waited for the end
-    /// of a stall was read, and the broker has answered.
+    /// Waits until all that arrived up to a moment is recorded: the clock was looked at after it, what waited for the
+    /// end of a stall was read, and the broker has answered.
     pub(crate) async fn settle(&self, end: Stamp) {
         self.read_what_waited(end).await;
         if let Some(slow) = self.broker_stall(end).await {
@@ -59,8 +60,8 @@ impl Stage {
         }
     }
 
-    /// The broker's silence over the end of a window, where it took long to answer. One that a step has stopped or paused
-    /// is not asked, nor one that is lost: that is known, and steps about boards say what it means.
+    /// The broker's silence over the end of a window, where it took long to answer. One that a step has stopped or
+    /// paused is not asked, nor one that is lost: that is known, and steps about boards say what it means.
     async fn broker_stall(&self, end: Stamp) -> Option<Stall> {
         if self.broker_stopped || !self.observer.is_connected() || self.judging.open().doubt.is_some() {
             return None;
@@ -70,7 +71,7 @@ impl Stage {
         let last = mine.iter().rev().find(|event| came_through_broker(event)).map_or(end, |event| event.at);
         match self.observer.caught_up().await {
             Ok(took) if took < LEAST => None,
-            Ok(_) => Some(Stall { who: Stood::Broker, from: last.max(end), over: self.recorder.now() }),
+            Ok(_) => Some(Stall { who: Stalled::Broker, from: last.max(end), over: self.recorder.now() }),
             Err(error) => {
                 let hint = "is its process stopped, or this machine overloaded? without a broker that answers, nothing that boards do or leave undone proves anything";
                 self.doubt(StepError::from(error).with_hint(hint));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cucumber::then;
-use hil_timeline::{Fate, Packet, Payload, RunEvent, Stamp, What};
+use hil_timeline::{Disposition, Packet, Payload, RunEvent, Stamp, What};
 use hil_verdict::{Holds, Session, seconds, topic_matches};
 
 use crate::error::StepError;
@@ -99,7 +99,7 @@ fn sent(events: &[Arc<RunEvent>], sender: &str, receiver: &str) -> Vec<Sent> {
             let session = Session::of(receiver, events[..=n].iter().map(AsRef::as_ref));
             subscribed.extend(session.subscriptions.iter().map(|subscription| subscription.filter.clone()));
         }
-        let was_dropped = matches!(event.what, What::Packet { fate: Some(Fate::Dropped), .. });
+        let was_dropped = matches!(event.what, What::Packet { disposition: Some(Disposition::Dropped), .. });
         let Some((board, _, Packet::Publish { topic, payload, dup: false, .. })) = event.what.sent_by_board() else {
             continue;
         };

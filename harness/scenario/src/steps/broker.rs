@@ -61,7 +61,7 @@ async fn requires_user(world: &mut HilWorld, user: Text, password: Text) -> Resu
 
 #[given(expr = "the broker allows everybody to {access} {text} only")]
 async fn allows_everybody(world: &mut HilWorld, access: AccessWord, filter: Text) -> Result<(), StepError> {
-    allow(world, Who::Everybody, access, filter).await
+    allow(world, Who::Anyone, access, filter).await
 }
 
 #[given(expr = "the broker allows the user {text} to {access} {text} only")]

@@ -1,9 +1,9 @@
 //! Faults of a board's network.
 
 use cucumber::{then, when};
-use hil_link::Way;
-use hil_mqtt::{Deed, Fault, PacketMatch, parse_code, parse_rate};
-use hil_timeline::{Direction, Fate, RunEvent, What};
+use hil_link::PathDirection;
+use hil_mqtt::{Fault, PacketAction, PacketMatch, parse_code, parse_rate};
+use hil_timeline::{Direction, Disposition, RunEvent, What};
 use hil_verdict::seconds;
 
 use crate::error::StepError;
@@ -16,18 +16,18 @@ async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), S
 
 #[when(expr = "the network of {text} goes silent")]
 async fn goes_silent(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Silence(Way::BOTH.to_vec())).await
+    apply(world, &board, &Fault::Silence(PathDirection::BOTH.to_vec())).await
 }
 
 #[when(expr = "the network of {text} goes silent towards the {side}")]
 async fn goes_silent_towards(world: &mut HilWorld, board: Text, side: Side) -> Result<(), StepError> {
-    let way = if &*side == "broker" { Way::Up } else { Way::Down };
+    let way = if &*side == "broker" { PathDirection::Upstream } else { PathDirection::Downstream };
     apply(world, &board, &Fault::Silence(vec![way])).await
 }
 
 #[when(expr = "the network of {text} goes silent for {span}")]
 async fn goes_silent_for(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
-    apply(world, &board, &Fault::Silence(Way::BOTH.to_vec())).await?;
+    apply(world, &board, &Fault::Silence(PathDirection::BOTH.to_vec())).await?;
     tokio::time::sleep(span.0).await;
     world.stage()?.end_silence(&board)
 }
@@ -108,14 +108,14 @@ async fn next_packet(
     board: Text,
     effect: Effect,
 ) -> Result<(), StepError> {
-    let deed = match &*effect {
-        "dropped" => Deed::Drop,
-        "duplicated" => Deed::Duplicate,
-        "corrupted" => Deed::Corrupt,
-        _ => Deed::Swap,
+    let action = match &*effect {
+        "dropped" => PacketAction::Drop,
+        "duplicated" => PacketAction::Duplicate,
+        "corrupted" => PacketAction::Corrupt,
+        _ => PacketAction::Swap,
     };
     let packet = packet(&name, filter.0, &direction)?;
-    apply(world, &board, &Fault::Next(deed, packet)).await
+    apply(world, &board, &Fault::Next(action, packet)).await
 }
 
 #[when(expr = "the next {packet}{on_filter} {direction} {text} is delayed by {span}")]
@@ -128,7 +128,7 @@ async fn next_packet_is_delayed(
     by: Span,
 ) -> Result<(), StepError> {
     let packet = packet(&name, filter.0, &direction)?;
-    apply(world, &board, &Fault::Next(Deed::Delay(by.0), packet)).await
+    apply(world, &board, &Fault::Next(PacketAction::Delay(by.0), packet)).await
 }
 
 #[then(expr = "a(n) {packet} {direction} {text} is dropped within {span}")]
@@ -143,7 +143,7 @@ async fn is_dropped(
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let dropped = |event: &RunEvent| match &event.what {
-        What::Packet { board: of, direction, fate: Some(Fate::Dropped), packet, .. } => {
+        What::Packet { board: of, direction, disposition: Some(Disposition::Dropped), packet, .. } => {
             (*of == board && *direction == wanted.direction && packet.name() == wanted.name).then_some(())
         }
         _ => None,

@@ -46,7 +46,7 @@ fn blamed(stage: &Stage, board: &str, message: String, details: Vec<String>) -> 
     let details = details.into_iter().chain(stage.last_words(board));
     if let Some(reason) = turned_away(board, refs(&stage.events())) {
         let hint = format!("is that the board? then correct `boards.{board}.from` in the bench file");
-        return StepError::errored(format!("{message}: the tap turned away {reason}"))
+        return StepError::errored(format!("{message}: the tap rejected {reason}"))
             .with_details(details)
             .with_hint(hint);
     }

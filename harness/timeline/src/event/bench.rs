@@ -1,4 +1,4 @@
-//! What happens to boards: pins, cuts, findings, flashing.
+//! Events of boards: pins, power cuts, findings, flashing.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +14,16 @@ pub enum PinCause {
     Driven,
 }
 
-/// What the kernel says about a change of a pin.
+/// What the kernel reports about a change of a pin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Edge {
     /// When the line changed, by the kernel's own timestamp, on the run's clock.
     pub at: Stamp,
-    /// Number of the change on its line, counted from 1 by the kernel.
+    /// Number of the change of this line, counted from 1 by the kernel.
     pub number: u32,
 }
 
-/// How well it is shown that a power cut took the supply away.
+/// How well a power cut is proven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
@@ -31,9 +31,9 @@ pub enum Evidence {
     Sensed,
     /// The console fell silent, and the board booted from power-on when the supply came back.
     Consistent,
-    /// The board went on, closed its connections in order, or did not boot again.
+    /// The board kept running, closed its connections, or did not boot again.
     Contradicted,
-    /// Nothing shows it either way.
+    /// There is no evidence either way.
     Unproven,
 }
 
@@ -50,13 +50,13 @@ impl Evidence {
     }
 }
 
-/// What a scenario allows a board to do that would fail it otherwise.
+/// What a scenario permits a board that would otherwise fail it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Allowance {
     /// It restarts by itself, by design.
     Reboot,
-    /// It sends packets that break the MQTT protocol.
+    /// It sends packets that violate the MQTT specification.
     ProtocolViolation,
 }
 
@@ -66,31 +66,31 @@ pub enum Allowance {
 pub enum Finding {
     /// The chip left reset.
     Boot,
-    /// It did so although nobody asked for it.
+    /// It reset although no step or reset of the bench caused it.
     Reboot,
     /// The second-stage bootloader handed over to the app.
     AppStarted,
-    /// Three or more boots in a row that nobody asked for.
+    /// Three or more unexpected boots in a row.
     BootLoop,
     /// The firmware panicked.
     Panic,
     /// The firmware aborted: `abort()`, a failed assertion, an uncaught C++ exception.
     Abort,
-    /// An interpreter ended a program with an exception that nothing caught.
+    /// An interpreter ended a program because of an uncaught exception.
     Exception,
     /// The supply sagged.
     BrownOut,
     /// A watchdog fired.
     Watchdog,
-    /// All that the firmware printed about its panic, line by line.
+    /// Everything that the firmware printed about its panic, line by line.
     Backtrace,
-    /// The console speaks at another speed than the bench file says.
+    /// The console uses another baud rate than the bench file.
     WrongBaud,
-    /// The program that is the device has ended.
+    /// The program that is the device has exited.
     Ended,
 }
 
-/// How a flash goes on.
+/// Progress of a flash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
 pub enum FlashPhase {
@@ -99,7 +99,7 @@ pub enum FlashPhase {
         /// Which attempt, from 1.
         attempt: u32,
     },
-    /// A region is looked at.
+    /// A region is compared.
     Region {
         /// Address in flash.
         address: u32,
@@ -115,23 +115,23 @@ pub enum FlashPhase {
     },
     /// Bytes written so far of all bytes.
     Progress {
-        /// Done.
+        /// Bytes written.
         done: usize,
-        /// All.
+        /// Bytes in total.
         total: usize,
     },
-    /// Over.
+    /// The flash is complete.
     Finished {
-        /// Bytes written; 0 where the flash already held the image.
+        /// Bytes written; 0 if the flash already contained the image.
         written: usize,
-        /// Bytes that the flash already held.
+        /// Bytes that the flash already contained.
         skipped: usize,
         /// Milliseconds.
         took_ms: u64,
     },
-    /// It did not work.
+    /// The flash failed.
     Failed {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }

@@ -1,31 +1,32 @@
-//! What happens to connections and packets.
+//! Events of connections and packets.
 
 use serde::{Deserialize, Serialize};
 
-/// A life event of one connection through the tap.
+/// An event of one connection through the tap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "change")]
 pub enum ConnectionChange {
     /// The board connected to its tap port.
     Opened,
-    /// A layer above TCP stands.
+    /// A layer above TCP is established.
     Upgraded {
         /// `TLS 1.3`, `WebSocket`, …
         layer: String,
     },
-    /// It was refused: no broker answered, or a handshake failed.
+    /// It was refused: the broker did not answer, or a handshake failed.
     Refused {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// It did not come from the board: the tap reset it, and it says nothing about the board.
-    TurnedAway {
-        /// Why.
+    /// It did not come from the board's address: the tap reset it, and it says nothing about the board.
+    #[serde(rename = "turned-away")]
+    Rejected {
+        /// The reason.
         reason: String,
     },
     /// It ended.
     Closed {
-        /// Who ended it and how, for people.
+        /// Which side ended it and how, as text.
         how: String,
     },
 }
@@ -33,17 +34,17 @@ pub enum ConnectionChange {
 /// What the tap did to a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
-    /// It was sent, and did not arrive.
+pub enum Disposition {
+    /// It was sent but did not arrive.
     Dropped,
-    /// It arrived later than it would have.
+    /// It arrived late.
     Late,
-    /// Nobody sent it: the tap made it, or sent it a second time.
+    /// The tap made it, or sent it a second time.
     Injected,
 }
 
-impl Fate {
-    /// The word for people.
+impl Disposition {
+    /// The word that reports use.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -54,7 +55,7 @@ impl Fate {
     }
 }
 
-/// Whether a fault begins or ends.
+/// The phase of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FaultPhase {

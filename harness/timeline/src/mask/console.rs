@@ -1,4 +1,4 @@
-//! Hides secrets that a console shows in several lines.
+//! Hides secrets that a console shows across several lines.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,11 +7,12 @@ use std::ops::Range;
 use super::forms::{Rest, Secret, behind_escapes};
 use super::{Mask, replaced};
 
-/// Hides secrets in the lines of consoles, one after the other.
+/// Hides secrets in the lines of consoles, line by line.
 ///
-/// A device that pauses within a line, or breaks it, shows a secret in parts. What goes on with a secret that the line
-/// before has begun is hidden, however short it is; a part that stands alone is hidden where it is half of the secret or
-/// more, for less is found in ordinary words. So some characters of the first part may show, and never all of a secret.
+/// A device that pauses within a line, or breaks it, shows a secret in parts. A part that continues a secret begun in
+/// the previous line is hidden, however short it is; a part alone is hidden if it is at least half of the secret,
+/// because shorter parts occur in ordinary words. So some characters of the first part may show, but never the whole
+/// secret.
 ///
 /// ```
 /// let mask = hil_timeline::Mask::new(["wonderland".to_owned()]);
@@ -25,7 +26,7 @@ pub struct ConsoleMask {
     boards: BTreeMap<String, Before>,
 }
 
-/// What a board said before.
+/// What a board printed before.
 #[derive(Debug, Clone, Default)]
 struct Before {
     /// The last characters, as many as a secret may have in any form.
@@ -34,7 +35,7 @@ struct Before {
     begun: Vec<(usize, usize)>,
 }
 
-/// A form writes a character as so many at most: `\\\\u{1f600}` in JSON within JSON.
+/// The maximum length of one character in any form: `\\\\u{1f600}` in JSON within JSON.
 const LONGEST_FORM: usize = 16;
 
 impl ConsoleMask {
@@ -71,7 +72,7 @@ impl ConsoleMask {
         replaced(line, found.into_iter().map(|range| plain.range(range)).collect())
     }
 
-    /// What the line goes on with, or has half of; and which secrets its end may begin.
+    /// The ranges that continue a secret or have half of one; and which secrets the end of the line may begin.
     fn goes_on(&self, before: &Before, plain: &Plain) -> (Vec<Range<usize>>, Vec<(usize, usize)>) {
         let (text, secrets) = (plain.text.as_bytes(), &self.mask.secrets);
         let (mut found, mut begun) = (Vec::new(), Vec::new());
@@ -95,15 +96,15 @@ impl ConsoleMask {
     }
 }
 
-/// A line without the escape sequences of a terminal, which are no part of a secret.
+/// A line without terminal escape sequences, which are not part of a secret.
 struct Plain {
     text: String,
-    /// Where each byte stands in the line.
+    /// The position of each byte in the line.
     places: Vec<usize>,
 }
 
 impl Plain {
-    /// A secret may itself have an escape sequence in it.
+    /// A secret may itself contain an escape sequence.
     fn whole(line: &str) -> Self {
         Self { text: line.to_owned(), places: (0..line.len()).collect() }
     }
@@ -125,7 +126,7 @@ impl Plain {
         Self { text, places }
     }
 
-    /// The place in the line of a range that is not empty.
+    /// The position in the line of a range that is not empty.
     fn range(&self, range: Range<usize>) -> Range<usize> {
         let place = |at: usize| self.places.get(at).copied().unwrap_or_default();
         place(range.start)..place(range.end.saturating_sub(1)) + 1

@@ -1,22 +1,22 @@
-//! Finds a secret in the forms in which programs write it.
+//! Finds a secret in the forms that programs write.
 
 use std::ops::Range;
 
-/// A secret, and what it may begin with.
+/// A secret, and the bytes that it may begin with.
 #[derive(Clone)]
 pub(super) struct Secret {
     chars: Vec<char>,
     bytes: Vec<u8>,
-    /// What its base64 holds at each of the three places where it may begin, without what its neighbours change.
+    /// Its base64 at each of the three alignments, without the characters that depend on its neighbours.
     base64: Vec<Vec<u8>>,
-    /// By which bytes a form may begin.
+    /// The bytes that a form may begin with.
     begins: Box<[bool; 256]>,
 }
 
-/// Fewer characters of base64 are found in ordinary words.
+/// Fewer characters of base64 occur in ordinary words.
 const SHORTEST_BASE64: usize = 6;
 
-/// Fewer characters at a cut say little, and are found in ordinary words.
+/// Fewer characters at a cut occur in ordinary words.
 pub(super) const SHORTEST_PIECE: usize = 4;
 
 impl Secret {
@@ -34,7 +34,7 @@ impl Secret {
         Self { chars, bytes, base64, begins }
     }
 
-    /// Whether it holds what a terminal would take for a sequence of its own.
+    /// Whether it contains a terminal escape sequence.
     pub(super) fn has_escape(&self) -> bool {
         self.bytes.contains(&0x1b)
     }
@@ -44,7 +44,7 @@ impl Secret {
         self.bytes.len()
     }
 
-    /// Every place of the secret in a text, in any form.
+    /// All ranges of the secret in a text, in any form.
     pub(super) fn find(&self, text: &[u8], found: &mut Vec<Range<usize>>) {
         let mut at = 0;
         while at < text.len() {
@@ -58,18 +58,18 @@ impl Secret {
         }
     }
 
-    /// Where a form that begins here ends.
+    /// The end of a form that begins here.
     fn end(&self, text: &[u8], at: usize) -> Option<usize> {
         let written = follow(text, at, &self.chars).0;
         [written, self.hex(text, at), self.base64(text, at)].into_iter().flatten().max()
     }
 
-    /// Two digits for each byte, maybe with something between: `6465`, `64:65`, `64 65`, `0x64, 0x65`.
+    /// Two digits for each byte, optionally with separators: `6465`, `64:65`, `64 65`, `0x64, 0x65`.
     fn hex(&self, text: &[u8], at: usize) -> Option<usize> {
         self.hex_or_cut(text, at).ok()
     }
 
-    /// Where its hex ends; or how many bytes of it stand there before the text ends.
+    /// The end of its hex; or how many bytes of it come before the end of the text.
     fn hex_or_cut(&self, text: &[u8], mut at: usize) -> Result<usize, usize> {
         for (n, byte) in self.bytes.iter().enumerate() {
             if n > 0 {
@@ -78,7 +78,7 @@ impl Secret {
             }
             match number(text, at, 2, 16) {
                 Some(digits) if digits == u32::from(*byte) => at += 2,
-                // The cut may part two digits, or what stands between.
+                // The cut may split two digits, or a separator.
                 None if at + 4 >= text.len() => return Err(n),
                 _ => return Err(0),
             }
@@ -104,7 +104,7 @@ impl Secret {
         self.base64.iter().filter(is_at).map(|form| at + form.len()).max()
     }
 
-    /// Its beginning at the end of a text that was cut, of so many characters or more.
+    /// Its beginning at the end of a text that was cut, of at least so many characters.
     pub(super) fn find_begun(&self, text: &[u8], enough: usize, found: &mut Vec<Range<usize>>) {
         let is_begun = |at: &usize| {
             self.begins[usize::from(text[*at])]
@@ -115,7 +115,7 @@ impl Secret {
         found.extend((0..text.len()).find(is_begun).map(|at| at..text.len()));
     }
 
-    /// Fewer characters of it say little.
+    /// Fewer characters are not significant.
     pub(super) fn half(&self) -> usize {
         SHORTEST_PIECE.max(self.chars.len().div_ceil(2))
     }
@@ -133,14 +133,14 @@ impl Secret {
         found.extend(rests.max().map(|end| 0..end));
     }
 
-    /// How many of its characters the end of a text has, for each place where it may begin.
+    /// How many of its characters are at the end of the text, for each position where it may begin.
     pub(super) fn begun(&self, text: &[u8]) -> impl Iterator<Item = usize> {
         let places = (0..text.len()).filter(|at| self.begins[usize::from(text[*at])]);
         places.filter_map(|at| follow(text, at, &self.chars).1)
     }
 
-    /// What goes on at the beginning of a text, behind so many characters: where it ends, or that it is all of the text,
-    /// with how many characters there are by then.
+    /// What continues it at the beginning of a text, after so many characters: where it ends, or that the whole text
+    /// belongs to it, with the number of characters up to then.
     pub(super) fn goes_on(&self, text: &[u8], taken: usize) -> Option<Rest> {
         match follow(text, 0, &self.chars[taken.min(self.chars.len())..]) {
             (Some(end), _) => Some(Rest::Ends(end)),
@@ -150,17 +150,17 @@ impl Secret {
     }
 }
 
-/// What follows a secret that has begun.
+/// The result of matching a secret that has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rest {
     /// It ends here.
     Ends(usize),
-    /// The text ends before it, when so many characters are there.
+    /// The text ends before it, after so many characters.
     GoesOn(usize),
 }
 
-/// Where these characters end when they begin here, however each is written; and how many of them the end of the text
-/// leaves, if that comes before. A terminal's escape sequences between them are no part of them.
+/// The end of these characters if they begin here, in any form; or how many of them come before the end of the text.
+/// Terminal escape sequences between them are skipped.
 fn follow(text: &[u8], at: usize, chars: &[char]) -> (Option<usize>, Option<usize>) {
     let (mut places, mut cut) = (vec![at], None);
     for (taken, char) in chars.iter().enumerate() {
@@ -174,7 +174,7 @@ fn follow(text: &[u8], at: usize, chars: &[char]) -> (Option<usize>, Option<usiz
         next.sort_unstable();
         next.dedup();
         if next.is_empty() {
-            // The cut may be within what is written for the next character.
+            // The cut may be within an escaped character.
             let is_escape = |place: &usize| {
                 matches!(text.get(*place), Some(b'\\' | b'%' | b'&')) && text.len() - place <= LONGEST_ESCAPE
             };
@@ -188,9 +188,9 @@ fn follow(text: &[u8], at: usize, chars: &[char]) -> (Option<usize>, Option<usiz
 /// `\\\\ud83d\\\\ude00` and shorter.
 const LONGEST_ESCAPE: usize = 18;
 
-/// Where the escape sequences that begin here end (ECMA-48 §5.4 and §5.6): `ESC [`, parameters and intermediates, a final
-/// byte; strings of the terminal with their end; others. One that the text cuts off ends with it. Messages write ESC as
-/// `\u{1b}`.
+/// The end of the escape sequences that begin here (ECMA-48 §5.4 and §5.6): `ESC [`, parameters and intermediates, a
+/// final byte; control strings with their terminator; others. A sequence that is cut ends with the text. Messages write
+/// ESC as `\u{1b}`.
 pub(super) fn behind_escapes(text: &[u8], begin: usize) -> Option<usize> {
     let mut at = begin;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -214,7 +214,7 @@ pub(super) fn behind_escapes(text: &[u8], begin: usize) -> Option<usize> {
     (at > begin).then_some(at)
 }
 
-/// Where a character that begins here ends, in each way in which it may be written.
+/// The end of a character that begins here, for each way to write it.
 fn ends_of(text: &[u8], at: usize, char: char, ends: &mut Vec<usize>) {
     let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return };
     let mut plain = [0; 4];
@@ -238,7 +238,7 @@ fn ends_of(text: &[u8], at: usize, char: char, ends: &mut Vec<usize>) {
     }
 }
 
-/// Behind one backslash, or several where a text was escaped more than once.
+/// After one backslash, or several if a text was escaped more than once.
 fn escaped(text: &[u8], at: usize, char: char, plain: &[u8], ends: &mut Vec<usize>) {
     let run = text[at..].iter().take_while(|byte| **byte == b'\\').count();
     if char == '\\' {
@@ -282,7 +282,7 @@ fn behind_backslashes(text: &[u8], at: usize) -> Option<usize> {
     (run > 0).then_some(at + run)
 }
 
-/// `u00e4`, `ud83d\ude00`, `u{e4}`, `U000000e4`, behind the backslash.
+/// `u00e4`, `ud83d\ude00`, `u{e4}`, `U000000e4`, after the backslash.
 fn unicode(text: &[u8], at: usize, char: char) -> Option<usize> {
     let code = u32::from(char);
     match (text.get(at)?, text.get(at + 1)?) {
@@ -329,7 +329,7 @@ fn reference(text: &[u8], at: usize, char: char) -> Option<usize> {
     is_it.then_some(at + length + 1)
 }
 
-/// Each byte of a character written by itself.
+/// Each byte of a character escaped separately.
 fn per_byte(
     text: &[u8],
     mut at: usize,
@@ -351,7 +351,7 @@ fn number(text: &[u8], at: usize, digits: usize, radix: u32) -> Option<u32> {
     is_number.then(|| u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok())?
 }
 
-/// The characters of base64 that depend on these bytes alone, where `skip` others come before.
+/// The base64 characters that depend on these bytes alone, after `skip` other bytes.
 fn stable_base64(bytes: &[u8], skip: usize) -> Vec<u8> {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let bit = |n: usize| {
@@ -363,7 +363,7 @@ fn stable_base64(bytes: &[u8], skip: usize) -> Vec<u8> {
     (first..end).map(|at| ALPHABET[usize::from(char(at))]).collect()
 }
 
-/// The same character in the alphabet for addresses (RFC 4648, section 5).
+/// The same character in the URL-safe alphabet (RFC 4648, section 5).
 fn url_safe(byte: u8) -> u8 {
     match byte {
         b'+' => b'-',

@@ -1,10 +1,10 @@
-//! Every form of a secret is hidden, in texts and in bytes.
+//! Every form of a secret is hidden, in text and in bytes.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What programs make of a text, by name.
+/// How programs write a text, by name.
 fn forms(secret: &str) -> Vec<(&'static str, String)> {
     let json = serde_json::to_string(secret).expect("text");
     let units = |upper: bool| {
@@ -63,7 +63,7 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// As RFC 4648 has it; written apart from what is tested.
+/// According to RFC 4648; written independently of the tested code.
 fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
@@ -90,13 +90,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_form_of_a_secret_is_left_in_a_text(secret in secrets(), before in "[ -~]{0,9}", after in "[ -~]{0,9}") {
+    fn every_form_of_a_secret_is_hidden_in_a_text(secret in secrets(), before in "[ -~]{0,9}", after in "[ -~]{0,9}") {
         let mask = Mask::new([secret.clone()]);
         for (name, form) in forms(&secret) {
             let text = format!("{before}{form}{after}");
             let masked = mask.text(&text);
             prop_assert!(masked.contains(MASKED), "{name}: {text} -> {masked}");
-            // What stands around it may make it up once more, but for what was there before.
+            // The surrounding text may form the secret again, unless it was there before.
             let rest = masked.replace(MASKED, "");
             prop_assert!(!rest.contains(&form) || format!("{before}{after}").contains(&form), "{name}: {text} -> {masked}");
             let mut bytes = text.clone().into_bytes();
@@ -114,14 +114,14 @@ proptest! {
             let text = base64(format!("{before}{secret}{after}").as_bytes(), alphabet);
             let masked = mask.text(&text).into_owned();
             prop_assert!(masked.contains(MASKED), "{text} -> {masked}");
-            // What is left of it is less than a character at each end.
+            // Less than one character of it is left at each end.
             let left = masked.chars().filter(|char| *char != '•').count();
             prop_assert!(left <= (before.len() + after.len()) * 4 / 3 + 4, "{text} -> {masked}");
         }
     }
 
     #[test]
-    fn what_holds_no_secret_stays(text in "[a-z \\\\%&'0-9]{0,60}") {
+    fn a_text_without_a_secret_stays_unchanged(text in "[a-z \\\\%&'0-9]{0,60}") {
         let mask = Mask::new(["WONDERLAND".to_owned()]);
         prop_assert_eq!(mask.text(&text), text.as_str());
         prop_assert_eq!(ConsoleMask::new(mask).line("lamp", &text), text.as_str());
@@ -129,7 +129,7 @@ proptest! {
 
     /// A device pauses anywhere, and colours anything.
     #[test]
-    fn no_secret_is_left_in_the_lines_of_a_console(
+    fn secrets_are_hidden_in_the_lines_of_a_console(
         secret in secrets(),
         form in 0_usize..24,
         before in "[ -~]{0,9}",
@@ -146,7 +146,7 @@ proptest! {
                 lines.push(String::new());
             }
             let line = lines.last_mut().expect("one");
-            // A sequence of its own would be no part of a secret that has one.
+            // A secret with an escape sequence of its own needs them to match.
             if colours.contains(&n) && !secret.contains('\u{1b}') {
                 line.push_str("\u{1b}[0;32m");
             }
@@ -189,7 +189,7 @@ fn json_stays_json() {
     let mut value = event("xnabc", "ff6e616263");
     mask.json(&mut value);
     assert_eq!(value, event("x••••", "ff2a2a2a2a"));
-    // A secret of digits is not looked for in the digits themselves.
+    // A secret of digits is not looked for in numbers.
     let digits = Mask::new(["6e61".to_owned()]);
     let mut value = event("x", "ff6e616263");
     digits.json(&mut value);
@@ -232,16 +232,16 @@ fn a_secret_that_is_split_over_lines_of_a_console_is_hidden() {
 }
 
 #[test]
-fn what_a_cut_leaves_of_a_secret_is_hidden() {
+fn a_partial_secret_at_a_cut_is_hidden() {
     let mask = Mask::new(["lamplighter".to_owned()]);
     assert_eq!(mask.text("payload lamplight… (300 bytes)"), "payload ••••… (300 bytes)");
     assert_eq!(mask.text("payload 0x6c616d706c… (300 bytes)"), "payload 0x••••… (300 bytes)");
     assert_eq!(mask.text("payload the lam… (300 bytes)"), "payload the lam… (300 bytes)");
 }
 
-/// What a hostile tester found readable: each form at a cut, and what a message quotes of a console.
+/// What a hostile tester could read: each form at a cut, and what a message quotes of a console.
 #[test]
-fn what_is_left_at_a_cut_or_quoted_is_hidden_in_every_form() {
+fn partial_secrets_at_a_cut_or_quote_are_hidden_in_every_form() {
     let secret = "Qz7\"Vw#xKe9%pLm&Tr2";
     let mask = Mask::new([secret.to_owned()]);
     for (n, form) in [

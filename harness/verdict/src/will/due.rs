@@ -10,25 +10,25 @@ use crate::session::{End, Session};
 use crate::show::seconds;
 use crate::unmet::Unmet;
 
-/// What a broker promises about the moment of a will.
+/// When a broker publishes wills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeepAliveLimits {
-    /// It gives a silent client up no sooner than this after its last packet.
+    /// The earliest time after a silent client's last packet at which the broker closes it.
     pub not_before: Duration,
-    /// And no later than this.
+    /// The latest time.
     pub not_after: Duration,
-    /// How much sooner than due it may publish, where the moment is known: clocks that tick in seconds.
+    /// How much too early it may publish if the time is known: some clocks tick in seconds.
     pub early: Duration,
-    /// How much later than due it may publish, where the moment is known.
+    /// How much too late it may publish if the time is known.
     pub late: Duration,
 }
 
 /// When a will is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Due {
-    /// It is never published; why.
+    /// It is never published; the reason.
     Never(String),
-    /// Nothing is known that would make the broker publish it; why.
+    /// Nothing is known that would make the broker publish it; the reason.
     Unknown(String),
     /// In this window.
     Within {
@@ -36,17 +36,17 @@ pub enum Due {
         from: Stamp,
         /// Not after this.
         until: Stamp,
-        /// What it counts from, for people.
+        /// What it counts from, as text.
         reason: String,
     },
 }
 
-/// The will of the session that stood at the mark.
+/// The will of the session that was open at the mark.
 #[derive(Debug, Clone)]
 pub struct WillCase {
     board: String,
     pub(super) connection: u32,
-    /// As it was announced.
+    /// As announced in CONNECT.
     pub will: Will,
     keep_alive: Duration,
     client_id: String,
@@ -54,14 +54,14 @@ pub struct WillCase {
 }
 
 impl WillCase {
-    /// Of a board's session as it stood before the record with this number, for a step whose mark is at that moment.
+    /// The will of a board's session before the record with this number, for a step whose mark is at that time.
     ///
     /// # Errors
     /// When there was no session, or one without a will.
     pub fn at_mark(board: &str, events: &[&RunEvent], cursor: Cursor, mark: Stamp) -> Result<Self, Unmet> {
         let session = Session::of(board, events.iter().copied().filter(|event| event.seq < cursor.0));
         let (Some(Packet::Connect { will, .. }), Some(_)) = (&session.connect, &session.connack) else {
-            let message = format!("`{board}` was not connected at the mark, so that no will of it can be published");
+            let message = format!("`{board}` was not connected at the mark, so it has no will to publish");
             return Err(Unmet::errored(message).with_hint("wait for it first: `Given \"…\" is connected`"));
         };
         let Some(will) = will else {
@@ -79,7 +79,7 @@ impl WillCase {
         })
     }
 
-    /// When it is due, as far as these records tell; they are all of the scenario so far.
+    /// When it is due, as far as these records show; they are all of the scenario so far.
     #[must_use]
     pub fn due(&self, events: &[&RunEvent], limits: impl Fn(Duration, Stamp) -> KeepAliveLimits) -> Due {
         let session = self.session(events);
@@ -96,9 +96,9 @@ impl WillCase {
                 let why = "it connected with keep alive 0: the broker never notices that it is gone";
                 return Due::Unknown(why.to_owned());
             }
-            // One that has fallen silent sends nothing any more: the broker never gives up one that goes on.
+            // A client that is silent sends nothing more: the broker does not close one that keeps sending.
             Ending::None if last > self.mark + self.keep_alive => {
-                return Due::Unknown("it goes on sending packets".to_owned());
+                return Due::Unknown("it keeps sending packets".to_owned());
             }
             Ending::None => {
                 let how = format!("1.5 × keep alive ({}) after its last packet", seconds(self.keep_alive));
@@ -125,8 +125,8 @@ impl WillCase {
         within(from + delay, until_due, early, late, reason)
     }
 
-    /// The records of this will, in order. Another connection may have announced the same: one that is taken over after
-    /// a reset, whose will comes while the new one is at work, or that of another board.
+    /// The records of this will, in order. Another connection may have announced the same will: one that is taken
+    /// over after a reset, whose will is published while the new one is open, or that of another board.
     pub fn published<'a>(
         &self,
         observer: &str,
@@ -135,7 +135,7 @@ impl WillCase {
     ) -> Vec<&'a RunEvent> {
         let mut wills = Wills::seen_by(observer, &self.will);
         let mut came: Vec<_> = events.iter().copied().filter(|event| wills.take(event)).collect();
-        for other in self.alike(events) {
+        for other in self.identical_wills(events) {
             let Due::Within { from, until, .. } = other.due(events, &limits) else { continue };
             if let Some(of_other) = came.iter().position(|will| will.at >= from && will.at <= until) {
                 came.remove(of_other);
@@ -144,8 +144,8 @@ impl WillCase {
         came
     }
 
-    /// Other connections whose wills say the same.
-    fn alike(&self, events: &[&RunEvent]) -> Vec<Self> {
+    /// Other connections with an identical will.
+    fn identical_wills(&self, events: &[&RunEvent]) -> Vec<Self> {
         let announced = |event: &&RunEvent| match event.what.sent_by_board()? {
             (board, connection, Packet::Connect { client_id, will: Some(will), .. })
                 if (board != self.board || connection != self.connection) && is_like(will, &self.will) =>
@@ -165,7 +165,7 @@ impl WillCase {
         events.iter().filter_map(announced).collect()
     }
 
-    /// The connection of the will, and nothing of later ones.
+    /// The connection of the will, without later ones.
     fn session(&self, events: &[&RunEvent]) -> Session {
         let of_this = |event: &&RunEvent| match &event.what {
             What::Connection { board, connection, .. } | What::Packet { board, connection, .. } => {
@@ -193,8 +193,10 @@ impl WillCase {
                 Ending::At(*at, format!("DISCONNECT with reason {code:#04x}, which keeps the will"))
             }
             (Some(End::Closed { at, .. }), _) if broker_stopped(events, *at) => Ending::BrokerStopped,
-            // It gave the client up: no sooner than its keep alive allows, or it has said why.
-            (Some(End::Closed { at, how }), _) if how.ends_with("by the broker") && !self.was_told(events, *at) => {
+            // The broker closed a silent client: after its keep alive, unless it sent DISCONNECT with a reason.
+            (Some(End::Closed { at, how }), _)
+                if how.ends_with("by the broker") && !self.ended_with_reason(events, *at) =>
+            {
                 Ending::None
             }
             (Some(End::Closed { at, how }), _) => Ending::At(*at, format!("its connection was {how}")),
@@ -203,8 +205,8 @@ impl WillCase {
         }
     }
 
-    /// Whether the broker has sent DISCONNECT, or the board has broken the protocol, before its connection ended.
-    fn was_told(&self, events: &[&RunEvent], until: Stamp) -> bool {
+    /// Whether the broker has sent DISCONNECT, or the board has violated the protocol, before its connection ended.
+    fn ended_with_reason(&self, events: &[&RunEvent], until: Stamp) -> bool {
         events.iter().filter(|event| event.at <= until).any(|event| match &event.what {
             What::ProtocolViolation { board, connection, .. } => *board == self.board && *connection == self.connection,
             what => matches!(what.reached_board(), Some((board, connection, Packet::Disconnect { .. }))
@@ -219,7 +221,7 @@ impl WillCase {
 
     /// The next CONNECT with the same client id that the broker accepted.
     fn next_connect(&self, events: &[&RunEvent]) -> Option<Back> {
-        // Each client that leaves its id to the broker is given one of its own (MQTT 3.1.1 §3.1.3.1).
+        // Each client without an id gets its own from the broker (MQTT 3.1.1 §3.1.3.1).
         if self.client_id.is_empty() {
             return None;
         }
@@ -255,28 +257,28 @@ fn accepted(events: &[&RunEvent], board: &str, connection: u32) -> bool {
     })
 }
 
-/// The client is back.
+/// The client connected again.
 #[derive(Debug, Clone, Copy)]
 struct Back {
     at: Stamp,
     clean: bool,
 }
 
-/// How the connection ended that announced the will.
+/// How the connection that announced the will ended.
 enum Ending {
-    /// It stands, or the broker alone knows when it gives the client up.
+    /// It is open, or only the broker knows when it closes the client.
     None,
     /// The will was withdrawn.
     Withdrawn,
-    /// The broker itself ended.
+    /// The broker itself stopped.
     BrokerStopped,
-    /// At this moment, and how.
+    /// At this time, and how.
     At(Stamp, String),
 }
 
 /// Whether the broker was stopped while the connection ended, or just after: it closes its connections first.
 fn broker_stopped(events: &[&RunEvent], at: Stamp) -> bool {
-    /// A broker that is stopped takes this long at most.
+    /// How long stopping a broker may take.
     const STOPPING: Duration = Duration::from_secs(2);
     events.iter().any(|event| match event.what {
         What::Broker { running: false, .. } | What::BrokerDied { .. } => {

@@ -2,29 +2,29 @@
 
 use std::time::Duration;
 
-use hil_timeline::{Fate, Packet, Payload, QoS, RunEvent, Stamp, What, Will, escaped};
+use hil_timeline::{Disposition, Packet, Payload, QoS, RunEvent, Stamp, What, Will, escaped};
 
 use crate::messages::{Sent, Travel};
 use crate::show::show;
 
-/// Tells a will from other messages with the same topic and payload.
+/// Distinguishes a will from other messages with the same topic and payload.
 #[derive(Debug, Clone)]
 pub struct Wills {
     observer: String,
     will: Will,
-    /// Messages that clients published and the observer has not seen yet.
+    /// Messages that clients published and the observer has not received yet.
     on_their_way: Vec<(Stamp, QoS)>,
-    /// What is sent again is delivered once at QoS 2, and at QoS 1 a copy of a will is no will either way.
+    /// A retransmission is delivered once at QoS 2; at QoS 1 a second copy is not a will either.
     sent: Sent,
     other_qos: Option<RunEvent>,
     other_payload: Option<RunEvent>,
 }
 
 impl Wills {
-    /// A broker delivers within milliseconds; what was refused never comes, and must not hide a will later.
+    /// A broker delivers within milliseconds; a message that it refused never comes, and must not hide a will later.
     const DELIVERY: Duration = Duration::from_secs(5);
 
-    /// As this observer sees them. It must be given every record of the scenario, in order.
+    /// As this observer receives them. It needs every record of the scenario, in order.
     #[must_use]
     pub fn seen_by(observer: &str, will: &Will) -> Self {
         Self {
@@ -37,13 +37,13 @@ impl Wills {
         }
     }
 
-    /// Whether a record is the will: not a message that a client published, not one that was retained before, and with
-    /// the QoS that was announced.
+    /// Whether a record is the will: not a message that a client published, not one that was retained before, and
+    /// with the announced QoS.
     pub fn take(&mut self, event: &RunEvent) -> bool {
         match &event.what {
             What::Published { topic, payload, qos, .. } => self.published(event.at, topic, payload, *qos),
             // What the tap dropped never reached the broker.
-            What::Packet { fate: Some(Fate::Dropped), .. } => {}
+            What::Packet { disposition: Some(Disposition::Dropped), .. } => {}
             What::Packet { packet: Packet::Publish { topic, payload, qos, .. }, direction, .. }
                 if *direction == hil_timeline::Direction::FromBoard
                     && (self.sent.is_new(event) || *qos != QoS::ExactlyOnce) =>
@@ -83,7 +83,7 @@ impl Wills {
         true
     }
 
-    /// What came closest since the mark, and how it differs.
+    /// The closest message since the mark, and how it differs.
     #[must_use]
     pub fn closest(&self, mark: Stamp) -> String {
         let mut candidates = [&self.other_qos, &self.other_payload].into_iter().flatten();

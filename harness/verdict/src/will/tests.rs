@@ -1,10 +1,10 @@
-//! Wills as brokers publish them, in timelines written by hand.
+//! Wills as brokers publish them, in hand-written timelines.
 
 use std::time::Duration;
 
 use hil_timeline::{
-    ConnectionChange, Cursor, Direction, Epoch, Fate, Packet, Payload, Property, QoS, RunEvent, Stamp, Timeline, What,
-    Will,
+    ConnectionChange, Cursor, Direction, Disposition, Epoch, Packet, Payload, Property, QoS, RunEvent, Stamp, Timeline,
+    What, Will,
 };
 
 use super::*;
@@ -17,7 +17,7 @@ const LIMITS: KeepAliveLimits = KeepAliveLimits {
 };
 
 fn packet(connection: u32, direction: Direction, packet: Packet) -> What {
-    What::Packet { board: "a".into(), connection, direction, bytes: 2, fate: None, answer_us: None, packet }
+    What::Packet { board: "a".into(), connection, direction, bytes: 2, disposition: None, answer_us: None, packet }
 }
 
 fn change(connection: u32, change: ConnectionChange) -> What {
@@ -63,7 +63,7 @@ fn connects(connection: u32, keep_alive: u16, clean: bool, delay: u32, expiry: u
     ]
 }
 
-/// Records that are a second apart; the mark is behind the first connection's CONNACK.
+/// Records a second apart; the mark is after the first connection's CONNACK.
 fn due(events: Vec<What>) -> Due {
     let timeline = Timeline::in_memory(Epoch::start());
     let events: Vec<RunEvent> = events
@@ -83,7 +83,7 @@ fn window(due: &Due) -> (f64, f64) {
 }
 
 #[test]
-fn a_silent_client_is_given_up_after_its_keep_alive_and_its_will_delay() {
+fn a_silent_client_is_closed_after_its_keep_alive_and_its_will_delay() {
     assert_eq!(window(&due(connects(1, 2, true, 0, 0))), (3.5, 4.5));
     assert_eq!(window(&due(connects(1, 2, false, 3, 60))), (6.0, 8.0));
     assert_eq!(window(&due(connects(1, 2, false, 30, 1))), (4.0, 6.0), "the session ends before the delay is over");
@@ -91,7 +91,7 @@ fn a_silent_client_is_given_up_after_its_keep_alive_and_its_will_delay() {
 }
 
 #[test]
-fn the_will_of_another_connection_is_not_this_ones() {
+fn the_will_of_another_connection_does_not_count() {
     let came = |events: Vec<What>, connection: u32| {
         let timeline = Timeline::in_memory(Epoch::start());
         let events: Vec<RunEvent> = events
@@ -123,7 +123,7 @@ fn clients_without_an_id_take_nothing_over() {
 }
 
 #[test]
-fn what_is_sent_again_at_qos_2_hides_no_will() {
+fn a_retransmission_at_qos_2_hides_no_will() {
     let sent = |dup| {
         let publish = Packet::Publish {
             topic: "s".into(),
@@ -155,7 +155,7 @@ fn what_is_sent_again_at_qos_2_hides_no_will() {
 }
 
 #[test]
-fn a_client_that_goes_on_is_never_given_up() {
+fn a_client_that_keeps_sending_is_never_closed() {
     let ping = packet(1, Direction::FromBoard, Packet::Pingreq);
     let on_its_way = [connects(1, 2, true, 0, 0), vec![ping.clone()]].concat();
     assert_eq!(window(&due(on_its_way)), (5.5, 6.5), "its last packet came just after the mark");
@@ -181,7 +181,7 @@ fn the_brokers_keep_alive_counts() {
 }
 
 #[test]
-fn a_connection_that_ends_is_known_at_once() {
+fn the_end_of_a_connection_counts_at_once() {
     for how in ["closed by the board", "reset by the board", "reset by the bench"] {
         let events = [connects(1, 30, true, 0, 0), vec![closed(how)]].concat();
         assert_eq!(window(&due(events)), (2.5, 3.5), "{how}");
@@ -233,7 +233,7 @@ fn observed(qos: QoS, retain: bool) -> What {
     What::Observed { observer, topic, payload, qos, retain, dup: false }
 }
 
-fn publishes(fate: Option<Fate>) -> What {
+fn publishes(disposition: Option<Disposition>) -> What {
     let publish = Packet::Publish {
         topic: "s".into(),
         payload: Payload::from("off"),
@@ -249,7 +249,7 @@ fn publishes(fate: Option<Fate>) -> What {
     else {
         panic!("no packet")
     };
-    What::Packet { board, connection, direction, bytes, fate, answer_us, packet }
+    What::Packet { board, connection, direction, bytes, disposition, answer_us, packet }
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_message_that_a_client_published_is_not_a_will() {
     // The Home Assistant idiom: the device itself says `off`, and then DISCONNECT.
     assert_eq!(wills(vec![publishes(None), observed(once, false)]), [false, false]);
     assert_eq!(wills(vec![publishes(None), observed(once, false), observed(once, false)]), [false, false, true]);
-    assert_eq!(wills(vec![publishes(Some(Fate::Dropped)), observed(once, false)]), [false, true]);
+    assert_eq!(wills(vec![publishes(Some(Disposition::Dropped)), observed(once, false)]), [false, true]);
     assert_eq!(wills(vec![observed(once, true)]), [false], "it was retained before");
     assert_eq!(wills(vec![observed(twice, false)]), [false], "it was announced with another QoS");
     assert_eq!(wills(vec![observed(once, false)]), [true]);

@@ -7,7 +7,7 @@ use super::Platform;
 use crate::boot::ResetCause;
 use crate::radio::Socket;
 
-/// What a version of the lamp does; none where there is no such version.
+/// The behaviour of a version of the lamp; none for an unknown version.
 pub(super) fn variant(version: &str) -> Option<Variant> {
     Some(match version {
         "1.0.0" => Variant::GOOD,
@@ -53,14 +53,14 @@ pub(super) async fn run(platform: Platform, variant: Variant) -> ResetCause {
     platform.pins.drive(LAMP_PIN, true);
     let seed = platform.mac.iter().fold(17, |seed: u32, byte| seed.wrapping_mul(31) + u32::from(*byte));
     let lamp = Lamp::new(settings, variant, seed);
-    // Once: the life that the panic begins goes well.
+    // Only once: the boot after the panic succeeds.
     let panics_at = platform.nvs.number("fault", "panic_at").filter(|_| platform.cause == ResetCause::PowerOn);
     let booted = Instant::now();
     Runtime { platform, lamp, booted, host, port, socket: None, packets: 0, panics_at }.run().await
 }
 
-/// Counts its boots in NVS, if its settings ask for it: an app that writes there while it runs, as the Wi-Fi library of a
-/// real chip does.
+/// Counts its boots in NVS, if its settings ask for it: an app that writes there at run time, like the Wi-Fi library
+/// of a real chip does.
 fn count_boot(platform: &Platform) -> Option<u32> {
     platform.nvs.number::<u8>("lamp", "count_boots").filter(|asked| *asked != 0)?;
     let boots = platform.nvs.number::<u32>("lamp", "boots").unwrap_or(0) + 1;
@@ -98,7 +98,7 @@ impl Runtime {
         }
     }
 
-    /// Counts packets; whether it panics at one of them.
+    /// Counts packets; returns whether it panics at one of them.
     fn panics_at(&mut self, bytes: &[u8]) -> bool {
         self.packets += packets_in(bytes);
         self.panics_at.is_some_and(|at| self.packets >= at)
@@ -119,7 +119,7 @@ impl Runtime {
         }
     }
 
-    /// Carries out effects in order; a restart ends the app.
+    /// Applies effects in order; a restart ends the app.
     async fn carry_out(&mut self, effects: Vec<Effect>) -> Option<ResetCause> {
         let mut effects = std::collections::VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
@@ -166,7 +166,7 @@ impl Runtime {
     }
 }
 
-/// How many packets begin in these bytes, which begin with one (MQTT 3.1.1 §2.2.3).
+/// How many packets begin in these bytes, which start with one (MQTT 3.1.1 §2.2.3).
 fn packets_in(mut bytes: &[u8]) -> u32 {
     let mut packets = 0;
     while !bytes.is_empty() {
@@ -179,7 +179,7 @@ fn packets_in(mut bytes: &[u8]) -> u32 {
     packets
 }
 
-/// Bytes, or none when the connection ended; waits for ever where there is no connection.
+/// Bytes, or none when the connection ended; waits forever without a connection.
 async fn receive(socket: Option<&Socket>) -> Option<Vec<u8>> {
     let Some(socket) = socket else { return std::future::pending().await };
     socket.receive().await.ok().filter(|bytes| !bytes.is_empty())

@@ -1,4 +1,4 @@
-//! What a board does instead of running its app well.
+//! Misbehaviour of a board in place of its app.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(crate) async fn panic(platform: &Platform) -> ResetCause {
     ResetCause::SoftwareCpu
 }
 
-/// The radio draws its first current, and the supply sags.
+/// The supply sags when the radio switches on.
 pub(crate) async fn brown_out(platform: Platform) -> ResetCause {
     tokio::time::sleep(Duration::from_millis(50)).await;
     platform.console.line("Brownout detector was triggered".to_owned()).await;

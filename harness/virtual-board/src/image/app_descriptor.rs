@@ -1,4 +1,4 @@
-//! Who an app is: the first 256 bytes of its first segment.
+//! The app descriptor: the first 256 bytes of an app's first segment.
 
 /// Name and version of an app (`esp_app_desc_t`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl AppDescriptor {
         bytes
     }
 
-    /// Reads a descriptor from the start of a segment.
+    /// Parses a descriptor at the start of a segment.
     #[must_use]
     pub fn decode(segment: &[u8]) -> Option<Self> {
         let bytes = segment.get(..SIZE)?;

@@ -1,4 +1,4 @@
-//! The images that `hil` brings along.
+//! The built-in images.
 
 use super::app_descriptor::AppDescriptor;
 use super::merged::merge;
@@ -20,12 +20,12 @@ pub const BUILTIN_NAMES: &[&str] = &[
 /// Version of the lamp in the images.
 const LAMP_VERSION: &str = "1.0.0";
 
-/// The bytes of an image, written at 0; none where the name is unknown.
+/// The bytes of an image for address 0; none if the name is unknown.
 #[must_use]
 pub fn builtin(name: &str) -> Option<Vec<u8>> {
     match name {
         "mqtt-client" => return Some(merge(&descriptor(name, "1.0.0"), &PartitionTable::single_app())),
-        // A stand-in for the interpreter's image: a virtual board runs the interpreter of its machine.
+        // A placeholder for the interpreter's image: a virtual board runs the interpreter of this machine.
         "micropython" => return Some(merge(&descriptor(name, "v1.25.0"), &PartitionTable::with_files())),
         _ => {}
     }
@@ -33,7 +33,7 @@ pub fn builtin(name: &str) -> Option<Vec<u8>> {
     let fault = name.strip_prefix("lamp").filter(|_| known)?;
     if fault == "-corrupt" {
         let mut image = lamp("");
-        // In the middle of the app's last segment: the bootloader reads it all and finds the checksum wrong.
+        // In the middle of the app's last segment: the bootloader reads it all and finds a wrong checksum.
         let at = image.len() - 0x1000;
         image[at] ^= 1;
         return Some(image);

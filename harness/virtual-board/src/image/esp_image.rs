@@ -13,10 +13,10 @@ const MOST_SEGMENTS: u8 = 16;
 /// ESP32-C3 (`esp_chip_id_t`).
 const ESP32C3: u16 = 5;
 
-/// A part of an image with the address it is loaded or mapped to.
+/// A part of an image with its load or map address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Where the CPU sees it.
+    /// Its address.
     pub address: u32,
     /// Its bytes; the length is a multiple of 4.
     pub data: Vec<u8>,
@@ -31,32 +31,32 @@ pub struct EspImage {
     pub segments: Vec<Segment>,
 }
 
-/// What is wrong with an image in flash.
+/// Why an image in flash is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImageError {
-    /// Another first byte: nothing flashed here.
+    /// Wrong first byte: nothing is flashed here.
     #[error("invalid magic byte {0:#04x}")]
     Magic(u8),
     /// Made for another chip.
     #[error("image is for chip id {0}")]
     WrongChip(u16),
-    /// Too many segments, or one that reaches beyond the flash.
+    /// Too many segments, or one that exceeds the flash.
     #[error("segment {0} does not fit")]
     Segment(u8),
-    /// The checksum does not hold.
+    /// The checksum is wrong.
     #[error("checksum {calculated:#04x}, stored {stored:#04x}")]
     Checksum {
-        /// Of what is there.
+        /// Of the data.
         calculated: u8,
-        /// What the image says.
+        /// In the image.
         stored: u8,
     },
-    /// The SHA-256 does not hold.
+    /// The SHA-256 is wrong.
     #[error("SHA-256 does not match")]
     Hash {
-        /// Of what is there.
+        /// Of the data.
         calculated: [u8; HASH],
-        /// What the image says.
+        /// In the image.
         stored: [u8; HASH],
     },
 }
@@ -88,10 +88,10 @@ impl EspImage {
         bytes
     }
 
-    /// Reads an image from flash and checks it as ROM and bootloader do.
+    /// Parses an image in flash and checks it like ROM and bootloader.
     ///
     /// # Errors
-    /// The first check that does not hold.
+    /// The first check that fails.
     pub fn decode(flash: &[u8]) -> Result<Self, ImageError> {
         let magic = flash.first().copied().unwrap_or(0xff);
         if magic != MAGIC || flash.len() < HEADER {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_read_back() {
+    fn an_image_survives_the_round_trip() {
         let bytes = image().encode();
         assert_eq!(bytes.len() % 16, 0);
         assert_eq!(EspImage::decode(&bytes), Ok(image()));

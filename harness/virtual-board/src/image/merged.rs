@@ -1,19 +1,19 @@
-//! Bootloader, partition table and app in one file, as `esptool merge-bin` makes it.
+//! Bootloader, partition table and app in one file, as made by `esptool merge-bin`.
 
 use super::app_descriptor::AppDescriptor;
 use super::esp_image::{EspImage, Segment};
 use super::partition_table::PartitionTable;
 
-/// Where the bootloader of an ESP32-C3 lies in flash.
+/// Address of an ESP32-C3's bootloader in flash.
 pub const BOOTLOADER_AT: usize = 0;
-/// Where the partition table lies in flash.
+/// Address of the partition table in flash.
 pub const PARTITION_TABLE_AT: usize = 0x8000;
 const APP_AT: usize = 0x10000;
 
 /// Page size of the flash cache: a mapped segment has the same offset in its page in flash and in memory.
 const MMU_PAGE: usize = 0x10000;
 
-/// A whole flash image that starts at 0. The app's code is made up: a virtual board goes by its descriptor.
+/// A whole flash image for address 0. The app's code is random: a virtual board only uses its descriptor.
 #[must_use]
 pub fn merge(app: &AppDescriptor, partitions: &PartitionTable) -> Vec<u8> {
     let mut image = bootloader().encode();
@@ -35,7 +35,7 @@ fn app_image(app: &AppDescriptor) -> EspImage {
     const HEADERS: usize = 24 + 8;
     let mut constants = app.encode();
     constants.extend(filler(0x3c00_0120, 0x1f00));
-    // The code in RAM fills the file up to where the mapped code must lie.
+    // Code in RAM fills the file up to the address of the mapped code.
     let in_ram = MMU_PAGE + HEADERS - (HEADERS + constants.len() + 8 + 8);
     let segments = vec![
         Segment { address: 0x3c00_0020, data: constants },
@@ -45,7 +45,7 @@ fn app_image(app: &AppDescriptor) -> EspImage {
     EspImage { entry: 0x4038_0000, segments }
 }
 
-/// Bytes that look like code to a compressor: half of it repeats, half does not. The same seed makes the same bytes.
+/// Bytes that compress like code: half of it repeats. The same seed gives the same bytes.
 fn filler(seed: u32, length: usize) -> Vec<u8> {
     let mut state = seed | 1;
     let mut bytes = Vec::with_capacity(length + 4);

@@ -3,7 +3,7 @@
 use md5::{Digest as _, Md5};
 
 const ENTRY: usize = 32;
-/// Room for the table in flash.
+/// Space for the table in flash.
 pub(crate) const SIZE: usize = 0xc00;
 const ENTRY_MAGIC: [u8; 2] = [0xaa, 0x50];
 const MD5_MAGIC: [u8; 2] = [0xeb, 0xeb];
@@ -13,10 +13,10 @@ const MD5_MAGIC: [u8; 2] = [0xeb, 0xeb];
 pub struct Partition {
     /// 0 is app, 1 is data.
     pub kind: u8,
-    /// 0 of app is factory, 0x10 to 0x1f are over the air, 0x20 is for tests; 0 of data is OTA data, 1 is phy, 2 is NVS,
-    /// 0x81 is a file system.
+    /// 0 of app is factory, 0x10 to 0x1f are OTA slots, 0x20 is test; 0 of data is OTA data, 1 is phy, 2 is NVS, 0x81
+    /// is a file system.
     pub subkind: u8,
-    /// Where it begins in flash.
+    /// Its address in flash.
     pub offset: u32,
     /// Its size in bytes.
     pub size: u32,
@@ -25,37 +25,37 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Whether it is an app that a bootloader without OTA data starts.
+    /// Whether it is the factory app, which starts without OTA data.
     #[must_use]
     pub fn is_factory_app(&self) -> bool {
         (self.kind, self.subkind) == (0, 0)
     }
 
-    /// Which of the apps that come over the air it is.
+    /// Its OTA slot, if it is one.
     #[must_use]
     pub fn ota_slot(&self) -> Option<u8> {
         (self.kind == 0 && self.subkind & 0xf0 == 0x10).then_some(self.subkind & 0x0f)
     }
 
-    /// Whether it is the app for tests.
+    /// Whether it is the test app.
     #[must_use]
     pub fn is_test_app(&self) -> bool {
         (self.kind, self.subkind) == (0, 0x20)
     }
 
-    /// Whether it says which app is started.
+    /// Whether it is the OTA data.
     #[must_use]
     pub fn is_ota_data(&self) -> bool {
         (self.kind, self.subkind) == (1, 0)
     }
 
-    /// Whether it holds settings.
+    /// Whether it is an NVS partition.
     #[must_use]
     pub fn is_nvs(&self) -> bool {
         (self.kind, self.subkind) == (1, 2)
     }
 
-    /// Whether it holds files.
+    /// Whether it is a file system.
     #[must_use]
     pub fn is_file_system(&self) -> bool {
         (self.kind, self.subkind) == (1, 0x81)
@@ -66,18 +66,18 @@ impl Partition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionTable(pub Vec<Partition>);
 
-/// What is wrong with a partition table in flash.
+/// Why a partition table in flash is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TableError {
-    /// An entry begins with another word.
+    /// An entry has a wrong magic number.
     #[error("partition {index} has invalid magic number {magic:#06x}")]
     Magic {
         /// Which entry.
         index: usize,
-        /// The word found.
+        /// The number found.
         magic: u16,
     },
-    /// The MD5 does not hold.
+    /// The MD5 is wrong.
     #[error("MD5 does not match")]
     Md5,
     /// There is no MD5.
@@ -86,7 +86,7 @@ pub enum TableError {
 }
 
 impl PartitionTable {
-    /// What the built-in images use: 24 KiB of NVS, 4 KiB of radio data, 1 MiB of app.
+    /// The table of the built-in images: 24 KiB of NVS, 4 KiB of radio data, 1 MiB of app.
     #[must_use]
     pub fn single_app() -> Self {
         Self(vec![
@@ -96,7 +96,7 @@ impl PartitionTable {
         ])
     }
 
-    /// What MicroPython uses on a flash of 4 MiB (its ESP32 port, `partitions-4MiB.csv`): 2 MiB of files.
+    /// MicroPython's table for a flash of 4 MiB (its ESP32 port, `partitions-4MiB.csv`): 2 MiB of files.
     #[must_use]
     pub fn with_files() -> Self {
         Self(vec![
@@ -107,7 +107,7 @@ impl PartitionTable {
         ])
     }
 
-    /// What Arduino uses on a flash of 4 MiB (`default.csv`): two apps that come over the air, and none of the factory.
+    /// Arduino's table for a flash of 4 MiB (`default.csv`): two OTA apps and no factory app.
     #[must_use]
     pub fn two_ota_apps() -> Self {
         Self(vec![
@@ -141,10 +141,10 @@ impl PartitionTable {
         bytes
     }
 
-    /// Reads a table from flash and checks it as the bootloader does.
+    /// Parses a table in flash and checks it like the bootloader.
     ///
     /// # Errors
-    /// The first check that does not hold.
+    /// The first check that fails.
     pub fn decode(flash: &[u8]) -> Result<Self, TableError> {
         let mut partitions = Vec::new();
         for (index, entry) in flash.chunks_exact(ENTRY).enumerate() {
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_read_back_and_every_flipped_bit_of_it_is_found() {
+    fn a_table_survives_the_round_trip_and_every_flipped_bit_is_found() {
         let table = PartitionTable::single_app();
         let bytes = table.encode();
         assert_eq!(PartitionTable::decode(&bytes), Ok(table.clone()));

@@ -1,4 +1,4 @@
-//! One command packet of the host.
+//! A command packet of the host.
 
 /// Operations of ROM and stub.
 pub(crate) mod op {
@@ -27,23 +27,23 @@ pub(crate) mod op {
     pub(crate) const RUN_USER_CODE: u8 = 0xd3;
 }
 
-/// Why the chip refuses a command.
+/// Why the chip rejects a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The message is too short, too long or unknown.
     Invalid,
-    /// It makes no sense now, or the flash can't do it.
+    /// It is not allowed now, or the flash can't do it.
     Failed,
-    /// Its checksum does not hold.
+    /// Its checksum is wrong.
     Checksum,
-    /// The compressed data is broken.
+    /// The compressed data is corrupt.
     Inflate,
     /// More data than was announced.
     TooMuch,
 }
 
 impl Refusal {
-    /// The error byte: ROM and stub number their errors differently.
+    /// The error byte: ROM and stub use different numbers.
     pub(crate) fn code(self, stub: bool) -> u8 {
         match (self, stub) {
             (Self::Invalid, false) => 0x05,
@@ -61,16 +61,16 @@ impl Refusal {
 
 /// A command: operation, checksum field and data.
 #[derive(Debug)]
-pub(crate) struct Command<'a> {
+pub(crate) struct LoaderCommand<'a> {
     pub(crate) op: u8,
     checksum: u32,
     pub(crate) data: &'a [u8],
 }
 
-impl<'a> Command<'a> {
+impl<'a> LoaderCommand<'a> {
     const REQUEST: u8 = 0;
 
-    /// Reads a frame; none where it is no request at all: the chip says nothing to that.
+    /// Parses a frame; none if it is not a request: the chip does not answer it.
     pub(crate) fn parse(frame: &'a [u8]) -> Option<Result<Self, (u8, Refusal)>> {
         let (header, data) = frame.split_first_chunk::<8>()?;
         let [direction, op, length_low, length_high, checksum @ ..] = *header;
@@ -93,7 +93,7 @@ impl<'a> Command<'a> {
         usize::try_from(self.word(n)?).map_err(|_| Refusal::Invalid)
     }
 
-    /// The block behind the four parameters of a data command, its checksum checked.
+    /// The block after the four parameters of a data command, with its checksum verified.
     pub(crate) fn block(&self) -> Result<&'a [u8], Refusal> {
         const SEED: u8 = 0xef;
         let block = self.data.get(16..).filter(|block| self.size(0) == Ok(block.len())).ok_or(Refusal::Invalid)?;

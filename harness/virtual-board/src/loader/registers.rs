@@ -1,7 +1,7 @@
-//! The registers that a host reads and writes through the loader.
+//! The registers that a host accesses through the loader.
 //!
-//! Addresses: ESP32-C3 Technical Reference Manual v1.3, "eFuse Controller", "SPI Controller"; the chip magic as
-//! esptool and espflash know it.
+//! Addresses: ESP32-C3 Technical Reference Manual v1.3, "eFuse Controller", "SPI Controller"; the chip magic as in
+//! esptool and espflash.
 
 use std::collections::HashMap;
 
@@ -18,14 +18,14 @@ const SPI_W0: u32 = SPI1 + 0x58;
 const FLASH_ID: u32 = 0x0016_40ef;
 const READ_ID: u32 = 0x9f;
 
-/// What kind of chip the registers tell of.
+/// The chip that the registers identify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Identity {
+pub(crate) enum ChipIdentity {
     Esp32c3,
     Esp32c6,
 }
 
-impl Identity {
+impl ChipIdentity {
     /// The chip id in the security info.
     pub(crate) fn id(self) -> u32 {
         match self {
@@ -40,10 +40,10 @@ impl Identity {
 pub(crate) struct Registers(HashMap<u32, u32>);
 
 impl Registers {
-    pub(crate) fn new(identity: Identity, mac: [u8; 6]) -> Self {
+    pub(crate) fn new(identity: ChipIdentity, mac: [u8; 6]) -> Self {
         let magic = match identity {
-            Identity::Esp32c3 => MAGIC_ESP32C3,
-            Identity::Esp32c6 => MAGIC_ESP32C6,
+            ChipIdentity::Esp32c3 => MAGIC_ESP32C3,
+            ChipIdentity::Esp32c6 => MAGIC_ESP32C6,
         };
         let [a, b, c, d, e, f] = mac;
         let mac_low = u32::from_be_bytes([c, d, e, f]);

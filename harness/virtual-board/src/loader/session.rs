@@ -1,26 +1,26 @@
-//! The loader from reset to reset.
+//! The loader, from reset to reset.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::command::{Command, Refusal, op};
-use super::registers::{Identity, Registers};
+use super::command::{LoaderCommand, Refusal, op};
+use super::registers::{ChipIdentity, Registers};
 use super::slip;
 use crate::flash::{Flash, SECTOR, SIZE};
 
-/// What the chip does about the host's bytes, in order.
+/// The chip's reactions to the host's bytes, in order.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Bytes for the host.
     Send(Vec<u8>),
-    /// The UART runs at another speed from now on.
+    /// The UART changes its baud rate.
     Baud(u32),
-    /// A reset of the chip; strapping decides what comes next.
+    /// A reset of the chip; strapping decides what follows.
     Reset,
-    /// The app starts, whatever the strapping says.
+    /// The app starts, whatever the strapping.
     RunApp,
 }
 
-/// Where the bytes of a write go.
+/// The target of a write.
 #[derive(Debug)]
 struct Write {
     address: usize,
@@ -28,7 +28,7 @@ struct Write {
     inflate: Option<Decompress>,
 }
 
-/// A range on its way to the host.
+/// A range that is being read by the host.
 #[derive(Debug)]
 struct Read {
     data: Vec<u8>,
@@ -38,7 +38,7 @@ struct Read {
     in_flight: usize,
 }
 
-/// What the chip's eFuses forbid. The loader tells of it; it does not encrypt anything.
+/// What the eFuses of the chip forbid. The loader reports it; it does not encrypt anything.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Security {
     pub(crate) download_mode: bool,
@@ -49,7 +49,7 @@ pub(crate) struct Security {
 #[derive(Debug)]
 pub(crate) struct Loader {
     flash: Flash,
-    identity: Identity,
+    identity: ChipIdentity,
     security: Security,
     registers: Registers,
     frames: slip::Decoder,
@@ -63,8 +63,8 @@ type Answer = Result<(u32, Vec<u8>), Refusal>;
 const DONE: Answer = Ok((0, Vec::new()));
 
 impl Loader {
-    /// A loader as the ROM starts it.
-    pub(crate) fn new(flash: Flash, identity: Identity, security: Security, mac: [u8; 6]) -> Self {
+    /// A loader as started by the ROM.
+    pub(crate) fn new(flash: Flash, identity: ChipIdentity, security: Security, mac: [u8; 6]) -> Self {
         let registers = Registers::new(identity, mac);
         Self {
             flash,
@@ -78,14 +78,14 @@ impl Loader {
         }
     }
 
-    /// Takes bytes of the host.
+    /// Handles bytes from the host.
     pub(crate) fn receive(&mut self, bytes: &[u8]) -> Vec<Action> {
         let mut actions = Vec::new();
         for byte in bytes {
             let Some(frame) = self.frames.push(*byte) else { continue };
             if self.read.is_some() {
                 actions.extend(self.continue_read(&frame));
-            } else if let Some(command) = Command::parse(&frame) {
+            } else if let Some(command) = LoaderCommand::parse(&frame) {
                 match command {
                     Ok(command) => self.run(&command, &mut actions),
                     Err((op, refusal)) => actions.push(self.reply(op, Err(refusal))),
@@ -95,11 +95,11 @@ impl Loader {
         actions
     }
 
-    fn run(&mut self, command: &Command<'_>, actions: &mut Vec<Action>) {
+    fn run(&mut self, command: &LoaderCommand<'_>, actions: &mut Vec<Action>) {
         let answer = self.answer(command);
         let accepted = answer.is_ok();
         let reply = self.reply(command.op, answer);
-        // The ROM answers a SYNC eight times: the host sends it until it hears something.
+        // The ROM answers a SYNC eight times: the host repeats it until it gets an answer.
         let repeats = if command.op == op::SYNC { 8 } else { 1 };
         actions.extend(std::iter::repeat_with(|| clone_send(&reply)).take(repeats));
         if accepted {
@@ -107,8 +107,8 @@ impl Loader {
         }
     }
 
-    /// What happens only once the host has its reply.
-    fn after_reply(&mut self, command: &Command<'_>, actions: &mut Vec<Action>) {
+    /// What happens after the host has its reply.
+    fn after_reply(&mut self, command: &LoaderCommand<'_>, actions: &mut Vec<Action>) {
         match command.op {
             op::MEM_END if command.word(0) == Ok(0) && !self.stub => {
                 self.stub = true;
@@ -140,7 +140,7 @@ impl Loader {
         Action::Send(slip::encode(&packet))
     }
 
-    fn answer(&mut self, command: &Command<'_>) -> Answer {
+    fn answer(&mut self, command: &LoaderCommand<'_>) -> Answer {
         match command.op {
             op::SYNC => Ok((if self.stub { 0 } else { 0x2012_0707 }, Vec::new())),
             op::READ_REG => Ok((self.registers.read(command.word(0)?), Vec::new())),
@@ -169,7 +169,7 @@ impl Loader {
         }
     }
 
-    fn write_registers(&mut self, command: &Command<'_>) -> Answer {
+    fn write_registers(&mut self, command: &LoaderCommand<'_>) -> Answer {
         if command.data.is_empty() || !command.data.len().is_multiple_of(16) {
             return Err(Refusal::Invalid);
         }
@@ -185,7 +185,7 @@ impl Loader {
         const SECURE_DOWNLOAD: u32 = 1 << 2;
         let flags = if self.security.download_mode { SECURE_DOWNLOAD } else { 0 };
         let mut info = flags.to_le_bytes().to_vec();
-        // An odd number of set bits means that flash encryption is on.
+        // Flash encryption is on if an odd number of bits is set.
         info.push(u8::from(self.security.flash_encrypted));
         info.resize(12, 0);
         info.extend(self.identity.id().to_le_bytes());
@@ -193,7 +193,7 @@ impl Loader {
         info
     }
 
-    fn begin_write(&mut self, command: &Command<'_>, compressed: bool) -> Answer {
+    fn begin_write(&mut self, command: &LoaderCommand<'_>, compressed: bool) -> Answer {
         let (size, address) = (command.size(0)?, command.size(3)?);
         if size > 0 && !self.flash.erase(address, size) {
             return Err(Refusal::Failed);
@@ -205,7 +205,7 @@ impl Loader {
 
     fn write_block(&mut self, block: &[u8]) -> Answer {
         let write = self.write.as_mut().filter(|write| write.inflate.is_none()).ok_or(Refusal::Failed)?;
-        // The last block is padded to the block size: what is beyond the announced size is not written.
+        // The last block is padded to the block size: bytes beyond the announced size are not written.
         let block = &block[..block.len().min(write.left)];
         store(&self.flash, write, block)?;
         DONE
@@ -234,13 +234,12 @@ impl Loader {
         DONE
     }
 
-    fn md5(&self, command: &Command<'_>) -> Answer {
+    fn md5(&self, command: &LoaderCommand<'_>) -> Answer {
         let md5 = self.flash.md5(command.size(0)?, command.size(1)?).ok_or(Refusal::Failed)?;
-        let hex = || md5.iter().flat_map(|byte| format!("{byte:02x}").into_bytes()).collect();
-        Ok((0, if self.stub { md5.to_vec() } else { hex() }))
+        Ok((0, if self.stub { md5.to_vec() } else { hex::encode(md5).into_bytes() }))
     }
 
-    fn read_slowly(&self, command: &Command<'_>) -> Answer {
+    fn read_slowly(&self, command: &LoaderCommand<'_>) -> Answer {
         /// The ROM always answers with this many bytes.
         const LENGTH: usize = 64;
         Ok((0, self.flash.read(command.size(0)?, LENGTH).ok_or(Refusal::Failed)?))
@@ -251,7 +250,7 @@ impl Loader {
         if aligned && self.flash.erase(address, size) { DONE } else { Err(Refusal::Failed) }
     }
 
-    fn begin_read(&mut self, command: &Command<'_>) -> Answer {
+    fn begin_read(&mut self, command: &LoaderCommand<'_>) -> Answer {
         let (address, length) = (command.size(0)?, command.size(1)?);
         let (block, in_flight) = (command.size(2)?, command.size(3)?);
         let data = self.flash.read(address, length).ok_or(Refusal::Failed)?;
@@ -263,7 +262,7 @@ impl Loader {
         DONE
     }
 
-    /// Blocks up to the number the host takes unacknowledged.
+    /// Sends blocks up to the number that the host accepts unacknowledged.
     fn send_blocks(&mut self) -> Vec<Action> {
         let Some(read) = &mut self.read else { return Vec::new() };
         let window = read.in_flight.saturating_mul(read.block).min(read.data.len());
@@ -272,7 +271,7 @@ impl Loader {
         blocks
     }
 
-    /// The host acknowledges with the count of bytes it has; the last acknowledgement is answered with the MD5.
+    /// The host acknowledges with the count of received bytes; the last acknowledgement is answered with the MD5.
     fn continue_read(&mut self, frame: &[u8]) -> Vec<Action> {
         let (Some(read), Ok(acknowledged)) = (&mut self.read, frame.try_into()) else { return Vec::new() };
         let acknowledged = usize::try_from(u32::from_le_bytes(acknowledged)).unwrap_or(usize::MAX);
@@ -313,7 +312,12 @@ mod tests {
     use super::*;
 
     fn loader() -> Loader {
-        Loader::new(Flash::erased(false).expect("flash"), Identity::Esp32c3, Security::default(), [2, 0, 0, 0, 0, 1])
+        Loader::new(
+            Flash::erased(false).expect("flash"),
+            ChipIdentity::Esp32c3,
+            Security::default(),
+            [2, 0, 0, 0, 0, 1],
+        )
     }
 
     fn request(op: u8, checksum: u32, data: &[u8]) -> Vec<u8> {
@@ -343,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_length_or_checksum_is_refused_with_the_roms_codes() {
+    fn a_wrong_length_or_checksum_is_rejected_with_the_codes_of_the_rom() {
         let mut loader = loader();
         let mut short = vec![0, op::FLASH_BEGIN, 16, 0, 0, 0, 0, 0];
         short.extend([0; 8]);
@@ -358,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stub_says_ohai_and_answers_shorter() {
+    fn the_stub_sends_ohai_and_shorter_answers() {
         let mut loader = loader();
         let actions = loader.receive(&request(op::MEM_END, 0, &words(&[0, 0x4038_0000])));
         assert_eq!(actions[1], Action::Send(slip::encode(b"OHAI")));
@@ -368,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_without_begin_and_one_beyond_the_flash_are_refused() {
+    fn a_write_without_begin_and_one_beyond_the_flash_are_rejected() {
         let mut loader = loader();
         let mut data = words(&[1, 0, 0, 0]);
         data.push(0);

@@ -17,7 +17,7 @@ pub(crate) struct Decoder {
 const LONGEST: usize = 128 * 1024;
 
 impl Decoder {
-    /// Takes a byte; gives back a frame when it ends one. Broken frames are dropped, as the ROM drops them.
+    /// Takes a byte; returns a frame when it is complete. Invalid frames are dropped, as in the ROM.
     pub(crate) fn push(&mut self, byte: u8) -> Option<Vec<u8>> {
         match (self.inside, self.escaped, byte) {
             (false, _, END) => self.begin(),

@@ -54,17 +54,17 @@ fn line(event: &RunEvent) -> Line {
     let seconds = event.at.seconds_from(hil_timeline::Stamp(0));
     let line = Line::new().paint(Style::new().dim(), format!("{seconds:>9.3}")).text("  ");
     match &event.what {
-        What::Packet { connection, direction, packet, fate, bytes, answer_us, .. } => {
+        What::Packet { connection, direction, packet, disposition, bytes, answer_us, .. } => {
             let arrow = if *direction == Direction::FromBoard { "->" } else { "<-" };
             let answer = answer_us.map(|us| format!(", after {:.1} ms", us as f64 / 1e3)).unwrap_or_default();
-            let fate = fate.map(|fate| format!(" ({})", fate.word())).unwrap_or_default();
-            let line = line.text(format!("#{connection} {arrow} {}{fate}  ", inert(&packet.to_string())));
+            let disposition = disposition.map(|disposition| format!(" ({})", disposition.word())).unwrap_or_default();
+            let line = line.text(format!("#{connection} {arrow} {}{disposition}  ", inert(&packet.to_string())));
             line.paint(Style::new().dim(), format!("{bytes} bytes{answer}"))
         }
         What::Connection { connection, change, .. } => {
             let style = match change {
                 ConnectionChange::Opened | ConnectionChange::Upgraded { .. } => Style::new().green(),
-                ConnectionChange::Refused { .. } | ConnectionChange::TurnedAway { .. } => Style::new().red(),
+                ConnectionChange::Refused { .. } | ConnectionChange::Rejected { .. } => Style::new().red(),
                 ConnectionChange::Closed { .. } => Style::new().yellow(),
             };
             line.text(format!("#{connection} -- ")).paint(style, inert(&change_text(change)))

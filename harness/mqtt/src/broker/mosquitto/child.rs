@@ -1,11 +1,12 @@
-//! The process.
+//! The Mosquitto process.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{ChildStderr, Command};
@@ -18,26 +19,57 @@ use super::LogSink;
 #[derive(Debug)]
 pub(super) struct Child {
     pid: Option<Pid>,
-    /// Dropped when its end is wanted.
-    wanted: Option<oneshot::Sender<()>>,
+    /// Dropped to request a stop.
+    stop: Option<oneshot::Sender<()>>,
     ended: JoinHandle<()>,
 }
 
 /// Why it did not start.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum StartFailure {
-    /// Somebody has its port.
+    /// The program can't be run.
+    #[error("`{}`: {source}", program.display())]
+    Spawn {
+        /// The program.
+        program: PathBuf,
+        /// What the system reports.
+        source: std::io::Error,
+    },
+    /// Another program uses its port.
+    #[error("Address already in use")]
     AddressInUse,
-    /// It can't listen for WebSocket, and does not say why: the last lines of its log. Most often somebody has its port.
-    NoWebSocket(String),
-    /// The last lines of its log.
-    Other(String),
+    /// It can't listen for WebSocket and does not log why; most often another program uses the port.
+    #[error("{log}")]
+    WebSocketListener {
+        /// The last lines of its log.
+        log: String,
+    },
+    /// It exited, or did not listen in time.
+    #[error("{}", if log.is_empty() { "its log is empty" } else { log })]
+    NotListening {
+        /// The last lines of its log.
+        log: String,
+    },
+}
+
+impl StartFailure {
+    /// Mosquitto reports why it can't listen in its log only.
+    fn from_log(log: String) -> Self {
+        if log.contains("Address already in use") {
+            Self::AddressInUse
+        } else if log.contains("Unable to create websockets listener") {
+            Self::WebSocketListener { log }
+        } else {
+            Self::NotListening { log }
+        }
+    }
 }
 
 /// How long it may take to listen; measured: 3 ms.
 const START: Duration = Duration::from_secs(10);
-/// How long it may take to say good-bye; measured: 1 s with a WebSocket listener.
+/// How long it may take to exit; measured: 1 s with a WebSocket listener.
 const STOP: Duration = Duration::from_secs(5);
-/// So many lines of the log explain why it ended.
+/// How many lines of the log are reported as the reason of its exit.
 const LAST_LINES: usize = 3;
 
 #[derive(Clone, Default)]
@@ -45,7 +77,7 @@ struct Tail(Arc<Mutex<VecDeque<String>>>);
 
 impl Tail {
     fn push(&self, line: String) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.0.lock();
         if lines.len() == LAST_LINES {
             lines.pop_front();
         }
@@ -53,7 +85,7 @@ impl Tail {
     }
 
     fn text(&self) -> String {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.0.lock();
         lines.iter().map(String::as_str).collect::<Vec<_>>().join("; ")
     }
 }
@@ -69,14 +101,15 @@ impl Child {
     ) -> Result<Self, StartFailure> {
         let mut command = Command::new(program);
         command.arg("-c").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        // A group of its own: Ctrl-C at a terminal is `hil`'s to answer, and a program that starts it is ended with it.
+        // A process group of its own: Ctrl-C at a terminal is for `hil` to handle, and children of the process are
+        // killed with it.
         command.kill_on_drop(true).process_group(0);
         // SAFETY: between fork and exec it makes one system call, allocates nothing and takes no lock.
         unsafe {
-            // A `hil` that is killed must not leave a broker behind.
+            // A killed `hil` must not leave a broker running.
             command.pre_exec(|| set_parent_process_death_signal(Some(Signal::KILL)).map_err(Into::into));
         }
-        let failed = |error: std::io::Error| StartFailure::Other(format!("`{}`: {error}", program.display()));
+        let failed = |source| StartFailure::Spawn { program: program.to_owned(), source };
         let mut process = command.spawn().map_err(failed)?;
         let pid = process.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
         let stderr = process.stderr.take();
@@ -87,38 +120,31 @@ impl Child {
             Ok(Ok(())) => {}
             _ => {
                 let _ = process.kill().await;
-                // Its last words are read when its end of the pipe is closed.
+                // The rest of its log can be read until its end of the pipe is closed.
                 let _ = reading.await;
-                let words = tail.text();
-                return Err(if words.contains("Address already in use") {
-                    StartFailure::AddressInUse
-                } else if words.contains("Unable to create websockets listener") {
-                    StartFailure::NoWebSocket(words)
-                } else {
-                    StartFailure::Other(if words.is_empty() { "it said nothing".to_owned() } else { words })
-                });
+                return Err(StartFailure::from_log(tail.text()));
             }
         }
-        let (wanted, mut is_wanted) = oneshot::channel();
+        let (stop, mut stop_requested) = oneshot::channel();
         let ended = tokio::spawn(async move {
             let status = process.wait().await;
             let _ = reading.await;
-            if is_wanted.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+            if stop_requested.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
                 let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-                died.send_replace(Some(format!("{how}; its last words: {}", tail.text())));
+                died.send_replace(Some(format!("{how}; the end of its log: {}", tail.text())));
             }
         });
-        Ok(Self { pid, wanted: Some(wanted), ended })
+        Ok(Self { pid, stop: Some(stop), ended })
     }
 
-    /// Sends a signal; false where it has ended.
+    /// Sends a signal; returns false if the process has exited.
     pub(super) fn signal(&self, signal: Signal) -> bool {
         !self.ended.is_finished() && self.pid.is_some_and(|pid| kill_process_group(pid, signal).is_ok())
     }
 
-    /// Ends it in good order.
+    /// Stops it cleanly.
     pub(super) async fn stop(mut self) {
-        self.wanted = None;
+        self.stop = None;
         // It may be paused.
         self.signal(Signal::CONT);
         self.signal(Signal::TERM);
@@ -127,23 +153,23 @@ impl Child {
         }
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(super) async fn kill(mut self) {
-        self.wanted = None;
+        self.stop = None;
         self.signal(Signal::KILL);
-        // The kernel ends it whatever it does.
+        // SIGKILL can't be ignored, so this ends soon.
         let _ = (&mut self.ended).await;
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
-        self.wanted = None;
+        self.stop = None;
         self.signal(Signal::KILL);
     }
 }
 
-/// Until it has read its configuration it writes the time before each line.
+/// Until Mosquitto has read its configuration it writes the time before each line.
 fn without_time(line: &str) -> &str {
     match line.split_once(": ") {
         Some((time, rest)) if time.len() == 10 && time.bytes().all(|byte| byte.is_ascii_digit()) => rest,
@@ -160,7 +186,7 @@ async fn read_log(stderr: Option<ChildStderr>, log: LogSink, tail: Tail, ready: 
         if line.ends_with(" running")
             && let Some(ready) = ready.take()
         {
-            // Whoever started it may have given up.
+            // The caller may have timed out.
             let _ = ready.send(());
         }
         tail.push(line.clone());

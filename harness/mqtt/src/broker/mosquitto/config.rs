@@ -13,22 +13,22 @@ pub(super) const ACL: &str = "acl";
 #[derive(Debug, Clone)]
 pub(super) struct Listeners {
     pub(super) plain: SocketAddr,
-    /// The harness's own: no users, no ACL, no limit.
+    /// The listener of the harness: no users, no ACL, no limit.
     pub(super) observer: SocketAddr,
     pub(super) tls: Option<SocketAddr>,
     pub(super) websocket: Option<SocketAddr>,
 }
 
-/// A configuration of the user's own.
+/// A configuration provided by the user.
 #[derive(Debug)]
 pub(super) struct Own {
-    /// Without the lines that are ours to write.
+    /// Without the lines that `hil` writes itself.
     text: String,
     /// Its first listener.
     pub(super) listener: Option<SocketAddr>,
 }
 
-/// What `hil` sets whatever the user's file says.
+/// The options that `hil` sets even if the user's file sets them.
 const OURS: &[&str] =
     &["persistence_location", "log_dest", "log_type", "log_timestamp", "pid_file", "user", "sys_interval"];
 
@@ -89,11 +89,11 @@ pub(super) fn text(folder: &Path, listeners: &Listeners, settings: &Settings, ow
 
 fn general(folder: &Path, settings: &Settings, own: bool) -> String {
     let mut text = String::from("# Made by hil for one scenario.\n");
-    // As root it would drop its rights, and could not read files that only root may read.
+    // As root Mosquitto would drop its privileges and could not read files that only root may read.
     if rustix::process::geteuid().is_root() {
         text.push_str("user root\n");
     }
-    // Without it a small packet waits for the acknowledgement of the one before, up to 40 ms, and is recorded that late.
+    // Otherwise a small packet waits up to 40 ms for the TCP acknowledgement of the previous one, and is recorded late.
     text.push_str("set_tcp_nodelay true\n");
     text.push_str("log_dest stderr\nlog_type all\nlog_timestamp false\nsys_interval 1\n");
     if !own {
@@ -107,7 +107,7 @@ fn listener(text: &mut String, address: SocketAddr) {
     let _ = writeln!(text, "listener {} {}", address.port(), address.ip());
 }
 
-/// Who may connect to the listener above, and do what.
+/// Who may connect to the listener above, and with which rights.
 fn restrictions(text: &mut String, folder: &Path, settings: &Settings) {
     let _ = writeln!(text, "allow_anonymous {}", settings.users.is_empty());
     if !settings.users.is_empty() {
@@ -132,7 +132,7 @@ mod tests {
         let own = Own { text: "set_tcp_nodelay false".to_owned(), listener: Some(address) };
         let text = |own| text(Path::new("/tmp"), &listeners, &Settings::default(), own);
         assert!(text(None).contains("set_tcp_nodelay true\n"));
-        // Before the user's own lines: what those say of it holds.
+        // Before the user's lines, which override it.
         let text = text(Some(&own));
         assert!(text.find("set_tcp_nodelay true\n") < text.find("set_tcp_nodelay false"), "{text}");
     }

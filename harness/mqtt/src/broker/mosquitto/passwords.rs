@@ -1,4 +1,4 @@
-//! Mosquitto's password file: salted and hashed, so that no password lies in a file.
+//! Mosquitto's password file: salted and hashed, so that no password is stored in clear text.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -8,16 +8,17 @@ use base64::engine::general_purpose::STANDARD;
 use ring::pbkdf2::{PBKDF2_HMAC_SHA512, derive};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// What `mosquitto_passwd` of version 2 uses.
+/// The default of `mosquitto_passwd` 2.
 const ITERATIONS: u32 = 101;
 const SALT: usize = 12;
 const HASH: usize = 64;
 
-/// `name:$7$iterations$salt$hash`, a line a user.
+/// `name:$7$iterations$salt$hash`, one line per user.
 pub(super) fn file(users: &BTreeMap<String, String>) -> String {
     let line = |(name, password): (&String, &String)| {
         let mut salt = [0; SALT];
-        // Without randomness the salt is zeros: the file lives for one scenario in a folder nobody else can enter.
+        // Without randomness the salt is all zeros: the file exists for one scenario in a folder that no other user
+        // can enter.
         let _ = SystemRandom::new().fill(&mut salt);
         let mut hash = [0; HASH];
         let iterations = NonZeroU32::new(ITERATIONS).unwrap_or(NonZeroU32::MIN);

@@ -1,8 +1,8 @@
-//! Reads the fields of a packet, strictly.
+//! Parses the fields of a packet strictly.
 
 use super::rules::{self, Rule};
 
-/// What is left of a packet's body.
+/// The rest of a packet's body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Nothing more may come.
+    /// Checks that the body ends here.
     pub(super) fn end(self) -> Read<()> {
         if self.is_empty() { Ok(()) } else { Err(&rules::TRAILING) }
     }
@@ -80,7 +80,7 @@ enum Kind {
     Binary,
 }
 
-/// Where properties of clients stand.
+/// Where a client may send properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Connect,
@@ -91,11 +91,11 @@ pub(super) enum Place {
     Unsubscribe,
     Disconnect,
     Auth,
-    /// The broker's own: read for what it grants.
+    /// The broker's CONNACK: it is parsed for its limits.
     Connack,
 }
 
-/// A property (MQTT 5 §2.2.2.2, table 2-4): its identifier, its type, and where it may stand.
+/// A property (MQTT 5 §2.2.2.2, table 2-4): its identifier, its type, and where it is allowed.
 type Known = (u8, Kind, &'static [Place]);
 
 const KNOWN: &[Known] = {
@@ -106,7 +106,7 @@ const KNOWN: &[Known] = {
         (0x03, Kind::Text, &[Publish, Will]),
         (0x08, Kind::Text, &[Publish, Will]),
         (0x09, Kind::Binary, &[Publish, Will]),
-        // A server's PUBLISH may have it; a client's has a rule of its own.
+        // A server's PUBLISH may have it; for a client's there is a separate rule.
         (SUBSCRIPTION_ID, Kind::Variable, &[Subscribe, Publish]),
         (SESSION_EXPIRY, Kind::FourBytes, &[Connect, Connack, Disconnect]),
         (0x12, Kind::Text, &[Connack]),
@@ -158,7 +158,7 @@ impl Place {
             Self::Will => &rules::TWICE_IN_WILL,
             Self::Publish => &rules::TWICE_IN_PUBLISH,
             Self::Acknowledgement => &rules::TWICE_IN_ACKNOWLEDGEMENT,
-            // UNSUBSCRIBE has nothing but user properties, which may stand more than once.
+            // UNSUBSCRIBE allows only user properties, which may occur more than once.
             Self::Subscribe | Self::Unsubscribe => &rules::TWICE_IN_SUBSCRIBE,
             Self::Disconnect => &rules::TWICE_IN_DISCONNECT,
             Self::Auth => &rules::TWICE_IN_AUTH,
@@ -166,7 +166,7 @@ impl Place {
     }
 }
 
-/// The properties of a packet: numbers by their identifiers; of strings and bytes only that they are there.
+/// The properties of a packet: numbers by identifier; for strings and binary data only that they exist.
 #[derive(Debug, Default)]
 pub(super) struct Properties<'a> {
     numbers: Vec<(u8, u32)>,
@@ -174,7 +174,7 @@ pub(super) struct Properties<'a> {
 }
 
 impl<'a> Properties<'a> {
-    /// Reads the properties of one place.
+    /// Parses the properties of one packet or will.
     pub(super) fn read(fields: &mut Fields<'a>, place: Place) -> Read<Self> {
         let length = fields.variable()?;
         let mut all = Fields(fields.take(usize::try_from(length).unwrap_or(usize::MAX))?);

@@ -1,4 +1,4 @@
-//! What each packet must hold, and what it changes.
+//! What each packet must contain, and how it changes the state.
 
 use super::fields::{self, Fields, Place, Properties, Read};
 use super::rules;
@@ -64,7 +64,7 @@ impl Violations {
     }
 
     fn connect(&mut self, flags: u8, mut fields: Fields<'_>) -> Read<()> {
-        // Before anything else, so that what is broken is named as in this version.
+        // Before anything else, so that violations name the rules of this version.
         self.version = Some(version(fields));
         fields.string()?;
         fields.byte()?;
@@ -91,7 +91,7 @@ impl Violations {
         self.connect_payload(connect, fields)
     }
 
-    /// What the flags announce, and nothing else.
+    /// What the flags announce, and nothing more.
     fn connect_payload(&self, flags: u8, mut fields: Fields<'_>) -> Read<()> {
         let announced = |fields: &Fields<'_>, flag: u8, missing| match flags & flag != 0 {
             true if fields.is_empty() => Err(missing),
@@ -152,7 +152,7 @@ impl Violations {
         }
     }
 
-    /// A topic, or an alias that stands for one.
+    /// A topic, or an alias that replaces one.
     fn alias(&mut self, topic: &str, properties: &Properties<'_>) -> Read<()> {
         let Some(alias) = properties.number(fields::TOPIC_ALIAS) else {
             return if topic.is_empty() { Err(&rules::NO_TOPIC) } else { Ok(()) };
@@ -173,7 +173,7 @@ impl Violations {
         Ok(())
     }
 
-    /// A packet identifier is used from here to its acknowledgement; only a PUBLISH may be sent again with it.
+    /// Marks a packet identifier as used until its acknowledgement; only a PUBLISH may be sent again with it.
     fn uses(&mut self, id: u16, request: Request, again: bool, arrives: bool) -> Read<()> {
         let earlier = self.in_use.get(&id).copied();
         if arrives {
@@ -195,7 +195,7 @@ impl Violations {
             }
         }
         fields.end()?;
-        // What an earlier connection of the session left behind is not known here.
+        // Identifiers of an earlier connection of the session are unknown here.
         let is_known = !self.blind && self.broker.is_some_and(|granted| !granted.resumed);
         let was_asked = |asks: Asks| self.asked.contains(&(asks, id));
         if is_known && !of.is_none_or(was_asked) { Err(&rules::UNASKED) } else { Ok(()) }
@@ -291,7 +291,7 @@ impl Violations {
         fields.end()
     }
 
-    /// A packet of the broker: what it allows, asks for, and acknowledges.
+    /// A packet of the broker: what it grants, requires and acknowledges.
     pub(super) fn learn(&mut self, packet: Raw<'_>) {
         let mut fields = Fields(packet.body);
         let id = |fields: &mut Fields<'_>| fields.u16().unwrap_or(0);
@@ -327,7 +327,7 @@ impl Violations {
 
     fn granted(&mut self, mut fields: Fields<'_>) {
         let (Ok(flags), Ok(0)) = (fields.byte(), fields.byte()) else { return };
-        // Without properties, or with some that can't be read, the defaults of MQTT 5 §3.2.2.3.
+        // Without properties, or with invalid ones, the defaults of MQTT 5 §3.2.2.3 apply.
         let properties = self.properties(&mut fields, Place::Connack);
         let Ok(properties) = properties else {
             self.blind = true;
@@ -335,7 +335,7 @@ impl Violations {
         };
         let number = |id, default| properties.number(id).unwrap_or(default);
         self.broker = Some(Granted {
-            // MQTT 3.1 does not say it.
+            // MQTT 3.1 has no such rule.
             resumed: flags & 1 != 0 || self.version == Some(Version::V31),
             alias_maximum: u16::try_from(number(fields::TOPIC_ALIAS_MAXIMUM, 0)).unwrap_or(u16::MAX),
             maximum_qos: u8::try_from(number(fields::MAXIMUM_QOS, 2)).unwrap_or(2),
@@ -350,7 +350,7 @@ fn plain(flags: u8, fields: Fields<'_>) -> Read<()> {
     if flags == 0 { fields.end() } else { Err(&rules::FLAGS) }
 }
 
-/// What CONNECT names (MQTT 3.1.1 §3.1.2.1, §3.1.2.2).
+/// Protocol name and level of CONNECT (MQTT 3.1.1 §3.1.2.1, §3.1.2.2).
 fn version(mut fields: Fields<'_>) -> Version {
     match (fields.binary(), fields.byte()) {
         (Ok(b"MQIsdp"), Ok(3)) => Version::V31,

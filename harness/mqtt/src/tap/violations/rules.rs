@@ -2,13 +2,13 @@
 
 use super::Version;
 
-/// A rule and where it stands; a version without a section has no such rule.
+/// A rule and its section; a version without a section has no such rule.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rule {
     what: &'static str,
     v311: Option<&'static str>,
     v5: Option<&'static str>,
-    /// MQTT 3.1 has it as well.
+    /// MQTT 3.1 has this rule as well.
     in_v31: bool,
 }
 
@@ -30,7 +30,7 @@ impl Rule {
         Self { what, v311: None, v5: Some(section), in_v31: false }
     }
 
-    /// The rule for people, where this version of the protocol has it.
+    /// The rule as text, if this protocol version has it.
     pub(super) fn in_version(&self, version: Version) -> Option<String> {
         let (name, section) = match version {
             Version::V31 if !self.in_v31 => return None,
@@ -52,7 +52,7 @@ pub(super) const TRAILING: Rule = Rule::both("bytes follow the last field of a p
 pub(super) const NOT_UTF8: Rule = Rule::both("a string is not UTF-8", "1.5.3", "1.5.4");
 pub(super) const NUL: Rule = Rule::both("a string contains U+0000", "1.5.3", "1.5.4");
 
-// Who sends what, and when.
+// Who sends what and when.
 pub(super) const FIRST_PACKET: Rule = Rule::all("the first packet is not CONNECT", "3.1", "3.1");
 pub(super) const SECOND_CONNECT: Rule = Rule::all("a second CONNECT on one connection", "3.1", "3.1");
 pub(super) const AFTER_DISCONNECT: Rule = Rule::both("a packet follows DISCONNECT", "3.14.4", "3.14.4");
@@ -89,7 +89,7 @@ pub(super) const TOPIC_WILDCARD: Rule = Rule::both("the topic of a PUBLISH has a
 pub(super) const NO_TOPIC: Rule = Rule::both("a PUBLISH without a topic", "4.7.3", "3.3.2.1");
 pub(super) const ALIAS_0: Rule = Rule::v5("topic alias 0", "3.3.2.3.4");
 pub(super) const ALIAS_MAXIMUM: Rule = Rule::v5("a topic alias above the broker's maximum", "3.3.2.3.4");
-pub(super) const ALIAS_UNKNOWN: Rule = Rule::v5("a topic alias that stands for nothing yet", "3.3.2.3.4");
+pub(super) const ALIAS_UNKNOWN: Rule = Rule::v5("a topic alias that is not set yet", "3.3.2.3.4");
 pub(super) const RESPONSE_TOPIC: Rule = Rule::v5("a response topic has a wildcard", "3.3.2.3.5");
 pub(super) const SUBSCRIPTION_ID_SENT: Rule = Rule::v5("a subscription identifier in a client's PUBLISH", "3.3.4");
 pub(super) const QOS_MAXIMUM: Rule = Rule::v5("a QoS above the broker's maximum", "3.2.2.3.4");
@@ -127,9 +127,9 @@ pub(super) const EXPIRY_AFTER_0: Rule =
 // Properties.
 pub(super) const NO_PROPERTY: Rule = Rule::v5("a property that does not belong to its packet", "2.2.2.2");
 
-/// A property stands twice: each packet says so of its own.
+/// A property occurs twice: each packet has a section of its own about it.
 const fn twice(section: &'static str) -> Rule {
-    Rule::v5("a property stands more than once", section)
+    Rule::v5("a property occurs more than once", section)
 }
 
 pub(super) const TWICE_IN_CONNECT: Rule = twice("3.1.2.11");

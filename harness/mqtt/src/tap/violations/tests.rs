@@ -1,4 +1,4 @@
-//! Each rule from raw bytes, and traffic that breaks none.
+//! Each rule is tested with raw bytes, and valid traffic violates none.
 
 use super::*;
 
@@ -15,7 +15,7 @@ enum Step<'a> {
 }
 use Step::{Down, Up};
 
-/// What the last packet of the board breaks; those before it break nothing.
+/// The rule that the last packet of the board violates; those before it violate none.
 fn last(steps: &[Step<'_>]) -> Option<String> {
     let mut violations = Violations::default();
     let mut last = None;
@@ -45,7 +45,7 @@ fn in_5(raw: &[u8]) -> Option<String> {
     last(&[Up(CONNECT_5), Down(CONNACK_5), Up(raw)])
 }
 
-/// A raw packet and the section that it breaks in 3.1.1, the same in 5, and the rule; an empty packet is none.
+/// A raw packet and the section that it violates in 3.1.1, the same in 5, and the rule; an empty packet is skipped.
 type Case<'a> = (&'a [u8], &'a str, &'a [u8], &'a str, &'a str);
 
 fn check(cases: &[Case<'_>]) {
@@ -119,7 +119,7 @@ fn who_sends_what_and_when() {
 }
 
 #[test]
-fn what_follows_is_said_once() {
+fn packets_after_disconnect_are_reported_once() {
     let mut violations = Violations::default();
     let mut all = [CONNECT_4, b"\xe0\x00", PINGREQ, PINGREQ].map(|raw| violations.sent(raw, true)).into_iter();
     assert_eq!(all.by_ref().flatten().count(), 1);
@@ -128,7 +128,7 @@ fn what_follows_is_said_once() {
     assert_eq!(all.into_iter().flatten().count(), 1);
 }
 
-/// A CONNECT of this version and these flags; what follows keep alive, and in MQTT 5 its properties.
+/// A CONNECT of this version with these flags; then come the properties of MQTT 5 and the payload.
 fn connect(level: u8, flags: u8, properties: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut body = [b"\x00\x04MQTT", &[level, flags, 0, 60][..]].concat();
     if level == 5 {
@@ -197,15 +197,15 @@ fn properties_of_connect() {
     is(b"\x19\x02", "request response information is neither 0 nor 1 (MQTT 5 §3.1.2.11.6)");
     is(b"\x17\x02", "request problem information is neither 0 nor 1 (MQTT 5 §3.1.2.11.7)");
     is(b"\x16\x00\x01x", "authentication data without an authentication method (MQTT 5 §3.1.2.11.10)");
-    is(b"\x21\x00\x0a\x21\x00\x0a", "a property stands more than once (MQTT 5 §3.1.2.11)");
+    is(b"\x21\x00\x0a\x21\x00\x0a", "a property occurs more than once (MQTT 5 §3.1.2.11)");
     is(b"\x23\x00\x01", "a property that does not belong to its packet (MQTT 5 §2.2.2.2)");
     is(b"\x7f", "a property that does not belong to its packet (MQTT 5 §2.2.2.2)");
 }
 
 #[test]
-fn properties_stand_once_in_every_packet() {
+fn properties_occur_once_in_every_packet() {
     let twice = |steps: &[Step<'_>], section: &str| {
-        breaks(steps, &format!("a property stands more than once (MQTT 5 §{section})"));
+        breaks(steps, &format!("a property occurs more than once (MQTT 5 §{section})"));
     };
     let will = connect(5, 6, b"", b"\x00\x01l\x04\x01\x00\x01\x00\x00\x01t\x00\x01g");
     twice(&[Up(&will)], "3.1.3.2");
@@ -261,11 +261,11 @@ fn what_the_broker_grants() {
     is(b"\x34\x06\x00\x01t\x00\x01\x00", "a QoS above the broker's maximum (MQTT 5 §3.2.2.3.4)");
     is(b"\x31\x04\x00\x01t\x00", "a retained message although the broker allows none (MQTT 5 §3.2.2.3.5)");
     is(b"\x30\x10\x00\x01t\x00123456789012", "a packet larger than the broker's maximum (MQTT 5 §3.2.2.3.6)");
-    is(b"\x30\x06\x00\x00\x03\x23\x00\x02", "a topic alias that stands for nothing yet (MQTT 5 §3.3.2.3.4)");
+    is(b"\x30\x06\x00\x00\x03\x23\x00\x02", "a topic alias that is not set yet (MQTT 5 §3.3.2.3.4)");
     let named = b"\x30\x07\x00\x01t\x03\x23\x00\x02";
     assert_eq!(last(&[Up(CONNECT_5), Down(limits), Up(named), Up(b"\x30\x06\x00\x00\x03\x23\x00\x02")]), None);
     is(b"\x30\x07\x00\x01t\x03\x23\x00\x03", "a topic alias above the broker's maximum (MQTT 5 §3.3.2.3.4)");
-    // Before CONNACK the limits are not known.
+    // Before CONNACK the limits are unknown.
     assert_eq!(last(&[Up(CONNECT_5), Up(named)]), None);
 }
 
@@ -299,7 +299,7 @@ fn acknowledgements_of_what_the_broker_sent() {
     assert_eq!(after(vec![Down(b"\x34\x05\x00\x01t\x00\x01"), Up(b"\x50\x02\x00\x01")]), None);
     assert_eq!(after(vec![Down(b"\x62\x02\x00\x01"), Up(b"\x70\x02\x00\x01")]), None);
     assert!(after(vec![Down(b"\x34\x05\x00\x01t\x00\x01"), Up(b"\x40\x02\x00\x01")]).is_some(), "not with PUBACK");
-    // What an earlier connection of the session left behind is not known.
+    // Packets of an earlier connection of the session are unknown.
     assert_eq!(last(&[Up(CONNECT_4), Down(b"\x20\x02\x01\x00"), Up(b"\x40\x02\x00\x01")]), None);
     assert_eq!(last(&[Up(CONNECT_31), Down(CONNACK_4), Up(b"\x40\x02\x00\x01")]), None);
 }
@@ -389,7 +389,7 @@ fn disconnect() {
 }
 
 #[test]
-fn a_version_that_is_not_known_is_not_judged() {
+fn an_unknown_version_is_not_judged() {
     for level in [6, 0x84] {
         assert_eq!(last(&[Up(&connect(level, 0xff, b"", b"")), Up(b"\x00\x00")]), None);
     }
@@ -397,7 +397,7 @@ fn a_version_that_is_not_known_is_not_judged() {
 }
 
 #[test]
-fn packets_in_another_order_than_the_board_sent_them_break_no_rule_about_order() {
+fn packets_that_the_tap_reordered_violate_no_rule_about_order() {
     let mut violations = Violations::default();
     assert_eq!(violations.sent(CONNECT_5, true), None);
     violations.delivered(b"\x20\x06\x00\x00\x03\x22\x00\x0a");
@@ -409,16 +409,16 @@ fn packets_in_another_order_than_the_board_sent_them_break_no_rule_about_order()
 }
 
 #[test]
-fn a_packet_too_large_to_be_kept_counts_by_its_kind() {
+fn a_packet_too_large_to_keep_counts_by_its_type() {
     let part = b"\x30\xff\xff\xff\x7f\x00\x01t";
     assert_eq!(last(&[Up(CONNECT_4), Up(part)]), None);
     breaks(&[Up(part)], "the first packet is not CONNECT (MQTT 3.1.1 §3.1)");
-    // After one of the broker's, the identifiers that it used are not known.
+    // After a large packet of the broker, the identifiers that it used are unknown.
     assert_eq!(last(&[Up(CONNECT_4), Down(CONNACK_4), Down(part), Up(b"\x40\x02\x00\x01")]), None);
 }
 
 #[test]
-fn no_bytes_crash_it() {
+fn any_bytes_are_checked_without_panic() {
     let packets = [CONNECT_4, CONNECT_5, b"\x32\x05\x00\x01t\x00\x01", b"\x82\x09\x00\x01\x02\x0b\x05\x00\x01t\x01"];
     let mut violations = Violations::default();
     for packet in packets {

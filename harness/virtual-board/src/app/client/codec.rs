@@ -1,51 +1,8 @@
-//! Packets as a client writes and reads them (MQTT 3.1.1 and MQTT 5, chapter 3).
+//! Encodes and decodes packets on the client's side (MQTT 3.1.1 and MQTT 5, chapter 3).
 
-use super::command::{Connect, Publish};
+use super::packet::{Connect, Properties, Publish, Version, text, variable};
 
-/// The protocol's version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
-    V31,
-    V311,
-    V5,
-}
-
-/// Properties of an MQTT 5 packet, each encoded already.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Properties(Vec<u8>);
-
-impl Properties {
-    pub(super) fn byte(&mut self, id: u8, value: u8) {
-        self.0.extend([id, value]);
-    }
-
-    pub(super) fn short(&mut self, id: u8, value: u16) {
-        self.0.push(id);
-        self.0.extend(value.to_be_bytes());
-    }
-
-    pub(super) fn long(&mut self, id: u8, value: u32) {
-        self.0.push(id);
-        self.0.extend(value.to_be_bytes());
-    }
-
-    pub(super) fn variable(&mut self, id: u8, value: usize) {
-        self.0.push(id);
-        variable(&mut self.0, value);
-    }
-
-    pub(super) fn text(&mut self, id: u8, value: &str) {
-        self.0.push(id);
-        text(&mut self.0, value);
-    }
-
-    pub(super) fn pair(&mut self, id: u8, key: &str, value: &str) {
-        self.text(id, key);
-        text(&mut self.0, value);
-    }
-}
-
-/// What the client sends.
+/// A packet to send.
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Connect(Box<Connect>),
@@ -158,26 +115,12 @@ fn acknowledge(body: &mut Vec<u8>, id: u16, first: u8) -> u8 {
 
 fn properties(body: &mut Vec<u8>, version: Version, properties: &Properties) {
     if version == Version::V5 {
-        variable(body, properties.0.len());
-        body.extend(&properties.0);
+        variable(body, properties.bytes().len());
+        body.extend(properties.bytes());
     }
 }
 
-fn text(body: &mut Vec<u8>, text: &str) {
-    let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
-    body.extend(length.to_be_bytes());
-    body.extend(&text.as_bytes()[..usize::from(length)]);
-}
-
-fn variable(body: &mut Vec<u8>, mut value: usize) {
-    while value > 0x7f {
-        body.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    body.push(value as u8);
-}
-
-/// What the client understands.
+/// A received packet.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
     Connack { session_present: bool, code: u8 },
@@ -194,7 +137,7 @@ pub(super) enum Incoming {
 }
 
 impl Incoming {
-    /// Takes the first packet of a buffer; none where it is not whole.
+    /// Takes the first packet of a buffer; none if it is not complete.
     pub(super) fn take(buffer: &mut Vec<u8>, version: Version) -> Option<Result<Self, String>> {
         let (length, header) = read_variable(buffer.get(1..)?)?;
         let whole = 1 + header + length;

@@ -1,13 +1,13 @@
-//! What can be typed.
+//! The commands of the console.
 
 use std::time::Duration;
 
-use super::codec::{Properties, Version};
 use super::none;
+use super::packet::{Connect, Over, Properties, Publish, Version};
 
 /// A line of the console.
 #[derive(Debug)]
-pub(super) enum Command {
+pub(super) enum ClientCommand {
     Connect(Connect),
     Subscribe { filters: Vec<(String, u8)>, options: u8, properties: Properties },
     Unsubscribe(Vec<String>),
@@ -20,53 +20,8 @@ pub(super) enum Command {
     Raw(Vec<u8>),
 }
 
-/// What a CONNECT says, and how it travels.
-#[derive(Debug, Clone)]
-pub(super) struct Connect {
-    pub(super) version: Version,
-    pub(super) over: Over,
-    pub(super) id: String,
-    pub(super) clean: bool,
-    pub(super) keep_alive: u16,
-    pub(super) user: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) will: Option<Will>,
-    pub(super) properties: Properties,
-    /// Whether TLS shows the board's certificate.
-    pub(super) shows_certificate: bool,
-    /// Whether TLS trusts the bench's CA.
-    pub(super) trusts_bench: bool,
-}
-
-/// The layers above TCP.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Over {
-    pub(super) tls: bool,
-    pub(super) websocket: bool,
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Will {
-    pub(super) topic: String,
-    pub(super) payload: String,
-    pub(super) qos: u8,
-    pub(super) retain: bool,
-    pub(super) properties: Properties,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Publish {
-    pub(super) topic: String,
-    pub(super) payload: Vec<u8>,
-    pub(super) qos: u8,
-    pub(super) retain: bool,
-    pub(super) dup: bool,
-    pub(super) id: u16,
-    pub(super) properties: Properties,
-}
-
-impl Command {
-    /// Reads a line: a word, then values and `key=value`; quotes keep spaces together.
+impl ClientCommand {
+    /// Parses a line: a word, then values and `key=value`; quotes keep words with spaces together.
     pub(super) fn read(line: &str) -> Result<Self, String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         if word == "repeat" {
@@ -86,18 +41,18 @@ impl Command {
             ("ping", []) => Ok(Self::Ping),
             ("disconnect", []) => read_disconnect(&options),
             ("drop", []) => Ok(Self::Drop),
-            ("send", [hex]) => from_hex(hex).map(Self::Raw).ok_or_else(|| format!("`{hex}` is no hex")),
+            ("send", [hex]) => from_hex(hex).map(Self::Raw).ok_or_else(|| format!("`{hex}` is not hex")),
             _ => Err(format!("`{line}`")),
         }
     }
 }
 
-fn read_repeat(rest: &str) -> Result<Command, String> {
+fn read_repeat(rest: &str) -> Result<ClientCommand, String> {
     let wrong = || "`repeat TIMES MILLISECONDS COMMAND`".to_owned();
     let (times, rest) = rest.split_once(' ').ok_or_else(wrong)?;
     let (every, command) = rest.split_once(' ').ok_or_else(wrong)?;
     let every = Duration::from_millis(every.parse().map_err(|_| wrong())?);
-    Ok(Command::Repeat { times: times.parse().map_err(|_| wrong())?, every, command: command.to_owned() })
+    Ok(ClientCommand::Repeat { times: times.parse().map_err(|_| wrong())?, every, command: command.to_owned() })
 }
 
 type Options = [(String, String)];
@@ -160,7 +115,7 @@ fn read_connect(options: &Options) -> Result<Connect, String> {
     Ok(connect)
 }
 
-fn read_subscribe(filters: &[String], options: &Options) -> Result<Command, String> {
+fn read_subscribe(filters: &[String], options: &Options) -> Result<ClientCommand, String> {
     let (mut flags, mut properties) = (0, none());
     for (key, value) in options {
         match key.as_str() {
@@ -176,7 +131,7 @@ fn read_subscribe(filters: &[String], options: &Options) -> Result<Command, Stri
         None => Ok((filter.clone(), 0)),
     };
     let filters = filters.iter().map(filter).collect::<Result<_, String>>()?;
-    Ok(Command::Subscribe { filters, options: flags, properties })
+    Ok(ClientCommand::Subscribe { filters, options: flags, properties })
 }
 
 fn read_publish(topic: &str, payload: &str, options: &Options) -> Result<Publish, String> {
@@ -195,7 +150,7 @@ fn read_publish(topic: &str, payload: &str, options: &Options) -> Result<Publish
             "retain" => publish.retain = value == "yes",
             "dup" => publish.dup = value == "yes",
             "id" => publish.id = number(value)?,
-            "hex" => publish.payload = from_hex(value).ok_or_else(|| format!("`{value}` is no hex"))?,
+            "hex" => publish.payload = from_hex(value).ok_or_else(|| format!("`{value}` is not hex"))?,
             "format" => publish.properties.byte(0x01, number(value)?),
             "expiry" => publish.properties.long(0x02, number(value)?),
             "content-type" => publish.properties.text(0x03, value),
@@ -211,7 +166,7 @@ fn read_publish(topic: &str, payload: &str, options: &Options) -> Result<Publish
     Ok(publish)
 }
 
-fn read_disconnect(options: &Options) -> Result<Command, String> {
+fn read_disconnect(options: &Options) -> Result<ClientCommand, String> {
     let (mut code, mut properties) = (0, none());
     for (key, value) in options {
         match key.as_str() {
@@ -220,7 +175,7 @@ fn read_disconnect(options: &Options) -> Result<Command, String> {
             other => return Err(format!("option `{other}`")),
         }
     }
-    Ok(Command::Disconnect { code, properties })
+    Ok(ClientCommand::Disconnect { code, properties })
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
@@ -228,10 +183,7 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+    hex::decode(text).ok()
 }
 
 struct Word {

@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::codec::{Incoming, Version};
-use super::command::Connect;
+use super::codec::Incoming;
+use super::packet::{Connect, Version};
 use crate::app::Platform;
 use crate::nvs::Nvs;
 use crate::radio::Radio;
@@ -25,7 +25,7 @@ use crate::radio::Radio;
 trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Unpin> Stream for T {}
 
-/// A connection and what has come on it so far.
+/// A connection and the bytes received so far.
 pub(super) struct Connection {
     layer: Layer,
     buffer: Vec<u8>,
@@ -93,7 +93,7 @@ impl Connection {
 
     /// Ends the connection with FIN.
     pub(super) async fn close(mut self) {
-        // Whoever does not answer any more is left all the same.
+        // A peer that does not answer is disconnected anyway.
         let _ = match &mut self.layer {
             Layer::Bytes(stream) => stream.shutdown().await.map_err(|_| ()),
             Layer::Frames(socket) => WebSocketStream::close(socket, None).await.map_err(|_| ()),
@@ -114,7 +114,7 @@ async fn lay(stream: Box<dyn Stream>, connect: &Connect, nvs: &Nvs, host: &str, 
     Ok(Layer::Frames(Box::new(socket)))
 }
 
-/// Trusts who is named in `tls.ca`, and shows `tls.cert` where it is told to.
+/// Trusts the CA in `tls.ca`, and presents `tls.cert` if asked to.
 async fn secure(stream: Box<dyn Stream>, connect: &Connect, nvs: &Nvs, host: &str) -> Result<Box<dyn Stream>, String> {
     let mut roots = RootCertStore::empty();
     if connect.trusts_bench {

@@ -1,7 +1,7 @@
-//! The way of the scripts' sockets to the radio.
+//! Connects the scripts' sockets with the radio.
 //!
-//! The interpreter's own sockets would say good-bye when its process is killed. So they lead to the board, which holds
-//! the real ones in its radio: a power cut is silence.
+//! The interpreter's own sockets would send FIN when its process is killed. So they lead to the board, which holds the
+//! real ones in its radio: a power cut is silence.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,7 +19,7 @@ use crate::radio::Radio;
 
 /// How long joining a network takes; a real one takes seconds.
 const JOINING: Duration = Duration::from_millis(100);
-/// Longest address a script may ask for.
+/// The longest address that a script may connect to.
 const LONGEST: usize = 300;
 
 /// Error numbers of the ESP32 port (ESP-IDF, newlib's `errno.h`).
@@ -31,9 +31,9 @@ const EHOSTUNREACH: i32 = 118;
 #[derive(Debug, Default)]
 pub(super) struct Station {
     joins_at: Cell<Option<Instant>>,
-    /// How often it left: connections of before are silent.
+    /// How many times it left: older connections are silent.
     left: watch::Sender<u64>,
-    /// Their scripts' ends: they hear nothing any more.
+    /// The scripts' ends of silent connections.
     silent: RefCell<Vec<UnixStream>>,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) fn open(radio: Radio) -> io::Result<Self> {
-        // Nobody guesses it, and it leaves no file. The number tells whose interpreter it is that was given it.
+        // Random, and without a file. The number identifies the interpreter that it was given to.
         let mut random = [0; 16];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let name = format!("hil-radio-{}-{:032x}", std::process::id(), u128::from_ne_bytes(random));
@@ -78,19 +78,19 @@ impl Gate {
         Ok(Self { name, listener: UnixListener::from_std(listener)?, radio, station: Rc::default() })
     }
 
-    /// Its name in the abstract space.
+    /// Its name in the abstract namespace.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The next connection, to be carried.
+    /// The next connection, to be forwarded.
     pub(super) async fn accept(&self) -> io::Result<impl Future<Output = ()> + use<>> {
         let (script, _) = self.listener.accept().await?;
         Ok(carry(script, self.radio.clone(), Rc::clone(&self.station)))
     }
 }
 
-/// Carries one connection until both sides have ended it, or the station leaves.
+/// Forwards one connection until both sides have ended it, or the station leaves the network.
 async fn carry(mut script: UnixStream, radio: Radio, station: Rc<Station>) {
     let mut left = station.left.subscribe();
     let opened = match address(&mut script).await {
@@ -106,7 +106,7 @@ async fn carry(mut script: UnixStream, radio: Radio, station: Rc<Station>) {
     let (held, mut air) = match opened {
         Ok(opened) => opened,
         Err(number) => {
-            // A script that has gone needs no answer.
+            // A script that has exited needs no answer.
             let _ = script.write_all(format!("err {number}\n").as_bytes()).await;
             return;
         }
@@ -118,7 +118,7 @@ async fn carry(mut script: UnixStream, radio: Radio, station: Rc<Station>) {
                 station.silent.borrow_mut().push(script);
                 return;
             }
-            // However it ended, it has.
+            // The connection has ended in any case.
             _ = tokio::io::copy_bidirectional(&mut script, &mut air) => {}
         }
     }
@@ -126,7 +126,7 @@ async fn carry(mut script: UnixStream, radio: Radio, station: Rc<Station>) {
     radio.hang_up(&held);
 }
 
-/// Where the script wants to go: `host port`.
+/// The destination of the script: `host port`.
 async fn address(script: &mut UnixStream) -> Option<(String, u16)> {
     let mut line = Vec::new();
     loop {

@@ -17,7 +17,7 @@ use super::gate::Gate;
 use crate::app::Platform;
 use crate::boot::ResetCause;
 
-/// What the board gives its scripts, by file name.
+/// The modules for scripts, by file name.
 const MODULES: [(&str, &str); 7] = [
     ("hil_errno.py", include_str!("python/errno.py")),
     ("hil_esp.py", include_str!("python/esp.py")),
@@ -28,7 +28,7 @@ const MODULES: [(&str, &str); 7] = [
     ("hil_ssl.py", include_str!("python/ssl.py")),
 ];
 const BOARD: &str = include_str!("python/board.py");
-/// An ESP32-C3 leaves a script about 200 KiB; words are twice as long here, and the board's modules take some.
+/// An ESP32-C3 leaves a script about 200 KiB; words are twice as long here, and the board's modules take some memory.
 const HEAP: &str = "heapsize=512K";
 
 /// A running interpreter. Dropping it kills it.
@@ -39,12 +39,12 @@ pub(super) struct Interpreter {
     pub(super) questions: BufReader<UnixStream>,
 }
 
-/// What an interpreter begins with.
+/// The parameters of an interpreter.
 pub(super) struct Start<'a> {
     pub(super) program: &'a Path,
     pub(super) platform: &'a Platform,
     pub(super) gate: &'a Gate,
-    /// The interpreter was started anew, the chip was not.
+    /// A soft reset: the interpreter restarts, the chip does not.
     pub(super) soft: bool,
     /// The raw REPL, without `main.py`.
     pub(super) raw: bool,
@@ -62,7 +62,7 @@ impl Interpreter {
         let [questions, flash, script] = kept.each_ref().map(|kept| kept.as_raw_fd().to_string());
         let (input, to_input) = io::pipe()?;
         let (from_output, output) = io::pipe()?;
-        let mac: String = start.platform.mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mac = hex::encode(start.platform.mac);
         let mut command = Command::new(start.program);
         command
             .args(["-X", HEAP])
@@ -72,9 +72,9 @@ impl Interpreter {
         command.arg(reset_cause(start).to_string()).arg(files.offset.to_string()).arg(files.size.to_string());
         command.arg(if start.raw { "raw" } else { "friendly" }).arg(start.gate.name()).args([questions, flash]);
         command.arg(if start.platform.pastes { "paste" } else { "plain" });
-        // Its own group: Ctrl-C at a terminal is `hil`'s to answer. Its own words, when it fails, go to the console.
+        // Its own process group: Ctrl-C at a terminal is for `hil` to handle. Its own error output goes to the console.
         command.process_group(0).kill_on_drop(true);
-        // Scripts have no business with this machine's environment.
+        // Scripts must not see this machine's environment.
         command.env_clear().stdin(input).stdout(output.try_clone()?).stderr(output);
         // SAFETY: between fork and exec it makes a few system calls, allocates nothing and takes no lock.
         unsafe {
@@ -99,7 +99,7 @@ impl Interpreter {
     /// Ctrl-C.
     pub(super) fn interrupt(&self) {
         if let Some(pid) = self.pid() {
-            // One that has ended has nothing to interrupt.
+            // One that has exited has nothing to interrupt.
             let _ = kill_process(pid, Signal::INT);
         }
     }
@@ -108,7 +108,7 @@ impl Interpreter {
 impl Drop for Interpreter {
     fn drop(&mut self) {
         if let Some(group) = self.pid() {
-            // Not reaped yet: the group is its own.
+            // Not reaped yet, so the group is still its own.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -119,7 +119,7 @@ fn script() -> io::Result<OwnedFd> {
     let mut file = std::fs::File::from(rustix::fs::memfd_create("board.py", MemfdFlags::CLOEXEC)?);
     writeln!(file, "SOURCES = {{")?;
     for (name, source) in MODULES {
-        // Plain ASCII is written alike in both languages.
+        // ASCII text is escaped alike in both languages.
         debug_assert!(source.is_ascii(), "{name}");
         writeln!(file, "    {name:?}: {source:?},")?;
     }
@@ -129,7 +129,7 @@ fn script() -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// As `machine.reset_cause()` numbers it (MicroPython, ESP32 port).
+/// The number of `machine.reset_cause()` (MicroPython, ESP32 port).
 fn reset_cause(start: &Start<'_>) -> u8 {
     match start.platform.cause {
         _ if start.soft => 5,

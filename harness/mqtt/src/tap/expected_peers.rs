@@ -1,14 +1,14 @@
-//! Connections that do not come from the board.
+//! Tells connections of the board from those of other peers.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hil_config::Subnet;
+use parking_lot::{Mutex, MutexGuard};
 
-/// Whom a port expects, and who else has come.
+/// The addresses that a port expects, and the other ones that connected.
 #[derive(Debug, Default)]
-pub(super) struct Strangers(Mutex<Known>);
+pub(super) struct ExpectedPeers(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -16,7 +16,7 @@ struct Known {
     seen: BTreeSet<IpAddr>,
 }
 
-impl Strangers {
+impl ExpectedPeers {
     pub(super) fn expect(&self, addresses: &[Subnet]) {
         self.lock().expected = addresses.to_vec();
     }
@@ -27,20 +27,20 @@ impl Strangers {
         known.expected.is_empty() || known.expected.iter().any(|subnet| subnet.contains(address))
     }
 
-    /// Whether it is to be recorded: each address once, since one may knock for ever.
+    /// Whether to record this address: once each, since a peer may retry forever.
     pub(super) fn is_new(&self, address: IpAddr) -> bool {
-        /// Of a scenario.
+        /// In one scenario.
         const RECORDED: usize = 64;
         let mut known = self.lock();
         known.seen.len() < RECORDED && known.seen.insert(address)
     }
 
-    /// The next scenario records its own.
+    /// The next scenario records them again.
     pub(super) fn forget(&self) {
         self.lock().seen.clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

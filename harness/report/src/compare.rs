@@ -1,4 +1,4 @@
-//! What got worse, and what changed, from one set of runs to another.
+//! Compares two sets of runs: regressions and other changes.
 
 mod measurements;
 mod show;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use hil_timeline::Verdict;
 use serde::{Deserialize, Serialize};
 
-pub use measurements::{Direction, Measured, Measurements, MetricChange};
+pub use measurements::{Measured, Measurements, MetricChange, TimeChange};
 pub use traffic::{TrafficChange, TrafficKind};
 
 use crate::record::Record;
@@ -21,7 +21,7 @@ pub enum CompareError {
     /// One side has no run.
     #[error("there is no run to compare with")]
     Nothing,
-    /// Simulated boards on one side, silicon on the other.
+    /// Simulated boards on one side, real ones on the other.
     #[error("board `{board}` is {base} in the baseline and {head} in this run: they are never compared")]
     Mixed {
         /// The board.
@@ -38,15 +38,15 @@ pub enum CompareError {
 pub struct Side {
     /// Name of its newest run.
     pub run: String,
-    /// When that began, milliseconds since 1970.
+    /// When that run began, milliseconds since 1970.
     pub unix_ms: u64,
     /// How many runs it has.
     pub runs: usize,
-    /// What the boards ran.
+    /// The firmware of the boards.
     pub firmware: Vec<FirmwareInfo>,
 }
 
-/// A scenario whose verdict is told.
+/// A scenario whose verdict is reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioChange {
     /// Its file and name.
@@ -55,29 +55,29 @@ pub struct ScenarioChange {
     pub was: Option<Verdict>,
     /// How it ended in the run.
     pub is: Option<Verdict>,
-    /// Why, where it did not pass.
+    /// Why it did not pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
 }
 
-/// Scenarios by what became of them.
+/// Scenarios, grouped by change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioChanges {
-    /// Failed, and did not in the baseline.
+    /// Failed now, but not in the baseline.
     pub newly_failing: Vec<ScenarioChange>,
-    /// Did not fail always, and was steady in the baseline.
+    /// Failed sometimes, but was steady in the baseline.
     pub newly_flaky: Vec<ScenarioChange>,
     /// Failed in both.
     pub still_failing: Vec<ScenarioChange>,
-    /// Passed, and failed in the baseline.
+    /// Passed now, but failed in the baseline.
     pub fixed: Vec<ScenarioChange>,
-    /// The bench was at fault, or it did not come to an end: nothing is known of the firmware.
+    /// The bench failed, or the run was aborted: the result of the firmware is unknown.
     pub unknown: Vec<ScenarioChange>,
     /// Not in the baseline.
     pub new: Vec<ScenarioChange>,
     /// In the baseline only.
     pub removed: Vec<ScenarioChange>,
-    /// Of how many the firmware's part is known on both sides.
+    /// The number of scenarios whose result is known on both sides.
     pub compared: usize,
 }
 
@@ -93,11 +93,11 @@ pub struct ImageChange {
 /// Everything that changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// What is compared with.
+    /// The baseline.
     pub base: Side,
-    /// What is compared.
+    /// The compared runs.
     pub head: Side,
-    /// Whether something got worse: newly failing, newly flaky or slower.
+    /// Whether there is a regression: newly failing, newly flaky or slower.
     pub regression: bool,
     /// Verdicts.
     pub scenarios: ScenarioChanges,
@@ -109,7 +109,7 @@ pub struct Comparison {
     pub images: Vec<ImageChange>,
 }
 
-/// Compares runs with a baseline; the newest run of each side is the last.
+/// Compares runs with a baseline; the newest run of each side is its last.
 ///
 /// # Errors
 /// When a side is empty, or a board is simulated on one side only.
@@ -118,7 +118,7 @@ pub fn compare(base: &[Record], head: &[Record]) -> Result<Comparison, CompareEr
     check_boards(base, head)?;
     let scenarios = scenario_changes(base, head);
     let measurements = measurements::compare(base, head);
-    let worse = measurements.changes.iter().any(|change| change.direction == Direction::Slower);
+    let worse = measurements.changes.iter().any(|change| change.direction == TimeChange::Slower);
     Ok(Comparison {
         base: side(newest_base, base.len()),
         head: side(newest_head, head.len()),
@@ -142,7 +142,7 @@ fn check_boards(base: &[Record], head: &[Record]) -> Result<(), CompareError> {
             return Err(CompareError::Mixed { board: board.to_owned(), base: word(*was), head: word(simulated) });
         }
     }
-    // Boards of other names may differ all the same.
+    // Boards of other names may still differ.
     let all = |records: &[Record], simulated: bool| {
         let mut kinds = records.iter().flat_map(Record::board_key).map(|(_, kind)| kind).peekable();
         kinds.peek().is_some() && kinds.all(|kind| kind == simulated)
@@ -158,13 +158,13 @@ fn check_boards(base: &[Record], head: &[Record]) -> Result<(), CompareError> {
 fn verdict(records: &[Record], scenario: &str) -> Option<Verdict> {
     let newest = *records.iter().rev().find_map(|record| record.scenarios.get(scenario))?;
     let last = records.last()?;
-    // Where nobody knows what any of them ran, whoever put them side by side does.
+    // If the firmware is unknown, the caller has chosen the runs.
     let is_unknown = |record: &Record| record.firmware.is_empty() && last.firmware.is_empty();
     let same = records.iter().filter(|record| is_unknown(record) || record.is_of_firmware(last));
     let seen: Vec<_> = same.filter_map(|record| record.scenarios.get(scenario)).collect();
     let flips = seen.contains(&&Verdict::Passed) && seen.contains(&&Verdict::Failed);
     let wavered = flips || seen.contains(&&Verdict::Flaky);
-    // That the newest failed is told as that, whatever came before.
+    // If the newest run failed, that is reported, whatever came before.
     Some(if newest == Verdict::Passed && wavered { Verdict::Flaky } else { newest })
 }
 

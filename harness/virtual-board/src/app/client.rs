@@ -1,26 +1,28 @@
-//! An MQTT client that does exactly what it is told on its console: for features about brokers and about MQTT itself.
+//! An MQTT client that follows commands on its console, for features about brokers and about MQTT itself.
 //!
-//! It speaks MQTT 3.1, 3.1.1 and 5 over TCP, TLS and WebSocket, with a codec of its own: the tap decodes with another.
+//! It supports MQTT 3.1, 3.1.1 and 5 over TCP, TLS and WebSocket, with its own codec: the tap decodes with another one.
 
 mod codec;
 mod command;
 mod connection;
+mod packet;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::codec::{Incoming, Outgoing, Properties, Version};
-use self::command::{Command, Connect, Publish};
+use self::codec::{Incoming, Outgoing};
+use self::command::ClientCommand;
 use self::connection::Connection;
+use self::packet::{Connect, Properties, Publish, Version};
 use super::Platform;
 use crate::boot::ResetCause;
 
-/// How long an answer may take before the client goes on without it.
+/// How long to wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Runs for ever: it never restarts by itself.
+/// Never returns: the client does not restart by itself.
 pub(super) async fn run(platform: Platform) -> ResetCause {
     let mut client = Client::new(platform);
     client.say("ready").await;
@@ -38,8 +40,7 @@ struct Client {
     last_sent: Instant,
     acknowledges: bool,
     next_id: u16,
-    /// Messages that nobody has acknowledged, and releases that nobody has completed: sent again when the session goes
-    /// on.
+    /// Unacknowledged messages and unfinished releases: sent again when the session is resumed.
     unacknowledged: BTreeMap<u16, Unacknowledged>,
     waiting: Option<Waiting>,
 }
@@ -49,7 +50,7 @@ enum Unacknowledged {
     Release,
 }
 
-/// What the next line on the console waits for.
+/// What the next console line waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     Connack,
@@ -84,20 +85,20 @@ impl Client {
         self.platform.console.info("client", text).await;
     }
 
-    /// Takes the next line, or whatever happens first.
+    /// Handles the next line, or another event that comes first.
     async fn step(&mut self) {
         if let Some(end) = self.typed.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
             let line: Vec<u8> = self.typed.drain(..=end).collect();
             let line = String::from_utf8_lossy(&line).trim().to_owned();
             if !line.is_empty() {
-                self.obey(&line).await;
+                self.handle(&line).await;
             }
             return;
         }
         self.live_once(None).await;
     }
 
-    /// Waits for one thing to happen, and deals with it.
+    /// Waits for one event and handles it.
     async fn live_once(&mut self, until: Option<Instant>) {
         let typed = async { self.platform.typed.lock().await.recv().await };
         let received = async {
@@ -126,7 +127,7 @@ impl Client {
         }
     }
 
-    /// Lives until the answer has come, the connection is lost, or it has taken too long.
+    /// Until the answer comes, the connection is lost, or the time is over.
     async fn wait_for(&mut self, what: Waiting) {
         self.waiting = Some(what);
         let until = Instant::now() + PATIENCE;
@@ -136,51 +137,51 @@ impl Client {
         self.waiting = None;
     }
 
-    async fn obey(&mut self, line: &str) {
-        match Command::read(line) {
+    async fn handle(&mut self, line: &str) {
+        match ClientCommand::read(line) {
             Err(problem) => self.say(&format!("no such command: {problem}")).await,
             Ok(command) => self.carry_out(command).await,
         }
     }
 
-    async fn carry_out(&mut self, command: Command) {
+    async fn carry_out(&mut self, command: ClientCommand) {
         match command {
-            Command::Connect(connect) => self.connect(connect).await,
-            Command::Subscribe { filters, options, properties } => {
+            ClientCommand::Connect(connect) => self.connect(connect).await,
+            ClientCommand::Subscribe { filters, options, properties } => {
                 let id = self.take_id();
                 let filters = filters.into_iter().map(|(filter, qos)| (filter, qos | options)).collect();
                 self.send(Outgoing::Subscribe { id, filters, properties }).await;
                 self.wait_for(Waiting::Suback).await;
             }
-            Command::Unsubscribe(filters) => {
+            ClientCommand::Unsubscribe(filters) => {
                 let id = self.take_id();
                 self.send(Outgoing::Unsubscribe { id, filters }).await;
                 self.wait_for(Waiting::Unsuback).await;
             }
-            Command::Publish(publish) => self.publish(publish).await,
-            Command::Repeat { times, every, command } => {
+            ClientCommand::Publish(publish) => self.publish(publish).await,
+            ClientCommand::Repeat { times, every, command } => {
                 let start = Instant::now();
                 for n in 0..times {
                     let due = start + every * n;
                     while Instant::now() < due {
                         self.live_once(Some(due)).await;
                     }
-                    if let Ok(command) = Command::read(&command.replace("{n}", &n.to_string())) {
+                    if let Ok(command) = ClientCommand::read(&command.replace("{n}", &n.to_string())) {
                         Box::pin(self.carry_out(command)).await;
                     }
                 }
             }
-            Command::Acknowledge(yes) => self.acknowledges = yes,
-            Command::Ping => {
+            ClientCommand::Acknowledge(yes) => self.acknowledges = yes,
+            ClientCommand::Ping => {
                 self.send(Outgoing::Pingreq).await;
                 self.wait_for(Waiting::Pingresp).await;
             }
-            Command::Disconnect { code, properties } => {
+            ClientCommand::Disconnect { code, properties } => {
                 self.send(Outgoing::Disconnect { code, properties }).await;
                 self.hang_up().await;
             }
-            Command::Drop => self.hang_up().await,
-            Command::Raw(bytes) => self.send(Outgoing::Raw(bytes)).await,
+            ClientCommand::Drop => self.hang_up().await,
+            ClientCommand::Raw(bytes) => self.send(Outgoing::Raw(bytes)).await,
         }
     }
 
@@ -288,7 +289,7 @@ impl Client {
         }
     }
 
-    /// MQTT 3.1.1 §4.4: what was not acknowledged is sent again, with DUP, when the session goes on.
+    /// MQTT 3.1.1 §4.4: unacknowledged messages are sent again, with DUP, when the session is resumed.
     async fn send_again(&mut self, session_present: bool) {
         if !session_present {
             self.unacknowledged.clear();

@@ -16,14 +16,14 @@ use crate::names::keys;
 use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
 use crate::trend::Trend;
 
-const TEMPLATE: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const TEMPLATE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/page.css");
+const SCRIPT: &str = include_str!("page/page.js");
 
-/// What a page shows beside the run itself.
+/// What a page shows in addition to the run.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Beside<'a> {
-    /// What changed since the baseline.
+pub struct PageExtras<'a> {
+    /// The comparison with a baseline.
     pub comparison: Option<&'a Comparison>,
     /// The last runs.
     pub trend: Option<&'a Trend>,
@@ -32,13 +32,13 @@ pub struct Beside<'a> {
 /// Writes the page of a run.
 ///
 /// # Errors
-/// When what the page holds can't be made into JSON.
-pub fn page(name: &str, run: &RunSummary, gathering: &Gathering, beside: Beside<'_>) -> serde_json::Result<String> {
+/// When the data can't be written as JSON.
+pub fn page(name: &str, run: &RunSummary, gathering: &Gathering, extras: PageExtras<'_>) -> serde_json::Result<String> {
     let data = json!({
         "run": run_data(name, run),
         "scenarios": scenarios(run, gathering),
-        "comparison": beside.comparison.map(comparison),
-        "trend": beside.trend,
+        "comparison": extras.comparison.map(comparison),
+        "trend": extras.trend,
     });
     let chunks = gathering.chunks().map(|(n, chunk)| {
         let packed = STANDARD.encode(&chunk.packed);
@@ -46,7 +46,7 @@ pub fn page(name: &str, run: &RunSummary, gathering: &Gathering, beside: Beside<
     });
     let chunks: Vec<_> = chunks.collect();
     let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
-    // What comes last may hold the names of the others.
+    // The last parts may contain the names of the others.
     let parts = [
         ("{{HASH}}", hash),
         ("{{TITLE}}", text(&format!("hil: {name}"))),
@@ -58,7 +58,7 @@ pub fn page(name: &str, run: &RunSummary, gathering: &Gathering, beside: Beside<
     Ok(filled(TEMPLATE, &parts))
 }
 
-/// Fills each place once, from left to right: what is filled in is not looked at again.
+/// Fills in each placeholder once, from left to right: filled-in text is not searched again.
 fn filled(template: &str, parts: &[(&str, String)]) -> String {
     let mut filled = String::new();
     let mut rest = template;
@@ -72,7 +72,7 @@ fn filled(template: &str, parts: &[(&str, String)]) -> String {
     filled + rest
 }
 
-/// JSON that no parser of HTML can take for markup (HTML §4.12.1.3: `<` is what matters).
+/// JSON that an HTML parser can't take for markup (HTML §4.12.1.3: only `<` matters).
 fn in_script(json: &str) -> String {
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
@@ -187,7 +187,7 @@ mod tests {
     use crate::fold::tests::sample;
 
     #[test]
-    fn what_a_device_says_is_nowhere_markup() {
+    fn output_of_a_device_is_never_markup() {
         let mut events = sample();
         for event in &mut events {
             if let hil_timeline::What::Console { line, .. } = &mut event.what {
@@ -199,16 +199,16 @@ mod tests {
         }
         let mut gathering = Gathering::default();
         events.iter().for_each(|event| gathering.take(event));
-        let page = page("<b>", &RunSummary::of(&events), &gathering, Beside::default()).expect("page");
+        let page = page("<b>", &RunSummary::of(&events), &gathering, PageExtras::default()).expect("page");
         assert_eq!(page.matches("<script").count(), 2 + 4, "data, chunks and the script");
         assert!(!page.contains("<img") && !page.contains("<b>"));
-        assert!(page.contains("{{CHUNKS}}"), "it stands for itself");
+        assert!(page.contains("{{CHUNKS}}"), "it is plain text");
     }
 
     #[test]
-    fn nothing_is_loaded_from_anywhere() {
+    fn the_page_loads_nothing() {
         for part in [TEMPLATE, STYLE, SCRIPT] {
-            // The name of SVG's namespace is no address that is visited.
+            // The name of SVG's namespace is not loaded.
             let part = part.replace("http://www.w3.org/2000/svg", "");
             assert!(!part.contains("http:") && !part.contains("https:") && !part.contains("url("));
         }

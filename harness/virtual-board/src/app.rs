@@ -1,47 +1,46 @@
-//! What runs on the chip: native apps, chosen by the app descriptor of the flashed image.
+//! What runs on the chip: native apps, selected by the app descriptor of the flashed image.
 
 mod client;
 mod lamp;
 mod micropython;
 mod misbehaving;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
+use futures::future::LocalBoxFuture;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::Instant;
 
 use crate::boot::{Bootable, ResetCause};
-use crate::chip::Pins;
 use crate::flash::Flash;
 use crate::image::Partition;
 use crate::nvs::{Nvs, NvsStore};
+use crate::pins::Pins;
 use crate::radio::Radio;
 
 pub(crate) use misbehaving::{boot_loop, brown_out, panic};
 
-/// What an app can reach of its chip.
+/// What an app can use of its chip.
 #[derive(Clone)]
 pub(crate) struct Platform {
     pub(crate) console: Console,
     pub(crate) pins: Rc<Pins>,
     pub(crate) radio: Radio,
     pub(crate) nvs: Rc<Nvs>,
-    /// Where it stores what it keeps over resets.
+    /// Storage that survives resets.
     pub(crate) store: Option<NvsStore>,
     pub(crate) flash: Flash,
-    /// MicroPython's REPL knows raw-paste mode.
+    /// MicroPython's REPL supports raw-paste mode.
     pub(crate) pastes: bool,
-    /// Where in flash there is room for files.
+    /// The file system partition in flash.
     pub(crate) files: Option<Partition>,
     pub(crate) mac: [u8; 6],
     pub(crate) cause: ResetCause,
-    /// What is typed on its console.
+    /// Input of the console.
     pub(crate) typed: Rc<Mutex<mpsc::UnboundedReceiver<Vec<u8>>>>,
 }
 
-/// An app prints here.
+/// Output of an app.
 #[derive(Clone)]
 pub(crate) struct Console {
     booted: Instant,
@@ -65,15 +64,15 @@ impl Console {
 
     /// Any bytes.
     pub(crate) async fn bytes(&self, bytes: Vec<u8>) {
-        // The receiver is the chip that runs the app: it outlives it.
+        // The receiver is the chip that runs the app, which outlives it.
         let _ = self.bytes.send(bytes).await;
     }
 }
 
 /// An app runs until it makes the chip reset.
-pub(crate) type App = Pin<Box<dyn Future<Output = ResetCause>>>;
+pub(crate) type App = LocalBoxFuture<'static, ResetCause>;
 
-/// The app of an image; unknown ones print what they are and idle.
+/// The app of an image; for an unknown one, prints its name and idles.
 pub(crate) fn start(bootable: &Bootable, platform: Platform) -> App {
     match (bootable.app.project.as_str(), lamp::variant(&bootable.app.version)) {
         ("micropython", _) => Box::pin(micropython::run(platform)),
@@ -83,7 +82,7 @@ pub(crate) fn start(bootable: &Bootable, platform: Platform) -> App {
     }
 }
 
-/// Sleeps until then, or for ever.
+/// Sleeps until then, or forever.
 async fn sleep_until(due: Option<Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due).await,

@@ -1,14 +1,13 @@
 //! The faults of a board that have begun and not ended.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use hil_link::Silence;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::fault::Fault;
 
 /// In the order in which they began.
 #[derive(Debug, Default)]
-pub(super) struct Lasting(Mutex<Faults>);
+pub(super) struct ActiveFaults(Mutex<Faults>);
 
 #[derive(Debug, Default)]
 struct Faults {
@@ -21,12 +20,12 @@ struct Faults {
 pub(super) struct Begun {
     number: u64,
     pub(super) fault: Fault,
-    /// What it holds silent, where it is a silence.
+    /// The silence that it caused, if any.
     pub(super) silence: Option<Silence>,
 }
 
-impl Lasting {
-    /// A fault begins; its number distinguishes it from others like it.
+impl ActiveFaults {
+    /// Adds a fault that begins; its number distinguishes it from equal ones.
     pub(super) fn begin(&self, fault: &Fault, silence: Option<Silence>) -> u64 {
         let mut faults = self.lock();
         faults.begun += 1;
@@ -35,28 +34,28 @@ impl Lasting {
         number
     }
 
-    /// This fault ends, unless it has ended with all others.
+    /// Removes a fault, unless it ended together with all others.
     pub(super) fn end(&self, number: u64) -> Option<Begun> {
         self.remove(|begun| begun.number == number)
     }
 
-    /// The latest fault like this one ends; others like it last.
+    /// Removes the latest fault equal to this one; other equal ones stay active.
     pub(super) fn end_like(&self, fault: &Fault) -> Option<Begun> {
         self.remove(|begun| begun.fault == *fault)
     }
 
-    /// All end.
+    /// Removes all faults.
     pub(super) fn end_all(&self) -> Vec<Fault> {
         std::mem::take(&mut self.lock().all).into_iter().map(|begun| begun.fault).collect()
     }
 
-    fn remove(&self, is_meant: impl Fn(&Begun) -> bool) -> Option<Begun> {
+    fn remove(&self, matches: impl Fn(&Begun) -> bool) -> Option<Begun> {
         let mut faults = self.lock();
-        let at = faults.all.iter().rposition(is_meant)?;
+        let at = faults.all.iter().rposition(matches)?;
         Some(faults.all.remove(at))
     }
 
     fn lock(&self) -> MutexGuard<'_, Faults> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -1,20 +1,20 @@
-//! Runs scripts in a real MicroPython interpreter: the unix port as a process, with the board around it.
+//! Runs scripts in a real MicroPython interpreter: the unix port as a process, surrounded by the board.
 //!
 //! The interpreter's file system is the board's flash, its sockets go through the board's radio, its console is the
-//! UART. `python/` holds what a board's scripts find beside the interpreter; its REPL is there as well, since the unix
-//! port's own needs a terminal. mpremote and ampy judge it.
+//! UART. `python/` contains what scripts find on the board in addition; its REPL is there as well, since the unix
+//! port's own needs a terminal. mpremote and ampy test it.
 
 mod gate;
 mod interpreter;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -25,18 +25,18 @@ use crate::boot::ResetCause;
 
 /// Ctrl-C.
 const INTERRUPT: u8 = 3;
-/// More is lost, as from any buffer that nobody reads.
+/// More is lost, as in any buffer that is not read.
 const MOST_TYPED: usize = 64 * 1024;
 /// How long an interruption may take to show.
 const INTERRUPTION: Duration = Duration::from_millis(20);
-/// How long an interpreter that has closed its console may take to end.
+/// How long an interpreter that has closed its console may take to exit.
 const ENDS: Duration = Duration::from_secs(1);
 /// How long a chip takes from a crash to its reset.
 const CRASH: Duration = Duration::from_millis(100);
 
-/// How a life of the interpreter ended.
+/// How one run of the interpreter ended.
 enum End {
-    /// A soft reset: the next one begins.
+    /// A soft reset: the next run begins.
     Soft { raw: bool },
     /// The chip resets, after this long.
     Reset(ResetCause, Duration),
@@ -80,29 +80,29 @@ async fn live(platform: &Platform, program: &Path) -> io::Result<(ResetCause, Du
     }
 }
 
-/// What outlives a soft reset.
+/// What survives a soft reset.
 struct Supervisor {
     platform: Platform,
     program: PathBuf,
     gate: Gate,
-    connections: FuturesUnordered<Connection>,
+    connections: FuturesUnordered<LocalBoxFuture<'static, ()>>,
     watchdog: Option<Instant>,
 }
 
-/// One interpreter and what passes between it and its board.
+/// One interpreter and its exchange with the board.
 struct Life {
     interpreter: Interpreter,
-    /// What is typed and not yet taken.
+    /// Typed bytes that it has not taken yet.
     typed: Vec<u8>,
     /// A script runs: Ctrl-C interrupts it.
     runs: bool,
-    /// When it was interrupted: once more soon after would interrupt what it does about it.
+    /// When it was interrupted: a second Ctrl-C soon after would interrupt the handling of the first.
     interrupted: Option<Instant>,
-    /// It ends to begin anew, with the raw REPL or without.
+    /// A soft reset was requested, with the raw REPL or without.
     soft: Option<bool>,
     /// The last byte that was printed.
     last: u8,
-    /// It may ask.
+    /// Its requests are read.
     asks: bool,
 }
 
@@ -111,12 +111,10 @@ enum Happened {
     Taken(io::Result<usize>),
     Printed(io::Result<usize>),
     Asked(io::Result<usize>),
-    Connecting(io::Result<Connection>),
+    Connecting(io::Result<LocalBoxFuture<'static, ()>>),
     ConnectionOver,
     Watchdog,
 }
-
-type Connection = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Supervisor {
     async fn life(&mut self, soft: bool, raw: bool) -> io::Result<End> {
@@ -130,8 +128,8 @@ impl Supervisor {
         loop {
             let parts = &mut life.interpreter;
             let happened = tokio::select! {
-                // In this order: Ctrl-C is heard while a script floods its console, and what it printed comes before
-                // what it did next.
+                // In this order: Ctrl-C must work while a script floods its console, and output is handled before later
+                // requests.
                 biased;
                 typed = typing.recv() => Happened::Typed(typed),
                 () = super::sleep_until(self.watchdog) => Happened::Watchdog,
@@ -139,13 +137,13 @@ impl Supervisor {
                 printed = parts.output.read(&mut buffer) => Happened::Printed(printed),
                 asked = parts.questions.read_until(b'\n', &mut question), if life.asks => Happened::Asked(asked),
                 connecting = self.gate.accept() => {
-                    Happened::Connecting(connecting.map(|connection| Box::pin(connection) as Connection))
+                    Happened::Connecting(connecting.map(|connection| connection.boxed_local()))
                 }
                 Some(()) = self.connections.next() => Happened::ConnectionOver,
             };
             match happened {
                 Happened::Typed(Some(bytes)) => life.hear(&bytes),
-                // Its board lets go of it in the next moment.
+                // The board is about to be dropped.
                 Happened::Typed(None) => return std::future::pending().await,
                 Happened::Taken(taken) => {
                     let taken = taken.unwrap_or(life.typed.len());
@@ -162,7 +160,7 @@ impl Supervisor {
                         return Ok(end);
                     }
                 }
-                // It ends; what it printed last is read before.
+                // It exits; its last output is read first.
                 Happened::Asked(_) => life.asks = false,
                 Happened::Connecting(connection) => self.connections.extend(connection.ok()),
                 Happened::ConnectionOver => {}
@@ -171,7 +169,7 @@ impl Supervisor {
         }
     }
 
-    /// Does what the scripts ask the board for. Some of it ends their life.
+    /// Handles a request of the scripts. Some requests end the run.
     async fn answer(&mut self, question: &str, life: &mut Life) -> Option<End> {
         let mut words = question.split_whitespace();
         let number = words.next()?;
@@ -195,15 +193,15 @@ impl Supervisor {
             },
             _ => answer = "unknown",
         }
-        // One that has ended needs no answer.
+        // One that has exited needs no answer.
         let _ = life.interpreter.questions.write_all(format!("{number} {answer}\n").as_bytes()).await;
         None
     }
 
-    /// The interpreter has closed its console: it has ended, or is about to.
+    /// The interpreter has closed its console: it has exited, or is about to.
     async fn over(&self, mut life: Life) -> End {
         let ended = tokio::time::timeout(ENDS, life.interpreter.process.wait()).await;
-        let status = ended.unwrap_or_else(|_| Err(io::Error::other("it closed its console and went on")));
+        let status = ended.unwrap_or_else(|_| Err(io::Error::other("it closed its console but did not exit")));
         if let Some(raw) = life.soft {
             return End::Soft { raw };
         }
@@ -214,7 +212,7 @@ impl Supervisor {
 }
 
 impl Life {
-    /// Ctrl-C interrupts what runs; all else waits to be read, and so does Ctrl-C where nothing runs.
+    /// Ctrl-C interrupts a running script; all other input waits to be read, and so does Ctrl-C if nothing runs.
     fn hear(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if *byte == INTERRUPT && self.runs {
@@ -229,7 +227,7 @@ impl Life {
         }
     }
 
-    /// As the UART gets it: lines end with a carriage return as well.
+    /// Converts line ends for the UART: CR LF.
     fn cooked(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut cooked = Vec::with_capacity(bytes.len() + 16);
         for byte in bytes {

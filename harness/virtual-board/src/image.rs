@@ -1,4 +1,4 @@
-//! ESP images: building them, and checking them as ROM and bootloader do.
+//! ESP images: building them, and checking them like ROM and bootloader.
 //!
 //! Formats: ESP-IDF, "App Image Format" and "Partition Tables"; esptool, "Firmware Image Format".
 

@@ -7,5 +7,5 @@ mod registers;
 mod session;
 mod slip;
 
-pub(crate) use registers::Identity;
+pub(crate) use registers::ChipIdentity;
 pub(crate) use session::{Action, Loader, Security};
