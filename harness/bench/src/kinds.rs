@@ -5,5 +5,10 @@ use hil_config::Kinds;
 /// What a bench file may name of boards.
 #[must_use]
 pub fn kinds() -> Kinds {
-    Kinds { rails: hil_power::kinds(), resets: hil_board::reset::kinds(), flashers: hil_board::flasher_kinds() }
+    Kinds {
+        rails: hil_power::kinds(),
+        resets: hil_board::reset::kinds(),
+        flashers: hil_board::flasher_kinds(),
+        ..Kinds::default()
+    }
 }

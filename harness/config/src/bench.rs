@@ -115,7 +115,10 @@ impl Bench {
     }
 
     fn read(path: &Path, mut root: Table<'_, '_>, kinds: &Kinds) -> Self {
-        let broker = root.table("broker", &BROKER).map(Broker::read).unwrap_or_default();
+        let broker = root
+            .table("broker", &BROKER)
+            .map(|table| Broker::read(table, &kinds.all_brokers().collect::<Vec<_>>()))
+            .unwrap_or_default();
         let tap = root.table("tap", &TAP).map(Tap::read).unwrap_or_default();
         let mut firmware = BTreeMap::new();
         // A firmware that is described wrongly is complained about where it stands, not at each board as well.

@@ -5,15 +5,16 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::broker_kind::BrokerKind;
 use crate::env_vars::{from_environment, password};
-use crate::spec::{Key, Kind, TableSpec, words};
+use crate::spec::{Key, Kind, Role, TableSpec};
 use crate::table::{Table, Value};
 
 /// The broker a scenario gets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Broker {
     /// Which broker.
-    pub kind: BrokerKind,
+    pub kind: &'static BrokerKind,
     /// Where it listens. Port 0 takes a free one for each scenario; with a fixed port, scenarios run one by one.
     pub listen: SocketAddr,
     /// Where an external broker is.
@@ -41,7 +42,7 @@ pub struct Broker {
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker")
-            .field("kind", &self.kind)
+            .field("kind", &self.kind.word)
             .field("listen", &self.listen)
             .field("url", &self.url)
             .field("user", &self.login.as_ref().map(|(user, _)| user))
@@ -70,6 +71,9 @@ pub struct BrokerUrl {
 }
 
 impl BrokerUrl {
+    /// What to write where a URL is missing.
+    pub const HINT: &str = "example: `mqtts://broker.example:8883`";
+
     /// Reads `mqtts://host:8883`, `wss://host/mqtt`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -112,32 +116,6 @@ pub struct BrokerTls {
     pub client_certificates: bool,
 }
 
-/// Kinds of broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BrokerKind {
-    /// Inside `hil`: MQTT 3.1.1 and 5, nothing to install.
-    Embedded,
-    /// Mosquitto, started and stopped by `hil`.
-    Mosquitto,
-    /// One that is there and stays there.
-    External,
-}
-
-impl BrokerKind {
-    const WORDS: &[(&'static str, Self)] =
-        &[("embedded", Self::Embedded), ("mosquitto", Self::Mosquitto), ("external", Self::External)];
-
-    /// The word in `bench.toml`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Embedded => "embedded",
-            Self::Mosquitto => "mosquitto",
-            Self::External => "external",
-        }
-    }
-}
-
 static TLS: TableSpec = TableSpec {
     keys: &[
         Key::optional(
@@ -166,7 +144,7 @@ pub(crate) static BROKER: TableSpec = TableSpec {
     keys: &[
         Key::optional(
             "kind",
-            Kind::Word(|| words(BrokerKind::WORDS)),
+            Kind::KindWord(Role::Broker),
             "`\"embedded\"`",
             "The broker that each scenario gets. `embedded`: inside `hil`, MQTT 3.1.1 and 5. `mosquitto`: the program, a new one with an empty store for each scenario. `external`: one that is there and stays there.",
         ),
@@ -237,7 +215,7 @@ pub(crate) static BROKER: TableSpec = TableSpec {
 impl Default for Broker {
     fn default() -> Self {
         Self {
-            kind: BrokerKind::Embedded,
+            kind: BrokerKind::DEFAULT,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             url: None,
             login: None,
@@ -253,21 +231,23 @@ impl Default for Broker {
 }
 
 impl Broker {
-    pub(crate) fn read(mut table: Table<'_, '_>) -> Self {
+    pub(crate) fn read(mut table: Table<'_, '_>, kinds: &[&'static BrokerKind]) -> Self {
         let mut broker = Self::default();
-        if let Some(kind) = table.value("kind").and_then(|v| v.one_of("broker kind", BrokerKind::WORDS)) {
+        let words: Vec<_> = kinds.iter().map(|kind| (kind.word, *kind)).collect();
+        if let Some(kind) = table.value("kind").and_then(|v| v.one_of("broker kind", &words)) {
             broker.kind = kind;
         }
         broker.misplaced(&mut table);
+        for (key, hint) in broker.kind.requires {
+            if !table.has(key) {
+                table.missing(format!("missing key `{key}`"), hint);
+            }
+        }
         let listen = table
             .value("listen")
             .and_then(|v| v.parsed("an address with port", "example: `127.0.0.1:1883`", |text| text.parse().ok()));
         broker.listen = listen.unwrap_or(broker.listen);
-        let url_hint = "example: `mqtts://broker.example:8883`";
-        broker.url = table.value("url").and_then(|v| v.parsed("a broker's URL", url_hint, BrokerUrl::parse));
-        if broker.kind == BrokerKind::External && table.value("url").is_none() {
-            table.missing("missing key `url`", url_hint);
-        }
+        broker.url = table.value("url").and_then(|v| v.parsed("a broker's URL", BrokerUrl::HINT, BrokerUrl::parse));
         let user = table.value("user").and_then(|v| from_environment(&v));
         let secret = table.value("password").and_then(|v| password(&v));
         broker.login = user.map(|user| (user, secret.unwrap_or_default()));
@@ -293,21 +273,20 @@ impl Broker {
     /// Whether only one scenario at a time can have it.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.kind == BrokerKind::External || self.config.is_some() || self.listen.port() != 0
+        self.kind.can.outlives_scenarios || self.config.is_some() || self.listen.port() != 0
+    }
+
+    /// Whether `hil` sets its users, rights and limits.
+    #[must_use]
+    pub fn is_configurable(&self) -> bool {
+        self.kind.can.configure && self.config.is_none()
     }
 
     /// Complains about keys that another kind of broker has.
     fn misplaced(&self, table: &mut Table<'_, '_>) {
-        let of_others: &[&'static str] = match self.kind {
-            BrokerKind::Embedded => &["url", "user", "password", "websocket", "tls", "config"],
-            BrokerKind::Mosquitto => &["url"],
-            BrokerKind::External => {
-                &["listen", "users", "acl", "max-connections", "persistence", "websocket", "config"]
-            }
-        };
-        for key in of_others {
+        for key in self.kind.refuses {
             if let Some(value) = table.value(key) {
-                let what = format!("a broker of kind `{}` has no `{key}`", self.kind.word());
+                let what = format!("a broker of kind `{}` has no `{key}`", self.kind.word);
                 value.problem(what, "docs/reference/bench-file.md lists the keys of each kind".to_owned());
             }
         }
@@ -315,7 +294,7 @@ impl Broker {
 }
 
 impl BrokerTls {
-    fn read(mut table: Table<'_, '_>, kind: BrokerKind) -> Self {
+    fn read(mut table: Table<'_, '_>, kind: &BrokerKind) -> Self {
         let cert = table.value("cert").and_then(|v| v.file());
         let key = table.value("key").and_then(|v| v.file());
         let ca = table.value("ca").and_then(|v| v.file());
@@ -323,8 +302,8 @@ impl BrokerTls {
         if cert.is_some() != key.is_some() {
             table.missing("`cert` and `key` go together", "`hil certs` makes a pair");
         }
-        if kind == BrokerKind::Mosquitto && (cert.is_none() || ca.is_none()) {
-            table.missing("TLS of a `mosquitto` needs `cert`, `key` and `ca`", "`hil certs` makes them");
+        if kind.tls_needs_files && (cert.is_none() || ca.is_none()) {
+            table.missing(format!("TLS of a `{}` needs `cert`, `key` and `ca`", kind.word), "`hil certs` makes them");
         }
         table.finish();
         Self { identity: cert.zip(key), ca, client_certificates }

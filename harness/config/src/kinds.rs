@@ -1,9 +1,13 @@
 //! What other crates implement and a bench file names by a word.
 
+use crate::broker_kind::BrokerKind;
 use crate::flasher::FlasherKind;
 use crate::rail::RailKind;
 use crate::reset::ResetKind;
-use crate::spec::{Role, Variant};
+use crate::spec::{Role, TableSpec, Variant};
+
+/// A broker has the keys of `[broker]`.
+static NO_KEYS: &TableSpec = &TableSpec { keys: &[] };
 
 /// The kinds that a bench file may name, as the crates that implement them describe them.
 ///
@@ -16,6 +20,8 @@ pub struct Kinds {
     pub resets: Vec<ResetKind>,
     /// What writes a flash.
     pub flashers: Vec<FlasherKind>,
+    /// Brokers other than [`BrokerKind::DEFAULT`].
+    pub brokers: Vec<&'static BrokerKind>,
 }
 
 impl Kinds {
@@ -24,7 +30,13 @@ impl Kinds {
         match role {
             Role::Rail => self.rails.iter().map(|kind| (kind.word, kind.keys)).collect(),
             Role::Reset => self.resets.iter().map(|kind| (kind.word, kind.keys)).collect(),
+            Role::Broker => self.all_brokers().map(|kind| (kind.word, NO_KEYS)).collect(),
             Role::Flasher => self.flashers.iter().map(|kind| (kind.word, kind.keys)).collect(),
         }
+    }
+
+    /// The default kind of broker, and the others.
+    pub(crate) fn all_brokers(&self) -> impl Iterator<Item = &'static BrokerKind> {
+        std::iter::once(BrokerKind::DEFAULT).chain(self.brokers.iter().copied())
     }
 }

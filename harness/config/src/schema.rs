@@ -93,7 +93,7 @@ fn section(text: &mut String, title: &str, spec: &TableSpec, kinds: &Kinds) {
     // Writing to a string can't fail.
     let _ = writeln!(text, "## `{title}`\n\n| key | default | meaning |\n| --- | --- | --- |");
     let mut tagged = Vec::new();
-    rows(text, "", spec, &mut tagged);
+    rows(text, "", spec, &mut tagged, kinds);
     text.push('\n');
     for (name, spec) in tagged {
         for (word, table) in kinds.variants(spec.role).iter().filter(|(_, table)| !table.keys.is_empty()) {
@@ -102,41 +102,47 @@ fn section(text: &mut String, title: &str, spec: &TableSpec, kinds: &Kinds) {
                 "### `{name}` with `{} = \"{word}\"`\n\n| key | default | meaning |\n| --- | --- | --- |",
                 spec.tag
             );
-            rows(text, "", table, &mut Vec::new());
+            rows(text, "", table, &mut Vec::new(), kinds);
             text.push('\n');
         }
     }
 }
 
-fn rows(text: &mut String, prefix: &str, spec: &TableSpec, tagged: &mut Vec<(&'static str, &'static TagSpec)>) {
+fn rows(
+    text: &mut String,
+    prefix: &str,
+    spec: &TableSpec,
+    tagged: &mut Vec<(&'static str, &'static TagSpec)>,
+    kinds: &Kinds,
+) {
     for key in spec.keys {
         let name = format!("{prefix}{}", key.name);
         match &key.kind {
             Kind::Table(inner) => {
-                row(text, &name, key);
-                rows(text, &format!("{name}."), inner, tagged);
+                row(text, &name, key, kinds);
+                rows(text, &format!("{name}."), inner, tagged, kinds);
             }
             Kind::Map(Kind::Table(inner)) => {
-                row(text, &name, key);
-                rows(text, &format!("{name}.NAME."), inner, tagged);
+                row(text, &name, key, kinds);
+                rows(text, &format!("{name}.NAME."), inner, tagged, kinds);
             }
             Kind::List(Kind::Tagged(spec)) => {
-                row(text, &name, key);
+                row(text, &name, key, kinds);
                 tagged.push((key.name, spec));
             }
-            Kind::AnyOf(kinds) => {
-                row(text, &name, key);
-                tagged.extend(kinds.iter().filter_map(|kind| match kind {
+            Kind::AnyOf(any) => {
+                row(text, &name, key, kinds);
+                tagged.extend(any.iter().filter_map(|kind| match kind {
                     Kind::Tagged(spec) => Some((key.name, *spec)),
                     _ => None,
                 }));
             }
-            _ => row(text, &name, key),
+            _ => row(text, &name, key, kinds),
         }
     }
 }
 
-fn row(text: &mut String, name: &str, key: &Key) {
+fn row(text: &mut String, name: &str, key: &Key, kinds: &Kinds) {
     let default = match (key.required, key.default) {
         (true, _) => "required",
         (false, "") => "none",
@@ -144,6 +150,10 @@ fn row(text: &mut String, name: &str, key: &Key) {
     };
     let words = match &key.kind {
         Kind::Word(words) => format!(" One of `{}`.", words().join("`, `")),
+        Kind::KindWord(role) => {
+            let words: Vec<_> = kinds.variants(*role).into_iter().map(|(word, _)| word).collect();
+            format!(" One of `{}`.", words.join("`, `"))
+        }
         _ => String::new(),
     };
     let _ = writeln!(text, "| `{name}` | {default} | {}{words} |", key.doc);

@@ -73,6 +73,8 @@ pub enum Role {
     Reset,
     /// What writes a flash.
     Flasher,
+    /// What the boards' messages go through.
+    Broker,
 }
 
 /// A word and the table that it chooses.

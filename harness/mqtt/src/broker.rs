@@ -39,7 +39,7 @@ pub struct WillWindow {
 /// Receives the lines of a broker's log.
 pub type LogSink = Arc<dyn Fn(String) + Send + Sync>;
 
-/// A broker that a scenario owns. A new kind is one file here and one line in [`new`].
+/// A broker that a scenario owns. A new kind is one file in this folder.
 pub trait Broker: Send {
     /// Starts the broker; it listens when this returns. Does nothing if the broker already runs.
     ///
@@ -51,7 +51,7 @@ pub trait Broker: Send {
 
     /// Stops the broker as a crash would: nothing is saved.
     fn crash(&mut self) -> BoxFuture<'_, Result<(), BrokerError>> {
-        let refused = BrokerError::Unsupported { kind: self.kind(), what: "crash" };
+        let refused = BrokerError::Unsupported { kind: self.kind().word, what: "crash" };
         Box::pin(async { Err(refused) })
     }
 
@@ -60,7 +60,7 @@ pub trait Broker: Send {
     /// # Errors
     /// When this kind of broker can't be paused.
     fn pause(&mut self) -> Result<(), BrokerError> {
-        Err(BrokerError::Unsupported { kind: self.kind(), what: "be paused" })
+        Err(BrokerError::Unsupported { kind: self.kind().word, what: "be paused" })
     }
 
     /// Resumes a paused broker.
@@ -68,7 +68,7 @@ pub trait Broker: Send {
     /// # Errors
     /// When this kind of broker can't be paused.
     fn resume(&mut self) -> Result<(), BrokerError> {
-        Err(BrokerError::Unsupported { kind: self.kind(), what: "be paused" })
+        Err(BrokerError::Unsupported { kind: self.kind().word, what: "be paused" })
     }
 
     /// Changes users, rights and limits; takes effect at the next start.
@@ -91,18 +91,44 @@ pub trait Broker: Send {
     /// When the broker may publish the will of a client with this keep alive.
     fn will_window(&self, keep_alive: Duration) -> WillWindow;
 
-    /// Its name in `bench.toml`.
-    fn kind(&self) -> &'static str;
+    /// Its kind.
+    fn kind(&self) -> &'static BrokerKind;
+}
+
+/// Makes the broker of a bench file.
+type Open = fn(&hil_config::Broker, LogSink) -> Result<Box<dyn Broker>, BrokerError>;
+
+/// A kind of broker, and what makes one of a bench file.
+struct Entry {
+    kind: &'static BrokerKind,
+    open: Open,
+}
+
+/// The kinds, in the order of the documentation. A new one is its file, its `mod` line and its line here.
+static BROKERS: &[Entry] = &[
+    Entry { kind: embedded::KIND, open: embedded::open },
+    Entry { kind: mosquitto::KIND, open: mosquitto::open },
+    Entry { kind: external::KIND, open: external::open },
+];
+
+/// The kinds as the reader of a bench file knows them, except the default one, which it knows anyway.
+#[must_use]
+pub fn kinds() -> Vec<&'static BrokerKind> {
+    BROKERS.iter().map(|entry| entry.kind).filter(|kind| *kind != BrokerKind::DEFAULT).collect()
+}
+
+/// The kind with this word.
+#[must_use]
+pub fn kind(word: &str) -> Option<&'static BrokerKind> {
+    BROKERS.iter().map(|entry| entry.kind).find(|kind| kind.word == word)
 }
 
 /// The broker of a bench file, not started. Its log goes to `log`.
 ///
 /// # Errors
-/// When its program is not installed, or one of its files can't be used.
+/// When no kind has its word, its program is not installed, or one of its files can't be used.
 pub fn new(config: &hil_config::Broker, log: LogSink) -> Result<Box<dyn Broker>, BrokerError> {
-    Ok(match config.kind {
-        BrokerKind::Embedded => Box::new(Embedded::new(config.listen, Settings::of(config)?)),
-        BrokerKind::Mosquitto => Box::new(Mosquitto::new(config, log)?),
-        BrokerKind::External => Box::new(External::new(config)?),
-    })
+    let unknown = BrokerError::Unsupported { kind: config.kind.word, what: "be opened" };
+    let entry = BROKERS.iter().find(|entry| entry.kind == config.kind).ok_or(unknown)?;
+    (entry.open)(config, log)
 }

@@ -196,7 +196,10 @@ fn mosquitto(made: &Made, client_certificates: bool) -> Option<Box<dyn Broker>> 
         eprintln!("skipped: Mosquitto is not on this machine");
         return None;
     }
-    let of = hil_config::Broker { kind: hil_config::BrokerKind::Mosquitto, ..hil_config::Broker::default() };
+    let of = hil_config::Broker {
+        kind: hil_mqtt::broker::kind("mosquitto").expect("a kind"),
+        ..hil_config::Broker::default()
+    };
     let mut broker = broker::new(&of, Arc::new(|_| {})).expect("installed");
     let settings = broker.settings().expect("ours");
     settings.tls = Some((made.identity("server"), made.ca()));

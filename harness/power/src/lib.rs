@@ -16,3 +16,8 @@ pub use drivers::manual::{AskPerson, Manual};
 pub use drivers::{check, kinds};
 pub use kind::Diagnosis;
 pub use rails::Rails;
+
+/// Held by tests that start programs, and by tests that would see a program that is just starting: until it runs, it has a
+/// copy of every descriptor of this process.
+#[cfg(test)]
+static STARTING_PROGRAMS: std::sync::Mutex<()> = std::sync::Mutex::new(());

@@ -239,7 +239,7 @@ async fn open_network(
     timeline: &Timeline,
 ) -> Result<Network, SetupError> {
     let network = Network::open(config, wanted).await?;
-    if config.broker.kind != hil_config::BrokerKind::Embedded || config.broker.listen.port() != 0 {
+    if !config.broker.kind.can.in_process || config.broker.listen.port() != 0 {
         let mut probe = hil_mqtt::broker::new(&config.broker, Arc::new(|_| {}))?;
         let offers = probe.start().await?;
         if config.broker.is_shared() {

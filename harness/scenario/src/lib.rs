@@ -7,6 +7,7 @@ mod context;
 mod dispatch;
 mod error;
 mod expectations;
+mod kinds;
 mod network;
 mod parameters;
 mod plan;
@@ -22,7 +23,7 @@ mod world;
 
 pub use context::{Limits, RunContext, SetupError};
 pub use error::StepError;
-pub use hil_bench::kinds;
+pub use kinds::kinds;
 pub use parameters::{OnOff, Span, Text};
 pub use plan::{Filter, Plan, PlanError, Problem};
 pub use retry::{Retries, run_with_retries};

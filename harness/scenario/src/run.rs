@@ -304,7 +304,7 @@ fn quoted(text: &str) -> Vec<(&str, String)> {
 pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
     let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
     let has = |name: &str| {
-        bench.broker.kind.word() == name
+        bench.broker.kind.word == name
             || bench.boards.values().any(|board| {
                 board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)
             })

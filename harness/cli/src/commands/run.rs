@@ -164,7 +164,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     session::check_set(&bench, Part::Broker)?;
     plan.check_passwords(&bench).map_err(|error| set_up_failed(&error, None))?;
     let abort = signals::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
-    let (name, broker) = (bench.name.clone(), bench.broker.kind.word().to_owned());
+    let (name, broker) = (bench.name.clone(), bench.broker.kind.word.to_owned());
     let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));
     hide(mask.clone());
     let (timeline, started) = (Timeline::in_memory(Epoch::start()), folder::now());

@@ -91,7 +91,7 @@ fn a_gate_whose_history_can_not_be_read_stays_shut() {
     project.file("target/hil/history.jsonl", "no record\n");
     let outcome = run(&project, "hello bye", &gate);
     assert_eq!(outcome.code, 96, "{outcome:?}");
-    assert!(outcome.stderr.contains("`target/hil/history.jsonl` holds no runs of `hil`"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("`target/hil/history.jsonl` contains no runs of `hil`"), "{}", outcome.stderr);
     assert!(outcome.stdout.contains("2 passed"), "its reports are there all the same: {}", outcome.stdout);
 }
 

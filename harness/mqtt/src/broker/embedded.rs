@@ -15,9 +15,18 @@ use mqtt5_protocol::protocol::v5::reason_codes::ReasonCode;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::{Access, Acl, Broker, BrokerError, Settings, WillWindow};
+use super::{Access, Acl, Broker, BrokerError, LogSink, Settings, WillWindow};
 use crate::client_id::ClientIds;
 use crate::endpoint::{Endpoint, Offers};
+use hil_config::BrokerKind;
+
+/// What a bench file has that names no broker.
+pub(super) const KIND: &BrokerKind = BrokerKind::DEFAULT;
+
+/// The broker of a bench file.
+pub(super) fn open(config: &hil_config::Broker, _: LogSink) -> Result<Box<dyn Broker>, BrokerError> {
+    Ok(Box::new(Embedded::new(config.listen, Settings::of(config)?)))
+}
 
 /// An embedded broker: MQTT 3.1.1 and 5 on one port. The tap adds TLS and WebSocket.
 pub struct Embedded {
@@ -165,8 +174,8 @@ impl Broker for Embedded {
         }
     }
 
-    fn kind(&self) -> &'static str {
-        "embedded"
+    fn kind(&self) -> &'static BrokerKind {
+        KIND
     }
 }
 

@@ -3,12 +3,34 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use hil_config::BrokerUrl;
+use hil_config::{BrokerCapabilities, BrokerKind, BrokerUrl};
 use tokio::sync::watch;
 
-use super::{Broker, BrokerError, Settings, WillWindow};
+use super::{Broker, BrokerError, LogSink, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
 use crate::tls::{TlsIdentity, check_validity};
+
+/// A broker that exists already and outlives the run.
+pub(super) const KIND: &BrokerKind = &BrokerKind {
+    word: "external",
+    doc: "one that is there and stays there",
+    refuses: &["listen", "users", "acl", "max-connections", "persistence", "websocket", "config"],
+    requires: &[("url", BrokerUrl::HINT)],
+    tls_needs_files: false,
+    can: BrokerCapabilities {
+        stop: false,
+        crash: false,
+        pause: false,
+        configure: false,
+        in_process: false,
+        outlives_scenarios: true,
+    },
+};
+
+/// The broker of a bench file.
+pub(super) fn open(config: &hil_config::Broker, _: LogSink) -> Result<Box<dyn Broker>, BrokerError> {
+    Ok(Box::new(External::new(config)?))
+}
 
 /// An external broker, such as EMQX, a cloud service or a colleague's broker.
 #[derive(Debug)]
@@ -47,7 +69,7 @@ impl External {
     }
 
     fn unsupported<T>(&self, what: &'static str) -> Result<T, BrokerError> {
-        Err(BrokerError::Unsupported { kind: self.kind(), what })
+        Err(BrokerError::Unsupported { kind: self.kind().word, what })
     }
 }
 
@@ -91,7 +113,7 @@ impl Broker for External {
         }
     }
 
-    fn kind(&self) -> &'static str {
-        "external"
+    fn kind(&self) -> &'static BrokerKind {
+        KIND
     }
 }

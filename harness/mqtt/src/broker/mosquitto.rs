@@ -18,6 +18,29 @@ use self::config::{Listeners, Own};
 use super::{Broker, BrokerError, LogSink, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
 use crate::tls::check_validity;
+use hil_config::{BrokerCapabilities, BrokerKind};
+
+/// The `mosquitto` program, started by `hil`.
+pub(super) const KIND: &BrokerKind = &BrokerKind {
+    word: "mosquitto",
+    doc: "the program, a new one with an empty store for each scenario",
+    refuses: &["url"],
+    requires: &[],
+    tls_needs_files: true,
+    can: BrokerCapabilities {
+        stop: true,
+        crash: true,
+        pause: true,
+        configure: true,
+        in_process: false,
+        outlives_scenarios: false,
+    },
+};
+
+/// The broker of a bench file.
+pub(super) fn open(config: &hil_config::Broker, log: LogSink) -> Result<Box<dyn Broker>, BrokerError> {
+    Ok(Box::new(Mosquitto::new(config, log)?))
+}
 
 /// A managed Mosquitto: it runs with a generated configuration in an empty folder of its own.
 pub struct Mosquitto {
@@ -183,7 +206,7 @@ impl Mosquitto {
 
     fn signal(&self, signal: Signal, what: &'static str) -> Result<(), BrokerError> {
         let running = self.child.as_ref().is_some_and(|child| child.signal(signal));
-        if running { Ok(()) } else { Err(BrokerError::Unsupported { kind: "mosquitto", what }) }
+        if running { Ok(()) } else { Err(BrokerError::Unsupported { kind: KIND.word, what }) }
     }
 }
 
@@ -249,7 +272,7 @@ impl Broker for Mosquitto {
     fn settings(&mut self) -> Result<&mut Settings, BrokerError> {
         match self.own {
             Some(_) => Err(BrokerError::Unsupported {
-                kind: "mosquitto",
+                kind: KIND.word,
                 what: "be configured in addition to your own `config`",
             }),
             None => Ok(&mut self.settings),
@@ -275,7 +298,7 @@ impl Broker for Mosquitto {
         }
     }
 
-    fn kind(&self) -> &'static str {
-        "mosquitto"
+    fn kind(&self) -> &'static BrokerKind {
+        KIND
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use client::{Client, Connect, SOON};
 use futures::future::LocalBoxFuture;
-use hil_config::{BrokerKind, BrokerUrl};
+use hil_config::BrokerUrl;
 use hil_mqtt::broker::{self, BrokerError, Settings};
 use hil_mqtt::tls::{Certificates, TlsIdentity, make_certificates};
 use hil_mqtt::{Broker, Endpoint, Offers, Transport};
@@ -26,7 +26,7 @@ use parking_lot::Mutex;
 
 /// A broker under test.
 struct Bench {
-    kind: BrokerKind,
+    kind: &'static str,
     broker: Box<dyn Broker>,
     offers: Offers,
     /// The broker that is used as an external one.
@@ -38,7 +38,7 @@ impl Bench {
         &self.offers.boards[0]
     }
 
-    fn is(&self, kind: BrokerKind) -> bool {
+    fn is(&self, kind: &str) -> bool {
         self.kind == kind
     }
 
@@ -47,8 +47,8 @@ impl Bench {
     }
 }
 
-fn config(kind: BrokerKind) -> hil_config::Broker {
-    hil_config::Broker { kind, ..hil_config::Broker::default() }
+fn config(kind: &str) -> hil_config::Broker {
+    hil_config::Broker { kind: broker::kind(kind).expect("a kind"), ..hil_config::Broker::default() }
 }
 
 fn quiet() -> broker::LogSink {
@@ -57,19 +57,19 @@ fn quiet() -> broker::LogSink {
 
 /// The kinds that are installed. With `HIL_REQUIRE_PARTS`, all must be.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn kinds() -> Vec<BrokerKind> {
+fn kinds() -> Vec<&'static str> {
     if std::env::var_os("HIL_REQUIRE_PARTS").is_none() && broker::find_program().is_err() {
         eprintln!("skipped on Mosquitto: it is not on this machine");
-        return vec![BrokerKind::Embedded];
+        return vec!["embedded"];
     }
-    vec![BrokerKind::Embedded, BrokerKind::Mosquitto, BrokerKind::External]
+    vec!["embedded", "mosquitto", "external"]
 }
 
-async fn start(kind: BrokerKind, change: impl FnOnce(&mut Settings)) -> Bench {
+async fn start(kind: &'static str, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut external = None;
     let mut of = config(kind);
-    if kind == BrokerKind::External {
-        let mut broker = broker::new(&config(BrokerKind::Mosquitto), quiet()).expect("installed");
+    if kind == "external" {
+        let mut broker = broker::new(&config("mosquitto"), quiet()).expect("installed");
         let offers = broker.start().await.expect("starts");
         let (scheme, host, port) = ("mqtt".to_owned(), offers.boards[0].host.clone(), offers.boards[0].port);
         of.url = Some(BrokerUrl { scheme, host, port, path: String::new() });
@@ -89,7 +89,7 @@ type Case = fn(Bench) -> LocalBoxFuture<'static, ()>;
 #[expect(clippy::print_stderr, reason = "a failure shows which broker it was on")]
 async fn on_all(case: Case) {
     for kind in kinds() {
-        eprintln!("on {}", kind.word());
+        eprintln!("on {}", kind);
         case(start(kind, |_| {}).await).await;
     }
 }
@@ -97,8 +97,8 @@ async fn on_all(case: Case) {
 /// Runs a case on every broker that `hil` configures.
 #[expect(clippy::print_stderr, reason = "a failure shows which broker it was on")]
 async fn on_ours(change: fn(&mut Settings), case: Case) {
-    for kind in kinds().into_iter().filter(|kind| *kind != BrokerKind::External) {
-        eprintln!("on {}", kind.word());
+    for kind in kinds().into_iter().filter(|kind| *kind != "external") {
+        eprintln!("on {}", kind);
         case(start(kind, change).await).await;
     }
 }
@@ -178,7 +178,7 @@ async fn persistent_state_survives_a_restart() {
 async fn only_mosquitto_supports_crash_and_pause() {
     on_all(|mut bench| {
         Box::pin(async move {
-            if !bench.is(BrokerKind::Mosquitto) {
+            if !bench.is("mosquitto") {
                 for refused in [bench.broker.crash().await, bench.broker.pause(), bench.broker.resume()] {
                     assert!(matches!(refused, Err(BrokerError::Unsupported { .. })), "{refused:?}");
                 }
@@ -202,10 +202,10 @@ async fn only_mosquitto_supports_crash_and_pause() {
 
 #[tokio::test]
 async fn an_external_broker_can_not_be_stopped_or_configured() {
-    if !kinds().contains(&BrokerKind::External) {
+    if !kinds().contains(&"external") {
         return;
     }
-    let mut bench = start(BrokerKind::External, |_| {}).await;
+    let mut bench = start("external", |_| {}).await;
     let stop = bench.broker.stop().await.expect_err("not ours");
     assert_eq!(stop.to_string(), "a broker of kind `external` can't be stopped or started");
     assert!(bench.broker.settings().is_err());
@@ -227,11 +227,11 @@ fn certificates() -> (tempfile::TempDir, TlsIdentity, PathBuf, TlsIdentity) {
 
 #[tokio::test]
 async fn mosquitto_has_tls_client_certificates_and_websocket() {
-    if !kinds().contains(&BrokerKind::Mosquitto) {
+    if !kinds().contains(&"mosquitto") {
         return;
     }
     let (_folder, server, ca, client) = certificates();
-    let of = hil_config::Broker { websocket: true, ..config(BrokerKind::Mosquitto) };
+    let of = hil_config::Broker { websocket: true, ..config("mosquitto") };
     let mut broker = broker::new(&of, quiet()).expect("installed");
     let settings = broker.settings().expect("ours");
     settings.tls = Some((server, ca));
@@ -255,11 +255,11 @@ async fn mosquitto_has_tls_client_certificates_and_websocket() {
 
 #[tokio::test]
 async fn an_external_broker_can_use_tls_and_websocket() {
-    if !kinds().contains(&BrokerKind::External) {
+    if !kinds().contains(&"external") {
         return;
     }
     let (_folder, server, ca, _) = certificates();
-    let external = hil_config::Broker { websocket: true, ..config(BrokerKind::Mosquitto) };
+    let external = hil_config::Broker { websocket: true, ..config("mosquitto") };
     let mut external = broker::new(&external, quiet()).expect("installed");
     external.settings().expect("ours").tls = Some((server, ca.clone()));
     let offers = external.start().await.expect("starts");
@@ -272,7 +272,7 @@ async fn an_external_broker_can_use_tls_and_websocket() {
             path: at.path.clone(),
         };
         let tls = hil_config::BrokerTls { ca: Some(ca.clone()), ..hil_config::BrokerTls::default() };
-        let of = hil_config::Broker { url: Some(url), tls, ..config(BrokerKind::External) };
+        let of = hil_config::Broker { url: Some(url), tls, ..config("external") };
         let mut external = broker::new(&of, quiet()).expect("usable");
         let offers = external.start().await.expect("reached");
         let timeline = hil_timeline::Timeline::in_memory(hil_timeline::Epoch::start());
@@ -284,13 +284,13 @@ async fn an_external_broker_can_use_tls_and_websocket() {
 
 #[tokio::test]
 async fn a_broker_that_dies_is_noticed_at_once() {
-    if !kinds().contains(&BrokerKind::Mosquitto) {
+    if !kinds().contains(&"mosquitto") {
         return;
     }
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
     let log: broker::LogSink = Arc::new(move |line| sink.lock().push(line));
-    let mut broker = broker::new(&config(BrokerKind::Mosquitto), log).expect("installed");
+    let mut broker = broker::new(&config("mosquitto"), log).expect("installed");
     let offers = broker.start().await.expect("starts");
     let mut died = broker.died();
     assert!(died.borrow().is_none());
@@ -328,7 +328,7 @@ async fn errors_name_their_cause() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("bind");
     let listen = taken.local_addr().expect("address");
     let mut errors = Vec::new();
-    for kind in kinds().into_iter().filter(|kind| *kind != BrokerKind::External) {
+    for kind in kinds().into_iter().filter(|kind| *kind != "external") {
         let of = hil_config::Broker { listen, ..config(kind) };
         let error = match broker::new(&of, quiet()).expect("installed").start().await {
             Ok(offers) => panic!("started: {offers:?}"),
@@ -339,7 +339,7 @@ async fn errors_name_their_cause() {
     let unused = { TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address") };
     let (scheme, host) = ("mqtt".to_owned(), unused.ip().to_string());
     let url = BrokerUrl { scheme, host, port: unused.port(), path: String::new() };
-    let of = hil_config::Broker { url: Some(url), ..config(BrokerKind::External) };
+    let of = hil_config::Broker { url: Some(url), ..config("external") };
     let error = broker::new(&of, quiet()).expect("usable").start().await.expect_err("nothing listens");
     errors.push(shown(&error).replace(&unused.to_string(), "[address]"));
     let folder = tempfile::tempdir().expect("folder");
@@ -355,7 +355,7 @@ async fn errors_name_their_cause() {
     ] {
         let tls = hil_config::BrokerTls { identity, ca, client_certificates: false };
         let url = BrokerUrl::parse("mqtts://127.0.0.1");
-        let of = hil_config::Broker { url, tls, ..config(BrokerKind::External) };
+        let of = hil_config::Broker { url, tls, ..config("external") };
         let error = broker::new(&of, quiet()).err().expect("unusable");
         errors.push(shown(&error).replace(&folder.path().display().to_string(), "[folder]"));
     }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use hil_config::BrokerKind;
 use hil_timeline::Packet;
 
 use crate::client::{A_WHILE, Client, Connect};
@@ -135,7 +134,7 @@ async fn a_client_with_the_same_id_takes_over() {
             // A permitted difference: Mosquitto 2.0 just closes; the embedded broker sends the reason (MQTT 5
             // §3.14.2.1: 0x8e).
             let reported = matches!(said[..], [Packet::Disconnect { code: 0x8e, .. }]);
-            assert_eq!(reported, bench.is(BrokerKind::Embedded), "{said:?}");
+            assert_eq!(reported, bench.is("embedded"), "{said:?}");
             assert_eq!(second.subscribe("a", 0).await, [0], "the second goes on");
         })
     })
@@ -198,7 +197,7 @@ async fn only_mosquitto_supports_mqtt_3_1() {
             let (_, answer) = Client::try_connect(bench.endpoint(), &old).await;
             // A permitted difference: 3.1 was never a standard; the embedded broker closes without an answer.
             let accepted = matches!(answer, Some(Packet::Connack { code: 0, .. }));
-            assert_eq!(accepted, !bench.is(BrokerKind::Embedded), "{answer:?}");
+            assert_eq!(accepted, !bench.is("embedded"), "{answer:?}");
         })
     })
     .await;

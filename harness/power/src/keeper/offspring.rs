@@ -141,6 +141,7 @@ mod tests {
 
     #[test]
     fn all_that_carry_a_token_are_killed_wherever_they_went() {
+        let _alone = crate::STARTING_PROGRAMS.lock();
         let user = rustix::process::getuid().as_raw();
         let (token, other) = (new_token().expect("token"), new_token().expect("token"));
         let start = |token: &str| {

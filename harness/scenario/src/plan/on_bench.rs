@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use cucumber::gherkin::Feature;
-use hil_config::{Bench, Board, BoardKind, BoardName, BrokerKind, FirmwareName, PinDirection, nearest};
+use hil_config::{Bench, Board, BoardKind, BoardName, Broker, FirmwareName, PinDirection, nearest};
 
 use super::arguments::check_length;
 use super::check::reading;
@@ -132,21 +132,20 @@ fn check_password(text: &str) -> Result<(), Wrong> {
     }
 }
 
-/// Whether a kind of broker can do what a step asks; with `own`, it runs on a configuration of the user's.
-fn can(kind: BrokerKind, own: bool, asks: Ability) -> bool {
-    match (asks, kind) {
-        (Ability::Serve, _) => true,
-        (_, BrokerKind::External) => false,
-        (Ability::Stop, BrokerKind::Embedded | BrokerKind::Mosquitto) => true,
-        (Ability::Configure, BrokerKind::Embedded) => true,
-        (Ability::Configure, BrokerKind::Mosquitto) => !own,
-        (Ability::Crash | Ability::Pause, kind) => kind == BrokerKind::Mosquitto,
+/// Whether the broker of a bench can do what a step asks.
+fn can(broker: &Broker, asks: Ability) -> bool {
+    match asks {
+        Ability::Serve => true,
+        Ability::Stop => broker.kind.can.stop,
+        Ability::Configure => broker.is_configurable(),
+        Ability::Crash => broker.kind.can.crash,
+        Ability::Pause => broker.kind.can.pause,
     }
 }
 
 fn check_broker(asks: Ability, bench: &Bench) -> Result<(), Wrong> {
     let own = bench.broker.config.is_some();
-    if can(bench.broker.kind, own, asks) {
+    if can(&bench.broker, asks) {
         return Ok(());
     }
     let what = match asks {
@@ -156,7 +155,7 @@ fn check_broker(asks: Ability, bench: &Bench) -> Result<(), Wrong> {
         Ability::Crash => "crash",
         Ability::Pause => "be paused",
     };
-    let kind = bench.broker.kind.word();
+    let kind = bench.broker.kind.word;
     let hint = "tag the scenario `@requires:mosquitto`, or use a bench with `kind = \"mosquitto\"`";
     Err(Wrong::new(format!("the `{kind}` broker of {} can't {what}", shown(bench)), hint))
 }
@@ -195,8 +194,9 @@ mod tests {
     #[test]
     fn what_a_broker_can_do_is_what_it_says_itself() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        for kind in [BrokerKind::Embedded, BrokerKind::External] {
-            let config = hil_config::Broker { kind, ..Default::default() };
+        for kind in ["embedded", "external"] {
+            let kind = hil_mqtt::broker::kind(kind).expect("a kind");
+            let config = Broker { kind, ..Default::default() };
             let mut broker = hil_mqtt::broker::new(&config, Arc::new(|_| {})).expect("broker");
             let refused = |result: Result<(), BrokerError>| matches!(result, Err(BrokerError::Unsupported { .. }));
             let configure = refused(broker.settings().map(drop));
@@ -208,7 +208,7 @@ mod tests {
                 (Ability::Pause, pause),
                 (Ability::Stop, stop),
             ] {
-                assert_eq!(can(kind, false, asks), !refuses, "{kind:?} {asks:?}");
+                assert_eq!(can(&config, asks), !refuses, "{} {asks:?}", kind.word);
             }
         }
     }

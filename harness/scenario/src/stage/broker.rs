@@ -19,9 +19,10 @@ impl Stage {
     #[must_use]
     pub fn keep_alive_limits(&self, keep_alive: Duration, last: Stamp) -> KeepAliveLimits {
         let WillWindow { not_before, not_after, early, late } = self.broker.will_window(keep_alive);
-        let stalled = match self.broker.kind() {
-            "embedded" => self.stalled_since(last + not_before.min(Duration::from_secs(1))),
-            _ => Duration::ZERO,
+        let stalled = if self.broker.kind().can.in_process {
+            self.stalled_since(last + not_before.min(Duration::from_secs(1)))
+        } else {
+            Duration::ZERO
         };
         KeepAliveLimits { not_before, not_after: not_after + stalled, early, late: late + stalled }
     }
@@ -161,7 +162,7 @@ impl Stage {
 
     /// What scenarios leave on a broker that stays: retained messages that were seen are cleared.
     pub(super) async fn clear_retained(&mut self) {
-        if self.broker.kind() != "external" || !self.observer.is_connected() {
+        if !self.broker.kind().can.outlives_scenarios || !self.observer.is_connected() {
             return;
         }
         let ours = |event: &Arc<RunEvent>| match (&event.what, event.what.sent_by_board()) {
@@ -208,6 +209,6 @@ pub(super) async fn observe(
 
 pub(super) fn record_broker(recorder: &Recorder, broker: &dyn Broker, offers: &Offers, running: bool) -> Arc<RunEvent> {
     let address = offers.boards.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port));
-    let (kind, address) = (broker.kind().to_owned(), address.unwrap_or_default());
+    let (kind, address) = (broker.kind().word.to_owned(), address.unwrap_or_default());
     recorder.record(What::Broker { kind, running, address })
 }

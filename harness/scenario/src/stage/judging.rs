@@ -109,7 +109,7 @@ impl Stage {
 
     /// The same for what the broker does by itself: one that runs in this process does nothing while that stands still.
     pub(crate) fn judge_broker_at(&self, event: &RunEvent, from: Stamp) {
-        if self.broker.kind() != "embedded" {
+        if !self.broker.kind().can.in_process {
             self.judge_beginning(event, from);
         }
     }

@@ -96,19 +96,29 @@ fn every_field_of_the_types_is_in_a_sample() {
     }
 }
 
-/// Names of the fields of all structs and enums that are serialized, read from the source.
+/// Names of the fields of all structs and enums as they are serialized, read from the source.
 fn serialized_fields(source: &str) -> Vec<&str> {
-    let types = source.split("Serialize, Deserialize)]").skip(1);
-    types
-        .flat_map(|text| text.split("\n}\n").next().unwrap_or_default().lines())
-        .flat_map(|line| match line.trim().split_once('{') {
-            Some((_, fields)) if line.trim().ends_with("},") => fields.split(',').collect::<Vec<_>>(),
-            _ => vec![line],
-        })
-        .filter_map(|text| text.trim().trim_start_matches("pub ").split_once(": "))
-        .map(|(name, _)| name)
-        .filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !is_flattened(name))
-        .collect()
+    let mut names = Vec::new();
+    for text in source.split("Serialize, Deserialize)]").skip(1) {
+        let mut renamed = None;
+        for line in text.split("\n}\n").next().unwrap_or_default().lines().map(str::trim) {
+            if let Some((_, rest)) = line.split_once("#[serde(rename = \"") {
+                renamed = rest.split('"').next();
+                continue;
+            }
+            let fields = match line.split_once('{') {
+                Some((_, fields)) if line.ends_with("},") => fields.split(',').collect::<Vec<_>>(),
+                _ => vec![line],
+            };
+            let declared = fields.iter().filter_map(|text| text.trim().trim_start_matches("pub ").split_once(": "));
+            let declared = declared.map(|(name, _)| name);
+            let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            // What is written before a variant renames the variant.
+            let other = renamed.take().filter(|_| !line.contains('{'));
+            names.extend(declared.filter(is_name).filter(|name| !is_flattened(name)).map(|name| other.unwrap_or(name)));
+        }
+    }
+    names
 }
 
 /// Fields whose own fields stand in their place.

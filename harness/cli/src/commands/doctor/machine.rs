@@ -100,7 +100,7 @@ fn broker(bench: &Bench) -> Check {
     }
     let listen = bench.broker.listen;
     match TcpListener::bind(listen) {
-        Ok(_) => Check::good("broker", format!("{} on {listen}", bench.broker.kind.word())),
+        Ok(_) => Check::good("broker", format!("{} on {listen}", bench.broker.kind.word)),
         Err(error) => Check::bad(
             "broker",
             format!("can't listen on {listen}: {error}"),
