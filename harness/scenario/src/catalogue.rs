@@ -61,7 +61,7 @@ mod tests {
     use cucumber::gherkin::StepType;
 
     use super::*;
-    use crate::dispatch::bare_step;
+    use crate::registry::bare_step;
     use crate::world::HilWorld;
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
                 _ => StepType::Then,
             };
             let found =
-                crate::dispatch::STEPS.find(&bare_step(step.text(), ty)).map(|found| found.map(|found| found.2));
+                crate::registry::STEPS.find(&bare_step(step.text(), ty)).map(|found| found.map(|found| found.2));
             let location = found.expect("not ambiguous").unwrap_or_else(|| panic!("undefined: {}", step.example));
             shown.insert((step.keyword(), location.map(|location| (location.path, location.line))));
         }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::network::Network;
-use crate::stalls::Stalls;
-use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
-use hil_mqtt::{Capture, Observer, TapError, TapPort};
+use hil_bench::{Bench, Claim, Needs, TapAddress};
+use hil_mqtt::{Capture, Observer, TapPort};
 use hil_timeline::{Mask, ScenarioId, ScenarioKey, Timeline, Verdict};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::network::Network;
+use crate::setup_error::SetupError;
+use crate::stalls::Stalls;
 
 /// How long things may take before the bench is blamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,29 +27,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { step: Duration::from_secs(60), scenario: Duration::from_secs(300) }
     }
-}
-
-/// Why no scenario could begin.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// A board can't be opened.
-    #[error(transparent)]
-    Bench(#[from] BenchError),
-    /// A tap can't be opened.
-    #[error(transparent)]
-    Tap(#[from] TapError),
-    /// The broker can't be had.
-    #[error(transparent)]
-    Broker(#[from] hil_mqtt::BrokerError),
-    /// The broker does not let the harness in.
-    #[error(transparent)]
-    Observer(#[from] hil_mqtt::ObserverError),
-    /// A certificate can't be used.
-    #[error(transparent)]
-    Tls(hil_mqtt::tls::TlsError),
-    /// No certificates can be made for the run.
-    #[error("can't make certificates for this run: {0}")]
-    Certificates(String),
 }
 
 /// Boards, taps and timeline of a run.

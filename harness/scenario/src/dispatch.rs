@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use cucumber::World as _;
 use cucumber::codegen::LocalBoxFuture;
-use cucumber::gherkin::{self, Step, StepType};
 use cucumber::step::{Collection, Context};
 use futures::FutureExt as _;
 use hil_timeline::{Recorder, Stamp, StepOutcome, Verdict, What};
@@ -20,37 +18,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::{self, StepError};
-use crate::plan::forms::{self, Kind};
+use crate::forms::{self, Kind};
 use crate::quotes::skeleton;
-use crate::run::step_info;
+use crate::registry::{STEPS, step_info};
 use crate::stage::Stage;
 use crate::world::HilWorld;
-
-/// All steps, ours and those of the crate that uses us.
-pub(crate) static STEPS: LazyLock<Collection<HilWorld>> = LazyLock::new(HilWorld::collection);
-
-/// A step that stands in no file.
-pub(crate) fn bare_step(text: &str, ty: StepType) -> Step {
-    Step {
-        keyword: String::new(),
-        ty,
-        value: text.to_owned(),
-        docstring: None,
-        table: None,
-        span: gherkin::Span { start: 0, end: 0 },
-        position: gherkin::LineCol { line: 0, col: 0 },
-    }
-}
-
-/// Whether there is a step of a kind with this text. One that is ambiguous is one too.
-pub(crate) fn is_defined(text: &str, ty: StepType) -> bool {
-    !matches!(STEPS.find(&bare_step(text, ty)), Ok(None))
-}
-
-/// Whether a text is a step of any kind.
-pub(crate) fn is_step(text: &str) -> bool {
-    [StepType::Given, StepType::When, StepType::Then].into_iter().any(|ty| is_defined(text, ty))
-}
 
 /// The collection that cucumber gets.
 pub(crate) fn universal() -> Collection<HilWorld> {

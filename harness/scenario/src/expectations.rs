@@ -4,7 +4,7 @@ use cucumber::gherkin::Step;
 use hil_timeline::Finding;
 use hil_verdict::{TextPattern, is_shown};
 
-use crate::plan::forms::{self, Expects, Kind};
+use crate::forms::{self, Expects, Kind};
 
 /// What a step of the scenario expects of a board.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ mod tests {
     use cucumber::gherkin::StepType;
 
     use super::*;
-    use crate::dispatch::bare_step;
+    use crate::registry::bare_step;
 
     fn expectations(texts: &[&str]) -> Expectations {
         let steps: Vec<_> = texts.iter().map(|text| bare_step(text, StepType::Then)).collect();

@@ -15,7 +15,7 @@ use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
 use hil_scratch::Scratch;
 use hil_timeline::Recorder;
 
-use crate::context::SetupError;
+use crate::setup_error::SetupError;
 
 /// A tap for each board, all showing the same certificate.
 #[derive(Debug)]
@@ -149,12 +149,6 @@ impl RunCertificates {
     fn tls_mode(&self) -> Result<TlsMode, TlsError> {
         let config = |clients| server_config(&self.server, Some((&self.ca, clients)));
         Ok(TlsMode::Terminate { anybody: config(ClientAuth::Asked)?, with_certificate: config(ClientAuth::Required)? })
-    }
-}
-
-impl From<TlsError> for SetupError {
-    fn from(error: TlsError) -> Self {
-        Self::Tls(error)
     }
 }
 

@@ -5,13 +5,14 @@ mod below;
 mod check;
 mod convert;
 mod files;
-pub(crate) mod forms;
+mod needs;
 mod on_bench;
 mod problem;
 mod read;
 mod spot;
 mod suspect;
 mod swallowed;
+pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -25,12 +26,11 @@ use hil_timeline::ScenarioInfo;
 use regex::Regex;
 
 use self::check::check;
-use self::forms::Kind;
+pub(crate) use self::needs::{boards_named, firmware_named, lacking, steps_of};
+pub use self::needs::{boards_of, firmware_of};
 pub use self::problem::{PlanError, Problem};
-use crate::run::{boards_named, steps_of};
-
-/// Scenarios with this tag run only when they are asked for: by path or by tag.
-pub(crate) const OPT_IN: &str = "opt-in";
+use self::tags::OPT_IN;
+use crate::forms::{self, Kind};
 
 /// Which scenarios to run.
 #[derive(Debug, Clone, Default)]

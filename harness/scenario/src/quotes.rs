@@ -83,9 +83,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dispatch::{STEPS, bare_step};
+    use crate::forms::{self, Kind};
     use crate::parameters::Text;
-    use crate::plan::forms::{self, Kind};
+    use crate::registry::{STEPS, bare_step};
 
     /// Writes a text in quotes.
     fn quote(text: &str, quote: char) -> String {

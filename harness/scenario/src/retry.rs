@@ -9,7 +9,7 @@ use std::sync::Arc;
 use hil_timeline::{ScenarioKey, Verdict};
 
 use crate::context::{Ended, RunContext};
-use crate::plan::Plan;
+use crate::plan::{Plan, tags};
 use crate::run::run_attempt;
 
 /// How often a scenario that did not pass is tried again.
@@ -29,7 +29,7 @@ impl Retries {
 
     /// How often a scenario that ended so may be tried again.
     fn allowed(self, ended: &Ended) -> u32 {
-        let own = ended.tags.iter().filter_map(|tag| tagged(tag)).next_back();
+        let own = ended.tags.iter().filter_map(|tag| tags::retries(tag)).next_back();
         match ended.verdict {
             // What somebody asks for now holds more than the tag, but for a scenario that must never be tried again.
             Verdict::Failed | Verdict::Errored if own == Some(0) => 0,
@@ -55,17 +55,6 @@ impl Counts {
             ended.key.clone()
         })
     }
-}
-
-/// `retry` is once, `retry(n)` n times.
-fn tagged(tag: &str) -> Option<u32> {
-    let rest = tag.strip_prefix("retry")?;
-    if rest.is_empty() { Some(1) } else { rest.strip_prefix('(')?.strip_suffix(')')?.parse().ok() }
-}
-
-/// Whether a tag speaks of retries, and not as they are written.
-pub(crate) fn is_misspelt(tag: &str) -> bool {
-    tag.starts_with("retry") && tagged(tag).is_none()
 }
 
 /// Runs a plan, and what did not pass again as often as it may be. All boards are safe when it returns.
@@ -124,6 +113,5 @@ mod tests {
         for verdict in [Verdict::Passed, Verdict::Skipped, Verdict::Aborted] {
             assert_eq!(allowed(three, verdict, &["retry"]), 0);
         }
-        assert!(is_misspelt("retry(two)") && is_misspelt("retry2") && !is_misspelt("retry(2)") && !is_misspelt("slow"));
     }
 }

@@ -1,25 +1,25 @@
 //! Runs a plan through cucumber.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cucumber::cli::{self, Empty};
 use cucumber::event;
-use cucumber::gherkin::{Background, Feature, Rule, Scenario, Step, StepType};
+use cucumber::gherkin::{Feature, Rule, Scenario, Step};
 use cucumber::{Cucumber, Event, Parser, Writer, parser, runner};
 use futures::FutureExt as _;
 use futures::stream;
 use hil_bench::{LockedBoard, Needs};
-use hil_timeline::{Recorder, StepInfo, StepKind, Verdict, What};
+use hil_timeline::{Recorder, Verdict, What};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
 use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
-use crate::plan::Plan;
-use crate::quotes::{Part, parts, unquote};
+use crate::plan::{Plan, boards_named, firmware_named, info, lacking, steps_of};
+use crate::registry::step_info;
 use crate::stage::Stage;
 use crate::world::{HilWorld, Scene};
 
@@ -83,30 +83,6 @@ impl Writer<HilWorld> for Silent {
 
 impl cucumber::writer::Normalized for Silent {}
 
-/// The steps of a scenario with those of the backgrounds above it.
-pub(crate) fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scenario) -> Vec<&'a Step> {
-    let of = |background: &'a Option<Background>| background.iter().flat_map(|background| &background.steps);
-    let background = of(&feature.background).chain(rule.iter().flat_map(|rule| of(&rule.background)));
-    background.chain(&scenario.steps).collect()
-}
-
-/// A step as it is recorded.
-pub(crate) fn step_info(step: &Step) -> StepInfo {
-    let kind = match step.ty {
-        StepType::Given => StepKind::Given,
-        StepType::When => StepKind::When,
-        StepType::Then => StepKind::Then,
-    };
-    StepInfo {
-        keyword: step.keyword.trim().to_owned(),
-        kind: Some(kind),
-        text: step.value.clone(),
-        line: step.position.line,
-        table: step.table.as_ref().map(|table| table.rows.clone()),
-        doc: step.docstring.clone(),
-    }
-}
-
 async fn before(
     context: Arc<RunContext>,
     feature: &Feature,
@@ -118,7 +94,7 @@ async fn before(
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
     let names = boards_named(context.bench.config(), &steps);
-    let info = crate::plan::info(feature, rule, scenario, names.clone());
+    let info = info(feature, rule, scenario, names.clone());
     let tags = info.tags.clone();
     let key = info.key();
     let started = What::ScenarioStarted { info, attempt };
@@ -239,80 +215,6 @@ async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, 
     boards
 }
 
-/// The boards of a bench that a plan names.
-#[must_use]
-pub fn boards_of(plan: &Plan, config: &hil_config::Bench) -> BTreeSet<String> {
-    of_scenarios(plan, |steps| boards_named(config, steps))
-}
-
-/// Every board of a plan with each firmware that its steps put on it.
-#[must_use]
-pub fn firmware_of(plan: &Plan) -> BTreeSet<(String, String)> {
-    of_scenarios(plan, firmware_named)
-}
-
-/// What the steps of each scenario of a plan name.
-fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTreeSet<T> {
-    let mut all = BTreeSet::new();
-    for feature in &plan.features {
-        let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
-        let ruled =
-            feature.rules.iter().flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
-        for (rule, scenario) in plain.chain(ruled) {
-            all.extend(named(&steps_of(feature, rule, scenario)));
-        }
-    }
-    all
-}
-
-/// The boards of the bench that stand in quotes in a step. What stands behind the word `firmware` is none; a topic that
-/// is called like a board makes the scenario own that board too, which costs overlap and nothing else.
-pub(crate) fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
-    let quoted = steps.iter().flat_map(|step| quoted(&step.value));
-    let names = quoted.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, name)| name);
-    let mut names: Vec<_> = names.filter(|name| config.board(name).is_some()).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Boards with the firmware that steps put on them.
-fn firmware_named(steps: &[&Step]) -> Vec<(String, String)> {
-    let pair = |step: &&Step| {
-        let quoted = quoted(&step.value);
-        let [(before, board), (between, firmware), ..] = quoted.as_slice() else { return None };
-        let puts = before.trim_end().ends_with("board") && between.trim_end().ends_with("firmware");
-        puts.then(|| (board.clone(), firmware.clone()))
-    };
-    steps.iter().filter_map(pair).collect()
-}
-
-/// Each text in quotes, with what stands before it.
-fn quoted(text: &str) -> Vec<(&str, String)> {
-    let (mut before, mut found) = ("", Vec::new());
-    for part in parts(text) {
-        match part {
-            Part::Plain(plain) => before = plain,
-            Part::Quoted(quoted) => found.push((before, unquote(quoted))),
-        }
-    }
-    found
-}
-
-/// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board, a board's tag or
-/// a kind of broker.
-pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
-    let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
-    let has = |name: &str| {
-        bench.broker.kind.word() == name
-            || bench.boards.values().any(|board| {
-                board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)
-            })
-    };
-    let lacking: Vec<_> = required.filter(|name| !has(name)).map(|name| format!("`{name}`")).collect();
-    (!lacking.is_empty()).then(|| format!("this bench has no {}, which the scenario requires", lacking.join(", ")))
-}
-
 async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     for step in steps.iter().skip(scene.steps_done) {
         scene.recorder.record(What::StepNotRun(step_info(step)));
@@ -348,24 +250,4 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     context.note_end(scene.key, scene.tags, scene.verdict, scene.failure.as_ref().is_some_and(StepError::is_transient));
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dispatch::bare_step;
-
-    #[test]
-    fn a_board_is_named_in_either_kind_of_quotes_and_a_firmware_is_none() {
-        let bench = hil_config::Bench::builtin();
-        let texts = [
-            r#"the board 'lamp-2' runs the firmware "lamp""#,
-            r#"I publish '{"id": "lamp"}' to "t""#,
-            "the broker's day ends",
-        ];
-        let steps = texts.map(|text| bare_step(text, StepType::Given));
-        let steps: Vec<_> = steps.iter().collect();
-        assert_eq!(boards_named(&bench, &steps), ["lamp-2"]);
-        assert_eq!(firmware_named(&steps), [("lamp-2".to_owned(), "lamp".to_owned())]);
-    }
 }

@@ -6,9 +6,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use cucumber::gherkin::StepType;
 
 use crate::catalogue::{StepDoc, steps};
-use crate::dispatch::bare_step;
-use crate::plan::forms::{self, Below};
+use crate::forms::{self, Below};
 use crate::quotes::{Part, parts, skeleton};
+use crate::registry::bare_step;
 
 /// A step of the catalogue, ready to be compared.
 struct Known {

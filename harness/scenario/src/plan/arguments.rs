@@ -7,8 +7,8 @@ use hil_config::nearest;
 use hil_timeline::escaped;
 use hil_verdict::{ResetCause, TextPattern, is_shown};
 
-use super::forms::{Kind, Reading};
 use super::problem::Wrong;
+use crate::forms::{Kind, Reading};
 use crate::snapshot::{Rule, SnapshotFile};
 
 /// Everything that is wrong with the arguments of a step of a feature file.

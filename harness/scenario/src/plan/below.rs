@@ -5,8 +5,8 @@ use hil_config::nearest;
 use hil_verdict::{ConnectMatch, Granted, MessageMatch, Unmet};
 
 use super::arguments::check_pattern;
-use super::forms::Below;
 use super::problem::Wrong;
+use crate::forms::Below;
 use crate::steps::doc_string;
 
 /// Everything that is wrong with what stands below a step.

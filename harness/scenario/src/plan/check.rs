@@ -5,12 +5,13 @@ use std::path::Path;
 use cucumber::gherkin::{Feature, Step, StepType};
 use hil_gherkin::{Language, StepKind};
 
-use super::forms::{self, Reading};
 use super::problem::{Problem, Wrong};
 use super::{arguments, below, scenarios};
 use crate::catalogue::StepDoc;
-use crate::dispatch::{STEPS, durations_written, is_defined};
+use crate::dispatch::durations_written;
+use crate::forms::{self, Reading};
 use crate::quotes::skeleton;
+use crate::registry::{STEPS, is_defined};
 use crate::suggest::{Near, has_odd_quotes, near};
 
 /// Everything that is wrong with a feature.
@@ -23,7 +24,7 @@ pub(super) fn check(feature: &Feature, language: &Language) -> Vec<Problem> {
     }
     for (tags, scenario) in scenarios(feature) {
         let line = scenario.position.line;
-        if let Some(tag) = tags.iter().find(|tag| crate::retry::is_misspelt(tag)) {
+        if let Some(tag) = tags.iter().find(|tag| super::tags::is_misspelt(tag)) {
             let what = format!("the tag `@{tag}` is no number of retries");
             problems.push(Wrong::new(what, "write `@retry(2)`, or `@retry` for one").at(&path, line));
         }

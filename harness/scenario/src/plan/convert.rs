@@ -6,7 +6,7 @@ use std::path::Path;
 use cucumber::gherkin::{self, LineCol, Span, StepType, Table};
 use hil_gherkin::{Case, StepKind, Text};
 
-use crate::dispatch::is_defined;
+use crate::registry::is_defined;
 
 /// What a feature or a scenario without a name is called.
 const UNNAMED: &str = "(no name)";

@@ -8,10 +8,10 @@ use hil_config::{Bench, Board, BoardKind, BoardName, BrokerKind, FirmwareName, P
 
 use super::arguments::check_length;
 use super::check::reading;
-use super::forms::{Ability, Kind, Reading};
+use super::needs::{lacking, steps_of};
 use super::problem::{Problem, Wrong};
 use super::{each_scenario, tags_of};
-use crate::run::{lacking, steps_of};
+use crate::forms::{Ability, Kind, Reading};
 
 /// Everything that is wrong with a feature on a bench. A scenario that is skipped there asks nothing of it.
 pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {

@@ -4,7 +4,7 @@ use hil_config::nearest;
 use hil_gherkin::{Expected, Fault, FaultKind, Headline, Language};
 
 use super::problem::Wrong;
-use crate::dispatch::is_step;
+use crate::registry::is_step;
 
 /// What is wrong with a line, with what may help.
 pub(super) fn explained(fault: &Fault, language: &Language) -> Wrong {

@@ -7,8 +7,8 @@ use hil_gherkin::{Feature, Headline, Language};
 
 use super::problem::Wrong;
 use super::suspect::{begins_step, headline, headline_meant, shortened, step_meant};
-use crate::dispatch::is_step;
 use crate::quotes::{Part, parts};
+use crate::registry::is_step;
 
 /// A line of a description that reads like a step.
 pub(super) struct Swallowed {
