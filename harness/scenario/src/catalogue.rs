@@ -1,4 +1,4 @@
-//! Every step with an example: `hil steps`, suggestions and the documentation are made of this.
+//! Every step with an example: the source of `hil steps`, suggestions and documentation.
 
 mod below;
 mod list;
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_ends_with_a_colon_says_what_stands_below_it() {
+    fn a_step_that_ends_with_a_colon_documents_what_follows_it() {
         for step in steps() {
             assert_eq!(step.below.is_some(), step.example.ends_with(':'), "{}", step.example);
         }

@@ -1,6 +1,6 @@
-//! World, steps and runner: the only crate that sees cucumber.
+//! World, steps and runner: the only crate that uses cucumber.
 //!
-//! Users add steps of their own on [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can reach.
+//! Users add their own steps to [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can use.
 
 pub mod catalogue;
 mod context;

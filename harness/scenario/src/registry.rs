@@ -9,10 +9,10 @@ use hil_timeline::{StepInfo, StepKind};
 
 use crate::world::HilWorld;
 
-/// All steps, ours and those of the crate that uses us.
+/// All steps: built-in, and those of the crate that uses this one.
 pub(crate) static STEPS: LazyLock<Collection<HilWorld>> = LazyLock::new(HilWorld::collection);
 
-/// A step that stands in no file.
+/// A step that is not in a file.
 pub(crate) fn bare_step(text: &str, ty: StepType) -> Step {
     Step {
         keyword: String::new(),
@@ -25,7 +25,7 @@ pub(crate) fn bare_step(text: &str, ty: StepType) -> Step {
     }
 }
 
-/// Whether there is a step of a kind with this text. One that is ambiguous is one too.
+/// Whether a text is a step of a kind. An ambiguous one counts as well.
 pub(crate) fn is_defined(text: &str, ty: StepType) -> bool {
     !matches!(STEPS.find(&bare_step(text, ty)), Ok(None))
 }

@@ -40,9 +40,9 @@ pub(crate) async fn run_attempt(context: &Arc<RunContext>, plan: Plan, attempt: 
     };
     let runner = runner::Basic::<HilWorld>::default()
         .steps(universal())
-        // Boards, not a number, decide what can overlap.
+        // Boards decide what can overlap, not a number.
         .max_concurrent_scenarios(None)
-        // Cucumber's own retries would run on a board that nobody has recovered.
+        // Cucumber's own retries would run on a board that was not recovered.
         .retry_options(|_, _, _, _| None)
         .before(move |feature, rule, scenario, world| {
             let context = Arc::clone(&for_before);
@@ -60,7 +60,7 @@ pub(crate) async fn run_attempt(context: &Arc<RunContext>, plan: Plan, attempt: 
     Cucumber::<HilWorld, _, _, _, _, Empty>::custom(Parsed, runner, Silent).with_cli(options).run(plan.features).await;
 }
 
-/// Hands over features that are parsed already.
+/// Passes on features that are already parsed.
 struct Parsed;
 
 impl Parser<Vec<Feature>> for Parsed {
@@ -72,7 +72,7 @@ impl Parser<Vec<Feature>> for Parsed {
     }
 }
 
-/// Everything worth telling is on the timeline already.
+/// Writes nothing: the timeline has everything.
 struct Silent;
 
 impl Writer<HilWorld> for Silent {
@@ -126,7 +126,7 @@ async fn before(
     }
 }
 
-/// Boards that a retry begins with; a stage that has none is closed as any other.
+/// Recovers the boards for a retry; closes the stage if that fails.
 async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Result<Stage, StepError> {
     let recovered = tokio::select! {
         biased;
@@ -139,7 +139,7 @@ async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Resu
             if context.is_aborted() {
                 stage.make_safe().await;
             }
-            // The boards are given back when the stage is dropped, whether or not it closed in time.
+            // Dropping the stage releases the boards even if it did not close in time.
             let _ = tokio::time::timeout(HOOK + stage.slowness(), stage.close()).await;
             Err(error)
         }
@@ -149,7 +149,7 @@ async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Resu
 /// How long a stage may take to open or to close.
 const HOOK: Duration = Duration::from_secs(15);
 
-/// Locks the boards and opens the stage. The scenario begins when it has its boards.
+/// Locks the boards and opens the stage. The scenario starts when it has its boards.
 async fn set_stage(
     context: &Arc<RunContext>,
     recorder: &Recorder,
@@ -186,7 +186,7 @@ async fn set_stage(
         () = context.aborted() => None,
         boards = lock(context, names) => Some(boards),
     };
-    // Whoever has the port may be long: that is no fault of the broker's.
+    // Not part of the timeout below: another scenario may use the port for long.
     let fixed_port = tokio::select! {
         biased;
         () = context.aborted() => None,
@@ -203,7 +203,7 @@ async fn set_stage(
     }
 }
 
-/// Takes boards in the order of their names, so that no two scenarios wait for each other.
+/// Locks boards in the order of their names, so that no two scenarios wait for each other.
 async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, LockedBoard> {
     names.sort();
     let mut boards = BTreeMap::new();
@@ -236,7 +236,7 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         if context.is_aborted() {
             stage.make_safe().await;
         }
-        // The boards are given back when the stage is dropped, whether or not it closed in time.
+        // Dropping the stage releases the boards even if it did not close in time.
         let patience = HOOK + stage.slowness();
         if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
             scene.verdict = Verdict::Errored;
@@ -245,7 +245,7 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     }
     if scene.verdict == Verdict::Passed && scene.steps_done < scene.steps {
         scene.verdict = Verdict::Errored;
-        scene.failure = Some(StepError::errored("not every step of this scenario was run"));
+        scene.failure = Some(StepError::errored("not every step of this scenario ran"));
     }
     context.note_end(scene.key, scene.tags, scene.verdict, scene.failure.as_ref().is_some_and(StepError::is_transient));
     let failure = scene.failure.map(|error| error.failure().clone());

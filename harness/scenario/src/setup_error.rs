@@ -4,7 +4,7 @@ use hil_bench::BenchError;
 use hil_mqtt::TapError;
 use hil_mqtt::tls::TlsError;
 
-/// Why no scenario could begin.
+/// Why no scenario could start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A board can't be opened.
@@ -13,16 +13,16 @@ pub enum SetupError {
     /// A tap can't be opened.
     #[error(transparent)]
     Tap(#[from] TapError),
-    /// The broker can't be had.
+    /// The broker is not available.
     #[error(transparent)]
     Broker(#[from] hil_mqtt::BrokerError),
-    /// The broker does not let the harness in.
+    /// The broker rejects the harness.
     #[error(transparent)]
     Observer(#[from] hil_mqtt::ObserverError),
-    /// A certificate can't be used.
+    /// A certificate is not usable.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// No certificates can be made for the run.
+    /// The certificates of the run can't be made.
     #[error("can't make certificates for this run: {0}")]
     Certificates(String),
 }

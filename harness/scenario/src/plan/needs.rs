@@ -14,19 +14,19 @@ pub(crate) fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenari
     background.chain(&scenario.steps).collect()
 }
 
-/// The boards of a bench that a plan names.
+/// The boards of a bench that a plan uses.
 #[must_use]
 pub fn boards_of(plan: &Plan, config: &hil_config::Bench) -> BTreeSet<String> {
     of_scenarios(plan, |steps| boards_named(config, steps))
 }
 
-/// Every board of a plan with each firmware that its steps put on it.
+/// Every board of a plan with each firmware that its steps install on it.
 #[must_use]
 pub fn firmware_of(plan: &Plan) -> BTreeSet<(String, String)> {
     of_scenarios(plan, firmware_named)
 }
 
-/// What the steps of each scenario of a plan name.
+/// Collects what the steps of each scenario of a plan name.
 fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTreeSet<T> {
     let mut all = BTreeSet::new();
     for feature in &plan.features {
@@ -37,8 +37,8 @@ fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTre
     all
 }
 
-/// The boards of the bench that stand in quotes in a step. What stands behind the word `firmware` is none; a topic that
-/// is called like a board makes the scenario own that board too, which costs overlap and nothing else.
+/// The boards of the bench that steps name in quotes. A name after the word `firmware` is not a board. A topic with the
+/// name of a board makes the scenario own that board too: this only reduces overlap.
 pub(crate) fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
     let quoted = steps.iter().flat_map(|step| quoted(&step.value));
     let names = quoted.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, name)| name);
@@ -48,18 +48,18 @@ pub(crate) fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<S
     names
 }
 
-/// Boards with the firmware that steps put on them.
+/// Boards with the firmware that steps install on them.
 pub(crate) fn firmware_named(steps: &[&Step]) -> Vec<(String, String)> {
     let pair = |step: &&Step| {
         let quoted = quoted(&step.value);
         let [(before, board), (between, firmware), ..] = quoted.as_slice() else { return None };
-        let puts = before.trim_end().ends_with("board") && between.trim_end().ends_with("firmware");
-        puts.then(|| (board.clone(), firmware.clone()))
+        let installs = before.trim_end().ends_with("board") && between.trim_end().ends_with("firmware");
+        installs.then(|| (board.clone(), firmware.clone()))
     };
     steps.iter().filter_map(pair).collect()
 }
 
-/// Each text in quotes, with what stands before it.
+/// Each text in quotes, with the text before it.
 fn quoted(text: &str) -> Vec<(&str, String)> {
     let (mut before, mut found) = ("", Vec::new());
     for part in parts(text) {
@@ -71,8 +71,8 @@ fn quoted(text: &str) -> Vec<(&str, String)> {
     found
 }
 
-/// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board, a board's tag or
-/// a kind of broker.
+/// What a scenario's tags require but the bench lacks: `@requires:NAME` names a board, a kind of board, a tag of a board
+/// or a kind of broker.
 pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
     let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
     let has = |name: &str| {
@@ -93,7 +93,7 @@ mod tests {
     use crate::registry::bare_step;
 
     #[test]
-    fn a_board_is_named_in_either_kind_of_quotes_and_a_firmware_is_none() {
+    fn boards_are_named_in_either_kind_of_quotes_and_firmware_does_not_count() {
         let bench = hil_config::Bench::builtin();
         let texts = [
             r#"the board 'lamp-2' runs the firmware "lamp""#,
