@@ -75,7 +75,7 @@ impl RunContext {
         abort: watch::Receiver<bool>,
         claim: Claim,
     ) -> Result<Self, SetupError> {
-        // Boards first: whoever holds their locks owns their tap ports.
+        // Boards first: their locks protect their tap ports as well.
         let wanted = claim.boards.clone();
         let bench = Bench::open(config, &timeline, claim).await?;
         match open_network(bench.config(), wanted.as_ref(), &timeline).await {

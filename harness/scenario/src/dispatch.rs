@@ -60,7 +60,8 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
     .boxed_local()
 }
 
-/// A step's result, unless a stall of this machine or the broker makes it inconclusive: then it neither passed nor failed.
+/// A step's result, unless a stall of this machine or the broker makes it inconclusive: then it neither passed nor
+/// failed.
 fn decided(world: &HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
     let doubt = match world.inner.as_ref().map(|scene| &scene.stage) {
         Some(Ok(stage)) => stage.take_doubt(),
@@ -301,7 +302,7 @@ fn from_panic(panic: &(dyn Any + Send)) -> StepError {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without a message");
-    error::behind_panic(text).unwrap_or_else(|| StepError::failed(text))
+    error::from_panic_text(text).unwrap_or_else(|| StepError::failed(text))
 }
 
 #[cfg(test)]

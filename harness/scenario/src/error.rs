@@ -158,7 +158,7 @@ thread_local! {
 ///
 /// Cucumber turns a step's `Err` into `panic!("{error}")`, which keeps only the text. Formatting a [`StepError`]
 /// therefore stores a copy for the thread. A panic with the text of the copy was caused by it.
-pub(crate) fn behind_panic(text: &str) -> Option<StepError> {
+pub(crate) fn from_panic_text(text: &str) -> Option<StepError> {
     let shown = SHOWN.take()?;
     (shown.text() == text).then_some(shown)
 }

@@ -340,12 +340,12 @@ static ANY: LazyLock<Option<RegexSet>> =
 fn compile(form: &'static Form) -> Option<Compiled> {
     let (mut regex, mut kinds) = (String::from("^"), Vec::new());
     let mut rest = form.text;
-    while let Some((before, behind)) = rest.split_once('{') {
-        let (word, behind) = behind.split_once('}')?;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (word, after) = after.split_once('}')?;
         let (_, kind) = Kind::WORDS.iter().find(|(known, _)| *known == word)?;
         regex.extend([before, "(", kind.regex(), ")"]);
         kinds.push(*kind);
-        rest = behind;
+        rest = after;
     }
     regex.push_str(rest);
     regex.push('$');

@@ -114,8 +114,8 @@ impl Plan {
         expanded.filter(|secret| secret.chars().count() >= hil_config::SHORTEST_SECRET).collect()
     }
 
-    /// Reads feature files and folders. With a bench, checks that it has the boards, firmware and pins that steps name, and
-    /// that these support what steps ask of them.
+    /// Reads feature files and folders. With a bench, checks that it has the boards, firmware and pins that steps name,
+    /// and that these support what steps ask of them.
     ///
     /// # Errors
     /// When a path can't be read or a selected scenario has a problem.

@@ -1,7 +1,7 @@
 //! Texts in quotes, as steps take them: `"…"` and `'…'`.
 //!
-//! A backslash before the quote that opened the text escapes that quote. Before anything else it is a plain backslash, so
-//! that regular expressions and JSON need no escaping. Just before such a quote, and at the end of the text, two
+//! A backslash before the quote that opened the text escapes that quote. Before anything else it is a plain backslash,
+//! so that regular expressions and JSON need no escaping. Just before such a quote, and at the end of the text, two
 //! backslashes mean one.
 
 /// A regular expression for a text in quotes, without groups.
@@ -16,12 +16,12 @@ pub(crate) fn unquote(quoted: &str) -> String {
     let mut text = String::with_capacity(content.len());
     let mut rest = content;
     while let Some(at) = rest.find('\\') {
-        let (before, behind) = rest.split_at(at);
-        let run = behind.len() - behind.trim_start_matches('\\').len();
-        let after = &behind[run..];
+        let (before, tail) = rest.split_at(at);
+        let run = tail.len() - tail.trim_start_matches('\\').len();
+        let after = &tail[run..];
         let halved = after.is_empty() || after.starts_with(quote);
         text.push_str(before);
-        text.push_str(&behind[..if halved { run / 2 } else { run }]);
+        text.push_str(&tail[..if halved { run / 2 } else { run }]);
         rest = after;
     }
     text.push_str(rest);

@@ -1,7 +1,7 @@
 //! Which scenarios are retried, and how often.
 //!
-//! Cucumber's own retries start at once, on the board as the failure left it, and report two scenarios of the same name.
-//! Here each attempt is a separate pass over the scenarios that did not pass, and is recorded as an attempt.
+//! Cucumber's own retries start at once, on the board as the failure left it, and report two scenarios of the same
+//! name. Here each attempt is a separate pass over the scenarios that did not pass, and is recorded as an attempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -138,8 +138,8 @@ impl Stage {
                 tap.close_route();
             }
             board.release_pins().await;
-            // Held in reset until the next scenario: what it does meanwhile would belong to none. After an abort the board
-            // is already safe and stays released.
+            // Held in reset until the next scenario: what it does meanwhile would belong to none. After an abort the
+            // board is already safe and stays released.
             if !self.context.is_aborted() {
                 board.hold().await;
             }
@@ -233,8 +233,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Silences the connections of a program before it is killed in place of a power cut or a reset. Those of other boards
-    /// fall silent by themselves.
+    /// Silences the connections of a program before it is killed in place of a power cut or a reset. Those of other
+    /// boards fall silent by themselves.
     pub(crate) fn before_stop(&self, board: &str) {
         if let Some(tap) = self.tap(board).filter(|_| self.is_program(board)) {
             tap.abandon();

@@ -15,7 +15,7 @@ pub(super) fn explained(fault: &Fault, language: &Language) -> Wrong {
         }
         FaultKind::Misplaced { headline, .. } => place_of(*headline).to_owned(),
         FaultKind::UnclosedText(quotes) => format!("end it with a line of {quotes}"),
-        FaultKind::TagWithBlank(_) => "each tag begins with `@`; a blank ends it".to_owned(),
+        FaultKind::TagWithBlank(_) => "each tag begins with `@`; a space ends it".to_owned(),
         FaultKind::Ragged { open: true, .. } => "end the row with `|`; within a cell it is written `\\|`".to_owned(),
         FaultKind::Ragged { .. } => "a `|` within a cell is written `\\|`".to_owned(),
         FaultKind::TagsOfNothing => "tags belong above a headline; delete them".to_owned(),
@@ -25,7 +25,7 @@ pub(super) fn explained(fault: &Fault, language: &Language) -> Wrong {
 
 fn place_of(headline: Headline) -> &'static str {
     match headline {
-        Headline::Feature => "a file holds one feature, and it begins with it",
+        Headline::Feature => "a file has one feature, at its beginning",
         Headline::Background => "a feature or rule has one background, before its scenarios",
         Headline::Examples => "examples belong below the steps of a scenario",
         Headline::Rule | Headline::Scenario | Headline::Outline => "it belongs below the headline of a feature",
@@ -47,7 +47,7 @@ fn unknown_language(name: &str) -> String {
     match same.map(Language::code).or_else(|| nearest(name, Language::all().map(Language::code))) {
         Some(near) => format!("did you mean `# language: {near}`?"),
         None => {
-            "as in `# language: de`; `https://cucumber.io/docs/gherkin/languages` lists them all; without it English is read"
+            "as in `# language: de`; `https://cucumber.io/docs/gherkin/languages` lists them all; without this line the language is English"
                 .to_owned()
         }
     }

@@ -1,7 +1,8 @@
 //! Steps in descriptions: the grammar reads them as text, so they would be ignored silently.
 //!
-//! A description may be any text, so only what is hardly prose is an error: a step with texts in quotes, and, where steps
-//! are allowed, a keyword that is misspelt or of another language. Other lines that read like a step are warnings.
+//! A description may be any text, so only what is hardly prose is an error: a step with texts in quotes, and, where
+//! steps are allowed, a keyword that is misspelt or of another language. Other lines that read like a step are
+//! warnings.
 
 use hil_gherkin::{Feature, Headline, Language};
 

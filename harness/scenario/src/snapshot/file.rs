@@ -1,7 +1,7 @@
 //! Files in the format of insta (`---`, YAML, `---`, text), so that `cargo insta review` and `INSTA_UPDATE` work.
 //!
-//! They are not written by insta's macros: those look for the workspace of the crate that they were compiled in, which a
-//! Pi that runs `hil` does not have. A test checks that insta reads these files.
+//! They are not written by insta's macros: those look for the workspace of the crate that they were compiled in, which
+//! a Pi that runs `hil` does not have. A test checks that insta reads these files.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -38,8 +38,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Stops the broker cleanly, and waits until the observer has lost it. It takes effect when the broker is gone; before
-    /// that it closes its connections.
+    /// Stops the broker cleanly, and waits until the observer has lost it. It takes effect when the broker is gone;
+    /// before that it closes its connections.
     ///
     /// # Errors
     /// When the harness can't stop it.

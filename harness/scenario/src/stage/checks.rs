@@ -45,6 +45,15 @@ impl Stage {
         Err(StepError::errored(message).with_hint("`When the broker stops` lets the tap see them"))
     }
 
+    /// The former name of [`Stage::check_listening`].
+    ///
+    /// # Errors
+    /// When connections are refused.
+    #[deprecated(note = "use `check_listening`")]
+    pub fn check_door(&self, board: &str) -> Result<(), StepError> {
+        self.check_listening(board)
+    }
+
     /// Checks that the observer has not lost the broker unexpectedly: what boards do then proves nothing about them.
     pub(crate) fn check_broker(&self) -> Result<(), StepError> {
         if !hil_verdict::broker_lost(OBSERVER, refs(&self.events())) {
@@ -165,7 +174,8 @@ impl Stage {
             .with_hint("check that its ROM prints to this UART, and check `console.boot-baud`"))
     }
 
-    /// Checks that a board runs: otherwise its inactivity proves nothing. A board without power is meant to be inactive.
+    /// Checks that a board runs: otherwise its inactivity proves nothing. A board without power is meant to be
+    /// inactive.
     ///
     /// # Errors
     /// When it has power and has shown no sign of life since it was started.

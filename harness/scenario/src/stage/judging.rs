@@ -35,8 +35,8 @@ impl Judging {
 }
 
 impl Stage {
-    /// Waits until everything that arrived up to a moment is recorded: the clock was checked after it, input delayed by a
-    /// stall was read, and the broker has answered.
+    /// Waits until everything that arrived up to a moment is recorded: the clock was checked after it, input delayed by
+    /// a stall was read, and the broker has answered.
     pub(crate) async fn settle(&self, end: Stamp) {
         self.read_delayed(end).await;
         if let Some(slow) = self.broker_stall(end).await {
@@ -114,8 +114,9 @@ impl Stage {
         }
     }
 
-    /// Whether a record that matters to the step is in its window: for steps that wait with [`Stage::wait_until`] and then
-    /// read all records. If a stall hides on which side of the end it arrived, the step is errored, whatever it returns.
+    /// Whether a record that matters to the step is in its window: for steps that wait with [`Stage::wait_until`] and
+    /// then read all records. If a stall hides on which side of the end it arrived, the step is errored, whatever it
+    /// returns.
     #[must_use]
     pub fn in_time(&self, event: &RunEvent, until: Stamp) -> bool {
         match self.stalls_since(until).side(event, until) {

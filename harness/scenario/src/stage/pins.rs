@@ -8,8 +8,8 @@ use hil_timeline::{Cursor, RunEvent, Stamp, What};
 use super::Stage;
 
 impl Stage {
-    /// Waits until a pin has a level: where earlier steps stopped reading, or by a later change. Steps about a pin see its
-    /// changes in order, each change once.
+    /// Waits until a pin has a level: where earlier steps stopped reading, or by a later change. Steps about a pin see
+    /// its changes in order, each change once.
     pub async fn wait_for_pin(&mut self, board: &str, pin: &str, on: bool, within: Duration) -> bool {
         let key = (board.to_owned(), pin.to_owned());
         let from = self.pins_seen.get(&key).copied().unwrap_or(0).max(self.mark.cursor.0);

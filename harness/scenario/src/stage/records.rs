@@ -74,8 +74,8 @@ impl Stage {
         })
     }
 
-    /// Waits for the first record between the mark and another moment that `pick` takes, and consumes nothing. Records from
-    /// while the mark's action was still running don't count: this is for steps about what must not happen.
+    /// Waits for the first record between the mark and another moment that `pick` takes, and consumes nothing. Records
+    /// from while the mark's action was still running don't count: this is for steps about what must not happen.
     pub async fn watch<T>(&self, until: Stamp, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let from = self.mark.at;
         let with_record = |event: &RunEvent| pick(event).map(|taken| (event.clone(), taken));
@@ -84,8 +84,8 @@ impl Stage {
         Some(taken)
     }
 
-    /// The same since a record that has satisfied the step, to find a repetition. The record may be before the mark, from
-    /// while the action was running.
+    /// The same since a record that has satisfied the step, to find a repetition. The record may be before the mark,
+    /// from while the action was running.
     pub(crate) async fn watch_since<T>(
         &self,
         since: Stamp,
@@ -108,8 +108,8 @@ impl Stage {
         self.find_all(window, fresh).await
     }
 
-    /// The first record of a window, consumed or not. If nothing came, the window is over only when everything that arrived
-    /// in it is recorded.
+    /// The first record of a window, consumed or not. If nothing came, the window is over only when everything that
+    /// arrived in it is recorded.
     async fn find_all<T>(&self, window: Window, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let found = self.find_unjudged(window, &mut pick).await;
         if found.is_none() {
@@ -183,8 +183,8 @@ impl Stage {
         Some(Stamp(self.waits_until.swap(0, Ordering::Relaxed))).filter(|until| until.0 > 0)
     }
 
-    /// Waits until a moment on the run's clock, and until everything that arrived up to it is recorded. [`Stage::in_time`]
-    /// tells which records are before it.
+    /// Waits until a moment on the run's clock, and until everything that arrived up to it is recorded.
+    /// [`Stage::in_time`] tells which records are before it.
     pub async fn wait_until(&self, moment: Stamp) {
         self.waits_until.store(moment.0, Ordering::Relaxed);
         tokio::time::sleep_until(self.instant(moment)).await;

@@ -89,8 +89,8 @@ async fn reaches(
     Ok(())
 }
 
-/// The sender's messages since the receiver first subscribed to them, even if it left later. Retransmissions and messages
-/// that the tap dropped don't count.
+/// The sender's messages since the receiver first subscribed to them, even if it left later. Retransmissions and
+/// messages that the tap dropped don't count.
 fn sent(events: &[Arc<RunEvent>], sender: &str, receiver: &str) -> Vec<Sent> {
     let mut subscribed: Vec<String> = Vec::new();
     let mut sent = Vec::new();

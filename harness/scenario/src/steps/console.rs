@@ -184,7 +184,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Resul
     let until = stage.mark().at + span.0;
     let pick = |event: &RunEvent| match &event.what {
         What::ConsoleLost { board: of } if *of == board => Some(None),
-        // A boot that a step asked for is no surprise.
+        // Boots that a step asked for don't count.
         _ => found(event, &board, Finding::Reboot).map(|_| Some(event.clone())),
     };
     match stage.watch(until, pick).await {
@@ -196,7 +196,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Resul
             Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
         }
         Some(Some(event)) => {
-            let message = format!("`{board}` rebooted, which it should not for {}", seconds(span.0));
+            let message = format!("`{board}` rebooted, which it should not do for {}", seconds(span.0));
             let came = format!("came: {}", show(&event, stage.mark().at));
             Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }

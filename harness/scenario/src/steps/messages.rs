@@ -188,11 +188,11 @@ async fn nothing(stage: &mut Stage, travel: Travel, board: &str, topic: &str, sp
     let at_mark =
         travel == Travel::Received && stage.consume_at_mark(|event| travel.message(event, board, topic).is_some());
     if at_mark {
-        return Err(StepError::failed(format!("`{board}` received something on `{topic}`, which it should not")));
+        return Err(StepError::failed(format!("`{board}` received something on `{topic}`, which it should not do")));
     }
     if let Some(event) = stage.watch(until, |event| travel.message(event, board, topic).map(|_| event.clone())).await {
         let message =
-            format!("`{board}` {} something on `{topic}`, which it should not for {}", travel.verb(), seconds(span));
+            format!("`{board}` {} something on `{topic}`, which it should not do for {}", travel.verb(), seconds(span));
         return Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]));
     }
     stage.check_could_speak(board)

@@ -120,7 +120,7 @@ async fn does_not_publish(world: &mut HilWorld, board: Text, topic: Text, span: 
         published_by(event, &board).filter(|(on, _)| topic_matches(&topic, on)).map(|_| event.clone())
     };
     if let Some(event) = stage.watch(until, pick).await {
-        let message = format!("`{board}` published to `{topic}`, which it should not for {}", seconds(span.0));
+        let message = format!("`{board}` published to `{topic}`, which it should not do for {}", seconds(span.0));
         return Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]));
     }
     stage.check_could_speak(&board)

@@ -76,8 +76,8 @@ fn matters(event: &RunEvent) -> bool {
     }
 }
 
-/// Waits for the will in its window. New records may change the window: the end of the connection, or another connection
-/// of the same client.
+/// Waits for the will in its window. New records may change the window: the end of the connection, or another
+/// connection of the same client.
 async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(WillCase, RunEvent), StepError> {
     stage.check_packets(board)?;
     let case = announced(stage, board)?;
@@ -136,8 +136,8 @@ fn record_window(stage: &Stage, board: &str, case: &WillCase) {
     }
 }
 
-/// If this machine stalled, a will that looks late may have been in time. So may one that looks early: its window counts
-/// from a record that may have been late itself.
+/// If this machine stalled, a will that looks late may have been in time. So may one that looks early: its window
+/// counts from a record that may have been late itself.
 fn judge_late(stage: &Stage, will: &RunEvent, from: Stamp, until: Stamp) {
     if will.at > until {
         let _ = stage.in_time(will, until);
@@ -190,7 +190,8 @@ async fn is_not_published(world: &mut HilWorld, board: Text, span: Span) -> Resu
     match came {
         None => stage.check_observer_was_there(),
         Some(event) => {
-            let message = format!("the will of `{board}` was published, which it should not for {}", seconds(span.0));
+            let message =
+                format!("the will of `{board}` was published, which should not happen for {}", seconds(span.0));
             let came = format!("came: {}", show(&event, stage.mark().at));
             Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }
