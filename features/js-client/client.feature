@@ -21,7 +21,7 @@ Feature: A JavaScript client
       | js           |
       | js-websocket |
 
-  Scenario: over WebSocket it is WebSocket
+  Scenario: it connects over WebSocket
     Given the board "js" runs the firmware "js-websocket"
     Then "js" connects over "/^WebSocket/" within 5 s
 

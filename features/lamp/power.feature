@@ -10,7 +10,7 @@ Feature: The lamp and its supply
     And the will of "lamp" is published exactly once on "sooko/status", settling for 2 s
     And a late subscriber to "sooko/status" receives "offline", retained
 
-  Scenario: when the power is back it is born again and works
+  Scenario: when the power is back it reports online and works
     When the power of "lamp" is cut
     Then the will of "lamp" is published on "sooko/status"
     When the power of "lamp" is restored

@@ -39,7 +39,7 @@ Feature: The improved lamp does what a lamp should
     And the will of "micropython" is published exactly once on "sooko/status", settling for 2 s
     And a late subscriber to "sooko/status" receives "offline", retained
 
-  Scenario: when the power is back it is born again and works
+  Scenario: when the power is back it reports online and works
     When the power of "micropython" is cut
     Then the will of "micropython" is published on "sooko/status"
     When the power of "micropython" is restored

@@ -18,7 +18,7 @@ Feature: A broker that crashes or hangs
     When I type "connect id=c clean=no" at the console of "client"
     Then "client" connects within 10 s and finds no session
 
-  Scenario: a broker that hangs answers when it goes on
+  Scenario: a paused broker answers when it resumes
     When I type "connect id=c" at the console of "client"
     Then "client" connects within 10 s
     When the broker is paused

@@ -1,5 +1,5 @@
 @requires:client
-Feature: What the tap does to the network
+Feature: Faults of the network
 
   Background:
     Given the board "client" runs the firmware "mqtt-client"
@@ -63,7 +63,7 @@ Feature: What the tap does to the network
     Then the console of "client" shows "second" within 1 s
     And the console of "client" shows "first" within 1 s
 
-  Scenario: a corrupted message arrives otherwise
+  Scenario: a corrupted message arrives changed
     When I type at the console of "client":
       """
       connect id=c
@@ -87,7 +87,7 @@ Feature: What the tap does to the network
     And I publish "slow" to "a/b"
     Then "client" receives "slow" on "a/b" within 2 s
 
-  Scenario: who is refused comes back when connections are accepted again
+  Scenario: a refused client connects when connections are accepted again
     When connections of "client" are refused
     And I type "connect id=x" at the console of "client"
     Then the console of "client" shows "no connection" within 10 s
@@ -108,7 +108,7 @@ Feature: What the tap does to the network
     Then "client" receives "/hundred bytes/" on "a/b" within 5 s
     And "client" acknowledges the message within 5 s
 
-  Scenario: a lame network is late but in order
+  Scenario: a slow network is late but in order
     When I type at the console of "client":
       """
       connect id=c

@@ -5,7 +5,7 @@ Feature: Limits and statistics of the broker
     Given the board "client" runs the firmware "mqtt-client"
     And the board "client-2" runs the firmware "mqtt-client"
 
-  Scenario: a broker that is full takes nobody else
+  Scenario: a full broker accepts no more clients
     Given the broker takes no more than 1 connection
     When I type "connect id=first" at the console of "client"
     Then "client" connects within 10 s

@@ -26,7 +26,7 @@ Feature: MQTT 5
       | property message expiry interval | /^(59\|60)$/ |
 
   @requires:client-2
-  Scenario: a request carries where to answer
+  Scenario: a request names its response topic
     Given the board "client-2" runs the firmware "mqtt-client"
     When I type at the console of "client":
       """
@@ -92,7 +92,7 @@ Feature: MQTT 5
     Then nothing is published outside "none" for 1500 ms
     And a subscriber to "status/w" receives "gone" within 5 s
 
-  Scenario: a topic alias stands for its topic
+  Scenario: a topic alias replaces its topic
     When I type at the console of "client":
       """
       connect id=alias version=5

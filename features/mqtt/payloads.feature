@@ -1,5 +1,5 @@
 @requires:client
-Feature: What is in a message, how many there are, and when
+Feature: Contents, number and timing of messages
 
   Background:
     Given the board "client" runs the firmware "mqtt-client"

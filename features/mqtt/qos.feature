@@ -65,7 +65,7 @@ Feature: Quality of service
     Then "client" and the broker complete the QoS 2 exchange within 1 s
     And "client" acknowledges the message within 1 s
 
-  Scenario: a message whose acknowledgement is lost is sent again with DUP when the session goes on
+  Scenario: a message whose acknowledgement is lost is sent again with DUP when the session resumes
     When I type at the console of "client":
       """
       connect id=again clean=no

@@ -4,7 +4,7 @@ Feature: Retained messages
   Background:
     Given the board "client" runs the firmware "mqtt-client"
 
-  Scenario: the last retained message waits for whoever comes later
+  Scenario: a late subscriber gets the last retained message
     When I type at the console of "client":
       """
       connect id=r

@@ -4,7 +4,7 @@ Feature: Sessions
   Background:
     Given the board "client" runs the firmware "mqtt-client"
 
-  Scenario: a kept session gets what it missed
+  Scenario: a persistent session receives what it missed
     When I type at the console of "client":
       """
       connect id=keeper clean=no
@@ -17,7 +17,7 @@ Feature: Sessions
     Then "client" connects within 10 s and finds its session
     And "client" receives "missed" on "news/today" within 10 s
 
-  Scenario: a clean session begins with nothing
+  Scenario: a clean session starts empty
     When I type at the console of "client":
       """
       connect id=forgetful clean=no
@@ -30,7 +30,7 @@ Feature: Sessions
     When I publish "news" to "news/today" with QoS 1
     Then "client" receives nothing on "#" for 300 ms
 
-  Scenario: sessions and retained messages outlive a restart of a broker that keeps its state
+  Scenario: sessions and retained messages survive a restart of a broker that keeps its state
     Given the broker keeps its state over a restart
     When I type at the console of "client":
       """
@@ -46,7 +46,7 @@ Feature: Sessions
     When I type "connect id=durable clean=no" at the console of "client"
     Then "client" connects within 10 s and finds its session
 
-  Scenario: without that, a restart forgets everything
+  Scenario: without persistence, a restart loses everything
     When I type at the console of "client":
       """
       connect id=gone clean=no

@@ -5,7 +5,7 @@ Feature: Traffic snapshots
     And snapshots of the traffic leave out the topic "heartbeat"
     And snapshots of the traffic show "/count [0-9]+/" as "count [n]"
 
-  Scenario: a conversation is what it was
+  Scenario: a conversation matches its snapshot
     When I type at the console of "client":
       """
       connect id=client-c0ffee keep-alive=30 will-topic=gone will-payload=offline will-qos=1 will-retain=yes

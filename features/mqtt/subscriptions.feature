@@ -15,7 +15,7 @@ Feature: Topics and subscriptions
       | c/+ | 1 | 1 |
       | d/# | 2 | 2 |
 
-  Scenario Outline: a filter takes what it matches and nothing else
+  Scenario Outline: a filter receives only what it matches
     When I type at the console of "client":
       """
       connect id=filters
@@ -35,7 +35,7 @@ Feature: Topics and subscriptions
       | +/temp       | kitchen/temp | kitchen/a/temp |
       | sensor/+/now | sensor/a/now | sensor/a/then  |
 
-  Scenario: who has unsubscribed gets nothing any more
+  Scenario: a client that unsubscribed receives nothing more
     When I type at the console of "client":
       """
       connect id=c

@@ -22,7 +22,7 @@ Feature: WebSocket, and versions of MQTT
       | ws   |
       | wss  |
 
-  Scenario Outline: a client says which version it speaks
+  Scenario Outline: a client names its MQTT version
     When I type "connect id=v version=<version>" at the console of "client"
     Then "client" connects within 10 s with:
       | version | <version> |

@@ -23,14 +23,14 @@ Feature: Wills
       | 0   | no       |
       | 2   | yes      |
 
-  Scenario: a retained will waits for whoever comes later
+  Scenario: a late subscriber gets a retained will
     When I type "connect id=w will-topic=status/w will-payload=gone will-qos=1 will-retain=yes" at the console of "client"
     Then "client" connects within 10 s
     When the connection of "client" is reset
     Then a subscriber to "status/w" receives "gone" within 2 s
     And a late subscriber to "status/w" receives "gone", retained
 
-  Scenario: who says good-bye leaves no will
+  Scenario: a client that disconnects leaves no will
     When I type "connect id=w will-topic=status/w will-payload=gone" at the console of "client"
     Then "client" connects within 10 s
     When I type "disconnect" at the console of "client"

@@ -73,7 +73,7 @@ Feature: A Raspberry Pi client that subscribes
       | paho   |
       | paho1  |
 
-  Scenario Outline: it unsubscribes, and nothing comes any more: <client>
+  Scenario Outline: after it unsubscribes it receives nothing more: <client>
     Given the board "pi" runs the firmware "<client>"
     And "pi" has subscribed to "raspberry/topic"
     When I type "unsubscribe" at the console of "pi"
@@ -86,7 +86,7 @@ Feature: A Raspberry Pi client that subscribes
       | paho   |
       | paho1  |
 
-  Scenario: a broker that cannot be reached is told of, until it can
+  Scenario: an unreachable broker is reported until it can be reached
     When connections of "pi" are refused
     Given the board "pi" runs the firmware "paho"
     Then the console of "pi" shows "unreachable: Connection refused" within 5 s

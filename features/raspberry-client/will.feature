@@ -13,7 +13,7 @@ Feature: The will of a Raspberry Pi client
     When the power of "pi" is cut
     Then the will of "pi" is published exactly once on "raspberry/status", settling for 1 s
 
-  Scenario: when its program crashes its will is published at once: the system says good-bye for it
+  Scenario: when its program crashes its will is published at once: the system closes its connection
     When the program of "pi" is killed
     Then "pi" goes without DISCONNECT within 1 s
     And a subscriber to "raspberry/status" receives "/Off/" within 1 s

@@ -26,7 +26,7 @@ Feature: Temperature telemetry from a publisher to a subscriber
     When I publish "Suhu: 31°C" to "sister/temp"
     Then the console of "sub" shows "got Suhu: 31°C" exactly once within 1 s, settling for 500 ms
 
-  Scenario: flaw: a subscriber on another topic hears nothing, and nobody tells it
+  Scenario: flaw: a subscriber on another topic receives nothing, and no error says so
     Given the board "sub" runs the firmware "telemetry-subscriber-elsewhere"
     And "sub" has subscribed to "sister/suhu"
     And the board "pub" runs the firmware "telemetry-publisher"
@@ -45,7 +45,7 @@ Feature: Temperature telemetry from a publisher to a subscriber
       | pub   | telemetry-publisher  |
       | sub   | telemetry-subscriber |
 
-  Scenario: both end in good order
+  Scenario: both exit cleanly
     Given the board "sub" runs the firmware "telemetry-subscriber"
     And "sub" has subscribed to "sister/temp"
     And the board "pub" runs the firmware "telemetry-publisher"

@@ -12,11 +12,11 @@ impl Backoff {
     const LONGEST_MS: u64 = 8_000;
 
     pub(crate) fn new(seed: u32) -> Self {
-        // xorshift never leaves zero.
+        // xorshift never leaves the state zero.
         Self { attempt: 0, random: seed.max(1) }
     }
 
-    /// A connection stood: the next pause is the first again.
+    /// After a successful connection: the next pause is the first again.
     pub(crate) fn reset(&mut self) {
         self.attempt = 0;
     }

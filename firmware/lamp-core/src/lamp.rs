@@ -13,17 +13,17 @@ use crate::{ANSWER_TOPIC, COMMAND_TOPIC, STATUS_TOPIC};
 /// What happened to the lamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// The platform is up, or a moment from [`Lamp::wake_at`] has come.
+    /// The platform has started, or the time of [`Lamp::wake_at`] has come.
     Tick,
-    /// The connection that was asked for stands.
+    /// The requested connection is open.
     Connected,
-    /// It could not be made, or it ended.
+    /// The connection failed or ended.
     Closed,
     /// The broker sent bytes.
     Received(&'a [u8]),
 }
 
-/// What the platform shall do, in order.
+/// What the platform must do, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Connect to the broker.
@@ -32,7 +32,7 @@ pub enum Effect {
     Close,
     /// Send bytes.
     Send(Vec<u8>),
-    /// Light the lamp or put it out.
+    /// Switch the lamp on or off.
     Light(bool),
     /// Print a line.
     Log(String),
@@ -87,13 +87,13 @@ impl Lamp {
             State::Waiting { until } | State::Connecting { until } => Some(until),
             State::Online { last_sent, ping_sent } => {
                 let keep_alive = self.keep_alive_ms()?;
-                // Half a keep alive leaves room for a late packet; a whole one without an answer is a dead link.
+                // Half a keep alive leaves time for a late packet; without an answer after a whole one the link is dead.
                 Some(ping_sent.map_or(last_sent + keep_alive / 2, |sent| sent + keep_alive))
             }
         }
     }
 
-    /// Takes an input at a moment and says what to do.
+    /// Handles an input at a time and returns what to do.
     pub fn handle(&mut self, now: u64, input: Input<'_>) -> Vec<Effect> {
         match input {
             Input::Tick => self.tick(now),
@@ -228,7 +228,7 @@ impl Lamp {
 
     fn packet_id(&mut self) -> u16 {
         let id = self.next_packet_id;
-        // Zero is no packet identifier (§2.3.1).
+        // Zero is not a packet identifier (§2.3.1).
         self.next_packet_id = id.checked_add(1).unwrap_or(1);
         id
     }
@@ -243,7 +243,7 @@ mod tests {
         Lamp::new(settings, variant, 1)
     }
 
-    /// A lamp that is connected and subscribed at moment 0.
+    /// A lamp that is connected and subscribed at time 0.
     fn online(variant: Variant) -> Lamp {
         let mut lamp = lamp(variant);
         assert_eq!(lamp.handle(0, Input::Tick), [Effect::Connect]);
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_goes_out_after_half_a_keep_alive_and_its_absence_of_answer_ends_the_connection() {
+    fn a_ping_is_sent_after_half_a_keep_alive_and_a_missing_answer_ends_the_connection() {
         let mut lamp = online(Variant::GOOD);
         assert_eq!(lamp.wake_at(), Some(2_000));
         assert_eq!(lamp.handle(1_999, Input::Tick), []);
@@ -301,14 +301,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_and_a_loss_are_tried_again_later_each_time() {
+    fn pauses_grow_after_each_refusal_and_loss() {
         let mut lamp = lamp(Variant::GOOD);
         let mut pauses = Vec::new();
         let mut now = 0;
         for _ in 0..4 {
             assert_eq!(lamp.handle(now, Input::Tick), [Effect::Connect]);
             lamp.handle(now, Input::Closed);
-            let due = lamp.wake_at().expect("tries again");
+            let due = lamp.wake_at().expect("a next attempt");
             pauses.push(due - now);
             now = due;
         }
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn each_variant_lacks_its_one_thing() {
+    fn each_variant_has_its_fault() {
         let silent = Variant { acknowledges: false, ..Variant::GOOD };
         let effects = online(silent).handle(1, Input::Received(&command(b"on")));
         assert!(!effects.contains(&Effect::Send(wire::puback(77))) && effects.contains(&Effect::Light(true)));

@@ -1,12 +1,12 @@
 //! The lamp's logic, shared by the virtual board and the firmware.
 //!
-//! No I/O, no clock, no `std`: what happens goes in as [`Input`]s with the time in milliseconds, what shall
-//! happen comes out as [`Effect`]s. The platform connects sockets, drives pins and prints.
+//! No I/O, no clock, no `std`: events go in as [`Input`]s with the time in milliseconds, actions come out as
+//! [`Effect`]s. The platform connects sockets, drives pins and prints.
 //!
 //! The contract: the lamp subscribes `sooko/lampu` at QoS 1. `on` switches it on and is answered with
 //! `saya hidup` on `loger`, `off` switches it off and is answered with `saya mati`; anything else changes
-//! nothing. A retained `online` on `sooko/status` says that it is there, a retained will `offline` that it is
-//! not. A lost connection is tried again with growing, jittered pauses.
+//! nothing. The lamp publishes a retained `online` on `sooko/status`; its retained will there is `offline`. It
+//! reconnects with growing, jittered pauses.
 #![no_std]
 
 extern crate alloc;

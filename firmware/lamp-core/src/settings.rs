@@ -1,26 +1,26 @@
-//! What a lamp is told before it starts.
+//! The settings of a lamp.
 
 use alloc::string::String;
 
-/// Settings, as the platform read them from NVS.
+/// Settings that the platform reads from NVS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Client identifier.
     pub client_id: String,
-    /// User name, if the broker wants one.
+    /// User name, if the broker requires one.
     pub user: Option<String>,
-    /// Password, if the broker wants one.
+    /// Password, if the broker requires one.
     pub password: Option<String>,
     /// Keep alive in seconds (NVS `mqtt.keep_alive`); 0 turns it off.
     pub keep_alive: u16,
 }
 
 impl Settings {
-    /// Keep alive where NVS holds none, in seconds.
+    /// Keep alive in seconds if NVS has none.
     pub const KEEP_ALIVE: u16 = 5;
 }
 
-/// What a version of the lamp does. Faulty versions lack one thing each; harness features must find it.
+/// What a version of the lamp does. Each faulty version lacks one thing, which the features must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variant {
     /// Answers a QoS 1 message with PUBACK.

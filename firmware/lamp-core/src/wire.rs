@@ -1,11 +1,11 @@
-//! The little of MQTT 3.1.1 that a lamp speaks.
+//! The subset of MQTT 3.1.1 that a lamp uses.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::settings::Settings;
 
-/// What the broker says.
+/// A packet from the broker.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FromBroker {
     Connack { code: u8 },
@@ -15,7 +15,7 @@ pub(crate) enum FromBroker {
     Pingresp,
 }
 
-/// The bytes are no MQTT that a lamp expects.
+/// The bytes are not an MQTT packet that a lamp supports.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
@@ -103,7 +103,7 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Takes the first whole packet off `received`; `None` where more bytes are needed.
+/// Removes the first whole packet from `received`; `None` if more bytes are needed.
 pub(crate) fn take_packet(received: &mut Vec<u8>) -> Result<Option<FromBroker>, Malformed> {
     let Some((header, length)) = header(received)? else { return Ok(None) };
     if received.len() < header + length {
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connect_is_byte_for_byte_what_the_specification_says() {
+    fn connect_follows_the_specification_byte_for_byte() {
         let settings = Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5 };
         let will = Will { topic: "s", payload: "x" };
         let expected = b"\x10\x13\x00\x04MQTT\x04\x2e\x00\x05\x00\x01l\x00\x01s\x00\x01x";

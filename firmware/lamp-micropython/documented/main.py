@@ -1,4 +1,4 @@
-# The lamp as the tutorials have it. Any error makes it leave the network and reset itself.
+# The lamp as in common tutorials. On any error it leaves the network and resets itself.
 import json
 import machine
 from binascii import hexlify

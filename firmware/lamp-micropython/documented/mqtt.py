@@ -1,4 +1,4 @@
-# MQTT 3.1.1 as far as a lamp needs it: QoS 0, no will, and a broker that never waits for it.
+# The subset of MQTT 3.1.1 that a lamp needs: QoS 0, no will, and no keep alive.
 import socket
 import struct
 

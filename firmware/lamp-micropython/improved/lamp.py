@@ -1,4 +1,4 @@
-# The lamp: what it is told and what it answers.
+# The lamp: its commands and answers.
 import machine
 import random
 import time
@@ -26,7 +26,7 @@ class Lamp:
             settings.get("user"),
             settings.get("mqtt_password"),
         )
-        self.client.on_message = self.obey
+        self.client.on_message = self.handle
 
     def run(self):
         print("reset reason:", CAUSES.get(machine.reset_cause(), "restart"))
@@ -44,12 +44,12 @@ class Lamp:
             except Lost as error:
                 print("mqtt: lost:", error)
                 self.client.close()
-            # Up to a quarter more, so that many lamps do not come back at once.
+            # Up to a quarter longer, so that many lamps do not reconnect at once.
             time.sleep_ms(pause + random.getrandbits(8) * pause // 1024)
-            # With that quarter, and the time that it takes to find nobody there, no longer than the longest.
+            # Leaves room for that quarter and for a failed attempt within the longest pause.
             pause = min(pause * 2, LONGEST_PAUSE_MS * 7 // 10)
 
-    def obey(self, topic, text):
+    def handle(self, topic, text):
         if text == b"on":
             self.pin.value(0)
             self.client.publish(ANSWERS, "saya hidup")

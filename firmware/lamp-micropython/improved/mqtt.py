@@ -1,4 +1,4 @@
-# MQTT 3.1.1 for a small device: will, keep alive, QoS 0 and 1, and no wait without an end.
+# MQTT 3.1.1 for a small device: will, keep alive, QoS 0 and 1, and a limit for every wait.
 import select
 import socket
 import struct
@@ -51,7 +51,7 @@ class Client:
         self.poll.register(self.sock, select.POLLIN)
         self.asked = None
         topic, text = self.will
-        # A clean session, and a will at QoS 1 that is retained.
+        # A clean session, and a retained will at QoS 1.
         flags, fields = 0x02 | 0x04 | 0x08 | 0x20, field(self.name) + field(topic) + field(text)
         if self.user:
             flags, fields = flags | 0xC0, fields + field(self.user) + field(self.password or "")
@@ -104,7 +104,7 @@ class Client:
         return kind, self.read(n, self.TIMEOUT_MS) if n else b""
 
     def step(self):
-        """Takes the next packet, or says that we are alive: half a keep alive after the last packet."""
+        """Handles the next packet, or sends PINGREQ half a keep alive after the last packet."""
         now = time.ticks_ms()
         keep_alive = self.keep_alive * 1000
         if self.asked is not None:

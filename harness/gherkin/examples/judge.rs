@@ -1,6 +1,6 @@
 //! Compares the parser with the official test data of cucumber/gherkin: `judge FOLDER`, where FOLDER is its `testdata`.
 //!
-//! Columns, identifiers and comments are not compared: nothing uses them here.
+//! Columns, identifiers and comments are not compared, because `hil` does not use them.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
 
@@ -17,8 +17,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let (good, bad) = (features(&folder.join("good")), features(&folder.join("bad")));
-    let different = good.iter().filter(|path| !is_read_alike(path)).count();
-    let accepted = bad.iter().filter(|path| !is_refused_alike(path)).count();
+    let different = good.iter().filter(|path| !parses_alike(path)).count();
+    let accepted = bad.iter().filter(|path| !rejects_alike(path)).count();
     println!("{} of {} good features are parsed differently", different, good.len());
     println!("{} of {} bad features are rejected differently", accepted, bad.len());
     if good.is_empty() || bad.is_empty() || different + accepted > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -32,7 +32,7 @@ fn features(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The values of a JSON lines file that belongs to a feature.
-fn beside(path: &Path, what: &str) -> Vec<Value> {
+fn expected(path: &Path, what: &str) -> Vec<Value> {
     let text = fs::read_to_string(format!("{}.{what}.ndjson", path.display())).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
@@ -45,27 +45,27 @@ fn differ(path: &Path, what: &str, ours: &Value, theirs: &Value) -> bool {
     true
 }
 
-fn is_read_alike(path: &Path) -> bool {
+fn parses_alike(path: &Path) -> bool {
     let source = fs::read_to_string(path).unwrap_or_default();
     let document = match parse(&source) {
         Ok(document) => document,
         Err(faults) => {
-            println!("{}: refused: {faults:?}", path.display());
+            println!("{}: rejected: {faults:?}", path.display());
             return false;
         }
     };
-    let tree = beside(path, "ast").first().map(|value| essence(&value["gherkinDocument"]["feature"]));
+    let tree = expected(path, "ast").first().map(|value| essence(&value["gherkinDocument"]["feature"]));
     let ours = document.feature.as_ref().map_or(Value::Null, |feature| self::feature(feature, &document.language));
     let tree_differs = differ(path, "tree", &ours, &tree.unwrap_or_default());
-    let theirs: Vec<_> = beside(path, "pickles").iter().map(|value| their_pickle(&value["pickle"])).collect();
+    let theirs: Vec<_> = expected(path, "pickles").iter().map(|value| their_pickle(&value["pickle"])).collect();
     let pickles_differ = differ(path, "pickles", &Value::from(our_pickles(&document)), &Value::from(theirs));
     !tree_differs && !pickles_differ
 }
 
 /// Whether the first error is at the official line; if a text or tags end too early, ours is at their beginning.
-fn is_refused_alike(path: &Path) -> bool {
+fn rejects_alike(path: &Path) -> bool {
     let source = fs::read_to_string(path).unwrap_or_default();
-    let theirs: Vec<_> = beside(path, "errors").iter().map(|error| error["parseError"].clone()).collect();
+    let theirs: Vec<_> = expected(path, "errors").iter().map(|error| error["parseError"].clone()).collect();
     let line = |error: &Value| error["source"]["location"]["line"].as_u64();
     let at_end = |error: &Value| error["message"].as_str().is_some_and(|text| text.contains("end of file"));
     let Err(faults) = parse(&source) else {

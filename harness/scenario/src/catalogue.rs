@@ -1,4 +1,4 @@
-//! Every step with an example: `hil steps`, suggestions and the documentation are made of this.
+//! Every step with an example: the source of `hil steps`, suggestions and documentation.
 
 mod below;
 mod list;
@@ -61,7 +61,7 @@ mod tests {
     use cucumber::gherkin::StepType;
 
     use super::*;
-    use crate::dispatch::bare_step;
+    use crate::registry::bare_step;
     use crate::world::HilWorld;
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
                 _ => StepType::Then,
             };
             let found =
-                crate::dispatch::STEPS.find(&bare_step(step.text(), ty)).map(|found| found.map(|found| found.2));
+                crate::registry::STEPS.find(&bare_step(step.text(), ty)).map(|found| found.map(|found| found.2));
             let location = found.expect("not ambiguous").unwrap_or_else(|| panic!("undefined: {}", step.example));
             shown.insert((step.keyword(), location.map(|location| (location.path, location.line))));
         }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_ends_with_a_colon_says_what_stands_below_it() {
+    fn a_step_that_ends_with_a_colon_documents_what_follows_it() {
         for step in steps() {
             assert_eq!(step.below.is_some(), step.example.ends_with(':'), "{}", step.example);
         }

@@ -5,19 +5,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::network::Network;
-use crate::stalls::Stalls;
-use hil_bench::{Bench, BenchError, Claim, Needs, TapAddress};
-use hil_mqtt::{Capture, Observer, TapError, TapPort};
+use hil_bench::{Bench, Claim, Needs, TapAddress};
+use hil_mqtt::{Capture, Observer, TapPort};
 use hil_timeline::{Mask, ScenarioId, ScenarioKey, Timeline, Verdict};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
-/// How long things may take before the bench is blamed.
+use crate::network::Network;
+use crate::setup_error::SetupError;
+use crate::stalls::Stalls;
+
+/// Time limits: what takes longer is a bench error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// One step, beyond the durations that its text names.
+    /// For one step, in addition to the durations in its text.
     pub step: Duration,
-    /// One scenario, from its first step.
+    /// For one scenario, from its first step.
     pub scenario: Duration,
 }
 
@@ -25,29 +27,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { step: Duration::from_secs(60), scenario: Duration::from_secs(300) }
     }
-}
-
-/// Why no scenario could begin.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// A board can't be opened.
-    #[error(transparent)]
-    Bench(#[from] BenchError),
-    /// A tap can't be opened.
-    #[error(transparent)]
-    Tap(#[from] TapError),
-    /// The broker can't be had.
-    #[error(transparent)]
-    Broker(#[from] hil_mqtt::BrokerError),
-    /// The broker does not let the harness in.
-    #[error(transparent)]
-    Observer(#[from] hil_mqtt::ObserverError),
-    /// A certificate can't be used.
-    #[error(transparent)]
-    Tls(hil_mqtt::tls::TlsError),
-    /// No certificates can be made for the run.
-    #[error("can't make certificates for this run: {0}")]
-    Certificates(String),
 }
 
 /// Boards, taps and timeline of a run.
@@ -59,15 +38,15 @@ pub struct RunContext {
     pub(crate) limits: Limits,
     /// Held by the stage whose broker has the fixed port.
     pub(crate) fixed_port: Arc<Mutex<()>>,
-    /// For scenarios that name no board, which would all run at once otherwise.
+    /// Limits scenarios that name no board: they would all run at once.
     without_boards: Arc<Semaphore>,
     abort: watch::Receiver<bool>,
     next_scenario: AtomicU32,
-    /// Whether this machine has what a firmware needs on a board, once somebody has looked.
+    /// Whether this machine has what a firmware needs on a board; filled by the first check.
     needs: Mutex<BTreeMap<(String, String), Needs>>,
-    /// Scenarios that ended in this pass.
+    /// Scenarios that ended in this attempt.
     ended: std::sync::Mutex<Vec<Ended>>,
-    /// What is shown nowhere.
+    /// Secrets, hidden in all output.
     pub(crate) mask: std::sync::OnceLock<Mask>,
     pub(crate) stalls: Stalls,
 }
@@ -79,15 +58,16 @@ pub(crate) struct Ended {
     pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,
     pub(crate) verdict: Verdict,
-    /// The next attempt may go better.
+    /// The next attempt may succeed.
     pub(crate) transient: bool,
 }
 
 impl RunContext {
-    /// Takes the boards that are wanted, waiting for them if need be, and opens them and their taps; nothing has power yet. `abort` turns true when the run shall end.
+    /// Claims the boards, waiting for them if necessary, and opens them and their taps; nothing has power yet. `abort`
+    /// turns true to end the run.
     ///
     /// # Errors
-    /// When a board or a port can't be had.
+    /// When a board or a port is not available.
     pub async fn open(
         config: hil_config::Bench,
         timeline: Timeline,
@@ -95,7 +75,7 @@ impl RunContext {
         abort: watch::Receiver<bool>,
         claim: Claim,
     ) -> Result<Self, SetupError> {
-        // Boards first: with their locks held, nobody else has their tap ports.
+        // Boards first: their locks protect their tap ports as well.
         let wanted = claim.boards.clone();
         let bench = Bench::open(config, &timeline, claim).await?;
         match open_network(bench.config(), wanted.as_ref(), &timeline).await {
@@ -122,7 +102,7 @@ impl RunContext {
                 })
             }
             Err(error) => {
-                // The next one shall find the locks free.
+                // Frees the locks for the next run.
                 bench.close().await;
                 Err(error)
             }
@@ -141,13 +121,13 @@ impl RunContext {
         self.network.address(board)
     }
 
-    /// From now on these are written to no snapshot.
+    /// Hides these secrets in snapshots from now on.
     pub fn hide(&self, mask: Mask) {
         // Set once, before the first scenario.
         let _ = self.mask.set(mask);
     }
 
-    /// From now on what passes the taps is captured.
+    /// Captures the traffic of the taps from now on.
     pub fn capture_to(&self, capture: Capture) {
         // Set once, before the first scenario.
         let _ = self.network.capture.set(capture);
@@ -165,7 +145,7 @@ impl RunContext {
         self.network.tap(board)
     }
 
-    /// The right to use the broker, once nobody else has it; none where each scenario has one of its own.
+    /// Waits for the right to use a shared broker; none if each scenario has a broker of its own.
     pub(crate) async fn wait_for_port(&self) -> Option<OwnedMutexGuard<()>> {
         match self.bench.config().broker.is_shared() {
             false => None,
@@ -173,12 +153,12 @@ impl RunContext {
         }
     }
 
-    /// The turn of a scenario that names no board; boards decide for all others. None once the run is over.
+    /// Waits for the turn of a scenario that names no board; none for all others, which wait for their boards.
     pub(crate) async fn turn(&self, boards: &[String]) -> Option<OwnedSemaphorePermit> {
         if boards.is_empty() { Arc::clone(&self.without_boards).acquire_owned().await.ok() } else { None }
     }
 
-    /// Whether this machine has what these boards need for these firmware; the first that it has not tells.
+    /// Whether this machine has what these firmware need on these boards: the first unmet need.
     pub(crate) async fn needs(&self, wanted: &[(String, String)]) -> Needs {
         for (board, firmware) in wanted {
             let key = (board.clone(), firmware.clone());
@@ -188,7 +168,7 @@ impl RunContext {
                 None => hil_bench::needs(self.bench.config(), board, firmware).await,
             };
             match needs {
-                // The next scenario may find it out.
+                // Not remembered: the check may succeed in the next scenario.
                 Needs::Unknown(_) => return needs,
                 _ => drop(known.insert(key, needs.clone())),
             }
@@ -203,7 +183,7 @@ impl RunContext {
         self.ended().push(Ended { key, tags, verdict, transient });
     }
 
-    /// What ended since this was asked the last time.
+    /// Scenarios that ended since the last call.
     pub(crate) fn take_ended(&self) -> Vec<Ended> {
         std::mem::take(&mut *self.ended())
     }
@@ -216,13 +196,13 @@ impl RunContext {
         ScenarioId(self.next_scenario.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether the run shall end.
+    /// Whether the run is to end.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
         *self.abort.borrow()
     }
 
-    /// Waits until the run shall end.
+    /// Waits until the run is to end.
     pub async fn aborted(&self) {
         let mut abort = self.abort.clone();
         if abort.wait_for(|abort| *abort).await.is_err() {
@@ -231,8 +211,7 @@ impl RunContext {
     }
 }
 
-/// Opens the taps of the boards that are wanted, and looks whether the broker can be had: found out now rather than in
-/// every scenario.
+/// Opens the taps of the claimed boards, and checks the broker once: otherwise every scenario would report it.
 async fn open_network(
     config: &hil_config::Bench,
     wanted: Option<&BTreeSet<String>>,

@@ -1,7 +1,7 @@
-//! Runs each step under a deadline, stops it on Ctrl-C, and keeps its typed outcome.
+//! Runs each step with a deadline, stops it on Ctrl-C, and keeps its typed outcome.
 //!
-//! Cucumber knows no deadlines and no signals. It is therefore given one step that matches everything; this is it. It
-//! finds the real step, ours or a user's, and runs that.
+//! Cucumber supports neither deadlines nor signals. It therefore gets a single step that matches everything: `dispatch`
+//! finds the real step, built-in or the user's, and runs it.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -9,9 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use cucumber::World as _;
 use cucumber::codegen::LocalBoxFuture;
-use cucumber::gherkin::{self, Step, StepType};
 use cucumber::step::{Collection, Context};
 use futures::FutureExt as _;
 use hil_timeline::{Recorder, Stamp, StepOutcome, Verdict, What};
@@ -20,37 +18,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::{self, StepError};
-use crate::plan::forms::{self, Kind};
+use crate::forms::{self, Kind};
 use crate::quotes::skeleton;
-use crate::run::step_info;
+use crate::registry::{STEPS, step_info};
 use crate::stage::Stage;
 use crate::world::HilWorld;
-
-/// All steps, ours and those of the crate that uses us.
-pub(crate) static STEPS: LazyLock<Collection<HilWorld>> = LazyLock::new(HilWorld::collection);
-
-/// A step that stands in no file.
-pub(crate) fn bare_step(text: &str, ty: StepType) -> Step {
-    Step {
-        keyword: String::new(),
-        ty,
-        value: text.to_owned(),
-        docstring: None,
-        table: None,
-        span: gherkin::Span { start: 0, end: 0 },
-        position: gherkin::LineCol { line: 0, col: 0 },
-    }
-}
-
-/// Whether there is a step of a kind with this text. One that is ambiguous is one too.
-pub(crate) fn is_defined(text: &str, ty: StepType) -> bool {
-    !matches!(STEPS.find(&bare_step(text, ty)), Ok(None))
-}
-
-/// Whether a text is a step of any kind.
-pub(crate) fn is_step(text: &str) -> bool {
-    [StepType::Given, StepType::When, StepType::Then].into_iter().any(|ty| is_defined(text, ty))
-}
 
 /// The collection that cucumber gets.
 pub(crate) fn universal() -> Collection<HilWorld> {
@@ -81,14 +53,14 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
         if let Err(error) = result {
-            // Cucumber must not run the steps after it; nobody reads this text.
+            // Stops cucumber from running the steps after it. The text is not shown.
             resume_unwind(Box::new(error.to_string()));
         }
     }
     .boxed_local()
 }
 
-/// What a step says, unless a stall of this machine or of the broker leaves it open: then it has neither passed nor
+/// A step's result, unless a stall of this machine or the broker makes it inconclusive: then it neither passed nor
 /// failed.
 fn decided(world: &HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
     let doubt = match world.inner.as_ref().map(|scene| &scene.stage) {
@@ -102,14 +74,14 @@ fn decided(world: &HilWorld, result: Result<(), StepError>) -> Result<(), StepEr
                 let message = std::iter::once(format!("the step itself: {message}"));
                 Err(doubt.with_details(message.chain(own.failure().details.clone())))
             }
-            // A board's trouble says more than any window.
+            // A board's trouble explains more than a deadline.
             None => Err(own),
         },
         (_, result) => result,
     }
 }
 
-/// A scenario that would pass listens on for a moment: a crash that a command causes comes just after its answer.
+/// Waits a moment before a scenario passes: a crash caused by a command comes just after the answer to it.
 async fn listen_on(world: &HilWorld) -> Result<(), StepError> {
     let Some(scene) = world.inner.as_ref().filter(|scene| scene.steps_done == scene.steps) else { return Ok(()) };
     let Ok(stage) = &scene.stage else { return Ok(()) };
@@ -120,7 +92,7 @@ async fn listen_on(world: &HilWorld) -> Result<(), StepError> {
     }
 }
 
-/// What a step's result means beside what its boards and the bench did meanwhile.
+/// A step's result, with regard to what its boards and the bench did meanwhile.
 async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
     match judge_boards(world, result).await {
         Err(failed) if failed.verdict() == Verdict::Failed => {
@@ -131,12 +103,12 @@ async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<()
     }
 }
 
-/// What the bench could not do, which explains what a board did not do.
+/// A failure of the bench that explains the failure of a board.
 fn bench_fault(world: &HilWorld) -> Option<StepError> {
     world.inner.as_ref()?.stage.as_ref().ok()?.bench_fault()
 }
 
-/// What a step's result means beside what its boards did meanwhile.
+/// A step's result, with regard to what its boards did meanwhile.
 async fn judge_boards(world: &mut HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
     let ended_from_outside = |error: &StepError| error.verdict() == Verdict::Aborted || error.is_about_the_keeper();
     if result.as_ref().is_err_and(ended_from_outside) {
@@ -147,13 +119,13 @@ async fn judge_boards(world: &mut HilWorld, result: Result<(), StepError>) -> Re
     }
     let result =
         result.map_err(|error| if error.is_a_deadline() { error.with_details(troubles(world)) } else { error });
-    // A board that goes on without power explains whatever failed because of it.
+    // A board that runs without power explains any other failure.
     let without_power = contradiction(world);
-    // A board that crashed has failed, whatever the step waited for; one that does not boot at all says why itself.
+    // A crash is a failure, whatever the step waited for. An error about a board that does not boot explains itself.
     let healthy = health(world).await;
     match (result, without_power, healthy) {
         (_, Err(contradicted), _) => Err(contradicted),
-        (Err(own), _, Err(trouble)) if own.explains_trouble() => Err(own.with_details(beside(&trouble))),
+        (Err(own), _, Err(trouble)) if own.explains_trouble() => Err(own.with_details(earlier(&trouble))),
         (Err(own), _, Err(trouble)) => {
             let own = own.own_message().map(|message| format!("the step itself: {message}"));
             Err(trouble.with_details(own))
@@ -166,7 +138,7 @@ async fn judge_boards(world: &mut HilWorld, result: Result<(), StepError>) -> Re
     }
 }
 
-/// What the boards ran into since they last did as asked: the rungs of the recovery ladder that failed.
+/// Failed recovery attempts of the boards since their last success.
 fn troubles(world: &HilWorld) -> Vec<String> {
     match world.inner.as_ref().map(|scene| &scene.stage) {
         Some(Ok(stage)) => stage.troubles(),
@@ -174,12 +146,12 @@ fn troubles(world: &HilWorld) -> Vec<String> {
     }
 }
 
-/// A word about a trouble beside a failure that says more.
-fn beside(trouble: &StepError) -> [String; 1] {
+/// An earlier trouble, as a detail of a failure that explains more.
+fn earlier(trouble: &StepError) -> [String; 1] {
     [format!("before that: {}", trouble.failure().message)]
 }
 
-/// Whether every board of the scenario has run as it should until now.
+/// Whether every board of the scenario is healthy so far.
 async fn health(world: &mut HilWorld) -> Result<(), StepError> {
     let Some(scene) = &mut world.inner else { return Ok(()) };
     let (expectations, step) = (Arc::clone(&scene.expectations), scene.steps_done);
@@ -210,13 +182,13 @@ fn contradiction(world: &HilWorld) -> Result<(), StepError> {
     }
 }
 
-/// A word where this machine itself was late.
+/// A note if this machine stalled.
 fn stall(world: &HilWorld) -> Option<String> {
     let stage = world.inner.as_ref()?.stage.as_ref().ok()?;
     let stalled = stage.stalled_since(stage.mark().at);
     let span = stalled.as_secs_f64();
     (!stalled.is_zero())
-        .then(|| format!("this machine stalled for {span:.2} s after the mark: what came late may have been in time"))
+        .then(|| format!("this machine stalled for {span:.2} s after the mark: late events may have been in time"))
 }
 
 fn broker(world: &HilWorld) -> Result<(), StepError> {
@@ -237,12 +209,12 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
     let run = Arc::clone(&scene.context);
     let limit =
         Limit { step: Instant::now() + run.limits.step + durations_in(&context.step.value), scenario: scene.deadline };
-    // Such a step says itself why its firmware does not get to run.
+    // Such a step reports itself why its firmware does not run.
     let starts_firmware = forms::read(&context.step).is_some_and(|step| step.first(Kind::Firmware).is_some());
     let found = STEPS.find(&context.step);
     let (step, context) = match found {
         Ok(Some((step, _, _, context))) => (step, context),
-        // The plan has checked this; a step can't vanish.
+        // The plan has checked this.
         Ok(None) => return Err(StepError::errored("undefined step")),
         Err(error) => return Err(StepError::errored(format!("ambiguous step: {error}"))),
     };
@@ -255,7 +227,7 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         () = timeline.full() => Err(record_full()),
         reason = broker_died(&mut died) => {
             recorder.record(What::BrokerDied { reason: reason.clone() });
-            Err(StepError::errored(format!("the broker ended by itself: {reason}")).transient())
+            Err(StepError::errored(format!("the broker exited unexpectedly: {reason}")).transient())
         }
         ended = body => ended.map_err(|panic| from_panic(&*panic)),
         concern = health.concern(), if !starts_firmware => Err(StepError::interrupted(concern.what())),
@@ -265,17 +237,17 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
     }
 }
 
-/// When a step must have ended.
+/// When a step must be done.
 struct Limit {
     step: Instant,
     scenario: Instant,
 }
 
 impl Limit {
-    /// Waits until a limit has passed, and says which. A step that waits for something says until when: a will is due
-    /// after one and a half keep alives, which no text of a step names.
+    /// Waits until a limit has passed, and returns its name. A step that waits reports until when, because its text may
+    /// not name the time: a will is due after one and a half keep alives.
     async fn passed(&self, recorder: &Recorder, waiting: &AtomicU64) -> &'static str {
-        /// What a step does once it has waited: a broker has 5 s to answer.
+        /// For what a step does after waiting: a broker has 5 s to answer.
         const AFTERWARDS: Duration = Duration::from_secs(10);
         loop {
             let until = Stamp(waiting.load(Ordering::Relaxed)) + AFTERWARDS;
@@ -292,33 +264,33 @@ impl Limit {
     }
 }
 
-/// Waits until the broker has ended although nobody asked it to.
+/// Waits until the broker has exited unexpectedly.
 async fn broker_died(died: &mut watch::Receiver<Option<String>>) -> String {
     match died.wait_for(Option::is_some).await {
         Ok(reason) => reason.clone().unwrap_or_default(),
-        // It is given back: nobody can tell any more.
+        // The broker is gone: it can't exit unexpectedly any more.
         Err(_) => std::future::pending().await,
     }
 }
 
-/// No verdict can rest on a record with holes.
+/// An incomplete record can't support a verdict.
 fn record_full() -> StepError {
-    StepError::errored("the record of this run is full: what happened meanwhile is not in it")
-        .with_hint("a board that floods its console or the broker fills it; `--max-record MIB` gives it more room")
+    StepError::errored("the record of this run is full: later events are missing")
+        .with_hint("a board that floods its console or the broker fills it; `--max-record MIB` raises the limit")
 }
 
 fn keeper_lost() -> StepError {
-    StepError::keeper_lost("the keeper of the rails has ended: the power state of the boards is unknown")
-        .with_hint("something killed it or sent it a signal; the run's record says whether its rails were made safe")
+    StepError::keeper_lost("the power keeper exited; the power state of the boards is unknown")
+        .with_hint("it was killed or received a signal; the record of the run shows whether its rails were made safe")
 }
 
-/// The durations that a step's text names: it may take those on top. What stands in quotes is a payload, not a time.
+/// The sum of the durations in a step's text, which extend its limit. Texts in quotes are payloads, not times.
 fn durations_in(text: &str) -> Duration {
     let plain = skeleton(text);
     durations_written(&plain).filter_map(|written| hil_config::parse_duration(written).ok()).sum()
 }
 
-/// Each duration as it is written.
+/// Each duration as written.
 pub(crate) fn durations_written(text: &str) -> impl Iterator<Item = &str> {
     static DURATION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b\d+(?:\.\d+)? ?(?:ms|s|min)\b").ok());
     DURATION.iter().flat_map(move |regex| regex.find_iter(text)).map(|found| found.as_str())
@@ -330,7 +302,7 @@ fn from_panic(panic: &(dyn Any + Send)) -> StepError {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic without a message");
-    error::behind_panic(text).unwrap_or_else(|| StepError::failed(text))
+    error::from_panic_text(text).unwrap_or_else(|| StepError::failed(text))
 }
 
 #[cfg(test)]
@@ -338,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_may_take_the_durations_it_names_on_top() {
+    fn the_durations_in_a_step_extend_its_limit() {
         assert_eq!(durations_in("\"lamp\" does not publish to \"loger\" for 3 s"), Duration::from_secs(3));
         assert_eq!(durations_in("every 1 s within 500 ms"), Duration::from_millis(1500));
         assert_eq!(durations_in("I publish \"5 parts\" to \"sister/temp\""), Duration::ZERO);
@@ -351,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_keeps_the_type_of_the_error_it_was_made_of() {
+    fn a_panic_keeps_the_type_of_its_error() {
         let error = StepError::errored("no such pin").with_hint("look");
         let panic = std::panic::catch_unwind(|| resume_unwind(Box::new(error.to_string()))).expect_err("panic");
         assert_eq!(from_panic(&*panic), error);

@@ -1,4 +1,4 @@
-//! How a step fails, and whose fault it is.
+//! Errors of steps, and their verdicts.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -21,23 +21,23 @@ use hil_verdict::Unmet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepError {
     unmet: Unmet,
-    /// The next attempt may find it gone.
+    /// It may be gone in the next attempt.
     transient: bool,
     kind: Kind,
 }
 
-/// What a step's error is about, where that decides what it means beside others.
+/// What a step's error is about, to rank it among other errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Kind {
     #[default]
     Usual,
-    /// The keeper of the rails is gone: whatever else went wrong may come from that.
+    /// The power keeper is gone, which may be the cause of other errors.
     Keeper,
-    /// A board's trouble ended the step; the trouble itself says more.
+    /// A board's trouble interrupted the step; the trouble explains more.
     Interrupted,
-    /// The firmware does not get to run, and the error says why.
+    /// The firmware does not run, and the error says why.
     DoesNotRun,
-    /// The step was given up: what went wrong before says more.
+    /// The step timed out; earlier problems explain more.
     Deadline,
 }
 
@@ -48,7 +48,7 @@ impl StepError {
         Self::new(Verdict::Failed, message.into())
     }
 
-    /// The bench could not carry the step out.
+    /// The bench could not perform the step.
     #[must_use]
     pub fn errored(message: impl Into<String>) -> Self {
         Self::new(Verdict::Errored, message.into())
@@ -60,28 +60,28 @@ impl StepError {
         Self::new(Verdict::Skipped, message.into())
     }
 
-    /// The run was ended from outside.
+    /// The run was aborted.
     #[must_use]
     pub fn aborted(message: impl Into<String>) -> Self {
         Self::new(Verdict::Aborted, message.into())
     }
 
-    /// The keeper of the rails has ended.
+    /// The power keeper exited.
     pub(crate) fn keeper_lost(message: &str) -> Self {
         Self { kind: Kind::Keeper, ..Self::errored(message) }
     }
 
-    /// A board's trouble ended the step.
+    /// A board's trouble interrupted the step.
     pub(crate) fn interrupted(message: String) -> Self {
         Self { kind: Kind::Interrupted, ..Self::failed(message) }
     }
 
-    /// The firmware does not get to run.
+    /// The firmware does not run.
     pub(crate) fn does_not_run(message: String) -> Self {
         Self { kind: Kind::DoesNotRun, ..Self::failed(message) }
     }
 
-    /// The step took too long; what the bench ran into meanwhile belongs to it.
+    /// The step took too long. Problems of the bench meanwhile are added as details.
     pub(crate) fn deadline(message: String) -> Self {
         Self { kind: Kind::Deadline, ..Self::errored(message) }.transient()
     }
@@ -94,12 +94,12 @@ impl StepError {
         self.kind == Kind::Keeper
     }
 
-    /// Whether it is the better explanation where a board is in trouble as well.
+    /// Whether it explains more than a board's trouble.
     pub(crate) fn explains_trouble(&self) -> bool {
         self.kind == Kind::DoesNotRun
     }
 
-    /// What the step itself ran into, where it was not just ended by a board's trouble.
+    /// The step's own message, unless a board's trouble interrupted it.
     pub(crate) fn own_message(&self) -> Option<&str> {
         (self.kind != Kind::Interrupted).then_some(self.unmet.failure.message.as_str())
     }
@@ -109,14 +109,14 @@ impl StepError {
         Unmet { verdict, failure }.into()
     }
 
-    /// The next attempt may find it gone: a scenario that errors so is tried again.
+    /// Marks an error that may be gone in the next attempt: the scenario is retried.
     #[must_use]
     pub fn transient(mut self) -> Self {
         self.transient = true;
         self
     }
 
-    /// Whether the next attempt may find it gone.
+    /// Whether it may be gone in the next attempt.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.transient
@@ -136,7 +136,7 @@ impl StepError {
         self
     }
 
-    /// Whose fault it is.
+    /// Its verdict.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.unmet.verdict
@@ -150,20 +150,20 @@ impl StepError {
 }
 
 thread_local! {
-    /// The error that was shown last on this thread.
+    /// The error that was last formatted on this thread.
     static SHOWN: RefCell<Option<StepError>> = const { RefCell::new(None) };
 }
 
-/// Takes the typed error behind the panic of a step.
+/// Takes the typed error that caused the panic of a step.
 ///
-/// Cucumber turns a step's `Err` into `panic!("{error}")`, which leaves only text. Showing a [`StepError`] therefore
-/// leaves a copy of it on the thread, and a panic whose text is that of the copy was made of it.
-pub(crate) fn behind_panic(text: &str) -> Option<StepError> {
+/// Cucumber turns a step's `Err` into `panic!("{error}")`, which keeps only the text. Formatting a [`StepError`]
+/// therefore stores a copy for the thread. A panic with the text of the copy was caused by it.
+pub(crate) fn from_panic_text(text: &str) -> Option<StepError> {
     let shown = SHOWN.take()?;
     (shown.text() == text).then_some(shown)
 }
 
-/// Forgets what was shown before.
+/// Forgets the stored error.
 pub(crate) fn forget_shown() {
     SHOWN.take();
 }

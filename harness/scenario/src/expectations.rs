@@ -1,15 +1,15 @@
-//! What the steps of a scenario expect of its boards' health: a reboot that a step asks for is no fault.
+//! What the steps of a scenario expect of its boards' health: a reboot that a step asks for is not a fault.
 
 use cucumber::gherkin::Step;
 use hil_timeline::Finding;
 use hil_verdict::{TextPattern, is_shown};
 
-use crate::plan::forms::{self, Expects, Kind};
+use crate::forms::{self, Expects, Kind};
 
 /// What a step of the scenario expects of a board.
 #[derive(Debug, Clone)]
 struct Expectation {
-    /// Number of the step, from 1; it holds up to that one.
+    /// Number of the step, from 1. The expectation ends with it.
     step: usize,
     board: String,
     what: Expects,
@@ -17,17 +17,17 @@ struct Expectation {
     line: Option<TextPattern>,
 }
 
-/// What the steps of a scenario expect, each up to the step that says so.
+/// What the steps of a scenario expect.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Expectations(Vec<Expectation>);
 
 impl Expectations {
-    /// Of these steps, in their order.
+    /// The expectations of these steps, in order.
     pub(crate) fn of(steps: &[&Step]) -> Self {
         Self(steps.iter().enumerate().flat_map(|(n, step)| read(n + 1, step)).collect())
     }
 
-    /// Whether the step that runs, counted from 1, or a later one expects this of the board.
+    /// Whether the current step, counted from 1, or a later one expects this of the board.
     pub(crate) fn expects(&self, step: usize, board: &str, finding: Finding, detail: &str) -> bool {
         self.0.iter().filter(|expectation| expectation.board == board).any(|expectation| {
             let is_ahead = expectation.step >= step;
@@ -49,20 +49,20 @@ impl Expectations {
 }
 
 impl Expectation {
-    /// Whether the line that is waited for is one of the finding.
+    /// Whether the expected line belongs to the finding.
     fn is_about(&self, finding: Finding, detail: &str) -> bool {
-        self.line.as_ref().is_some_and(|wanted| says(finding, detail).any(|line| is_shown(wanted, line)))
+        self.line.as_ref().is_some_and(|wanted| lines_of(finding, detail).any(|line| is_shown(wanted, line)))
     }
 }
 
-/// A boot names the watchdog or the brown-out that caused it.
+/// Whether a finding is a boot that names the watchdog or the brown-out as its cause.
 fn is_a_boot(finding: Finding, detail: &str) -> bool {
     matches!(finding, Finding::Watchdog | Finding::BrownOut)
         && (detail.contains("rst:0x") || detail.contains("rst cause:"))
 }
 
-/// The lines of a finding that a step may ask for: an exception is found at its last one.
-fn says(finding: Finding, detail: &str) -> impl Iterator<Item = &str> {
+/// The lines of a finding that a step may expect. The detail of an exception is its last line.
+fn lines_of(finding: Finding, detail: &str) -> impl Iterator<Item = &str> {
     let headline = (finding == Finding::Exception).then_some("Traceback (most recent call last):");
     std::iter::once(detail).chain(headline)
 }
@@ -70,7 +70,7 @@ fn says(finding: Finding, detail: &str) -> impl Iterator<Item = &str> {
 fn read(n: usize, step: &Step) -> Vec<Expectation> {
     let Some(reading) = forms::read(step) else { return Vec::new() };
     let what = reading.form.expects;
-    // A pattern that can't be read is an error of the plan.
+    // The plan reports invalid patterns.
     let line = reading.first(Kind::Shown).and_then(|text| TextPattern::parse(text).ok());
     let of = |board: &str| Expectation { step: n, board: board.to_owned(), what, line: line.clone() };
     reading.boards().filter(|_| what != Expects::Nothing).map(of).collect()
@@ -81,7 +81,7 @@ mod tests {
     use cucumber::gherkin::StepType;
 
     use super::*;
-    use crate::dispatch::bare_step;
+    use crate::registry::bare_step;
 
     fn expectations(texts: &[&str]) -> Expectations {
         let steps: Vec<_> = texts.iter().map(|text| bare_step(text, StepType::Then)).collect();
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_asks_for_what_it_waits_for_and_for_no_more() {
+    fn a_step_expects_only_what_it_waits_for() {
         let steps = expectations(&[r#"the board "a" is reset"#, r#""a" reboots once within 5 s"#, r#""a" is quiet"#]);
         assert!(steps.expects(1, "a", Finding::Reboot, "SW") && steps.expects(2, "a", Finding::Reboot, "SW"));
         assert!(!steps.expects(3, "a", Finding::Reboot, "SW"), "once is once");
@@ -102,7 +102,7 @@ mod tests {
     fn an_expectation_ends_with_its_step() {
         let steps = expectations(&[r#"the program of "a" is killed"#, r#""a" does not reboot for 2 s"#]);
         assert!(steps.expects(1, "a", Finding::Ended, "by signal 9"));
-        assert!(!steps.expects(2, "a", Finding::Ended, "with code 3"), "its next life ended by itself");
+        assert!(!steps.expects(2, "a", Finding::Ended, "with code 3"), "the restarted program ended by itself");
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_waited_for_is_expected() {
+    fn a_line_that_a_step_waits_for_is_expected() {
         let steps = expectations(&[
             r#"the console of "a" or "b" shows "/panicked at/" exactly once within 1 s, settling for 1 s"#,
         ]);

@@ -1,19 +1,22 @@
-//! World, steps and runner: the only crate that sees cucumber.
+//! World, steps and runner: the only crate that uses cucumber.
 //!
-//! Users add steps of their own on [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can reach.
+//! Users add their own steps to [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can use.
 
 pub mod catalogue;
 mod context;
 mod dispatch;
 mod error;
 mod expectations;
+mod forms;
 mod kinds;
 mod network;
 mod parameters;
 mod plan;
 mod quotes;
+mod registry;
 mod retry;
 mod run;
+mod setup_error;
 mod snapshot;
 mod stage;
 mod stalls;
@@ -21,12 +24,12 @@ mod steps;
 mod suggest;
 mod world;
 
-pub use context::{Limits, RunContext, SetupError};
+pub use context::{Limits, RunContext};
 pub use error::StepError;
 pub use kinds::kinds;
 pub use parameters::{OnOff, Span, Text};
-pub use plan::{Filter, Plan, PlanError, Problem};
+pub use plan::{Filter, Plan, PlanError, Problem, boards_of, firmware_of};
 pub use retry::{Retries, run_with_retries};
-pub use run::{boards_of, firmware_of};
+pub use setup_error::SetupError;
 pub use stage::{Mark, Stage};
 pub use world::HilWorld;

@@ -1,4 +1,4 @@
-//! The taps of a run, and the certificates they show.
+//! The taps of a run, and their certificates.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -15,25 +15,25 @@ use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
 use hil_scratch::Scratch;
 use hil_timeline::Recorder;
 
-use crate::context::SetupError;
+use crate::setup_error::SetupError;
 
-/// A tap for each board, all showing the same certificate.
+/// A tap for each board, all with the same certificate.
 #[derive(Debug)]
 pub(crate) struct Network {
     taps: BTreeMap<String, TapPort>,
-    /// Where boards on a network of their own reach them.
+    /// The host at which boards on the network reach them.
     host: String,
-    /// Boards that are inside this program: they reach the tap where it listens.
+    /// Virtual boards: they run in this process and connect to the tap's own address.
     inside: BTreeSet<String>,
     certificates: RunCertificates,
-    /// What passes is captured here, once somebody has said where.
+    /// Where traffic is captured, once set.
     pub(crate) capture: OnceLock<Capture>,
 }
 
-/// Who the tap and the boards are: named in the bench file, or made for this run.
+/// Identities of the tap and the boards: from the bench file, or made for this run.
 #[derive(Debug)]
 struct RunCertificates {
-    /// Of the tap.
+    /// The tap's.
     server: TlsIdentity,
     ca: PathBuf,
     boards: BTreeMap<String, TlsIdentity>,
@@ -41,7 +41,7 @@ struct RunCertificates {
 }
 
 impl Network {
-    /// Opens the taps of the boards that are wanted.
+    /// Opens the taps of the claimed boards.
     pub(crate) async fn open(
         config: &hil_config::Bench,
         wanted: Option<&BTreeSet<String>>,
@@ -69,7 +69,7 @@ impl Network {
         self.taps.get(board)
     }
 
-    /// Where a board reaches its tap, and what it needs to be trusted.
+    /// Where a board reaches its tap, and the certificates for it.
     pub(crate) fn address(&self, board: &str) -> TapAddress {
         let read = |path: &PathBuf| std::fs::read_to_string(path).unwrap_or_default();
         let identity = self.certificates.boards.get(board);
@@ -89,8 +89,8 @@ impl Network {
         }
     }
 
-    /// Leads a board's connections to a broker.
-    pub(crate) fn lead(&self, board: &str, offers: &Offers, recorder: &Recorder) {
+    /// Routes a board's connections to a broker.
+    pub(crate) fn route(&self, board: &str, offers: &Offers, recorder: &Recorder) {
         if let Some(tap) = self.tap(board) {
             tap.open_route(Route {
                 offers: offers.clone(),
@@ -101,13 +101,13 @@ impl Network {
         }
     }
 
-    /// What a broker of ours may show: the tap's own certificate, and who signed it.
+    /// The identity for a broker that the harness starts: the tap's certificate, and its CA.
     pub(crate) fn server_identity(&self) -> (TlsIdentity, PathBuf) {
         (self.certificates.server.clone(), self.certificates.ca.clone())
     }
 }
 
-/// An address to listen on, as one to connect to on this machine.
+/// The address to connect to from this machine for an address to listen on.
 fn from_here(listen: IpAddr) -> IpAddr {
     match listen {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -152,18 +152,12 @@ impl RunCertificates {
     }
 }
 
-impl From<TlsError> for SetupError {
-    fn from(error: TlsError) -> Self {
-        Self::Tls(error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_boards_are_told_is_not_what_the_tap_listens_on() {
+    async fn the_advertised_address_may_differ_from_the_listening_one() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bench.toml");
         let text = "[tap]\naddress = \"10.0.2.2\"\nlisten = \"0.0.0.0\"\n\

@@ -11,8 +11,7 @@ use hil_timeline::QoS;
 
 use crate::quotes::unquote;
 
-/// A text in quotes: `"on"` or `'on'`, in which `\"` and `\'` are the quotes themselves. Written `{text}` in an
-/// expression.
+/// A text in quotes: `"on"` or `'on'`; `\"` and `\'` are escaped quotes. Written `{text}` in an expression.
 #[derive(Debug, Clone, PartialEq, Eq, Parameter)]
 #[param(name = "text", regex = r#""(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'"#)]
 pub struct Text(pub String);
@@ -51,7 +50,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// A word of a fixed form; the step that takes it reads it.
+/// A word of a fixed form, parsed by the step that takes it.
 macro_rules! word {
     ($(#[$about:meta])* $name:ident, $param:literal, $regex:literal) => {
         $(#[$about])*
@@ -90,7 +89,7 @@ word!(
     PacketName, "packet", r"[A-Z]+"
 );
 word!(
-    /// Which way a packet travels.
+    /// The direction of a packet.
     FromOrTo, "direction", r"from|to"
 );
 word!(

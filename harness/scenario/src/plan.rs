@@ -5,13 +5,14 @@ mod below;
 mod check;
 mod convert;
 mod files;
-pub(crate) mod forms;
+mod needs;
 mod on_bench;
 mod problem;
 mod read;
 mod spot;
 mod suspect;
 mod swallowed;
+pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -25,17 +26,16 @@ use hil_timeline::ScenarioInfo;
 use regex::Regex;
 
 use self::check::check;
-use self::forms::Kind;
+pub(crate) use self::needs::{boards_named, firmware_named, lacking, steps_of};
+pub use self::needs::{boards_of, firmware_of};
 pub use self::problem::{PlanError, Problem};
-use crate::run::{boards_named, steps_of};
-
-/// Scenarios with this tag run only when they are asked for: by path or by tag.
-pub(crate) const OPT_IN: &str = "opt-in";
+use self::tags::OPT_IN;
+use crate::forms::{self, Kind};
 
 /// Which scenarios to run.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// Feature files and folders were named: opt-in scenarios in them are asked for.
+    /// Feature files or folders were named: their opt-in scenarios run.
     pub paths_named: bool,
     /// A tag expression, such as `@wifi and not @slow`.
     pub tags: Option<TagOperation>,
@@ -61,7 +61,7 @@ impl Filter {
     }
 }
 
-/// The tags that an expression asks for; those behind a `not` are none.
+/// The tags that an expression asks for; those after a `not` don't count.
 fn positive(expression: &TagOperation) -> Vec<&str> {
     match expression {
         TagOperation::And(left, right) | TagOperation::Or(left, right) => [positive(left), positive(right)].concat(),
@@ -88,19 +88,19 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// What Gherkin allows, and hardly anybody means: an outline without examples, a scenario without a name.
+    /// What Gherkin allows but is rarely intended: an outline without examples, a scenario without a name.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }
 
-    /// Whether there was a feature file at all; it may hold comments only.
+    /// Whether there was a feature file at all, even one with comments only.
     #[must_use]
     pub fn has_files(&self) -> bool {
         self.files > 0
     }
 
-    /// Passwords that steps name: shown nowhere.
+    /// Passwords in steps, to be hidden in all output.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         let readings = self.features.iter().flat_map(all_steps).filter_map(forms::read);
@@ -108,14 +108,14 @@ impl Plan {
             readings.flat_map(|reading| reading.all(Kind::Password).map(str::to_owned).collect::<Vec<_>>()).collect();
         let expanded = passwords.iter().flat_map(|text| match hil_config::expand(text) {
             Ok(expanded) => [vec![expanded.text], expanded.secrets].concat(),
-            // The step will say what is wrong with it.
+            // The step reports what is wrong with it.
             Err(_) => Vec::new(),
         });
         expanded.filter(|secret| secret.chars().count() >= hil_config::SHORTEST_SECRET).collect()
     }
 
-    /// Reads feature files and folders. With a bench, their names of boards, firmware and pins must be its own, and its
-    /// parts able to do what steps ask of them.
+    /// Reads feature files and folders. With a bench, checks that it has the boards, firmware and pins that steps name,
+    /// and that these support what steps ask of them.
     ///
     /// # Errors
     /// When a path can't be read or a selected scenario has a problem.
@@ -147,15 +147,15 @@ impl Plan {
         }
     }
 
-    /// Checks a plan that was read without a bench against the one it is to run on.
+    /// Checks a plan that was read without a bench against a bench.
     ///
     /// # Errors
-    /// When the bench lacks what a scenario names, or can't do what it asks.
+    /// When the bench lacks what a scenario names, or does not support what it asks.
     pub fn check_on(&self, bench: &Bench) -> Result<(), PlanError> {
         self.checked(|feature| on_bench::check(feature, bench))
     }
 
-    /// Checks that the environment holds the passwords that steps name, before anything runs.
+    /// Checks that the environment variables for the passwords in steps are set, before anything runs.
     ///
     /// # Errors
     /// When a variable is not set.
@@ -174,7 +174,7 @@ impl Plan {
         self.features.iter().map(|feature| scenarios(feature).count()).sum()
     }
 
-    /// Keeps the scenarios that `wanted` takes by the names of feature and scenario.
+    /// Keeps the scenarios for which `wanted` is true, given the names of feature and scenario.
     pub fn retain(&mut self, wanted: impl Fn(&str, &str) -> bool) {
         for feature in &mut self.features {
             let name = feature.name.clone();
@@ -187,7 +187,7 @@ impl Plan {
         self.features.retain(|feature| scenarios(feature).next().is_some());
     }
 
-    /// Only the scenarios that `wanted` takes by path, line and name; none where it takes none.
+    /// Keeps the scenarios for which `wanted` is true, given path, line and name; none if no scenario is left.
     pub(crate) fn only(mut self, wanted: impl Fn(&str, usize, &str) -> bool) -> Option<Self> {
         for feature in &mut self.features {
             let path = feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -202,7 +202,7 @@ impl Plan {
         (!self.features.is_empty()).then_some(self)
     }
 
-    /// Each scenario, in order; with a bench, with the boards of it that its steps name.
+    /// Each scenario, in order; with a bench, including the boards that its steps name.
     #[must_use]
     pub fn list(&self, bench: Option<&Bench>) -> Vec<ScenarioInfo> {
         let of = |feature: &Feature| {
@@ -229,7 +229,7 @@ pub(crate) fn info(feature: &Feature, rule: Option<&Rule>, scenario: &Scenario, 
     }
 }
 
-/// Each scenario with the rule that it stands in.
+/// Each scenario with its rule.
 fn each_scenario(feature: &Feature) -> impl Iterator<Item = (Option<&Rule>, &Scenario)> {
     let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
     plain.chain(feature.rules.iter().flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario))))

@@ -1,13 +1,13 @@
 //! Texts in quotes, as steps take them: `"…"` and `'…'`.
 //!
-//! A backslash before the quote that the text began with makes that quote a part of it, and goes. Before anything else a
-//! backslash is a backslash, so that regular expressions and JSON are written as they are. Where backslashes stand just
-//! before such a quote, or at the end, two stand for one.
+//! A backslash before the quote that opened the text escapes that quote. Before anything else it is a plain backslash,
+//! so that regular expressions and JSON need no escaping. Just before such a quote, and at the end of the text, two
+//! backslashes mean one.
 
-/// A text in quotes as a regular expression, without groups.
+/// A regular expression for a text in quotes, without groups.
 pub(crate) const QUOTED: &str = r#""(?:[^"\\]|\\[\s\S])*"|'(?:[^'\\]|\\[\s\S])*'"#;
 
-/// The text that stands in quotes, which are part of `quoted`.
+/// The text between the quotes; `quoted` includes them.
 pub(crate) fn unquote(quoted: &str) -> String {
     let mut chars = quoted.chars();
     let Some(quote) = chars.next() else { return String::new() };
@@ -16,19 +16,19 @@ pub(crate) fn unquote(quoted: &str) -> String {
     let mut text = String::with_capacity(content.len());
     let mut rest = content;
     while let Some(at) = rest.find('\\') {
-        let (before, behind) = rest.split_at(at);
-        let run = behind.len() - behind.trim_start_matches('\\').len();
-        let after = &behind[run..];
+        let (before, tail) = rest.split_at(at);
+        let run = tail.len() - tail.trim_start_matches('\\').len();
+        let after = &tail[run..];
         let halved = after.is_empty() || after.starts_with(quote);
         text.push_str(before);
-        text.push_str(&behind[..if halved { run / 2 } else { run }]);
+        text.push_str(&tail[..if halved { run / 2 } else { run }]);
         rest = after;
     }
     text.push_str(rest);
     text
 }
 
-/// The parts of a step: what stands outside of quotes, and what within them, in turns.
+/// The parts of a step: alternately outside and inside quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
     Plain(&'a str),
@@ -36,7 +36,7 @@ pub(crate) enum Part<'a> {
     Quoted(&'a str),
 }
 
-/// Takes a step's text apart. An apostrophe within a word, or a quote without its partner, quotes nothing.
+/// Splits a step's text. An apostrophe within a word and an unclosed quote don't count as quotes.
 pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let (mut plain_from, mut at) = (0, 0);
@@ -58,7 +58,7 @@ pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Where a text in quotes ends; a backslash takes what stands behind it along.
+/// Where a text in quotes ends; a backslash escapes the character after it.
 fn end(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     text.char_indices().find_map(|(at, c)| {
@@ -68,7 +68,7 @@ fn end(text: &str, quote: char) -> Option<usize> {
     })
 }
 
-/// A step's text with nothing between its quotes: names and payloads don't make steps alike.
+/// A step's text with nothing between its quotes, to compare steps regardless of names and payloads.
 pub(crate) fn skeleton(text: &str) -> String {
     let shown = |part: &Part<'_>| match part {
         Part::Plain(text) => (*text).to_owned(),
@@ -83,9 +83,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::dispatch::{STEPS, bare_step};
+    use crate::forms::{self, Kind};
     use crate::parameters::Text;
-    use crate::plan::forms::{self, Kind};
+    use crate::registry::{STEPS, bare_step};
 
     /// Writes a text in quotes.
     fn quote(text: &str, quote: char) -> String {
@@ -93,7 +93,7 @@ mod tests {
         let mut backslashes = 0;
         for c in text.chars() {
             if c == quote {
-                // Those before a quote count twice, and one more takes the quote its meaning.
+                // Doubles the backslashes before a quote; one more escapes it.
                 quoted.extend(std::iter::repeat_n('\\', backslashes + 1));
             }
             backslashes = if c == '\\' { backslashes + 1 } else { 0 };
@@ -104,7 +104,7 @@ mod tests {
         quoted
     }
 
-    /// Texts that are all but ordinary: quotes, backslashes and line breaks side by side.
+    /// Difficult texts: quotes, backslashes and line breaks side by side.
     fn any_text() -> impl Strategy<Value = String> {
         let piece = prop_oneof![
             Just("\\".to_owned()),
@@ -119,7 +119,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_in_quotes_is_what_a_step_reads(text in any_text(), of in prop_oneof![Just('"'), Just('\'')]) {
+        fn a_step_reads_what_is_quoted(text in any_text(), of in prop_oneof![Just('"'), Just('\'')]) {
             let quoted = quote(&text, of);
             prop_assert_eq!(unquote(&quoted), text.as_str());
             let step = bare_step(&format!("I publish {quoted} to 't' with QoS 1"), StepType::When);
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_goes_only_before_the_quote_it_escapes() {
+    fn a_backslash_escapes_only_its_own_quote() {
         for (quoted, text) in [
             (r#""on""#, "on"),
             (r#""{\"a\": 1}""#, r#"{"a": 1}"#),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_is_taken_apart_at_its_quotes() {
+    fn a_step_is_split_at_its_quotes() {
         use Part::{Plain, Quoted};
         assert_eq!(
             parts(r#"I publish '{"a": 1}' to "t\"" now"#),

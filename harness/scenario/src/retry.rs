@@ -1,7 +1,7 @@
-//! Which scenarios are tried again, and how often.
+//! Which scenarios are retried, and how often.
 //!
-//! Cucumber's own retries would begin at once, on the board as the failure left it, and tell of two scenarios of one
-//! name. A retry is therefore a pass of its own over what did not pass, each attempt recorded as what it is.
+//! Cucumber's own retries start at once, on the board as the failure left it, and report two scenarios of the same
+//! name. Here each attempt is a separate pass over the scenarios that did not pass, and is recorded as an attempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,45 +9,44 @@ use std::sync::Arc;
 use hil_timeline::{ScenarioKey, Verdict};
 
 use crate::context::{Ended, RunContext};
-use crate::plan::Plan;
+use crate::plan::{Plan, tags};
 use crate::run::run_attempt;
 
-/// How often a scenario that did not pass is tried again.
+/// How often a scenario that did not pass is retried.
 ///
-/// Where nothing is said, the tag `@retry(n)` of the scenario holds for both.
+/// A value that is not set is taken from the scenario's tag `@retry(n)`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retries {
-    /// Where the bench is to blame, and may do better; once where nothing is said.
+    /// After a bench error that may be gone the next time. The default is 1.
     pub bench: Option<u32>,
-    /// Where the firmware is; never where nothing is said.
+    /// After a failure of the firmware. The default is 0.
     pub product: Option<u32>,
 }
 
 impl Retries {
-    /// A bench error may be gone the next time.
-    const OF_THE_BENCH: u32 = 1;
+    /// The default after a bench error.
+    const BENCH: u32 = 1;
 
-    /// How often a scenario that ended so may be tried again.
+    /// How often a scenario with this end may be retried.
     fn allowed(self, ended: &Ended) -> u32 {
-        let own = ended.tags.iter().filter_map(|tag| tagged(tag)).next_back();
+        let own = ended.tags.iter().filter_map(|tag| tags::retries(tag)).next_back();
         match ended.verdict {
-            // What somebody asks for now holds more than the tag, but for a scenario that must never be tried again.
+            // Explicit values override the tag, except `@retry(0)`: such a scenario is never retried.
             Verdict::Failed | Verdict::Errored if own == Some(0) => 0,
             Verdict::Failed => self.product.or(own).unwrap_or(0),
-            // What somebody must change first (a board that is not there, a step that can't be carried out) stays.
-            Verdict::Errored if ended.transient => self.bench.or(own).unwrap_or(Self::OF_THE_BENCH),
+            // Other errors need the user to change something first, such as to connect a board.
+            Verdict::Errored if ended.transient => self.bench.or(own).unwrap_or(Self::BENCH),
             Verdict::Errored | Verdict::Passed | Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => 0,
         }
     }
 }
 
-/// How often each scenario was tried again already, for each cause: a bench error takes nothing from the firmware's
-/// chances.
+/// How often each scenario was retried, counted separately for bench errors and firmware failures.
 #[derive(Default)]
 struct Counts(BTreeMap<(ScenarioKey, bool), u32>);
 
 impl Counts {
-    /// Which scenario is to be tried again, if this one is.
+    /// The scenario's key if it is to be retried.
     fn take(&mut self, ended: &Ended, retries: Retries) -> Option<ScenarioKey> {
         let count = self.0.entry((ended.key.clone(), ended.verdict == Verdict::Errored)).or_default();
         (*count < retries.allowed(ended)).then(|| {
@@ -57,18 +56,7 @@ impl Counts {
     }
 }
 
-/// `retry` is once, `retry(n)` n times.
-fn tagged(tag: &str) -> Option<u32> {
-    let rest = tag.strip_prefix("retry")?;
-    if rest.is_empty() { Some(1) } else { rest.strip_prefix('(')?.strip_suffix(')')?.parse().ok() }
-}
-
-/// Whether a tag speaks of retries, and not as they are written.
-pub(crate) fn is_misspelt(tag: &str) -> bool {
-    tag.starts_with("retry") && tagged(tag).is_none()
-}
-
-/// Runs a plan, and what did not pass again as often as it may be. All boards are safe when it returns.
+/// Runs a plan, then retries scenarios that did not pass. All boards are safe when it returns.
 pub async fn run_with_retries(context: Arc<RunContext>, plan: Plan, retries: Retries) {
     let (mut plan, mut attempt, mut counts) = (Some(plan), 1, Counts::default());
     while let Some(now) = plan.take() {
@@ -89,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bench_has_a_second_chance_and_the_firmware_only_where_somebody_says_so() {
+    fn bench_errors_are_retried_once_and_failures_only_on_request() {
         let allowed = |retries: Retries, verdict, tags: &[&str]| {
             let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
             retries.allowed(&Ended { key: (String::new(), 1, String::new()), tags, verdict, transient: true })
@@ -103,7 +91,7 @@ mod tests {
         assert_eq!(
             Retries { bench: Some(5), product: Some(5) }.allowed(&stays),
             0,
-            "somebody must change the bench first"
+            "the user must change the bench first"
         );
         let (usual, none, three) = (
             Retries::default(),
@@ -124,6 +112,5 @@ mod tests {
         for verdict in [Verdict::Passed, Verdict::Skipped, Verdict::Aborted] {
             assert_eq!(allowed(three, verdict, &["retry"]), 0);
         }
-        assert!(is_misspelt("retry(two)") && is_misspelt("retry2") && !is_misspelt("retry(2)") && !is_misspelt("slow"));
     }
 }

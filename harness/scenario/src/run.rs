@@ -1,25 +1,25 @@
 //! Runs a plan through cucumber.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cucumber::cli::{self, Empty};
 use cucumber::event;
-use cucumber::gherkin::{Background, Feature, Rule, Scenario, Step, StepType};
+use cucumber::gherkin::{Feature, Rule, Scenario, Step};
 use cucumber::{Cucumber, Event, Parser, Writer, parser, runner};
 use futures::FutureExt as _;
 use futures::stream;
 use hil_bench::{LockedBoard, Needs};
-use hil_timeline::{Recorder, StepInfo, StepKind, Verdict, What};
+use hil_timeline::{Recorder, Verdict, What};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
 use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
-use crate::plan::Plan;
-use crate::quotes::{Part, parts, unquote};
+use crate::plan::{Plan, boards_named, firmware_named, info, lacking, steps_of};
+use crate::registry::step_info;
 use crate::stage::Stage;
 use crate::world::{HilWorld, Scene};
 
@@ -40,9 +40,9 @@ pub(crate) async fn run_attempt(context: &Arc<RunContext>, plan: Plan, attempt: 
     };
     let runner = runner::Basic::<HilWorld>::default()
         .steps(universal())
-        // Boards, not a number, decide what can overlap.
+        // Boards decide what can overlap, not a number.
         .max_concurrent_scenarios(None)
-        // Cucumber's own retries would run on a board that nobody has recovered.
+        // Cucumber's own retries would run on a board that was not recovered.
         .retry_options(|_, _, _, _| None)
         .before(move |feature, rule, scenario, world| {
             let context = Arc::clone(&for_before);
@@ -60,7 +60,7 @@ pub(crate) async fn run_attempt(context: &Arc<RunContext>, plan: Plan, attempt: 
     Cucumber::<HilWorld, _, _, _, _, Empty>::custom(Parsed, runner, Silent).with_cli(options).run(plan.features).await;
 }
 
-/// Hands over features that are parsed already.
+/// Passes on features that are already parsed.
 struct Parsed;
 
 impl Parser<Vec<Feature>> for Parsed {
@@ -72,7 +72,7 @@ impl Parser<Vec<Feature>> for Parsed {
     }
 }
 
-/// Everything worth telling is on the timeline already.
+/// Writes nothing: the timeline has everything.
 struct Silent;
 
 impl Writer<HilWorld> for Silent {
@@ -82,30 +82,6 @@ impl Writer<HilWorld> for Silent {
 }
 
 impl cucumber::writer::Normalized for Silent {}
-
-/// The steps of a scenario with those of the backgrounds above it.
-pub(crate) fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scenario) -> Vec<&'a Step> {
-    let of = |background: &'a Option<Background>| background.iter().flat_map(|background| &background.steps);
-    let background = of(&feature.background).chain(rule.iter().flat_map(|rule| of(&rule.background)));
-    background.chain(&scenario.steps).collect()
-}
-
-/// A step as it is recorded.
-pub(crate) fn step_info(step: &Step) -> StepInfo {
-    let kind = match step.ty {
-        StepType::Given => StepKind::Given,
-        StepType::When => StepKind::When,
-        StepType::Then => StepKind::Then,
-    };
-    StepInfo {
-        keyword: step.keyword.trim().to_owned(),
-        kind: Some(kind),
-        text: step.value.clone(),
-        line: step.position.line,
-        table: step.table.as_ref().map(|table| table.rows.clone()),
-        doc: step.docstring.clone(),
-    }
-}
 
 async fn before(
     context: Arc<RunContext>,
@@ -118,7 +94,7 @@ async fn before(
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
     let names = boards_named(context.bench.config(), &steps);
-    let info = crate::plan::info(feature, rule, scenario, names.clone());
+    let info = info(feature, rule, scenario, names.clone());
     let tags = info.tags.clone();
     let key = info.key();
     let started = What::ScenarioStarted { info, attempt };
@@ -150,7 +126,7 @@ async fn before(
     }
 }
 
-/// Boards that a retry begins with; a stage that has none is closed as any other.
+/// Recovers the boards for a retry; closes the stage if that fails.
 async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Result<Stage, StepError> {
     let recovered = tokio::select! {
         biased;
@@ -163,7 +139,7 @@ async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Resu
             if context.is_aborted() {
                 stage.make_safe().await;
             }
-            // The boards are given back when the stage is dropped, whether or not it closed in time.
+            // Dropping the stage releases the boards even if it did not close in time.
             let _ = tokio::time::timeout(HOOK + stage.slowness(), stage.close()).await;
             Err(error)
         }
@@ -173,7 +149,7 @@ async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Resu
 /// How long a stage may take to open or to close.
 const HOOK: Duration = Duration::from_secs(15);
 
-/// Locks the boards and opens the stage. The scenario begins when it has its boards.
+/// Locks the boards and opens the stage. The scenario starts when it has its boards.
 async fn set_stage(
     context: &Arc<RunContext>,
     recorder: &Recorder,
@@ -210,7 +186,7 @@ async fn set_stage(
         () = context.aborted() => None,
         boards = lock(context, names) => Some(boards),
     };
-    // Whoever has the port may be long: that is no fault of the broker's.
+    // Not part of the timeout below: another scenario may use the port for long.
     let fixed_port = tokio::select! {
         biased;
         () = context.aborted() => None,
@@ -227,7 +203,7 @@ async fn set_stage(
     }
 }
 
-/// Takes boards in the order of their names, so that no two scenarios wait for each other.
+/// Locks boards in the order of their names, so that no two scenarios wait for each other.
 async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, LockedBoard> {
     names.sort();
     let mut boards = BTreeMap::new();
@@ -237,80 +213,6 @@ async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, 
         }
     }
     boards
-}
-
-/// The boards of a bench that a plan names.
-#[must_use]
-pub fn boards_of(plan: &Plan, config: &hil_config::Bench) -> BTreeSet<String> {
-    of_scenarios(plan, |steps| boards_named(config, steps))
-}
-
-/// Every board of a plan with each firmware that its steps put on it.
-#[must_use]
-pub fn firmware_of(plan: &Plan) -> BTreeSet<(String, String)> {
-    of_scenarios(plan, firmware_named)
-}
-
-/// What the steps of each scenario of a plan name.
-fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTreeSet<T> {
-    let mut all = BTreeSet::new();
-    for feature in &plan.features {
-        let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
-        let ruled =
-            feature.rules.iter().flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario)));
-        for (rule, scenario) in plain.chain(ruled) {
-            all.extend(named(&steps_of(feature, rule, scenario)));
-        }
-    }
-    all
-}
-
-/// The boards of the bench that stand in quotes in a step. What stands behind the word `firmware` is none; a topic that
-/// is called like a board makes the scenario own that board too, which costs overlap and nothing else.
-pub(crate) fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
-    let quoted = steps.iter().flat_map(|step| quoted(&step.value));
-    let names = quoted.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, name)| name);
-    let mut names: Vec<_> = names.filter(|name| config.board(name).is_some()).collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Boards with the firmware that steps put on them.
-fn firmware_named(steps: &[&Step]) -> Vec<(String, String)> {
-    let pair = |step: &&Step| {
-        let quoted = quoted(&step.value);
-        let [(before, board), (between, firmware), ..] = quoted.as_slice() else { return None };
-        let puts = before.trim_end().ends_with("board") && between.trim_end().ends_with("firmware");
-        puts.then(|| (board.clone(), firmware.clone()))
-    };
-    steps.iter().filter_map(pair).collect()
-}
-
-/// Each text in quotes, with what stands before it.
-fn quoted(text: &str) -> Vec<(&str, String)> {
-    let (mut before, mut found) = ("", Vec::new());
-    for part in parts(text) {
-        match part {
-            Part::Plain(plain) => before = plain,
-            Part::Quoted(quoted) => found.push((before, unquote(quoted))),
-        }
-    }
-    found
-}
-
-/// What a scenario's tags require and the bench lacks: `@requires:NAME` names a board, a kind of board, a board's tag or
-/// a kind of broker.
-pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
-    let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
-    let has = |name: &str| {
-        bench.broker.kind.word == name
-            || bench.boards.values().any(|board| {
-                board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)
-            })
-    };
-    let lacking: Vec<_> = required.filter(|name| !has(name)).map(|name| format!("`{name}`")).collect();
-    (!lacking.is_empty()).then(|| format!("this bench has no {}, which the scenario requires", lacking.join(", ")))
 }
 
 async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
@@ -334,7 +236,7 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         if context.is_aborted() {
             stage.make_safe().await;
         }
-        // The boards are given back when the stage is dropped, whether or not it closed in time.
+        // Dropping the stage releases the boards even if it did not close in time.
         let patience = HOOK + stage.slowness();
         if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
             scene.verdict = Verdict::Errored;
@@ -343,29 +245,9 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     }
     if scene.verdict == Verdict::Passed && scene.steps_done < scene.steps {
         scene.verdict = Verdict::Errored;
-        scene.failure = Some(StepError::errored("not every step of this scenario was run"));
+        scene.failure = Some(StepError::errored("not every step of this scenario ran"));
     }
     context.note_end(scene.key, scene.tags, scene.verdict, scene.failure.as_ref().is_some_and(StepError::is_transient));
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dispatch::bare_step;
-
-    #[test]
-    fn a_board_is_named_in_either_kind_of_quotes_and_a_firmware_is_none() {
-        let bench = hil_config::Bench::builtin();
-        let texts = [
-            r#"the board 'lamp-2' runs the firmware "lamp""#,
-            r#"I publish '{"id": "lamp"}' to "t""#,
-            "the broker's day ends",
-        ];
-        let steps = texts.map(|text| bare_step(text, StepType::Given));
-        let steps: Vec<_> = steps.iter().collect();
-        assert_eq!(boards_named(&bench, &steps), ["lamp-2"]);
-        assert_eq!(firmware_named(&steps), [("lamp-2".to_owned(), "lamp".to_owned())]);
-    }
 }

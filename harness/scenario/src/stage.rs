@@ -1,4 +1,4 @@
-//! What one scenario owns while it runs.
+//! What a scenario owns while it runs.
 
 mod broker;
 mod checks;
@@ -24,12 +24,12 @@ use crate::context::RunContext;
 use crate::error::StepError;
 use crate::snapshot::Rule;
 
-/// The instant at which the latest Given or When took effect. Only later records match, and deadlines count from it.
+/// The moment at which the latest Given or When took effect. Only later records match, and deadlines count from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
     /// Records from here on match.
     pub cursor: Cursor,
-    /// When it was.
+    /// Its time.
     pub at: Stamp,
 }
 
@@ -48,22 +48,22 @@ pub struct Stage {
     observed: Vec<String>,
     begin: Cursor,
     mark: Mark,
-    /// Up to where the health of the boards was judged.
+    /// The health of the boards was judged up to here.
     health_judged: Cursor,
     consumed: BTreeSet<u64>,
     last_flash_written: BTreeMap<String, usize>,
     /// Which firmware boards run.
     running: BTreeMap<String, String>,
     late_subscribers: u32,
-    /// A step stopped the broker and none has started it since.
+    /// A step stopped or paused the broker, and it has not been started since.
     broker_stopped: bool,
-    /// What the feature says about its snapshots.
+    /// The feature's rules for snapshots.
     snapshot_rules: Vec<Rule>,
-    /// Until when the step that runs waits, in microseconds of the run's clock; 0 where it waits for nothing.
+    /// Until when the current step waits, in microseconds of the run's clock; 0 if it does not wait.
     waits_until: Arc<AtomicU64>,
-    /// Up to where steps about a pin have looked.
+    /// How far steps have read the changes of each pin.
     pins_seen: BTreeMap<(String, String), u64>,
-    /// What the step that runs can't decide.
+    /// What the current step can't decide.
     judging: Judging,
     descriptors: ShortageWatch,
     _fixed_port: Option<OwnedMutexGuard<()>>,
@@ -76,7 +76,7 @@ impl std::fmt::Debug for Stage {
 }
 
 impl Stage {
-    /// Starts a fresh broker and leads the boards' taps to it. The boards are owned from before.
+    /// Starts a fresh broker and routes the boards' taps to it. The boards are already locked.
     pub(crate) async fn open(
         context: Arc<RunContext>,
         recorder: Recorder,
@@ -96,7 +96,7 @@ impl Stage {
         let observer = observe(OBSERVER, &offers, &recorder, &observed).await?;
         for (name, board) in &boards {
             board.enter(recorder.clone());
-            context.network.lead(name, &offers, &recorder);
+            context.network.route(name, &offers, &recorder);
         }
         let begin = recorder.timeline().end();
         let mark = Mark { cursor: begin, at: recorder.now() };
@@ -126,20 +126,20 @@ impl Stage {
         })
     }
 
-    /// How long closing may take beyond the usual: a board that is reset by its rails is held for its off-time.
+    /// How much longer closing may take: a board that is reset by its rails stays off for its off-time.
     pub(crate) fn slowness(&self) -> Duration {
         self.boards.values().map(|board| board.config().off_time).sum()
     }
 
-    /// Faults end, pins are released, routes close, the broker stops, and the boards are given back.
+    /// Ends faults, releases pins, closes routes, stops the broker and releases the boards.
     pub(crate) async fn close(mut self) {
         for (name, board) in &mut self.boards {
             if let Some(tap) = self.context.network.tap(name) {
                 tap.close_route();
             }
             board.release_pins().await;
-            // What it does from here on belongs to no scenario; the next one resets it. At the end of a run there is none:
-            // the board is safe already, and stays released.
+            // Held in reset until the next scenario: what it does meanwhile would belong to none. After an abort the
+            // board is already safe and stays released.
             if !self.context.is_aborted() {
                 board.hold().await;
             }
@@ -152,7 +152,7 @@ impl Stage {
         }
     }
 
-    /// The boards are without power for their off-time, and whatever stuck is tried once more: this is a retry.
+    /// Prepares the boards for a retry: powers them off for their off-time, and repeats what failed.
     pub(crate) async fn recover(&mut self, attempt: u32) -> Result<(), StepError> {
         for board in self.boards.values_mut() {
             board.recover(attempt).await?;
@@ -160,7 +160,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Leaves the rails of every board as they shall be when nobody uses it: the run ends.
+    /// Puts the rails of every board into their idle state, at the end of a run.
     pub(crate) async fn make_safe(&mut self) {
         for board in self.boards.values_mut() {
             board.make_safe().await;
@@ -179,7 +179,7 @@ impl Stage {
         }
     }
 
-    /// What the boards ran into since they last did as asked.
+    /// Problems of the boards since their last success.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let of = |(name, board): (&String, &LockedBoard)| {
             board.troubles().iter().map(|trouble| format!("`{name}`: {trouble}")).collect::<Vec<_>>()
@@ -202,14 +202,14 @@ impl Stage {
     /// A firmware of the bench file.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// When the bench file has no firmware of that name.
     pub fn firmware(&self, name: &str) -> Result<hil_config::Firmware, StepError> {
         let config = self.context.bench.config();
         let known = || config.firmware.keys().map(hil_config::FirmwareName::as_str);
         config.firmware(name).cloned().ok_or_else(|| unknown("firmware", name, known()))
     }
 
-    /// Does something to a board's network, and sets the mark to it.
+    /// Applies a fault to a board's network, and sets the mark to it.
     ///
     /// # Errors
     /// When the bench has no board of that name.
@@ -221,7 +221,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Silence of a board's network ends, all else stays; the mark is set to that.
+    /// Ends the silence of a board's network, but no other faults; sets the mark to that.
     ///
     /// # Errors
     /// When the bench has no board of that name.
@@ -233,16 +233,16 @@ impl Stage {
         Ok(())
     }
 
-    /// A program is about to be killed in the place of a power cut or a reset: its connections fall silent first. Those
-    /// of other boards fall silent by themselves.
-    pub(crate) fn dies(&self, board: &str) {
+    /// Silences the connections of a program before it is killed in place of a power cut or a reset. Those of other
+    /// boards fall silent by themselves.
+    pub(crate) fn before_stop(&self, board: &str) {
         if let Some(tap) = self.tap(board).filter(|_| self.is_program(board)) {
             tap.abandon();
         }
     }
 
-    /// And it is about to be started anew.
-    pub(crate) fn lives(&self, board: &str) {
+    /// Prepares the tap for the restart of a program.
+    pub(crate) fn before_start(&self, board: &str) {
         if let Some(tap) = self.tap(board).filter(|_| self.is_program(board)) {
             tap.device_restarted();
         }
@@ -268,7 +268,7 @@ impl Stage {
         &self.observer
     }
 
-    /// Another observer, connected only now.
+    /// Connects another observer.
     ///
     /// # Errors
     /// When the broker can't be reached.
@@ -291,15 +291,15 @@ impl Stage {
         self.mark
     }
 
-    /// For how long this machine stood still since a moment.
+    /// How long this machine stalled since a moment.
     pub(crate) fn stalled_since(&self, moment: Stamp) -> Duration {
         self.context.stalls.lasted_since(moment)
     }
 
-    /// Carries out an action and sets the mark to its effect, as recorded by the part that carried it out.
+    /// Performs an action and sets the mark to its effect, as recorded by the part that performed it.
     ///
     /// # Errors
-    /// When the action fails; the mark then stays.
+    /// When the action fails; the mark then does not change.
     pub async fn act<E: Into<StepError>>(
         &mut self,
         action: impl AsyncFnOnce(&mut Self) -> Result<Effect, E>,
@@ -314,23 +314,23 @@ impl Stage {
         self.mark = Mark { cursor: effect.cursor, at: effect.at };
     }
 
-    /// Sets the mark to this moment: for a step of one's own whose action records nothing.
+    /// Sets the mark to this moment: for custom steps whose action records nothing.
     pub fn mark_now(&mut self) {
         self.mark = Mark { cursor: self.end(), at: self.recorder.now() };
     }
 
-    /// Sets the mark to a record: what comes after it matches.
+    /// Sets the mark to a record: later records match.
     pub fn mark_at(&mut self, event: &RunEvent) {
         self.took_effect(Effect::of(event));
     }
 
-    /// The place behind the newest record.
+    /// The place after the newest record.
     pub(crate) fn end(&self) -> Cursor {
         self.recorder.timeline().end()
     }
 
-    /// The effect of what began there and gave a board a new life: the release of its latest reset.
-    pub(crate) fn life_since(&self, begin: Cursor, board: &str) -> Option<Effect> {
+    /// The effect of a board's restart since a place in the timeline: the release of its latest reset.
+    pub(crate) fn restart_since(&self, begin: Cursor, board: &str) -> Option<Effect> {
         let records = self.mine(begin);
         let mine = |event: &&Arc<RunEvent>| event.what.board() == Some(board);
         let reset = records.iter().rev().filter(mine).find(|event| matches!(event.what, What::Reset { .. }))?;
@@ -340,26 +340,26 @@ impl Stage {
         Some(Effect { cursor: Cursor::after(reset), at: released.at })
     }
 
-    /// A board runs a firmware from now on: its time limits hold.
+    /// Remembers which firmware a board runs: its time limits apply.
     pub(crate) fn note_firmware(&mut self, board: &str, firmware: &str) {
         self.running.insert(board.to_owned(), firmware.to_owned());
     }
 
-    /// How long a board may take from here to its session.
+    /// How long a board may take to connect.
     pub(crate) fn connects_within(&self, board: &str) -> Duration {
         let config = self.context.bench.config();
         let firmware = self.running.get(board).and_then(|name| config.firmware(name));
         hil_config::connects_within(config.board(board), firmware)
     }
 
-    /// A word and a hint where no connection of the board's has reached the tap since the mark.
+    /// A note and a hint if no connection of the board has reached the tap since the mark.
     pub(crate) fn unreached(&self, board: &str) -> Option<(String, String)> {
         let address = self.tap_address(board);
         let address = format!("{}:{}", address.host, address.port);
         hil_verdict::unreached(board, &address, refs(&self.events_since_mark()))
     }
 
-    /// Allows a board what would fail the scenario otherwise, from now on.
+    /// Allows a board from now on what would otherwise fail the scenario.
     ///
     /// # Errors
     /// When the bench has no such board.
@@ -377,16 +377,16 @@ impl Stage {
         &self.snapshot_rules
     }
 
-    /// What is shown nowhere.
+    /// The secrets of the run, hidden in all output.
     pub(crate) fn mask(&self) -> Mask {
         self.context.mask.get().cloned().unwrap_or_default()
     }
 
-    /// Publishes, and sets the mark to the moment at which the message was written towards the first board that is
-    /// subscribed to it, or to the publishing where none is.
+    /// Publishes, and sets the mark to the delivery to the first subscribed board, or to the publishing if no board is
+    /// subscribed.
     ///
     /// # Errors
-    /// When the broker does not take it.
+    /// When the broker does not accept it.
     pub async fn publish(&mut self, topic: &str, payload: Payload, qos: QoS, retain: bool) -> Result<(), StepError> {
         let published = self.observer.publish(topic, payload.clone(), qos, retain).await?;
         self.took_effect(Effect::of(&published));
@@ -394,7 +394,7 @@ impl Stage {
             /// A broker on this machine takes less than a millisecond; a busy one gets this long.
             const PATIENCE: Duration = Duration::from_secs(1);
             let delivery = |event: &RunEvent| is_delivery(event, topic, &payload).then(|| event.clone());
-            // One that comes later changes nothing: deadlines then count from the publishing.
+            // After a late or missing delivery, deadlines count from the publishing.
             let until = published.at + PATIENCE;
             if let Some(event) = self.watch_unjudged(self.mark.cursor, until, delivery).await {
                 self.took_effect(Effect::of(&event));

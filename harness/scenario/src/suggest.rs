@@ -6,9 +6,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use cucumber::gherkin::StepType;
 
 use crate::catalogue::{StepDoc, steps};
-use crate::dispatch::bare_step;
-use crate::plan::forms::{self, Below};
+use crate::forms::{self, Below};
 use crate::quotes::{Part, parts, skeleton};
+use crate::registry::bare_step;
 
 /// A step of the catalogue, ready to be compared.
 struct Known {
@@ -26,14 +26,14 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
     steps().map(known).collect()
 });
 
-/// What is near to a step: up to two, and one that takes its text below it.
+/// The steps most like a text: up to two, and one that takes its text below it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Near {
     pub(crate) steps: Vec<&'static StepDoc>,
     pub(crate) with_text: Option<&'static StepDoc>,
 }
 
-/// The examples of the catalogue that come nearest, best first. An outline asks for the same one many times.
+/// The examples of the catalogue that are most like a text, best first. Cached: an outline repeats the same text.
 pub(crate) fn near(text: &str) -> Near {
     static ASKED: LazyLock<Mutex<HashMap<String, Near>>> = LazyLock::new(Mutex::default);
     let wanted = skeleton(text);
@@ -50,7 +50,7 @@ fn look(text: &str, wanted: &str) -> Near {
     };
     let mut found = by(wanted, &|known| known.skeleton.clone());
     if found.is_empty() {
-        // Quotes that don't close hide what stands behind them.
+        // An unclosed quote hides the text after it.
         found = by(beginning(text), &|known| beginning(known.step.text()).to_owned());
     }
     Near {
@@ -59,12 +59,12 @@ fn look(text: &str, wanted: &str) -> Near {
     }
 }
 
-/// What stands before the first quote.
+/// The text before the first quote.
 fn beginning(text: &str) -> &str {
     text.split(['"', '\'']).next().unwrap_or_default()
 }
 
-/// Whether quotes of a step may be written wrongly: some within a text, or one without its partner.
+/// Whether the quotes of a step may be wrong: nested in a text, or unbalanced.
 pub(crate) fn has_odd_quotes(text: &str) -> bool {
     let parts = parts(text);
     let in_single = parts.iter().any(|part| matches!(part, Part::Quoted(quoted) if quoted.starts_with('\'')));

@@ -11,7 +11,7 @@ use crate::error::StepError;
 use crate::expectations::Expectations;
 use crate::stage::Stage;
 
-/// One scenario's World: its stage, and how its steps went.
+/// One scenario's World: its stage, and the results of its steps.
 #[derive(Debug, Default, cucumber::World)]
 pub struct HilWorld {
     pub(crate) inner: Option<Scene>,
@@ -23,7 +23,7 @@ pub(crate) struct Scene {
     pub(crate) context: Arc<RunContext>,
     pub(crate) recorder: Recorder,
     pub(crate) stage: Result<Stage, StepError>,
-    /// Given back when the scenario ends.
+    /// Released when the scenario ends.
     pub(crate) _turn: Option<OwnedSemaphorePermit>,
     /// Path, line and name of the scenario.
     pub(crate) key: ScenarioKey,
@@ -38,7 +38,7 @@ pub(crate) struct Scene {
 }
 
 impl HilWorld {
-    /// The feature file of this scenario, as it was named.
+    /// The path of this scenario's feature file, as given.
     pub(crate) fn feature(&self) -> Result<&str, StepError> {
         let scene = self.inner.as_ref().ok_or_else(|| StepError::errored("the step runs outside of `hil`"))?;
         Ok(&scene.key.0)
@@ -47,7 +47,7 @@ impl HilWorld {
     /// The stage of this scenario: its boards, broker, observer and timeline.
     ///
     /// # Errors
-    /// When the stage could not be set; the error says why.
+    /// When the stage could not be opened; the error says why.
     pub fn stage(&mut self) -> Result<&mut Stage, StepError> {
         let scene = self.inner.as_mut().ok_or_else(|| StepError::errored("the step runs outside of `hil`"))?;
         scene.stage.as_mut().map_err(|error| error.clone())

@@ -1,4 +1,4 @@
-//! The reference of the bench file, written from the descriptions of its keys and of all kinds of driver.
+//! The reference of the bench file is generated from the descriptions of its keys and of all kinds of driver.
 
 use hil_config::{markdown, schema};
 use hil_scenario::kinds;

@@ -1,4 +1,4 @@
-//! Mutated features: every one is planned or refused with what is wrong where. Nothing panics, nothing hangs.
+//! Mutated features: each is planned, or refused with a message. Nothing panics or hangs.
 
 use std::path::Path;
 

@@ -14,7 +14,7 @@ A board is named by its name in the bench file. The names in the examples (`lamp
 boards of the built-in virtual bench, and topics such as `sooko/lampu` are those of the lamp that ships with `hil`; see
 [sample words](../concepts/glossary.md#words-in-the-examples).
 
-- Texts stand in `\"…\"` or `'…'`; [features](../how-to/features.md#texts-in-steps) describes quoting.
+- Write texts in `\"…\"` or `'…'`; [features](../how-to/features.md#texts-in-steps) describes quoting.
 - Times are written `500 ms`, `2 s`, `1.5 s` or `2 min`.
 - `Given`, `When` and `Then` in the examples can be replaced by `And`, `But` and `*`, as in any feature.
 - Deadlines count from the [mark](../concepts/clock-and-marks.md), not from the beginning of the step.
@@ -52,7 +52,7 @@ fn write_step(text: &mut String, step: &StepDoc) {
     }
 }
 
-/// What stands below a step; a table of fields that several steps share has a section of its own.
+/// The text or table below a step. Tables of fields that several steps share have their own section.
 fn write_below(text: &mut String, below: &BelowDoc) {
     let _ = match below.fields {
         [] => write!(text, "\n{}\n", below.about),

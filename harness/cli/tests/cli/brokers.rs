@@ -336,7 +336,11 @@ fn a_broker_that_is_killed_ends_the_step_at_once_as_errored() {
     let outcome: Outcome = child.wait_with_output().expect("ends").into();
     assert!(started.elapsed() < Duration::from_secs(20), "it did not wait for the step's end");
     assert_eq!(outcome.code, 102, "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("error: the broker ended by itself: signal: 9 (SIGKILL)"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains("error: the broker exited unexpectedly: signal: 9 (SIGKILL)"),
+        "{}",
+        outcome.stdout
+    );
 }
 
 #[test]

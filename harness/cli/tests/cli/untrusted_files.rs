@@ -130,8 +130,8 @@ fn a_board_that_floods_its_console_fills_the_record_and_its_scenario_is_errored(
         hil(&project, &["run", "--bench", "bench.toml", "--out", "out", "--max-record", "1", "--bench-retries", "0"]);
     assert_eq!(run.code, 102, "{run:?}");
     // In which step, depends on who is faster.
-    let error = "error: the record of this run is full: what happened meanwhile is not in it\n         \
-                 hint: a board that floods its console or the broker fills it; `--max-record MIB` gives it more room\n";
+    let error = "error: the record of this run is full: later events are missing\n         \
+                 hint: a board that floods its console or the broker fills it; `--max-record MIB` raises the limit\n";
     assert!(run.stdout.contains(error), "{}", run.stdout);
     let events = project.read("out/events.jsonl");
     assert!(events.len() < (1 << 20) + 10_000, "{}", events.len());

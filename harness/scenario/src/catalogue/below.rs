@@ -9,7 +9,7 @@ pub struct BelowDoc {
     pub about: &'static str,
     /// The fields that a row may name, each with the values that it takes. Empty for texts and single columns.
     pub fields: &'static [(&'static str, &'static str)],
-    /// Lines as they stand in a feature below the step.
+    /// Example lines below the step in a feature.
     pub example: &'static [&'static str],
 }
 
@@ -71,7 +71,7 @@ pub(super) const CONNECT: BelowDoc = BelowDoc {
     ],
 };
 
-/// Filters, what is asked for and what is granted.
+/// Filters, with requested and granted QoS.
 pub(super) const GRANTED: BelowDoc = BelowDoc {
     name: "Rows of a subscription",
     about: "A table with the columns `filter`, `QoS` (asked for: 0, 1 or 2) and `granted` (0, 1, 2, or a code from \
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// The fields that the rule itself names, as its hint lists them.
+    /// The fields that the parser's hint lists.
     fn known<T>(read: impl Fn(&[Vec<String>]) -> Result<T, Unmet>) -> Vec<String> {
         let row = vec!["?".to_owned(), "x".to_owned()];
         let hint = read(&[row]).err().and_then(|unmet| unmet.failure.hint).expect("a hint");

@@ -7,8 +7,8 @@ use hil_config::nearest;
 use hil_timeline::escaped;
 use hil_verdict::{ResetCause, TextPattern, is_shown};
 
-use super::forms::{Kind, Reading};
 use super::problem::Wrong;
+use crate::forms::{Kind, Reading};
 use crate::snapshot::{Rule, SnapshotFile};
 
 /// Everything that is wrong with the arguments of a step of a feature file.
@@ -39,13 +39,13 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
         Kind::Growth => check_count(text, 3, "attempts have no two pauses to compare"),
         Kind::Percent => match text.parse() {
             Ok(1..=100_u8) => Ok(()),
-            _ => Err(Wrong::new(format!("`{text}` percent is not a share"), "from 1 to 100")),
+            _ => Err(Wrong::new(format!("`{text}` percent is out of range"), "from 1 to 100")),
         },
         Kind::ExitCode => match text.parse::<u8>() {
             Ok(_) => Ok(()),
-            Err(_) => Err(Wrong::new(format!("a program never ends with the code `{text}`"), "from 0 to 255")),
+            Err(_) => Err(Wrong::new(format!("a program can't end with the code `{text}`"), "from 0 to 255")),
         },
-        // Names are looked up on the bench; the rest has no other form than the step takes.
+        // Names are checked on the bench; the step's own syntax is enough for the rest.
         Kind::Board | Kind::Railed | Kind::Program | Kind::Chip | Kind::Firmware | Kind::Pin | Kind::Driven => Ok(()),
         Kind::Text | Kind::Span | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
     }
@@ -60,22 +60,22 @@ fn check_filter(filter: &str) -> Result<(), Wrong> {
         .map_err(|reason| Wrong::new(format!("`{}` is not a topic filter", escaped(filter)), reason))
 }
 
-/// Nothing that is retained is ever sent for a shared subscription (MQTT 5 §4.8.2).
+/// Retained messages are never sent for a shared subscription (MQTT 5 §4.8.2).
 fn check_kept(filter: &str) -> Result<(), Wrong> {
     check_filter(filter)?;
     if filter.starts_with("$share/") {
         let hint = "write the filter without `$share/…/` (MQTT 5 §4.8.2)";
-        return Err(Wrong::new(format!("nothing retained is sent for the shared subscription `{filter}`"), hint));
+        return Err(Wrong::new(format!("no retained messages are sent for the shared subscription `{filter}`"), hint));
     }
     Ok(())
 }
 
-/// Outside of a filter that selects all there is nothing.
+/// Nothing is outside of a filter that matches everything.
 fn check_outside(filter: &str) -> Result<(), Wrong> {
     check_filter(filter)?;
     if filter == "#" {
         let hint = "name the topics that are allowed, as in `sooko/#`";
-        return Err(Wrong::new("nothing lies outside of `#`: the step can't fail", hint));
+        return Err(Wrong::new("nothing is outside `#`: the step can't fail", hint));
     }
     Ok(())
 }
@@ -86,29 +86,29 @@ pub(super) fn check_pattern(text: &str) -> Result<TextPattern, Wrong> {
         .map_err(|error| Wrong::new(format!("`{text}` is not a regular expression"), reason(&error)))
 }
 
-/// The last line of what the library says: the lines above it show the expression.
+/// The last line of the library's message: the lines above it show the expression.
 fn reason(error: &impl std::error::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
-/// Every text holds the empty one; and what is shown is text, not bytes.
+/// Refuses patterns that match every text, and those that match bytes: a console shows text.
 fn check_shown(text: &str) -> Result<(), Wrong> {
     let pattern = check_pattern(text)?;
     if is_shown(&pattern, "") {
         let what = match text {
-            "" => "a step that shows an empty text can't fail".to_owned(),
-            text => format!("`{text}` is in every text: a step that shows it can't fail"),
+            "" => "a step that looks for an empty text can't fail".to_owned(),
+            text => format!("`{text}` matches every text: a step that looks for it can't fail"),
         };
-        return Err(Wrong::new(what, "name what is to be found: every text holds an empty one"));
+        return Err(Wrong::new(what, "write the text to look for: every text contains an empty one"));
     }
     Rule::show(&pattern, String::new())
         .map(drop)
-        .map_err(|error| Wrong::new(format!("`{text}` matches bytes, and this is text"), reason(&error)))
+        .map_err(|error| Wrong::new(format!("`{text}` matches bytes, but this is text"), reason(&error)))
 }
 
-/// A password that the feature spells out; one that the environment holds is known where the bench is.
+/// Checks a password that the feature contains; one from the environment is checked with the bench.
 fn check_password(text: &str) -> Result<(), Wrong> {
     if text.contains("${") { Ok(()) } else { check_length(text) }
 }
@@ -118,7 +118,7 @@ pub(super) fn check_length(password: &str) -> Result<(), Wrong> {
     if password.chars().count() >= LEAST {
         return Ok(());
     }
-    let hint = format!("{LEAST} characters or more: hiding less would hide ordinary words in reports");
+    let hint = format!("use {LEAST} characters or more: hiding a shorter one would hide ordinary words in reports");
     Err(Wrong::new("the password is too short to be hidden", hint))
 }
 
@@ -127,7 +127,7 @@ fn check_cause(text: &str) -> Result<(), Wrong> {
         return Ok(());
     }
     let words: Vec<_> = ResetCause::WORDS.iter().map(|(word, _)| *word).collect();
-    // What a ROM prints has a word here.
+    // Understands what a ROM prints as well.
     let known = Some(ResetCause::of(text)).filter(|cause| *cause != ResetCause::Other).map(ResetCause::word);
     let hint = match nearest(text, words.iter().copied()).or(known) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -140,8 +140,8 @@ fn check_snapshot(name: &str, feature: &Path) -> Result<(), Wrong> {
     match SnapshotFile::of(feature, name) {
         Some(_) => Ok(()),
         None => {
-            let hint = "letters, digits, `-`, `_` and `.`, up to 100: it becomes the name of a file";
-            Err(Wrong::new(format!("`{name}` is not a name of a snapshot"), hint))
+            let hint = "use up to 100 letters, digits, `-`, `_` and `.`: it becomes a file name";
+            Err(Wrong::new(format!("`{name}` is not a valid snapshot name"), hint))
         }
     }
 }
@@ -177,7 +177,7 @@ fn check_count(text: &str, least: u32, what: &str) -> Result<(), Wrong> {
     }
 }
 
-/// A packet that is never sent that way (MQTT 5 §2.1.2), or one that has no topic.
+/// Refuses a packet that is never sent in that direction (MQTT 5 §2.1.2), and a topic for one that has none.
 fn check_packet(reading: &Reading) -> Result<(), Wrong> {
     const FROM_CLIENT: [&str; 4] = ["CONNECT", "SUBSCRIBE", "UNSUBSCRIBE", "PINGREQ"];
     const TO_CLIENT: [&str; 4] = ["CONNACK", "SUBACK", "UNSUBACK", "PINGRESP"];
@@ -185,15 +185,17 @@ fn check_packet(reading: &Reading) -> Result<(), Wrong> {
         return Ok(());
     };
     if reading.first(Kind::Filter).is_some() && packet != "PUBLISH" && hil_mqtt::PACKET_NAMES.contains(&packet) {
-        return Err(Wrong::new(format!("{packet} has no topic"), "a topic may be named for PUBLISH"));
+        return Err(Wrong::new(format!("{packet} has no topic"), "only PUBLISH has one"));
     }
     let never = match direction {
         "to" if FROM_CLIENT.contains(&packet) => Some(("is never sent to a board", "from")),
-        "from" if TO_CLIENT.contains(&packet) => Some(("never comes from a board", "to")),
+        "from" if TO_CLIENT.contains(&packet) => Some(("is never sent by a board", "to")),
         _ => None,
     };
     match never {
-        Some((what, way)) => Err(Wrong::new(format!("{packet} {what}"), format!("write `{packet} {way}`"))),
+        Some((what, preposition)) => {
+            Err(Wrong::new(format!("{packet} {what}"), format!("write `{packet} {preposition}`")))
+        }
         None => Ok(()),
     }
 }

@@ -5,11 +5,11 @@ use hil_config::nearest;
 use hil_verdict::{ConnectMatch, Granted, MessageMatch, Unmet};
 
 use super::arguments::check_pattern;
-use super::forms::Below;
 use super::problem::Wrong;
+use crate::forms::Below;
 use crate::steps::doc_string;
 
-/// Everything that is wrong with what stands below a step.
+/// Everything that is wrong with the table or text below a step.
 pub(super) fn check(step: &Step, below: Below) -> Vec<Wrong> {
     if let Some(what) = misplaced(step, below) {
         let hint = "steps that end with `:` take a table, or a text between two lines of \"\"\"";
@@ -39,12 +39,12 @@ fn misplaced(step: &Step, below: Below) -> Option<&'static str> {
     }
 }
 
-/// Checks row by row, so that every wrong one is shown. A row of column names may stand above them.
+/// Checks row by row, to report every wrong one. The first row may be a heading.
 fn each(rows: &[Vec<String>], names: &[&str], read: impl Fn(&[Vec<String>]) -> Result<(), Unmet>) -> Vec<Wrong> {
     let named = rows.first().is_some_and(|first| first.iter().map(String::as_str).eq(names.iter().copied()));
     let rows = if named { &rows[1..] } else { rows };
     if rows.is_empty() {
-        let hint = format!("a row below the names: {}", names.join(", "));
+        let hint = format!("add a row below the heading: {}", names.join(", "));
         return vec![Wrong::new("a step without a row in its table can't fail", hint)];
     }
     let one = |row: &Vec<String>| match row.len() {
@@ -57,7 +57,7 @@ fn each(rows: &[Vec<String>], names: &[&str], read: impl Fn(&[Vec<String>]) -> R
     rows.iter().filter_map(one).collect()
 }
 
-/// What the rule says, with the valid name that may be meant: the hint lists them all.
+/// The rule's error, with the valid name that may be meant; the hint lists all names.
 fn wrong(unmet: Unmet) -> Wrong {
     let (what, hint) = (unmet.failure.message, unmet.failure.hint);
     let hint = hint.map(|hint| match in_backticks(&what).last().and_then(|name| nearest(name, in_backticks(&hint))) {
@@ -81,7 +81,7 @@ fn column(rows: &[Vec<String>], below: Below) -> Vec<Wrong> {
         [_] => None,
         row => {
             let what = format!("a row of this table has {}, not 1", cells(row.len()));
-            Some(Wrong::new(what, "one payload a row; a `|` within it is written `\\|`"))
+            Some(Wrong::new(what, "write one payload per row; a `|` within it is written `\\|`"))
         }
     };
     rows.iter().filter_map(one).collect()

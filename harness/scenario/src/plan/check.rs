@@ -1,16 +1,17 @@
-//! What is wrong with a feature, whatever bench it runs on.
+//! What is wrong with a feature, on any bench.
 
 use std::path::Path;
 
 use cucumber::gherkin::{Feature, Step, StepType};
 use hil_gherkin::{Language, StepKind};
 
-use super::forms::{self, Reading};
 use super::problem::{Problem, Wrong};
 use super::{arguments, below, scenarios};
 use crate::catalogue::StepDoc;
-use crate::dispatch::{STEPS, durations_written, is_defined};
+use crate::dispatch::durations_written;
+use crate::forms::{self, Reading};
 use crate::quotes::skeleton;
+use crate::registry::{STEPS, is_defined};
 use crate::suggest::{Near, has_odd_quotes, near};
 
 /// Everything that is wrong with a feature.
@@ -23,14 +24,14 @@ pub(super) fn check(feature: &Feature, language: &Language) -> Vec<Problem> {
     }
     for (tags, scenario) in scenarios(feature) {
         let line = scenario.position.line;
-        if let Some(tag) = tags.iter().find(|tag| crate::retry::is_misspelt(tag)) {
-            let what = format!("the tag `@{tag}` is no number of retries");
+        if let Some(tag) = tags.iter().find(|tag| super::tags::is_misspelt(tag)) {
+            let what = format!("the tag `@{tag}` is not a number of retries");
             problems.push(Wrong::new(what, "write `@retry(2)`, or `@retry` for one").at(&path, line));
         }
         problems.extend(scenario.steps.iter().flat_map(|step| check_step(&path, step, language)));
         if !scenario.steps.iter().any(|step| step.ty == StepType::Then) {
             let what = format!("the scenario `{}` has no Then: it can't fail, so it must not pass", scenario.name);
-            problems.push(Wrong::new(what, "say what should happen, or delete it").at(&path, line));
+            problems.push(Wrong::new(what, "add what should happen, or delete the scenario").at(&path, line));
         }
     }
     problems.sort_by_key(|problem| problem.line);
@@ -56,31 +57,31 @@ fn undefined(step: &Step, language: &Language) -> Wrong {
     let (keyword, text) = (step.keyword.trim(), &step.value);
     let others = [StepType::Given, StepType::When, StepType::Then].into_iter().filter(|ty| is_defined(text, *ty));
     if let Some(other) = others.into_iter().next() {
-        let what = format!("the step `{text}` is for `{other:?}`, and stands as `{:?}`", step.ty);
+        let what = format!("the step `{text}` is a `{other:?}`, but is used as a `{:?}`", step.ty);
         let and = word(StepKind::And, language).trim_end();
-        let hint = format!("write `{}{text}`; `{and}` means what stands above it", word(kind(other), language));
+        let hint = format!("write `{}{text}`; `{and}` repeats the keyword above it", word(kind(other), language));
         return Wrong::new(what, hint);
     }
     let near = near(text);
     let shown: Vec<_> = near.steps.iter().map(|step| in_language(step, language)).collect();
     let quoting = if has_odd_quotes(text) { quoting(&near, language) } else { String::new() };
     let hint = match shown.as_slice() {
-        [] => format!("`hil steps` prints all there are{quoting}"),
+        [] => format!("`hil steps` lists all steps{quoting}"),
         near => format!("did you mean `{}`?{quoting}", near.join("` or `")),
     };
     Wrong::new(format!("undefined step `{keyword} {text}`"), hint)
 }
 
-/// How quotes within a text are written.
+/// A hint on quotes within a text.
 fn quoting(near: &Near, language: &Language) -> String {
     let below = near.with_text.map(|step| format!(", or the text below `{}`", in_language(step, language)));
     let below = below.unwrap_or_default();
     format!(
-        " Texts stand in `\"…\"` or `'…'`; quotes within them: `'{{\"a\": 1}}'`, `\"{{\\\"a\\\": 1}}\"`{below}; a backslash at the end is written twice"
+        " Write texts in `\"…\"` or `'…'`; quotes within them: `'{{\"a\": 1}}'`, `\"{{\\\"a\\\": 1}}\"`{below}; a backslash at the end is written twice"
     )
 }
 
-/// An example as a file in this language has it.
+/// An example, with its keyword in this language.
 fn in_language(step: &StepDoc, language: &Language) -> String {
     let kind = match step.keyword() {
         "Given" => StepKind::Given,
@@ -98,14 +99,14 @@ fn kind(ty: StepType) -> StepKind {
     }
 }
 
-/// The keyword of a kind, with the blank behind it where the language has one. English writes the plain one most.
+/// The usual keyword of a kind, with the space after it if the language has one.
 fn word(of: StepKind, language: &Language) -> &'static str {
     language.steps().find(|(_, kind)| *kind == of).map_or("", |(word, _)| word)
 }
 
-/// A step of ours, read by its form. What users' own steps take is not known.
+/// Parses a built-in step by its form. The arguments of custom steps are unknown.
 pub(super) fn reading(step: &Step) -> Option<Reading> {
-    /// Where our own steps stand: in the folder beside this file's.
+    /// The folder of the built-in steps.
     static OUR_STEPS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
         let source = Path::new(file!()).parent().and_then(Path::parent).unwrap_or(Path::new(""));
         format!("{}/", source.join("steps").display())
@@ -129,7 +130,9 @@ fn check_content(path: &Path, step: &Step) -> Vec<Wrong> {
 fn check_duration(text: &str) -> Option<Wrong> {
     match hil_config::parse_duration(text) {
         Err(_) => Some(Wrong::new(format!("`{text}` is too long"), "durations go up to 24 hours")),
-        Ok(zero) if zero.is_zero() => Some(Wrong::new(format!("a step that lasts `{text}` can't fail"), "name a time")),
+        Ok(zero) if zero.is_zero() => {
+            Some(Wrong::new(format!("a step that lasts `{text}` can't fail"), "use a time above 0"))
+        }
         Ok(_) => None,
     }
 }

@@ -1,4 +1,4 @@
-//! From Gherkin to what cucumber runs: outlines are rows by now, and every step has one kind.
+//! Converts Gherkin to what cucumber runs: outlines are expanded, and every step has one kind.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -6,12 +6,12 @@ use std::path::Path;
 use cucumber::gherkin::{self, LineCol, Span, StepType, Table};
 use hil_gherkin::{Case, StepKind, Text};
 
-use crate::dispatch::is_defined;
+use crate::registry::is_defined;
 
-/// What a feature or a scenario without a name is called.
+/// The name of a feature or scenario without one.
 const UNNAMED: &str = "(no name)";
 
-/// A feature with the scenarios of the lines that are taken.
+/// Converts a feature with the scenarios at these lines.
 pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTreeSet<usize>) -> gherkin::Feature {
     let (background, kind) = background(feature.background.as_ref(), None);
     let mut names = Names::of(feature);
@@ -36,9 +36,9 @@ pub(super) fn feature(feature: &hil_gherkin::Feature, path: &Path, taken: &BTree
     }
 }
 
-/// Gives each scenario a name of its own, in a feature or in its rules of one name. The names depend only on what the
-/// file says, so that they mean the same in every run: rows of an outline that share a name are distinguished by their
-/// values, and names that are still equal by a number.
+/// Gives each scenario a unique name, in a feature or in its rules of one name. The names depend only on the file, so
+/// that they mean the same in every run: rows of an outline with the same name are distinguished by their values, and
+/// names that are still equal by a number.
 #[derive(Default)]
 struct Names {
     times: HashMap<String, usize>,
@@ -48,7 +48,7 @@ struct Names {
 }
 
 impl Names {
-    /// How often each name is given, by the names of rules; that of no rule is empty.
+    /// How often each name occurs, by rule name; empty outside of rules.
     fn of(feature: &hil_gherkin::Feature) -> HashMap<String, Self> {
         let ruled = feature.rules.iter().map(|rule| (rule.heading.name.as_str(), &rule.scenarios));
         let mut all: HashMap<String, Self> = HashMap::new();
@@ -67,7 +67,7 @@ impl Names {
             None => name.to_owned(),
         };
         let nth = self.last.entry(name.clone()).or_default();
-        // A name may itself look like a numbered one.
+        // A name in the file may look like a numbered one.
         loop {
             *nth += 1;
             let own = if *nth == 1 { name.clone() } else { format!("{name} #{nth}") };
@@ -78,7 +78,7 @@ impl Names {
     }
 }
 
-/// Nothing here uses columns and bytes.
+/// Columns and bytes are not used.
 const NOWHERE: Span = Span { start: 0, end: 0 };
 
 fn at(line: usize) -> LineCol {
@@ -90,7 +90,7 @@ fn description(lines: &[(usize, String)]) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
-/// A background with the kind of its last step, which the scenarios begin with.
+/// Converts a background; returns the kind of its last step, which applies to a first `And` of the scenarios.
 fn background(
     background: Option<&hil_gherkin::Background>,
     before: Option<StepType>,
@@ -157,7 +157,7 @@ fn scenarios(
     taken.map(one).collect()
 }
 
-/// Steps with the kind that each keyword means there, and that of the last.
+/// Converts steps with the kind that each keyword means in its place; returns that of the last.
 fn steps(steps: &[hil_gherkin::Step], before: Option<StepType>) -> (Vec<gherkin::Step>, Option<StepType>) {
     let mut kind = before;
     let one = |step: &hil_gherkin::Step| {
@@ -182,7 +182,8 @@ fn steps(steps: &[hil_gherkin::Step], before: Option<StepType>) -> (Vec<gherkin:
     (steps.iter().map(one).collect(), kind)
 }
 
-/// The kind of a step whose keyword says none: that of the step before it, if there is such a step, or the one it has.
+/// The kind of a step whose keyword does not name one: that of the step before if it is defined so, or one that is
+/// defined.
 fn defined_as(text: &str, before: Option<StepType>) -> StepType {
     let kinds = before.into_iter().chain([StepType::Given, StepType::When, StepType::Then]);
     kinds.into_iter().find(|kind| is_defined(text, *kind)).or(before).unwrap_or(StepType::Given)

@@ -1,16 +1,16 @@
-//! Which files, and which of their lines, a user names.
+//! The files, and lines in them, that a user names.
 
 use std::path::{Path, PathBuf};
 
 use super::problem::PlanError;
 
-/// A feature file with the lines that were asked for; none means all of it.
+/// A feature file with the selected lines; none selects all of it.
 pub(super) struct Named {
     pub(super) path: PathBuf,
     pub(super) lines: Vec<usize>,
 }
 
-/// Every feature file that is named, or stands in a folder that is.
+/// Every feature file that is named or in a named folder.
 pub(super) fn named(paths: &[PathBuf]) -> Result<Vec<Named>, PlanError> {
     let (paths, lines): (Vec<_>, Vec<_>) = paths.iter().map(|path| split_line(path)).unzip();
     let lines: Vec<_> =
@@ -35,7 +35,7 @@ fn split_line(path: &Path) -> (PathBuf, Option<usize>) {
     }
 }
 
-/// A path as everybody writes it: reports of runs are compared by it.
+/// A normalized path: runs are compared by path.
 fn plain(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     let path = path.strip_prefix(&here).unwrap_or(path);
@@ -52,7 +52,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), PlanError> {
         let entry = entry.map_err(unreadable)?;
         let kind = entry.file_type().map_err(unreadable)?;
         let is_feature = entry.path().extension().is_some_and(|extension| extension == "feature");
-        // Links are not followed: one that leads upwards would never end.
+        // Links to folders are not followed: a link upwards would loop.
         if kind.is_dir() {
             collect(&entry.path(), files)?;
         } else if is_feature {

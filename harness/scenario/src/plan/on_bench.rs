@@ -1,4 +1,4 @@
-//! What is wrong with a feature on the bench it is to run on: names that the bench lacks, and what its parts can't do.
+//! What is wrong with a feature on a bench: names that the bench lacks, and what its parts don't support.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,17 +8,17 @@ use hil_config::{Bench, Board, BoardKind, BoardName, Broker, FirmwareName, PinDi
 
 use super::arguments::check_length;
 use super::check::reading;
-use super::forms::{Ability, Kind, Reading};
+use super::needs::{lacking, steps_of};
 use super::problem::{Problem, Wrong};
 use super::{each_scenario, tags_of};
-use crate::run::{lacking, steps_of};
+use crate::forms::{Ability, Kind, Reading};
 
-/// Everything that is wrong with a feature on a bench. A scenario that is skipped there asks nothing of it.
+/// Everything that is wrong with a feature on a bench. Scenarios that are skipped there are not checked.
 pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {
     each_reading(feature, bench, |reading| check_reading(reading, bench))
 }
 
-/// Passwords of steps that the environment should hold and does not. Only who runs them needs them.
+/// Environment variables for passwords that are not set. They are needed only to run the steps.
 pub(super) fn unset(feature: &Feature, bench: &Bench) -> Vec<Problem> {
     let wrong = |text: &str| match hil_config::expand(text) {
         Err(wrong) if wrong.is_unset => Some(Wrong::new(wrong.what, wrong.hint)),
@@ -27,7 +27,7 @@ pub(super) fn unset(feature: &Feature, bench: &Bench) -> Vec<Problem> {
     each_reading(feature, bench, |reading| reading.all(Kind::Password).filter_map(wrong).collect())
 }
 
-/// What is wrong with each step of ours that is to run on a bench.
+/// Checks each built-in step that would run on a bench.
 fn each_reading(feature: &Feature, bench: &Bench, check: impl Fn(&Reading) -> Vec<Wrong>) -> Vec<Problem> {
     let path = feature.path.as_deref().unwrap_or(Path::new(""));
     let runs =
@@ -95,7 +95,7 @@ fn check_firmware(name: &str, board: Option<&Board>, bench: &Bench) -> Result<()
             let of = if is_program { "a program" } else { "not a program" };
             let what =
                 format!("firmware `{name}` is {of}, and board `{}` is of the kind `{}`", board.name, board.kind.word());
-            Err(Wrong::new(what, "a program runs on boards of the kind `process`, all else on the others"))
+            Err(Wrong::new(what, "programs run on boards of the kind `process`, other firmware on the other kinds"))
         }
     }
 }
@@ -120,7 +120,7 @@ fn check_pin(pin: &str, direction: PinDirection, board: &Board, bench: &Bench) -
     Ok(())
 }
 
-/// A password that the feature spells out is checked without a bench.
+/// Checks a password from the environment; one in the feature is checked without a bench.
 fn check_password(text: &str) -> Result<(), Wrong> {
     if !text.contains("${") {
         return Ok(());
@@ -150,7 +150,7 @@ fn check_broker(asks: Ability, bench: &Bench) -> Result<(), Wrong> {
     }
     let what = match asks {
         Ability::Serve | Ability::Stop => "be stopped",
-        Ability::Configure if own => "be configured beside a `config` of your own",
+        Ability::Configure if own => "be configured, because the bench file gives it a `config`",
         Ability::Configure => "be configured",
         Ability::Crash => "crash",
         Ability::Pause => "be paused",
@@ -172,7 +172,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>, ben
     Wrong::new(format!("{} has no {what} `{name}`", shown(bench)), hint)
 }
 
-/// The name that may be meant, or all there are; none where there are none.
+/// A hint with the name that may be meant, or all names; none if there are none.
 fn near_or_all<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let known: Vec<_> = known.collect();
     match nearest(name, known.iter().copied()) {
@@ -190,9 +190,9 @@ mod tests {
 
     use super::*;
 
-    /// The brokers themselves say what they can't do; what is said here must be the same.
+    /// The brokers themselves refuse what they don't support; the table above must agree.
     #[test]
-    fn what_a_broker_can_do_is_what_it_says_itself() {
+    fn supported_actions_match_the_brokers() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         for kind in ["embedded", "external"] {
             let kind = hil_mqtt::broker::kind(kind).expect("a kind");

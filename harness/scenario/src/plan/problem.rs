@@ -19,15 +19,15 @@ pub struct Problem {
 /// Why nothing can run.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// A path leads nowhere.
+    /// A path can't be read.
     #[error("can't read `{}`", path.display())]
     Unreadable {
         /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Features say something wrong; the text shows every problem with its line.
+    /// Features have problems; the text shows each with its line.
     #[error("{}", Listing(problems))]
     Invalid {
         /// What is wrong, in the order of the files.
@@ -39,7 +39,7 @@ struct Listing<'a>(&'a [Problem]);
 
 impl fmt::Display for Listing<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// More are of no use at once: an outline makes the same mistake in every row.
+        /// More would not help: an outline repeats a mistake in every row.
         const MOST: usize = 100;
         for (n, problem) in self.0.iter().take(MOST).enumerate() {
             if n > 0 {
@@ -49,14 +49,14 @@ impl fmt::Display for Listing<'_> {
         }
         match self.0.len().saturating_sub(MOST) {
             0 => Ok(()),
-            more => write!(f, "\n\nerror: {more} more problems of this kind and others are not shown"),
+            more => write!(f, "\n\nerror: {more} more problems are not shown"),
         }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A value in a text, or a name of a file, must not look like a line of ours.
+        // A value or file name with a line break must not look like a separate message.
         let continued = |text: &str| text.replace('\n', "\n  | ");
         let path = self.path.display().to_string();
         write!(f, "{} at {}:{}", continued(&self.what), continued(&path), self.line)?;
@@ -67,7 +67,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What is wrong with a step, wherever it stands.
+/// What is wrong with a step, without its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) what: String,

@@ -1,4 +1,4 @@
-//! One feature file: read, checked against the grammar, and made ready to run.
+//! Reads one feature file: checks it against the grammar and converts it.
 
 use std::path::Path;
 use std::string::FromUtf8Error;
@@ -12,16 +12,16 @@ use super::files::Named;
 use super::problem::{PlanError, Problem, Wrong};
 use super::{convert, spot, suspect, swallowed};
 
-/// What a file gives: what runs of it, and what is odd about it.
+/// The result of reading a file: the feature, and warnings.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) language: &'static Language,
-    /// Absent in a file that is empty or holds comments only.
+    /// Absent if the file is empty or holds only comments.
     pub(super) feature: Option<gherkin::Feature>,
     pub(super) warnings: Vec<Problem>,
 }
 
-/// Reads a file, or says everything that is wrong with it.
+/// Reads a file, or returns everything that is wrong with it.
 pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError> {
     let path = &file.path;
     let bytes = hil_files::read(path, Links::Follow, LARGEST_TEXT);
@@ -56,7 +56,7 @@ pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError
     Ok(Ok(Read { language, feature: Some(convert::feature(feature, path, &taken)), warnings }))
 }
 
-/// The line of the first byte that is part of no character.
+/// The line of the first invalid byte.
 fn line_of(error: &FromUtf8Error) -> usize {
     let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
     1 + before.iter().filter(|byte| **byte == b'\n').count()
@@ -64,7 +64,7 @@ fn line_of(error: &FromUtf8Error) -> usize {
 
 fn not_utf_8(error: &FromUtf8Error) -> Wrong {
     let byte = error.as_bytes().get(error.utf8_error().valid_up_to()).copied().unwrap_or_default();
-    Wrong::new(format!("this line is not UTF-8: the byte {byte:#04x} begins no character"), "save the file as UTF-8")
+    Wrong::new(format!("this line is not UTF-8: the byte {byte:#04x} is invalid"), "save the file as UTF-8")
 }
 
 fn language_of(document: &Document) -> &'static Language {
@@ -76,7 +76,7 @@ fn english() -> &'static Language {
     Language::of("en").expect("English")
 }
 
-/// The faults of a file, the first so many: one mistake often makes more.
+/// The first faults of a file: one mistake often causes more.
 fn grammatical(path: &Path, faults: &[Fault], source: &str) -> Vec<Problem> {
     const MOST: usize = 10;
     let language = hil_gherkin::language_of(source).unwrap_or_else(english);
@@ -87,7 +87,7 @@ fn grammatical(path: &Path, faults: &[Fault], source: &str) -> Vec<Problem> {
     once.take(MOST).map(|fault| suspect::explained(fault, language).at(path, fault.line)).collect()
 }
 
-/// What Gherkin allows, and hardly anyone means.
+/// What Gherkin allows but is rarely intended.
 fn odd(feature: &hil_gherkin::Feature, language: &Language) -> Vec<(usize, Wrong)> {
     let steps = feature.all_backgrounds().flat_map(|background| &background.steps);
     let steps = steps.chain(feature.all_scenarios().flat_map(|scenario| &scenario.steps));
@@ -114,7 +114,7 @@ fn odd_scenario(scenario: &Scenario) -> Vec<(usize, Wrong)> {
     let has_rows = scenario.examples.iter().any(|examples| !examples.rows.is_empty());
     if scenario.outline && scenario.examples.is_empty() {
         let hint = "add a table of examples below it";
-        found.push((scenario.heading.line, Wrong::new(named("has no examples: it runs once, as it stands"), hint)));
+        found.push((scenario.heading.line, Wrong::new(named("has no examples: it runs once, as written"), hint)));
     } else if !scenario.examples.is_empty() && !has_rows {
         let hint = "add a row below the names of the columns";
         found.push((scenario.heading.line, Wrong::new(named("has no row of examples: it does not run"), hint)));
@@ -123,7 +123,7 @@ fn odd_scenario(scenario: &Scenario) -> Vec<(usize, Wrong)> {
     found
 }
 
-/// `<names>` that are nearly those of columns. What else stands between `<` and `>` is text.
+/// `<names>` that are nearly those of columns. Others between `<` and `>` are text.
 fn misspelt_columns(scenario: &Scenario) -> Vec<(usize, Wrong)> {
     const SHORTEST: usize = 3;
     let headers = scenario.examples.iter().filter_map(|examples| examples.header.as_ref());
@@ -131,7 +131,7 @@ fn misspelt_columns(scenario: &Scenario) -> Vec<(usize, Wrong)> {
     let misspelt = |text: &str| {
         let mut names = text.split('<').skip(1).filter_map(|rest| Some(rest.split_once('>')?.0));
         let (name, near) = names.find_map(|name| {
-            // `</name>` is markup, and `<b>` is as near to a short column as to any.
+            // `</name>` is markup, and a short `<b>` is near to any short column.
             let is_word = !columns.contains(&name) && !name.starts_with('/') && name.chars().count() >= SHORTEST;
             is_word.then(|| nearest(name, columns.iter().copied())).flatten().map(|near| (name, near))
         })?;
@@ -148,11 +148,8 @@ fn misspelt_columns(scenario: &Scenario) -> Vec<(usize, Wrong)> {
     texts.filter_map(|(line, text)| Some((line, misspelt(text)?))).collect()
 }
 
-/// Text behind the last bar of a row.
+/// Text after the last bar of a row.
 fn cut(row: &Row) -> Option<(usize, Wrong)> {
     let ignored = row.ignored.as_deref()?;
-    Some((
-        row.line,
-        Wrong::new(format!("`{ignored}` stands behind the last `|` and is no cell"), "end the row with `|`"),
-    ))
+    Some((row.line, Wrong::new(format!("`{ignored}` after the last `|` is not a cell"), "end the row with `|`")))
 }

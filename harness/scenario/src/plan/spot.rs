@@ -1,10 +1,10 @@
-//! What a line of a feature file stands for: `FILE:LINE` may name a scenario, a row, a table, a rule or a step.
+//! What a line of a feature file selects: `FILE:LINE` may name a scenario, a row, a table, a rule or a step.
 
 use std::collections::BTreeSet;
 
 use hil_gherkin::{Examples, Feature, Scenario};
 
-/// The lines of all that runs of a feature, or of what stands at one of the lines asked for.
+/// The lines of all scenarios of a feature, or of those at the given lines.
 pub(super) fn selected(feature: &Feature, lines: &[usize]) -> BTreeSet<usize> {
     if lines.is_empty() {
         return all(feature);
@@ -16,7 +16,7 @@ fn all(feature: &Feature) -> BTreeSet<usize> {
     feature.all_scenarios().flat_map(whole).collect()
 }
 
-/// The innermost part that the line belongs to: it reaches to where the next begins.
+/// The scenarios of the innermost part at a line; a part ends where the next begins.
 fn at(feature: &Feature, line: usize) -> BTreeSet<usize> {
     let rule = feature.rules.iter().rev().find(|rule| rule.heading.start <= line);
     let scenarios = rule.map_or(&feature.scenarios, |rule| &rule.scenarios);

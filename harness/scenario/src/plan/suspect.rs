@@ -1,12 +1,12 @@
-//! What may be meant by a line that is no Gherkin.
+//! Guesses the meaning of a line that is not Gherkin.
 
 use hil_config::nearest;
 use hil_gherkin::{Expected, Fault, FaultKind, Headline, Language};
 
 use super::problem::Wrong;
-use crate::dispatch::is_step;
+use crate::registry::is_step;
 
-/// What is wrong with a line, with what may help.
+/// What is wrong with a line, with a hint.
 pub(super) fn explained(fault: &Fault, language: &Language) -> Wrong {
     let hint = match &fault.kind {
         FaultKind::UnknownLanguage(name) => unknown_language(name),
@@ -15,24 +15,24 @@ pub(super) fn explained(fault: &Fault, language: &Language) -> Wrong {
         }
         FaultKind::Misplaced { headline, .. } => place_of(*headline).to_owned(),
         FaultKind::UnclosedText(quotes) => format!("end it with a line of {quotes}"),
-        FaultKind::TagWithBlank(_) => "each tag begins with `@`; a blank ends it".to_owned(),
+        FaultKind::TagWithBlank(_) => "each tag begins with `@`; a space ends it".to_owned(),
         FaultKind::Ragged { open: true, .. } => "end the row with `|`; within a cell it is written `\\|`".to_owned(),
         FaultKind::Ragged { .. } => "a `|` within a cell is written `\\|`".to_owned(),
-        FaultKind::TagsOfNothing => "tags stand above what they are for; delete them".to_owned(),
+        FaultKind::TagsOfNothing => "tags belong above a headline; delete them".to_owned(),
     };
     Wrong::new(shortened(&fault.to_string()), hint)
 }
 
 fn place_of(headline: Headline) -> &'static str {
     match headline {
-        Headline::Feature => "a file holds one feature, and it begins with it",
-        Headline::Background => "one background stands before the scenarios of a feature or a rule",
-        Headline::Examples => "examples stand below the steps of a scenario",
-        Headline::Rule | Headline::Scenario | Headline::Outline => "it stands below the headline of a feature",
+        Headline::Feature => "a file has one feature, at its beginning",
+        Headline::Background => "a feature or rule has one background, before its scenarios",
+        Headline::Examples => "examples belong below the steps of a scenario",
+        Headline::Rule | Headline::Scenario | Headline::Outline => "it belongs below the headline of a feature",
     }
 }
 
-/// A whole line may be long, and the beginning says which it is.
+/// Shortens a long line; its beginning is enough to find it.
 pub(super) fn shortened(text: &str) -> String {
     const MOST: usize = 200;
     if text.chars().count() <= MOST {
@@ -47,7 +47,7 @@ fn unknown_language(name: &str) -> String {
     match same.map(Language::code).or_else(|| nearest(name, Language::all().map(Language::code))) {
         Some(near) => format!("did you mean `# language: {near}`?"),
         None => {
-            "as in `# language: de`; `https://cucumber.io/docs/gherkin/languages` lists them all; without it English is read"
+            "as in `# language: de`; `https://cucumber.io/docs/gherkin/languages` lists them all; without this line the language is English"
                 .to_owned()
         }
     }
@@ -62,7 +62,7 @@ fn meant(text: &str, language: &Language) -> Option<String> {
 fn colon_meant(text: &str, language: &Language) -> Option<String> {
     let begins = |word: &&str| text.strip_prefix(*word).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
     let words = language.headlines().map(|(word, _)| word).filter(begins);
-    words.max_by_key(|word| word.len()).map(|word| format!("write a colon behind it: `{word}:`"))
+    words.max_by_key(|word| word.len()).map(|word| format!("write a colon after it: `{word}:`"))
 }
 
 pub(super) fn headline_meant(text: &str, language: &Language) -> Option<String> {
@@ -75,7 +75,7 @@ pub(super) fn headline_meant(text: &str, language: &Language) -> Option<String> 
     suggestion(keyword, near.as_deref(), elsewhere)
 }
 
-/// What is near in the file's language, and what the word itself is in another.
+/// Suggests a similar word in the file's language, or the language of the word.
 fn suggestion(word: &str, near: Option<&str>, elsewhere: Option<&Language>) -> Option<String> {
     let begin = |other: &Language| format!("`{word}` is {}", other.name());
     match (near, elsewhere) {
@@ -92,12 +92,12 @@ fn suggestion(word: &str, near: Option<&str>, elsewhere: Option<&Language>) -> O
 
 pub(super) fn step_meant(text: &str, language: &Language) -> Option<String> {
     if begins_step(text, language) {
-        // Its place is wrong, and not its keyword.
+        // Its place is wrong, not its keyword.
         return None;
     }
     let (first, rest) = text.split_once(char::is_whitespace)?;
     if is_step(rest.trim()) && language.steps().any(|(word, _)| word.trim_end() == first) {
-        return Some(format!("a blank stands behind `{first}`, and no tab"));
+        return Some(format!("write a space after `{first}`, not a tab"));
     }
     let elsewhere = Language::all().find(|other| begins_step(text, other));
     let words = || language.steps().map(|(word, _)| word.trim_end());
@@ -107,12 +107,12 @@ pub(super) fn step_meant(text: &str, language: &Language) -> Option<String> {
     suggestion(first, near, elsewhere).or_else(missing)
 }
 
-/// Whether a line is a keyword of a language with a step behind it.
+/// Whether a line is a keyword of a language and a step.
 pub(super) fn begins_step(text: &str, language: &Language) -> bool {
     language.steps().any(|(word, _)| text.strip_prefix(word).is_some_and(|rest| is_step(rest.trim())))
 }
 
-/// The keywords of steps that a language writes most.
+/// The usual keywords of steps in a language.
 fn keywords(language: &Language) -> String {
     use hil_gherkin::StepKind::{And, Given, Then, When};
     let first = |kind| language.steps().find(move |(_, of)| *of == kind).map(|(word, _)| word.trim_end());
@@ -120,7 +120,7 @@ fn keywords(language: &Language) -> String {
     format!("one of `{}`", words.join("`, `"))
 }
 
-/// The last of several: `Scenario` stands behind `Example`.
+/// The last keyword of a headline: `Scenario` comes after `Example`.
 pub(super) fn headline(of: Headline, language: &Language) -> &'static str {
     language.headlines().filter(|(_, headline)| *headline == of).last().map_or("", |(word, _)| word)
 }
@@ -133,11 +133,11 @@ fn expects(expected: Expected, text: &str, language: &Language) -> String {
     let scenario = headline(Headline::Scenario, language);
     match expected {
         Expected::Feature => format!("a file begins with `{}:`", feature(language)),
-        Expected::Tagged => format!("tags stand above `{scenario}:` and other headlines"),
+        Expected::Tagged => format!("tags belong above `{scenario}:` and other headlines"),
         Expected::Scenario => format!("expected `{scenario}:`, or another headline"),
-        Expected::Step if text.starts_with('|') => "one table may stand below a step".to_owned(),
-        Expected::Step if text.starts_with(['"', '`']) => "one text may stand below a step".to_owned(),
+        Expected::Step if text.starts_with('|') => "a step takes one table".to_owned(),
+        Expected::Step if text.starts_with(['"', '`']) => "a step takes one text".to_owned(),
         Expected::Step => format!("begin it with {}", keywords(language)),
-        Expected::Examples => "steps stand above the examples; below them a scenario begins".to_owned(),
+        Expected::Examples => "steps belong above the examples; a new scenario may follow below".to_owned(),
     }
 }

@@ -1,14 +1,15 @@
-//! Steps that stand in descriptions: the grammar takes them for text, and they would vanish without a word.
+//! Steps in descriptions: the grammar reads them as text, so they would be ignored silently.
 //!
-//! A description may hold any text, so only what can hardly be prose is an error: a keyword that is written otherwise, or of
-//! another language, where a step may stand, and a step with texts in quotes. All else that reads like a step is a warning.
+//! A description may be any text, so only what is hardly prose is an error: a step with texts in quotes, and, where
+//! steps are allowed, a keyword that is misspelt or of another language. Other lines that read like a step are
+//! warnings.
 
 use hil_gherkin::{Feature, Headline, Language};
 
 use super::problem::Wrong;
 use super::suspect::{begins_step, headline, headline_meant, shortened, step_meant};
-use crate::dispatch::is_step;
 use crate::quotes::{Part, parts};
+use crate::registry::is_step;
 
 /// A line of a description that reads like a step.
 pub(super) struct Swallowed {
@@ -18,12 +19,12 @@ pub(super) struct Swallowed {
     pub(super) is_certain: bool,
 }
 
-/// Where a description stands.
+/// The place of a description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Below the headline of a scenario or a background: steps follow it.
     Steps,
-    /// Where no step may stand.
+    /// Where no steps are allowed.
     Other,
 }
 
@@ -44,7 +45,7 @@ pub(super) fn swallowed(feature: &Feature, language: &Language) -> Vec<Swallowed
         .collect()
 }
 
-/// What a line of a description may be meant to be, where it looks like a headline.
+/// A hint for a line of a description that looks like a headline.
 pub(super) fn headline_in(lines: &[(usize, String)], language: &Language) -> Option<String> {
     let meant =
         |(line, text): &(usize, String)| Some(format!("in line {line}: {}", headline_meant(text.trim(), language)?));
@@ -59,16 +60,16 @@ fn in_lines(lines: &[(usize, String)], place: Place, language: &Language) -> Opt
         .collect();
     let (n, is_certain) = found.iter().find(|(_, is_certain)| *is_certain).or(found.first()).copied()?;
     let (line, text) = (lines[n].0, lines[n].1.trim());
-    // A headline above it that is none may be why it stands there.
+    // A misspelt headline above it may be the cause.
     let above = lines[..n].iter().rev().find_map(|(line, text)| {
         Some((*line, text.trim().split_once(':')?.0.to_owned(), headline_meant(text.trim(), language)?))
     });
     if let Some((above, keyword, hint)) = above.filter(|_| begins_step(text, language)) {
-        let what = format!("`{keyword}:` in line {above} is no keyword: the steps below it would be its text");
+        let what = format!("`{keyword}:` in line {above} is not a keyword: the steps below it would be read as text");
         return Some(Swallowed { line: above, wrong: Wrong::new(what, hint), is_certain: true });
     }
-    let what = shortened(&format!("`{text}` is read as a description, and not as a step"));
-    let below = || format!("steps stand below `{}:`", headline(Headline::Scenario, language));
+    let what = shortened(&format!("`{text}` is read as a description, not as a step"));
+    let below = || format!("steps belong below `{}:`", headline(Headline::Scenario, language));
     let wrong = Wrong::new(what, step_meant(text, language).unwrap_or_else(below));
     Some(Swallowed { line, wrong, is_certain })
 }
@@ -95,7 +96,7 @@ fn certainty(text: &str, place: Place, language: &Language) -> Option<bool> {
     if words().any(is_near) && is_step(rest.trim()) || words().any(is_glued) {
         return Some(has_texts());
     }
-    // Without any keyword. Looked at only where steps may stand: descriptions may be long.
+    // Without any keyword. Checked only where steps are allowed: descriptions may be long.
     (place == Place::Steps && has_texts() && is_step(text)).then_some(true)
 }
 
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn prose_is_no_step_and_a_misspelt_step_is_no_prose() {
+    fn prose_is_not_a_step_and_a_misspelt_step_is_not_prose() {
         use Place::{Other, Steps};
         for prose in [
             "The lamp must come back",

@@ -1,4 +1,4 @@
-//! Everything that is statically wrong in a feature, each with its text.
+//! The messages for everything that is statically wrong in a feature.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ fn wrong(steps: &[&str]) -> String {
     shown(check_in_english(&feature("", steps)))
 }
 
-/// The steps that take a topic or a filter, with one that can match nothing.
+/// The steps that take a topic or a filter, each with an invalid one.
 #[test]
 fn impossible_topics_and_filters_are_found_in_every_step() {
     let steps = [
@@ -64,7 +64,7 @@ fn impossible_topics_and_filters_are_found_in_every_step() {
     let found = check_in_english(&feature("", &steps));
     let mut lines: Vec<_> = found.iter().map(|problem| problem.line).collect();
     lines.dedup();
-    assert_eq!(lines.len(), steps.len(), "a step takes what it can't match: {}", shown(found.clone()));
+    assert_eq!(lines.len(), steps.len(), "a step accepts what it can't match: {}", shown(found.clone()));
     let text = shown(found);
     insta::assert_snapshot!(text);
 }
@@ -207,7 +207,7 @@ const FOR_ANOTHER_BENCH: &[&str] = &[
 fn what_the_bench_lacks_or_cannot_do_is_found() {
     let text = shown(on_bench("", FOR_ANOTHER_BENCH));
     insta::assert_snapshot!(text);
-    // Only who runs it needs the password.
+    // The password is needed only to run it.
     let unset = on_bench::unset(&feature("", FOR_ANOTHER_BENCH), &bench());
     let unset: Vec<_> = unset.iter().map(|problem| problem.what.as_str()).collect();
     assert_eq!(unset, ["environment variable `HIL_NEVER_SET` is not set"]);
@@ -223,13 +223,13 @@ fn what_the_bench_lacks_or_cannot_do_is_found() {
 }
 
 #[test]
-fn a_scenario_that_is_skipped_asks_nothing_of_the_bench() {
+fn skipped_scenarios_are_not_checked_on_the_bench() {
     assert_eq!(on_bench("@requires:mosquitto", FOR_ANOTHER_BENCH), Vec::new());
     assert_ne!(on_bench("@requires:wifi @requires:external", FOR_ANOTHER_BENCH), Vec::new());
 }
 
 #[test]
-fn what_is_wrong_in_a_background_is_shown_once() {
+fn a_problem_in_a_background_is_shown_once() {
     let text = "Feature: f\n  Background:\n    Given the board \"lmap\" runs the firmware \"lmap\"\n  Scenario: a\n    Then nothing is retained on \"t\"\n  Scenario: b\n    Then nothing is retained on \"t\"\n";
     let feature = read_feature(text);
     let found = on_bench::check(&feature, &bench());

@@ -1,7 +1,7 @@
 //! Files in the format of insta (`---`, YAML, `---`, text), so that `cargo insta review` and `INSTA_UPDATE` work.
 //!
-//! They are written here and not by insta's macros: those find the workspace of the crate that they were compiled in,
-//! and a Pi that runs `hil` has none. A test has insta read what is written here.
+//! They are not written by insta's macros: those look for the workspace of the crate that they were compiled in, which
+//! a Pi that runs `hil` does not have. A test checks that insta reads these files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 use hil_files::Links;
 use similar::{ChangeTag, TextDiff};
 
-/// What becomes of a snapshot that differs: `INSTA_UPDATE`.
+/// What happens to a snapshot that differs: `INSTA_UPDATE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Update {
-    /// It stays.
+    /// It is kept.
     No,
-    /// The new one is put beside it, for review.
+    /// The new one is written beside it, for review.
     New,
     /// It is replaced.
     Always,
-    /// It is put beside, and where there is none it is written.
+    /// A new snapshot is written; a changed one is written beside the old one, for review.
     Unseen,
 }
 
 impl Update {
-    /// As insta reads it; `auto`, which is the default, is `no` in CI and `new` elsewhere.
+    /// Reads the variable as insta does; `auto`, the default, is `no` in CI and `new` elsewhere.
     pub(crate) fn from_env() -> Result<Self, String> {
         let in_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0");
         Self::read(std::env::var("INSTA_UPDATE").unwrap_or_default().as_str(), in_ci)
@@ -49,7 +49,7 @@ pub(crate) struct SnapshotFile {
 }
 
 impl SnapshotFile {
-    /// The snapshot of a name for a feature file; none where the name is no file's.
+    /// The snapshot of a name for a feature file; none if the name is not valid.
     pub(crate) fn of(feature: &Path, name: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let is_name = !name.is_empty() && name.chars().all(plain) && !name.starts_with('.') && name.len() <= 100;
@@ -62,7 +62,7 @@ impl SnapshotFile {
         &self.path
     }
 
-    /// Its text; none where there is none yet.
+    /// Its text; none if the file does not exist.
     pub(crate) fn read(&self) -> io::Result<Option<String>> {
         match hil_files::read_text(&self.path, Links::Follow) {
             // As git leaves it on Windows.
@@ -72,7 +72,7 @@ impl SnapshotFile {
         }
     }
 
-    /// Keeps a new text as `update` says. True where it is now the snapshot.
+    /// Keeps a new text as `update` says. Returns true if it is now the snapshot.
     pub(crate) fn keep(&self, text: &str, board: &str, is_there: bool, update: Update) -> io::Result<bool> {
         let accepted = match update {
             Update::No => return Ok(false),
@@ -94,7 +94,7 @@ impl SnapshotFile {
         Ok(accepted)
     }
 
-    /// What was put beside is out of date.
+    /// Removes a pending snapshot that is out of date.
     pub(crate) fn settle(&self) -> io::Result<()> {
         match std::fs::remove_file(self.pending()) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -112,13 +112,13 @@ fn yaml(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// What stands below the header.
+/// The text below the header.
 fn content(text: &str) -> &str {
     let body = text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n")).map(|(_, body)| body);
     body.unwrap_or(text)
 }
 
-/// Lines that differ, with some around them.
+/// Lines that differ, with some context.
 pub(crate) fn diff(old: &str, new: &str) -> Vec<String> {
     const AROUND: usize = 2;
     let (old, new) = (format!("{}\n", old.trim_end()), format!("{}\n", new.trim_end()));
@@ -152,7 +152,7 @@ mod tests {
         assert!(file.read().expect("nothing yet").is_none());
         assert!(file.keep(text, "lamp", false, Update::Always).expect("written"));
         assert_eq!(file.read().expect("text").as_deref(), Some(text));
-        // insta finds nothing to complain of, and would of another text.
+        // insta accepts this text, and rejects another.
         let mut settings = insta::Settings::new();
         settings.set_snapshot_path(folder.path().join("snapshots"));
         settings.set_prepend_module_to_snapshot(false);
@@ -163,13 +163,13 @@ mod tests {
             settings.set_prepend_module_to_snapshot(false);
             settings.bind(|| insta::assert_snapshot!("lamp-on", "another"));
         });
-        // Where snapshots are being updated it takes what it gets.
+        // While snapshots are updated it accepts any text.
         let updates = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
         assert!(other.is_err() || updates);
     }
 
     #[test]
-    fn each_way_to_update_does_what_insta_does() {
+    fn each_update_mode_does_what_insta_does() {
         let folder = tempfile::tempdir().expect("folder");
         let file = SnapshotFile::of(&folder.path().join("f.feature"), "s").expect("a name");
         let pending = folder.path().join("snapshots/s.snap.new");
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_that_of_a_file_and_of_none_elsewhere() {
+    fn a_name_is_a_file_name_in_its_folder() {
         let of = |name: &str| SnapshotFile::of(Path::new("features/lamp.feature"), name);
         assert_eq!(of("lamp-on").expect("a name").path(), Path::new("features/snapshots/lamp-on.snap"));
         for name in ["", "../x", "a/b", ".hidden", "a b", &"x".repeat(101)] {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_is_shown_with_what_is_around_it() {
+    fn a_difference_is_shown_with_context() {
         let old = "a\nb\nc\nd\ne\nf\ng\nh\n";
         let new = "a\nb\nc\nD\ne\nf\ng\nh\ni\n";
         assert_eq!(diff(old, new).join("\n"), "  b\n  c\n- d\n+ D\n  e\n  f\n  g\n  h\n+ i");

@@ -1,11 +1,11 @@
-//! What differs from run to run although nothing changed.
+//! Removes what differs between runs although nothing changed.
 
 use std::sync::LazyLock;
 
 use hil_verdict::{TextPattern, topic_matches};
 use regex::Regex;
 
-/// What a feature says about its snapshots.
+/// A rule that a feature sets for its snapshots.
 #[derive(Debug, Clone)]
 pub(crate) enum Rule {
     /// Messages on these topics are left out.
@@ -22,7 +22,7 @@ pub(crate) enum Rule {
     },
 }
 
-/// Rules that always hold: what they name, and its form.
+/// Rules that always apply: a pattern and its replacement.
 static ALWAYS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let rules = [
         (r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b", "[uuid]"),
@@ -34,7 +34,7 @@ static ALWAYS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     rules.iter().filter_map(|(rule, shown)| Some((Regex::new(rule).ok()?, *shown))).collect()
 });
 
-/// The end of a client id that is made of the chip's address or of chance.
+/// The end of a client id that is made from the chip's address or is random.
 static CLIENT_ID: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[0-9a-fA-F]{4,}$").ok());
 
 /// Whether messages on a topic are left out.
@@ -42,10 +42,10 @@ pub(super) fn is_left_out(rules: &[Rule], topic: &str) -> bool {
     rules.iter().any(|rule| matches!(rule, Rule::LeaveOut { filter } if topic_matches(filter, topic)))
 }
 
-/// A text as every run shows it.
+/// A text without what differs between runs.
 pub(super) fn redacted(rules: &[Rule], text: &str) -> String {
     let mut shown = text.to_owned();
-    // What a feature says comes first: it knows better.
+    // The feature's rules come first: they are more specific.
     for rule in rules {
         match rule {
             Rule::Show { pattern, shown: by } => {
@@ -62,7 +62,7 @@ pub(super) fn client_id(id: &str) -> String {
 }
 
 impl Rule {
-    /// What a step says. Payloads are bytes, and so are the patterns of steps; a trace is text.
+    /// The rule of a step. Patterns of steps match bytes, because payloads are bytes; a trace is text.
     pub(crate) fn show(pattern: &TextPattern, shown: String) -> Result<Self, regex::Error> {
         let pattern = match pattern {
             TextPattern::Exact(text) => Regex::new(&regex::escape(text)),
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_from_run_to_run_is_made_the_same() {
+    fn what_differs_between_runs_is_replaced() {
         let show = |text: &str, shown: &str| {
             Rule::show(&TextPattern::parse(text).expect("pattern"), shown.to_owned()).expect("text")
         };

@@ -1,7 +1,8 @@
-//! The packets of a board as a text without what differs from run to run.
+//! The packets of a board as a text without what differs between runs.
 //!
-//! An exchange is one line: what began it, and how it was answered. When an answer comes between other packets is up to
-//! chance; that it comes, and which, is not. What a board gets is grouped by topic, since no broker need keep more order. Keep alives and retransmissions, which depend on time, are left out.
+//! An exchange is one line: the packet that starts it, and the answers. The answers follow it there because their place
+//! among other packets is random. What a board receives is grouped by topic, because brokers need not keep any other
+//! order. Keep alives and retransmissions are left out: they depend on time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use hil_timeline::{Direction, Disposition, Mask, Packet, Payload, RunEvent, What
 
 use super::redact::{Rule, client_id, is_left_out, redacted};
 
-/// What began an exchange, and the answers to it.
+/// A packet that starts an exchange, and the answers to it.
 struct Exchange {
     /// Topic and QoS of a message.
     stream: Option<(String, u8)>,
@@ -18,7 +19,7 @@ struct Exchange {
     answers: Vec<String>,
 }
 
-/// Connection, who began it, and its packet id; none for CONNECT.
+/// Connection, whether the board started it, and its packet id; none for CONNECT.
 type Key = (u32, bool, Option<u16>);
 
 #[derive(Default)]
@@ -28,19 +29,19 @@ struct Lists {
     open: BTreeMap<Key, usize>,
 }
 
-/// What a board sent and got in these events.
+/// What a board sent and received in these events.
 pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule], mask: &Mask) -> String {
     let mut lists = Lists::default();
     for event in events {
         let What::Packet { board: of, connection, direction, disposition, packet, .. } = &event.what else { continue };
         let from_board = *direction == Direction::FromBoard;
-        // What the tap made was never sent, and what it dropped never came.
+        // The board did not send what the tap injected, and did not receive what it dropped.
         let happened = *disposition != Some(if from_board { Disposition::Injected } else { Disposition::Dropped });
         if of == board && happened {
             lists.take(*connection, from_board, packet, rules, mask);
         }
     }
-    // A broker keeps the order of messages of one topic and QoS, and need not keep any other (MQTT 3.1.1 §4.6).
+    // A broker keeps only the order of messages of one topic and QoS (MQTT 3.1.1 §4.6).
     lists.got.sort_by(|a, b| a.stream.cmp(&b.stream));
     format!("{board} sends\n{}{board} gets\n{}", shown(&lists.sent, rules, mask), shown(&lists.got, rules, mask))
 }
@@ -82,11 +83,11 @@ impl Lists {
             Packet::Publish { topic, qos, .. } => Some((topic.clone(), *qos as u8)),
             _ => None,
         };
-        // Before anything is replaced in it: a secret of which a part is must not become another text.
+        // Masked before other replacements: a secret that is changed in part would not be found.
         list.push(Exchange { stream, line: mask.text(&line(packet)).into_owned(), answers: Vec::new() });
     }
 
-    /// An answer to what is left out, or to what began before, is left out as well.
+    /// Adds an answer. One to a packet that is left out, or that came before, is left out as well.
     fn answer(&mut self, key: Key, packet: &Packet) {
         let list = if key.1 { &mut self.sent } else { &mut self.got };
         let Some(exchange) = self.open.get(&key).and_then(|at| list.get_mut(*at)) else { return };
@@ -110,7 +111,7 @@ fn line(packet: &Packet) -> String {
             let retained = if *retain { ", retained" } else { "" };
             format!("PUBLISH `{}` on `{}`, QoS {qos}{retained}", payload_text(payload), escaped(topic))
         }
-        // Their numbers are the client's to choose.
+        // The packet ids are left out: clients choose them freely.
         Packet::Puback { code, .. }
         | Packet::Pubrec { code, .. }
         | Packet::Pubrel { code, .. }
@@ -129,7 +130,7 @@ fn will_text(will: &Will) -> String {
     format!("will `{payload}` on `{topic}`, QoS {}{retained}", will.qos)
 }
 
-/// JSON with its keys in order; what is none as it is.
+/// JSON with sorted keys; other payloads unchanged.
 fn payload_text(payload: &Payload) -> String {
     match serde_json::from_slice::<serde_json::Value>(&payload.0) {
         Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => json.to_string(),
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_stand_with_what_they_answer_wherever_they_come() {
+    fn answers_follow_what_they_answer_in_any_order() {
         let (a, b) = (publish("log", "{\"z\":1,\"a\":2}", Some(7), false), publish("log", "b", Some(8), false));
         let early = [
             packet(true, None, a.clone()),
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_answered_and_what_never_was_shows() {
+    fn missing_answers_and_injected_packets_show() {
         let events = [
             packet(true, None, publish("log", "lost", Some(1), false)),
             packet(false, Some(Disposition::Dropped), puback(1)),

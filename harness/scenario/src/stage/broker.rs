@@ -1,4 +1,4 @@
-//! What a scenario does with its broker.
+//! The broker of a scenario.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use super::{OBSERVER, Stage};
 use crate::error::StepError;
 
 impl Stage {
-    /// When the broker may publish the will of a client with this keep alive and whose last packet came then. One that
-    /// runs in this process is late where this machine stands still when the will is due.
+    /// When the broker may publish the will of a client with this keep alive, whose last packet came at `last`. The
+    /// embedded broker is late if this machine stalls when the will is due.
     #[must_use]
     pub fn keep_alive_limits(&self, keep_alive: Duration, last: Stamp) -> KeepAliveLimits {
         let WillWindow { not_before, not_after, early, late } = self.broker.will_window(keep_alive);
@@ -27,7 +27,7 @@ impl Stage {
         KeepAliveLimits { not_before, not_after: not_after + stalled, early, late: late + stalled }
     }
 
-    /// Subscribes the observer to more than `#` covers: topics that begin with `$`.
+    /// Subscribes the observer to topics that `#` does not cover: those that begin with `$`.
     ///
     /// # Errors
     /// When the broker does not confirm it.
@@ -39,11 +39,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Stops the broker in order; the observer has noticed when this returns. It takes effect when the broker is gone;
-    /// it closes its connections before.
+    /// Stops the broker cleanly, and waits until the observer has lost it. It takes effect when the broker is gone;
+    /// before that it closes its connections.
     ///
     /// # Errors
-    /// When it is not ours to stop.
+    /// When the harness can't stop it.
     pub async fn stop_broker(&mut self) -> Result<Effect, StepError> {
         self.check_runs()?;
         let begin = self.end();
@@ -51,7 +51,7 @@ impl Stage {
         Ok(self.broker_is_gone(begin).await)
     }
 
-    /// Ends the broker as a crash would; the observer has noticed when this returns.
+    /// Kills the broker as a crash would, and waits until the observer has lost it.
     ///
     /// # Errors
     /// When this kind of broker can't crash.
@@ -69,7 +69,7 @@ impl Stage {
         Effect::since(begin, &event)
     }
 
-    /// The broker stops doing anything.
+    /// Pauses the broker.
     ///
     /// # Errors
     /// When this kind of broker can't be paused.
@@ -81,7 +81,7 @@ impl Stage {
         Ok(Effect::since(begin, &event))
     }
 
-    /// A paused broker goes on.
+    /// Resumes a paused broker.
     ///
     /// # Errors
     /// When this kind of broker can't be paused.
@@ -93,54 +93,54 @@ impl Stage {
         Ok(Effect::since(begin, &event))
     }
 
-    /// Starts the broker again on its address; the observer is back when this returns.
+    /// Starts the broker again at its address, and waits until the observer is connected.
     ///
     /// # Errors
     /// When it does not start, or the observer can't connect.
     pub async fn start_broker(&mut self) -> Result<Effect, StepError> {
         if !self.broker_stopped {
-            return Err(StepError::errored("the broker runs already"));
+            return Err(StepError::errored("the broker is already running"));
         }
         self.start_again().await
     }
 
     fn check_runs(&self) -> Result<(), StepError> {
-        if self.broker_stopped { Err(StepError::errored("the broker does not run")) } else { Ok(()) }
+        if self.broker_stopped { Err(StepError::errored("the broker is not running")) } else { Ok(()) }
     }
 
     async fn start_again(&mut self) -> Result<Effect, StepError> {
         let begin = self.end();
         self.offers = self.broker.start().await?;
         let event = record_broker(&self.recorder, &*self.broker, &self.offers, true);
-        // It may have another name now.
+        // The address may differ now.
         self.observer = observe(OBSERVER, &self.offers, &self.recorder, &self.observed).await?;
         for board in self.boards.keys() {
-            self.context.network.lead(board, &self.offers, &self.recorder);
+            self.context.network.route(board, &self.offers, &self.recorder);
         }
         self.broker_stopped = false;
         Ok(Effect::since(begin, &event))
     }
 
-    /// Changes who may do what, restarts the broker, and sets the mark to when it runs again.
+    /// Changes the broker's settings, restarts it, and sets the mark to when it runs again.
     ///
     /// # Errors
-    /// When it is not ours to configure, or does not start.
+    /// When the harness can't configure it, or it does not start.
     pub async fn configure_broker(&mut self, change: impl FnOnce(&mut Settings)) -> Result<(), StepError> {
         change(self.broker.settings()?);
         let begin = self.end();
         self.broker.stop().await?;
         record_broker(&self.recorder, &*self.broker, &self.offers, false);
-        // Its loss belongs to this step and not to the next.
+        // The observer's loss of the broker belongs to this step, not to the next.
         self.observer.wait_for_loss().await;
         let effect = self.start_again().await?;
         self.took_effect(Effect { cursor: begin, at: effect.at });
         Ok(())
     }
 
-    /// The broker asks its clients for certificates, and so do the taps before it.
+    /// Makes the broker, and the taps before it, require client certificates.
     ///
     /// # Errors
-    /// When it is not ours to configure, or does not start.
+    /// When the harness can't configure it, or it does not start.
     pub async fn require_certificates(&mut self) -> Result<(), StepError> {
         let (identity, ca) = self.context.network.server_identity();
         for board in self.boards.keys() {
@@ -155,12 +155,12 @@ impl Stage {
         .await
     }
 
-    /// Tells when the broker has ended although nobody asked it to.
+    /// Reports an unexpected exit of the broker.
     pub(crate) fn broker_died(&self) -> watch::Receiver<Option<String>> {
         self.broker.died()
     }
 
-    /// What scenarios leave on a broker that stays: retained messages that were seen are cleared.
+    /// Clears the retained messages that a scenario left on an external broker.
     pub(super) async fn clear_retained(&mut self) {
         if !self.broker.kind().can.outlives_scenarios || !self.observer.is_connected() {
             return;
@@ -171,7 +171,7 @@ impl Stage {
             (_, Some((_, _, Packet::Connect { will: Some(will), .. }))) if will.retain => Some(will.topic.clone()),
             _ => None,
         };
-        // What the observer was given as retained had been there before: it is somebody else's.
+        // Retained messages that the observer received were there before: they are not the scenario's.
         let others = |event: &Arc<RunEvent>| match &event.what {
             What::Observed { observer, topic, retain: true, .. } if observer == OBSERVER => Some(topic.clone()),
             _ => None,
@@ -179,21 +179,22 @@ impl Stage {
         let mut topics: BTreeSet<String> = self.events().iter().filter_map(ours).collect();
         for topic in self.events().iter().filter_map(others) {
             if topics.remove(&topic) {
-                let note = format!("what is retained on `{topic}` was there before this scenario and is left alone");
+                let note =
+                    format!("the retained message on `{topic}` was there before this scenario and is left alone");
                 self.recorder.record(What::Bench { board: String::new(), note });
             }
         }
         for topic in topics.iter().filter(|topic| !topic.starts_with('$')) {
             let cleared = self.observer.publish(topic, Payload::default(), QoS::AtLeastOnce, true).await;
             if cleared.is_err() {
-                let note = format!("what is retained on `{topic}` could not be cleared on the external broker");
+                let note = format!("the retained message on `{topic}` could not be cleared on the external broker");
                 self.recorder.record(What::Bench { board: String::new(), note });
             }
         }
     }
 }
 
-/// A connected observer that is subscribed to all it shall see.
+/// Connects an observer and subscribes it to the filters.
 pub(super) async fn observe(
     name: &str,
     offers: &Offers,

@@ -1,4 +1,4 @@
-//! Whether what a step is about can prove anything, and whether the boards and the bench are as they should be.
+//! Checks that a step can prove something, and that boards and bench are as they should be.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{OBSERVER, Stage, refs};
 use crate::error::StepError;
 
 impl Stage {
-    /// What a board does says something only if this scenario has started it.
+    /// Checks that this scenario has started a board: otherwise its behaviour proves nothing.
     ///
     /// # Errors
     /// When the bench has no such board, or the scenario neither reset nor powered it.
@@ -20,7 +20,7 @@ impl Stage {
         Ok(hil_verdict::was_started(board, refs(&self.events()))?)
     }
 
-    /// What a board sends and receives says something only if its connections can be read.
+    /// Checks that a board's packets can be read.
     ///
     /// # Errors
     /// When the scenario has not started it, or its TLS passes the tap unread.
@@ -33,11 +33,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Attempts are seen only where the tap listens.
+    /// Checks that the tap listens: otherwise it can't see attempts to connect.
     ///
     /// # Errors
     /// When connections are refused.
-    pub fn check_door(&self, board: &str) -> Result<(), StepError> {
+    pub fn check_listening(&self, board: &str) -> Result<(), StepError> {
         if self.tap(board).is_none_or(|tap| !tap.is_refusing()) {
             return Ok(());
         }
@@ -45,37 +45,45 @@ impl Stage {
         Err(StepError::errored(message).with_hint("`When the broker stops` lets the tap see them"))
     }
 
-    /// The observer is gone although no step ended the broker: what boards do then says nothing about them.
+    /// The former name of [`Stage::check_listening`].
+    ///
+    /// # Errors
+    /// When connections are refused.
+    #[deprecated(note = "use `check_listening`")]
+    pub fn check_door(&self, board: &str) -> Result<(), StepError> {
+        self.check_listening(board)
+    }
+
+    /// Checks that the observer has not lost the broker unexpectedly: what boards do then proves nothing about them.
     pub(crate) fn check_broker(&self) -> Result<(), StepError> {
         if !hil_verdict::broker_lost(OBSERVER, refs(&self.events())) {
             return Ok(());
         }
-        Err(StepError::errored("the broker was lost, and no step asked for that: the harness has no connection to it")
-            .transient())
+        Err(StepError::errored("the harness lost its connection to the broker, and no step asked for that").transient())
     }
 
-    /// A fault that was asked for and has not happened.
+    /// A pending fault that has not happened.
     fn unfired(&self) -> Option<StepError> {
         let fault = self.fault_of(TapPort::pending_fault)?;
-        let message = format!("the fault {fault} never happened: what passed proves nothing about it");
-        Some(StepError::errored(message).with_hint("does the packet come, and on that topic?"))
+        let message = format!("the fault {fault} never happened: the steps that passed prove nothing about it");
+        Some(StepError::errored(message).with_hint("check that the packet is sent, and on that topic"))
     }
 
-    /// A fault that could not be applied: what the board did then says nothing about it.
+    /// A fault that could not be applied: what the board did then proves nothing about it.
     fn missed_fault(&self) -> Option<StepError> {
         let fault = self.fault_of(TapPort::missed_fault)?;
-        let message = format!("the fault {fault} could not be applied: its packet was too large, and passed as it was");
-        let hint = "a packet that a fault waits for may have 16 MiB, and all that are unfinished at once 128 MiB";
+        let message = format!("the fault {fault} could not be applied: its packet was too large and passed unchanged");
+        let hint = "a packet for a fault may have up to 16 MiB, and all incomplete packets together up to 128 MiB";
         Some(StepError::errored(message).with_hint(hint))
     }
 
-    /// What the bench could not do, which explains what a board did not do.
+    /// A failure of the bench that explains the failure of a board.
     pub(crate) fn bench_fault(&self) -> Option<StepError> {
         let short = |shortage: Shortage| StepError::errored(shortage.to_string()).with_hint(Shortage::HINT);
         self.missed_fault().or_else(|| self.descriptors.suspected().map(short))
     }
 
-    /// What the bench could not do although every step of the scenario passed.
+    /// A failure of the bench although every step of the scenario passed.
     pub(crate) fn bench_fault_at_end(&self) -> Option<StepError> {
         let short = |shortage: Shortage| StepError::errored(shortage.to_string()).with_hint(Shortage::HINT);
         self.unfired().or_else(|| self.missed_fault()).or_else(|| self.descriptors.refused().map(short))
@@ -85,7 +93,7 @@ impl Stage {
         self.boards.keys().find_map(|board| of(self.tap(board)?).map(|fault| format!("`{fault}` of `{board}`")))
     }
 
-    /// A negative step proves something only if the board could have spoken.
+    /// Checks that a board could have sent something: otherwise its silence proves nothing.
     ///
     /// # Errors
     /// When it could not.
@@ -93,7 +101,7 @@ impl Stage {
         self.could_speak(board, &self.session_at_mark(board))
     }
 
-    /// The same from a message of the board on: it shows itself that the board was connected then.
+    /// The same since a message of the board, which proves that it was connected then.
     ///
     /// # Errors
     /// When its connection has ended since.
@@ -110,7 +118,7 @@ impl Stage {
         Ok(hil_verdict::could_speak(board, silenced, then, &self.session(board), &refs(&events))?)
     }
 
-    /// What the observer did not see proves something only if it was there all the time since the mark.
+    /// Checks that the observer was connected all the time since the mark: otherwise its silence proves nothing.
     ///
     /// # Errors
     /// When it was not.
@@ -120,39 +128,37 @@ impl Stage {
             if !self.broker_stopped {
                 return Ok(());
             }
-            let message = "the broker is paused: that the observer sees nothing proves nothing";
-            return Err(StepError::errored(message).with_hint("let it go on first: `When the broker goes on`"));
+            let message = "the broker is paused: the observer's silence proves nothing";
+            return Err(StepError::errored(message).with_hint("resume it first: `When the broker goes on`"));
         }
-        Err(StepError::errored("the observer had lost the broker meanwhile: what it did not see proves nothing")
-            .transient())
+        Err(StepError::errored("the observer lost the broker meanwhile: its silence proves nothing").transient())
     }
 
-    /// The console of a board that has power is being captured: what it does not show was not said.
+    /// Checks that the console of a powered board is captured: otherwise its silence proves nothing.
     ///
     /// # Errors
-    /// When nothing is captured.
+    /// When it is not captured.
     pub fn check_console(&self, board: &str) -> Result<(), StepError> {
         let blind = |board: &LockedBoard| board.is_powered() && !board.is_capturing();
         let users = self.boards.get(board).map(|board| board.port_users()).unwrap_or_default();
         if !users.is_empty() {
             let users = users.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-            let message =
-                format!("the serial port of `{board}` is in use by {users}, which takes a part of what it says");
+            let message = format!("the serial port of `{board}` is in use by {users}, which takes part of its output");
             let error = StepError::errored(message).with_hint("end that program");
             return Err(error.transient());
         }
         if self.boards.get(board).is_some_and(blind) {
-            let message = format!("the console of `{board}` is not captured: what it does not show proves nothing");
+            let message = format!("the console of `{board}` is not captured: its silence proves nothing");
             let error = StepError::errored(message).with_hint("its serial port has vanished; check the cable");
             return Err(error.transient());
         }
         Ok(())
     }
 
-    /// A reboot is seen only where the console shows boots at all.
+    /// Checks that the console shows boots: otherwise a reboot would not be seen.
     ///
     /// # Errors
-    /// When it has shown none since the board was started, although it was.
+    /// When it has shown none although the board was started.
     pub fn check_boots_are_seen(&self, board: &str) -> Result<(), StepError> {
         let is_boot = |event: &Arc<RunEvent>| {
             matches!(&event.what, What::Found { board: of, finding: Finding::Boot, .. } | What::ConsoleOpened { board: of, .. }
@@ -164,13 +170,15 @@ impl Stage {
         }
         let message =
             format!("the console of `{board}` shows no boot, although it was started: a reboot would not be seen");
-        Err(StepError::errored(message).with_hint("does its ROM print to this UART, and does `console.boot-baud` fit?"))
+        Err(StepError::errored(message)
+            .with_hint("check that its ROM prints to this UART, and check `console.boot-baud`"))
     }
 
-    /// That a board does nothing proves something only if it runs. One without power does nothing by intention.
+    /// Checks that a board runs: otherwise its inactivity proves nothing. A board without power is meant to be
+    /// inactive.
     ///
     /// # Errors
-    /// When it has power and has given no sign of life since it was started.
+    /// When it has power and has shown no sign of life since it was started.
     pub fn check_shows_life(&self, board: &str) -> Result<(), StepError> {
         if !self.is_powered(board) {
             return Ok(());
@@ -178,7 +186,7 @@ impl Stage {
         Ok(hil_verdict::shows_life(board, refs(&self.events()))?)
     }
 
-    /// That nothing is published proves something only if a board could publish.
+    /// Checks that a board could publish: otherwise it proves nothing that nothing is published.
     ///
     /// # Errors
     /// When no board has been connected to the broker since it was started.
@@ -186,16 +194,16 @@ impl Stage {
         Ok(hil_verdict::could_be_published(hil_mqtt::PASSED_THROUGH, refs(&self.events()))?)
     }
 
-    /// The same for what is retained, which a step may have published as well.
+    /// The same for retained messages, which a step may have published as well.
     ///
     /// # Errors
-    /// When neither was there.
+    /// When neither a board nor a step could have published.
     pub(crate) fn check_could_be_retained(&self, filter: &str) -> Result<(), StepError> {
         let by_step = |event: &Arc<RunEvent>| matches!(&event.what, What::Published { topic, .. } if hil_verdict::topic_matches(filter, topic));
         if self.events().iter().any(by_step) { Ok(()) } else { self.check_could_be_published() }
     }
 
-    /// A board whose power is cut must fall silent; one that goes on was not cut.
+    /// Checks that boards without power are silent: one that still runs was not cut off.
     pub(crate) fn check_power_cuts(&self) -> Result<(), StepError> {
         let events = self.events();
         let events = refs(&events);
@@ -208,7 +216,7 @@ impl Stage {
         Ok(())
     }
 
-    /// The evidence against a cut is data as well, once.
+    /// Records the evidence against a power cut, once.
     fn record_contradiction(&self, board: &str, unmet: &Unmet) {
         let known = |event: &Arc<RunEvent>| matches!(&event.what, What::PowerCut { board: of, evidence: Evidence::Contradicted, .. } if of == board);
         if !self.events_since_mark().iter().any(known) {

@@ -1,4 +1,4 @@
-//! Whether the boards of a scenario run as they should.
+//! The health of a scenario's boards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,25 +14,25 @@ use crate::expectations::Expectations;
 /// How long a firmware may take to print its registers and backtrace.
 const BACKTRACE: Duration = Duration::from_secs(1);
 
-/// How long after its last sign of life a board is listened to. A panic handler prints at once; after a software reset the
+/// How long a board is observed after its last sign of life. A panic handler prints at once; after a software reset the
 /// ROM of an ESP32 has printed its first line by then.
 const LISTEN_ON: Duration = Duration::from_millis(50);
 
-/// Looks after the boards of a scenario while one of its steps runs.
+/// Watches the boards of a scenario while a step runs.
 pub(crate) struct HealthWatch {
     timeline: Timeline,
     scenario: Option<ScenarioId>,
     begin: Cursor,
-    /// What came before was judged with the steps of then.
+    /// Earlier records were judged with earlier steps.
     judged: Cursor,
     boards: Vec<String>,
     expectations: Arc<Expectations>,
-    /// The step that runs, counted from 1.
+    /// The current step, counted from 1.
     step: usize,
 }
 
 impl Stage {
-    /// Looks after the boards while the step with this number runs.
+    /// Watches the boards while the step with this number runs.
     pub(crate) fn health(&self, expectations: &Arc<Expectations>, step: usize) -> HealthWatch {
         HealthWatch {
             timeline: self.recorder.timeline().clone(),
@@ -45,21 +45,21 @@ impl Stage {
         }
     }
 
-    /// Waits until the latest sign of a board, or the latest thing that was done to one, is [`LISTEN_ON`] old.
+    /// Waits until the latest sign of a board, or action on one, is [`LISTEN_ON`] old.
     pub(crate) async fn listen_on(&self) {
         let events = self.events();
         let latest = events.iter().rfind(|event| event.what.board().is_some()).map(|event| event.at);
         if let Some(latest) = latest {
             tokio::time::sleep_until(self.instant(latest + LISTEN_ON)).await;
-            // A crash that waited for the end of a stall counts.
-            self.read_what_waited(latest + LISTEN_ON).await;
+            // Includes a crash that was read only after a stall.
+            self.read_delayed(latest + LISTEN_ON).await;
         }
     }
 
-    /// Every board ran as it should up to now, and kept to the protocol.
+    /// Checks that every board has run without trouble and kept to the protocol so far.
     ///
     /// # Errors
-    /// Says what happened, with the backtrace that belongs to it.
+    /// What happened, with the backtrace.
     pub(crate) async fn check_health(
         &mut self,
         expectations: &Arc<Expectations>,
@@ -73,7 +73,7 @@ impl Stage {
         Ok(())
     }
 
-    /// A concern as the reason why a step did not pass.
+    /// A concern as a step error.
     fn concerned(&self, concern: &Concern) -> StepError {
         let unmet = match concern {
             Concern::Trouble(trouble) => trouble.unmet(self.mark.at),
@@ -83,9 +83,9 @@ impl Stage {
     }
 }
 
-/// Why a board does not do well.
+/// What is wrong with a board.
 pub(crate) enum Concern {
-    /// It does not run as it should.
+    /// It does not run properly.
     Trouble(Trouble),
     /// It breaks the protocol.
     Violation(Violation),
@@ -106,7 +106,7 @@ impl Concern {
         }
     }
 
-    /// All that belongs to it is recorded.
+    /// Whether all of it is recorded.
     fn is_complete(&self) -> bool {
         match self {
             Self::Trouble(trouble) => trouble.complete,
@@ -124,7 +124,7 @@ impl Concern {
 }
 
 impl HealthWatch {
-    /// Waits until a board gives concern.
+    /// Waits for the first concern.
     pub(crate) async fn concern(&self) -> Concern {
         let mut follower = self.timeline.follow(self.timeline.end());
         loop {
@@ -135,7 +135,7 @@ impl HealthWatch {
         }
     }
 
-    /// The first concern, with all that the firmware prints about it.
+    /// The first concern so far, with all that the firmware prints about it.
     async fn concern_so_far(&self) -> Option<Concern> {
         let mut found = self.look()?;
         let deadline = Instant::now() + BACKTRACE;

@@ -1,7 +1,7 @@
-//! When a window is over, and what is not decided where this machine or the broker stood still over one of its ends.
+//! When a window is over, and what stays undecided if this machine or the broker stalled at its start or end.
 //!
-//! Every step that waits passes through here when nothing came: what must not happen and what did not happen in time
-//! rest on the same thing, that all which arrived is on the record. The rule itself is `hil_verdict::Stalls`.
+//! Every step that waited in vain passes through here: it may conclude that nothing happened only if everything that
+//! arrived is recorded. The rule itself is `hil_verdict::Stalls`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,17 +13,16 @@ use super::Stage;
 use crate::error::StepError;
 use crate::stalls::LEAST;
 
-/// How long stalls that follow each other are waited for. A window whose end is hidden for longer is judged by what
-/// came.
+/// How long to wait for the end of consecutive stalls. A window whose end is hidden for longer is judged by what came.
 const MOST: Duration = Duration::from_secs(2);
 
-/// What the step that runs can't decide.
+/// What the current step can't decide.
 #[derive(Debug, Default)]
 pub(super) struct Judging(Mutex<Open>);
 
 #[derive(Debug, Default)]
 struct Open {
-    /// The first reason why the step proves nothing.
+    /// The first reason why the step is inconclusive.
     doubt: Option<StepError>,
     /// When the broker was slow to answer. A step has few windows.
     broker: Vec<Stall>,
@@ -36,22 +35,22 @@ impl Judging {
 }
 
 impl Stage {
-    /// Waits until all that arrived up to a moment is recorded: the clock was looked at after it, what waited for the
-    /// end of a stall was read, and the broker has answered.
+    /// Waits until everything that arrived up to a moment is recorded: the clock was checked after it, input delayed by
+    /// a stall was read, and the broker has answered.
     pub(crate) async fn settle(&self, end: Stamp) {
-        self.read_what_waited(end).await;
+        self.read_delayed(end).await;
         if let Some(slow) = self.broker_stall(end).await {
             self.judging.open().broker.push(slow);
-            self.read_what_waited(end).await;
+            self.read_delayed(end).await;
         }
     }
 
-    /// Waits until what arrived up to a moment, while this machine stood still, is read.
-    pub(crate) async fn read_what_waited(&self, end: Stamp) {
+    /// Waits until what arrived up to a moment while this machine stalled is read.
+    pub(crate) async fn read_delayed(&self, end: Stamp) {
         let limit = self.recorder.now() + MOST;
         let mut known = end;
         loop {
-            self.context.stalls.looked_after(known).await;
+            self.context.stalls.checked_after(known).await;
             let caught_up = self.stalls_since(end).caught_up(end);
             if caught_up <= self.recorder.now() || known >= limit {
                 return;
@@ -60,20 +59,20 @@ impl Stage {
         }
     }
 
-    /// The broker's silence over the end of a window, where it took long to answer. One that a step has stopped or
-    /// paused is not asked, nor one that is lost: that is known, and steps about boards say what it means.
+    /// The stall of a broker that was slow to answer at the end of a window. A stopped, paused or lost broker is not
+    /// probed: steps about boards handle that.
     async fn broker_stall(&self, end: Stamp) -> Option<Stall> {
         if self.broker_stopped || !self.observer.is_connected() || self.judging.open().doubt.is_some() {
             return None;
         }
-        // Until the last that came through it before it was asked, it has kept time.
+        // It was responsive up to the last packet that came through it before the probe.
         let mine = self.mine(self.mark.cursor);
         let last = mine.iter().rev().find(|event| came_through_broker(event)).map_or(end, |event| event.at);
         match self.observer.caught_up().await {
             Ok(took) if took < LEAST => None,
             Ok(_) => Some(Stall { who: Stalled::Broker, from: last.max(end), over: self.recorder.now() }),
             Err(error) => {
-                let hint = "is its process stopped, or this machine overloaded? without a broker that answers, nothing that boards do or leave undone proves anything";
+                let hint = "check that its process is not stopped and this machine is not overloaded: without a working broker, nothing that boards do proves anything";
                 self.doubt(StepError::from(error).with_hint(hint));
                 None
             }
@@ -86,7 +85,8 @@ impl Stage {
         Stalls::new(self.context.stalls.since(from).into_iter().chain(broker))
     }
 
-    /// Nothing came in a window: what came after its end, and may have arrived before, leaves the step open.
+    /// Judges a window in which nothing came: a record after its end that may have arrived before makes the step
+    /// inconclusive.
     pub(super) async fn judge_end<T>(&self, window: hil_verdict::Window, mut pick: impl FnMut(&RunEvent) -> Option<T>) {
         self.settle(window.until).await;
         let stalls = self.stalls_since(window.until);
@@ -100,23 +100,23 @@ impl Stage {
         }
     }
 
-    /// Something came in a window, and may have arrived before it began.
+    /// Judges a record of a window that may have arrived before it began.
     pub(crate) fn judge_beginning(&self, event: &RunEvent, from: Stamp) {
         if let Side::Unknown(stall) = self.stalls_since(from).side(event, from) {
             self.doubt(undecided(stall, "beginning", event, self.mark.at).into());
         }
     }
 
-    /// The same for what the broker does by itself: one that runs in this process does nothing while that stands still.
+    /// The same for actions of the broker: the embedded one stalls together with this process, so it is not in doubt.
     pub(crate) fn judge_broker_at(&self, event: &RunEvent, from: Stamp) {
         if !self.broker.kind().can.in_process {
             self.judge_beginning(event, from);
         }
     }
 
-    /// Whether a record that matters to the step lies in its window: for steps that wait with [`Stage::wait_until`] and
-    /// look at all records then. Where a stall hides on which side of the end it arrived, the step is errored, whatever
-    /// it returns.
+    /// Whether a record that matters to the step is in its window: for steps that wait with [`Stage::wait_until`] and
+    /// then read all records. If a stall hides on which side of the end it arrived, the step is errored, whatever it
+    /// returns.
     #[must_use]
     pub fn in_time(&self, event: &RunEvent, until: Stamp) -> bool {
         match self.stalls_since(until).side(event, until) {
@@ -129,7 +129,7 @@ impl Stage {
         }
     }
 
-    /// Whether something that rests on the times between records holds. Where a stall decides it, the step is errored.
+    /// Whether a condition on the times between records holds. If a stall decides it, the step is errored.
     pub(crate) fn holds(&self, holds: Holds, lateness: Duration) -> bool {
         if holds == Holds::Unknown {
             self.doubt(undecided_times(lateness).into());
@@ -137,18 +137,18 @@ impl Stage {
         holds == Holds::Yes
     }
 
-    /// The step that runs proves nothing. The first reason counts.
+    /// Marks the current step as inconclusive. The first reason counts.
     fn doubt(&self, reason: StepError) {
-        // The next attempt may find the machine and the broker awake.
+        // The next attempt may run without stalls.
         self.judging.open().doubt.get_or_insert(reason.transient());
     }
 
-    /// A step is decided by what is certain, whatever a stall hides beside it.
+    /// The step's result is certain, whatever a stall hides.
     pub(crate) fn is_certain(&self) {
         self.judging.open().doubt = None;
     }
 
-    /// Why the step that ends proves nothing, if so; the next one begins without.
+    /// Takes the reason why the step is inconclusive, if any.
     pub(crate) fn take_doubt(&self) -> Option<StepError> {
         std::mem::take(&mut *self.judging.open()).doubt
     }

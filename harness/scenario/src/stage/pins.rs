@@ -1,4 +1,4 @@
-//! What the pins of a board did.
+//! The pins of a board.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use hil_timeline::{Cursor, RunEvent, Stamp, What};
 use super::Stage;
 
 impl Stage {
-    /// Waits until a pin is as wanted: at the place up to which earlier steps have looked, or by a later change. Steps
-    /// about a pin see its changes in order, each change once.
+    /// Waits until a pin has a level: where earlier steps stopped reading, or by a later change. Steps about a pin see
+    /// its changes in order, each change once.
     pub async fn wait_for_pin(&mut self, board: &str, pin: &str, on: bool, within: Duration) -> bool {
         let key = (board.to_owned(), pin.to_owned());
         let from = self.pins_seen.get(&key).copied().unwrap_or(0).max(self.mark.cursor.0);
@@ -35,7 +35,7 @@ impl Stage {
         }
     }
 
-    /// The place behind a change of a pin that was in time although it was read later.
+    /// The place after a change of a pin that was in time although it was read later.
     fn changed_in_time(&mut self, board: &str, pin: &str, on: bool, from: u64, until: Stamp) -> Option<u64> {
         if let Some(board) = self.boards.get(board) {
             board.catch_up_pins();

@@ -1,4 +1,4 @@
-//! What a step looks for among the records of its scenario, and until when.
+//! How a step searches the records of its scenario, and until when.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +11,16 @@ use tokio::time::Instant;
 use super::{Stage, refs};
 
 impl Stage {
-    /// Every record of this scenario that a step does not look at any more: it lies before the mark, or has satisfied a
-    /// step.
+    /// Passes on every record of this scenario that steps no longer match: before the mark, or consumed by a step.
     pub(crate) fn past(&self, mut take: impl FnMut(&RunEvent)) {
         let is_past = |event: &&Arc<RunEvent>| {
-            // The one that set the mark may still satisfy a step.
+            // The record that set the mark may still match.
             event.seq + 1 < self.mark.cursor.0 || self.is_consumed(event.seq)
         };
         self.events().iter().filter(is_past).for_each(|event| take(event));
     }
 
-    /// What a board said last, for a step that did not find what it expects.
+    /// A board's last output, for a step that did not find what it expects.
     #[must_use]
     pub fn last_words(&self, board: &str) -> Vec<String> {
         hil_verdict::last_words(&refs(&self.events()), board, self.mark.at)
@@ -51,21 +50,21 @@ impl Stage {
         events
     }
 
-    /// The board's MQTT session as it stands.
+    /// The board's MQTT session now.
     #[must_use]
     pub fn session(&self, board: &str) -> Session {
         Session::of(board, self.events().iter().map(AsRef::as_ref))
     }
 
-    /// The board's MQTT session as it stood at the mark.
+    /// The board's MQTT session at the mark.
     #[must_use]
     pub fn session_at_mark(&self, board: &str) -> Session {
         let before = |event: &&Arc<RunEvent>| event.seq < self.mark.cursor.0;
         Session::of(board, self.events().iter().filter(before).map(AsRef::as_ref))
     }
 
-    /// The first record of this scenario after the mark, within a time of it, that `pick` takes and that no earlier
-    /// step has consumed. It is consumed.
+    /// Waits for the first record within a time after the mark that `pick` takes and no earlier step has consumed, and
+    /// consumes it.
     pub async fn expect<T>(&mut self, within: Duration, pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let until = self.mark.at + within;
         let found = self.find(self.window(self.mark.cursor, until), pick).await;
@@ -75,8 +74,8 @@ impl Stage {
         })
     }
 
-    /// The first record between the mark's moment and another one that `pick` takes; nothing is consumed. What happened
-    /// while the action of the mark was still under way does not count: it is for steps about what must not happen.
+    /// Waits for the first record between the mark and another moment that `pick` takes, and consumes nothing. Records
+    /// from while the mark's action was still running don't count: this is for steps about what must not happen.
     pub async fn watch<T>(&self, until: Stamp, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let from = self.mark.at;
         let with_record = |event: &RunEvent| pick(event).map(|taken| (event.clone(), taken));
@@ -85,8 +84,8 @@ impl Stage {
         Some(taken)
     }
 
-    /// The same from a record on that has satisfied the step: it may lie before the mark, while the action was under way,
-    /// and what comes again comes after it.
+    /// The same since a record that has satisfied the step, to find a repetition. The record may be before the mark,
+    /// from while the action was running.
     pub(crate) async fn watch_since<T>(
         &self,
         since: Stamp,
@@ -109,8 +108,8 @@ impl Stage {
         self.find_all(window, fresh).await
     }
 
-    /// The first record of a window, consumed or not. Where nothing came, the window is over only when all that arrived
-    /// in it is recorded.
+    /// The first record of a window, consumed or not. If nothing came, the window is over only when everything that
+    /// arrived in it is recorded.
     async fn find_all<T>(&self, window: Window, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let found = self.find_unjudged(window, &mut pick).await;
         if found.is_none() {
@@ -125,7 +124,7 @@ impl Stage {
         self.recorder.timeline().wait_for(window.cursor, self.instant(window.until), admitted).await.ok()
     }
 
-    /// The first record since a place in the timeline and up to a moment that `pick` takes; nothing is consumed.
+    /// Waits for the first record from a place in the timeline up to a moment that `pick` takes, and consumes nothing.
     pub async fn watch_from<T>(
         &self,
         from: Cursor,
@@ -135,8 +134,7 @@ impl Stage {
         self.find(self.window(from, until), pick).await.map(|(_, taken)| taken)
     }
 
-    /// As [`Stage::watch_from`], but sees what has satisfied a step as well: an exchange has parts that others looked
-    /// at.
+    /// Like [`Stage::watch_from`], but includes consumed records: other steps may have matched parts of an exchange.
     pub async fn watch_all_from<T>(
         &self,
         from: Cursor,
@@ -146,7 +144,7 @@ impl Stage {
         self.find_all(self.window(from, until), pick).await
     }
 
-    /// The first record up to a moment, where nothing is proved by its absence: the caller looks on, or goes on without.
+    /// Waits for a record whose absence proves nothing: the caller searches again, or continues without it.
     pub(crate) async fn watch_unjudged<T>(
         &self,
         from: Cursor,
@@ -156,7 +154,7 @@ impl Stage {
         self.find_unjudged(self.window(from, until), pick).await
     }
 
-    /// Whether the record just before the mark, which set it, is one that `pick` takes; it is then consumed.
+    /// Whether `pick` takes the record just before the mark, which set it. If so, it is consumed.
     pub fn consume_at_mark(&mut self, pick: impl FnOnce(&RunEvent) -> bool) -> bool {
         let Some(seq) = self.mark.cursor.0.checked_sub(1) else { return false };
         let before = self.recorder.timeline().since(Cursor(seq)).into_iter().next();
@@ -164,29 +162,29 @@ impl Stage {
         matches && self.consumed.insert(seq)
     }
 
-    /// A record satisfies a step: no other step matches it.
+    /// Consumes a record: no other step matches it.
     pub(crate) fn consume(&mut self, seq: u64) {
         self.consumed.insert(seq);
     }
 
-    /// Whether a record has satisfied a step.
+    /// Whether a step has consumed a record.
     #[must_use]
     pub fn is_consumed(&self, seq: u64) -> bool {
         self.consumed.contains(&seq)
     }
 
-    /// Until when the step that runs waits, as it says itself: 0 where it waits for nothing.
+    /// Until when the current step waits; 0 if it does not wait.
     pub(crate) fn waiting(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.waits_until)
     }
 
-    /// Until when the step that ends waited; the next one begins without.
+    /// Takes the time until which the step waited.
     pub(crate) fn take_deadline(&self) -> Option<Stamp> {
         Some(Stamp(self.waits_until.swap(0, Ordering::Relaxed))).filter(|until| until.0 > 0)
     }
 
-    /// Waits until a moment on the run's clock, and until all that arrived up to it is recorded. [`Stage::in_time`] says
-    /// which records lie before it.
+    /// Waits until a moment on the run's clock, and until everything that arrived up to it is recorded.
+    /// [`Stage::in_time`] tells which records are before it.
     pub async fn wait_until(&self, moment: Stamp) {
         self.waits_until.store(moment.0, Ordering::Relaxed);
         tokio::time::sleep_until(self.instant(moment)).await;

@@ -33,7 +33,7 @@ async fn tries_with_bounded_pauses(
     growing_pauses(world.stage()?, board.0, times, within, Some(most.0)).await
 }
 
-/// Pauses grow until they have reached the most they may.
+/// Checks that pauses grow up to the limit.
 async fn growing_pauses(
     stage: &mut Stage,
     board: String,
@@ -46,7 +46,7 @@ async fn growing_pauses(
         let error = StepError::errored("fewer than three attempts have no two pauses to compare");
         return Err(error.with_hint("ask for 3 or more"));
     }
-    stage.check_door(&board)?;
+    stage.check_listening(&board)?;
     let mut attempts: Vec<Stamp> = Vec::new();
     while attempts.len() < times {
         let Some(at) = next_attempt(stage, &board, within.0).await else { break };
@@ -72,7 +72,7 @@ async fn tries_no_more_than(world: &mut HilWorld, board: Text, most: usize, span
     stage.check_started(&board)?;
     let until = stage.mark().at + span.0;
     stage.wait_until(until).await;
-    stage.check_door(&board)?;
+    stage.check_listening(&board)?;
     let events = stage.events_since_mark();
     let stalls = stage.stalls_since(until);
     let is_certain = |event: &&Arc<RunEvent>| stalls.side(event, until) == Side::Before;
@@ -80,7 +80,7 @@ async fn tries_no_more_than(world: &mut HilWorld, board: Text, most: usize, span
         events.filter_map(|event| attempt_opened(event, &board)).collect()
     };
     let found = most_in_a_minute(&attempts(&mut events.iter().filter(is_certain)));
-    // What a stall hides counts only where it decides.
+    // Attempts hidden by a stall matter only if they decide.
     let possible = |event: &&Arc<RunEvent>| stalls.side(event, until) != Side::After;
     if found <= most && most_in_a_minute(&attempts(&mut events.iter().filter(possible))) > most {
         let hidden = |event: &&Arc<RunEvent>| attempt_opened(event, &board).is_some() && !stage.in_time(event, until);
@@ -88,7 +88,7 @@ async fn tries_no_more_than(world: &mut HilWorld, board: Text, most: usize, span
     }
     if found == 0 && !stage.session(&board).connected {
         let message =
-            format!("`{board}` neither was connected nor tried to be: that proves nothing about its attempts");
+            format!("`{board}` was not connected and did not try to connect: this proves nothing about its attempts");
         return Err(StepError::errored(message));
     }
     if found <= most {
@@ -118,9 +118,9 @@ async fn tries_periodically(
     if times < 2 {
         return Err(StepError::errored("one attempt has no period").with_hint("ask for 2 or more"));
     }
-    stage.check_door(&board)?;
+    stage.check_listening(&board)?;
     let mark = stage.mark().at;
-    // The first is due one period from now on: what was waited for before is no part of it.
+    // The first is due one period from now: earlier waiting does not count.
     let begin = stage.recorder().now().since(mark);
     let mut attempts: Vec<Stamp> = Vec::new();
     while attempts.len() < times {

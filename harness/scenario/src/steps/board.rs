@@ -1,4 +1,4 @@
-//! Flashing, booting, resetting.
+//! Flashing, booting and resetting.
 
 use cucumber::{given, then, when};
 use hil_bench::Booted;
@@ -15,12 +15,12 @@ async fn runs_firmware(world: &mut HilWorld, board: Text, firmware: Text) -> Res
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
     let begin = stage.end();
-    stage.dies(&board);
-    stage.lives(&board);
+    stage.before_stop(&board);
+    stage.before_start(&board);
     stage.note_firmware(&board, &firmware);
     let booted = stage.board(&board)?.run_firmware(&image, &tap).await?;
     note_flash(stage, &board);
-    started_again(stage, begin, &board);
+    mark_restart(stage, begin, &board);
     match booted {
         Booted::Running => Ok(()),
         Booted::Refused { reason } => {
@@ -31,9 +31,9 @@ async fn runs_firmware(world: &mut HilWorld, board: Text, firmware: Text) -> Res
     }
 }
 
-/// Deadlines count from when the chip was released from the reset that started this life.
-fn started_again(stage: &mut Stage, begin: Cursor, board: &str) {
-    if let Some(effect) = stage.life_since(begin, board) {
+/// Sets the mark to the release of the reset that started the board: deadlines count from it.
+fn mark_restart(stage: &mut Stage, begin: Cursor, board: &str) {
+    if let Some(effect) = stage.restart_since(begin, board) {
         stage.took_effect(effect);
     }
 }
@@ -44,12 +44,12 @@ async fn is_flashed(world: &mut HilWorld, board: Text, firmware: Text) -> Result
     let stage = world.stage()?;
     let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
     let begin = stage.end();
-    stage.dies(&board);
-    stage.lives(&board);
+    stage.before_stop(&board);
+    stage.before_start(&board);
     stage.note_firmware(&board, &firmware);
     stage.board(&board)?.flash(&image, &tap).await?;
     note_flash(stage, &board);
-    started_again(stage, begin, &board);
+    mark_restart(stage, begin, &board);
     Ok(())
 }
 
@@ -67,8 +67,8 @@ fn note_flash(stage: &mut Stage, board: &str) {
 #[when(expr = "the board {text} is reset")]
 async fn is_reset(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.dies(&board);
-    stage.lives(&board);
+    stage.before_stop(&board);
+    stage.before_start(&board);
     stage.act(async |stage| Ok::<_, StepError>(stage.board(&board)?.reset().await?)).await
 }
 

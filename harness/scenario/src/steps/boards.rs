@@ -1,4 +1,4 @@
-//! What one board sends and another gets.
+//! Messages from one board to another.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ async fn every_message_for(
     reaches(stage, &sender, &receiver, within.0, until).await
 }
 
-/// A message on its way.
+/// A sent message.
 struct Sent {
     at: Stamp,
     topic: String,
@@ -64,12 +64,12 @@ async fn reaches(
     }
     if let Some(twin) = twins(&sent, within) {
         let message = format!("`{}` on `{}` was sent twice within {}", twin.payload, twin.topic, seconds(within));
-        return Err(StepError::errored(format!("{message}: nobody could tell which of them was lost"))
-            .with_hint("ask for a shorter time, or let the messages differ"));
+        return Err(StepError::errored(format!("{message}: if one of them was lost, it is unclear which"))
+            .with_hint("use a shorter time, or make the messages differ"));
     }
     let mut received = events.iter().filter_map(|event| received(event, receiver));
     for (n, message) in sent.iter().take(judged).enumerate() {
-        // Others may publish there as well: what is not looked for is passed by.
+        // Skips other messages: others may publish there as well.
         let arrived = received
             .find(|(at, topic, payload)| *at >= message.at && *topic == message.topic && *payload == &message.payload);
         let late = match arrived {
@@ -80,7 +80,7 @@ async fn reaches(
                 }
                 format!("took {:.2} s", took.as_secs_f64())
             }
-            None => "did not come, or came before an earlier one".to_owned(),
+            None => "did not arrive, or arrived before an earlier one".to_owned(),
         };
         let what = format!("message {} of {judged}, `{}` on `{}`,", n + 1, message.payload, message.topic);
         let error = format!("{what} did not reach `{receiver}` within {}: it {late}", seconds(within));
@@ -89,8 +89,8 @@ async fn reaches(
     Ok(())
 }
 
-/// What the sender sent from when the receiver had first subscribed to it: one that leaves again has missed the rest.
-/// What it sends again, and what the tap dropped, is not counted.
+/// The sender's messages since the receiver first subscribed to them, even if it left later. Retransmissions and
+/// messages that the tap dropped don't count.
 fn sent(events: &[Arc<RunEvent>], sender: &str, receiver: &str) -> Vec<Sent> {
     let mut subscribed: Vec<String> = Vec::new();
     let mut sent = Vec::new();
@@ -110,7 +110,7 @@ fn sent(events: &[Arc<RunEvent>], sender: &str, receiver: &str) -> Vec<Sent> {
     sent
 }
 
-/// A message that was sent again before the first could be given up: their deliveries can't be told apart.
+/// A message that was repeated before the first one timed out: their deliveries can't be told apart.
 fn twins(sent: &[Sent], within: Duration) -> Option<&Sent> {
     sent.iter().enumerate().find_map(|(n, one)| {
         let later = sent[n + 1..].iter().take_while(|other| other.at.since(one.at) <= within);

@@ -25,7 +25,7 @@ async fn restarts(world: &mut HilWorld) -> Result<(), StepError> {
     let restart = async |stage: &mut Stage| {
         let stopped = stage.stop_broker().await?;
         let started = stage.start_broker().await?;
-        // What its stop causes belongs to the restart; deadlines count from when it runs again.
+        // Records since the stop match; deadlines count from when the broker runs again.
         Ok::<_, StepError>(Effect { cursor: stopped.cursor, at: started.at })
     };
     world.stage()?.act(restart).await
@@ -50,7 +50,9 @@ async fn goes_on(world: &mut HilWorld) -> Result<(), StepError> {
 async fn requires_user(world: &mut HilWorld, user: Text, password: Text) -> Result<(), StepError> {
     let password = expand(&password).map_err(|wrong| StepError::errored(wrong.what).with_hint(wrong.hint))?.text;
     if password.chars().count() < SHORTEST_SECRET {
-        let hint = format!("{SHORTEST_SECRET} characters or more: hiding less would hide ordinary words in reports");
+        let hint = format!(
+            "use {SHORTEST_SECRET} characters or more: hiding a shorter one would hide ordinary words in reports"
+        );
         return Err(StepError::errored("the password is too short to be hidden").with_hint(hint));
     }
     let change = |settings: &mut hil_mqtt::broker::Settings| {

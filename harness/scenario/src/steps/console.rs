@@ -1,4 +1,4 @@
-//! What a board's console says.
+//! The console of a board.
 
 use std::time::Duration;
 
@@ -23,15 +23,15 @@ async fn type_text(world: &mut HilWorld, board: Text, #[step] step: &gherkin::St
     type_lines(world.stage()?, &board, &text).await
 }
 
-/// Writes each line with the end that a terminal sends. What the board says from the first of them on matches; deadlines
-/// count from when the last one is written.
+/// Writes each line with the line end of a terminal. Output since the first line matches; deadlines count from the last
+/// line.
 async fn type_lines(stage: &mut Stage, board: &str, text: &str) -> Result<(), StepError> {
     stage.check_started(board)?;
     stage.check_console(board)?;
     let write = async |stage: &mut Stage| {
         let cursor = stage.end();
         let mut at = stage.recorder().now();
-        // Every line as it stands: blanks before it mean something to an interpreter, and an empty one is Enter.
+        // Every line unchanged: an interpreter needs the indentation, and an empty line is Enter.
         for line in text.split('\n') {
             at = stage.board(board)?.write_console(format!("{line}\r").as_bytes()).await?.at;
         }
@@ -55,7 +55,7 @@ async fn shows(world: &mut HilWorld, board: Text, text: Text, within: Span) -> R
     match stage.expect(within.0, pick).await {
         Some(()) => Ok(()),
         None if lost_console(stage, &board) => {
-            let message = format!("the serial port of `{board}` vanished: what it said meanwhile is not known");
+            let message = format!("the serial port of `{board}` vanished: its output meanwhile is unknown");
             Err(StepError::errored(message).with_details(stage.last_words(&board)))
         }
         None => {
@@ -101,7 +101,7 @@ async fn shows_once(
     shown_once(world.stage()?, &[board.0], &text, within, settle).await
 }
 
-/// One of the boards shows it, and none of them shows it again.
+/// Waits until one of the boards shows a text, and checks that none shows it again.
 async fn shown_once(
     stage: &mut Stage,
     boards: &[String],
@@ -157,7 +157,7 @@ async fn reboots_once(world: &mut HilWorld, board: Text, within: Span) -> Result
         stage.check_boots_are_seen(&board)?;
         return Err(StepError::failed(message).with_details(stage.last_words(&board)));
     };
-    // A step that begins late sees what has happened until then.
+    // A step that starts late also sees what happened before.
     let until = (at + SETTLE).max(stage.recorder().now());
     let again = stage.watch_since(at, until, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
     match again {
@@ -184,7 +184,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Resul
     let until = stage.mark().at + span.0;
     let pick = |event: &RunEvent| match &event.what {
         What::ConsoleLost { board: of } if *of == board => Some(None),
-        // A boot that a step asked for is no surprise.
+        // Boots that a step asked for don't count.
         _ => found(event, &board, Finding::Reboot).map(|_| Some(event.clone())),
     };
     match stage.watch(until, pick).await {
@@ -196,7 +196,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Resul
             Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
         }
         Some(Some(event)) => {
-            let message = format!("`{board}` rebooted, which it should not for {}", seconds(span.0));
+            let message = format!("`{board}` rebooted, which it should not do for {}", seconds(span.0));
             let came = format!("came: {}", show(&event, stage.mark().at));
             Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }

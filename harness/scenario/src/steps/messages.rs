@@ -1,4 +1,4 @@
-//! Messages looked at closely: their fields, how many, how often, in what order.
+//! Messages in detail: their fields, number, frequency and order.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::parameters::{Span, Text};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
 
-/// Waits for a message whose every field holds; a time-out says what was wrong with the one that came closest.
+/// Waits for a message with the wanted fields. After a time-out, shows what was wrong with the closest one.
 async fn expect(
     stage: &mut Stage,
     travel: Travel,
@@ -27,7 +27,7 @@ async fn expect(
     expect_with(stage, travel, board, filter, wanted, (within, within)).await
 }
 
-/// The same with the time as the feature has it beside that from the mark.
+/// The same, with the time limit and the time as written in the feature.
 pub(super) async fn expect_with(
     stage: &mut Stage,
     travel: Travel,
@@ -40,7 +40,7 @@ pub(super) async fn expect_with(
     let mut rule = Delivered::new(travel, board, filter, wanted.clone());
     stage.past(|event| rule.known(event));
     let mark = stage.mark().at;
-    // The delivery may itself be the mark: it lies just before it.
+    // The delivery may have set the mark: it is then just before it.
     if travel == Travel::Received && stage.consume_at_mark(|event| rule.take(event)) {
         return Ok(mark);
     }
@@ -48,7 +48,7 @@ pub(super) async fn expect_with(
         return Ok(at);
     }
     let message = format!(
-        "`{board}` {} nothing on `{filter}` that is as expected within {} of {}",
+        "`{board}` {} no matching message on `{filter}` within {} of {}",
         travel.verb(),
         seconds(written),
         cause(stage)
@@ -116,7 +116,7 @@ async fn publishes_text(
     expect(world.stage()?, Travel::Sent, &board, &topic, &wanted, within.0).await.map(drop)
 }
 
-/// A message that matches comes once and, for a while, not again.
+/// Checks that a matching message comes once and, for a while, not again.
 async fn once(
     stage: &mut Stage,
     travel: Travel,
@@ -128,7 +128,7 @@ async fn once(
 ) -> Result<(), StepError> {
     let wanted = MessageMatch::payload(payload)?;
     let at = expect(stage, travel, board, topic, &wanted, within).await?;
-    // What is sent again with DUP is the same message.
+    // A retransmission with DUP is the same message.
     let mut sent = Sent::new(travel);
     stage.past(|event| {
         sent.is_new(event);
@@ -184,15 +184,15 @@ async fn nothing(stage: &mut Stage, travel: Travel, board: &str, topic: &str, sp
     stage.check_packets(board)?;
     stage.check_could_speak(board)?;
     let until = stage.mark().at + span;
-    // The delivery may itself be the mark: it lies just before it.
+    // The delivery may have set the mark: it is then just before it.
     let at_mark =
         travel == Travel::Received && stage.consume_at_mark(|event| travel.message(event, board, topic).is_some());
     if at_mark {
-        return Err(StepError::failed(format!("`{board}` received something on `{topic}`, which it should not")));
+        return Err(StepError::failed(format!("`{board}` received something on `{topic}`, which it should not do")));
     }
     if let Some(event) = stage.watch(until, |event| travel.message(event, board, topic).map(|_| event.clone())).await {
         let message =
-            format!("`{board}` {} something on `{topic}`, which it should not for {}", travel.verb(), seconds(span));
+            format!("`{board}` {} something on `{topic}`, which it should not do for {}", travel.verb(), seconds(span));
         return Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]));
     }
     stage.check_could_speak(board)
@@ -220,7 +220,7 @@ async fn receives_in_order(
     in_order(world.stage()?, Travel::Received, &board, &topic, within.0, &column(step)?).await
 }
 
-/// The messages on a topic come in this order, and none between them.
+/// Checks that the messages on a topic come in this order, with none between them.
 async fn in_order(
     stage: &mut Stage,
     travel: Travel,
@@ -236,7 +236,7 @@ async fn in_order(
         sent.is_new(event);
     });
     let mut came: Vec<RunEvent> = Vec::new();
-    // The first delivery may itself be the mark: it lies just before it.
+    // The first delivery may have set the mark: it is then just before it.
     if travel == Travel::Received {
         stage.consume_at_mark(|event| {
             came.extend(travel.message(event, board, topic).map(|_| event.clone()));
@@ -299,7 +299,7 @@ async fn publishes_count(
         };
     }
     if came.len() > count {
-        // More of them change nothing.
+        // Further messages don't change the result.
         stage.is_certain();
     }
     let message =
@@ -326,7 +326,7 @@ async fn publishes_periodically(
     }
     let mut stamps: Vec<Stamp> = Vec::new();
     let mark = stage.mark().at;
-    // The first may take as long as one period from now on: how long it took to boot and connect is no part of it.
+    // The first may take one period from now: the time to boot and connect does not count.
     let begin = stage.recorder().now().since(mark);
     while stamps.len() < times {
         let last = stamps.last().map_or(begin, |stamp| stamp.since(mark));
@@ -385,7 +385,7 @@ async fn broker_acknowledges(world: &mut HilWorld, board: Text, within: Span) ->
         Packet::Publish { packet_id: Some(id), qos, .. } => Some((*id, *qos)),
         _ => None,
     };
-    // The message may have satisfied a step before.
+    // An earlier step may have consumed the message.
     let mut asked: Vec<_> = stage.events().iter().filter_map(|event| asks(event)).collect();
     let pick = |event: &RunEvent| {
         asked.extend(asks(event));
@@ -415,7 +415,7 @@ async fn broker_acknowledges(world: &mut HilWorld, board: Text, within: Span) ->
 async fn completes_exchange(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_packets(&board)?;
-    // From the message on, which may itself be the mark.
+    // Includes the message, which may have set the mark.
     let from = hil_timeline::Cursor(stage.mark().cursor.0.saturating_sub(1));
     let (mut id, mut seen) = (None, Vec::new());
     let pick = |event: &RunEvent| completes_qos_2(event, &board, &mut id, &mut seen).then_some(());
@@ -437,7 +437,7 @@ async fn acknowledges_quickly(world: &mut HilWorld, percent: usize, board: Text,
         return Err(StepError::errored(format!("{percent} percent is not from 1 to 100")));
     }
     let begin = stage.events().first().map_or(Stamp(0), |event| event.at);
-    // What was delivered before this step counts; what is not acknowledged yet has as long as it may take.
+    // Earlier deliveries count; those not yet acknowledged get the full time.
     let mut acknowledgements = Acknowledgements::of(&board, refs(&stage.events()));
     let delivered = acknowledgements.deliveries();
     if delivered == 0 {
@@ -445,13 +445,13 @@ async fn acknowledges_quickly(world: &mut HilWorld, percent: usize, board: Text,
         return Err(StepError::failed(message));
     }
     let until = stage.recorder().now() + most.0;
-    // Those that have not come by then count as never.
+    // Acknowledgements that are missing by then count as never.
     let _ = stage.watch_unjudged(stage.begin(), until, |event| acknowledgements.take(event).then_some(())).await;
     let found = acknowledgements.percentile(percent);
     if found.is_none() {
         let end = stage.end();
         stage.settle(until).await;
-        // One that was read later, and may have come in time.
+        // One that was read later but may have come in time.
         let mut late = stage.mine(end).into_iter().filter(|event| acknowledgements.take_one(event));
         let _ = late.find(|event| !stage.in_time(event, until));
     }
@@ -463,7 +463,7 @@ async fn acknowledges_quickly(world: &mut HilWorld, percent: usize, board: Text,
     if stage.holds(holds, lateness) {
         return Ok(());
     }
-    let found = found.map_or_else(|| "for ever".to_owned(), |us| format!("{:.3} s", us as f64 / 1e6));
+    let found = found.map_or_else(|| "forever".to_owned(), |us| format!("{:.3} s", us as f64 / 1e6));
     let message = format!(
         "{percent} percent of the {} acknowledgements of `{board}` took {found}, more than {}",
         delivered,

@@ -21,8 +21,8 @@ async fn goes_silent(world: &mut HilWorld, board: Text) -> Result<(), StepError>
 
 #[when(expr = "the network of {text} goes silent towards the {side}")]
 async fn goes_silent_towards(world: &mut HilWorld, board: Text, side: Side) -> Result<(), StepError> {
-    let way = if &*side == "broker" { PathDirection::Upstream } else { PathDirection::Downstream };
-    apply(world, &board, &Fault::Silence(vec![way])).await
+    let direction = if &*side == "broker" { PathDirection::Upstream } else { PathDirection::Downstream };
+    apply(world, &board, &Fault::Silence(vec![direction])).await
 }
 
 #[when(expr = "the network of {text} goes silent for {span}")]
@@ -75,7 +75,7 @@ async fn is_reset(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
 
 async fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
     if !world.stage()?.session(board).connected {
-        return Err(StepError::errored(format!("`{board}` has no connection that could be ended")));
+        return Err(StepError::errored(format!("`{board}` has no connection to end")));
     }
     apply(world, board, fault).await
 }
@@ -94,7 +94,7 @@ async fn connack_is_held_for(world: &mut HilWorld, board: Text, span: Span) -> R
 async fn connect_is_answered(world: &mut HilWorld, board: Text, code: Code) -> Result<(), StepError> {
     let code = parse_code(&code).map_err(StepError::errored)?;
     if code == 0 {
-        return Err(StepError::errored("code 0 is no refusal").with_hint("the broker itself says it"));
+        return Err(StepError::errored("code 0 is not a refusal").with_hint("`0` means accepted (MQTT 3.1.1 §3.2.2.3)"));
     }
     apply(world, &board, &Fault::AnswerConnect(code)).await
 }
@@ -161,7 +161,7 @@ fn packet(name: &str, topic: Option<String>, direction: &str) -> Result<PacketMa
         return Err(StepError::errored(format!("MQTT has no packet `{name}`")).with_hint(hint));
     }
     if name != "PUBLISH" && topic.is_some() {
-        return Err(StepError::errored(format!("{name} has no topic")).with_hint("a topic may be named for PUBLISH"));
+        return Err(StepError::errored(format!("{name} has no topic")).with_hint("only PUBLISH has one"));
     }
     let direction = if direction == "from" { Direction::FromBoard } else { Direction::ToBoard };
     Ok(PacketMatch { name: name.to_owned(), direction, topic })

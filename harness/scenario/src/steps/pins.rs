@@ -70,12 +70,12 @@ async fn pulses(world: &mut HilWorld, pin: Text, board: Text, wanted: usize, wit
     let in_time = |event: &&Arc<RunEvent>| level(event, &board, &pin).is_some() && stage.in_time(event, until);
     let changes = events.iter().filter(in_time);
     let changes = changes.filter_map(|event| Some((changed_at(event), level(event, &board, &pin)?)));
-    // By when the line changed, and not by when that was read.
+    // Split by when the line changed, not by when the change was read.
     let (early, levels): (Vec<_>, Vec<_>) = changes.partition(|(at, _)| *at < begin);
     let before = early.last().map_or_else(|| stage.pin_level_before(&board, &pin, mark.cursor.0), |(_, on)| *on);
     let counted = count_pulses(before, levels.iter().map(|(_, on)| *on));
     if counted == wanted {
-        // A board that does nothing makes no pulse either.
+        // A board that does not run makes no pulse either.
         return if wanted == 0 { stage.check_shows_life(&board) } else { Ok(()) };
     }
     let message =
@@ -140,7 +140,7 @@ fn has_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
     Err(StepError::errored(format!("board `{board}` has no pin `{pin}` on this bench")).with_hint(hint))
 }
 
-/// When a pin changed: as the kernel says, else when it was recorded.
+/// When a pin changed: as the kernel reports it, else when it was recorded.
 fn changed_at(event: &RunEvent) -> Stamp {
     match &event.what {
         What::Pin { edge: Some(edge), .. } => edge.at,
@@ -148,7 +148,7 @@ fn changed_at(event: &RunEvent) -> Stamp {
     }
 }
 
-/// When what the mark stands for began: a change before that was not caused by it, whenever it was read.
+/// When the action of the mark began: an earlier change was not caused by it, whenever it was read.
 fn begun_at(stage: &Stage) -> Stamp {
     let cursor = stage.mark().cursor.0;
     stage.events().iter().rev().find(|event| event.seq < cursor).map_or(stage.mark().at, |event| event.at)
@@ -158,7 +158,7 @@ fn is_gap(event: &RunEvent, board: &str, pin: &str) -> bool {
     matches!(&event.what, What::PinGap { board: of, pin: name, .. } if of == board && name == pin)
 }
 
-/// What a pin did says nothing where changes of it were lost: when they were, and how often it changed, is not known.
+/// Checks that no changes of a pin were lost: otherwise its behaviour is unknown.
 fn check_gaps(stage: &Stage, board: &str, pin: &str) -> Result<(), StepError> {
     let events = stage.events_since_mark();
     let lost = |event: &&Arc<RunEvent>| is_gap(event, board, pin);
@@ -167,8 +167,8 @@ fn check_gaps(stage: &Stage, board: &str, pin: &str) -> Result<(), StepError> {
         return Ok(());
     }
     let (changes, were) = if lost == 1 { ("1 change".to_owned(), "was") } else { (format!("{lost} changes"), "were") };
-    let message = format!("{changes} of the pin `{pin}` of `{board}` {were} lost: what it did is not known");
-    let hint = "of a line, the kernel keeps 1024 changes until they are read; a program that watches a pin must go on";
+    let message = format!("{changes} of the pin `{pin}` of `{board}` {were} lost: its behaviour is unknown");
+    let hint = "the kernel keeps up to 1024 unread changes per line; the program that watches the pin must not stall";
     Err(StepError::errored(message).with_hint(hint).transient())
 }
 
@@ -195,7 +195,7 @@ mod tests {
     use super::count_pulses;
 
     #[test]
-    fn a_pulse_rises_and_falls_and_what_was_on_before_is_none() {
+    fn a_pulse_rises_and_falls_and_a_level_from_before_is_not_one() {
         assert_eq!(count_pulses(false, [true, false, true, false].into_iter()), 2);
         assert_eq!(count_pulses(true, [false, true, false, true].into_iter()), 1, "the last one is not over");
         assert_eq!(count_pulses(false, [true, true, false, false].into_iter()), 1);

@@ -12,7 +12,7 @@ use crate::world::HilWorld;
 #[when(expr = "the power of {text} is cut")]
 async fn is_cut(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.dies(&board);
+    stage.before_stop(&board);
     stage.act(async |stage| switch(stage, &board, false).await).await
 }
 
@@ -40,19 +40,19 @@ async fn is_restored(world: &mut HilWorld, board: Text) -> Result<(), StepError>
     if stage.is_powered(&board) {
         return Err(StepError::errored(format!("the power of `{board}` is already on")));
     }
-    // A board that went on living was not cut; once it is powered again that can't be seen any more.
+    // Checked before power returns: afterwards a board that kept running can't be recognized.
     stage.check_power_cuts()?;
-    stage.lives(&board);
+    stage.before_start(&board);
     stage.act(async |stage| switch(stage, &board, true).await).await?;
-    boots_afresh(stage, &board).await
+    boots_from_power_on(stage, &board).await
 }
 
-/// Power that comes back is a fresh boot; a board that does not boot had never lost it. Of a port that hangs on the same
-/// supply the first words are lost, but that it went and came back says as much.
-async fn boots_afresh(stage: &Stage, board: &str) -> Result<(), StepError> {
+/// Checks that restored power causes a boot: a board that does not boot never lost its power. A port on the same supply
+/// loses the first output, but its own disappearance and return prove as much.
+async fn boots_from_power_on(stage: &Stage, board: &str) -> Result<(), StepError> {
     let until = stage.mark().at + stage.ready_within(board);
     let boot = |event: &RunEvent| is_fresh_boot(event, board).map(|evidence| (evidence, event.clone()));
-    let hint = "was its power really off? a second supply or its UART lines may have kept it alive";
+    let hint = "check that its power was really off: a second supply or its UART lines may have kept it running";
     match stage.watch_from(stage.mark().cursor, until, boot).await {
         Some((Evidence::Contradicted, event)) => {
             let cause = match &event.what {
@@ -70,14 +70,14 @@ async fn boots_afresh(stage: &Stage, board: &str) -> Result<(), StepError> {
         }
         None => {
             stage.check_console(board)?;
-            let message = format!("the power of `{board}` was restored, but it did not boot afresh");
+            let message = format!("the power of `{board}` was restored, but it did not boot");
             note_evidence(stage, board, Evidence::Contradicted, message.clone());
             Err(StepError::errored(message).with_details(stage.last_words(board)).with_hint(hint))
         }
     }
 }
 
-/// How well the cut is shown, now that the board boots. What was measured at the cut itself is stronger.
+/// Records the evidence for the cut from the boot. A measurement at the cut itself is stronger.
 fn note_evidence(stage: &Stage, board: &str, evidence: Evidence, detail: String) {
     let latest = stage.events().into_iter().rev().find_map(|event| match &event.what {
         What::PowerCut { board: of, evidence, .. } if of == board => Some(*evidence),

@@ -1,4 +1,4 @@
-//! Programs as devices: ending them otherwise than by their power.
+//! Programs as devices: ending them other than by cutting their power.
 
 use cucumber::{then, when};
 use hil_bench::Signal;
@@ -28,7 +28,7 @@ fn signal(world: &mut HilWorld, board: &str, signal: Signal) -> Result<(), StepE
         _ => None,
     });
     if let Some(Some(how)) = ended {
-        let message = format!("the program of `{board}` had ended already, {how}");
+        let message = format!("the program of `{board}` had already ended, {how}");
         return Err(StepError::failed(message).with_details(stage.last_words(board)));
     }
     let effect = stage.board(board)?.signal_program(signal)?;

@@ -1,4 +1,4 @@
-//! Messages: what the harness publishes, and what boards publish, receive and acknowledge.
+//! Messages: published by the harness; published, received and acknowledged by boards.
 
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ async fn does_not_publish(world: &mut HilWorld, board: Text, topic: Text, span: 
         published_by(event, &board).filter(|(on, _)| topic_matches(&topic, on)).map(|_| event.clone())
     };
     if let Some(event) = stage.watch(until, pick).await {
-        let message = format!("`{board}` published to `{topic}`, which it should not for {}", seconds(span.0));
+        let message = format!("`{board}` published to `{topic}`, which it should not do for {}", seconds(span.0));
         return Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]));
     }
     stage.check_could_speak(&board)
@@ -138,7 +138,7 @@ async fn receives(
     let stage = world.stage()?;
     stage.check_packets(&board)?;
     let mut rule = Delivered::new(Travel::Received, &board, &topic, MessageMatch::payload(&payload)?);
-    // The delivery may itself be the mark: it lies just before it.
+    // The delivery may have set the mark: it is then just before it.
     let at_mark = stage.consume_at_mark(|event| rule.take(event));
     if at_mark || stage.expect(within.0, |event| rule.take(event).then_some(())).await.is_some() {
         return Ok(());
@@ -191,7 +191,7 @@ async fn acknowledges(world: &mut HilWorld, board: Text, within: Span) -> Result
     Err(StepError::failed(message).with_details(details))
 }
 
-/// Whether a packet is the right and positive answer to a delivery (MQTT 3.1.1 §4.3).
+/// Whether a packet is the correct positive answer to a delivery (MQTT 3.1.1 §4.3).
 fn acknowledges_it(packet: &Packet, id: u16, qos: QoS) -> bool {
     match (packet, qos) {
         (Packet::Puback { packet_id, code, .. }, QoS::AtLeastOnce)

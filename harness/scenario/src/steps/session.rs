@@ -22,7 +22,7 @@ async fn is_connected(world: &mut HilWorld, board: Text) -> Result<(), StepError
         return Ok(());
     }
     let message = format!("`{board}` did not connect within {} (`connects-within`)", seconds(limit));
-    Err(blamed(stage, &board, message, Vec::new()))
+    Err(not_connected(stage, &board, message, Vec::new()))
 }
 
 #[given(expr = "{text} has subscribed to {text}")]
@@ -37,30 +37,30 @@ async fn has_subscribed(world: &mut HilWorld, board: Text, topic: Text) -> Resul
     let closest = format!("closest: {}", subscriptions(&stage.session(&board)));
     let message =
         format!("`{board}` has no subscription that covers `{topic}` after {} (`connects-within`)", seconds(limit));
-    Err(blamed(stage, &board, message, vec![closest]))
+    Err(not_connected(stage, &board, message, vec![closest]))
 }
 
-/// A board that did not connect. Where none of its connections has reached the tap, its network may be to blame as much
-/// as its firmware: the message says so.
-fn blamed(stage: &Stage, board: &str, message: String, details: Vec<String>) -> StepError {
+/// The error for a board that did not connect. If none of its connections reached the tap, its network may be the cause
+/// as well as its firmware: the message says so.
+fn not_connected(stage: &Stage, board: &str, message: String, details: Vec<String>) -> StepError {
     let details = details.into_iter().chain(stage.last_words(board));
     if let Some(reason) = turned_away(board, refs(&stage.events())) {
-        let hint = format!("is that the board? then correct `boards.{board}.from` in the bench file");
+        let hint = format!("if that is the board, correct `boards.{board}.from` in the bench file");
         return StepError::errored(format!("{message}: the tap rejected {reason}"))
             .with_details(details)
             .with_hint(hint);
     }
-    // It may have connected before the mark, and be connected still.
+    // It may have connected before the mark and still be connected.
     match stage.unreached(board).filter(|_| !stage.session(board).connected) {
         Some((fact, hint)) => StepError::failed(format!("{message}: {fact}")).with_details(details).with_hint(hint),
         None => StepError::failed(message).with_details(details),
     }
 }
 
-/// Waits until the session as it stands is as wanted; neither moves the mark nor consumes anything.
+/// Waits until the session is as wanted; neither moves the mark nor consumes records.
 async fn wait_for_session(stage: &Stage, board: &str, limit: Duration, wanted: impl Fn(&Session) -> bool) -> bool {
     let deadline = stage.recorder().now() + limit;
-    // What was true earlier in the scenario does not count: the board may have lost its power since.
+    // Only the current state counts: the board may have lost its power since.
     let now = stage.end();
     let so_far = stage.events();
     let mut session = Session::of(board, so_far.iter().filter(|event| event.seq < now.0).map(AsRef::as_ref));
@@ -83,12 +83,12 @@ async fn connects(world: &mut HilWorld, board: Text, within: Span) -> Result<(),
     connection(stage, &board, within.0).await.map(drop)
 }
 
-/// Waits for an accepted CONNECT since the mark; gives back its connection.
+/// Waits for an accepted CONNECT since the mark; returns its connection.
 async fn connection(stage: &mut Stage, board: &str, within: Duration) -> Result<u32, StepError> {
     answer(stage, board, within, "connect", |answer| answer.code == 0).await.map(|answer| answer.connection)
 }
 
-/// Waits for an answer to a CONNECT since the mark that is as wanted; `verb` is what the board should have done.
+/// Waits for a wanted answer to a CONNECT since the mark; `verb` is what the board should have done.
 async fn answer(
     stage: &mut Stage,
     board: &str,
@@ -102,7 +102,7 @@ async fn answer(
         return Ok(answer);
     }
     let message = format!("`{board}` did not {verb} within {}", seconds(within));
-    Err(blamed(stage, board, message, vec![answers.closest()]))
+    Err(not_connected(stage, board, message, vec![answers.closest()]))
 }
 
 #[then(expr = "{text} connects within {span} and finds its session")]
@@ -118,7 +118,7 @@ async fn finds_no_session(world: &mut HilWorld, board: Text, within: Span) -> Re
 async fn session_is(stage: &mut Stage, board: &str, within: Span, present: bool) -> Result<(), StepError> {
     stage.check_packets(board)?;
     let verb = if present { "connect and find its session" } else { "connect and find no session" };
-    // The first that is accepted counts, not one that fits.
+    // The first accepted one counts, even if a later one would match.
     let first = answer(stage, board, within.0, verb, |answer| answer.code == 0).await?;
     if first.session_present == present {
         return Ok(());
@@ -228,7 +228,7 @@ async fn stays_open(world: &mut HilWorld, board: Text, span: Span) -> Result<(),
     Err(StepError::failed(message).with_details(std::iter::once(after).chain(stage.last_words(&board))))
 }
 
-/// The connections of a board that stood at the mark.
+/// The open connections of a board at the mark.
 fn open_connections(stage: &Stage, board: &str) -> BTreeSet<u32> {
     let events = stage.events();
     let cursor = stage.mark().cursor.0;
@@ -292,7 +292,7 @@ async fn connects_with(
     if wrong.is_empty() {
         return Ok(());
     }
-    let message = format!("`{board}` connected with other fields than expected");
+    let message = format!("`{board}` connected, but fields of its CONNECT differ");
     let details = wrong.into_iter().chain([format!("its CONNECT: {connect}")]);
     Err(StepError::failed(message).with_details(details))
 }
@@ -312,7 +312,7 @@ async fn asks_to_connect(
         let (of, _, connect @ Packet::Connect { .. }) = event.what.sent_by_board()? else { return None };
         let wrong = wanted.wrong(connect);
         let fits = of == board && wrong.is_empty();
-        // The latest of those that differ least.
+        // The latest of those with the fewest differences.
         let is_closer =
             |known: &Option<(Vec<String>, Packet)>| known.as_ref().is_none_or(|(least, _)| wrong.len() <= least.len());
         if of == board && is_closer(&closest) {

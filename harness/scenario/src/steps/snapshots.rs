@@ -1,4 +1,4 @@
-//! Traffic against snapshots.
+//! Compares traffic with snapshots.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,14 +33,14 @@ async fn matches_snapshot(world: &mut HilWorld, board: Text, name: Text) -> Resu
     stage.check_packets(&board)?;
     let update = Update::from_env().map_err(StepError::errored)?;
     let file = SnapshotFile::of(&feature, &name).ok_or_else(|| {
-        StepError::errored(format!("`{name}` is no name of a snapshot"))
-            .with_hint("letters, digits, `-`, `_` and `.`: it becomes the name of a file")
+        StepError::errored(format!("`{name}` is not a valid snapshot name"))
+            .with_hint("use letters, digits, `-`, `_` and `.`: it becomes a file name")
     })?;
     let old = file.read().map_err(|error| unusable(&file, &error))?;
     let text = settled(stage, &board, old.as_deref()).await;
     if !text.contains("  ") {
         let error =
-            StepError::errored(format!("`{board}` sent and got nothing: a snapshot of that would prove nothing"));
+            StepError::errored(format!("`{board}` sent and received nothing: a snapshot of this would prove nothing"));
         return Err(error.with_details(stage.last_words(&board)));
     }
     compare(&file, old.as_deref(), &text, &board, update)
@@ -63,9 +63,7 @@ fn compare(file: &SnapshotFile, old: Option<&str>, text: &str, board: &str, upda
         return Ok(());
     }
     let hint = match update {
-        Update::No => {
-            "`INSTA_UPDATE=always hil run …` takes what is there now, `INSTA_UPDATE=new` puts it up for review"
-        }
+        Update::No => "`INSTA_UPDATE=always hil run …` accepts this traffic, `INSTA_UPDATE=new` saves it for review",
         _ => "`cargo insta review` shows and accepts it; so does `INSTA_UPDATE=always hil run …`",
     };
     let error = match old {
@@ -77,8 +75,8 @@ fn compare(file: &SnapshotFile, old: Option<&str>, text: &str, board: &str, upda
     Err(error.with_hint(hint))
 }
 
-/// The trace once the board has been quiet for a while, keep alives aside. Where it is not yet what it shall be, more is
-/// waited for.
+/// The trace once the board has been quiet for a while, apart from keep alives. Waits longer if it differs from the
+/// snapshot.
 async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
     const QUIET: Duration = Duration::from_millis(300);
     const MOST: Duration = Duration::from_secs(3);
@@ -98,13 +96,13 @@ async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
             (from, patience) = (next, QUIET);
             continue;
         }
-        // What waited for the end of a stall belongs to it.
+        // Includes packets that were read only after a stall.
         stage.settle(until).await;
         let text = trace(&stage.events(), board, stage.snapshot_rules(), &mask);
         if until == end || wanted.is_none_or(|wanted| is_same(wanted, &text)) && text.contains("  ") {
             return text;
         }
-        // Quiet, and not there yet.
+        // Quiet, but still different.
         patience = MOST;
     }
 }

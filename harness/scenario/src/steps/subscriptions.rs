@@ -1,4 +1,4 @@
-//! Subscribing, unsubscribing, and what a broker makes known to everybody.
+//! Subscribing, unsubscribing, and what any subscriber receives.
 
 use cucumber::{gherkin, then};
 use hil_timeline::{Packet, RunEvent, What};
@@ -99,12 +99,12 @@ async fn unsubscribes(world: &mut HilWorld, board: Text, filter: Text, within: S
 async fn nothing_is_retained(world: &mut HilWorld, topic: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_could_be_retained(&topic)?;
-    // What the harness itself has published is with the broker by then.
+    // By then the broker has what the harness published.
     stage.observer().caught_up().await?;
     let (name, observer) = stage.late_subscriber().await?;
     let begin = stage.end();
     observer.subscribe(&topic).await?;
-    // Brokers deliver what is retained with the subscription: it has come once nothing is on its way any more.
+    // Brokers deliver retained messages with the subscription: they have arrived once nothing is pending.
     observer.caught_up().await?;
     let retained = |event: &RunEvent| match &event.what {
         What::Observed { observer, topic: on, retain: true, .. } => *observer == name && topic_matches(&topic, on),
@@ -114,7 +114,7 @@ async fn nothing_is_retained(world: &mut HilWorld, topic: Text) -> Result<(), St
     match events.iter().find(|event| event.seq >= begin.0 && retained(event)) {
         None => Ok(()),
         Some(event) => {
-            let message = format!("something is retained on `{topic}`, which should not");
+            let message = format!("a message is retained on `{topic}`, but none should be");
             Err(StepError::failed(message).with_details([show(event, stage.mark().at)]))
         }
     }
@@ -162,7 +162,7 @@ async fn nothing_elsewhere(world: &mut HilWorld, filters: Text, span: Span) -> R
         }
         Some(event) => {
             let message =
-                format!("something was published outside `{filters}`, which should not for {}", seconds(span.0));
+                format!("something was published outside `{filters}`, which should not happen for {}", seconds(span.0));
             Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]))
         }
     }

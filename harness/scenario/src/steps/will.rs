@@ -1,4 +1,4 @@
-//! Wills and retained messages, as any subscriber sees them.
+//! Wills and retained messages, as subscribers see them.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::parameters::{Span, Text};
 use crate::stage::{OBSERVER, Stage, refs};
 use crate::world::HilWorld;
 
-/// How long the records of one moment may be apart: the end of a connection at the tap, and the will at the observer.
+/// How far the records of one moment may be apart: the end of a connection at the tap, and the will at the observer.
 const TOGETHER: Duration = Duration::from_millis(500);
 
-/// Where nothing would make the broker publish a will, this is how long the end of the connection is waited for.
+/// How long to wait for the end of the connection if nothing else would make the broker publish the will.
 const ENDS: Duration = Duration::from_secs(2);
 
 #[then(expr = "the will of {text} is published on {text}")]
@@ -39,14 +39,14 @@ async fn is_published_once(world: &mut HilWorld, board: Text, topic: Text, settl
     }
 }
 
-/// The will of the session that stood at the mark.
+/// The will of the session at the mark.
 fn announced(stage: &Stage, board: &str) -> Result<WillCase, StepError> {
     let events = stage.events();
     let case = WillCase::at_mark(board, &refs(&events), stage.mark().cursor, stage.mark().at);
     case.map_err(|unmet| StepError::from(unmet).with_details(stage.last_words(board)))
 }
 
-/// The wills among the records from a place on; a rule needs all of the scenario to tell them from other messages.
+/// The wills since a place in the timeline; all records of the scenario are needed to tell them from other messages.
 fn wills_since(stage: &Stage, case: &WillCase, from: Cursor) -> Vec<RunEvent> {
     let events = stage.events();
     let wills = case.published(OBSERVER, &refs(&events), |keep_alive, last| stage.keep_alive_limits(keep_alive, last));
@@ -54,7 +54,7 @@ fn wills_since(stage: &Stage, case: &WillCase, from: Cursor) -> Vec<RunEvent> {
     wills.into_iter().filter(is_new).cloned().collect()
 }
 
-/// What was like the will, and how it differed.
+/// The message most like the will, and how it differs.
 fn closest(stage: &Stage, case: &WillCase) -> String {
     let events = stage.events();
     let mut wills = Wills::seen_by(OBSERVER, &case.will);
@@ -64,7 +64,7 @@ fn closest(stage: &Stage, case: &WillCase) -> String {
     wills.closest(stage.mark().at)
 }
 
-/// Records that can change when a will is due, or whether it has come.
+/// Whether a record can change when a will is due, or whether it has come.
 fn matters(event: &RunEvent) -> bool {
     match &event.what {
         What::Connection { .. } | What::Broker { .. } | What::BrokerDied { .. } => true,
@@ -76,7 +76,7 @@ fn matters(event: &RunEvent) -> bool {
     }
 }
 
-/// Waits for the will in its window, which changes with what becomes known: the end of the connection, another
+/// Waits for the will in its window. New records may change the window: the end of the connection, or another
 /// connection of the same client.
 async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(WillCase, RunEvent), StepError> {
     stage.check_packets(board)?;
@@ -87,8 +87,8 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
     }
     loop {
         let from = stage.end();
-        // When a broker in this process is due depends on the stalls until now.
-        stage.read_what_waited(stage.recorder().now()).await;
+        // The window of the embedded broker depends on the stalls so far.
+        stage.read_delayed(stage.recorder().now()).await;
         let due = due(stage, &case);
         let came = wills_since(stage, &case, stage.mark().cursor).into_iter().next();
         let until = match (&due, &came) {
@@ -96,21 +96,21 @@ async fn expect_will(stage: &mut Stage, board: &str, topic: &str) -> Result<(Wil
             // Its cause may be recorded a moment later.
             (_, Some(will)) => will.at + TOGETHER,
             (Due::Within { until, .. }, None) => *until,
-            // The connection may be about to end; what is known to go on is not waited for.
+            // The connection may be about to end. If it is known to stay, there is no need to wait.
             (Due::Unknown(_), None) => stage.mark().at + ENDS,
             (Due::Never(_), None) => stage.mark().at,
         };
         if stage.recorder().now() > until {
             stage.settle(until).await;
             if self::due(stage, &case) != due {
-                // This process stood still since the window was worked out: it is another one by now.
+                // A stall has changed the window meanwhile.
                 continue;
             }
             let came = wills_since(stage, &case, stage.mark().cursor).into_iter().next();
             return Err(not_published(stage, board, &case, &due, came.as_ref()));
         }
         let next = |event: &RunEvent| matters(event).then_some(());
-        // Whatever comes is looked at with all that was before; where nothing comes, its time is over.
+        // The next round judges a new record together with all earlier ones; without one, the time is over.
         let _ = stage.watch_unjudged(from, until, next).await;
     }
     let Some(will) = wills_since(stage, &case, stage.mark().cursor).into_iter().next() else {
@@ -129,15 +129,15 @@ fn due(stage: &Stage, case: &WillCase) -> Due {
     case.due(&refs(&events), |keep_alive, last| stage.keep_alive_limits(keep_alive, last))
 }
 
-/// The page shows the window that was judged.
+/// Records the window, for the report.
 fn record_window(stage: &Stage, board: &str, case: &WillCase) {
     if let Due::Within { from, until, reason } = due(stage, case) {
         stage.recorder().record(What::WillWindow { board: board.to_owned(), from, until, reason });
     }
 }
 
-/// Where this machine stood still, a will that looks late may have been in time, and one that looks early as well: its
-/// window counts from a record, which may have been late itself.
+/// If this machine stalled, a will that looks late may have been in time. So may one that looks early: its window
+/// counts from a record that may have been late itself.
 fn judge_late(stage: &Stage, will: &RunEvent, from: Stamp, until: Stamp) {
     if will.at > until {
         let _ = stage.in_time(will, until);
@@ -190,7 +190,8 @@ async fn is_not_published(world: &mut HilWorld, board: Text, span: Span) -> Resu
     match came {
         None => stage.check_observer_was_there(),
         Some(event) => {
-            let message = format!("the will of `{board}` was published, which it should not for {}", seconds(span.0));
+            let message =
+                format!("the will of `{board}` was published, which should not happen for {}", seconds(span.0));
             let came = format!("came: {}", show(&event, stage.mark().at));
             Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }
@@ -203,7 +204,7 @@ async fn late_subscriber(world: &mut HilWorld, topic: Text, payload: Text) -> Re
     const WITHIN: Duration = Duration::from_secs(2);
     let wanted = pattern(&payload)?;
     let stage = world.stage()?;
-    // What the harness itself has published is with the broker by then.
+    // By then the broker has what the harness published.
     stage.observer().caught_up().await?;
     let enough: Stamp = stage.recorder().now() + WITHIN;
     let received = loop {
@@ -213,12 +214,12 @@ async fn late_subscriber(world: &mut HilWorld, topic: Text, payload: Text) -> Re
         let deadline = stage.recorder().now() + WITHIN;
         let mut received = stage.watch_all_from(begin, deadline, |event| received_by(event, &name)).await;
         if received.is_none() {
-            // A broker, or a machine, that is slow is no proof that nothing is retained.
+            // A slow broker or machine does not prove that nothing is retained.
             observer.caught_up().await?;
             let since = stage.events().into_iter().filter(|event| event.seq >= begin.0);
             received = since.into_iter().find_map(|event| received_by(&event, &name));
         }
-        // A live copy was still on its way when this one subscribed: it was not late, the next one is.
+        // A live copy was still on its way, so this subscriber was not late; the next one is.
         if !matches!(received, Some((_, false))) || stage.recorder().now() >= enough {
             break received;
         }

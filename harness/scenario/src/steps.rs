@@ -1,4 +1,4 @@
-//! The steps. One file per part of the bench; every step has an entry in the catalogue.
+//! The steps, one file per part of the bench. Every step has an entry in the catalogue.
 
 mod attempts;
 mod board;
@@ -23,7 +23,7 @@ use hil_timeline::{Packet, PinCause, What, escaped};
 use crate::error::StepError;
 use crate::stage::{Stage, refs};
 
-/// A pattern as a step writes it.
+/// Parses a pattern of a step.
 pub(crate) fn pattern(text: &str) -> Result<hil_verdict::TextPattern, StepError> {
     hil_verdict::TextPattern::parse(text).map_err(|error| {
         let reason = error.to_string().lines().last().unwrap_or_default().to_owned();
@@ -68,11 +68,11 @@ fn check_filter(filter: &str) -> Result<(), StepError> {
         .map_err(|reason| StepError::errored(format!("`{}` is not a topic filter", escaped(filter))).with_hint(reason))
 }
 
-/// What the mark stands for, for messages.
+/// What set the mark, for messages.
 fn cause(stage: &Stage) -> String {
     let mark = stage.mark();
     let events = stage.events();
-    // The record that set the mark: the effect of an action has its moment.
+    // The record that set the mark has the same time.
     let effect = events.iter().rev().find(|event| event.at == mark.at && is_effect(&event.what));
     let shown = effect.map(|event| match &event.what {
         What::Published { payload, topic, .. }
@@ -105,10 +105,10 @@ fn is_effect(what: &What) -> bool {
     }
 }
 
-/// A word where the message that the harness published last was delivered to no board.
+/// A note if the harness's latest message was delivered to no board.
 fn not_delivered(stage: &Stage) -> Option<String> {
     let events = stage.events();
-    // Only a message that set the mark, or came after it, is what the step waits for.
+    // The step waits only for a message that set the mark, or came after it.
     let recent = refs(&events)
         .into_iter()
         .filter(|event| event.at >= stage.mark().at || !matches!(event.what, What::Published { .. }));

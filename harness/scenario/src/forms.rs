@@ -1,7 +1,7 @@
-//! What each step takes: the one place that says of which kind the arguments of a step are.
+//! What each step takes: the only place that defines the kinds of its arguments.
 //!
-//! A form is a regular expression over the step's text in which `{kind}` stands for an argument. A test fails for a
-//! step of the catalogue without a form, so that no step's arguments go unchecked.
+//! A form is a regular expression for the step's text in which `{kind}` marks an argument. A test requires a form for
+//! every step of the catalogue, so that all arguments are checked.
 
 use std::sync::LazyLock;
 
@@ -25,12 +25,12 @@ pub(crate) enum Kind {
     Firmware,
     Topic,
     Filter,
-    /// A filter that the harness subscribes to for what is retained.
+    /// A filter that the harness subscribes to for retained messages.
     Kept,
-    /// Filters with commas between them, outside of which something may lie.
+    /// Filters separated by commas that don't cover everything.
     Filters,
     Pattern,
-    /// A pattern that a line of a console must contain.
+    /// A pattern to find in a line of a console.
     Shown,
     Text,
     Pin,
@@ -91,7 +91,7 @@ impl Kind {
         ("onoff", Self::OnOff),
     ];
 
-    /// How it is written, as the steps themselves take it.
+    /// Its syntax, the same as in the steps.
     fn regex(self) -> &'static str {
         match self {
             Self::Span => Span::REGEX,
@@ -106,7 +106,7 @@ impl Kind {
         }
     }
 
-    /// What an argument says, as it is written.
+    /// The value of an argument.
     fn read(self, written: &str) -> String {
         if self.regex() == QUOTED { unquote(written) } else { written.to_owned() }
     }
@@ -117,11 +117,11 @@ impl Kind {
     }
 }
 
-/// What stands below a step.
+/// What follows below a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Below {
     Nothing,
-    /// A text as it stands.
+    /// A literal text.
     Text,
     /// A text that is JSON.
     Json,
@@ -129,7 +129,7 @@ pub(crate) enum Below {
     Message,
     /// Fields of a CONNECT.
     Connect,
-    /// Filters, what is asked for and what is granted.
+    /// Filters, with requested and granted QoS.
     Granted,
     /// One column of payloads to publish.
     Payloads,
@@ -150,7 +150,7 @@ impl Below {
 /// What a step asks of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ability {
-    /// Nothing but MQTT.
+    /// Only MQTT.
     Serve,
     /// To be stopped and started by the harness.
     Stop,
@@ -160,7 +160,7 @@ pub(crate) enum Ability {
     Pause,
 }
 
-/// What a step expects of its boards' health, which would be a fault otherwise.
+/// What a step expects of its boards' health; anything else is a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expects {
     Nothing,
@@ -173,7 +173,7 @@ pub(crate) enum Expects {
     BootLoop,
     /// The end of its program.
     End,
-    /// What the line says that it waits for.
+    /// A finding that contains the expected line.
     Line,
 }
 
@@ -303,7 +303,7 @@ static FORMS: &[Form] = &[
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) form: &'static Form,
-    /// In the order of the text; those that are left out are not there.
+    /// In the order of the text, without omitted optional ones.
     pub(crate) arguments: Vec<(Kind, String)>,
 }
 
@@ -313,7 +313,7 @@ impl Reading {
         self.arguments.iter().filter(move |(of, _)| *of == kind).map(|(_, text)| text.as_str())
     }
 
-    /// The boards that it names.
+    /// The boards that the step names.
     pub(crate) fn boards(&self) -> impl Iterator<Item = &str> {
         self.arguments.iter().filter(|(kind, _)| kind.is_board()).map(|(_, text)| text.as_str())
     }
@@ -324,7 +324,7 @@ impl Reading {
     }
 }
 
-/// A form, ready to be matched: each argument is a group of its own.
+/// A form, ready to be matched: each argument is a group.
 struct Compiled {
     form: &'static Form,
     regex: Regex,
@@ -333,26 +333,26 @@ struct Compiled {
 
 static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| FORMS.iter().filter_map(compile).collect());
 
-/// All forms at once: which of them a text has is found in one pass.
+/// All forms at once, to find those that match in one pass.
 static ANY: LazyLock<Option<RegexSet>> =
     LazyLock::new(|| RegexSet::new(COMPILED.iter().map(|compiled| compiled.regex.as_str())).ok());
 
 fn compile(form: &'static Form) -> Option<Compiled> {
     let (mut regex, mut kinds) = (String::from("^"), Vec::new());
     let mut rest = form.text;
-    while let Some((before, behind)) = rest.split_once('{') {
-        let (word, behind) = behind.split_once('}')?;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (word, after) = after.split_once('}')?;
         let (_, kind) = Kind::WORDS.iter().find(|(known, _)| *known == word)?;
         regex.extend([before, "(", kind.regex(), ")"]);
         kinds.push(*kind);
-        rest = behind;
+        rest = after;
     }
     regex.push_str(rest);
     regex.push('$');
     Some(Compiled { form, regex: Regex::new(&regex).ok()?, kinds })
 }
 
-/// Reads a step of ours by its form.
+/// Parses a built-in step by its form.
 pub(crate) fn read(step: &Step) -> Option<Reading> {
     readings(&step.value).next()
 }
@@ -386,9 +386,9 @@ mod tests {
         }
     }
 
-    /// The steps that have several ways to be written, each beside its example in the catalogue.
+    /// Variants of steps in addition to the examples of the catalogue.
     #[test]
-    fn every_way_to_write_a_step_has_one_form() {
+    fn every_variant_of_a_step_has_one_form() {
         for text in [
             r#"I publish "on" to "t", retained"#,
             r#"I publish to "t" with QoS 2, retained the text:"#,

@@ -1,4 +1,4 @@
-//! Traffic snapshots: what a board said and heard, made the same in every run, and kept in files that `cargo insta`
+//! Traffic snapshots: what a board sent and received, without what differs between runs, in files that `cargo insta`
 //! reviews.
 
 mod file;
