@@ -8,7 +8,7 @@ import paho.mqtt.client as mqtt
 
 
 def ours(path):
-    """Milliseconds from the packet (or the step's begin, if later) to the step's verdict, for each Then."""
+    """Milliseconds from the packet (or the start of the step, if later) to the step's verdict, for each Then."""
     packet = began = None
     times = []
     for line in open(path, encoding="utf-8"):
@@ -26,7 +26,7 @@ def ours(path):
 
 
 def polling(address, rounds):
-    """Milliseconds from publishing to a subscriber noticing, when it looks every 10 ms."""
+    """Milliseconds from publishing to reception by a subscriber that polls every 10 ms."""
     host, port = address.rsplit(":", 1)
     came = []
     subscriber = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="poller")
@@ -46,7 +46,7 @@ def polling(address, rounds):
         publisher.publish("bench/poll", str(n), 0)
         wait_until(lambda: came)
         times.append((time.perf_counter() - begin) * 1000)
-        # Not in step with the poller's clock.
+        # Not synchronised with the poller.
         time.sleep((n % 10) / 1000)
     for client in (subscriber, publisher):
         client.loop_stop()
@@ -55,7 +55,7 @@ def polling(address, rounds):
 
 
 def wait_until(true, seconds=10):
-    """What a polling test does."""
+    """A test that polls."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

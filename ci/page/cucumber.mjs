@@ -1,6 +1,6 @@
-// Cucumber JSON as one of Cucumber's own report tools reads it.
+// Reads cucumber.json with one of Cucumber's own report tools.
 //
-// node cucumber.mjs FOLDER: as many scenarios of FOLDER/cucumber.json are told as passed and failed as its events say.
+// node cucumber.mjs FOLDER: checks that the tool counts as many passed and failed scenarios as the run's events.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -1,7 +1,7 @@
-// Opens report.html in a real Chromium, as a person would.
+// Tests report.html in a real Chromium.
 //
-// node test.mjs FOLDER: the folder holds `small` (a real run with a failure), `hostile` and `large` (made up), each with
-// its reports; screenshots are left in FOLDER/screenshots.
+// node test.mjs FOLDER: the folder contains `small` (a real run with a failure), `hostile` and `large` (both synthetic),
+// each with its reports; screenshots go to FOLDER/screenshots.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync, statSync } from "node:fs";
@@ -117,7 +117,7 @@ const tests = {
     assert.equal(await chosen(), first);
     await svg.focus();
     const all = await packetsDrawn(node);
-    // So near that not all of them can be in view, wherever in the scenario they lie.
+    // Zoomed in so far that not all of them can be visible, wherever in the scenario they are.
     for (let n = 0; n < 12; n++) await page.keyboard.press("+");
     for (const key of ["ArrowLeft", "ArrowRight", "ArrowLeft"]) await page.keyboard.press(key);
     assert.ok((await packetsDrawn(node)) < all, "a part is shown");
@@ -125,7 +125,7 @@ const tests = {
     assert.equal(await packetsDrawn(node), all);
     await node.getByRole("button", { name: "Zoom in" }).click();
     await node.getByRole("button", { name: "Whole scenario" }).click();
-    // The last is drawn on top: no other mark covers it, however close in time they are.
+    // The last one is drawn on top: no other mark covers it, however close in time they are.
     await node.locator(".mark.packet").last().hover();
     assert.match(await node.locator(".tip").textContent(), /\b(CONN|SUB|PUB|PING|DISCONN)[A-Z]+/);
     await close(page);
@@ -148,7 +148,7 @@ const tests = {
   },
 
   async "200 scenarios and 200,000 events are no burden"() {
-    // What it takes, not what else this machine was busy with: the best of three.
+    // The best of three, to exclude other load on this machine.
     let page = await open("large");
     for (let again = 0; again < 2 && page.took >= 2000; again++) {
       await close(page);

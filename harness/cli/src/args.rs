@@ -1,4 +1,4 @@
-//! The command line as plain data: what can be written on it, and what it says in `--help`.
+//! The command line as plain data: arguments and their `--help` texts.
 
 mod bench;
 mod records;
@@ -26,25 +26,25 @@ pub struct Cli {
     #[command(subcommand)]
     pub(crate) command: CliCommand,
 
-    /// When to colour the output; `auto` heeds `NO_COLOR`
+    /// When to colour the output; `auto` respects `NO_COLOR`
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) color: ColorChoice,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  hil run                                all features, on the bench of HIL_BENCH or on the virtual bench
-  hil run features/lamp --name toggles   the scenarios of a folder whose name contains `toggles`
-  hil tap --broker 192.168.7.1:1883      watch what a device and a broker say to each other
-  hil virtual                            bring the virtual bench up and hold it until Ctrl-C
-  hil steps                              every step with an example
+  hil run                                run all features, on HIL_BENCH or the virtual bench
+  hil run features/lamp --name toggles   run the scenarios whose name contains `toggles`
+  hil tap --broker 192.168.7.1:1883      show the traffic between a device and a broker
+  hil virtual                            start the virtual bench and keep it running until Ctrl-C
+  hil steps                              list every step with an example
 
 Exit codes: 0 passed, 4 nothing ran, 96 set-up error, 100 failed, 102 bench error, 103 regression, 130 aborted.";
 
-/// When to colour.
+/// When to colour the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal
+    /// If the output is a terminal
     Auto,
     /// Always
     Always,
@@ -52,79 +52,79 @@ pub(crate) enum ColorChoice {
     Never,
 }
 
-/// What `hil` is asked to do.
+/// The subcommands of `hil`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CliCommand {
     /// Run features
     Run(RunArgs),
     /// Flash a board and boot it
     Flash(FlashArgs),
-    /// Show the boards of the bench, and what is attached
+    /// List the boards of the bench and the attached serial ports
     Boards(BoardsArgs),
-    /// Look whether the bench is in order
+    /// Check the bench setup
     Doctor(DoctorArgs),
-    /// Watch a board's console, and talk to it
+    /// Show a board's console and send input to it
     Monitor(MonitorArgs),
-    /// Switch the power of a board
+    /// Switch a board's power
     Power(PowerArgs),
     /// Reset a board
     Reset(ResetArgs),
-    /// Watch the MQTT packets between a device and a broker, and disturb them
+    /// Show the MQTT packets between a device and a broker, and inject faults
     Tap(TapArgs),
-    /// Make test certificates: a CA, a broker's and clients'
+    /// Create test certificates for a CA, a broker and clients
     Certs(CertsArgs),
-    /// Bring the virtual bench up and hold it until Ctrl-C
+    /// Start the virtual bench and keep it running until Ctrl-C
     Virtual(VirtualArgs),
-    /// Print every step with an example
+    /// List every step with an example
     Steps(FormatArgs),
     /// Check features without running them
     Lint(LintArgs),
-    /// Write the reports of a run folder anew
+    /// Regenerate the reports of a run
     Report(ReportArgs),
-    /// Tell what got worse from one run, or baseline, to another
+    /// Compare two runs and report regressions
     Compare(CompareArgs),
-    /// Keep good runs in a file to compare later ones with
+    /// Save good runs as a baseline for later comparisons
     Baseline(BaselineArgs),
-    /// Show the last runs, or how a scenario did in them
+    /// Show recent runs, or the history of a scenario
     History(HistoryArgs),
-    /// Print a JSON schema of the bench file, for editors
+    /// Print the JSON schema of the bench file, for editors
     Schema,
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
 
-/// Where the bench is described.
+/// Which bench file to use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchArgs {
-    /// Bench file; without it, `HIL_BENCH`, else the built-in virtual bench
+    /// Bench file [default: HIL_BENCH, else the built-in virtual bench]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
 }
 
-/// What happens when somebody else uses a board.
+/// What to do if a board is in use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitArgs {
-    /// Wait for boards that somebody else uses; this is the default
+    /// Wait for boards that are in use; this is the default
     #[arg(long, conflicts_with = "no_wait")]
     pub(crate) wait: bool,
 
-    /// End at once when somebody else uses a board
+    /// Exit immediately if a board is in use
     #[arg(long)]
     pub(crate) no_wait: bool,
 }
 
-/// Which scenarios.
+/// Which scenarios to select.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SelectArgs {
     /// Feature files or folders [default: features]
     #[arg(value_name = "FEATURES")]
     pub(crate) features: Vec<PathBuf>,
 
-    /// Tag expression, such as `@wifi and not @slow`
+    /// Only scenarios that match this tag expression, such as `@wifi and not @slow`
     #[arg(long, value_name = "EXPR")]
     pub(crate) tags: Option<String>,
 
-    /// Regular expression on the scenario's name
+    /// Only scenarios whose name matches this regular expression
     #[arg(long, value_name = "REGEX")]
     pub(crate) name: Option<String>,
 }
@@ -136,23 +136,23 @@ Examples:
   hil lint
   hil lint features/lamp --bench bench.toml
 
-Everything that can be known without running is checked: steps, topics and topic filters, tables, times.
-Names of boards, firmware and pins, and what the broker can do, are checked where a bench is named.")]
+Checks everything that does not depend on a run: steps, topics, topic filters, tables and times.
+With a bench, also checks the names of boards, firmware and pins, and what the broker supports.")]
 pub(crate) struct LintArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
 
-    /// Bench file that the features are to run on; without it, `HIL_BENCH`, else no bench is looked at
+    /// Bench file to check the features against [default: HIL_BENCH, else none]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
 }
 
-/// How to write.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    /// Human-readable
     Text,
-    /// For programs
+    /// Machine-readable
     Json,
 }
 

@@ -1,4 +1,4 @@
-//! How `hil` ends.
+//! Exit codes of `hil`.
 
 use hil_report::Counts;
 
@@ -7,24 +7,24 @@ use crate::args::Flaky;
 /// Exit codes; documented in `docs/reference/exit-codes.md`. 101 is Rust's own panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitCode {
-    /// Everything that ran passed, and something did.
+    /// At least one scenario ran, and all that ran passed.
     Passed = 0,
     /// Nothing ran: no scenario matched, or all were skipped.
     NothingRan = 4,
-    /// Bad arguments, bench file or features; a port that is taken.
+    /// Invalid arguments, bench file or features; a port that is in use.
     Setup = 96,
-    /// Scenarios failed: the firmware's fault.
+    /// Scenarios failed: a firmware fault.
     Failed = 100,
-    /// Scenarios errored and none failed: the bench's fault. With `--strict` also where any was skipped.
+    /// Scenarios errored and none failed: a bench fault. With `--strict` also if a scenario was skipped.
     Errored = 102,
-    /// Something got worse since the baseline, with `--fail-on regression`.
+    /// A regression since the baseline, with `--fail-on regression`.
     Regression = 103,
     /// Ended by Ctrl-C, SIGTERM or the run's deadline.
     Aborted = 130,
 }
 
 impl ExitCode {
-    /// What a run's verdicts amount to.
+    /// The exit code for a run's verdicts.
     #[must_use]
     pub(crate) fn of(counts: &Counts, flaky: Flaky) -> Self {
         match counts {
@@ -37,7 +37,7 @@ impl ExitCode {
         }
     }
 
-    /// What a number stands for.
+    /// The exit code with this number.
     #[must_use]
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         let all =
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn green_needs_something_that_passed_and_nothing_that_did_not() {
+    fn a_run_passes_only_if_something_passed_and_nothing_failed() {
         let counts = |passed, failed, errored, skipped, aborted| {
             let counts = Counts { passed, failed, errored, skipped, aborted, flaky: 0 };
             ExitCode::of(&counts, Flaky::Pass).code()
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flaky_scenario_counts_as_somebody_says() {
+    fn a_flaky_scenario_counts_as_the_option_says() {
         let counts = Counts { flaky: 1, ..Counts::default() };
         assert_eq!(ExitCode::of(&counts, Flaky::Pass).code(), 0);
         assert_eq!(ExitCode::of(&counts, Flaky::Fail).code(), 100);

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Where run folders go unless `--out` says otherwise.
+/// The parent of run folders, unless `--out` names one.
 const RUNS: &str = "target/hil";
 
-/// Makes the folder of a new run: `target/hil/<time>-<id>/`, or the one asked for.
+/// Creates the folder of a new run: `target/hil/<time>-<id>/`, or the given one.
 pub(crate) fn create(asked: Option<&Path>) -> io::Result<PathBuf> {
     if let Some(folder) = asked {
         fs::create_dir_all(folder)?;
@@ -19,18 +19,18 @@ pub(crate) fn create(asked: Option<&Path>) -> io::Result<PathBuf> {
     let name = format!("{}-{}", time.format("%Y%m%dT%H%M%SZ"), std::process::id());
     let folder = Path::new(RUNS).join(&name);
     fs::create_dir(&folder)?;
-    point_latest_at(&name)?;
+    link_latest_to(&name)?;
     Ok(folder)
 }
 
-/// Wall clock since 1970.
+/// Wall-clock time since 1970.
 pub(crate) fn now() -> std::time::Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// Replaces the link in one move, so that a reader always finds one.
-fn point_latest_at(name: &str) -> io::Result<()> {
-    let (latest, fresh) = (Path::new(RUNS).join("latest"), Path::new(RUNS).join(format!(".latest-{name}")));
-    std::os::unix::fs::symlink(name, &fresh)?;
-    fs::rename(&fresh, &latest)
+/// Replaces the link atomically, so that a reader always finds one.
+fn link_latest_to(name: &str) -> io::Result<()> {
+    let (latest, new) = (Path::new(RUNS).join("latest"), Path::new(RUNS).join(format!(".latest-{name}")));
+    std::os::unix::fs::symlink(name, &new)?;
+    fs::rename(&new, &latest)
 }

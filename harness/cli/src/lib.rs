@@ -1,7 +1,7 @@
-//! Hardware-in-the-loop tests for ESP boards that speak MQTT: the library face of the `hil` program.
+//! Hardware-in-the-loop tests for ESP boards that speak MQTT: the library behind the `hil` program.
 //!
-//! A crate that wants steps of its own writes them on [`HilWorld`] with cucumber's attributes and runs its features
-//! from a test target without a harness. It depends on `hil` and on `cucumber` 0.23, which the attributes name:
+//! To add your own steps, write them as functions on [`HilWorld`] with cucumber's attributes and run your features from
+//! a test target with `harness = false`. Depend on `hil` and on `cucumber` 0.23, which the attributes refer to:
 //!
 //! ```ignore
 //! // tests/features.rs, with `[[test]] name = "features" harness = false` in Cargo.toml

@@ -1,4 +1,4 @@
-//! The process from its first to its last moment.
+//! The life of the process: panics, exit code, output that is still unwritten.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::{output, signals};
 /// Rust's own exit code for a panic.
 const PANICKED: u8 = 101;
 
-/// Does what this process is for, and waits for its output: as long as it is read, unless it was cut short.
+/// Does the work of this process, then waits until its output is read. After an abort it waits only briefly.
 pub(crate) fn run(work: impl FnOnce() -> ExitCode) -> std::process::ExitCode {
     output::show_panics();
     let code = catch_unwind(AssertUnwindSafe(work));

@@ -13,7 +13,7 @@ use crate::{commands, descriptors, output, process};
 pub fn main() -> std::process::ExitCode {
     hil_bench::keeper::serve_if_asked();
     process::run(|| match Cli::try_parse() {
-        Ok(cli) => carry_out(cli),
+        Ok(cli) => dispatch(cli),
         Err(error) => {
             print(&error);
             if error.use_stderr() { ExitCode::Setup } else { ExitCode::Passed }
@@ -21,20 +21,20 @@ pub fn main() -> std::process::ExitCode {
     })
 }
 
-/// In colours where they are seen, unless an argument in it would steer the terminal.
+/// Prints in colour on a terminal, unless an argument quoted in the error contains control characters.
 fn print(error: &clap::Error) {
     let plain = error.render().to_string();
     let (to_stderr, steers) = (error.use_stderr(), plain.chars().any(|c| c != '\n' && hil_timeline::steers(c)));
     let is_terminal = if to_stderr { std::io::stderr().is_terminal() } else { std::io::stdout().is_terminal() };
     match (is_terminal && !steers, to_stderr) {
-        // A terminal that is gone shows nothing.
+        // The terminal may be gone.
         (true, _) => drop(error.print()),
         (false, true) => output::warn(plain.trim_end()),
         (false, false) => output::say(plain.trim_end()),
     }
 }
 
-fn carry_out(cli: Cli) -> ExitCode {
+fn dispatch(cli: Cli) -> ExitCode {
     match cli.color {
         ColorChoice::Auto => {}
         ColorChoice::Always => set_colors(true),

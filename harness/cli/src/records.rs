@@ -1,4 +1,4 @@
-//! Which runs are meant: a folder, a baseline, or a word.
+//! Finds the runs that an argument names: a run folder, a baseline file or `last-good`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,22 +10,22 @@ use crate::output::{Message, set_up_failed, warn};
 /// Runs to compare with.
 #[derive(Debug, Clone)]
 pub(crate) enum Baseline {
-    /// Read already.
+    /// Already read.
     Runs(Vec<Record>),
     /// The newest good run of the history that can be compared.
     LastGood,
 }
 
-/// The word for it.
+/// The argument that selects it.
 pub(crate) const LAST_GOOD: &str = "last-good";
 
 impl Baseline {
-    /// Reads what is named; what is not there is told of now, and not after a long run.
+    /// Reads the named runs. Called before a run, so that a missing file is reported early.
     pub(crate) fn read(named: &Path) -> Result<Self, ExitCode> {
         if named == Path::new(LAST_GOOD) { Ok(Self::LastGood) } else { read_runs(named).map(Self::Runs) }
     }
 
-    /// The records, the newest last; none where the history has no good run.
+    /// The records, the newest last; empty if the history has no good run.
     pub(crate) fn records(&self, past: &[Record], head: &Record) -> Vec<Record> {
         match self {
             Self::Runs(records) => records.clone(),
@@ -36,7 +36,7 @@ impl Baseline {
 
 /// A run folder, its `events.jsonl`, or a baseline.
 pub(crate) fn read_runs(named: &Path) -> Result<Vec<Record>, ExitCode> {
-    let hint = || Some(format!("name a run folder, a file that `hil baseline save` made, or `{LAST_GOOD}`"));
+    let hint = || Some(format!("name a run folder, a file written by `hil baseline save`, or `{LAST_GOOD}`"));
     let folder = match named.file_name() {
         Some(name) if name == "events.jsonl" => named.parent(),
         _ => named.is_dir().then_some(named),
@@ -46,7 +46,7 @@ pub(crate) fn read_runs(named: &Path) -> Result<Vec<Record>, ExitCode> {
         None => {
             let records = read_baseline(named).map_err(|error| set_up_failed(&error, hint()))?;
             if records.is_empty() {
-                let message = Message(format!("the baseline `{}` holds no run", named.display()));
+                let message = Message(format!("the baseline `{}` contains no runs", named.display()));
                 return Err(set_up_failed(&message, hint()));
             }
             Ok(records)
@@ -54,46 +54,43 @@ pub(crate) fn read_runs(named: &Path) -> Result<Vec<Record>, ExitCode> {
     }
 }
 
-/// One run, with those of the same firmware before it.
+/// A run and the earlier runs of the same firmware.
 pub(crate) fn with_history(record: &Record, past: &[Record]) -> Vec<Record> {
     with_those_before(past, record, |_| true)
 }
 
-/// Reads the history; tells where it can't be read.
+/// Reads the history; reports an error if it can't be read.
 pub(crate) fn past(history: &History) -> Result<Vec<Record>, ExitCode> {
-    let hint = || Some("`--history` or `HIL_HISTORY` names another file".to_owned());
+    let hint = || Some("name another file with `--history` or `HIL_HISTORY`".to_owned());
     history.read().map_err(|error| set_up_failed(&error, hint()))
 }
 
-/// What is compared with a baseline: a run with those of its firmware before it. Where the firmware is the baseline's, it
-/// stands for itself: what that firmware did before is known already.
+/// What to compare with a baseline: a run and the earlier runs of its firmware. If the firmware is the baseline's, the
+/// run alone: its earlier runs may be part of the baseline.
 pub(crate) fn head(record: &Record, base: &[Record], past: &[Record]) -> Vec<Record> {
     let is_same = base.last().is_some_and(|base| record.is_of_firmware(base));
     if is_same { vec![record.clone()] } else { with_history(record, past) }
 }
 
-/// Whether somebody says where the history is.
-pub(crate) fn is_history_named(asked: Option<&PathBuf>) -> bool {
+/// Whether the user named a history file.
+pub(crate) fn is_history_given(asked: Option<&PathBuf>) -> bool {
     asked.is_some() || std::env::var_os(hil_config::HIL_HISTORY).is_some_and(|value| !value.is_empty())
 }
 
-/// Where the history is: `--history`, else `HIL_HISTORY`, else below `target/hil`.
+/// The history: `--history`, else `HIL_HISTORY`, else `target/hil/history.jsonl`.
 pub(crate) fn history(asked: Option<&PathBuf>) -> History {
     let named = || std::env::var_os(hil_config::HIL_HISTORY).filter(|value| !value.is_empty()).map(PathBuf::from);
     let path = asked.cloned().or_else(named).unwrap_or_else(|| PathBuf::from("target/hil/history.jsonl"));
     History::at(&path)
 }
 
-/// Tells that the history has nothing to compare with.
-pub(crate) fn no_good_run(history: &History) {
-    warn(format!(
-        "no good run of these scenarios in `{}`: there is nothing to compare with yet",
-        history.path().display()
-    ));
+/// Warns that the history has no run to compare with.
+pub(crate) fn warn_no_good_run(history: &History) {
+    warn(format!("no good run of these scenarios in `{}`: nothing to compare with yet", history.path().display()));
 }
 
-/// As an error.
-pub(crate) fn nothing_to_compare(history: &History) -> ExitCode {
-    let message = Message(format!("there is no good run in `{}`", history.path().display()));
-    set_up_failed(&message, Some("run `hil run` until it passes, or name a run folder".to_owned()))
+/// Reports as an error that the history has no good run.
+pub(crate) fn no_good_run(history: &History) -> ExitCode {
+    let message = Message(format!("`{}` contains no good run", history.path().display()));
+    set_up_failed(&message, Some("name a run folder, or repeat this after a `hil run` that passes".to_owned()))
 }

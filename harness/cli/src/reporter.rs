@@ -1,4 +1,4 @@
-//! Tells of a run while it happens.
+//! Prints a run while it happens.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use hil_timeline::{ConsoleMask, Direction, FlashPhase, Follower, RunEvent, Verdi
 
 use crate::output::{Bar, Line, console_mask, draw, follow_up};
 
-/// How much to tell.
+/// How much to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Detail {
     /// Failures only.
@@ -32,7 +32,7 @@ impl Detail {
     }
 }
 
-/// Follows the timeline and prints, at the pace of its reader. Progress is shown on a terminal only.
+/// Follows the timeline and prints, at the pace of its reader. Progress is shown only on a terminal.
 pub(crate) struct Reporter {
     detail: Detail,
     fold: Fold,
@@ -94,7 +94,7 @@ impl Reporter {
     }
 }
 
-/// What an event changes in the progress.
+/// How an event changes the progress display.
 fn progress(event: &RunEvent) -> Option<Bar> {
     match &event.what {
         What::ScenarioStarted { info, .. } => {
@@ -122,7 +122,7 @@ fn style(verdict: Verdict) -> Style {
     }
 }
 
-/// A line about an event that `-vv` shows; nothing for the others.
+/// The line that `-vv` prints for an event, if any.
 fn live_line(event: &RunEvent, consoles: &mut ConsoleMask) -> Option<String> {
     let line = match &event.what {
         What::Packet { board, direction: Direction::FromBoard, packet, .. } => format!("{board} -> {packet}"),
@@ -139,6 +139,6 @@ fn live_line(event: &RunEvent, consoles: &mut ConsoleMask) -> Option<String> {
         What::RecordFull { .. } | What::RecordDropped { .. } | What::Stalled { .. } => event_text(event)?,
         _ => return None,
     };
-    // What devices and drivers say must not steer the terminal.
+    // Text from devices and drivers may contain control characters.
     Some(inert(&format!("[{}] {line}", event.at)))
 }

@@ -1,6 +1,6 @@
-//! How signals and the deadline end a command: the first in order, the second at once.
+//! Ends a command on signals and at its deadline: cleanly on the first, immediately on the second.
 //!
-//! A thread of its own waits for them, so that they work whatever is blocked or busy.
+//! A separate thread waits for them, so that they work even if everything else is blocked or busy.
 
 use std::io;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::output;
 /// How long an aborted command still waits for its output to be read.
 const FOR_OUTPUT: Duration = Duration::from_secs(1);
 
-/// How far the command has come.
+/// How the command is ending.
 struct AbortState {
-    /// Cut short.
+    /// A signal or the deadline arrived.
     aborted: bool,
-    /// All but output is done; this is how it went.
+    /// Only output remains; this is the exit code.
     settled: Option<ExitCode>,
 }
 
@@ -29,27 +29,27 @@ fn state() -> MutexGuard<'static, AbortState> {
     STATE.lock()
 }
 
-/// Turns true on Ctrl-C, SIGTERM, a terminal that closes, or when the deadline passes. A second signal ends the process
-/// at once: virtual boards end with it.
+/// Turns true on Ctrl-C, SIGTERM or SIGHUP, or at the deadline. A second signal exits immediately, virtual boards
+/// included.
 ///
-/// A SIGHUP that is ignored, as `nohup` makes it, stays ignored.
+/// An ignored SIGHUP, as under `nohup`, stays ignored.
 pub(crate) fn abort_on_signals(deadline: Option<Duration>) -> io::Result<watch::Receiver<bool>> {
     wait(deadline, true)
 }
 
-/// The same for a command that is asked to go on for that long: its end is no abort.
+/// The same for a command that runs for a given time: the end of that time is not an abort.
 pub(crate) fn end_on_signals_or_after(time: Option<Duration>) -> io::Result<watch::Receiver<bool>> {
     wait(time, false)
 }
 
-fn wait(time: Option<Duration>, cuts_short: bool) -> io::Result<watch::Receiver<bool>> {
+fn wait(time: Option<Duration>, is_abort: bool) -> io::Result<watch::Receiver<bool>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = {
         let _inside = runtime.enter();
         Signals::listen()?
     };
     let (abort, aborted) = watch::channel(false);
-    let watched = signals.end_in_order_and_then_at_once(time, cuts_short, abort);
+    let watched = signals.abort_and_then_exit(time, is_abort, abort);
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(watched))?;
     Ok(aborted)
 }
@@ -66,12 +66,7 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
     }
 
-    async fn end_in_order_and_then_at_once(
-        mut self,
-        time: Option<Duration>,
-        cuts_short: bool,
-        abort: watch::Sender<bool>,
-    ) {
+    async fn abort_and_then_exit(mut self, time: Option<Duration>, is_abort: bool, abort: watch::Sender<bool>) {
         let expiry = async {
             match time {
                 Some(time) => tokio::time::sleep(time).await,
@@ -84,19 +79,19 @@ impl Signals {
                 None => std::future::pending().await,
             }
         };
-        let is_cut_short = tokio::select! {
+        let is_aborted = tokio::select! {
             _ = self.interrupt.recv() => true,
             _ = self.terminate.recv() => true,
             () = hangup => true,
-            () = expiry => cuts_short,
+            () = expiry => is_abort,
         };
         {
             let mut state = state();
-            if is_cut_short && let Some(code) = state.settled {
-                // Only output is waited for.
+            if is_aborted && let Some(code) = state.settled {
+                // Only output remains.
                 leave(code);
             }
-            state.aborted |= is_cut_short;
+            state.aborted |= is_aborted;
         }
         abort.send_replace(true);
         tokio::select! {
@@ -108,14 +103,14 @@ impl Signals {
     }
 }
 
-/// Ends the process, whatever its other threads do.
+/// Exits, whatever the other threads do.
 fn leave(code: ExitCode) -> ! {
     crate::terminal::restore();
     std::process::exit(code.code().into())
 }
 
-/// All that remains is output: a signal ends the process at once from now on, with this code, and a command that was cut
-/// short does not wait long for a reader.
+/// Only output remains: from now on a signal exits immediately with this code, and an aborted command waits only briefly
+/// for its output to be read.
 pub(crate) fn settle(code: ExitCode) {
     let mut state = state();
     state.settled = Some(code);
@@ -124,7 +119,7 @@ pub(crate) fn settle(code: ExitCode) {
     }
 }
 
-/// Whether a signal was ignored when this program was started.
+/// Whether a signal was ignored when this program started.
 fn is_ignored(kind: SignalKind) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

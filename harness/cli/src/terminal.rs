@@ -1,18 +1,18 @@
-//! The terminal while it is raw.
+//! Raw mode of the terminal.
 
 use std::io::IsTerminal as _;
 
 use parking_lot::Mutex;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// How the terminal was before it was made raw.
+/// The terminal's settings before raw mode.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// A terminal whose keys come one by one and unchanged; as before when it is dropped.
+/// A terminal in raw mode: keys arrive one by one and unchanged. Restores the settings when dropped.
 pub(crate) struct RawTerminal(());
 
 impl RawTerminal {
-    /// Makes standard input raw, if it is a terminal and somebody sees the output.
+    /// Enters raw mode if standard input and output are terminals.
     pub(crate) fn enter() -> Option<Self> {
         let stdin = std::io::stdin();
         if !stdin.is_terminal() || !std::io::stdout().is_terminal() {
@@ -34,10 +34,10 @@ impl Drop for RawTerminal {
     }
 }
 
-/// Makes the terminal as it was, if it was made raw: also where the process ends without dropping anything.
+/// Restores the terminal's settings, if they were changed. Also called where the process exits without drops.
 pub(crate) fn restore() {
     if let Some(before) = BEFORE.lock().take() {
-        // A terminal that is gone needs nothing.
+        // The terminal may be gone.
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
     }
 }

@@ -1,4 +1,4 @@
-//! Features as a test target of somebody else's crate: `cargo test --test features`.
+//! Features as a test target of another crate: `cargo test --test features`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,51 +12,51 @@ use crate::output::{say, set_up_failed};
 use crate::reporter::Detail;
 use crate::session;
 
-/// The arguments that `cargo test` and `cargo nextest` hand to a test target.
+/// The arguments that `cargo test` and `cargo nextest` pass to a test target.
 #[derive(Debug, Parser)]
 #[command(name = "features")]
 struct Arguments {
-    /// Runs scenarios whose `feature::scenario` contains one of these
+    /// Run scenarios whose `feature::scenario` contains one of these
     filter: Vec<String>,
-    /// Lists the scenarios
+    /// List the scenarios
     #[arg(long)]
     list: bool,
-    /// The filter is the whole name
+    /// Match the whole name
     #[arg(long)]
     exact: bool,
-    /// Skips scenarios whose name contains this
+    /// Skip scenarios whose name contains this
     #[arg(long)]
     skip: Vec<String>,
-    /// Steps, packets and console lines are printed as they come
+    /// Print steps, packets and console lines as they happen
     #[arg(long, alias = "no-capture")]
     nocapture: bool,
-    /// Only scenarios tagged @opt-in: what a test target calls ignored
+    /// Run only scenarios tagged @opt-in, which a test target calls ignored
     #[arg(long)]
     ignored: bool,
-    /// Those as well
+    /// Also run scenarios tagged @opt-in
     #[arg(long)]
     include_ignored: bool,
-    /// Accepted for libtest's sake
+    /// Accepted for compatibility with libtest
     #[arg(long)]
     format: Option<String>,
-    /// Accepted for libtest's sake
+    /// Accepted for compatibility with libtest
     #[arg(long)]
     color: Option<String>,
-    /// Accepted for libtest's sake: boards decide what overlaps
+    /// Accepted for compatibility with libtest: the boards determine what runs in parallel
     #[arg(long)]
     test_threads: Option<usize>,
-    /// Accepted for libtest's sake
+    /// Accepted for compatibility with libtest
     #[arg(long, short)]
     quiet: bool,
-    /// Accepted for libtest's sake
+    /// Accepted for compatibility with libtest
     #[arg(long)]
     show_output: bool,
 }
 
-/// Runs a folder of features as a test target; the path counts from the crate's own folder.
+/// Runs a folder of features as a test target; the path is relative to the crate's folder.
 ///
-/// The bench is the one of `HIL_BENCH`, else the built-in virtual one. The usual arguments of a test target work:
-/// `--list`, name filters, `--exact`, `--skip`, `--nocapture`, `--ignored`.
+/// Uses the bench of `HIL_BENCH`, or the built-in virtual bench. The usual arguments of a test target work: `--list`,
+/// name filters, `--exact`, `--skip`, `--nocapture`, `--ignored`.
 #[must_use]
 pub fn test_features(folder: &str) -> std::process::ExitCode {
     hil_bench::keeper::serve_if_asked();
@@ -66,10 +66,10 @@ pub fn test_features(folder: &str) -> std::process::ExitCode {
 
 fn test_in(arguments: &Arguments, folder: &str) -> ExitCode {
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-    // Without `..`, so that messages name it as a person would.
+    // Canonical, so that messages show a path without `..`.
     let features = package.join(folder).canonicalize().unwrap_or_else(|_| package.join(folder));
     let workspace = workspace(&package);
-    // `HIL_BENCH` and the run folder count from the workspace's root, wherever cargo starts its tests.
+    // `HIL_BENCH` and the run folder are relative to the workspace's root; cargo starts tests in the package's folder.
     let features = match std::env::set_current_dir(workspace) {
         Ok(()) => features.strip_prefix(workspace).map(Path::to_owned).unwrap_or(features),
         Err(_) => features,
@@ -99,7 +99,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
     }
     let filtered_out = all - plan.count();
     if plan.count() == 0 {
-        // As libtest: a filter that matches nothing in this target may match in another.
+        // As in libtest: a filter that matches nothing in this target may match in another.
         say(format!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {filtered_out} filtered out"));
         return if filtered_out > 0 || arguments.ignored { ExitCode::Passed } else { ExitCode::NothingRan };
     }
@@ -107,7 +107,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         Ok(bench) => bench,
         Err(code) => return code,
     };
-    // Only what is about to run: a bench need not have what other tests ask for.
+    // Checks only what is about to run: the bench need not have what other tests use.
     if let Err(error) = plan.check_on(&bench) {
         return set_up_failed(&error, None);
     }

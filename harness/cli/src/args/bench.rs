@@ -1,4 +1,4 @@
-//! What is done to boards and benches.
+//! Arguments of the commands that act on boards and benches.
 
 use std::path::PathBuf;
 
@@ -12,10 +12,10 @@ Examples:
   hil flash lamp --firmware lamp
   hil flash lamp --format json | jq .written")]
 pub(crate) struct FlashArgs {
-    /// Board, as the bench file calls it
+    /// Name of the board in the bench file
     pub(crate) board: String,
 
-    /// Firmware, as the bench file calls it [default: the board's own]
+    /// Name of the firmware in the bench file [default: the board's `firmware`]
     #[arg(long, value_name = "NAME")]
     pub(crate) firmware: Option<String>,
 
@@ -30,9 +30,9 @@ pub(crate) struct FlashArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  hil boards                                      the boards of the bench file, and how their ports stand
-  hil boards discover --probe                     every serial port, with chip and MAC
-  hil boards discover --probe --write bench.toml  a first bench file")]
+  hil boards                                      list the boards and the state of their ports
+  hil boards discover --probe                     list serial ports with chip and MAC address
+  hil boards discover --probe --write bench.toml  write a first bench file")]
 pub(crate) struct BoardsArgs {
     #[command(subcommand)]
     pub(crate) command: Option<BoardsCommand>,
@@ -45,17 +45,17 @@ pub(crate) struct BoardsArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum BoardsCommand {
-    /// List every serial port that is attached
+    /// List all attached serial ports
     Discover(DiscoverArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DiscoverArgs {
-    /// Ask each chip for its type and MAC; this resets it
+    /// Read the type and MAC address of each chip; this resets the chip
     #[arg(long)]
     pub(crate) probe: bool,
 
-    /// Write a first bench file; it must not exist
+    /// Write a first bench file; the file must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
@@ -67,11 +67,12 @@ pub(crate) struct DiscoverArgs {
 #[command(after_help = "\
 Examples:
   hil doctor --bench bench.toml
-  hil doctor --power lamp         switch the board on and off, and look whether it obeys
+  hil doctor --power lamp         also switch the board on and off and check that its power follows
 
-Ends with 0 when all is in order, with 96 when something is missing.")]
+Exits with 0 if every check passes, with 96 if one fails.")]
 pub(crate) struct DoctorArgs {
-    /// Switch this board on and off, listen to it, and ask whether its relay is right
+    /// Switch this board on and off, check its console, and ask whether its relay switches the right way;
+    /// can be repeated
     #[arg(long, value_name = "BOARD")]
     pub(crate) power: Vec<String>,
 
@@ -85,17 +86,18 @@ pub(crate) struct DoctorArgs {
 #[command(after_help = "\
 Examples:
   hil monitor lamp
-  hil monitor lamp --elf target/app.elf    addresses of a panic become functions and lines
+  hil monitor lamp --elf target/app.elf    decode the addresses of a panic
   hil monitor lamp --format json | jq -r .line
 
-Keys: Ctrl-] ends it. Ctrl-T and then: r resets the board, l resets it into its loader, p switches its power, h shows the
-keys, Ctrl-T or Ctrl-] sends that key. Everything else is sent to the board, Ctrl-C too. Without a terminal, its standard
-input is sent line by line, and Ctrl-C ends it.")]
+Keys: Ctrl-] exits. After Ctrl-T, r resets the board, l resets it into the ROM loader, p toggles
+its power, e enters MicroPython's REPL, h lists the keys, and Ctrl-T or Ctrl-] sends that key.
+All other keys, including Ctrl-C, go to the board. Without a terminal, standard input is sent
+unchanged and Ctrl-C exits.")]
 pub(crate) struct MonitorArgs {
-    /// Board, as the bench file calls it
+    /// Name of the board in the bench file
     pub(crate) board: String,
 
-    /// ELF file of its firmware [default: that of the board's firmware, if it is one]
+    /// ELF file with the symbols of the firmware [default: the board's firmware image, if it is an ELF file]
     #[arg(long, value_name = "FILE")]
     pub(crate) elf: Option<PathBuf>,
 
@@ -110,19 +112,19 @@ pub(crate) struct MonitorArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  hil power lamp cycle            off, a pause of its off-time, on until Ctrl-C
-  hil power lamp on --detach      on until `hil power lamp off`
+  hil power lamp cycle            switch off, wait for the board's off-time, switch on until Ctrl-C
+  hil power lamp on --detach      switch on until `hil power lamp off`
 
-Whatever ends this command, the rails are left in their safe state, unless it is detached.")]
+However this command ends, it returns the rails to their safe state, except with `--detach`.")]
 pub(crate) struct PowerArgs {
-    /// Board, as the bench file calls it
+    /// Name of the board in the bench file
     pub(crate) board: String,
 
-    /// What to do
+    /// Action
     #[arg(value_enum)]
     pub(crate) state: PowerState,
 
-    /// Leave it on, and end
+    /// Leave the board on and exit
     #[arg(long)]
     pub(crate) detach: bool,
 
@@ -134,14 +136,14 @@ pub(crate) struct PowerArgs {
     pub(crate) format: FormatArgs,
 }
 
-/// What to do with a board's power.
+/// How to switch a board's power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PowerState {
-    /// Switch it on and hold it until Ctrl-C
+    /// Switch on until Ctrl-C
     On,
-    /// Switch it off
+    /// Switch off
     Off,
-    /// Off, a pause, on until Ctrl-C
+    /// Switch off, wait for the board's off-time, then switch on until Ctrl-C
     Cycle,
 }
 
@@ -158,10 +160,10 @@ impl PowerState {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example:\n  hil reset lamp")]
 pub(crate) struct ResetArgs {
-    /// Board, as the bench file calls it
+    /// Name of the board in the bench file
     pub(crate) board: String,
 
-    /// Into its ROM loader rather than its app
+    /// Reset into the ROM loader instead of the app
     #[arg(long)]
     pub(crate) loader: bool,
 
@@ -175,33 +177,33 @@ pub(crate) struct ResetArgs {
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
-Example:
-  hil virtual --loader lamp
+Examples:
+  hil virtual --loader lamp           use esptool on a virtual board
   esptool --port /dev/pts/N --before no-reset --after no-reset flash-id
 
-  hil virtual --as-real /tmp/lab      boards that another hil takes for real ones
+  hil virtual --as-real /tmp/lab      virtual boards that another `hil` handles as real ones
   hil run --bench /tmp/lab/bench.toml
   hil virtual --tell /tmp/lab/control.sock unplug lamp
 
-While it is up, lines on its standard input are commands: reset BOARD, loader BOARD, power BOARD on|off, quit.")]
+Reads commands from standard input: reset BOARD, loader BOARD, power BOARD on|off, quit.")]
 pub(crate) struct VirtualArgs {
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
 
-    /// Leave this board in its ROM loader, for esptool
+    /// Start this board in its ROM loader, for esptool; can be repeated
     #[arg(long, value_name = "BOARD")]
     pub(crate) loader: Vec<String>,
 
-    /// Make a bench in this folder whose boards another hil takes for real ones
+    /// Create a bench in this folder whose virtual boards another `hil` handles as real ones
     #[arg(long, value_name = "DIR", conflicts_with = "loader")]
     pub(crate) as_real: Option<PathBuf>,
 
-    /// Send a command to such a bench
+    /// Send a command to a bench that `--as-real` created
     #[arg(long, value_name = "SOCKET", requires = "command", conflicts_with_all = ["loader", "as_real"])]
     pub(crate) tell: Option<PathBuf>,
 
-    /// The command: power BOARD on|off, state BOARD, hold BOARD, run BOARD, loader BOARD, boot BOARD low|high, unplug BOARD,
-    /// plug BOARD
+    /// Command to send: power BOARD on|off, state BOARD, hold BOARD, run BOARD, loader BOARD, boot BOARD low|high,
+    /// pin BOARD GPIO low|high, watch BOARD GPIO low|high, unplug BOARD, plug BOARD
     #[arg(value_name = "COMMAND", requires = "tell")]
     pub(crate) command: Vec<String>,
 }

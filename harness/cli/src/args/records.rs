@@ -1,4 +1,4 @@
-//! What becomes of runs: reports, comparisons, baselines, history.
+//! Arguments of the commands that read recorded runs: reports, comparisons, baselines, history.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{FailOn, FormatArgs};
 
-/// How to write a comparison.
+/// Format of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ReportFormat {
-    /// For people
+    /// Human-readable
     Text,
-    /// For a page
+    /// Markdown, for a web page
     Markdown,
-    /// For programs
+    /// Machine-readable
     Json,
 }
 
@@ -24,13 +24,13 @@ Examples:
   hil compare baselines/lamp-1.2.json target/hil/latest --fail-on regression
   hil compare /tmp/before /tmp/after --format markdown
 
-Times are compared only where there is enough data; runs of the same firmware in the history count as well. Simulated
-boards and silicon are never compared.")]
+Times are compared only if there is enough data, which includes runs of the same firmware in the
+history. Virtual boards are never compared with real ones.")]
 pub(crate) struct CompareArgs {
-    /// Run folder, baseline file, or `last-good`
+    /// Run folder, baseline file or `last-good` to compare with
     pub(crate) base: PathBuf,
 
-    /// Run folder or baseline file
+    /// Run folder or baseline file to check for regressions
     #[arg(default_value = "target/hil/latest")]
     pub(crate) head: PathBuf,
 
@@ -38,11 +38,11 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub(crate) format: ReportFormat,
 
-    /// End with 103 when something got worse
+    /// Exit with 103 on a regression
     #[arg(long, value_enum, value_name = "WHAT")]
     pub(crate) fail_on: Option<FailOn>,
 
-    /// History [default: HIL_HISTORY, else target/hil/history.jsonl]
+    /// History file [default: HIL_HISTORY, else target/hil/history.jsonl]
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
 }
@@ -55,32 +55,32 @@ pub(crate) struct BaselineArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum BaselineCommand {
-    /// Write good runs to a file that can be kept beside the features
+    /// Write good runs to a baseline file
     Save(SaveArgs),
 }
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  hil baseline save --out baselines/lamp.json                      the last good run and those of its firmware before it
-  hil baseline save /tmp/a /tmp/b --out baselines/lamp.json        these runs")]
+  hil baseline save --out baselines/lamp.json                save the last good run and earlier ones
+  hil baseline save /tmp/a /tmp/b --out baselines/lamp.json  save these runs")]
 pub(crate) struct SaveArgs {
-    /// Run folders or baselines [default: the last good run of the history, and those of its firmware before it]
+    /// Run folders or baseline files [default: the last good run in the history and earlier good runs of its firmware]
     pub(crate) runs: Vec<PathBuf>,
 
-    /// File to write
+    /// Baseline file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
 
-    /// Write over the file if it is there
+    /// Overwrite an existing file
     #[arg(long)]
     pub(crate) replace: bool,
 
-    /// Save runs that did not pass as well
+    /// Also save runs that did not pass
     #[arg(long)]
     pub(crate) even_if_bad: bool,
 
-    /// History [default: HIL_HISTORY, else target/hil/history.jsonl]
+    /// History file [default: HIL_HISTORY, else target/hil/history.jsonl]
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
 }
@@ -88,20 +88,20 @@ pub(crate) struct SaveArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  hil history                   the last runs, and what did not always pass
-  hil history 'lamp on'         verdicts and times of the scenarios with `lamp on` in their name
+  hil history                   list recent runs, and scenarios that did not always pass
+  hil history 'lamp on'         show verdicts and times of scenarios whose name contains `lamp on`
   hil history --format json
 
-Signs: ✓ passed, ✗ failed, ! bench error, ~ flaky, - skipped, aborted or not run.")]
+Symbols: ✓ passed, ✗ failed, ! bench error, ~ flaky, - skipped, aborted or not run.")]
 pub(crate) struct HistoryArgs {
     /// Part of a scenario's name or file
     pub(crate) scenario: Option<String>,
 
-    /// How many runs to look at
+    /// Number of recent runs to read
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) last: u16,
 
-    /// History [default: HIL_HISTORY, else target/hil/history.jsonl]
+    /// History file [default: HIL_HISTORY, else target/hil/history.jsonl]
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
 
@@ -115,7 +115,7 @@ pub(crate) struct ReportArgs {
     #[arg(default_value = "target/hil/latest")]
     pub(crate) run: PathBuf,
 
-    /// Show statistics of the messages, by board and topic, instead
+    /// Show message statistics by board and topic instead
     #[arg(long)]
     pub(crate) traffic: bool,
 

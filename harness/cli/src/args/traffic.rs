@@ -1,4 +1,4 @@
-//! What is done to the traffic between a device and a broker.
+//! Arguments of the commands for traffic between a device and a broker.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,66 +10,66 @@ use super::{FormatArgs, duration, fault};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  hil tap                                             127.0.0.1:1884 to a broker on 127.0.0.1:1883
+  hil tap                                             forward port 1884 to a broker on port 1883
   hil tap --listen 0.0.0.0:1884 --broker mqtts://broker.example --write lamp.pcapng
   hil tap --fault 'delay 200ms jitter 50ms' --fault 'drop next PUBACK from board'
 
-While it runs, lines on its standard input are faults:
+Reads faults from standard input:
   silence [up|down]   delay 200ms [jitter 50ms]   bandwidth 10kB/s   recover
   close   reset   refuse   accept   hold CONNACK [for 2s]   answer CONNECT with 5
   drop|duplicate|corrupt|swap next PUBLISH from|to board [on FILTER]
   delay next PUBACK by 2s from|to board [on FILTER]
-and `quit` ends it.")]
+`quit` exits.")]
 pub(crate) struct TapArgs {
-    /// Where devices shall connect to, over MQTT, TLS or WebSocket
+    /// Address that devices connect to, over MQTT, TLS or WebSocket
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1884")]
     pub(crate) listen: std::net::SocketAddr,
 
-    /// The broker, as HOST:PORT or as mqtt://, mqtts://, ws:// or wss:// URL
+    /// Broker, as HOST:PORT or as a mqtt://, mqtts://, ws:// or wss:// URL
     #[arg(long, value_name = "BROKER", default_value = "127.0.0.1:1883")]
     pub(crate) broker: String,
 
-    /// Write a capture for Wireshark to this new file
+    /// Write a capture for Wireshark; the file must not exist
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
-    /// Leave passwords in the capture
+    /// Do not mask passwords in the capture
     #[arg(long, requires = "write")]
     pub(crate) unmask: bool,
 
-    /// A fault to begin with; may be given more than once
+    /// Fault to start with; can be repeated
     #[arg(long, value_name = "FAULT", value_parser = fault)]
     pub(crate) fault: Vec<hil_mqtt::Fault>,
 
-    /// End after this time
+    /// Exit after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
 
-    /// Certificate that is shown to devices that come over TLS, in PEM
+    /// Certificate to present to devices that connect over TLS, in PEM
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
 
-    /// Its private key
+    /// Private key of `--cert`, in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 
-    /// Who must have signed the certificates that devices show
+    /// CA that must have signed the certificates of devices, in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) client_ca: Option<PathBuf>,
 
-    /// Pass TLS on to the broker's TLS port, unread
+    /// Forward TLS to the broker's TLS port without decrypting it
     #[arg(long, conflicts_with = "cert")]
     pub(crate) pass_through: bool,
 
-    /// Who must have signed the broker's certificate [default: whom this machine trusts]
+    /// CA that must have signed the broker's certificate, in PEM [default: the CAs this machine trusts]
     #[arg(long, value_name = "FILE")]
     pub(crate) broker_ca: Option<PathBuf>,
 
-    /// Certificate that is shown to the broker
+    /// Client certificate to present to the broker, in PEM
     #[arg(long, value_name = "FILE", requires = "broker_key")]
     pub(crate) broker_cert: Option<PathBuf>,
 
-    /// Its private key
+    /// Private key of `--broker-cert`, in PEM
     #[arg(long, value_name = "FILE", requires = "broker_cert")]
     pub(crate) broker_key: Option<PathBuf>,
 
@@ -81,21 +81,22 @@ pub(crate) struct TapArgs {
 #[command(after_help = "\
 Example:
   hil certs certs --host 192.168.7.1 --client lamp
-writes ca.pem, server.pem and lamp.pem with their keys to the folder `certs`.")]
+
+Writes ca.pem, server.pem, lamp.pem and their keys to the folder `certs`.")]
 pub(crate) struct CertsArgs {
-    /// Folder for the files; none that is there is written over
+    /// Output folder; existing files are not overwritten
     #[arg(default_value = "certs")]
     pub(crate) folder: PathBuf,
 
-    /// Name or address that boards connect to; may be given more than once. `localhost` and 127.0.0.1 are always in
+    /// Host name or address that boards connect to; can be repeated. `localhost` and 127.0.0.1 are always included
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<String>,
 
-    /// Make a client certificate with this common name; may be given more than once
+    /// Create a client certificate with this common name; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) client: Vec<String>,
 
-    /// Days until they expire; 0 makes some that expired long ago, for tests
+    /// Days until the certificates expire; 0 creates expired ones, for tests
     #[arg(long, value_name = "DAYS", default_value_t = 825)]
     pub(crate) days: u32,
 }

@@ -7,7 +7,7 @@ use hil_report::{Record, write_baseline};
 use crate::args::{BaselineArgs, BaselineCommand, SaveArgs};
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, set_up_failed};
-use crate::records::{LAST_GOOD, history, nothing_to_compare, past, read_runs, with_history};
+use crate::records::{LAST_GOOD, history, no_good_run, past, read_runs, with_history};
 
 pub(crate) fn baseline(args: &BaselineArgs) -> ExitCode {
     match &args.command {
@@ -18,16 +18,16 @@ pub(crate) fn baseline(args: &BaselineArgs) -> ExitCode {
 fn save(args: &SaveArgs) -> Result<(), ExitCode> {
     let records = if args.runs.is_empty() { last_good(args)? } else { named(args)? };
     if let Some(bad) = records.iter().find(|record| !record.is_good()).filter(|_| !args.even_if_bad) {
-        let message = Message(format!("run `{}` is no good one: it would hide what it breaks", bad.run));
-        return Err(set_up_failed(&message, Some("`--even-if-bad` saves it all the same".to_owned())));
+        let message = Message(format!("run `{}` did not pass: as a baseline it would hide regressions", bad.run));
+        return Err(set_up_failed(&message, Some("`--even-if-bad` saves it anyway".to_owned())));
     }
     if args.out.exists() && !args.replace {
-        let message = Message(format!("`{}` is there already", args.out.display()));
-        return Err(set_up_failed(&message, Some("`--replace` writes over it".to_owned())));
+        let message = Message(format!("`{}` already exists", args.out.display()));
+        return Err(set_up_failed(&message, Some("`--replace` overwrites it".to_owned())));
     }
     if let Some(folder) = args.out.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| {
-            set_up_failed(&Message(format!("can't make the folder `{}`: {error}", folder.display())), None)
+            set_up_failed(&Message(format!("can't create the folder `{}`: {error}", folder.display())), None)
         })?;
     }
     write_baseline(&args.out, &records).map_err(|error| set_up_failed(&error, None))?;
@@ -35,16 +35,16 @@ fn save(args: &SaveArgs) -> Result<(), ExitCode> {
     let runs = if records.len() == 1 { "1 run".to_owned() } else { format!("{} runs", records.len()) };
     let scenarios = records.last().map_or(0, |record| record.scenarios.len());
     let scenarios = if scenarios == 1 { "1 scenario".to_owned() } else { format!("{scenarios} scenarios") };
-    say(format!("{}: {runs}, the newest is {newest} with {scenarios}", args.out.display()));
+    say(format!("saved {runs} to {}; the newest is {newest} with {scenarios}", args.out.display()));
     Ok(())
 }
 
-/// The newest good run of the history, and those of the same firmware before it.
+/// The newest good run of the history, and the earlier good runs of its firmware.
 fn last_good(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
     let history = history(args.history.as_ref());
     let past = past(&history)?;
     let Some(newest) = past.iter().rev().find(|record| record.is_good()) else {
-        return Err(nothing_to_compare(&history));
+        return Err(no_good_run(&history));
     };
     let all = with_history(newest, &past);
     Ok(all.into_iter().filter(Record::is_good).collect())
@@ -52,8 +52,8 @@ fn last_good(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
 
 fn named(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
     if args.runs.iter().any(|run| run == Path::new(LAST_GOOD)) {
-        let message = Message("the last good run is saved where none is named".to_owned());
-        return Err(set_up_failed(&message, Some(format!("leave `{LAST_GOOD}` out"))));
+        let message = Message(format!("`{LAST_GOOD}` is not a run folder or baseline file"));
+        return Err(set_up_failed(&message, Some("name no run to save the last good one".to_owned())));
     }
     let mut records = Vec::new();
     for run in &args.runs {

@@ -1,4 +1,4 @@
-//! `hil boards`: what is configured, what is attached, which is which.
+//! `hil boards`: the configured boards and the attached serial ports.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) fn boards(args: &BoardsArgs) -> ExitCode {
     }
 }
 
-/// What is known of a board of the bench file.
+/// The state of a board of the bench file.
 struct BoardStatus {
     name: String,
     kind: &'static str,
@@ -49,7 +49,7 @@ fn describe(args: &BoardsArgs) -> ExitCode {
         say(inert(&status.text()));
     }
     if statuses.is_empty() {
-        say("no board is configured; `hil boards discover --write bench.toml` makes a first bench file");
+        say("no boards are configured; `hil boards discover --write bench.toml` writes a first bench file");
     }
     ExitCode::Passed
 }
@@ -106,7 +106,7 @@ impl BoardStatus {
     }
 }
 
-/// A port with what was asked of it.
+/// A serial port, with the result of probing its chip.
 struct PortStatus {
     port: AttachedPort,
     state: PortState,
@@ -122,11 +122,11 @@ fn discover(args: &DiscoverArgs) -> ExitCode {
     }
     if seen.is_empty() && args.format.format == Format::Text {
         say("no serial port is attached");
-        warn("hint: a cable for charging only has no data wires; `dmesg | tail` shows what the kernel sees");
+        warn("hint: a charge-only cable has no data wires; `dmesg | tail` shows what the kernel detects");
     }
-    let same = twins(&seen);
+    let same = shared_serials(&seen);
     for serial in &same {
-        warn(format!("note: several ports have the USB serial number `{serial}`; `topology` tells them apart"));
+        warn(format!("note: several ports have the USB serial number `{serial}`; use `topology` to distinguish them"));
     }
     match &args.write {
         Some(path) => write(path, &seen, &same),
@@ -140,17 +140,17 @@ fn see(port: AttachedPort, probe_it: bool) -> PortStatus {
         Some(usb) => format!("usb {}", usb.interface),
         None => format!("device {}", port.path.display()),
     };
-    // A board that somebody tests on is left alone.
+    // Does not probe boards that are in use.
     let probed = (probe_it && state == PortState::Ready).then(|| {
         let _lock =
-            DeviceLock::try_take(&key, "hil boards discover --probe").map_err(|why| format!("not asked: {why}"))?;
+            DeviceLock::try_take(&key, "hil boards discover --probe").map_err(|why| format!("not probed: {why}"))?;
         probe(&port.path, port.usb.as_ref())
     });
     PortStatus { port, state, probed }
 }
 
-/// USB serial numbers that several ports have.
-fn twins(seen: &[PortStatus]) -> Vec<String> {
+/// USB serial numbers that several ports share.
+fn shared_serials(seen: &[PortStatus]) -> Vec<String> {
     let serials: Vec<_> = seen.iter().filter_map(|seen| seen.port.usb.as_ref()?.serial.clone()).collect();
     let mut same: Vec<_> =
         serials.iter().filter(|serial| serials.iter().filter(|other| other == serial).count() > 1).cloned().collect();
@@ -191,19 +191,19 @@ impl PortStatus {
     }
 }
 
-/// Makes a first bench file; never overwrites one.
+/// Writes a first bench file; never overwrites one.
 fn write(path: &Path, seen: &[PortStatus], same: &[String]) -> ExitCode {
     let text = bench_file(seen, same);
     let failed = |error: std::io::Error| {
         let hint = (error.kind() == std::io::ErrorKind::AlreadyExists)
-            .then(|| "name another file, or remove this one".to_owned());
+            .then(|| "name another file, or remove this one first".to_owned());
         set_up_failed(&Message(format!("can't write `{}`: {error}", path.display())), hint)
     };
     let written =
         std::fs::File::create_new(path).and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
     match written {
         Ok(()) => {
-            say(format!("wrote {}; `hil doctor --bench {}` looks whether all is well", path.display(), path.display()));
+            say(format!("wrote {}; check it with `hil doctor --bench {}`", path.display(), path.display()));
             ExitCode::Passed
         }
         Err(error) => failed(error),
@@ -213,7 +213,7 @@ fn write(path: &Path, seen: &[PortStatus], same: &[String]) -> ExitCode {
 fn bench_file(seen: &[PortStatus], same: &[String]) -> String {
     let quoted = |text: &str| Value::from(text).to_string();
     let mut text = String::from(
-        "# Made by `hil boards discover`. docs/reference/bench-file.md lists every key; docs/how-to/real-bench.md shows the wiring.\n\n\
+        "# Written by `hil boards discover`. docs/reference/bench-file.md lists every key; docs/how-to/real-bench.md shows the wiring.\n\n\
          [broker]\nkind = \"embedded\"\n\n\
          [tap]\n# This machine's address in the boards' network:\naddress = \"127.0.0.1\"\n",
     );
@@ -224,16 +224,16 @@ fn bench_file(seen: &[PortStatus], same: &[String]) -> String {
             Some(serial) => format!("{{ usb-serial = {} }}", quoted(serial)),
             None => format!("{{ topology = {} }}", quoted(&usb.interface)),
         };
-        let (chip, remark) = match &seen.probed {
+        let (chip, note) = match &seen.probed {
             Some(Ok(probed)) if hil_config::Chip::named(&probed.chip).is_some() => {
                 (probed.chip.as_str(), format!("   # MAC {}", probed.mac))
             }
-            _ => ("esp32c3", "   # not asked: correct it, or use `hil boards discover --probe`".to_owned()),
+            _ => ("esp32c3", "   # not probed: correct it, or use `hil boards discover --probe`".to_owned()),
         };
         let what = usb.product.as_deref().unwrap_or("USB serial port");
         let _ = write!(
             text,
-            "\n# {what} at {}\n[boards.board-{}]\nkind = \"esp\"\nchip = \"{chip}\"{remark}\nport = {port}\n\
+            "\n# {what} at {}\n[boards.board-{}]\nkind = \"esp\"\nchip = \"{chip}\"{note}\nport = {port}\n\
              # [[boards.board-{}.rails]]\n# driver = \"gpio\"\n# line = \"GPIO17\"\n",
             usb.topology,
             n + 1,
@@ -265,14 +265,14 @@ mod tests {
     }
 
     #[test]
-    fn a_first_bench_file_is_valid_and_tells_twins_apart() {
+    fn a_first_bench_file_is_valid_and_distinguishes_ports_with_the_same_serial() {
         let probed = Probed { chip: "esp32c6".to_owned(), mac: "84:f7:03:00:00:01".to_owned() };
         let seen = [
             port("ttyUSB0", "1-1.2", "0001", None),
             port("ttyUSB1", "1-1.3", "0001", None),
             port("ttyUSB2", "1-1.4", "A5", Some(Ok(probed))),
         ];
-        let same = twins(&seen);
+        let same = shared_serials(&seen);
         assert_eq!(same, ["0001"]);
         let text = bench_file(&seen, &same);
         insta::assert_snapshot!(text);

@@ -9,8 +9,8 @@ use crate::output::{Message, say, set_up_failed};
 
 pub(crate) fn make(args: &CertsArgs) -> ExitCode {
     if let Some(wrong) = args.client.iter().find(|name| !is_file_name(name)) {
-        let hint = "letters, digits, `-` and `_`, and none of `ca` and `server`".to_owned();
-        return set_up_failed(&Message(format!("`{}` is no name for a client", escaped(wrong))), Some(hint));
+        let hint = "use letters, digits, `-` and `_`; `ca` and `server` are reserved".to_owned();
+        return set_up_failed(&Message(format!("`{}` is not a valid client name", escaped(wrong))), Some(hint));
     }
     let mut hosts = args.host.clone();
     for usual in ["localhost", "127.0.0.1"] {
@@ -23,8 +23,8 @@ pub(crate) fn make(args: &CertsArgs) -> ExitCode {
     let made = match make_certificates(&args.folder, &wanted) {
         Ok(made) => made,
         Err(error) => {
-            let hint = "files that are there are not written over: name another folder".to_owned();
-            return set_up_failed(&Message(format!("can't make the certificates: {error}")), Some(hint));
+            let hint = "name another folder: existing files are not overwritten".to_owned();
+            return set_up_failed(&Message(format!("can't create the certificates: {error}")), Some(hint));
         }
     };
     for file in &made {
@@ -32,13 +32,13 @@ pub(crate) fn make(args: &CertsArgs) -> ExitCode {
     }
     let folder = args.folder.display();
     say(format!(
-        "\n[tap] in the bench file, so that boards may come over TLS:\n  cert = \"{folder}/server.pem\"\n  key = \"{folder}/server.key\"\n  ca = \"{folder}/ca.pem\""
+        "\nTo let boards connect over TLS, add to [tap] in the bench file:\n  cert = \"{folder}/server.pem\"\n  key = \"{folder}/server.key\"\n  ca = \"{folder}/ca.pem\""
     ));
     say(
-        "\nOn a board: its TLS client must trust ca.pem. As a setting, `\"tls.ca\" = \"{tap.ca}\"` puts its text into NVS\n\
-         (read it with `nvs_get_str`); in ESP-IDF the file can be built in with `EMBED_TXTFILES ca.pem`; for MicroPython\n\
-         convert it (`openssl x509 -in ca.pem -outform der -out ca.der`) and give it to `ssl` as `cadata`.\n\
-         Keys are secrets, even of a test bench: keep them out of the repository.",
+        "\nThe TLS client on the board must trust ca.pem. The setting `\"tls.ca\" = \"{tap.ca}\"` stores its text in NVS\n\
+         (read it with `nvs_get_str`). ESP-IDF can also embed the file: `EMBED_TXTFILES ca.pem`. For MicroPython,\n\
+         convert it (`openssl x509 -in ca.pem -outform der -out ca.der`) and pass it to `ssl` as `cadata`.\n\
+         Keys are secrets, even on a test bench: keep them out of the repository.",
     );
     ExitCode::Passed
 }

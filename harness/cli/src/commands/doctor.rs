@@ -1,4 +1,4 @@
-//! `hil doctor`: what the bench needs, how it stands, and how to fix it.
+//! `hil doctor`: checks what the bench needs and how to fix what is missing.
 
 mod boards;
 mod firmware;
@@ -16,14 +16,14 @@ use crate::exit_code::ExitCode;
 use crate::output::{Line, say, say_json};
 use crate::session;
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Check {
     what: String,
     how: String,
-    /// How to fix it; there where it is not in order.
+    /// How to fix it; `None` if the check passed.
     hint: Option<String>,
-    /// Without it the bench works, but scenarios are skipped.
+    /// If it is missing, the bench works, but scenarios are skipped.
     optional: bool,
 }
 
@@ -36,7 +36,6 @@ impl Check {
         Self { what: what.into(), how: how.into(), hint: Some(hint.into()), optional: false }
     }
 
-    /// Scenarios are skipped without it.
     fn of(what: String, diagnosis: Diagnosis) -> Self {
         match diagnosis {
             Diagnosis::Good(how) => Self::good(what, how),
@@ -44,6 +43,7 @@ impl Check {
         }
     }
 
+    /// A missing part without which scenarios are skipped.
     fn skips(what: impl Into<String>, how: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { optional: true, ..Self::bad(what, how, hint) }
     }
@@ -58,7 +58,7 @@ impl Check {
             Some(_) if self.optional => Line::new().paint(Style::new().yellow(), " skips "),
             Some(_) => Line::new().paint(Style::new().red(), "missing"),
         };
-        // Names and answers of devices among them.
+        // Contains names and replies of devices.
         say(mark.text(inert(&format!(" {:<28} {}", self.what, self.how))));
         if let Some(hint) = &self.hint {
             say(inert(&format!("        {:<28} hint: {hint}", "")));
@@ -71,7 +71,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
         .unwrap_or_else(|code| code)
 }
 
-/// A bench without boards runs nothing: it is not in order.
+/// A bench without boards runs nothing, so it fails the check.
 fn bench_file(bench: &Bench) -> Check {
     let how = format!("{}, boards: {}", bench.name, bench.boards.len());
     if bench.boards.is_empty() {
@@ -80,7 +80,7 @@ fn bench_file(bench: &Bench) -> Check {
     Check::good("bench file", how)
 }
 
-/// What needs the variable can't be used; all else can.
+/// An environment variable that is not set. Only what uses it can't be used.
 fn unset(problem: &Problem) -> Check {
     Check::bad(problem.key.clone(), problem.what.clone(), problem.hint.clone().unwrap_or_default())
 }
@@ -99,22 +99,22 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     };
     note(vec![bench_file(&bench)]);
     note(bench.unset().iter().map(unset).collect());
-    note(machine::look(&bench));
+    note(machine::check(&bench));
     for board in bench.boards.values() {
-        note(boards::look(board));
+        note(boards::check(board));
     }
     note(boards::shared(&bench));
-    note(firmware::look(&bench).await);
+    note(firmware::check(&bench).await);
     for name in &args.power {
-        note(power::try_out(&bench, name).await);
+        note(power::check(&bench, name).await);
     }
     let missing = all.iter().filter(|check| check.is_missing()).count();
     if text {
         say("");
         say(if missing == 0 {
-            "all is in order".to_owned()
+            "all checks passed".to_owned()
         } else {
-            format!("{missing} of {} things are missing", all.len())
+            format!("{missing} of {} checks failed", all.len())
         });
     } else {
         let checks: Vec<_> = all

@@ -43,7 +43,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     let (result, is_lost) = tokio::select! {
         result = board.run_firmware(&firmware, &tap) => (Some(result), false),
         () = context.aborted() => (None, false),
-        // Its rails are off and others may have the board: it is left as it is.
+        // The board is not touched any more: another process may have locked it.
         () = context.bench().keeper_lost() => (None, true),
     };
     if !is_lost {
@@ -64,7 +64,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     let _ = reporter.await;
     session::warn_of_unsafe_rails(&failures);
     match result {
-        None if is_lost => warn("error: the keeper of the rails has ended"),
+        None if is_lost => warn(session::KEEPER_EXITED),
         None => {}
         Some(Err(error)) => {
             set_up_failed(&error, error.hint());
@@ -73,24 +73,25 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
             let reason = hil_report::inert(&reason);
             warn(format!("failed: the firmware `{}` does not run on `{}`: {reason}", firmware.name, args.board));
         }
-        Some(Ok(Booted::Running)) => tell_done(&timeline, &args.board, firmware.name.as_str(), args.format.format),
+        Some(Ok(Booted::Running)) => say_done(&timeline, &args.board, firmware.name.as_str(), args.format.format),
     }
     code
 }
 
 fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Message> {
     let boards = || bench.boards.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
-    let board = bench.board(&args.board).ok_or_else(|| {
-        Message(format!("there is no board `{}` on this bench (there are `{}`)", args.board, boards()))
-    })?;
+    let board = bench
+        .board(&args.board)
+        .ok_or_else(|| Message(format!("this bench has no board `{}`; its boards are `{}`", args.board, boards())))?;
     let name = args.firmware.clone().or_else(|| board.firmware.as_ref().map(ToString::to_string));
-    let name = name.ok_or_else(|| Message(format!("board `{}` names no firmware: use `--firmware`", args.board)))?;
+    let name =
+        name.ok_or_else(|| Message(format!("board `{}` has no `firmware`: name one with `--firmware`", args.board)))?;
     let known = || bench.firmware.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
     let firmware = bench.firmware(&name).cloned();
-    firmware.ok_or_else(|| Message(format!("there is no firmware `{name}` on this bench (there are `{}`)", known())))
+    firmware.ok_or_else(|| Message(format!("this bench has no firmware `{name}`; its firmware is `{}`", known())))
 }
 
-fn tell_done(timeline: &Timeline, board: &str, firmware: &str, format: Format) {
+fn say_done(timeline: &Timeline, board: &str, firmware: &str, format: Format) {
     let flashed = timeline.since(Cursor::default()).into_iter().rev().find_map(|event| match &event.what {
         What::Flash { flash: FlashPhase::Finished { written, skipped, took_ms }, .. } => {
             Some((*written, *skipped, *took_ms))
@@ -103,5 +104,5 @@ fn tell_done(timeline: &Timeline, board: &str, firmware: &str, format: Format) {
             &json!({ "board": board, "firmware": firmware, "written": written, "skipped": skipped, "took_ms": took_ms }),
         );
     }
-    say(format!("`{firmware}` runs on `{board}`: {written} bytes written, {skipped} already there, {took_ms} ms"));
+    say(format!("`{firmware}` runs on `{board}`: {written} bytes written, {skipped} unchanged, {took_ms} ms"));
 }

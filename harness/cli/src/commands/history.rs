@@ -19,7 +19,7 @@ pub(crate) fn history(args: &HistoryArgs) -> ExitCode {
     };
     past.drain(..past.len().saturating_sub(args.last.into()));
     if past.is_empty() {
-        let message = Message(format!("there is no run in `{}`", history.path().display()));
+        let message = Message(format!("`{}` contains no runs", history.path().display()));
         return set_up_failed(&message, Some("each `hil run` appends one".to_owned()));
     }
     match &args.scenario {
@@ -28,18 +28,18 @@ pub(crate) fn history(args: &HistoryArgs) -> ExitCode {
     }
 }
 
-/// How a scenario did over the runs.
+/// The results of a scenario in the recent runs.
 #[derive(Serialize)]
 struct ScenarioHistory {
     scenario: String,
-    /// A sign for each run.
+    /// A symbol for each run.
     verdicts: String,
-    /// Runs in which it passed or failed: those that say something of the firmware.
+    /// Runs in which it passed, failed or was flaky: only these results depend on the firmware.
     runs: usize,
     pass_rate: f64,
-    /// Flaky itself, or passed and failed with the same firmware.
+    /// Share of runs in which it was flaky, or failed although it passed in another run of the same firmware.
     flake_rate: f64,
-    /// 95 %.
+    /// The 95 % confidence interval of the flake rate.
     flake_between: (f64, f64),
     steps: Vec<StepHistory>,
 }
@@ -47,7 +47,7 @@ struct ScenarioHistory {
 #[derive(Serialize)]
 struct StepHistory {
     step: String,
-    /// Median of each run, milliseconds.
+    /// The median of each run, in milliseconds.
     medians_ms: Vec<Option<f64>>,
 }
 
@@ -56,11 +56,8 @@ fn scenarios(args: &HistoryArgs, pattern: &str, past: &[Record]) -> ExitCode {
     let names: BTreeSet<&String> = past.iter().flat_map(|record| record.scenarios.keys()).collect();
     let found: Vec<_> = names.into_iter().filter(|name| name.to_lowercase().contains(&pattern)).collect();
     if found.is_empty() {
-        let message = Message(format!("no scenario of these runs is called `{pattern}`"));
-        return set_up_failed(
-            &message,
-            Some("a part of its name or of its file will do; `hil history` lists them".to_owned()),
-        );
+        let message = Message(format!("no scenario in these runs has `{pattern}` in its name or file"));
+        return set_up_failed(&message, Some("`hil report RUN` lists the scenarios of a run".to_owned()));
     }
     let lines: Vec<_> = found.into_iter().map(|name| line(name, past)).collect();
     if args.format.format == Format::Json {
@@ -88,8 +85,8 @@ fn scenarios(args: &HistoryArgs, pattern: &str, past: &[Record]) -> ExitCode {
 
 fn line(name: &str, past: &[Record]) -> ScenarioHistory {
     let verdicts: Vec<_> = past.iter().map(|record| record.scenarios.get(name).copied()).collect();
-    let tells = |verdict: &&Verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Flaky);
-    let runs = verdicts.iter().flatten().filter(tells).count();
+    let is_of_firmware = |verdict: &&Verdict| matches!(verdict, Verdict::Passed | Verdict::Failed | Verdict::Flaky);
+    let runs = verdicts.iter().flatten().filter(is_of_firmware).count();
     let passed = verdicts.iter().flatten().filter(|verdict| **verdict == Verdict::Passed).count();
     let flaky = flakes(name, past);
     let steps: BTreeSet<_> = past
@@ -112,7 +109,7 @@ fn line(name: &str, past: &[Record]) -> ScenarioHistory {
     }
 }
 
-/// Runs in which a scenario was flaky itself, or failed although others of the same firmware passed.
+/// Runs in which a scenario was flaky, or failed although it passed in another run of the same firmware.
 fn flakes(name: &str, past: &[Record]) -> usize {
     let passed = |record: &&Record| record.scenarios.get(name) == Some(&Verdict::Passed);
     let passed: Vec<_> = past.iter().filter(passed).collect();
@@ -161,17 +158,17 @@ fn runs(args: &HistoryArgs, past: &[Record]) -> ExitCode {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         say(inert(&format!("{}  {}  {}{more}", line.run, counts.join(", "), firmware.join(", "))));
     }
-    unsteady(past);
+    say_not_always_passed(past);
     ExitCode::Passed
 }
 
 /// Scenarios that did not always pass.
-fn unsteady(past: &[Record]) {
+fn say_not_always_passed(past: &[Record]) {
     let names: BTreeSet<&String> = past.iter().flat_map(|record| record.scenarios.keys()).collect();
     let lines: Vec<_> =
         names.into_iter().map(|name| line(name, past)).filter(|line| line.runs > 0 && line.pass_rate < 1.0).collect();
     if !lines.is_empty() {
-        say("\nnot always passed:");
+        say("\ndid not always pass:");
     }
     for line in lines {
         let rates = format!("{} passed, {} flaky", percent(line.pass_rate), percent(line.flake_rate));

@@ -41,7 +41,7 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
     let symbols = match elf.map(|path| Symbols::read(&path)).transpose() {
         Ok(symbols) => symbols,
         Err(reason) => {
-            return set_up_failed(&Message(reason), Some("`--elf` names the ELF file of the firmware".to_owned()));
+            return set_up_failed(&Message(reason), Some("name the ELF file of the firmware with `--elf`".to_owned()));
         }
     };
     let what = format!("hil monitor {}", args.board);
@@ -57,23 +57,23 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
             None => Ok(()),
         }
     };
-    // To end it by a signal is a usual way to end it.
+    // A signal is a normal way to end it.
     let code = match one.work(watched).await {
         ExitCode::Aborted => ExitCode::Passed,
         code => code,
     };
-    // The board first: what it said may wait for a reader.
+    // Closes the board first: printing its console may have to wait for a reader.
     let code = one.close(code).await;
     one.timeline.record(None, What::RunFinished { exit_code: code.code() });
     signals::settle(code);
     if let Some(showing) = showing {
-        // It ends with that event; if it panicked, there is nothing left to show.
+        // The task ends with that event; if it panicked, there is nothing left to print.
         let _ = showing.await;
     }
     code
 }
 
-/// Shows what the board says and sends what is typed, until the keys say that it is enough.
+/// Prints the board's console and sends what the user types, until a key ends it.
 async fn watch(
     args: &MonitorArgs,
     mut board: LockedBoard,
@@ -84,13 +84,13 @@ async fn watch(
 ) -> Result<(), BenchError> {
     let json = args.format.format == Format::Json;
     if is_manual {
-        // A person is asked, who answers at a terminal as it was.
+        // The user is asked to switch, and answers on a terminal that is not raw.
         board.power_on().await?;
     }
-    // Raw from here on, and as before when this is dropped.
+    // Raw from here on; dropping it restores the terminal.
     let terminal = RawTerminal::enter();
     if !json && terminal.is_some() {
-        note("Ctrl-] ends it, Ctrl-T h shows the keys");
+        note("Ctrl-] exits, Ctrl-T h lists the keys");
     }
     let mut printer = ConsolePrinter::new(json, terminal.is_some(), symbols);
     let mut events = timeline.follow(Cursor::default());
@@ -113,12 +113,12 @@ async fn watch(
     result
 }
 
-/// A line on standard error while the terminal may be raw.
+/// Prints a line on standard error; the terminal may be raw.
 fn note(text: impl Into<Line>) {
     warn(text.into().with_return());
 }
 
-/// A board that can't be typed at just now can be watched all the same.
+/// Sends input to the board. If the board can't take it now, reports that and continues.
 async fn type_at(board: &LockedBoard, bytes: &[u8]) -> Result<(), BenchError> {
     match board.write_console(bytes).await {
         Err(error @ BenchError::NotTyped { .. }) => note(error.to_string()),
@@ -134,7 +134,7 @@ async fn handle_keys(board: &mut LockedBoard, keys_work: bool, is_manual: bool) 
     let mut buffer = [0; 1024];
     loop {
         let length = match stdin.read(&mut buffer).await {
-            // Nobody types any more: the board is watched all the same.
+            // End of input: keeps showing the console.
             Ok(0) | Err(_) => return std::future::pending().await,
             Ok(length) => length,
         };
@@ -147,16 +147,16 @@ async fn handle_keys(board: &mut LockedBoard, keys_work: bool, is_manual: bool) 
                 KeyAction::Send(bytes) => type_at(board, &bytes).await?,
                 KeyAction::Reset => drop(board.reset().await?),
                 KeyAction::Loader => board.enter_loader().await?,
-                KeyAction::Power if is_manual => note("you are its power switch; `hil power` asks you"),
+                KeyAction::Power if is_manual => note("its power is switched by hand: use `hil power`"),
                 KeyAction::Power if board.is_powered() => drop(board.power_off().await?),
                 KeyAction::Power => drop(board.power_on().await?),
                 KeyAction::Help => note(
-                    "Ctrl-] ends it; Ctrl-T r resets, l enters the loader, p switches the power, e enters MicroPython's REPL",
+                    "Ctrl-] exits; Ctrl-T r resets, l enters the ROM loader, p toggles the power, e enters MicroPython's REPL",
                 ),
                 KeyAction::Repl => {
                     match repl::talk(board, &mut stdin).await {
                         Ok(()) => {}
-                        // A board without one can be watched all the same.
+                        // A board without a REPL: keeps showing the console.
                         Err(error @ BenchError::NoRepl { .. }) => note(error.to_string()),
                         Err(error) => return Err(error),
                     }

@@ -20,17 +20,17 @@ async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
         return code;
     }
     if args.detach && args.state == PowerState::Off {
-        let hint = "a board that is off needs no keeper: leave `--detach` out".to_owned();
+        let hint = "leave out `--detach`: a board that is off needs no keeper".to_owned();
         return set_up_failed(&Message("`off` can't be detached".to_owned()), Some(hint));
     }
-    // One that was left on by `--detach` is in the way of everybody, and this is how it ends.
+    // A keeper left by `--detach` locks the board; `off` ends it.
     if args.state == PowerState::Off {
         let keys = claimed(&config).keys;
         let ended = tokio::task::spawn_blocking(move || keeper::end_detached(&keys)).await;
         match ended {
             Ok(Ok(failures)) => session::warn_of_unsafe_rails(&failures.unwrap_or_default()),
             Ok(Err(why)) => return not_ended(args, &why),
-            // Whatever went wrong, taking the board says who has it.
+            // If this failed, locking the board below reports who holds it.
             Err(_) => {}
         }
     }
@@ -49,7 +49,7 @@ async fn power_in(args: &PowerArgs, bench: Bench) -> ExitCode {
     }
 }
 
-/// Tells how it is now, and holds what would not stay so without `hil`.
+/// Prints the state, and waits for Ctrl-C if the state would change when `hil` exits.
 async fn hold(args: &PowerArgs, one: &OneBoard, config: &Board) -> ExitCode {
     let stays_on = config.rails.iter().any(|rail| rail.safe_state == SafeState::On);
     let (state, stays) = match args.state {
@@ -61,13 +61,13 @@ async fn hold(args: &PowerArgs, one: &OneBoard, config: &Board) -> ExitCode {
         return ExitCode::Passed;
     }
     if args.format.format == Format::Text {
-        let why = if state == "off" { "its safe state is on" } else { "`--detach` would leave it on" };
-        warn(format!("held until Ctrl-C; {why}"));
+        let note = if state == "off" { "its safe state is on" } else { "to leave it on, use `--detach`" };
+        warn(format!("stays {state} until Ctrl-C; {note}"));
     }
     tokio::select! {
         () = one.aborted() => ExitCode::Passed,
         () = one.bench.keeper_lost() => {
-            warn("error: the keeper of the rails has ended");
+            warn(session::KEEPER_EXITED);
             ExitCode::Errored
         }
     }
@@ -76,8 +76,8 @@ async fn hold(args: &PowerArgs, one: &OneBoard, config: &Board) -> ExitCode {
 fn not_ended(args: &PowerArgs, why: &keeper::NotEnded) -> ExitCode {
     let (reason, holder) = (&why.reason, &why.holder);
     let message =
-        Message(format!("the keeper of `{}` was not ended: {reason}; the board is held by {holder}", args.board));
-    let hint = format!("its user ends it with `hil power {} off`", args.board);
+        Message(format!("can't end the power keeper of `{}`: {reason}; the board is in use by {holder}", args.board));
+    let hint = format!("its user can end it with `hil power {} off`", args.board);
     set_up_failed(&message, Some(hint))
 }
 
@@ -95,13 +95,13 @@ async fn switch(args: &PowerArgs, bench: &OpenBench, off_time: std::time::Durati
     Ok(())
 }
 
-/// Leaves the rails to the keeper.
+/// Leaves the rails on, held by the keeper.
 async fn detach(args: &PowerArgs, one: &OneBoard) -> ExitCode {
     match one.bench.detach().await {
         Ok(()) => {
             say_state(args, "on");
             if args.format.format == Format::Text {
-                warn(format!("left on; `hil power {} off` ends it", args.board));
+                warn(format!("stays on until `hil power {} off`", args.board));
             }
             ExitCode::Passed
         }

@@ -26,26 +26,26 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
             say(summary_line(&run));
         }
     }
-    // What the run said itself, where it was not killed: its counts do not tell of rails that could not be made safe.
-    let said = run.exit_code.and_then(ExitCode::from_code);
+    // The exit code that the run recorded: the counts do not include rails that could not be made safe.
+    let recorded = run.exit_code.and_then(ExitCode::from_code);
     match run.exit_code {
-        // Killed, or not at its end yet.
+        // Killed, or still running.
         None => ExitCode::Aborted,
-        Some(_) => said.unwrap_or_else(|| ExitCode::of(&run.counts(), Flaky::Pass)),
+        Some(_) => recorded.unwrap_or_else(|| ExitCode::of(&run.counts(), Flaky::Pass)),
     }
 }
 
 fn traffic(args: &ReportArgs) -> ExitCode {
     let events = match read_events(&args.run.join("events.jsonl")) {
         Ok(events) => events,
-        Err(error) => return set_up_failed(&error, Some("name the folder that holds `events.jsonl`".to_owned())),
+        Err(error) => return set_up_failed(&error, Some("name a run folder: it contains `events.jsonl`".to_owned())),
     };
     let mut traffic = Traffic::default();
     events.iter().for_each(|event| traffic.take(event));
     let topics = traffic.topics();
     match args.format.format {
         Format::Json => say_json(&topics),
-        Format::Text if topics.is_empty() => say("no message was seen"),
+        Format::Text if topics.is_empty() => say("no messages"),
         Format::Text => say(traffic_table(&topics)),
     }
     ExitCode::Passed

@@ -27,13 +27,13 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
     let mut code = one.work(reset_board(args, &one.bench)).await;
     if code == ExitCode::Passed {
         say_done(args);
-        // Without `hil` its rails are off, and a reset was in vain.
+        // When `hil` exits, its rails go off, which would undo the reset.
         if config.rails.iter().any(|rail| rail.safe_state == SafeState::Off) {
-            warn("its power is held until Ctrl-C");
+            warn("its power stays on until Ctrl-C");
             tokio::select! {
                 () = one.aborted() => {}
                 () = one.bench.keeper_lost() => {
-                    warn("error: the keeper of the rails has ended");
+                    warn(session::KEEPER_EXITED);
                     code = ExitCode::Errored;
                 }
             }
@@ -51,7 +51,7 @@ async fn reset_board(args: &ResetArgs, bench: &OpenBench) -> Result<(), BenchErr
 fn say_done(args: &ResetArgs) {
     let into = if args.loader { "loader" } else { "app" };
     match args.format.format {
-        Format::Text => say(format!("`{}` is reset into its {into}", args.board)),
+        Format::Text => say(format!("reset `{}` into its {into}", args.board)),
         Format::Json => say_json(&json!({ "board": args.board, "reset": into })),
     }
 }

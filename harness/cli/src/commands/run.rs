@@ -22,7 +22,7 @@ use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
-    // A list is one of scenarios: where they are to run does not matter.
+    // Listing scenarios does not need a bench.
     if args.list {
         return match read_plan(&args, None) {
             Ok(plan) => list(&plan, args.format.format),
@@ -44,11 +44,11 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         Err(code) => return code,
     };
     let history = records::history(args.history.as_ref());
-    // A file that somebody names and that is something else is told of now, and not after a long run.
-    if records::is_history_named(args.history.as_ref())
+    // Checked before the run, so that a wrong file is not reported only after hours.
+    if records::is_history_given(args.history.as_ref())
         && let Err(error) = history.check()
     {
-        return set_up_failed(&error, Some("`--history` or `HIL_HISTORY` names another file".to_owned()));
+        return set_up_failed(&error, Some("name another file with `--history` or `HIL_HISTORY`".to_owned()));
     }
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
     let settings = RunSettings {
@@ -74,8 +74,8 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
             if json {
                 say_json(&run);
             }
-            if args.strict && lacks_something(&run, code) {
-                warn("`--strict`: scenarios were skipped, and this bench should lack nothing");
+            if args.strict && skipped_something(&run, code) {
+                warn("error: scenarios were skipped, which `--strict` does not allow");
             }
             code
         }
@@ -86,8 +86,11 @@ fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
     let filter = session::filter(&args.select).map_err(|error| set_up_failed(&error, None))?;
     let plan = Plan::read(&session::feature_paths(&args.select.features), &filter, bench);
     let plan = plan.map_err(|error| {
-        let hint =
-            args.select.features.is_empty().then(|| "run it where a folder `features` is, or name one".to_owned());
+        let hint = args
+            .select
+            .features
+            .is_empty()
+            .then(|| "run `hil` beside the folder `features`, or name a folder".to_owned());
         let unreadable = matches!(error, hil_scenario::PlanError::Unreadable { .. });
         set_up_failed(&error, hint.filter(|_| unreadable))
     })?;
@@ -107,21 +110,21 @@ fn list(plan: &Plan, format: Format) -> ExitCode {
     ExitCode::Passed
 }
 
-/// How to run, apart from what.
+/// How to run a plan.
 pub(crate) struct RunSettings {
-    /// What somebody who waits for a board reads.
+    /// What a process that waits for one of the boards displays.
     pub(crate) what: String,
     pub(crate) wait: WaitArgs,
     pub(crate) out: Option<PathBuf>,
-    /// Passwords stay in the capture.
+    /// Do not mask passwords in the capture.
     pub(crate) unmask: bool,
-    /// Bytes.
+    /// In bytes.
     pub(crate) max_record: u64,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) retries: Retries,
     pub(crate) flaky: Flaky,
-    /// A skipped scenario is the bench's fault.
+    /// Treat a skipped scenario as a bench fault.
     pub(crate) strict: bool,
     pub(crate) baseline: Option<Baseline>,
     pub(crate) fail_on: Option<FailOn>,
@@ -129,7 +132,7 @@ pub(crate) struct RunSettings {
     pub(crate) detail: Detail,
 }
 
-/// Runs a plan on a bench, writes the run folder, and tells of it.
+/// Runs a plan on a bench, writes the run folder and prints a summary.
 pub(crate) fn execute(
     plan: Plan,
     bench: Bench,
@@ -137,7 +140,7 @@ pub(crate) fn execute(
     is_shown: bool,
 ) -> Result<(RunSummary, ExitCode), ExitCode> {
     let done = session::on(bench, async |bench| execute_in(plan, bench, settings).await)?;
-    // Without a runtime: this may wait for a reader.
+    // Outside the runtime, because this may block until its output is read.
     if is_shown {
         conclude(&done);
     }
@@ -152,12 +155,12 @@ struct FinishedRun {
     read: ReadRun,
     comparison: Option<Comparison>,
     folder: PathBuf,
-    /// An error where not all of it could be recorded.
+    /// An error if not everything could be recorded.
     code: Result<ExitCode, ExitCode>,
 }
 
 async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<FinishedRun, ExitCode> {
-    // What can't run is found before any board is touched; what the plan does not use is not looked at.
+    // Finds what can't run before any board is touched. Checks only what the plan uses.
     for (board, firmware) in hil_scenario::firmware_of(&plan) {
         session::check_firmware(&bench, &board, &firmware)?;
     }
@@ -168,7 +171,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));
     hide(mask.clone());
     let (timeline, started) = (Timeline::in_memory(Epoch::start()), folder::now());
-    // Ports and boards first: a run that can't begin leaves no folder.
+    // Ports and boards first: a run that can't start leaves no folder behind.
     let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
     let planned = plan.list(Some(context.bench().config()));
@@ -200,12 +203,12 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     let so_far = RunSummary::of(timeline.since(Cursor::default()));
     let code = match (context.is_aborted(), ExitCode::of(&so_far.counts(), settings.flaky)) {
         (true, _) => ExitCode::Aborted,
-        // Nobody ended the run, and yet a planned scenario has not said how it went.
+        // The run was not aborted, but a planned scenario has no verdict.
         (false, ExitCode::Aborted) => ExitCode::Errored,
         (false, code) => code,
     };
     let failures = context.bench().close().await;
-    // Green would say that all is well.
+    // A run that leaves rails unsafe must not pass.
     let code = if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored };
     for (board, reason) in &failures {
         let note = format!("its rails could not be made safe: {reason}");
@@ -214,11 +217,11 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     timeline.record(None, What::RunFinished { exit_code: code.code() });
     if context.capture().is_some_and(Capture::is_cut) {
         let mib = settings.max_record >> 20;
-        warn(format!("warning: `traffic.pcapng` ends at {mib} MiB: what passed later is not in it"));
+        warn(format!("warning: `traffic.pcapng` reached {mib} MiB; later packets are not in it"));
     }
     let done = finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, settings);
     signals::settle(done.as_ref().map_or_else(|code| *code, |done| done.code.unwrap_or_else(|code| code)));
-    // The reporter ends with that event, when all is read; if it panicked, the reports still stand.
+    // The reporter ends with that event. If it panicked, the reports are still valid.
     let _ = reporter.await;
     session::warn_of_unsafe_rails(&failures);
     done
@@ -235,7 +238,7 @@ fn open_folder(
         set_up_failed(&Message(format!("{what}: {error}")), Some(hint))
     };
     let folder = folder::create(settings.out.as_deref())
-        .map_err(|error| failed("can't make the run folder".to_owned(), error))?;
+        .map_err(|error| failed("can't create the run folder".to_owned(), error))?;
     let log = folder.join("events.jsonl");
     timeline
         .write_to(&log, mask.clone(), settings.max_record)
@@ -248,7 +251,7 @@ fn open_folder(
     Ok((folder, capture))
 }
 
-/// Runs the plan. After an abort everything has this long to end in order; then the boards are made safe all the same.
+/// Runs the plan. After an abort, running scenarios get a grace period; then the boards are made safe regardless.
 async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, retries: Retries) {
     const GRACE: Duration = Duration::from_millis(1500);
     let expired = async {
@@ -258,13 +261,13 @@ async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, retries: Retries)
     tokio::select! {
         () = hil_scenario::run_with_retries(Arc::clone(context), plan, retries) => {}
         () = expired => {
-            // Whatever hangs then has had its time.
+            // Bounded, because a driver may hang; the keeper then makes its rails safe.
             let _ = tokio::time::timeout(Duration::from_millis(300), context.bench().make_safe()).await;
         }
     }
 }
 
-/// Writes the reports. What is wrong with them is said before the rest of the output is waited for.
+/// Writes the reports. Their errors are printed before waiting for the reporter.
 fn finish(
     folder: &Path,
     timeline: &Timeline,
@@ -285,30 +288,30 @@ fn finish(
         read.keep_comparison(comparison).map_err(failed)?;
     }
     read.write_reports().map_err(failed)?;
-    // The reports stand; a history that can't be written is told of.
+    // The reports are valid even if the history can't be written.
     if let Err(error) = settings.history.append(&read.record) {
-        set_up_failed(&error, Some("`--history` or `HIL_HISTORY` names another file".to_owned()));
+        set_up_failed(&error, Some("name another file with `--history` or `HIL_HISTORY`".to_owned()));
     }
     let code = match (settings.fail_on, &comparison, code) {
         (_, _, ExitCode::Aborted) | (None, ..) | (_, None, _) => code,
         (Some(FailOn::Regression), Some(Ok(comparison)), _) if comparison.regression => ExitCode::Regression,
-        // What can't be compared must not look as if it were no worse.
+        // A failed comparison must not read as "no regression".
         (Some(FailOn::Regression), Some(Err(set_up)), ExitCode::Passed) => *set_up,
         _ => code,
     };
-    let code = if settings.strict && lacks_something(&read.run, code) { ExitCode::Errored } else { code };
+    let code = if settings.strict && skipped_something(&read.run, code) { ExitCode::Errored } else { code };
     let code = recorded(timeline, capture).map(|()| code);
     Ok(FinishedRun { read, comparison: comparison.and_then(Result::ok), folder: folder.to_owned(), code })
 }
 
-/// Whether scenarios were skipped in a run that says nothing worse.
-fn lacks_something(run: &RunSummary, code: ExitCode) -> bool {
+/// Whether scenarios were skipped in a run with no worse result.
+fn skipped_something(run: &RunSummary, code: ExitCode) -> bool {
     matches!(code, ExitCode::Passed | ExitCode::NothingRan) && run.counts().skipped > 0
 }
 
-/// Of what was recorded all is reported; but it may not be all that happened.
+/// Reports an error if not everything could be recorded.
 fn recorded(timeline: &Timeline, capture: Option<CaptureError>) -> Result<(), ExitCode> {
-    let hint = || Some("is the disk full?".to_owned());
+    let hint = || Some("check whether the disk is full".to_owned());
     if let Some(failure) = capture {
         return Err(set_up_failed(&failure, hint()));
     }
@@ -319,7 +322,7 @@ fn recorded(timeline: &Timeline, capture: Option<CaptureError>) -> Result<(), Ex
     Ok(())
 }
 
-/// What got worse since the baseline; nothing where none is asked for, or the history has no good run yet.
+/// The comparison with the baseline; `None` without a baseline, or if the history has no good run yet.
 fn compared(
     read: &ReadRun,
     past: Result<&[Record], ExitCode>,
@@ -332,7 +335,7 @@ fn compared(
     };
     let base = baseline.records(past, &read.record);
     if base.is_empty() {
-        records::no_good_run(&settings.history);
+        records::warn_no_good_run(&settings.history);
         return None;
     }
     let head = records::head(&read.record, &base, past);
@@ -350,12 +353,12 @@ fn conclude(done: &FinishedRun) {
     }
     say(format!("reports: {}", done.folder.display()));
     if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
-        annotations(run, &below_checkout()).iter().for_each(|command| say(Line::command(command)));
+        annotations(run, &path_in_checkout()).iter().for_each(|command| say(Line::command(command)));
     }
 }
 
-/// Where the working folder is in GitHub's checkout.
-fn below_checkout() -> PathBuf {
+/// The working folder, relative to the root of GitHub's checkout.
+fn path_in_checkout() -> PathBuf {
     let (root, here) = (std::env::var_os("GITHUB_WORKSPACE"), std::env::current_dir());
     let below = root.zip(here.ok()).and_then(|(root, here)| {
         let root = Path::new(&root).canonicalize().ok()?;

@@ -17,9 +17,9 @@ use crate::exit_code::ExitCode;
 use crate::output::{Message, say, say_json, set_up_failed, warn};
 use crate::{folder, signals};
 
-/// The name under which everything is recorded.
+/// The board name of all recorded events.
 const DEVICE: &str = "device";
-/// Records that are kept in memory: nobody looks back, but a terminal may be slow.
+/// How many events to keep in memory: older ones are not used, but a terminal may be slow.
 const KEPT: usize = 100_000;
 
 pub(crate) fn tap(args: &TapArgs) -> ExitCode {
@@ -29,7 +29,7 @@ pub(crate) fn tap(args: &TapArgs) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     let code = runtime.block_on(run(args)).unwrap_or_else(|code| code);
-    // A thread that waits for standard input may block for long; nothing waits for it.
+    // Does not wait for the thread that reads standard input: it may block for long.
     runtime.shutdown_background();
     code
 }
@@ -44,22 +44,22 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
         let started = u64::try_from(folder::now().as_micros()).unwrap_or(u64::MAX);
         Capture::create(path, started, (!args.unmask).then(Mask::default), u64::MAX)
     });
-    let hint = || Some("`--write` makes a new file; it writes over none".to_owned());
+    let hint = || Some("`--write` needs the name of a new file".to_owned());
     let capture = capture.transpose().map_err(|error| set_up_failed(&error, hint()))?;
     let tls = tls_mode(args).map_err(|error| set_up_failed(&error, Some(error.hint())))?;
     let tap = TapPort::open(DEVICE, args.listen.ip(), args.listen.port(), tls).await;
     let tap = tap.map_err(|error| {
-        let hint = "`--listen 127.0.0.1:0` takes a free port".to_owned();
+        let hint = "`--listen 127.0.0.1:0` uses any free port".to_owned();
         set_up_failed(&Message(format!("the tap can't listen on {}: {}", error.address, error.reason())), Some(hint))
     })?;
     let offers = Offers { observer: broker.clone(), observer_login: None, boards: vec![broker.clone()] };
-    // Before anybody can connect.
+    // Before a device can connect.
     for fault in &args.fault {
         tap.apply(fault, &recorder).await;
     }
     tap.open_route(Route { offers, identity: None, recorder: recorder.clone(), capture: capture.clone() });
-    warn(format!("listening on {}, leading to {broker}; Ctrl-C ends it", tap.address()));
-    // What is shown waits for who reads it; what is counted does not.
+    warn(format!("listening on {}, forwarding to {broker}; Ctrl-C exits", tap.address()));
+    // Printing waits for its reader; counting does not.
     let counting = tokio::spawn(live::count(timeline.follow(Cursor::default())));
     let showing = tokio::spawn(live::show(timeline.follow(Cursor::default()), args.format.format));
     handle_commands(&tap, &recorder, abort).await;
@@ -67,22 +67,22 @@ async fn run(args: &TapArgs) -> Result<ExitCode, ExitCode> {
     timeline.record(None, What::RunFinished { exit_code: 0 });
     let failure = capture.as_ref().and_then(Capture::failure);
     signals::settle(if failure.is_some() { ExitCode::Setup } else { ExitCode::Passed });
-    // Both end with that event; if one panicked, the rest is still worth showing.
+    // Both tasks end with that event; if one panicked, the other's results are still valid.
     let traffic = counting.await.unwrap_or_default();
     let _ = showing.await;
     say_statistics(&traffic, args.format.format);
     match failure {
-        Some(failure) => Err(set_up_failed(&failure, Some("is the disk full?".to_owned()))),
+        Some(failure) => Err(set_up_failed(&failure, Some("check whether the disk is full".to_owned()))),
         None => Ok(ExitCode::Passed),
     }
 }
 
-/// The broker: `host:port`, or a URL.
+/// Parses the broker: `host:port` or a URL.
 fn endpoint(args: &TapArgs) -> Result<Endpoint, ExitCode> {
     let text = if args.broker.contains("://") { args.broker.clone() } else { format!("mqtt://{}", args.broker) };
     let Some(url) = BrokerUrl::parse(&text) else {
         let hint = "examples: `192.168.7.1:1883`, `mqtts://broker.example`, `ws://broker.example/mqtt`".to_owned();
-        return Err(set_up_failed(&Message(format!("`{}` is no broker", args.broker)), Some(hint)));
+        return Err(set_up_failed(&Message(format!("`{}` is not a broker address", args.broker)), Some(hint)));
     };
     let transport = [Transport::Tcp, Transport::Tls, Transport::WebSocket, Transport::SecureWebSocket]
         .into_iter()
@@ -116,7 +116,7 @@ fn tls_mode(args: &TapArgs) -> Result<TlsMode, TlsError> {
     Ok(TlsMode::Terminate { with_certificate: Arc::clone(&anybody), anybody })
 }
 
-/// Handles lines on standard input until Ctrl-C. Its end is no command: a service has none.
+/// Handles commands on standard input until `quit` or Ctrl-C. End of file does not end it: a service has no input.
 async fn handle_commands(
     tap: &TapPort,
     recorder: &hil_timeline::Recorder,
@@ -126,7 +126,7 @@ async fn handle_commands(
     let mut open = true;
     loop {
         let line = tokio::select! {
-            // The sender lives as long as the program.
+            // Never an error: the sender lives as long as the program.
             _ = abort.wait_for(|abort| *abort) => return,
             line = lines.next_line(), if open => line,
         };
@@ -150,7 +150,7 @@ fn say_statistics(traffic: &Traffic, format: Format) {
         Format::Json => {
             say_json(&serde_json::json!({ "event": "traffic", "topics": topics }));
         }
-        Format::Text if topics.is_empty() => say("no message was seen"),
+        Format::Text if topics.is_empty() => say("no messages"),
         Format::Text => say(format!("\n{}", traffic_table(&topics))),
     }
 }

@@ -1,8 +1,8 @@
-//! `hil virtual --as-real DIR`: virtual boards for another `hil`, which takes them for real ones.
+//! `hil virtual --as-real DIR`: virtual boards that another `hil` handles as real ones.
 //!
-//! The folder holds a link to each board's port, a socket by which power, EN and the strapping pin are switched, and a
-//! bench file that says so. Nothing but commands and ports connects the two programs: the other one flashes, resets,
-//! cuts and listens as on a real bench.
+//! The folder contains a link to each board's port, a socket that switches power, EN and the strapping pin, and a bench
+//! file that uses both. Only these connect the two programs: the other one flashes, resets, cuts power and reads
+//! consoles as on a real bench.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,7 +26,7 @@ use crate::{session, signals};
 /// The socket's name in the folder.
 const SOCKET: &str = "control.sock";
 
-/// Brings the boards up, without power, and obeys until Ctrl-C.
+/// Starts the boards, without power, and handles commands until Ctrl-C.
 pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
     let firmware = bench.firmware.values().filter(|firmware| firmware.process.is_none());
     for name in firmware.map(|firmware| firmware.name.as_str()) {
@@ -41,15 +41,15 @@ pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
     let (lab, listener) = match Lab::open(folder, &bench) {
         Ok(open) => open,
         Err(error) => {
-            let message = Message(format!("can't make a bench in `{}`: {error}", folder.display()));
-            return set_up_failed(&message, Some("name a folder that can be written to".to_owned()));
+            let message = Message(format!("can't create a bench in `{}`: {error}", folder.display()));
+            return set_up_failed(&message, Some("name a folder that you can write to".to_owned()));
         }
     };
     say(format!("bench      {}", lab.folder.join("bench.toml").display()));
     for name in lab.boards.keys() {
         say(format!("{name:<10} port {}, no power", lab.link(name).display()));
     }
-    say("up; Ctrl-C ends it");
+    say("up; Ctrl-C exits");
     let lab = Arc::new(lab);
     let mut aborted = abort;
     let accepting = async {
@@ -58,14 +58,14 @@ pub(crate) async fn hold(folder: &Path, bench: Bench) -> ExitCode {
         }
     };
     tokio::select! {
-        () = accepting => warn("error: nobody can connect any more"),
+        () = accepting => warn("error: the control socket no longer accepts connections"),
         _ = aborted.wait_for(|abort| *abort) => {}
     }
-    lab.take_down();
+    lab.shut_down();
     ExitCode::Passed
 }
 
-/// Sends one command to a bench that is up, and prints what it says.
+/// Sends one command to a running bench and prints the answer.
 pub(crate) async fn send(socket: &Path, words: &[String]) -> ExitCode {
     if words.first().is_some_and(|word| word == "watch") {
         return follow(socket, words).await;
@@ -81,16 +81,16 @@ pub(crate) async fn send(socket: &Path, words: &[String]) -> ExitCode {
         }
         Err(error) => {
             let message = Message(format!("can't reach `{}`: {error}", socket.display()));
-            set_up_failed(&message, Some("is `hil virtual --as-real` still up?".to_owned()))
+            set_up_failed(&message, Some("check that `hil virtual --as-real` is still running".to_owned()))
         }
     }
 }
 
-/// Prints each change of a pin for as long as the bench is up.
+/// Prints each change of a pin while the bench is running.
 async fn follow(socket: &Path, words: &[String]) -> ExitCode {
     let failed = |error: std::io::Error| {
         let message = Message(format!("can't reach `{}`: {error}", socket.display()));
-        set_up_failed(&message, Some("is `hil virtual --as-real` still up?".to_owned()))
+        set_up_failed(&message, Some("check that `hil virtual --as-real` is still running".to_owned()))
     };
     let mut stream = match UnixStream::connect(socket).await {
         Ok(stream) => stream,
@@ -121,7 +121,7 @@ async fn ask(socket: &Path, command: &str) -> std::io::Result<String> {
     Ok(answer.trim_end().to_owned())
 }
 
-/// A virtual board and what is done to it from outside.
+/// A virtual board and the state that clients set.
 struct LabBoard {
     board: VirtualBoard,
     on: bool,
@@ -137,7 +137,7 @@ struct PinLevels {
 
 impl PinLevels {
     fn new() -> Self {
-        /// A listener that is further behind is shown the present again.
+        /// A listener that lags by more gets the current level instead of the changes.
         const KEPT: usize = 4096;
         Self { now: parking_lot::Mutex::default(), changes: broadcast::Sender::new(KEPT) }
     }
@@ -149,7 +149,7 @@ impl PinLevels {
         let _ = self.changes.send((gpio, high));
     }
 
-    /// Its level, and all changes from then on.
+    /// The current level and a receiver of all later changes.
     fn watch(&self, gpio: u8) -> (bool, broadcast::Receiver<(u8, bool)>) {
         let now = self.now.lock();
         (now.get(&gpio).copied().unwrap_or(true), self.changes.subscribe())
@@ -176,13 +176,13 @@ impl Lab {
         }
         let lab = Self { folder, boards };
         for (name, lab_board) in &lab.boards {
-            lab.show_port(name, &lab_board.try_lock().map_err(std::io::Error::other)?.board)?;
+            lab.link_port(name, &lab_board.try_lock().map_err(std::io::Error::other)?.board)?;
         }
         let socket = lab.folder.join(SOCKET);
-        // Left over from one that was killed; a living one would be in use by its own folder.
+        // A killed process may have left it behind; each running one has a folder of its own.
         let _ = std::fs::remove_file(&socket);
         let listener = UnixListener::bind(&socket)?;
-        // Passwords of blobs and of settings that come from elsewhere stand in it as they are.
+        // It may contain passwords in plain text: in blobs, and in settings from other files.
         hil_files::write_private(&lab.folder.join("bench.toml"), lab.bench_file(bench))?;
         Ok((lab, listener))
     }
@@ -191,14 +191,14 @@ impl Lab {
         self.folder.join(format!("port-{name}"))
     }
 
-    /// The link leads to the port while it is there.
-    fn show_port(&self, name: &str, board: &VirtualBoard) -> std::io::Result<()> {
+    /// Links to the port while it exists.
+    fn link_port(&self, name: &str, board: &VirtualBoard) -> std::io::Result<()> {
         let link = self.link(name);
         let _ = std::fs::remove_file(&link);
         board.port().map_or(Ok(()), |port| symlink(port, link))
     }
 
-    fn take_down(&self) {
+    fn shut_down(&self) {
         for name in self.boards.keys() {
             let _ = std::fs::remove_file(self.link(name));
         }
@@ -219,7 +219,7 @@ impl Lab {
         }
     }
 
-    /// `watch BOARD GPIO high|low`: whether the pin has that level, now and at each change.
+    /// `watch BOARD GPIO high|low`: reports whether the pin has that level, now and at each change.
     async fn watched(&self, line: &str) -> Option<WatchedPin> {
         let words: Vec<_> = line.split_whitespace().collect();
         let ["watch", board, gpio, level @ ("high" | "low")] = words.as_slice() else { return None };
@@ -232,7 +232,7 @@ impl Lab {
         let words: Vec<_> = line.split_whitespace().collect();
         let usage = || Message(USAGE.to_owned());
         let name = *words.get(1).ok_or_else(usage)?;
-        let lab_board = self.boards.get(name).ok_or_else(|| Message(format!("there is no board `{name}`")))?;
+        let lab_board = self.boards.get(name).ok_or_else(|| Message(format!("this bench has no board `{name}`")))?;
         let mut lab_board = lab_board.lock().await;
         match words.as_slice() {
             ["power", _, state @ ("on" | "off")] => {
@@ -258,14 +258,14 @@ impl Lab {
             ["plug", _] => lab_board.board.set_plugged(true).await,
             _ => return Err(usage()),
         }
-        self.show_port(name, &lab_board.board).map_err(|error| Message(error.to_string()))?;
+        self.link_port(name, &lab_board.board).map_err(|error| Message(error.to_string()))?;
         Ok(format!("done: {line}"))
     }
 
-    /// These boards as another `hil` sees them, and the firmware as it was.
+    /// A bench file that describes these boards as real ones, with the firmware of the original bench.
     fn bench_file(&self, bench: &Bench) -> String {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hil"));
-        let mut text = String::from("# Virtual boards that pass for real ones; made by `hil virtual --as-real`.\n");
+        let mut text = String::from("# Virtual boards described as real ones; created by `hil virtual --as-real`.\n");
         for name in self.boards.keys() {
             let command = |words: &str| {
                 let socket = self.folder.join(SOCKET);
@@ -310,7 +310,7 @@ impl Lab {
                 "\n[[boards.{name}.rails]]\ndriver = \"command\"\non = {on}\noff = {off}\nstate = {state}\n"
             );
         }
-        // Programs run on no board that looks real.
+        // Without programs: they can't run on these boards.
         let flashed = bench.firmware.values().filter(|firmware| firmware.process.is_none());
         let values = SecretNames { variables: &bench.variables };
         flashed.for_each(|firmware| describe(&mut text, firmware, &values));
@@ -318,7 +318,7 @@ impl Lab {
     }
 }
 
-/// A pin of a virtual board, by the programs that sense or drive it from outside.
+/// A pin of a virtual board, as the commands that sense or drive it.
 fn shown_pin(board: &str, name: &str, pin: &Pin, command: &dyn Fn(&str) -> String) -> Option<String> {
     let PinLine::Board(gpio) = pin.line else { return None };
     let (on, off) = if pin.active_low { ("low", "high") } else { ("high", "low") };
@@ -341,16 +341,16 @@ struct WatchedPin {
 }
 
 impl WatchedPin {
-    /// Says `on` or `off`, at once and at each change, until the board or the listener is gone.
+    /// Sends `on` or `off`, immediately and at each change, until the board or the client is gone.
     async fn report_to(self, mut to: OwnedWriteHalf) {
         let (mut high, mut changes) = self.pins.watch(self.gpio);
-        let mut said = None;
+        let mut sent = None;
         loop {
             let on = high == self.high;
-            if said != Some(on) && to.write_all(if on { b"on\n" } else { b"off\n" }).await.is_err() {
+            if sent != Some(on) && to.write_all(if on { b"on\n" } else { b"off\n" }).await.is_err() {
                 return;
             }
-            said = Some(on);
+            sent = Some(on);
             match changes.recv().await {
                 Ok((gpio, level)) if gpio == self.gpio => high = level,
                 Ok(_) => {}
@@ -406,14 +406,14 @@ fn describe_scripts(text: &mut String, scripts: &Scripts, values: &SecretNames<'
     let _ = writeln!(text, "replace = {{ {} }}", replace.collect::<Vec<_>>().join(", "));
 }
 
-/// SecretNames of settings as a bench file has them.
+/// Writes values of settings into a bench file, with the names of secrets in place of their values.
 struct SecretNames<'a> {
     /// Names and values of secrets.
     variables: &'a [(String, String)],
 }
 
 impl SecretNames<'_> {
-    /// A text in which the names of secrets stand for them, as in the file that it comes from.
+    /// The text with `${secret:NAME}` for each secret, as in the original bench file.
     fn quoted(&self, text: &str) -> String {
         let named =
             |text: String, (name, secret): &(String, String)| text.replace(secret, &format!("${{secret:{name}}}"));
@@ -426,7 +426,7 @@ impl SecretNames<'_> {
             NvsValue::Integer(number) => number.to_string(),
             NvsValue::Boolean(value) => value.to_string(),
             NvsValue::Number(kind, NvsNumber::TapPort) => format!("{{ {} = \"{{tap.port}}\" }}", kind.word()),
-            // As text: TOML's own integers end before those of 64 bits without a sign.
+            // As a string: TOML's integers have a sign, so the largest `u64` values do not fit.
             NvsValue::Number(kind, NvsNumber::Is(number)) => format!("{{ {} = \"{number}\" }}", kind.word()),
             NvsValue::Blob(bytes) => {
                 let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -444,7 +444,7 @@ fn list(words: impl Iterator<Item = String>) -> String {
     format!("[{}]", words.map(|word| quoted(&word)).collect::<Vec<_>>().join(", "))
 }
 
-/// A JSON string is a TOML one.
+/// A JSON string is also a TOML string.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -37,7 +37,7 @@ struct RunningBench {
 
 async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.loader.iter().find(|name| bench.board(name).is_none()) {
-        return set_up_failed(&Message(format!("there is no board `{unknown}` on this bench")), None);
+        return set_up_failed(&Message(format!("this bench has no board `{unknown}`")), None);
     }
     if let Err(code) = session::check_set(&bench, Part::Broker) {
         return code;
@@ -55,7 +55,7 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     let timeline = Timeline::in_memory(Epoch::start());
-    // It is up for days, and nothing looks back.
+    // It may run for days, and older events are not used.
     timeline.forget_after(10_000);
     let mut broker = match hil_mqtt::broker::new(&bench.broker, Arc::new(|_| {})) {
         Ok(broker) => broker,
@@ -79,7 +79,7 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         () = watched.aborted() => Ok(()),
     };
     timeline.record(None, What::RunFinished { exit_code: 0 });
-    // A reader that stops must not keep the bench from being taken down.
+    // If the output is not read, the bench must still shut down.
     tokio::select! {
         _ = reporter => {}
         () = watched.aborted() => {}
@@ -92,7 +92,7 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
             ExitCode::Passed
         }
     };
-    running.take_down().await;
+    running.shut_down().await;
     code
 }
 
@@ -128,7 +128,7 @@ impl RunningBench {
             None => None,
         };
         if let Some(lacking) = &lacking {
-            warn(format!("warning: `{name}` has power and no firmware: {lacking}"));
+            warn(format!("warning: `{name}` has power but no firmware: {lacking}"));
         }
         match firmware.filter(|_| lacking.is_none()) {
             None => drop(board.power_on().await?),
@@ -142,7 +142,7 @@ impl RunningBench {
         if args.loader.contains(&name) {
             board.enter_loader().await?;
         }
-        // The port is for whoever wants to look.
+        // Leaves the port free for other programs.
         board.close_console().await;
         Ok(())
     }
@@ -157,10 +157,10 @@ impl RunningBench {
             let tap = self.context.tap_address(name);
             say(format!("{name:<width$} port {port}, tap {}:{}", tap.host, tap.port));
         }
-        say("up; Ctrl-C ends it. Commands: reset BOARD, loader BOARD, power BOARD on|off, quit");
+        say("up; Ctrl-C exits. Commands: reset BOARD, loader BOARD, power BOARD on|off, quit");
     }
 
-    /// Obeys lines on standard input until `quit` or Ctrl-C. Its end is no command: a service has none.
+    /// Handles commands on standard input until `quit` or Ctrl-C. End of file does not end it: a service has no input.
     async fn handle_commands(&mut self) {
         let mut lines = BufReader::new(tokio::io::stdin()).lines();
         let mut open = true;
@@ -185,7 +185,7 @@ impl RunningBench {
         let words: Vec<_> = line.split_whitespace().collect();
         let usage = || Message("expected `reset BOARD`, `loader BOARD`, `power BOARD on|off` or `quit`".to_owned());
         let name = *words.get(1).ok_or_else(usage)?;
-        let board = self.boards.get_mut(name).ok_or_else(|| Message(format!("there is no board `{name}`")))?;
+        let board = self.boards.get_mut(name).ok_or_else(|| Message(format!("this bench has no board `{name}`")))?;
         match words.as_slice() {
             ["reset", _] => board.reset().await.map(drop)?,
             ["loader", _] => board.enter_loader().await?,
@@ -197,9 +197,9 @@ impl RunningBench {
         Ok(format!("done: {}", line.trim()))
     }
 
-    async fn take_down(mut self) {
+    async fn shut_down(mut self) {
         for board in self.boards.values_mut() {
-            // A driver that fails here has said so; there is nothing left to try.
+            // The driver has reported the error; there is nothing else to try.
             let _ = board.power_off().await;
         }
         self.broker.discard().await;

@@ -7,10 +7,10 @@ use console::Style;
 use super::{Line, say, warn};
 use crate::exit_code::ExitCode;
 
-/// Tells of an error, with its causes and a hint, and gives back the exit code of a failed set-up.
+/// Prints an error with its causes and a hint; returns the exit code of a failed set-up.
 pub(crate) fn set_up_failed(error: &(dyn Error + 'static), hint: Option<String>) -> ExitCode {
     let shown = without_passwords(&error.to_string());
-    // These lay out lines of their own.
+    // These errors format their own lines.
     let is_laid_out = error.is::<hil_config::ConfigError>() || error.is::<hil_scenario::PlanError>();
     let shown = if is_laid_out { shown } else { continued(&shown) };
     warn(Line::new().paint(Style::new().red().bold(), "error:").text(format!(" {shown}")));
@@ -25,14 +25,14 @@ pub(crate) fn set_up_failed(error: &(dyn Error + 'static), hint: Option<String>)
     ExitCode::Setup
 }
 
-/// What is quoted in an error must not look like a line of ours.
+/// Marks continuation lines, so that text quoted in an error can't pass for output of `hil`.
 fn continued(text: &str) -> String {
     text.replace('\n', "\n  | ")
 }
 
-/// What is wrong with a step may be told before anybody knows which passwords steps name.
+/// Hides passwords in steps: an error may quote a step before the mask knows the passwords that steps name.
 fn without_passwords(text: &str) -> String {
-    // One without its second quote ends where the step does.
+    // A password without closing quote extends to the end of the step.
     let closed = r#""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'"#;
     let open = r#"["'][^`\n]*"#;
     match regex::Regex::new(&format!(r"\b(password )(?:{closed}|{open})")) {
@@ -41,18 +41,18 @@ fn without_passwords(text: &str) -> String {
     }
 }
 
-/// Prints a value for programs.
+/// Prints a value as JSON.
 pub(crate) fn say_json(value: &impl serde::Serialize) {
     match Line::json(value) {
         Ok(line) => say(line),
-        // Only a map whose keys are no texts can't be written, and there is none.
+        // Only a map whose keys are not strings can't be serialised, and there is none.
         Err(error) => {
             set_up_failed(&error, None);
         }
     }
 }
 
-/// An error that is only a text.
+/// An error that is only a message.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Message(pub(crate) String);

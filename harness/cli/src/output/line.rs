@@ -1,4 +1,4 @@
-//! Lines as they may be shown: what comes from outside steers neither a terminal nor a CI runner.
+//! Output lines. Text from outside can control neither a terminal nor a CI runner.
 
 use std::borrow::Cow;
 
@@ -9,21 +9,21 @@ use serde::Serialize;
 
 use super::OutputStream;
 
-/// What is shown nowhere.
+/// The secrets to hide.
 static HIDDEN: RwLock<Option<Mask>> = RwLock::new(None);
 
-/// Hides these from now on in whatever is written.
+/// Hides these secrets in all output from now on.
 pub(crate) fn hide(mask: Mask) {
     *HIDDEN.write() = Some(mask);
 }
 
-/// Hides the same in the lines of consoles, which show a secret in parts.
+/// Hides the same secrets in console lines, which may show a secret in parts.
 pub(crate) fn console_mask() -> ConsoleMask {
     let hidden = HIDDEN.read();
     ConsoleMask::new(hidden.clone().unwrap_or_default())
 }
 
-/// Text without what is hidden.
+/// Text with secrets hidden.
 pub(super) fn masked(text: &str) -> Cow<'_, str> {
     match &*HIDDEN.read() {
         Some(mask) => mask.text(text),
@@ -31,7 +31,7 @@ pub(super) fn masked(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// One or more lines. Text in them may come from anywhere; only [`Line::paint`] gives style.
+/// One or more lines. Their text may come from outside; only [`Line::paint`] adds style.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     content: Content,
@@ -40,9 +40,9 @@ pub(crate) struct Line {
 
 #[derive(Debug, Clone)]
 enum Content {
-    /// For people: each piece is made inert before it is styled.
+    /// Human-readable: control characters of each piece are escaped before it is styled.
     Pieces(Vec<(Style, String)>),
-    /// For programs: inert as it is.
+    /// Machine-readable: contains no control characters.
     Exact(String),
 }
 
@@ -65,28 +65,28 @@ impl Line {
         self
     }
 
-    /// A value as JSON in one line. What would steer a terminal stands escaped in its strings, which keep their value.
+    /// A value as JSON on one line. Control characters in its strings are escaped; their values do not change.
     pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<Self> {
         let text = serde_json::to_string(value)?;
         Ok(Self { content: Content::Exact(json_inert(&masked(&text))), end: "\n" })
     }
 
-    /// Text for a program, to which a change would matter. Never for what comes from outside.
+    /// Text for a program, written unchanged. Never use it for text from outside.
     pub(crate) fn exact(text: impl Into<String>) -> Self {
         Self { content: Content::Exact(text.into()), end: "\n" }
     }
 
-    /// A command of ours for a runner of GitHub's, in one line. Its texts are escaped as commands want it.
+    /// A workflow command for a GitHub runner, on one line. The caller has escaped the texts in it.
     pub(crate) fn command(text: &str) -> Self {
         Self::exact(escaped(text).to_string().replace("##[", "# #["))
     }
 
-    /// For a raw terminal, which needs the carriage sent back.
+    /// Ends the line with CR LF, for a terminal in raw mode.
     pub(crate) fn with_return(self) -> Self {
         Self { end: "\r\n", ..self }
     }
 
-    /// As it is written to a stream, with its end.
+    /// The bytes to write to a stream, with the line end.
     pub(super) fn render(&self, stream: OutputStream) -> String {
         let mut text = match &self.content {
             Content::Exact(text) => masked(text).into_owned(),
@@ -134,7 +134,7 @@ fn styled(pieces: &[(Style, String)], stream: OutputStream, github: bool) -> Str
     inert.iter().map(paint).collect()
 }
 
-/// Whatever steers a terminal is shown and not sent, but for the ends of lines and tabs.
+/// Escapes control characters, except line ends and tabs.
 fn inert_lines(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -147,8 +147,7 @@ fn inert_lines(text: &str) -> String {
     shown
 }
 
-/// A runner of GitHub's takes `##[…]` for a command wherever it stands in a line, and `::` where a line begins with it,
-/// white space aside.
+/// A GitHub runner treats `##[…]` anywhere in a line as a command, and `::` at the start of a line, after white space.
 fn without_commands(text: &str) -> String {
     let line = |line: &str| {
         let line = line.replace("##[", "# #[");
@@ -157,7 +156,8 @@ fn without_commands(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON may hold any character but the first 32 as it is. Outside of strings it has none that steer, nor a `#`.
+/// JSON may contain any character from U+0020 on unescaped, control characters included. Outside strings it has neither
+/// those nor `#`.
 fn json_inert(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn text_steers_nothing_and_styles_are_ours_alone() {
+    fn text_controls_no_terminal_and_only_paint_adds_style() {
         let red = Style::new().red().force_styling(true);
         let line = Line::new().text("a\u{1b}[31m\t").paint(red, "b\u{9b}2J").text("\r\u{202e}\u{200b}\u{2028}c\nd");
         let expected = "a\\u{1b}[31m\t\u{1b}[31mb\\u{9b}2J\u{1b}[0m\\r\\u{202e}\\u{200b}\\u{2028}c\nd";
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_a_command_for_github() {
+    fn no_text_is_a_command_for_github() {
         let shown = |text: &str| shown(&text.into(), true);
         assert_eq!(shown("::error::x"), ": :error::x");
         assert_eq!(shown("a\n \u{a0}::stop-commands::x"), "a\n \u{a0}: :stop-commands::x");

@@ -1,4 +1,4 @@
-//! How a panic is shown.
+//! The panic hook.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -6,7 +6,7 @@ use std::panic::PanicHookInfo;
 use super::queue::OutputItem;
 use super::{Line, OutputStream, queue};
 
-/// Shows panics by way of the queue. The standard library's hook writes on the thread that panics, and blocks it where
+/// Writes panics through the queue. The standard library's hook writes on the panicking thread, and would block it if
 /// standard error is not read.
 pub(crate) fn show_panics() {
     std::panic::set_hook(Box::new(|info| {
@@ -17,7 +17,7 @@ pub(crate) fn show_panics() {
 
 fn text(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
     let thread = std::thread::current();
-    let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    let place = info.location().map_or_else(|| "an unknown location".to_owned(), ToString::to_string);
     let message = info.payload_as_str().unwrap_or("(no message)");
     let mut text = format!("thread '{}' panicked at {place}:\n{message}", thread.name().unwrap_or("<unnamed>"));
     match backtrace.status() {

@@ -1,4 +1,4 @@
-//! The bounded queue before a writing thread.
+//! The bounded queue of a writing thread.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 
 use super::{Bar, OutputStream};
 
-/// Above either of these, who can wait does.
+/// Above either of these, callers that can wait do.
 const ROOM: Bound = Bound { items: 256, bytes: 64 << 10 };
-/// Above either of these, what can't wait is dropped: setting up and concluding a run takes a few kilobytes.
+/// Above either of these, lines of callers that can't wait are dropped. Starting and ending a run needs a few kilobytes.
 const MOST: Bound = Bound { items: 4096, bytes: 1 << 20 };
 
 struct Bound {
@@ -21,7 +21,7 @@ struct Bound {
 /// One thing to write or draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OutputItem {
-    /// Text with its line's end.
+    /// Text with its line end.
     Text(OutputStream, String),
     Bar(Bar),
 }
@@ -34,7 +34,7 @@ impl OutputItem {
         }
     }
 
-    /// As what it counts when it is dropped. A bar is not missed.
+    /// How many lines are lost if it is dropped; none for a bar.
     fn lines(&self) -> usize {
         usize::from(matches!(self, Self::Text(..)))
     }
@@ -46,7 +46,7 @@ struct QueueState {
     bytes: usize,
     /// Lines that are being written.
     in_hand: Option<usize>,
-    /// Nothing waits longer than that.
+    /// When waiting ends.
     limit: Option<Instant>,
     /// The writer has ended.
     dead: bool,
@@ -54,7 +54,7 @@ struct QueueState {
 }
 
 impl QueueState {
-    /// An item is admitted whatever its size: the bounds may be exceeded by one.
+    /// Ignores the item's size: one item may exceed the bounds.
     fn has_room(&self, bound: &Bound) -> bool {
         self.items.len() < bound.items && self.bytes < bound.bytes
     }
@@ -73,17 +73,17 @@ impl QueueState {
     }
 }
 
-/// The queue before a writing thread.
+/// The queue of a writing thread.
 #[derive(Debug, Default)]
 pub(super) struct OutputQueue {
     state: Mutex<QueueState>,
     changed: Condvar,
-    /// The same for those that can't block.
+    /// The same for async callers.
     woken: Notify,
 }
 
 impl OutputQueue {
-    /// Appends without waiting; drops and counts what there is no room for, and says so by false.
+    /// Appends without waiting. If there is no room, drops and counts the item and returns false.
     pub(super) fn push_now(&self, item: OutputItem) -> bool {
         let mut state = self.state.lock();
         if state.is_over() || !state.has_room(&MOST) {
@@ -95,13 +95,13 @@ impl OutputQueue {
         true
     }
 
-    /// Appends, and blocks for it while there is no room.
+    /// Appends; blocks while there is no room.
     pub(super) fn push_and_wait(&self, item: OutputItem) {
         let mut state = self.state.lock();
         while !state.is_over() && !state.has_room(&ROOM) {
             self.wait(&mut state);
         }
-        // Once its time is over, only what would have to wait is dropped: the last words of a run that was cut short.
+        // After the limit an item that fits is still written: the last lines of an aborted run.
         if state.dead || !state.has_room(&ROOM) {
             state.dropped += item.lines();
             return;
@@ -114,7 +114,7 @@ impl OutputQueue {
     pub(super) async fn push_when_room(&self, item: OutputItem) {
         loop {
             let mut woken = std::pin::pin!(self.woken.notified());
-            // A change from here on is not missed.
+            // From here on no change is missed.
             woken.as_mut().enable();
             let limit = {
                 let mut state = self.state.lock();
@@ -130,13 +130,13 @@ impl OutputQueue {
             };
             match limit {
                 None => woken.await,
-                // Over it is dropped.
+                // After the limit, the next round drops the item.
                 Some(limit) => drop(tokio::time::timeout_at(limit.into(), woken).await),
             }
         }
     }
 
-    /// The next thing to write, which is in hand until [`OutputQueue::written`]; none when there is none within the time.
+    /// The next item to write, which is in hand until [`OutputQueue::written`]; `None` if none arrives in time.
     pub(super) fn next(&self, within: Option<Duration>) -> Option<OutputItem> {
         let until = within.map(|within| Instant::now() + within);
         let mut state = self.state.lock();
@@ -154,28 +154,28 @@ impl OutputQueue {
         }
     }
 
-    /// What was in hand is written.
+    /// Reports that the item in hand is written.
     pub(super) fn written(&self) {
         let mut state = self.state.lock();
         state.in_hand = None;
         self.wake(state);
     }
 
-    /// Nothing is written any more, and nothing waits for it.
+    /// Reports that nothing will be written any more; ends all waiting.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.dead = true;
         self.wake(state);
     }
 
-    /// Nothing waits longer than until then.
+    /// Ends all waiting at this time.
     pub(super) fn end_by(&self, limit: Instant) {
         let mut state = self.state.lock();
         state.limit = Some(limit);
         self.wake(state);
     }
 
-    /// Blocks until all is written; false where the limit is over before.
+    /// Blocks until everything is written; returns false if the limit expires first.
     pub(super) fn wait_until_written(&self) -> bool {
         let mut state = self.state.lock();
         while !state.is_written() && !state.is_over() {
@@ -184,7 +184,7 @@ impl OutputQueue {
         state.is_written()
     }
 
-    /// How many lines were not shown, those that still wait among them. They count once.
+    /// How many lines were not shown, including those still in the queue. Resets the count.
     pub(super) fn take_not_shown(&self) -> usize {
         let mut state = self.state.lock();
         let left: usize = state.items.drain(..).map(|item| item.lines()).sum();
@@ -192,7 +192,7 @@ impl OutputQueue {
         std::mem::take(&mut state.dropped) + left + state.in_hand.unwrap_or(0)
     }
 
-    /// Blocks until something changes or the limit is over.
+    /// Blocks until something changes or the limit expires.
     fn wait(&self, state: &mut MutexGuard<'_, QueueState>) {
         match state.limit.map(|limit| limit.saturating_duration_since(Instant::now())) {
             Some(left) => drop(self.changed.wait_for(state, left)),
@@ -215,7 +215,7 @@ mod tests {
         OutputItem::Text(OutputStream::Out, text.to_owned())
     }
 
-    /// A queue without room, and what is in it.
+    /// A full queue and its number of items.
     fn full() -> (OutputQueue, usize) {
         let queue = OutputQueue::default();
         for n in 0..ROOM.items {
@@ -225,23 +225,23 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_wait_is_dropped_and_counted_once_nothing_fits() {
+    fn lines_that_can_not_wait_are_dropped_and_counted_when_the_queue_is_full() {
         let queue = OutputQueue::default();
         for n in 0..MOST.items + 5 {
             queue.push_now(text(&n.to_string()));
         }
         queue.push_now(OutputItem::Bar(Bar::Clear));
-        assert_eq!(queue.state.lock().dropped, 5, "a bar is no line");
+        assert_eq!(queue.state.lock().dropped, 5, "a bar is not a line");
         assert_eq!(queue.next(None), Some(text("0")));
-        assert_eq!(queue.take_not_shown(), MOST.items + 5, "with the one in hand");
+        assert_eq!(queue.take_not_shown(), MOST.items + 5, "including the one in hand");
         let queue = OutputQueue::default();
         queue.push_now(text(&"x".repeat(MOST.bytes * 2)));
         queue.push_now(text("y"));
-        assert_eq!(queue.state.lock().dropped, 1, "one of any size, and nothing after it");
+        assert_eq!(queue.state.lock().dropped, 1, "one item of any size fits, the next does not");
     }
 
     #[test]
-    fn who_can_wait_waits_for_room_and_loses_nothing() {
+    fn a_caller_that_can_wait_waits_for_room_and_loses_nothing() {
         let (queue, count) = full();
         std::thread::scope(|scope| {
             scope.spawn(|| queue.push_and_wait(text("last")));
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_follower_awaits_room_and_is_let_go_at_the_limit() {
+    async fn a_follower_awaits_room_until_the_limit() {
         let (queue, count) = full();
         let mut waiting = std::pin::pin!(queue.push_when_room(text("late")));
         let pending = tokio::time::timeout(Duration::from_secs(3600), waiting.as_mut()).await;
@@ -270,12 +270,12 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_secs(1), waiting.as_mut()).await.is_err());
         queue.end_by(Instant::now());
         waiting.await;
-        assert_eq!(queue.take_not_shown(), count + 1, "those that wait, and the one that was let go");
+        assert_eq!(queue.take_not_shown(), count + 1, "those in the queue, and the one whose wait ended");
         assert!(!queue.wait_until_written() || queue.state.lock().items.is_empty());
     }
 
     #[test]
-    fn nobody_waits_for_a_writer_that_has_ended() {
+    fn no_caller_waits_for_a_writer_that_has_ended() {
         let (queue, count) = full();
         queue.close();
         queue.push_and_wait(text("more"));

@@ -1,10 +1,10 @@
-//! Progress on a terminal.
+//! Progress bars on a terminal.
 
 use std::collections::BTreeMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// What changes in the progress that is shown.
+/// A change of the progress display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Bar {
     ScenarioBegins {
@@ -23,11 +23,11 @@ pub(crate) enum Bar {
     FlashEnds {
         board: String,
     },
-    /// Whatever did not end.
+    /// Removes all bars that are still shown.
     Clear,
 }
 
-/// The bars. Only the writing thread has them: drawing blocks where a terminal is stopped.
+/// The bars. Only the writing thread has them, because drawing blocks if the terminal is stopped.
 #[derive(Default)]
 pub(super) struct Screen {
     all: MultiProgress,
@@ -45,7 +45,7 @@ impl Screen {
             Bar::ScenarioBegins { id, name } => {
                 let bar = self.all.add(ProgressBar::new_spinner());
                 bar.set_style(template("{spinner} {wide_msg} {elapsed}"));
-                // A name may come from anywhere.
+                // A name may contain control characters.
                 bar.set_message(hil_report::inert(&name));
                 self.running.insert(id, bar);
             }
@@ -72,21 +72,21 @@ impl Screen {
             Bar::Clear => {
                 self.running.clear();
                 self.flashes.clear();
-                // A terminal that is gone shows nothing anyway.
+                // The terminal may be gone.
                 let _ = self.all.clear();
             }
         }
     }
 
-    /// Draws the bars again, a step further.
-    pub(super) fn turn(&self) {
+    /// Redraws the bars, one tick further.
+    pub(super) fn redraw(&self) {
         self.running.values().chain(self.flashes.values()).for_each(ProgressBar::tick);
     }
 
-    /// Takes the bars away, so that a line can be written; the next turn brings them back.
+    /// Removes the bars so that a line can be written; the next [`Screen::redraw`] shows them again.
     ///
-    /// Not `MultiProgress::suspend`, which panics where the terminal is gone.
-    pub(super) fn make_way(&self) {
+    /// Not `MultiProgress::suspend`, which panics if the terminal is gone.
+    pub(super) fn make_room(&self) {
         if self.has_bars() {
             let _ = self.all.clear();
         }

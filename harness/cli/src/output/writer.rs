@@ -1,4 +1,4 @@
-//! The thread that writes.
+//! The writing thread.
 
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, LazyLock};
@@ -11,8 +11,8 @@ use super::OutputStream;
 use super::queue::{OutputItem, OutputQueue};
 use super::screen::Screen;
 
-/// How often bars that turn are drawn again.
-const TURN: Duration = Duration::from_millis(100);
+/// How often spinning bars are redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
 
 impl OutputStream {
     fn descriptor(self) -> BorrowedFd<'static> {
@@ -23,26 +23,26 @@ impl OutputStream {
     }
 }
 
-/// Whether lines on one stream are seen among those of the other.
-pub(super) fn lead_to_the_same_place() -> bool {
+/// Whether both streams go to the same file, or to a terminal.
+pub(super) fn share_a_target() -> bool {
     let (out, err) = (OutputStream::Out.descriptor(), OutputStream::Err.descriptor());
     let are_terminals = rustix::termios::isatty(out) && rustix::termios::isatty(err);
-    let place = |stream| rustix::fs::fstat(stream).ok().map(|stat| (stat.st_dev, stat.st_ino));
-    are_terminals || (place(out).is_some() && place(out) == place(err))
+    let target = |stream| rustix::fs::fstat(stream).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    are_terminals || (target(out).is_some() && target(out) == target(err))
 }
 
-/// Whether progress is drawn: on a terminal only.
+/// Whether progress is drawn, which happens only on a terminal.
 pub(super) fn draws() -> bool {
     static DRAWS: LazyLock<bool> = LazyLock::new(|| rustix::termios::isatty(OutputStream::Err.descriptor()));
     *DRAWS
 }
 
-/// Starts a writing thread; gives back the queue before it.
+/// Starts a writing thread and returns its queue.
 pub(super) fn start(name: &str) -> Arc<OutputQueue> {
     let queue = Arc::new(OutputQueue::default());
     let writer =
         OutputWriter { queue: Arc::clone(&queue), screen: Screen::default(), out_is_gone: false, err_is_gone: false };
-    // Dropped with the closure where no thread can be started, which closes the queue: nothing waits for it.
+    // If the thread can't be started, the writer is dropped, which closes the queue: nothing waits for it.
     let _ = std::thread::Builder::new().name(name.to_owned()).spawn(move || writer.run());
     queue
 }
@@ -62,19 +62,19 @@ impl Drop for OutputWriter {
 
 impl OutputWriter {
     fn run(mut self) {
-        let mut turned = Instant::now();
+        let mut redrawn = Instant::now();
         loop {
-            let next = self.queue.next(self.screen.has_bars().then_some(TURN));
+            let next = self.queue.next(self.screen.has_bars().then_some(REDRAW));
             let is_written = next.is_some();
             match next {
                 Some(OutputItem::Text(stream, text)) => self.write(stream, &text),
                 Some(OutputItem::Bar(bar)) => self.screen.change(bar),
                 None => {}
             }
-            // Also where lines come without end.
-            if self.screen.has_bars() && turned.elapsed() >= TURN {
-                self.screen.turn();
-                turned = Instant::now();
+            // Also while lines keep arriving.
+            if self.screen.has_bars() && redrawn.elapsed() >= REDRAW {
+                self.screen.redraw();
+                redrawn = Instant::now();
             }
             if is_written {
                 self.queue.written();
@@ -90,21 +90,21 @@ impl OutputWriter {
         if *is_gone {
             return;
         }
-        self.screen.make_way();
+        self.screen.make_room();
         if let Err(error) = write_all(stream.descriptor(), text.as_bytes()) {
-            // A disk may be full and have space later; a reader or a terminal that is gone does not come back.
+            // A full disk may have space later; a closed pipe or terminal does not come back.
             *is_gone = matches!(error, Errno::PIPE | Errno::IO | Errno::BADF | Errno::NXIO | Errno::CONNRESET);
         }
     }
 }
 
-/// Not through `std::io`: its locks would be held while this blocks, and its buffer would be flushed at the exit.
+/// Not through `std::io`: its locks would be held while this blocks, and its buffer would be flushed at exit.
 fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(length) => bytes = &bytes[length..],
             Err(Errno::INTR) => {}
-            // Another process with the same pipe or terminal has made it non-blocking.
+            // Another process that shares this pipe or terminal has made it non-blocking.
             Err(Errno::AGAIN) => match poll(&mut [PollFd::from_borrowed_fd(to, PollFlags::OUT)], None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error),
@@ -125,9 +125,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pipe_that_does_not_block_loses_nothing() {
+    fn a_non_blocking_pipe_loses_nothing() {
         let (read, write) = pipe_with(PipeFlags::NONBLOCK).expect("pipe");
-        // Ten times what a pipe holds.
+        // Ten times the capacity of a pipe.
         let text = "0123456789abcdef".repeat(40_000);
         let writing = std::thread::spawn({
             let text = text.clone();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_is_gone_is_an_error_and_no_signal() {
+    fn a_closed_pipe_is_an_error_and_not_a_signal() {
         let (read, write) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
         drop(read);
         assert_eq!(write_all(write.as_fd(), b"x"), Err(Errno::PIPE));

@@ -1,4 +1,4 @@
-//! Outputs that are not read: they hold up neither rails nor signals nor deadlines, and nothing is lost to who reads late.
+//! Outputs that are not read delay no rail, signal or deadline, and a late reader loses nothing.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -19,7 +19,7 @@ use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 use crate::real_bench::Lab;
 use crate::support::Project;
 
-/// Far more than anything here takes; a test that fails waits for it.
+/// Far longer than anything here takes; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An output and its two ends. As long as `read` is not read, what is written blocks once it is full.
@@ -51,7 +51,7 @@ impl Unread {
 
     /// Fills it to the last byte.
     fn fill(&self) {
-        // Opened once more: that it does not block here must not go for the program.
+        // Opened again, because non-blocking mode must not apply to the program.
         let mut options = File::options();
         let path = format!("/proc/self/fd/{}", self.write.as_raw_fd());
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
@@ -66,7 +66,7 @@ impl Unread {
         self.write.try_clone().expect("descriptor").into()
     }
 
-    /// Reads until a text has come; gives back what came before it.
+    /// Reads until a text arrives; returns what came before it.
     fn wait_for(&self, text: &str) -> String {
         let mut shown = String::new();
         while !shown.contains(text) {
@@ -112,7 +112,7 @@ impl Running {
         kill_process(Pid::from_child(&self.0), signal).expect("it runs");
     }
 
-    /// Waits for its end; gives back the exit code.
+    /// Waits for its end; returns the exit code.
     fn code(&mut self) -> i32 {
         let process = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty()).expect("not waited for");
         assert!(is_ready(&process), "it does not end");
@@ -122,13 +122,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended is no matter.
+        // It may have ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A bench whose rail says when it is switched.
+/// A bench whose rail reports when it is switched.
 struct Bench {
     lab: Lab,
     switched: Receiver<String>,
@@ -155,12 +155,12 @@ impl Bench {
             text.replace_range(from..to, &format!("{state} = [\"{}\", \"{state}\"]", rail.display()));
         }
         project.file("lab/bench.toml", &text);
-        // Also for writing: without that it would end whenever nothing is switched.
+        // Also for writing: otherwise it would reach end of file between two switches.
         let fifo = File::options().read(true).write(true).open(fifo).expect("FIFO");
-        let (tell, switched) = channel();
+        let (send, switched) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(fifo).lines().map_while(Result::ok) {
-                if tell.send(line).is_err() {
+                if send.send(line).is_err() {
                     return;
                 }
             }
@@ -188,7 +188,7 @@ impl Bench {
         assert_eq!(self.lab.tell(&["state", "lamp"]), "off");
     }
 
-    /// Checks a run that was cut short: the rail is off, and the reports are whole.
+    /// Checks an aborted run: the rail is off, and the reports are complete.
     fn check_aborted(&self, folder: &str) {
         self.check_off();
         let junit = self.lab.project.read(&format!("{folder}/junit.xml"));
@@ -283,9 +283,9 @@ fn a_blocked_standard_error_keeps_nothing_from_standard_output() {
     assert!(shown.contains("reports: run"), "{shown}");
 }
 
-/// At its end a run lets go of its boards, and then waits for who reads slowly.
+/// At its end a run releases its boards and then waits for a slow reader.
 #[test]
-fn who_reads_late_reads_everything_and_the_rail_is_off_before() {
+fn a_late_reader_gets_everything_and_the_rail_is_off_before() {
     let bench = Bench::open();
     for (folder, more) in [("text", "-vv"), ("json", "--format=json")] {
         let output = Unread::pipe().full();
@@ -314,7 +314,7 @@ fn a_signal_while_only_output_is_waited_for_ends_a_run_with_its_own_exit_code() 
     let arguments = ["run", "features/short.feature", "--out", "run", "-vv"];
     let mut run = bench.start(&arguments, output.stdio(), Stdio::null());
     bench.wait_for("off");
-    // The boards are given back: how it went is settled.
+    // The boards are released: the exit code is settled.
     bench.lab.wait_for_locks();
     run.signal(Signal::TERM);
     assert_eq!(run.code(), 0);
@@ -323,7 +323,7 @@ fn a_signal_while_only_output_is_waited_for_ends_a_run_with_its_own_exit_code() 
 }
 
 #[test]
-fn a_reader_that_leaves_ends_no_run() {
+fn a_closed_pipe_does_not_end_a_run() {
     let bench = Bench::open();
     let arguments = |folder| ["run", "features/short.feature", "-vv", "--out", folder];
     for (folder, output) in [("pipe", Unread::pipe()), ("terminal", Unread::terminal())] {
@@ -371,7 +371,7 @@ fn a_run_under_nohup_outlives_its_terminal() {
     assert_eq!(run.code(), 0, "{shown}");
 }
 
-/// `ssh -tt HOST hil run`, and the connection is lost: what is shown goes nowhere, and the run ends in order.
+/// `ssh -tt HOST hil run`, and the connection is lost: the output goes nowhere, and the run ends cleanly.
 #[test]
 fn a_terminal_that_is_gone_leaves_a_record_that_ends_and_every_report() {
     let bench = Bench::open();
@@ -392,12 +392,12 @@ fn a_terminal_that_is_gone_leaves_a_record_that_ends_and_every_report() {
 }
 
 #[test]
-fn a_tap_that_is_not_read_goes_on_forwarding_and_ends() {
+fn a_tap_that_is_not_read_keeps_forwarding_and_ends() {
     let project = Project::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind");
     let broker = listener.local_addr().expect("address").to_string();
     std::thread::spawn(move || {
-        // Whatever comes is sent back.
+        // An echo server.
         while let Ok((mut stream, _)) = listener.accept() {
             std::thread::spawn(move || std::io::copy(&mut stream.try_clone().expect("descriptor"), &mut stream));
         }
@@ -433,7 +433,7 @@ fn a_monitor_that_is_not_read_ends_and_the_rail_is_off() {
     bench.check_off();
 }
 
-/// Ctrl-] at a terminal that shows nothing any more.
+/// Ctrl-] at a stopped terminal.
 #[test]
 fn a_monitor_is_left_at_a_stopped_terminal_and_what_it_had_to_show_comes_later() {
     let bench = Bench::open();
@@ -458,7 +458,7 @@ fn a_virtual_bench_that_is_not_read_ends() {
     let output = Unread::pipe();
     let mut command = project.command(&["virtual", "--bench", "bench.toml"]);
     let mut bench = Running::start(command.stdin(Stdio::piped()).stdout(output.stdio()).stderr(output.stdio()));
-    output.wait_for("up; Ctrl-C ends it");
+    output.wait_for("up; Ctrl-C exits");
     output.fill();
     let stdin = bench.0.stdin.as_mut().expect("piped");
     stdin.write_all(b"reset lamp\nreset lamp\n").expect("typed");
@@ -466,9 +466,9 @@ fn a_virtual_bench_that_is_not_read_ends() {
     assert_eq!(bench.code(), 0);
 }
 
-/// The question is there before the answer is waited for.
+/// The question is shown before `hil` waits for the answer.
 #[test]
-fn a_person_is_asked_at_the_terminal() {
+fn the_user_is_asked_at_the_terminal() {
     let bench = Bench::open();
     let mut text = bench.lab.project.read("lab/bench.toml");
     let rail = text.find("[[boards.lamp.rails]]").expect("a rail");

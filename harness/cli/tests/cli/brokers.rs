@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Outcome, Project, children, ends, has_mosquitto, wait_for_line};
 
-/// tshark, if it is here.
+/// tshark, if it is installed.
 fn tshark() -> Option<PathBuf> {
     let named = std::env::var_os("HIL_TSHARK").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -30,7 +30,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(folder).expect("folder").flatten().map(|entry| entry.path()).collect()
 }
 
-/// A documented flaw: notes on MQTT take it for the keep alive of clients.
+/// A documented flaw: some MQTT guides take it for the keep alive of clients.
 #[test]
 fn flaw_keepalive_interval_is_an_option_of_bridges_and_mosquitto_says_so() {
     if !has_mosquitto() {
@@ -82,7 +82,7 @@ fn the_default_features_pass_on_mosquitto_and_wireshark_reads_every_packet() {
     }
 }
 
-/// How many packets each leg of each board carried, by the timeline.
+/// The number of packets in each direction of each board, from the timeline.
 fn counted(events: &[RunEvent]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for event in events {
@@ -190,11 +190,11 @@ fn no_secret_leaves_the_program() {
     let report = run_with_secret(&project, &["report", "run"]);
     assert!(!report.stdout.contains("another-secret"), "{}", report.stdout);
     let capture = std::fs::read(project.path("run/traffic.pcapng")).expect("capture");
-    assert!(holds(&capture, b"lamp"), "the user is no secret");
+    assert!(holds(&capture, b"lamp"), "the user is not a secret");
 }
 
 #[test]
-fn who_asks_for_it_gets_passwords_in_the_capture_and_nowhere_else() {
+fn unmask_keeps_passwords_in_the_capture_and_nowhere_else() {
     let project = Project::with_feature(SECRET_FEATURE);
     project.file("bench.toml", SECRET_BENCH);
     let outcome = run_with_secret(&project, &["run", "--bench", "bench.toml", "--out", "run", "--unmask", "--quiet"]);
@@ -229,8 +229,8 @@ fn scenario(steps: &str) -> String {
     format!("Feature: f\n  Scenario: s\n    Given the board \"client\" runs the firmware \"client\"\n{steps}")
 }
 
-/// Runs one scenario; verdict or exit code, and what is said about it.
-fn told(broker: &str, steps: &str, environment: &[(&str, &str)]) -> String {
+/// Runs one scenario; returns the verdict or exit code, and the messages.
+fn judged(broker: &str, steps: &str, environment: &[(&str, &str)]) -> String {
     let project = Project::with_feature(&scenario(steps));
     project.file("bench.toml", &client_bench(broker));
     let mut command = project.command(&["run", "--bench", "bench.toml"]);
@@ -243,7 +243,7 @@ fn told(broker: &str, steps: &str, environment: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn what_is_wrong_with_the_firmware_fails_and_what_is_wrong_with_the_bench_errors() {
+fn firmware_faults_fail_and_bench_faults_are_errors() {
     let connects = "    When I type \"connect id=c LOGIN\" at the console of \"client\"\n    Then \"client\" connects within 1 s\n";
     let plain = connects.replace(" LOGIN", "");
     let requires = "    And the broker requires the user \"lamp\" with the password \"wonderland\"\n";
@@ -274,16 +274,16 @@ fn what_is_wrong_with_the_firmware_fails_and_what_is_wrong_with_the_bench_errors
     let again = "    When I type at the console of \"client\":\n      \"\"\"\n      connect id=c\n      publish a x qos=1 dup=yes\n      \"\"\"\n    Then a subscriber to \"a\" receives \"x\" within 2 s\n    And \"client\" publishes its message again with DUP within 500 ms\n";
     let cases = cases.into_iter().chain([
         ("a fault that never happened", "kind = \"embedded\"", unfired.as_str()),
-        ("attempts that nobody can see", "kind = \"embedded\"", shut),
+        ("attempts that are not visible", "kind = \"embedded\"", shut),
         ("a broker that runs already", "kind = \"embedded\"", &runs_already),
         ("a packet that has no topic", "kind = \"embedded\"", no_topic),
         ("DUP on a first transmission", "kind = \"embedded\"", again),
     ]);
     let mut all = Vec::new();
     for (name, broker, steps) in cases {
-        all.push(format!("## {name}\n{}", told(broker, steps, &[])));
+        all.push(format!("## {name}\n{}", judged(broker, steps, &[])));
     }
-    let missing = told("kind = \"mosquitto\"", &plain, &[("HIL_MOSQUITTO", "/nowhere/mosquitto")]);
+    let missing = judged("kind = \"mosquitto\"", &plain, &[("HIL_MOSQUITTO", "/nowhere/mosquitto")]);
     all.push(format!("## Mosquitto is not installed\n{missing}"));
     let text = all.join("\n\n").replace(&nowhere.to_string(), "[nowhere]").replace(&taken_at.to_string(), "[taken]");
     insta::assert_snapshot!("broker-errors", text);
@@ -295,8 +295,8 @@ fn an_acl_denial_is_the_firmwares_fault_and_a_broker_that_dies_the_benchs() {
         return;
     }
     let acl = "    And the broker allows everybody to read \"open/#\" only\n    When I type \"connect id=c\" at the console of \"client\"\n    And I type \"publish closed x qos=1\" at the console of \"client\"\n    Then a subscriber to \"closed\" receives \"x\" within 1 s\n";
-    let denied = told("kind = \"mosquitto\"", acl, &[]);
-    // A broker whose configuration nobody can read ends at once.
+    let denied = judged("kind = \"mosquitto\"", acl, &[]);
+    // A broker that can't read its configuration exits immediately.
     let project = Project::with_feature(&scenario("    Then \"client\" publishes nothing for 1 s\n"));
     project.file("mosquitto.conf", "listener 18899 127.0.0.1\nno_such_thing true\n");
     project.file("bench.toml", &client_bench("kind = \"mosquitto\"\nconfig = \"mosquitto.conf\""));
@@ -313,7 +313,7 @@ const WAITS: &str = r#"    When I type "connect id=c" at the console of "client"
     And "client" connects within 60 s
 "#;
 
-/// A run on Mosquitto that waits, and its broker.
+/// A waiting run on Mosquitto, and its broker.
 fn waiting(project: &Project) -> (std::process::Child, Pid) {
     project.file("bench.toml", &client_bench("kind = \"mosquitto\""));
     let arguments = ["run", "--bench", "bench.toml", "--out", "run", "-vv", "--bench-retries", "0"];
@@ -352,10 +352,10 @@ fn a_hil_that_is_killed_leaves_no_broker_behind() {
     let (mut child, broker) = waiting(&project);
     child.kill().expect("killed");
     child.wait().expect("gone");
-    assert!(ends(broker), "the broker lives on");
+    assert!(ends(broker), "the broker still runs");
 }
 
-/// What a client does, and a step about it that must not hold.
+/// What a client does, and a step about it that must fail.
 const MUST_FAIL: &[(&str, &str, &str)] = &[
     (
         "JSON",
@@ -384,8 +384,8 @@ const MUST_FAIL: &[(&str, &str, &str)] = &[
     ("a subscription", "subscribe a:1", "\"client\" subscribes within 2 s to:\n      | a | 2 | 2 |"),
     ("a refusal", "subscribe a:1", "the subscription of \"client\" to \"a\" is refused within 2 s"),
     ("an end of a subscription", "unsubscribe a", "\"client\" unsubscribes from \"b\" within 500 ms"),
-    ("a good-bye", "drop", "\"client\" disconnects within 500 ms"),
-    ("no good-bye", "disconnect", "\"client\" goes without DISCONNECT within 5 s"),
+    ("a DISCONNECT", "drop", "\"client\" disconnects within 500 ms"),
+    ("no DISCONNECT", "disconnect", "\"client\" goes without DISCONNECT within 5 s"),
     ("an end by the broker", "disconnect", "the broker disconnects \"client\" within 500 ms"),
     ("a kept session", "connect id=c", "\"client\" connects within 5 s and finds its session"),
     ("a layer", "connect id=c", "\"client\" connects over \"WebSocket\" within 500 ms"),
@@ -415,7 +415,7 @@ const MUST_FAIL: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn every_step_about_packets_can_fail_and_tells_why() {
+fn every_step_about_packets_can_fail_and_says_why() {
     let scenario = |(name, does, step): &(&str, &str, &str)| {
         format!(
             "  Scenario: {name}\n    Given the board \"client\" runs the firmware \"client\"\n    When I type \"connect id=first\" at the console of \"client\"\n    Then \"client\" connects within 2 s\n    When I type at the console of \"client\":\n      \"\"\"\n      {does}\n      \"\"\"\n    Then {step}\n"
@@ -429,9 +429,9 @@ fn every_step_about_packets_can_fail_and_tells_why() {
     assert_eq!(outcome.code, 100, "{}{}", outcome.stdout, outcome.stderr);
     assert!(words(&outcome).iter().all(|word| word == "failed"), "{}", outcome.stdout);
     assert_eq!(words(&outcome).len(), MUST_FAIL.len() + 1);
-    let told = outcome.stdout.lines().map(str::trim);
-    let told: Vec<_> = told.filter(|line| line.starts_with("failed: ") || line.starts_with("closest: ")).collect();
+    let lines = outcome.stdout.lines().map(str::trim);
+    let lines: Vec<_> = lines.filter(|line| line.starts_with("failed: ") || line.starts_with("closest: ")).collect();
     insta::with_settings!({ filters => [(r"at [+-]\d+\.\d+ s", "at [time]"), (r"\d\.\d{3} s", "[time]")] }, {
-        insta::assert_snapshot!("must-fail", told.join("\n"));
+        insta::assert_snapshot!("must-fail", lines.join("\n"));
     });
 }

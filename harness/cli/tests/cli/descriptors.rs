@@ -1,4 +1,4 @@
-//! Where `hil` may have few file descriptors, the bench is at fault and never the firmware.
+//! Too few file descriptors are a bench fault, never a firmware fault.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -97,7 +97,7 @@ fn a_partition_table_on_which_a_library_panics_is_an_error_of_its_firmware() {
 }
 
 #[test]
-fn an_elf_file_that_is_none_is_refused() {
+fn a_file_that_is_not_an_elf_file_is_refused() {
     let project = Project::new();
     project.file("bench.toml", BENCH);
     std::fs::write(project.path("lamp.elf"), b"\x7fELF and then nothing").expect("write");

@@ -1,4 +1,4 @@
-//! Ways in which `hil` or its keeper ends, in the middle of whatever it does, and what is left behind: nothing.
+//! However `hil` or its keeper ends, and during any activity, nothing is left behind.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -32,9 +32,9 @@ enum Way {
     Quit,
     /// The whole process group of `hil`, as a CI job's end.
     Group,
-    /// Stopped, and killed then.
+    /// Stopped, then killed.
     StopKill,
-    /// Stopped for a second, and going on.
+    /// Stopped for a second, then continued.
     StopCont,
     KeeperKill,
     KeeperTerm,
@@ -59,7 +59,7 @@ const WAYS: [Way; 13] = [
     Way::ClosedStdin,
 ];
 
-/// What `hil` does, and what it prints when it does so; where it prints nothing, a random moment of it counts.
+/// An activity of `hil` and the line that it prints then; without a line, a random moment is used.
 const ACTIVITIES: [(&[&str], Option<&str>); 8] = [
     (&["run", "features/waits.feature", "-vv"], Some("lamp writing")),
     (&["run", "features/waits.feature", "-vv"], Some("lamp <- CONNACK")),
@@ -114,7 +114,7 @@ impl Way {
     }
 }
 
-/// A moment that the test does not choose.
+/// A random moment.
 struct Random(u32);
 
 impl Random {
@@ -163,7 +163,7 @@ fn ends_late(hil: &mut Child) -> bool {
     (0..3).any(|_| ends(Pid::from_child(hil)))
 }
 
-/// Each way in one activity each; with `HIL_KILLS`, so many rounds of each way in each activity (`ci/soak/kill`).
+/// Each way in one activity; with `HIL_KILLS`, that many rounds of each way in each activity (`ci/soak/kill`).
 #[test]
 fn however_hil_or_its_keeper_ends_nothing_is_left_behind() {
     let rounds: Option<usize> = std::env::var("HIL_KILLS").ok().and_then(|text| text.parse().ok());

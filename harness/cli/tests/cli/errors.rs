@@ -1,4 +1,4 @@
-//! Everything that can be wrong before a run begins: a clear message, exit code 96, no run folder.
+//! Errors before a run starts: a clear message, exit code 96, no run folder.
 
 use std::net::TcpListener;
 
@@ -40,7 +40,7 @@ fn a_scenario_without_a_then_is_refused() {
 }
 
 #[test]
-fn what_gherkin_would_swallow_or_a_step_ignore_is_refused() {
+fn what_gherkin_or_a_step_would_ignore_is_refused() {
     let steps =
         |steps: &str| format!("Feature: f\n  Scenario: s\n    {steps}\n    Then \"lamp\" connects within 1 s\n");
     let cases = [
@@ -59,9 +59,9 @@ fn what_gherkin_would_swallow_or_a_step_ignore_is_refused() {
     }
 }
 
-/// What no run can make true is the feature's fault: it is found before a board has power.
+/// A step that can never hold is an error of the feature, found before a board has power.
 #[test]
-fn what_can_never_hold_is_refused_before_any_board_is_powered() {
+fn impossible_steps_are_refused_before_any_board_is_powered() {
     let cases = [
         ("unknown-board", "Given the board \"lmap\" runs the firmware \"lamp\""),
         ("unknown-firmware", "Given the board \"lamp\" runs the firmware \"lmap\""),
@@ -80,11 +80,11 @@ fn what_can_never_hold_is_refused_before_any_board_is_powered() {
 }
 
 #[test]
-fn lint_looks_at_a_bench_where_one_is_named() {
+fn lint_checks_against_a_named_bench() {
     let feature = "Feature: f\n  Scenario: s\n    Given the board \"kettle\" runs the firmware \"lamp\"\n    Then \"kettle\" connects within 1 s\n\n  @requires:kettle\n  Scenario: t\n    Given the board \"kettle\" runs the firmware \"tea\"\n    Then \"kettle\" connects within 1 s\n";
     let project = Project::with_feature(feature);
     let outcome = project.hil(&["lint"]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "2 scenarios, nothing wrong\n"), "for a bench elsewhere");
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "2 scenarios, no errors\n"), "for a bench elsewhere");
     project.file("bench.toml", "[boards.lamp]\nkind = \"virtual\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\n");
     refused("lint-bench", &project, &["lint", "--bench", "bench.toml"]);
     let by_environment = project.command(&["lint"]).env("HIL_BENCH", "bench.toml").output().expect("hil runs");
@@ -92,12 +92,12 @@ fn lint_looks_at_a_bench_where_one_is_named() {
     let kettle = "[boards.kettle]\nkind = \"virtual\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\n[firmware.tea]\nimage = \"builtin:lamp\"\n";
     project.file("bench.toml", kettle);
     let outcome = project.hil(&["lint", "--bench", "bench.toml"]);
-    let said = "2 scenarios, nothing wrong on the bench `bench.toml`\n";
+    let said = "2 scenarios, no errors on the bench `bench.toml`\n";
     assert_eq!((outcome.code, outcome.stdout.as_str()), (0, said), "{outcome:?}");
 }
 
 #[test]
-fn a_scenario_can_be_named_by_its_line_and_a_mark_at_the_start_does_not_matter() {
+fn a_line_selects_a_scenario_even_after_a_byte_order_mark() {
     let project =
         Project::with_feature(&format!("\u{feff}{GOOD}\n  Scenario: t\n    Then \"lamp\" connects within 1 s\n"));
     let listed = project.hil(&["run", "--list", "features/one.feature:6"]);
@@ -105,7 +105,7 @@ fn a_scenario_can_be_named_by_its_line_and_a_mark_at_the_start_does_not_matter()
 }
 
 #[test]
-fn opt_in_scenarios_run_only_when_their_tag_is_asked_for() {
+fn opt_in_scenarios_run_only_if_their_tag_is_selected() {
     let project = Project::with_feature(&format!("@slow @opt-in\n{GOOD}"));
     for (filter, count) in [("not @fast", 0), ("@slow", 1), ("@slow or @fast", 1), ("not @slow or not @fast", 0)] {
         let outcome = project.hil(&["run", "--list", "--tags", filter]);
@@ -216,31 +216,31 @@ fn steps_and_completions_are_printed() {
 fn lint_checks_without_running() {
     let project = Project::with_feature(GOOD);
     let outcome = project.hil(&["lint"]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "1 scenarios, nothing wrong\n"));
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (0, "1 scenario, no errors\n"));
     project.file("features/two.feature", "@opt-in\nFeature: g\n  Scenario: t\n    Then nonsense\n");
     assert_eq!(project.hil(&["lint"]).code, 96);
     assert_eq!(project.hil(&["run", "--list"]).code, 0, "what does not run is not checked");
 }
 
 #[test]
-fn a_program_is_not_switched_by_hand_and_one_that_is_not_there_is_missed() {
+fn a_program_has_no_power_to_switch_and_a_missing_one_is_reported() {
     let project = Project::new();
     let bench = "[boards.pi]\nkind = \"process\"\n[firmware.app]\nkind = \"process\"\ncommand = [\"sh\", \"-c\", \"read x\"]\n[firmware.gone]\nkind = \"process\"\ncommand = [\"progs/nowhere\"]\n[firmware.unknown]\nkind = \"process\"\ncommand = [\"no-such-program-of-hil\"]\n";
     project.file("bench.toml", bench);
-    let mut told = String::new();
+    let mut text = String::new();
     for words in [&["power", "pi", "on"][..], &["reset", "pi"], &["monitor", "pi"]] {
         let outcome = project.hil(&[words, &["--bench", "bench.toml"]].concat());
-        told.push_str(&format!("{words:?}\n{}", outcome.stable()));
+        text.push_str(&format!("{words:?}\n{}", outcome.stable()));
     }
     let doctor = project.hil(&["doctor", "--bench", "bench.toml"]);
     assert_eq!(doctor.code, 96);
     let firmware = doctor.stdout.lines().skip_while(|line| !line.contains("firmware"));
-    told.extend(firmware.map(|line| format!("{line}\n")));
-    assert_snapshot("program-by-hand", &told);
+    text.extend(firmware.map(|line| format!("{line}\n")));
+    assert_snapshot("program-by-hand", &text);
 }
 
 #[test]
-fn completions_survive_a_reader_that_leaves() {
+fn completions_survive_a_closed_pipe() {
     let project = Project::new();
     let mut command = project.command(&["completions", "bash"]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("open");
@@ -317,7 +317,7 @@ nvs = { "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}", "wifi.password" 
     assert!(stops.iter().all(|outcome| outcome.code == 96), "{stops:?}");
     let shown: Vec<_> = stops.iter().map(|outcome| outcome.stderr.trim_end()).collect();
     assert_snapshot("unset-secrets", &shown.join("\n---\n"));
-    // As CI servers hand over a secret that they don't have.
+    // CI servers set a secret that they don't have to an empty text.
     let empty =
         project.command(&["boards", "--bench", "bench.toml"]).env("HIL_TEST_WIFI", "").output().expect("hil runs");
     assert!(empty.status.success(), "{empty:?}");

@@ -1,5 +1,5 @@
 //! Each faulty lamp against the normal features, with the good lamp's runs as baseline: exactly what its fault breaks
-//! must fail, and is told as what got worse.
+//! must fail, and is reported as a regression.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::support::{Outcome, Project, assert_snapshot, workspace};
 /// Five runs of the good lamp.
 const BASELINE: &str = "fixtures/baselines/lamp.json";
 
-/// Runs the lamp's features on the bench whose lamp has one thing wrong.
+/// Runs the lamp's features on the bench whose lamp has one fault.
 fn run(project: &Project, fault: &str) -> Outcome {
     let root = workspace();
     let bench = root.join(format!("fixtures/benches/faulty/{fault}.toml"));
@@ -18,7 +18,7 @@ fn run(project: &Project, fault: &str) -> Outcome {
     command.output().expect("hil runs").into()
 }
 
-/// The comparison in another format, once more.
+/// The same comparison in another format.
 fn compared(project: &Project, format: &str) -> String {
     let mut command = project.command(&["compare", BASELINE]);
     command.arg(project.path("out")).args(["--format", format, "--fail-on", "regression"]).current_dir(workspace());
@@ -28,7 +28,7 @@ fn compared(project: &Project, format: &str) -> String {
     outcome.stdout
 }
 
-/// What was measured, and in which order packets came, is another machine's than the baseline's; all else is the lamp's.
+/// Measured times and the order of packets depend on the machine; everything else depends on the lamp.
 fn of_the_lamp(text: &str) -> String {
     let times = |line: &str| {
         let line = line.trim_start_matches([' ', '-']);
@@ -37,7 +37,7 @@ fn of_the_lamp(text: &str) -> String {
             || ["slower (", "faster ("].iter().any(|title| line.trim_start_matches('*').starts_with(title))
     };
     let kept: Vec<_> = text.lines().filter(|line| !times(line)).collect();
-    // A title goes with the lines below it, where none of them is left.
+    // Removes a title if none of its lines is left.
     let is_title = |line: &str| line.trim_start_matches('*').starts_with("traffic (");
     let has_lines = |at: usize| {
         let next = kept[at + 1..].iter().find(|line| !line.is_empty());
@@ -49,7 +49,7 @@ fn of_the_lamp(text: &str) -> String {
     kept.join("\n")
 }
 
-/// Compares with a snapshot, but for what is the machine's.
+/// Compares with a snapshot, without what depends on the machine.
 fn assert_comparison(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
@@ -57,7 +57,7 @@ fn assert_comparison(name: &str, text: &str) {
     settings
         .add_filter(r"; (\d+ measurements? compared|not enough data|no measurements|times are not compared).*", "; …");
     settings.add_filter(r", \d+ slower", "");
-    // Whether it reboots while the message is being published or just after is the machine's.
+    // Whether it reboots while the message is being published or just after depends on the machine.
     settings.add_filter(r"is failed\): .*?: (`lamp` rebooted by itself)", "is failed): …: $1");
     settings.add_filter(r"traffic \(\d+\)", "traffic (N)");
     settings.add_filter(r"[+-]?\d+\.\d\d? s\b", "TIME");
@@ -128,7 +128,7 @@ fn a_lamp_that_never_subscribes() {
 }
 
 #[test]
-fn each_message_tells_what_was_expected_what_came_closest_and_the_last_signs_of_life() {
+fn each_message_names_what_was_expected_what_came_closest_and_the_last_signs_of_life() {
     let root = workspace();
     let project = Project::new();
     let mut command = project.command(&["run", "features/faulty", "--out"]);
@@ -142,7 +142,7 @@ fn each_message_tells_what_was_expected_what_came_closest_and_the_last_signs_of_
         .fold(String::new(), |text, line| text + line + "\n");
     let signs = outcome.stdout.lines().filter(|line| line.trim_start().starts_with("last ")).count();
     assert_eq!(signs, 2 * outcome.verdicts().len(), "each names the last packet and the last console line");
-    // Whether the lamp reboots while the message is being published or just after is the machine's.
+    // Whether the lamp reboots while the message is being published or just after depends on the machine.
     let publishing =
         |line| format!("When I publish \"on\" to \"sooko/lampu\" with QoS 1  (features/faulty/images.feature:{line})");
     let stable = stable

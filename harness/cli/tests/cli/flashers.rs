@@ -1,5 +1,5 @@
-//! One suite for every flasher, on virtual boards in another program. None of it is a chip: of the loaders only the
-//! ESP32-C3's is simulated.
+//! One suite for every flasher, on virtual boards in another process. No real chip is involved, and only the loader of the
+//! ESP32-C3 is simulated.
 
 use crate::real_bench::Lab;
 use crate::support::assert_snapshot;
@@ -12,7 +12,7 @@ fn esptool() -> Option<String> {
 }
 
 /// What every flasher must do.
-fn obeys_the_contract(flasher: &str, skips: bool, name: &str) {
+fn check_contract(flasher: &str, skips: bool, name: &str) {
     let bench = |misbehaves: &str| {
         format!(
             "[boards.lamp]\nkind = \"virtual\"\nmisbehaves = [{misbehaves}]\n[firmware.lamp]\nimage = \"builtin:lamp\"\nready = \"mqtt: starting\"\n\
@@ -54,23 +54,23 @@ fn obeys_the_contract(flasher: &str, skips: bool, name: &str) {
 }
 
 #[test]
-fn espflash_obeys_the_contract() {
-    obeys_the_contract("\"espflash\"", true, "flasher-espflash");
+fn espflash_fulfils_the_contract() {
+    check_contract("\"espflash\"", true, "flasher-espflash");
 }
 
 #[test]
-fn the_esptool_program_obeys_the_contract() {
+fn the_esptool_program_fulfils_the_contract() {
     if esptool().is_some() {
-        obeys_the_contract("\"esptool\"", true, "flasher-esptool");
+        check_contract("\"esptool\"", true, "flasher-esptool");
     }
 }
 
-/// Any program will do; this one is esptool too.
+/// Any program works; this one is also esptool.
 #[test]
-fn a_command_obeys_the_contract() {
+fn a_command_fulfils_the_contract() {
     let Some(program) = esptool() else { return };
     let words = format!(
         "{{ command = [\"{program}\", \"--chip\", \"{{chip}}\", \"--port\", \"{{port}}\", \"--baud\", \"{{baud}}\", \"--before\", \"no-reset\", \"--after\", \"no-reset\", \"write-flash\", \"0x0\", \"{{image}}\"] }}"
     );
-    obeys_the_contract(&words, false, "flasher-command");
+    check_contract(&words, false, "flasher-command");
 }

@@ -1,4 +1,4 @@
-//! Features as people write them: every language, every form, and what is said of the rest.
+//! Features as people write them: every language, every form, and the messages about the rest.
 
 use hil_gherkin::{Headline, Language, StepKind};
 
@@ -7,7 +7,7 @@ use crate::support::{Project, assert_snapshot};
 /// No board, and so nothing but the broker and the harness itself.
 const BENCH: &str = "[broker]\nkind = \"embedded\"\n";
 
-/// A feature in a language, with each of its keywords but those of features and rules beyond the first.
+/// A feature in a language, with all of its keywords; of those for features and rules only the first.
 fn in_language(language: &Language) -> String {
     let words = |wanted: Headline| language.headlines().filter(move |(_, of)| *of == wanted).map(|(word, _)| word);
     let first = |wanted: Headline| words(wanted).next().unwrap_or_default();
@@ -21,7 +21,7 @@ fn in_language(language: &Language) -> String {
         let kinds =
             [(StepKind::Given, given), (StepKind::When, &when), (StepKind::Then, &then), (StepKind::And, &then)];
         kinds.iter().flat_map(|(kind, text)| words(*kind).iter().map(|word| step(word, text)).collect::<Vec<_>>()).collect::<String>()
-            // What a star says depends on the step.
+            // The meaning of `*` depends on the step.
             + &step(&"* ", &when) + &step(&"* ", &then)
     };
     let all = steps(&|kind| of(kind).collect());
@@ -70,9 +70,9 @@ fn a_feature_in_every_language_is_run_and_reported() {
     }
 }
 
-/// What is refused of a feature file, each with its line and a hint.
+/// Each rejected construct is reported with its line and a hint.
 #[test]
-fn what_is_no_gherkin_is_explained() {
+fn invalid_gherkin_is_explained() {
     let given = "Given \"lamp\" is connected";
     let cases = [
         ("no feature", "Some text\nmore of it\n".to_owned()),
@@ -110,9 +110,9 @@ fn what_is_no_gherkin_is_explained() {
     assert_snapshot("no-gherkin", &shown);
 }
 
-/// What Gherkin allows and hardly anybody means: it is said, and nothing is refused.
+/// What Gherkin allows but is rarely intended causes a warning, not an error.
 #[test]
-fn what_is_odd_is_a_warning() {
+fn unusual_gherkin_is_a_warning() {
     let project = Project::with_feature(
         "Feature: f\n  Scenario:\n    Then nothing is retained on \"t\"\n  Scenario Outline: no examples\n    Then nothing is retained on \"<t>\"\n  Scenario Outline: no rows\n    Then nothing is retained on \"<t>\"\n    Examples:\n      | t |\n  Scenario Outline: a misspelt column of <html>\n    Then nothing is retained on \"<tpic>\"\n    Examples:\n      | topic | other\n      | a     |\n",
     );
@@ -125,13 +125,13 @@ fn what_is_odd_is_a_warning() {
     let latin = project.hil(&["lint"]);
     assert!(latin.stderr.contains("not UTF-8: the byte 0xe4 is invalid at features/latin.feature:2"), "{latin:?}");
     let only = project.hil(&["lint", "features/none.feature"]);
-    assert_eq!((only.code, only.stdout.as_str()), (0, "0 scenarios, nothing wrong\n"));
+    assert_eq!((only.code, only.stdout.as_str()), (0, "0 scenarios, no errors\n"));
     let named = project.hil(&["lint", "features/none.feature", "--name", "x"]);
     assert_ne!(named.code, 0, "a filter that takes nothing is a mistake");
 }
 
 #[test]
-fn a_line_of_a_file_takes_what_stands_there() {
+fn a_line_of_a_file_selects_what_is_on_it() {
     let project = Project::with_feature(
         "# first\nFeature: f\n\n  Scenario Outline: say <word>\n    Then nothing is retained on \"<word>\"\n    # a comment\n    Examples: some\n      | word |\n      # between\n      | a |\n\n      | b |\n  Rule: r\n    Scenario: plain\n      Then nothing is retained on \"t\"\n",
     );
@@ -158,9 +158,9 @@ fn a_line_of_a_file_takes_what_stands_there() {
     );
 }
 
-/// One mistake in an outline is one of a kind, however many rows there are.
+/// A mistake in an outline is the same mistake in every row.
 #[test]
-fn a_mistake_in_every_row_is_shown_so_often_and_no_more() {
+fn a_mistake_in_every_row_is_shown_a_limited_number_of_times() {
     let rows: String = (0..3000).map(|n| format!("      | {n} |\n")).collect();
     let project = Project::with_feature(&format!(
         "Feature: f\n  Scenario Outline: s\n    When I publich \"<n>\" to \"t\"\n    Then nothing is retained on \"t\"\n    Examples:\n      | n |\n{rows}"
@@ -185,7 +185,7 @@ fn a_password_without_its_second_quote_hides_no_place() {
     assert!(outcome.stderr.contains("\nhint: "), "{}", outcome.stderr);
 }
 
-/// A name means the same whatever else runs: baselines and CI servers know scenarios by it.
+/// A scenario has the same name whatever else runs: baselines and CI servers identify it by that name.
 #[test]
 fn scenarios_of_rules_of_one_name_keep_their_names_in_every_run() {
     let then = "Then nothing is retained on \"t\"";

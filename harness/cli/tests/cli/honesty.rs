@@ -1,4 +1,4 @@
-//! A green result must mean something.
+//! A passed run must prove something.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ fn a_run_that_passes_leaves_its_reports() {
 }
 
 #[test]
-fn nothing_that_ran_is_not_green() {
+fn a_run_in_which_nothing_ran_does_not_pass() {
     let project = Project::with_feature(&scenario("CONNECTED\n    Then \"lamp\" connects within 1 s"));
     for arguments in [&["run", "--name", "no such scenario"][..], &["run", "--tags", "@nowhere"]] {
         let outcome = project.hil(arguments);
@@ -72,7 +72,7 @@ fn a_dead_board_does_not_pass_a_negative_step() {
 }
 
 #[test]
-fn a_board_that_goes_on_without_power_is_the_benchs_fault() {
+fn a_board_that_runs_without_power_is_a_bench_fault() {
     let project = Project::with_feature(&scenario(
         "Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When the power of \"lamp\" is cut\n    Then no will of \"lamp\" is published for 4 s",
     ));
@@ -125,7 +125,7 @@ fn bench(misbehaviour: &str) -> String {
 }
 
 #[test]
-fn a_mute_board_is_errored_soon_and_the_rest_names_it_as_the_cause() {
+fn a_silent_board_is_errored_soon_and_later_errors_name_it_as_the_cause() {
     let one = "Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 1 s";
     let two = scenario(one).replace("Feature: f\n", "").replace("Scenario: s", "Scenario: t");
     let project = Project::with_feature(&format!("{}{two}", scenario(one)));
@@ -138,7 +138,7 @@ fn a_mute_board_is_errored_soon_and_the_rest_names_it_as_the_cause() {
 }
 
 #[test]
-fn what_boards_do_wrong_is_told_apart() {
+fn faults_of_boards_are_distinguished() {
     let steps = scenario("Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s");
     for (misbehaviour, code) in [
         ("wrong-chip", 102),
@@ -171,7 +171,7 @@ fn steps_that_nothing_has_prepared_are_errored() {
     }
 }
 
-/// Real boards take up to 4 s to join a network, and each chip has its own words for why it booted.
+/// Real boards take up to 4 s to join a network, and each chip names its reset causes differently.
 #[test]
 fn the_features_of_boards_keep_limits_that_silicon_holds() {
     let limit = regex::Regex::new(
@@ -197,7 +197,7 @@ fn the_features_of_boards_keep_limits_that_silicon_holds() {
 }
 
 #[test]
-fn a_scenario_gets_nothing_from_the_one_before_it() {
+fn a_scenario_is_isolated_from_the_one_before_it() {
     let started = scenario("CONNECTED\n    Then \"lamp\" does not reboot for 100 ms");
     let relies =
         scenario("Given \"lamp\" has subscribed to \"sooko/lampu\"\n    Then \"lamp\" does not reboot for 100 ms");
@@ -266,9 +266,9 @@ fn scenarios_on_different_boards_overlap_and_on_one_board_they_do_not() {
     assert_eq!(json["scenarios"].as_array().map(Vec::len), Some(3));
 }
 
-/// The embedded broker stands still with the rest: its will is late, and nobody else's fault.
+/// The embedded broker stands still with `hil`: its will is late, which is not the firmware's fault.
 #[test]
-fn a_machine_that_stands_still_is_told_of_and_not_held_against_the_lamp() {
+fn a_machine_that_stands_still_is_reported_and_is_not_the_lamps_fault() {
     let will = "  Scenario: will\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" has subscribed to \"sooko/lampu\"\n    When the power of \"lamp\" is cut\n    Then the will of \"lamp\" is published on \"sooko/status\"\n";
     let silent = "  Scenario: silent\n    Given the board \"lamp-2\" runs the firmware \"lamp\"\n    Then \"lamp-2\" publishes \"nonsense\" to \"x\" within 6 s\n";
     let project = Project::with_feature(&format!("Feature: f\n{will}{silent}"));

@@ -1,4 +1,4 @@
-//! Texts from outside that would steer a terminal or a CI runner, wherever `hil` shows them.
+//! Texts from outside that could control a terminal or a CI runner, wherever `hil` shows them.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use crate::support::{Printed, Project};
 
 /// Clears the screen, hides text, sets the title; C1 forms of that; characters that turn, hide and end lines.
 const STEERS: &str = "\u{1b}[2J\u{1b}[8m\u{1b}]0;t\u{7}\u{9b}2J\u{9d}0;t\u{9c}\u{7f}\u{8}\u{202a}\u{202e}\u{2066}\u{2069}\u{200e}\u{200f}\u{61c}\u{200b}\u{200d}\u{2060}\u{feff}\u{ad}\u{e0041}\u{2028}::error::\u{2029}##[error]";
-/// What a JSON or TOML string can hold, and a line of Gherkin can't.
+/// Characters that a JSON or TOML string can contain, but a line of Gherkin can't.
 const LINES: &str = "\r::error::forged\n::error::forged\n\u{a0}::stop-commands::x\n  passed  forged";
 
 fn both() -> String {
@@ -23,7 +23,7 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
-/// Runs on pipes and on a terminal, as on GitHub, and checks what comes out. Gives back what the pipes had.
+/// Runs on pipes and on a terminal, as on GitHub, and checks the output. Returns the output of the pipes.
 fn check(command: impl Fn() -> Command) -> String {
     let piped = command().env("GITHUB_ACTIONS", "true").stdin(Stdio::null()).output().expect("hil runs");
     let mut shown = String::from_utf8(piped.stdout).expect("UTF-8");
@@ -108,7 +108,7 @@ fn keys_and_values_in_a_bench_file() {
     }
 }
 
-/// Appends to all strings but words of ours.
+/// Appends to all strings except serialised words.
 fn poison(value: &mut Value, key: &str, text: &str) {
     const OURS: &[&str] = &[
         "event",
@@ -124,7 +124,7 @@ fn poison(value: &mut Value, key: &str, text: &str) {
         "keyword",
         "hex",
         "encoding",
-        // An address and a port: other text makes the file no record.
+        // An address and a port: any other text makes the record invalid.
         "peer",
     ];
     match value {
@@ -139,7 +139,7 @@ fn poison(value: &mut Value, key: &str, text: &str) {
 }
 
 #[test]
-fn a_run_folder_of_somebody_else() {
+fn a_run_folder_from_elsewhere() {
     let project = Project::with_feature(
         "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    Then \"lamp\" publishes \"x\" to \"y\" within 100 ms\n  Scenario: t\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s\n",
     );

@@ -1,4 +1,4 @@
-//! The processes that hold power: what becomes of a rail when one of them ends, stops or hangs.
+//! The processes that hold power: the state of a rail after one of them ends, stops or hangs.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ struct Rig {
     project: Project,
 }
 
-/// Where the words of a rail's programs come from.
+/// The scripts of a rail's programs.
 struct Scripts {
     on: &'static str,
     off: &'static str,
@@ -129,7 +129,7 @@ fn output(child: Child) -> Outcome {
     child.wait_with_output().expect("ends").into()
 }
 
-/// Waits for what a script does, which nothing tells of.
+/// Polls for an effect of a script, which no event reports.
 fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     let until = Instant::now() + Duration::from_secs(30);
     while !is() {
@@ -142,7 +142,7 @@ fn fifo(path: &Path) {
     rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).expect("fifo");
 }
 
-/// It makes its rails safe and releases its locks: what `hil` holds then is nothing.
+/// The keeper makes its rails safe and releases its locks, so `hil` no longer holds the board.
 #[test]
 fn a_keeper_that_ends_on_a_signal_ends_what_holds_the_board() {
     let rig = Rig::new(&PLAIN);
@@ -150,11 +150,14 @@ fn a_keeper_that_ends_on_a_signal_ends_what_holds_the_board() {
     signal(rig.keeper(), Signal::TERM);
     let held = output(hil);
     assert_eq!(held.code, 102, "{held:?}");
-    assert!(held.stderr.contains("error: the keeper of the rails has ended"), "{held:?}");
+    assert!(
+        held.stderr.contains("error: the power keeper exited; the power state of the boards is unknown"),
+        "{held:?}"
+    );
     rig.assert_safe();
 }
 
-/// However long its rails take: the board has no power that a step could rest on.
+/// However long its rails take: no step can rely on the board's power any more.
 #[test]
 fn a_keeper_that_takes_its_time_to_end_is_lost_at_once() {
     let rig =
@@ -163,7 +166,10 @@ fn a_keeper_that_takes_its_time_to_end_is_lost_at_once() {
     let mut hil = rig.hold();
     signal(rig.keeper(), Signal::TERM);
     let mut said = BufReader::new(hil.stderr.take().expect("piped")).lines().map_while(Result::ok);
-    assert!(said.any(|line| line == "error: the keeper of the rails has ended"), "said while the rail is on");
+    assert!(
+        said.any(|line| line == "error: the power keeper exited; the power state of the boards is unknown"),
+        "said while the rail is on"
+    );
     assert_eq!(rig.rail(), "on");
     std::fs::write(rig.path("let"), "go\n").expect("let");
     assert_eq!(output(hil).code, 102);
@@ -201,7 +207,7 @@ fn a_keeper_that_hangs_is_replaced() {
     rig.assert_safe();
 }
 
-/// `hil` and its keeper are killed at once: one more process watches.
+/// `hil` and its keeper are killed at the same time; the standby is left.
 #[test]
 fn a_standby_makes_the_rails_safe_when_hil_and_its_keeper_are_killed() {
     let rig = Rig::new(&PLAIN);
@@ -221,7 +227,7 @@ fn a_standby_makes_the_rails_safe_when_hil_and_its_keeper_are_killed() {
     assert_eq!((next.code, next.stderr.as_str()), (0, ""), "nothing unsafe is left");
 }
 
-/// One that looks who has a board, or waits for it, has its lock for a moment and never switches a rail.
+/// A process that checks who uses a board, or waits for it, holds its lock for a moment and never switches a rail.
 #[test]
 fn a_standby_waits_for_the_lock_that_another_process_has_for_a_moment() {
     let rig = Rig::new(&PLAIN);
@@ -268,9 +274,9 @@ fn a_standby_that_is_killed_is_replaced() {
     rig.assert_safe();
 }
 
-/// Nothing is left that could make the rails safe: the next user is warned, until they are.
+/// No process is left to make the rails safe: the next user is warned until they are.
 #[test]
-fn what_was_killed_with_the_rails_on_is_known_to_the_next_user() {
+fn the_next_user_is_warned_of_rails_that_a_kill_left_on() {
     let rig = Rig::new(&PLAIN);
     let hil = rig.hold();
     let (standby, keeper) = (rig.standby(), rig.keeper());
@@ -333,7 +339,7 @@ fn a_long_answer_of_a_rail_program_is_not_quoted_whole() {
     assert!(refused.stderr.len() < 2000, "{} bytes", refused.stderr.len());
 }
 
-/// The second one is not answered any more: it waits for the board, which is off then.
+/// The second one gets no answer: it waits for the board, which is off by then.
 #[test]
 fn two_that_end_a_detached_keeper_at_once_both_find_the_board_off() {
     let rig = Rig::new(&Scripts {
@@ -362,14 +368,14 @@ fn two_that_end_a_detached_keeper_at_once_both_find_the_board_off() {
     rig.assert_safe();
 }
 
-/// What the names in the kernel that go with a folder's locks begin with.
+/// The prefix of the abstract socket names that belong to a folder of locks.
 fn lock_name(locks: &Path) -> String {
     use std::os::unix::fs::MetadataExt as _;
     let folder = std::fs::metadata(locks).expect("folder");
     format!("@hil-lock {}:{} ", folder.dev(), folder.ino())
 }
 
-/// A child that goes on in the background holds the program's output open.
+/// A child in the background keeps the program's output open.
 #[test]
 fn a_program_that_has_ended_is_not_waited_for_because_of_its_children() {
     let rig = Rig::new(&Scripts { on: "sleep 20 & (setsid sleep 20 &); printf on > RIG/rail", ..PLAIN });
@@ -379,7 +385,7 @@ fn a_program_that_has_ended_is_not_waited_for_because_of_its_children() {
     rig.assert_safe();
 }
 
-/// The next user reads why a rail is not safe, and not the password of its plug.
+/// The next user sees why a rail is not safe, but not the password of its plug.
 #[test]
 fn a_secret_that_a_rail_program_prints_stays_out_of_the_lock() {
     let rig = Rig::new(&Scripts { off: "echo bad password hunter22 >&2; exit 1", ..PLAIN });

@@ -1,4 +1,4 @@
-//! `hil` killed at any moment: its reports can be made all the same.
+//! `hil` killed at any moment: its reports can still be generated.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -58,7 +58,7 @@ fn report(project: &Project, out: &std::path::Path) -> Outcome {
     command.arg(out).output().expect("hil reports").into()
 }
 
-/// Scenarios that had begun and not ended are told as aborted by each report; gives back how many there were.
+/// Checks that each report shows the scenarios that were running as aborted; returns their number.
 fn check(project: &Project, out: &str, events: &[hil_timeline::RunEvent]) -> usize {
     let mut open = std::collections::BTreeMap::new();
     for event in events {
@@ -75,7 +75,7 @@ fn check(project: &Project, out: &str, events: &[hil_timeline::RunEvent]) -> usi
     let (xml, json) = (project.read(&format!("{out}/junit.xml")), project.read(&format!("{out}/cucumber.json")));
     assert!(xml.ends_with("</testsuite>\n"));
     assert_eq!(Some(xml.matches("<testcase").count()), planned, "what never began is there as well");
-    // Feature and boards, whether it began or not: a CI server tells cases apart by it.
+    // Feature and boards, whether it started or not: CI servers identify cases by it.
     assert!(
         xml.split("<testcase ").skip(1).all(|case| case
             .split("classname=\"")
@@ -93,7 +93,7 @@ fn check(project: &Project, out: &str, events: &[hil_timeline::RunEvent]) -> usi
     open.len()
 }
 
-/// A scenario that had failed, was tried again, and was killed then has failed; the run has not come to its end.
+/// A scenario that failed and was killed during its retry has failed; the run is unfinished.
 #[test]
 fn a_run_that_is_killed_while_it_tries_again_says_so() {
     let project = Project::with_feature(
@@ -106,10 +106,10 @@ fn a_run_that_is_killed_while_it_tries_again_says_so() {
     printed.wait_for(&["lamp -> CONNECT"]);
     kill_process(Pid::from_child(&hil), Signal::KILL).expect("it runs");
     hil.wait().expect("ends");
-    let told = report(&project, &project.path("run"));
-    assert_eq!(told.code, 130, "{told:?}");
-    assert!(told.stdout.contains("0 passed, 1 failed in"), "{}", told.stdout);
-    assert!(told.stdout.contains("the run was ended before its end"), "{}", told.stdout);
+    let outcome = report(&project, &project.path("run"));
+    assert_eq!(outcome.code, 130, "{outcome:?}");
+    assert!(outcome.stdout.contains("0 passed, 1 failed in"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("the run was ended before its end"), "{}", outcome.stdout);
     let gate = project.hil(&["compare", "run", "run", "--fail-on", "regression"]);
     assert_eq!(gate.code, 4, "{gate:?}");
 }

@@ -34,7 +34,7 @@ fn keys_reset_switch_and_end_and_the_terminal_is_as_before() {
     let mut terminal = std::fs::File::from(master);
     let mut said = String::new();
     // Its flash is empty: the ROM says so again and again.
-    wait_for(&mut terminal, &mut said, "Ctrl-] ends it");
+    wait_for(&mut terminal, &mut said, "Ctrl-] exits");
     wait_for(&mut terminal, &mut said, "rst:0x1 (POWERON)");
     wait_for(&mut terminal, &mut said, "invalid header");
     said.clear();

@@ -1,4 +1,4 @@
-//! What another user of this machine can do to one who uses its boards. Where this test may be another user: as root.
+//! What another user of this machine can do to the user of its boards. Runs only as root, which can become another user.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -11,19 +11,19 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Outcome, Project};
 
-/// Neither root nor anyone whom the system knows.
+/// Neither root nor a user of this system.
 const MALLORY: u32 = 54_321;
-/// Another one, who uses the board.
+/// Another user, who uses the board.
 const ADA: u32 = 54_322;
 
-/// A bench that all users may read, with locks that all share, as below /run/lock.
+/// A bench that all users can read, with locks that all share, as in /run/lock.
 struct Shared {
     project: Project,
     locks: PathBuf,
 }
 
 impl Shared {
-    /// None where this test can't be another user.
+    /// `None` if this test can't become another user.
     #[expect(clippy::print_stderr, reason = "a test that can't run says why")]
     fn new() -> Option<Self> {
         if !rustix::process::getuid().is_root() {
@@ -66,7 +66,7 @@ impl Shared {
         command
     }
 
-    /// Bounded: nothing that another user does makes `hil` hang.
+    /// With a time limit: nothing that another user does makes `hil` hang.
     fn run_as(&self, user: u32, arguments: &[&str]) -> Outcome {
         const PATIENCE: Duration = Duration::from_secs(20);
         let begun = Instant::now();
@@ -135,7 +135,7 @@ fn another_user_can_take_no_lock_that_is_held() {
     assert!(mallory.stderr.contains(&by), "{mallory:?}");
     assert_eq!(shared.rail(), "on");
     assert_eq!(end(ada).code, 0);
-    // Locks are shared: each user may have the board once it is free, no matter who made its files.
+    // Locks are shared: each user can take the board once it is free, whoever created its files.
     let mallory = shared.run_as(MALLORY, &["power", "lamp", "off", "--no-wait"]);
     assert_eq!(mallory.code, 0, "{mallory:?}");
 }
@@ -147,7 +147,8 @@ fn another_user_can_not_end_a_keeper_that_was_left_on() {
     assert_eq!(left.code, 0, "{left:?}");
     let tried = shared.run_as(MALLORY, &["power", "lamp", "off", "--no-wait"]);
     assert_eq!(tried.code, 96, "{tried:?}");
-    let said = format!("error: the keeper of `lamp` was not ended: it belongs to user id {ADA}; the board is held by");
+    let said =
+        format!("error: can't end the power keeper of `lamp`: it belongs to user id {ADA}; the board is in use by");
     assert!(tried.stderr.contains(&said) && !tried.stderr.contains("kill "), "{tried:?}");
     assert_eq!(shared.rail(), "on");
     let ended = shared.run_as(ADA, &["power", "lamp", "off"]);
@@ -172,7 +173,7 @@ fn a_folder_that_belongs_to_another_user_is_refused_and_nothing_is_made_in_it() 
 #[test]
 fn links_fifos_and_foreign_notes_lead_nowhere() {
     let Some(shared) = Shared::new() else { return };
-    // Which files there will be.
+    // The files that will exist.
     assert_eq!(shared.run_as(ADA, &["power", "lamp", "off"]).code, 0);
     let names = shared.lock_files("");
     let precious = shared.project.path("precious");
@@ -197,9 +198,9 @@ fn links_fifos_and_foreign_notes_lead_nowhere() {
     }
 }
 
-/// Nothing that a user writes names another user, steers a terminal or advises to kill anything.
+/// Nothing that a user writes can name another user, control a terminal or advise to kill a process.
 #[test]
-fn a_forged_note_is_shown_as_its_writers_and_steers_nothing() {
+fn a_forged_note_names_its_writer_and_controls_no_terminal() {
     let Some(shared) = Shared::new() else { return };
     let ada = shared.hold_as(ADA, &["power", "lamp", "on"]);
     let note = |user: u32, lock: &str| {
@@ -227,12 +228,12 @@ fn a_forged_note_is_shown_as_its_writers_and_steers_nothing() {
         assert!(!text.contains("kill ") && !text.contains("of root"), "{text}");
     }
     assert_eq!(end(ada).code, 0);
-    // The board is free: what is said of it is its writer's word.
+    // The board is free: the message about it is its writer's.
     let next = shared.run_as(ADA, &["power", "lamp", "off"]);
     assert!(!next.stderr.contains('\u{1b}') && next.code == 0, "{next:?}");
 }
 
-/// One that holds the lock, and answers nothing, is waited for or refused, as any holder.
+/// `hil` waits for a holder that does not answer, or refuses, as for any other holder.
 #[test]
 fn a_foreign_holder_that_says_nothing_is_named_by_the_kernel() {
     let Some(shared) = Shared::new() else { return };

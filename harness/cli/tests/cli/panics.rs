@@ -1,4 +1,4 @@
-//! A firmware that panics once, in the middle of a scenario, fails it: whatever the step waits for that runs then.
+//! A firmware that panics once during a scenario fails it, whatever the current step waits for.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -8,10 +8,10 @@ use hil_timeline::{RunEvent, What, read_events};
 
 use crate::support::{Outcome, Project, workspace};
 
-/// What a panic takes to be printed and read; a life that ends before takes it along.
+/// The time to print and read a panic; if the board loses power sooner, the panic is lost.
 const TO_PRINT: Duration = Duration::from_millis(300);
 
-/// A scenario of the lamp, and how many packets its lamp has sent and received well before its first life ends.
+/// A scenario of the lamp, and how many packets the lamp sends and receives well before its first power cut or reset.
 #[derive(Debug, Clone)]
 struct Target {
     place: String,
@@ -53,7 +53,7 @@ fn target(events: &[RunEvent]) -> Option<Target> {
     let end = life.iter().find(ends).map_or(end, |event| event.at);
     let is_safe = |event: &&&RunEvent| matches!(event.what, What::Packet { .. }) && event.at + TO_PRINT <= end;
     let packets = u32::try_from(life.iter().filter(is_safe).count()).ok()?;
-    // At its CONNECT it panics in time whatever comes next: it is waited for.
+    // A panic at CONNECT is always in time, because the scenario waits for the connection.
     let packets = packets.max(u32::from(!life.is_empty()));
     let packets = (packets > 0).then_some(packets)?;
     Some(Target { place: format!("{}:{}", info.path, info.line), name: info.name, board: board.clone(), packets })
@@ -87,7 +87,7 @@ fn panicking(target: &Target, at: u32) -> Outcome {
     command.output().expect("hil runs").into()
 }
 
-/// `HIL_PANICS` is how many panics there are in all; one in each scenario unless it says otherwise.
+/// `HIL_PANICS` is the total number of panics; the default is one per scenario.
 #[test]
 fn a_firmware_that_panics_once_fails_every_scenario_of_the_lamp() {
     let targets = targets(&Project::new());

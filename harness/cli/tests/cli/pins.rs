@@ -104,9 +104,9 @@ fn a_pin_that_stays_on_contradicts_a_cut() {
     assert!(run.stdout.contains(said), "{}", run.stdout);
 }
 
-/// Another `hil` senses and drives them by programs, as on a real bench whose pins hang on something else than GPIO lines.
+/// Another `hil` senses and drives them by programs, as on a real bench whose pins are not on GPIO lines.
 #[test]
-fn virtual_boards_that_pass_for_real_ones_keep_their_pins() {
+fn virtual_boards_described_as_real_ones_keep_their_pins() {
     let lab = Lab::open(Some(BENCH));
     lab.project.file(
         "features/pins.feature",
@@ -121,9 +121,9 @@ fn virtual_boards_that_pass_for_real_ones_keep_their_pins() {
     assert!(outcome.stdout.contains("3 passed"), "{}", outcome.stdout);
 }
 
-/// Neither it nor what it started is left when the run is over.
+/// Neither the program nor its children are left after the run.
 #[test]
-fn what_watches_a_pin_ends_with_the_run_and_takes_its_children_along() {
+fn a_program_that_watches_a_pin_ends_with_the_run_and_so_do_its_children() {
     let lab = Lab::open(None);
     watch_the_led_with(&lab, "echo off; sleep 1234.5 & echo $! > child; exec sleep 1234.5");
     assert_eq!(lab.hil(&["run", "features/short.feature"]).code, 0);
@@ -135,7 +135,7 @@ fn what_watches_a_pin_ends_with_the_run_and_takes_its_children_along() {
     );
 }
 
-/// The keys are those of real boards; the error is one of the file.
+/// The keys are for real boards, so this is an error of the file.
 #[test]
 fn programs_for_the_pins_of_a_virtual_board_are_refused() {
     let project = Project::new();
@@ -147,7 +147,7 @@ fn programs_for_the_pins_of_a_virtual_board_are_refused() {
     }
 }
 
-/// What watches a pin says two words, and for as long as it is watched.
+/// A program that watches a pin may print only two words, and must not end before the run.
 #[test]
 fn a_program_that_watches_a_pin_and_says_something_else_is_the_benchs_fault() {
     let lab = Lab::open(None);

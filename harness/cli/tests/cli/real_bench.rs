@@ -1,4 +1,4 @@
-//! Boards that `hil` takes for real ones: virtual ones in another program, reached by ports and commands alone.
+//! Boards that `hil` handles as real ones: virtual boards in another process, reached only by ports and commands.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -77,12 +77,12 @@ impl Lab {
     }
 
     pub(crate) fn tell(&self, words: &[&str]) -> String {
-        let told = self.hil(&[&["virtual", "--tell", "lab/control.sock"], words].concat());
-        assert_eq!(told.code, 0, "{told:?}");
-        told.stdout.trim().to_owned()
+        let outcome = self.hil(&[&["virtual", "--tell", "lab/control.sock"], words].concat());
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        outcome.stdout.trim().to_owned()
     }
 
-    /// Waits until nobody holds a lock; the kernel tells.
+    /// Waits until no lock is held; the kernel notifies.
     pub(crate) fn wait_for_locks(&self) {
         for entry in std::fs::read_dir(self.project.path("locks")).expect("locks").flatten() {
             let file = std::fs::File::open(entry.path()).expect("lock");
@@ -104,7 +104,7 @@ fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-/// Without pins, which only lines of this machine have.
+/// Without pins, which need GPIO lines of this machine.
 #[test]
 fn features_pass_on_boards_in_another_program() {
     let lab = Lab::open(None);
@@ -117,13 +117,13 @@ fn features_pass_on_boards_in_another_program() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
     assert_eq!(run.verdicts().len(), 8, "{}", run.stdout);
     assert_eq!(lab.tell(&["state", "lamp"]), "off");
-    assert!(!run.stdout.contains("simulated"), "nobody told it that they are virtual");
+    assert!(!run.stdout.contains("simulated"), "it does not know that they are virtual");
     lab.wait_for_locks();
     assert_eq!(lab.keepers(), []);
 }
 
 #[test]
-fn whoever_comes_second_waits_names_the_first_and_then_runs() {
+fn a_second_run_waits_names_the_first_and_then_runs() {
     let lab = Lab::open(None);
     let mut first = lab.start(&["run", "features/waits.feature", "-vv"]);
     wait_for_line(&mut first, "lamp <- CONNACK");
@@ -180,7 +180,7 @@ fn a_cable_pulled_and_plugged_in_elsewhere_is_survived() {
     wait_for_line(&mut run, "saya hidup");
     let before = std::fs::read_link(lab.project.path("lab/port-lamp")).expect("link");
     lab.tell(&["unplug", "lamp"]);
-    // Somebody else gets the number that it had.
+    // Another device gets its old number.
     let taken = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).expect("pty");
     lab.tell(&["plug", "lamp"]);
     let after = std::fs::read_link(lab.project.path("lab/port-lamp")).expect("link");

@@ -46,7 +46,7 @@ fn stable(project: &Project, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_doctor_finds_two_boards_that_are_one_device() {
+fn doctor_finds_two_boards_that_are_one_device() {
     let project = Project::new();
     std::os::unix::fs::symlink("/dev/null", project.path("one")).expect("link");
     std::os::unix::fs::symlink("/dev/null", project.path("two")).expect("link");
@@ -62,13 +62,13 @@ fn a_doctor_finds_two_boards_that_are_one_device() {
 }
 
 #[test]
-fn a_doctor_who_finds_nothing_names_each_missing_thing() {
+fn doctor_names_each_missing_part() {
     let project = nothing_attached();
     assert_snapshot("doctor-nothing", &stable(&project, &["doctor", "--bench", "bench.toml"]));
 }
 
 #[test]
-fn a_doctor_is_content_with_the_virtual_bench() {
+fn doctor_passes_on_the_virtual_bench() {
     let project = Project::new();
     assert_snapshot("doctor-virtual", &stable(&project, &["doctor"]));
     let tried = project.hil(&["doctor", "--power", "lamp", "--format", "json"]);
@@ -77,22 +77,25 @@ fn a_doctor_is_content_with_the_virtual_bench() {
 }
 
 #[test]
-fn a_doctor_is_not_content_with_a_bench_without_boards() {
+fn doctor_fails_on_a_bench_without_boards() {
     let project = Project::new();
     project.file("bench.toml", "[tap]\naddress = \"127.0.0.1\"\n");
     let looked = project.hil(&["doctor", "--bench", "bench.toml"]);
     assert_eq!(looked.code, 96, "{looked:?}");
-    assert!(looked.stdout.contains("boards: 0") && !looked.stdout.contains("all is in order"), "{looked:?}");
+    assert!(looked.stdout.contains("boards: 0") && !looked.stdout.contains("all checks passed"), "{looked:?}");
     assert!(looked.stdout.contains("hint: add `[boards.NAME]`"), "{looked:?}");
 }
 
 #[test]
-fn a_doctor_finds_a_board_that_lives_on_without_power() {
+fn doctor_finds_a_board_that_runs_without_power() {
     let project = Project::new();
     project.file("bench.toml", "[boards.lamp]\nkind = \"virtual\"\nmisbehaves = [\"never-powers-off\"]\n");
     let tried = project.hil(&["doctor", "--bench", "bench.toml", "--power", "lamp"]);
     assert_eq!(tried.code, 96, "{tried:?}");
-    assert!(tried.stdout.contains("it talks on without power") && tried.stdout.contains("Back-powering"), "{tried:?}");
+    assert!(
+        tried.stdout.contains("it still prints on the console without power") && tried.stdout.contains("Back-powering"),
+        "{tried:?}"
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::support::{Outcome, Project, assert_snapshot};
 
-/// The program does what `mood` says: a firmware that gets worse and better.
+/// The program behaves as `mood` says: a firmware with and without regressions.
 const BENCH: &str = r#"
 [boards.pi]
 kind = "process"
@@ -16,7 +16,7 @@ const FEATURE: &str = r#"Feature: f
     Given the board "pi" runs the firmware "app"
     Then the console of "pi" shows "hello" within 3 s
 
-  Scenario: it says good-bye
+  Scenario: it says bye
     Given the board "pi" runs the firmware "app"
     Then the console of "pi" shows "bye" within 3 s
 "#;
@@ -27,7 +27,7 @@ fn project() -> Project {
     project
 }
 
-/// A run of a firmware that says these words.
+/// A run of a firmware that prints these words.
 fn run(project: &Project, words: &str, arguments: &[&str]) -> Outcome {
     project.file("app.sh", &format!("for word in {words}; do echo $word; done; read word\n"));
     let mut all = vec!["run", "--bench", "bench.toml"];
@@ -36,9 +36,9 @@ fn run(project: &Project, words: &str, arguments: &[&str]) -> Outcome {
 }
 
 #[test]
-fn a_regression_is_told_and_ends_with_103_where_somebody_asks_for_it() {
+fn a_regression_is_reported_and_ends_with_103_on_request() {
     let project = project();
-    // Jobs of a CI give their folders one name.
+    // CI jobs often use the same name for their folders.
     let gate = ["--baseline", "last-good", "--fail-on", "regression", "--out"];
     let first = run(&project, "hello bye", &[&gate[..], &["first/good"]].concat());
     assert_eq!(first.code, 0, "there is nothing to compare with yet: {first:?}");
@@ -48,27 +48,27 @@ fn a_regression_is_told_and_ends_with_103_where_somebody_asks_for_it() {
     assert_eq!(bad.code, 103, "{bad:?}");
     assert_snapshot("regression", &bad.stable());
     let still = run(&project, "bye", &["--baseline", "bad", "--fail-on", "regression", "--out", "still"]);
-    assert_eq!(still.code, 100, "it is no worse than before: {still:?}");
+    assert_eq!(still.code, 100, "not worse than before: {still:?}");
     assert!(still.stdout.contains("still failing (1):") && still.stdout.contains("no regression in 2 scenarios"));
     let fixed = run(&project, "hello bye", &["--baseline", "bad", "--out", "fixed"]);
     assert!(fixed.stdout.contains("fixed (1):"), "{}", fixed.stdout);
-    // Reports made anew show the same comparison.
+    // Regenerated reports show the same comparison.
     project.hil(&["report", "bad"]);
     assert!(project.read("bad/summary.md").contains("newly failing (1)"));
     assert!(project.read("bad/report.html").contains("newly failing (1)"));
 }
 
 #[test]
-fn what_got_worse_is_no_baseline_for_the_next_run() {
+fn a_run_with_a_regression_is_not_a_baseline() {
     let project = project();
     let gate = ["--baseline", "last-good", "--fail-on", "regression", "--retries", "1", "--out"];
     run(&project, "hello bye", &["--out", "a/report"]);
     // From here on the firmware needs a second attempt.
     let wavers = |round: u32| {
-        let lives = format!(
-            "n=$(ls lives-{round} 2>/dev/null | wc -l); mkdir -p lives-{round}; touch lives-{round}/$n; [ $n -lt 2 ] || echo hello; echo bye; read word\n"
+        let script = format!(
+            "n=$(ls starts-{round} 2>/dev/null | wc -l); mkdir -p starts-{round}; touch starts-{round}/$n; [ $n -lt 2 ] || echo hello; echo bye; read word\n"
         );
-        project.file("app.sh", &lives);
+        project.file("app.sh", &script);
         let out = format!("{round}/report");
         let mut all = vec!["run", "--bench", "bench.toml"];
         all.extend(gate);
@@ -85,7 +85,7 @@ fn what_got_worse_is_no_baseline_for_the_next_run() {
 }
 
 #[test]
-fn a_gate_whose_history_can_not_be_read_stays_shut() {
+fn fail_on_regression_fails_if_the_history_can_not_be_read() {
     let project = project();
     let gate = ["--baseline", "last-good", "--fail-on", "regression"];
     project.file("target/hil/history.jsonl", "no record\n");
@@ -96,34 +96,34 @@ fn a_gate_whose_history_can_not_be_read_stays_shut() {
 }
 
 #[test]
-fn a_file_that_is_no_history_is_left_as_it_is() {
+fn a_file_that_is_not_a_history_is_not_changed() {
     let project = project();
     let before = project.read("bench.toml");
     let outcome = run(&project, "hello bye", &["--history", "bench.toml", "--out", "run"]);
     assert_eq!(outcome.code, 96, "{outcome:?}");
-    assert!(!project.path("run").exists(), "told before anything runs");
+    assert!(!project.path("run").exists(), "reported before anything runs");
     assert_eq!(project.read("bench.toml"), before);
 }
 
 #[test]
-fn a_history_that_was_torn_at_its_first_line_goes_on() {
+fn a_history_with_a_torn_first_line_is_continued() {
     let project = project();
     project.file("history.jsonl", "{\"schema\":1,\"run\":\"a");
     assert_eq!(run(&project, "hello bye", &["--history", "history.jsonl"]).code, 0);
     assert_eq!(project.read("history.jsonl").lines().count(), 2);
-    let told = project.hil(&["history", "--history", "history.jsonl"]);
-    assert_eq!(told.code, 0, "{told:?}");
+    let outcome = project.hil(&["history", "--history", "history.jsonl"]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
 }
 
 #[test]
-fn a_run_of_a_part_stands_for_itself_where_its_firmware_is_the_same() {
+fn a_partial_run_of_the_same_firmware_is_compared_alone() {
     let project = project();
     let two = BENCH.replace("[firmware.app]", "[boards.pi-2]\nkind = \"process\"\n[firmware.app]");
     project.file("bench.toml", &two);
     let other = "Feature: g\n  Scenario: the other greets\n    Given the board \"pi-2\" runs the firmware \"app\"\n    Then the console of \"pi-2\" shows \"hello\" within 3 s\n";
     project.file("features/two.feature", other);
     assert_eq!(run(&project, "hello bye", &["--out", "all"]).code, 0);
-    // The bench was at fault in between, and the firmware is the same: the feature asked for too much.
+    // A bench fault in between, with the same firmware: the feature asked for too much.
     let asked = FEATURE.replace("\"bye\"", "\"farewell\"");
     project.file("features/one.feature", &asked);
     assert_eq!(run(&project, "hello bye", &["features/one.feature", "--out", "wrong"]).code, 100);
@@ -165,12 +165,12 @@ fn a_feature_is_the_same_however_its_path_is_written() {
 }
 
 #[test]
-fn a_baseline_goes_into_a_file_and_only_a_good_one() {
+fn only_good_runs_are_saved_as_a_baseline() {
     let project = project();
     run(&project, "hello bye", &["--out", "a"]);
     run(&project, "hello bye", &["--out", "b"]);
     run(&project, "hello", &["--out", "bad"]);
-    let mut told = String::new();
+    let mut text = String::new();
     for arguments in [
         &["baseline", "save", "--out", "kept/lamp/base.json"][..],
         &["baseline", "save", "--out", "kept/lamp/base.json"],
@@ -187,26 +187,26 @@ fn a_baseline_goes_into_a_file_and_only_a_good_one() {
         &["history", "no such scenario"],
     ] {
         let outcome = project.hil(arguments);
-        told.push_str(&format!("$ hil {}\n{}\n", arguments.join(" "), outcome.stable()));
+        text.push_str(&format!("$ hil {}\n{}\n", arguments.join(" "), outcome.stable()));
     }
-    assert_snapshot("regression-told", &told);
+    assert_snapshot("regression-errors", &text);
     assert!(!project.path("worse.json").exists());
 }
 
 #[test]
-fn the_history_knows_what_is_steady_and_what_is_not() {
+fn the_history_shows_what_always_passes_and_what_does_not() {
     let project = project();
     for words in ["hello bye", "hello bye", "hello"] {
         run(&project, words, &[]);
     }
-    // The same firmware: it forgets a word from its third life on.
-    let tires = "n=$(cat lives 2>/dev/null || echo 0); echo $((n + 1)) > lives; echo hello; [ $n -ge 2 ] || echo bye; read word\n";
-    project.file("app.sh", tires);
+    // The same firmware: it omits a word from its third start on.
+    let script = "n=$(cat starts 2>/dev/null || echo 0); echo $((n + 1)) > starts; echo hello; [ $n -ge 2 ] || echo bye; read word\n";
+    project.file("app.sh", script);
     for _ in 0..2 {
         project.hil(&["run", "--bench", "bench.toml"]);
     }
     let all = project.hil(&["history"]);
-    let one = project.hil(&["history", "good-bye"]);
+    let one = project.hil(&["history", "says bye"]);
     let stable = |outcome: &Outcome| {
         let hash = regex::Regex::new(r"app [0-9a-f]{8}").expect("regex");
         hash.replace_all(&outcome.stable(), "app HASH").into_owned()
@@ -219,7 +219,7 @@ fn the_history_knows_what_is_steady_and_what_is_not() {
 }
 
 #[test]
-fn annotations_stand_in_a_log_of_github_and_nowhere_else() {
+fn annotations_are_printed_only_on_github() {
     let project = project();
     project.file("app.sh", "read word\n");
     let arguments = ["run", "--bench", "bench.toml", "--name", "greets"];

@@ -1,9 +1,9 @@
-//! Scenarios that are tried again: what counts, what is told, and what each report says of it.
+//! Retried scenarios: the verdict, the output and the reports.
 
 use crate::support::{Project, assert_snapshot};
 
-/// `late` says nothing in its first life, so that the step's deadline passes: the bench's fault, and gone on the second
-/// attempt. `moody` does what it should from its second life on: the firmware's.
+/// `late` prints nothing after its first start, so the step's deadline passes: a bench fault that is gone on the second
+/// attempt. `moody` works from its second start on: a firmware fault.
 const BENCH: &str = r#"
 [boards.pi]
 kind = "process"
@@ -45,10 +45,10 @@ fn project() -> Project {
 }
 
 #[test]
-fn what_fails_is_tried_again_on_a_recovered_board_and_each_attempt_is_told() {
+fn a_failure_is_retried_on_a_recovered_board_and_each_attempt_is_reported() {
     let project = project();
     let outcome = project.hil(&["run", "--bench", "bench.toml", "--out", "run", "--step-deadline", "1s"]);
-    assert_snapshot("retries-told", &outcome.stable());
+    assert_snapshot("retries-output", &outcome.stable());
     let xml = project.read("run/junit.xml");
     assert_eq!(xml.matches("<testcase").count(), 4);
     assert_eq!((xml.matches("<flakyError").count(), xml.matches("<flakyFailure").count()), (1, 1), "{xml}");
@@ -58,13 +58,13 @@ fn what_fails_is_tried_again_on_a_recovered_board_and_each_attempt_is_told() {
     }
     let json = project.read("run/cucumber.json");
     assert!(json.contains("it has moods (attempt 1 of 2)") && json.contains("it has moods (attempt 2 of 2)"));
-    // The reports made anew are the same.
+    // The regenerated reports are the same.
     let again = project.hil(&["report", "run"]);
     assert_eq!((again.code, project.read("run/junit.xml")), (100, xml));
 }
 
 #[test]
-fn who_wants_no_retries_has_none_and_who_wants_more_has_more() {
+fn the_options_override_the_number_of_retries() {
     let run = |arguments: &[&str]| {
         let project = project();
         let mut all = vec!["run", "--bench", "bench.toml", "--step-deadline", "1s"];
@@ -72,18 +72,18 @@ fn who_wants_no_retries_has_none_and_who_wants_more_has_more() {
         let outcome = project.hil(&all);
         (outcome.code, outcome.stdout.lines().filter(|line| line.contains("one.feature:")).count(), outcome.stdout)
     };
-    let (code, _, told) = run(&["--bench-retries", "0", "--name", "late"]);
-    assert_eq!(code, 102, "{told}");
-    let (code, _, told) = run(&["--name", "late"]);
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("0 passed, 1 flaky"), "{told}");
-    let (code, _, told) = run(&["--name", "late", "--flaky", "fail"]);
-    assert_eq!(code, 100, "{told}");
-    let (code, _, told) = run(&["--name", "hello", "--retries", "2"]);
-    assert_eq!((code, told.matches(" failed  ").count()), (100, 3), "{told}");
+    let (code, _, output) = run(&["--bench-retries", "0", "--name", "late"]);
+    assert_eq!(code, 102, "{output}");
+    let (code, _, output) = run(&["--name", "late"]);
+    assert_eq!(code, 0, "{output}");
+    assert!(output.contains("0 passed, 1 flaky"), "{output}");
+    let (code, _, output) = run(&["--name", "late", "--flaky", "fail"]);
+    assert_eq!(code, 100, "{output}");
+    let (code, _, output) = run(&["--name", "hello", "--retries", "2"]);
+    assert_eq!((code, output.matches(" failed  ").count()), (100, 3), "{output}");
 }
 
-/// In its first life the program says something else than it should, in its second it never gets ready.
+/// After its first start the program prints the wrong text, after its second it never becomes ready.
 const WORSE: &str = r#"
 [boards.pi]
 kind = "process"
@@ -117,7 +117,7 @@ fn a_retrys_line_shows_its_own_error() {
 }
 
 #[test]
-fn a_tag_that_says_no_number_is_found_before_anything_runs() {
+fn a_tag_without_a_number_is_found_before_anything_runs() {
     let project = Project::with_feature(&FEATURE.replace("@retry(2)", "@retry(two)"));
     project.file("bench.toml", BENCH);
     let outcome = project.hil(&["run", "--bench", "bench.toml"]);

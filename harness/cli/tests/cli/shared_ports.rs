@@ -12,13 +12,13 @@ fn in_use() -> String {
     format!("(pid {})", std::process::id())
 }
 
-/// As ser2net or ModemManager have it.
+/// Opens it as ser2net or ModemManager do.
 fn open(lab: &Lab) -> std::fs::File {
     std::fs::File::options().read(true).write(true).open(port(lab)).expect("open")
 }
 
 #[test]
-fn a_port_that_another_program_has_is_told_at_once() {
+fn a_port_in_use_by_another_program_is_reported_at_once() {
     let lab = Lab::open(None);
     let other = open(&lab);
     let run = lab.hil(&["run", "features/short.feature", "--bench-retries", "0"]);
@@ -31,7 +31,7 @@ fn a_port_that_another_program_has_is_told_at_once() {
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
 
-/// It takes a part of what the board says: that a line was not shown says nothing about the firmware.
+/// It reads part of the board's output: a missing line proves nothing about the firmware.
 #[test]
 fn a_program_that_opens_the_port_during_a_run_is_named_by_the_step_that_heard_nothing() {
     let lab = Lab::open(None);
@@ -49,9 +49,9 @@ fn a_program_that_opens_the_port_during_a_run_is_named_by_the_step_that_heard_no
     assert!(said.contains("error: the serial port of `lamp` is in use by") && said.contains(&in_use()), "{said}");
 }
 
-/// Held in reset for ever, it would look dead to the next program that looks at it.
+/// A board that stays in reset would look dead to the next program.
 #[test]
-fn a_board_lives_after_a_run() {
+fn a_board_runs_after_a_run() {
     let lab = Lab::open(None);
     // Its supply is not a rail of the bench: it has power all the time.
     let bench = lab.project.read("lab/bench.toml");
@@ -64,7 +64,7 @@ fn a_board_lives_after_a_run() {
     let mut monitor = lab.start(&["monitor", "lamp"]);
     monitor.stdin.take();
     let printed = Printed::by(&mut monitor);
-    // The broker of the run is gone: a lamp that lives says so again and again.
+    // The broker of the run is gone: a running lamp keeps reporting that.
     printed.wait_for(&["mqtt: connection lost, next attempt"]);
     rustix::process::kill_process(rustix::process::Pid::from_child(&monitor), rustix::process::Signal::INT)
         .expect("Ctrl-C");

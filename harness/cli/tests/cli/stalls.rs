@@ -1,5 +1,5 @@
-//! `hil` or its broker stands still over the end of a step's window while the device goes on: what it did then waits in
-//! the kernel, and no verdict may rest on it. The test is the device, so that it acts in the stall and not near it.
+//! `hil` or its broker stands still across the end of a step's window while the device continues. What the device does
+//! waits in the kernel, and no verdict may depend on it. The test is the device, so that it acts exactly in the stall.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -93,11 +93,11 @@ impl Run {
         Self { hil, device, printed: std::thread::spawn(move || printed.rest()) }
     }
 
-    /// `hil` stands still for a while, and the device does something as soon as it does.
+    /// Stops `hil` for a while; the device acts as soon as it has stopped.
     fn stop(mut self, span: Duration, act: impl FnOnce(&mut Device)) -> Outcome {
         let pid = Pid::from_child(&self.hil);
         kill_process(pid, Signal::STOP).expect("stop");
-        // All of its threads stand still once its parent hears of it.
+        // All of its threads have stopped once the kernel notifies its parent.
         waitpid(Some(pid), WaitOptions::UNTRACED).expect("stopped");
         act(&mut self.device);
         std::thread::sleep(span);
@@ -111,7 +111,8 @@ impl Run {
     }
 }
 
-/// How `hil` judges a step over whose end, a second after the mark, it stands still for so long while the device acts.
+/// The verdict of a step that ends one second after the mark, if `hil` stands still that long across its end while the
+/// device acts.
 fn judged(step: &str, span: u64, act: impl FnOnce(&mut Device)) -> Outcome {
     let project = Project::new();
     Run::of(&project, "embedded", step).stop(Duration::from_millis(span), act)

@@ -100,7 +100,7 @@ impl Outcome {
         self.stdout.lines().filter_map(verdict).collect()
     }
 
-    /// Both streams with times, folders and addresses made the same in every run.
+    /// Both streams, with placeholders for times, folders and addresses.
     pub(crate) fn stable(&self) -> String {
         let mut text = format!("exit code {}\n", self.code);
         for (name, stream) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
@@ -112,14 +112,14 @@ impl Outcome {
     }
 }
 
-/// Compares with a snapshot; what changes from run to run is made the same.
+/// Compares with a snapshot; replaces what changes from run to run.
 pub(crate) fn assert_snapshot(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.add_filter(r"\(\d+\.\d\d s\)", "(TIME)");
     settings.add_filter(r"in \d+\.\d s", "in TIME");
-    // Which packet and which line were the last depends on who was faster; that they are named is asserted elsewhere.
+    // Which packet and line were last depends on timing; other tests assert that they are named.
     settings.add_filter(r"(?m)^(\s+last (?:packet|console line)): .*", "$1: …");
     // Whether the machine of the tests kept time is not what they are about.
     settings.add_filter(r"(?m)^\s+this machine stalled for .*\n", "");
@@ -137,20 +137,20 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// What a child prints, read to its end whether somebody waits for it or not.
+/// The output of a child, read to its end whether or not a test waits for it.
 pub(crate) struct Printed(Receiver<String>);
 
 impl Printed {
     pub(crate) fn by(child: &mut Child) -> Self {
-        let (tell, told) = channel();
+        let (send, received) = channel();
         let stdout = child.stdout.take().expect("piped");
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // Whoever wanted it may have what it waited for.
-                let _ = tell.send(line);
+                // The test may have stopped waiting.
+                let _ = send.send(line);
             }
         });
-        Self(told)
+        Self(received)
     }
 
     /// Waits for a line that holds a text.
@@ -229,7 +229,7 @@ pub(crate) fn ends(pid: Pid) -> bool {
     poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).is_ok_and(|ready| ready == 1)
 }
 
-/// Whether Mosquitto is here; where parts are required, its absence fails the test.
+/// Whether Mosquitto is installed; if parts are required, its absence fails the test.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(crate) fn has_mosquitto() -> bool {
     let found = hil_mqtt::broker::find_program().is_ok();

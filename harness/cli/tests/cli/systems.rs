@@ -118,15 +118,15 @@ replace = { "mqtt.example.org" = "{tap.host}" }
 "#;
 
 #[test]
-fn what_goes_wrong_with_programs_and_scripts_is_told() {
+fn errors_of_programs_and_scripts_are_reported() {
     let project = Project::with_feature(ERRORS);
     project.file("bench.toml", ERRORS_BENCH);
     project.file("main.py", "print('hello')\n");
     let mut command = project.command(&["run", "--bench", "bench.toml"]);
-    // It is looked for, and not started: what is wrong is found before.
+    // It is searched for, but not started: the error is found first.
     let outcome: Outcome = command.env("HIL_MICROPYTHON", "/bin/sh").output().expect("hil runs").into();
     let mut lines: Vec<_> = outcome.stdout.lines().map(str::to_owned).collect();
-    // Boards overlap: the order of the scenarios is nobody's promise.
+    // Scenarios on different boards run in parallel, so their order may vary.
     lines.retain(|line| !line.starts_with("reports:"));
     let mut scenarios: Vec<Vec<String>> = Vec::new();
     for line in lines {
@@ -144,7 +144,7 @@ fn what_goes_wrong_with_programs_and_scripts_is_told() {
 }
 
 #[test]
-fn wrong_keys_of_systems_are_told() {
+fn wrong_keys_of_systems_are_reported() {
     let project = Project::new();
     let bench = r#"
 [boards.pi]
@@ -291,8 +291,8 @@ fn a_message_that_is_lost_late_or_missed_between_boards_is_found() {
     assert_snapshot("systems-across", &outcome.stable());
 }
 
-/// Processes that a `hil` has started: programs carry a mark in their environment; interpreters have none, but are told
-/// where its radio is.
+/// Processes that a `hil` has started: programs have a mark in their environment; interpreters have none, but an argument
+/// with the address of the radio.
 fn started_by(hil: u32, mark: &str) -> Vec<Pid> {
     let (mark, radio) = (format!("HIL_TEST_MARK={mark}"), format!("hil-radio-{hil}-"));
     let is_its = |pid: &Pid| {
@@ -309,7 +309,7 @@ fn started_by(hil: u32, mark: &str) -> Vec<Pid> {
 /// `HIL_KILLS` says how often; a soak has 30. Every third kill comes at a random moment, and hits `hil` itself; before
 /// the others a script and a program run, both for some seconds, and one of them is hit.
 #[test]
-fn whatever_is_killed_whenever_no_process_is_left() {
+fn no_process_is_left_after_a_kill_at_any_time() {
     if !has_parts() {
         return;
     }
@@ -326,7 +326,7 @@ fn whatever_is_killed_whenever_no_process_is_left() {
         let mut hil = command.spawn().expect("hil");
         let printed = Printed::by(&mut hil);
         let ours = Pid::from_child(&hil);
-        // A random moment is what is wanted here.
+        // A random moment, on purpose.
         let moment = Duration::from_millis(200 + u64::from(n) * 7919 % 3000);
         let victim = if n % 3 == 0 {
             std::thread::sleep(moment);
@@ -341,8 +341,8 @@ fn whatever_is_killed_whenever_no_process_is_left() {
         // It may just have ended.
         let _ = kill_process(victim, Signal::KILL);
         if victim != ours {
-            // Its client is dead, `hil` is not: asked to end, it leaves nothing.
-            assert!(hil.try_wait().expect("wait").is_none(), "it goes on without its client");
+            // Its client is dead, but `hil` is running: on SIGTERM it leaves nothing behind.
+            assert!(hil.try_wait().expect("wait").is_none(), "it keeps running without its client");
             kill_process(ours, Signal::TERM).expect("signal");
         }
         let number = hil.id();

@@ -12,7 +12,7 @@ const CONNECT: &[u8] = b"\x10\x1f\x00\x04MQTT\x04\xc2\x00\x3c\x00\x01d\x00\x04la
 const CONNACK: &[u8] = b"\x20\x02\x00\x00";
 const PUBLISH: &[u8] = b"\x32\x0b\x00\x05loger\x00\x01on";
 
-/// A broker of two answers.
+/// A broker that knows two answers.
 fn broker() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     let address = listener.local_addr().expect("address");
@@ -43,7 +43,7 @@ fn start(project: &Project, arguments: &[&str]) -> (Child, SocketAddr) {
     (child, address.parse().expect("an address"))
 }
 
-/// A device that connects and publishes; gives back what it was answered.
+/// A device that connects and publishes; returns the answers.
 fn device(tap: SocketAddr) -> Vec<u8> {
     publishing(tap, PUBLISH)
 }
@@ -82,7 +82,7 @@ fn end(child: Child) -> Outcome {
 }
 
 #[test]
-fn it_shows_what_passes_and_writes_a_capture_without_passwords() {
+fn it_shows_packets_and_writes_a_capture_without_passwords() {
     let project = Project::new();
     let (child, address) = start(&project, &["--write", "c.pcapng"]);
     assert_eq!(device(address), [CONNACK, b"\x40\x02\x00\x01"].concat());
@@ -95,7 +95,7 @@ fn it_shows_what_passes_and_writes_a_capture_without_passwords() {
     assert!(holds(b"lamp\x00\x0a**********") && !holds(b"wonderland"));
     let again = project.hil(&["tap", "--write", "c.pcapng", "--for", "1s"]);
     assert_eq!(again.code, 96);
-    assert!(again.stderr.contains("`--write` makes a new file"), "{}", again.stderr);
+    assert!(again.stderr.contains("`--write` needs the name of a new file"), "{}", again.stderr);
 }
 
 #[test]
@@ -107,10 +107,10 @@ fn faults_come_from_arguments_and_from_standard_input() {
     writeln!(stdin, "explode").expect("typed");
     writeln!(stdin, "refuse").expect("typed");
     drop(stdin);
-    // The end of standard input ends nothing: the fault is told of when it is in force.
+    // End of file on standard input ends nothing; the fault is reported once it is active.
     let mut lines = BufReader::new(child.stdout.as_mut().expect("piped")).lines();
-    assert!(lines.any(|line| line.is_ok_and(|line| line.contains("\"fault\":\"refuse\""))), "told");
-    let refused = TcpStream::connect(address).expect_err("nobody listens");
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains("\"fault\":\"refuse\""))), "reported");
+    let refused = TcpStream::connect(address).expect_err("refused");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     let outcome = end(child);
     assert_eq!(outcome.code, 0);
@@ -118,7 +118,7 @@ fn faults_come_from_arguments_and_from_standard_input() {
 }
 
 #[test]
-fn certificates_are_made_once_and_named_well() {
+fn certificates_are_created_once_and_need_valid_names() {
     let project = Project::new();
     let made = project.hil(&["certs", "certs", "--host", "192.168.7.1", "--client", "lamp"]);
     assert_eq!(made.code, 0, "{}", made.stderr);

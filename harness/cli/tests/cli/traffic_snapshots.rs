@@ -1,4 +1,4 @@
-//! Snapshots of traffic: made, matched, and told apart.
+//! Snapshots of traffic: created, matched and compared.
 
 use crate::support::{Outcome, Project, assert_snapshot};
 
@@ -24,14 +24,14 @@ fn run(project: &Project, update: &str) -> Outcome {
 }
 
 #[test]
-fn a_snapshot_is_made_matched_and_told_apart() {
+fn a_snapshot_is_created_matched_and_compared() {
     let project = Project::with_feature(FEATURE);
     let (file, pending) = ("features/snapshots/talk.snap", "features/snapshots/talk.snap.new");
-    // There is none yet, and nobody has said that there shall be one.
+    // There is no snapshot yet, and nothing has asked to create one.
     let none = run(&project, "no");
     assert_snapshot("snapshot-missing", &none.stable());
     assert!(!project.path("features/snapshots").exists());
-    // It is put up for review, and `cargo insta accept` would do this.
+    // It is pending review; `cargo insta accept` would do this.
     let new = run(&project, "new");
     assert_eq!(new.code, 102, "{new:?}");
     assert_snapshot("snapshot-pending", &project.read(pending));
@@ -66,13 +66,13 @@ fn a_snapshot_is_made_matched_and_told_apart() {
         assert!(project.read(&format!("differs/{report}")).contains(line), "{report}");
     }
     assert!(!project.path(pending).exists(), "`no` leaves nothing behind");
-    // Whoever says so takes what is there now.
+    // On request, the current traffic is accepted.
     assert_eq!(run(&project, "always").code, 0);
     assert!(project.read(file).contains("PUBLISH `x` on `extra`"));
 }
 
 #[test]
-fn what_is_no_snapshot_is_told() {
+fn an_invalid_snapshot_is_reported() {
     let output = |code: i32, feature: &str, update: &str| {
         let project = Project::with_feature(feature);
         let outcome: Outcome = project.command(&["run"]).env("INSTA_UPDATE", update).output().expect("hil runs").into();

@@ -1,4 +1,4 @@
-//! Files that the user names, or that lie in another user's folder: what is not a regular file is refused at once.
+//! Files that the user names, or in another user's folder: what is not a regular file is refused immediately.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{Outcome, Project, assert_snapshot};
 
-/// Runs `hil`; one that hangs fails here with its words.
+/// Runs `hil`; fails with its output if it hangs.
 fn hil(project: &Project, arguments: &[&str]) -> Outcome {
     let mut command = project.command(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil starts");
@@ -66,7 +66,7 @@ fn a_fifo_where_a_file_is_expected_is_an_error_and_never_a_hang() {
     assert_snapshot("files-that-are-none", &said.collect::<Vec<_>>().join("\n"));
 }
 
-/// The names of secrets stand in the file that another `hil` reads, and only its owner reads it.
+/// The file for another `hil` contains the names of secrets, and only its owner can read it.
 #[test]
 fn a_bench_file_for_another_hil_keeps_the_names_of_secrets() {
     let project = Project::new();
@@ -116,7 +116,7 @@ fn a_disk_that_is_full_leaves_no_half_of_a_report() {
     );
 }
 
-/// A console without end: the record says what it left out, and nothing passes on what is left.
+/// An endless console: the record says what it left out, and no step passes on the rest.
 #[test]
 fn a_board_that_floods_its_console_fills_the_record_and_its_scenario_is_errored() {
     let project = Project::with_feature(
@@ -129,7 +129,7 @@ fn a_board_that_floods_its_console_fills_the_record_and_its_scenario_is_errored(
     let run =
         hil(&project, &["run", "--bench", "bench.toml", "--out", "out", "--max-record", "1", "--bench-retries", "0"]);
     assert_eq!(run.code, 102, "{run:?}");
-    // In which step, depends on who is faster.
+    // The step in which it happens depends on timing.
     let error = "error: the record of this run is full: later events are missing\n         \
                  hint: a board that floods its console or the broker fills it; `--max-record MIB` raises the limit\n";
     assert!(run.stdout.contains(error), "{}", run.stdout);

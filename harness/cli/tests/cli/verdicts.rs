@@ -1,13 +1,13 @@
-//! Verdicts that were wrong once, each as its kind: what must pass passes, what must fail says why.
+//! Verdicts that were wrong once, by kind: what must pass passes, and what must fail says why.
 
 use std::collections::BTreeMap;
 
 use crate::support::{Project, assert_snapshot};
 
-/// A client that does what it is typed.
+/// A client that is controlled through its console.
 const CLIENT: &str = r#"Given the board "client" runs the firmware "mqtt-client""#;
 
-/// A feature of scenarios by name; `CLIENT` stands for the client's first step, `TYPE` for typing what follows.
+/// A feature of scenarios by name; `CLIENT` is the client's first step, `TYPE` types what follows.
 fn feature(scenarios: &[(&str, &str)]) -> String {
     let mut text = "Feature: verdicts\n".to_owned();
     for (name, steps) in scenarios {
@@ -37,7 +37,7 @@ fn all_pass(scenarios: &[(&str, &str)]) {
     assert!(verdicts.values().all(|word| word == "passed"), "{}", outcome.stdout);
 }
 
-/// Runs scenarios that must fail, and compares what they say.
+/// Runs scenarios that must fail, and compares their messages.
 fn all_fail(name: &str, scenarios: &[(&str, &str)]) {
     let (verdicts, outcome) = verdicts(&Project::with_feature(&feature(scenarios)), &[]);
     assert_eq!(verdicts.len(), scenarios.len(), "{outcome:?}");
@@ -51,7 +51,7 @@ fn a_will_is_what_the_broker_publishes_for_a_client_and_nothing_else() {
     let will = "will-topic=s/w will-payload=off";
     all_pass(&[
         (
-            "a message of the device with the text of its will is no will",
+            "a message of the device with the text of its will is not a will",
             &format!(
                 "CLIENT\nTYPE connect id=a keep-alive=30 {will} will-qos=1 will-retain=yes\nThen \"client\" connects within 5 s\nTYPE publish s/w off qos=1 retain=yes; disconnect\nThen no will of \"client\" is published for 1 s"
             ),
@@ -180,7 +180,7 @@ fn a_program_that_ends_by_itself_fails_the_scenario_that_uses_it() {
 }
 
 #[test]
-fn where_no_board_was_connected_nothing_published_proves_nothing() {
+fn silence_proves_nothing_if_no_board_was_connected() {
     let run = |step: &str| {
         let scenario = format!(
             "Feature: f\n  Scenario: s\n    Given the board \"client\" runs the firmware \"mqtt-client\"\n    {step}\n"
@@ -223,7 +223,7 @@ fn a_connection_from_elsewhere_is_not_the_boards() {
     assert_eq!(here.code, 0, "{here:?}");
 }
 
-/// What is typed at a program that does not run would vanish, or reach its next life.
+/// Text typed at a program that does not run would be lost, or reach the program after its restart.
 #[test]
 fn a_text_for_a_program_that_does_not_run_is_not_typed() {
     let project = Project::with_feature(

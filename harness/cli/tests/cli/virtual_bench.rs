@@ -41,7 +41,7 @@ fn after<'a>(shown: &'a [String], name: &str) -> &'a str {
 }
 
 #[test]
-fn it_shows_ports_and_addresses_obeys_commands_and_ends_on_ctrl_c() {
+fn it_shows_ports_and_addresses_handles_commands_and_ends_on_ctrl_c() {
     let project = Project::new();
     let (mut held, shown) = Held::start(&project, &["virtual"]);
     assert_snapshot("virtual", &shown.join("\n"));
@@ -64,7 +64,7 @@ fn it_shows_ports_and_addresses_obeys_commands_and_ends_on_ctrl_c() {
 }
 
 #[test]
-fn it_ends_on_quit_and_refuses_what_it_does_not_know() {
+fn it_ends_on_quit_and_refuses_unknown_commands() {
     let project = Project::new();
     let (mut held, _) = Held::start(&project, &["virtual", "--loader", "lamp"]);
     writeln!(held.child.stdin.as_mut().expect("piped"), "quit").expect("write");
@@ -75,11 +75,11 @@ fn it_ends_on_quit_and_refuses_what_it_does_not_know() {
 }
 
 #[test]
-fn flash_tells_what_it_wrote_and_whose_fault_a_failure_is() {
+fn flash_reports_what_it_wrote_and_whose_fault_a_failure_is() {
     let project = Project::new();
     let outcome = project.hil(&["flash", "lamp"]);
     assert_eq!(outcome.code, 0, "{outcome:?}");
-    assert!(outcome.stdout.starts_with("`lamp` runs on `lamp`: 155728 bytes written, 0 already there"), "{outcome:?}");
+    assert!(outcome.stdout.starts_with("`lamp` runs on `lamp`: 155728 bytes written, 0 unchanged"), "{outcome:?}");
     let outcome = project.hil(&["flash", "lamp", "--firmware", "lamp-corrupt"]);
     assert_eq!(outcome.code, 100, "{outcome:?}");
     assert!(outcome.stderr.contains("does not run on `lamp`: it boot-loops"), "{outcome:?}");

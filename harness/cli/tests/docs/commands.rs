@@ -27,14 +27,14 @@ fn every_command_line_parses() {
 /// Lines of a script, those that end with `\` joined with the next.
 fn joined(lines: &[String]) -> Vec<String> {
     let mut whole: Vec<String> = Vec::new();
-    let mut goes_on = false;
+    let mut continues = false;
     for line in lines {
         let (part, more) = line.strip_suffix('\\').map_or((line.as_str(), false), |part| (part, true));
-        match whole.last_mut().filter(|_| goes_on) {
+        match whole.last_mut().filter(|_| continues) {
             Some(last) => last.push_str(part),
             None => whole.push(part.to_owned()),
         }
-        goes_on = more;
+        continues = more;
     }
     whole
 }
@@ -60,7 +60,7 @@ fn hil(arguments: &[String]) -> Vec<String> {
     std::iter::once("hil".to_owned()).chain(arguments.iter().cloned()).collect()
 }
 
-/// What may stand before a program: variables, and programs that start another one.
+/// Whether a word can precede a program: variables, and programs that start another one.
 fn is_prefix(word: &str) -> bool {
     let is_variable =
         word.split_once('=').is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'));

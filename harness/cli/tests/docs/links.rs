@@ -65,7 +65,7 @@ fn every_reference_is_defined() {
     assert!(undefined.is_empty(), "references without a target:\n{}", undefined.join("\n"));
 }
 
-/// A text without what stands in backticks.
+/// A text without what is in backticks.
 fn without_code(text: &str) -> String {
     text.split('`').enumerate().map(|(n, part)| if n % 2 == 0 { part } else { "" }).collect()
 }

@@ -1,5 +1,5 @@
-//! The documentation says what is true: links lead somewhere, commands parse, features and bench files are valid, and
-//! the generated parts are up to date. `HIL_UPDATE_DOCS=1 cargo test -p hil --test docs` updates `commands.md`.
+//! The documentation is correct: links resolve, commands parse, features and bench files are valid, and the generated parts
+//! are up to date. `HIL_UPDATE_DOCS=1 cargo test -p hil --test docs` updates `commands.md`.
 
 mod commands;
 mod environment;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::Running;
 
-/// A CP2102 in user space with a virtual board behind it.
+/// A CP2102 in user space with a virtual board on it.
 pub(crate) struct Adapter {
     running: Running,
     stdin: ChildStdin,
@@ -39,18 +39,18 @@ impl Adapter {
         adapter
     }
 
-    pub(crate) fn tell(&mut self, command: &str) {
-        writeln!(self.stdin, "{command}").expect("told");
+    pub(crate) fn send(&mut self, command: &str) {
+        writeln!(self.stdin, "{command}").expect("sent");
         self.running.wait_for(&format!("{command}: done"));
     }
 
-    /// Which way the next boot goes.
+    /// Whether the next boot enters the app or the loader.
     pub(crate) fn next_boot(&mut self) -> String {
         self.running.wait_for("boots into");
         self.boots().lines().find(|line| line.starts_with("boots into")).unwrap_or_default().to_owned()
     }
 
-    /// What it said since the last time: which way each boot went.
+    /// What it reported since the last call: whether each boot entered the app or the loader.
     pub(crate) fn boots(&mut self) -> String {
         while let Ok(line) = self.running.lines.try_recv() {
             let _ = writeln!(self.running.said, "{line}");

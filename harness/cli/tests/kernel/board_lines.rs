@@ -1,4 +1,4 @@
-//! A board whose relay, pins, EN and strapping pin hang on lines.
+//! A board whose relay, pins, EN and strapping pin are on GPIO lines.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::lab::Lab;
 use crate::program::Project;
 use crate::relays::{level, relays};
 
-/// A board on a pseudo-terminal of another program, with pins and a relay on this machine's lines. The relay stands for
+/// A board on a pseudo-terminal of another process, with pins and a relay on this machine's lines. The relay represents
 /// its supply, which is always on.
 fn bench_with_lines(lab: &Lab) -> String {
     lab.tell(&["power", "lamp", "on"]);
     let text = std::fs::read_to_string(lab.folder.path().join("bench.toml")).expect("bench");
     let (board, rest) = text.split_once("\n[[boards.lamp.rails]]").expect("rails");
-    // Its pins hang on lines here, and not on programs.
+    // Its pins are on GPIO lines here, not on programs.
     let board: String =
         board.lines().filter(|line| !line.starts_with("pins = ")).map(|line| format!("{line}\n")).collect();
     let firmware = &rest[rest.find("\n[firmware.lamp]").expect("firmware")..];
@@ -90,7 +90,7 @@ pub(crate) fn edges_are_kept_numbered_and_stamped_by_the_kernel() {
                     std::thread::yield_now();
                 }
             }
-            kill_process(hil, Signal::CONT).expect("goes on");
+            kill_process(hil, Signal::CONT).expect("continue");
         }
         was_pressed = pressed;
     });
@@ -110,13 +110,13 @@ pub(crate) fn edges_are_kept_numbered_and_stamped_by_the_kernel() {
     assert_eq!(numbers, (1..=u32::try_from(CHANGES).expect("few")).collect::<Vec<_>>(), "all of them, in order");
     assert!(edges.iter().all(|(edge, read)| edge.at <= *read), "each was before it was read");
     assert!(edges.is_sorted_by_key(|(edge, _)| edge.at));
-    // The kernel keeps 16 where it is not asked for more.
+    // The kernel buffers 16 changes by default.
     let waited = |from: usize| edges[from..].iter().filter(|(edge, _)| edge.at <= edges[from].1).count();
     let most = (0..edges.len()).map(waited).max();
     assert!(most > Some(CHANGES / 2), "they came while nothing was read: {most:?}");
 }
 
-/// Flashes a board whose `reset` is this, with wires that `wire` stands for.
+/// Flashes a board with this `reset`; `wire` simulates its wires.
 fn flashes(bench: &str, reset: &str, wire: impl FnMut()) {
     let command = bench.lines().find(|line| line.starts_with("reset = ")).expect("reset").to_owned();
     let project = Project::new(&bench.replacen(&command, reset, 1), "");
@@ -125,8 +125,8 @@ fn flashes(bench: &str, reset: &str, wire: impl FnMut()) {
     assert!(said.contains("`lamp` runs on `lamp`: ") && !said.contains(": 0 bytes"), "{said}");
 }
 
-/// The board's EN and strapping pin hang on lines through transistors. Without those the lines are open drain, which
-/// gpio-sim can't show: a line that becomes an input keeps its level there, whatever pulls it.
+/// The board's EN and strapping pin are on lines through transistors. Without transistors the lines would be open drain,
+/// which gpio-sim can't simulate: there, a line that becomes an input keeps its level.
 pub(crate) fn en_and_the_strapping_pin_on_lines() {
     let sim = relays();
     let lab = Lab::open();
@@ -147,7 +147,7 @@ pub(crate) fn en_and_the_strapping_pin_on_lines() {
     flashes(&bench_with_lines(&lab), reset, wire);
 }
 
-/// The rails reset the chip; the strapping pin hangs on a line through a transistor.
+/// The rails reset the chip; the strapping pin is on a line through a transistor.
 pub(crate) fn the_rails_reset_with_the_strapping_pin_on_a_line() {
     let sim = relays();
     let lab = Lab::open();
@@ -164,7 +164,7 @@ pub(crate) fn the_rails_reset_with_the_strapping_pin_on_a_line() {
     flashes(&bench, reset, wire);
 }
 
-pub(crate) fn whatever_is_killed_the_relay_falls() {
+pub(crate) fn the_relay_falls_after_any_kill() {
     let sim = relays();
     let lab = Lab::open();
     let feature = r#"Feature: f
@@ -184,7 +184,7 @@ pub(crate) fn whatever_is_killed_the_relay_falls() {
             _ => kill_process(keeper(), Signal::KILL).expect("kill"),
         }
         if victim == "its keeper" {
-            // The kernel lets go of its lines at once (gpio-sim: low). `hil` notices, and another keeper sets them.
+            // The kernel releases its lines immediately (gpio-sim: low). `hil` notices, and another keeper sets them.
             let (code, said) = run.end();
             assert_eq!(code, 102, "{said}");
             assert!(said.contains("the keeper of the rails has ended"), "{said}");
@@ -195,12 +195,12 @@ pub(crate) fn whatever_is_killed_the_relay_falls() {
         project.wait_for_locks();
         let took = killed.elapsed();
         assert!(!level(&sim, 0), "{victim} was killed and the relay is on");
-        // Each start of a program takes a tenth of a second in here, and `hil` ends its run before the locks are free.
+        // Starting a program takes a tenth of a second here, and `hil` ends its run before the locks are free.
         assert!(took < Duration::from_secs(5), "{victim} was killed: safe after {took:?}");
         let power = project.start(&["power", "lamp", "off", "--no-wait"]);
         assert_eq!(power.end(), (0, "`lamp` is off\n".to_owned()), "the lock is free");
     }
-    // Left on by wish, and ended by wish.
+    // Left on and switched off on request.
     let on = project.start(&["power", "lamp", "on", "--detach"]);
     let (code, said) = on.end();
     assert_eq!(code, 0, "{said}");

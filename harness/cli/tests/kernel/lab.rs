@@ -1,4 +1,4 @@
-//! Virtual boards in another program, reached by ports and commands.
+//! Virtual boards in another process, reached by ports and commands.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -25,15 +25,16 @@ impl Lab {
 
     pub(crate) fn tell(&self, words: &[&str]) {
         let socket = self.folder.path().join("control.sock");
-        let told = Command::new(env!("CARGO_BIN_EXE_hil")).args(["virtual", "--tell"]).arg(socket).args(words).status();
-        assert!(told.expect("hil").success());
+        let status =
+            Command::new(env!("CARGO_BIN_EXE_hil")).args(["virtual", "--tell"]).arg(socket).args(words).status();
+        assert!(status.expect("hil").success());
     }
 
     /// As [`Lab::tell`], without starting a program.
     pub(crate) fn ask(&self, command: &str) {
         let mut stream =
             std::os::unix::net::UnixStream::connect(self.folder.path().join("control.sock")).expect("socket");
-        writeln!(stream, "{command}").expect("told");
+        writeln!(stream, "{command}").expect("sent");
         let mut answer = String::new();
         BufReader::new(stream).read_line(&mut answer).expect("an answer");
         assert!(answer.starts_with("done"), "{answer}");

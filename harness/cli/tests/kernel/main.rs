@@ -37,13 +37,13 @@ fn main() -> ExitCode {
 fn on_lines() -> Vec<Trial> {
     vec![
         test("rails", rails::rails_on_lines),
-        test("rails_that_cannot_be_had", rails::rails_that_cannot_be_had),
+        test("rails_that_can_not_be_opened", rails::rails_that_can_not_be_opened),
         test("two_rails_in_one_switch", rails::two_rails_in_one_switch),
         test("pins", board_lines::pins_are_sensed_by_edges_and_driven),
         test("edges", board_lines::edges_are_kept_numbered_and_stamped_by_the_kernel),
         test("reset_lines", board_lines::en_and_the_strapping_pin_on_lines),
         test("power_cycle", board_lines::the_rails_reset_with_the_strapping_pin_on_a_line),
-        test("killed", board_lines::whatever_is_killed_the_relay_falls),
+        test("killed", board_lines::the_relay_falls_after_any_kill),
     ]
 }
 

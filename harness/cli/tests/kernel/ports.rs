@@ -32,13 +32,13 @@ pub(crate) fn each_sequence_enters_the_loader_on_its_circuit() {
         let wanted = if enters { "boots into its loader" } else { "boots into its app" };
         assert_eq!(first, wanted, "{strategy} with {time_constant} ms");
         if !enters && strategy != "auto" {
-            // It would try again and again, each time in vain.
+            // It would retry without success.
             kill_process(run.pid(), Signal::INT).expect("Ctrl-C");
             let (code, said) = run.end();
             assert_eq!(code, 130, "{strategy} with {time_constant} ms: {said}");
             continue;
         }
-        // `auto` goes on with the other sequence.
+        // `auto` continues with the other sequence.
         let (code, said) = run.end();
         assert_eq!(code, 0, "{strategy} with {time_constant} ms: {said}");
         assert!(said.contains("`lamp` runs on `lamp`"), "{said}");
@@ -61,10 +61,10 @@ pub(crate) fn a_cable_plugged_in_elsewhere_is_survived() {
     let project = Project::new(&serial_bench("auto"), feature);
     let mut run = project.start(&["run", "-vv", "--out", "out"]);
     run.wait_for("saya hidup");
-    // Whoever has the old device open keeps its number from being given out again.
+    // While a program has the old device open, its number is not reused.
     let holds = std::fs::File::open("/dev/ttyUSB0").expect("open");
-    adapter.tell("unplug");
-    adapter.tell("plug");
+    adapter.send("unplug");
+    adapter.send("plug");
     wait_for_tty("ttyUSB1");
     let (code, said) = run.end();
     assert_eq!(code, 0, "{said}{}", adapter.boots());

@@ -83,8 +83,8 @@ impl Running {
         (code, self.said)
     }
 
-    /// Lets something be done again and again until it ends, as a wire does that no event tells of. There is one
-    /// processor in here.
+    /// Repeats an action until the program ends, like a wire, for which there is no event. There is only one processor
+    /// here.
     pub(crate) fn end_beside(mut self, mut wire: impl FnMut()) -> (i32, String) {
         while self.child.try_wait().expect("state").is_none() {
             wire();

@@ -42,14 +42,14 @@ pub(crate) fn rails_on_lines() {
             }
             block_on(rails.make_safe()).expect("safe");
             assert_eq!(level(&sim, 0), active_low);
-            // What a released line does is the kernel's business: this one lets it fall.
+            // The kernel decides the level of a released line: here it goes low.
             drop(rails);
             assert!(!level(&sim, 0), "gpio-sim lets a released line go low");
         }
     }
 }
 
-pub(crate) fn rails_that_cannot_be_had() {
+pub(crate) fn rails_that_can_not_be_opened() {
     let sim = relays();
     let taken = gpiocdev::Request::builder()
         .on_chip(sim.chips()[0].dev_path())

@@ -68,7 +68,7 @@ fn modules_have_no_cycles() -> Result<(), Failed> {
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n").into()) }
 }
 
-/// A cycle as it stands in the list.
+/// A cycle as an entry of the list.
 fn listed(of: &str, parent: &str, members: &[&str]) -> String {
     format!("({of:?}, {parent:?}, &{members:?})")
 }

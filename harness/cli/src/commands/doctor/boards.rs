@@ -1,4 +1,4 @@
-//! What each board needs.
+//! Checks of each board.
 
 use hil_bench::keeper::holder_of;
 use hil_bench::ports::{self, PortProblem, PortState, state_of};
@@ -7,25 +7,23 @@ use hil_config::{Bench, Board, BoardKind, Line, PinLine, RailDriver};
 
 use super::Check;
 
-/// Looks at one board.
-pub(super) fn look(board: &Board) -> Vec<Check> {
+/// Checks one board.
+pub(super) fn check(board: &Board) -> Vec<Check> {
     if board.kind == BoardKind::Process {
         return vec![Check::good(format!("board {}", board.name), "a program of this machine")];
     }
     if board.kind == BoardKind::Virtual {
         return vec![Check::good(format!("board {}", board.name), format!("simulated {}", board.chip.word()))];
     }
-    // Its lines and its port are its user's: to take them for missing would be wrong.
+    // Its lines and port are taken by its user and would be reported as missing.
     if let Some(holder) = holder_of(&claimed(board).keys) {
         return vec![Check::good(format!("board {}", board.name), format!("in use by {holder}"))];
     }
     let mut checks = vec![port(board)];
     checks.extend(board.rails.iter().map(|rail| self::rail(board, &rail.driver)));
     if board.rails.is_empty() {
-        let hint = format!(
-            "add `[[boards.{}.rails]]` where scenarios cut its power; docs/how-to/real-bench.md shows how",
-            board.name
-        );
+        let hint =
+            format!("if scenarios cut its power, add `[[boards.{}.rails]]`: docs/how-to/real-bench.md", board.name);
         checks.push(Check::good(format!("power of {}", board.name), format!("can't be switched ({hint})")));
     }
     for (what, line) in lines(board) {
@@ -34,7 +32,7 @@ pub(super) fn look(board: &Board) -> Vec<Check> {
     checks
 }
 
-/// Whether two boards are one device.
+/// Whether two boards use the same device.
 pub(super) fn shared(bench: &Bench) -> Vec<Check> {
     let real = bench.boards.values().filter(|board| board.kind == BoardKind::Esp);
     match hil_bench::shared_devices(real) {
@@ -51,7 +49,7 @@ fn port(board: &Board) -> Check {
             let hint = if board.rails.is_empty() {
                 "plug it in; `hil boards discover` lists what is attached"
             } else {
-                "plug it in; one that hangs on the switched supply is there only while that is on: `hil doctor --power`"
+                "plug it in; if the switched supply powers its port, use `hil doctor --power`"
             };
             return Check::bad(what, problem.to_string(), hint);
         }
@@ -66,8 +64,8 @@ fn port(board: &Board) -> Check {
             let hint = "`sudo usermod -aG dialout $USER`, then log in again";
             Check::bad(what, format!("permission denied on {shown}"), hint)
         }
-        state @ PortState::Busy(_) => Check::bad(what, format!("{shown} is {state}"), "end that program"),
-        PortState::Absent => Check::bad(what, format!("{shown} is gone"), "is its cable loose?"),
+        state @ PortState::Busy(_) => Check::bad(what, format!("{shown} is {state}"), "stop that program"),
+        PortState::Absent => Check::bad(what, format!("{shown} is gone"), "check its cable"),
     }
 }
 
@@ -86,7 +84,7 @@ fn line(what: &str, line: &Line) -> Check {
     }
 }
 
-/// Lines of this machine other than its rails.
+/// The board's GPIO lines on this machine, except those of its rails.
 fn lines(board: &Board) -> Vec<(String, Line)> {
     let plain = |pin: &str| pin.trim_start_matches("the ").to_owned();
     let mut lines: Vec<_> = board.reset.lines.iter().map(|(line, pin)| (plain(pin), line.clone())).collect();

@@ -1,35 +1,35 @@
-//! What the firmware of a bench needs of this machine, and whether it can run on its boards.
+//! Checks what the firmware of a bench needs on this machine, and whether it can run on its boards.
 
 use hil_bench::Needs;
 use hil_config::{Bench, Board, BoardKind, Firmware, FirmwareKind, Image};
 
 use super::Check;
 
-/// Looks at every firmware that needs anything here.
-pub(super) async fn look(bench: &Bench) -> Vec<Check> {
+/// Checks every firmware that needs something on this machine.
+pub(super) async fn check(bench: &Bench) -> Vec<Check> {
     let mut checks: Vec<Check> = bench.firmware.values().filter_map(|firmware| image_fault(bench, firmware)).collect();
     for firmware in bench.firmware.values() {
         let what = format!("firmware {}", firmware.name);
         let Some(board) = bench.boards.values().find(|board| suits(board, firmware)) else { continue };
         match hil_bench::needs(bench, board.name.as_str(), firmware.name.as_str()).await {
-            Needs::Unknown(why) => checks.push(Check::bad(what, why, "try the command by hand")),
+            Needs::Unknown(why) => checks.push(Check::bad(what, why, "run the command by hand")),
             Needs::Lacking(lacking) => {
                 let (how, hint) = lacking.split_once(": ").unwrap_or((&lacking, "install it"));
                 checks.push(Check::skips(what, format!("{how}; its scenarios are skipped"), hint));
             }
             Needs::Met => checks.push(match firmware.process.as_ref().and_then(hil_bench::missing_program) {
                 Some(name) => {
-                    let how = format!("its program `{name}` is not there, or may not be run");
-                    Check::bad(what, how, "`command` names it; `path` says where else than in `PATH` it is looked for")
+                    let how = format!("its program `{name}` does not exist or is not executable");
+                    Check::bad(what, how, "correct `command`, or add its folder to `path`")
                 }
-                None => Check::good(what, "has all it needs"),
+                None => Check::good(what, "everything it needs is installed"),
             }),
         }
     }
     checks
 }
 
-/// Looks at an image for each board that names the firmware, or else for all of them; none where nothing is wrong.
+/// Checks an image on each board that names the firmware, or on all boards if none does; `None` if nothing is wrong.
 fn image_fault(bench: &Bench, firmware: &Firmware) -> Option<Check> {
     let what = format!("image of {}", firmware.name);
     if firmware.image == Image::Installed {
@@ -42,7 +42,7 @@ fn image_fault(bench: &Bench, firmware: &Firmware) -> Option<Check> {
     let first_fault = |boards: &[&Board]| boards.iter().find_map(|board| check(board).err());
     let fault = if named.is_empty() {
         let all: Vec<_> = bench.boards.values().filter(flashed).collect();
-        // It may be for one of them only: it is wrong where none can run it.
+        // It may be meant for one of them: it is wrong only if no board can run it.
         if all.iter().any(|board| check(board).is_ok()) { None } else { first_fault(&all) }
     } else {
         first_fault(&named)
@@ -50,7 +50,7 @@ fn image_fault(bench: &Bench, firmware: &Firmware) -> Option<Check> {
     fault.map(|error| Check::bad(what, error.to_string(), error.hint().unwrap_or_default()))
 }
 
-/// Whether it needs anything of this machine on that board.
+/// Whether the firmware can need something on this machine when it runs on that board.
 fn suits(board: &Board, firmware: &Firmware) -> bool {
     match (board.kind, firmware.kind()) {
         (BoardKind::Process, kind) => kind == FirmwareKind::Process,

@@ -1,4 +1,4 @@
-//! What the machine itself must have.
+//! Checks of the machine that runs `hil`.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -9,8 +9,8 @@ use hil_config::{Bench, BoardKind};
 
 use super::Check;
 
-/// Looks at all of it, as far as this bench needs it.
-pub(super) fn look(bench: &Bench) -> Vec<Check> {
+/// Runs the checks that this bench needs.
+pub(super) fn check(bench: &Bench) -> Vec<Check> {
     let is_real = bench.boards.values().any(|board| board.kind == BoardKind::Esp);
     let mut checks = vec![clock(), disk(), tap(bench), broker(bench)];
     if is_real {
@@ -28,15 +28,15 @@ pub(super) fn look(bench: &Bench) -> Vec<Check> {
     checks
 }
 
-/// A Raspberry Pi has no clock of its own; certificates and file times need one.
+/// Certificates and file times need the right time, and a Raspberry Pi has no battery-backed clock.
 fn clock() -> Check {
-    /// 2026-01-01: this program is younger than that.
-    const YOUNGER: u64 = 1_767_225_600;
+    /// 2026-01-01, before this program was written.
+    const EARLIEST: u64 = 1_767_225_600;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    if seconds >= YOUNGER {
+    if seconds >= EARLIEST {
         return Check::good("clock", "set");
     }
-    Check::bad("clock", "the time is before 2026", "let it be set from the network: `sudo timedatectl set-ntp true`")
+    Check::bad("clock", "the time is before 2026", "set it from the network: `sudo timedatectl set-ntp true`")
 }
 
 fn disk() -> Check {
@@ -50,19 +50,18 @@ fn disk() -> Check {
             let free = (stat.f_bavail * stat.f_frsize) >> 20;
             Check::bad("disk", format!("only {free} MB free in `{folder}`"), "remove old runs from `target/hil`")
         }
-        Err(error) => Check::bad("disk", error.to_string(), "run it where run folders may be written"),
+        Err(error) => Check::bad("disk", error.to_string(), "run `hil` in a folder that you can write to"),
     }
 }
 
-/// Boards connect to the tap: it must listen on an address that this machine has, and be reached at one that is not only
-/// this machine's.
+/// Boards connect to the tap: it must listen on an address of this machine, and boards must be able to reach it.
 fn tap(bench: &Bench) -> Check {
     let (address, listen) = (bench.tap.address, bench.tap.listen);
     if let Err(error) = TcpListener::bind((listen, 0)) {
         let hint = if listen == address {
-            "`tap.address` must be an address of this machine (`ip -brief address` lists them), or `tap.listen` names one"
+            "set `tap.address` or `tap.listen` to an address of this machine; `ip -brief address` lists them"
         } else {
-            "`tap.listen` must be an address of this machine: `ip -brief address` lists them"
+            "set `tap.listen` to an address of this machine; `ip -brief address` lists them"
         };
         return Check::bad("tap", format!("can't listen on {listen}: {error}"), hint);
     }
@@ -77,7 +76,7 @@ fn tap(bench: &Bench) -> Check {
     Check::good("tap", format!("listens on {listen}; boards are given {address}"))
 }
 
-/// A board of its own, not a program on this machine: an emulator's port is a pseudo-terminal, or a link to one.
+/// A physical board, not a program on this machine: an emulator's port is a pseudo-terminal, or a link to one.
 fn is_hardware(board: &hil_config::Board) -> bool {
     let Some(port) = board.port.as_ref().filter(|_| board.kind == BoardKind::Esp) else { return false };
     let is_device = |path: &Path| {
@@ -104,24 +103,28 @@ fn broker(bench: &Bench) -> Check {
         Err(error) => Check::bad(
             "broker",
             format!("can't listen on {listen}: {error}"),
-            "leave `broker.listen` out to take a free port, or stop what has it: `ss -ltnp` shows it",
+            "remove `broker.listen` to use any free port, or stop the program on this one; `ss -ltnp` shows it",
         ),
     }
 }
 
-/// Whether somebody answers where an external broker should be; who that is, a run finds out.
+/// Whether an external broker accepts connections. Whether it speaks MQTT is checked by a run.
 fn external(url: &hil_config::BrokerUrl) -> Check {
     use std::net::ToSocketAddrs as _;
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);
     let host = url.host.trim_start_matches('[').trim_end_matches(']');
     let place = format!("{}:{}", url.host, url.port);
     let reached = (host, url.port).to_socket_addrs().and_then(|mut addresses| {
-        let first = addresses.next().ok_or_else(|| std::io::Error::other("it has no address"))?;
+        let first = addresses.next().ok_or_else(|| std::io::Error::other("the host name has no address"))?;
         std::net::TcpStream::connect_timeout(&first, PATIENCE)
     });
     match reached {
-        Ok(_) => Check::good("broker", format!("external, somebody answers at {place}")),
-        Err(error) => Check::bad("broker", format!("nobody answers at {place}: {error}"), "does `broker.url` name it?"),
+        Ok(_) => Check::good("broker", format!("external, accepts connections at {place}")),
+        Err(error) => Check::bad(
+            "broker",
+            format!("can't connect to {place}: {error}"),
+            "start the broker, or correct `broker.url`",
+        ),
     }
 }
 
@@ -130,7 +133,7 @@ fn locks() -> Check {
     let existing = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     let writable = rustix::fs::access(existing, rustix::fs::Access::WRITE_OK).is_ok();
     if let Err(error) = check_lock_folder() {
-        let hint = format!("or name another folder in `{}`", hil_config::HIL_LOCKS);
+        let hint = format!("correct it, or name another folder in `{}`", hil_config::HIL_LOCKS);
         return Check::bad("locks", format!("`{}`: {error}", folder.display()), hint);
     }
     if writable {
@@ -162,7 +165,7 @@ fn grabbers() -> Check {
     }
 }
 
-/// What has to be installed for the flashers of the boards, each once.
+/// What the boards' flashers need to have installed; each flasher once.
 fn flashers(bench: &Bench) -> Vec<Check> {
     let mut flashers: Vec<&hil_config::Flasher> = Vec::new();
     for board in bench.boards.values() {
@@ -175,14 +178,14 @@ fn flashers(bench: &Bench) -> Vec<Check> {
     flashers.into_iter().filter_map(checked).collect()
 }
 
-/// What the kernel does with a line whose owner is gone, where it tells (Raspberry Pi kernels).
+/// What the kernel does with a GPIO line whose process has exited. Only Raspberry Pi kernels report it.
 fn released_lines() -> Option<Check> {
     let modules = ["pinctrl_bcm2835", "pinctrl_rp1"];
     let read =
         |module: &str| std::fs::read_to_string(format!("/sys/module/{module}/parameters/persist_gpio_outputs")).ok();
     let keeps = modules.into_iter().find_map(read)?;
     let how = if keeps.trim() == "Y" {
-        "a released line keeps its level: if all of hil is killed at once, only the wiring makes it safe"
+        "a released line keeps its level: if all processes of `hil` are killed, only the wiring makes it safe"
     } else {
         "a released line becomes an input"
     };
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_board_of_its_own_can_not_reach_a_tap_on_loopback_however_its_port_is_named() {
+    fn a_physical_board_can_not_reach_a_tap_on_loopback_however_its_port_is_named() {
         let loopback = "address = \"127.0.0.1\"";
         let hardware = [
             "usb-serial = \"A5\"",
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_boards_are_told_need_not_be_an_address_of_this_machine() {
+    fn the_address_that_boards_get_need_not_be_one_of_this_machine() {
         let port = "path = \"/dev/ttyUSB7\"";
         let there = tap(&bench("address = \"192.0.2.1\"\nlisten = \"127.0.0.1\"", port));
         assert_eq!((there.how.as_str(), there.hint), ("listens on 127.0.0.1; boards are given 192.0.2.1", None));

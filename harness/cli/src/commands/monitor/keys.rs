@@ -1,6 +1,6 @@
-//! What keys mean.
+//! Key commands of `hil monitor`.
 
-/// What the person wants.
+/// The action of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyAction {
     Send(Vec<u8>),
@@ -17,7 +17,7 @@ const END: u8 = 0x1d;
 /// Ctrl-T.
 const MENU: u8 = 0x14;
 
-/// Follows the keys: Ctrl-T makes the next one a command.
+/// Parses keys: Ctrl-T makes the next key a command.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     menu: bool,

@@ -1,4 +1,4 @@
-//! MicroPython's REPL, byte by byte.
+//! Passes MicroPython's REPL through, byte by byte.
 
 use hil_bench::{BenchError, Board};
 use tokio::io::AsyncReadExt as _;
@@ -10,33 +10,33 @@ use crate::output::pass_on;
 /// Ctrl-].
 const END: u8 = 0x1d;
 
-/// How long a board may take nothing of what is typed.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long a board may take to accept input.
+const INPUT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// Lets the person talk to the board's REPL until Ctrl-]. What is said meanwhile is shown and not captured.
+/// Connects the user to the board's REPL until Ctrl-]. Its output is shown, but not captured as console lines.
 pub(super) async fn talk(board: &mut Board, stdin: &mut tokio::io::Stdin) -> Result<(), BenchError> {
-    note("interrupting what runs");
+    note("interrupting the running script");
     let port = board.take_repl().await?;
-    note("the REPL; Ctrl-D resets it softly, Ctrl-] leaves it");
+    note("REPL: Ctrl-D does a soft reset, Ctrl-] leaves the REPL");
     let failed = |error: std::io::Error| BenchError::Port { board: board.name().to_owned(), reason: error.to_string() };
-    // For a prompt.
+    // Makes it print a prompt.
     port.write(b"\r").await.map_err(failed)?;
-    let (mut said, mut typed, mut filter) = ([0; 4096], [0; 1024], TerminalFilter::default());
+    let (mut output, mut typed, mut filter) = ([0; 4096], [0; 1024], TerminalFilter::default());
     loop {
         tokio::select! {
-            read = port.read(&mut said) => match read.map_err(failed)? {
+            read = port.read(&mut output) => match read.map_err(failed)? {
                 0 => return Err(BenchError::PortVanished { board: board.name().to_owned() }),
-                length => pass_on(&filter.take(&said[..length])).await,
+                length => pass_on(&filter.take(&output[..length])).await,
             },
             read = stdin.read(&mut typed) => {
-                // Nobody types any more: that is as good as leaving.
+                // End of input leaves the REPL.
                 let length = read.unwrap_or(0);
                 let end = typed[..length].iter().position(|byte| *byte == END);
-                let sent = tokio::time::timeout(PATIENCE, port.write(&typed[..end.unwrap_or(length)])).await;
+                let sent = tokio::time::timeout(INPUT_TIMEOUT, port.write(&typed[..end.unwrap_or(length)])).await;
                 sent.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map_err(failed)?;
                 if end.is_some() || length == 0 {
                     note("");
-                    note("the REPL is left; its scripts run again after a reset (Ctrl-T r)");
+                    note("left the REPL; its scripts run again after a reset (Ctrl-T r)");
                     return Ok(());
                 }
             }

@@ -1,4 +1,4 @@
-//! How a console is shown.
+//! Prints the console and other events of a board.
 
 use console::Style;
 use hil_timeline::{ConsoleMask, Finding, RunEvent, What};
@@ -6,10 +6,10 @@ use hil_timeline::{ConsoleMask, Finding, RunEvent, What};
 use super::symbols::Symbols;
 use crate::output::{Line, console_mask, follow_up, warn};
 
-/// Shows events, a line each.
+/// Prints events, one line each.
 pub(super) struct ConsolePrinter {
     json: bool,
-    /// A raw terminal needs the carriage sent back.
+    /// The terminal is raw, so lines end with CR LF.
     raw: bool,
     symbols: Option<Symbols>,
     consoles: ConsoleMask,
@@ -20,7 +20,7 @@ impl ConsolePrinter {
         Self { json, raw, symbols, consoles: console_mask() }
     }
 
-    /// Waits for room in the output.
+    /// Prints an event; waits for room in the output.
     pub(super) async fn show(&mut self, event: &RunEvent) {
         if self.json {
             let mut event = event.clone();
@@ -36,7 +36,7 @@ impl ConsolePrinter {
             What::Console { board, line } => {
                 let line = &*self.consoles.line(board, line).into_owned();
                 let at = Line::new().paint(Style::new().dim(), format!("[{}]", event.at));
-                // What a device says must not steer the terminal.
+                // A device may send control characters.
                 self.line(at.text(" ").paint(level(line), hil_report::inert(line))).await;
                 self.decode(line).await;
                 return;
@@ -54,7 +54,7 @@ impl ConsolePrinter {
         self.line(Line::new().paint(Style::new().cyan(), format!("[{}] --- {text}", event.at))).await;
     }
 
-    /// Where the addresses in a line of a panic lead.
+    /// Prints the functions and lines of the addresses in a line of a panic.
     async fn decode(&mut self, line: &str) {
         let places = self.symbols.as_ref().map(|symbols| symbols.places(line)).unwrap_or_default();
         for place in places {
@@ -63,11 +63,11 @@ impl ConsolePrinter {
         }
     }
 
-    /// In the place of records that were forgotten before there was room to show them.
+    /// Reports events that were discarded before there was room to print them.
     pub(super) async fn skipped(&mut self, count: u64) {
-        let text = format!("--- {count} records are not shown: the output was not read in time");
+        let text = format!("--- {count} events are not shown: the output was not read in time");
         if self.json {
-            // Standard output holds events alone.
+            // Standard output contains only events.
             return warn(Line::from(text));
         }
         self.line(Line::new().paint(Style::new().yellow(), text)).await;
@@ -78,7 +78,7 @@ impl ConsolePrinter {
     }
 }
 
-/// By the level that ESP-IDF and the usual loggers write.
+/// The style for a line's log level, as ESP-IDF and common loggers write it.
 fn level(line: &str) -> Style {
     let level = |idf: &str, word: &str| line.starts_with(idf) || line.contains(word);
     if level("E (", "ERROR") || line.contains("Guru Meditation") || line.contains("panicked at") {

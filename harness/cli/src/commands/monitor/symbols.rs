@@ -1,4 +1,4 @@
-//! Addresses of a panic as functions and lines, by the firmware's ELF file.
+//! Decodes the addresses of a panic into functions and lines, with the firmware's ELF file.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,7 +8,7 @@ use addr2line::Loader;
 use hil_files::{Links, guarded};
 use regex::Regex;
 
-/// Where code lies on ESP chips: 0x4000_0000 to 0x4fff_ffff (Technical Reference Manuals, "System and Memory").
+/// The addresses of code on ESP chips: 0x4000_0000 to 0x4fff_ffff (Technical Reference Manuals, "System and Memory").
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b0x(4[0-9a-fA-F]{7})\b").ok());
 
 /// The symbols of a firmware.
@@ -31,10 +31,10 @@ impl Symbols {
         }
     }
 
-    /// What the addresses in a line are, those that are known.
+    /// The functions and lines of the addresses in a line, as far as they are known.
     pub(super) fn places(&self, line: &str) -> Vec<String> {
         let found = ADDRESS.iter().flat_map(|regex| regex.captures_iter(line));
-        // Broken debug information costs its line the places, and nothing else.
+        // With broken debug information, the address is skipped.
         found.filter_map(|captures| guarded(|| self.place(&captures[1])).ok().flatten()).collect()
     }
 
@@ -57,7 +57,7 @@ impl Symbols {
 mod tests {
     use super::*;
 
-    /// This very test program is the ELF file.
+    /// The ELF file is this test program.
     #[test]
     fn an_address_becomes_a_function_and_a_line() {
         let path = std::env::current_exe().expect("this program");

@@ -1,39 +1,39 @@
-//! What a REPL may say to the terminal: text, and what its line editor needs.
+//! What a REPL may send to the terminal: text, and the control sequences of its line editor.
 
 use hil_timeline::steers;
 
-/// The longest sequence that is looked at: `ESC [`, two numbers and a letter.
+/// The longest sequence to parse: `ESC [`, two numbers and a letter.
 const LONGEST: usize = 16;
 
-/// Follows what a REPL says, across reads. What is neither text nor of a line editor is shown, and not sent.
+/// Filters the output of a REPL, across reads. Escapes everything except text and the sequences of a line editor.
 #[derive(Debug, Default)]
 pub(super) struct TerminalFilter {
-    /// The beginning of a sequence or of a character.
-    begun: Vec<u8>,
+    /// An incomplete sequence or character.
+    pending: Vec<u8>,
 }
 
 impl TerminalFilter {
-    /// What of it may go to the terminal.
+    /// The text to send to the terminal.
     pub(super) fn take(&mut self, bytes: &[u8]) -> String {
         let mut shown = String::new();
         for byte in bytes {
-            self.begun.push(*byte);
+            self.pending.push(*byte);
             self.settle(&mut shown);
         }
         shown
     }
 
-    /// Passes on what has begun, once it is known what it is.
+    /// Passes or escapes the pending bytes, as soon as they are complete.
     fn settle(&mut self, shown: &mut String) {
-        if self.begun.first() == Some(&0x1b) {
-            match self.begun.as_slice() {
+        if self.pending.first() == Some(&0x1b) {
+            match self.pending.as_slice() {
                 [_] | [_, b'['] => return,
                 [_, b'[', parameters @ .., last] => {
                     let is_parameter = |byte: &u8| byte.is_ascii_digit() || *byte == b';';
-                    if !parameters.iter().all(is_parameter) || self.begun.len() > LONGEST {
+                    if !parameters.iter().all(is_parameter) || self.pending.len() > LONGEST {
                         return self.flush(shown);
                     }
-                    // The cursor up, down, right, left and in the line; erasing to the end of the screen or of the line.
+                    // Cursor up, down, right, left and to a column; erase to the end of the screen or line.
                     if matches!(last, b'A' | b'B' | b'C' | b'D' | b'G' | b'J' | b'K') {
                         return self.pass(shown);
                     }
@@ -45,8 +45,8 @@ impl TerminalFilter {
                 _ => return self.flush(shown),
             }
         }
-        match std::str::from_utf8(&self.begun) {
-            // Bell, backspace, tab and the ends of lines belong to a line editor.
+        match std::str::from_utf8(&self.pending) {
+            // A line editor uses bell, backspace, tab and line ends.
             Ok("\u{7}" | "\u{8}" | "\t" | "\n" | "\r") => self.pass(shown),
             Err(error) if error.error_len().is_none() => {}
             Ok(_) | Err(_) => self.flush(shown),
@@ -54,16 +54,16 @@ impl TerminalFilter {
     }
 
     fn pass(&mut self, shown: &mut String) {
-        shown.push_str(&String::from_utf8_lossy(&self.begun));
-        self.begun.clear();
+        shown.push_str(&String::from_utf8_lossy(&self.pending));
+        self.pending.clear();
     }
 
-    /// Shows what would steer.
+    /// Writes the pending bytes, with control characters escaped.
     fn flush(&mut self, shown: &mut String) {
-        for c in String::from_utf8_lossy(&self.begun).chars() {
+        for c in String::from_utf8_lossy(&self.pending).chars() {
             if steers(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
         }
-        self.begun.clear();
+        self.pending.clear();
     }
 }
 
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_editor_works_and_nothing_else_steers() {
+    fn a_line_editor_works_and_other_control_characters_are_escaped() {
         let take = |chunks: &[&[u8]]| {
             let mut filter = TerminalFilter::default();
             chunks.iter().map(|chunk| filter.take(chunk)).collect::<String>()

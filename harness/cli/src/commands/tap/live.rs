@@ -1,4 +1,4 @@
-//! Tells of packets while they pass.
+//! Prints and counts packets while they pass.
 
 use console::Style;
 use hil_report::{Traffic, change_text, event_text, inert};
@@ -19,7 +19,7 @@ pub(super) async fn count(mut events: Follower) -> Traffic {
     }
 }
 
-/// Prints until the last event, at the pace of its reader. Says where records were forgotten meanwhile.
+/// Prints until the last event, at the pace of its reader. Reports events that were discarded meanwhile.
 pub(super) async fn show(mut events: Follower, format: Format) {
     let mut next = 0;
     loop {
@@ -41,15 +41,15 @@ pub(super) async fn show(mut events: Follower, format: Format) {
 }
 
 async fn skipped(count: u64, format: Format) {
-    let text = format!("{count} records are not shown: the output was not read in time");
+    let text = format!("{count} events are not shown: the output was not read in time");
     match format {
-        // Standard output holds events alone.
+        // Standard output contains only events.
         Format::Json => warn(text),
         Format::Text => follow_up(Line::new().paint(Style::new().yellow(), text)).await,
     }
 }
 
-/// Time, connection, direction, what.
+/// Time, connection, direction and text of an event.
 fn line(event: &RunEvent) -> Line {
     let seconds = event.at.seconds_from(hil_timeline::Stamp(0));
     let line = Line::new().paint(Style::new().dim(), format!("{seconds:>9.3}")).text("  ");
@@ -69,14 +69,14 @@ fn line(event: &RunEvent) -> Line {
             };
             line.text(format!("#{connection} -- ")).paint(style, inert(&change_text(change)))
         }
-        What::Fault { .. } => line.paint(Style::new().magenta(), said(event)),
+        What::Fault { .. } => line.paint(Style::new().magenta(), text(event)),
         What::ProtocolViolation { connection, .. } => {
-            line.text(format!("#{connection} -- ")).paint(Style::new().red(), said(event))
+            line.text(format!("#{connection} -- ")).paint(Style::new().red(), text(event))
         }
         other => line.text(inert(&format!("{other:?}"))),
     }
 }
 
-fn said(event: &RunEvent) -> String {
+fn text(event: &RunEvent) -> String {
     inert(&event_text(event).unwrap_or_default())
 }
