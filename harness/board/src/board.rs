@@ -8,12 +8,13 @@ mod supply;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::Pin;
 use hil_timeline::{Cursor, Effect, PinCause, Recorder, What};
 use hil_verdict::Detector;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use self::boot::Booted;
@@ -393,7 +394,7 @@ impl Board {
     }
 
     fn expect_boot(&self) {
-        self.detector.lock().unwrap_or_else(PoisonError::into_inner).expect_boot();
+        self.detector.lock().expect_boot();
         if let Some(console) = &self.console {
             console.expect_boot();
         }

@@ -4,12 +4,13 @@ mod garbage;
 mod lines;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{Finding, RunEvent, What};
 use hil_verdict::{Detector, Found};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -337,7 +338,7 @@ impl Reader {
 
     fn line(&self, line: String) {
         let event = self.source.scope.record(|board| What::Console { board, line: line.clone() });
-        let found = self.source.detector.lock().unwrap_or_else(PoisonError::into_inner).line(&line, event.at);
+        let found = self.source.detector.lock().line(&line, event.at);
         if found.is_empty() {
             return;
         }

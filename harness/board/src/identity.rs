@@ -73,7 +73,7 @@ impl Gathered {
     }
 
     fn into_identity(self, version: Option<String>) -> Identity {
-        let mut hash: String = self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hash = hex::encode(self.digest.finalize());
         hash.truncate(DIGITS);
         Identity { hash, size: self.size, version }
     }

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine};
 use hil_timeline::{PinCause, What};
 use hil_virtual_board::{Options, VirtualBoard, image};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::error::BenchError;
@@ -38,7 +39,7 @@ struct SensedPin {
 
 impl Sensed {
     fn lock(&self) -> MutexGuard<'_, Vec<SensedPin>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

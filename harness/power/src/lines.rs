@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use gpiocdev::Chip;
+use gpiocdev_uapi::{Errno as SystemError, Error as CallError};
 use hil_config::Line;
+use rustix::io::Errno;
 
 /// A line that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +44,7 @@ pub enum GpioError {
     },
     /// Something else.
     #[error("GPIO line `{line}`: {reason}")]
-    Other {
+    Unusable {
         /// The line.
         line: String,
         /// What the system said.
@@ -59,7 +61,7 @@ impl GpioError {
             Self::Denied(_) => "add yourself to the group `gpio` and log in again: `sudo usermod -aG gpio $USER`",
             Self::Ambiguous(..) => "name it by chip and offset: `{ chip = \"gpiochip0\", offset = 17 }`",
             Self::Busy { .. } => "another program or an overlay of the kernel holds it; `gpioinfo` shows which",
-            Self::Other { .. } => "`gpioinfo` shows what the kernel knows of it",
+            Self::Unusable { .. } => "`gpioinfo` shows what the kernel knows of it",
         }
     }
 }
@@ -150,14 +152,21 @@ fn find_chip(wanted: &str) -> Result<PathBuf, GpioError> {
 
 /// What the kernel's refusal means.
 pub fn explain(error: &gpiocdev::Error, line: &str) -> GpioError {
-    let text = error.to_string();
     let line = line.to_owned();
-    if text.contains("ermission denied") {
-        GpioError::Denied(line)
-    } else if text.contains("busy") {
-        GpioError::Busy { line, consumer: None }
-    } else {
-        GpioError::Other { line, reason: text }
+    match errno(error) {
+        Some(Errno::ACCESS) => GpioError::Denied(line),
+        Some(Errno::BUSY) => GpioError::Busy { line, consumer: None },
+        _ => GpioError::Unusable { line, reason: error.to_string() },
+    }
+}
+
+/// The error number, if the error comes from the kernel.
+fn errno(error: &gpiocdev::Error) -> Option<Errno> {
+    match error {
+        gpiocdev::Error::Os(SystemError(number)) | gpiocdev::Error::Uapi(_, CallError::Os(SystemError(number))) => {
+            Some(Errno::from_raw_os_error(*number))
+        }
+        _ => None,
     }
 }
 

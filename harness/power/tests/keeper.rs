@@ -1,11 +1,12 @@
 //! The keeper: locks, waiting, and what it leaves behind.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::{Kinds, Rail};
 use hil_power::keeper::{Claimed, Holder, KeeperError, Waiting, in_process};
+use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags};
 use tokio::sync::mpsc;
 
@@ -123,12 +124,12 @@ async fn two_keepers_that_want_two_boards_never_wait_for_each_other() {
                 boards.reverse();
             }
             keeper.lock(boards, true, Holder::this_process("hil run")).await.expect("in the end");
-            order.lock().expect("order").push(n);
+            order.lock().push(n);
             assert!(keeper.end().await);
         });
     }
     let all = tokio::time::timeout(Duration::from_secs(20), tasks.join_all()).await;
-    assert!(all.is_ok(), "they wait for each other; done: {:?}", order.lock().expect("order"));
+    assert!(all.is_ok(), "they wait for each other; done: {:?}", order.lock());
 }
 
 /// A script's child that goes on would switch the rail on after it was made safe.

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::{Kinds, Rail, SafeState};
 use hil_power::PowerDriver as _;
 use hil_power::Rails;
+use parking_lot::Mutex;
 
 /// What a rail hangs on in a test: tells whether it has supply.
 type Supply = Box<dyn Fn() -> bool>;
@@ -123,16 +124,16 @@ impl Plug {
 
     fn supply(&self) -> Supply {
         let on = Arc::clone(&self.on);
-        Box::new(move || *on.lock().expect("state"))
+        Box::new(move || *on.lock())
     }
 
     fn set(&self, on: bool) {
-        *self.on.lock().expect("state") = on;
-        *self.commands.lock().expect("commands") += 1;
+        *self.on.lock() = on;
+        *self.commands.lock() += 1;
     }
 
     fn is_on(&self) -> bool {
-        *self.on.lock().expect("state")
+        *self.on.lock()
     }
 
     /// What its meter shows.
@@ -141,7 +142,7 @@ impl Plug {
     }
 
     fn next_fault(&self) -> Option<Fault> {
-        self.faults.lock().expect("faults").pop_front()
+        self.faults.lock().pop_front()
     }
 }
 
@@ -253,7 +254,7 @@ async fn tasmota(plug: &Plug) -> SocketAddr {
                         Some(Fault::Garbage) => late.push("PERHAPS"),
                         None => late.push(word),
                     }
-                    if plug.faults.lock().expect("faults").is_empty() {
+                    if plug.faults.lock().is_empty() {
                         for word in late.drain(..) {
                             let answer = client.publish("stat/plug/POWER", rumqttc::QoS::AtMostOnce, false, word);
                             answer.await.expect("answer");
@@ -331,7 +332,7 @@ async fn the_meter_of_a_plug_measures_the_supply() {
 async fn switches(driver: &str, plug: &Plug, what: &str) {
     let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
     rails.switch(true).await.unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert!(plug.is_on() && plug.faults.lock().expect("faults").is_empty(), "{what}");
+    assert!(plug.is_on() && plug.faults.lock().is_empty(), "{what}");
     assert_eq!(rails.state().await.expect("tells"), Some(true), "{what}");
     assert_eq!(rails.measure().await.expect("measures"), None, "{what}: a relay's word is not a measurement");
 }
@@ -387,7 +388,7 @@ async fn a_plug_that_never_answers_is_told_a_bounded_number_of_times() {
     let rails = Rails::open(&[rail(&driver, SafeState::Off)], Path::new("/sys")).expect("open");
     let error = rails.switch(true).await.expect_err("no answer");
     assert!(error.may_pass, "{error}");
-    assert_eq!(*plug.commands.lock().expect("commands"), 3);
+    assert_eq!(*plug.commands.lock(), 3);
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hil_timeline::{Epoch, Evidence, RunEvent, Timeline};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -33,20 +34,20 @@ fn lost() -> PowerError {
 impl PowerDriver for Plug {
     fn switch(&self, on: bool) -> Switching<'_> {
         Box::pin(async move {
-            self.switched.lock().expect("switched").push(on);
+            self.switched.lock().push(on);
             if let Some(let_it) = &self.let_it {
                 let_it.acquire().await.expect("open").forget();
             }
-            self.fails.lock().expect("fails").pop_front().map_or(Ok(()), Err)
+            self.fails.lock().pop_front().map_or(Ok(()), Err)
         })
     }
 
     fn measure(&self) -> Measuring<'_> {
-        Box::pin(async { self.measured.lock().expect("measured").pop_front().unwrap_or(Ok(None)) })
+        Box::pin(async { self.measured.lock().pop_front().unwrap_or(Ok(None)) })
     }
 
     fn state(&self) -> Measuring<'_> {
-        Box::pin(async { Ok(*self.state.lock().expect("state")) })
+        Box::pin(async { Ok(*self.state.lock()) })
     }
 
     fn rail(&self) -> &str {
@@ -61,12 +62,12 @@ struct SharedLines(Arc<Lines>);
 
 impl ResetDriver for SharedLines {
     fn hold(&self) -> Resetting<'_> {
-        self.0.0.lock().expect("lines").push("hold");
+        self.0.0.lock().push("hold");
         Box::pin(async { Ok(()) })
     }
 
     fn release(&self, _: ResetInto) -> Resetting<'_> {
-        self.0.0.lock().expect("lines").push("release");
+        self.0.0.lock().push("release");
         Box::pin(async { Ok(()) })
     }
 
@@ -84,7 +85,7 @@ impl PinDriver for SupplyPin {
     }
 
     fn is_on(&self, _: &str) -> Option<bool> {
-        *self.0.lock().expect("pin")
+        *self.0.lock()
     }
 
     fn record_levels(&self, _: &Scope) {}
@@ -96,7 +97,7 @@ struct Pty(Mutex<Option<PathBuf>>);
 impl PortFinder for Pty {
     fn find(&self) -> Result<PathBuf, PortProblem> {
         let absent = || PortProblem::Absent { wanted: "the test's pseudo-terminal".to_owned() };
-        self.0.lock().expect("port").clone().ok_or_else(absent)
+        self.0.lock().clone().ok_or_else(absent)
     }
 
     fn users(&self) -> Vec<PortUser> {
@@ -225,24 +226,24 @@ async fn after_a_failed_switch_both_ways_are_open() {
     assert!(!fixture.board.is_powered());
     fixture.board.power_on().await.expect("on").expect("switched again");
     assert!(fixture.board.is_powered());
-    fixture.plug.fails.lock().expect("fails").push_back(lost());
+    fixture.plug.fails.lock().push_back(lost());
     fixture.board.power_off().await.expect_err("its reply is lost");
     fixture.board.power_on().await.expect("on").expect("switched on, whatever it was");
-    fixture.plug.fails.lock().expect("fails").push_back(lost());
+    fixture.plug.fails.lock().push_back(lost());
     fixture.board.power_off().await.expect_err("its reply is lost");
     fixture.board.power_off().await.expect("off").expect("switched off, whatever it was");
-    assert_eq!(*fixture.plug.switched.lock().expect("switched"), [true, true, false, true, false, false]);
+    assert_eq!(*fixture.plug.switched.lock(), [true, true, false, true, false, false]);
 }
 
 #[tokio::test]
 async fn after_a_failed_switch_the_board_is_what_its_driver_says() {
     let plug = Plug { fails: Mutex::new([lost()].into()), ..Plug::default() };
     let mut fixture = fixture(plug);
-    *fixture.plug.state.lock().expect("state") = Some(true);
+    *fixture.plug.state.lock() = Some(true);
     fixture.board.power_on().await.expect_err("its reply is lost");
     assert!(fixture.board.is_powered(), "it did switch");
-    fixture.plug.fails.lock().expect("fails").push_back(lost());
-    *fixture.plug.state.lock().expect("state") = Some(false);
+    fixture.plug.fails.lock().push_back(lost());
+    *fixture.plug.state.lock() = Some(false);
     fixture.board.power_off().await.expect_err("its reply is lost");
     assert!(!fixture.board.is_powered());
     assert_eq!(fixture.board.power_off().await.expect("off"), None, "it is off");
@@ -271,7 +272,7 @@ async fn a_plug_is_switched_off_although_this_run_never_switched_it_on() {
 #[tokio::test]
 async fn a_pin_that_was_off_before_the_cut_proves_nothing() {
     let mut fixture = fixture(Plug::default());
-    *fixture.pin.lock().expect("pin") = Some(false);
+    *fixture.pin.lock() = Some(false);
     fixture.board.power_on().await.expect("on");
     fixture.board.power_off().await.expect("off");
     let (evidence, detail) = fixture.evidence();
@@ -299,7 +300,7 @@ async fn a_board_that_is_held_is_released_when_it_is_given_back() {
     fixture.board.hold().await;
     fixture.board.make_safe().await;
     fixture.board.make_safe().await;
-    assert_eq!(*fixture.lines.0.lock().expect("lines"), ["hold", "release", "hold", "release"]);
+    assert_eq!(*fixture.lines.0.lock(), ["hold", "release", "hold", "release"]);
     let events = fixture.events();
     let place = |is: fn(&What) -> bool| events.iter().rposition(|event| is(&event.what)).expect("recorded");
     let off = place(|what| matches!(what, What::Power { on: false, .. }));

@@ -76,9 +76,8 @@ impl App {
         if descriptor[..4] != DESCRIPTOR {
             return None;
         }
-        let hash = &descriptor[ELF_HASH_AT..];
-        let elf_hash =
-            hash.iter().any(|byte| *byte != 0).then(|| hash.iter().map(|byte| format!("{byte:02x}")).collect());
+        let hash = &descriptor[ELF_HASH_AT..ELF_HASH_AT + HASH];
+        let elf_hash = hash.iter().any(|byte| *byte != 0).then(|| hex::encode(hash));
         Some(Self { project: text(&descriptor[PROJECT_AT..]), version: text(&descriptor[VERSION_AT..]), elf_hash })
     }
 }

@@ -239,7 +239,6 @@ impl RawRepl {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::Mutex;
 
     use hil_fuzz::{Corpus, Random, fuzz};
 
@@ -247,13 +246,14 @@ mod tests {
     use crate::console_port::{ConsolePort, Transfer};
     use crate::micropython::Script;
     use crate::micropython::upload::upload;
+    use parking_lot::Mutex;
 
     /// A board that says what it was made to say, piece by piece, whatever it is asked; then it is gone.
     struct Scripted(Mutex<VecDeque<Vec<u8>>>);
 
     impl ConsolePort for Scripted {
         fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a> {
-            let mut pieces = self.0.lock().expect("not poisoned");
+            let mut pieces = self.0.lock();
             let Some(mut piece) = pieces.pop_front() else { return Box::pin(async { Ok(0) }) };
             let length = piece.len().min(buffer.len());
             buffer[..length].copy_from_slice(&piece[..length]);
@@ -291,7 +291,7 @@ mod tests {
         let runtime = Mutex::new(runtime.expect("runtime"));
         fuzz("raw REPL", &corpus.with_words(words), 2000, |bytes| {
             let port = OpenPort::new(Box::new(Scripted(Mutex::new(pieces(bytes)))));
-            let outcome = runtime.lock().expect("not poisoned").block_on(async {
+            let outcome = runtime.lock().block_on(async {
                 let mut repl = RawRepl::enter(port, Duration::from_secs(1)).await?;
                 upload(&mut repl, &scripts, &|_| {}).await
             });

@@ -170,7 +170,7 @@ fn literal(text: &str) -> String {
 }
 
 fn digest(contents: &[u8]) -> String {
-    Sha256::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(contents))
 }
 
 #[cfg(test)]

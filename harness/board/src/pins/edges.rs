@@ -1,11 +1,11 @@
 //! The changes of one line, as the kernel reports them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gpiocdev::Request;
 use gpiocdev::line::{EdgeEvent, EdgeKind};
 use hil_timeline::{Edge, Epoch, PinCause, Stamp, What};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -103,7 +103,7 @@ impl Watched {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

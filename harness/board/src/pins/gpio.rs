@@ -60,7 +60,7 @@ impl GpioPins {
                 PinDirection::Sense => {
                     let on = request.value(found.offset).map_err(|error| refused(lines::explain(&error, name)))?;
                     let failed = |error: std::io::Error| {
-                        refused(GpioError::Other { line: line.to_string(), reason: error.to_string() })
+                        refused(GpioError::Unusable { line: line.to_string(), reason: error.to_string() })
                     };
                     let watched = Watched::new(name, scope, request, on == Value::Active).map_err(failed)?;
                     let watched = Arc::new(watched);

@@ -5,10 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin as Boxed;
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hil_config::{Board, Pin, Process};
 use hil_timeline::{Finding, What};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 
 use super::child::{Child, Life, describe};
@@ -168,7 +169,7 @@ impl ProgramDevice {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

@@ -90,23 +90,23 @@ impl PowerDriver for Manual {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
 
     use super::*;
+    use parking_lot::Mutex;
 
     #[tokio::test]
     async fn a_person_is_asked_and_where_there_is_none_that_is_an_error() {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let questions = Arc::clone(&asked);
         let ask: AskPerson = Arc::new(move |question| {
-            questions.lock().expect("questions").push(question);
+            questions.lock().push(question);
             true
         });
         let person = Manual::new("lamp", Some(ask));
         person.switch(true).await.expect("done");
         person.switch(false).await.expect("done");
         person.make_safe().await.expect("nobody is asked at the end");
-        let questions = asked.lock().expect("questions").join("\n");
+        let questions = asked.lock().join("\n");
         assert_eq!(
             questions,
             "switch the power of `lamp` on, then press Enter\nswitch the power of `lamp` off, then press Enter"

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use hil_config::Rail;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -249,7 +250,7 @@ impl Keeper {
 
     /// Its end may take as long as that.
     fn allow(&self, patience: Duration) {
-        let mut longest = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut longest = self.patience.lock();
         *longest = longest.max(patience);
     }
 
@@ -335,17 +336,17 @@ impl Keeper {
     /// What it could not make safe, if it has ended in order; none while it is there and after it was killed.
     #[must_use]
     pub fn farewell(&self) -> Option<Vec<(String, String)>> {
-        self.farewell.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.farewell.lock().clone()
     }
 
     /// Closes the connection and waits until the keeper has made everything safe and released its locks. True if it
     /// did so in time.
     pub async fn end(&self) -> bool {
         self.asked_to_end.store(true, Ordering::SeqCst);
-        let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = *self.patience.lock();
         // Dropping the half shuts it down: the keeper reads the end.
         *self.line.write.lock().await = None;
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reader = self.reader.lock().take();
         match reader {
             Some(reader) => tokio::time::timeout(LOCKS + patience, reader).await.is_ok(),
             None => true,
@@ -357,7 +358,7 @@ impl Keeper {
 const LOCKS: Duration = Duration::from_secs(5);
 
 fn lock_pending(pending: &Pending) -> MutexGuard<'_, Waiters> {
-    pending.lock().unwrap_or_else(PoisonError::into_inner)
+    pending.lock()
 }
 
 /// Hears what the keeper says.
@@ -383,7 +384,7 @@ impl Ear {
                     }
                 }
                 Ok(Said::Farewell { failures }) => {
-                    *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(failures);
+                    *self.farewell.lock() = Some(failures);
                 }
                 Ok(Said::Waiting { board, holder }) => (self.waiting)(&board, holder.as_ref()),
                 Err(_) => {}

@@ -4,10 +4,11 @@
 //! line until it is free. A process of the same user asks a detached keeper to end.
 
 use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -42,7 +43,7 @@ impl Door {
         name.set_nonblocking(true)?;
         let name = UnixListener::from_std(name)?;
         let (ask, detached) = (self.ask.clone(), Arc::clone(&self.detached));
-        let mut listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut listening = self.listening.lock();
         listening.spawn(let_in(name, ask, detached));
         Ok(())
     }
@@ -54,7 +55,7 @@ impl Door {
 
     /// Gives the names back; they are free when this returns.
     pub(super) async fn close(&self) {
-        let mut listening = std::mem::take(&mut *self.listening.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut listening = std::mem::take(&mut *self.listening.lock());
         listening.shutdown().await;
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hil_timeline::Mask;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
@@ -47,17 +47,17 @@ impl Locks {
     }
 
     fn held(&self) -> MutexGuard<'_, Vec<Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     /// Shows these nowhere from now on.
     pub(super) fn hide(&self, secrets: Vec<String>) {
-        *self.mask.lock().unwrap_or_else(PoisonError::into_inner) = Mask::new(secrets);
+        *self.mask.lock() = Mask::new(secrets);
     }
 
     /// A text as it may be said and written.
     pub(super) fn shown(&self, text: &str) -> String {
-        self.mask.lock().unwrap_or_else(PoisonError::into_inner).text(text).into_owned()
+        self.mask.lock().text(text).into_owned()
     }
 
     /// What is locked for a board.

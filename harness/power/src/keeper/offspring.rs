@@ -18,9 +18,9 @@ pub(super) const VARIABLE: &str = "HIL_KEEPER_TOKEN";
 
 /// A token that no other keeper has.
 pub(super) fn new_token() -> std::io::Result<String> {
-    let mut bytes = [0; 16];
+    let mut bytes = [0_u8; 16];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }
 
 /// The token of this process, if it is a keeper.

@@ -26,7 +26,7 @@ pub(super) struct Name(SocketAddrUnix);
 impl Name {
     pub(super) fn of(folder: &Folder, lock: &str) -> io::Result<Self> {
         let (device, inode) = folder.id;
-        let hash: String = Sha256::digest(lock).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(&Sha256::digest(lock)[..16]);
         let name = format!("hil-lock {device}:{inode} {hash}");
         Ok(Self(SocketAddrUnix::new_abstract_name(name.as_bytes())?))
     }
