@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::driver::{PowerDriver, PowerError};
 
-/// The settings of a rail, and all that their driver does. The file of a driver implements it for its settings; the list
-/// [`crate::drivers::DRIVERS`] names them.
+/// The settings of a rail, and all that their driver does. The file of a driver implements it for its settings; the
+/// list [`crate::drivers::DRIVERS`] names them.
 pub(crate) trait PowerKind: Serialize + DeserializeOwned {
     /// The word under `driver`.
     const WORD: &'static str;

@@ -88,7 +88,8 @@ impl PowerDriver for Rails {
         Box::pin(self.switch_each(move |_| on))
     }
 
-    /// One rail with supply is enough for "on". "Off" takes all of them: a rail that nothing measures may feed the board.
+    /// One rail with supply is enough for "on". "Off" takes all of them: a rail that nothing measures may feed the
+    /// board.
     fn measure(&self) -> Measuring<'_> {
         Box::pin(async { together(join_all(self.drivers.iter().map(|(driver, _)| driver.measure())).await) })
     }

@@ -165,7 +165,7 @@ async fn a_command_that_is_given_up_takes_its_children_along() {
     assert!(left[0].revents().contains(PollFlags::HUP), "it has left, and said nothing");
     assert_eq!(std::fs::read_to_string(&state).expect("state"), "off");
     assert!(keeper.end().await);
-    assert_eq!(keeper.farewell(), Some(Vec::new()), "it ended in order");
+    assert_eq!(keeper.shutdown_report(), Some(Vec::new()), "it ended in order");
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn who_does_not_get_all_boards_leaves_the_notes_of_the_others() {
     first.lock(claimed("a", &["a"]), true, me()).await.expect("free");
     first.open("a", &[rail(folder.path(), "exit 1")]).await.expect("open");
     assert!(first.end().await);
-    assert_eq!(first.farewell().map(|failures| failures.len()), Some(1), "it could not be made safe");
+    assert_eq!(first.shutdown_report().map(|failures| failures.len()), Some(1), "it could not be made safe");
     let other = open();
     other.lock(claimed("b", &["b"]), true, me()).await.expect("free");
     let both = open();

@@ -308,7 +308,7 @@ fn record_full() -> StepError {
 }
 
 fn keeper_lost() -> StepError {
-    StepError::keeper_lost("the keeper of the rails has ended: the power state of the boards is unknown")
+    StepError::keeper_lost("the power keeper exited; the power state of the boards is unknown")
         .with_hint("something killed it or sent it a signal; the run's record says whether its rails were made safe")
 }
 

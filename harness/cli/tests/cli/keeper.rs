@@ -150,7 +150,10 @@ fn a_keeper_that_ends_on_a_signal_ends_what_holds_the_board() {
     signal(rig.keeper(), Signal::TERM);
     let held = output(hil);
     assert_eq!(held.code, 102, "{held:?}");
-    assert!(held.stderr.contains("error: the keeper of the rails has ended"), "{held:?}");
+    assert!(
+        held.stderr.contains("error: the power keeper exited; the power state of the boards is unknown"),
+        "{held:?}"
+    );
     rig.assert_safe();
 }
 
@@ -163,7 +166,10 @@ fn a_keeper_that_takes_its_time_to_end_is_lost_at_once() {
     let mut hil = rig.hold();
     signal(rig.keeper(), Signal::TERM);
     let mut said = BufReader::new(hil.stderr.take().expect("piped")).lines().map_while(Result::ok);
-    assert!(said.any(|line| line == "error: the keeper of the rails has ended"), "said while the rail is on");
+    assert!(
+        said.any(|line| line == "error: the power keeper exited; the power state of the boards is unknown"),
+        "said while the rail is on"
+    );
     assert_eq!(rig.rail(), "on");
     std::fs::write(rig.path("let"), "go\n").expect("let");
     assert_eq!(output(hil).code, 102);
