@@ -1,4 +1,4 @@
-//! Who a board's events belong to right now.
+//! The scenario that a board's events belong to.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Scope {
         *self.recorder.lock() = recorder;
     }
 
-    /// The recorder in force.
+    /// The current recorder.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
         self.recorder.lock().clone()

@@ -25,7 +25,7 @@ pub struct VirtualDevice {
     sensed: Arc<Sensed>,
 }
 
-/// The pins that the bench senses, with their levels: pulled high while nobody drives them.
+/// The pins that the bench senses, with their levels: pulled high while they are not driven.
 #[derive(Debug)]
 struct Sensed(Mutex<Vec<SensedPin>>);
 
@@ -76,7 +76,7 @@ impl VirtualDevice {
 /// Bytes of its flash.
 pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
 
-/// An image that `hil` brings along; the error says which there are.
+/// An image that is part of `hil`; the error lists the known names.
 pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
     let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));
     image::builtin(name).ok_or_else(known)

@@ -141,7 +141,7 @@ impl OneBoard {
             () = self.aborted() => ExitCode::Aborted,
             // Its rails are off and others may have the board.
             () = self.bench.keeper_lost() => {
-                warn("error: the keeper of the rails has ended");
+                warn("error: the power keeper exited; the power state of the boards is unknown");
                 ExitCode::Errored
             }
         }

@@ -1,4 +1,4 @@
-//! What the meter of a plug shows of the supply behind its relay.
+//! The supply behind a relay, as the meter of its plug shows it.
 
 use std::time::Duration;
 

@@ -103,7 +103,7 @@ fn level(line: &str) -> Option<bool> {
 
 fn unknown(program: &str, line: &str) -> String {
     let shown: String = line.chars().take(100).collect();
-    format!("`{program}` said `{}`, not `on` or `off`", hil_timeline::escaped(&shown))
+    format!("`{program}` printed `{}`, not `on` or `off`", hil_timeline::escaped(&shown))
 }
 
 /// Records each change that a program reports.
@@ -128,7 +128,7 @@ impl Follower {
         };
         *self.on.lock() = None;
         self.scope.record(|board| What::PinGap { board, pin: self.name.clone(), lost: 1 });
-        self.scope.note(format!("the pin `{}` is not sensed any more: {end}", self.name));
+        self.scope.note(format!("the pin `{}` is no longer sensed: {end}", self.name));
     }
 
     fn note(&self, on: bool) {

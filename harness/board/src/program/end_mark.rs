@@ -1,7 +1,7 @@
-//! Where a program's last words end: a mark that is written behind them, and never shown.
+//! Marks the end of a program's output: bytes that are written after it, and never shown.
 //!
-//! A terminal has no event for "all of it is read", and that bytes were read does not say that their lines are
-//! recorded. A mark that comes through the same terminal says both: who reads on has dealt with all before it.
+//! A terminal has no event for "all output is read", and bytes that are read may not be recorded yet. A mark that comes
+//! through the same terminal proves both: when its reader reads again, all output before the mark is recorded.
 
 use std::io;
 use std::time::Duration;
@@ -71,7 +71,7 @@ impl EndMark {
 
     /// Waits until another mark has passed.
     pub(super) fn wait(&self, count: u64, patience: Duration) {
-        // Where nobody reads, nobody misses what was said.
+        // Without a reader, the output does not matter.
         let _ = self.passed.wait_while_for(&mut self.lock(), |stream| stream.passed <= count, patience);
     }
 

@@ -64,7 +64,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     let _ = reporter.await;
     session::warn_of_unsafe_rails(&failures);
     match result {
-        None if is_lost => warn("error: the keeper of the rails has ended"),
+        None if is_lost => warn("error: the power keeper exited; the power state of the boards is unknown"),
         None => {}
         Some(Err(error)) => {
             set_up_failed(&error, error.hint());

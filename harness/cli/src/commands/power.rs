@@ -67,7 +67,7 @@ async fn hold(args: &PowerArgs, one: &OneBoard, config: &Board) -> ExitCode {
     tokio::select! {
         () = one.aborted() => ExitCode::Passed,
         () = one.bench.keeper_lost() => {
-            warn("error: the keeper of the rails has ended");
+            warn("error: the power keeper exited; the power state of the boards is unknown");
             ExitCode::Errored
         }
     }

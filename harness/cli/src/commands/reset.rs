@@ -33,7 +33,7 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
             tokio::select! {
                 () = one.aborted() => {}
                 () = one.bench.keeper_lost() => {
-                    warn("error: the keeper of the rails has ended");
+                    warn("error: the power keeper exited; the power state of the boards is unknown");
                     code = ExitCode::Errored;
                 }
             }
