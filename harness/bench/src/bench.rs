@@ -14,18 +14,18 @@ use hil_power::keeper::{Failures, Guarded, GuardedKeeper, Holder, Keeper, Keeper
 
 use crate::drivers::{self, Shared};
 
-/// A board and the right to use it; dropping it gives the board back.
+/// A board and the right to use it; dropping it releases the board.
 pub type LockedBoard = OwnedMutexGuard<Board>;
 
 /// What of a bench is wanted, and how.
 pub struct Claim {
     /// The boards; all where none are named.
     pub boards: Option<BTreeSet<String>>,
-    /// Whether boards that somebody else uses are waited for.
+    /// Whether to wait for boards that another process uses.
     pub wait: bool,
-    /// What they are wanted for, as somebody who waits for them reads it: `hil run`.
+    /// What they are used for, as a process that waits for them shows it: `hil run`.
     pub what: String,
-    /// Told when a board is waited for.
+    /// Called when a board is waited for.
     pub waiting: Waiting,
     /// How the person at the terminal is asked to switch a rail.
     pub ask_person: Option<AskPerson>,
@@ -56,7 +56,7 @@ impl Bench {
     /// Takes the locks of the boards that are wanted and opens them, without power.
     ///
     /// # Errors
-    /// When a board is in use or can't be opened. Firmware is looked at by [`hil_board::check_firmware`].
+    /// If a board is in use or can't be opened. Firmware is checked by [`hil_board::check_firmware`].
     pub async fn open(config: hil_config::Bench, timeline: &Timeline, claim: Claim) -> Result<Self, BenchError> {
         let as_named = config.clone();
         let config = with_places(config, claim.boards.as_ref()).await;
@@ -69,13 +69,13 @@ impl Bench {
         } else {
             claims = join_all(real.iter().map(|board| claimed_by_address(board))).await;
             for claimed in &mut claims {
-                // A board that was found by its MAC is still locked by it: another `hil` may not find its place.
+                // A board that was found by its MAC is also locked by the MAC: another `hil` may not find its place.
                 let named = as_named.board(&claimed.board).map(hil_board::claimed);
                 claimed.keys.extend(named.into_iter().flat_map(|named| named.keys));
                 claimed.keys.sort();
                 claimed.keys.dedup();
             }
-            // Before anything is locked or opened: nothing was done to either of them.
+            // Before anything is locked or opened: neither board is touched.
             check_shared(&real, &claims)?;
             let keeper = Keeper::start(Arc::clone(&claim.waiting))?;
             keeper.hide(config.secrets.to_vec()).await?;
@@ -104,7 +104,7 @@ impl Bench {
                     boards.insert(board.name.to_string(), Arc::new(Mutex::new(opened)));
                 }
                 Err(error) => {
-                    // The next one shall find the locks free.
+                    // Releases the locks for the next user.
                     if let Some(keeper) = &keeper {
                         keeper.end().await;
                     }
@@ -121,7 +121,7 @@ impl Bench {
         &self.config
     }
 
-    /// Takes a board; waits while somebody else has it. None where there is no board of that name.
+    /// Takes a board; waits while another task has it. None if there is no board of that name.
     pub async fn lock(&self, name: &str) -> Option<LockedBoard> {
         Some(Arc::clone(self.boards.get(name)?).lock_owned().await)
     }
@@ -152,8 +152,8 @@ impl Bench {
         }
     }
 
-    /// Waits until the keeper has ended although this process did not ask it to: from then on the bench knows nothing of
-    /// its rails, and others may have the boards.
+    /// Waits until the keeper exits although this process did not ask it to: from then on the power state of the boards is
+    /// unknown, and other users may have them.
     pub async fn keeper_lost(&self) {
         match &self.keeper {
             Some(keeper) => keeper.lost().await,
@@ -161,8 +161,8 @@ impl Bench {
         }
     }
 
-    /// Makes everything safe and gives the boards back; the locks are free when it returns. Gives back the boards whose
-    /// rails may not be safe, and why.
+    /// Makes all boards safe and releases them; the locks are free when this returns. Returns the boards whose rails may not
+    /// be safe, and why.
     pub async fn close(&self) -> Failures {
         self.make_safe().await;
         match &self.keeper {
@@ -177,19 +177,19 @@ impl Bench {
         &self.left_unsafe
     }
 
-    /// Lets the keeper hold rails and locks when this process ends.
+    /// Lets the keeper hold rails and locks after this process exits.
     ///
     /// # Errors
-    /// When there is no keeper, since no board is real, or it does not do so.
+    /// If no board is real, so that there is no keeper, or the keeper can't be detached.
     pub async fn detach(&self) -> Result<(), BenchError> {
         let Some(keeper) = &self.keeper else {
-            return Err(KeeperError::Other("only real boards outlive `hil`".to_owned()).into());
+            return Err(KeeperError::NotDetachable { reason: "only real boards have a keeper".to_owned() }.into());
         };
         Ok(keeper.keeper().detach().await?)
     }
 }
 
-/// Boards that are known by a MAC that only asking tells are known by their place from here on.
+/// Finds the ports of boards that are identified by a MAC address which only the chip reports.
 async fn with_places(mut config: hil_config::Bench, wanted: Option<&BTreeSet<String>>) -> hil_config::Bench {
     let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
     for board in config.boards.values_mut().filter(|board| is_wanted(board.name.as_str())) {

@@ -6,22 +6,22 @@ use hil_config::{Board, BoardKind};
 
 use hil_board::ports::{IdentityFinder, PortFinder};
 use hil_board::{BenchError, DeviceClaim, Drivers, ProgramDevice, Scope, VirtualDevice, WiredPins};
-use hil_power::keeper::{Claimed, Keeper, KeeperError, KeptPower};
+use hil_power::keeper::{Claimed, Keeper, KeeperError, KeeperPower};
 use hil_power::{AskPerson, Manual, PowerDriver};
 
 /// What real boards share.
 pub(crate) struct Shared {
-    /// There where a real board is.
+    /// Present if a board is real.
     pub(crate) keeper: Option<Arc<Keeper>>,
     pub(crate) ask_person: Option<AskPerson>,
-    /// What the boards are wanted for.
+    /// What the boards are used for.
     pub(crate) what: String,
     /// What is locked.
     pub(crate) claimed: Vec<Claimed>,
 }
 
 impl Shared {
-    /// The locks of a board; none where it has no device of this machine.
+    /// The locks of a board; none if it uses no device of this machine.
     pub(crate) fn locks_of(&self, board: &Board) -> Option<DeviceClaim> {
         let keeper = self.keeper.as_ref().filter(|_| board.kind == BoardKind::Esp)?;
         let claimed = self.claimed.iter().filter(|claimed| claimed.board == board.name.as_str());
@@ -77,5 +77,5 @@ async fn open_power(config: &Board, shared: &Shared) -> Result<Option<Arc<dyn Po
         other => other.into(),
     })?;
     let rail = config.rails.iter().map(|rail| rail.driver.to_string()).collect::<Vec<_>>().join(" + ");
-    Ok(Some(Arc::new(KeptPower::new(Arc::clone(keeper), name, rail))))
+    Ok(Some(Arc::new(KeeperPower::new(Arc::clone(keeper), name, rail))))
 }

@@ -1,6 +1,6 @@
 //! The boards of a bench file, put together: which drivers act on which kind of board, and who may use them.
 //!
-//! A [`Bench`] owns its boards. Whoever locks a [`Board`] uses it alone: its port, its console, its power, its pins.
+//! A [`Bench`] owns its boards. A locked [`Board`] is used exclusively: its port, its console, its power, its pins.
 //! What acts on a board is in `hil_board`, what must be safe in `hil_power`.
 
 mod bench;

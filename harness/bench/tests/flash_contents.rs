@@ -1,5 +1,5 @@
-//! What a flash holds from one firmware to the next: the app that was flashed is the one that boots, and what a device
-//! writes by itself costs no more than itself.
+//! The contents of a flash from one firmware to the next: the flashed app is the one that boots, and a partition that
+//! the device changed is written again, and no other.
 
 use std::path::Path;
 
@@ -68,7 +68,7 @@ impl Fixture {
         self.bench.lock("lamp").await.expect("lamp")
     }
 
-    /// Runs a firmware; gives back how it booted and what was written: (asked, written, skipped).
+    /// Runs a firmware; returns how it booted and what was written: (asked, written, skipped).
     async fn run(&self, firmware: &str) -> (Result<Booted, BenchError>, (bool, usize, usize)) {
         let firmware = self.bench.config().firmware(firmware).expect("firmware").clone();
         let from = self.timeline.end();
@@ -101,7 +101,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn an_app_of_an_earlier_firmware_in_another_slot_never_passes_for_the_flashed_one() {
+async fn an_app_of_an_earlier_firmware_in_another_slot_is_not_taken_for_the_flashed_one() {
     let mut lab = Lab::new();
     let (good, bad) = (two_slots("1.0.0"), corrupt(two_slots("1.0.0-no-will")));
     lab.file("boot.bin", &good[..0x9000]);
@@ -155,7 +155,7 @@ async fn an_app_alone_that_is_not_the_one_that_boots_is_the_benchs_fault() {
 const COUNTS: &str = "nvs = { \"lamp.count_boots\" = true }";
 
 #[tokio::test]
-async fn settings_that_the_device_changed_are_restored_alone() {
+async fn only_settings_that_the_device_changed_are_restored() {
     let mut lab = Lab::new();
     lab.file("lamp.bin", &builtin("lamp").expect("built in"));
     lab.firmware("lamp", "\"lamp.bin\"", COUNTS);
@@ -185,7 +185,7 @@ async fn a_blank_nvs_partition_is_blank_again_for_the_next_firmware() {
 }
 
 #[tokio::test]
-async fn a_flash_that_is_verified_once_is_asked_again_only_after_a_doubt() {
+async fn a_flash_that_is_verified_once_is_verified_again_only_after_a_doubt() {
     let mut lab = Lab::new();
     lab.file("lamp.bin", &builtin("lamp").expect("built in"));
     let once = |nvs: &str| format!("{nvs}\nverify = \"once\"");
@@ -234,7 +234,7 @@ async fn blank_data_is_left_to_the_device_until_another_program_comes() {
     let fixture = lab.open().await;
     fixture.runs("one").await;
     assert_eq!(fixture.runs("used").await.1, 0x16_0000, "data that the image brings is written");
-    assert_eq!(fixture.runs("one").await.1, 0, "and is no reason to write blank data");
+    assert_eq!(fixture.runs("one").await.1, 0, "and does not cause blank data to be written");
     assert!(fixture.runs("two").await.1 > 0x16_0000, "nothing of it stays for another program");
 }
 
@@ -250,5 +250,5 @@ async fn a_device_that_falls_back_to_another_app_by_itself_is_the_firmwares_faul
     let fixture = lab.open().await;
     let (booted, _) = fixture.run("both").await;
     let Ok(Booted::Refused { reason }) = booted else { panic!("it runs: {booted:?}") };
-    assert!(reason.contains("another app runs than the one that was flashed"), "{reason}");
+    assert!(reason.contains("an app other than the flashed one runs"), "{reason}");
 }

@@ -8,7 +8,7 @@ use hil_timeline::{Cursor, Epoch, Timeline, What};
 use tokio::time::Instant;
 
 /// What any rail and any reset must do, seen from the console.
-async fn obeys_the_contract(config: hil_config::Bench) {
+async fn fulfills_the_contract(config: hil_config::Bench) {
     let timeline = Timeline::in_memory(Epoch::start());
     let bench = Bench::open(config, &timeline, Claim::default()).await.expect("bench");
     let mut board = bench.lock("lamp").await.expect("board");
@@ -37,7 +37,7 @@ async fn obeys_the_contract(config: hil_config::Bench) {
         (said == 3).then_some(())
     };
     let deadline = Instant::now() + Duration::from_secs(5);
-    timeline.wait_for(from, deadline, last).await.expect("nothing is on its way any more");
+    timeline.wait_for(from, deadline, last).await.expect("no more output is on its way");
 
     board.power_off().await.expect("off");
     board.power_off().await.expect("off twice is off");
@@ -46,7 +46,7 @@ async fn obeys_the_contract(config: hil_config::Bench) {
         matches!(event.what, What::Console { .. }).then_some(())
     });
     assert!(talks.await.is_err(), "the board talks without power");
-    board.reset().await.expect("a reset without power is no error");
+    board.reset().await.expect("a reset without power is not an error");
     assert!(!board.is_powered());
     drop(board);
     let bench = Arc::new(bench);
@@ -54,6 +54,6 @@ async fn obeys_the_contract(config: hil_config::Bench) {
 }
 
 #[tokio::test]
-async fn the_virtual_driver_obeys_the_contract() {
-    obeys_the_contract(hil_config::Bench::builtin()).await;
+async fn the_virtual_driver_fulfills_the_contract() {
+    fulfills_the_contract(hil_config::Bench::builtin()).await;
 }

@@ -94,7 +94,7 @@ async fn a_power_cut_is_silence_and_its_end_a_fresh_boot() {
     let fixture = Fixture::new(&[]).await;
     fixture.run("lamp").await.expect("bench works");
     let mut lamp = fixture.lamp().await;
-    // Nobody listens where it connects to: it says so and waits; nothing is on its way then.
+    // No broker listens at its address: it reports that and waits, so no more output is on its way.
     fixture.wait(Cursor::default(), |what| is_line(what, "next attempt")).await;
     lamp.power_off().await.expect("off");
     let cut = fixture.timeline.end();
@@ -137,11 +137,11 @@ async fn a_corrupt_image_is_the_firmwares_fault() {
     let fixture = Fixture::new(&[]).await;
     let Ok(Booted::Refused { reason }) = fixture.run("lamp-corrupt").await else { panic!("it boots") };
     assert!(reason.contains("boot-loops") && reason.contains("Checksum failed"), "{reason}");
-    assert_eq!(fixture.run("lamp").await.expect("bench works"), Booted::Running, "a good image mends it");
+    assert_eq!(fixture.run("lamp").await.expect("bench works"), Booted::Running, "a good image fixes it");
 }
 
 #[tokio::test]
-async fn boot_loop_and_brown_out_are_told_apart() {
+async fn boot_loop_and_brown_out_are_distinguished() {
     for (misbehaviour, expected) in
         [(Misbehaviour::BootLoop, Finding::Panic), (Misbehaviour::BrownOut, Finding::BrownOut)]
     {
@@ -182,8 +182,8 @@ async fn a_flipped_bit_is_caught_by_verification() {
     let fixture = Fixture::new(&[Misbehaviour::FlashBitFlip]).await;
     let error = fixture.run("lamp").await.expect_err("bad flash");
     // Nothing was written, whatever the last attempt ended with.
-    let told = |flash: &FlashPhase| matches!(flash, FlashPhase::Failed { reason } if reason.contains("does not hold what was written"));
-    assert!(fixture.flashes().iter().any(told), "{error}; {:#?}", fixture.flashes());
+    let reported = |flash: &FlashPhase| matches!(flash, FlashPhase::Failed { reason } if reason.contains("does not hold what was written"));
+    assert!(fixture.flashes().iter().any(reported), "{error}; {:#?}", fixture.flashes());
 }
 
 #[tokio::test]

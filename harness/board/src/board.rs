@@ -8,12 +8,13 @@ mod supply;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::Pin;
 use hil_timeline::{Cursor, Effect, PinCause, Recorder, What};
 use hil_verdict::Detector;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use self::boot::Booted;
@@ -38,17 +39,17 @@ use hil_power::keeper::{Holder, Keeper};
 pub struct Drivers {
     /// Finds its port.
     pub port: Arc<dyn PortFinder>,
-    /// None where the bench can't switch its supply.
+    /// None if the bench can't switch its supply.
     pub power: Option<Arc<dyn PowerDriver>>,
     /// Resets it.
     pub reset: Box<dyn ResetDriver>,
     /// Its pins.
     pub pins: Box<dyn PinDriver>,
-    /// There where the device is a program.
+    /// Present if the device is a program.
     pub program: Option<ProgramDevice>,
 }
 
-/// A board and its drivers. Whoever has it uses it alone.
+/// A board and its drivers, for exclusive use.
 pub struct Board {
     config: hil_config::Board,
     scope: Scope,
@@ -61,19 +62,19 @@ pub struct Board {
     console: Option<Capture>,
     port_in_use: PortInUse,
     supply: Supply,
-    /// The chip is held in reset, or may be: it is released when the board is given back.
+    /// The chip is held in reset, or may be: it is released at the end of its use.
     held: bool,
     stuck: Option<BenchError>,
     /// The failed rungs since the last success.
     troubles: Vec<String>,
     known_flash: Option<KnownFlash>,
-    /// For which attempt what stuck was tried once more.
+    /// The last attempt for which a board that was given up was tried again.
     forgiven: u32,
     device: Option<DeviceClaim>,
 }
 
-/// The locks of a real board's device. Its place is known only while it is there: one that comes with the power is
-/// claimed when it has come.
+/// The locks of a real board's device. Its USB place is known only while it is attached: a device that appears with the
+/// power is locked when it appears.
 pub struct DeviceClaim {
     /// Holds the locks.
     pub keeper: Arc<Keeper>,
@@ -104,7 +105,7 @@ impl std::fmt::Debug for Board {
 }
 
 impl Board {
-    /// A board that its drivers are opened for; it has no power yet.
+    /// A board with open drivers; it has no power yet.
     #[must_use]
     pub fn new(config: hil_config::Board, scope: Scope, drivers: Drivers, device: Option<DeviceClaim>) -> Self {
         let Drivers { port, power, reset, pins, program } = drivers;
@@ -141,7 +142,7 @@ impl Board {
         &self.config
     }
 
-    /// Path of its serial port, while it is there.
+    /// Path of its serial port, while it is attached.
     #[must_use]
     pub fn port(&self) -> Option<std::path::PathBuf> {
         self.port.find().ok()
@@ -153,8 +154,8 @@ impl Board {
         self.supply == Supply::On
     }
 
-    /// What went wrong since it last ran as asked, one line for each rung of the recovery ladder that failed. It is for
-    /// the message of a deadline that ends the climb before the ladder gives up.
+    /// What went wrong since the last success, one line for each failed rung of the recovery ladder. It is for the
+    /// message of a deadline that passes before the ladder has failed.
     #[must_use]
     pub fn troubles(&self) -> &[String] {
         &self.troubles
@@ -173,8 +174,7 @@ impl Board {
         self.port.users()
     }
 
-    /// The failure that another program at the port explains, where there is one: it is named in the place of what it
-    /// caused.
+    /// If another program has the port open, that is the failure to report, not its consequence.
     fn blame_port_users(&self, error: BenchError) -> BenchError {
         if error.is_silence()
             && let Err(busy) = check_users(self.name(), &*self.port)
@@ -184,7 +184,7 @@ impl Board {
         error
     }
 
-    /// A firmware that did not get ready says nothing where another program takes what it says.
+    /// A firmware that seems not ready proves nothing if another program reads its output.
     fn doubt_boot(&self, booted: Booted) -> Result<Booted, BenchError> {
         match booted {
             Booted::Refused { .. } => check_users(self.name(), &*self.port).map(|()| booted),
@@ -198,7 +198,7 @@ impl Board {
         self.pins.record_levels(&self.scope);
     }
 
-    /// Its events belong to no scenario any more.
+    /// Its events no longer belong to a scenario.
     pub fn leave(&self) {
         let timeline = self.scope.recorder().timeline().clone();
         self.scope.enter(timeline.recorder(None));
@@ -219,9 +219,9 @@ impl Board {
     /// Drives a pin that the bench may drive.
     ///
     /// # Errors
-    /// When the line can't be set.
+    /// If the line can't be set.
     pub async fn drive_pin(&self, name: &str, on: bool) -> Result<Effect, BenchError> {
-        // What a sensed pin did before lies before.
+        // Changes of a sensed pin until now must be recorded before this.
         self.pins.catch_up();
         let begin = self.here();
         self.pins.drive(name, on).await?;
@@ -234,7 +234,7 @@ impl Board {
         self.pins.catch_up();
     }
 
-    /// Lets go of every pin that the bench drives.
+    /// Releases every pin that the bench drives.
     pub async fn release_pins(&self) {
         if let Err(error) = self.pins.release().await {
             self.scope.note(error.to_string());
@@ -244,14 +244,14 @@ impl Board {
     /// Writes bytes to its console, and returns when the port has taken all of them. Its answer may come before that.
     ///
     /// # Errors
-    /// When nothing captures the console, or the port is away, is lost or takes nothing: what was not written by then
-    /// never is.
+    /// If the console is not captured, or the port is missing, is lost or accepts nothing. Bytes that were not written by then
+    /// are dropped.
     pub async fn write_console(&self, bytes: &[u8]) -> Result<Effect, BenchError> {
-        /// A board that takes nothing for this long is stuck.
+        /// A board that accepts nothing for this long is stuck.
         const PATIENCE: Duration = Duration::from_secs(5);
         let failed = |reason: String| BenchError::NotTyped { board: self.name().to_owned(), reason };
-        let console = self.console.as_ref().ok_or_else(|| failed("nothing captures it".to_owned()))?;
-        // What a program that does not run is sent would reach its next life.
+        let console = self.console.as_ref().ok_or_else(|| failed("it is not captured".to_owned()))?;
+        // Text for a program that is not running would reach its next start.
         if let Some(program) = &self.program {
             program.takes(bytes).map_err(failed)?;
         }
@@ -259,8 +259,8 @@ impl Board {
         // A long text takes its time on a slow line: 960 bytes a second at 9600 baud.
         let patience = PATIENCE + Duration::from_secs(bytes.len() as u64 / 960);
         let typed = tokio::time::timeout(patience, console.write(bytes.to_vec())).await;
-        let typed = typed.map_err(|_| failed(format!("the port did not take it within {} s", patience.as_secs())))?;
-        let typed = typed.ok_or_else(|| failed("its serial port is away".to_owned()))?;
+        let typed = typed.map_err(|_| failed(format!("the port did not accept it within {} s", patience.as_secs())))?;
+        let typed = typed.ok_or_else(|| failed("its serial port is not there".to_owned()))?;
         Ok(Effect::since(begin, &typed))
     }
 
@@ -272,17 +272,17 @@ impl Board {
     /// Resets the chip into its app.
     ///
     /// # Errors
-    /// When the driver fails or the port can't be opened.
+    /// If the driver fails or the port can't be opened.
     pub async fn reset(&mut self) -> Result<Effect, BenchError> {
         self.open_console()?;
         let how = self.reset.describe().to_owned();
         self.reset_into(how, ResetInto::App).await
     }
 
-    /// Holds the chip and releases it. Its former life lies before the record that is made while it is held; deadlines
-    /// count from its release.
+    /// Holds the chip in reset and releases it. Output before the reset has an earlier place in the timeline than the
+    /// record made here; deadlines count from the release.
     async fn reset_into(&mut self, how: String, into: ResetInto) -> Result<Effect, BenchError> {
-        // Also when it fails half-way or is given up: then it may be held.
+        // Set first: if this fails or is cancelled, the chip may stay held.
         self.held = true;
         self.reset.hold().await?;
         if into == ResetInto::App {
@@ -298,11 +298,11 @@ impl Board {
     /// Holds the chip in reset until it is reset, flashed, or released at the end.
     pub async fn hold(&mut self) {
         self.held = true;
-        // A driver that fails here leaves the board running, and the next scenario resets it before it looks.
+        // If the driver fails, the board keeps running; the next scenario resets it first.
         let _ = self.reset.hold().await;
     }
 
-    /// Lets a chip that is held run again: the board is given back. What it says is not captured.
+    /// Lets a chip that is held run again, at the end of its use. Its output is not captured.
     async fn release_reset(&mut self) {
         if !std::mem::take(&mut self.held) {
             return;
@@ -310,7 +310,7 @@ impl Board {
         self.close_console().await;
         match self.reset.end_hold().await {
             Ok(()) => drop(self.scope.record(|board| What::ResetReleased { board })),
-            // A port that went with its power holds nothing.
+            // A port that disappeared with the power holds nothing.
             Err(BenchError::NoPort { .. } | BenchError::PortVanished { .. }) => {}
             Err(error) => self.scope.note(format!("it may be held in reset: {error}")),
         }
@@ -319,7 +319,7 @@ impl Board {
     /// Resets the chip into its ROM loader and leaves it there.
     ///
     /// # Errors
-    /// When the driver fails.
+    /// If the driver fails.
     pub async fn enter_loader(&mut self) -> Result<(), BenchError> {
         // A caller that wants the loader may write anything.
         self.known_flash = None;
@@ -334,24 +334,24 @@ impl Board {
     /// Sends a signal to the program that is this board.
     ///
     /// # Errors
-    /// When it is no program, or does not run.
+    /// If it is not a program, or is not running.
     pub fn signal_program(&self, signal: rustix::process::Signal) -> Result<Effect, BenchError> {
         let failed = |reason: &str, hint: Option<&str>| BenchError::Program {
             board: self.name().to_owned(),
             reason: reason.to_owned(),
             hint: hint.map(str::to_owned),
         };
-        let no_program = || failed("it is no program", Some("only boards of the kind `process` are"));
+        let no_program = || failed("it is not a program", Some("only boards of the kind `process` are"));
         let program = self.program.as_ref().ok_or_else(no_program)?;
         let begin = self.here();
         if !program.signal(signal) {
-            return Err(failed("its program does not run", None));
+            return Err(failed("its program is not running", None));
         }
         let signal = crate::program::signal_name(signal);
         Ok(Effect::since(begin, &self.scope.record(|board| What::Signalled { board, signal })))
     }
 
-    /// Leaves the port to others: nothing is captured until the board is reset or powered on again.
+    /// Frees the port for others: nothing is captured until the board is reset or powered on again.
     pub async fn close_console(&mut self) {
         if let Some(console) = self.console.take() {
             console.stop().await;
@@ -361,7 +361,7 @@ impl Board {
     /// Takes its port from the capture: nothing is captured until [`Board::watch_console`].
     ///
     /// # Errors
-    /// When it can't be opened.
+    /// If it can't be opened.
     pub async fn take_port(&mut self) -> Result<OpenPort, BenchError> {
         self.known_flash = None;
         self.close_console().await;
@@ -371,10 +371,11 @@ impl Board {
         port.map(OpenPort::new).map_err(|error| explain_open(self.name(), &path, &error))
     }
 
-    /// As [`Board::take_port`], with MicroPython's friendly REPL at it: whatever runs is interrupted, as often as needed.
+    /// As [`Board::take_port`], with MicroPython's friendly REPL at it: whatever runs is interrupted, as often as
+    /// needed.
     ///
     /// # Errors
-    /// When the port can't be opened or no REPL answers.
+    /// If the port can't be opened or no REPL answers.
     pub async fn take_repl(&mut self) -> Result<OpenPort, BenchError> {
         let port = self.take_port().await?;
         let limit = hil_config::ready_within(Some(&self.config), None);
@@ -387,13 +388,13 @@ impl Board {
     /// Captures its console again.
     ///
     /// # Errors
-    /// When its port can't be opened.
+    /// If its port can't be opened.
     pub fn watch_console(&mut self) -> Result<(), BenchError> {
         self.open_console()
     }
 
     fn expect_boot(&self) {
-        self.detector.lock().unwrap_or_else(PoisonError::into_inner).expect_boot();
+        self.detector.lock().expect_boot();
         if let Some(console) = &self.console {
             console.expect_boot();
         }
@@ -413,7 +414,7 @@ impl Board {
         Ok(())
     }
 
-    /// The port, once it is there: one that hangs on the board's own supply takes its time.
+    /// The port, once it is there: a port that is powered with the board takes a moment.
     async fn wait_for_port(&self) -> Result<std::path::PathBuf, BenchError> {
         /// The kernel needs about a second to enumerate a device.
         const APPEARS: Duration = Duration::from_secs(5);

@@ -45,7 +45,7 @@ pub async fn claimed_by_address(board: &Board) -> Claimed {
     claimed
 }
 
-/// The addresses of a host; none where it is not known: the plug's driver tells so when it is used.
+/// The addresses of a host; none if it is not known: the plug's driver reports that when it is used.
 async fn addresses_of(host: &str, port: u16) -> BTreeSet<String> {
     /// A name server that is away must not hold up a run.
     const PATIENCE: Duration = Duration::from_secs(3);
@@ -65,7 +65,7 @@ pub fn shared_devices<'a>(boards: impl IntoIterator<Item = &'a Board>) -> Result
     check_shared(&boards, &claimed)
 }
 
-/// Errs where two boards of a run share a device: they would be flashed, reset and cut as one.
+/// An error if two boards of a run share a device: they would be flashed, reset and cut as one.
 pub fn check_shared(boards: &[&Board], claimed: &[Claimed]) -> Result<(), BenchError> {
     let of_lines = boards.iter().map(|board| Claimed { board: board.name.to_string(), keys: line_keys(board) });
     let mut users: BTreeMap<String, String> = BTreeMap::new();
@@ -115,7 +115,7 @@ mod tests {
         std::os::unix::fs::symlink(&device, &link).expect("link");
         let manual = "driver = \"manual\"";
         let (one, two) = (board("lamp", &device, manual), board("lamp-2", &link, manual));
-        let said = format!("boards `lamp` and `lamp-2` are both on the serial port `{}`", device.display());
+        let said = format!("boards `lamp` and `lamp-2` both use the serial port `{}`", device.display());
         assert_eq!(checked([&one, &two]).await, said);
         assert_eq!(shared_devices([&one, &two]).expect_err("shared").to_string(), said);
         assert_eq!(checked([&one, &one.clone()]).await, "nothing is shared", "a board is not two");
@@ -128,7 +128,7 @@ mod tests {
         let shelly = |address: &str| format!("driver = \"shelly\", address = \"{address}\"");
         let (a, b) = (Path::new("/dev/no-such-port-a"), Path::new("/dev/no-such-port-b"));
         let (one, two) = (board("lamp", a, &shelly("127.0.0.1:80")), board("lamp-2", b, &shelly("LocalHost.")));
-        let said = "boards `lamp` and `lamp-2` are both on the relay 0 of the Shelly plug at 127.0.0.1:80";
+        let said = "boards `lamp` and `lamp-2` both use the relay 0 of the Shelly plug at 127.0.0.1:80";
         assert_eq!(checked([&one, &two]).await, said);
         let other = board("lamp-2", b, &shelly("127.0.0.2"));
         assert_eq!(checked([&one, &other]).await, "nothing is shared");

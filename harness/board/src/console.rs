@@ -4,12 +4,13 @@ mod garbage;
 mod lines;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hil_timeline::{Finding, RunEvent, What};
 use hil_verdict::{Detector, Found};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -22,11 +23,11 @@ use crate::port_errors::{check_users, explain_open};
 use crate::ports::PortFinder;
 use crate::scope::Scope;
 
-/// A running capture. It goes on when the port vanishes and comes back, whatever it is called then, and ends with
+/// A running capture. It continues when the port disappears and returns, even under another path, and ends with
 /// [`Capture::stop`] or when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    commands: Option<mpsc::UnboundedSender<Command>>,
+    commands: Option<mpsc::UnboundedSender<ConsoleCommand>>,
     is_open: Arc<AtomicBool>,
     task: JoinHandle<()>,
 }
@@ -45,7 +46,7 @@ pub(crate) struct Source {
 }
 
 #[derive(Debug)]
-enum Command {
+enum ConsoleCommand {
     Boot,
     Write(Typing),
 }
@@ -90,18 +91,18 @@ impl Capture {
 
     /// The chip is about to boot: its ROM may speak at another speed.
     pub(crate) fn expect_boot(&self) {
-        self.tell(Command::Boot);
+        self.send(ConsoleCommand::Boot);
     }
 
-    /// Sends bytes to the board; gives back the record once all are written, none where the port is away or is lost
+    /// Sends bytes to the board; returns the record once all are written, none if the port is away or is lost
     /// before. Dropping the future takes back what is not written yet.
     pub(crate) async fn write(&self, bytes: Vec<u8>) -> Option<Arc<RunEvent>> {
         let (done, is_done) = oneshot::channel();
-        self.tell(Command::Write(Typing { bytes, written: 0, done }));
+        self.send(ConsoleCommand::Write(Typing { bytes, written: 0, done }));
         is_done.await.ok()
     }
 
-    fn tell(&self, command: Command) {
+    fn send(&self, command: ConsoleCommand) {
         if let Some(commands) = &self.commands {
             // A task that has ended has no port: a caller that waits for an answer learns that the sender is dropped.
             let _ = commands.send(command);
@@ -122,7 +123,7 @@ struct Reader {
     source: Source,
     lines: Lines,
     is_open: Arc<AtomicBool>,
-    /// The port runs at the boot's speed until then, or until the ROM is done.
+    /// The port runs at the boot speed until then, or until the ROM is done.
     boot_until: Option<Instant>,
     garbage: Garbage,
 }
@@ -143,7 +144,11 @@ impl Reader {
     /// A port that is lost again as soon as this is not there yet.
     const FLEETING: Duration = Duration::from_millis(100);
 
-    async fn run(mut self, mut port: Option<Box<dyn ConsolePort>>, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn run(
+        mut self,
+        mut port: Option<Box<dyn ConsolePort>>,
+        mut commands: mpsc::UnboundedReceiver<ConsoleCommand>,
+    ) {
         let mut lost_at = None;
         let mut fleeting = false;
         loop {
@@ -172,10 +177,10 @@ impl Reader {
         }
     }
 
-    /// Waits until the port is there and can be opened; none when the capture shall end.
+    /// Waits until the port is there and can be opened; none if the capture must end.
     async fn wait_for_port(
         &self,
-        commands: &mut mpsc::UnboundedReceiver<Command>,
+        commands: &mut mpsc::UnboundedReceiver<ConsoleCommand>,
         mut skip_first: bool,
     ) -> Option<Box<dyn ConsolePort>> {
         let mut watch = match self.source.finder.watch() {
@@ -187,13 +192,13 @@ impl Reader {
         };
         let mut said = None;
         loop {
-            // No event tells that another program has closed it.
+            // No event reports that another program has closed the port.
             let mut again = None;
             if !std::mem::take(&mut skip_first) {
                 match self.source.open() {
                     Ok(port) => return Some(port),
                     Err(BenchError::PortVanished { .. } | BenchError::NoPort { .. }) => {}
-                    // Not ours yet (udev has not given it to its group), or in use: said once, tried at each change.
+                    // Not accessible yet (udev has not set its group), or in use: reported once, tried at each change.
                     Err(error) => {
                         again = Some(Instant::now() + Self::BUSY);
                         let text = error.to_string();
@@ -227,9 +232,13 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, port: &mut dyn ConsolePort, commands: &mut mpsc::UnboundedReceiver<Command>) -> End {
+    async fn read(
+        &mut self,
+        port: &mut dyn ConsolePort,
+        commands: &mut mpsc::UnboundedReceiver<ConsoleCommand>,
+    ) -> End {
         let mut buffer = vec![0; 16 * 1024];
-        // Written beside reading: a board that takes nothing still says something.
+        // Written while reading: a board that accepts nothing may still print.
         let mut to_write: VecDeque<Typing> = VecDeque::new();
         loop {
             // Given up by its writer.
@@ -263,10 +272,10 @@ impl Reader {
                 }
                 () = boot_over => self.leave_boot(port),
                 command = commands.recv() => match command {
-                    // Dropped or stopped: either way nobody wants more.
+                    // Dropped or stopped: no more output is wanted.
                     None => return End::Stopped,
-                    Some(Command::Boot) => self.enter_boot(port),
-                    Some(Command::Write(typing)) => to_write.push_back(typing),
+                    Some(ConsoleCommand::Boot) => self.enter_boot(port),
+                    Some(ConsoleCommand::Write(typing)) => to_write.push_back(typing),
                 },
             }
         }
@@ -289,7 +298,7 @@ impl Reader {
 
     fn take(&mut self, bytes: &[u8], port: &mut dyn ConsolePort) {
         if self.garbage.is_too_much(bytes) {
-            let detail = format!("most of it is no text at {} baud", self.source.baud);
+            let detail = format!("most bytes are not text at {} baud", self.source.baud);
             self.source.scope.record(|board| What::Found { board, finding: Finding::WrongBaud, detail });
         }
         for line in self.lines.push(bytes) {
@@ -298,7 +307,7 @@ impl Reader {
                     .scope
                     .note(format!("a line of its console is longer than {LONGEST} bytes: it is shown in parts"));
             }
-            // The last words of an ESP8266's ROM.
+            // The last lines of an ESP8266's ROM.
             let rom_is_done = line.starts_with("~ld") || line.starts_with("csum");
             self.line(line);
             if rom_is_done {
@@ -309,7 +318,7 @@ impl Reader {
 
     fn enter_boot(&mut self, port: &mut dyn ConsolePort) {
         self.garbage = Garbage::default();
-        // A line that its former life did not end is no beginning of the next one's.
+        // An unfinished line from before the boot is not the beginning of the next one.
         self.flush();
         if let Some(baud) = self.source.boot_baud {
             self.set_baud(port, baud);
@@ -337,11 +346,11 @@ impl Reader {
 
     fn line(&self, line: String) {
         let event = self.source.scope.record(|board| What::Console { board, line: line.clone() });
-        let found = self.source.detector.lock().unwrap_or_else(PoisonError::into_inner).line(&line, event.at);
+        let found = self.source.detector.lock().line(&line, event.at);
         if found.is_empty() {
             return;
         }
-        // A boot and that it was a surprise: a reader that sees the one must see the other.
+        // Recorded together: a reader that sees a boot must also see that it was unexpected.
         let board = self.source.scope.board();
         let event =
             |found: Found| What::Found { board: board.to_owned(), finding: found.finding, detail: found.detail };
@@ -371,7 +380,7 @@ mod tests {
         line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("number")
     }
 
-    /// As an ESP8266 does: its ROM speaks another speed than its app.
+    /// As on an ESP8266: its ROM uses another speed than its app.
     #[tokio::test]
     async fn the_port_runs_at_the_boots_speed_until_the_rom_is_done() {
         let master = rustix::pty::openpt(rustix::pty::OpenptFlags::RDWR).expect("pty");
@@ -385,7 +394,7 @@ mod tests {
         let capture = Capture::start(source).expect("capture");
         let speed = || rustix::termios::tcgetattr(&master).expect("settings").output_speed();
         let becomes = async |wanted: u32| {
-            // Nothing tells of a changed speed.
+            // No event reports a changed speed.
             while speed() != wanted {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
@@ -398,7 +407,7 @@ mod tests {
             becomes(115_200).await;
             capture.expect_boot();
             becomes(74_880).await;
-            // A ROM that says nothing does not hold it up for good.
+            // A silent ROM does not keep the boot speed forever.
             becomes(115_200).await;
         })
         .await
@@ -406,7 +415,8 @@ mod tests {
         capture.stop().await;
     }
 
-    /// What a UART at 3 Mbaud says in 60 s: 3,000,000 baud are 300,000 bytes a second. Written as fast as it is read.
+    /// The output of a UART at 3 Mbaud in 60 s: 3,000,000 baud are 300,000 bytes a second. Written as fast as it is
+    /// read.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn sixty_seconds_at_3_mbaud_are_captured_without_a_loss_and_do_not_fill_the_memory() {
         const BYTES: usize = 18_000_000;

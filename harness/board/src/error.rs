@@ -1,4 +1,4 @@
-//! What can go wrong with a bench. None of it is the firmware's fault.
+//! Failures of the bench. None of them is the firmware's fault.
 
 use std::path::PathBuf;
 
@@ -9,12 +9,12 @@ use hil_power::keeper::{KeeperError, device_text};
 /// A failure of the bench. Its text names the board; [`BenchError::hint`] says what may help.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BenchError {
-    /// The system gave no virtual board.
+    /// A virtual board can't be started.
     #[error("can't start the virtual board `{board}`: {reason}")]
     NotStarted {
         /// The board.
         board: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// The serial port can't be opened.
@@ -22,7 +22,7 @@ pub enum BenchError {
     Port {
         /// The board.
         board: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
     /// No serial port is the board's, or several could be.
@@ -48,7 +48,7 @@ pub enum BenchError {
         board: String,
         /// Its port.
         port: PathBuf,
-        /// Who has it open, as far as this user may know.
+        /// Programs that have it open, as far as this user may see them.
         users: Vec<PortUser>,
     },
     /// The serial port went away.
@@ -66,7 +66,7 @@ pub enum BenchError {
         port: PathBuf,
     },
     /// Another chip answered.
-    #[error("board `{board}` on {} is an {found}, but the bench says {expected}", port.display())]
+    #[error("board `{board}` on {} is an {found}, but the bench file has {expected}", port.display())]
     WrongChip {
         /// The board.
         board: String,
@@ -94,11 +94,11 @@ pub enum BenchError {
         flash: u64,
     },
     /// What boots is not what was flashed.
-    #[error("board `{board}` runs another app than the one that was flashed: {found}")]
+    #[error("board `{board}` runs an app other than the flashed one: {found}")]
     OtherApp {
         /// The board.
         board: String,
-        /// What tells so.
+        /// The evidence.
         found: String,
     },
     /// Flashing failed in another way.
@@ -106,7 +106,7 @@ pub enum BenchError {
     Flash {
         /// The board.
         board: String,
-        /// What the flasher said.
+        /// The flasher's error.
         reason: String,
     },
     /// Its program can't be started.
@@ -120,14 +120,14 @@ pub enum BenchError {
         hint: Option<String>,
     },
     /// A text was not written to its console.
-    #[error("nothing can be typed at the console of board `{board}`: {reason}")]
+    #[error("can't type at the console of board `{board}`: {reason}")]
     NotTyped {
         /// The board.
         board: String,
         /// Why.
         reason: String,
     },
-    /// MicroPython's REPL can't be had.
+    /// MicroPython's REPL does not answer.
     #[error("board `{board}` shows no REPL: {reason}")]
     NoRepl {
         /// The board.
@@ -163,7 +163,7 @@ pub enum BenchError {
         /// What may help.
         hint: Option<String>,
     },
-    /// A rail is not what it should be.
+    /// A rail is not in the requested state.
     #[error("the power of board `{board}` can't be switched: {error}")]
     Power {
         /// The board.
@@ -176,11 +176,11 @@ pub enum BenchError {
     StillPowered {
         /// The board.
         board: String,
-        /// What tells so.
+        /// The evidence.
         evidence: String,
     },
     /// Two boards are the same device, or share one.
-    #[error("boards `{}` and `{}` are both on {device}", boards.0, boards.1)]
+    #[error("boards `{}` and `{}` both use {device}", boards.0, boards.1)]
     Shared {
         /// The boards.
         boards: (String, String),
@@ -223,11 +223,11 @@ pub enum BenchError {
         /// Which setting.
         reason: String,
     },
-    /// The keeper does not do as asked: the board is in use, most likely.
+    /// The keeper refuses a request: the board is in use, most likely.
     #[error(transparent)]
     Keeper(KeeperError),
     /// Nothing was heard on the console after a reset.
-    #[error("board `{board}` says nothing on its console after a reset")]
+    #[error("board `{board}` prints nothing on its console after a reset")]
     Silent {
         /// The board.
         board: String,
@@ -274,7 +274,7 @@ impl BenchError {
             Self::NotStarted { .. } => return None,
             Self::Port { .. } => "is another program using it?".to_owned(),
             Self::NoPort { problem: PortProblem::Absent { .. }, .. } => {
-                "`hil boards discover` lists what is attached; is it plugged in, and has it power?".to_owned()
+                "`hil boards discover` lists what is attached; is it plugged in, and does it have power?".to_owned()
             }
             Self::NoPort { board, problem: PortProblem::Ambiguous { .. } } => {
                 format!("add `topology` to `boards.{board}.port`: it tells them apart")
@@ -305,7 +305,7 @@ impl BenchError {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
             }
             Self::WrongKind { .. } => {
-                "a program runs on boards of the kind `process`, all else on the others".to_owned()
+                "programs run on boards of the kind `process`, other firmware on the other kinds".to_owned()
             }
             Self::Firmware { hint, .. } | Self::Program { hint, .. } => return hint.clone(),
             Self::Power { error, .. } => return error.hint.clone(),
@@ -318,7 +318,7 @@ impl BenchError {
             Self::Reset { hint, .. } | Self::Pin { hint, .. } => hint.clone(),
             Self::Forbidden { .. } => "nothing was written; use a board without that setting".to_owned(),
             Self::Keeper(KeeperError::Held { .. }) => {
-                "it is waited for without `--no-wait`; a detached keeper is ended by `hil power BOARD off`".to_owned()
+                "without `--no-wait`, `hil` waits for it; `hil power BOARD off` ends a detached keeper".to_owned()
             }
             Self::Keeper(KeeperError::Lock { .. }) => {
                 format!("name another folder in the environment variable `{}`", hil_config::HIL_LOCKS)
@@ -331,7 +331,7 @@ impl BenchError {
         Some(hint)
     }
 
-    /// Whether trying again can't change anything: the ladder is not climbed.
+    /// Whether another attempt can't help: the ladder is not climbed.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
@@ -353,11 +353,10 @@ impl BenchError {
         }
     }
 
-    /// Whether the board is given up for the rest of the run once the ladder has ended with this: not where the next
-    /// attempt finds out cheaply that the cause is gone.
+    /// Whether the board is given up for the rest of the run after the ladder has failed with this error: not if the
+    /// next attempt notices quickly that the cause is gone.
     pub(crate) fn sticks(&self) -> bool {
-        // A program that can't be started, or an image that does not fit, says nothing of the next one; another program
-        // may close the port again.
+        // The next program or image may be a good one; another program may close the port again.
         !matches!(
             self,
             Self::Stuck { .. }
@@ -368,7 +367,7 @@ impl BenchError {
         )
     }
 
-    /// Whether it may be that another program took what the board said.
+    /// Whether the cause may be another program that reads the board's output.
     pub(crate) fn is_silence(&self) -> bool {
         matches!(
             self,
@@ -382,7 +381,7 @@ impl BenchError {
         )
     }
 
-    /// Whether the whole scenario may go better a second time: not where somebody must change the bench first.
+    /// Whether the scenario may pass in a second attempt: not if a user must change the bench first.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -459,7 +458,7 @@ mod tests {
                 reason: "`client` can't be started: not found".into(),
                 hint: None,
             },
-            BenchError::NotTyped { board: board.clone(), reason: "its serial port is away".into() },
+            BenchError::NotTyped { board: board.clone(), reason: "its serial port is not there".into() },
             BenchError::Shared {
                 boards: ("lamp".into(), "lamp-2".into()),
                 device: "the serial port `/dev/ttyUSB0`".into(),

@@ -1,4 +1,4 @@
-//! Getting firmware into a board.
+//! Flashing firmware.
 
 mod flashers;
 mod header;
@@ -28,19 +28,19 @@ pub use probe::{Probed, probe};
 
 use crate::error::BenchError;
 
-/// The flashers as the reader of a bench file knows them.
+/// The flashers, as the bench file names them.
 #[must_use]
 pub fn kinds() -> Vec<FlasherKind> {
     FLASHERS.iter().map(|entry| entry.kind).collect()
 }
 
-/// Looks whether a flasher can be used on this machine; none where nothing has to be installed for it.
+/// Checks that a flasher can be used on this machine; none if it needs no installation.
 #[must_use]
 pub fn check_flasher(flasher: &Flasher) -> Option<Diagnosis> {
     FLASHERS.iter().find(|entry| entry.kind.word == flasher.word).and_then(|entry| (entry.check)(flasher))
 }
 
-/// Writes the flash by the means that the bench file names.
+/// Writes the flash with the flasher that the bench file names.
 pub(crate) async fn flash(flasher: &Flasher, job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> {
     match FLASHERS.iter().find(|entry| entry.kind.word == flasher.word) {
         Some(entry) => (entry.flash)(flasher, job, port_in_use)?.await,

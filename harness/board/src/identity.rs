@@ -1,4 +1,4 @@
-//! Which firmware it is: told apart by its bytes, not by its name.
+//! Identifies a firmware by its bytes, not by its name.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use sha2::{Digest as _, Sha256};
 use crate::flashing::Part;
 use crate::micropython::Script;
 
-/// What a report says about a firmware.
+/// What a report shows about a firmware.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct FirmwareIdentity {
     /// Beginning of the SHA-256 of all its bytes, in hex.
     pub(crate) hash: String,
     /// Bytes.
     pub(crate) size: usize,
-    /// What it says of itself.
+    /// The version in its app descriptor.
     pub(crate) version: Option<String>,
 }
 
-/// Digits of a hash that are kept: as many as keep any two images of a team apart.
+/// Digits of a hash that are kept: enough to distinguish all images of a team.
 const DIGITS: usize = 16;
 
 /// Magic word, version and name of an ESP-IDF app: `esp_app_desc_t` in `esp_app_desc.h`.
@@ -28,12 +28,12 @@ const APP_DESCRIPTOR: [u8; 4] = 0xabcd_5432_u32.to_le_bytes();
 const VERSION_AT: usize = 16;
 const VERSION_SIZE: usize = 32;
 
-impl Identity {
+impl FirmwareIdentity {
     /// Of what is written to flash as the files have it, and of scripts before texts are replaced in them.
     pub(crate) fn of(parts: &[Part], scripts: &[Script]) -> Self {
         let mut gathered = Gathered::default();
         for part in parts {
-            // What a merged image is filled up with says nothing.
+            // Padding of a merged image does not count.
             let used = part.data.iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
             gathered.take(&part.address.to_le_bytes(), &part.data[..used]);
         }
@@ -48,7 +48,7 @@ impl Identity {
         let mut gathered = Gathered::default();
         for word in &process.command {
             let path = process.dir.as_deref().unwrap_or(Path::new("")).join(word);
-            // An option names none; what can't be read now is told of when the program is started.
+            // An option names no file; an unreadable file is reported when the program is started.
             let file = hil_files::read(&path, Links::Follow, LARGEST_FILE).unwrap_or_default();
             gathered.take(word.as_bytes(), &file);
         }
@@ -72,10 +72,10 @@ impl Gathered {
         self.size += contents.len();
     }
 
-    fn into_identity(self, version: Option<String>) -> Identity {
-        let mut hash: String = self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    fn into_identity(self, version: Option<String>) -> FirmwareIdentity {
+        let mut hash = hex::encode(self.digest.finalize());
         hash.truncate(DIGITS);
-        Identity { hash, size: self.size, version }
+        FirmwareIdentity { hash, size: self.size, version }
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn bytes_and_their_place_make_the_hash_and_padding_does_not() {
-        let hash = |parts: &[Part]| Identity::of(parts, &[]).hash;
+        let hash = |parts: &[Part]| FirmwareIdentity::of(parts, &[]).hash;
         let plain = hash(&[part(0, b"app")]);
         assert_eq!(plain.len(), DIGITS);
         assert_eq!(plain, hash(&[part(0, b"app\xff\xff")]));
@@ -107,10 +107,10 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_the_one_that_the_image_says() {
+    fn the_version_is_the_one_in_the_image() {
         let image = crate::virtual_board::builtin_image("lamp").expect("built in");
-        let identity = Identity::of(&[part(0, &image)], &[]);
+        let identity = FirmwareIdentity::of(&[part(0, &image)], &[]);
         assert!(identity.version.is_some(), "{identity:?}");
-        assert_eq!(Identity::of(&[part(0, b"raw bytes")], &[]).version, None);
+        assert_eq!(FirmwareIdentity::of(&[part(0, b"raw bytes")], &[]).version, None);
     }
 }

@@ -5,7 +5,7 @@ use crate::error::BenchError;
 /// A rung of the ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rung {
-    /// As it stands.
+    /// Without any preparation.
     Try,
     /// After a reset, by another strategy where there are several.
     Reset,
@@ -18,10 +18,11 @@ pub(crate) enum Rung {
 }
 
 impl Rung {
-    /// The next rung after a failure on this one, where the reset varies with the attempt or does not; none when there is nothing left that could help.
+    /// The next rung after a failure on this one, where the reset varies with the attempt or does not; none when there
+    /// is nothing left that could help.
     pub(crate) fn next(self, failure: &BenchError, has_rails: bool, varies: bool) -> Option<Self> {
         let power_cycle = has_rails.then_some(Self::PowerCycle);
-        // Speed is to blame only where the chip was spoken to at all.
+        // Speed can be the cause only if the chip has answered.
         let at_speed = matches!(failure, BenchError::Flash { .. } | BenchError::VerifyFailed { .. });
         match self {
             Self::Try => Some(Self::Reset),
@@ -47,10 +48,10 @@ impl Rung {
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Try => "first attempt",
-            Self::Reset => "once more after a reset",
-            Self::SlowReset => "once more with its strapping pin held for longer",
-            Self::LowerBaud => "once more at 115200 baud",
-            Self::PowerCycle => "once more after a power cycle",
+            Self::Reset => "retry after a reset",
+            Self::SlowReset => "retry with its strapping pin held for longer",
+            Self::LowerBaud => "retry at 115200 baud",
+            Self::PowerCycle => "retry after a power cycle",
         }
     }
 }

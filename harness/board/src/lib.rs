@@ -1,7 +1,7 @@
 //! What talks to a device: its port, its console, flashing and uploading, reset, pins, programs.
 //!
-//! A bench failure climbs a ladder (retry, reset, power cycle); when the ladder gives up, the failure sticks to the
-//! board, and later users get it as their cause.
+//! After a bench failure, a recovery ladder is climbed (retry, reset, power cycle). If the ladder fails, the board is
+//! given up, and later steps report that failure as their cause.
 
 mod board;
 mod claims;

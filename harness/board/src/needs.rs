@@ -7,18 +7,18 @@ use hil_config::{Bench, BoardKind, FirmwareKind};
 
 use crate::program::check_command;
 
-/// How this machine stands to a firmware on a board.
+/// Whether this machine has what a firmware needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Needs {
     /// It has all of it.
     Met,
     /// It lacks something: what, and what to install.
     Lacking(String),
-    /// It could not be told.
+    /// Unknown.
     Unknown(String),
 }
 
-/// Looks whether this machine has what a firmware needs on a board.
+/// Checks whether this machine has what a firmware needs on a board.
 pub async fn needs(bench: &Bench, board: &str, firmware: &str) -> Needs {
     let (Some(board), Some(firmware)) = (bench.board(board), bench.firmware(firmware)) else { return Needs::Met };
     if board.kind == BoardKind::Virtual
@@ -37,13 +37,13 @@ pub async fn needs(bench: &Bench, board: &str, firmware: &str) -> Needs {
             Needs::Lacking(format!("this machine lacks what the firmware `{}` needs: {}", firmware.name, wanted.hint))
         }
         Err(reason) => Needs::Unknown(format!(
-            "whether this machine has what the firmware `{}` needs could not be told: {reason}",
+            "can't tell whether this machine has what the firmware `{}` needs: {reason}",
             firmware.name
         )),
     }
 }
 
-/// Only a command that says no, or is not there, tells that something is lacking.
+/// Only a command that fails, or does not exist, shows that something is missing.
 async fn works(command: std::process::Command) -> Result<bool, String> {
     const PATIENCE: Duration = Duration::from_secs(10);
     let mut command = tokio::process::Command::from(command);

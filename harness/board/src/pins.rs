@@ -14,7 +14,7 @@ use program::ProgramPins;
 use crate::error::BenchError;
 use crate::scope::Scope;
 
-/// What a driver promises: boxed, so that drivers can be chosen at run time.
+/// The future of a driver, boxed, so that drivers can be chosen at run time.
 pub type Driving<'a> = BoxFuture<'a, Result<(), BenchError>>;
 
 /// Senses and drives the pins of a board. Changes of sensed pins are recorded as they happen.
@@ -28,7 +28,7 @@ pub trait PinDriver: Send + Sync {
     /// Records the level of every sensed pin.
     fn record_levels(&self, scope: &Scope);
 
-    /// Records every change that has happened until now and that waits to be read; nothing where none can wait.
+    /// Records every change until now that is not read yet; nothing to do for drivers without a buffer.
     fn catch_up(&self) {}
 }
 
@@ -102,7 +102,7 @@ impl Pins {
         }
     }
 
-    /// Lets go of every pin that the bench drives: driven to "off".
+    /// Releases every pin that the bench drives: drives it to "off".
     pub(crate) async fn release(&self) -> Result<(), BenchError> {
         for (name, pin) in self.config.iter().filter(|(_, pin)| pin.direction == PinDirection::Drive) {
             self.driver.drive(name, pin, false).await?;

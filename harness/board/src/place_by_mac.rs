@@ -1,4 +1,4 @@
-//! Finds the port behind which a chip with a certain MAC hangs, by asking.
+//! Finds the port of a chip with a certain MAC address by querying the chips.
 
 use std::path::Path;
 
@@ -11,14 +11,14 @@ use crate::ports::{PortState, attached, find, state_of};
 
 /// The identity of a board by the place of its port, where it is known by its MAC and no native USB port tells that.
 /// Every free USB port is asked for the MAC of its chip, which resets it; boards must have power. Blocks for seconds.
-/// None where nothing has to be asked, or nothing answers with that MAC.
+/// None if no query is needed, or no chip has that MAC.
 pub fn place_by_mac(identity: &PortIdentity) -> Option<PortIdentity> {
     let mac = identity.mac?;
     if find(identity).is_ok() {
         return None;
     }
     let wanted = mac_text(mac);
-    // What else is known of the port must fit all the same.
+    // The other parts of the identity must match as well.
     let others = PortIdentity { mac: None, ..identity.clone() };
     let ports = attached(Path::new("/sys"), Path::new("/dev")).into_iter();
     let asked = ports.filter(|port| state_of(&port.path) == PortState::Ready).find(|port| {

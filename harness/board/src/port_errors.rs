@@ -1,4 +1,4 @@
-//! What it means that a serial port can't be used.
+//! Explains why a serial port can't be used.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::BenchError;
 use crate::ports::{PortFinder, users_of};
 
-/// What the system's refusal to open a port means: denied, busy and gone are different things.
+/// The meaning of an error on opening a port: denied, busy or gone.
 pub(crate) fn explain_open(board: &str, path: &Path, error: &io::Error) -> BenchError {
     let (board, port) = (board.to_owned(), path.to_owned());
     match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
@@ -19,7 +19,7 @@ pub(crate) fn explain_open(board: &str, path: &Path, error: &io::Error) -> Bench
     }
 }
 
-/// Errs where another program has the port open: of what the board says, each of them gets a part.
+/// An error if another program has the port open: each program then gets only a part of the board's output.
 pub(crate) fn check_users(board: &str, port: &dyn PortFinder) -> Result<(), BenchError> {
     let users = port.users();
     match port.find() {

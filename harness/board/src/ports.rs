@@ -35,12 +35,12 @@ pub trait PortFinder: Send + Sync {
         Ok(Box::new(SerialPort::open(&path, baud)?))
     }
 
-    /// Other programs that have it open; none where it is ours alone, or a part of `hil`.
+    /// Other programs that have it open; none if only `hil` has it.
     fn users(&self) -> Vec<PortUser> {
         Vec::new()
     }
 
-    /// Tells when it may have come, gone or changed; what happened before the call is not told.
+    /// Reports when it may have appeared, disappeared or changed, from the call on.
     fn watch(&self) -> io::Result<Box<dyn PortWatch>>;
 }
 

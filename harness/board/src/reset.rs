@@ -29,18 +29,18 @@ pub enum ResetInto {
     },
 }
 
-/// What a driver promises: boxed, so that drivers can be chosen at run time.
+/// The future of a driver, boxed, so that drivers can be chosen at run time.
 pub type Resetting<'a> = BoxFuture<'a, Result<(), BenchError>>;
 
 /// Resets a chip.
 pub trait ResetDriver: Send + Sync {
-    /// Holds the chip in reset: from here on its former life says nothing.
+    /// Holds the chip in reset: from here on it prints nothing.
     fn hold(&self) -> Resetting<'_>;
 
     /// Releases it; returns when it runs.
     fn release(&self, into: ResetInto) -> Resetting<'_>;
 
-    /// Lets a chip that is held run, because the board is given back. It switches no rails: those are
+    /// Lets a chip that is held run at the end of the board's use. It switches no rails: those are
     /// in their safe state.
     fn end_hold(&self) -> Resetting<'_> {
         self.release(ResetInto::App)
@@ -55,7 +55,7 @@ pub trait ResetDriver: Send + Sync {
     fn describe(&self) -> &str;
 }
 
-/// The strategies as the reader of a bench file knows them.
+/// The strategies, as the bench file names them.
 #[must_use]
 pub fn kinds() -> Vec<ResetKind> {
     STRATEGIES.iter().map(|entry| entry.kind).collect()
@@ -64,7 +64,7 @@ pub fn kinds() -> Vec<ResetKind> {
 /// Opens what resets a board, as its bench file says.
 ///
 /// # Errors
-/// When a line can't be had, or the board has no rails to cycle.
+/// If a line can't be had, or the board has no rails to cycle.
 pub fn open(
     config: &Board,
     port: &Arc<dyn PortFinder>,

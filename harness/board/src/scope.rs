@@ -1,8 +1,9 @@
-//! Who a board's events belong to right now.
+//! The scenario that a board's events belong to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use hil_timeline::{Recorder, RunEvent, Timeline, What};
+use parking_lot::Mutex;
 
 /// Records for a board, on behalf of the scenario that owns it at the moment.
 #[derive(Debug, Clone)]
@@ -26,13 +27,13 @@ impl Scope {
 
     /// From now on events belong to this recorder's scenario.
     pub(crate) fn enter(&self, recorder: Recorder) {
-        *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = recorder;
+        *self.recorder.lock() = recorder;
     }
 
-    /// The recorder in force.
+    /// The current recorder.
     #[must_use]
     pub fn recorder(&self) -> Recorder {
-        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.recorder.lock().clone()
     }
 
     pub(crate) fn record(&self, what: impl FnOnce(String) -> What) -> Arc<RunEvent> {

@@ -1,4 +1,4 @@
-//! What a board is told about its tap.
+//! What a board's settings get from its tap.
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ impl TapAddress {
     }
 }
 
-/// Says nothing of keys.
+/// Without keys.
 impl std::fmt::Debug for TapAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TapAddress({}:{})", self.host, self.port)

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine};
 use hil_timeline::{PinCause, What};
 use hil_virtual_board::{Options, VirtualBoard, image};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::error::BenchError;
@@ -24,7 +25,7 @@ pub struct VirtualDevice {
     sensed: Arc<Sensed>,
 }
 
-/// The pins that the bench senses, with their levels: pulled high while nobody drives them.
+/// The pins that the bench senses, with their levels: pulled high while they are not driven.
 #[derive(Debug)]
 struct Sensed(Mutex<Vec<SensedPin>>);
 
@@ -38,7 +39,7 @@ struct SensedPin {
 
 impl Sensed {
     fn lock(&self) -> MutexGuard<'_, Vec<SensedPin>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -75,7 +76,7 @@ impl VirtualDevice {
 /// Bytes of its flash.
 pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
 
-/// An image that `hil` brings along; the error says which there are.
+/// An image that is part of `hil`; the error lists the known names.
 pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
     let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));
     image::builtin(name).ok_or_else(known)

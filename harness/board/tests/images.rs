@@ -1,4 +1,4 @@
-//! Images are looked at before a board is touched: what can't run is refused by name, and nothing makes the reader panic.
+//! Images are checked before a board is touched: what can't run is refused by name, and nothing makes the reader panic.
 
 use hil_board::{BenchError, check_firmware};
 use hil_config::Bench;
@@ -282,7 +282,7 @@ fn elf() -> Vec<u8> {
     elf
 }
 
-/// esptool is the second opinion on where a merged image goes.
+/// Compared with esptool's placement of a merged image.
 #[test]
 fn what_esptool_merges_for_either_offset_is_accepted_and_goes_where_it_is_made_for() {
     let named = std::env::var("HIL_ESPTOOL").ok().filter(|path| !path.is_empty());

@@ -47,9 +47,9 @@ pub struct Bench {
     pub boards: BTreeMap<BoardName, Board>,
     /// Firmware by name.
     pub firmware: BTreeMap<FirmwareName, Firmware>,
-    /// What nobody may read: passwords, and whatever came from `${secret:…}`.
+    /// Secrets: passwords, and values from `${secret:…}`.
     pub secrets: Vec<String>,
-    /// Names and values of the variables in `${secret:…}`: who writes a bench file writes the names.
+    /// Names and values of the variables in `${secret:…}`.
     pub variables: Vec<(String, String)>,
     pub(crate) unset: Unset,
 }
@@ -71,7 +71,7 @@ impl Bench {
     /// Reads a bench file, whose words may name these kinds. Relative paths in it count from its folder.
     ///
     /// # Errors
-    /// When it can't be read or says anything wrong; the error lists every problem with its line.
+    /// If it can't be read or has problems; the error lists each with its line.
     pub fn from_file(path: &Path, kinds: &Kinds) -> Result<Self, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
         let text = hil_files::read_text(path, hil_files::Links::Follow).map_err(unreadable)?;
@@ -82,7 +82,7 @@ impl Bench {
     /// path's folder.
     ///
     /// # Errors
-    /// When it says anything wrong; the error lists every problem with its line.
+    /// If it has problems; the error lists each with its line.
     pub fn from_text(text: &str, path: &Path, kinds: &Kinds) -> Result<Self, ConfigError> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let shown = |text: String, problems| ConfigError::Invalid { path: path.to_owned(), text, problems };
@@ -121,7 +121,7 @@ impl Bench {
             .unwrap_or_default();
         let tap = root.table("tap", &TAP).map(Tap::read).unwrap_or_default();
         let mut firmware = BTreeMap::new();
-        // A firmware that is described wrongly is complained about where it stands, not at each board as well.
+        // A problem of a firmware is reported at its own place, not at each board as well.
         let mut described = BTreeSet::new();
         if let Some(table) = root.map("firmware") {
             for (name, span, value) in table.entries() {
@@ -131,7 +131,7 @@ impl Bench {
                         let read = value.table(&FIRMWARE).and_then(|inner| Firmware::read(name.clone(), inner));
                         firmware.extend(read.map(|read| (name, read)));
                     }
-                    Err(hint) => table.problem(span, name, format!("`{name}` is no firmware name"), Some(hint)),
+                    Err(hint) => table.problem(span, name, format!("`{name}` is not a firmware name"), Some(hint)),
                 }
             }
         }
@@ -149,7 +149,7 @@ impl Bench {
                         claims.add(&board, &value);
                         boards.insert(board_name, board);
                     }
-                    Err(hint) => table.problem(span, name, format!("`{name}` is no board name"), Some(hint)),
+                    Err(hint) => table.problem(span, name, format!("`{name}` is not a board name"), Some(hint)),
                 }
             }
         }
@@ -203,7 +203,7 @@ impl Bench {
 }
 
 impl Rail {
-    /// Reads a rail that stands in no file, from the keys of its table: `driver = "shelly", address = "10.0.0.7"`.
+    /// Reads a rail from the keys of its table, without a bench file: `driver = "shelly", address = "10.0.0.7"`.
     ///
     /// # Errors
     /// As [`crate::Bench::from_text`].
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tap_listens_where_boards_are_told_to_connect_unless_it_is_said_otherwise() {
+    fn the_tap_listens_at_its_address_unless_the_bench_file_names_another() {
         let bench =
             Bench::from_text("[tap]\naddress = \"192.168.7.1\"", Path::new("b"), &Kinds::default()).expect("valid");
         assert_eq!(bench.tap.listen, bench.tap.address);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_board_is_may_be_said_once_or_several_times() {
+    fn from_takes_one_address_or_several() {
         let from = |value: &str| {
             let text = format!("[boards.a]\nkind = \"virtual\"\nfrom = {value}");
             let bench = Bench::from_text(&text, Path::new("b"), &Kinds::default()).expect("valid");

@@ -26,7 +26,7 @@ pub struct Board {
     pub kind: BoardKind,
     /// Its silicon.
     pub chip: Chip,
-    /// What its serial port is known by; a virtual board brings its own.
+    /// What its serial port is known by; a virtual board has its own.
     pub port: Option<PortIdentity>,
     /// Tags for choosing scenarios.
     pub tags: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Board {
     pub from: Vec<Subnet>,
     /// Console speed in baud.
     pub console_baud: u32,
-    /// Console speed until the app runs, where it is another: the ROM of an ESP8266 speaks 74880 baud.
+    /// Console speed until the app runs, if it differs: the ROM of an ESP8266 speaks 74880 baud.
     pub boot_baud: Option<u32>,
     /// Speed while flashing, in baud.
     pub flash_baud: u32,
@@ -50,7 +50,7 @@ pub struct Board {
     pub off_time: Duration,
     /// How long after its rails are on the bench waits before it talks to it.
     pub boot_delay: Duration,
-    /// How long it may take, where its firmware says nothing of its own.
+    /// How long it may take, unless its firmware has its own limits.
     pub limits: TimeLimits,
     /// The firmware `hil flash` and `hil virtual` put on it.
     pub firmware: Option<FirmwareName>,
@@ -60,7 +60,7 @@ pub struct Board {
     pub power_pin: Option<String>,
     /// How a virtual board misbehaves.
     pub misbehaves: Vec<Misbehaviour>,
-    /// What the tap shows to the broker in the board's name, once the board has shown a certificate to the tap:
+    /// What the tap shows to the broker for the board, once the board has shown a certificate to the tap:
     /// certificate and key. None makes a pair for each run.
     pub identity: Option<(std::path::PathBuf, std::path::PathBuf)>,
 }
@@ -68,7 +68,7 @@ pub struct Board {
 /// Ways in which a virtual board misbehaves on request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Misbehaviour {
-    /// Says nothing on its UART, ever: no boot log, no loader.
+    /// Prints nothing on its UART: no boot log, no loader.
     Mute,
     /// Identifies itself as an ESP32-C6.
     WrongChip,
@@ -78,7 +78,7 @@ pub enum Misbehaviour {
     BootLoop,
     /// Its supply sags at each start of the app.
     BrownOut,
-    /// The rail can't be switched off: the board goes on running.
+    /// The rail can't be switched off: the board keeps running.
     NeverPowersOff,
     /// Its port vanishes when the app starts.
     PortVanishes,
@@ -277,7 +277,7 @@ impl Board {
         board.limits = TimeLimits::read(&mut table);
         board.firmware = table.value("firmware").and_then(|v| {
             let name = v.string()?;
-            FirmwareName::new(name).map_err(|hint| v.problem(format!("`{name}` is no firmware name"), hint)).ok()
+            FirmwareName::new(name).map_err(|hint| v.problem(format!("`{name}` is not a firmware name"), hint)).ok()
         });
         let pins = table.map("pins");
         let read = |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), Pin::read(&value, board.kind)?));
@@ -287,7 +287,7 @@ impl Board {
             let is_sensed = board.pins.get(name).is_some_and(|pin| pin.direction == PinDirection::Sense);
             if !is_sensed {
                 let hint = "name a pin of `pins` whose direction is `sense`".to_owned();
-                v.problem(format!("`{name}` is no sensed pin of this board"), hint);
+                v.problem(format!("`{name}` is not a sensed pin of this board"), hint);
             }
             is_sensed.then(|| name.to_owned())
         });
@@ -321,19 +321,22 @@ impl Board {
         let (flasher, misbehaves) = (table.value("flasher"), table.value("misbehaves"));
         if self.kind == BoardKind::Process {
             for value in [&port, &rails, &reset, &flasher, &misbehaves].into_iter().flatten() {
-                value.problem("a program has none", "leave it out, or use `kind = \"esp\"`".to_owned());
+                value.problem(
+                    "a board of the kind `process` has no such key",
+                    "leave it out, or use `kind = \"esp\"`".to_owned(),
+                );
             }
             return;
         }
         if self.kind == BoardKind::Virtual {
             for value in [&port, &rails, &reset, &flasher].into_iter().flatten() {
-                value.problem("a virtual board brings its own", "leave it out, or use `kind = \"esp\"`".to_owned());
+                value.problem("a virtual board has its own", "leave it out, or use `kind = \"esp\"`".to_owned());
             }
             self.misbehaves = list(misbehaves, |v| v.one_of("misbehaviour", Misbehaviour::WORDS));
             return;
         }
         if let Some(value) = misbehaves {
-            value.problem("a real board can't be told to misbehave", "use `kind = \"virtual\"`".to_owned());
+            value.problem("only virtual boards can misbehave on request", "use `kind = \"virtual\"`".to_owned());
         }
         match port {
             Some(value) => self.port = PortIdentity::read(&value),
@@ -348,7 +351,7 @@ impl Board {
     }
 }
 
-/// One or several; an empty list would let nothing in.
+/// One or several; an empty list would admit no address.
 fn read_from(value: Option<Value<'_, '_>>) -> Vec<Subnet> {
     let example = "examples: `from = \"192.168.7.20\"`, `from = [\"192.168.7.0/24\", \"fd00::7\"]`";
     let read = |v: &Value<'_, '_>| v.parsed("an IP address or a subnet", example, |text| text.parse().ok());
@@ -358,7 +361,10 @@ fn read_from(value: Option<Value<'_, '_>>) -> Vec<Subnet> {
         Some(value) => {
             let all = value.array().unwrap_or_default();
             if all.is_empty() {
-                value.problem("an empty list is no address", format!("leave it out to expect any address; {example}"));
+                value.problem(
+                    "an empty list is not an address",
+                    format!("leave it out to expect any address; {example}"),
+                );
             }
             all.iter().filter_map(read).collect()
         }

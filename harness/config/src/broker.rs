@@ -19,10 +19,10 @@ pub struct Broker {
     pub listen: SocketAddr,
     /// Where an external broker is.
     pub url: Option<BrokerUrl>,
-    /// What the harness itself says to an external broker, or to one with a configuration of its own: user and
+    /// The harness's own login on an external broker, or to one with a configuration of its own: user and
     /// password.
     pub login: Option<(String, String)>,
-    /// Users and their passwords; without any, everybody may connect.
+    /// Users and their passwords; without any, all clients may connect.
     pub users: BTreeMap<String, String>,
     /// Mosquitto's ACL file: who may read and write which topics.
     pub acl: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub struct Broker {
     pub config: Option<PathBuf>,
 }
 
-/// Says nothing of passwords.
+/// Without passwords.
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker")
@@ -170,7 +170,7 @@ pub(crate) static BROKER: TableSpec = TableSpec {
         Key::optional(
             "users",
             Kind::Map(&Kind::Text),
-            "everybody",
+            "all clients",
             "Users and their passwords, `{ lamp = \"${secret:LAMP_PASSWORD}\" }`. Not for `external`.",
         ),
         Key::optional(
@@ -195,7 +195,7 @@ pub(crate) static BROKER: TableSpec = TableSpec {
             "websocket",
             Kind::Boolean,
             "`false`",
-            "Whether a `mosquitto` has a WebSocket listener for boards that come over WebSocket; the tap leads them to its plain one otherwise. Stopping it takes a second then.",
+            "Whether a `mosquitto` has a WebSocket listener for boards that connect over WebSocket; otherwise the tap connects them to its plain listener. With it, stopping the broker takes a second.",
         ),
         Key::optional(
             "tls",
@@ -207,7 +207,7 @@ pub(crate) static BROKER: TableSpec = TableSpec {
             "config",
             Kind::Text,
             "",
-            "A configuration file of your own for `mosquitto`; boards are led to its first listener. `hil` sets where it stores and logs.",
+            "A configuration file of your own for `mosquitto`; boards are connected to its first listener. `hil` sets its store and its log.",
         ),
     ],
 };
@@ -282,7 +282,7 @@ impl Broker {
         self.kind.can.configure && self.config.is_none()
     }
 
-    /// Complains about keys that another kind of broker has.
+    /// Reports keys that only another kind of broker has.
     fn misplaced(&self, table: &mut Table<'_, '_>) {
         for key in self.kind.refuses {
             if let Some(value) = table.value(key) {
@@ -313,7 +313,7 @@ impl BrokerTls {
 /// A name that fits into Mosquitto's files: one line, without a colon.
 fn user_name(name: &str, value: &Value<'_, '_>) -> Option<String> {
     if name.is_empty() || name.contains(|c: char| c == ':' || c.is_control()) {
-        value.problem(format!("`{}` is no user name", name.escape_debug()), "no colon, no line break".to_owned());
+        value.problem(format!("`{}` is not a user name", name.escape_debug()), "no colon, no line break".to_owned());
         return None;
     }
     Some(name.to_owned())

@@ -1,4 +1,4 @@
-//! The bench that stands in where no bench file is given.
+//! The bench that is used if no bench file is given.
 
 /// Its text: it is read like any bench file.
 pub(crate) const TEXT: &str = include_str!("builtin.toml");

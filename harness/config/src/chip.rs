@@ -49,7 +49,7 @@ impl Chip {
         }
     }
 
-    /// What the header of an image calls it (ESP-IDF, `esp_chip_id_t`); an ESP8266's has no such field.
+    /// Its number in the header of an image (ESP-IDF, `esp_chip_id_t`); an ESP8266's has no such field.
     #[must_use]
     pub fn image_id(self) -> Option<u16> {
         Some(match self {

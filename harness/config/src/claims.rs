@@ -10,8 +10,8 @@ use crate::pin::PinLine;
 use crate::port::{PortIdentity, normal};
 use crate::table::Value;
 
-/// Who claims what, so far. What several names stand for shows only when the devices are there; the bench compares them
-/// again then.
+/// Who claims what, so far. Whether several names mean one device shows only when the devices are attached; the bench
+/// compares them again then.
 #[derive(Default)]
 pub(crate) struct Claims {
     taken: BTreeMap<String, String>,
@@ -49,7 +49,7 @@ impl Claims {
         self.plugged.extend(plugged.map(|topology| (topology, board.name.clone())));
         let cut = self.switched.iter().find_map(|(rail, owner)| {
             let others = self.plugged.iter().filter(|(_, other)| other != owner);
-            // Two boards that were there before have had their word.
+            // Two earlier boards have been compared already.
             let mut of_this = others.filter(|(_, other)| *owner == board.name || *other == board.name);
             of_this.find(|(place, _)| is_below(rail, place)).map(|(place, other)| (rail, owner, place, other))
         });
@@ -85,7 +85,7 @@ impl Claims {
     }
 }
 
-/// Whether a place in the USB tree is at a port of a hub, or behind it.
+/// Whether a place in the USB tree is at a port of a hub, or below it.
 fn is_below(port: &str, place: &str) -> bool {
     let place = place.split(':').next().unwrap_or(place);
     place.strip_prefix(port).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-']))

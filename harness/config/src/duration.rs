@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The text is no duration.
+/// The text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a duration")]
 pub struct DurationError(pub String);
@@ -15,7 +15,7 @@ impl DurationError {
 /// Reads a number with the unit `ms`, `s` or `min`, with or without a space between them.
 ///
 /// # Errors
-/// When there is no number, no unit, or more than a day.
+/// If there is no number, no unit, or more than a day.
 ///
 /// # Example
 /// ```

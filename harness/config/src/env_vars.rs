@@ -6,19 +6,19 @@ use crate::table::Value;
 pub const HIL_BENCH: &str = "HIL_BENCH";
 /// Names the file that each run is appended to.
 pub const HIL_HISTORY: &str = "HIL_HISTORY";
-/// Folder of the board locks. Everybody who shares boards must name the same one.
+/// Folder of the board locks. All users who share boards must name the same one.
 pub const HIL_LOCKS: &str = "HIL_LOCKS";
-/// The `esptool` program, where it is not on the path.
+/// The `esptool` program, if it is not on the path.
 pub const HIL_ESPTOOL: &str = "HIL_ESPTOOL";
-/// The `mosquitto` program, where it is not on the path.
+/// The `mosquitto` program, if it is not on the path.
 pub const HIL_MOSQUITTO: &str = "HIL_MOSQUITTO";
-/// The `micropython` program (its unix port), where it is not on the path.
+/// The `micropython` program (its unix port), if it is not on the path.
 pub const HIL_MICROPYTHON: &str = "HIL_MICROPYTHON";
 
 /// Shorter secrets can't be hidden without hiding ordinary words.
 pub const SHORTEST_SECRET: usize = 4;
 
-/// A text with its variables filled in, and those of them that nobody may read.
+/// A text with its variables filled in, and its secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Expanded {
     /// The text.
@@ -43,7 +43,7 @@ pub struct Unexpanded {
 /// Puts environment variables in the place of `${NAME}` and `${secret:NAME}`.
 ///
 /// # Errors
-/// When a variable is not set, or a secret is too short to be hidden.
+/// If a variable is not set, or a secret is too short to be hidden.
 pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
     let wrong = |what: String, hint: String| Err(Unexpanded { is_unset: false, what, hint });
     let mut rest = text;

@@ -159,7 +159,8 @@ impl Firmware {
             _ => table.required("image", Self::IMAGE_HINT).and_then(|v| {
                 let image = Image::read(&v);
                 if image == Some(Image::Installed) && kind != Some(FirmwareKind::MicroPython) {
-                    let what = "only MicroPython can be there already: this kind would test whatever is on the board";
+                    let what =
+                        "only MicroPython can be `installed`: this kind would test any firmware that is on the board";
                     v.problem(what, Self::IMAGE_HINT.to_owned());
                 }
                 image

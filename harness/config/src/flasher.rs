@@ -18,9 +18,9 @@ pub struct Flasher {
 pub struct FlasherKind {
     /// Its word. It is written alone; a flasher with keys is a table that has the word as its first key.
     pub word: &'static str,
-    /// The keys of its table; none where the word says all.
+    /// The keys of its table; none if the word says all.
     pub keys: &'static TableSpec,
-    /// Reads its table; none where something in it is wrong, which the table knows by then.
+    /// Reads its table; none if something in it is wrong, which the table knows by then.
     pub read: fn(&mut Table<'_, '_>) -> Option<Flasher>,
     /// Whether it can write the flash of a chip.
     pub writes: fn(Chip) -> bool,

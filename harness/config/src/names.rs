@@ -13,7 +13,7 @@ macro_rules! name {
             /// Takes a name: letters, digits, `-` and `_`, up to 40 of them. It becomes part of file names.
             ///
             /// # Errors
-            /// Says what a name may be made of.
+            /// The characters that a name may consist of.
             pub fn new(name: &str) -> Result<Self, String> {
                 let fits = !name.is_empty()
                     && name.len() <= 40
@@ -21,7 +21,7 @@ macro_rules! name {
                 if fits {
                     Ok(Self(name.to_owned()))
                 } else {
-                    Err("a name is made of 1 to 40 letters, digits, `-` and `_`".to_owned())
+                    Err("a name consists of 1 to 40 letters, digits, `-` and `_`".to_owned())
                 }
             }
 

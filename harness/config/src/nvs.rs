@@ -132,7 +132,7 @@ pub(crate) fn read(
     Some(((namespace.to_owned(), key.to_owned()), stored))
 }
 
-/// A text that NVS can hold: what placeholders stand for is checked when it is filled in.
+/// A text that NVS can hold: the values of placeholders are checked when they are filled in.
 fn text(value: &Value<'_, '_>) -> Option<String> {
     let text = filled_text(value)?;
     if text.contains('\0') {
@@ -203,7 +203,7 @@ fn blob(value: &Value<'_, '_>) -> Option<Vec<u8>> {
     bytes
 }
 
-/// Pairs of digits, with blanks between them where one likes.
+/// Pairs of digits, with optional blanks between them.
 fn from_hex(digits: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = digits.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

@@ -103,7 +103,7 @@ impl Pin {
         if kind != BoardKind::Esp
             && let Some(value) = ["watch", "on", "off"].map(|key| table.value(key)).into_iter().flatten().next()
         {
-            value.problem("programs stand for the pins of real boards", "name its `line`".to_owned());
+            value.problem("only pins of real boards can be programs", "name its `line`".to_owned());
         }
         let active_low = table.value("active-low").and_then(|v| v.boolean());
         let direction = table.value("direction").and_then(|v| v.one_of("pin direction", PinDirection::WORDS));
@@ -123,14 +123,14 @@ impl Pin {
         Some(Self { line: line?, active_low: active_low.unwrap_or(false), direction, bias })
     }
 
-    /// The programs of a pin that has no line; none where it names none.
+    /// The programs of a pin that has no line; none if it names none.
     fn read_programs(table: &mut Table<'_, '_>) -> Option<Option<PinLine>> {
         let [watch, on, off] = ["watch", "on", "off"].map(|key| table.value(key));
         let first = watch.as_ref().or(on.as_ref()).or(off.as_ref())?;
         if table.has("line") || watch.is_some() && (on.is_some() || off.is_some()) {
             let hint = "`line`, or `watch`, or `on` with `off`".to_owned();
             first.problem("a pin is sensed or driven in one way", hint);
-            // Asked for, so that it is no unknown key.
+            // Read, so that it is not an unknown key.
             let _ = table.value("line");
             return Some(None);
         }

@@ -32,7 +32,7 @@ fn filled(value: &Value<'_, '_>, known: &[&str]) -> Option<String> {
     None
 }
 
-/// The first `{word}` that stands for nothing.
+/// The first `{word}` that is not a placeholder.
 fn unknown_placeholder<'a>(text: &'a str, known: &[&str]) -> Option<&'a str> {
     let words = text.match_indices('{').filter_map(|(at, _)| Some(&text[at..=at + text[at..].find('}')?]));
     let is_word = |word: &&str| {
@@ -41,7 +41,8 @@ fn unknown_placeholder<'a>(text: &'a str, known: &[&str]) -> Option<&'a str> {
     };
     words.filter(is_word).find(|word| !known.contains(word))
 }
-/// Complains about a key that this kind of firmware does not have.
+
+/// Reports a key that this kind of firmware does not have.
 pub(crate) fn refuse(value: &Option<Value<'_, '_>>, why: &str) {
     if let Some(value) = value {
         value.problem(why.to_owned(), "`kind` says what a firmware is".to_owned());

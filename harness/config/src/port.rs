@@ -20,8 +20,8 @@ pub struct PortIdentity {
 }
 
 impl PortIdentity {
-    /// Whether each port that `other` finds has all that this identity asks for: then both are the same port, or this one
-    /// is ambiguous.
+    /// Whether each port that `other` finds has all that this identity asks for: then both are the same port, or this
+    /// one is ambiguous.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         fn same<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>) -> bool {
@@ -40,8 +40,8 @@ fn is_at(place: &str, other: &str) -> bool {
     other == place || other.split_once(':').is_some_and(|(device, _)| device == place)
 }
 
-/// A path without what leads nowhere: `/dev/../dev//ttyUSB0` is `/dev/ttyUSB0`. Links are followed only where the device
-/// is there.
+/// A path without what leads nowhere: `/dev/../dev//ttyUSB0` is `/dev/ttyUSB0`. Links are followed only where the
+/// device is there.
 pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
@@ -115,7 +115,7 @@ impl PortIdentity {
         table.finish();
         let identity = Self { usb_serial, path, topology, mac };
         if identity == Self::default() && value.map().is_none_or(|map| map.entries().next().is_none()) {
-            value.problem("this says nothing about the port", Self::HINT.to_owned());
+            value.problem("no key identifies the port", Self::HINT.to_owned());
         }
         (identity != Self::default()).then_some(identity)
     }

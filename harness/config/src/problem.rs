@@ -17,7 +17,7 @@ pub struct Problem {
     pub span: Range<usize>,
 }
 
-/// Why there is no bench.
+/// Why a bench file is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
@@ -28,7 +28,7 @@ pub enum ConfigError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file says something wrong; the text shows every problem with its line.
+    /// The file has problems; the text shows each with its line.
     #[error("{}", Listing { path, text, problems })]
     Invalid {
         /// The file.
@@ -40,7 +40,7 @@ pub enum ConfigError {
     },
 }
 
-/// How a text goes on in its next line: a value in it must not look like a line of ours.
+/// The prefix of further lines of a text: a value with a line break must not look like another message.
 const CONTINUED: &str = "\n  | ";
 
 struct Listing<'a> {

@@ -23,7 +23,7 @@ pub struct Process {
 /// What a firmware needs on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
-    /// A command that ends well where it is there.
+    /// A command that exits with 0 if it is there.
     pub command: Vec<String>,
     /// What to install.
     pub hint: String,
@@ -84,7 +84,7 @@ impl Process {
         let command = command?;
         let words: Vec<_> = command.array()?.iter().filter_map(filled_for_program).collect();
         if words.is_empty() {
-            command.problem("there is no program in it", Self::HINT.to_owned());
+            command.problem("the command is empty", Self::HINT.to_owned());
         }
         let variable =
             |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), filled_for_program(&value)?));
@@ -98,7 +98,7 @@ impl Process {
                 }
                 Some(dir)
             }
-            // What the command names stands beside the bench file.
+            // Files that the command names are beside the bench file.
             None => Some(command.context().folder.to_owned()).filter(|folder| !folder.as_os_str().is_empty()),
         };
         let path = path.and_then(|v| v.array()).unwrap_or_default().iter().filter_map(folder).collect();

@@ -9,7 +9,7 @@ const PARTS: &str = "target/parts/bin";
 /// parts of this workspace.
 ///
 /// # Errors
-/// Gives back what was looked for.
+/// Returns what was looked for.
 pub fn find_program(name: &str, variable: &str, more: &[&str]) -> Result<PathBuf, String> {
     if let Some(named) = std::env::var_os(variable).filter(|named| !named.is_empty()).map(PathBuf::from) {
         return if named.is_file() { Ok(named) } else { Err(named.display().to_string()) };
@@ -24,7 +24,7 @@ pub fn find_program(name: &str, variable: &str, more: &[&str]) -> Result<PathBuf
 /// Finds MicroPython's unix port, which runs the scripts of virtual boards.
 ///
 /// # Errors
-/// Gives back what was looked for.
+/// Returns what was looked for.
 pub fn find_micropython() -> Result<PathBuf, String> {
     find_program("micropython", crate::env_vars::HIL_MICROPYTHON, &[])
 }

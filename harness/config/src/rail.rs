@@ -43,7 +43,7 @@ pub struct RailKind {
     pub keys: &'static TableSpec,
     /// Why it can't be left on, where it can't.
     pub never_left_on: Option<&'static str>,
-    /// Reads its table; none where something in it is wrong, which the table knows by then.
+    /// Reads its table; none if something in it is wrong, which the table knows by then.
     pub read: fn(&mut Table<'_, '_>, &RailContext<'_>) -> Option<RailDriver>,
 }
 

@@ -22,7 +22,7 @@ pub struct ResetKind {
     pub word: &'static str,
     /// The keys of its table.
     pub keys: &'static TableSpec,
-    /// Reads its table; none where something in it is wrong, which the table knows by then.
+    /// Reads its table; none if something in it is wrong, which the table knows by then.
     pub read: fn(&mut Table<'_, '_>) -> Option<Reset>,
 }
 

@@ -1,4 +1,4 @@
-//! Keys of a firmware that runs in MicroPython: the scripts, and what they are told.
+//! Keys of a firmware that runs in MicroPython: its scripts and their settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct Scripts {
 /// Where scripts are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScriptSource {
-    /// Brought along by `hil`.
+    /// Part of `hil`.
     Builtin(String),
     /// Files of this machine by their path on the board.
     Files(BTreeMap<String, PathBuf>),
@@ -81,7 +81,7 @@ impl Scripts {
         let replace = replace.and_then(|v| v.map()).map(|map| map.entries().filter_map(replaced).collect());
         let settings_file = file.and_then(|v| {
             let name = v.string()?;
-            on_board(name).map_err(|hint| v.problem(format!("`{name}` is no path on a board"), hint)).ok()
+            on_board(name).map_err(|hint| v.problem(format!("`{name}` is not a path on a board"), hint)).ok()
         });
         Some(Self {
             source: source?,
@@ -108,7 +108,7 @@ impl ScriptSource {
                 match on_board(name) {
                     Ok(name) => drop(files.insert(name, file.file()?)),
                     Err(hint) => {
-                        file.problem(format!("`{name}` is no path on a board"), hint);
+                        file.problem(format!("`{name}` is not a path on a board"), hint);
                         return None;
                     }
                 }
@@ -131,7 +131,7 @@ impl ScriptSource {
     }
 }
 
-/// A file under its name, or what a folder holds; none where that is a problem, which is then noted.
+/// A file under its name, or what a folder holds; none if that is a problem, which is then noted.
 fn found(value: &Value<'_, '_>, text: &str) -> Option<Vec<(String, PathBuf)>> {
     let path = value.context().folder.join(text);
     if !path.is_dir() {
@@ -147,7 +147,7 @@ fn found(value: &Value<'_, '_>, text: &str) -> Option<Vec<(String, PathBuf)>> {
     Some(files)
 }
 
-/// The files below a folder, without hidden ones and what Python leaves behind.
+/// The files below a folder, without hidden ones and Python's caches.
 fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, PathBuf)>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;

@@ -14,7 +14,7 @@ pub struct Key {
     pub name: &'static str,
     /// What its value may be.
     pub kind: Kind,
-    /// As the documentation shows it; empty where there is none.
+    /// As the documentation shows it; empty if there is none.
     pub default: &'static str,
     /// Whether it must be there.
     pub required: bool,

@@ -20,9 +20,9 @@ pub struct Subnet {
     prefix: u32,
 }
 
-/// What is no subnet.
+/// The text is not a subnet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it is no IP address and no subnet")]
+#[error("it is not an IP address or a subnet")]
 pub struct SubnetError;
 
 fn width(address: IpAddr) -> u32 {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_subnet_is_refused() {
+    fn other_texts_are_not_subnets() {
         for text in [
             "",
             "lamp.local",

@@ -21,7 +21,7 @@ pub(crate) struct Context<'a> {
     problems: RefCell<Vec<Problem>>,
     /// Variables that are not set: only what needs their values is stopped.
     unset: RefCell<Vec<Problem>>,
-    /// What nobody may read.
+    /// Secrets.
     secrets: RefCell<Vec<String>>,
     /// Those that came from `${secret:NAME}`, by their names.
     variables: RefCell<Vec<(String, String)>>,
@@ -69,7 +69,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A table being read. Each key of its description is asked for once; [`Table::finish`] complains about the rest.
+/// A table being read. Each key of its description is asked for once; [`Table::finish`] reports the rest.
 pub struct Table<'t, 'c> {
     context: &'c Context<'c>,
     path: String,
@@ -89,7 +89,7 @@ pub struct Map<'t, 'c> {
     entries: &'t DeTable<'t>,
 }
 
-/// A value with the key it stands under.
+/// A value with its key.
 pub struct Value<'t, 'c> {
     context: &'c Context<'c>,
     key: String,
@@ -148,7 +148,7 @@ impl<'t, 'c> Table<'t, 'c> {
         self.value(key)?.map()
     }
 
-    /// Complains about every key that is not described.
+    /// Reports every key that is not described.
     pub fn finish(self) {
         let unasked = self.spec.keys.iter().find(|key| !self.asked.contains(&key.name));
         debug_assert!(unasked.is_none(), "`{}` is described but never read", unasked.map_or("", |key| key.name));
@@ -183,7 +183,7 @@ impl<'t, 'c> Map<'t, 'c> {
     }
 }
 
-/// The key as TOML writes it: one with a dot or a blank in it stands in quotes.
+/// The key as TOML writes it: in quotes if it has a dot or a blank in it.
 pub(crate) fn joined(path: &str, key: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let key = if !key.is_empty() && key.chars().all(is_bare) { key.to_owned() } else { format!("\"{key}\"") };
@@ -280,7 +280,7 @@ impl<'t, 'c> Value<'t, 'c> {
     pub fn duration_above_zero(&self) -> Option<Duration> {
         let duration = self.duration()?;
         if duration.is_zero() {
-            self.problem("nothing is done in no time".to_owned(), "more than 0, such as `10s`".to_owned());
+            self.problem("the duration is zero".to_owned(), "more than 0, such as `10s`".to_owned());
             return None;
         }
         Some(duration)

@@ -13,7 +13,7 @@ pub struct Tap {
     pub address: IpAddr,
     /// The address the tap listens on, one port per board.
     pub listen: IpAddr,
-    /// What becomes of TLS.
+    /// How TLS is handled.
     pub tls: TapTls,
     /// What the tap shows to boards: certificate and key. None makes a pair for each run.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -21,12 +21,12 @@ pub struct Tap {
     pub ca: Option<PathBuf>,
 }
 
-/// What becomes of TLS.
+/// How TLS is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TapTls {
     /// It ends at the tap, which reads what is inside.
     Terminate,
-    /// It goes on to the broker, unread.
+    /// It is forwarded to the broker, unread.
     PassThrough,
 }
 

@@ -28,7 +28,7 @@ impl Part<'_> {
     }
 }
 
-/// What a bench file asks of the environment, and lacks.
+/// Environment variables that a bench file names and that are not set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Unset {
     pub(crate) path: PathBuf,
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_belongs_to_the_part_that_it_stands_in() {
+    fn a_key_belongs_to_its_part() {
         for (part, key, is_its) in [
             (Part::Broker, "broker.password", true),
             (Part::Firmware("lamp"), "firmware.lamp.nvs.\"wifi.password\"", true),

@@ -6,7 +6,7 @@ use crate::board::Board;
 use crate::firmware::Firmware;
 use crate::limits::TimeLimits;
 
-/// Where nothing is said: ROM, bootloader, an app that initialises its radio, and a join to Wi-Fi take less on silicon.
+/// The default: ROM, bootloader, an app that initialises its radio, and a join to Wi-Fi take less on silicon.
 const USUAL: Duration = Duration::from_secs(10);
 
 /// How long a board may take from its reset until its app is ready.

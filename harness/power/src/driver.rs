@@ -3,29 +3,29 @@
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-/// What a driver promises: boxed, so that drivers can be chosen at run time.
+/// The future of a driver, boxed, so that drivers can be chosen at run time.
 pub type Switching<'a> = BoxFuture<'a, Result<(), PowerError>>;
-/// Whether there is supply; none where the driver can't measure it.
+/// Whether there is supply; none if the driver can't measure it.
 pub type Measuring<'a> = BoxFuture<'a, Result<Option<bool>, PowerError>>;
 
-/// Switches one rail, or several at once. A new kind is one file here and one line in [`Rails::open`].
+/// Switches one rail, or several at once.
 pub trait PowerDriver: Send + Sync {
-    /// Switches the rail; returns when it has switched. Dropping the future gives the attempt up: the next call tells
-    /// the rail what to be, whatever became of this one.
+    /// Switches the rail; returns when it has switched. Dropping the future cancels the attempt; the state is then
+    /// unknown until the next call.
     fn switch(&self, on: bool) -> Switching<'_>;
 
-    /// Measures the supply, where the driver can: what it says shows whether a cut took the supply away.
+    /// Measures the supply, if the driver can: the result proves whether a cut took the supply away.
     fn measure(&self) -> Measuring<'_> {
         Box::pin(async { Ok(None) })
     }
 
-    /// What the rail is switched to, where the driver can tell: asked when a switch failed. A relay that says "off" may
-    /// be welded, so this proves no cut.
+    /// What the rail is switched to, if the driver can tell; queried after a failed switch. A relay that reports "off"
+    /// may be welded, so this does not prove a cut.
     fn state(&self) -> Measuring<'_> {
         self.measure()
     }
 
-    /// Leaves the rail as it shall be when nobody uses the board.
+    /// Puts the rail into the state that it must have while the board is not in use.
     fn make_safe(&self) -> Switching<'_> {
         self.switch(false)
     }
@@ -34,7 +34,7 @@ pub trait PowerDriver: Send + Sync {
     fn rail(&self) -> &str;
 }
 
-/// Why a rail is not what it should be.
+/// Why a rail is not in the requested state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("rail `{rail}`: {reason}")]
 pub struct PowerError {
@@ -44,7 +44,7 @@ pub struct PowerError {
     pub reason: String,
     /// One true hint.
     pub hint: Option<String>,
-    /// Whether it may go better the next time, without a change of the bench: a reply was lost, a device was busy.
+    /// Whether another attempt may succeed without a change of the bench: a reply was lost, a device was busy.
     #[serde(default)]
     pub may_pass: bool,
 }

@@ -17,23 +17,23 @@ use crate::kind::{Diagnosis, Entry};
 pub(crate) static DRIVERS: &[Entry] = &[
     Entry::of::<gpio::Gpio>(),
     Entry::of::<usb_port::UsbPort>(),
-    Entry::of::<command::Command>(),
+    Entry::of::<command::RailCommands>(),
     Entry::of::<tasmota::Tasmota>(),
     Entry::of::<shelly::Shelly>(),
     Entry::of::<http::Http>(),
     Entry::of::<manual::ByHand>(),
 ];
 
-/// The power drivers as the reader of a bench file knows them.
+/// The power drivers, as the bench file names them.
 #[must_use]
 pub fn kinds() -> Vec<RailKind> {
     DRIVERS.iter().map(|entry| entry.kind).collect()
 }
 
-/// Looks whether a rail can be switched, without switching it.
+/// Checks that a rail can be switched, without switching it.
 ///
 /// # Errors
-/// When no driver has its word, or the driver can't read its settings: they come from another version.
+/// If no driver has this name, or the driver can't read its settings because they come from another version.
 pub fn check(driver: &RailDriver) -> Result<Diagnosis, PowerError> {
     let entry = DRIVERS.iter().find(|entry| entry.kind.word == driver.word);
     entry.ok_or_else(|| unknown(driver))?.check(driver)

@@ -1,23 +1,23 @@
-//! The keeper: a small process that owns rails and board locks, and makes them safe when `hil` is gone.
+//! The keeper: a small process that owns rails and board locks, and makes them safe when `hil` exits.
 //!
-//! It is the same program, started once more in a session of its own. `hil` commands it over a pair of sockets that no other
-//! process can open. When the other end is closed, however that came about, every rail is put into its safe state, then
-//! the locks are released, then the keeper ends.
+//! It is the same program, started again in a session of its own. `hil` sends it requests over a pair of sockets that
+//! no other process can open. When the other end closes for any reason, the keeper puts every rail into its safe state,
+//! releases the locks and exits.
 //!
-//! A keeper that holds rails has a standby: one more process, in one more session, that takes over when the keeper is
-//! killed or stops answering. `hil` does the same where it outlives both.
+//! A keeper that holds rails has a standby: another process, in another session, that takes over if the keeper is
+//! killed or stops answering. `hil` does the same if it outlives both.
 
+mod board_worker;
 mod client;
-mod door;
+mod control_sockets;
 mod guard;
-mod held;
+mod held_locks;
 pub mod in_process;
-mod kept_board;
 mod launch;
 mod lock;
-mod offspring;
 mod power;
 mod process;
+mod process_tree;
 mod protocol;
 mod server;
 mod standby;
@@ -28,6 +28,6 @@ pub use guard::{Failures, Guarded, GuardedKeeper};
 pub use lock::{
     DeviceLock, Holder, NotEnded, check_folder as check_lock_folder, end_detached, folder as lock_folder, holder_of,
 };
-pub use power::KeptPower;
+pub use power::KeeperPower;
 pub use process::serve_if_asked;
 pub use protocol::{Claimed, device_text};

@@ -1,4 +1,4 @@
-//! A kind of power driver: one type, in one file, that says all that is to say about it.
+//! A kind of power driver: one type, in one file, with its keys, its reader, its driver and its check.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::driver::{PowerDriver, PowerError};
 
-/// The settings of a rail, and all that their driver does. The file of a driver implements it for its settings; the list
-/// [`crate::drivers::DRIVERS`] names them.
+/// The settings of a rail, and all that their driver does. The file of a driver implements it for its settings; the
+/// list [`crate::drivers::DRIVERS`] names them.
 pub(crate) trait PowerKind: Serialize + DeserializeOwned {
     /// The word under `driver`.
     const WORD: &'static str;
@@ -25,7 +25,7 @@ pub(crate) trait PowerKind: Serialize + DeserializeOwned {
     /// Whether a person switches it: then [`Self::open`] is not called.
     const BY_HAND: bool = false;
 
-    /// Reads the keys of its table; none where one of them is wrong.
+    /// Reads the keys of its table; none if one of them is wrong.
     fn read(table: &mut Table<'_, '_>, context: &RailContext<'_>) -> Option<Self>;
 
     /// What tells this rail from others of its kind, for messages.
@@ -44,11 +44,11 @@ pub(crate) trait PowerKind: Serialize + DeserializeOwned {
     /// Opens all rails of this kind that a board has: those that can are switched in one call. `sysfs` is `/sys`.
     fn open(rails: Vec<Opening<Self>>, sysfs: &Path) -> Result<Vec<Opened>, PowerError>;
 
-    /// Looks whether the rail can be switched, without switching it.
+    /// Checks that the rail can be switched, without switching it.
     fn check(&self) -> Diagnosis;
 }
 
-/// A rail that is to be opened.
+/// A rail to be opened.
 pub(crate) struct Opening<K> {
     pub(crate) settings: K,
     /// As messages name it.
@@ -75,10 +75,10 @@ impl<K> Opening<K> {
     }
 }
 
-/// What a look at a rail or at a line has shown.
+/// The result of checking a rail or a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Diagnosis {
-    /// Nothing stands against using it; how it is.
+    /// It can be used; a description.
     Good(String),
     /// It can't be used.
     Bad {

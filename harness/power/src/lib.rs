@@ -1,4 +1,5 @@
-//! What must be safe: rails and plugs, lines of this machine, and the keeper, which owns them and the locks of boards.
+//! The parts that must be safe: rails and plugs, GPIO lines of this machine, and the keeper, which owns them and the
+//! locks of boards.
 
 mod driver;
 mod drivers;

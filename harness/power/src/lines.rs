@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use gpiocdev::Chip;
+use gpiocdev_uapi::{Errno as SystemError, Error as CallError};
 use hil_config::Line;
+use rustix::io::Errno;
 
-/// A line that is there.
+/// A line that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Path of its chip.
@@ -14,7 +16,7 @@ pub struct Found {
     pub offset: u32,
 }
 
-/// Why a line can't be had.
+/// Why a line can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GpioError {
     /// There is no such chip.
@@ -23,29 +25,29 @@ pub enum GpioError {
     /// There is no GPIO chip at all.
     #[error("this machine has no GPIO chip")]
     NoChips,
-    /// No chip may be opened.
+    /// A chip may not be opened.
     #[error("permission denied on `{0}`")]
     Denied(String),
     /// There is no such line.
     #[error("there is no GPIO line `{0}`")]
     NoLine(String),
-    /// Several lines are called so.
+    /// Several lines have this name.
     #[error("{1} GPIO lines are called `{0}`")]
     Ambiguous(String, usize),
-    /// Somebody else has it.
+    /// Another program or the kernel holds it.
     #[error("GPIO line `{line}` is in use{}", consumer.as_ref().map(|by| format!(" by `{by}`")).unwrap_or_default())]
     Busy {
         /// The line.
         line: String,
-        /// Who has it, as the kernel calls it.
+        /// Who holds it, as the kernel reports it.
         consumer: Option<String>,
     },
-    /// Something else.
+    /// The kernel reports another error.
     #[error("GPIO line `{line}`: {reason}")]
-    Other {
+    Unusable {
         /// The line.
         line: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
 }
@@ -55,16 +57,16 @@ impl GpioError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NoChip(_) | Self::NoLine(_) => "`gpioinfo` lists chips and lines",
-            Self::NoChips => "on a Raspberry Pi there is `/dev/gpiochip0`; a container must be given it",
+            Self::NoChips => "on a Raspberry Pi there is `/dev/gpiochip0`; a container needs access to it",
             Self::Denied(_) => "add yourself to the group `gpio` and log in again: `sudo usermod -aG gpio $USER`",
             Self::Ambiguous(..) => "name it by chip and offset: `{ chip = \"gpiochip0\", offset = 17 }`",
             Self::Busy { .. } => "another program or an overlay of the kernel holds it; `gpioinfo` shows which",
-            Self::Other { .. } => "`gpioinfo` shows what the kernel knows of it",
+            Self::Unusable { .. } => "`gpioinfo` shows its state",
         }
     }
 }
 
-/// What the kernel calls a pull.
+/// The kernel's value for a pull.
 pub fn bias(bias: hil_config::Bias) -> gpiocdev::line::Bias {
     match bias {
         hil_config::Bias::PullUp => gpiocdev::line::Bias::PullUp,
@@ -73,21 +75,21 @@ pub fn bias(bias: hil_config::Bias) -> gpiocdev::line::Bias {
     }
 }
 
-/// Looks whether a line can be had, without taking it.
+/// Checks that a line can be used, without requesting it.
 ///
 /// # Errors
-/// Says why not, and what may help.
+/// Why not, and a hint.
 pub fn check_line(line: &Line) -> Result<(), (String, String)> {
-    let told = |error: GpioError| (error.to_string(), error.hint().to_owned());
-    let found = find(line).map_err(told)?;
+    let explained = |error: GpioError| (error.to_string(), error.hint().to_owned());
+    let found = find(line).map_err(explained)?;
     let info = open(&found.chip)
         .and_then(|chip| chip.line_info(found.offset).map_err(|error| explain(&error, &line.to_string())));
-    let info = info.map_err(told)?;
+    let info = info.map_err(explained)?;
     if !info.used {
         return Ok(());
     }
     let consumer = Some(info.consumer).filter(|by| !by.is_empty());
-    Err(told(GpioError::Busy { line: line.to_string(), consumer }))
+    Err(explained(GpioError::Busy { line: line.to_string(), consumer }))
 }
 
 /// Finds a line by name, or by chip and offset.
@@ -148,20 +150,27 @@ fn find_chip(wanted: &str) -> Result<PathBuf, GpioError> {
     Err(denied.unwrap_or_else(|| GpioError::NoChip(wanted.to_owned())))
 }
 
-/// What the kernel's refusal means.
+/// The meaning of an error of the kernel.
 pub fn explain(error: &gpiocdev::Error, line: &str) -> GpioError {
-    let text = error.to_string();
     let line = line.to_owned();
-    if text.contains("ermission denied") {
-        GpioError::Denied(line)
-    } else if text.contains("busy") {
-        GpioError::Busy { line, consumer: None }
-    } else {
-        GpioError::Other { line, reason: text }
+    match errno(error) {
+        Some(Errno::ACCESS) => GpioError::Denied(line),
+        Some(Errno::BUSY) => GpioError::Busy { line, consumer: None },
+        _ => GpioError::Unusable { line, reason: error.to_string() },
     }
 }
 
-/// As [`explain`], for a request of some lines: names the one that is taken and who has it.
+/// The error number, if the error comes from the kernel.
+fn errno(error: &gpiocdev::Error) -> Option<Errno> {
+    match error {
+        gpiocdev::Error::Os(SystemError(number)) | gpiocdev::Error::Uapi(_, CallError::Os(SystemError(number))) => {
+            Some(Errno::from_raw_os_error(*number))
+        }
+        _ => None,
+    }
+}
+
+/// As [`explain`], for a request of some lines: names the line that is in use and who holds it.
 pub fn explain_request(error: &gpiocdev::Error, lines: &[(Line, Found)]) -> GpioError {
     let names = lines.iter().map(|(line, _)| line.to_string()).collect::<Vec<_>>().join("`, `");
     let explained = explain(error, &names);

@@ -1,11 +1,11 @@
-//! What the meter of a plug shows of the supply behind its relay.
+//! The supply behind a relay, as the meter of its plug shows it.
 
 use std::time::Duration;
 
 use crate::driver::PowerError;
 
-/// Whether there is supply, by what a plug reports: whether its relay is on, and the power in watts that is drawn through
-/// it. None without a meter, and where the relay is on and nothing draws power.
+/// Whether there is supply, by what a plug reports: whether its relay is on, and the power in watts that is drawn
+/// through it. None without a meter, and where the relay is on and nothing draws power.
 pub(crate) async fn metered<R: Future<Output = Result<(bool, Option<f64>), PowerError>>>(
     report: impl Fn() -> R,
 ) -> Result<Option<bool>, PowerError> {

@@ -26,7 +26,7 @@ impl Rails {
     /// `/sys`.
     ///
     /// # Errors
-    /// When a line, a hub or its port can't be had.
+    /// If a line, a hub or its port can't be used.
     pub fn open(rails: &[Rail], sysfs: &Path) -> Result<Self, PowerError> {
         let known = |rail: &&Rail| DRIVERS.iter().any(|entry| entry.kind.word == rail.driver.word);
         if let Some(rail) = rails.iter().find(|rail| !known(rail)) {
@@ -41,16 +41,16 @@ impl Rails {
         Ok(Self { drivers, name })
     }
 
-    /// Switches every rail to what `wanted` says; the first failure is told, but every rail is tried.
+    /// Switches every rail to the state from `wanted`; every rail is tried, and the first failure is returned.
     async fn switch_each(&self, wanted: impl Fn(SafeState) -> bool) -> Result<(), PowerError> {
         let switching = self.drivers.iter().map(|(driver, safe)| driver.switch(wanted(*safe)));
         join_all(switching).await.into_iter().collect()
     }
 }
 
-/// Waits until a rail is what it was switched to, as far as its driver can tell.
+/// Waits until a rail is in the state that it was switched to, as far as its driver can tell.
 async fn confirm(driver: &dyn PowerDriver, on: bool) -> Result<(), PowerError> {
-    /// A supply falls as slowly as its capacitors let it.
+    /// Capacitors may delay the fall of a supply.
     const LOOKS: u32 = 10;
     const BETWEEN: Duration = Duration::from_millis(200);
     for look in 0..LOOKS {
@@ -63,17 +63,17 @@ async fn confirm(driver: &dyn PowerDriver, on: bool) -> Result<(), PowerError> {
         }
     }
     let (wanted, is) = if on { ("on", "off") } else { ("off", "on") };
-    let reason = format!("it was switched {wanted} without an error, but its driver says that it is {is}");
+    let reason = format!("it was switched {wanted} without an error, but its driver reports that it is {is}");
     Err(PowerError::new(driver.rail(), reason, "is the relay welded, or does another program switch it?"))
 }
 
-/// How long some rails may take for one thing that is asked of them, the slowest of them with all of its attempts.
+/// How long some rails may take for one request: as long as the slowest of them, with all attempts.
 pub(crate) fn patience(rails: &[Rail]) -> Duration {
     const NO_RAILS: Duration = Duration::from_secs(20);
     rails.iter().map(|rail| rail.driver.patience).max().unwrap_or(NO_RAILS)
 }
 
-/// On where any rail is, off where all are, else not known. What one rail says counts even if another one fails.
+/// On if any rail is on, off if all are off, otherwise unknown. A rail that is on counts even if another one fails.
 fn together(rails: Vec<Result<Option<bool>, PowerError>>) -> Result<Option<bool>, PowerError> {
     if rails.iter().any(|rail| matches!(rail, Ok(Some(true)))) {
         return Ok(Some(true));
@@ -88,7 +88,8 @@ impl PowerDriver for Rails {
         Box::pin(self.switch_each(move |_| on))
     }
 
-    /// One rail with supply is enough for "on". "Off" takes all of them: a rail that nothing measures may feed the board.
+    /// One rail with supply is enough for "on". "Off" takes all of them: a rail that nothing measures may feed the
+    /// board.
     fn measure(&self) -> Measuring<'_> {
         Box::pin(async { together(join_all(self.drivers.iter().map(|(driver, _)| driver.measure())).await) })
     }
@@ -97,7 +98,7 @@ impl PowerDriver for Rails {
         Box::pin(async { together(join_all(self.drivers.iter().map(|(driver, _)| driver.state())).await) })
     }
 
-    /// What the drivers can measure is looked at: a relay may be welded, a program may do nothing and end well.
+    /// Checked by what the drivers can measure: a relay may be welded, a program may do nothing and exit with 0.
     fn make_safe(&self) -> Switching<'_> {
         Box::pin(async {
             self.switch_each(|safe| safe == SafeState::On).await?;

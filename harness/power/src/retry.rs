@@ -1,13 +1,13 @@
-//! Asking again where a reply was lost.
+//! Retries after a lost reply.
 
 use std::time::Duration;
 
 /// Why one attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failed {
-    /// It may go better the next time: no connection, no answer, an answer that is not one.
+    /// Another attempt may succeed: no connection, no answer, an invalid answer.
     Passing(String),
-    /// It will fail again: there is no such relay, no such program.
+    /// Another attempt fails as well: there is no such relay, no such program.
     Lasting(String),
 }
 
@@ -19,8 +19,7 @@ impl Failed {
     }
 }
 
-/// Does something that may be done twice until it succeeds: a switch that is sent "on" is on, however often it is
-/// sent. Gives back the last failure.
+/// Repeats an idempotent operation until it succeeds: a switch that gets "on" twice is on. Returns the last failure.
 pub(super) async fn retry<T, A: Future<Output = Result<T, Failed>>>(
     attempts: u32,
     pause: Duration,

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::task::JoinHandle;
 
 /// Bytes of a program's output that are kept: a state is one word, an error a line. The rest is read and dropped.
-const KEPT: usize = 16 * 1024;
+const MAX_CAPTURED: usize = 16 * 1024;
 
 /// How long the output of a program is read after the program has ended: what it left running may hold it open.
 const AFTER_END: Duration = Duration::from_millis(200);
@@ -20,12 +20,12 @@ pub enum SubprocessError {
     /// There is nothing to run.
     #[error("no program is given")]
     NoProgram,
-    /// The system does not run it.
+    /// It can't be started.
     #[error("`{program}` can't be run: {source}")]
     NotRun {
         /// The program.
         program: String,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// It did not end in time.
@@ -48,7 +48,8 @@ pub enum SubprocessError {
     },
 }
 
-/// The last line that a program wrote to its standard error: as the end of a sentence, empty where there is none.
+/// The last line that a program wrote to its standard error: formatted as the end of a sentence, empty if there is
+/// none.
 #[derive(Debug, Default)]
 pub struct Complaint(String);
 
@@ -66,14 +67,15 @@ impl std::fmt::Display for Complaint {
 }
 
 /// Runs a program to its end, and kills it when its time is over or the future is dropped. Returns the first
-/// [`KEPT`] bytes of its output.
+/// [`MAX_CAPTURED`] bytes of its output.
 pub async fn run(words: &[String], limit: Duration) -> Result<String, SubprocessError> {
     let mut child = start(words)?;
     let program = words.first().cloned().unwrap_or_default();
     let group = Group::of(&child);
-    let (mut said, mut complained) = (Kept::first(child.stdout.take()), Kept::last(child.stderr.take()));
+    let (mut output, mut errors) =
+        (CapturedOutput::first(child.stdout.take()), CapturedOutput::last(child.stderr.take()));
     let ended = async {
-        let mut outputs = std::pin::pin!(async { tokio::join!(said.read(), complained.read()) });
+        let mut outputs = std::pin::pin!(async { tokio::join!(output.read(), errors.read()) });
         let (status, is_read) = tokio::select! {
             status = child.wait() => (status, false),
             _ = &mut outputs => (child.wait().await, true),
@@ -89,39 +91,39 @@ pub async fn run(words: &[String], limit: Duration) -> Result<String, Subprocess
     };
     match status {
         Err(source) => Err(SubprocessError::NotRun { program, source }),
-        Ok(status) if status.success() => Ok(String::from_utf8_lossy(&said.bytes).into_owned()),
-        Ok(status) => Err(SubprocessError::Failed { program, status, complaint: Complaint::of(&complained.bytes) }),
+        Ok(status) if status.success() => Ok(String::from_utf8_lossy(&output.bytes).into_owned()),
+        Ok(status) => Err(SubprocessError::Failed { program, status, complaint: Complaint::of(&errors.bytes) }),
     }
 }
 
-/// Starts a program, its words first, that ends with the thread that starts it, in a group of its own.
+/// Starts a program in its own process group; it is killed when the thread that starts it exits.
 #[expect(unsafe_code, reason = "only the child itself can ask to be ended with its parent")]
 pub fn start(words: &[String]) -> Result<tokio::process::Child, SubprocessError> {
     let (program, arguments) = words.split_first().ok_or(SubprocessError::NoProgram)?;
     let mut command = tokio::process::Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    // A script's children must not outlive it: they would switch later than the next one who switches.
+    // A script's children must not outlive it: they would switch after the next request.
     command.process_group(0);
     let parent = getpid();
     // SAFETY: between fork and exec it makes two system calls, allocates nothing and takes no lock.
     unsafe {
         command.pre_exec(move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
-            // A parent that was gone before it asked will not end it.
+            // If the parent has exited before, no signal comes.
             if getppid() == Some(parent) { Ok(()) } else { Err(std::io::ErrorKind::BrokenPipe.into()) }
         });
     }
     command.spawn().map_err(|source| SubprocessError::NotRun { program: program.clone(), source })
 }
 
-/// An output, and so much of it as is kept.
-struct Kept<O> {
+/// An output, and the part of it that is kept.
+struct CapturedOutput<O> {
     output: Option<O>,
     bytes: Vec<u8>,
     is_last: bool,
 }
 
-impl<O: AsyncRead + Unpin> Kept<O> {
+impl<O: AsyncRead + Unpin> CapturedOutput<O> {
     fn first(output: Option<O>) -> Self {
         Self { output, bytes: Vec::new(), is_last: false }
     }
@@ -137,20 +139,20 @@ impl<O: AsyncRead + Unpin> Kept<O> {
         while let Ok(length @ 1..) = output.read(&mut chunk).await {
             self.bytes.extend_from_slice(&chunk[..length]);
             if self.is_last {
-                self.bytes.drain(..self.bytes.len().saturating_sub(KEPT));
+                self.bytes.drain(..self.bytes.len().saturating_sub(MAX_CAPTURED));
             }
-            self.bytes.truncate(KEPT);
+            self.bytes.truncate(MAX_CAPTURED);
         }
     }
 }
 
-/// What a program that is read while it runs complains of: read all the time, so that it is not held up.
+/// The standard error of a program that runs: read all the time, so that the program does not block.
 pub struct Complaints(JoinHandle<Complaint>);
 
 impl Complaints {
     /// Those of a program that [`start`] started.
     pub fn of(program: &mut tokio::process::Child) -> Self {
-        let mut kept = Kept::last(program.stderr.take());
+        let mut kept = CapturedOutput::last(program.stderr.take());
         Self(tokio::spawn(async move {
             kept.read().await;
             Complaint::of(&kept.bytes)
@@ -189,7 +191,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(pid) = self.0 {
-            // There is none any more, most of the time.
+            // Usually all of its processes have exited.
             let _ = kill_process_group(pid, Signal::KILL);
         }
     }

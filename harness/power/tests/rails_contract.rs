@@ -1,18 +1,19 @@
-//! One suite for every kind of rail. Each hangs on a small counterpart that speaks its protocol truly; `gpio` has the
-//! kernel's own simulator (`harness/cli/tests/kernel`). None of it is a plug or a hub.
+//! One suite for every kind of rail. Each uses a small counterpart that implements its protocol; `gpio` has the
+//! kernel's own simulator (`harness/cli/tests/kernel`). None of them is a real plug or hub.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::{Kinds, Rail, SafeState};
 use hil_power::PowerDriver as _;
 use hil_power::Rails;
+use parking_lot::Mutex;
 
-/// What a rail hangs on in a test: tells whether it has supply.
+/// The supply of a rail in a test: whether it is there.
 type Supply = Box<dyn Fn() -> bool>;
 
 /// A rail as a bench file describes it.
@@ -98,9 +99,9 @@ async fn a_usb_port_fulfills_the_contract() {
 enum Fault {
     /// The connection is closed without an answer.
     Closes,
-    /// No answer until the caller has given up.
+    /// No answer until the caller has timed out.
     Silent,
-    /// An answer that is not one.
+    /// An invalid answer.
     Garbage,
     /// The answer comes together with that to the next command.
     Late,
@@ -123,16 +124,16 @@ impl Plug {
 
     fn supply(&self) -> Supply {
         let on = Arc::clone(&self.on);
-        Box::new(move || *on.lock().expect("state"))
+        Box::new(move || *on.lock())
     }
 
     fn set(&self, on: bool) {
-        *self.on.lock().expect("state") = on;
-        *self.commands.lock().expect("commands") += 1;
+        *self.on.lock() = on;
+        *self.commands.lock() += 1;
     }
 
     fn is_on(&self) -> bool {
-        *self.on.lock().expect("state")
+        *self.on.lock()
     }
 
     /// What its meter shows.
@@ -141,7 +142,7 @@ impl Plug {
     }
 
     fn next_fault(&self) -> Option<Fault> {
-        self.faults.lock().expect("faults").pop_front()
+        self.faults.lock().pop_front()
     }
 }
 
@@ -253,7 +254,7 @@ async fn tasmota(plug: &Plug) -> SocketAddr {
                         Some(Fault::Garbage) => late.push("PERHAPS"),
                         None => late.push(word),
                     }
-                    if plug.faults.lock().expect("faults").is_empty() {
+                    if plug.faults.lock().is_empty() {
                         for word in late.drain(..) {
                             let answer = client.publish("stat/plug/POWER", rumqttc::QoS::AtMostOnce, false, word);
                             answer.await.expect("answer");
@@ -312,7 +313,7 @@ async fn a_lost_reply_to_a_request_of_ones_own_is_not_a_failure() {
     }
 }
 
-/// A meter shows whether there is supply; a relay's word does not.
+/// A meter shows whether there is supply; a relay's state does not.
 #[tokio::test]
 async fn the_meter_of_a_plug_measures_the_supply() {
     let metered = || Plug { watts: Some(2.0), ..Plug::default() };
@@ -327,18 +328,18 @@ async fn the_meter_of_a_plug_measures_the_supply() {
     }
 }
 
-/// Switches on once, whatever goes wrong with the answers.
+/// Switches on once, although something goes wrong with the answers.
 async fn switches(driver: &str, plug: &Plug, what: &str) {
     let rails = Rails::open(&[rail(driver, SafeState::Off)], Path::new("/sys")).expect("open");
     rails.switch(true).await.unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert!(plug.is_on() && plug.faults.lock().expect("faults").is_empty(), "{what}");
+    assert!(plug.is_on() && plug.faults.lock().is_empty(), "{what}");
     assert_eq!(rails.state().await.expect("tells"), Some(true), "{what}");
-    assert_eq!(rails.measure().await.expect("measures"), None, "{what}: a relay's word is not a measurement");
+    assert_eq!(rails.measure().await.expect("measures"), None, "{what}: a relay's state is not a measurement");
 }
 
-/// One lost reply says nothing about the relay: it is sent the command once more, and asked.
+/// After a lost reply the state of the relay is unknown: the command is sent again, and the state is read.
 #[tokio::test]
-async fn a_lost_reply_of_a_shelly_is_no_failure() {
+async fn a_lost_reply_of_a_shelly_is_not_a_failure() {
     for generation in [1, 2] {
         for fault in [Fault::Closes, Fault::Garbage] {
             // Of the command, of the question after it, and of both.
@@ -354,7 +355,7 @@ async fn a_lost_reply_of_a_shelly_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_lost_reply_of_a_tasmota_is_no_failure() {
+async fn a_lost_reply_of_a_tasmota_is_not_a_failure() {
     for fault in [Fault::Silent, Fault::Garbage, Fault::Late] {
         let plug = Plug::with([fault]);
         let driver = tasmota_keys(tasmota(&plug).await);
@@ -362,16 +363,16 @@ async fn a_lost_reply_of_a_tasmota_is_no_failure() {
     }
 }
 
-/// The broker's machine is busy, or its Wi-Fi is away: the connection ends before it says anything.
+/// The broker's machine is busy, or its Wi-Fi is down: the connection closes before any packet.
 #[tokio::test]
 async fn a_connection_that_a_tasmotas_broker_closes_is_made_again() {
     let plug = Plug::default();
     let broker = tasmota(&plug).await;
-    let door = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listener");
-    let address = door.local_addr().expect("address");
+    let proxy = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listener");
+    let address = proxy.local_addr().expect("address");
     tokio::spawn(async move {
-        drop(door.accept().await.expect("the first one"));
-        while let Ok((mut inside, _)) = door.accept().await {
+        drop(proxy.accept().await.expect("the first one"));
+        while let Ok((mut inside, _)) = proxy.accept().await {
             let mut outside = tokio::net::TcpStream::connect(broker).await.expect("broker");
             tokio::spawn(async move { tokio::io::copy_bidirectional(&mut inside, &mut outside).await });
         }
@@ -381,17 +382,17 @@ async fn a_connection_that_a_tasmotas_broker_closes_is_made_again() {
 
 /// A plug that does not answer is an error that may pass, and its command was sent a bounded number of times.
 #[tokio::test]
-async fn a_plug_that_never_answers_is_told_a_bounded_number_of_times() {
+async fn a_plug_that_never_answers_gets_a_bounded_number_of_commands() {
     let plug = Plug::with([Fault::Closes; 100]);
     let driver = shelly_keys(&http_plug(&plug), 2);
     let rails = Rails::open(&[rail(&driver, SafeState::Off)], Path::new("/sys")).expect("open");
     let error = rails.switch(true).await.expect_err("no answer");
     assert!(error.may_pass, "{error}");
-    assert_eq!(*plug.commands.lock().expect("commands"), 3);
+    assert_eq!(*plug.commands.lock(), 3);
 }
 
 #[tokio::test]
-async fn a_command_that_fails_once_is_run_once_more() {
+async fn a_command_that_fails_once_is_run_again() {
     let folder = tempfile::tempdir().expect("folder");
     let relay = FileRelay::new(folder.path());
     let busy = folder.path().join("busy");

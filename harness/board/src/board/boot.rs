@@ -1,4 +1,4 @@
-//! From a reset to an app that runs, as the console tells.
+//! From a reset to a running app, as the console shows it.
 
 use std::time::Duration;
 
@@ -14,16 +14,16 @@ use crate::error::BenchError;
 pub enum Booted {
     /// The app runs.
     Running,
-    /// The chip boots, but its app never gets to run or never gets ready: the firmware's fault.
+    /// The chip boots, but its app never runs or never becomes ready: the firmware's fault.
     Refused {
-        /// What the console said about it.
+        /// What the console showed.
         reason: String,
     },
 }
 
 impl Board {
-    /// An app that says nothing at all runs when the ROM has handed over to its bootloader and nothing was said for this
-    /// long: a bootloader takes less to look for an app, and complains where there is none.
+    /// A silent app counts as running if the ROM has handed over to the bootloader and nothing was printed for this
+    /// long: a bootloader takes less to look for an app, and reports a missing one.
     const QUIET: Duration = Duration::from_secs(2);
     /// How long a port that vanishes during a boot may stay away.
     const REAPPEARS: Duration = Duration::from_secs(3);
@@ -31,7 +31,7 @@ impl Board {
     /// Waits for the app after a reset.
     ///
     /// # Errors
-    /// When nothing is heard at all or the port vanishes: the bench's fault.
+    /// If nothing is heard at all or the port vanishes: the bench's fault.
     pub async fn wait_for_boot(&self, firmware: &Firmware, from: Cursor) -> Result<Booted, BenchError> {
         let timeline = self.scope.recorder().timeline().clone();
         let limit = hil_config::ready_within(Some(&self.config), Some(firmware));
@@ -44,7 +44,7 @@ impl Board {
             let waited = timeline.wait_for(from, until, |event| self.boot_step(firmware, event, &mut seen)).await;
             match waited {
                 Ok(Step::Booted(booted)) => return Ok(booted),
-                // A native USB port goes and comes back with the chip.
+                // A native USB port disappears and returns with the chip.
                 Ok(Step::Lost(at)) => (from, until) = (at, deadline.min(Instant::now() + Self::REAPPEARS)),
                 Ok(Step::Back(at)) => (from, until) = (at, deadline),
                 Ok(Step::Said(at)) => (from, until) = (at, deadline.min(Instant::now() + Self::QUIET)),
@@ -74,11 +74,11 @@ impl Board {
                     Some(ready) => ready
                         .is_match(&hil_verdict::compared(ready.as_str(), line))
                         .then_some(Step::Booted(Booted::Running)),
-                    // What it says while nothing is wrong begins the quiet again.
+                    // Each line without an error starts the quiet time again.
                     None => seen.handed_over.then(|| Step::Said(Cursor::after(event))),
                 }
             }
-            // It has started its network: it runs, whatever its console says.
+            // It has started its network, so it runs.
             What::Connection { change: ConnectionChange::Opened, .. } if firmware.ready.is_none() => {
                 Some(Step::Booted(Booted::Running))
             }
@@ -123,12 +123,12 @@ struct Seen {
 impl Seen {
     fn note(&mut self, line: &str) {
         line.clone_into(&mut self.last_line);
-        let tells_why = line.starts_with("E (") || line.contains("invalid header") || line.contains("Guru Meditation");
+        let is_error = line.starts_with("E (") || line.contains("invalid header") || line.contains("Guru Meditation");
         let is_last_of_rom = line.starts_with("entry 0x") || line.starts_with("~ld");
         let is_boot = line.contains("rst:0x") || line.contains("rst cause:");
-        self.handed_over = (self.handed_over || is_last_of_rom) && !tells_why && !is_boot;
-        // The first complaint tells more than those that follow from it.
-        if tells_why && self.last_error.is_none() {
+        self.handed_over = (self.handed_over || is_last_of_rom) && !is_error && !is_boot;
+        // The first error is the cause of those that follow.
+        if is_error && self.last_error.is_none() {
             self.last_error = Some(line.to_owned());
         }
     }

@@ -1,4 +1,4 @@
-//! What shows that a power cut took the supply away.
+//! The evidence that a power cut took the supply away.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) struct Before {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Judged {
     pub(super) grade: Evidence,
-    /// Why, for people.
+    /// Why, for messages.
     pub(super) detail: String,
 }
 
@@ -29,13 +29,13 @@ impl Judged {
 }
 
 impl Board {
-    /// Looks at the supply before a cut.
-    pub(super) async fn look_at_supply(&self, power: &dyn PowerDriver) -> Before {
+    /// Measures the supply before a cut.
+    pub(super) async fn measure_before_cut(&self, power: &dyn PowerDriver) -> Before {
         let pin = self.config.power_pin.as_ref().and_then(|name| self.pins.is_on(name));
         Before { driver: power.measure().await, pin }
     }
 
-    /// What driver and pin say after a cut. Either may contradict it; either may prove it.
+    /// What driver and pin show after a cut. Either may contradict it; either may prove it.
     pub(super) async fn judge_cut(&self, power: &dyn PowerDriver, before: Before, from: Cursor) -> Judged {
         let mut judged = Vec::new();
         judged.extend(judge_driver(&before.driver, &power.measure().await));
@@ -46,11 +46,11 @@ impl Board {
         strongest(judged)
     }
 
-    /// Whether the pin is on after a cut; none where nothing senses it.
+    /// Whether the pin is on after a cut; none if nothing senses it.
     async fn pin_after_cut(&self, name: &str, from: Cursor) -> Option<bool> {
-        /// A supply falls as slowly as its capacitors let it.
+        /// Capacitors may delay the fall of a supply.
         const FALLS: Duration = Duration::from_secs(3);
-        /// And must then stay where it is: a supply that dips and comes back is not a cut.
+        /// How long it must then stay off: a supply that dips and comes back is not a cut.
         const STAYS: Duration = Duration::from_millis(200);
         let gone = |event: &RunEvent| {
             matches!(&event.what, What::Pin { board, pin, on: false, .. } if board == self.name() && pin == name)
@@ -66,7 +66,7 @@ impl Board {
     }
 }
 
-/// None where the driver measures nothing.
+/// None if the driver measures nothing.
 fn judge_driver(before: &Result<Option<bool>, PowerError>, after: &Result<Option<bool>, PowerError>) -> Option<Judged> {
     let unproven = |detail: String| Some(Judged::new(Evidence::Unproven, detail));
     match (before, after) {
@@ -91,14 +91,14 @@ fn judge_pin(name: &str, before: Option<bool>, after: Option<bool>) -> Judged {
             Judged::new(Evidence::Sensed, format!("its pin `{name}` was on before the cut and is off after it"))
         }
         (Some(false), Some(false)) => {
-            let detail = format!("its pin `{name}` was off before the cut already, so that it is off shows nothing");
+            let detail = format!("its pin `{name}` was off before the cut already, which proves nothing");
             Judged::new(Evidence::Unproven, detail)
         }
         (_, None) | (None, _) => Judged::new(Evidence::Unproven, format!("its pin `{name}` is not sensed")),
     }
 }
 
-/// What contradicts a cut counts for more than what shows it, and that for more than what shows nothing.
+/// Contradiction counts for more than proof, and proof for more than no evidence.
 fn strongest(judged: Vec<Judged>) -> Judged {
     let rank = |grade: Evidence| match grade {
         Evidence::Contradicted => 0,

@@ -1,4 +1,4 @@
-//! What is known of a board's flash without asking, and which app it runs.
+//! The known contents of a board's flash, and the app that it runs.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::LazyLock;
@@ -12,7 +12,7 @@ use crate::flashing::{BootApp, Region};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KnownFlash {
     regions: u64,
-    /// Nothing before gives a reason to doubt.
+    /// Events before this are no reason to doubt.
     seen: Cursor,
 }
 
@@ -28,7 +28,7 @@ impl KnownFlash {
     }
 }
 
-/// Of one process with itself: nothing of it is kept.
+/// Valid within this process; not stored.
 fn fingerprint(regions: &[Region]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for region in regions {
@@ -57,17 +57,17 @@ fn is_doubtful(events: &[std::sync::Arc<RunEvent>], board: &str) -> bool {
     })
 }
 
-/// What ESP-IDF's bootloader and start-up code say about an app.
-static SAID: LazyLock<Option<Regex>> = LazyLock::new(|| {
+/// Lines of ESP-IDF's bootloader and start-up code about an app.
+static APP_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?:boot: (Loaded app from partition at offset) (0x[0-9a-fA-F]+)|(?:app_init|cpu_start): (Project name|App version|ELF file SHA256): +([^\x1b]*))",
     )
     .ok()
 });
 
-/// What a line of the console says that does not fit the app that must boot; none where it fits, or says nothing.
+/// How a line of the console differs from the app that must boot; none if it matches, or is about something else.
 pub(crate) fn other_app(line: &str, boots: &BootApp) -> Option<String> {
-    let said = SAID.as_ref()?.captures(line)?;
+    let said = APP_LINE.as_ref()?.captures(line)?;
     if let (Some(what), Some(offset)) = (said.get(1), said.get(2)) {
         let (what, offset) = (what.as_str(), offset.as_str());
         let found = u32::from_str_radix(&offset[2..], 16).ok()?;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_is_told_from_another_by_place_name_version_and_hash() {
+    fn apps_are_distinguished_by_place_name_version_and_hash() {
         let fits = [
             "I (120) boot: Loaded app from partition at offset 0x10000",
             "\x1b[0;32mI (131) app_init: Project name:     lamp\x1b[0m",
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn every_doubt_makes_the_flash_be_asked_again() {
+    fn every_doubt_causes_the_flash_to_be_verified_again() {
         let region = |byte| Region { address: 0, data: vec![byte], role: Role::Program };
         let board = || "lamp".to_owned();
         let failed = StepOutcome { verdict: Verdict::Failed, took_us: 1, mark: None, deadline: None, failure: None };

@@ -10,14 +10,14 @@ use super::known_flash::{KnownFlash, other_app};
 use super::{Board, Booted};
 use crate::error::BenchError;
 use crate::flashing::{self, BootApp, Flashed, Job, Region};
-use crate::identity::Identity;
+use crate::identity::FirmwareIdentity;
 use crate::ladder::Rung;
 use crate::micropython::{RawRepl, ReplError, Script, fill_scripts, read_scripts, upload};
 use crate::port_errors::check_users;
 use crate::reset::ResetInto;
 use crate::tap_address::TapAddress;
 
-/// What a board shall run.
+/// What a board is to run.
 struct Software {
     regions: Vec<Region>,
     /// The app that must boot, and whether the image brings the table by which it is chosen.
@@ -30,14 +30,14 @@ impl Board {
     /// fails.
     ///
     /// # Errors
-    /// When the ladder gives up; the failure then sticks.
+    /// If the ladder fails; the board is then given up.
     pub async fn run_firmware(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Booted, BenchError> {
         let software = self.prepare(firmware, tap)?;
         let mut rung = Rung::Try;
         loop {
             let trusted = rung == Rung::Try && self.is_trusted(firmware, &software);
             match self.attempt(rung, firmware, &software, trusted).await {
-                // What was taken for known may be the cause: the flash is asked, on the same rung.
+                // The assumed contents of the flash may be wrong: verify the flash, on the same rung.
                 Ok(Booted::Refused { .. }) if trusted => self.known_flash = None,
                 Ok(booted) => {
                     self.troubles.clear();
@@ -51,7 +51,7 @@ impl Board {
     /// Writes a firmware and leaves the board freshly reset, without waiting for its app.
     ///
     /// # Errors
-    /// When the ladder gives up; the failure then sticks.
+    /// If the ladder fails; the board is then given up.
     pub async fn flash(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Flashed, BenchError> {
         let software = self.prepare(firmware, tap)?;
         let mut rung = Rung::Try;
@@ -66,7 +66,7 @@ impl Board {
         }
     }
 
-    /// Notes a failed rung and gives back the next; a final or a last failure sticks and ends the climb.
+    /// Records a failed rung and returns the next; after a final failure or the last rung, the board is given up.
     fn judge(&mut self, rung: Rung, error: BenchError) -> Result<Rung, BenchError> {
         self.known_flash = None;
         let error = self.blame_port_users(error);
@@ -87,12 +87,12 @@ impl Board {
         match (&self.program, &firmware.process) {
             (Some(program), Some(process)) => {
                 program.load(process, tap);
-                self.tell_identity(firmware, Identity::of_program(process));
+                self.record_identity(firmware, FirmwareIdentity::of_program(process));
                 return Ok(Software { regions: Vec::new(), boots: None, scripts: None });
             }
             (None, None) => {}
             (program, _) => {
-                let what = if program.is_some() { "it is no program" } else { "it is a program" };
+                let what = if program.is_some() { "it is not a program" } else { "it is a program" };
                 return Err(BenchError::WrongKind {
                     board: self.name().to_owned(),
                     firmware: firmware.name.to_string(),
@@ -101,9 +101,9 @@ impl Board {
             }
         }
         let (image, scripts) = (flashing::read(firmware, &self.config)?, read_scripts(firmware)?);
-        // Of a firmware that stays as it is installed nobody knows what it is.
+        // The identity of an installed firmware is unknown.
         if !image.parts.is_empty() || scripts.is_some() {
-            self.tell_identity(firmware, Identity::of(&image.parts, scripts.as_deref().unwrap_or_default()));
+            self.record_identity(firmware, FirmwareIdentity::of(&image.parts, scripts.as_deref().unwrap_or_default()));
         }
         let boots = image.layout.boots.clone().map(|boots| (boots, !image.layout.partitions.is_empty()));
         let regions = flashing::with_settings(image, firmware, tap)?;
@@ -111,22 +111,22 @@ impl Board {
         Ok(Software { regions, boots, scripts })
     }
 
-    fn tell_identity(&self, firmware: &Firmware, identity: Identity) {
-        let Identity { hash, size, version } = identity;
+    fn record_identity(&self, firmware: &Firmware, identity: FirmwareIdentity) {
+        let FirmwareIdentity { hash, size, version } = identity;
         let firmware = firmware.name.to_string();
         self.scope.record(|board| What::Firmware { board, firmware, hash, size, version });
     }
 
-    /// The next firmware shall find a board that has been without power, if it has rails. What stuck is tried once more
-    /// for each `attempt`, a number that grows: what fails again then sticks again, instead of once for each scenario.
+    /// Cuts the power before the next firmware, if the board has rails. A board that was given up is tried again once
+    /// for each `attempt`, a number that grows.
     ///
     /// # Errors
-    /// When its rails do not obey.
+    /// If its rails can't be switched.
     pub async fn recover(&mut self, attempt: u32) -> Result<(), BenchError> {
         if self.forgiven < attempt {
             self.forgiven = attempt;
             if let Some(cause) = self.stuck.take() {
-                self.scope.note(format!("tried once more, although: {cause}"));
+                self.scope.note(format!("trying again, despite: {cause}"));
             }
         }
         self.known_flash = None;
@@ -176,7 +176,7 @@ impl Board {
         match found {
             None => Ok(Booted::Running),
             Some(found) if chosen => {
-                Ok(Booted::Refused { reason: format!("another app runs than the one that was flashed: {found}") })
+                Ok(Booted::Refused { reason: format!("an app other than the flashed one runs: {found}") })
             }
             Some(found) => Err(BenchError::OtherApp { board: self.name().to_owned(), found }),
         }
@@ -200,11 +200,11 @@ impl Board {
         if let Some(scripts) = &software.scripts {
             flashed = self.upload(firmware, scripts, flashed, rung).await?;
         }
-        // A reset leaves nothing of the life in which the files were written, as a soft one would.
+        // A hardware reset: a soft reset would keep state from before the upload.
         Ok((flashed, self.reset().await?.cursor))
     }
 
-    /// Uploads scripts to the interpreter that the board has. What it says meanwhile is not captured.
+    /// Uploads scripts to the interpreter that the board has. Its output in the meantime is not captured.
     async fn upload(
         &mut self,
         firmware: &Firmware,
@@ -242,7 +242,7 @@ impl Board {
         }
     }
 
-    /// Records how a flash or an upload goes on.
+    /// Records the progress of a flash or an upload.
     fn progress(&self, firmware: &str) -> impl Fn(FlashPhase) + Clone + Send + Sync + use<> {
         let (scope, name) = (self.scope.clone(), firmware.to_owned());
         move |flash| {

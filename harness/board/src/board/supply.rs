@@ -23,8 +23,8 @@ pub(super) enum Supply {
 }
 
 impl Supply {
-    /// Before the rails are switched for the first time. Lines of this machine are opened switched off, virtual boards and
-    /// programs start without power; a plug or a hub stays as its last user left it.
+    /// Before the rails are switched for the first time. Lines of this machine are opened switched off, virtual boards
+    /// and programs start without power; a plug or a hub stays as its last user left it.
     pub(super) fn at_first(config: &hil_config::Board) -> Self {
         let opened_off = |rail: &hil_config::Rail| rail.driver.opens_off;
         if config.rails.iter().all(opened_off) { Self::Off } else { Self::Untouched }
@@ -36,12 +36,12 @@ impl Supply {
 }
 
 impl Board {
-    /// Switches all rails on; the console is open before, where there is a port. A board without rails has power.
+    /// Switches all rails on; the console is opened first, if there is a port. A board without rails has power.
     ///
-    /// None where nothing was switched: the rails are on already, or there are none.
+    /// None if nothing was switched: the rails are on already, or there are none.
     ///
     /// # Errors
-    /// When the driver fails or the port can't be opened.
+    /// If the driver fails or the port can't be opened.
     pub async fn power_on(&mut self) -> Result<Option<Effect>, BenchError> {
         if self.supply == Supply::On {
             return Ok(None);
@@ -61,16 +61,16 @@ impl Board {
         Ok(effect)
     }
 
-    /// Switches all rails off, and records what shows that the supply is gone. None where they are off already.
+    /// Switches all rails off, and records what shows that the supply is gone. None if they are off already.
     ///
     /// # Errors
-    /// When the driver fails, there are no rails, or the supply is still there.
+    /// If the driver fails, there are no rails, or the supply is still there.
     pub async fn power_off(&mut self) -> Result<Option<Effect>, BenchError> {
         if self.supply == Supply::Off {
             return Ok(None);
         }
         let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
-        let before = self.look_at_supply(&*power).await;
+        let before = self.measure_before_cut(&*power).await;
         let effect = self.switch(&*power, false).await?;
         let evidence = self.judge_cut(&*power, before, effect.cursor).await;
         let detail = evidence.detail;
@@ -81,16 +81,16 @@ impl Board {
         }
     }
 
-    /// Switches its rails and nothing else: nobody listens to it, and its port may be absent.
+    /// Switches its rails and nothing else: its console is not captured, and its port may be absent.
     ///
     /// # Errors
-    /// When the driver fails, there are no rails, or the supply is still there after a cut.
+    /// If the driver fails, there are no rails, or the supply is still there after a cut.
     pub async fn switch_rails(&mut self, on: bool) -> Result<Effect, BenchError> {
         let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
         if on {
             return self.switch(&*power, true).await;
         }
-        // Whatever is known of them, they are switched.
+        // Switch off unconditionally: another program may have switched them.
         self.supply = Supply::Unknown;
         let effect = self.power_off().await?;
         effect.ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })
@@ -98,11 +98,12 @@ impl Board {
 
     /// Asks the driver to switch, and records when it was asked and when it had switched.
     ///
-    /// The board may speak before the driver has answered, so its next life begins where the driver is asked. Deadlines
-    /// count from the answer: a plug takes 100 ms, a person 20 s.
+    /// The board may print before the driver has answered, so its output counts from the request. Deadlines count from
+    /// the answer: a plug takes 100 ms, a person 20 s.
     async fn switch(&mut self, power: &dyn PowerDriver, on: bool) -> Result<Effect, BenchError> {
         let asked = self.scope.record(|board| What::PowerSwitching { board, on });
-        // Until it has answered, and for good if this future is dropped: what makes the board safe must switch it.
+        // Unknown until the driver has answered, also if this future is dropped: making the board safe must then switch
+        // it.
         self.supply = Supply::Unknown;
         match power.switch(on).await {
             Ok(()) => {
@@ -131,13 +132,14 @@ impl Board {
     /// Whether it has supply, where something measures it.
     ///
     /// # Errors
-    /// When measuring fails or there are no rails.
+    /// If measuring fails or there are no rails.
     pub async fn measure_power(&self) -> Result<Option<bool>, BenchError> {
         let power = self.power.clone().ok_or_else(|| BenchError::NoRails { board: self.name().to_owned() })?;
         power.measure().await.map_err(|error| BenchError::power(self.name(), error))
     }
 
-    /// Leaves the board as it must be when it is given back: pins released, rails in their safe state, the chip out of reset.
+    /// Puts the board into the state that it must have after use: pins released, rails in their safe state, the chip
+    /// out of reset.
     pub async fn make_safe(&mut self) {
         self.release_pins().await;
         self.make_rails_safe().await;
@@ -147,7 +149,7 @@ impl Board {
 
     async fn make_rails_safe(&mut self) {
         let Some(power) = self.power.clone() else { return };
-        // What this run never switched is the keeper's alone.
+        // Rails that this run never switched are left to the keeper.
         if matches!(self.supply, Supply::Off | Supply::Untouched) {
             return;
         }
@@ -161,13 +163,13 @@ impl Board {
                 self.supply = Supply::Off;
                 self.record_power(false);
             }
-            // Some of them may be on: the next user switches whichever way it needs.
+            // Some of them may be on: the next user switches them as needed.
             Ok(()) => {}
             Err(error) => self.scope.note(format!("its rails could not be made safe: {error}")),
         }
     }
 
-    /// Whether its rails are off when nobody uses it.
+    /// Whether its rails are off while it is not in use.
     fn is_left_off(&self) -> bool {
         let is_off = |rail: &hil_config::Rail| rail.safe_state == SafeState::Off && !rail.driver.by_hand;
         self.config.rails.iter().all(is_off)

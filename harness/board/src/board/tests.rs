@@ -1,11 +1,12 @@
-//! A board on drivers that the test holds in its hands.
+//! A board with drivers that the test controls.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hil_timeline::{Epoch, Evidence, RunEvent, Timeline};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::*;
@@ -14,13 +15,13 @@ use crate::ports::{PortProblem, PortWatch, Reader};
 use crate::reset::Resetting;
 use hil_power::{Measuring, PowerError, Switching};
 
-/// A rail that switches when the test lets it, and says what the test wants.
+/// A rail that switches when the test allows it, and reports what the test wants.
 #[derive(Default)]
 struct Plug {
     let_it: Option<Semaphore>,
-    /// How the next switches end; well where none is left.
+    /// The errors of the next switches; later ones succeed.
     fails: Mutex<VecDeque<PowerError>>,
-    /// What it says when it is asked, one after the other.
+    /// Its measurements, one after the other.
     measured: Mutex<VecDeque<Result<Option<bool>, PowerError>>>,
     state: Mutex<Option<bool>>,
     switched: Mutex<Vec<bool>>,
@@ -33,20 +34,20 @@ fn lost() -> PowerError {
 impl PowerDriver for Plug {
     fn switch(&self, on: bool) -> Switching<'_> {
         Box::pin(async move {
-            self.switched.lock().expect("switched").push(on);
+            self.switched.lock().push(on);
             if let Some(let_it) = &self.let_it {
                 let_it.acquire().await.expect("open").forget();
             }
-            self.fails.lock().expect("fails").pop_front().map_or(Ok(()), Err)
+            self.fails.lock().pop_front().map_or(Ok(()), Err)
         })
     }
 
     fn measure(&self) -> Measuring<'_> {
-        Box::pin(async { self.measured.lock().expect("measured").pop_front().unwrap_or(Ok(None)) })
+        Box::pin(async { self.measured.lock().pop_front().unwrap_or(Ok(None)) })
     }
 
     fn state(&self) -> Measuring<'_> {
-        Box::pin(async { Ok(*self.state.lock().expect("state")) })
+        Box::pin(async { Ok(*self.state.lock()) })
     }
 
     fn rail(&self) -> &str {
@@ -61,12 +62,12 @@ struct SharedLines(Arc<Lines>);
 
 impl ResetDriver for SharedLines {
     fn hold(&self) -> Resetting<'_> {
-        self.0.0.lock().expect("lines").push("hold");
+        self.0.0.lock().push("hold");
         Box::pin(async { Ok(()) })
     }
 
     fn release(&self, _: ResetInto) -> Resetting<'_> {
-        self.0.0.lock().expect("lines").push("release");
+        self.0.0.lock().push("release");
         Box::pin(async { Ok(()) })
     }
 
@@ -75,7 +76,7 @@ impl ResetDriver for SharedLines {
     }
 }
 
-/// The pin `supply`, which is what the test says.
+/// The pin `supply`, in the state that the test sets.
 struct SupplyPin(Arc<Mutex<Option<bool>>>);
 
 impl PinDriver for SupplyPin {
@@ -84,7 +85,7 @@ impl PinDriver for SupplyPin {
     }
 
     fn is_on(&self, _: &str) -> Option<bool> {
-        *self.0.lock().expect("pin")
+        *self.0.lock()
     }
 
     fn record_levels(&self, _: &Scope) {}
@@ -96,7 +97,7 @@ struct Pty(Mutex<Option<PathBuf>>);
 impl PortFinder for Pty {
     fn find(&self) -> Result<PathBuf, PortProblem> {
         let absent = || PortProblem::Absent { wanted: "the test's pseudo-terminal".to_owned() };
-        self.0.lock().expect("port").clone().ok_or_else(absent)
+        self.0.lock().clone().ok_or_else(absent)
     }
 
     fn users(&self) -> Vec<PortUser> {
@@ -127,7 +128,7 @@ struct Fixture {
 }
 
 fn fixture(plug: Plug) -> Fixture {
-    // Not for children: a process that has the master is its other end.
+    // Closed on exec: a process that has the master counts as its other end.
     let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY | rustix::pty::OpenptFlags::CLOEXEC;
     let master = rustix::pty::openpt(flags).expect("pty");
     rustix::pty::unlockpt(&master).expect("unlock");
@@ -179,7 +180,8 @@ impl Fixture {
     }
 }
 
-/// A plug that answers late, a person who takes 20 s: the board may have spoken before, deadlines count from the answer.
+/// A plug that answers late, a person who takes 20 s: the board may have spoken before, deadlines count from the
+/// answer.
 #[tokio::test]
 async fn power_takes_effect_when_its_driver_has_answered() {
     let plug = Plug { let_it: Some(Semaphore::new(0)), ..Plug::default() };
@@ -216,33 +218,33 @@ async fn a_reset_takes_effect_when_the_chip_is_released() {
     assert_eq!(effect, Effect::since(Cursor::after(reset), released));
 }
 
-/// A lost reply leaves nothing marked as powered or not that is not so, and blocks nothing.
+/// After a lost reply the state is unknown, and both ways of switching still work.
 #[tokio::test]
-async fn after_a_failed_switch_both_ways_are_open() {
+async fn after_a_failed_switch_the_board_can_be_switched_either_way() {
     let plug = Plug { fails: Mutex::new([lost()].into()), ..Plug::default() };
     let mut fixture = fixture(plug);
     fixture.board.power_on().await.expect_err("its reply is lost");
     assert!(!fixture.board.is_powered());
     fixture.board.power_on().await.expect("on").expect("switched again");
     assert!(fixture.board.is_powered());
-    fixture.plug.fails.lock().expect("fails").push_back(lost());
+    fixture.plug.fails.lock().push_back(lost());
     fixture.board.power_off().await.expect_err("its reply is lost");
     fixture.board.power_on().await.expect("on").expect("switched on, whatever it was");
-    fixture.plug.fails.lock().expect("fails").push_back(lost());
+    fixture.plug.fails.lock().push_back(lost());
     fixture.board.power_off().await.expect_err("its reply is lost");
     fixture.board.power_off().await.expect("off").expect("switched off, whatever it was");
-    assert_eq!(*fixture.plug.switched.lock().expect("switched"), [true, true, false, true, false, false]);
+    assert_eq!(*fixture.plug.switched.lock(), [true, true, false, true, false, false]);
 }
 
 #[tokio::test]
-async fn after_a_failed_switch_the_board_is_what_its_driver_says() {
+async fn after_a_failed_switch_the_state_comes_from_the_driver() {
     let plug = Plug { fails: Mutex::new([lost()].into()), ..Plug::default() };
     let mut fixture = fixture(plug);
-    *fixture.plug.state.lock().expect("state") = Some(true);
+    *fixture.plug.state.lock() = Some(true);
     fixture.board.power_on().await.expect_err("its reply is lost");
     assert!(fixture.board.is_powered(), "it did switch");
-    fixture.plug.fails.lock().expect("fails").push_back(lost());
-    *fixture.plug.state.lock().expect("state") = Some(false);
+    fixture.plug.fails.lock().push_back(lost());
+    *fixture.plug.state.lock() = Some(false);
     fixture.board.power_off().await.expect_err("its reply is lost");
     assert!(!fixture.board.is_powered());
     assert_eq!(fixture.board.power_off().await.expect("off"), None, "it is off");
@@ -271,12 +273,12 @@ async fn a_plug_is_switched_off_although_this_run_never_switched_it_on() {
 #[tokio::test]
 async fn a_pin_that_was_off_before_the_cut_proves_nothing() {
     let mut fixture = fixture(Plug::default());
-    *fixture.pin.lock().expect("pin") = Some(false);
+    *fixture.pin.lock() = Some(false);
     fixture.board.power_on().await.expect("on");
     fixture.board.power_off().await.expect("off");
     let (evidence, detail) = fixture.evidence();
     assert_eq!(evidence, Evidence::Unproven);
-    assert_eq!(detail, "its pin `supply` was off before the cut already, so that it is off shows nothing");
+    assert_eq!(detail, "its pin `supply` was off before the cut already, which proves nothing");
 }
 
 #[tokio::test]
@@ -292,14 +294,14 @@ async fn a_driver_that_measured_no_supply_before_the_cut_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_board_that_is_held_is_released_when_it_is_given_back() {
+async fn a_board_that_is_held_is_released_at_the_end_of_its_use() {
     let mut fixture = fixture(Plug::default());
     fixture.board.power_on().await.expect("on");
     fixture.board.reset().await.expect("reset");
     fixture.board.hold().await;
     fixture.board.make_safe().await;
     fixture.board.make_safe().await;
-    assert_eq!(*fixture.lines.0.lock().expect("lines"), ["hold", "release", "hold", "release"]);
+    assert_eq!(*fixture.lines.0.lock(), ["hold", "release", "hold", "release"]);
     let events = fixture.events();
     let place = |is: fn(&What) -> bool| events.iter().rposition(|event| is(&event.what)).expect("recorded");
     let off = place(|what| matches!(what, What::Power { on: false, .. }));
@@ -321,7 +323,7 @@ async fn typed_text_is_recorded_when_the_port_has_it() {
 }
 
 #[tokio::test]
-async fn text_typed_at_a_port_that_is_away_is_an_error() {
+async fn text_typed_at_a_missing_port_is_an_error() {
     let Fixture { mut board, master, timeline, .. } = fixture(Plug::default());
     let never = board.write_console(b"x").await.expect_err("nothing captures it");
     assert!(matches!(never, BenchError::NotTyped { .. }), "{never}");
@@ -330,13 +332,13 @@ async fn text_typed_at_a_port_that_is_away_is_an_error() {
     let lost = |event: &RunEvent| matches!(event.what, What::ConsoleLost { .. }).then_some(());
     timeline.wait_for(Cursor::default(), Instant::now() + Duration::from_secs(20), lost).await.expect("lost");
     let away = board.write_console(b"led on\r").await.expect_err("away");
-    assert_eq!(away.to_string(), "nothing can be typed at the console of board `lamp`: its serial port is away");
+    assert_eq!(away.to_string(), "can't type at the console of board `lamp`: its serial port is not there");
     assert!(!timeline.since(Cursor::default()).iter().any(|event| matches!(event.what, What::Typed { .. })));
 }
 
-/// A port that goes while the text is on its way: the pseudo-terminal is full, and nothing reads it.
+/// The port disappears while text is written: the pseudo-terminal is full, and nothing reads it.
 #[tokio::test]
-async fn text_that_is_on_its_way_when_the_port_goes_is_an_error() {
+async fn text_that_is_being_written_when_the_port_disappears_is_an_error() {
     let Fixture { mut board, master, path, .. } = fixture(Plug::default());
     board.power_on().await.expect("on");
     let text = vec![b'x'; 1 << 20];
@@ -352,7 +354,7 @@ async fn text_that_is_on_its_way_when_the_port_goes_is_an_error() {
     assert!(matches!(error, BenchError::NotTyped { .. }), "{error} on {}", path.display());
 }
 
-/// As ser2net or ModemManager do: the program reads what the board says.
+/// As ser2net or ModemManager do: the program reads the board's output.
 #[tokio::test]
 async fn a_port_that_another_program_reads_is_named_with_it() {
     let mut fixture = fixture(Plug::default());
@@ -364,14 +366,14 @@ async fn a_port_that_another_program_reads_is_named_with_it() {
     let caused = BenchError::Silent { board: "lamp".to_owned() };
     assert!(matches!(fixture.board.blame_port_users(caused.clone()), BenchError::PortBusy { .. }));
     let refused = Booted::Refused { reason: "nothing".to_owned() };
-    fixture.board.doubt_boot(refused.clone()).expect_err("a part of its words is gone");
+    fixture.board.doubt_boot(refused.clone()).expect_err("a part of its output is gone");
     reader.end();
     assert!(matches!(fixture.board.blame_port_users(caused), BenchError::Silent { .. }));
     assert_eq!(fixture.board.doubt_boot(refused.clone()).expect("the firmware's fault"), refused);
     fixture.board.power_on().await.expect("free");
 }
 
-/// The ladder climbs on, and what failed on the way is for the message of a deadline.
+/// The ladder continues; failed rungs are kept for the message of a deadline.
 #[tokio::test]
 async fn a_lost_reply_of_a_rail_leaves_the_board_usable() {
     let plug = Plug { fails: Mutex::new([lost()].into()), ..Plug::default() };

@@ -1,6 +1,6 @@
-//! Whether a console speaks at another speed.
+//! Detects a wrong console speed.
 
-/// Whether a console speaks at another speed: then most bytes are neither text nor control characters of text.
+/// Detects a wrong console speed: then most bytes are neither text nor control characters of text.
 #[derive(Debug, Default)]
 pub(super) struct Garbage {
     bytes: usize,
@@ -9,7 +9,7 @@ pub(super) struct Garbage {
 }
 
 impl Garbage {
-    /// Fewer bytes say nothing: a chip that is switched on or off sends a few odd ones.
+    /// Fewer bytes prove nothing: a chip that is switched on or off sends a few odd ones.
     const ENOUGH: usize = 128;
 
     /// True once, until the next boot.

@@ -1,18 +1,18 @@
-//! Splits what a console says into lines.
+//! Splits console output into lines.
 
 /// A longer line is cut here, so that memory stays bounded: 64 KiB.
 pub(super) const LONGEST: usize = 64 * 1024;
 
 /// Bytes on their way to lines.
 ///
-/// LF ends a line, and so does CR where something stands before it: a progress bar ends its line with CR alone. CR and NUL
-/// at either end of a line are no part of it, however many there are. Bytes that are no UTF-8 are kept as `\xNN`.
+/// LF ends a line, and so does CR after other bytes: a progress bar ends its line with CR alone. CR and NUL
+/// at either end of a line are not part of it, however many there are. Bytes that are not UTF-8 are kept as `\xNN`.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     bytes: Vec<u8>,
-    /// The beginning of this line has been taken: its mere end is no line of its own.
+    /// The beginning of this line has been taken: its end alone is not another line.
     begun: bool,
-    /// CR has ended the line before: LF behind it ends none.
+    /// CR has ended the line before: a following LF ends none.
     ended_by_cr: bool,
     /// A line was cut since the last call of `take_cut`.
     cut: bool,
@@ -49,7 +49,7 @@ impl Lines {
         self.bytes.is_empty()
     }
 
-    /// Ends the line; none where all of it was shown before.
+    /// Ends the line; none if all of it was shown before.
     fn end(&mut self) -> Option<String> {
         self.in_parts = false;
         let is_mere_end = std::mem::take(&mut self.begun) && self.is_blank();
@@ -73,7 +73,7 @@ impl Lines {
         self.whole() > 0
     }
 
-    /// What there is of a line that goes on.
+    /// The part of an unfinished line that can be shown.
     pub(super) fn take_unfinished(&mut self) -> String {
         self.take_whole_characters()
     }
@@ -91,7 +91,7 @@ impl Lines {
         escape - unfinished_character(&self.bytes[..escape])
     }
 
-    /// Ends the line because nothing will follow.
+    /// Ends the line: no more bytes will follow.
     pub(super) fn take_rest(&mut self) -> Option<String> {
         self.ended_by_cr = false;
         let is_blank = self.is_blank();
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_with_lf_or_cr_whatever_stands_beside_it() {
+    fn lines_end_with_lf_or_cr_in_any_combination() {
         for (bytes, expected) in [
             (&b"one\r\ntwo\n\nthree\n"[..], &["one", "two", "", "three"][..]),
             (b"10 %\r20 %\rdone\n", &["10 %", "20 %", "done"]),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_is_shown_before_its_line_ends_and_its_end_is_no_line() {
+    fn a_prompt_is_shown_before_its_line_ends_and_its_end_is_not_a_line() {
         let mut lines = Lines::default();
         assert_eq!(lines.push(b"name? "), Vec::<String>::new());
         assert_eq!((lines.has_unfinished(), lines.take_unfinished()), (true, "name? ".to_owned()));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_its_way_is_not_torn() {
+    fn an_incomplete_character_is_not_split() {
         let mut lines = Lines::default();
         lines.push(b"28\xc2");
         assert_eq!(lines.take_unfinished(), "28");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     proptest! {
-        /// Parts are what a reader gets, and nothing of the device's.
+        /// How a reader gets the bytes does not matter.
         #[test]
         fn bytes_in_any_chunks_are_the_same_lines(
             bytes in proptest::collection::vec(

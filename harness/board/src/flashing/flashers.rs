@@ -11,4 +11,4 @@ use super::kind::Entry;
 
 /// In the order of the documentation: the first one that supports a chip is what its boards have by default.
 pub(super) static FLASHERS: &[Entry] =
-    &[Entry::of::<espflash::Espflash>(), Entry::of::<esptool::Esptool>(), Entry::of::<command::Command>()];
+    &[Entry::of::<espflash::Espflash>(), Entry::of::<esptool::Esptool>(), Entry::of::<command::FlashCommand>()];

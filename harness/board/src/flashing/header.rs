@@ -1,4 +1,4 @@
-//! What an image says of itself: its header, and the descriptor of an app.
+//! The header of an image, and the descriptor of an app.
 //!
 //! Formats: ESP-IDF, "App Image Format"; `esp_app_format.h` and `esp_app_desc.h`.
 
@@ -17,12 +17,12 @@ const HASH: usize = 32;
 pub(crate) struct Header {
     /// `esp_chip_id_t`.
     pub(crate) chip_id: u16,
-    /// Size of the flash that it is made for, in bytes; none where the field is unknown.
+    /// Size of the flash that it is made for, in bytes; none if the field is unknown.
     pub(crate) flash_size: Option<u64>,
 }
 
 impl Header {
-    /// None where this is not an image.
+    /// None if this is not an image.
     pub(crate) fn read(image: &[u8]) -> Option<Self> {
         let header = image.get(..HEADER).filter(|header| header[0] == MAGIC)?;
         let code = header[FLASH_SIZE_AT] >> 4;
@@ -32,7 +32,7 @@ impl Header {
     }
 }
 
-/// Bytes that an image says it has; more than there are where it is cut short. None where this is not an image.
+/// The length of an image by its header; more than its bytes if it is cut short. None if this is not an image.
 pub(crate) fn length(image: &[u8]) -> Option<u64> {
     Header::read(image)?;
     let mut at = HEADER;
@@ -53,12 +53,12 @@ pub(crate) fn length(image: &[u8]) -> Option<u64> {
     Some(with_checksum + if image[HASH_APPENDED_AT] == 1 { HASH as u64 } else { 0 })
 }
 
-/// Who an app is: `esp_app_desc_t`, at the beginning of the first segment.
+/// The identity of an app: `esp_app_desc_t`, at the beginning of the first segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct App {
     pub(crate) project: String,
     pub(crate) version: String,
-    /// Hash of its ELF file, in hex; none where the build did not write it.
+    /// Hash of its ELF file, in hex; none if the build did not write it.
     pub(crate) elf_hash: Option<String>,
 }
 
@@ -69,16 +69,15 @@ const PROJECT_AT: usize = 48;
 const ELF_HASH_AT: usize = 144;
 
 impl App {
-    /// None where an image holds no app, or one that does not say who it is.
+    /// None if an image holds no app, or one without a descriptor.
     pub(crate) fn read(image: &[u8]) -> Option<Self> {
         Header::read(image)?;
         let descriptor = image.get(DESCRIPTOR_AT..DESCRIPTOR_AT + ELF_HASH_AT + HASH)?;
         if descriptor[..4] != DESCRIPTOR {
             return None;
         }
-        let hash = &descriptor[ELF_HASH_AT..];
-        let elf_hash =
-            hash.iter().any(|byte| *byte != 0).then(|| hash.iter().map(|byte| format!("{byte:02x}")).collect());
+        let hash = &descriptor[ELF_HASH_AT..ELF_HASH_AT + HASH];
+        let elf_hash = hash.iter().any(|byte| *byte != 0).then(|| hex::encode(hash));
         Some(Self { project: text(&descriptor[PROJECT_AT..]), version: text(&descriptor[VERSION_AT..]), elf_hash })
     }
 }
@@ -98,7 +97,7 @@ mod tests {
     const APP_AT: usize = 0x10000;
 
     #[test]
-    fn an_app_says_who_it_is_and_how_long() {
+    fn an_app_has_an_identity_and_a_length() {
         let image = builtin_image("lamp").expect("built in");
         let header = Header::read(&image).expect("a header");
         assert_eq!((header.chip_id, header.flash_size), (5, Some(4 << 20)));
@@ -109,9 +108,9 @@ mod tests {
         assert!(length(&image[APP_AT..APP_AT + 0x5000]).is_some_and(|length| length > 0x5000), "cut short");
     }
 
-    /// espflash's own table is the second opinion.
+    /// Compared with espflash's own table.
     #[test]
-    fn every_chip_has_the_number_and_the_offset_that_espflash_knows() {
+    fn every_chip_has_the_number_and_the_offset_of_espflash() {
         for word in ["esp32", "esp32c2", "esp32c3", "esp32c5", "esp32c6", "esp32h2", "esp32p4", "esp32s2", "esp32s3"] {
             let chip = hil_config::Chip::named(word).expect("known");
             let known = chip_of(chip).expect("known to espflash");

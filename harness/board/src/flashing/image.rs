@@ -1,4 +1,4 @@
-//! Reads a firmware's files, looks at them, and puts the settings of the bench in their place.
+//! Reads and checks a firmware's files, and inserts the settings of the bench.
 
 use std::path::Path;
 
@@ -18,10 +18,10 @@ use crate::micropython::read_scripts;
 use crate::tap_address::TapAddress;
 use crate::virtual_board::{VIRTUAL_FLASH, builtin_image};
 
-/// A firmware's image, read and looked at.
+/// A firmware's image, read and checked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReadImage {
-    /// What the files say is to be written where, in order.
+    /// What is to be written where, in order.
     pub(crate) parts: Vec<Part>,
     pub(crate) layout: Layout,
 }
@@ -43,7 +43,7 @@ pub(crate) fn read(firmware: &Firmware, board: &Board) -> Result<ReadImage, Benc
     let layout = inspect(&parts, single, target).map_err(|fault| {
         let text = match fault.place() {
             Some(place) => {
-                // What is missing lies in no file: the last one before it is where it would be.
+                // A missing part is in no file: name the last file before its place.
                 let at = parts.iter().find(|part| part.covers(place));
                 let at = at.or_else(|| parts.iter().rfind(|part| part.address <= place)).or(parts.first());
                 format!("`{}`: {fault}", at.map_or("", |part| &part.source))
@@ -113,10 +113,10 @@ pub(crate) fn with_settings(
     })
 }
 
-/// Looks at a firmware for a board as far as its files tell, before the board is touched.
+/// Checks the files of a firmware for a board, before the board is touched.
 ///
 /// # Errors
-/// When its files can't be read, can't run on that board, or leave no place for its settings. A board or firmware that
+/// If its files can't be read, can't run on that board, or leave no place for its settings. A board or firmware that
 /// the bench does not have is not looked at.
 pub fn check_firmware(bench: &hil_config::Bench, board: &str, firmware: &str) -> Result<(), BenchError> {
     let (Some(board), Some(firmware)) = (bench.board(board), bench.firmware(firmware)) else { return Ok(()) };
@@ -124,7 +124,8 @@ pub fn check_firmware(bench: &hil_config::Bench, board: &str, firmware: &str) ->
         return Ok(());
     }
     let image = read(firmware, board)?;
-    // The tap is not open yet: what its address and certificates add to the settings is checked when they are filled in.
+    // The tap is not open yet: what its address and certificates add to the settings is checked when they are filled
+    // in.
     with_settings(image, firmware, &TapAddress::default())?;
     read_scripts(firmware).map(drop)
 }
@@ -159,7 +160,7 @@ fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Path>) -> Resul
     }
 }
 
-/// Refuses a program for another chip: for the other family of CPUs, or what esp-hal says that it is for.
+/// Refuses a program for another chip: for the other CPU family, or for another chip according to esp-hal's metadata.
 fn check_elf(elf: &[u8], board: &Board) -> Result<(), ElfFault> {
     /// `e_machine`: `EM_XTENSA` and `EM_RISCV`.
     const XTENSA: u16 = 94;
@@ -214,7 +215,7 @@ fn check_partitions(path: &Path) -> Result<(), String> {
         if let Some(unknown) = read.iter().find(|partition| !partition.is_known_to_espflash()) {
             let (label, kind, subkind) = (&unknown.label, unknown.kind, unknown.subkind);
             return Err(format!(
-                "its partition table `{shown}` gives `{label}` the type {kind:#04x} and the subtype {subkind:#04x}, which espflash does not know"
+                "its partition table `{shown}` gives `{label}` the type {kind:#04x} and the subtype {subkind:#04x}, which espflash does not support"
             ));
         }
     }
@@ -232,6 +233,7 @@ fn filled(firmware: &Firmware, tap: &TapAddress) -> Settings {
     });
     settings.collect()
 }
+
 /// There is no such built-in image.
 fn unknown_image(firmware: &Firmware, name: &str, known: String) -> BenchError {
     let (firmware, reason) = (firmware.name.to_string(), format!("there is no built-in image `{name}`"));

@@ -1,4 +1,4 @@
-//! Looks at an image before anything is powered: whether it can run on its board at all, and which app must boot.
+//! Checks an image before anything is powered: whether it can run on its board, and which app must boot.
 
 use hil_config::Chip;
 
@@ -24,7 +24,7 @@ impl Part {
 /// What an image is made for and where its pieces lie.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// Empty where the image does not bring a partition table.
+    /// Empty if the image does not bring a partition table.
     pub(crate) partitions: Vec<Partition>,
     /// The app that the bootloader must start.
     pub(crate) boots: Option<BootApp>,
@@ -38,7 +38,7 @@ pub(crate) struct BootApp {
     pub(crate) slot: Option<u8>,
     /// Bytes of its image.
     pub(crate) length: u64,
-    /// Who it says it is.
+    /// Its identity.
     pub(crate) app: Option<App>,
 }
 
@@ -76,9 +76,9 @@ pub(crate) enum ImageFault {
     NoAppPartition,
     #[error("the boot partition `{label}` at {offset:#x} holds no app")]
     NoApp { label: String, offset: u32 },
-    #[error("the {what} at {offset:#x} is cut short: it says that it has {length} bytes, and there are {present}")]
+    #[error("the {what} at {offset:#x} is cut short: its header gives {length} bytes, and there are {present}")]
     CutShort { what: &'static str, offset: u32, length: u64, present: u64 },
-    #[error("`{source_name}` lies at {at:#x}, and the {chip} looks for its bootloader at {bootloader_at:#x}")]
+    #[error("`{source_name}` is at {at:#x}, but the {chip} looks for its bootloader at {bootloader_at:#x}")]
     Misplaced { source_name: String, at: u32, chip: String, bootloader_at: u32 },
     #[error("`{source_name}` is an app{} at {at:#x}, where the chip looks for its bootloader", named(app.as_ref()))]
     AppAsBootloader { source_name: String, at: u32, app: Option<App> },
@@ -127,15 +127,11 @@ impl ImageFault {
         };
         match self {
             Self::Empty(_) => "did the build write it?".to_owned(),
-            Self::NotImage { .. } => {
-                "an ELF file, or the merged image that `esptool merge-bin` makes, begins otherwise".to_owned()
-            }
+            Self::NotImage { .. } => "name an ELF file, or the merged image that `esptool merge-bin` makes".to_owned(),
             Self::WrongChip { board, expected, .. } => {
                 format!("build it for the `{expected}`, or correct `boards.{board}.chip`")
             }
-            Self::TooBig { .. } => {
-                "name a smaller image; `esptool merge-bin` fills up to a size only if asked".to_owned()
-            }
+            Self::TooBig { .. } => "name a smaller image; `esptool merge-bin` pads to a size only if asked".to_owned(),
             Self::FlashSize { .. } | Self::PartitionBeyond { .. } => {
                 "choose the flash size and the partition table of the board in the build".to_owned()
             }
@@ -148,7 +144,7 @@ impl ImageFault {
             Self::Misplaced { bootloader_at, .. } => {
                 format!("a bootloader goes to {bootloader_at:#x}: `{{ {bootloader_at:#x} = \"bootloader.bin\", … }}`")
             }
-            Self::AppAsBootloader { .. } => "are the offsets of the parts exchanged?".to_owned(),
+            Self::AppAsBootloader { .. } => "are the offsets of the parts swapped?".to_owned(),
             Self::NotTable { .. } => {
                 "name the `.bin` that the build made of the `.csv`; ESP-IDF's `gen_esp32part.py` does it, too"
                     .to_owned()
@@ -160,15 +156,15 @@ impl ImageFault {
     }
 }
 
-/// Where a single file goes: to the place where the chip looks for its bootloader, unless it is made for 0 and is filled
-/// up before its bootloader.
+/// Where a single file goes: to the place where the chip looks for its bootloader, unless it is made for 0 and is
+/// filled up before its bootloader.
 pub(crate) fn place(data: &[u8], chip: Chip) -> u32 {
     let at = chip.bootloader_offset();
     let begins_as_image = data.first() == Some(&MAGIC);
     if at != 0 && begins_as_image { at } else { 0 }
 }
 
-/// Looks at all parts of an image.
+/// Checks all parts of an image.
 ///
 /// Of an ESP8266 it is checked only that nothing is empty or too large, and that what lies at 0 is an image: its format
 /// does not say more.
@@ -278,7 +274,7 @@ impl<'a> Image<'a> {
         Ok(Some(header))
     }
 
-    /// A bootloader is whole, and not an app.
+    /// Checks that a bootloader is complete, and not an app.
     fn check_bootloader(&self, part: &Part, at: u32) -> Result<(), ImageFault> {
         let Some(bytes) = part.from(at) else { return Ok(()) };
         if let Some(app) = App::read(bytes) {
@@ -308,7 +304,7 @@ impl<'a> Image<'a> {
         if let Some(bytes) = self.at(TABLE_AT).filter(|bytes| is_table(bytes)) {
             return Some((TABLE_AT, bytes));
         }
-        // Beyond that, chance would find one in the bytes of an app.
+        // Further on, the bytes of an app may look like a table by chance.
         const FURTHEST: u32 = 0x2_0000;
         let sectors = (0..FURTHEST).step_by(SECTOR);
         sectors
@@ -387,7 +383,7 @@ impl<'a> Image<'a> {
     }
 }
 
-/// An image is there to its end.
+/// Checks that an image is complete.
 fn check_length(what: &'static str, offset: u32, bytes: &[u8]) -> Result<(), ImageFault> {
     let present = bytes.len() as u64;
     match header::length(bytes) {
@@ -396,7 +392,7 @@ fn check_length(what: &'static str, offset: u32, bytes: &[u8]) -> Result<(), Ima
     }
 }
 
-/// How something that is not an image begins, for people.
+/// How a file that is not an image begins, for messages.
 fn beginning(bytes: &[u8]) -> String {
     const SHOWN: usize = 16;
     let first = &bytes[..bytes.len().min(SHOWN)];

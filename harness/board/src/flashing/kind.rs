@@ -1,4 +1,4 @@
-//! A kind of flasher: one type, in one file, that says all that is to say about it.
+//! A kind of flasher: one type, in one file, with its keys, its reader, its work and its check.
 
 use futures::future::BoxFuture;
 use hil_config::spec::TableSpec;
@@ -19,10 +19,10 @@ pub(super) type Flashing = BoxFuture<'static, Result<Flashed, BenchError>>;
 pub(super) trait FlasherType: Serialize + DeserializeOwned {
     /// Its word.
     const WORD: &'static str;
-    /// The keys of its table, the first of which is its word; none where the word says all.
+    /// The keys of its table, the first of which is its word; none if the word says all.
     const KEYS: &'static TableSpec = &TableSpec { keys: &[] };
 
-    /// Reads the keys of its table; none where one of them is wrong.
+    /// Reads the keys of its table; none if one of them is wrong.
     fn read(table: &mut Table<'_, '_>) -> Option<Self>;
 
     /// Whether it can write the flash of a chip.
@@ -33,7 +33,7 @@ pub(super) trait FlasherType: Serialize + DeserializeOwned {
     /// Writes the flash. Dropping the future stops it.
     fn flash(self, job: Job, port_in_use: PortInUse) -> Flashing;
 
-    /// Looks whether it can be used on this machine; none where it is a part of `hil`.
+    /// Checks that it can be used on this machine; none if it is a part of `hil`.
     fn check(&self) -> Option<Diagnosis>;
 }
 

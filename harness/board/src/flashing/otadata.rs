@@ -10,7 +10,7 @@ const CRC_AT: usize = 28;
 /// `ESP_OTA_IMG_VALID`.
 const VALID: u32 = 2;
 
-/// The place, among the apps that come over the air, of the one that is chosen; none where nothing is.
+/// The place, among the apps that come over the air, of the one that is chosen; none if nothing is.
 pub(super) fn chosen(partition: &[u8], apps: usize) -> Option<usize> {
     let entries = [partition.get(..ENTRY), partition.get(SECTOR..SECTOR + ENTRY)];
     let sequence = entries.into_iter().flatten().filter_map(sequence).max()?;
@@ -26,7 +26,8 @@ fn sequence(entry: &[u8]) -> Option<u32> {
     (!is_out && word(CRC_AT) == crc(sequence)).then_some(sequence)
 }
 
-/// OTA data that chooses the app at that place; the bootloader makes the same of erased OTA data once it has started it.
+/// OTA data that chooses the app at that place; the bootloader makes the same of erased OTA data once it has started
+/// it.
 pub(super) fn choosing(place: usize, size: usize) -> Vec<u8> {
     let sequence = u32::try_from(place + 1).unwrap_or(1);
     let mut data = vec![0xff; size];

@@ -1,6 +1,7 @@
 //! The partition table of an image.
 //!
-//! Format: ESP-IDF, "Partition Tables". Read here and not by `esp-idf-part`, which panics on some tables that are broken.
+//! Format: ESP-IDF, "Partition Tables". Read here and not by `esp-idf-part`, which panics on some tables that are
+//! broken.
 
 use md5::{Digest as _, Md5};
 
@@ -52,7 +53,8 @@ impl Partition {
         (self.kind == APP && self.subkind & 0xf0 == 0x10).then_some(self.subkind & 0x0f)
     }
 
-    /// Whether `esp-idf-part` takes it; it panics on other subtypes of apps and data (0.6, `SubType::app`, `SubType::data`).
+    /// Whether `esp-idf-part` takes it; it panics on other subtypes of apps and data (0.6, `SubType::app`,
+    /// `SubType::data`).
     pub(crate) fn is_known_to_espflash(&self) -> bool {
         match self.kind {
             APP => matches!(self.subkind, 0 | 0x10..=0x20),
@@ -69,11 +71,11 @@ impl Partition {
 /// What is wrong with a partition table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TableFault {
-    /// An entry that is not one.
+    /// An entry is not a partition.
     #[error("its entry {0} is not a partition")]
     Entry(usize),
-    /// The checksum does not hold.
-    #[error("its MD5 does not hold")]
+    /// The checksum is wrong.
+    #[error("its MD5 checksum is wrong")]
     Md5,
     /// It names no partition.
     #[error("it is empty")]

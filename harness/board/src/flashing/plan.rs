@@ -1,4 +1,5 @@
-//! What is written where, cut at the borders of partitions: what the device writes by itself costs no more than itself.
+//! What is written where, cut at the borders of partitions: a partition that the device changed is written again, and
+//! no other.
 
 use super::inspect::{BootApp, Layout, Part};
 use super::nvs::{self, NvsFault, Settings};
@@ -30,13 +31,13 @@ impl Region {
 pub(crate) enum Role {
     /// Bootloader, partition table, app: where the flash holds anything else.
     Program,
-    /// Settings, OTA data: the same. That it differs says nothing of the firmware: a device writes there.
+    /// Settings, OTA data: the same. A difference does not mean another firmware: a device writes there.
     State,
     /// Data that the image leaves blank: only together with a program. What the device writes there stays.
     Blank,
 }
 
-/// Why no plan can be made.
+/// Why an image can't be planned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlanFault {
     /// `nvs` is given, but the image has no partition table.
@@ -64,9 +65,9 @@ impl PlanFault {
 /// Smallest part of flash that is erased.
 const SECTOR: usize = 0x1000;
 
-/// Cuts the parts of an image at the borders of its partitions, puts the settings into its NVS partition, and sees to it
-/// that its app is the one that boots: no OTA data of an earlier firmware chooses another, and no app of an earlier one
-/// is left to fall back to.
+/// Cuts the parts of an image at the borders of its partitions, puts the settings into its NVS partition, and sees to
+/// it that its app is the one that boots: no OTA data of an earlier firmware chooses another, and no app of an earlier
+/// one is left to fall back to.
 pub(crate) fn plan(
     firmware: &str,
     parts: Vec<Part>,
@@ -123,7 +124,7 @@ fn piece(address: u32, mut data: Vec<u8>, within: Option<&Partition>, layout: &L
         _ => Role::Program,
     };
     if let Some(boots) = layout.boots.as_ref().filter(|boots| boots.offset == address) {
-        // What a merged image is filled up with behind its app is not the app.
+        // The padding of a merged image after its app is not part of the app.
         let used = data.iter().rposition(|byte| *byte != 0xff).map_or(0, |last| last + 1);
         let length = usize::try_from(boots.length).unwrap_or(data.len());
         data.truncate(used.max(length).next_multiple_of(SECTOR));

@@ -1,4 +1,4 @@
-//! Asks what chip hangs at a port.
+//! Detects the chip at a port.
 
 use std::path::Path;
 use std::time::Duration;
@@ -18,11 +18,11 @@ pub struct Probed {
     pub mac: String,
 }
 
-/// Resets whatever hangs at a port into its loader, asks for chip and MAC, and resets it into its app. Blocks for some
+/// Resets the chip at a port into its loader, asks for chip and MAC, and resets it into its app. Blocks for some
 /// seconds. Nothing is written.
 ///
 /// # Errors
-/// Says why there is no answer.
+/// Why there is no answer.
 pub fn probe(path: &Path, usb: Option<&UsbIdentity>) -> Result<Probed, String> {
     const ROM_BAUD: u32 = 115_200;
     let open = serialport::new(path.to_string_lossy(), ROM_BAUD).timeout(Duration::from_secs(3));
@@ -35,7 +35,7 @@ pub fn probe(path: &Path, usb: Option<&UsbIdentity>) -> Result<Probed, String> {
     let mut flasher = flasher.map_err(|error| format!("nothing answers: {error}"))?;
     let chip = flasher.chip();
     let mac = chip.mac_address(flasher.connection()).map_err(|error| error.to_string())?;
-    // It goes on with its app; one that can't be reset stays in its loader, and its next user resets it.
+    // The app runs again; a chip that can't be reset stays in its loader, and its next user resets it.
     let _ = flasher.connection().reset();
     let name = chip.to_string();
     let word = hil_config::Chip::named(&name).map(|chip| chip.word().to_owned());

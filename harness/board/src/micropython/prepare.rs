@@ -34,7 +34,7 @@ const BUILTIN: [(&str, &[(&str, &str)]); 2] = [
     ),
 ];
 
-/// The scripts of a firmware as its files have them; none where it has none.
+/// The scripts of a firmware as its files have them; none if it has none.
 pub(crate) fn read_scripts(firmware: &Firmware) -> Result<Option<Vec<Script>>, BenchError> {
     let Some(scripts) = &firmware.scripts else { return Ok(None) };
     let failed = |reason: String, hint: Option<String>| BenchError::Firmware {
@@ -72,8 +72,8 @@ pub(crate) fn fill_scripts(
         if replace(&mut files, from, &tap.fill(to)) == 0 {
             return Err(BenchError::Firmware {
                 firmware: firmware.name.to_string(),
-                reason: format!("`{from}` stands in none of its scripts"),
-                hint: Some("what `replace` names must stand in a script exactly so, quotes included".to_owned()),
+                reason: format!("`{from}` is not in any of its scripts"),
+                hint: Some("a key of `replace` must be in a script exactly as written, quotes included".to_owned()),
             });
         }
     }

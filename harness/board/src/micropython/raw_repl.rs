@@ -42,10 +42,10 @@ pub(crate) enum ReplError {
 
 fn heard_last(heard: &[u8]) -> String {
     let text = String::from_utf8_lossy(heard);
-    // What an old board echoes of an upload may hold what nobody may read.
+    // An old board echoes the upload, which may hold secrets.
     let is_ours = |line: &&str| line.is_empty() || line.contains("_W(b");
     let line = text.lines().rev().map(str::trim).find(|line| !is_ours(line));
-    line.map(|line| format!("; the last that it said is `{}`", escaped(line))).unwrap_or_default()
+    line.map(|line| format!("; its last line is `{}`", escaped(line))).unwrap_or_default()
 }
 
 const BANNER: &[u8] = b"raw REPL; CTRL-B to exit\r\n>";
@@ -95,7 +95,7 @@ impl RawRepl {
         }
     }
 
-    /// Runs code and gives back what it printed.
+    /// Runs code and returns what it printed.
     pub(crate) async fn run(&mut self, code: &str) -> Result<String, ReplError> {
         let deadline = Instant::now() + Self::CODE;
         if !self.paste(code.as_bytes(), deadline).await? {
@@ -114,14 +114,14 @@ impl RawRepl {
         Err(ReplError::Raised(line.unwrap_or_default().to_owned()))
     }
 
-    /// Back to the friendly REPL; gives back the port.
+    /// Back to the friendly REPL; returns the port.
     pub(crate) async fn leave(mut self) -> OpenPort {
         // Its next reset finds it either way.
         let _ = self.send(&[b'\r', CTRL_B], Instant::now() + Duration::from_millis(250)).await;
         self.port
     }
 
-    /// Sends code in raw-paste mode; false where the board does not know it.
+    /// Sends code in raw-paste mode; false if the board does not know it.
     async fn paste(&mut self, code: &[u8], deadline: Instant) -> Result<bool, ReplError> {
         if self.pastes == Some(false) {
             return Ok(false);
@@ -134,7 +134,7 @@ impl RawRepl {
                 self.pastes = Some(false);
                 return Ok(false);
             }
-            // An old one has taken it for code and Ctrl-A for the wish to begin anew.
+            // An old REPL takes it for code, and Ctrl-A for a restart.
             _ => {
                 self.read_past(BANNER.split_at(2).1, deadline).await?;
                 self.pastes = Some(false);
@@ -171,7 +171,7 @@ impl RawRepl {
     async fn send(&mut self, mut bytes: &[u8], deadline: Instant) -> Result<(), ReplError> {
         let mut buffer = [0; 4096];
         while !bytes.is_empty() {
-            // A board that floods its console takes nothing while nobody reads.
+            // A board that floods its console accepts nothing while it is not read.
             let moved = timeout_at(deadline, async {
                 tokio::select! {
                     written = self.port.write_some(bytes) => written.map(|length| (length, 0)),
@@ -239,7 +239,6 @@ impl RawRepl {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::Mutex;
 
     use hil_fuzz::{Corpus, Random, fuzz};
 
@@ -247,13 +246,14 @@ mod tests {
     use crate::console_port::{ConsolePort, Transfer};
     use crate::micropython::Script;
     use crate::micropython::upload::upload;
+    use parking_lot::Mutex;
 
     /// A board that says what it was made to say, piece by piece, whatever it is asked; then it is gone.
     struct Scripted(Mutex<VecDeque<Vec<u8>>>);
 
     impl ConsolePort for Scripted {
         fn read<'a>(&'a self, buffer: &'a mut [u8]) -> Transfer<'a> {
-            let mut pieces = self.0.lock().expect("not poisoned");
+            let mut pieces = self.0.lock();
             let Some(mut piece) = pieces.pop_front() else { return Box::pin(async { Ok(0) }) };
             let length = piece.len().min(buffer.len());
             buffer[..length].copy_from_slice(&piece[..length]);
@@ -291,7 +291,7 @@ mod tests {
         let runtime = Mutex::new(runtime.expect("runtime"));
         fuzz("raw REPL", &corpus.with_words(words), 2000, |bytes| {
             let port = OpenPort::new(Box::new(Scripted(Mutex::new(pieces(bytes)))));
-            let outcome = runtime.lock().expect("not poisoned").block_on(async {
+            let outcome = runtime.lock().block_on(async {
                 let mut repl = RawRepl::enter(port, Duration::from_secs(1)).await?;
                 upload(&mut repl, &scripts, &|_| {}).await
             });

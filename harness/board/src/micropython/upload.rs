@@ -1,4 +1,4 @@
-//! Brings the files of a board to what they shall be; those that are so already stay untouched.
+//! Updates the files of a board; those that are up to date stay untouched.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -131,7 +131,7 @@ async fn forget_what_is_gone(repl: &mut RawRepl, scripts: &[Script]) -> Result<(
     if before == now {
         return Ok(());
     }
-    // Written before anything changes: an upload that is cut short leaves nothing that nobody knows of.
+    // Written before anything changes: an interrupted upload leaves no file that is not listed.
     let write = async |repl: &mut RawRepl, names: &BTreeSet<&str>| {
         let text: String = names.iter().map(|name| format!("{name}\n")).collect();
         let code = format!("_f=open('{MANIFEST}','w')\n_f.write({})\n_f.close()", literal(&text));
@@ -170,7 +170,7 @@ fn literal(text: &str) -> String {
 }
 
 fn digest(contents: &[u8]) -> String {
-    Sha256::digest(contents).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(contents))
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The changes of one line, as the kernel reports them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gpiocdev::Request;
 use gpiocdev::line::{EdgeEvent, EdgeKind};
 use hil_timeline::{Edge, Epoch, PinCause, Stamp, What};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -14,10 +14,10 @@ use crate::scope::Scope;
 
 /// How many changes the kernel keeps until they are read: the most that it allows for one request (Linux,
 /// `drivers/gpio/gpiolib-cdev.c`, `GPIO_V2_LINES_MAX * 16`). At 1000 changes a second they last for a second.
-pub(super) const KEPT: u32 = 1024;
+pub(super) const BUFFERED_EVENTS: u32 = 1024;
 
 /// A sensed line, and what is known of it.
-pub(super) struct Watched {
+pub(super) struct WatchedLine {
     name: String,
     scope: Scope,
     request: AsyncFd<Request>,
@@ -31,7 +31,7 @@ struct State {
     numbers: Numbers,
 }
 
-impl Watched {
+impl WatchedLine {
     /// Watches a line that was requested with edges; `on` is its level.
     #[expect(unsafe_code, reason = "tokio has no safe way to wait for a descriptor of another crate")]
     pub(super) fn new(name: &str, scope: &Scope, request: Request, on: bool) -> std::io::Result<Self> {
@@ -64,7 +64,7 @@ impl Watched {
         scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge: None });
     }
 
-    /// Records the changes that the kernel has kept, and gives back the level after them. A step that judges what has
+    /// Records the changes that the kernel has kept, and returns the level after them. A step that judges what has
     /// happened until now calls it first; the lock keeps the order.
     pub(super) fn read_all(&self) -> Option<bool> {
         let mut state = self.lock();
@@ -79,7 +79,7 @@ impl Watched {
                 Err(error) => {
                     state.on = None;
                     self.record_gap(1);
-                    self.scope.note(format!("the pin `{}` is not sensed any more: {error}", self.name));
+                    self.scope.note(format!("the pin `{}` is no longer sensed: {error}", self.name));
                 }
             }
         }
@@ -103,18 +103,18 @@ impl Watched {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
-impl std::fmt::Debug for Watched {
+impl std::fmt::Debug for WatchedLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watched").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("WatchedLine").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
-/// The next change. `Request::read_edge_event` of gpiocdev 0.8 takes eight from the kernel where only one version of the
-/// kernel's interface is compiled in, and gives back the first.
+/// The next change. `Request::read_edge_event` of gpiocdev 0.8 takes eight from the kernel where only one version of
+/// the kernel's interface is compiled in, and returns the first.
 fn read_one(request: &Request) -> gpiocdev::Result<EdgeEvent> {
     let mut buffer = vec![0; request.edge_event_u64_size()];
     let length = request.read_edge_events_into_slice(&mut buffer)?;
@@ -128,7 +128,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// Takes the number of the next change, and gives back how many changes before it were lost: the kernel drops the
+    /// Takes the number of the next change, and returns how many changes before it were lost: the kernel drops the
     /// oldest ones where it can keep no more.
     fn take(&mut self, number: u32) -> u32 {
         let ahead = number.wrapping_sub(self.last);
@@ -138,9 +138,9 @@ impl Numbers {
     }
 }
 
-/// The kernel's monotonic clock beside the run's. Both count from the same oscillator; what they differ in is where they
-/// begin. That is measured once: measured for each change, it would put a change behind a later one wherever this thread
-/// stands still between the two clocks.
+/// The kernel's monotonic clock beside the run's. Both count from the same oscillator; what they differ in is where
+/// they begin. That is measured once: measured for each change, it would put a change behind a later one wherever this
+/// thread stands still between the two clocks.
 #[derive(Debug, Clone, Copy)]
 struct KernelClock {
     epoch: Epoch,

@@ -8,7 +8,7 @@ use gpiocdev::line::{Config, EdgeDetection, EventClock, Value};
 use hil_config::{Pin, PinDirection, PinLine};
 use tokio::task::JoinHandle;
 
-use super::edges::{KEPT, Watched};
+use super::edges::{BUFFERED_EVENTS, WatchedLine};
 use super::{Driving, PinDriver};
 use crate::error::BenchError;
 use crate::scope::Scope;
@@ -22,7 +22,7 @@ pub(crate) struct GpioPins {
 }
 
 struct Sensed {
-    watched: Arc<Watched>,
+    watched: Arc<WatchedLine>,
     task: JoinHandle<()>,
 }
 
@@ -48,7 +48,7 @@ impl GpioPins {
             let mut builder = Request::builder();
             builder
                 .with_consumer("hil pin")
-                .with_kernel_event_buffer_size(KEPT)
+                .with_kernel_event_buffer_size(BUFFERED_EVENTS)
                 .on_chip(&found.chip)
                 .with_line(found.offset)
                 .from_line_config(&config(pin));
@@ -60,9 +60,9 @@ impl GpioPins {
                 PinDirection::Sense => {
                     let on = request.value(found.offset).map_err(|error| refused(lines::explain(&error, name)))?;
                     let failed = |error: std::io::Error| {
-                        refused(GpioError::Other { line: line.to_string(), reason: error.to_string() })
+                        refused(GpioError::Unusable { line: line.to_string(), reason: error.to_string() })
                     };
-                    let watched = Watched::new(name, scope, request, on == Value::Active).map_err(failed)?;
+                    let watched = WatchedLine::new(name, scope, request, on == Value::Active).map_err(failed)?;
                     let watched = Arc::new(watched);
                     let follower = Arc::clone(&watched);
                     let task = tokio::spawn(async move { follower.follow().await });
@@ -100,7 +100,7 @@ impl PinDriver for GpioPins {
                 board: self.board.clone(),
                 pin: name.to_owned(),
                 reason: error.to_string(),
-                hint: "`gpioinfo` shows what the kernel knows of the line".to_owned(),
+                hint: "`gpioinfo` shows the state of the line".to_owned(),
             })
         })
     }

@@ -1,11 +1,12 @@
 //! Pins behind programs: one that watches, two that drive.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::{Pin, PinLine};
 use hil_timeline::{PinCause, What};
+use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines, Take};
 use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
@@ -102,7 +103,7 @@ fn level(line: &str) -> Option<bool> {
 
 fn unknown(program: &str, line: &str) -> String {
     let shown: String = line.chars().take(100).collect();
-    format!("`{program}` said `{}`, not `on` or `off`", hil_timeline::escaped(&shown))
+    format!("`{program}` printed `{}`, not `on` or `off`", hil_timeline::escaped(&shown))
 }
 
 /// Records each change that a program reports.
@@ -125,13 +126,13 @@ impl Follower {
                 Err(error) => break error.to_string(),
             }
         };
-        *self.on.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.on.lock() = None;
         self.scope.record(|board| What::PinGap { board, pin: self.name.clone(), lost: 1 });
-        self.scope.note(format!("the pin `{}` is not sensed any more: {end}", self.name));
+        self.scope.note(format!("the pin `{}` is no longer sensed: {end}", self.name));
     }
 
     fn note(&self, on: bool) {
-        let mut known = self.on.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.on.lock();
         if *known != Some(on) {
             *known = Some(on);
             record(&self.scope, &self.name, on);
@@ -153,12 +154,12 @@ impl PinDriver for ProgramPins {
     }
 
     fn is_on(&self, name: &str) -> Option<bool> {
-        *self.sensed.get(name)?.on.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.sensed.get(name)?.on.lock()
     }
 
     fn record_levels(&self, scope: &Scope) {
         for (name, sensed) in &self.sensed {
-            let on = *sensed.on.lock().unwrap_or_else(PoisonError::into_inner);
+            let on = *sensed.on.lock();
             on.into_iter().for_each(|on| record(scope, name, on));
         }
     }

@@ -9,11 +9,11 @@ pub struct AttachedPort {
     pub path: PathBuf,
     /// The kernel's driver, `cp210x`.
     pub driver: Option<String>,
-    /// Where it hangs on USB, if it does.
+    /// Its USB device, if it is on USB.
     pub usb: Option<UsbIdentity>,
 }
 
-/// What a USB device says of itself, and where it is.
+/// What a USB device reports of itself, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UsbIdentity {
     /// Vendor id.
@@ -56,7 +56,7 @@ fn natural(path: &Path) -> (String, u64) {
 
 fn read(entry: &Path, dev: &Path) -> Option<AttachedPort> {
     let name = entry.file_name()?.to_str()?;
-    // What has no device is no hardware: consoles, pseudo-terminals.
+    // An entry without a device is not hardware: consoles, pseudo-terminals.
     let device = entry.join("device").canonicalize().ok()?;
     // An 8250 port that is not there still has an entry; its type is 0 (PORT_UNKNOWN).
     if text(&entry.join("type")).is_some_and(|kind| kind == "0") {
@@ -89,7 +89,7 @@ fn usb(device: &Path) -> Option<UsbIdentity> {
     None
 }
 
-/// What a device says of itself is shown and compared: control characters have no place in it.
+/// The text of an attribute, without control characters: it is shown and compared.
 fn text(file: &Path) -> Option<String> {
     let text = std::fs::read(file).ok()?;
     let text: String = String::from_utf8_lossy(&text).trim().chars().filter(|c| !c.is_control()).collect();

@@ -12,7 +12,7 @@ use super::{PortFinder, PortProblem, PortUser, PortWatch, users_of};
 /// The port with this identity.
 ///
 /// # Errors
-/// When none fits, or several do.
+/// If none fits, or several do.
 pub fn find(identity: &PortIdentity) -> Result<PathBuf, PortProblem> {
     find_in(identity, Path::new("/sys"), Path::new("/dev"))
 }
@@ -43,7 +43,7 @@ fn find_in(identity: &PortIdentity, sysfs: &Path, dev: &Path) -> Result<PathBuf,
     }
 }
 
-/// Whether a port has all that the identity asks for, but for its path.
+/// Whether a port has all that the identity asks for, except its path.
 fn is(identity: &PortIdentity, port: &AttachedPort) -> bool {
     let usb = port.usb.as_ref();
     let serial = usb.and_then(|usb| usb.serial.as_deref());
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn two_adapters_with_one_serial_number_are_told_apart_by_topology_and_that_is_said() {
+    fn two_adapters_with_one_serial_number_are_distinguished_by_topology() {
         let sysfs = tempfile::tempdir().expect("folder");
         plug(sysfs.path(), "ttyUSB0", "1-1.2", "0001");
         plug(sysfs.path(), "ttyUSB1", "1-1.3", "0001");

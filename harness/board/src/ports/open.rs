@@ -1,4 +1,4 @@
-//! A port in somebody's hands.
+//! An open serial port.
 
 use std::io;
 
@@ -21,7 +21,7 @@ impl OpenPort {
     /// Reads what there is; nothing when the device is gone. Cancel-safe.
     ///
     /// # Errors
-    /// When the port fails.
+    /// If the port fails.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).await
     }
@@ -34,7 +34,7 @@ impl OpenPort {
     /// Writes all of it.
     ///
     /// # Errors
-    /// When the port fails.
+    /// If the port fails.
     pub async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let written = self.write_some(bytes).await?;

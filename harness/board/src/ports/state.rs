@@ -1,4 +1,4 @@
-//! How a port stands, found out without opening it: opening moves DTR and RTS, which may reset a board.
+//! The state of a port, without opening it: opening moves DTR and RTS, which may reset a board.
 
 use std::fmt;
 use std::path::Path;
@@ -7,7 +7,7 @@ use rustix::fs::{Access, access};
 
 use super::holders::{PortUser, users_of};
 
-/// How a port stands.
+/// The state of a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortState {
     /// It can be opened.
@@ -34,7 +34,7 @@ impl fmt::Display for PortState {
     }
 }
 
-/// How the port at a path stands.
+/// The state of the port at a path.
 #[must_use]
 pub fn state_of(path: &Path) -> PortState {
     if !path.exists() {

@@ -42,7 +42,7 @@ impl PortWatch for FolderWatch {
                 std::future::pending::<()>().await;
             }
             // A folder that has just been made is watched before the caller looks again: nothing in it is missed. One
-            // that is gone again is no matter.
+            // that has been removed does not matter.
             let _ = self.add();
         })
     }

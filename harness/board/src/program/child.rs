@@ -13,7 +13,7 @@ use rustix::process::{
 };
 use tokio::sync::watch;
 
-/// What becomes of a program.
+/// A change in the life of a program.
 pub(super) enum Life {
     /// It is started.
     Runs,
@@ -21,7 +21,7 @@ pub(super) enum Life {
     Ended {
         /// How.
         status: ExitStatus,
-        /// Because it was to.
+        /// Because we killed it.
         by_us: bool,
     },
 }
@@ -31,7 +31,7 @@ pub(super) enum Life {
 pub(super) struct Child {
     group: Pid,
     running: Arc<AtomicBool>,
-    /// We have ended it: nobody waits for its last words.
+    /// We have killed it: its last output does not matter.
     ended_by_us: Arc<AtomicBool>,
     over: watch::Receiver<bool>,
 }
@@ -46,15 +46,15 @@ pub(super) fn describe(status: ExitStatus) -> String {
 }
 
 impl Child {
-    /// How long the kernel may take to end what is killed.
+    /// How long the kernel may take to end a killed process.
     const DIES: Duration = Duration::from_secs(5);
 
-    /// Starts a program in a terminal; `told` is told that it runs, and that it has ended.
+    /// Starts a program in a terminal; `report` is called when it runs, and when it has exited.
     #[expect(unsafe_code, reason = "only the child itself can begin a session and ask to be ended with its parent")]
     pub(super) fn start(
         mut command: Command,
         terminal: OwnedFd,
-        told: impl Fn(Life) + Send + 'static,
+        report: impl Fn(Life) + Send + 'static,
     ) -> io::Result<Self> {
         command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(Stdio::from(terminal));
         let parent = rustix::process::getpid();
@@ -65,7 +65,7 @@ impl Child {
                 rustix::process::setsid()?;
                 rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
                 set_parent_process_death_signal(Some(Signal::KILL))?;
-                // A parent that was gone before it asked will never tell.
+                // If the parent exited before that, no signal comes.
                 if rustix::process::getppid() != Some(parent) {
                     return Err(io::Error::from(io::ErrorKind::BrokenPipe));
                 }
@@ -82,15 +82,15 @@ impl Child {
             Ok(mut process) => {
                 // Its side of the terminal is the child's alone.
                 drop(command);
-                told(Life::Runs);
+                report(Life::Runs);
                 let group = Pid::from_child(&process);
                 let _ = started.send(Ok(group));
-                // Not reaped before the rest of its group is gone: until then its number is nobody else's.
+                // Not reaped before the rest of its group is gone: until then its process id is not reused.
                 let _ = waitid(WaitId::Pid(group), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
                 runs.store(false, Ordering::SeqCst);
                 let _ = kill_process_group(group, Signal::KILL);
                 if let Ok(status) = process.wait() {
-                    told(Life::Ended { status, by_us: by_us.load(Ordering::SeqCst) });
+                    report(Life::Ended { status, by_us: by_us.load(Ordering::SeqCst) });
                 }
                 over.send_replace(true);
             }
@@ -111,7 +111,7 @@ impl Child {
         }
     }
 
-    /// Ends it at once, and waits until it has ended and that is told.
+    /// Kills it, and waits until it has exited and that is reported.
     pub(super) async fn kill(mut self) {
         self.ended_by_us.store(true, Ordering::SeqCst);
         self.signal(Signal::KILL);

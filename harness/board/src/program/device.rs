@@ -5,10 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin as Boxed;
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hil_config::{Board, Pin, Process};
 use hil_timeline::{Finding, What};
+use parking_lot::{Mutex, MutexGuard};
 use rustix::process::Signal;
 
 use super::child::{Child, Life, describe};
@@ -22,7 +23,7 @@ use crate::scope::Scope;
 use crate::tap_address::TapAddress;
 use hil_power::{PowerDriver, PowerError, Switching};
 
-/// All that a bench needs of a program; clones are the same program.
+/// The drivers of a program; clones are the same program.
 #[derive(Clone)]
 pub struct ProgramDevice(Arc<Inner>);
 
@@ -39,12 +40,12 @@ struct State {
     powered: bool,
     held: bool,
     child: Option<Child>,
-    /// SIGKILL is on its way: whatever its child says, it runs no more.
+    /// SIGKILL is sent: it no longer runs, even if its child still reports so.
     killed: bool,
 }
 
 impl State {
-    /// Held until its first reset, as after every scenario: power alone starts nothing that nobody has loaded.
+    /// Held until its first reset, as after every scenario: power alone starts no program that was not loaded.
     fn new() -> Self {
         Self { program: None, powered: false, held: true, child: None, killed: false }
     }
@@ -63,7 +64,7 @@ impl ProgramDevice {
     /// Prepares the program's terminal; it starts with the power.
     ///
     /// # Errors
-    /// When the system gives no terminal.
+    /// If the system gives no terminal.
     pub fn open(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
         let board = config.name.to_string();
         let failed = |error: io::Error| BenchError::NotStarted { board: board.clone(), reason: error.to_string() };
@@ -85,7 +86,7 @@ impl ProgramDevice {
         });
     }
 
-    /// Sends a signal to the program; false where it does not run.
+    /// Sends a signal to the program; false if it does not run.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         let mut state = self.lock();
         let running = state.child.as_ref().filter(|child| child.is_running());
@@ -99,13 +100,13 @@ impl ProgramDevice {
         {
             let state = self.lock();
             if state.killed || !state.child.as_ref().is_some_and(Child::is_running) {
-                return Err("its program does not run".to_owned());
+                return Err("its program is not running".to_owned());
             }
         }
         match self.0.terminal.longest_line() {
-            Some(most) if text.split(|byte| *byte == b'\r').any(|line| line.len() > most) => {
-                Err(format!("its program has made the terminal gather lines, which holds {most} bytes (termios(3))"))
-            }
+            Some(most) if text.split(|byte| *byte == b'\r').any(|line| line.len() > most) => Err(format!(
+                "its program uses the terminal in line mode, in which a line has at most {most} bytes (termios(3))"
+            )),
             _ => Ok(()),
         }
     }
@@ -118,7 +119,7 @@ impl ProgramDevice {
         };
         if let Some(child) = stopped {
             child.kill().await;
-            // Nothing of one life reaches the next.
+            // Output of one run must not reach the next.
             self.0.terminal.renew();
         }
         let mut state = self.lock();
@@ -144,31 +145,31 @@ impl ProgramDevice {
             command.current_dir(dir);
         }
         let terminal = self.0.terminal.slave().map_err(|error| error.to_string())?;
-        let tell = |finding, detail: String| {
+        let record = |finding, detail: String| {
             self.0.scope.record(|board| What::Found { board, finding, detail });
         };
         // Before it can say anything.
-        tell(Finding::Boot, format!("`{name}` is started"));
+        record(Finding::Boot, format!("`{name}` is started"));
         let scope = self.0.scope.clone();
         let (terminal_of, program) = (Arc::clone(&self.0.terminal), name.clone());
-        let told = move |life| {
+        let report = move |life| {
             let (finding, detail) = match life {
                 Life::Runs => (Finding::AppStarted, format!("`{program}` runs")),
-                // A cut or a reset is told of as such.
+                // A power cut or a reset is recorded as such.
                 Life::Ended { by_us: true, .. } => return,
                 Life::Ended { status, .. } => {
-                    // Its last words come before it.
+                    // Its last output is recorded first.
                     terminal_of.wait_until_read();
                     (Finding::Ended, describe(status))
                 }
             };
             scope.record(|board| What::Found { board, finding, detail });
         };
-        Child::start(command, terminal, told).map_err(|error| format!("`{name}` can't be started: {error}"))
+        Child::start(command, terminal, report).map_err(|error| format!("`{name}` can't be started: {error}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 
@@ -293,7 +294,7 @@ impl ResetDriver for ProgramDevice {
     }
 
     fn describe(&self) -> &str {
-        "killed and started anew"
+        "killed and restarted"
     }
 }
 

@@ -1,12 +1,12 @@
-//! Where a program's last words end: a mark that is written behind them, and never shown.
+//! Marks the end of a program's output: bytes that are written after it, and never shown.
 //!
-//! A terminal has no event for "all of it is read", and that bytes were read does not say that their lines are
-//! recorded. A mark that comes through the same terminal says both: who reads on has dealt with all before it.
+//! A terminal has no event for "all output is read", and bytes that are read may not be recorded yet. A mark that comes
+//! through the same terminal proves both: when its reader reads again, all output before the mark is recorded.
 
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustix::rand::GetRandomFlags;
 
 /// The mark of one terminal, and how far its reader is.
@@ -36,9 +36,8 @@ impl EndMark {
     pub(super) fn new() -> io::Result<Self> {
         let mut random = [0_u8; 16];
         rustix::rand::getrandom(&mut random, GetRandomFlags::empty())?;
-        let number = u128::from_ne_bytes(random);
-        // Nothing that a program says by chance, nor on purpose: it is not told the number.
-        let bytes = format!("\0end {number:032x}\0").into_bytes();
+        // No program prints this by chance, nor on purpose: it never sees the number.
+        let bytes = format!("\0end {}\0", hex::encode(random)).into_bytes();
         Ok(Self { bytes, stream: Mutex::default(), passed: Condvar::new() })
     }
 
@@ -72,11 +71,8 @@ impl EndMark {
 
     /// Waits until another mark has passed.
     pub(super) fn wait(&self, count: u64, patience: Duration) {
-        // Where nobody reads, nobody misses what was said.
-        let _ = self
-            .passed
-            .wait_timeout_while(self.lock(), patience, |stream| stream.passed <= count)
-            .map_err(PoisonError::into_inner);
+        // Without a reader, the output does not matter.
+        let _ = self.passed.wait_while_for(&mut self.lock(), |stream| stream.passed <= count, patience);
     }
 
     /// What was not delivered is gone.
@@ -86,7 +82,7 @@ impl EndMark {
     }
 
     fn lock(&self) -> MutexGuard<'_, Stream> {
-        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stream.lock()
     }
 }
 

@@ -37,7 +37,7 @@ impl Terminal {
         let name = rustix::pty::ptsname(&master, Vec::new())?;
         let path = PathBuf::from(name.to_string_lossy().into_owned());
         let slave = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-        // What is typed is not echoed: it would look like the program's own words.
+        // What is typed is not echoed: it would look like the program's own output.
         let mut modes = rustix::termios::tcgetattr(&slave)?;
         // Nor is a line gathered by the terminal: it holds 4095 bytes (termios(3)) and drops the rest without a word.
         modes.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
@@ -57,7 +57,7 @@ impl Terminal {
         self.slave.try_clone()
     }
 
-    /// How long a line may be that a program has its terminal gather; none where it takes each byte as it comes.
+    /// How long a line may be that a program has its terminal gather; none if it takes each byte as it comes.
     pub(super) fn longest_line(&self) -> Option<usize> {
         const GATHERED: usize = 4095;
         let modes = rustix::termios::tcgetattr(&self.slave).ok()?;
@@ -74,9 +74,9 @@ impl Terminal {
         self.end.renew();
     }
 
-    /// Waits until all that was written to it is read and dealt with, if somebody reads it.
+    /// Waits until all that was written to it is read and dealt with, if it has a reader.
     pub(super) fn wait_until_read(&self) {
-        /// Longer than this machine stands still; shorter than the end of a program is waited for.
+        /// Longer than usual delays of this machine; shorter than the wait for the end of a program.
         const PATIENCE: Duration = Duration::from_secs(3);
         let deadline = Instant::now() + PATIENCE;
         let count = self.end.count();
@@ -85,11 +85,11 @@ impl Terminal {
         }
     }
 
-    /// Where nobody reads it may be full: it is not waited for longer than that.
+    /// Without a reader it may be full: the wait is bounded.
     fn write_mark(&self, deadline: Instant) -> io::Result<()> {
-        // Whatever a program made of its terminal.
+        // Undo the program's settings of the terminal.
         rustix::termios::tcsetattr(&self.slave, OptionalActions::Now, &self.modes)?;
-        // Opened anew: programs share the flags of the other one.
+        // Opened again: programs share the flags of the other descriptor.
         let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let slave = rustix::fs::open(&self.path, flags, Mode::empty())?;
         loop {

@@ -1,4 +1,4 @@
-//! A kind of reset strategy: one type, in one file, that says all that is to say about it.
+//! A kind of reset strategy: one type, in one file, with its keys, its reader and its driver.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) trait ResetStrategy: Serialize + DeserializeOwned {
     /// The keys of its table.
     const KEYS: &'static TableSpec = &TableSpec { keys: &[] };
 
-    /// Reads the keys of its table; none where one of them is wrong.
+    /// Reads the keys of its table; none if one of them is wrong.
     fn read(table: &mut Table<'_, '_>) -> Option<Self>;
 
     /// Lines of this machine, and the pins of the board that they are at.
@@ -38,7 +38,7 @@ pub(super) trait ResetStrategy: Serialize + DeserializeOwned {
 pub(super) struct BoardParts<'a> {
     pub(super) name: &'a str,
     pub(super) port: &'a Arc<dyn PortFinder>,
-    /// None where the bench can't switch its supply.
+    /// None if the bench can't switch its supply.
     pub(super) power: Option<&'a Arc<dyn PowerDriver>>,
     /// How long its rails stay off in a power cycle.
     pub(super) off_time: Duration,

@@ -19,7 +19,7 @@ pub(super) const INVERTED: Key = Key::optional(
     "inverted",
     Kind::Boolean,
     "`false`",
-    "Whether a transistor stands between, so that a high level pulls the pin down.",
+    "Whether a transistor is in between, so that a high level pulls the pin down.",
 );
 
 /// Reads [`BOOT`] and [`INVERTED`].
@@ -68,7 +68,7 @@ impl PullDown {
         self.request.set_value(self.offset, value).map(drop).map_err(|error| BenchError::Reset {
             board: self.board.clone(),
             reason: error.to_string(),
-            hint: "`gpioinfo` shows what the kernel knows of the line".to_owned(),
+            hint: "`gpioinfo` shows the state of the line".to_owned(),
         })
     }
 }

@@ -15,5 +15,5 @@ pub(super) static STRATEGIES: &[Entry] = &[
     Entry::of::<serial::UsbJtag>(),
     Entry::of::<gpio::Gpio>(),
     Entry::of::<power_cycle::PowerCycle>(),
-    Entry::of::<command::Command>(),
+    Entry::of::<command::ResetCommands>(),
 ];

@@ -143,7 +143,7 @@ fn programs_for_the_pins_of_a_virtual_board_are_refused() {
         project.file("bench.toml", &format!("[boards.lamp]\nkind = \"virtual\"\npins = {{ x = {{ {keys} }} }}\n"));
         let outcome = project.hil(&["boards", "--bench", "bench.toml"]);
         assert_eq!(outcome.code, 96, "{outcome:?}");
-        assert!(outcome.stderr.contains("programs stand for the pins of real boards"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("only pins of real boards can be programs"), "{}", outcome.stderr);
     }
 }
 
@@ -151,11 +151,11 @@ fn programs_for_the_pins_of_a_virtual_board_are_refused() {
 #[test]
 fn a_program_that_watches_a_pin_and_says_something_else_is_the_benchs_fault() {
     let lab = Lab::open(None);
-    let ended = "is not sensed any more: `sh` ended: the line is gone";
+    let ended = "is no longer sensed: `sh` ended: the line is gone";
     for (name, script, code, why) in [
         ("watch-says-nothing", "exec sleep 60", 96, "`sh` printed nothing within 5 s"),
         ("watch-complains", "echo no line GPIO17 >&2; exit 3", 96, "`sh` ended without a level: no line GPIO17"),
-        ("watch-says-else", "echo 1", 96, "`sh` said `1`, not `on` or `off`"),
+        ("watch-says-else", "echo 1", 96, "`sh` printed `1`, not `on` or `off`"),
         ("watch-ends", "echo off; sleep 1; echo the line is gone >&2; exit 3", 102, ended),
         ("watch-babbles", "echo off; sleep 1; echo perhaps; exec sleep 60", 102, "`sh` said `perhaps`"),
     ] {

@@ -57,7 +57,7 @@ fn doctor_finds_two_boards_that_are_one_device() {
     project.file("bench.toml", &(board("one") + &board("two")));
     let doctor = project.hil(&["doctor", "--bench", "bench.toml"]);
     assert_eq!(doctor.code, 96, "{doctor:?}");
-    let shared = doctor.stdout.lines().find(|line| line.contains("are both on the serial port `/dev/null`"));
+    let shared = doctor.stdout.lines().find(|line| line.contains("both use the serial port `/dev/null`"));
     assert!(shared.is_some(), "{}", doctor.stdout);
 }
 

@@ -15,7 +15,7 @@ use crate::subprocess::{SubprocessError, run, shortened};
 
 /// The programs, with their arguments.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Command {
+pub(super) struct RailCommands {
     on: Vec<String>,
     off: Vec<String>,
     state: Option<Vec<String>>,
@@ -23,7 +23,7 @@ pub(super) struct Command {
     timeout: Duration,
 }
 
-impl PowerKind for Command {
+impl PowerKind for RailCommands {
     const WORD: &'static str = "command";
     const KEYS: &'static TableSpec = &TableSpec {
         keys: &[
@@ -85,11 +85,11 @@ impl PowerKind for Command {
 #[derive(Debug)]
 struct Programs {
     name: String,
-    settings: Command,
+    settings: RailCommands,
 }
 
 impl Programs {
-    /// A program that fails is run once more: the relay behind it may have been busy. `on` and `off` name a state, so
+    /// A program that fails is run again: its relay may have been busy. `on` and `off` name a state, so
     /// that either may be run again.
     async fn run(&self, words: &[String]) -> Result<String, PowerError> {
         /// One that hangs or can't be started does so again.
@@ -109,7 +109,7 @@ impl Programs {
                 "off" => Ok(false),
                 other => {
                     let said = shortened(other);
-                    Err(Failed::Passing(format!("`{}` said {said:?}, not `on` or `off`", state[0])))
+                    Err(Failed::Passing(format!("`{}` printed {said:?}, not `on` or `off`", state[0])))
                 }
             }
         });

@@ -1,5 +1,5 @@
-//! Rails behind anything that is switched by HTTP requests: a relay board, a PDU, a home automation server. The bench file
-//! names the requests.
+//! Rails behind anything that is switched by HTTP requests: a relay board, a PDU, a home automation server. The bench
+//! file names the requests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) struct Http {
     on_body: Option<String>,
     off_body: Option<String>,
     state: Option<Url>,
-    /// Where the answer to `state` has the state, where it is JSON.
+    /// The place of the state in the answer to `state`, if the answer is JSON.
     state_pointer: Option<String>,
     /// Whether `state` measures the supply.
     state_measures: bool,

@@ -18,7 +18,7 @@ use crate::retry::{Failed, retry};
 /// One relay of a plug.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Shelly {
-    /// Host, with a port where it is not 80.
+    /// Host, with its port if that is not 80.
     address: String,
     /// From 0.
     output: u8,
@@ -135,7 +135,7 @@ impl Plug {
     /// when an answer is lost.
     async fn set(&self, on: bool) -> Result<(), Failed> {
         retry(ATTEMPTS, PAUSE, || async move {
-            // A lost answer says nothing about the relay: its state is read in any case.
+            // After a lost answer the state of the relay is unknown: it is read in any case.
             let sent = self.ask(self.set_url(on)).await;
             if let Err(failed @ Failed::Lasting(_)) = sent {
                 return Err(failed);
@@ -150,7 +150,7 @@ impl Plug {
     }
 
     fn explain(&self, failed: &Failed) -> PowerError {
-        let hint = "is `address` the plug's, `generation` right, and has it no password?";
+        let hint = "are `address` and `generation` right, and has the plug no password?";
         let error = PowerError::new(&self.name, failed.reason(), hint);
         if matches!(failed, Failed::Passing(_)) { error.passing() } else { error }
     }
@@ -161,8 +161,8 @@ impl PowerDriver for Plug {
         Box::pin(async move { self.set(on).await.map_err(|failed| self.explain(&failed)) })
     }
 
-    /// By the plug's meter: what draws power has supply, whatever the relay is switched to. Without a meter, a relay that
-    /// is off may be welded.
+    /// By the plug's meter: what draws power has supply, whatever the relay is switched to. Without a meter, a relay
+    /// that is off may be welded.
     fn measure(&self) -> Measuring<'_> {
         Box::pin(async move {
             if self.settings.generation == 1 {

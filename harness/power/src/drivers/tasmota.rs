@@ -85,7 +85,8 @@ struct Plug {
 }
 
 impl Plug {
-    /// How long an attempt waits for the plug's answer: a plug answers within a second; Wi-Fi that wakes up takes longer.
+    /// How long an attempt waits for the plug's answer: a plug answers within a second; Wi-Fi that wakes up takes
+    /// longer.
     const PATIENCE: Duration = Duration::from_secs(3);
     /// All attempts of all rungs of the recovery ladder must end before the step's deadline of 60 s.
     const ATTEMPTS: u32 = 3;
@@ -110,7 +111,7 @@ impl Plug {
     }
 
     /// Sends a command and returns the first answer that it takes: a late answer to an earlier command may come first.
-    async fn exchange<T>(&self, command: &Command<'_, T>) -> Result<T, Failed> {
+    async fn exchange<T>(&self, command: &PlugCommand<'_, T>) -> Result<T, Failed> {
         let (client, mut events) = AsyncClient::new(self.options()?, 8);
         let mut network = NetworkOptions::new();
         // With Nagle's algorithm the command waits up to 40 ms for the acknowledgement of what was sent before it.
@@ -136,7 +137,7 @@ impl Plug {
                 {
                     let Some(answer) = (command.takes)(&message.payload) else { continue };
                     let _ = client.disconnect().await;
-                    // One more turn writes it; a broker that is gone needs none.
+                    // One more poll writes it; a closed connection needs no DISCONNECT.
                     let _ = events.poll().await;
                     return Ok(answer);
                 }
@@ -147,7 +148,7 @@ impl Plug {
 
     fn no_connection(&self, error: &ConnectionError) -> Failed {
         let reason = format!("no connection to {}: {error}", self.settings.broker);
-        // The broker says that it will not, and will say so again.
+        // The broker refuses the connection, and will refuse it again.
         if matches!(error, ConnectionError::ConnectionRefused(_)) {
             Failed::Lasting(reason)
         } else {
@@ -155,9 +156,9 @@ impl Plug {
         }
     }
 
-    /// An attempt is a connection of its own: what was lost with one does not matter to the next. Each command names the
-    /// wanted state, so that it may be sent again when an answer is lost.
-    async fn ask<T>(&self, attempts: u32, command: Command<'_, T>) -> Result<T, PowerError> {
+    /// An attempt is a connection of its own: what was lost with one does not matter to the next. Each command names
+    /// the wanted state, so that it may be sent again when an answer is lost.
+    async fn ask<T>(&self, attempts: u32, command: PlugCommand<'_, T>) -> Result<T, PowerError> {
         let topic = &self.settings.topic;
         let silent = || format!("the plug `{topic}` did not answer within {} s", Self::PATIENCE.as_secs());
         let asked = retry(attempts, Self::PAUSE, || async {
@@ -174,7 +175,7 @@ impl Plug {
     /// Sends `Power<x>` with a word, or asks with an empty one.
     async fn relay(&self, attempts: u32, word: &'static str, takes: &Takes<'_, bool>) -> Result<bool, PowerError> {
         let name = format!("Power{}", self.settings.output);
-        self.ask(attempts, Command { name, payload: word, answers: self.relay_answers(), takes }).await
+        self.ask(attempts, PlugCommand { name, payload: word, answers: self.relay_answers(), takes }).await
     }
 
     /// The power that is drawn, in watts; none from a plug without a meter (Tasmota documentation, "Commands",
@@ -182,12 +183,12 @@ impl Plug {
     async fn watts(&self) -> Result<Option<f64>, PowerError> {
         let answers = vec![format!("stat/{}/STATUS10", self.settings.topic)];
         let takes = |payload: &[u8]| Some(watts_in(payload, self.settings.output));
-        self.ask(1, Command { name: "Status".to_owned(), payload: "10", answers, takes: &takes }).await
+        self.ask(1, PlugCommand { name: "Status".to_owned(), payload: "10", answers, takes: &takes }).await
     }
 }
 
 /// A command, and what answers it.
-struct Command<'a, T> {
+struct PlugCommand<'a, T> {
     name: String,
     payload: &'static str,
     /// Topics of its answers.
@@ -195,7 +196,7 @@ struct Command<'a, T> {
     takes: &'a Takes<'a, T>,
 }
 
-/// What an answer means; none where it is not the one that is waited for.
+/// What an answer means; none if it is not the expected one.
 type Takes<'a, T> = dyn Fn(&[u8]) -> Option<T> + Send + Sync + 'a;
 
 /// One number, or one for each relay.
@@ -224,7 +225,7 @@ impl PowerDriver for Plug {
         })
     }
 
-    /// By the plug's meter. Tasmota shows whole watts unless `WattRes` says otherwise: a board that draws less is not
+    /// By the plug's meter. Tasmota shows whole watts unless `WattRes` is set: a board that draws less is not
     /// measured.
     fn measure(&self) -> Measuring<'_> {
         Box::pin(metered(|| async {

@@ -41,7 +41,7 @@ impl PowerKind for UsbPort {
 
     fn read(table: &mut Table<'_, '_>, context: &RailContext<'_>) -> Option<Self> {
         let own = table.value("topology").and_then(|v| v.usb_place());
-        // The interface of a port says nothing about the hub.
+        // The interface of a port is not part of the hub's place.
         let from_port = || context.port_topology.and_then(|place| Some(place.split(':').next()?.to_owned()));
         let topology = own.or_else(from_port);
         if topology.is_none() {
@@ -93,7 +93,8 @@ impl HubPort {
     }
 }
 
-/// The attribute of the port at which a device hangs: `1-1.2` is port 2 of hub `1-1`, `1-1` is port 1 of root hub 1.
+/// The attribute of the port that a device is attached to: `1-1.2` is port 2 of hub `1-1`, `1-1` is port 1 of root hub
+/// 1.
 fn attribute_of(topology: &str) -> PathBuf {
     let (hub, port) = match topology.rsplit_once('.') {
         Some((hub, port)) => (hub.to_owned(), port),
@@ -111,7 +112,7 @@ impl PowerDriver for HubPort {
     fn switch(&self, on: bool) -> Switching<'_> {
         let (attribute, name) = (self.attribute.clone(), self.name.clone());
         Box::pin(async move {
-            // The kernel reports an error where the hub is slow to answer; written again, the value is the same.
+            // The kernel reports an error if the hub is slow to answer; written again, the value is the same.
             let written = retry(ATTEMPTS, PAUSE, || async {
                 let busy = Arc::clone(&self.busy).lock_owned().await;
                 let attribute = attribute.clone();
@@ -137,7 +138,7 @@ impl PowerDriver for HubPort {
         })
     }
 
-    /// What the kernel says of the port.
+    /// What the kernel reports of the port.
     fn state(&self) -> Measuring<'_> {
         Box::pin(async move {
             // The kernel may wait for a hub that is busy.

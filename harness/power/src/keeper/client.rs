@@ -1,41 +1,42 @@
-//! How `hil` commands its keeper.
+//! The client of a keeper: sends requests and receives responses.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use hil_config::Rail;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex as AsyncMutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::kept_board::time_to_make_safe;
+use super::board_worker::time_to_make_safe;
 use super::launch;
 use super::lock::{self, Holder};
-use super::offspring::Watched;
-use super::protocol::{Answer, Ask, Claimed, Refusal, Request, Said};
+use super::process_tree::WatchedKeeper;
+use super::protocol::{Answer, Claimed, KeeperRequest, KeeperResponse, NumberedRequest, Refusal};
 use crate::PowerError;
 
-/// Why the keeper did not do as asked.
+/// Why the keeper did not carry out a request.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeeperError {
     /// It can't be started.
-    #[error("the keeper of the rails can't be started: {0}")]
+    #[error("the power keeper can't be started: {0}")]
     NotStarted(String),
-    /// It is gone: killed, most likely.
-    #[error("the keeper of the rails has ended")]
+    /// It exited without being asked to: killed, most likely.
+    #[error("the power keeper exited; the power state of the boards is unknown")]
     Gone,
-    /// Somebody else has the board.
+    /// Another process holds the board.
     #[error("board `{board}` is in use{}", holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
     Held {
         /// The board.
         board: String,
-        /// Who has it.
+        /// Who holds it.
         holder: Option<Box<Holder>>,
     },
     /// Two boards of one run are the same device.
@@ -51,15 +52,35 @@ pub enum KeeperError {
     Lock {
         /// The board.
         board: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// A rail is not what it should be.
+    /// A rail is not in the requested state.
     #[error(transparent)]
     Power(#[from] PowerError),
-    /// Something else.
-    #[error("{0}")]
-    Other(String),
+    /// No process can be started that would make the rails safe if the keeper is killed.
+    #[error("no standby process can be started for the rails of board `{board}`: {reason}")]
+    NoStandby {
+        /// The board.
+        board: String,
+        /// The system's error.
+        reason: String,
+    },
+    /// A request names a board whose rails were not opened.
+    #[error("the rails of board `{board}` are not open")]
+    NotOpen {
+        /// The board.
+        board: String,
+    },
+    /// The keeper can't run without `hil`.
+    #[error("the power keeper can't be detached: {reason}")]
+    NotDetachable {
+        /// Why.
+        reason: String,
+    },
+    /// A request can't be written.
+    #[error("a request to the power keeper can't be encoded: {0}")]
+    Encoding(String),
 }
 
 impl From<Refusal> for KeeperError {
@@ -69,37 +90,39 @@ impl From<Refusal> for KeeperError {
             Refusal::Shared { boards, key } => Self::Shared { boards, key },
             Refusal::Lock { board, reason } => Self::Lock { board, reason },
             Refusal::Power(error) => Self::Power(error),
-            Refusal::Other(reason) => Self::Other(reason),
+            Refusal::NoStandby { board, reason } => Self::NoStandby { board, reason },
+            Refusal::NotOpen { board } => Self::NotOpen { board },
+            Refusal::NotDetachable { reason } => Self::NotDetachable { reason },
         }
     }
 }
 
-/// Told when a board is held by somebody else and must be waited for.
+/// Called when another process holds a board and the keeper waits for it.
 pub type Waiting = Arc<dyn Fn(&str, Option<&Holder>) + Send + Sync>;
 
-/// Who waits for which answer; none once there is nobody to answer.
-type Waiters = Option<BTreeMap<u64, oneshot::Sender<Result<Answer, Refusal>>>>;
-type Pending = Arc<Mutex<Waiters>>;
-/// The boards that could not be made safe, once the keeper has ended in order.
-type Farewell = Arc<Mutex<Option<Vec<(String, String)>>>>;
+/// The requests without an answer yet, by number; none once the keeper has exited.
+type PendingRequests = Option<BTreeMap<u64, oneshot::Sender<Result<Answer, Refusal>>>>;
+type SharedRequests = Arc<Mutex<PendingRequests>>;
+/// The boards that could not be made safe, once the keeper has shut down cleanly.
+type ShutdownReport = Arc<Mutex<Option<Vec<(String, String)>>>>;
 
-/// What is said to the keeper, and who waits for which answer.
-struct Line {
+/// The connection to the keeper, and the requests that it has not answered.
+struct Connection {
     write: AsyncMutex<Option<OwnedWriteHalf>>,
-    pending: Pending,
+    pending: SharedRequests,
     next_id: AtomicU64,
 }
 
-impl Line {
-    async fn ask(&self, ask: Ask) -> Result<Answer, KeeperError> {
+impl Connection {
+    async fn ask(&self, request: KeeperRequest) -> Result<Answer, KeeperError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         match &mut *lock_pending(&self.pending) {
             Some(pending) => drop(pending.insert(id, answer)),
             None => return Err(KeeperError::Gone),
         }
-        let mut line =
-            serde_json::to_vec(&Request { id, ask }).map_err(|error| KeeperError::Other(error.to_string()))?;
+        let mut line = serde_json::to_vec(&NumberedRequest { id, request })
+            .map_err(|error| KeeperError::Encoding(error.to_string()))?;
         line.push(b'\n');
         let written = match &mut *self.write.lock().await {
             Some(write) => write.write_all(&line).await.is_ok(),
@@ -112,40 +135,43 @@ impl Line {
     }
 }
 
-/// Waits until the keeper has not answered for ten seconds. Counted in single seconds: where this process stood still
-/// itself, it has not been silent. Nor is it while it makes its rails safe, which has a time limit of its own.
-async fn silent(line: &Weak<Line>, mut is_ending: watch::Receiver<bool>) {
-    const PULSE: Duration = Duration::from_secs(1);
-    const MISSES: u32 = 10;
-    let mut misses = 0;
-    while misses < MISSES {
-        let Some(line) = line.upgrade().filter(|_| !*is_ending.borrow()) else { return std::future::pending().await };
-        let answered = tokio::time::timeout(PULSE, line.ask(Ask::Ping)).await;
-        drop(line);
+/// Waits until the keeper misses ten heartbeats in a row. Counted one by one: a pause of this process counts as one at
+/// most. While the keeper makes its rails safe, a separate time limit applies.
+async fn until_silent(connection: &Weak<Connection>, mut is_shutting_down: watch::Receiver<bool>) {
+    const HEARTBEAT: Duration = Duration::from_secs(1);
+    const MAX_MISSED: u32 = 10;
+    let mut missed = 0;
+    while missed < MAX_MISSED {
+        let Some(connection) = connection.upgrade().filter(|_| !*is_shutting_down.borrow()) else {
+            return std::future::pending().await;
+        };
+        let answered = tokio::time::timeout(HEARTBEAT, connection.ask(KeeperRequest::Ping)).await;
+        drop(connection);
         match answered {
             Ok(Ok(_)) => {
-                misses = 0;
-                // Its end is no silence.
-                let _ = tokio::time::timeout(PULSE, is_ending.wait_for(|ending| *ending)).await;
+                missed = 0;
+                // A keeper that shuts down is not silent.
+                let _ =
+                    tokio::time::timeout(HEARTBEAT, is_shutting_down.wait_for(|shutting_down| *shutting_down)).await;
             }
-            // It has ended, or is about to: its reader finds out.
+            // It has exited, or is about to: the reader of its responses notices.
             Ok(Err(_)) => return std::future::pending().await,
-            Err(_) => misses += 1,
+            Err(_) => missed += 1,
         }
     }
 }
 
 /// A running keeper. When it is dropped, the keeper makes everything safe; [`Keeper::end`] waits for that.
 pub struct Keeper {
-    line: Arc<Line>,
+    connection: Arc<Connection>,
     reader: Mutex<Option<JoinHandle<()>>>,
     is_gone: watch::Receiver<bool>,
-    /// It makes its rails safe, for whatever reason.
-    is_ending: watch::Receiver<bool>,
-    farewell: Farewell,
+    /// It makes its rails safe, for any reason.
+    is_shutting_down: watch::Receiver<bool>,
+    shutdown_report: ShutdownReport,
     asked_to_end: AtomicBool,
-    /// Its process, once it has said which one that is.
-    process: Arc<OnceLock<Watched>>,
+    /// Its process, once it has identified itself.
+    process: Arc<OnceLock<WatchedKeeper>>,
     /// How long it may take to make the rails safe that it holds.
     patience: Mutex<Duration>,
     folder: PathBuf,
@@ -158,16 +184,16 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Keeper {
-    /// Starts a keeper as a process of its own.
+    /// Starts a keeper in a separate process.
     ///
     /// # Errors
-    /// When the system gives no process.
+    /// If the process can't be started.
     pub fn start(waiting: Waiting) -> Result<Self, KeeperError> {
         let started = launch::start_keeper().map_err(|error| KeeperError::NotStarted(error.to_string()))?;
         Self::on(started, waiting)
     }
 
-    /// The same with its locks in this folder.
+    /// The same, with its locks in this folder.
     pub(super) fn with_folder(self, folder: PathBuf) -> Self {
         Self { folder, ..self }
     }
@@ -177,34 +203,40 @@ impl Keeper {
         let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
         stream.set_nonblocking(true).map_err(failed)?;
         let (read, write) = UnixStream::from_std(stream).map_err(failed)?.into_split();
-        let pending: Pending = Arc::new(Mutex::new(Some(BTreeMap::new())));
-        let line = Arc::new(Line {
+        let pending: SharedRequests = Arc::new(Mutex::new(Some(BTreeMap::new())));
+        let connection = Arc::new(Connection {
             write: AsyncMutex::new(Some(write)),
             pending: Arc::clone(&pending),
             next_id: AtomicU64::new(1),
         });
         let (gone, is_gone) = watch::channel(false);
-        let (farewell, process) = (Farewell::default(), Arc::<OnceLock<Watched>>::default());
-        let (ending, is_ending) = watch::channel(false);
-        let (farewell_heard, process_heard) = (Arc::clone(&farewell), Arc::clone(&process));
-        let ear = Ear { pending, waiting, farewell: farewell_heard, process: process_heard, ending };
-        // Not the line itself: it closes when the keeper is given up.
-        let (pulse, until_ending) = (Arc::downgrade(&line), is_ending.clone());
+        let (shutdown_report, process) = (ShutdownReport::default(), Arc::<OnceLock<WatchedKeeper>>::default());
+        let (shutting_down, is_shutting_down) = watch::channel(false);
+        let (report_received, process_received) = (Arc::clone(&shutdown_report), Arc::clone(&process));
+        let responses = ResponseReader {
+            pending,
+            waiting,
+            shutdown_report: report_received,
+            process: process_received,
+            shutting_down,
+        };
+        // A weak reference: the connection closes when the keeper's client is dropped.
+        let (watched, until_shutdown) = (Arc::downgrade(&connection), is_shutting_down.clone());
         let reader = tokio::spawn(async move {
             tokio::select! {
-                () = ear.listen(read) => {}
-                () = silent(&pulse, until_ending) => {}
+                () = responses.listen(read) => {}
+                () = until_silent(&watched, until_shutdown) => {}
             }
-            // Everybody who waits learns that nothing will answer.
-            *lock_pending(&ear.pending) = None;
+            // Every caller that waits for an answer gets an error.
+            *lock_pending(&responses.pending) = None;
             gone.send_replace(true);
         });
         Ok(Self {
-            line,
+            connection,
             reader: Mutex::new(Some(reader)),
             is_gone,
-            is_ending,
-            farewell,
+            is_shutting_down,
+            shutdown_report,
             asked_to_end: AtomicBool::new(false),
             process,
             patience: Mutex::default(),
@@ -212,26 +244,26 @@ impl Keeper {
         })
     }
 
-    /// Hides these in whatever the keeper says and writes.
+    /// Hides these secrets in all that the keeper sends and writes.
     ///
     /// # Errors
-    /// When it is gone.
+    /// If it has exited.
     pub async fn hide(&self, secrets: Vec<String>) -> Result<(), KeeperError> {
-        self.line.ask(Ask::Hide { secrets }).await.map(drop)
+        self.connection.ask(KeeperRequest::Hide { secrets }).await.map(drop)
     }
 
-    /// Takes the locks of some boards, all or none. Gives back what their last holders could not make safe.
+    /// Takes the locks of some boards, all or none. Returns what their last holders could not make safe.
     ///
     /// # Errors
-    /// When somebody has one of them and `wait` is false.
+    /// If another process holds one of them and `wait` is false.
     pub async fn lock(
         &self,
         boards: Vec<Claimed>,
         wait: bool,
         holder: Holder,
     ) -> Result<Vec<(String, String)>, KeeperError> {
-        let ask = Ask::Lock { folder: self.folder.clone(), boards, wait, holder };
-        match self.line.ask(ask).await? {
+        let ask = KeeperRequest::Lock { folder: self.folder.clone(), boards, wait, holder };
+        match self.connection.ask(ask).await? {
             Answer::Locked { left_unsafe } => Ok(left_unsafe),
             _ => Ok(Vec::new()),
         }
@@ -240,112 +272,112 @@ impl Keeper {
     /// Opens the rails of a board.
     ///
     /// # Errors
-    /// When a rail can't be had.
+    /// If a rail can't be opened.
     pub async fn open(&self, board: &str, rails: &[Rail]) -> Result<(), KeeperError> {
         self.allow(time_to_make_safe(rails));
         let (folder, board, rails) = (self.folder.clone(), board.to_owned(), rails.to_vec());
-        self.line.ask(Ask::Open { folder, board, rails }).await.map(drop)
+        self.connection.ask(KeeperRequest::Open { folder, board, rails }).await.map(drop)
     }
 
-    /// Its end may take as long as that.
+    /// Allows its shutdown to take that long.
     fn allow(&self, patience: Duration) {
-        let mut longest = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut longest = self.patience.lock();
         *longest = longest.max(patience);
     }
 
     /// Switches the rails of a board.
     ///
     /// # Errors
-    /// When a rail does not switch.
+    /// If a rail does not switch.
     pub async fn switch(&self, board: &str, on: bool) -> Result<(), KeeperError> {
-        self.line.ask(Ask::Switch { board: board.to_owned(), on }).await.map(drop)
+        self.connection.ask(KeeperRequest::Switch { board: board.to_owned(), on }).await.map(drop)
     }
 
     /// Puts the rails of a board into their safe state.
     ///
     /// # Errors
-    /// When a rail does not switch.
+    /// If a rail does not switch.
     pub async fn make_safe(&self, board: &str) -> Result<(), KeeperError> {
-        self.line.ask(Ask::MakeSafe { board: board.to_owned() }).await.map(drop)
+        self.connection.ask(KeeperRequest::MakeSafe { board: board.to_owned() }).await.map(drop)
     }
 
-    /// Whether a board has supply; none where nothing measures it.
+    /// Whether a board has supply; none if nothing measures it.
     ///
     /// # Errors
-    /// When measuring fails.
+    /// If measuring fails.
     pub async fn measure(&self, board: &str) -> Result<Option<bool>, KeeperError> {
-        match self.line.ask(Ask::Measure { board: board.to_owned() }).await? {
+        match self.connection.ask(KeeperRequest::Measure { board: board.to_owned() }).await? {
             Answer::Measured(on) => Ok(on),
             _ => Ok(None),
         }
     }
 
-    /// What the rails of a board are switched to; none where their drivers can't tell.
+    /// What the rails of a board are switched to; none if their drivers can't tell.
     ///
     /// # Errors
-    /// When asking fails.
+    /// If the query fails.
     pub async fn state(&self, board: &str) -> Result<Option<bool>, KeeperError> {
-        match self.line.ask(Ask::State { board: board.to_owned() }).await? {
+        match self.connection.ask(KeeperRequest::State { board: board.to_owned() }).await? {
             Answer::Measured(on) => Ok(on),
             _ => Ok(None),
         }
     }
 
-    /// Lets the keeper go on when this process ends.
+    /// Keeps the keeper running after this process exits.
     ///
     /// # Errors
-    /// When it can't listen for the request to end.
+    /// If its locks can't be marked as detached.
     pub async fn detach(&self) -> Result<(), KeeperError> {
-        self.line.ask(Ask::Detach).await.map(drop)
+        self.connection.ask(KeeperRequest::Detach).await.map(drop)
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has exited.
     pub async fn gone(&self) {
-        // The sender says so before it is dropped; dropped without a word, it is gone as well.
+        // A sender that is dropped without a message means the same.
         let _ = self.is_gone.clone().wait_for(|gone| *gone).await;
     }
 
-    /// Waits until it has begun to make its rails safe, or has ended.
-    pub(super) async fn ending(&self) {
-        let mut is_ending = self.is_ending.clone();
+    /// Waits until it has begun to make its rails safe, or has exited.
+    pub(super) async fn shutting_down(&self) {
+        let mut is_shutting_down = self.is_shutting_down.clone();
         tokio::select! {
             () = self.gone() => {}
-            Ok(_) = is_ending.wait_for(|ending| *ending) => {}
+            Ok(_) = is_shutting_down.wait_for(|shutting_down| *shutting_down) => {}
             else => {}
         }
     }
 
-    /// Whether [`Self::ending`] is over.
-    pub(super) fn is_ending(&self) -> bool {
-        *self.is_gone.borrow() || *self.is_ending.borrow()
+    /// Whether [`Self::shutting_down`] is over.
+    pub(super) fn is_shutting_down(&self) -> bool {
+        *self.is_gone.borrow() || *self.is_shutting_down.borrow()
     }
 
-    /// Whether it has ended because this process asked it to.
+    /// Whether this process asked it to exit.
     pub(super) fn was_asked_to_end(&self) -> bool {
         self.asked_to_end.load(Ordering::SeqCst)
     }
 
-    /// Kills it, if it still runs, and what it has started; nothing where it runs in this process.
+    /// Kills its process, if it still runs, and all processes that it started. Does nothing if it runs in this process.
     pub(super) async fn kill(&self) {
         if let Some(process) = self.process.get() {
             process.end().await;
         }
     }
 
-    /// What it could not make safe, if it has ended in order; none while it is there and after it was killed.
+    /// What it could not make safe, after a clean shutdown; none while it runs and after it was killed.
     #[must_use]
-    pub fn farewell(&self) -> Option<Vec<(String, String)>> {
-        self.farewell.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn shutdown_report(&self) -> Option<Vec<(String, String)>> {
+        self.shutdown_report.lock().clone()
     }
 
     /// Closes the connection and waits until the keeper has made everything safe and released its locks. True if it
     /// did so in time.
     pub async fn end(&self) -> bool {
         self.asked_to_end.store(true, Ordering::SeqCst);
-        let patience = *self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        // Dropping the half shuts it down: the keeper reads the end.
-        *self.line.write.lock().await = None;
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let patience = *self.patience.lock();
+        // Dropping this half closes it: the keeper reads the end of the stream.
+        *self.connection.write.lock().await = None;
+        let reader = self.reader.lock().take();
         match reader {
             Some(reader) => tokio::time::timeout(LOCKS + patience, reader).await.is_ok(),
             None => true,
@@ -356,36 +388,36 @@ impl Keeper {
 /// How long a keeper may take to release its locks.
 const LOCKS: Duration = Duration::from_secs(5);
 
-fn lock_pending(pending: &Pending) -> MutexGuard<'_, Waiters> {
-    pending.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock_pending(pending: &SharedRequests) -> MutexGuard<'_, PendingRequests> {
+    pending.lock()
 }
 
-/// Hears what the keeper says.
-struct Ear {
-    pending: Pending,
+/// Reads the responses of the keeper.
+struct ResponseReader {
+    pending: SharedRequests,
     waiting: Waiting,
-    farewell: Farewell,
-    process: Arc<OnceLock<Watched>>,
-    ending: watch::Sender<bool>,
+    shutdown_report: ShutdownReport,
+    process: Arc<OnceLock<WatchedKeeper>>,
+    shutting_down: watch::Sender<bool>,
 }
 
-impl Ear {
+impl ResponseReader {
     async fn listen(&self, read: OwnedReadHalf) {
         let mut lines = BufReader::new(read).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             match serde_json::from_str(&line) {
-                Ok(Said::Keeper { keeper }) => drop(self.process.set(Watched::of(keeper))),
-                Ok(Said::Ending) => drop(self.ending.send_replace(true)),
-                Ok(Said::Done { id, result }) => {
+                Ok(KeeperResponse::Identity { keeper }) => drop(self.process.set(WatchedKeeper::of(keeper))),
+                Ok(KeeperResponse::ShuttingDown) => drop(self.shutting_down.send_replace(true)),
+                Ok(KeeperResponse::Done { id, result }) => {
                     let answer = lock_pending(&self.pending).as_mut().and_then(|pending| pending.remove(&id));
                     if let Some(answer) = answer {
                         let _ = answer.send(result);
                     }
                 }
-                Ok(Said::Farewell { failures }) => {
-                    *self.farewell.lock().unwrap_or_else(PoisonError::into_inner) = Some(failures);
+                Ok(KeeperResponse::ShutdownReport { failures }) => {
+                    *self.shutdown_report.lock() = Some(failures);
                 }
-                Ok(Said::Waiting { board, holder }) => (self.waiting)(&board, holder.as_ref()),
+                Ok(KeeperResponse::Waiting { board, holder }) => (self.waiting)(&board, holder.as_ref()),
                 Err(_) => {}
             }
         }

@@ -1,4 +1,4 @@
-//! What `hil` does when its keeper ends without having been asked to.
+//! What `hil` does if its keeper exits without being asked to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct GuardedKeeper {
     rescue: Mutex<Option<JoinHandle<Failures>>>,
 }
 
-/// A board of the keeper: what whoever takes over from it must lock and make safe.
+/// A board of the keeper: what a process that takes over from it must lock and make safe.
 #[derive(Debug, Clone)]
 pub struct Guarded {
     /// The board's rails.
@@ -46,7 +46,7 @@ impl GuardedKeeper {
         let watched = Arc::clone(&keeper);
         let rescue = tokio::spawn(async move {
             watched.gone().await;
-            match watched.farewell() {
+            match watched.shutdown_report() {
                 Some(failures) => {
                     if !watched.was_asked_to_end() {
                         note_end(&boards, &failures, &timeline);
@@ -54,7 +54,7 @@ impl GuardedKeeper {
                     failures
                 }
                 None => {
-                    // One that is only stopped would switch a rail when it goes on.
+                    // A keeper that was only stopped would switch a rail when it continues.
                     watched.kill().await;
                     make_safe(&boards, &timeline).await
                 }
@@ -68,10 +68,10 @@ impl GuardedKeeper {
         &self.keeper
     }
 
-    /// Waits until the keeper ends although this process did not ask it to: from then on the rails go off and the locks
-    /// become free, in order or not.
+    /// Waits until the keeper exits although this process did not ask it to: from then on the rails go off and the
+    /// locks become free.
     pub async fn lost(&self) {
-        self.keeper.ending().await;
+        self.keeper.shutting_down().await;
         if self.keeper.was_asked_to_end() {
             std::future::pending::<()>().await;
         }
@@ -79,15 +79,15 @@ impl GuardedKeeper {
 
     /// Whether [`Self::lost`] is over.
     pub fn is_lost(&self) -> bool {
-        self.keeper.is_ending() && !self.keeper.was_asked_to_end()
+        self.keeper.is_shutting_down() && !self.keeper.was_asked_to_end()
     }
 
-    /// Ends the keeper; the locks are free when it returns, even if the keeper was killed. Gives back what could not be
-    /// made safe.
+    /// Shuts the keeper down; the locks are free when this returns, even if the keeper was killed. Returns what could
+    /// not be made safe.
     pub async fn end(&self) -> Failures {
         if !self.keeper.end().await {
             self.keeper.kill().await;
-            return self.all("its keeper did not end in time and was killed");
+            return self.all("its keeper did not exit in time and was killed");
         }
         match self.rescue.lock().await.take() {
             Some(rescue) => rescue.await.unwrap_or_else(|error| self.all(&error.to_string())),
@@ -95,7 +95,7 @@ impl GuardedKeeper {
         }
     }
 
-    /// Of none of its boards it is known whether they are safe.
+    /// All of its boards: the state of none of them is known.
     fn all(&self, reason: &str) -> Failures {
         self.boards.iter().map(|board| (board.clone(), reason.to_owned())).collect()
     }
@@ -110,25 +110,26 @@ impl Drop for GuardedKeeper {
     }
 }
 
-/// A keeper that got SIGTERM has made its rails safe by itself.
+/// Records the exit of a keeper that got SIGTERM: it has made its rails safe by itself.
 fn note_end(boards: &[Guarded], failures: &Failures, timeline: &Timeline) {
     for board in boards {
         let name = board.name().to_owned();
         let note = match failures.iter().find(|(failed, _)| *failed == name) {
-            None => "the keeper was ended by a signal; it has made its rails safe".to_owned(),
-            Some((_, error)) => format!("the keeper was ended by a signal, and its rails may not be safe: {error}"),
+            None => "the keeper exited on a signal; it has made its rails safe".to_owned(),
+            Some((_, error)) => format!("the keeper exited on a signal, and its rails may not be safe: {error}"),
         };
         timeline.record(None, What::Bench { board: name, note });
     }
 }
 
-/// The killed keeper's locks are free and its lines released. Its standby does the same; what both do is done twice, one
-/// after the other. All boards at once: one that does not answer must not keep another on.
+/// Makes the rails safe after the keeper was killed: its locks are free and its lines released. Its standby does the
+/// same, so the work is done twice, one after the other. All boards at once: one that does not answer must not delay
+/// another.
 async fn make_safe(boards: &[Guarded], timeline: &Timeline) -> Failures {
     let made = boards.iter().map(async |board| {
         let name = board.name().to_owned();
         let (failure, note) = match make_one_safe(board).await {
-            Ok(()) => (None, "the keeper was killed; another one has made its rails safe".to_owned()),
+            Ok(()) => (None, "the keeper was killed; another keeper has made its rails safe".to_owned()),
             Err(error) => (
                 Some((name.clone(), format!("the keeper was killed; {error}"))),
                 format!("the keeper was killed, and its rails may not be safe: {error}"),
@@ -143,20 +144,20 @@ async fn make_safe(boards: &[Guarded], timeline: &Timeline) -> Failures {
 async fn make_one_safe(board: &Guarded) -> Result<(), KeeperError> {
     let keeper = Keeper::start(Arc::new(|_, _| {}))?;
     let made_safe = take_and_make_safe(&keeper, board).await;
-    // Also where that failed: it tries once more, and gives the lock back.
+    // Also after a failure: it tries again, and releases the lock.
     keeper.end().await;
     made_safe
 }
 
 async fn take_and_make_safe(keeper: &Keeper, board: &Guarded) -> Result<(), KeeperError> {
-    /// The standby has the lock while it works. Where another user has it for longer, that one's keeper answers for the
-    /// rails.
+    /// The standby holds the lock while it works. If another user holds it for longer, that user's keeper is
+    /// responsible for the rails.
     const PATIENCE: Duration = Duration::from_secs(45);
     let holder = || Holder::this_process("hil, after its keeper was killed");
     let waited = tokio::time::timeout(PATIENCE, keeper.lock(vec![board.claimed.clone()], true, holder())).await;
     match waited {
         Ok(locked) => drop(locked?),
-        // Says who has it.
+        // Its error names the holder.
         Err(_) => drop(keeper.lock(vec![board.claimed.clone()], false, holder()).await?),
     }
     keeper.open(board.name(), &board.rails).await?;

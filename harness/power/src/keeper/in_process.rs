@@ -10,7 +10,7 @@ use super::server;
 /// Starts it, with its locks in a folder.
 ///
 /// # Errors
-/// When the system gives no sockets.
+/// If the sockets can't be created.
 pub fn start(folder: PathBuf, waiting: Waiting) -> Result<Keeper, KeeperError> {
     let failed = |error: std::io::Error| KeeperError::NotStarted(error.to_string());
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;

@@ -1,20 +1,20 @@
-//! Starts the keeper and its standby as processes that nothing takes along.
+//! Starts the keeper and its standby as processes that outlive the session and the process tree of `hil`.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::process::{Command, Stdio};
 
-/// The argument with which this program is a keeper.
+/// The argument that makes this program a keeper.
 pub(super) const KEEPER: &str = "--be-the-keeper";
 /// The same, once it has left the session and the process tree it was started in.
 pub(super) const KEEPER_NOW: &str = "--be-the-keeper-now";
-/// The arguments with which it stands by a keeper.
+/// The arguments that make it the standby of a keeper.
 pub(super) const STANDBY: &str = "--stand-by-the-keeper";
 pub(super) const STANDBY_NOW: &str = "--stand-by-the-keeper-now";
-/// This program, even if its file was replaced meanwhile, as a build does.
+/// This program, even if a build has replaced its file since it started.
 const THIS_PROGRAM: &str = "/proc/self/exe";
-/// By these, CI runners find what a job left behind and kill it (GitHub's runner, Jenkins).
+/// The variables by which CI runners find and kill processes that a job left running (GitHub's runner, Jenkins).
 const TRACKED_BY: [&str; 3] = ["RUNNER_TRACKING_ID", "JENKINS_NODE_COOKIE", "BUILD_ID"];
 
 /// Starts a keeper and returns our end of its socket.
@@ -22,7 +22,7 @@ pub(super) fn start_keeper() -> io::Result<StdStream> {
     start(KEEPER)
 }
 
-/// Starts a process that takes over when this one, a keeper, ends without a word.
+/// Starts a process that takes over if this one, a keeper, exits without a shutdown message.
 pub(super) fn start_standby() -> io::Result<StdStream> {
     start(STANDBY)
 }
@@ -30,10 +30,10 @@ pub(super) fn start_standby() -> io::Result<StdStream> {
 fn start(argument: &str) -> io::Result<StdStream> {
     let (ours, theirs) = StdStream::pair()?;
     let mut first = command(argument, OwnedFd::from(theirs)).spawn()?;
-    // It ends as soon as it has started the second.
+    // It exits as soon as it has started the second.
     match first.wait() {
-        Ok(status) if !status.success() => Err(io::Error::other("it ended at once")),
-        // Where SIGCHLD is ignored, as some supervisors leave it, the kernel has collected it already.
+        Ok(status) if !status.success() => Err(io::Error::other("it exited at once")),
+        // If SIGCHLD is ignored, as some supervisors leave it, the kernel has reaped it already.
         Err(error) if error.raw_os_error() != Some(rustix::io::Errno::CHILD.raw_os_error()) => Err(error),
         _ => Ok(ours),
     }
@@ -41,7 +41,7 @@ fn start(argument: &str) -> io::Result<StdStream> {
 
 pub(super) fn command(argument: &str, socket: OwnedFd) -> Command {
     let mut command = Command::new(THIS_PROGRAM);
-    // Nothing of ours may stay open because of it, above all not the pipe that a CI job reads.
+    // It must not keep our files open, above all the pipe that a CI job reads.
     command.arg(argument).stdin(Stdio::from(socket)).stdout(Stdio::null()).stderr(Stdio::null());
     for name in TRACKED_BY {
         command.env_remove(name);

@@ -6,13 +6,13 @@ use crate::driver::{Measuring, PowerDriver, PowerError, Switching};
 use crate::keeper::{Keeper, KeeperError};
 
 /// All rails of one board, switched by the keeper.
-pub struct KeptPower {
+pub struct KeeperPower {
     keeper: Arc<Keeper>,
     board: String,
     rail: String,
 }
 
-impl KeptPower {
+impl KeeperPower {
     /// The rails that the keeper has opened for a board.
     #[must_use]
     pub fn new(keeper: Arc<Keeper>, board: &str, rail: String) -> Self {
@@ -23,7 +23,7 @@ impl KeptPower {
         match error {
             KeeperError::Power(error) => error,
             KeeperError::Gone => {
-                let hint = "something killed it; what it held falls back to what the wiring makes of it";
+                let hint = "something killed it; released GPIO lines fall back to the state that the wiring gives them";
                 PowerError::new(&self.rail, error.to_string(), hint)
             }
             other => PowerError::new(&self.rail, other.to_string(), None),
@@ -31,7 +31,7 @@ impl KeptPower {
     }
 }
 
-impl PowerDriver for KeptPower {
+impl PowerDriver for KeeperPower {
     fn switch(&self, on: bool) -> Switching<'_> {
         Box::pin(async move { self.keeper.switch(&self.board, on).await.map_err(|error| self.explain(error)) })
     }

@@ -1,4 +1,4 @@
-//! What `hil` and its keeper say to each other: one JSON object a line.
+//! The protocol between `hil` and its keeper: one JSON object per line.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use hil_config::Rail;
 use serde::{Deserialize, Serialize};
 
 use super::lock::Holder;
-use super::offspring::Offspring;
+use super::process_tree::KeeperIdentity;
 use crate::PowerError;
 
 /// A board and the keys of its locks.
@@ -20,14 +20,14 @@ pub struct Claimed {
 
 /// A numbered request.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Request {
+pub(super) struct NumberedRequest {
     pub(super) id: u64,
-    pub(super) ask: Ask,
+    pub(super) request: KeeperRequest,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Ask {
+pub(super) enum KeeperRequest {
     /// Takes the locks of some boards, all or none.
     Lock { folder: PathBuf, boards: Vec<Claimed>, wait: bool, holder: Holder },
     /// Opens the rails of a board whose lock is held in this folder.
@@ -38,35 +38,35 @@ pub(super) enum Ask {
     MakeSafe { board: String },
     /// Measures them.
     Measure { board: String },
-    /// Tells what they are switched to.
+    /// Reports what they are switched to.
     State { board: String },
-    /// Goes on when `hil` ends, until it is asked to end at the name of one of its locks.
+    /// Keeps running after `hil` exits, until a request to exit comes in at the socket of one of its locks.
     Detach,
-    /// These are shown nowhere: what a rail's program prints may name them.
+    /// Hides these secrets: a rail's program may print them.
     Hide { secrets: Vec<String> },
-    /// Answers at once, so that a keeper that is stopped is noticed.
+    /// Is answered at once, so that a stopped keeper is noticed.
     Ping,
-    /// Makes everything safe and ends.
+    /// Makes all rails safe and exits.
     End,
 }
 
-/// What the keeper says.
+/// What the keeper sends.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Said {
-    /// The first word: who it is.
-    Keeper { keeper: Offspring },
-    /// It makes its rails safe and ends: from here on it takes the time that this takes.
-    Ending,
-    /// A request is done.
+pub(super) enum KeeperResponse {
+    /// The first message: which process it is.
+    Identity { keeper: KeeperIdentity },
+    /// It makes its rails safe and exits; it answers no more heartbeats.
+    ShuttingDown,
+    /// The answer to a request.
     Done { id: u64, result: Result<Answer, Refusal> },
-    /// The last word: all rails are safe but for these, and the locks are free.
-    Farewell { failures: Vec<(String, String)> },
-    /// A board is held by somebody else; the keeper waits for it.
+    /// The last message: all rails are safe except these, and the locks are free.
+    ShutdownReport { failures: Vec<(String, String)> },
+    /// Another process holds a board; the keeper waits for it.
     Waiting { board: String, holder: Option<Holder> },
 }
 
-/// A key of [`Claimed`] for people.
+/// A key of [`Claimed`] as messages show it.
 #[must_use]
 pub fn device_text(key: &str) -> String {
     match key.split_once(' ') {
@@ -105,5 +105,14 @@ pub(super) enum Refusal {
         key: String,
     },
     Power(PowerError),
-    Other(String),
+    NoStandby {
+        board: String,
+        reason: String,
+    },
+    NotOpen {
+        board: String,
+    },
+    NotDetachable {
+        reason: String,
+    },
 }

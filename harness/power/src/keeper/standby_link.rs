@@ -1,4 +1,4 @@
-//! How a keeper starts its standby and what it sends to it.
+//! How a keeper starts its standby, and the messages that it sends.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::launch;
-use super::offspring::Offspring;
+use super::process_tree::KeeperIdentity;
 use super::protocol::Claimed;
 
 /// How often the keeper reports that it runs.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// A board whose rails a keeper holds.
+/// A board that a standby must make safe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct KeptRails {
+pub(super) struct StandbyBoard {
     pub(super) claimed: Claimed,
     pub(super) rails: Vec<Rail>,
     /// Where its locks are.
@@ -28,19 +28,19 @@ pub(super) struct KeptRails {
     pub(super) what: String,
 }
 
-/// What a keeper sends to its standby: one JSON object a line.
+/// What a keeper sends to its standby: one JSON object per line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum KeeperMessage {
-    /// Who it is, and the token of what it starts.
-    Keeper(Offspring),
-    Board(Box<KeptRails>),
+    /// Which process it is, and the token of the programs that it starts.
+    Keeper(KeeperIdentity),
+    Board(Box<StandbyBoard>),
     Heartbeat,
-    /// All rails are safe, or a note in the lock says which are not.
+    /// All rails are safe, or a note beside the lock names those that are not.
     ShuttingDown,
 }
 
-/// The keeper's end of the line to its standby.
+/// The keeper's end of the connection to its standby.
 pub(super) struct StandbyLink {
     messages: mpsc::UnboundedSender<KeeperMessage>,
     task: JoinHandle<()>,
@@ -48,7 +48,7 @@ pub(super) struct StandbyLink {
 
 impl StandbyLink {
     /// Starts a standby for this keeper with some boards.
-    pub(super) fn start(keeper: &Offspring, boards: &[KeptRails]) -> std::io::Result<Self> {
+    pub(super) fn start(keeper: &KeeperIdentity, boards: &[StandbyBoard]) -> std::io::Result<Self> {
         let stream = launch::start_standby()?;
         stream.set_nonblocking(true)?;
         let (messages, received) = mpsc::unbounded_channel();
@@ -59,30 +59,30 @@ impl StandbyLink {
         Ok(standby)
     }
 
-    pub(super) fn board(&self, board: &KeptRails) {
+    pub(super) fn board(&self, board: &StandbyBoard) {
         self.send(KeeperMessage::Board(Box::new(board.clone())));
     }
 
     fn send(&self, message: KeeperMessage) {
-        // One that has ended is replaced.
+        // A standby that has exited is replaced.
         let _ = self.messages.send(message);
     }
 
-    /// Waits until it has ended although its keeper is there.
+    /// Waits until it has exited although its keeper still runs.
     pub(super) async fn ended(&mut self) {
         let _ = (&mut self.task).await;
     }
 
-    /// Ends it.
+    /// Tells it to exit.
     pub(super) async fn dismiss(mut self) {
-        /// One that is stopped reads nothing, but its socket takes the message.
+        /// A stopped standby reads nothing, but its socket takes the message.
         const PATIENCE: Duration = Duration::from_secs(1);
         self.send(KeeperMessage::ShuttingDown);
         let _ = tokio::time::timeout(PATIENCE, &mut self.task).await;
     }
 }
 
-/// Sends each message and, between them, heartbeats. Ends after the last message, or with the standby.
+/// Sends each message and, between them, heartbeats. Returns after the last message, or when the standby exits.
 async fn send_all(mut stream: UnixStream, mut messages: mpsc::UnboundedReceiver<KeeperMessage>) {
     loop {
         let message = match tokio::time::timeout(HEARTBEAT, messages.recv()).await {

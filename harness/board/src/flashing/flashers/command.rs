@@ -14,9 +14,9 @@ use crate::flashing::{Flashed, Job, PortInUse};
 
 /// A program and its arguments.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Command(Vec<String>);
+pub(super) struct FlashCommand(Vec<String>);
 
-impl FlasherType for Command {
+impl FlasherType for FlashCommand {
     const WORD: &'static str = "command";
     const KEYS: &'static TableSpec = &TableSpec {
         keys: &[Key::required(

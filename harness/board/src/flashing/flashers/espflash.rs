@@ -50,7 +50,7 @@ impl FlasherType for Espflash {
 }
 
 /// Flashes on a thread of its own: espflash blocks. Dropping the future makes the thread stop at its next progress
-/// call-back; nothing waits for it but the next flash of the same board.
+/// call-back; only the next flash of the same board waits for it.
 async fn flash(job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> {
     /// espflash's longest wait for a chip that fell silent is that of a whole-chip erase; ours are shorter.
     const LEFTOVER: Duration = Duration::from_secs(15);
@@ -65,7 +65,7 @@ async fn flash(job: Job, port_in_use: PortInUse) -> Result<Flashed, BenchError> 
     let failed = |reason: String| BenchError::Flash { board: board.clone(), reason };
     let flag = Arc::clone(&cancelled.0);
     let body = move || {
-        // A cancelled flash unwinds out of espflash; there is nobody left to tell.
+        // A cancelled flash unwinds out of espflash; nothing waits for its result.
         if let Ok(outcome) = catch_unwind(AssertUnwindSafe(|| job.run(flag))) {
             let _ = report.send(outcome);
         }
@@ -105,7 +105,7 @@ impl Job {
     }
 
     /// The regions that the flash does not hold. Blank ones count only where a program is missing: then it is another
-    /// firmware, and nothing of the one before stays.
+    /// firmware, and no data of the previous one must stay.
     fn missing<'a>(
         &'a self,
         flasher: &mut Flasher,
@@ -134,7 +134,7 @@ impl Job {
     /// Refuses what reaches beyond the flash that the chip has, and what would find less of it than it is made for: the
     /// start-up code of ESP-IDF ends there.
     fn check_size(&self, flasher: &mut Flasher) -> Result<(), BenchError> {
-        // A flash that does not say how large it is may be larger than any.
+        // The size of a flash that does not report it is not checked.
         let Ok(Some(size)) = flasher.flash_detect() else { return Ok(()) };
         let flash = u64::from(size.size());
         let bootloader = self.regions.iter().find(|region| region.address == self.chip.bootloader_offset());
@@ -154,25 +154,26 @@ impl Job {
         let failed =
             |error: serialport::Error| BenchError::Port { board: self.board.clone(), reason: error.to_string() };
         let mut port = serialport::TTYPort::open(&open).map_err(failed)?;
-        // The mark stays on the device for as long as anybody has it open, and the reset lines may be: without root,
-        // the console could not be opened again.
+        // Exclusive mode stays in force while any process has the device open, and the reset lines may keep it open:
+        // the console could then not be opened again without root.
         port.set_exclusive(false).map_err(failed)?;
         // The bench resets the chip itself, before and after: espflash leaves the lines alone. Product id 0 keeps it
         // from taking the port for a USB-Serial/JTAG one.
         let usb = UsbPortInfo { vid: 0, pid: 0, serial_number: None, manufacturer: None, product: None };
         let (after, before) = (ResetAfterOperation::NoResetNoStub, ResetBeforeOperation::NoReset);
         let connection = Connection::new(port, usb, after, before, ROM_BAUD);
-        // What is there already is not given to it at all.
+        // Regions that the flash already holds are not passed to it.
         let (stub, verify, skip) = (true, true, false);
         let chip = chip_of(self.chip).ok_or_else(|| BenchError::Flash {
             board: self.board.clone(),
-            reason: format!("espflash does not know the {}", self.chip.word()),
+            reason: format!("espflash does not support the {}", self.chip.word()),
         })?;
         Flasher::connect(connection, stub, verify, skip, Some(chip), Some(self.baud))
             .map_err(|error| self.explain(error))
     }
 
-    /// Refuses what would be written in vain or could not be undone. Chips that can't tell (ESP32) are taken to allow it.
+    /// Refuses what would not boot or could not be undone. Chips that can't tell (ESP32) are taken to allow
+    /// it.
     fn check_security(&self, flasher: &mut Flasher) -> Result<(), BenchError> {
         let forbidden = |reason: &str| BenchError::Forbidden { board: self.board.clone(), reason: reason.to_owned() };
         if flasher.secure_download_mode() {
@@ -190,9 +191,7 @@ impl Job {
         let (board, port) = (self.board.clone(), self.port.clone());
         match error {
             espflash::Error::ChipMismatch(expected, found) => BenchError::WrongChip { board, port, expected, found },
-            espflash::Error::Flashing(_) | espflash::Error::VerifyFailed if is_verify(&error) => {
-                BenchError::VerifyFailed { board }
-            }
+            espflash::Error::VerifyFailed => BenchError::VerifyFailed { board },
             espflash::Error::Connection(_) if !port.exists() => BenchError::PortVanished { board },
             espflash::Error::Connection(_) => BenchError::NoAnswer { board, port },
             other => BenchError::Flash { board, reason: with_causes(&other) },
@@ -223,10 +222,6 @@ pub(crate) fn chip_of(chip: hil_config::Chip) -> Option<Chip> {
         hil_config::Chip::Esp32s2 => Chip::Esp32s2,
         hil_config::Chip::Esp32s3 => Chip::Esp32s3,
     })
-}
-
-fn is_verify(error: &espflash::Error) -> bool {
-    matches!(error, espflash::Error::VerifyFailed) || with_causes(error).contains("erification failed")
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -52,7 +52,7 @@ impl FlasherType for Esptool {
     }
 }
 
-/// A whole flash of 16 MiB at 115200 baud takes 24 minutes; nobody waits longer for a chip that fell silent.
+/// A whole flash of 16 MiB at 115200 baud takes 24 minutes; a chip that stops answering is given up then.
 const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// Speed of the ROM's loader.
@@ -78,7 +78,7 @@ async fn flash(job: Job) -> Result<Flashed, BenchError> {
     for ((region, holds), at) in job.regions.iter().zip(holds).zip(files) {
         let is_there = match region.role {
             Role::Program | Role::State => holds,
-            // Blank data counts only where it is another firmware: nothing of the one before stays then.
+            // Blank data counts only where it is another firmware: no data of the previous one must stay.
             Role::Blank => !is_other || (holds && region.is_large()),
         };
         if is_there {
@@ -98,7 +98,7 @@ async fn flash(job: Job) -> Result<Flashed, BenchError> {
     Ok(Flashed { written, skipped, took: start.elapsed() })
 }
 
-/// Which regions the flash holds already. The ROM of an ESP8266 can't tell: all are written each time.
+/// Which regions the flash already holds. The ROM of an ESP8266 can't report it: all are written each time.
 async fn held(job: &Job, files: &[[OsString; 2]]) -> Result<Vec<bool>, BenchError> {
     if job.chip == hil_config::Chip::Esp8266 {
         return Ok(vec![false; files.len()]);
@@ -109,13 +109,15 @@ async fn held(job: &Job, files: &[[OsString; 2]]) -> Result<Vec<bool>, BenchErro
         Ok(()) => Ok(vec![true; files.len()]),
         Err(said) => match verified(&said, files.len()) {
             Some(holds) => Ok(holds),
-            None if said.contains("erification failed") => Ok(vec![false; files.len()]),
+            None if said.contains("Verification failed") || said.contains("verification failed") => {
+                Ok(vec![false; files.len()])
+            }
             None => Err(explain(job, &said)),
         },
     }
 }
 
-/// What esptool says of each file in turn; none where it did not get to the last.
+/// What esptool reports for each file in turn; none if it did not get to the last.
 fn verified(said: &str, files: usize) -> Option<Vec<bool>> {
     let verdict = |line: &str| match line {
         // Beyond these, a line on the whole ends the output: `A fatal error occurred: Verification failed.`
@@ -167,7 +169,7 @@ async fn run(job: &Job, call: &Call, at: &[OsString]) -> Result<(), String> {
     Err(format!("{}\n{}", text(&output.stdout), text(&output.stderr)))
 }
 
-/// The bench file's word for what esptool calls a chip.
+/// The bench file's word for a chip, from the name that esptool uses.
 fn word(chip: &str) -> String {
     hil_config::Chip::named(chip).map_or_else(|| chip.to_owned(), |chip| chip.word().to_owned())
 }
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn esptool_says_of_each_file_whether_the_flash_holds_it() {
+    fn esptool_reports_for_each_file_whether_the_flash_holds_it() {
         let said = "Verifying 0x9000 (36864) bytes at 0x00000000 in flash against '0.bin'...\nVerification successful (digest matched).\nVerifying 0x6000 (24576) bytes at 0x00009000 in flash against '1.bin'...\nVerification failed (digest mismatch).\n\nA fatal error occurred: Verification failed.\n";
         assert_eq!(verified(said, 2), Some(vec![true, false]));
         assert_eq!(verified(said, 3), None, "it did not get to the third");

@@ -13,13 +13,13 @@ use crate::reset::{ResetDriver, ResetInto, Resetting};
 
 /// The programs, with their arguments.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Command {
+pub(super) struct ResetCommands {
     hold: Vec<String>,
     run: Vec<String>,
     loader: Vec<String>,
 }
 
-impl ResetStrategy for Command {
+impl ResetStrategy for ResetCommands {
     const WORD: &'static str = "command";
     const KEYS: &'static TableSpec = &TableSpec {
         keys: &[
@@ -48,7 +48,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 struct CommandReset {
     board: String,
-    programs: Command,
+    programs: ResetCommands,
 }
 
 impl CommandReset {

@@ -19,7 +19,7 @@ pub(super) struct Gpio {
     en: Line,
     /// Low selects the loader.
     boot: Option<Line>,
-    /// Whether a transistor or an optocoupler stands between, so that a high level pulls down.
+    /// Whether a transistor or an optocoupler is in between, so that a high level pulls down.
     inverted: bool,
 }
 

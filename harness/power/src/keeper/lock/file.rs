@@ -11,21 +11,21 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, statat};
 use rustix::io::Errno;
 
 use super::folder::{self, Folder};
-use super::name::{Name, ask_to_end};
+use super::lock_socket::{LockSocket, ask_to_end};
 use super::note::{self, Holder, Note};
 
-/// A lock, held or not. Dropping it releases it; the kernel does so when the process dies.
+/// A lock, held or not. Dropping it releases it; the kernel does so when the process exits.
 #[derive(Debug)]
 pub(in crate::keeper) struct LockFile {
     folder: Folder,
     /// Its file, without the extension.
     key: String,
     file: File,
-    name: Name,
+    socket: LockSocket,
     held: Option<UnixListener>,
 }
 
-/// Not by closing alone: a child that is being started has a copy of the file until it runs its program.
+/// Closing the file is not enough: a child that is being started has a copy of the file until it runs its program.
 impl Drop for LockFile {
     fn drop(&mut self) {
         self.release();
@@ -33,15 +33,15 @@ impl Drop for LockFile {
 }
 
 impl LockFile {
-    /// Opens the lock of a key, and makes it where there is none. Every user of this machine may lock it: boards are shared.
+    /// Opens the lock of a key, and creates it if needed. Every user of this machine may lock it: boards are shared.
     pub(in crate::keeper) fn open(folder: &Path, key: &str) -> io::Result<Self> {
         Self::open_in(Folder::make(folder)?, key)
     }
 
     fn open_in(folder: Folder, key: &str) -> io::Result<Self> {
         let key = file_name(key);
-        let (file, name) = (open_file(&folder, &key)?, Name::of(&folder, &key)?);
-        Ok(Self { folder, key, file, name, held: None })
+        let (file, socket) = (open_file(&folder, &key)?, LockSocket::of(&folder, &key)?);
+        Ok(Self { folder, key, file, socket, held: None })
     }
 
     /// Takes the lock if it is free.
@@ -56,7 +56,7 @@ impl LockFile {
                 self.file = open_file(&self.folder, &self.key)?;
                 continue;
             }
-            self.held = self.name.take()?;
+            self.held = self.socket.take()?;
             if self.held.is_none() {
                 self.release();
             }
@@ -74,18 +74,18 @@ impl LockFile {
             if self.try_lock()? {
                 return Ok(());
             }
-            // The file is free and its name is not: a file was removed while it was held.
-            self.name.wait();
+            // The file is free and the socket is not: a file was removed while it was locked.
+            self.socket.wait();
         }
     }
 
     fn release(&mut self) {
         self.held = None;
-        // A file that is not locked is unlocked as well.
+        // Unlocking a file that is not locked does nothing.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
 
-    /// Whether the file is still the one of its name: it may have been removed while this process waited for it.
+    /// Whether the file is still the one at its path: it may have been removed while this process waited for it.
     fn is_current(&self) -> io::Result<bool> {
         let ours = self.file.metadata()?;
         match statat(self.folder.fd(), lock_name(&self.key)?, AtFlags::SYMLINK_NOFOLLOW) {
@@ -95,31 +95,31 @@ impl LockFile {
         }
     }
 
-    /// The name that goes with it, to be listened at; none where it is not held.
+    /// The socket that goes with it, to accept connections; none if the lock is not held.
     pub(in crate::keeper) fn listener(&self) -> Option<io::Result<UnixListener>> {
         self.held.as_ref().map(UnixListener::try_clone)
     }
 
-    /// What was written of it last.
+    /// The newest note of any user.
     pub(in crate::keeper) fn note(&self) -> Option<Note> {
         note::newest(&self.folder, &self.key, None)
     }
 
-    /// What this user wrote of it last.
+    /// The note of this user.
     pub(in crate::keeper) fn own_note(&self) -> Option<Holder> {
         let user = rustix::process::getuid().as_raw();
         note::newest(&self.folder, &self.key, Some(user)).map(|note| note.holder)
     }
 
-    /// Who holds it while another process does.
+    /// Which other process holds it.
     pub(in crate::keeper) fn holder(&self) -> Option<Holder> {
-        match self.name.holder() {
-            Some((process, user)) => Some(holder_behind(&self.folder, &self.key, process, user)),
+        match self.socket.holder() {
+            Some((process, user)) => Some(described_holder(&self.folder, &self.key, process, user)),
             None => self.note().map(|note| note.holder),
         }
     }
 
-    /// Writes who holds it, or what the last holder leaves behind.
+    /// Writes this user's note: who holds the lock, and what is left unsafe.
     pub(in crate::keeper) fn write(&self, holder: &Holder) -> io::Result<()> {
         note::write(&self.folder, &self.key, holder)
     }
@@ -129,7 +129,7 @@ fn lock_name(key: &str) -> io::Result<CString> {
     CString::new(format!("{key}.lock")).map_err(io::Error::other)
 }
 
-/// Opened for reading: another user's file is locked and never written.
+/// Opened for reading: a lock needs no more, and another user's file can't be written.
 fn open_file(folder: &Folder, key: &str) -> io::Result<File> {
     let name = lock_name(key)?;
     loop {
@@ -139,39 +139,39 @@ fn open_file(folder: &Folder, key: &str) -> io::Result<File> {
         }
         match folder.file(&name, OFlags::RDONLY | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o644)) {
             Ok(file) => {
-                // Past the umask of a keeper: the next one may be another user.
+                // Overrides the umask of a keeper: the next holder may be another user.
                 file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
                 return Ok(file);
             }
-            // Another `hil` was faster.
+            // Another `hil` has just created it.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-/// A key as a file name: nothing in it leads elsewhere, and it is not longer than a name may be.
+/// A key as a file name: without path separators, and not longer than a file name may be.
 pub(in crate::keeper) fn file_name(key: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':') { c } else { '_' };
     let name: String = key.chars().map(plain).collect();
     name.trim_start_matches('.').chars().take(200).collect()
 }
 
-/// A device that is this process's for a moment, without a keeper; dropping it gives it back.
+/// A device that this process locks for a moment, without a keeper; dropping it releases the lock.
 #[derive(Debug)]
 pub struct DeviceLock {
     _lock: LockFile,
 }
 
 impl DeviceLock {
-    /// Takes the lock of a key if it is free; else says who holds it.
+    /// Takes the lock of a key if it is free.
     ///
     /// # Errors
-    /// Says why it can't be had.
+    /// The text names the holder, or why the lock can't be taken.
     pub fn try_take(key: &str, what: &str) -> Result<Self, String> {
         let mut lock = LockFile::open(&folder::path(), key).map_err(|error| error.to_string())?;
         if lock.try_lock().map_err(|error| error.to_string())? {
-            // What was left unsafe is so until a keeper has made it safe.
+            // What was left unsafe stays so until a keeper has made it safe.
             let (left_unsafe, token) =
                 lock.note().map(|note| (note.holder.left_unsafe, note.holder.token)).unwrap_or_default();
             let holder = Holder { left_unsafe, token, ..Holder::this_process(what) };
@@ -182,31 +182,31 @@ impl DeviceLock {
     }
 }
 
-/// Who holds one of these keys right now; none where they are free. Asking takes no lock, so it never blocks another user.
+/// Who holds one of these keys right now; none if they are free. This takes no lock, so it never blocks another user.
 #[must_use]
 pub fn holder_of(keys: &[String]) -> Option<Holder> {
-    // Nothing is made only to look.
+    // A query creates no folder.
     let folder = Folder::open(&folder::path()).ok()?;
     keys.iter().find_map(|key| holder_in(&folder, &file_name(key)))
 }
 
 fn holder_in(folder: &Folder, key: &str) -> Option<Holder> {
     let file = statat(folder.fd(), lock_name(key).ok()?, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    if let Some((process, user)) = Name::of(folder, key).ok()?.holder() {
-        return Some(holder_behind(folder, key, process, user));
+    if let Some((process, user)) = LockSocket::of(folder, key).ok()?.holder() {
+        return Some(described_holder(folder, key, process, user));
     }
-    // A program that locks the file and knows nothing of names, or one of another network namespace.
+    // A program that locks the file without a socket, or one in another network namespace.
     let process = locked_by(file.st_dev, file.st_ino)?;
     let user = std::fs::metadata(format!("/proc/{process}")).map(|process| super::users::user_name(process.uid()));
     let user = user.unwrap_or_else(|_| "unknown".to_owned());
     Some(Holder { pid: process, user, ..Holder::this_process("a program") })
 }
 
-/// The holder that the kernel names: the note of its user says what it does, if it has written one.
-fn holder_behind(folder: &Folder, key: &str, process: u32, user: u32) -> Holder {
+/// The holder that the kernel names, with what its user's note adds, if there is one.
+fn described_holder(folder: &Folder, key: &str, process: u32, user: u32) -> Holder {
     let written = note::newest(folder, key, Some(user)).map(|note| note.holder);
     let is_its = |holder: &Holder| holder.keeper.unwrap_or(holder.pid) == process;
-    // It has not written yet, or its note can't be read.
+    // It has not written its note yet, or the note can't be read.
     let unknown = || Holder { pid: process, user: super::users::user_name(user), ..Holder::this_process("a program") };
     written.filter(is_its).unwrap_or_else(unknown)
 }
@@ -246,7 +246,7 @@ fn locks_of_this_machine() -> io::Result<(String, usize)> {
     }
 }
 
-/// Why a detached keeper was not ended.
+/// Why a detached keeper did not exit.
 #[derive(Debug)]
 pub struct NotEnded {
     /// Who holds the board.
@@ -255,18 +255,18 @@ pub struct NotEnded {
     pub reason: String,
 }
 
-/// Ends the detached keeper that holds one of these keys, and gives back what could not be made safe. None where there is
-/// none, or it is ending for another reason: then its locks say the rest. Returns when its rails are safe; blocks the
-/// thread until then, two minutes at most.
+/// Asks the detached keeper that holds one of these keys to exit, and returns what could not be made safe. None if
+/// there is no such keeper, or it is shutting down for another reason: then the notes of its locks have the result.
+/// Returns when its rails are safe; blocks the thread until then, two minutes at most.
 ///
 /// # Errors
-/// When it does not answer or belongs to another user.
+/// If it does not answer or belongs to another user.
 pub fn end_detached(keys: &[String]) -> Result<Option<Vec<(String, String)>>, NotEnded> {
     let Some(holder) = holder_of(keys).filter(|holder| holder.detached) else { return Ok(None) };
     let ask = |key: &String| ask_to_end(&Folder::open(&folder::path())?, &file_name(key));
     let mut refused = None;
     for key in keys {
-        // The first that leads to it is asked, and no other: the next holder of its lock must not be.
+        // Only the first keeper that answers: the next holder of a lock must not be asked to exit.
         match ask(key) {
             Ok(answer) => return Ok(serde_json::from_str(&answer).ok()),
             Err(error) if error.is_end() => {}
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lock_is_held_once_and_free_when_its_holder_is_gone() {
+    fn a_lock_is_held_once_and_free_after_its_holder_is_dropped() {
         let folder = tempfile::tempdir().expect("folder");
         let mut first = LockFile::open(folder.path(), "usb 1-1.2/../x").expect("open");
         assert!(first.try_lock().expect("lock"));
@@ -304,34 +304,34 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_file_that_is_removed_while_it_is_held_gives_no_second_lock() {
+    fn removing_a_locked_file_does_not_allow_a_second_lock() {
         let folder = tempfile::tempdir().expect("folder");
         let mut first = LockFile::open(folder.path(), "k").expect("open");
         assert!(first.try_lock().expect("lock"));
         std::fs::remove_file(folder.path().join("k.lock")).expect("remove");
         let mut second = LockFile::open(folder.path(), "k").expect("open");
-        assert!(!second.try_lock().expect("the name is held"));
+        assert!(!second.try_lock().expect("the socket is held"));
         let waiter = std::thread::spawn(move || second.lock().map(|()| second));
         drop(first);
         let second = waiter.join().expect("no panic").expect("free now");
         assert!(second.is_current().expect("there"));
     }
 
-    /// The one who waits gets the lock of a file that is no longer there.
+    /// A process that waits may get the lock of a file that was removed.
     #[test]
-    fn a_lock_on_a_file_that_was_replaced_counts_for_nothing() {
+    fn a_lock_on_a_replaced_file_does_not_count() {
         let folder = tempfile::tempdir().expect("folder");
         let mut waits = LockFile::open(folder.path(), "k").expect("open");
         std::fs::remove_file(folder.path().join("k.lock")).expect("remove");
         let mut other = LockFile::open(folder.path(), "k").expect("open");
         assert!(other.try_lock().expect("lock"));
-        assert!(!waits.try_lock().expect("refused"), "it locks the file of before");
+        assert!(!waits.try_lock().expect("refused"), "it has locked the removed file");
         drop(other);
         assert!(waits.try_lock().expect("lock") && waits.is_current().expect("there"));
     }
 
     #[test]
-    fn asking_who_holds_a_lock_never_takes_it() {
+    fn querying_the_holder_of_a_lock_never_takes_it() {
         // The copy of a released lock's name would keep the name in use.
         let _alone = crate::STARTING_PROGRAMS.lock();
         let place = tempfile::tempdir().expect("folder");
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_a_lock_is_known_with_its_name_and_without() {
+    fn the_holder_of_a_lock_is_found_with_its_socket_and_without() {
         let place = tempfile::tempdir().expect("folder");
         let mut lock = LockFile::open(place.path(), "k").expect("open");
         let holder = || holder_in(&Folder::open(place.path()).expect("there"), "k");
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_regular_file_is_a_lock_or_a_note() {
+    fn only_a_regular_file_is_a_lock_or_a_note() {
         let folder = tempfile::tempdir().expect("folder");
         let elsewhere = folder.path().join("elsewhere");
         std::fs::write(&elsewhere, "precious").expect("file");
@@ -397,12 +397,12 @@ mod tests {
         assert!(lock.try_lock().expect("lock"));
         std::os::unix::fs::symlink(&elsewhere, folder.path().join(format!("k.{user}.note"))).expect("link");
         assert_eq!(lock.note(), None);
-        lock.write(&Holder::this_process("hil run")).expect("in the place of the link");
+        lock.write(&Holder::this_process("hil run")).expect("replaces the link");
         assert_eq!(std::fs::read_to_string(&elsewhere).expect("there"), "precious");
     }
 
     #[test]
-    fn a_folder_from_which_others_may_remove_files_is_refused() {
+    fn a_folder_from_which_other_users_may_remove_files_is_refused() {
         let folder = tempfile::tempdir().expect("folder");
         let open = folder.path().join("open");
         std::fs::create_dir(&open).expect("folder");
@@ -412,6 +412,6 @@ mod tests {
         std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o1777)).expect("mode");
         LockFile::open(&open, "k").expect("sticky");
         std::os::unix::fs::symlink(&open, folder.path().join("link")).expect("link");
-        LockFile::open(&folder.path().join("link"), "k").expect_err("a link that no user named");
+        LockFile::open(&folder.path().join("link"), "k").expect_err("a link that HIL_LOCKS does not name");
     }
 }

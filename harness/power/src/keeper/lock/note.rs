@@ -1,6 +1,6 @@
-//! What a user says of a lock: who holds it, and what was left behind.
+//! Notes about a lock: who holds it, and what the last holder left unsafe.
 //!
-//! Each user writes a file of their own beside the lock, which no other user can change.
+//! Each user writes a separate file beside the lock, which no other user can change.
 
 use std::ffi::CString;
 use std::fmt;
@@ -16,10 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::folder::Folder;
 use super::users::user_name;
 
-/// Who holds a board, as its lock says.
+/// Who holds a board, as the note of its lock says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Process id of the `hil` that asked for it.
+    /// Process id of the `hil` that took it.
     pub pid: u32,
     /// Its user.
     pub user: String,
@@ -33,7 +33,7 @@ pub struct Holder {
     /// The token of its keeper and of the programs that switch its rails.
     #[serde(default)]
     pub token: Option<String>,
-    /// Its keeper goes on without it: `hil power BOARD off` ends that.
+    /// Its keeper keeps running after it; `hil power BOARD off` ends the keeper.
     #[serde(default)]
     pub detached: bool,
     /// Why its rails may not be in their safe state, from the moment in which they get power until they are safe.
@@ -62,7 +62,7 @@ impl Holder {
         let held = now.saturating_sub(Duration::from_millis(self.since_ms)).as_secs();
         let (minutes, seconds) = (held / 60, held % 60);
         let who = match self.keeper {
-            // The program itself is long gone.
+            // The program itself has exited.
             Some(keeper) if self.detached => format!("detached, pid of its keeper {keeper}"),
             _ => format!("pid {}", self.pid),
         };
@@ -70,7 +70,7 @@ impl Holder {
         format!("`{}` of {} ({who}), for {span}", self.what, self.user)
     }
 
-    /// Another user's words: as they may be shown, and no longer than a line or two. The name of the user is the system's.
+    /// A note of another user, made safe to show: escaped and shortened. The user's name comes from the system.
     fn received(self, user: u32) -> Self {
         let inert = |text: String, length: usize| escaped(&text.chars().take(length).collect::<String>()).to_string();
         Self {
@@ -92,7 +92,7 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A note and the user whose it is.
+/// A note and its writer.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::keeper) struct Note {
     pub(in crate::keeper) holder: Holder,
@@ -107,16 +107,16 @@ fn c_string(name: String) -> io::Result<CString> {
 pub(super) fn write(folder: &Folder, lock: &str, holder: &Holder) -> io::Result<()> {
     let user = getuid().as_raw();
     let (name, fresh) = (c_string(format!("{lock}.{user}.note"))?, c_string(format!(".{lock}.{user}.note"))?);
-    // One that a killed process left behind.
+    // A killed process may have left one.
     let _ = unlinkat(folder.fd(), &fresh, AtFlags::empty());
     let mut file = folder.file(&fresh, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o644))?;
-    // Past the umask of a keeper: other users read who has the board.
+    // Overrides the umask of a keeper: other users must be able to read who holds the board.
     file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
     file.write_all(&serde_json::to_vec(holder)?)?;
     Ok(renameat(folder.fd(), &fresh, folder.fd(), &name)?)
 }
 
-/// The newest note beside a lock that a user wrote in their own name; of a certain user, if one is given.
+/// The newest note beside a lock; of a certain user, if one is given.
 pub(super) fn newest(folder: &Folder, lock: &str, of: Option<u32>) -> Option<Note> {
     let entries = rustix::fs::Dir::read_from(folder.fd()).ok()?.flatten();
     let user = |name: &std::ffi::CStr| {
@@ -131,7 +131,7 @@ pub(super) fn newest(folder: &Folder, lock: &str, of: Option<u32>) -> Option<Not
 fn read(folder: &Folder, lock: &str, user: u32) -> Option<Note> {
     /// No `hil` writes more than a few hundred bytes.
     const LONGEST: u64 = 16 * 1024;
-    /// Clocks of one machine may be set; a note from the future would be the newest for ever.
+    /// The clock of a machine may be set; a note from the future would be the newest forever.
     const AHEAD: Duration = Duration::from_secs(60);
     let name = c_string(format!("{lock}.{user}.note")).ok()?;
     let file = folder.file(&name, OFlags::RDONLY, Mode::empty()).ok()?;
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_note_says_steers_no_terminal_and_fills_none() {
+    fn the_text_of_a_note_is_escaped_and_shortened() {
         let hostile = "x\u{1b}[2J\u{202e}\n::error::y".to_owned() + &"z".repeat(10_000);
         let holder = Holder {
             user: hostile.clone(),
@@ -167,7 +167,7 @@ mod tests {
             ..Holder::this_process("")
         };
         let received = holder.received(0);
-        assert_eq!(received.user, "root", "the system says whose it is");
+        assert_eq!(received.user, "root", "the system knows its writer");
         for text in [&received.what, received.left_unsafe.as_ref().expect("kept")] {
             assert!(!text.contains(['\u{1b}', '\n', '\u{202e}']) && text.len() < 700, "{text}");
         }

@@ -1,8 +1,9 @@
-//! A name in the kernel that goes with a lock: an abstract Unix socket (unix(7)).
+//! The abstract Unix socket that goes with a lock (unix(7)).
 //!
-//! A lock file can be removed while it is held, and a second one made in its place. A name can't: the kernel frees it when its
-//! socket is closed, and no sooner. It also tells which process holds it, and a detached keeper is asked there to end.
-//! Names are those of a network namespace; between two of them, the lock files alone count.
+//! A lock file can be removed while it is locked, and a second one created in its place. The name of a socket can't:
+//! the kernel frees it only when the socket is closed. The kernel also reports which process holds it, and a detached
+//! keeper takes the request to exit there. Names belong to a network namespace; between two namespaces, only the lock
+//! files count.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -16,22 +17,22 @@ use sha2::{Digest as _, Sha256};
 
 use super::folder::Folder;
 
-/// What is said to a detached keeper to end it.
+/// The request to a detached keeper to exit.
 pub(in crate::keeper) const END: &str = "end";
 
-/// The name that belongs to a lock file.
+/// The address of the socket that goes with a lock file.
 #[derive(Debug)]
-pub(super) struct Name(SocketAddrUnix);
+pub(super) struct LockSocket(SocketAddrUnix);
 
-impl Name {
+impl LockSocket {
     pub(super) fn of(folder: &Folder, lock: &str) -> io::Result<Self> {
         let (device, inode) = folder.id;
-        let hash: String = Sha256::digest(lock).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hash = hex::encode(&Sha256::digest(lock)[..16]);
         let name = format!("hil-lock {device}:{inode} {hash}");
         Ok(Self(SocketAddrUnix::new_abstract_name(name.as_bytes())?))
     }
 
-    /// Takes the name; none where another process has it.
+    /// Opens the socket; none if another process has it.
     pub(super) fn take(&self) -> io::Result<Option<UnixListener>> {
         const BACKLOG: i32 = 128;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
@@ -44,25 +45,25 @@ impl Name {
         Ok(Some(UnixListener::from(socket)))
     }
 
-    /// Process and user who have it.
+    /// The process that has it, and its user.
     pub(super) fn holder(&self) -> Option<(u32, u32)> {
         let stream = self.connect().ok()?;
         let peer = socket_peercred(&stream).ok()?;
         Some((peer.pid.as_raw_nonzero().get().cast_unsigned(), peer.uid.as_raw()))
     }
 
-    /// Waits until the process that has it gives it back; blocks the thread.
+    /// Waits until the process that has it closes it; blocks the thread.
     pub(super) fn wait(&self) {
-        /// Between the end of a socket and that of its name.
-        const AT_ONCE: Duration = Duration::from_millis(20);
+        /// The name is free a moment after the socket is closed.
+        const RETRY: Duration = Duration::from_millis(20);
         match self.connect() {
-            // Its holder says nothing; the end of the connection is that of the lock.
+            // The holder sends nothing; it closes the connection when it releases the lock.
             Ok(mut stream) => drop(stream.read(&mut [0; 64])),
-            Err(_) => std::thread::sleep(AT_ONCE),
+            Err(_) => std::thread::sleep(RETRY),
         }
     }
 
-    /// At once or not at all: where the queue is full, connecting would block.
+    /// Does not wait: if the queue is full, connecting would block.
     fn connect(&self) -> io::Result<UnixStream> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -73,24 +74,24 @@ impl Name {
     }
 }
 
-/// Why a detached keeper was not asked to end.
+/// Why a detached keeper did not exit.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EndRefused {
     #[error("it belongs to {0}")]
     Foreign(String),
-    #[error("it gave no answer: {0}")]
+    #[error("it did not answer: {0}")]
     Silent(#[from] io::Error),
 }
 
 impl EndRefused {
-    /// Whether the keeper has ended meanwhile.
+    /// Whether the keeper has exited in the meantime.
     pub(super) fn is_end(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
         matches!(self, Self::Silent(error) if matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset | NotFound))
     }
 }
 
-/// Asks the keeper that has the name of a lock to end, and waits until its rails are safe. Gives back its answer.
+/// Asks the keeper that holds a lock to exit, waits until its rails are safe, and returns its answer.
 ///
 /// Blocks the thread for two minutes at most.
 pub(super) fn ask_to_end(folder: &Folder, lock: &str) -> Result<String, EndRefused> {
@@ -98,8 +99,8 @@ pub(super) fn ask_to_end(folder: &Folder, lock: &str) -> Result<String, EndRefus
     const PATIENCE: Duration = Duration::from_secs(120);
     /// Names of boards and why their rails are not safe.
     const LONGEST: u64 = 64 * 1024;
-    let mut stream = Name::of(folder, lock)?.connect()?;
-    // None where it has no process id here.
+    let mut stream = LockSocket::of(folder, lock)?.connect()?;
+    // None if its process id is not visible here.
     let peer = socket_peercred(&stream).ok().map(|peer| peer.uid.as_raw());
     if peer != Some(getuid().as_raw()) {
         let whose = peer.map_or_else(|| "another PID namespace".to_owned(), super::users::user_name);

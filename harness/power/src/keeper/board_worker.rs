@@ -1,4 +1,4 @@
-//! The rails of one board in the hands of a keeper.
+//! A keeper's worker for the rails of one board.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,29 +9,29 @@ use hil_config::{Rail, SafeState};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::held::Locks;
-use super::protocol::{Answer, Refusal, Said};
+use super::held_locks::HeldLocks;
+use super::protocol::{Answer, KeeperResponse, Refusal};
 use crate::rails::patience;
 use crate::{PowerDriver as _, PowerError, Rails};
 
-/// How often a rail that can't be made safe is tried, and how long after one another. Its driver asks again by itself.
+/// How often making a rail safe is tried, and the pause between two attempts. The driver retries by itself as well.
 const ATTEMPTS: u32 = 2;
 const BETWEEN: Duration = Duration::from_secs(1);
 
-/// How long a keeper may take to make some rails safe, all attempts together.
+/// How long a keeper may take to make some rails safe, with all attempts.
 pub(super) fn time_to_make_safe(rails: &[Rail]) -> Duration {
     (patience(rails) + BETWEEN) * ATTEMPTS
 }
 
-/// What is asked of one board.
-pub(super) enum BoardAsk {
+/// A request to one board, with its number.
+pub(super) enum BoardRequest {
     Switch(u64, bool),
     MakeSafe(u64),
     Measure(u64),
     State(u64),
 }
 
-impl BoardAsk {
+impl BoardRequest {
     fn id(&self) -> u64 {
         match self {
             Self::Switch(id, _) | Self::MakeSafe(id) | Self::Measure(id) | Self::State(id) => *id,
@@ -40,20 +40,20 @@ impl BoardAsk {
 }
 
 /// A board whose rails are open.
-pub(super) struct KeptBoard {
-    asks: mpsc::UnboundedSender<BoardAsk>,
+pub(super) struct BoardHandle {
+    requests: mpsc::UnboundedSender<BoardRequest>,
     task: JoinHandle<Result<(), PowerError>>,
 }
 
-impl KeptBoard {
-    pub(super) fn start(board: Work, stop: watch::Receiver<bool>) -> Self {
-        let (asks, asked) = mpsc::unbounded_channel();
-        Self { asks, task: tokio::spawn(board.keep(asked, stop)) }
+impl BoardHandle {
+    pub(super) fn start(board: BoardWorker, stop: watch::Receiver<bool>) -> Self {
+        let (requests, received) = mpsc::unbounded_channel();
+        Self { requests, task: tokio::spawn(board.run(received, stop)) }
     }
 
-    /// False where it takes no more.
-    pub(super) fn ask(&self, ask: BoardAsk) -> bool {
-        self.asks.send(ask).is_ok()
+    /// False if it accepts no more requests.
+    pub(super) fn send(&self, request: BoardRequest) -> bool {
+        self.requests.send(request).is_ok()
     }
 
     /// Waits until its rails are safe, or can't be made so.
@@ -65,39 +65,39 @@ impl KeptBoard {
     }
 }
 
-/// What a board's task works with.
-pub(super) struct Work {
+/// What the task of a board works with.
+pub(super) struct BoardWorker {
     pub(super) board: String,
     pub(super) rails: Rails,
-    pub(super) said: mpsc::UnboundedSender<Said>,
-    pub(super) locks: Arc<Locks>,
-    /// How long each thing that is asked may take.
+    pub(super) responses: mpsc::UnboundedSender<KeeperResponse>,
+    pub(super) locks: Arc<HeldLocks>,
+    /// How long each request may take.
     pub(super) patience: Duration,
     /// All of its rails are off when they are safe.
     pub(super) is_safe_off: bool,
 }
 
-impl Work {
+impl BoardWorker {
     pub(super) fn new(
         board: String,
         rails: &[Rail],
         opened: Rails,
-        said: mpsc::UnboundedSender<Said>,
-        locks: Arc<Locks>,
+        responses: mpsc::UnboundedSender<KeeperResponse>,
+        locks: Arc<HeldLocks>,
     ) -> Self {
         let is_safe_off = rails.iter().all(|rail| rail.safe_state == SafeState::Off);
-        Self { board, rails: opened, said, locks, patience: patience(rails), is_safe_off }
+        Self { board, rails: opened, responses, locks, patience: patience(rails), is_safe_off }
     }
 
-    /// Switches the rails as asked, until it is time to make them safe. What is going on then is given up: a command is
-    /// killed, a plug is asked once more.
-    async fn keep(
+    /// Carries out requests until the rails must be made safe. A request under way is then cancelled: a command is
+    /// killed, a plug gets another request.
+    async fn run(
         self,
-        mut asked: mpsc::UnboundedReceiver<BoardAsk>,
+        mut requests: mpsc::UnboundedReceiver<BoardRequest>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), PowerError> {
         tokio::select! {
-            () = self.carry_out(&mut asked) => {}
+            () = self.carry_out(&mut requests) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
         let mut made_safe = self.make_safe().await;
@@ -111,35 +111,35 @@ impl Work {
         made_safe
     }
 
-    /// One after the other; but to make the rails safe, whatever is under way and whatever waits is given up.
-    async fn carry_out(&self, asked: &mut mpsc::UnboundedReceiver<BoardAsk>) {
-        let given_up = || PowerError::new(self.rails.rail(), "given up: the rails are made safe", None);
+    /// One request after the other; a request to make the rails safe cancels the current one and all that wait.
+    async fn carry_out(&self, requests: &mut mpsc::UnboundedReceiver<BoardRequest>) {
+        let cancelled = || PowerError::new(self.rails.rail(), "cancelled: the rails are made safe", None);
         let mut waiting = VecDeque::new();
         loop {
-            let ask = match waiting.pop_front() {
-                Some(ask) => ask,
-                None => match asked.recv().await {
-                    Some(ask) => ask,
+            let request = match waiting.pop_front() {
+                Some(request) => request,
+                None => match requests.recv().await {
+                    Some(request) => request,
                     None => return,
                 },
             };
-            let id = ask.id();
-            let mut work = std::pin::pin!(self.perform(&ask));
+            let id = request.id();
+            let mut work = std::pin::pin!(self.perform(&request));
             loop {
                 tokio::select! {
                     result = &mut work => {
                         self.answer(id, result);
                         break;
                     }
-                    more = asked.recv() => match more {
+                    more = requests.recv() => match more {
                         None => return,
-                        Some(urgent @ BoardAsk::MakeSafe(_)) => {
-                            self.answer(id, Err(given_up()));
-                            waiting.drain(..).for_each(|ask: BoardAsk| self.answer(ask.id(), Err(given_up())));
+                        Some(urgent @ BoardRequest::MakeSafe(_)) => {
+                            self.answer(id, Err(cancelled()));
+                            waiting.drain(..).for_each(|request: BoardRequest| self.answer(request.id(), Err(cancelled())));
                             waiting.push_back(urgent);
                             break;
                         }
-                        Some(ask) => waiting.push_back(ask),
+                        Some(request) => waiting.push_back(request),
                     },
                 }
             }
@@ -148,24 +148,25 @@ impl Work {
 
     fn answer(&self, id: u64, result: Result<Answer, PowerError>) {
         let result = result.map_err(|error| Refusal::Power(self.shown(error)));
-        let _ = self.said.send(Said::Done { id, result });
+        let _ = self.responses.send(KeeperResponse::Done { id, result });
     }
 
-    /// An error without what may be shown nowhere: a rail's program may print the password of a plug.
+    /// An error without secrets: a rail's program may print the password of a plug.
     fn shown(&self, error: PowerError) -> PowerError {
         PowerError { reason: self.locks.shown(&error.reason), ..error }
     }
 
-    async fn perform(&self, ask: &BoardAsk) -> Result<Answer, PowerError> {
-        match ask {
-            BoardAsk::Switch(_, on) => self.switch(*on).await.map(|()| Answer::Nothing),
-            BoardAsk::MakeSafe(_) => self.make_safe().await.map(|()| Answer::Nothing),
-            BoardAsk::Measure(_) => self.in_time(self.rails.measure()).await.map(Answer::Measured),
-            BoardAsk::State(_) => self.in_time(self.rails.state()).await.map(Answer::Measured),
+    async fn perform(&self, request: &BoardRequest) -> Result<Answer, PowerError> {
+        match request {
+            BoardRequest::Switch(_, on) => self.switch(*on).await.map(|()| Answer::Nothing),
+            BoardRequest::MakeSafe(_) => self.make_safe().await.map(|()| Answer::Nothing),
+            BoardRequest::Measure(_) => self.in_time(self.rails.measure()).await.map(Answer::Measured),
+            BoardRequest::State(_) => self.in_time(self.rails.state()).await.map(Answer::Measured),
         }
     }
 
-    /// Notes before a rail gets power that it is not safe: whatever is killed then, the next user of the board reads it.
+    /// Before a rail gets power, writes a note that it is not safe: if this process is killed, the next user of the
+    /// board reads it.
     async fn switch(&self, on: bool) -> Result<(), PowerError> {
         if on || !self.is_safe_off {
             self.locks.note(&self.board, Some("it was killed while the rails were switched on"));
@@ -184,15 +185,15 @@ impl Work {
         made_safe
     }
 
-    /// A driver whose kernel call or program never returns must not hold up everything behind it.
+    /// Bounds the time: a driver whose kernel call or program never returns must not block other requests.
     async fn in_time<T>(&self, work: impl Future<Output = Result<T, PowerError>>) -> Result<T, PowerError> {
         let failed =
             |reason: String| PowerError::new(self.rails.rail(), reason, "is the relay or its hub still attached?");
-        // One that panics is not waited for either.
+        // A driver that panics must not block them either.
         let work = std::panic::AssertUnwindSafe(work).catch_unwind();
         match tokio::time::timeout(self.patience, work).await {
             Ok(Ok(done)) => done,
-            Ok(Err(_)) => Err(failed("its driver panicked: that is a fault of `hil`".to_owned())),
+            Ok(Err(_)) => Err(failed("its driver panicked; this is a bug in `hil`".to_owned())),
             Err(_) => Err(failed(format!("it did not answer within {} s", self.patience.as_secs()))),
         }
     }
