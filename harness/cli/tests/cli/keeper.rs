@@ -301,7 +301,7 @@ fn a_rail_that_says_it_is_on_is_not_safe_whatever_its_program_says() {
     signal(Pid::from_child(&hil), Signal::INT);
     let held = output(hil);
     assert_eq!(held.code, 102, "{held:?}");
-    let said = "it was switched off without an error, but its driver says that it is on";
+    let said = "it was switched off without an error, but its driver reports that it is on";
     assert!(held.stderr.contains(said), "{held:?}");
     rig.write(&PLAIN);
     let next = rig.hil(&["power", "lamp", "off"]);

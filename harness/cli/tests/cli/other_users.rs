@@ -162,7 +162,8 @@ fn a_folder_that_belongs_to_another_user_is_refused_and_nothing_is_made_in_it() 
     for user in [0, ADA] {
         let refused = shared.run_as(user, &["power", "lamp", "on"]);
         assert_eq!(refused.code, 96, "{refused:?}");
-        let said = format!("it belongs to user id {MALLORY}, who could remove the locks of others; `sudo install -d");
+        let said =
+            format!("it belongs to user id {MALLORY}, who could remove the locks of other users; `sudo install -d");
         assert!(refused.stderr.contains(&said), "{refused:?}");
         let doctor = shared.run_as(user, &["doctor"]);
         assert!(doctor.code == 96 && doctor.stdout.contains(&said), "{doctor:?}");

@@ -149,22 +149,24 @@ fn programs_for_the_pins_of_a_virtual_board_are_refused() {
 
 /// A program that watches a pin may print only two words, and must not end before the run.
 #[test]
-fn a_program_that_watches_a_pin_and_says_something_else_is_the_benchs_fault() {
+fn a_program_that_watches_a_pin_and_prints_something_else_is_a_bench_fault() {
     let lab = Lab::open(None);
     let ended = "is no longer sensed: `sh` ended: the line is gone";
     for (name, script, code, why) in [
-        ("watch-says-nothing", "exec sleep 60", 96, "`sh` printed nothing within 5 s"),
+        ("watch-prints-nothing", "exec sleep 60", 96, "`sh` printed nothing within 5 s"),
         ("watch-complains", "echo no line GPIO17 >&2; exit 3", 96, "`sh` ended without a level: no line GPIO17"),
-        ("watch-says-else", "echo 1", 96, "`sh` printed `1`, not `on` or `off`"),
-        ("watch-ends", "echo off; sleep 1; echo the line is gone >&2; exit 3", 102, ended),
-        ("watch-babbles", "echo off; sleep 1; echo perhaps; exec sleep 60", 102, "`sh` said `perhaps`"),
+        ("watch-prints-else", "echo 1", 96, "`sh` printed `1`, not `on` or `off`"),
+        ("watch-ends", "echo off; IN_STEP; echo the line is gone >&2; exit 3", 102, ended),
+        ("watch-babbles", "echo off; IN_STEP; echo perhaps; exec sleep 60", 102, "`sh` printed `perhaps`"),
     ] {
-        watch_the_led_with(&lab, script);
+        // The step looks at the pin from its beginning on.
+        let in_step = format!("until grep -qs 'step-started.*stays off' {name}/events.jsonl; do sleep 0.02; done");
+        watch_the_led_with(&lab, &script.replace("IN_STEP", &in_step));
         lab.project.file(
             "features/pin.feature",
             "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When I publish \"x\" to \"nowhere\"\n    Then the pin \"led\" of \"lamp\" stays off for 3 s\n",
         );
-        let outcome = lab.hil(&["run", "features/pin.feature", "--bench-retries", "0", "-vv"]);
+        let outcome = lab.hil(&["run", "features/pin.feature", "--bench-retries", "0", "-vv", "--out", name]);
         assert_eq!(outcome.code, code, "{name}: {outcome:?}");
         let said = [outcome.stdout.as_str(), &outcome.stderr].concat();
         assert!(said.contains(why), "{name}: {said}");

@@ -41,7 +41,7 @@ fn stable(project: &Project, arguments: &[&str]) -> String {
     regex::Regex::new(r"this machine has no GPIO chip|there is no GPIO line `NO-[A-Z]+`")
         .expect("pattern")
         .replace_all(&text, "NO LINE")
-        .replace("on a Raspberry Pi there is `/dev/gpiochip0`; a container must be given it", "LINE HINT")
+        .replace("on a Raspberry Pi there is `/dev/gpiochip0`; a container needs access to it", "LINE HINT")
         .replace("`gpioinfo` lists chips and lines", "LINE HINT")
 }
 

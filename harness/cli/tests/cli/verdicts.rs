@@ -243,5 +243,5 @@ fn a_text_for_a_program_that_does_not_run_is_not_typed() {
     let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
     assert_eq!(outcome.code, 102, "{}", outcome.stdout);
     assert_eq!(outcome.stdout.matches("its program is not running").count(), 2, "{}", outcome.stdout);
-    assert!(outcome.stdout.contains("which holds 4095 bytes"), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("in which a line has at most 4095 bytes"), "{}", outcome.stdout);
 }

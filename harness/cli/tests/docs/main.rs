@@ -4,6 +4,7 @@
 mod commands;
 mod environment;
 mod examples;
+mod guarantees;
 mod links;
 mod markdown;
 

@@ -248,7 +248,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
     ),
     event(
         "stalled",
-        "This machine stood still, or was busy with something else, for that long until now. What came late in that time may have been in time.",
+        "This machine stalled for that long until now. Events of that time may have been in time.",
         &[r#"{"seq":45,"at":90000,"event":"stalled","ms":450}"#],
     ),
     event(
