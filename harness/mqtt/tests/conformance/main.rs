@@ -10,9 +10,10 @@ mod mqtt5;
 mod rights;
 mod semantics;
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use client::{Client, Connect, SOON};
@@ -47,6 +48,13 @@ impl Bench {
     }
 }
 
+/// A loopback address that no other broker of any test has: a port that is free again stays free there.
+fn own_address() -> Ipv4Addr {
+    static USED: AtomicU8 = AtomicU8::new(0);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 + USED.fetch_add(1, Ordering::Relaxed) % 128, high, low.max(1))
+}
+
 fn config(kind: &str) -> hil_config::Broker {
     hil_config::Broker { kind: broker::kind(kind).expect("a kind"), ..hil_config::Broker::default() }
 }
@@ -68,6 +76,7 @@ fn kinds() -> Vec<&'static str> {
 async fn start(kind: &'static str, change: impl FnOnce(&mut Settings)) -> Bench {
     let mut external = None;
     let mut of = config(kind);
+    of.listen.set_ip(own_address().into());
     if kind == "external" {
         let mut broker = broker::new(&config("mosquitto"), quiet()).expect("installed");
         let offers = broker.start().await.expect("starts");
