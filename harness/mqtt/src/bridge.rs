@@ -22,7 +22,7 @@ const SOCKET: &str = "broker";
 
 impl Bridge {
     pub(crate) fn open(endpoint: Endpoint) -> io::Result<Self> {
-        // Only the owner may enter the folder: whoever connects uses the observer's certificate.
+        // Only the owner may enter the folder: each client that connects uses the observer's certificate.
         let folder = Scratch::new("observer")?;
         let listener = UnixListener::bind(folder.path().join(SOCKET))?;
         let failure = Arc::default();

@@ -103,7 +103,7 @@ impl History {
     /// When it exists but can't be read, or contains no record at all.
     pub fn read(&self) -> Result<Vec<Record>, RecordError> {
         let mut lines: VecDeque<Vec<u8>> = VecDeque::new();
-        // It must not be renamed meanwhile. If it can't be locked, nobody appends to it.
+        // It must not be renamed meanwhile. If it can't be locked, no other process appends to it.
         let lock = hil_files::open(&self.sibling("lock"), Links::Refuse).ok().filter(|lock| lock.lock_shared().is_ok());
         for path in [self.older(), self.path.clone()] {
             let file = match open_bounded(&path) {

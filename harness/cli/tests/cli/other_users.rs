@@ -135,7 +135,7 @@ fn another_user_can_take_no_lock_that_is_held() {
     assert!(mallory.stderr.contains(&by), "{mallory:?}");
     assert_eq!(shared.rail(), "on");
     assert_eq!(end(ada).code, 0);
-    // Locks are shared: each user can take the board once it is free, whoever created its files.
+    // Locks are shared: each user can take the board once it is free, also with files that another user created.
     let mallory = shared.run_as(MALLORY, &["power", "lamp", "off", "--no-wait"]);
     assert_eq!(mallory.code, 0, "{mallory:?}");
 }

@@ -110,7 +110,7 @@ fn sent(events: &[Arc<RunEvent>], sender: &str, receiver: &str) -> Vec<Sent> {
     sent
 }
 
-/// A message that was repeated before the first one timed out: their deliveries can't be told apart.
+/// A message that was repeated before the first one timed out: their deliveries can't be distinguished.
 fn twins(sent: &[Sent], within: Duration) -> Option<&Sent> {
     sent.iter().enumerate().find_map(|(n, one)| {
         let later = sent[n + 1..].iter().take_while(|other| other.at.since(one.at) <= within);
