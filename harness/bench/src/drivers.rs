@@ -39,8 +39,9 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
                 port: Arc::new(device.clone()),
                 power: Some(Arc::new(device.clone())),
                 reset: Box::new(device.clone()),
-                pins: Box::new(device),
+                pins: Box::new(device.clone()),
                 program: None,
+                executes: Some(device),
             })
         }
         BoardKind::Process => {
@@ -51,6 +52,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
                 reset: Box::new(device.clone()),
                 pins: Box::new(device.clone()),
                 program: Some(device),
+                executes: None,
             })
         }
         BoardKind::Esp => {
@@ -58,7 +60,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
             let power = open_power(config, shared).await?;
             let reset = hil_board::reset::open(config, &port, power.as_ref())?;
             let pins = WiredPins::open(config.name.as_str(), &config.pins, scope).await?;
-            Ok(Drivers { port, power, reset, pins: Box::new(pins), program: None })
+            Ok(Drivers { port, power, reset, pins: Box::new(pins), program: None, executes: None })
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::ports::{OpenPort, PortFinder, PortUser};
 use crate::program::ProgramDevice;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
+use crate::virtual_board::VirtualDevice;
 use hil_power::PowerDriver;
 use hil_power::keeper::{Holder, Keeper};
 
@@ -47,6 +48,8 @@ pub struct Drivers {
     pub pins: Box<dyn PinDriver>,
     /// Present if the device is a program.
     pub program: Option<ProgramDevice>,
+    /// Present if the board is virtual: it executes what is flashed.
+    pub executes: Option<VirtualDevice>,
 }
 
 /// A board and its drivers, for exclusive use.
@@ -57,6 +60,7 @@ pub struct Board {
     power: Option<Arc<dyn PowerDriver>>,
     reset: Box<dyn ResetDriver>,
     program: Option<ProgramDevice>,
+    executes: Option<VirtualDevice>,
     pins: Pins,
     detector: SharedDetector,
     console: Option<Capture>,
@@ -108,7 +112,7 @@ impl Board {
     /// A board with open drivers; it has no power yet.
     #[must_use]
     pub fn new(config: hil_config::Board, scope: Scope, drivers: Drivers, device: Option<DeviceClaim>) -> Self {
-        let Drivers { port, power, reset, pins, program } = drivers;
+        let Drivers { port, power, reset, pins, program, executes } = drivers;
         Self {
             device,
             supply: Supply::at_first(&config),
@@ -119,6 +123,7 @@ impl Board {
             power,
             reset,
             program,
+            executes,
             detector: Arc::new(Mutex::new(Detector::default())),
             console: None,
             port_in_use: PortInUse::default(),

@@ -19,7 +19,7 @@ pub(crate) use header::App;
 use hil_config::{Flasher, FlasherKind};
 use hil_power::Diagnosis;
 pub use image::check_firmware;
-pub(crate) use image::{read, with_settings};
+pub(crate) use image::{ReadImage, read, with_settings};
 pub(crate) use inspect::{BootApp, Part};
 pub use job::Flashed;
 pub(crate) use job::{Job, PortInUse};

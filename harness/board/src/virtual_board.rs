@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine};
-use hil_timeline::{PinCause, What};
+use hil_timeline::{PinCause, Runs, What};
 use hil_virtual_board::{Options, VirtualBoard, image};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::error::BenchError;
+use crate::flashing::Part;
 use crate::pins::{Driving, PinDriver};
 use crate::ports::{PortFinder, PortProblem, PortWatch};
 use crate::reset::{ResetDriver, ResetInto, Resetting};
@@ -73,6 +74,13 @@ impl VirtualDevice {
     }
 }
 
+impl VirtualDevice {
+    /// Offers an ELF file whose code may be in its flash: it has the names of functions.
+    pub(crate) fn offer_elf(&self, elf: Arc<[u8]>) {
+        self.board.offer_elf(elf);
+    }
+}
+
 /// Bytes of its flash.
 pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
 
@@ -80,6 +88,15 @@ pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
 pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
     let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));
     image::builtin(name).ok_or_else(known)
+}
+
+/// What runs these parts of an image on a virtual board.
+pub(crate) fn runs(parts: &[Part]) -> Runs {
+    match parts.iter().find_map(|part| image::native_app(&part.data)) {
+        Some(app) if app.project == "micropython" => Runs::Interpreted,
+        Some(_) => Runs::Native,
+        None => Runs::Executed,
+    }
 }
 
 fn gpio_of(pin: &Pin) -> Option<u8> {

@@ -49,9 +49,9 @@ impl Fold {
                 self.begin(event.scenario?, info, *attempt, event.at);
                 None
             }
-            What::Firmware { board, firmware, hash, size, version } => {
+            What::Firmware { board, firmware, hash, size, version, runs } => {
                 let (board, firmware, hash) = (board.clone(), firmware.clone(), hash.clone());
-                let info = FirmwareInfo { board, firmware, hash, size: *size, version: version.clone() };
+                let info = FirmwareInfo { board, firmware, hash, size: *size, version: version.clone(), runs: *runs };
                 if let Err(at) = self.summary.firmware.binary_search(&info) {
                     self.summary.firmware.insert(at, info);
                 }

@@ -67,7 +67,8 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
     }
     for firmware in &run.firmware {
         let version = firmware.version.as_ref().map_or(String::new(), |version| format!("version {version}, "));
-        let value = format!("{version}{} bytes, SHA-256 {}", firmware.size, firmware.hash);
+        let runs = firmware.runs.map_or(String::new(), |runs| format!(", {}", runs.word()));
+        let value = format!("{version}{} bytes, SHA-256 {}{runs}", firmware.size, firmware.hash);
         all.push((format!("hil.firmware.{}.{}", firmware.board, firmware.firmware), value));
     }
     xml.create_element("properties").write_inner_content(|xml| {

@@ -55,7 +55,8 @@ fn about(run: &RunSummary) -> String {
         let firmware: Vec<_> = firmware
             .map(|firmware| {
                 let version = firmware.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-                format!("{}{version} (`{}`)", firmware.firmware, firmware.hash)
+                let runs = firmware.runs.map_or(String::new(), |runs| format!(", {}", runs.word()));
+                format!("{}{version} (`{}`{runs})", firmware.firmware, firmware.hash)
             })
             .collect();
         let cells = [board.name.clone(), format!("{} {}{simulated}", board.kind, board.chip), firmware.join(", ")];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Failure, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict};
+use hil_timeline::{BoardInfo, Failure, Runs, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Data of the first event.
@@ -154,6 +154,9 @@ pub struct FirmwareInfo {
     pub size: usize,
     /// Its own version.
     pub version: Option<String>,
+    /// What runs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<Runs>,
 }
 
 /// The number of scenarios for each verdict.

@@ -75,9 +75,10 @@ pub fn event_text(event: &RunEvent) -> Option<String> {
             };
             format!("connection {connection}{from} {}", change_text(change))
         }
-        What::Firmware { firmware, hash, size, version, .. } => {
+        What::Firmware { firmware, hash, size, version, runs, .. } => {
             let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-            format!("firmware {firmware}{version}, {size} bytes, {hash}")
+            let runs = runs.map_or(String::new(), |runs| format!(", {}", runs.word()));
+            format!("firmware {firmware}{version}, {size} bytes, {hash}{runs}")
         }
         What::Flash { flash, .. } => flash_text(flash)?,
         What::Bench { note, .. } => note.clone(),

@@ -10,7 +10,7 @@ pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
 pub use network::{ConnectionChange, Disposition, FaultPhase};
 use serde::{Deserialize, Serialize};
 
-use crate::{Direction, Packet, Payload, QoS, Stamp};
+use crate::{Direction, Packet, Payload, QoS, Runs, Stamp};
 
 /// Version of the format of `events.jsonl`; written in its first line.
 pub const SCHEMA: u32 = 3;
@@ -301,6 +301,9 @@ pub enum What {
         /// Its own version, if it has one: `esp_app_desc_t` of ESP-IDF.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
+        /// What runs it; missing in records of versions that did not write it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runs: Option<Runs>,
     },
     /// Progress of a flash.
     Flash {

@@ -12,6 +12,7 @@ mod event_log;
 mod mask;
 mod packet;
 mod payload;
+mod runs;
 mod store;
 mod timeline;
 
@@ -26,4 +27,5 @@ pub use event_log::{EventReader, RECORD_LIMIT, ReadError, read_events};
 pub use mask::{ConsoleMask, MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
+pub use runs::Runs;
 pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};

@@ -318,7 +318,7 @@ mod tests {
         ];
         assert!(judged(&on).is_some());
         let firmware =
-            What::Firmware { board: board(), firmware: "new".to_owned(), hash: String::new(), size: 0, version: None };
+            What::Firmware { board: board(), firmware: "new".to_owned(), hash: String::new(), size: 0, version: None, runs: None };
         assert_eq!(
             judged(&[&[firmware][..], &on].concat()),
             None,

@@ -66,10 +66,21 @@ pub(crate) fn rom_banner(cause: ResetCause, download: bool) -> Vec<String> {
     lines
 }
 
+/// The app that the bootloader has chosen.
+#[derive(Debug)]
+pub(crate) struct BootedApp {
+    pub(crate) project: String,
+    pub(crate) version: String,
+    /// It only selects an app of this crate: there is no code in it.
+    pub(crate) is_native: bool,
+    /// Where it is in flash.
+    pub(crate) partition: Partition,
+}
+
 /// What the flash contains to run.
 #[derive(Debug)]
 pub(crate) struct Bootable {
-    pub(crate) app: AppDescriptor,
+    pub(crate) app: BootedApp,
     pub(crate) nvs: Nvs,
     /// The NVS partition.
     pub(crate) store: Option<NvsStore>,
@@ -173,7 +184,7 @@ fn bootloader(flash: &Flash, log: &mut Log<'_>) -> Result<Bootable, Reset> {
 }
 
 /// Tries the apps in the order of the OTA data, until one can be started.
-fn start_app(flash: &Flash, table: &PartitionTable, log: &mut Log<'_>) -> Option<AppDescriptor> {
+fn start_app(flash: &Flash, table: &PartitionTable, log: &mut Log<'_>) -> Option<BootedApp> {
     let apps = Apps::of(table);
     let Some(choice) = apps.choose(flash) else {
         log.error("boot", "bootloader_flash_read failed for otadata");
@@ -237,7 +248,7 @@ fn show(table: &PartitionTable, log: &mut Log<'_>) {
     log.info("boot", "End of partition table");
 }
 
-fn app(flash: &Flash, partition: &Partition, log: &mut Log<'_>) -> Option<AppDescriptor> {
+fn app(flash: &Flash, partition: &Partition, log: &mut Log<'_>) -> Option<BootedApp> {
     let offset = partition.offset;
     let image = match EspImage::decode(&contents(flash, partition)?) {
         Ok(image) => image,
@@ -268,7 +279,10 @@ fn app(flash: &Flash, partition: &Partition, log: &mut Log<'_>) -> Option<AppDes
         );
         paddr = data + u32::try_from(length).unwrap_or(u32::MAX);
     }
-    AppDescriptor::decode(image.segments.first().map_or(&[], |segment| &segment.data))
+    let descriptor = &image.segments.first()?.data;
+    let AppDescriptor { project, version } = AppDescriptor::decode(descriptor)?;
+    let is_native = AppDescriptor::is_native(descriptor);
+    Some(BootedApp { project, version, is_native, partition: partition.clone() })
 }
 
 fn contents(flash: &Flash, partition: &Partition) -> Option<Vec<u8>> {

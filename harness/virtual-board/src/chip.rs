@@ -1,6 +1,7 @@
 //! The chip: power, EN, strapping, and what it executes.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::Misbehaviour;
@@ -44,6 +45,7 @@ pub(crate) struct Chip {
     flash: Flash,
     uart: Uart,
     port: watch::Sender<PortPath>,
+    elf: watch::Receiver<Option<Arc<[u8]>>>,
     pins: Rc<Pins>,
     radio: Radio,
     rail: bool,
@@ -70,6 +72,7 @@ impl Chip {
         options: Options,
         flash: Flash,
         port: watch::Sender<PortPath>,
+        elf: watch::Receiver<Option<Arc<[u8]>>>,
     ) -> (Self, mpsc::Receiver<Vec<u8>>) {
         let (console, printed) = mpsc::channel(16);
         let uart = Uart::new(options.has(Misbehaviour::RealWireSpeed), options.has(Misbehaviour::Mute));
@@ -79,6 +82,7 @@ impl Chip {
             flash,
             uart,
             port,
+            elf,
             pins,
             radio: Radio::default(),
             rail: false,

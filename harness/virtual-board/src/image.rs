@@ -8,7 +8,7 @@ mod esp_image;
 mod merged;
 mod partition_table;
 
-pub use app_descriptor::AppDescriptor;
+pub use app_descriptor::{AppDescriptor, native_app};
 pub use builtin::{BUILTIN_NAMES, builtin};
 pub use esp_image::{EspImage, ImageError, Segment};
 pub use merged::{BOOTLOADER_AT, PARTITION_TABLE_AT, merge};

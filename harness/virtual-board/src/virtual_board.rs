@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use hil_config::Misbehaviour;
@@ -31,6 +32,7 @@ pub struct VirtualBoard {
     port: watch::Receiver<PortPath>,
     thread: Option<JoinHandle<()>>,
     contents: Flash,
+    elf: watch::Sender<Option<Arc<[u8]>>>,
 }
 
 impl VirtualBoard {
@@ -42,18 +44,19 @@ impl VirtualBoard {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (requests, incoming) = mpsc::unbounded_channel();
         let (port_here, port) = watch::channel(None);
+        let (elf, offered) = watch::channel(None);
         let flash = Flash::erased(options.has(Misbehaviour::FlashBitFlip))?;
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
         let contents = flash.clone();
         let body = move || {
             runtime.block_on(async move {
-                let (mut chip, printed) = Chip::new(options, flash, port_here);
+                let (mut chip, printed) = Chip::new(options, flash, port_here, offered);
                 let _ = started.send(chip.plug());
                 chip.run(incoming, printed).await;
             });
         };
         let thread = std::thread::Builder::new().name("virtual-board".to_owned()).spawn(body)?;
-        let board = Self { requests: Some(requests), port, thread: Some(thread), contents };
+        let board = Self { requests: Some(requests), port, thread: Some(thread), contents, elf };
         is_started.recv().unwrap_or_else(|_| Err(io::Error::other("the board's thread ended")))?;
         Ok(board)
     }
@@ -61,6 +64,12 @@ impl VirtualBoard {
     /// Writes into its flash directly, like an external programmer; false if the bytes don't fit.
     pub fn program(&self, address: usize, bytes: &[u8]) -> bool {
         self.contents.erase(address, bytes.len()) && self.contents.program(address, bytes)
+    }
+
+    /// Offers an ELF file. If its code is in the flash when the chip boots, the board knows the names of its functions, which
+    /// it needs for Wi-Fi.
+    pub fn offer_elf(&self, elf: Arc<[u8]>) {
+        self.elf.send_replace(Some(elf));
     }
 
     /// Path of its serial port; none while it has vanished.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::{Firmware, Verify};
-use hil_timeline::{Cursor, FlashPhase, What};
+use hil_timeline::{Cursor, FlashPhase, Runs, What};
 
 use super::known_flash::{KnownFlash, other_app};
 use super::{Board, Booted};
 use crate::error::BenchError;
-use crate::flashing::{self, BootApp, Flashed, Job, Region};
+use crate::flashing::{self, BootApp, Flashed, Job, ReadImage, Region};
 use crate::identity::FirmwareIdentity;
 use crate::ladder::Rung;
 use crate::micropython::{RawRepl, ReplError, Script, fill_scripts, read_scripts, upload};
@@ -87,7 +87,7 @@ impl Board {
         match (&self.program, &firmware.process) {
             (Some(program), Some(process)) => {
                 program.load(process, tap);
-                self.record_identity(firmware, FirmwareIdentity::of_program(process));
+                self.record_identity(firmware, FirmwareIdentity::of_program(process), Runs::Program);
                 return Ok(Software { regions: Vec::new(), boots: None, scripts: None });
             }
             (None, None) => {}
@@ -103,7 +103,11 @@ impl Board {
         let (image, scripts) = (flashing::read(firmware, &self.config)?, read_scripts(firmware)?);
         // The identity of an installed firmware is unknown.
         if !image.parts.is_empty() || scripts.is_some() {
-            self.record_identity(firmware, FirmwareIdentity::of(&image.parts, scripts.as_deref().unwrap_or_default()));
+            let identity = FirmwareIdentity::of(&image.parts, scripts.as_deref().unwrap_or_default());
+            self.record_identity(firmware, identity, self.runs(&image));
+        }
+        if let (Some(device), Some(elf)) = (&self.executes, &image.elf) {
+            device.offer_elf(Arc::clone(elf));
         }
         let boots = image.layout.boots.clone().map(|boots| (boots, !image.layout.partitions.is_empty()));
         let regions = flashing::with_settings(image, firmware, tap)?;
@@ -111,10 +115,18 @@ impl Board {
         Ok(Software { regions, boots, scripts })
     }
 
-    fn record_identity(&self, firmware: &Firmware, identity: FirmwareIdentity) {
+    /// What runs that image on this board.
+    fn runs(&self, image: &ReadImage) -> Runs {
+        match &self.executes {
+            None => Runs::Silicon,
+            Some(_) => crate::virtual_board::runs(&image.parts),
+        }
+    }
+
+    fn record_identity(&self, firmware: &Firmware, identity: FirmwareIdentity, runs: Runs) {
         let FirmwareIdentity { hash, size, version } = identity;
         let firmware = firmware.name.to_string();
-        self.scope.record(|board| What::Firmware { board, firmware, hash, size, version });
+        self.scope.record(|board| What::Firmware { board, firmware, hash, size, version, runs: Some(runs) });
     }
 
     /// Cuts the power before the next firmware, if the board has rails. A board that was given up is tried again once

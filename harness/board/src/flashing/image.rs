@@ -1,6 +1,7 @@
 //! Reads and checks a firmware's files, and inserts the settings of the bench.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use espflash::flasher::{FlashData, FlashSettings};
 use espflash::image_format::Metadata;
@@ -24,6 +25,8 @@ pub(crate) struct ReadImage {
     /// What is to be written where, in order.
     pub(crate) parts: Vec<Part>,
     pub(crate) layout: Layout,
+    /// The ELF file that it was made from, with its symbols.
+    pub(crate) elf: Option<Arc<[u8]>>,
 }
 
 /// Reads the files of a firmware for a board, and refuses what can't run on it.
@@ -33,7 +36,7 @@ pub(crate) fn read(firmware: &Firmware, board: &Board) -> Result<ReadImage, Benc
         reason,
         hint,
     };
-    let mut parts = read_parts(firmware, board)?;
+    let (mut parts, elf) = read_parts(firmware, board)?;
     if parts.is_empty() {
         return Ok(ReadImage::default());
     }
@@ -52,7 +55,7 @@ pub(crate) fn read(firmware: &Firmware, board: &Board) -> Result<ReadImage, Benc
         };
         failed(text, Some(fault.hint()))
     })?;
-    Ok(ReadImage { parts, layout })
+    Ok(ReadImage { parts, layout, elf })
 }
 
 fn target(board: &Board) -> Target<'_> {
@@ -60,40 +63,45 @@ fn target(board: &Board) -> Target<'_> {
     Target { board: board.name.as_str(), chip: board.chip, flash }
 }
 
-fn read_parts(firmware: &Firmware, board: &Board) -> Result<Vec<Part>, BenchError> {
+/// The parts of a firmware, and the ELF file among its files.
+fn read_parts(firmware: &Firmware, board: &Board) -> Result<(Vec<Part>, Option<Arc<[u8]>>), BenchError> {
     let failed = |reason: String, hint: Option<String>| BenchError::Firmware {
         firmware: firmware.name.to_string(),
         reason,
         hint,
     };
-    let unreadable = |path: &Path, error: std::io::Error| {
-        let hint = "paths in a bench file count from its folder".to_owned();
-        failed(format!("can't read `{}`: {error}", path.display()), Some(hint))
+    let read = |address: Option<u32>, path: &Path| {
+        let data = hil_files::read(path, Links::Follow, LARGEST_FILE).map_err(|error| {
+            let hint = "paths in a bench file count from its folder".to_owned();
+            failed(format!("can't read `{}`: {error}", path.display()), Some(hint))
+        })?;
+        Ok::<_, BenchError>((address, data, path.display().to_string()))
     };
     let files = match &firmware.image {
         // What is on the board stays; settings would need its partition table.
-        Image::Installed => return Ok(Vec::new()),
+        Image::Installed => return Ok((Vec::new(), None)),
         Image::Builtin(name) => {
             let data = builtin_image(name).map_err(|known| unknown_image(firmware, name, known))?;
-            return Ok(vec![Part { address: 0, data, source: format!("builtin:{name}") }]);
+            vec![(Some(0), data, format!("builtin:{name}"))]
         }
-        Image::File(path) => vec![(None, path)],
-        Image::Parts(files) => files.iter().map(|(address, path)| (Some(*address), path)).collect(),
+        Image::File(path) => vec![read(None, path)?],
+        Image::Parts(files) => {
+            files.iter().map(|(address, path)| read(Some(*address), path)).collect::<Result<_, _>>()?
+        }
     };
-    let mut parts = Vec::new();
-    for (address, path) in files {
-        let data = hil_files::read(path, Links::Follow, LARGEST_FILE).map_err(|error| unreadable(path, error))?;
-        let source = path.display().to_string();
+    let (mut parts, mut elf) = (Vec::new(), None);
+    for (address, data, source) in files {
         if data.starts_with(b"\x7fELF") {
             let made = regions_of_elf(&data, board, firmware.partitions.as_deref());
             let made = made.map_err(|(reason, hint)| failed(format!("`{source}`: {reason}"), hint))?;
             parts.extend(made.into_iter().map(|(address, data)| Part { address, data, source: source.clone() }));
+            elf = Some(data.into());
         } else {
             let address = address.unwrap_or_else(|| place(&data, board.chip));
             parts.push(Part { address, data, source });
         }
     }
-    Ok(parts)
+    Ok((parts, elf))
 }
 
 /// What is written to flash, with the settings of the bench in their place.
@@ -102,7 +110,7 @@ pub(crate) fn with_settings(
     firmware: &Firmware,
     tap: &TapAddress,
 ) -> Result<Vec<Region>, BenchError> {
-    let ReadImage { parts, layout } = image;
+    let ReadImage { parts, layout, .. } = image;
     if parts.is_empty() {
         return Ok(Vec::new());
     }

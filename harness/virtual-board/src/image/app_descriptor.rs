@@ -19,6 +19,9 @@ const IDF_AT: usize = 112;
 const MAX_EFUSE_AT: usize = 178;
 const MMU_PAGE_AT: usize = 180;
 
+/// The version of ESP-IDF in images that only select a native app, with the end of the text.
+const NATIVE: &[u8] = b"hil-virtual\0";
+
 impl AppDescriptor {
     /// The descriptor's bytes. Time and date are fixed: the same input makes the same image.
     #[must_use]
@@ -29,7 +32,7 @@ impl AppDescriptor {
         put(&mut bytes, PROJECT_AT, 31, &self.project);
         put(&mut bytes, TIME_AT, 15, "00:00:00");
         put(&mut bytes, DATE_AT, 15, "Jan  1 2026");
-        put(&mut bytes, IDF_AT, 31, "hil-virtual");
+        put(&mut bytes, IDF_AT, 31, "hil-virtual"); // `NATIVE`
         bytes[MAX_EFUSE_AT..MAX_EFUSE_AT + 2].copy_from_slice(&u16::MAX.to_le_bytes());
         // Pages of 2^16 bytes.
         bytes[MMU_PAGE_AT] = 16;
@@ -45,6 +48,19 @@ impl AppDescriptor {
         }
         Some(Self { project: text(bytes, PROJECT_AT)?, version: text(bytes, VERSION_AT)? })
     }
+
+    /// Whether a descriptor is of an image without code: a virtual board runs its own app for it.
+    pub(crate) fn is_native(descriptor: &[u8]) -> bool {
+        descriptor.get(IDF_AT..).is_some_and(|idf| idf.starts_with(NATIVE))
+    }
+}
+
+/// The native app that an image selects, wherever its descriptor is; none if the image holds machine code.
+#[must_use]
+pub fn native_app(image: &[u8]) -> Option<AppDescriptor> {
+    let words = image.chunks_exact(4).position(|word| word == MAGIC.to_le_bytes())?;
+    let descriptor = image.get(words * 4..)?;
+    AppDescriptor::decode(descriptor).filter(|_| AppDescriptor::is_native(descriptor))
 }
 
 fn put(bytes: &mut [u8], at: usize, most: usize, text: &str) {
