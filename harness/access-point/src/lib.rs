@@ -19,8 +19,9 @@
 //!
 //! # One round
 //!
-//! Feed frames and commands, call [`AccessPoint::poll`], then take events and frames until there are none. `poll`
-//! returns when it wants to be called again if nothing else happens before.
+//! Feed frames and commands, call [`AccessPoint::poll`], then take frames and events. An event that was answered with a
+//! command begins the next round at once: segments are sent only in `poll`. Without one, wait for a frame, for what the
+//! real sockets do, or for the time that `poll` has returned.
 //!
 //! # Back-pressure
 //!
