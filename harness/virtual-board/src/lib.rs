@@ -21,6 +21,7 @@ mod radio;
 mod reset_circuit;
 mod uart;
 mod virtual_board;
+mod wifi;
 
 pub use options::Options;
 pub use reset_circuit::{Change, ResetCircuit};
