@@ -1,20 +1,25 @@
 //! What runs on the chip: native apps, selected by the app descriptor of the flashed image.
 
 mod client;
+mod executed;
 mod lamp;
 mod micropython;
 mod misbehaving;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures::future::LocalBoxFuture;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 
-use crate::boot::{Bootable, ResetCause};
+use crate::boot::{BootedApp, ResetCause};
 use crate::flash::Flash;
 use crate::image::Partition;
 use crate::nvs::{Nvs, NvsStore};
+use crate::options::{Trouble, TroubleListener};
 use crate::pins::Pins;
 use crate::radio::Radio;
 
@@ -24,7 +29,7 @@ pub(crate) use misbehaving::{boot_loop, brown_out, panic};
 #[derive(Clone)]
 pub(crate) struct Platform {
     pub(crate) console: Console,
-    pub(crate) pins: Rc<Pins>,
+    pub(crate) pins: Arc<Pins>,
     pub(crate) radio: Radio,
     pub(crate) nvs: Rc<Nvs>,
     /// Storage that survives resets.
@@ -38,6 +43,24 @@ pub(crate) struct Platform {
     pub(crate) cause: ResetCause,
     /// Input of the console.
     pub(crate) typed: Rc<Mutex<mpsc::UnboundedReceiver<Vec<u8>>>>,
+    /// The pins that are driven from outside, and each change from now on.
+    pub(crate) driven: Rc<RefCell<BTreeMap<u8, bool>>>,
+    pub(crate) changes: Rc<Mutex<mpsc::UnboundedReceiver<(u8, bool)>>>,
+    /// The access points that can be heard.
+    pub(crate) air: watch::Receiver<Vec<hil_esp_core::AccessPoint>>,
+    /// The ELF file with the names of the image's functions.
+    pub(crate) elf: Option<Arc<[u8]>>,
+    /// RTC memory, which survives a reset.
+    pub(crate) retained: Rc<RefCell<hil_esp_core::Retained>>,
+    pub(crate) trouble: Option<TroubleListener>,
+}
+
+impl Platform {
+    fn report(&self, trouble: Trouble) {
+        if let Some(listener) = &self.trouble {
+            listener(trouble);
+        }
+    }
 }
 
 /// Output of an app.
@@ -72,13 +95,16 @@ impl Console {
 /// An app runs until it makes the chip reset.
 pub(crate) type App = LocalBoxFuture<'static, ResetCause>;
 
-/// The app of an image; for an unknown one, prints its name and idles.
-pub(crate) fn start(bootable: &Bootable, platform: Platform) -> App {
-    match (bootable.app.project.as_str(), lamp::variant(&bootable.app.version)) {
+/// What runs an image: the app that it selects, or its own code.
+pub(crate) fn start(app: BootedApp, platform: Platform) -> App {
+    if !app.is_native {
+        return Box::pin(executed::run(platform, app));
+    }
+    match (app.project.as_str(), lamp::variant(&app.version)) {
         ("micropython", _) => Box::pin(micropython::run(platform)),
         ("mqtt-client", _) => Box::pin(client::run(platform)),
         ("lamp", Some(variant)) => Box::pin(lamp::run(platform, variant)),
-        (project, _) => Box::pin(unknown(platform, format!("{project} {}", bootable.app.version))),
+        (project, _) => Box::pin(unknown(platform, format!("{project} {}", app.version))),
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+pub(crate) use hil_esp_core::ResetCause;
+
 use crate::flash::{Flash, SIZE};
 use crate::image::{
     AppDescriptor, BOOTLOADER_AT, EspImage, ImageError, PARTITION_TABLE_AT, Partition, PartitionTable, TableError,
@@ -11,44 +13,14 @@ use crate::image::{
 use crate::nvs::{Nvs, NvsStore};
 use crate::otadata::Apps;
 
-/// Why the chip left reset (ESP32-C3 Technical Reference Manual, "Reset and Clock", table of reset sources).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ResetCause {
-    /// Power-on, or EN was released: the chip can't distinguish them.
-    PowerOn,
-    /// A software reset of the system.
-    SoftwareSystem,
-    /// A software reset of the CPU.
-    SoftwareCpu,
-    /// The watchdog of timer group 0.
-    Watchdog,
-    /// A brown-out.
-    BrownOut,
-    /// A deep sleep ended.
-    DeepSleep,
-}
-
-impl ResetCause {
-    pub(crate) fn rom_text(self) -> &'static str {
-        match self {
-            Self::PowerOn => "rst:0x1 (POWERON)",
-            Self::SoftwareSystem => "rst:0x3 (RTC_SW_SYS_RST)",
-            Self::DeepSleep => "rst:0x5 (DSLEEP)",
-            Self::Watchdog => "rst:0x7 (TG0WDT_SYS_RST)",
-            Self::SoftwareCpu => "rst:0xc (RTC_SW_CPU_RST)",
-            Self::BrownOut => "rst:0xf (BROWN_OUT_RST)",
-        }
-    }
-
-    /// How an app prints it.
-    pub(crate) fn app_text(self) -> &'static str {
-        match self {
-            Self::PowerOn => "power on",
-            Self::SoftwareSystem | Self::SoftwareCpu => "software restart",
-            Self::Watchdog => "watchdog",
-            Self::BrownOut => "brown-out",
-            Self::DeepSleep => "deep sleep",
-        }
+/// How an app prints why the chip left reset.
+pub(crate) fn app_text(cause: ResetCause) -> &'static str {
+    match cause {
+        ResetCause::PowerOn => "power on",
+        ResetCause::SoftwareSystem | ResetCause::SoftwareCpu => "software restart",
+        ResetCause::BrownOut => "brown-out",
+        ResetCause::DeepSleep => "deep sleep",
+        _ => "watchdog",
     }
 }
 
@@ -58,7 +30,7 @@ pub(crate) fn rom_banner(cause: ResetCause, download: bool) -> Vec<String> {
     let mut lines = vec![
         "ESP-ROM:esp32c3-api1-20210207".to_owned(),
         "Build:Feb  7 2021".to_owned(),
-        format!("{},{boot}", cause.rom_text()),
+        format!("rst:{:#x} ({}),{boot}", cause.number(), cause.name()),
     ];
     if download {
         lines.push("waiting for download".to_owned());
@@ -123,12 +95,12 @@ fn rom(flash: &Flash, lines: &mut Vec<String>) -> Result<(), Reset> {
         }
         Err(ImageError::Magic(_)) => {
             lines.extend(std::iter::repeat_n(format!("invalid header: {header:#010x}"), 3));
-            return Err((ResetCause::Watchdog, WATCHDOG));
+            return Err((ResetCause::TimerGroup0System, WATCHDOG));
         }
         Err(_) => {
             lines.push("Invalid image block, can't boot.".to_owned());
             lines.push("ets_main.c 333 ".to_owned());
-            return Err((ResetCause::Watchdog, WATCHDOG));
+            return Err((ResetCause::TimerGroup0System, WATCHDOG));
         }
     };
     lines.push("SPIWP:0xee".to_owned());
@@ -319,9 +291,9 @@ mod tests {
     #[test]
     fn an_empty_flash_and_a_broken_bootloader_end_in_the_watchdog() {
         let (cause, log) = refusal(|image| image.fill(0xff));
-        assert_eq!((cause, log.contains("invalid header: 0xffffffff")), (ResetCause::Watchdog, true), "{log}");
+        assert_eq!((cause, log.contains("invalid header: 0xffffffff")), (ResetCause::TimerGroup0System, true), "{log}");
         let (cause, log) = refusal(|image| image[0x100] ^= 1);
-        assert_eq!((cause, log.contains("Invalid image block")), (ResetCause::Watchdog, true), "{log}");
+        assert_eq!((cause, log.contains("Invalid image block")), (ResetCause::TimerGroup0System, true), "{log}");
     }
 
     #[test]

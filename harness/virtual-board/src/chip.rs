@@ -1,5 +1,7 @@
 //! The chip: power, EN, strapping, and what it executes.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use hil_config::Misbehaviour;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::app::{self, App, Console, Platform};
-use crate::boot::{self, ResetCause};
+use crate::boot::{self, Bootable, ResetCause};
 use crate::flash::Flash;
 use crate::loader::{Action, ChipIdentity, Loader, Security};
 use crate::options::{Options, PortPath};
@@ -26,6 +28,8 @@ pub(crate) enum BoardInput {
     Enable(bool),
     Drive { gpio: u8, high: bool },
     Plugged(bool),
+    /// The access point is there, or away.
+    AccessPoint(bool),
 }
 
 /// An input and the channel that reports that it took effect.
@@ -46,7 +50,12 @@ pub(crate) struct Chip {
     uart: Uart,
     port: watch::Sender<PortPath>,
     elf: watch::Receiver<Option<Arc<[u8]>>>,
-    pins: Rc<Pins>,
+    pins: Arc<Pins>,
+    /// Pins that are driven from outside, and where changes go.
+    driven: Rc<RefCell<BTreeMap<u8, bool>>>,
+    changes: Option<mpsc::UnboundedSender<(u8, bool)>>,
+    air: watch::Sender<Vec<hil_esp_core::AccessPoint>>,
+    retained: Rc<RefCell<hil_esp_core::Retained>>,
     radio: Radio,
     rail: bool,
     enabled: bool,
@@ -76,7 +85,8 @@ impl Chip {
     ) -> (Self, mpsc::Receiver<Vec<u8>>) {
         let (console, printed) = mpsc::channel(16);
         let uart = Uart::new(options.has(Misbehaviour::RealWireSpeed), options.has(Misbehaviour::Mute));
-        let pins = Rc::new(Pins::new(options.on_pin.clone()));
+        let pins = Arc::new(Pins::new(options.on_pin.clone()));
+        let air = watch::Sender::new(vec![options.network.on_air()]);
         let chip = Self {
             options,
             flash,
@@ -84,6 +94,10 @@ impl Chip {
             port,
             elf,
             pins,
+            driven: Rc::default(),
+            changes: None,
+            air,
+            retained: Rc::default(),
             radio: Radio::default(),
             rail: false,
             enabled: true,
@@ -156,7 +170,14 @@ impl Chip {
             }
             BoardInput::Plugged(false) => self.unplug(),
             BoardInput::Drive { gpio: BOOT_PIN, high } => self.boot_pin_high = high,
-            BoardInput::Drive { .. } | BoardInput::Rail(_) | BoardInput::Enable(true) => {}
+            BoardInput::Drive { gpio, high } => {
+                self.driven.borrow_mut().insert(gpio, high);
+                // An app that does not read its inputs ignores it.
+                let _ = self.changes.as_ref().map(|changes| changes.send((gpio, high)));
+            }
+            BoardInput::AccessPoint(true) => drop(self.air.send_replace(vec![self.options.network.on_air()])),
+            BoardInput::AccessPoint(false) => drop(self.air.send_replace(Vec::new())),
+            BoardInput::Rail(_) | BoardInput::Enable(true) => {}
         }
     }
 
@@ -171,6 +192,9 @@ impl Chip {
 
     async fn reset(&mut self, cause: ResetCause, printed: &mut mpsc::Receiver<Vec<u8>>) {
         self.die(printed);
+        if cause == ResetCause::PowerOn {
+            self.retained.take();
+        }
         self.radio.is_back();
         let download = !self.boot_pin_high;
         for line in boot::rom_banner(cause, download) {
@@ -194,39 +218,12 @@ impl Chip {
         let boot = boot::boot(&self.flash);
         let console = Console::new(self.console.clone());
         let vanishes = self.options.has(Misbehaviour::PortVanishes) && boot.end.is_ok();
-        let (typed, to_app) = mpsc::unbounded_channel();
-        self.typed = Some(typed);
-        let to_app = Rc::new(Mutex::new(to_app));
-        let files = boot.end.as_ref().ok().and_then(|bootable| bootable.files.clone());
-        let store = boot.end.as_ref().ok().and_then(|bootable| bootable.store.clone());
-        let platform = |nvs| Platform {
-            store: store.clone(),
-            console: console.clone(),
-            flash: self.flash.clone(),
-            files: files.clone(),
-            pastes: !self.options.has(Misbehaviour::NoRawPaste),
-            pins: Rc::clone(&self.pins),
-            radio: self.radio.clone(),
-            nvs: Rc::new(nvs),
-            mac: self.options.mac,
-            cause,
-            typed: Rc::clone(&to_app),
-        };
         let next: App = match boot.end {
             Err((cause, after)) => Box::pin(async move {
                 tokio::time::sleep(after).await;
                 cause
             }),
-            Ok(bootable) if self.options.has(Misbehaviour::BootLoop) => {
-                Box::pin(app::boot_loop(platform(bootable.nvs)))
-            }
-            Ok(bootable) if self.options.has(Misbehaviour::BrownOut) => {
-                Box::pin(app::brown_out(platform(bootable.nvs)))
-            }
-            Ok(mut bootable) => {
-                let nvs = std::mem::take(&mut bootable.nvs);
-                app::start(&bootable, platform(nvs))
-            }
+            Ok(bootable) => self.start(bootable, cause, console.clone()),
         };
         if vanishes {
             self.unplug();
@@ -238,6 +235,39 @@ impl Chip {
             tokio::time::sleep(BOOT_TIME).await;
             next.await
         })
+    }
+
+    fn start(&mut self, bootable: Bootable, cause: ResetCause, console: Console) -> App {
+        let Bootable { app, nvs, store, files } = bootable;
+        let (typed, to_app) = mpsc::unbounded_channel();
+        let (changes, changed) = mpsc::unbounded_channel();
+        (self.typed, self.changes) = (Some(typed), Some(changes));
+        let platform = Platform {
+            store,
+            console,
+            flash: self.flash.clone(),
+            files,
+            pastes: !self.options.has(Misbehaviour::NoRawPaste),
+            pins: Arc::clone(&self.pins),
+            radio: self.radio.clone(),
+            nvs: Rc::new(nvs),
+            mac: self.options.mac,
+            cause,
+            typed: Rc::new(Mutex::new(to_app)),
+            driven: Rc::clone(&self.driven),
+            changes: Rc::new(Mutex::new(changed)),
+            air: self.air.subscribe(),
+            elf: self.elf.borrow().clone(),
+            retained: Rc::clone(&self.retained),
+            trouble: self.options.on_trouble.clone(),
+        };
+        if self.options.has(Misbehaviour::BootLoop) {
+            return Box::pin(app::boot_loop(platform));
+        }
+        if self.options.has(Misbehaviour::BrownOut) {
+            return Box::pin(app::brown_out(platform));
+        }
+        app::start(app, platform)
     }
 
     async fn hear(&mut self, bytes: &[u8], printed: &mut mpsc::Receiver<Vec<u8>>) {

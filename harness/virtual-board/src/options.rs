@@ -8,6 +8,26 @@ use hil_config::Misbehaviour;
 
 /// Called with GPIO and level at each change, on the board's own thread.
 pub(crate) type PinListener = Arc<dyn Fn(u8, bool) + Send + Sync>;
+/// What an executed firmware meets that is not its own doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The board can't run the image, or can't run it any further.
+    Refused(String),
+    /// This machine did not run the board for so long.
+    Stalled(std::time::Duration),
+    /// The program uses a register that the board does not have: it remembers what is written, and does nothing.
+    Unknown {
+        /// Its address.
+        address: u32,
+        /// Whether it was written.
+        write: bool,
+        /// Where the program was.
+        pc: u32,
+    },
+}
+
+/// Called when a firmware meets trouble, on the board's threads.
+pub(crate) type TroubleListener = Arc<dyn Fn(Trouble) + Send + Sync>;
 /// Path of the port while it exists.
 pub(crate) type PortPath = Option<PathBuf>;
 
@@ -20,6 +40,39 @@ pub struct Options {
     pub misbehaves: Vec<Misbehaviour>,
     /// Called with GPIO and level (`true` is high) whenever a pin changes.
     pub on_pin: Option<PinListener>,
+    /// Called when an executed firmware meets something that is not its own doing.
+    pub on_trouble: Option<TroubleListener>,
+    /// The network that it finds on air.
+    pub network: AccessPoint,
+}
+
+/// A virtual access point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessPoint {
+    /// Its name, 1 to 32 bytes.
+    pub ssid: String,
+    /// Its password (WPA2), 8 to 63 characters; empty if it is open.
+    pub password: String,
+}
+
+impl Default for AccessPoint {
+    fn default() -> Self {
+        Self { ssid: "hil".to_owned(), password: "hil-password".to_owned() }
+    }
+}
+
+impl AccessPoint {
+    /// As a station hears it.
+    pub(crate) fn on_air(&self) -> hil_esp_core::AccessPoint {
+        hil_esp_core::AccessPoint {
+            ssid: self.ssid.clone().into_bytes(),
+            bssid: [0x02, 0x48, 0x49, 0x4c, 0x00, 0x01],
+            channel: 6,
+            rssi: -50,
+            auth: if self.password.is_empty() { hil_esp_core::Auth::Open } else { hil_esp_core::Auth::Wpa2 },
+            password: self.password.clone().into_bytes(),
+        }
+    }
 }
 
 impl fmt::Debug for Options {
@@ -36,7 +89,7 @@ impl Options {
         // FNV-1a, 32 bits.
         let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         let [a, b, c, d] = hash.to_be_bytes();
-        Self { mac: [0x02, 0x00, a, b, c, d], misbehaves: misbehaves.to_vec(), on_pin: None }
+        Self { mac: [0x02, 0x00, a, b, c, d], misbehaves: misbehaves.to_vec(), ..Self::default() }
     }
 
     pub(crate) fn has(&self, misbehaviour: Misbehaviour) -> bool {

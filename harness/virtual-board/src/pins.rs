@@ -1,6 +1,6 @@
 //! Levels of the chip's GPIOs.
 
-use std::cell::RefCell;
+use parking_lot::Mutex;
 
 use crate::options::PinListener;
 
@@ -8,22 +8,22 @@ const PINS: usize = 22;
 
 /// Levels of the GPIOs. An undriven pin is pulled high.
 pub(crate) struct Pins {
-    levels: RefCell<[bool; PINS]>,
+    levels: Mutex<[bool; PINS]>,
     listener: Option<PinListener>,
 }
 
 impl Pins {
     pub(crate) fn new(listener: Option<PinListener>) -> Self {
-        Self { levels: RefCell::new([true; PINS]), listener }
+        Self { levels: Mutex::new([true; PINS]), listener }
     }
 
     /// The level of a pin; none if there is no such pin.
     pub(crate) fn level(&self, gpio: u8) -> Option<bool> {
-        self.levels.borrow().get(usize::from(gpio)).copied()
+        self.levels.lock().get(usize::from(gpio)).copied()
     }
 
     pub(crate) fn drive(&self, gpio: u8, high: bool) {
-        let changed = match self.levels.borrow_mut().get_mut(usize::from(gpio)) {
+        let changed = match self.levels.lock().get_mut(usize::from(gpio)) {
             Some(level) => std::mem::replace(level, high) != high,
             None => false,
         };

@@ -109,6 +109,11 @@ impl VirtualBoard {
         self.ask(BoardInput::Plugged(plugged)).await;
     }
 
+    /// Takes the access point of its Wi-Fi away (`false`) or brings it back.
+    pub async fn set_access_point(&self, present: bool) {
+        self.ask(BoardInput::AccessPoint(present)).await;
+    }
+
     async fn ask(&self, command: BoardInput) {
         let (done, is_done) = oneshot::channel();
         if let Some(requests) = &self.requests {

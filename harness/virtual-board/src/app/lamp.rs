@@ -48,7 +48,7 @@ pub(super) async fn run(platform: Platform, variant: Variant) -> ResetCause {
     if let Some(boots) = count_boot(&platform) {
         console.info("lamp", &format!("boot {boots} since its settings were written")).await;
     }
-    console.info("lamp", &format!("reset reason: {}", platform.cause.app_text())).await;
+    console.info("lamp", &format!("reset reason: {}", crate::boot::app_text(platform.cause))).await;
     console.info("mqtt", &format!("starting, broker {host}:{port}")).await;
     platform.pins.drive(LAMP_PIN, true);
     let seed = platform.mac.iter().fold(17, |seed: u32, byte| seed.wrapping_mul(31) + u32::from(*byte));

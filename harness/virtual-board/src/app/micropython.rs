@@ -164,7 +164,7 @@ impl Supervisor {
                 Happened::Asked(_) => life.asks = false,
                 Happened::Connecting(connection) => self.connections.extend(connection.ok()),
                 Happened::ConnectionOver => {}
-                Happened::Watchdog => return Ok(End::Reset(ResetCause::Watchdog, Duration::ZERO)),
+                Happened::Watchdog => return Ok(End::Reset(ResetCause::TimerGroup0System, Duration::ZERO)),
             }
         }
     }

@@ -1,0 +1,213 @@
+//! Executes the machine code of the flashed image.
+//!
+//! The processor runs on a thread of its own, so that a busy program delays neither its console nor its network. The
+//! board's supply ends it: dropping the app stops the thread within a few thousand instructions.
+
+mod room;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc as channel;
+use std::thread::JoinHandle;
+
+use hil_esp_core::{BootError, End, Input, Machine, Output, Retained, Setup};
+use tokio::sync::mpsc;
+
+use self::room::Room;
+use super::Platform;
+use crate::boot::{BootedApp, ResetCause};
+use crate::flash::Flash;
+use crate::options::Trouble;
+use crate::pins::Pins;
+use crate::wifi::Network;
+
+/// How many frames wait for the network; more are lost, as on air.
+const FRAMES: usize = 64;
+
+/// Runs until the program resets the chip.
+pub(super) async fn run(platform: Platform, app: BootedApp) -> ResetCause {
+    match Processor::start(&platform, &app) {
+        Ok(processor) => processor.run(platform).await,
+        Err(error) => refuse(&platform, error.to_string()).await,
+    }
+}
+
+/// The bench is to blame, not the firmware: says so, and does nothing more.
+async fn refuse(platform: &Platform, text: String) -> ResetCause {
+    platform.console.info("hil", &text).await;
+    platform.report(Trouble::Refused(text));
+    std::future::pending().await
+}
+
+/// What the thread sends.
+enum Sent {
+    Console(Vec<u8>),
+    Ended(End, Retained),
+}
+
+/// The thread that executes; it ends when this is dropped.
+struct Processor {
+    thread: Option<JoinHandle<()>>,
+    inputs: channel::Sender<Input>,
+    room: Arc<Room>,
+    sent: mpsc::UnboundedReceiver<Sent>,
+    frames: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Drop for Processor {
+    fn drop(&mut self) {
+        self.room.close();
+        // A thread that has ended hears nothing.
+        let _ = self.inputs.send(Input::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Processor {
+    fn start(platform: &Platform, app: &BootedApp) -> Result<Self, BootError> {
+        let mut machine = Machine::boot(setup(platform, app))?;
+        let (inputs, incoming) = channel::channel();
+        for (gpio, level) in platform.driven.borrow().iter() {
+            let _ = inputs.send(Input::Pin { gpio: *gpio, level: *level });
+        }
+        let (sender, sent) = mpsc::unbounded_channel();
+        let (air, frames) = mpsc::channel(FRAMES);
+        let room = Arc::new(Room::default());
+        let mut out = Outputs { sender: sender.clone(), air, room: Arc::clone(&room), pins: Arc::clone(&platform.pins), trouble: platform.trouble.clone() };
+        let body = move || {
+            let end = machine.run(&incoming, &mut |output| out.take(output));
+            let _ = sender.send(Sent::Ended(end, machine.retained()));
+        };
+        let thread = std::thread::Builder::new().name("virtual-cpu".to_owned()).spawn(body)?;
+        Ok(Self { thread: Some(thread), inputs, room, sent, frames })
+    }
+
+    async fn run(mut self, platform: Platform) -> ResetCause {
+        let frames = std::mem::replace(&mut self.frames, mpsc::channel(1).1);
+        let inputs = self.inputs.clone();
+        let to_board = move |frame| drop(inputs.send(Input::Frame(frame)));
+        let network = Network::new(platform.radio.clone()).run(frames, to_board);
+        let console = platform.console.clone();
+        let (inputs, room) = (self.inputs.clone(), Arc::clone(&self.room));
+        let end = tokio::select! {
+            end = print(&mut self.sent, &console, &room) => end,
+            () = hear(&platform, &inputs) => std::future::pending().await,
+            () = network => std::future::pending().await,
+        };
+        match end {
+            Some((End::Reset(cause), retained)) => {
+                *platform.retained.borrow_mut() = retained;
+                cause
+            }
+            Some((End::Refused(unsupported), _)) => refuse(&platform, unsupported.to_string()).await,
+            Some((End::Stopped, _)) | None => std::future::pending().await,
+        }
+    }
+}
+
+/// Prints until the program ends.
+async fn print(
+    sent: &mut mpsc::UnboundedReceiver<Sent>,
+    console: &super::Console,
+    room: &Room,
+) -> Option<(End, Retained)> {
+    loop {
+        match sent.recv().await? {
+            Sent::Console(bytes) => {
+                let length = bytes.len();
+                console.bytes(bytes).await;
+                room.give(length);
+            }
+            Sent::Ended(end, retained) => return Some((end, retained)),
+        }
+    }
+}
+
+/// Passes on what happens to the board.
+async fn hear(platform: &Platform, inputs: &channel::Sender<Input>) {
+    let mut typed = platform.typed.lock().await;
+    let mut changes = platform.changes.lock().await;
+    let mut air = platform.air.clone();
+    loop {
+        let input = tokio::select! {
+            Some(bytes) = typed.recv() => Input::Uart(bytes),
+            Some((gpio, level)) = changes.recv() => Input::Pin { gpio, level },
+            Ok(()) = air.changed() => Input::AccessPoints(air.borrow_and_update().clone()),
+            else => return std::future::pending().await,
+        };
+        let _ = inputs.send(input);
+    }
+}
+
+fn setup(platform: &Platform, app: &BootedApp) -> Setup {
+    let partition = app.partition.offset..app.partition.offset.saturating_add(app.partition.size);
+    let mut setup = Setup::new(Box::new(Chip(platform.flash.clone())), partition);
+    setup.elf = platform.elf.as_deref().map(<[u8]>::to_vec);
+    setup.mac = platform.mac;
+    setup.reset_cause = platform.cause;
+    setup.retained = platform.retained.take();
+    setup.access_points = platform.air.borrow().clone();
+    setup
+}
+
+/// Where the program's outputs go; called on its thread.
+struct Outputs {
+    sender: mpsc::UnboundedSender<Sent>,
+    air: mpsc::Sender<Vec<u8>>,
+    room: Arc<Room>,
+    pins: Arc<Pins>,
+    trouble: Option<crate::options::TroubleListener>,
+}
+
+impl Outputs {
+    fn take(&mut self, output: Output) {
+        match output {
+            Output::Uart(bytes) | Output::Usb(bytes) => {
+                self.room.take(bytes.len());
+                let _ = self.sender.send(Sent::Console(bytes));
+            }
+            // A pin that is not driven is pulled up.
+            Output::Pin { gpio, level } => self.pins.drive(gpio, level.unwrap_or(true)),
+            // A frame may be lost.
+            Output::Frame(frame) => drop(self.air.try_send(frame)),
+            Output::Stalled { behind } => self.report(Trouble::Stalled(behind)),
+            Output::Unknown { address, write, pc } => self.report(Trouble::Unknown { address, write, pc }),
+            Output::Joined { .. } | Output::Left { .. } => {}
+        }
+    }
+
+    fn report(&self, trouble: Trouble) {
+        if let Some(listener) = &self.trouble {
+            listener(trouble);
+        }
+    }
+}
+
+/// The board's flash as the machine's.
+struct Chip(Flash);
+
+impl hil_esp_core::Flash for Chip {
+    fn size(&self) -> u32 {
+        u32::try_from(crate::flash::SIZE).unwrap_or(u32::MAX)
+    }
+
+    fn read(&self, at: u32, into: &mut [u8]) -> std::io::Result<()> {
+        let bytes = self.0.read(at as usize, into.len()).ok_or_else(beyond)?;
+        into.copy_from_slice(&bytes);
+        Ok(())
+    }
+
+    fn program(&mut self, at: u32, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.program(at as usize, bytes).then_some(()).ok_or_else(beyond)
+    }
+
+    fn erase_sector(&mut self, at: u32) -> std::io::Result<()> {
+        self.0.erase(at as usize, 1).then_some(()).ok_or_else(beyond)
+    }
+}
+
+fn beyond() -> std::io::Error {
+    std::io::Error::other("beyond the end of the flash")
+}
