@@ -75,11 +75,7 @@ impl AccessPoint {
             IpProtocol::Icmp if self.config.is_ours(header.dst_addr) => {
                 icmp::receive(&header, checked.payload(), &mut self.air);
             }
-            IpProtocol::Tcp => {
-                // Without what Ethernet pads short frames with.
-                let packet = packet.get(..usize::from(checked.total_len())).unwrap_or(packet);
-                self.flows.receive(packet, &mut self.air, &mut self.events);
-            }
+            IpProtocol::Tcp => self.flows.receive(packet, &mut self.air, &mut self.events),
             _ => {}
         }
     }

@@ -210,6 +210,11 @@ fn macs_are_known_for_the_hosts_of_the_access_point_only() {
         ap.receive(&arp(target, own));
         assert_eq!(ap.next_frame(), None, "{target}");
     }
+    // In the name of another.
+    let mut forged = arp(GATEWAY, LEASE);
+    forged[27] ^= 1;
+    ap.receive(&forged);
+    assert_eq!(ap.next_frame(), None);
     // A probe for an address that is in use.
     ap.receive(&arp(GATEWAY, NONE));
     assert!(ap.next_frame().is_some());
@@ -264,8 +269,10 @@ fn frames_of_and_for_others_are_ignored() {
         ap.receive(&frame);
         assert_eq!(ap.next_frame(), None);
     }
-    // After the station has left, the next is another.
+    // After the station has left, the next is another, but not the access point itself.
     ap.forget_station();
+    ap.receive(&changed(6, frames::AP));
+    assert_eq!(ap.next_frame(), None);
     ap.receive(&changed(6, [2, 0, 0, 0, 0, 9]));
     assert_eq!(ap.next_frame().expect("an answer")[..6], [2, 0, 0, 0, 0, 9]);
     ap.receive(&ping);

@@ -158,6 +158,17 @@ fn the_station_resets_and_nothing_received_is_lost() {
 }
 
 #[test]
+fn a_reset_after_the_end_is_still_a_reset() {
+    let mut lab = Lab::new();
+    let (handle, flow) = lab.connected();
+    lab.socket(handle).close();
+    assert_eq!(lab.event(), Event::Finished { flow });
+    lab.socket(handle).abort();
+    assert_eq!(lab.event(), Event::Reset { flow, rest: Vec::new() });
+    assert_eq!(lab.ap.flow_count(), 0);
+}
+
+#[test]
 fn the_embedder_resets() {
     let mut lab = Lab::new();
     let (handle, flow) = lab.connected();

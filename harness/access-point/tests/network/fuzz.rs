@@ -132,6 +132,28 @@ fn a_station_may_send_any_frames() {
     });
 }
 
+/// Otherwise the changed ones would reach nothing.
+#[test]
+fn the_conversations_reach_data_and_ends() {
+    for input in (1..5).map(conversation) {
+        let mut ap = AccessPoint::new(Config::default());
+        let now = Instant::now();
+        let mut seen = Vec::new();
+        for frame in split(&input) {
+            ap.receive(frame);
+            ap.poll(now);
+            while let Some(event) = ap.next_event() {
+                Echo::new().serve(&mut ap, &event);
+                seen.push(event);
+            }
+            ap.poll(now);
+            while ap.next_frame().is_some() {}
+        }
+        assert!(seen.iter().any(|event| matches!(event, Event::Readable { .. })), "{seen:?}");
+        assert!(seen.iter().any(|event| matches!(event, Event::Finished { .. })), "{seen:?}");
+    }
+}
+
 fn split(input: &[u8]) -> Vec<&[u8]> {
     let mut frames = Vec::new();
     let mut rest = input;
