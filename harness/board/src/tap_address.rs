@@ -1,6 +1,8 @@
-//! What a board's settings get from its tap.
+//! What a board's settings get from its tap and its network.
 
 use std::path::{Path, PathBuf};
+
+use hil_config::Wifi;
 
 /// Where a board reaches its tap, and what it needs for TLS: what `{tap.…}` and `{board.…}` become.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct TapAddress {
     pub key: String,
     /// Where these three are on this machine, for programs that want files: `{tap.ca.file}` and the like.
     pub files: TlsFiles,
+    /// The Wi-Fi network: what `{wifi.…}` becomes.
+    pub wifi: Wifi,
 }
 
 /// Files of a board's TLS.
@@ -42,6 +46,8 @@ impl TapAddress {
             .replace("{tap.ca}", &self.ca)
             .replace("{board.cert}", &self.cert)
             .replace("{board.key}", &self.key)
+            .replace("{wifi.ssid}", &self.wifi.ssid)
+            .replace("{wifi.password}", &self.wifi.password)
     }
 }
 

@@ -18,11 +18,13 @@ use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Context, Table};
 use crate::tap::{TAP, Tap};
 use crate::unset::{Part, Unset};
+use crate::wifi::{WIFI, Wifi};
 
 pub(crate) static BENCH: TableSpec = TableSpec {
     keys: &[
         Key::optional("broker", Kind::Table(&BROKER), "", "The broker."),
         Key::optional("tap", Kind::Table(&TAP), "", "The recording proxy that the boards connect to."),
+        Key::optional("wifi", Kind::Table(&WIFI), "", "The Wi-Fi network of the boards."),
         Key::optional("boards", Kind::Map(&Kind::Table(&BOARD)), "", "The devices under test, by name."),
         Key::optional("firmware", Kind::Map(&Kind::Table(&FIRMWARE)), "", "What is flashed, by name."),
     ],
@@ -43,6 +45,8 @@ pub struct Bench {
     pub broker: Broker,
     /// The tap.
     pub tap: Tap,
+    /// The Wi-Fi network, if the file describes it.
+    pub wifi: Option<Wifi>,
     /// Boards by name.
     pub boards: BTreeMap<BoardName, Board>,
     /// Firmware by name.
@@ -120,6 +124,7 @@ impl Bench {
             .map(|table| Broker::read(table, &kinds.all_brokers().collect::<Vec<_>>()))
             .unwrap_or_default();
         let tap = root.table("tap", &TAP).map(Tap::read).unwrap_or_default();
+        let wifi = root.table("wifi", &WIFI).and_then(Wifi::read);
         let mut firmware = BTreeMap::new();
         // A problem of a firmware is reported at its own place, not at each board as well.
         let mut described = BTreeSet::new();
@@ -155,7 +160,7 @@ impl Bench {
         }
         root.finish();
         let (secrets, variables, unset) = (Vec::new(), Vec::new(), Unset::default());
-        Self { name: path_from_here(path), broker, tap, boards, firmware, secrets, variables, unset }
+        Self { name: path_from_here(path), broker, tap, wifi, boards, firmware, secrets, variables, unset }
     }
 
     /// Whether the environment has all that a part needs of it.

@@ -35,6 +35,7 @@ pub mod table;
 mod tap;
 mod unset;
 mod values;
+mod wifi;
 mod within;
 
 pub use bench::Bench;
@@ -66,6 +67,7 @@ pub use reset::{Reset, ResetKind};
 pub use schema::{markdown, schema};
 pub use scripts::{ScriptSource, Scripts};
 pub use subnet::{Subnet, SubnetError};
+pub use wifi::Wifi;
 pub use tap::{Tap, TapTls};
 pub use unset::Part;
 pub use within::{connects_within, ready_within};

@@ -61,7 +61,8 @@ impl Network {
         let inside = config.boards.values().filter(|board| board.kind == BoardKind::Virtual);
         let inside = inside.map(|board| board.name.to_string()).collect();
         let (host, capture) = (config.tap.address.to_string(), OnceLock::new());
-        Ok(Self { taps, host, inside, certificates, capture })
+        let wifi = config.wifi.clone().unwrap_or_default();
+        Ok(Self { taps, host, inside, certificates, capture, wifi })
     }
 
     /// A board's tap.
@@ -76,6 +77,7 @@ impl Network {
         let listens = self.tap(board).map(TapPort::address);
         let inside = listens.filter(|_| self.inside.contains(board)).map(|address| from_here(address.ip()).to_string());
         TapAddress {
+            wifi: self.wifi.clone(),
             host: inside.unwrap_or_else(|| self.host.clone()),
             port: listens.map_or(0, |address| address.port()),
             ca: read(&self.certificates.ca),

@@ -13,7 +13,7 @@ use crate::app::{self, App, Console, Platform};
 use crate::boot::{self, Bootable, ResetCause};
 use crate::flash::Flash;
 use crate::loader::{Action, ChipIdentity, Loader, Security};
-use crate::options::{Options, PortPath};
+use crate::options::{Options, PortPath, on_air};
 use crate::pins::Pins;
 use crate::radio::Radio;
 use crate::uart::{BOOT_BAUD, Uart};
@@ -86,7 +86,7 @@ impl Chip {
         let (console, printed) = mpsc::channel(16);
         let uart = Uart::new(options.has(Misbehaviour::RealWireSpeed), options.has(Misbehaviour::Mute));
         let pins = Arc::new(Pins::new(options.on_pin.clone()));
-        let air = watch::Sender::new(vec![options.network.on_air()]);
+        let air = watch::Sender::new(vec![on_air(&options.network)]);
         let chip = Self {
             options,
             flash,
@@ -175,7 +175,7 @@ impl Chip {
                 // An app that does not read its inputs ignores it.
                 let _ = self.changes.as_ref().map(|changes| changes.send((gpio, high)));
             }
-            BoardInput::AccessPoint(true) => drop(self.air.send_replace(vec![self.options.network.on_air()])),
+            BoardInput::AccessPoint(true) => drop(self.air.send_replace(vec![on_air(&self.options.network)])),
             BoardInput::AccessPoint(false) => drop(self.air.send_replace(Vec::new())),
             BoardInput::Rail(_) | BoardInput::Enable(true) => {}
         }

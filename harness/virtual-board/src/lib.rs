@@ -23,7 +23,7 @@ mod uart;
 mod virtual_board;
 mod wifi;
 
-pub use options::{AccessPoint, Options, Trouble};
+pub use options::{Options, Trouble};
 pub use reset_circuit::{Change, ResetCircuit};
 pub use virtual_board::VirtualBoard;
 

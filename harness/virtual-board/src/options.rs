@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hil_config::Misbehaviour;
+use hil_config::{Misbehaviour, Wifi};
 
 /// Called with GPIO and level at each change, on the board's own thread.
 pub(crate) type PinListener = Arc<dyn Fn(u8, bool) + Send + Sync>;
@@ -43,35 +43,18 @@ pub struct Options {
     /// Called when an executed firmware meets something that is not its own doing.
     pub on_trouble: Option<TroubleListener>,
     /// The network that it finds on air.
-    pub network: AccessPoint,
+    pub network: Wifi,
 }
 
-/// A virtual access point.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessPoint {
-    /// Its name, 1 to 32 bytes.
-    pub ssid: String,
-    /// Its password (WPA2), 8 to 63 characters; empty if it is open.
-    pub password: String,
-}
-
-impl Default for AccessPoint {
-    fn default() -> Self {
-        Self { ssid: "hil".to_owned(), password: "hil-password".to_owned() }
-    }
-}
-
-impl AccessPoint {
-    /// As a station hears it.
-    pub(crate) fn on_air(&self) -> hil_esp_core::AccessPoint {
-        hil_esp_core::AccessPoint {
-            ssid: self.ssid.clone().into_bytes(),
-            bssid: [0x02, 0x48, 0x49, 0x4c, 0x00, 0x01],
-            channel: 6,
-            rssi: -50,
-            auth: if self.password.is_empty() { hil_esp_core::Auth::Open } else { hil_esp_core::Auth::Wpa2 },
-            password: self.password.clone().into_bytes(),
-        }
+/// An access point as a station hears it.
+pub(crate) fn on_air(network: &Wifi) -> hil_esp_core::AccessPoint {
+    hil_esp_core::AccessPoint {
+        ssid: network.ssid.clone().into_bytes(),
+        bssid: [0x02, 0x48, 0x49, 0x4c, 0x00, 0x01],
+        channel: 6,
+        rssi: -50,
+        auth: if network.password.is_empty() { hil_esp_core::Auth::Open } else { hil_esp_core::Auth::Wpa2 },
+        password: network.password.clone().into_bytes(),
     }
 }
 

@@ -1,0 +1,69 @@
+//! `[wifi]`: the network that the boards join.
+
+use crate::env_vars::{from_environment, password};
+use crate::spec::{Key, Kind, TableSpec};
+use crate::table::Table;
+
+/// The Wi-Fi network of the boards.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Wifi {
+    /// Its name, 1 to 32 bytes (IEEE 802.11-2020, 9.4.2.2).
+    pub ssid: String,
+    /// Its password, 8 to 63 characters (WPA2); empty for an open network.
+    pub password: String,
+}
+
+/// Without the password.
+impl std::fmt::Debug for Wifi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wifi").field("ssid", &self.ssid).finish_non_exhaustive()
+    }
+}
+
+pub(crate) static WIFI: TableSpec = TableSpec {
+    keys: &[
+        Key::required(
+            "ssid",
+            Kind::Text,
+            "The network's name, 1 to 32 bytes; `{wifi.ssid}` in a firmware's settings. Virtual boards that execute their image find a network of this name on air; without this table it is `hil`, and the password is `hil-password`.",
+        ),
+        Key::optional(
+            "password",
+            Kind::Text,
+            "an open network",
+            "Its password, 8 to 63 characters, `{wifi.password}`; `\"${secret:NAME}\"` keeps it out of the file.",
+        ),
+    ],
+};
+
+impl Default for Wifi {
+    fn default() -> Self {
+        Self { ssid: "hil".to_owned(), password: "hil-password".to_owned() }
+    }
+}
+
+impl Wifi {
+    pub(crate) fn read(mut table: Table<'_, '_>) -> Option<Self> {
+        let ssid = table.required("ssid", "the network's name").and_then(|v| {
+            let ssid = from_environment(&v)?;
+            if (1..=32).contains(&ssid.len()) {
+                return Some(ssid);
+            }
+            v.problem(format!("a network name of {} bytes", ssid.len()), "1 to 32 bytes".to_owned());
+            None
+        });
+        let password = match table.value("password") {
+            None => Some(String::new()),
+            Some(v) => password(&v).and_then(|password| {
+                if (8..=63).contains(&password.len()) {
+                    return Some(password);
+                }
+                let hint = "8 to 63 characters; leave `password` out for an open network".to_owned();
+                v.problem(format!("a password of {} characters", password.len()), hint);
+                None
+            }),
+        };
+        table.finish();
+        Some(Self { ssid: ssid?, password: password? })
+    }
+}
