@@ -1,6 +1,10 @@
 //! The processor: registers, control and status registers, traps, and its public face.
 
-use crate::bus::Bus;
+mod cache;
+mod call;
+mod csr;
+mod execute;
+mod run;
 
 /// Why [`Cpu::run`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +30,16 @@ pub struct InterruptsOff;
 /// An RV32IMC processor with machine mode, as in the ESP32-C3.
 #[derive(Debug)]
 pub struct Cpu {
-    x: [u32; 256],
+    x: execute::Registers,
     pc: u32,
+    /// The trap at `pc` is passed.
+    passing: bool,
+    csrs: csr::Csrs,
+    cache: cache::Cache,
+    frames: Vec<call::Frame>,
     instructions: u64,
+    exceptions: u64,
+    newest_exception: Option<Exception>,
 }
 
 impl Cpu {
@@ -36,24 +47,28 @@ impl Cpu {
     /// interrupts are on (`mstatus.MIE`), all registers are 0.
     #[must_use]
     pub fn new(entry: u32) -> Self {
-        Self { x: [0; 256], pc: entry, instructions: 0 }
+        let mut cache = cache::Cache::new();
+        cache.trap(call::RETURN);
+        Self {
+            x: [0; 256],
+            pc: entry & !1,
+            passing: false,
+            csrs: csr::Csrs::at_entry(),
+            cache,
+            frames: Vec::new(),
+            instructions: 0,
+            exceptions: 0,
+            newest_exception: None,
+        }
     }
 
     /// Begins at an address, as after a reset. Trapped addresses stay; calls of the embedder that have not returned are
     /// forgotten.
     pub fn reset(&mut self, entry: u32) {
         self.x = [0; 256];
-        self.pc = entry;
-    }
-
-    /// Executes about `budget` instructions: at most one basic block more. Returns earlier when it can't go on alone; the
-    /// embedder then does what [`Stop`] says and calls it again.
-    ///
-    /// Interrupts are taken between basic blocks, and the first thing it does is to look at them. Exceptions are
-    /// precise: they go to the program's handler, and `run` does not return for them.
-    pub fn run<B: Bus>(&mut self, bus: &mut B, budget: u64) -> Stop {
-        let _ = (bus, budget);
-        Stop::Budget
+        self.set_pc(entry);
+        self.csrs = csr::Csrs::at_entry();
+        self.frames.clear();
     }
 
     /// The address of the next instruction.
@@ -65,6 +80,7 @@ impl Cpu {
     /// Goes on at another address.
     pub fn set_pc(&mut self, pc: u32) {
         self.pc = pc & !1;
+        self.passing = false;
     }
 
     /// A register, 0 to 31.
@@ -96,20 +112,20 @@ impl Cpu {
         self.x[10..18][number]
     }
 
-    /// Reads a control and status register as the program would, without side effects; 0 for one that doesn't exist.
+    /// Reads a control and status register as the program would, without side effects; 0 for one that doesn't exist, and for the
+    /// cycle counter, which is the bus's.
     #[must_use]
     pub fn csr(&self, number: u32) -> u32 {
-        let _ = number;
-        0
+        self.csrs.read(number).unwrap_or(0)
     }
 
     /// Whether the program has interrupts on (`mstatus.MIE`).
     #[must_use]
     pub fn interrupts_enabled(&self) -> bool {
-        true
+        self.csrs.interrupts_enabled()
     }
 
-    /// How many instructions have been executed.
+    /// How many instructions have been executed, those that ended with an exception included.
     #[must_use]
     pub fn instructions(&self) -> u64 {
         self.instructions
@@ -118,22 +134,22 @@ impl Cpu {
     /// The exceptions (not interrupts) since the start, by number, and the newest of them.
     #[must_use]
     pub fn exceptions(&self) -> (u64, Option<Exception>) {
-        (0, None)
+        (self.exceptions, self.newest_exception)
     }
-
-    // -- Calls of the host by the program
 
     /// From now on, `run` returns [`Stop::HostCall`] when the program arrives at this address, before anything there is
     /// executed. Memory need not be mapped there. The embedder then continues by one of [`return_value`](Self::return_value),
     /// [`return_nothing`](Self::return_nothing), [`pass`](Self::pass) and [`set_pc`](Self::set_pc); it may also
     /// [call](Self::call_within) the program first.
     pub fn trap_at(&mut self, address: u32) {
-        let _ = address;
+        self.cache.trap(address);
     }
 
     /// Removes a trap.
     pub fn untrap(&mut self, address: u32) {
-        let _ = address;
+        if address != call::RETURN {
+            self.cache.untrap(address);
+        }
     }
 
     /// At a host call: returns a value to the caller of the trapped function.
@@ -144,44 +160,22 @@ impl Cpu {
 
     /// At a host call: returns to the caller of the trapped function.
     pub fn return_nothing(&mut self) {
-        self.pc = self.x[1] & !1;
+        self.set_pc(self.x[1]);
     }
 
     /// At a host call: goes on with what is in memory at the trapped address, once.
-    pub fn pass(&mut self) {}
-
-    // -- Calls of the program by the host
-
-    /// Begins a call of a function of the program, as an interrupt would: registers are saved, interrupts are off until it
-    /// returns, and it has a stack of its own, whose upper end is `stack` (rounded down to 16). The embedder then calls
-    /// [`run`](Self::run) as usual, and serves host calls, until [`Stop::Returned`]; then all registers are as before.
-    ///
-    /// # Errors
-    ///
-    /// When interrupts are off: the program is in a critical section, or in another such call.
-    ///
-    /// # Panics
-    ///
-    /// When there are more than 8 arguments.
-    pub fn call(&mut self, function: u32, arguments: &[u32], stack: u32) -> Result<(), InterruptsOff> {
-        let _ = (function, arguments, stack);
-        Ok(())
+    pub fn pass(&mut self) {
+        self.passing = true;
     }
 
-    /// The same, but whether interrupts are on or off: for a function that the program expects to be called from within the
-    /// function that it called, that is, at a host call. When it returns, the processor is at the host call as before.
-    ///
-    /// # Panics
-    ///
-    /// When there are more than 8 arguments.
-    pub fn call_within(&mut self, function: u32, arguments: &[u32], stack: u32) {
-        let _ = (function, arguments, stack);
+    /// The address of the next instruction, with bit 0 set if the trap there is passed.
+    fn key(&self) -> u32 {
+        self.pc | u32::from(self.passing)
     }
 
-    /// How many calls by the host have not returned.
-    #[must_use]
-    pub fn calls(&self) -> usize {
-        0
+    fn set_key(&mut self, key: u32) {
+        self.set_pc(key);
+        self.passing = key & 1 == 1;
     }
 }
 

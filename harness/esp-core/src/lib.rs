@@ -42,8 +42,11 @@
 
 mod bus;
 mod cpu;
+mod decode;
+mod elf;
 mod memory;
 
 pub use bus::{Bus, Fault, Width};
 pub use cpu::{Cpu, Exception, InterruptsOff, Stop};
+pub use elf::{Elf, ElfError, Part};
 pub use memory::{Access, BadMapping, Bank, Memory, PAGE};

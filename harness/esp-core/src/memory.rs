@@ -5,8 +5,11 @@
 //! an access as fast as one look-up.
 
 mod code;
+mod fast;
 mod window;
 
+pub(crate) use code::Stale;
+pub(crate) use fast::Stored;
 pub use window::{Access, BadMapping};
 
 use crate::bus::Fault;
@@ -18,6 +21,8 @@ pub const PAGE: u32 = 1 << PAGE_BITS;
 pub(crate) const PAGE_BITS: u32 = 12;
 const PAGES: usize = 1 << (32 - PAGE_BITS);
 const IN_PAGE: u32 = PAGE - 1;
+/// The flag of a page that holds decoded code, beside those of `Access`.
+const CODE: u32 = 8;
 
 /// A piece of memory, mapped or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +65,6 @@ impl Default for Memory {
 impl Memory {
     /// Memory without a bank.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "the slice has the array's length")]
     pub fn new() -> Self {
         let pages = vec![0; PAGES].into_boxed_slice();
         let pages = pages.try_into().unwrap_or_else(|_| unreachable!("a table of another length"));
