@@ -41,6 +41,7 @@
 //! ```
 
 mod bus;
+pub mod chip;
 mod cpu;
 mod decode;
 mod elf;
