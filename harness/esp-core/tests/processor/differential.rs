@@ -1,13 +1,13 @@
 //! A million random instructions have the same results as in `qemu-riscv32`.
 
-use crate::{qemu, random_program, user};
+use crate::{qemu, random_program, skipped, user};
 
 const PROGRAMS: u64 = 20;
 const INSTRUCTIONS: usize = 50_000;
 
 #[test]
 fn random_instructions_do_what_qemu_does() {
-    let Some(qemu) = qemu::find() else { return qemu::skipped() };
+    let Some(qemu) = qemu::find() else { return skipped() };
     let first = std::env::var("HIL_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0_u64);
     let folder = tempfile::tempdir().expect("folder");
     for number in 0..PROGRAMS {

@@ -6,6 +6,7 @@
     reason = "a test says what it skips and which seed it began with"
 )]
 
+mod assemble;
 mod assembler;
 mod calls;
 mod changed_code;
@@ -16,3 +17,8 @@ mod qemu;
 mod random_program;
 mod traps;
 mod user;
+
+/// Prints why a test with `qemu-riscv32` does nothing.
+fn skipped() {
+    eprintln!("skipped: no qemu-riscv32; ci/install-parts provides it");
+}

@@ -7,10 +7,12 @@ const WRITE: u32 = 64;
 const EXIT: u32 = 93;
 
 /// How a program ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) code: u32,
     pub(crate) output: Vec<u8>,
+    /// How many instructions it executed, if that was counted.
+    pub(crate) instructions: u64,
 }
 
 struct Bus(Memory);
@@ -58,7 +60,9 @@ pub(crate) fn run(file: &[u8], budget: u64) -> Result<Ended, String> {
         }
         let (cause, pc) = (cpu.csr(0x342), cpu.csr(0x341));
         match (cause, cpu.register(17)) {
-            (ENVIRONMENT_CALL, EXIT) => return Ok(Ended { code: cpu.argument(0), output }),
+            (ENVIRONMENT_CALL, EXIT) => {
+                return Ok(Ended { code: cpu.argument(0), output, instructions: cpu.instructions() });
+            }
             (ENVIRONMENT_CALL, WRITE) => {
                 let mut bytes = vec![0; cpu.argument(2) as usize];
                 bus.0.read(cpu.argument(1), &mut bytes).map_err(|_| "written from nowhere")?;
