@@ -79,8 +79,8 @@ impl Elf {
                 continue;
             }
             let outside = |()| ElfError::Unreadable("a segment is not in the file".to_owned());
-            let bytes = segment.data(endian, file).map_err(outside)?.to_vec();
-            self.segments.push(Part { address: segment.p_vaddr(endian), bytes });
+            let bytes = segment.data(endian, file).map_err(outside)?;
+            push(&mut self.segments, segment.p_vaddr(endian), bytes, file)?;
         }
         Ok(())
     }
@@ -90,8 +90,7 @@ impl Elf {
         for section in sections.iter() {
             let loaded = section.sh_type(endian) == SHT_PROGBITS && section.sh_flags(endian).contains(SHF_ALLOC);
             if loaded && section.sh_size(endian) > 0 {
-                let bytes = section.data(endian, file)?.to_vec();
-                self.sections.push(Part { address: section.sh_addr(endian), bytes });
+                push(&mut self.sections, section.sh_addr(endian), section.data(endian, file)?, file)?;
             }
         }
         let symbols = sections.symbols(endian, file, object::elf::SHT_SYMTAB)?;
@@ -158,6 +157,17 @@ impl Elf {
         let reach = if symbol.size == 0 { REACH } else { symbol.size };
         (offset < reach).then_some((&symbol.name, offset))
     }
+}
+
+/// Adds a part. Together they are no longer than the file, unless it names the same bytes again and again, which would
+/// take any amount of memory.
+fn push(parts: &mut Vec<Part>, address: u32, bytes: &[u8], file: &[u8]) -> Result<(), ElfError> {
+    let before: usize = parts.iter().map(|part| part.bytes.len()).sum();
+    if before + bytes.len() > file.len() {
+        return Err(ElfError::Unreadable("its parts overlap in the file".to_owned()));
+    }
+    parts.push(Part { address, bytes: bytes.to_vec() });
+    Ok(())
 }
 
 #[cfg(test)]
