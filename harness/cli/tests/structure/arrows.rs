@@ -10,6 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("board", &["config", "power", "scratch", "timeline", "verdict", "virtual-board"]),
     ("cli", &["bench", "config", "link", "mqtt", "report", "scenario", "timeline", "virtual-board"]),
     ("config", &[]),
+    ("esp-core", &[]),
     ("files", &[]),
     ("fuzz", &[]),
     ("gherkin", &[]),
@@ -21,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("scratch", &[]),
     ("timeline", &[]),
     ("verdict", &["timeline"]),
-    ("virtual-board", &["access-point", "config", "lamp-core", "link"]),
+    ("virtual-board", &["access-point", "config", "esp-core", "lamp-core", "link"]),
 ];
 
 /// What is wrong with the dependencies of a crate, a line each.

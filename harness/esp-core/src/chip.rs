@@ -1,0 +1,30 @@
+//! The ESP32-C3: its memory, its devices, its ROM's functions and its radio, as a [`Machine`] that runs an app.
+
+mod cache;
+mod console;
+mod device;
+mod events;
+mod flash;
+mod flash_controller;
+mod gpio;
+mod hardware;
+mod image;
+mod interrupts;
+mod machine;
+mod rom;
+mod rtc;
+mod setup;
+mod system;
+mod systimer;
+#[cfg(test)]
+mod testing;
+mod timer_group;
+mod uart;
+mod usb;
+mod watchdog;
+mod wifi;
+
+pub use events::{AccessPoint, Auth, End, Input, Output, ResetCause, Unsupported};
+pub use flash::{Flash, MemoryFlash, SECTOR};
+pub use machine::Machine;
+pub use setup::{BootError, Retained, Setup};

@@ -1,0 +1,93 @@
+//! The mask ROM's functions, which the machine does itself.
+//!
+//! A program calls them by address. The addresses of all of them are trapped, by the table in `rom/esp32c3.txt`; those
+//! that programs need have a model, and any other ends the run with its name.
+//!
+//! # Why not the ROM itself
+//!
+//! Espressif publishes the chips' ROMs as ELF files, and espflash ships them. With them every function could run, and the
+//! boot could begin in the real ROM. We don't, for three reasons. The functions that plain programs call are few, small,
+//! and faster as native code; the many others belong to the radio's driver, which waits for hardware that is nowhere
+//! described, so that their code alone would not make them work. The boot up to the app is the board's own affair: it prints
+//! the same lines, and is tested as such. And the files are Apache-2.0 with a NOTICE of their own, 300 KiB per chip
+//! revision, for behaviour that no test of ours could tell apart. What they would buy is the next function that a program
+//! of someone else calls, without work of ours; until then its name in the error says what to write.
+
+mod arithmetic;
+mod md5;
+mod services;
+mod strings;
+
+use std::collections::HashMap;
+
+use super::hardware::Hardware;
+use crate::Cpu;
+
+/// What a ROM function works on.
+pub(super) struct Call<'a> {
+    pub(super) cpu: &'a mut Cpu,
+    pub(super) hardware: &'a mut Hardware,
+    /// Registers of the analogue part, by block and number.
+    pub(super) analogue: &'a mut HashMap<(u32, u32), u32>,
+}
+
+/// What a ROM function returns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Answer {
+    Nothing,
+    Value(u32),
+    Wide(u64),
+    /// The function waits for so many microseconds before it returns.
+    Wait(u32),
+    /// The function was given an address where there is no memory.
+    BadAddress,
+}
+
+pub(super) type Function = fn(&mut Call<'_>) -> Answer;
+
+impl Call<'_> {
+    fn argument(&self, number: usize) -> u32 {
+        self.cpu.argument(number)
+    }
+
+    /// Two arguments as one number.
+    fn wide(&self, number: usize) -> u64 {
+        u64::from(self.argument(number)) | u64::from(self.argument(number + 1)) << 32
+    }
+}
+
+/// The names of the ROM's functions and where they are.
+pub(super) fn names() -> impl Iterator<Item = (&'static str, u32)> {
+    let lines = include_str!("rom/esp32c3.txt").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| {
+        let (address, name) = line.split_once(' ')?;
+        Some((name, u32::from_str_radix(address, 16).ok()?))
+    })
+}
+
+/// The models of functions.
+pub(super) fn models() -> impl Iterator<Item = &'static (&'static str, Function)> {
+    services::MODELS.iter().chain(strings::MODELS).chain(arithmetic::MODELS).chain(md5::MODELS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_the_functions() {
+        let names: HashMap<_, _> = names().collect();
+        assert_eq!(names["rtc_get_reset_reason"], 0x4000_0018);
+        assert_eq!(names["memset"], 0x4000_0354);
+        assert!(names.len() > 1000, "{} names", names.len());
+        assert!(names.values().all(|address| address >> 20 == 0x400 && address % 2 == 0));
+    }
+
+    #[test]
+    fn every_model_is_in_the_table() {
+        let names: HashMap<_, _> = names().collect();
+        for (name, _) in models() {
+            assert!(names.contains_key(name), "{name} is not in the table");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The loop that executes, with traps and what else needs the whole processor.
+
+use super::{Cpu, Exception, Stop, call, csr, execute};
+use crate::bus::Bus;
+use crate::decode::{Kind, Op};
+use execute::Leave;
+
+const INSTRUCTION_ACCESS: u32 = 1;
+const ILLEGAL_INSTRUCTION: u32 = 2;
+const BREAKPOINT: u32 = 3;
+const ENVIRONMENT_CALL: u32 = 11;
+const INTERRUPT: u32 = 1 << 31;
+
+impl Cpu {
+    /// Executes about `budget` instructions: at most one basic block more. Returns earlier when it can't go on alone; the
+    /// embedder then does what [`Stop`] says and calls it again.
+    ///
+    /// Interrupts are taken between basic blocks, and the first thing it does is to look at them. Exceptions are
+    /// precise: they go to the program's handler, and `run` does not return for them.
+    pub fn run<B: Bus>(&mut self, bus: &mut B, budget: u64) -> Stop {
+        let end = self.instructions.saturating_add(budget);
+        loop {
+            if bus.memory().is_stale() {
+                self.cache.drop_stale(bus.memory_mut());
+            }
+            if bus.wants_stop() {
+                return Stop::Requested;
+            }
+            let pending = bus.pending();
+            if pending != 0 && !self.passing && self.interrupts_enabled() {
+                self.interrupt(bus.first(pending));
+            }
+            if self.instructions >= end {
+                return Stop::Budget;
+            }
+            if let Some(stop) = self.step(bus) {
+                return stop;
+            }
+        }
+    }
+
+    /// Executes one basic block.
+    #[inline]
+    fn step<B: Bus>(&mut self, bus: &mut B) -> Option<Stop> {
+        let Ok(block) = self.cache.block(self.key(), bus.memory_mut()) else {
+            self.no_code();
+            return None;
+        };
+        self.passing = false;
+        match execute::block(&mut self.x, self.cache.ops(block), bus, &mut self.instructions) {
+            Leave::To(pc) => self.pc = pc,
+            Leave::System(op) => return self.system(op, bus),
+            Leave::Exception { pc, cause, value } => self.exception(cause, value, pc),
+        }
+        None
+    }
+
+    #[cold]
+    fn interrupt(&mut self, line: u32) {
+        self.pc = self.csrs.trap(INTERRUPT | line & 31, 0, self.pc);
+    }
+
+    #[cold]
+    fn exception(&mut self, cause: u32, value: u32, pc: u32) {
+        self.exceptions += 1;
+        self.newest_exception = Some(Exception { cause, pc, value });
+        self.pc = self.csrs.trap(cause, value, pc);
+    }
+
+    /// There is nothing to execute at `pc`. It counts as an instruction, so that a handler that isn't there uses up the
+    /// budget.
+    #[cold]
+    fn no_code(&mut self) {
+        self.instructions += 1;
+        self.passing = false;
+        self.exception(INSTRUCTION_ACCESS, self.pc, self.pc);
+    }
+
+    #[cold]
+    fn system<B: Bus>(&mut self, op: Op, bus: &mut B) -> Option<Stop> {
+        self.pc = op.pc.wrapping_add(4);
+        match op.kind {
+            Kind::Csr => self.access_csr(op, bus),
+            Kind::Ecall => self.exception(ENVIRONMENT_CALL, 0, op.pc),
+            Kind::Ebreak => self.exception(BREAKPOINT, op.pc, op.pc),
+            Kind::Mret => self.pc = self.csrs.leave(),
+            Kind::Wfi if bus.pending() == 0 => return Some(Stop::WaitForInterrupt),
+            Kind::Wfi => {}
+            Kind::Host => return self.host(op.pc),
+            _ => self.exception(ILLEGAL_INSTRUCTION, op.immediate, op.pc),
+        }
+        None
+    }
+
+    /// The program has arrived at a trapped address.
+    fn host(&mut self, address: u32) -> Option<Stop> {
+        self.pc = address;
+        if address != call::RETURN {
+            return Some(Stop::HostCall(address));
+        }
+        let returned = self.end_call().map(Stop::Returned);
+        if returned.is_none() {
+            self.no_code();
+        }
+        returned
+    }
+
+    fn access_csr<B: Bus>(&mut self, op: Op, bus: &mut B) {
+        if self.try_csr(op, bus).is_err() {
+            let word = op.immediate << 20
+                | u32::from(op.rs1) << 15
+                | u32::from(op.rs2) << 12
+                | u32::from(op.rd & 31) << 7
+                | 0x73;
+            self.exception(ILLEGAL_INSTRUCTION, word, op.pc);
+        }
+    }
+
+    fn try_csr<B: Bus>(&mut self, op: Op, bus: &mut B) -> Result<(), csr::NoRegister> {
+        let old = match op.immediate {
+            csr::CYCLES => bus.cycles(self.instructions),
+            number => self.csrs.read(number)?,
+        };
+        // Bit 2 of the function: the register's number is the operand itself.
+        let operand = if op.rs2 & 4 == 0 { self.x[usize::from(op.rs1)] } else { u32::from(op.rs1) };
+        match op.rs2 & 3 {
+            1 => self.csrs.write(op.immediate, operand)?,
+            2 if op.rs1 != 0 => self.csrs.write(op.immediate, old | operand)?,
+            3 if op.rs1 != 0 => self.csrs.write(op.immediate, old & !operand)?,
+            _ => {}
+        }
+        self.x[usize::from(op.rd)] = old;
+        Ok(())
+    }
+}
