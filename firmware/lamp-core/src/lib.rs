@@ -16,6 +16,7 @@ mod lamp;
 mod settings;
 mod wire;
 
+pub use backoff::Backoff;
 pub use lamp::{Effect, Input, Lamp};
 pub use settings::{Settings, Variant};
 
