@@ -12,9 +12,10 @@
 extern crate alloc;
 
 mod backoff;
+mod framing;
 mod lamp;
+mod session;
 mod settings;
-mod wire;
 
 pub use backoff::Backoff;
 pub use lamp::{Effect, Input, Lamp};
