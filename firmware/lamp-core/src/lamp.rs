@@ -65,13 +65,13 @@ enum State {
     Waiting { until: u64 },
     /// The platform connects, or CONNACK is awaited.
     Connecting { until: u64 },
-    /// Messages flow.
-    Online { last_sent: u64, ping_sent: Option<u64> },
+    /// Messages flow. The broker has this long to grant the subscription.
+    Online { last_sent: u64, ping_sent: Option<u64>, granted_by: Option<u64> },
 }
 
 impl Lamp {
-    /// Longest wait for a connection and its CONNACK.
-    const CONNECT_MS: u64 = 5_000;
+    /// Longest wait for a connection and its CONNACK, and for SUBACK.
+    const ANSWER_MS: u64 = 5_000;
 
     /// A lamp that has just been switched on. `seed` spreads the pauses between attempts.
     #[must_use]
@@ -86,10 +86,10 @@ impl Lamp {
     pub fn wake_at(&self) -> Option<u64> {
         match self.state {
             State::Waiting { until } | State::Connecting { until } => Some(until),
-            State::Online { last_sent, ping_sent } => {
-                let keep_alive = self.keep_alive_ms()?;
+            State::Online { last_sent, ping_sent, granted_by } => {
                 // Half a keep alive leaves time for a late packet; without an answer after a whole one the link is dead.
-                Some(ping_sent.map_or(last_sent + keep_alive / 2, |sent| sent + keep_alive))
+                let next_ping = |keep_alive| ping_sent.map_or(last_sent + keep_alive / 2, |sent| sent + keep_alive);
+                self.keep_alive_ms().map(next_ping).into_iter().chain(granted_by).min()
             }
         }
     }
@@ -118,14 +118,15 @@ impl Lamp {
         }
         match self.state {
             State::Waiting { .. } => {
-                self.state = State::Connecting { until: now + Self::CONNECT_MS };
+                self.state = State::Connecting { until: now + Self::ANSWER_MS };
                 self.session = Session::new(self.variant.acknowledges);
                 vec![Effect::Connect]
             }
             State::Connecting { .. } => self.give_up(now, "no answer to CONNECT"),
+            State::Online { granted_by: Some(due), .. } if now >= due => self.give_up(now, "no answer to SUBSCRIBE"),
             State::Online { ping_sent: Some(_), .. } => self.give_up(now, "no answer to PINGREQ"),
-            State::Online { ping_sent: None, .. } => {
-                self.state = State::Online { last_sent: now, ping_sent: Some(now) };
+            State::Online { ping_sent: None, granted_by, .. } => {
+                self.state = State::Online { last_sent: now, ping_sent: Some(now), granted_by };
                 let sent = self.session.ping();
                 self.sent(now, sent)
             }
@@ -180,9 +181,14 @@ impl Lamp {
             Event::Connected => self.online(now),
             Event::Refused(code) => self.give_up(now, &format!("refused with code {code}")),
             Event::Message { topic, payload } => self.message(now, &topic, &payload),
-            Event::Subscribed(true) => vec![Effect::Log(format!("mqtt: subscribed to {COMMAND_TOPIC}"))],
-            Event::Subscribed(false) => {
-                vec![Effect::Log(format!("mqtt: subscription to {COMMAND_TOPIC} refused"))]
+            Event::Subscribed(granted) => {
+                if let State::Online { granted_by, .. } = &mut self.state {
+                    *granted_by = None;
+                }
+                vec![Effect::Log(match granted {
+                    true => format!("mqtt: subscribed to {COMMAND_TOPIC}"),
+                    false => format!("mqtt: subscription to {COMMAND_TOPIC} refused"),
+                })]
             }
             Event::Alive => {
                 if let State::Online { ping_sent, .. } = &mut self.state {
@@ -197,7 +203,8 @@ impl Lamp {
 
     fn online(&mut self, now: u64) -> Vec<Effect> {
         self.backoff.reset();
-        self.state = State::Online { last_sent: now, ping_sent: None };
+        let granted_by = self.variant.subscribes.then_some(now + Self::ANSWER_MS);
+        self.state = State::Online { last_sent: now, ping_sent: None, granted_by };
         let mut effects = vec![Effect::Log("mqtt: connected".into())];
         if self.variant.subscribes {
             let sent = self.session.subscribe(COMMAND_TOPIC);
@@ -240,6 +247,8 @@ mod tests {
         assert_eq!(lamp.handle(0, Input::Connected).len(), 1);
         let effects = lamp.handle(0, Input::Received(&[0x20, 2, 0, 0]));
         assert_eq!(effects.last(), Some(&published(STATUS_TOPIC, "online", effects.len() - 1, true)));
+        let subscribed = Effect::Log("mqtt: subscribed to sooko/lampu".into());
+        assert_eq!(lamp.handle(0, Input::Received(&[0x90, 3, 0, 1, 1])), [subscribed]);
         lamp
     }
 
@@ -272,7 +281,7 @@ mod tests {
         let effects = lamp.handle(10, Input::Received(&command(b"on")));
         assert_eq!(effects[0], acknowledged());
         assert_eq!(effects[1], Effect::Light(true));
-        assert_eq!(effects[3], published(ANSWER_TOPIC, "saya hidup", 3, false));
+        assert_eq!(effects[3], published(ANSWER_TOPIC, "saya hidup", 1, false));
         let effects = lamp.handle(20, Input::Received(&command(b"off")));
         assert!(effects.contains(&Effect::Light(false)));
     }
