@@ -73,6 +73,17 @@ async fn until(due: Option<u64>) {
     }
 }
 
+/// Waits for a link and an address.
+async fn up(stack: Stack<'_>) {
+    stack.wait_link_up().await;
+    stack.wait_config_up().await;
+}
+
+/// Waits until the link or the address is gone: an address that was not assigned by DHCP stays without a link.
+async fn down(stack: Stack<'_>) {
+    select(stack.wait_link_down(), stack.wait_config_down()).await;
+}
+
 impl<P: Platform> Program<'_, P> {
     async fn run(mut self) -> ! {
         let mut buffer = [0; 512];
@@ -98,13 +109,13 @@ impl<P: Platform> Program<'_, P> {
             let stack = self.stack;
             watched(&mut self.platform, async {
                 until(due).await;
-                stack.wait_config_up().await;
+                up(stack).await;
             })
             .await;
             return Happened::Due;
         }
         let stack = self.stack;
-        let events = select3(self.link.receive(buffer), until(due), stack.wait_config_down());
+        let events = select3(self.link.receive(buffer), until(due), down(stack));
         match watched(&mut self.platform, events).await {
             Either3::First(Ok(length)) => Happened::Received(length),
             Either3::Second(()) => Happened::Due,

@@ -36,9 +36,9 @@ impl Board {
     }
 }
 
-/// 12 to 17 belong to the flash, 18 and 19 to USB, 20 and 21 to UART0.
+/// 11 to 17 belong to the flash, 18 and 19 to USB, 20 and 21 to UART0.
 fn is_usable(gpio: u8) -> bool {
-    gpio <= 11
+    gpio <= 10
 }
 
 fn level(pin: LampPin, lit: bool) -> Level {

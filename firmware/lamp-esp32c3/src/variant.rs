@@ -2,7 +2,7 @@
 
 use lamp_app::Variant;
 
-/// `PANICS` panics on the command `on`.
+/// `panics-on-on` is a fault of the chip's crate, `Board::light`; the others are faults of the core.
 const fn chosen() -> (&'static str, Variant) {
     let good = Variant::GOOD;
     if cfg!(feature = "never-acks") {

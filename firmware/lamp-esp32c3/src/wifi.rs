@@ -13,7 +13,8 @@ use crate::console::log;
 pub(crate) async fn stay_connected(radio: WIFI<'static>, access_point: Wifi, seed: u32) {
     let mut controller = match start(radio, &access_point) {
         Ok(controller) => controller,
-        Err(error) => panic!("Wi-Fi does not start: {error:?}"),
+        // Only other settings help, and they come with the next flashing.
+        Err(error) => return log("wifi", format_args!("does not start: {error:?}")),
     };
     let mut backoff = Backoff::new(seed);
     loop {
