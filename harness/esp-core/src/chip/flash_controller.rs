@@ -163,7 +163,7 @@ mod tests {
 
     fn controller(bench: &mut Bench) -> FlashController {
         let flash = MemoryFlash::new(0x40_0000);
-        FlashController::new(FlashChip::new(Box::new(flash), &mut bench.memory).unwrap())
+        FlashController::new(FlashChip::new(Box::new(flash), &mut bench.memory).expect("a flash chip"))
     }
 
     fn user(bench: &mut Bench, controller: &mut FlashController, command: u32, address: u32) {

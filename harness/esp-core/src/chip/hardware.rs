@@ -337,4 +337,3 @@ impl Bus for Hardware {
         low(ticks(self.now(), CPU_HERTZ))
     }
 }
-

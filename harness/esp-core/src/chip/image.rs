@@ -169,7 +169,7 @@ mod tests {
         (image[0], image[1], image[12]) = (MAGIC, 2, 5);
         append(&mut image, 0, &[0; 8]);
         append(&mut image, 0x4038_0000, &[1, 2, 3]);
-        let segments = read(&image).unwrap().segments;
+        let segments = read(&image).expect("an image").segments;
         assert_eq!(segments, [Segment { address: 0x4038_0000, from: 24 + 8 + 8 + 8, len: 4 }]);
     }
 }

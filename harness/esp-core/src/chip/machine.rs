@@ -95,10 +95,7 @@ impl Machine {
         if cause.clears_rtc() {
             return Retained::default();
         }
-        Retained {
-            memory: self.hardware.rtc_memory().to_vec(),
-            registers: self.hardware.rtc.kept(self.hardware.now()),
-        }
+        Retained { memory: self.hardware.rtc_memory().to_vec(), registers: self.hardware.rtc.kept(self.hardware.now()) }
     }
 
     /// The flash chip, for the next run.

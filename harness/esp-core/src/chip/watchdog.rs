@@ -58,8 +58,7 @@ impl Watchdog {
 
     /// The action of a stage that is over; the next one then counts.
     pub(super) fn expired(&mut self, plan: &Plan, now: u64) -> Option<Action> {
-        let due = self.due(plan);
-        if now < due {
+        if !plan.enabled || now < self.due(plan) {
             return None;
         }
         let action = plan.actions[self.stage];

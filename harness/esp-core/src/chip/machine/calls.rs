@@ -71,8 +71,7 @@ impl Machine {
     }
 
     fn call_rom(&mut self, function: rom::Function, name: &str) {
-        let mut call =
-            rom::Call { cpu: &mut self.cpu, hardware: &mut self.hardware, analogue: &mut self.analogue };
+        let mut call = rom::Call { cpu: &mut self.cpu, hardware: &mut self.hardware, analogue: &mut self.analogue };
         match function(&mut call) {
             Answer::Nothing => self.cpu.return_nothing(),
             Answer::Value(value) => self.cpu.return_value(value),

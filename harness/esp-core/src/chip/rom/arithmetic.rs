@@ -70,7 +70,6 @@ pub(super) const MODELS: &[(&str, Function)] = &[
     ("__fixsfsi", |call| Answer::Value(conversion::to_i32(f64::from(float(call, 0))))),
     ("__fixunssfsi", |call| Answer::Value(conversion::to_u32(f64::from(float(call, 0))))),
     ("__fixdfdi", |call| Answer::Wide(conversion::to_i64(f64::from_bits(call.wide(0))))),
-    ("__fixunsdfdi", |call| Answer::Wide(conversion::to_u64(f64::from_bits(call.wide(0))))),
     ("__fixsfdi", |call| Answer::Wide(conversion::to_i64(f64::from(float(call, 0))))),
     ("__fixunssfdi", |call| Answer::Wide(conversion::to_u64(f64::from(float(call, 0))))),
 ];

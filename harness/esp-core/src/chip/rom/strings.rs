@@ -48,14 +48,10 @@ pub(super) const MODELS: &[(&str, Function)] = &[
         }
     }),
     ("crc32_le", |call| checksum(call, |crc, bytes| !crc32_le(!crc, bytes))),
-    ("crc16_le", |call| {
-        checksum(call, |crc, bytes| !reflected(!crc & 0xffff, bytes, 0x8408) & 0xffff)
-    }),
+    ("crc16_le", |call| checksum(call, |crc, bytes| !reflected(!crc & 0xffff, bytes, 0x8408) & 0xffff)),
     ("crc8_le", |call| checksum(call, |crc, bytes| !reflected(!crc & 0xff, bytes, 0xe0) & 0xff)),
     ("crc32_be", |call| checksum(call, |crc, bytes| !straight(!crc, bytes, 0x04c1_1db7))),
-    ("crc16_be", |call| {
-        checksum(call, |crc, bytes| !(straight(!crc << 16, bytes, 0x1021 << 16) >> 16) & 0xffff)
-    }),
+    ("crc16_be", |call| checksum(call, |crc, bytes| !(straight(!crc << 16, bytes, 0x1021 << 16) >> 16) & 0xffff)),
     ("crc8_be", |call| checksum(call, |crc, bytes| !(straight(!crc << 24, bytes, 0x07 << 24) >> 24) & 0xff)),
 ];
 

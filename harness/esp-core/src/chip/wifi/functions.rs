@@ -31,7 +31,8 @@ const OK: Reply = Reply::Value(0);
 
 /// The function with this symbol: `None` when it is not the driver's, and `Some(None)` when it has no model.
 pub(in crate::chip) fn function(name: &str) -> Option<Option<Function>> {
-    const REFUSED: [&str; 4] = ["esp_now_init", "btdm_controller_init", "ble_controller_init", "esp_bt_controller_init"];
+    const REFUSED: [&str; 4] =
+        ["esp_now_init", "btdm_controller_init", "ble_controller_init", "esp_bt_controller_init"];
     if let Some((_, function)) = FUNCTIONS.iter().find(|(known, _)| *known == name) {
         return Some(Some(*function));
     }

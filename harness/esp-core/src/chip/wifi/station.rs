@@ -77,9 +77,7 @@ pub(super) fn judge(config: &StationConfig, air: &[AccessPoint]) -> Outcome {
     match best {
         None => Outcome::Fails { reason: reason.unwrap_or(NOT_FOUND), after: super::SCAN },
         Some(point) if point.auth == Auth::Open || point.password == config.password => Outcome::Joins(point.clone()),
-        Some(point) if point.auth == Auth::Wpa3 => {
-            Outcome::Fails { reason: AUTHENTICATION_FAILED, after: super::JOIN }
-        }
+        Some(point) if point.auth == Auth::Wpa3 => Outcome::Fails { reason: AUTHENTICATION_FAILED, after: super::JOIN },
         Some(_) => Outcome::Fails { reason: HANDSHAKE_TIMEOUT, after: HANDSHAKE },
     }
 }
@@ -156,7 +154,14 @@ mod tests {
 
     fn point(auth: Auth, password: &str, rssi: i8) -> AccessPoint {
         let password = password.as_bytes().to_vec();
-        AccessPoint { ssid: b"lab".to_vec(), bssid: [2, 0, 0, 0, 0, rssi.unsigned_abs()], channel: 6, rssi, auth, password }
+        AccessPoint {
+            ssid: b"lab".to_vec(),
+            bssid: [2, 0, 0, 0, 0, rssi.unsigned_abs()],
+            channel: 6,
+            rssi,
+            auth,
+            password,
+        }
     }
 
     fn config(password: &str, auth: Auth) -> StationConfig {
