@@ -90,6 +90,7 @@ impl Bench {
             Some(GuardedKeeper::watch(Arc::new(keeper), guarded.collect(), timeline.clone()))
         };
         let shared = Shared {
+            wifi: config.wifi.clone().unwrap_or_default(),
             keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())),
             ask_person: claim.ask_person,
             what: claim.what,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hil_config::{Board, BoardKind};
+use hil_config::{Board, BoardKind, Wifi};
 
 use hil_board::ports::{IdentityFinder, PortFinder};
 use hil_board::{BenchError, DeviceClaim, Drivers, ProgramDevice, Scope, VirtualDevice, WiredPins};
@@ -11,6 +11,8 @@ use hil_power::{AskPerson, Manual, PowerDriver};
 
 /// What real boards share.
 pub(crate) struct Shared {
+    /// The network that virtual boards find on air.
+    pub(crate) wifi: Wifi,
     /// Present if a board is real.
     pub(crate) keeper: Option<Arc<Keeper>>,
     pub(crate) ask_person: Option<AskPerson>,
@@ -34,7 +36,7 @@ impl Shared {
 pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Result<Drivers, BenchError> {
     match config.kind {
         BoardKind::Virtual => {
-            let device = VirtualDevice::start(config, scope)?;
+            let device = VirtualDevice::start(config, &shared.wifi, scope)?;
             Ok(Drivers {
                 port: Arc::new(device.clone()),
                 power: Some(Arc::new(device.clone())),

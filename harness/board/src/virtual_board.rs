@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use hil_config::{Board, Pin, PinDirection, PinLine};
+use hil_config::{Board, Pin, PinDirection, PinLine, Wifi};
 use hil_timeline::{PinCause, Runs, What};
 use hil_virtual_board::{Options, VirtualBoard, image};
 use parking_lot::{Mutex, MutexGuard};
@@ -53,7 +53,7 @@ impl SensedPin {
 
 impl VirtualDevice {
     /// Starts the board, without power; its pins are sensed from here on.
-    pub fn start(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
+    pub fn start(config: &Board, wifi: &Wifi, scope: &Scope) -> Result<Self, BenchError> {
         let pins = config.pins.iter().filter(|(_, pin)| pin.direction == PinDirection::Sense);
         let pins = pins.filter_map(|(name, pin)| {
             let gpio = gpio_of(pin)?;
@@ -67,7 +67,8 @@ impl VirtualDevice {
                 pin.record(&scope);
             }
         };
-        let options = Options { on_pin: Some(Arc::new(on_pin)), ..Options::named(&name, &config.misbehaves) };
+        let options =
+            Options { on_pin: Some(Arc::new(on_pin)), network: wifi.clone(), ..Options::named(&name, &config.misbehaves) };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
         Ok(Self { board: Arc::new(board), sensed })
@@ -84,10 +85,18 @@ impl VirtualDevice {
 /// Bytes of its flash.
 pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
 
+/// Programs for a chip that are part of `hil`, by name: ELF files.
+const PROGRAMS: &[(&str, &[u8])] =
+    &[("lamp-esp32c3", include_bytes!("../../../fixtures/images/lamp-esp32c3"))];
+
 /// An image that is part of `hil`; the error lists the known names.
 pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
-    let known = || format!("there are `{}`", image::BUILTIN_NAMES.join("`, `"));
-    image::builtin(name).ok_or_else(known)
+    let program = PROGRAMS.iter().find(|(known, _)| *known == name).map(|(_, elf)| elf.to_vec());
+    program.or_else(|| image::builtin(name)).ok_or_else(|| {
+        let programs = PROGRAMS.iter().map(|(name, _)| *name);
+        let known: Vec<_> = image::BUILTIN_NAMES.iter().copied().chain(programs).collect();
+        format!("there are `{}`", known.join("`, `"))
+    })
 }
 
 /// What runs these parts of an image on a virtual board.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use hil_bench::{TapAddress, TlsFiles};
-use hil_config::{BoardKind, TapTls};
+use hil_config::{BoardKind, TapTls, Wifi};
 use hil_mqtt::tls::{
     Certificates, ClientAuth, TlsError, TlsIdentity, check_validity, make_certificates, server_config,
 };
@@ -28,6 +28,7 @@ pub(crate) struct Network {
     certificates: RunCertificates,
     /// Where traffic is captured, once set.
     pub(crate) capture: OnceLock<Capture>,
+    wifi: Wifi,
 }
 
 /// Identities of the tap and the boards: from the bench file, or made for this run.

@@ -47,11 +47,11 @@ pub(crate) struct Platform {
     pub(crate) driven: Rc<RefCell<BTreeMap<u8, bool>>>,
     pub(crate) changes: Rc<Mutex<mpsc::UnboundedReceiver<(u8, bool)>>>,
     /// The access points that can be heard.
-    pub(crate) air: watch::Receiver<Vec<hil_esp_core::AccessPoint>>,
+    pub(crate) air: watch::Receiver<Vec<hil_esp_core::chip::AccessPoint>>,
     /// The ELF file with the names of the image's functions.
     pub(crate) elf: Option<Arc<[u8]>>,
     /// RTC memory, which survives a reset.
-    pub(crate) retained: Rc<RefCell<hil_esp_core::Retained>>,
+    pub(crate) retained: Rc<RefCell<hil_esp_core::chip::Retained>>,
     pub(crate) trouble: Option<TroubleListener>,
 }
 

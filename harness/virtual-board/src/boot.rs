@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-pub(crate) use hil_esp_core::ResetCause;
+pub(crate) use hil_esp_core::chip::ResetCause;
 
 use crate::flash::{Flash, SIZE};
 use crate::image::{

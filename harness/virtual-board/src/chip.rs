@@ -54,8 +54,8 @@ pub(crate) struct Chip {
     /// Pins that are driven from outside, and where changes go.
     driven: Rc<RefCell<BTreeMap<u8, bool>>>,
     changes: Option<mpsc::UnboundedSender<(u8, bool)>>,
-    air: watch::Sender<Vec<hil_esp_core::AccessPoint>>,
-    retained: Rc<RefCell<hil_esp_core::Retained>>,
+    air: watch::Sender<Vec<hil_esp_core::chip::AccessPoint>>,
+    retained: Rc<RefCell<hil_esp_core::chip::Retained>>,
     radio: Radio,
     rail: bool,
     enabled: bool,

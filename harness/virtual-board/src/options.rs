@@ -47,13 +47,13 @@ pub struct Options {
 }
 
 /// An access point as a station hears it.
-pub(crate) fn on_air(network: &Wifi) -> hil_esp_core::AccessPoint {
-    hil_esp_core::AccessPoint {
+pub(crate) fn on_air(network: &Wifi) -> hil_esp_core::chip::AccessPoint {
+    hil_esp_core::chip::AccessPoint {
         ssid: network.ssid.clone().into_bytes(),
         bssid: [0x02, 0x48, 0x49, 0x4c, 0x00, 0x01],
         channel: 6,
         rssi: -50,
-        auth: if network.password.is_empty() { hil_esp_core::Auth::Open } else { hil_esp_core::Auth::Wpa2 },
+        auth: if network.password.is_empty() { hil_esp_core::chip::Auth::Open } else { hil_esp_core::chip::Auth::Wpa2 },
         password: network.password.clone().into_bytes(),
     }
 }

@@ -4,7 +4,6 @@
 mod flow;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::task::Poll;
 use std::time::Instant;

@@ -5,12 +5,11 @@
 
 mod room;
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc as channel;
 use std::thread::JoinHandle;
 
-use hil_esp_core::{BootError, End, Input, Machine, Output, Retained, Setup};
+use hil_esp_core::chip::{BootError, End, Input, Machine, Output, Retained, Setup};
 use tokio::sync::mpsc;
 
 use self::room::Room;
@@ -42,7 +41,8 @@ async fn refuse(platform: &Platform, text: String) -> ResetCause {
 /// What the thread sends.
 enum Sent {
     Console(Vec<u8>),
-    Ended(End, Retained),
+    Reset(ResetCause, Retained),
+    Refused(String),
 }
 
 /// The thread that executes; it ends when this is dropped.
@@ -77,8 +77,12 @@ impl Processor {
         let room = Arc::new(Room::default());
         let mut out = Outputs { sender: sender.clone(), air, room: Arc::clone(&room), pins: Arc::clone(&platform.pins), trouble: platform.trouble.clone() };
         let body = move || {
-            let end = machine.run(&incoming, &mut |output| out.take(output));
-            let _ = sender.send(Sent::Ended(end, machine.retained()));
+            let ended = match machine.run(&incoming, &mut |output| out.take(output)) {
+                End::Reset(cause) => Sent::Reset(cause, machine.retained(cause)),
+                End::Refused(unsupported) => Sent::Refused(unsupported.to_string()),
+                End::Stopped => return,
+            };
+            let _ = sender.send(ended);
         };
         let thread = std::thread::Builder::new().name("virtual-cpu".to_owned()).spawn(body)?;
         Ok(Self { thread: Some(thread), inputs, room, sent, frames })
@@ -97,12 +101,13 @@ impl Processor {
             () = network => std::future::pending().await,
         };
         match end {
-            Some((End::Reset(cause), retained)) => {
+            Some(Sent::Reset(cause, retained)) => {
                 *platform.retained.borrow_mut() = retained;
                 cause
             }
-            Some((End::Refused(unsupported), _)) => refuse(&platform, unsupported.to_string()).await,
-            Some((End::Stopped, _)) | None => std::future::pending().await,
+            Some(Sent::Refused(text)) => refuse(&platform, text).await,
+            // It was stopped: this future is about to be dropped.
+            Some(Sent::Console(_)) | None => std::future::pending().await,
         }
     }
 }
@@ -112,7 +117,7 @@ async fn print(
     sent: &mut mpsc::UnboundedReceiver<Sent>,
     console: &super::Console,
     room: &Room,
-) -> Option<(End, Retained)> {
+) -> Option<Sent> {
     loop {
         match sent.recv().await? {
             Sent::Console(bytes) => {
@@ -120,7 +125,7 @@ async fn print(
                 console.bytes(bytes).await;
                 room.give(length);
             }
-            Sent::Ended(end, retained) => return Some((end, retained)),
+            ended => return Some(ended),
         }
     }
 }
@@ -188,7 +193,7 @@ impl Outputs {
 /// The board's flash as the machine's.
 struct Chip(Flash);
 
-impl hil_esp_core::Flash for Chip {
+impl hil_esp_core::chip::Flash for Chip {
     fn size(&self) -> u32 {
         u32::try_from(crate::flash::SIZE).unwrap_or(u32::MAX)
     }

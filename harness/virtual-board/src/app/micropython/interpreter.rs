@@ -135,7 +135,7 @@ fn reset_cause(start: &Start<'_>) -> u8 {
         _ if start.soft => 5,
         ResetCause::PowerOn | ResetCause::BrownOut => 1,
         ResetCause::SoftwareSystem | ResetCause::SoftwareCpu => 2,
-        ResetCause::TimerGroup0System => 3,
         ResetCause::DeepSleep => 4,
+        _ => 3,
     }
 }
