@@ -27,5 +27,11 @@ pub use options::{Options, Trouble};
 pub use reset_circuit::{Change, ResetCircuit};
 pub use virtual_board::VirtualBoard;
 
+/// The address of this machine on the network of a board that executes its firmware.
+#[must_use]
+pub fn gateway() -> std::net::Ipv4Addr {
+    hil_access_point::Config::default().network.gateway()
+}
+
 /// Bytes of a board's flash.
 pub const FLASH_SIZE: u64 = flash::SIZE as u64;

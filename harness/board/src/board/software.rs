@@ -1,5 +1,6 @@
 //! Putting software on a board, climbing the ladder where the bench fails.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,10 +110,20 @@ impl Board {
         if let (Some(device), Some(elf)) = (&self.executes, &image.elf) {
             device.offer_elf(Arc::clone(elf));
         }
+        let tap = &self.as_seen(tap, self.runs(&image));
         let boots = image.layout.boots.clone().map(|boots| (boots, !image.layout.partitions.is_empty()));
         let regions = flashing::with_settings(image, firmware, tap)?;
         let scripts = scripts.map(|scripts| fill_scripts(scripts, firmware, tap)).transpose()?;
         Ok(Software { regions, boots, scripts })
+    }
+
+    /// The tap as the board reaches it: to a board that executes its firmware, this machine is its gateway.
+    fn as_seen(&self, tap: &TapAddress, runs: Runs) -> TapAddress {
+        let mut tap = tap.clone();
+        if runs == Runs::Executed && tap.host.parse().is_ok_and(|host: IpAddr| host.is_loopback()) {
+            tap.host = hil_virtual_board::gateway().to_string();
+        }
+        tap
     }
 
     /// What runs that image on this board.
