@@ -7,12 +7,16 @@ mod broker;
 mod console;
 mod messages;
 mod network;
+mod packets;
 mod pins;
 mod power;
 mod program;
 mod publish;
+mod received;
+mod sent;
 mod session;
 mod snapshots;
+mod subscriber;
 mod subscriptions;
 mod will;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cucumber::{gherkin, given, then};
-use hil_timeline::{ConnectionChange, Packet, Payload, RunEvent, What};
+use hil_timeline::{Allowance, ConnectionChange, Packet, Payload, RunEvent, What};
 use hil_verdict::{Answer, Answers, ConnectMatch, Departure, Departures, Session, seconds, subscriptions, turned_away};
 
 use super::{check_filter, pattern, rows};
@@ -330,4 +330,9 @@ async fn asks_to_connect(
     };
     details.extend(stage.last_words(&board));
     Err(StepError::failed(message).with_details(details))
+}
+
+#[given(expr = "{text} may break the protocol")]
+fn may_break_the_protocol(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
+    world.stage()?.allow(&board, Allowance::ProtocolViolation)
 }

@@ -1,13 +1,13 @@
-//! Subscribing, unsubscribing, and what any subscriber receives.
+//! Subscribing and unsubscribing.
 
 use cucumber::{gherkin, then};
-use hil_timeline::{Packet, RunEvent, What};
-use hil_verdict::{Asked, Granted, seconds, show, topic_matches};
+use hil_timeline::{Packet, RunEvent};
+use hil_verdict::{Asked, Granted, seconds};
 
-use super::{pattern, rows};
+use super::rows;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
-use crate::stage::{OBSERVER, Stage};
+use crate::stage::Stage;
 use crate::world::HilWorld;
 
 /// The first SUBACK since the mark that answers a SUBSCRIBE which `wanted` takes, with what was asked; else the last.
@@ -93,77 +93,4 @@ async fn unsubscribes(world: &mut HilWorld, board: Text, filter: Text, within: S
         Some(_) => format!("the broker did not confirm that `{board}` unsubscribes from `{filter}`"),
     };
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
-}
-
-#[then(expr = "nothing is retained on {text}")]
-async fn nothing_is_retained(world: &mut HilWorld, topic: Text) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_could_be_retained(&topic)?;
-    // By then the broker has what the harness published.
-    stage.observer().caught_up().await?;
-    let (name, observer) = stage.late_subscriber().await?;
-    let begin = stage.end();
-    observer.subscribe(&topic).await?;
-    // Brokers deliver retained messages with the subscription: they have arrived once nothing is pending.
-    observer.caught_up().await?;
-    let retained = |event: &RunEvent| match &event.what {
-        What::Observed { observer, topic: on, retain: true, .. } => *observer == name && topic_matches(&topic, on),
-        _ => false,
-    };
-    let events = stage.events();
-    match events.iter().find(|event| event.seq >= begin.0 && retained(event)) {
-        None => Ok(()),
-        Some(event) => {
-            let message = format!("a message is retained on `{topic}`, but none should be");
-            Err(StepError::failed(message).with_details([show(event, stage.mark().at)]))
-        }
-    }
-}
-
-#[then(expr = "a subscriber to {text} receives {text} within {span}")]
-async fn subscriber_receives(world: &mut HilWorld, topic: Text, payload: Text, within: Span) -> Result<(), StepError> {
-    let wanted = pattern(&payload)?;
-    let stage = world.stage()?;
-    stage.observe(&topic).await?;
-    let mut closest = None;
-    let mark = stage.mark().at;
-    let pick = |event: &RunEvent| match &event.what {
-        What::Observed { topic: on, payload, .. } if topic_matches(&topic, on) => {
-            closest = Some(show(event, mark));
-            wanted.matches(payload).then_some(())
-        }
-        _ => None,
-    };
-    if stage.expect(within.0, pick).await.is_some() {
-        return Ok(());
-    }
-    stage.check_observer_was_there()?;
-    let message = format!("no subscriber to `{topic}` received {wanted} within {}", seconds(within.0));
-    let closest = closest.map_or_else(|| "closest: nothing came".to_owned(), |closest| format!("closest: {closest}"));
-    Err(StepError::failed(message).with_details([closest]))
-}
-
-#[then(expr = "nothing is published outside {text} for {span}")]
-async fn nothing_elsewhere(world: &mut HilWorld, filters: Text, span: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let allowed: Vec<&str> = filters.split(',').map(str::trim).collect();
-    let until = stage.mark().at + span.0;
-    let pick = |event: &RunEvent| match &event.what {
-        What::Observed { observer, topic, .. } if observer == OBSERVER && !topic.starts_with('$') => {
-            let inside = allowed.iter().any(|filter| topic_matches(filter, topic));
-            (!inside).then(|| event.clone())
-        }
-        _ => None,
-    };
-    match stage.watch(until, pick).await {
-        None => {
-            stage.check_observer_was_there()?;
-            stage.check_could_be_published()
-        }
-        Some(event) => {
-            let message =
-                format!("something was published outside `{filters}`, which should not happen for {}", seconds(span.0));
-            Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]))
-        }
-    }
 }

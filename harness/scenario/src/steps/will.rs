@@ -1,12 +1,11 @@
-//! Wills and retained messages, as subscribers see them.
+//! Wills, as subscribers see them.
 
 use std::time::Duration;
 
 use cucumber::then;
-use hil_timeline::{Cursor, Packet, Payload, RunEvent, Stamp, What, escaped};
+use hil_timeline::{Cursor, Packet, RunEvent, Stamp, What, escaped};
 use hil_verdict::{Due, Holds, WillCase, Wills, seconds, show, signed};
 
-use super::pattern;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
 use crate::stage::{OBSERVER, Stage, refs};
@@ -195,50 +194,5 @@ async fn is_not_published(world: &mut HilWorld, board: Text, span: Span) -> Resu
             let came = format!("came: {}", show(&event, stage.mark().at));
             Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }
-    }
-}
-
-#[then(expr = "a late subscriber to {text} receives {text}, retained")]
-async fn late_subscriber(world: &mut HilWorld, topic: Text, payload: Text) -> Result<(), StepError> {
-    /// A broker sends retained messages right after its SUBACK.
-    const WITHIN: Duration = Duration::from_secs(2);
-    let wanted = pattern(&payload)?;
-    let stage = world.stage()?;
-    // By then the broker has what the harness published.
-    stage.observer().caught_up().await?;
-    let enough: Stamp = stage.recorder().now() + WITHIN;
-    let received = loop {
-        let (name, observer) = stage.late_subscriber().await?;
-        let begin = stage.end();
-        observer.subscribe(&topic).await?;
-        let deadline = stage.recorder().now() + WITHIN;
-        let mut received = stage.watch_all_from(begin, deadline, |event| received_by(event, &name)).await;
-        if received.is_none() {
-            // A slow broker or machine does not prove that nothing is retained.
-            observer.caught_up().await?;
-            let since = stage.events().into_iter().filter(|event| event.seq >= begin.0);
-            received = since.into_iter().find_map(|event| received_by(&event, &name));
-        }
-        // A live copy was still on its way, so this subscriber was not late; the next one is.
-        if !matches!(received, Some((_, false))) || stage.recorder().now() >= enough {
-            break received;
-        }
-    };
-    match received {
-        Some((payload, true)) if wanted.matches(&payload) => Ok(()),
-        Some((payload, retained)) => {
-            let kind = if retained { "retained" } else { "not retained" };
-            let message =
-                format!("a late subscriber to `{topic}` received `{payload}`, {kind}, not {wanted}, retained");
-            Err(StepError::failed(message))
-        }
-        None => Err(StepError::failed(format!("nothing is retained on `{topic}`: a late subscriber got nothing"))),
-    }
-}
-
-fn received_by(event: &RunEvent, name: &str) -> Option<(Payload, bool)> {
-    match &event.what {
-        What::Observed { observer, payload, retain, .. } if observer == name => Some((payload.clone(), *retain)),
-        _ => None,
     }
 }
