@@ -9,8 +9,76 @@ use hil_verdict::{ResetCause, seconds, show};
 
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::{Expects, StepSpec};
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the board {board} (?:runs|is flashed with) the firmware {firmware}",
+        &[
+            (
+                r#"Given the board "lamp" runs the firmware "lamp""#,
+                "Powers the board, flashes the firmware unless the flash already holds it, resets the board and \
+                 waits until the app is up. Deadlines count from the reset.",
+            ),
+            (
+                r#"Given the board "lamp" is flashed with the firmware "lamp""#,
+                "The same, but does not wait for the app: for images that can't boot.",
+            ),
+            (r#"When the board "lamp" is flashed with the firmware "lamp""#, "The same, as an action."),
+        ],
+    ),
+    StepSpec::new(
+        "the flashing of {chip} was skipped",
+        &[(r#"Then the flashing of "lamp" was skipped"#, "The flash already held every byte of the latest firmware.")],
+    ),
+    StepSpec::new(
+        "the board {board} is reset",
+        &[(r#"When the board "lamp" is reset"#, "Pulls EN low and releases it.")],
+    ),
+    StepSpec::new(
+        "{board} may reboot",
+        &[(
+            r#"Given "lamp" may reboot"#,
+            "The firmware restarts by design. Without this step an unexpected reboot fails the scenario. A \
+             panic, an abort, a brown-out or a watchdog reset always does.",
+        )],
+    )
+    .expecting(Expects::AnyReboot),
+    StepSpec::new(
+        "{board} does not reboot for {span}",
+        &[(
+            r#"Then "lamp" does not reboot for 10 s"#,
+            "Counted from the mark. A boot that a step asked for does not count. Errored unless the board has \
+             shown a sign of life since it was started.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} reboots once within {span}",
+        &[(
+            r#"Then "lamp" reboots once within 5 s"#,
+            "One boot, and no second one within 1 s. Reboots up to this step are expected.",
+        )],
+    )
+    .expecting(Expects::Reboot),
+    StepSpec::new(
+        "{chip} boot-loops within {span}",
+        &[(r#"Then "lamp" boot-loops within 5 s"#, "Three unexpected boots within 10 s.")],
+    )
+    .expecting(Expects::BootLoop),
+    StepSpec::new(
+        "the reset cause of {chip} is {cause} within {span}",
+        &[(
+            r#"Then the reset cause of "lamp" is "power-on" within 5 s"#,
+            "The reason for the boot, in one word for every chip: `power-on`, `external`, `software`, \
+             `watchdog`, `brown-out`, `deep-sleep`, `usb` or `soft-reset`. Some chips report the EN pin as \
+             `power-on`.",
+        )],
+    )
+    .expecting(Expects::Reboot),
+];
 
 #[given(expr = "the board {text} runs the firmware {text}")]
 async fn runs_firmware(world: &mut HilWorld, board: Text, firmware: Text) -> Result<(), StepError> {

@@ -7,8 +7,54 @@ use hil_verdict::{TextPattern, is_shown, nearest_line, seconds, show};
 use super::pattern;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::{BelowDoc, Expects, StepSpec, Takes};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the console of {board}(?: or {board})? shows {shown}(?: within {span}| exactly once within {span}, \
+         settling for {span})",
+        &[
+            (
+                r#"Then the console of "lamp" shows "mqtt running" within 10 s"#,
+                r#"A line contains the text, or matches "/a regular expression/"."#,
+            ),
+            (
+                r#"Then the console of "sub" shows "got Suhu: 28°C" exactly once within 1 s, settling for 500 ms"#,
+                "And no second time within the settle time.",
+            ),
+            (
+                "Then the console of \"client\" or \"client-2\" shows \"job\" exactly once within 2 s, settling for \
+                 500 ms",
+                "One of them shows it, once.",
+            ),
+        ],
+    )
+    .expecting(Expects::Line),
+    StepSpec::new(
+        "I type {text} at the console of {board}",
+        &[(
+            r#"When I type "connect id=a" at the console of "client""#,
+            "Sends the line to the board's UART. Deadlines count from just before it.",
+        )],
+    ),
+    StepSpec::new(
+        "I type at the console of {board}:",
+        &[(r#"When I type at the console of "client":"#, "Sends each line of the text.")],
+    )
+    .above(&LINES),
+];
+
+/// Lines to type.
+const LINES: BelowDoc = BelowDoc {
+    name: "Lines to type",
+    takes: Takes::Text,
+    about: "A text between two lines of `\"\"\"`; each line is sent with CR.",
+    fields: &[],
+    example: &["\"\"\"", "connect id=a", "subscribe sooko/#:1", "\"\"\""],
+};
 
 #[when(expr = "I type {text} at the console of {text}")]
 async fn type_line(world: &mut HilWorld, text: Text, board: Text) -> Result<(), StepError> {

@@ -6,7 +6,65 @@ use hil_mqtt::{Fault, parse_rate};
 
 use crate::error::StepError;
 use crate::parameters::{Rate, Side, Span, Text};
+use crate::spec::StepSpec;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the network of {board} goes silent(?: towards the (?:broker|board)| for {span})?",
+        &[
+            (
+                r#"When the network of "lamp" goes silent"#,
+                "Nothing gets through any more, not even FIN. Bytes are held, and delivered in order when the \
+                 network recovers.",
+            ),
+            (r#"When the network of "lamp" goes silent for 3 s"#, "Goes silent, waits, and recovers."),
+            (
+                r#"When the network of "lamp" goes silent towards the broker"#,
+                "Holds only what the board sends. `towards the board` holds only what is sent to it.",
+            ),
+        ],
+    ),
+    StepSpec::new(
+        "the network of {board} recovers",
+        &[(
+            r#"When the network of "lamp" recovers"#,
+            "Ends silence, delay and all other network faults. Faults that still wait for a packet are dropped.",
+        )],
+    ),
+    StepSpec::new(
+        "the network of {board} is delayed by {span}(?: ± {span})?",
+        &[
+            (r#"When the network of "lamp" is delayed by 200 ms"#, "Bytes arrive that much later, in both directions."),
+            (r#"When the network of "lamp" is delayed by 200 ms ± 50 ms"#, "The same, with jitter."),
+        ],
+    ),
+    StepSpec::new(
+        "the network of {board} carries no more than {rate}",
+        &[(
+            r#"When the network of "lamp" carries no more than 10 kB/s"#,
+            "Limits each direction: `B/s`, `kB/s` (1000) or `MB/s`.",
+        )],
+    ),
+    StepSpec::new(
+        "connections of {board} are (?:refused|accepted again)",
+        &[
+            (
+                r#"When connections of "lamp" are refused"#,
+                "The tap stops listening: the system answers new connections with RST. Open connections stay.",
+            ),
+            (r#"When connections of "lamp" are accepted again"#, "The tap listens again."),
+        ],
+    ),
+    StepSpec::new(
+        "the connection of {board} is (?:closed|reset)",
+        &[
+            (r#"When the connection of "lamp" is closed"#, "The tap sends FIN to both sides."),
+            (r#"When the connection of "lamp" is reset"#, "The tap sends RST to both sides."),
+        ],
+    ),
+];
 
 /// Applies a fault; deadlines count from then.
 pub(super) async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {

@@ -8,7 +8,47 @@ use hil_verdict::seconds;
 use super::network::apply;
 use crate::error::StepError;
 use crate::parameters::{Code, Effect, FromOrTo, OnFilter, PacketName, Span, Text};
+use crate::spec::StepSpec;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the next CONNACK to {board} is held(?: for {span})?",
+        &[
+            (r#"When the next CONNACK to "lamp" is held for 2 s"#, "Holds that packet and everything after it."),
+            (r#"When the next CONNACK to "lamp" is held"#, "The same, until the network recovers."),
+        ],
+    ),
+    StepSpec::new(
+        "the next CONNECT of {board} is answered with code {refusal}",
+        &[(
+            r#"When the next CONNECT of "lamp" is answered with code 5"#,
+            "The tap answers with this return or reason code (`5`, `0x87`) and closes the connection, as a \
+             broker would. The broker does not see the CONNECT.",
+        )],
+    ),
+    StepSpec::new(
+        "the next {packet}(?: on {filter})? {direction} {board} is \
+         (?:dropped|duplicated|corrupted|overtaken|delayed by {span})",
+        &[
+            (
+                r#"When the next PUBACK from "lamp" is dropped"#,
+                "Also `duplicated`, `corrupted` (flips one bit of its last byte) or `overtaken` (by the packet \
+                 after it). `to \"lamp\"` selects what the board is sent; `the next PUBLISH on \"a/#\" to \"lamp\"` \
+                 selects by topic filter.",
+            ),
+            (r#"When the next PUBACK from "lamp" is delayed by 2 s"#, "Delays that packet and everything after it."),
+        ],
+    ),
+    StepSpec::new(
+        "an? {packet} {direction} {board} is dropped within {span}",
+        &[(
+            r#"Then a PUBACK to "client" is dropped within 1 s"#,
+            "A fault dropped it. `from` selects what the board sends.",
+        )],
+    ),
+];
 
 #[when(expr = "the next CONNACK to {text} is held")]
 async fn connack_is_held(world: &mut HilWorld, board: Text) -> Result<(), StepError> {

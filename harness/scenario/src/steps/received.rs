@@ -9,12 +9,80 @@ use hil_verdict::{
     Acknowledgements, Delivered, Holds, MessageMatch, Travel, completes_qos_2, heard_on, seconds, show, subscriptions,
 };
 
+use super::below::{MESSAGE, PATTERNS};
 use super::messages::{again, expect, in_order, nothing, once};
 use super::{column, not_delivered, pattern, rows};
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "{board} receives {pattern} on {filter} within {span}",
+        &[(r#"Then "lamp" receives "on" on "sooko/lampu" within 1 s"#, "The broker sends this message to the board.")],
+    ),
+    StepSpec::new(
+        "{board} receives on {filter} within {span} with:",
+        &[(
+            r#"Then "lamp" receives on "sooko/lampu" within 1 s with:"#,
+            "As `publishes … with:`, for a message to the board.",
+        )],
+    )
+    .above(&MESSAGE),
+    StepSpec::new(
+        "{board} receives on {filter} in this order within {span}:",
+        &[(
+            r#"Then "lamp" receives on "sooko/lampu" in this order within 2 s:"#,
+            "The next messages on the topic are the rows of the table, in order.",
+        )],
+    )
+    .above(&PATTERNS),
+    StepSpec::new(
+        "{board} receives {pattern} on {filter} exactly once within {span}, settling for {span}",
+        &[(
+            r#"Then "lamp" receives "on" on "sooko/lampu" exactly once within 1 s, settling for 1 s"#,
+            "And no second one within the settle time.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} receives nothing on {filter} for {span}",
+        &[(
+            r#"Then "lamp" receives nothing on "sooko/#" for 1 s"#,
+            "Errored unless the board was connected all the time or silenced on purpose.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} receives a message again with DUP within {span}",
+        &[(
+            r#"Then "lamp" receives a message again with DUP within 5 s"#,
+            "The broker delivers an unacknowledged message again.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} acknowledges the message within {span}",
+        &[(
+            r#"Then "lamp" acknowledges the message within 500 ms"#,
+            "The board answers the message of the latest When with PUBACK (QoS 1) or PUBREC (QoS 2).",
+        )],
+    ),
+    StepSpec::new(
+        "{board} and the broker complete the QoS 2 exchange within {span}",
+        &[(
+            r#"Then "lamp" and the broker complete the QoS 2 exchange within 1 s"#,
+            "PUBLISH, PUBREC, PUBREL and PUBCOMP with one packet identifier, in either direction.",
+        )],
+    ),
+    StepSpec::new(
+        "{percent} percent of the acknowledgements of {board} take no more than {span}",
+        &[(
+            r#"Then 95 percent of the acknowledgements of "lamp" take no more than 50 ms"#,
+            "Counts all messages delivered to the board in this scenario at QoS 1 and 2.",
+        )],
+    ),
+];
 
 #[then(expr = "{text} receives {text} on {text} within {span}")]
 async fn receives(

@@ -6,12 +6,122 @@ use hil_verdict::{
     Delivered, MessageMatch, Pauses, Sent, Travel, elsewhere, published_by, seconds, show, topic_matches,
 };
 
+use super::below::{MESSAGE, PATTERNS, TEXT};
 use super::messages::{again, expect, expect_with, in_order, nothing, once};
 use super::{cause, column, doc_string, not_delivered, pattern, rows};
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::{BelowDoc, StepSpec, Takes};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "{board} publishes {pattern} to {filter}(?:, retained,)? within {span}",
+        &[
+            (
+                r#"Then "lamp" publishes "saya hidup" to "loger" within 2 s"#,
+                "The board itself sends this PUBLISH. The payload may be a regular expression: \"/^Suhu: \
+                 -?\\d+°C$/\". Each message satisfies one step.",
+            ),
+            (
+                r#"Then "lamp" publishes "online" to "sooko/status", retained, within 5 s"#,
+                "The same, and the board asks the broker to retain it.",
+            ),
+        ],
+    ),
+    StepSpec::new(
+        "{board} publishes to {filter} within {span} the text:",
+        &[(r#"Then "lamp" publishes to "sister/temp" within 2 s the text:"#, "The payload is exactly the text below.")],
+    )
+    .above(&TEXT),
+    StepSpec::new(
+        "{board} publishes to {filter} within {span} the JSON:",
+        &[(
+            r#"Then "lamp" publishes to "sister/temp" within 2 s the JSON:"#,
+            "The payload is JSON and holds at least what the text below does.",
+        )],
+    )
+    .above(&JSON),
+    StepSpec::new(
+        "{board} publishes to {filter} within {span} with:",
+        &[(
+            r#"Then "lamp" publishes to "sister/temp" within 2 s with:"#,
+            "One message matches every row of the table.",
+        )],
+    )
+    .above(&MESSAGE),
+    StepSpec::new(
+        "{board} publishes to {filter} in this order within {span}:",
+        &[(
+            r#"Then "lamp" publishes to "loger" in this order within 2 s:"#,
+            "The board's next messages on the topic are the rows of the table, in order and with nothing \
+             between them.",
+        )],
+    )
+    .above(&PATTERNS),
+    StepSpec::new(
+        "{board} publishes {pattern} to {filter} exactly once within {span}, settling for {span}",
+        &[(
+            r#"Then "lamp" publishes "on" to "loger" exactly once within 2 s, settling for 1 s"#,
+            "And no second one comes within the settle time. A message that is sent again with DUP and the same \
+             packet identifier is the same message.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} publishes {count} messages? to {filter} within {span}",
+        &[(
+            r#"Then "lamp" publishes 3 messages to "loger" within 2 s"#,
+            "No more and no fewer, counted from the mark to the end of the time.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} publishes {pattern} to {filter} {period} times, every {span} ± {span}",
+        &[(
+            r#"Then "lamp" publishes "/^Suhu/" to "sister/temp" 5 times, every 1 s ± 200 ms"#,
+            "The gaps between the messages are within the tolerance; the first may be as old as the mark, or \
+             come one period after the step begins.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} does not publish to {filter} for {span}",
+        &[(
+            r#"Then "lamp" does not publish to "loger" for 3 s"#,
+            "Counted from the mark. Errored unless the board was connected all the time or silenced on purpose.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} publishes nothing for {span}",
+        &[(
+            r#"Then "lamp" publishes nothing for 3 s"#,
+            "On no topic. Errored unless the board was connected all the time or silenced on purpose.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} publishes its message again with DUP within {span}",
+        &[(
+            r#"Then "lamp" publishes its message again with DUP within 5 s"#,
+            "The same packet identifier, topic and payload as an earlier message (MQTT 3.1.1 §3.3.1.1).",
+        )],
+    ),
+    StepSpec::new(
+        "the broker acknowledges the message of {board} within {span}",
+        &[(
+            r#"Then the broker acknowledges the message of "lamp" within 500 ms"#,
+            "PUBACK at QoS 1, PUBCOMP at QoS 2.",
+        )],
+    ),
+];
+
+/// A text that is JSON.
+const JSON: BelowDoc = BelowDoc {
+    name: "A JSON text",
+    takes: Takes::Checked(|text| MessageMatch::json(text).map(drop)),
+    about: "JSON between two lines of `\"\"\"`. The payload must contain at least this: further keys are allowed.",
+    fields: &[],
+    example: &["\"\"\"json", "{\"temp\": [28, 29]}", "\"\"\""],
+};
 
 #[then(expr = "{text} publishes {text} to {text} within {span}")]
 async fn publishes(

@@ -9,8 +9,44 @@ use hil_verdict::{seconds, show, topic_matches};
 use super::pattern;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::OBSERVER;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "a late subscriber to {kept} receives {pattern}, retained",
+        &[(
+            r#"Then a late subscriber to "sooko/status" receives "offline", retained"#,
+            "A client that subscribes only now gets the message, marked as retained.",
+        )],
+    ),
+    StepSpec::new(
+        "nothing is retained on {kept}",
+        &[(
+            r#"Then nothing is retained on "sooko/status""#,
+            "A client that subscribes only now gets nothing at first. Errored unless a board has been connected \
+             since it was started, or a step has published there.",
+        )],
+    ),
+    StepSpec::new(
+        "a subscriber to {filter} receives {pattern} within {span}",
+        &[(
+            r#"Then a subscriber to "$SYS/broker/clients/connected" receives "/^[1-9]/" within 12 s"#,
+            "The harness is the subscriber. It is always subscribed to `#`, and to topics with `$` from this \
+             step on.",
+        )],
+    ),
+    StepSpec::new(
+        "nothing is published outside {filters} for {span}",
+        &[(
+            r#"Then nothing is published outside "sooko/#, loger" for 3 s"#,
+            "No message on any topic that none of these filters matches. Errored unless a board has been \
+             connected since it was started.",
+        )],
+    ),
+];
 
 #[then(expr = "a late subscriber to {text} receives {text}, retained")]
 async fn late_subscriber(world: &mut HilWorld, topic: Text, payload: Text) -> Result<(), StepError> {

@@ -7,8 +7,39 @@ use hil_verdict::{Asked, Granted, seconds};
 use super::rows;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::{BelowDoc, StepSpec, Takes};
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "{board} subscribes within {span} to:",
+        &[(r#"Then "lamp" subscribes within 2 s to:"#, "One SUBSCRIBE with these filters.")],
+    )
+    .above(&GRANTED),
+    StepSpec::new(
+        "the subscription of {board} to {filter} is refused within {span}",
+        &[(
+            r#"Then the subscription of "lamp" to "secret/#" is refused within 2 s"#,
+            "SUBACK has a code from 0x80 on for it.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} unsubscribes from {filter} within {span}",
+        &[(r#"Then "lamp" unsubscribes from "sooko/lampu" within 2 s"#, "And the broker confirms it.")],
+    ),
+];
+
+/// Filters, with requested and granted QoS.
+const GRANTED: BelowDoc = BelowDoc {
+    name: "Rows of a subscription",
+    takes: Takes::Table { columns: &["filter", "QoS", "granted"], check: |rows| Granted::read(rows).map(drop) },
+    about: "A table with the columns `filter`, `QoS` (asked for: 0, 1 or 2) and `granted` (0, 1, 2, or a code from \
+            `0x80` on); the heading row is optional.",
+    fields: &[],
+    example: &["| filter      | QoS | granted |", "| sooko/lampu | 1   | 1       |", "| secret/#    | 0   | 0x80    |"],
+};
 
 /// The first SUBACK since the mark that answers a SUBSCRIBE which `wanted` takes, with what was asked; else the last.
 async fn answered(

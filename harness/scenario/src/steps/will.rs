@@ -8,8 +8,32 @@ use hil_verdict::{Due, Holds, WillCase, Wills, seconds, show, signed};
 
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::{OBSERVER, Stage, refs};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the will of {board} is published(?: exactly once)? on {topic}(?:, settling for {span})?",
+        &[
+            (
+                r#"Then the will of "lamp" is published on "sooko/status""#,
+                "Within the broker's window: one and a half keep alives after the last packet, or at once if the \
+                 connection ends, is taken over, or the board sends DISCONNECT with a reason other than 0x00; plus \
+                 the will delay. An early will fails too. A message that a client published is not a will.",
+            ),
+            (
+                r#"Then the will of "lamp" is published exactly once on "sooko/status", settling for 2 s"#,
+                "The same, and no second one comes within the settle time.",
+            ),
+        ],
+    ),
+    StepSpec::new(
+        "no will of {board} is published for {span}",
+        &[(r#"Then no will of "lamp" is published for 3 s"#, "Counted from the mark.")],
+    ),
+];
 
 /// How far the records of one moment may be apart: the end of a connection at the tap, and the will at the observer.
 const TOGETHER: Duration = Duration::from_millis(500);
