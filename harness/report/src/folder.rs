@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use hil_files::{LARGEST_TEXT, Links, write_whole};
 use hil_timeline::{EventReader, ReadError};
 
+use crate::REPORTS;
 use crate::compare::Comparison;
 use crate::console_log::ConsoleLogs;
-use crate::cucumber::cucumber;
 use crate::fold::Fold;
-use crate::junit::junit;
-use crate::markdown::markdown;
-use crate::page::{Gathering, PageExtras, page};
+use crate::gathering::Gathering;
 use crate::record::{Record, RecordBuilder};
+use crate::report_file::{Material, ReportError};
 use crate::result::RunSummary;
 use crate::trend::Trend;
 
@@ -134,18 +133,26 @@ impl ReadRun {
     /// # Errors
     /// When a report can't be written.
     pub fn write_reports(&self) -> Result<(), WriteError> {
-        let (run, comparison) = (&self.run, self.comparison());
+        let comparison = self.comparison();
         let trend: Option<Trend> = kept(&self.folder.join(TREND));
-        let place = page_from_here(&self.folder);
-        let path = |name: &str| self.folder.join(name);
-        let xml = path("junit.xml");
-        let text = junit(run, place.as_deref()).map_err(|source| WriteError::Io { path: xml.clone(), source })?;
-        write(&xml, &text)?;
-        write(&path("cucumber.json"), &cucumber(run)?)?;
-        let section = comparison.as_ref().map(Comparison::markdown);
-        write(&path("summary.md"), &markdown(run, section.as_deref()))?;
-        let extras = PageExtras { comparison: comparison.as_ref(), trend: trend.as_ref() };
-        write(&path("report.html"), &page(&self.name, run, &self.gathering, extras)?)
+        let page = page_from_here(&self.folder);
+        let material = Material {
+            name: &self.name,
+            run: &self.run,
+            gathering: &self.gathering,
+            comparison: comparison.as_ref(),
+            trend: trend.as_ref(),
+            page: page.as_deref(),
+        };
+        for report in REPORTS {
+            let path = self.folder.join(report.name);
+            let text = (report.text)(&material).map_err(|error| match error {
+                ReportError::Io(source) => WriteError::Io { path: path.clone(), source },
+                ReportError::Json(error) => WriteError::Json(error),
+            })?;
+            write(&path, &text)?;
+        }
+        Ok(())
     }
 }
 

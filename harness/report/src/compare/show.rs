@@ -1,7 +1,7 @@
 //! A comparison as text: for a terminal, and as Markdown.
 
 use super::{Comparison, ImageChange, MetricChange, ScenarioChange, Side, TimeChange, TrafficChange, TrafficKind};
-use crate::markdown::cell;
+use crate::markdown_text::cell;
 use crate::result::FirmwareInfo;
 use crate::text::inert;
 
