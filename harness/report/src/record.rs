@@ -9,7 +9,7 @@ use hil_timeline::{
 use serde::{Deserialize, Serialize};
 
 use crate::names::keys;
-use crate::result::{Counts, FirmwareInfo, RunSummary, ScenarioResult};
+use crate::result::{Counts, FirmwareInfo, RunSummary, ScenarioResult, is_whole};
 use crate::statistics::median;
 
 /// Version of the format of baselines and histories.
@@ -366,6 +366,12 @@ impl Record {
     #[must_use]
     pub fn median(&self, metric: &Metric) -> Option<f64> {
         median(self.metrics.get(metric)?)
+    }
+
+    /// Whether the run came to its end: it was neither killed nor ended from outside.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        is_whole(self.exit_code)
     }
 
     /// Every scenario that ran passed (perhaps on a retry), and at least one did.

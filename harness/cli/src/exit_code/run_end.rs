@@ -152,6 +152,15 @@ mod tests {
     }
 
     #[test]
+    fn only_an_aborted_or_killed_run_is_not_whole() {
+        let is_whole = |exit_code| RunSummary { exit_code, ..RunSummary::default() }.is_whole();
+        for code in ExitCode::ALL {
+            assert_eq!(is_whole(Some(code.code())), code != ExitCode::Aborted, "{code:?}");
+        }
+        assert!(!is_whole(None), "killed, or still running");
+    }
+
+    #[test]
     fn a_read_run_has_the_code_that_it_recorded() {
         let run = |exit_code| RunSummary { exit_code, ..RunSummary::default() };
         for code in ExitCode::ALL {
