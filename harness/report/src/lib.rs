@@ -44,4 +44,3 @@ pub use text::{
 };
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};
-pub use words::{change_text, event_text};
