@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hil_files::{LARGEST_TEXT, Links, write_whole};
-use hil_timeline::{EventReader, ReadError};
+use hil_timeline::{EventReader, ReadError, RunEvent};
 
 use crate::REPORTS;
 use crate::compare::Comparison;
@@ -68,21 +68,15 @@ pub struct ReadRun {
 /// # Errors
 /// When the events can't be read or a log can't be written.
 pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
-    let (mut fold, mut logs) = (Fold::default(), ConsoleLogs::new(folder));
-    let (mut recording, mut gathering) = (RecordBuilder::default(), Gathering::default());
+    let (mut logs, mut gathering) = (ConsoleLogs::new(folder), Gathering::default());
     let failed = |source| WriteError::Io { path: folder.to_owned(), source };
-    for event in EventReader::open(&folder.join(EVENTS))? {
-        let event = event?;
-        fold.take(&event);
-        recording.take(&event);
-        gathering.take(&event);
-        logs.take(&event).map_err(failed)?;
-    }
+    let (run, record) = folded(folder, |event| {
+        gathering.take(event);
+        logs.take(event).map_err(failed)
+    })?;
     logs.finish().map_err(failed)?;
     gathering.finish();
-    let (run, name) = (fold.finish(), name(folder));
-    let record = recording.finish(&name, &run);
-    Ok(ReadRun { folder: folder.to_owned(), name, run, record, gathering })
+    Ok(ReadRun { folder: folder.to_owned(), name: name(folder), run, record, gathering })
 }
 
 /// The record of a run for later comparisons; writes nothing.
@@ -90,15 +84,26 @@ pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
 /// # Errors
 /// When the events can't be read.
 pub fn read_record(folder: &Path) -> Result<Record, ReadError> {
+    let (_, mut record) = folded(folder, |_| Ok::<_, ReadError>(()))?;
+    record.regressed = kept::<Comparison>(&folder.join(COMPARISON)).is_some_and(|comparison| comparison.regression);
+    Ok(record)
+}
+
+/// Folds the events of a run folder to the run and its record; `also` sees each event.
+fn folded<E: From<ReadError>>(
+    folder: &Path,
+    mut also: impl FnMut(&RunEvent) -> Result<(), E>,
+) -> Result<(RunSummary, Record), E> {
     let (mut fold, mut recording) = (Fold::default(), RecordBuilder::default());
     for event in EventReader::open(&folder.join(EVENTS))? {
         let event = event?;
         fold.take(&event);
         recording.take(&event);
+        also(&event)?;
     }
-    let mut record = recording.finish(&name(folder), &fold.finish());
-    record.regressed = kept::<Comparison>(&folder.join(COMPARISON)).is_some_and(|comparison| comparison.regression);
-    Ok(record)
+    let run = fold.finish();
+    let record = recording.finish(&name(folder), &run);
+    Ok((run, record))
 }
 
 const EVENTS: &str = "events.jsonl";

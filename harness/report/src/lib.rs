@@ -49,7 +49,6 @@ pub use text::{
 };
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};
-pub use words::{change_text, event_text};
 
 /// All reports of a run folder, in the order in which they are written.
 pub const REPORTS: &[ReportFile] = &[junit::REPORT, cucumber::REPORT, markdown::REPORT, page::REPORT];

@@ -14,6 +14,7 @@ mod packet;
 mod payload;
 mod store;
 mod timeline;
+mod words;
 
 pub use clock::{Epoch, Stamp};
 pub use effect::Effect;
@@ -27,3 +28,4 @@ pub use mask::{ConsoleMask, MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
 pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};
+pub use words::{change_text, event_phrase, event_text};
