@@ -216,7 +216,7 @@ pub enum BenchError {
         hint: String,
     },
     /// The chip's security settings forbid it.
-    #[error("the flash of board `{board}` may not be written: {reason}")]
+    #[error("the flash of board `{board}` must not be written: {reason}")]
     Forbidden {
         /// The board.
         board: String,

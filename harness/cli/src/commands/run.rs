@@ -87,7 +87,7 @@ fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
             .select
             .features
             .is_empty()
-            .then(|| "run `hil` beside the folder `features`, or name a folder".to_owned());
+            .then(|| "run `hil` in the folder that contains `features`, or name a folder".to_owned());
         let unreadable = matches!(error, hil_scenario::PlanError::Unreadable { .. });
         set_up_failed(&error, hint.filter(|_| unreadable))
     })?;

@@ -68,7 +68,7 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
     let is_program = board.kind == BoardKind::Process;
     match kind {
         Kind::Railed if board.kind == BoardKind::Esp && board.rails.is_empty() => {
-            let hint = format!("`[[boards.{name}.rails]]` says what switches its supply");
+            let hint = format!("describe what switches its supply in `[[boards.{name}.rails]]`");
             Err(Wrong::new(format!("{} gives board `{name}` no rail: its power can't be switched", shown(bench)), hint))
         }
         Kind::Program if !is_program => {
