@@ -216,7 +216,7 @@ pub enum BenchError {
         hint: String,
     },
     /// The chip's security settings forbid it.
-    #[error("the flash of board `{board}` may not be written: {reason}")]
+    #[error("the flash of board `{board}` must not be written: {reason}")]
     Forbidden {
         /// The board.
         board: String,
@@ -394,7 +394,53 @@ impl BenchError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    /// The variants; a new one does not compile until it is in the list, and then needs an example below.
+    macro_rules! variants {
+        ($($name:ident),* $(,)?) => {
+            const VARIANTS: &[&str] = &[$(stringify!($name)),*];
+
+            fn variant(error: &BenchError) -> &'static str {
+                match error {
+                    $(BenchError::$name { .. } => stringify!($name)),*
+                }
+            }
+        };
+    }
+
+    variants!(
+        NotStarted,
+        Port,
+        NoPort,
+        PortDenied,
+        PortBusy,
+        PortVanished,
+        NoAnswer,
+        WrongChip,
+        VerifyFailed,
+        FlashTooSmall,
+        OtherApp,
+        Flash,
+        Program,
+        NotTyped,
+        NoRepl,
+        Upload,
+        WrongKind,
+        Firmware,
+        Power,
+        StillPowered,
+        Shared,
+        NoRails,
+        Reset,
+        Pin,
+        Forbidden,
+        Keeper,
+        Silent,
+        Stuck
+    );
 
     #[test]
     fn every_error_names_its_board_and_what_may_help() {
@@ -474,6 +520,8 @@ mod tests {
             BenchError::Silent { board: board.clone() },
             BenchError::Stuck { board, cause: Box::new(no_answer) },
         ];
+        let seen: BTreeSet<_> = errors.iter().map(variant).collect();
+        assert_eq!(seen, VARIANTS.iter().copied().collect(), "each variant has an example");
         let mut text = String::new();
         for error in &errors {
             text.push_str(&format!("error: {error}\n"));

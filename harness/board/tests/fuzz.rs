@@ -1,23 +1,23 @@
 //! Mutated images and partition tables: what can't run is refused with an error of its firmware. Nothing panics, nothing
 //! hangs, and nothing of a panic in a library reaches standard error.
 
+#[path = "made/elf.rs"]
+mod made_elf;
+#[path = "made/images.rs"]
+mod made_images;
+
 use std::path::Path;
 
 use hil_board::check_firmware;
 use hil_config::Bench;
 use hil_fuzz::{Corpus, fuzz};
-use hil_virtual_board::image::{AppDescriptor, PartitionTable, builtin, merge};
+use hil_virtual_board::image::PartitionTable;
 use tempfile::TempDir;
 
+use self::made_elf::elf;
+use self::made_images::{lamp, with_table};
+
 const TABLE: std::ops::Range<usize> = 0x8000..0x80e0;
-
-fn lamp() -> Vec<u8> {
-    builtin("lamp").expect("built in")
-}
-
-fn with_table(table: &PartitionTable) -> Vec<u8> {
-    merge(&AppDescriptor { project: "lamp".to_owned(), version: "1.0.0".to_owned() }, table)
-}
 
 /// A folder with the file that is changed, and nothing else.
 fn folder(bench: &str) -> TempDir {
@@ -55,42 +55,12 @@ fn an_image_may_hold_any_bytes() {
     });
 }
 
-/// A 32-bit RISC-V program with an app descriptor, as short as espflash takes it.
-fn elf() -> Vec<u8> {
-    let mut descriptor = 0xabcd_5432_u32.to_le_bytes().to_vec();
-    descriptor.resize(256, 0);
-    // Pages of 64 KiB.
-    descriptor[180] = 16;
-    let names = b"\0.flash.appdesc\0.text\0.shstrtab\0";
-    let code = [0x6f, 0, 0, 0].repeat(16);
-    // Name, type, flags, address, bytes.
-    let sections: [(u32, u32, u32, u32, &[u8]); 4] =
-        [(0, 0, 0, 0, b""), (1, 1, 2, 0x3c00_0020, &descriptor), (16, 1, 6, 0x4201_0020, &code), (22, 3, 0, 0, names)];
-    let (mut body, mut headers) = (Vec::new(), Vec::new());
-    for (name, kind, flags, address, bytes) in sections {
-        let (offset, size) =
-            (52 + u32::try_from(body.len()).expect("small"), u32::try_from(bytes.len()).expect("small"));
-        let header = [name, kind, flags, address, offset, size, 0, 0, 4, 0];
-        headers.extend(header.iter().flat_map(|word: &u32| word.to_le_bytes()));
-        body.extend(bytes);
-        body.resize(body.len().next_multiple_of(4), 0);
-    }
-    let sections_at = 52 + u32::try_from(body.len()).expect("small");
-    let half = |value: u16| value.to_le_bytes();
-    let mut elf = vec![0x7f, b'E', b'L', b'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    elf.extend([half(2), half(243)].concat());
-    elf.extend([1, 0x4201_0020, 0, sections_at, 0].iter().flat_map(|word: &u32| word.to_le_bytes()));
-    elf.extend([half(52), half(32), half(0), half(40), half(4), half(3)].concat());
-    elf.extend([body, headers].concat());
-    elf
-}
-
 const WITH_ELF: &str = "[boards.lamp]\nkind = \"virtual\"\n\n[firmware.lamp]\nimage = \"lamp.elf\"\npartitions = \"table\"\nnvs = { \"mqtt.host\" = \"x\" }\n";
 
 #[test]
 fn an_elf_file_may_hold_any_bytes() {
     let folder = folder(&WITH_ELF.replace("partitions = \"table\"\n", ""));
-    let corpus = Corpus::new([elf()]).with_places(&[0..52, 0x150..0x2a0]);
+    let corpus = Corpus::new([elf(None, 16)]).with_places(&[0..52, 0x150..0x2a0]);
     fuzz("elf", &corpus, 1000, |elf| {
         std::fs::write(folder.path().join("lamp.elf"), elf).expect("write");
         check(folder.path());
@@ -100,7 +70,7 @@ fn an_elf_file_may_hold_any_bytes() {
 #[test]
 fn a_partition_table_of_an_elf_file_may_hold_any_bytes() {
     let folder = folder(WITH_ELF);
-    std::fs::write(folder.path().join("lamp.elf"), elf()).expect("write");
+    std::fs::write(folder.path().join("lamp.elf"), elf(None, 16)).expect("write");
     let csv = b"# Name, Type, SubType, Offset, Size, Flags\nnvs, data, nvs, 0x9000, 0x6000,\nphy_init, data, phy, 0xf000, 0x1000, encrypted\nfactory, app, factory, 0x10000, 1M, readonly\nota, app, ota_0, , 1024K,\nown, 0x40, 0x01, , 4K\n";
     let tables = [lamp()[0x8000..0x8c00].to_vec(), csv.to_vec(), lamp()[0x8000..0x8060].to_vec()];
     let words: [&[u8]; 8] =

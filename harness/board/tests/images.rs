@@ -1,21 +1,21 @@
 //! Images are checked before a board is touched: what can't run is refused by name, and nothing makes the reader panic.
 
+#[path = "made/elf.rs"]
+mod made_elf;
+#[path = "made/images.rs"]
+mod made_images;
+
 use hil_board::{BenchError, check_firmware};
 use hil_config::Bench;
-use hil_virtual_board::image::{AppDescriptor, Partition, PartitionTable, builtin, merge};
+use hil_virtual_board::image::{Partition, PartitionTable};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use self::made_elf::elf;
+use self::made_images::{lamp, with_table};
+
 const APP_AT: usize = 0x10000;
 const TABLE_AT: usize = 0x8000;
-
-fn lamp() -> Vec<u8> {
-    builtin("lamp").expect("built in")
-}
-
-fn with_table(table: &PartitionTable) -> Vec<u8> {
-    merge(&AppDescriptor { project: "lamp".to_owned(), version: "1.0.0".to_owned() }, table)
-}
 
 fn partition(kind: u8, subkind: u8, offset: u32, size: u32, label: &str) -> Partition {
     Partition { kind, subkind, offset, size, label: label.to_owned() }
@@ -215,7 +215,7 @@ fn what_can_run_is_accepted() {
 
 #[test]
 fn an_elf_file_is_refused_for_another_cpu_and_with_a_table_on_which_espflash_panics() {
-    let elf = elf();
+    let elf = elf(None, 64);
     let with = |table: &[u8]| {
         Files::new("\"lamp.elf\"", &[("lamp.elf", &elf[..]), ("p.csv", table)]).with("partitions = \"p.csv\"")
     };
@@ -248,38 +248,6 @@ fn an_elf_file_is_refused_for_another_cpu_and_with_a_table_on_which_espflash_pan
     ];
     let text: Vec<_> = refused.iter().map(|(name, files)| format!("# {name}\n{}", files.refusal())).collect();
     insta::assert_snapshot!(text.join("\n"));
-}
-
-/// A 32-bit RISC-V ELF file with an app descriptor and a little code.
-fn elf() -> Vec<u8> {
-    let mut descriptor = 0xabcd_5432_u32.to_le_bytes().to_vec();
-    descriptor.resize(256, 0);
-    // Pages of 64 KiB.
-    descriptor[180] = 16;
-    let code = [0x6f, 0, 0, 0].repeat(64);
-    let names = b"\0.flash.appdesc\0.text\0.shstrtab\0";
-    // Name, type, flags, address, bytes.
-    let sections: [(u32, u32, u32, u32, &[u8]); 4] =
-        [(0, 0, 0, 0, b""), (1, 1, 2, 0x3c00_0020, &descriptor), (16, 1, 6, 0x4201_0020, &code), (22, 3, 0, 0, names)];
-    let (mut body, mut headers) = (Vec::new(), Vec::new());
-    for (name, kind, flags, address, bytes) in sections {
-        let (offset, size) =
-            (52 + u32::try_from(body.len()).expect("small"), u32::try_from(bytes.len()).expect("small"));
-        headers.extend(
-            [name, kind, flags, address, offset, size, 0, 0, 4, 0].iter().flat_map(|word: &u32| word.to_le_bytes()),
-        );
-        body.extend(bytes);
-        body.resize(body.len().next_multiple_of(4), 0);
-    }
-    let sections_at = 52 + u32::try_from(body.len()).expect("small");
-    let half = |value: u16| value.to_le_bytes();
-    let mut elf = vec![0x7f, b'E', b'L', b'F', 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    elf.extend([half(2), half(243)].concat());
-    elf.extend([1, 0x4201_0020, 0, sections_at, 0].iter().flat_map(|word: &u32| word.to_le_bytes()));
-    elf.extend([half(52), half(32), half(0), half(40), half(4), half(3)].concat());
-    elf.extend(body);
-    elf.extend(headers);
-    elf
 }
 
 /// Compared with esptool's placement of a merged image.

@@ -1,8 +1,8 @@
 //! Exit codes of `hil`.
 
-use hil_report::Counts;
+mod run_end;
 
-use crate::args::Flaky;
+pub(crate) use run_end::{Demands, RunEnd, of_read};
 
 /// Exit codes; documented in `docs/reference/exit-codes.md`. 101 is Rust's own panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,25 +24,14 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
-    /// The exit code for a run's verdicts.
-    #[must_use]
-    pub(crate) fn of(counts: &Counts, flaky: Flaky) -> Self {
-        match counts {
-            Counts { aborted: 1.., .. } => Self::Aborted,
-            Counts { flaky: 1.., .. } if flaky == Flaky::Fail => Self::Failed,
-            Counts { failed: 1.., .. } => Self::Failed,
-            Counts { errored: 1.., .. } => Self::Errored,
-            Counts { passed: 0, flaky: 0, .. } => Self::NothingRan,
-            Counts { .. } => Self::Passed,
-        }
-    }
+    /// All of them.
+    const ALL: [Self; 7] =
+        [Self::Passed, Self::NothingRan, Self::Setup, Self::Failed, Self::Errored, Self::Regression, Self::Aborted];
 
     /// The exit code with this number.
     #[must_use]
     pub(crate) fn from_code(code: u8) -> Option<Self> {
-        let all =
-            [Self::Passed, Self::NothingRan, Self::Setup, Self::Failed, Self::Errored, Self::Regression, Self::Aborted];
-        all.into_iter().find(|it| it.code() == code)
+        Self::ALL.into_iter().find(|it| it.code() == code)
     }
 
     /// The number.
@@ -55,33 +44,5 @@ impl ExitCode {
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
         Self::from(code.code())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_passes_only_if_something_passed_and_nothing_failed() {
-        let counts = |passed, failed, errored, skipped, aborted| {
-            let counts = Counts { passed, failed, errored, skipped, aborted, flaky: 0 };
-            ExitCode::of(&counts, Flaky::Pass).code()
-        };
-        assert_eq!(counts(1, 0, 0, 5, 0), 0);
-        assert_eq!(counts(9, 1, 1, 0, 0), 100);
-        assert_eq!(counts(9, 0, 1, 0, 0), 102);
-        assert_eq!(counts(0, 0, 0, 3, 0), 4);
-        assert_eq!(counts(0, 0, 0, 0, 0), 4);
-        assert_eq!(counts(3, 1, 1, 1, 1), 130);
-    }
-
-    #[test]
-    fn a_flaky_scenario_counts_as_the_option_says() {
-        let counts = Counts { flaky: 1, ..Counts::default() };
-        assert_eq!(ExitCode::of(&counts, Flaky::Pass).code(), 0);
-        assert_eq!(ExitCode::of(&counts, Flaky::Fail).code(), 100);
-        let worse = Counts { flaky: 1, errored: 1, ..Counts::default() };
-        assert_eq!(ExitCode::of(&worse, Flaky::Pass).code(), 102);
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use console::Style;
-use hil_report::{Fold, ScenarioResult, event_text, inert, latest_line, latest_lines, latest_verdict};
-use hil_timeline::{ConsoleMask, Direction, FlashPhase, Follower, RunEvent, Verdict, What};
+use hil_report::{Fold, ScenarioResult, inert, latest_line, latest_lines, latest_verdict};
+use hil_timeline::{ConsoleMask, Direction, FlashPhase, Follower, RunEvent, Verdict, What, event_text};
 
 use crate::output::{Bar, Line, console_mask, draw, follow_up};
 

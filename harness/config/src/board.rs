@@ -178,7 +178,7 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             "rails",
             Kind::List(&Kind::Tagged(&RAIL)),
             "`[]`",
-            "What switches its supply; all rails of a board are switched together. Without any, steps that cut its power are `errored`.",
+            "What switches its supply; all rails of a board are switched together. Without any, a step that cuts its power is a set-up error.",
         ),
         Key::optional("off-time", Kind::Duration, "`\"1s\"`", "How long its rails stay off in a power cycle."),
         Key::optional(

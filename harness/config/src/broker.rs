@@ -128,7 +128,7 @@ static TLS: TableSpec = TableSpec {
         Key::optional(
             "ca",
             Kind::Text,
-            "this machine's",
+            "the CAs that this machine trusts",
             "PEM file: who signed the broker's certificate, and the clients'.",
         ),
         Key::optional(
@@ -146,7 +146,7 @@ pub(crate) static BROKER: TableSpec = TableSpec {
             "kind",
             Kind::KindWord(Role::Broker),
             "`\"embedded\"`",
-            "The broker that each scenario gets. `embedded`: inside `hil`, MQTT 3.1.1 and 5. `mosquitto`: the program, a new one with an empty store for each scenario. `external`: one that is there and stays there.",
+            "The broker that each scenario gets. `embedded`: inside `hil`, MQTT 3.1.1 and 5. `mosquitto`: the program, a new one with an empty store for each scenario. `external`: one that already runs and is left running.",
         ),
         Key::optional(
             "listen",

@@ -2,8 +2,10 @@
 
 mod bridge;
 pub mod broker;
+mod budget;
 mod capture;
 mod client_id;
+mod decoder;
 mod descriptors;
 mod disconnect_reason;
 mod endpoint;
@@ -15,10 +17,11 @@ mod websocket;
 pub use broker::{Broker, BrokerError};
 pub use capture::{Capture, CaptureError};
 pub use client_id::ClientIds;
+pub use decoder::{Decoded, Decoder, PACKET_NAMES};
 pub use descriptors::{Shortage, ShortageWatch};
 pub use endpoint::{Endpoint, Offers, Transport};
 pub use observer::{Observer, ObserverError};
 pub use tap::{
-    Decoded, Decoder, Fault, FaultError, PACKET_NAMES, PASSED_THROUGH, PacketAction, PacketMatch, Route, TapError,
-    TapPort, TlsMode, parse_code, parse_rate,
+    Fault, FaultError, PASSED_THROUGH, PacketAction, PacketMatch, Route, TapError, TapPort, TlsMode, parse_code,
+    parse_rate,
 };

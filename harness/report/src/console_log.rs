@@ -6,9 +6,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use hil_files::NewFile;
-use hil_timeline::{RunEvent, What};
-
-use crate::words::event_text;
+use hil_timeline::{RunEvent, What, event_text};
 
 /// Writes a file for each board with output, line by line, and `broker.log` for the broker's.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use hil_timeline::{Failure, Verdict};
 use serde::Serialize;
 
 use crate::names::unique_names;
+use crate::report_file::ReportFile;
 use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
 
 #[derive(Serialize)]
@@ -75,6 +76,14 @@ struct StepEnd {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<String>,
 }
+
+/// The report.
+pub(crate) const REPORT: ReportFile = ReportFile {
+    name: "cucumber.json",
+    audience: "report tools for Cucumber",
+    about: "one element per scenario and attempt",
+    text: |from| Ok(cucumber(from.run)?),
+};
 
 /// Writes a run as Cucumber JSON.
 ///

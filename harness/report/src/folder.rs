@@ -3,16 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use hil_files::{LARGEST_TEXT, Links, write_whole};
-use hil_timeline::{EventReader, ReadError};
+use hil_timeline::{EventReader, ReadError, RunEvent};
 
+use crate::REPORTS;
 use crate::compare::Comparison;
 use crate::console_log::ConsoleLogs;
-use crate::cucumber::cucumber;
 use crate::fold::Fold;
-use crate::junit::junit;
-use crate::markdown::markdown;
-use crate::page::{Gathering, PageExtras, page};
+use crate::gathering::Gathering;
 use crate::record::{Record, RecordBuilder};
+use crate::report_file::{Material, ReportError};
 use crate::result::RunSummary;
 use crate::trend::Trend;
 
@@ -69,21 +68,15 @@ pub struct ReadRun {
 /// # Errors
 /// When the events can't be read or a log can't be written.
 pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
-    let (mut fold, mut logs) = (Fold::default(), ConsoleLogs::new(folder));
-    let (mut recording, mut gathering) = (RecordBuilder::default(), Gathering::default());
+    let (mut logs, mut gathering) = (ConsoleLogs::new(folder), Gathering::default());
     let failed = |source| WriteError::Io { path: folder.to_owned(), source };
-    for event in EventReader::open(&folder.join(EVENTS))? {
-        let event = event?;
-        fold.take(&event);
-        recording.take(&event);
-        gathering.take(&event);
-        logs.take(&event).map_err(failed)?;
-    }
+    let (run, record) = folded(folder, |event| {
+        gathering.take(event);
+        logs.take(event).map_err(failed)
+    })?;
     logs.finish().map_err(failed)?;
     gathering.finish();
-    let (run, name) = (fold.finish(), name(folder));
-    let record = recording.finish(&name, &run);
-    Ok(ReadRun { folder: folder.to_owned(), name, run, record, gathering })
+    Ok(ReadRun { folder: folder.to_owned(), name: name(folder), run, record, gathering })
 }
 
 /// The record of a run for later comparisons; writes nothing.
@@ -91,15 +84,26 @@ pub fn read_run(folder: &Path) -> Result<ReadRun, WriteError> {
 /// # Errors
 /// When the events can't be read.
 pub fn read_record(folder: &Path) -> Result<Record, ReadError> {
+    let (_, mut record) = folded(folder, |_| Ok::<_, ReadError>(()))?;
+    record.regressed = kept::<Comparison>(&folder.join(COMPARISON)).is_some_and(|comparison| comparison.regression);
+    Ok(record)
+}
+
+/// Folds the events of a run folder to the run and its record; `also` sees each event.
+fn folded<E: From<ReadError>>(
+    folder: &Path,
+    mut also: impl FnMut(&RunEvent) -> Result<(), E>,
+) -> Result<(RunSummary, Record), E> {
     let (mut fold, mut recording) = (Fold::default(), RecordBuilder::default());
     for event in EventReader::open(&folder.join(EVENTS))? {
         let event = event?;
         fold.take(&event);
         recording.take(&event);
+        also(&event)?;
     }
-    let mut record = recording.finish(&name(folder), &fold.finish());
-    record.regressed = kept::<Comparison>(&folder.join(COMPARISON)).is_some_and(|comparison| comparison.regression);
-    Ok(record)
+    let run = fold.finish();
+    let record = recording.finish(&name(folder), &run);
+    Ok((run, record))
 }
 
 const EVENTS: &str = "events.jsonl";
@@ -134,18 +138,26 @@ impl ReadRun {
     /// # Errors
     /// When a report can't be written.
     pub fn write_reports(&self) -> Result<(), WriteError> {
-        let (run, comparison) = (&self.run, self.comparison());
+        let comparison = self.comparison();
         let trend: Option<Trend> = kept(&self.folder.join(TREND));
-        let place = page_from_here(&self.folder);
-        let path = |name: &str| self.folder.join(name);
-        let xml = path("junit.xml");
-        let text = junit(run, place.as_deref()).map_err(|source| WriteError::Io { path: xml.clone(), source })?;
-        write(&xml, &text)?;
-        write(&path("cucumber.json"), &cucumber(run)?)?;
-        let section = comparison.as_ref().map(Comparison::markdown);
-        write(&path("summary.md"), &markdown(run, section.as_deref()))?;
-        let extras = PageExtras { comparison: comparison.as_ref(), trend: trend.as_ref() };
-        write(&path("report.html"), &page(&self.name, run, &self.gathering, extras)?)
+        let page = page_from_here(&self.folder);
+        let material = Material {
+            name: &self.name,
+            run: &self.run,
+            gathering: &self.gathering,
+            comparison: comparison.as_ref(),
+            trend: trend.as_ref(),
+            page: page.as_deref(),
+        };
+        for report in REPORTS {
+            let path = self.folder.join(report.name);
+            let text = (report.text)(&material).map_err(|error| match error {
+                ReportError::Io(source) => WriteError::Io { path: path.clone(), source },
+                ReportError::Json(error) => WriteError::Json(error),
+            })?;
+            write(&path, &text)?;
+        }
+        Ok(())
     }
 }
 

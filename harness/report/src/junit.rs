@@ -8,6 +8,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use crate::names::{class_name, unique_names};
+use crate::report_file::ReportFile;
 use crate::result::{Attempt, RunSummary, ScenarioResult};
 
 /// GitLab reads no report above 30 MB; beyond this, output is left out.
@@ -20,6 +21,14 @@ const DETAILS: usize = 60;
 const LONGEST: usize = 500;
 
 type Xml = Writer<Vec<u8>>;
+
+/// The report.
+pub(crate) const REPORT: ReportFile = ReportFile {
+    name: "junit.xml",
+    audience: "GitLab, GitHub actions, Jenkins",
+    about: "one case per scenario; below 30 MB",
+    text: |from| Ok(junit(from.run, from.page)?),
+};
 
 /// Writes a run as JUnit XML. `attachment` is the path of a failed case's page from the root of the project.
 ///

@@ -9,12 +9,15 @@ mod console_log;
 mod cucumber;
 mod fold;
 mod folder;
+mod gathering;
 mod history;
 mod junit;
 mod markdown;
+mod markdown_text;
 mod names;
 mod page;
 mod record;
+mod report_file;
 mod result;
 mod statistics;
 mod tail;
@@ -32,11 +35,13 @@ pub use compare::{
 pub use cucumber::cucumber;
 pub use fold::Fold;
 pub use folder::{ReadRun, WriteError, read_record, read_run};
+pub use gathering::Gathering;
 pub use history::{History, last_good, with_those_before};
 pub use junit::junit;
 pub use markdown::markdown;
-pub use page::{Gathering, PageExtras, page};
+pub use page::{PageExtras, page};
 pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, RecordBuilder};
+pub use report_file::ReportFile;
 pub use result::{Attempt, Counts, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use statistics::{probability_above, wilson};
 pub use text::{
@@ -44,4 +49,6 @@ pub use text::{
 };
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};
-pub use words::{change_text, event_text};
+
+/// All reports of a run folder, in the order in which they are written.
+pub const REPORTS: &[ReportFile] = &[junit::REPORT, cucumber::REPORT, markdown::REPORT, page::REPORT];

@@ -2,11 +2,22 @@
 
 use hil_timeline::Verdict;
 
+use crate::compare::Comparison;
+use crate::markdown_text::cell;
+use crate::report_file::ReportFile;
 use crate::result::{RunSummary, ScenarioResult};
 use crate::text::{failure_lines, summary_line};
 
 /// GitHub accepts no summary above 1 MiB.
 const BUDGET: usize = 900_000;
+
+/// The report.
+pub(crate) const REPORT: ReportFile = ReportFile {
+    name: "summary.md",
+    audience: "GitHub's job summary, a merge request",
+    about: "what did not pass, and why; below 1 MiB",
+    text: |from| Ok(markdown(from.run, from.comparison.map(Comparison::markdown).as_deref())),
+};
 
 /// Writes a run as Markdown: failures first, with their reasons. `comparison` is a section of its own.
 #[must_use]
@@ -89,27 +100,6 @@ fn skipped(run: &RunSummary) -> String {
     }
     text.push_str("\n</details>\n");
     text
-}
-
-/// Text without any Markdown meaning in a line or cell.
-pub(crate) fn cell(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '~' | '@' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            c if c.is_control() => safe.push(' '),
-            // The backslash is escaped for Markdown.
-            c if hil_timeline::steers(c) => safe.push_str(&format!("\\{}", c.escape_default())),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -1,24 +1,32 @@
 //! `report.html`: the whole run in one file that needs no network.
 
-mod gather;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-pub use gather::Gathering;
-
-use self::gather::Chunk;
 use crate::compare::Comparison;
+use crate::gathering::{Chunk, Gathering};
 use crate::names::keys;
+use crate::report_file::ReportFile;
 use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
 use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
+
+/// The report.
+pub(crate) const REPORT: ReportFile = ReportFile {
+    name: "report.html",
+    audience: "people who want to know why",
+    about: "one page without network: what broke first, each scenario's steps and its timeline",
+    text: |from| {
+        let extras = PageExtras { comparison: from.comparison, trend: from.trend };
+        Ok(page(from.name, from.run, from.gathering, extras)?)
+    },
+};
 
 /// What a page shows in addition to the run.
 #[derive(Debug, Clone, Copy, Default)]

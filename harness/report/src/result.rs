@@ -229,7 +229,21 @@ impl RunSummary {
     pub fn counts(&self) -> Counts {
         Counts::of(self.scenarios.iter().map(|scenario| scenario.verdict))
     }
+
+    /// Whether the run came to its end: it was neither killed nor ended from outside.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        is_whole(self.exit_code)
+    }
 }
+
+/// Whether a run with this exit code came to its end.
+pub(crate) fn is_whole(exit_code: Option<u8>) -> bool {
+    exit_code.is_some_and(|code| code != ENDED_FROM_OUTSIDE)
+}
+
+/// The exit code of a run that was ended from outside.
+const ENDED_FROM_OUTSIDE: u8 = 130;
 
 pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)

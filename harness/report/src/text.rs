@@ -104,7 +104,7 @@ pub fn summary_line(run: &RunSummary) -> String {
         .collect();
     let seconds = std::time::Duration::from_micros(run.took_us).as_secs_f64();
     // A scenario that had failed before a retry is not counted as aborted.
-    let is_cut = counts.aborted == 0 && run.info.is_some() && matches!(run.exit_code, None | Some(130));
+    let is_cut = counts.aborted == 0 && run.info.is_some() && !run.is_whole();
     let cut = if is_cut { "; the run was ended before its end" } else { "" };
     format!("{} in {seconds:.1} s{}{cut}", shown.join(", "), badge(run))
 }

@@ -1,6 +1,6 @@
-//! An event as one line of text, and its kind of mark on the page's timeline.
+//! An event as a row of the page's timeline: its text and its kind of mark.
 
-use hil_timeline::{ConnectionChange, Direction, FaultPhase, Finding, FlashPhase, PinCause, RunEvent, What, escaped};
+use hil_timeline::{Direction, Finding, FlashPhase, RunEvent, What, event_text};
 use serde_json::{Value, json};
 
 /// Kinds of marks, as `page.js` numbers them.
@@ -40,91 +40,6 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
     Some(Row { kind: kind(what), text, extra: extra(what) })
 }
 
-/// An event as one line, without its time and its board; none for an event that people need not see.
-///
-/// Text of a device or a driver is in it unchanged: make it inert before it is shown on a terminal.
-#[must_use]
-pub fn event_text(event: &RunEvent) -> Option<String> {
-    Some(match &event.what {
-        What::Console { line, .. } | What::BrokerLog { line } => line.clone(),
-        What::ConsoleLost { .. } => "console lost".to_owned(),
-        What::ConsoleOpened { gap_ms, .. } => format!("console back; output of {gap_ms} ms is unknown"),
-        What::Packet { direction, packet, disposition, bytes, .. } => {
-            let arrow = if *direction == Direction::FromBoard { "→" } else { "←" };
-            let disposition = disposition.map_or(String::new(), |disposition| format!(", {}", disposition.word()));
-            format!("{arrow} {packet} ({bytes} bytes{disposition})")
-        }
-        What::Power { rail, on, .. } => format!("power {rail} {}", on_off(*on)),
-        What::Pin { pin, on, cause, .. } => {
-            let cause = if *cause == PinCause::Sensed { "sensed" } else { "driven" };
-            format!("pin {pin} {} ({cause})", on_off(*on))
-        }
-        What::PinGap { pin, lost, .. } => format!("{lost} changes of pin {pin} were lost"),
-        What::PowerCut { evidence, detail, .. } => format!("power cut {}: {detail}", evidence.word()),
-        What::Typed { text, .. } => format!("typed `{}`", escaped(text)),
-        What::Signalled { signal, .. } => format!("program gets {signal}"),
-        What::ProtocolViolation { rule, .. } => format!("violates the MQTT protocol: {rule}"),
-        What::WillWindow { reason, .. } => format!("will due: {reason}"),
-        What::Fault { fault, phase, .. } => format!("fault {}: {fault}", phase_word(*phase)),
-        What::Reset { how, .. } => format!("reset {how}"),
-        What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
-        What::Connection { change, connection, peer, .. } => {
-            let from = match (change, peer) {
-                (ConnectionChange::Refused { .. }, Some(peer)) => format!(" from {}", peer.ip()),
-                _ => String::new(),
-            };
-            format!("connection {connection}{from} {}", change_text(change))
-        }
-        What::Firmware { firmware, hash, size, version, runs, .. } => {
-            let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
-            let runs = runs.map_or(String::new(), |runs| format!(", {}", runs.word()));
-            format!("firmware {firmware}{version}, {size} bytes, {hash}{runs}")
-        }
-        What::Flash { flash, .. } => flash_text(flash)?,
-        What::Bench { note, .. } => note.clone(),
-        What::Broker { running, kind, .. } => format!("{kind} broker {}", if *running { "started" } else { "stopped" }),
-        What::BrokerDied { reason } => format!("died: {reason}"),
-        What::Published { topic, payload, qos, retain } => {
-            let retained = if *retain { ", retained" } else { "" };
-            format!("harness publishes `{payload}` on `{}`, QoS {qos}{retained}", escaped(topic))
-        }
-        What::Observed { observer, topic, payload, .. } => {
-            format!("{observer} sees `{payload}` on `{}`", escaped(topic))
-        }
-        What::ObserverLost { observer, reason } => format!("{observer} lost the broker: {reason}"),
-        What::Stalled { ms } => format!("this machine stalled for {ms} ms"),
-        What::RecordFull { limit } => {
-            format!("the record is full ({} MiB): later events are missing", limit >> 20)
-        }
-        What::RecordDropped { lines, packets, others } => {
-            format!("left out of the record: {lines} console lines, {packets} packets, {others} others")
-        }
-        What::RunStarted { .. }
-        | What::RunFinished { .. }
-        | What::ScenarioStarted { .. }
-        | What::ScenarioFinished { .. }
-        | What::StepStarted(_)
-        | What::StepFinished { .. }
-        | What::StepNotRun(_)
-        | What::PowerSwitching { .. }
-        | What::ResetReleased { .. }
-        | What::Allowed { .. }
-        | What::Subscribed { .. } => return None,
-    })
-}
-
-/// What happened to a connection, without its number.
-#[must_use]
-pub fn change_text(change: &ConnectionChange) -> String {
-    match change {
-        ConnectionChange::Opened => "opened".to_owned(),
-        ConnectionChange::Upgraded { layer } => format!("speaks {layer}"),
-        ConnectionChange::Refused { reason } => format!("refused: {reason}"),
-        ConnectionChange::Rejected { reason } => format!("rejected: {reason}"),
-        ConnectionChange::Closed { how } => how.clone(),
-    }
-}
-
 /// In which lane of the page an event stands.
 fn kind(what: &What) -> Kind {
     match what {
@@ -158,36 +73,11 @@ fn extra(what: &What) -> Option<Value> {
     }
 }
 
-fn on_off(on: bool) -> &'static str {
-    if on { "on" } else { "off" }
-}
-
-fn phase_word(phase: FaultPhase) -> &'static str {
-    match phase {
-        FaultPhase::Begins => "begins",
-        FaultPhase::Ends => "ends",
-        FaultPhase::Happens => "happens",
-    }
-}
-
 /// Serious events are drawn in the lane of faults.
 fn found(finding: Finding) -> Kind {
     match finding {
         Finding::Boot | Finding::AppStarted => Kind::Note,
         _ => Kind::Fault,
-    }
-}
-
-fn flash_text(phase: &FlashPhase) -> Option<String> {
-    match phase {
-        FlashPhase::Connecting { attempt } => Some(format!("flash: connecting, attempt {attempt}")),
-        FlashPhase::Finished { written, skipped, took_ms } => {
-            Some(format!("flash: {written} bytes written, {skipped} there already, in {took_ms} ms"))
-        }
-        FlashPhase::Failed { reason } => Some(format!("flash failed: {reason}")),
-        FlashPhase::File { path, size } => Some(format!("uploading {path}, {size} bytes")),
-        FlashPhase::Region { address, size } => Some(format!("writing {size} bytes at {address:#x}")),
-        FlashPhase::Progress { .. } => None,
     }
 }
 

@@ -1,56 +1,11 @@
 //! Every step with an example: the source of `hil steps`, suggestions and documentation.
 
-mod below;
-mod list;
-
-pub use below::BelowDoc;
-pub use list::GROUPS;
-
-/// One way to write a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepDoc {
-    /// A whole line of a feature.
-    pub example: &'static str,
-    /// What it does.
-    pub about: &'static str,
-    /// What it takes below its line.
-    pub below: Option<&'static BelowDoc>,
-}
-
-/// Steps about one topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StepGroup {
-    /// The topic, as a heading.
-    pub name: &'static str,
-    /// Its steps.
-    pub steps: &'static [StepDoc],
-}
-
-impl StepDoc {
-    /// `Given`, `When` or `Then`.
-    #[must_use]
-    pub fn keyword(&self) -> &'static str {
-        self.example.split_once(' ').map_or("", |(keyword, _)| keyword)
-    }
-
-    /// The line without its keyword.
-    #[must_use]
-    pub fn text(&self) -> &'static str {
-        self.example.split_once(' ').map_or("", |(_, text)| text)
-    }
-}
-
-const fn doc(example: &'static str, about: &'static str) -> StepDoc {
-    StepDoc { example, about, below: None }
-}
-
-const fn with(example: &'static str, about: &'static str, below: &'static BelowDoc) -> StepDoc {
-    StepDoc { example, about, below: Some(below) }
-}
+pub use crate::spec::{BelowDoc, StepDoc, StepGroup};
+pub use crate::steps::GROUPS;
 
 /// Every step, in the order in which they are shown.
-pub fn steps() -> impl Iterator<Item = &'static StepDoc> {
-    GROUPS.iter().flat_map(|group| group.steps)
+pub fn steps() -> impl Iterator<Item = StepDoc> {
+    GROUPS.iter().flat_map(StepGroup::steps)
 }
 
 #[cfg(test)]
@@ -62,6 +17,7 @@ mod tests {
 
     use super::*;
     use crate::registry::bare_step;
+    use crate::spec::Takes;
     use crate::world::HilWorld;
 
     #[test]
@@ -90,6 +46,19 @@ mod tests {
     fn a_step_that_ends_with_a_colon_documents_what_follows_it() {
         for step in steps() {
             assert_eq!(step.below.is_some(), step.example.ends_with(':'), "{}", step.example);
+        }
+    }
+
+    #[test]
+    fn every_field_of_a_table_is_documented() {
+        let unknown = vec!["?".to_owned(), "x".to_owned()];
+        for below in steps().filter_map(|step| step.below).filter(|below| !below.fields.is_empty()) {
+            let Takes::Table { check, .. } = below.takes else { panic!("{} has no columns", below.name) };
+            // The hint lists what the parser reads.
+            let hint =
+                check(std::slice::from_ref(&unknown)).err().and_then(|unmet| unmet.failure.hint).expect("a hint");
+            let documented: Vec<_> = below.fields.iter().map(|(name, _)| *name).collect();
+            assert_eq!(documented, hint.split('`').skip(1).step_by(2).collect::<Vec<_>>(), "{}", below.name);
         }
     }
 

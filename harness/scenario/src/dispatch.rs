@@ -18,9 +18,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::{self, StepError};
-use crate::forms::{self, Kind};
+use crate::forms;
 use crate::quotes::skeleton;
 use crate::registry::{STEPS, step_info};
+use crate::spec::Kind;
 use crate::stage::Stage;
 use crate::world::HilWorld;
 

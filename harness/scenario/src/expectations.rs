@@ -1,10 +1,9 @@
 //! What the steps of a scenario expect of its boards' health: a reboot that a step asks for is not a fault.
 
-use cucumber::gherkin::Step;
 use hil_timeline::Finding;
 use hil_verdict::{TextPattern, is_shown};
 
-use crate::forms::{self, Expects, Kind};
+use crate::spec::{Expects, Kind, Reading};
 
 /// What a step of the scenario expects of a board.
 #[derive(Debug, Clone)]
@@ -22,9 +21,10 @@ struct Expectation {
 pub(crate) struct Expectations(Vec<Expectation>);
 
 impl Expectations {
-    /// The expectations of these steps, in order.
-    pub(crate) fn of(steps: &[&Step]) -> Self {
-        Self(steps.iter().enumerate().flat_map(|(n, step)| read(n + 1, step)).collect())
+    /// The expectations of these steps, in order; none of a step that is not built in.
+    pub(crate) fn of(steps: impl Iterator<Item = Option<Reading>>) -> Self {
+        let expected = |(n, reading): (usize, Option<Reading>)| Some(expected(n + 1, &reading?));
+        Self(steps.enumerate().filter_map(expected).flatten().collect())
     }
 
     /// Whether the current step, counted from 1, or a later one expects this of the board.
@@ -67,9 +67,8 @@ fn lines_of(finding: Finding, detail: &str) -> impl Iterator<Item = &str> {
     std::iter::once(detail).chain(headline)
 }
 
-fn read(n: usize, step: &Step) -> Vec<Expectation> {
-    let Some(reading) = forms::read(step) else { return Vec::new() };
-    let what = reading.form.expects;
+fn expected(n: usize, reading: &Reading) -> Vec<Expectation> {
+    let what = reading.spec.expects;
     // The plan reports invalid patterns.
     let line = reading.first(Kind::Shown).and_then(|text| TextPattern::parse(text).ok());
     let of = |board: &str| Expectation { step: n, board: board.to_owned(), what, line: line.clone() };
@@ -81,11 +80,11 @@ mod tests {
     use cucumber::gherkin::StepType;
 
     use super::*;
+    use crate::forms;
     use crate::registry::bare_step;
 
     fn expectations(texts: &[&str]) -> Expectations {
-        let steps: Vec<_> = texts.iter().map(|text| bare_step(text, StepType::Then)).collect();
-        Expectations::of(&steps.iter().collect::<Vec<_>>())
+        Expectations::of(texts.iter().map(|text| forms::read(&bare_step(text, StepType::Then))))
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod retry;
 mod run;
 mod setup_error;
 mod snapshot;
+mod spec;
 mod stage;
 mod stalls;
 mod steps;

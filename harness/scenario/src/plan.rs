@@ -30,7 +30,8 @@ pub(crate) use self::needs::{boards_named, firmware_named, lacking, steps_of};
 pub use self::needs::{boards_of, firmware_of};
 pub use self::problem::{PlanError, Problem};
 use self::tags::OPT_IN;
-use crate::forms::{self, Kind};
+use crate::forms;
+use crate::spec::Kind;
 
 /// Which scenarios to run.
 #[derive(Debug, Clone, Default)]

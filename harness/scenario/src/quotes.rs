@@ -83,9 +83,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::forms::{self, Kind};
+    use crate::forms;
     use crate::parameters::Text;
     use crate::registry::{STEPS, bare_step};
+    use crate::spec::Kind;
 
     /// Writes a text in quotes.
     fn quote(text: &str, quote: char) -> String {
@@ -126,7 +127,7 @@ mod tests {
             let (_, _, _, context) = STEPS.find(&step).expect("not ambiguous").expect("a step");
             let taken: Text = context.matches[1].1.parse().expect("a text");
             prop_assert_eq!(&taken.0, &text);
-            let reading = forms::read(&step).expect("a form");
+            let reading = forms::read(&step).expect("a step");
             prop_assert_eq!(reading.first(Kind::Text), Some(text.as_str()));
             prop_assert_eq!(reading.first(Kind::Topic), Some("t"));
             prop_assert_eq!(skeleton(&step.value), "I publish \"\" to \"\" with QoS 1");

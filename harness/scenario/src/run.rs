@@ -18,6 +18,7 @@ use crate::context::RunContext;
 use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
+use crate::forms;
 use crate::plan::{Plan, boards_named, firmware_named, info, lacking, steps_of};
 use crate::registry::step_info;
 use crate::stage::Stage;
@@ -119,7 +120,7 @@ async fn before(
         tags,
         steps: steps.len(),
         steps_done: 0,
-        expectations: Arc::new(Expectations::of(&steps)),
+        expectations: Arc::new(Expectations::of(steps.iter().map(|step| forms::read(step)))),
         verdict: Verdict::Passed,
         failure: None,
         deadline,

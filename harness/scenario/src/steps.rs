@@ -1,18 +1,23 @@
-//! The steps, one file per part of the bench. Every step has an entry in the catalogue.
+//! The steps, one file for each topic. A file describes its steps beside their functions; [`GROUPS`] lists the files.
 
 mod attempts;
+mod below;
 mod board;
 mod boards;
 mod broker;
 mod console;
 mod messages;
 mod network;
+mod packets;
 mod pins;
 mod power;
 mod program;
 mod publish;
+mod received;
+mod sent;
 mod session;
 mod snapshots;
+mod subscriber;
 mod subscriptions;
 mod will;
 
@@ -21,7 +26,28 @@ use cucumber::gherkin;
 use hil_timeline::{Packet, PinCause, What, escaped};
 
 use crate::error::StepError;
+use crate::spec::StepGroup;
 use crate::stage::{Stage, refs};
+
+/// All steps by topic, in the order in which they are shown.
+pub const GROUPS: &[StepGroup] = &[
+    StepGroup::new("Boards and firmware", &[board::STEPS]),
+    StepGroup::new("Publishing", &[publish::STEPS]),
+    StepGroup::new("Connections and sessions", &[session::STEPS]),
+    StepGroup::new("Connection attempts", &[attempts::STEPS]),
+    StepGroup::new("Subscriptions", &[subscriptions::STEPS]),
+    StepGroup::new("Messages that a board sends", &[sent::STEPS]),
+    StepGroup::new("Messages that a board receives", &[received::STEPS, boards::STEPS]),
+    StepGroup::new("Wills and retained messages", &[will::STEPS, subscriber::STEPS]),
+    StepGroup::new("Power", &[power::STEPS]),
+    StepGroup::new("Pins", &[pins::STEPS]),
+    StepGroup::new("Consoles", &[console::STEPS]),
+    StepGroup::new("Programs", &[program::STEPS]),
+    StepGroup::new("Network faults", &[network::STEPS]),
+    StepGroup::new("Packet faults", &[packets::STEPS]),
+    StepGroup::new("The broker", &[broker::STEPS]),
+    StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
+];
 
 /// Parses a pattern of a step.
 pub(crate) fn pattern(text: &str) -> Result<hil_verdict::TextPattern, StepError> {
@@ -40,7 +66,7 @@ fn rows(step: &gherkin::Step) -> Result<&[Vec<String>], StepError> {
 }
 
 /// The text below a step, between two lines of `"""`.
-pub(crate) fn doc_string(step: &gherkin::Step) -> Result<&str, StepError> {
+fn doc_string(step: &gherkin::Step) -> Result<&str, StepError> {
     step.docstring.as_deref().ok_or_else(|| {
         StepError::errored("this step needs a text").with_hint("write it below, between two lines of \"\"\"")
     })

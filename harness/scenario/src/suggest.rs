@@ -3,24 +3,20 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use cucumber::gherkin::StepType;
-
-use crate::catalogue::{StepDoc, steps};
-use crate::forms::{self, Below};
+use crate::catalogue::steps;
 use crate::quotes::{Part, parts, skeleton};
-use crate::registry::bare_step;
+use crate::spec::{StepDoc, Takes};
 
 /// A step of the catalogue, ready to be compared.
 struct Known {
-    step: &'static StepDoc,
+    step: StepDoc,
     skeleton: String,
     takes_text: bool,
 }
 
 static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
-    let known = |step: &'static StepDoc| {
-        let reading = forms::read(&bare_step(step.text(), StepType::When));
-        let takes_text = reading.is_some_and(|reading| reading.form.below == Below::Text);
+    let known = |step: StepDoc| {
+        let takes_text = step.below.is_some_and(|below| matches!(below.takes, Takes::Text));
         Known { step, skeleton: skeleton(step.text()), takes_text }
     };
     steps().map(known).collect()
@@ -29,8 +25,8 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
 /// The steps most like a text: up to two, and one that takes its text below it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Near {
-    pub(crate) steps: Vec<&'static StepDoc>,
-    pub(crate) with_text: Option<&'static StepDoc>,
+    pub(crate) steps: Vec<StepDoc>,
+    pub(crate) with_text: Option<StepDoc>,
 }
 
 /// The examples of the catalogue that are most like a text, best first. Cached: an outline repeats the same text.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use hil_scenario::catalogue::{BelowDoc, GROUPS, StepDoc};
+use hil_scenario::catalogue::{BelowDoc, GROUPS, StepDoc, StepGroup};
 
 const INTRODUCTION: &str = "\
 # Steps
@@ -37,7 +37,7 @@ fn markdown() -> String {
     for group in GROUPS {
         // Writing to a string can't fail.
         let _ = write!(text, "\n## {}\n", group.name);
-        group.steps.iter().for_each(|step| write_step(&mut text, step));
+        group.steps().for_each(|step| write_step(&mut text, &step));
     }
     write_fields(&mut text);
     text
@@ -66,7 +66,7 @@ fn anchor(heading: &str) -> String {
 
 fn write_fields(text: &mut String) {
     let mut written = BTreeSet::new();
-    let below = GROUPS.iter().flat_map(|group| group.steps).filter_map(|step| step.below);
+    let below = GROUPS.iter().flat_map(StepGroup::steps).filter_map(|step| step.below);
     for below in below.filter(|below| !below.fields.is_empty()) {
         if written.insert(below.name) {
             let _ = write!(text, "\n## {}\n\n{}\n\n| field | value |\n| --- | --- |\n", below.name, below.about);

@@ -15,6 +15,7 @@ mod payload;
 mod runs;
 mod store;
 mod timeline;
+mod words;
 
 pub use clock::{Epoch, Stamp};
 pub use effect::Effect;
@@ -29,3 +30,4 @@ pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
 pub use runs::Runs;
 pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};
+pub use words::{change_text, event_phrase, event_text};

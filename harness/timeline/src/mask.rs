@@ -2,6 +2,7 @@
 
 mod console;
 mod forms;
+mod secret;
 #[cfg(test)]
 mod tests;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use self::console::ConsoleMask;
-use self::forms::{SHORTEST_PIECE, Secret};
+use self::secret::{SHORTEST_PIECE, Secret};
 
 /// Secret values: each is shown as `••••`. Cheap to clone.
 ///

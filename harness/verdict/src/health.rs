@@ -72,7 +72,7 @@ impl Trouble {
         let unmet = unmet.with_details(self.backtrace.iter().take(SHOWN).cloned().chain(more));
         match self.finding {
             Finding::Reboot | Finding::BootLoop => unmet.with_hint(format!(
-                "a firmware that restarts itself by design is allowed to by `Given \"{}\" may reboot`",
+                "if the firmware restarts by design, add the step `Given \"{}\" may reboot`",
                 self.board
             )),
             Finding::BrownOut => unmet.with_hint("is the supply strong enough, and the cable short enough?"),

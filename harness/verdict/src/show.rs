@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{Direction, Packet, RunEvent, Stamp, What, escaped};
+use hil_timeline::{Packet, RunEvent, Stamp, event_phrase};
 
 /// `1.5 s`, for messages.
 #[must_use]
@@ -21,23 +21,7 @@ pub fn signed(at: Stamp, mark: Stamp) -> String {
 /// One record as text, with its distance from the mark.
 #[must_use]
 pub fn show(event: &RunEvent, mark: Stamp) -> String {
-    let what = match &event.what {
-        What::Packet { packet, direction, disposition, .. } => {
-            let to = if *direction == Direction::ToBoard { " (to the board)" } else { "" };
-            let disposition = disposition.map(|disposition| format!(" ({})", disposition.word())).unwrap_or_default();
-            format!("{packet}{to}{disposition}")
-        }
-        What::Console { line, .. } => format!("`{line}`"),
-        What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
-        What::Observed { topic, payload, .. } => format!("`{payload}` on `{}`", escaped(topic)),
-        What::Published { topic, payload, .. } => {
-            format!("the harness publishes `{payload}` on `{}`", escaped(topic))
-        }
-        What::Pin { pin, on, .. } => format!("pin `{pin}` {}", if *on { "on" } else { "off" }),
-        What::Connection { change: hil_timeline::ConnectionChange::Closed { how }, .. } => format!("connection {how}"),
-        other => format!("{other:?}"),
-    };
-    format!("{what} at {}", signed(event.at, mark))
+    format!("{} at {}", event_phrase(event), signed(event.at, mark))
 }
 
 /// The topic and payload of a PUBLISH.

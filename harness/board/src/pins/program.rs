@@ -64,7 +64,7 @@ impl ProgramPins {
 }
 
 fn failed(board: &str, pin: &str, reason: String) -> BenchError {
-    let hint = "run it by hand: what watches prints `on` or `off` in a line of its own, what drives ends with 0";
+    let hint = "run it by hand: a `watch` program prints `on` or `off` on a line of its own; `on` and `off` programs end with 0";
     BenchError::Pin { board: board.to_owned(), pin: pin.to_owned(), reason, hint: hint.to_owned() }
 }
 

@@ -287,7 +287,7 @@ impl ResetDriver for ProgramDevice {
     fn release(&self, _: ResetInto) -> Resetting<'_> {
         Box::pin(async move {
             self.lock().held = false;
-            let hint = "`command` names the program; `path` says where else than in `PATH` it is looked for".to_owned();
+            let hint = "`command` names the program; folders in `path` are searched before `PATH`".to_owned();
             let failed = |reason| BenchError::Program { board: self.0.board.clone(), reason, hint: Some(hint) };
             self.settle().await.map_err(failed)
         })

@@ -22,7 +22,7 @@ fn comparison(args: &CompareArgs) -> Result<(Comparison, bool), ExitCode> {
     let history = history(args.history.as_ref());
     let past = past(&history)?;
     let Some(newest) = runs.last() else { return Err(no_good_run(&history)) };
-    let is_whole = newest.exit_code.is_some_and(|code| code != ExitCode::Aborted.code());
+    let is_whole = newest.is_whole();
     let base = baseline.records(&past, newest);
     if base.is_empty() {
         return Err(no_good_run(&history));

@@ -3,8 +3,8 @@
 use hil_report::{Traffic, failure_lines, read_run, scenario_line, summary_line, traffic_table};
 use hil_timeline::read_events;
 
-use crate::args::{Flaky, Format, ReportArgs};
-use crate::exit_code::ExitCode;
+use crate::args::{Format, ReportArgs};
+use crate::exit_code::{self, ExitCode};
 use crate::output::{say, say_json, set_up_failed};
 
 pub(crate) fn report(args: &ReportArgs) -> ExitCode {
@@ -26,13 +26,8 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
             say(summary_line(&run));
         }
     }
-    // The exit code that the run recorded: the counts do not include rails that could not be made safe.
-    let recorded = run.exit_code.and_then(ExitCode::from_code);
-    match run.exit_code {
-        // Killed, or still running.
-        None => ExitCode::Aborted,
-        Some(_) => recorded.unwrap_or_else(|| ExitCode::of(&run.counts(), Flaky::Pass)),
-    }
+    // As recorded: the counts do not include rails that could not be made safe.
+    exit_code::of_read(&run)
 }
 
 fn traffic(args: &ReportArgs) -> ExitCode {

@@ -14,7 +14,7 @@ use hil_scenario::{Limits, Plan, Retries, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
 use crate::args::{FailOn, Flaky, Format, RunArgs, WaitArgs};
-use crate::exit_code::ExitCode;
+use crate::exit_code::{Demands, ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::records::{self, Baseline};
@@ -74,9 +74,6 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
             if json {
                 say_json(&run);
             }
-            if args.strict && skipped_something(&run, code) {
-                warn("error: scenarios were skipped, which `--strict` does not allow");
-            }
             code
         }
     }
@@ -90,7 +87,7 @@ fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
             .select
             .features
             .is_empty()
-            .then(|| "run `hil` beside the folder `features`, or name a folder".to_owned());
+            .then(|| "run `hil` in the folder that contains `features`, or name a folder".to_owned());
         let unreadable = matches!(error, hil_scenario::PlanError::Unreadable { .. });
         set_up_failed(&error, hint.filter(|_| unreadable))
     })?;
@@ -201,25 +198,19 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
     run_to_the_end(&context, plan, settings.retries).await;
     let so_far = RunSummary::of(timeline.since(Cursor::default()));
-    let code = match (context.is_aborted(), ExitCode::of(&so_far.counts(), settings.flaky)) {
-        (true, _) => ExitCode::Aborted,
-        // The run was not aborted, but a planned scenario has no verdict.
-        (false, ExitCode::Aborted) => ExitCode::Errored,
-        (false, code) => code,
-    };
+    let is_aborted = context.is_aborted();
     let failures = context.bench().close().await;
-    // A run that leaves rails unsafe must not pass.
-    let code = if failures.is_empty() || code != ExitCode::Passed { code } else { ExitCode::Errored };
+    let end = RunEnd { counts: so_far.counts(), is_aborted, is_unsafe: !failures.is_empty(), flaky: settings.flaky };
     for (board, reason) in &failures {
         let note = format!("its rails could not be made safe: {reason}");
         timeline.record(None, What::Bench { board: board.clone(), note });
     }
-    timeline.record(None, What::RunFinished { exit_code: code.code() });
+    timeline.record(None, What::RunFinished { exit_code: end.recorded().code() });
     if context.capture().is_some_and(Capture::is_cut) {
         let mib = settings.max_record >> 20;
         warn(format!("warning: `traffic.pcapng` reached {mib} MiB; later packets are not in it"));
     }
-    let done = finish(&folder, &timeline, context.capture().and_then(Capture::failure), code, settings);
+    let done = finish(&folder, &timeline, context.capture().and_then(Capture::failure), &end, settings);
     signals::settle(done.as_ref().map_or_else(|code| *code, |done| done.code.unwrap_or_else(|code| code)));
     // The reporter ends with that event. If it panicked, the reports are still valid.
     let _ = reporter.await;
@@ -272,7 +263,7 @@ fn finish(
     folder: &Path,
     timeline: &Timeline,
     capture: Option<CaptureError>,
-    code: ExitCode,
+    end: &RunEnd,
     settings: &RunSettings,
 ) -> Result<FinishedRun, ExitCode> {
     let failed = |error: WriteError| set_up_failed(&error, error.hint().map(str::to_owned));
@@ -292,21 +283,14 @@ fn finish(
     if let Err(error) = settings.history.append(&read.record) {
         set_up_failed(&error, Some("name another file with `--history` or `HIL_HISTORY`".to_owned()));
     }
-    let code = match (settings.fail_on, &comparison, code) {
-        (_, _, ExitCode::Aborted) | (None, ..) | (_, None, _) => code,
-        (Some(FailOn::Regression), Some(Ok(comparison)), _) if comparison.regression => ExitCode::Regression,
-        // A failed comparison must not read as "no regression".
-        (Some(FailOn::Regression), Some(Err(set_up)), ExitCode::Passed) => *set_up,
-        _ => code,
+    let is_worse = |comparison: &Result<Comparison, ExitCode>| match comparison {
+        Ok(comparison) => Ok(comparison.regression),
+        Err(code) => Err(*code),
     };
-    let code = if settings.strict && skipped_something(&read.run, code) { ExitCode::Errored } else { code };
+    let regression = settings.fail_on.and_then(|FailOn::Regression| comparison.as_ref().map(is_worse));
+    let code = end.code(Demands { strict: settings.strict, regression });
     let code = recorded(timeline, capture).map(|()| code);
     Ok(FinishedRun { read, comparison: comparison.and_then(Result::ok), folder: folder.to_owned(), code })
-}
-
-/// Whether scenarios were skipped in a run with no worse result.
-fn skipped_something(run: &RunSummary, code: ExitCode) -> bool {
-    matches!(code, ExitCode::Passed | ExitCode::NothingRan) && run.counts().skipped > 0
 }
 
 /// Reports an error if not everything could be recorded.

@@ -11,7 +11,7 @@ pub(crate) fn print(args: &FormatArgs) -> ExitCode {
     match args.format {
         Format::Text => GROUPS.iter().for_each(print_group),
         Format::Json => {
-            let steps = GROUPS.iter().flat_map(|group| group.steps.iter().map(|step| as_json(group, step)));
+            let steps = GROUPS.iter().flat_map(|group| group.steps().map(|step| as_json(group, &step)));
             say_json(&serde_json::Value::from_iter(steps));
         }
     }
@@ -33,7 +33,7 @@ fn as_json(group: &StepGroup, step: &StepDoc) -> serde_json::Value {
 fn print_group(group: &StepGroup) {
     say(Line::new().paint(Style::new().bold().underlined(), group.name));
     say(Line::new());
-    group.steps.iter().for_each(print_step);
+    group.steps().for_each(|step| print_step(&step));
     say(Line::new());
 }
 

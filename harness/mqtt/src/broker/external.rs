@@ -13,7 +13,7 @@ use crate::tls::{TlsIdentity, check_validity};
 /// A broker that exists already and outlives the run.
 pub(super) const KIND: &BrokerKind = &BrokerKind {
     word: "external",
-    doc: "one that is there and stays there",
+    doc: "one that already runs and is left running",
     refuses: &["listen", "users", "acl", "max-connections", "persistence", "websocket", "config"],
     requires: &[("url", BrokerUrl::HINT)],
     tls_needs_files: false,

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::pcapng;
 use super::tcp::{Flow, Side};
-use crate::tap::{Credentials, credentials_of};
+use crate::decoder::{Credentials, credentials_of};
 
 /// Why a capture can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -322,7 +322,7 @@ mod tests {
     }
 
     fn hidden(raw: &[u8], direction: Direction) -> String {
-        let packets = crate::tap::Decoder::default().push(direction, raw);
+        let packets = crate::decoder::Decoder::default().push(direction, raw);
         let mut raw = raw.to_vec();
         hide(&mut raw, packets.first().and_then(|decoded| decoded.packet.as_ref()), 5, &Mask::default());
         String::from_utf8_lossy(&raw).into_owned()

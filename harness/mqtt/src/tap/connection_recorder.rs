@@ -9,13 +9,13 @@ use hil_link::{Ended, Ending, PathDirection, Piece, Watch};
 use hil_timeline::{ConnectionChange, Direction, Disposition, Packet, Recorder, Stamp, What};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::decoder::{Decoded, Decoder, decode_alone};
 use super::fault::{Fault, PacketAction};
-use super::frame::is_whole;
 use super::gate::{AppliedFault, Gate, direction, disposition_of};
 use super::state::TapState;
 use super::violations::Violations;
 use crate::capture::{TapSide, Wire};
+use crate::decoder::is_whole;
+use crate::decoder::{Decoded, Decoder, decode_alone};
 
 /// Records one connection.
 pub(super) struct ConnectionRecorder {

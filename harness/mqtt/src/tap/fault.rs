@@ -8,6 +8,8 @@ use std::time::Duration;
 use hil_link::PathDirection;
 use hil_timeline::{Direction, Packet};
 
+use crate::decoder::PACKET_NAMES;
+
 /// A fault of a board's network.
 ///
 /// # Example
@@ -77,25 +79,6 @@ pub struct PacketMatch {
     /// A filter for the topic of a PUBLISH.
     pub topic: Option<String>,
 }
-
-/// The packets that a fault may select.
-pub const PACKET_NAMES: &[&str] = &[
-    "CONNECT",
-    "CONNACK",
-    "PUBLISH",
-    "PUBACK",
-    "PUBREC",
-    "PUBREL",
-    "PUBCOMP",
-    "SUBSCRIBE",
-    "SUBACK",
-    "UNSUBSCRIBE",
-    "UNSUBACK",
-    "PINGREQ",
-    "PINGRESP",
-    "DISCONNECT",
-    "AUTH",
-];
 
 impl PacketMatch {
     pub(super) fn matches(&self, direction: Direction, packet: &Packet) -> bool {

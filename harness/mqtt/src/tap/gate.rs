@@ -11,10 +11,10 @@ use hil_link::{PathDirection, Piece};
 use hil_timeline::{Direction, Disposition, Packet};
 use parking_lot::{Mutex, MutexGuard};
 
-use super::budget::{Share, memory};
-use super::decoder::{decode_alone, name_and_topic};
 use super::fault::{PacketAction, PacketMatch};
-use super::frame::{Frame, frame};
+use crate::budget::{Share, memory};
+use crate::decoder::{Frame, frame};
+use crate::decoder::{decode_alone, name_and_topic};
 
 /// What waits for a packet of a board; shared by all its connections.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use rules::Rule;
 
-use super::frame::{Frame, frame};
+use crate::decoder::{Frame, frame};
 
 /// What a board may send next, derived from the traffic of both sides on one connection.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! A comparison as text: for a terminal, and as Markdown.
 
 use super::{Comparison, ImageChange, MetricChange, ScenarioChange, Side, TimeChange, TrafficChange, TrafficKind};
-use crate::markdown::cell;
+use crate::markdown_text::cell;
 use crate::result::FirmwareInfo;
 use crate::text::inert;
 
@@ -87,7 +87,7 @@ impl Comparison {
             listed("newly flaky", &scenarios.newly_flaky),
             section("slower", slower(TimeChange::Slower).map(metric_line)),
             listed("still failing", &scenarios.still_failing),
-            listed("not known: the bench was at fault, or they did not come to an end", &scenarios.unknown),
+            listed("not known: the bench was at fault, or they did not finish", &scenarios.unknown),
             listed("fixed", &scenarios.fixed),
             section("faster", slower(TimeChange::Faster).map(metric_line)),
             listed("new", &scenarios.new),

@@ -51,14 +51,14 @@
     const shown = counts.map((verdict) => el("strong", { class: verdict }, `${run.counts[verdict]} ${verdict}`));
     top.append(el("p", { class: "row" }, shown, el("span", { class: "dim" }, `in ${seconds(run.took_us)}`)));
     const began = run.unix_ms ? new Date(run.unix_ms).toISOString().replace("T", " ").slice(0, 19) + " UTC" : "unknown";
-    const facts = [["began", began], ["bench", run.bench], ["broker", run.broker], ["hil", run.version]];
+    const facts = [["started", began], ["bench", run.bench], ["broker", run.broker], ["hil", run.version]];
     for (const board of run.boards) {
       const firmware = run.firmware.filter((it) => it.board === board.name);
       const ran = firmware.map((it) => `${it.firmware}${it.version ? " " + it.version : ""} (${it.hash}, ${it.size} bytes)`);
       const kind = `${board.kind} ${board.chip}${board.simulated ? ", simulated" : ""}`;
       facts.push([`board ${board.name}`, [kind, ...ran].join("; ")]);
     }
-    if (run.exit_code === null) facts.push(["ended", "killed: what is here was recorded until then"]);
+    if (run.exit_code === null) facts.push(["ended", "killed: the record ends there"]);
     const rows = facts.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)));
     top.append(el("details", { open: window.innerWidth > 640 }, el("summary", {}, "Boards, firmware, broker"), el("table", { class: "facts" }, rows)));
   }
@@ -231,7 +231,7 @@
     return label.length > most ? label.slice(0, most - 1) + "…" : label;
   }
   const KINDS = ["console", "from", "to", "power", "pin", "fault", "note", "broker"];
-  const LANES = { from: "→ sends", to: "← gets", console: "console", fault: "faults", note: "bench" };
+  const LANES = { from: "→ sends", to: "← receives", console: "console", fault: "faults", note: "bench" };
 
   /** Power, pins, console, packets, faults and steps of one attempt on one axis. */
   class Timeline {
@@ -479,13 +479,13 @@
     }
   }
 
-  /** Console lines, or packets and what else happened, of the stretch that is shown. */
+  /** Console lines, or packets and other events, of the stretch that is shown. */
   class EventTable {
     constructor(timeline, name) {
       this.timeline = timeline;
       this.rows = timeline.rows.filter((row) => (row.kind === "console") === (name === "console"));
       this.title = el("h3", {});
-      this.name = name === "console" ? "Console" : "Packets and what else happened";
+      this.name = name === "console" ? "Console" : "Packets and other events";
       this.table = el("tbody", {});
       this.box = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${this.name}; arrow keys go from one to the next` }, el("table", { class: "events" }, this.table));
       this.box.addEventListener("keydown", (event) => {

@@ -8,8 +8,8 @@ use hil_timeline::escaped;
 use hil_verdict::{ResetCause, TextPattern, is_shown};
 
 use super::problem::Wrong;
-use crate::forms::{Kind, Reading};
 use crate::snapshot::{Rule, SnapshotFile};
+use crate::spec::{Kind, Reading};
 
 /// Everything that is wrong with the arguments of a step of a feature file.
 pub(super) fn check(reading: &Reading, feature: &Path) -> Vec<Wrong> {

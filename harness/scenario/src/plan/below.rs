@@ -2,39 +2,41 @@
 
 use cucumber::gherkin::Step;
 use hil_config::nearest;
-use hil_verdict::{ConnectMatch, Granted, MessageMatch, Unmet};
+use hil_verdict::Unmet;
 
 use super::arguments::check_pattern;
 use super::problem::Wrong;
-use crate::forms::Below;
-use crate::steps::doc_string;
+use crate::spec::Takes;
 
-/// Everything that is wrong with the table or text below a step.
-pub(super) fn check(step: &Step, below: Below) -> Vec<Wrong> {
-    if let Some(what) = misplaced(step, below) {
+/// Everything that is wrong with the table or text below a step; `takes` is nothing for a step that takes none.
+pub(super) fn check(step: &Step, takes: Option<Takes>) -> Vec<Wrong> {
+    if let Some(what) = misplaced(step, takes) {
         let hint = "steps that end with `:` take a table, or a text between two lines of \"\"\"";
         return vec![Wrong::new(format!("the step `{}` {what}", step.value), hint)];
     }
     let rows = step.table.as_ref().map_or(&[][..], |table| table.rows.as_slice());
-    match below {
-        Below::Nothing | Below::Text => Vec::new(),
-        Below::Json => {
-            doc_string(step).ok().and_then(|text| MessageMatch::json(text).err()).map(wrong).into_iter().collect()
+    match takes {
+        None | Some(Takes::Text) => Vec::new(),
+        Some(Takes::Checked(check)) => {
+            step.docstring.as_deref().and_then(|text| check(text).err()).map(wrong).into_iter().collect()
         }
-        Below::Message => each(rows, &["field", "value"], |row| MessageMatch::read(row).map(drop)),
-        Below::Connect => each(rows, &["field", "value"], |row| ConnectMatch::read(row).map(drop)),
-        Below::Granted => each(rows, &["filter", "QoS", "granted"], |row| Granted::read(row).map(drop)),
-        Below::Payloads | Below::Patterns => column(rows, below),
+        Some(Takes::Table { columns, check }) => each(rows, columns, check),
+        Some(Takes::Payloads) => column(rows, |_| Ok(())),
+        Some(Takes::Patterns) => column(rows, |cell| check_pattern(cell).map(drop)),
     }
 }
 
 /// A table or a text that a step would ignore, or lacks.
-fn misplaced(step: &Step, below: Below) -> Option<&'static str> {
+fn misplaced(step: &Step, takes: Option<Takes>) -> Option<&'static str> {
+    let (takes_text, takes_table) = match takes {
+        Some(takes) => (takes.is_text(), !takes.is_text()),
+        None => (false, false),
+    };
     match (step.table.is_some(), step.docstring.is_some()) {
-        (true, _) if !below.is_table() => Some("takes no table: it would be ignored"),
-        (false, _) if below.is_table() => Some("needs a table below it"),
-        (_, true) if !below.is_text() => Some("takes no text: it would be ignored"),
-        (_, false) if below.is_text() => Some("needs a text below it"),
+        (true, _) if !takes_table => Some("takes no table: it would be ignored"),
+        (false, _) if takes_table => Some("needs a table below it"),
+        (_, true) if !takes_text => Some("takes no text: it would be ignored"),
+        (_, false) if takes_text => Some("needs a text below it"),
         _ => None,
     }
 }
@@ -75,10 +77,9 @@ fn cells(count: usize) -> String {
     if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
 }
 
-fn column(rows: &[Vec<String>], below: Below) -> Vec<Wrong> {
+fn column(rows: &[Vec<String>], check: impl Fn(&str) -> Result<(), Wrong>) -> Vec<Wrong> {
     let one = |row: &Vec<String>| match row.as_slice() {
-        [cell] if below == Below::Patterns => check_pattern(cell).err(),
-        [_] => None,
+        [cell] => check(cell).err(),
         row => {
             let what = format!("a row of this table has {}, not 1", cells(row.len()));
             Some(Wrong::new(what, "write one payload per row; a `|` within it is written `\\|`"))

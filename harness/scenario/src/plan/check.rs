@@ -7,11 +7,11 @@ use hil_gherkin::{Language, StepKind};
 
 use super::problem::{Problem, Wrong};
 use super::{arguments, below, scenarios};
-use crate::catalogue::StepDoc;
 use crate::dispatch::durations_written;
-use crate::forms::{self, Reading};
+use crate::forms;
 use crate::quotes::skeleton;
 use crate::registry::{STEPS, is_defined};
+use crate::spec::{Reading, StepDoc};
 use crate::suggest::{Near, has_odd_quotes, near};
 
 /// Everything that is wrong with a feature.
@@ -63,7 +63,7 @@ fn undefined(step: &Step, language: &Language) -> Wrong {
         return Wrong::new(what, hint);
     }
     let near = near(text);
-    let shown: Vec<_> = near.steps.iter().map(|step| in_language(step, language)).collect();
+    let shown: Vec<_> = near.steps.iter().map(|step| in_language(*step, language)).collect();
     let quoting = if has_odd_quotes(text) { quoting(&near, language) } else { String::new() };
     let hint = match shown.as_slice() {
         [] => format!("`hil steps` lists all steps{quoting}"),
@@ -82,7 +82,7 @@ fn quoting(near: &Near, language: &Language) -> String {
 }
 
 /// An example, with its keyword in this language.
-fn in_language(step: &StepDoc, language: &Language) -> String {
+fn in_language(step: StepDoc, language: &Language) -> String {
     let kind = match step.keyword() {
         "Given" => StepKind::Given,
         "When" => StepKind::When,
@@ -104,7 +104,7 @@ fn word(of: StepKind, language: &Language) -> &'static str {
     language.steps().find(|(_, kind)| *kind == of).map_or("", |(word, _)| word)
 }
 
-/// Parses a built-in step by its form. The arguments of custom steps are unknown.
+/// Parses a built-in step. The arguments of custom steps are unknown.
 pub(super) fn reading(step: &Step) -> Option<Reading> {
     /// The folder of the built-in steps.
     static OUR_STEPS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
@@ -122,7 +122,7 @@ fn check_content(path: &Path, step: &Step) -> Vec<Wrong> {
     let mut wrong: Vec<_> = durations_written(&skeleton(&step.value)).filter_map(check_duration).collect();
     if let Some(reading) = reading(step) {
         wrong.extend(arguments::check(&reading, path));
-        wrong.extend(below::check(step, reading.form.below));
+        wrong.extend(below::check(step, reading.spec.below.map(|below| below.takes)));
     }
     wrong
 }

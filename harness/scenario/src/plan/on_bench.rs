@@ -11,7 +11,7 @@ use super::check::reading;
 use super::needs::{lacking, steps_of};
 use super::problem::{Problem, Wrong};
 use super::{each_scenario, tags_of};
-use crate::forms::{Ability, Kind, Reading};
+use crate::spec::{Ability, Kind, Reading};
 
 /// Everything that is wrong with a feature on a bench. Scenarios that are skipped there are not checked.
 pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {
@@ -46,7 +46,7 @@ fn each_reading(feature: &Feature, bench: &Bench, check: impl Fn(&Reading) -> Ve
 }
 
 fn check_reading(reading: &Reading, bench: &Bench) -> Vec<Wrong> {
-    let mut wrong: Vec<_> = check_broker(reading.form.asks, bench).err().into_iter().collect();
+    let mut wrong: Vec<_> = check_broker(reading.spec.asks, bench).err().into_iter().collect();
     for (kind, name) in reading.arguments.iter().filter(|(kind, _)| kind.is_board()) {
         wrong.extend(check_board(*kind, name, bench).err());
     }
@@ -68,7 +68,7 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
     let is_program = board.kind == BoardKind::Process;
     match kind {
         Kind::Railed if board.kind == BoardKind::Esp && board.rails.is_empty() => {
-            let hint = format!("`[[boards.{name}.rails]]` says what switches its supply");
+            let hint = format!("describe what switches its supply in `[[boards.{name}.rails]]`");
             Err(Wrong::new(format!("{} gives board `{name}` no rail: its power can't be switched", shown(bench)), hint))
         }
         Kind::Program if !is_program => {

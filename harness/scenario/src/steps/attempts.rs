@@ -9,8 +9,37 @@ use hil_verdict::{Pauses, Side, attempt_opened, seconds};
 
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "{board} tries to connect {growth} times with growing pauses(?: of no more than {span})? within {span}",
+        &[
+            (
+                r#"Then "lamp" tries to connect 3 times with growing pauses within 10 s"#,
+                "At least that many attempts, with each pause longer than the one before.",
+            ),
+            (
+                r#"Then "lamp" tries to connect 5 times with growing pauses of no more than 4 s within 20 s"#,
+                "The pauses grow up to the limit and stay near it.",
+            ),
+        ],
+    ),
+    StepSpec::new(
+        "{board} tries to connect {period} times, every {span} ± {span}",
+        &[(
+            r#"Then "js" tries to connect 4 times, every 500 ms ± 200 ms"#,
+            "Each pause between the attempts is within the tolerance.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} tries to connect no more than {count} times? a minute for {span}",
+        &[(r#"Then "lamp" tries to connect no more than 10 times a minute for 30 s"#, "In any minute of that time.")],
+    ),
+];
 
 #[then(expr = "{text} tries to connect {int} times with growing pauses within {span}")]
 async fn tries_with_growing_pauses(

@@ -1,14 +1,84 @@
 //! Flashing, booting and resetting.
 
+use std::time::Duration;
+
 use cucumber::{given, then, when};
 use hil_bench::Booted;
-use hil_timeline::{Allowance, Cursor, Finding, FlashPhase, RunEvent, What};
-use hil_verdict::{ResetCause, seconds};
+use hil_timeline::{Allowance, Cursor, Finding, FlashPhase, RunEvent, Stamp, What};
+use hil_verdict::{ResetCause, seconds, show};
 
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::{Expects, StepSpec};
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the board {board} (?:runs|is flashed with) the firmware {firmware}",
+        &[
+            (
+                r#"Given the board "lamp" runs the firmware "lamp""#,
+                "Powers the board, flashes the firmware unless the flash already holds it, resets the board and \
+                 waits until the app is up. Deadlines count from the reset.",
+            ),
+            (
+                r#"Given the board "lamp" is flashed with the firmware "lamp""#,
+                "The same, but does not wait for the app: for images that can't boot.",
+            ),
+            (r#"When the board "lamp" is flashed with the firmware "lamp""#, "The same, as an action."),
+        ],
+    ),
+    StepSpec::new(
+        "the flashing of {chip} was skipped",
+        &[(r#"Then the flashing of "lamp" was skipped"#, "The flash already held every byte of the latest firmware.")],
+    ),
+    StepSpec::new(
+        "the board {board} is reset",
+        &[(r#"When the board "lamp" is reset"#, "Pulls EN low and releases it.")],
+    ),
+    StepSpec::new(
+        "{board} may reboot",
+        &[(
+            r#"Given "lamp" may reboot"#,
+            "The firmware restarts by design. Without this step an unexpected reboot fails the scenario. A \
+             panic, an abort, a brown-out or a watchdog reset always does.",
+        )],
+    )
+    .expecting(Expects::AnyReboot),
+    StepSpec::new(
+        "{board} does not reboot for {span}",
+        &[(
+            r#"Then "lamp" does not reboot for 10 s"#,
+            "Counted from the mark. A boot that a step asked for does not count. Errored unless the board has \
+             shown a sign of life since it was started.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} reboots once within {span}",
+        &[(
+            r#"Then "lamp" reboots once within 5 s"#,
+            "One boot, and no second one within 1 s. Reboots up to this step are expected.",
+        )],
+    )
+    .expecting(Expects::Reboot),
+    StepSpec::new(
+        "{chip} boot-loops within {span}",
+        &[(r#"Then "lamp" boot-loops within 5 s"#, "Three unexpected boots within 10 s.")],
+    )
+    .expecting(Expects::BootLoop),
+    StepSpec::new(
+        "the reset cause of {chip} is {cause} within {span}",
+        &[(
+            r#"Then the reset cause of "lamp" is "power-on" within 5 s"#,
+            "The reason for the boot, in one word for every chip: `power-on`, `external`, `software`, \
+             `watchdog`, `brown-out`, `deep-sleep`, `usb` or `soft-reset`. Some chips report the EN pin as \
+             `power-on`.",
+        )],
+    )
+    .expecting(Expects::Reboot),
+];
 
 #[given(expr = "the board {text} runs the firmware {text}")]
 async fn runs_firmware(world: &mut HilWorld, board: Text, firmware: Text) -> Result<(), StepError> {
@@ -77,9 +147,75 @@ fn may_reboot(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     world.stage()?.allow(&board, Allowance::Reboot)
 }
 
-#[given(expr = "{text} may break the protocol")]
-fn may_break_the_protocol(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    world.stage()?.allow(&board, Allowance::ProtocolViolation)
+#[then(expr = "{text} does not reboot for {span}")]
+async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    stage.check_console(&board)?;
+    stage.check_boots_are_seen(&board)?;
+    let until = stage.mark().at + span.0;
+    let pick = |event: &RunEvent| match &event.what {
+        What::ConsoleLost { board: of } if *of == board => Some(None),
+        // Boots that a step asked for don't count.
+        _ => found(event, &board, Finding::Reboot).map(|_| Some(event.clone())),
+    };
+    match stage.watch(until, pick).await {
+        None => {
+            stage.check_console(&board)?;
+            stage.check_shows_life(&board)
+        }
+        Some(None) => {
+            Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
+        }
+        Some(Some(event)) => {
+            let message = format!("`{board}` rebooted, which it should not do for {}", seconds(span.0));
+            let came = format!("came: {}", show(&event, stage.mark().at));
+            Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
+        }
+    }
+}
+
+#[then(expr = "{text} reboots once within {span}")]
+async fn reboots_once(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
+    const SETTLE: Duration = Duration::from_secs(1);
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    let Some(at) = stage.expect(within.0, |event| found(event, &board, Finding::Boot)).await else {
+        let message = format!("`{board}` did not reboot within {}", seconds(within.0));
+        stage.check_console(&board)?;
+        stage.check_boots_are_seen(&board)?;
+        return Err(StepError::failed(message).with_details(stage.last_words(&board)));
+    };
+    // A step that starts late also sees what happened before.
+    let until = (at + SETTLE).max(stage.recorder().now());
+    let again = stage.watch_since(at, until, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
+    match again {
+        None => stage.check_console(&board),
+        Some(event) => {
+            let message = format!("`{board}` rebooted more than once");
+            let again = format!("again: {}", show(&event, stage.mark().at));
+            Err(StepError::failed(message).with_details(std::iter::once(again).chain(stage.last_words(&board))))
+        }
+    }
+}
+
+#[then(expr = "{text} boot-loops within {span}")]
+async fn boot_loops(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    if stage.expect(within.0, |event| found(event, &board, Finding::BootLoop)).await.is_some() {
+        return Ok(());
+    }
+    stage.check_boots_are_seen(&board)?;
+    let message = format!("`{board}` did not boot-loop within {}", seconds(within.0));
+    Err(StepError::failed(message).with_details(stage.last_words(&board)))
+}
+
+fn found(event: &RunEvent, board: &str, wanted: Finding) -> Option<Stamp> {
+    match &event.what {
+        What::Found { board: of, finding, .. } if of == board && *finding == wanted => Some(event.at),
+        _ => None,
+    }
 }
 
 #[then(expr = "the reset cause of {text} is {text} within {span}")]

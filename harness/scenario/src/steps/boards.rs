@@ -9,8 +9,25 @@ use hil_verdict::{Holds, Session, seconds, topic_matches};
 
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[StepSpec::new(
+    "every message that {board} sends(?: for {span})? reaches {board} within {span}, in order",
+    &[
+        (
+            r#"Then every message that "pub" sends reaches "sub" within 200 ms, in order"#,
+            "All messages that the first board has sent in this scenario since the second one subscribed. The \
+             step fails if there are none. It is errored if equal messages lie closer together than the time.",
+        ),
+        (
+            r#"Then every message that "pub" sends for 5 s reaches "sub" within 200 ms, in order"#,
+            "The same, up to that long after the mark.",
+        ),
+    ],
+)];
 
 #[then(expr = "every message that {text} sends reaches {text} within {span}, in order")]
 async fn every_message_reaches(

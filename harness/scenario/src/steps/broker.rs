@@ -7,8 +7,85 @@ use hil_timeline::Effect;
 
 use crate::error::StepError;
 use crate::parameters::{AccessWord, Text};
+use crate::spec::{Ability, StepSpec};
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the broker requires the user {text} with the password {password}",
+        &[(
+            r#"Given the broker requires the user "lamp" with the password "wonderland""#,
+            "From now on only named users may connect. `${secret:NAME}` keeps the password out of the file; it \
+             must have at least 4 characters so that it can be hidden everywhere. Restarts the broker.",
+        )],
+    )
+    .asking(Ability::Configure),
+    StepSpec::new(
+        "the broker allows (?:everybody|the user {text}) to (?:read|write|read and write) {filter} only",
+        &[
+            (
+                r#"Given the broker allows the user "lamp" to read "sooko/#" only"#,
+                "Denies everything that no such step allows: `read`, `write` or `read and write`. Restarts the broker.",
+            ),
+            (
+                r#"Given the broker allows everybody to read "%c/#" only"#,
+                "The same for all users. `%c` is the client id and `%u` the user name.",
+            ),
+        ],
+    )
+    .asking(Ability::Configure),
+    StepSpec::new(
+        "the broker takes no more than {count} connections?",
+        &[(
+            "Given the broker takes no more than 2 connections",
+            "The harness itself does not count. Restarts the broker.",
+        )],
+    )
+    .asking(Ability::Configure),
+    StepSpec::new(
+        "the broker keeps its state over a restart",
+        &[(
+            "Given the broker keeps its state over a restart",
+            "Sessions and retained messages survive `the broker restarts`. Restarts the broker.",
+        )],
+    )
+    .asking(Ability::Configure),
+    StepSpec::new(
+        "the broker requires client certificates",
+        &[(
+            "Given the broker requires client certificates",
+            "A board must connect over TLS and show a certificate that the bench's CA signed. Restarts the broker.",
+        )],
+    )
+    .asking(Ability::Configure),
+    StepSpec::new(
+        "the broker (?:stops|starts|restarts)",
+        &[
+            ("When the broker stops", "Closes every connection; new ones are refused."),
+            (
+                "When the broker starts",
+                "The broker runs again at the same address. The embedded broker has lost its state.",
+            ),
+            ("When the broker restarts", "Stops and starts the broker."),
+        ],
+    )
+    .asking(Ability::Stop),
+    StepSpec::new(
+        "the broker crashes",
+        &[("When the broker crashes", "Kills the broker without a chance to save (`mosquitto` only).")],
+    )
+    .asking(Ability::Crash),
+    StepSpec::new(
+        "the broker (?:is paused|goes on)",
+        &[
+            ("When the broker is paused", "The broker stops working and its connections stay open (`mosquitto` only)."),
+            ("When the broker goes on", "The broker continues where it was paused."),
+        ],
+    )
+    .asking(Ability::Pause),
+];
 
 #[when("the broker stops")]
 async fn stops(world: &mut HilWorld) -> Result<(), StepError> {

@@ -1,16 +1,60 @@
 //! The console of a board.
 
-use std::time::Duration;
-
 use cucumber::{gherkin, then, when};
-use hil_timeline::{Effect, Finding, RunEvent, Stamp, What};
+use hil_timeline::{Effect, RunEvent, What};
 use hil_verdict::{TextPattern, is_shown, nearest_line, seconds, show};
 
 use super::pattern;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::{BelowDoc, Expects, StepSpec, Takes};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the console of {board}(?: or {board})? shows {shown}(?: within {span}| exactly once within {span}, \
+         settling for {span})",
+        &[
+            (
+                r#"Then the console of "lamp" shows "mqtt running" within 10 s"#,
+                r#"A line contains the text, or matches "/a regular expression/"."#,
+            ),
+            (
+                r#"Then the console of "sub" shows "got Suhu: 28°C" exactly once within 1 s, settling for 500 ms"#,
+                "And no second time within the settle time.",
+            ),
+            (
+                "Then the console of \"client\" or \"client-2\" shows \"job\" exactly once within 2 s, settling for \
+                 500 ms",
+                "One of them shows it, once.",
+            ),
+        ],
+    )
+    .expecting(Expects::Line),
+    StepSpec::new(
+        "I type {text} at the console of {board}",
+        &[(
+            r#"When I type "connect id=a" at the console of "client""#,
+            "Sends the line to the board's UART. Deadlines count from just before it.",
+        )],
+    ),
+    StepSpec::new(
+        "I type at the console of {board}:",
+        &[(r#"When I type at the console of "client":"#, "Sends each line of the text.")],
+    )
+    .above(&LINES),
+];
+
+/// Lines to type.
+const LINES: BelowDoc = BelowDoc {
+    name: "Lines to type",
+    takes: Takes::Text,
+    about: "A text between two lines of `\"\"\"`; each line is sent with CR.",
+    fields: &[],
+    example: &["\"\"\"", "connect id=a", "subscribe sooko/#:1", "\"\"\""],
+};
 
 #[when(expr = "I type {text} at the console of {text}")]
 async fn type_line(world: &mut HilWorld, text: Text, board: Text) -> Result<(), StepError> {
@@ -139,78 +183,7 @@ async fn shown_once(
     }
 }
 
-fn found(event: &RunEvent, board: &str, wanted: Finding) -> Option<Stamp> {
-    match &event.what {
-        What::Found { board: of, finding, .. } if of == board && *finding == wanted => Some(event.at),
-        _ => None,
-    }
-}
-
-#[then(expr = "{text} reboots once within {span}")]
-async fn reboots_once(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
-    const SETTLE: Duration = Duration::from_secs(1);
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
-    let Some(at) = stage.expect(within.0, |event| found(event, &board, Finding::Boot)).await else {
-        let message = format!("`{board}` did not reboot within {}", seconds(within.0));
-        stage.check_console(&board)?;
-        stage.check_boots_are_seen(&board)?;
-        return Err(StepError::failed(message).with_details(stage.last_words(&board)));
-    };
-    // A step that starts late also sees what happened before.
-    let until = (at + SETTLE).max(stage.recorder().now());
-    let again = stage.watch_since(at, until, |event| found(event, &board, Finding::Boot).map(|_| event.clone())).await;
-    match again {
-        None => stage.check_console(&board),
-        Some(event) => {
-            let message = format!("`{board}` rebooted more than once");
-            let again = format!("again: {}", show(&event, stage.mark().at));
-            Err(StepError::failed(message).with_details(std::iter::once(again).chain(stage.last_words(&board))))
-        }
-    }
-}
-
 fn lost_console(stage: &Stage, board: &str) -> bool {
     let events = stage.events();
     !stage.board_is_captured(board) || hil_verdict::console_lost(board, stage.mark().cursor, refs(&events))
-}
-
-#[then(expr = "{text} does not reboot for {span}")]
-async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
-    stage.check_console(&board)?;
-    stage.check_boots_are_seen(&board)?;
-    let until = stage.mark().at + span.0;
-    let pick = |event: &RunEvent| match &event.what {
-        What::ConsoleLost { board: of } if *of == board => Some(None),
-        // Boots that a step asked for don't count.
-        _ => found(event, &board, Finding::Reboot).map(|_| Some(event.clone())),
-    };
-    match stage.watch(until, pick).await {
-        None => {
-            stage.check_console(&board)?;
-            stage.check_shows_life(&board)
-        }
-        Some(None) => {
-            Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
-        }
-        Some(Some(event)) => {
-            let message = format!("`{board}` rebooted, which it should not do for {}", seconds(span.0));
-            let came = format!("came: {}", show(&event, stage.mark().at));
-            Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
-        }
-    }
-}
-
-#[then(expr = "{text} boot-loops within {span}")]
-async fn boot_loops(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
-    if stage.expect(within.0, |event| found(event, &board, Finding::BootLoop)).await.is_some() {
-        return Ok(());
-    }
-    stage.check_boots_are_seen(&board)?;
-    let message = format!("`{board}` did not boot-loop within {}", seconds(within.0));
-    Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }

@@ -1,16 +1,73 @@
 //! Faults of a board's network.
 
-use cucumber::{then, when};
+use cucumber::when;
 use hil_link::PathDirection;
-use hil_mqtt::{Fault, PacketAction, PacketMatch, parse_code, parse_rate};
-use hil_timeline::{Direction, Disposition, RunEvent, What};
-use hil_verdict::seconds;
+use hil_mqtt::{Fault, parse_rate};
 
 use crate::error::StepError;
-use crate::parameters::{Code, Effect, FromOrTo, OnFilter, PacketName, Rate, Side, Span, Text};
+use crate::parameters::{Rate, Side, Span, Text};
+use crate::spec::StepSpec;
 use crate::world::HilWorld;
 
-async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the network of {board} goes silent(?: towards the (?:broker|board)| for {span})?",
+        &[
+            (
+                r#"When the network of "lamp" goes silent"#,
+                "Nothing gets through any more, not even FIN. Bytes are held, and delivered in order when the \
+                 network recovers.",
+            ),
+            (r#"When the network of "lamp" goes silent for 3 s"#, "Goes silent, waits, and recovers."),
+            (
+                r#"When the network of "lamp" goes silent towards the broker"#,
+                "Holds only what the board sends. `towards the board` holds only what is sent to it.",
+            ),
+        ],
+    ),
+    StepSpec::new(
+        "the network of {board} recovers",
+        &[(
+            r#"When the network of "lamp" recovers"#,
+            "Ends silence, delay and all other network faults. Faults that still wait for a packet are dropped.",
+        )],
+    ),
+    StepSpec::new(
+        "the network of {board} is delayed by {span}(?: ± {span})?",
+        &[
+            (r#"When the network of "lamp" is delayed by 200 ms"#, "Bytes arrive that much later, in both directions."),
+            (r#"When the network of "lamp" is delayed by 200 ms ± 50 ms"#, "The same, with jitter."),
+        ],
+    ),
+    StepSpec::new(
+        "the network of {board} carries no more than {rate}",
+        &[(
+            r#"When the network of "lamp" carries no more than 10 kB/s"#,
+            "Limits each direction: `B/s`, `kB/s` (1000) or `MB/s`.",
+        )],
+    ),
+    StepSpec::new(
+        "connections of {board} are (?:refused|accepted again)",
+        &[
+            (
+                r#"When connections of "lamp" are refused"#,
+                "The tap stops listening: the system answers new connections with RST. Open connections stay.",
+            ),
+            (r#"When connections of "lamp" are accepted again"#, "The tap listens again."),
+        ],
+    ),
+    StepSpec::new(
+        "the connection of {board} is (?:closed|reset)",
+        &[
+            (r#"When the connection of "lamp" is closed"#, "The tap sends FIN to both sides."),
+            (r#"When the connection of "lamp" is reset"#, "The tap sends RST to both sides."),
+        ],
+    ),
+];
+
+/// Applies a fault; deadlines count from then.
+pub(super) async fn apply(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
     world.stage()?.apply_fault(board, fault).await
 }
 
@@ -78,91 +135,4 @@ async fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), Ste
         return Err(StepError::errored(format!("`{board}` has no connection to end")));
     }
     apply(world, board, fault).await
-}
-
-#[when(expr = "the next CONNACK to {text} is held")]
-async fn connack_is_held(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    apply(world, &board, &Fault::HoldConnack(None)).await
-}
-
-#[when(expr = "the next CONNACK to {text} is held for {span}")]
-async fn connack_is_held_for(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
-    apply(world, &board, &Fault::HoldConnack(Some(span.0))).await
-}
-
-#[when(expr = "the next CONNECT of {text} is answered with code {code}")]
-async fn connect_is_answered(world: &mut HilWorld, board: Text, code: Code) -> Result<(), StepError> {
-    let code = parse_code(&code).map_err(StepError::errored)?;
-    if code == 0 {
-        return Err(StepError::errored("code 0 is not a refusal").with_hint("`0` means accepted (MQTT 3.1.1 §3.2.2.3)"));
-    }
-    apply(world, &board, &Fault::AnswerConnect(code)).await
-}
-
-#[when(expr = "the next {packet}{on_filter} {direction} {text} is {effect}")]
-async fn next_packet(
-    world: &mut HilWorld,
-    name: PacketName,
-    filter: OnFilter,
-    direction: FromOrTo,
-    board: Text,
-    effect: Effect,
-) -> Result<(), StepError> {
-    let action = match &*effect {
-        "dropped" => PacketAction::Drop,
-        "duplicated" => PacketAction::Duplicate,
-        "corrupted" => PacketAction::Corrupt,
-        _ => PacketAction::Swap,
-    };
-    let packet = packet(&name, filter.0, &direction)?;
-    apply(world, &board, &Fault::Next(action, packet)).await
-}
-
-#[when(expr = "the next {packet}{on_filter} {direction} {text} is delayed by {span}")]
-async fn next_packet_is_delayed(
-    world: &mut HilWorld,
-    name: PacketName,
-    filter: OnFilter,
-    direction: FromOrTo,
-    board: Text,
-    by: Span,
-) -> Result<(), StepError> {
-    let packet = packet(&name, filter.0, &direction)?;
-    apply(world, &board, &Fault::Next(PacketAction::Delay(by.0), packet)).await
-}
-
-#[then(expr = "a(n) {packet} {direction} {text} is dropped within {span}")]
-async fn is_dropped(
-    world: &mut HilWorld,
-    name: PacketName,
-    direction: FromOrTo,
-    board: Text,
-    within: Span,
-) -> Result<(), StepError> {
-    let wanted = packet(&name, None, &direction)?;
-    let stage = world.stage()?;
-    stage.check_packets(&board)?;
-    let dropped = |event: &RunEvent| match &event.what {
-        What::Packet { board: of, direction, disposition: Some(Disposition::Dropped), packet, .. } => {
-            (*of == board && *direction == wanted.direction && packet.name() == wanted.name).then_some(())
-        }
-        _ => None,
-    };
-    if stage.expect(within.0, dropped).await.is_some() {
-        return Ok(());
-    }
-    let message = format!("no {} {} `{board}` was dropped within {}", wanted.name, &*direction, seconds(within.0));
-    Err(StepError::failed(message).with_details(stage.last_words(&board)))
-}
-
-fn packet(name: &str, topic: Option<String>, direction: &str) -> Result<PacketMatch, StepError> {
-    if !hil_mqtt::PACKET_NAMES.contains(&name) {
-        let hint = format!("one of {}", hil_mqtt::PACKET_NAMES.join(", "));
-        return Err(StepError::errored(format!("MQTT has no packet `{name}`")).with_hint(hint));
-    }
-    if name != "PUBLISH" && topic.is_some() {
-        return Err(StepError::errored(format!("{name} has no topic")).with_hint("only PUBLISH has one"));
-    }
-    let direction = if direction == "from" { Direction::FromBoard } else { Direction::ToBoard };
-    Ok(PacketMatch { name: name.to_owned(), direction, topic })
 }

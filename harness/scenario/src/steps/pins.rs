@@ -9,8 +9,45 @@ use hil_verdict::{seconds, signed};
 
 use crate::error::StepError;
 use crate::parameters::{OnOff, Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the pin {pin} of {board} is {onoff} within {span}",
+        &[(
+            r#"Then the pin "led" of "lamp" is on within 1 s"#,
+            "The pin is on, or turns on in time. Steps about a pin see its changes in order, each change once.",
+        )],
+    ),
+    StepSpec::new(
+        "the pin {pin} of {board} stays {onoff} for {span}",
+        &[(r#"Then the pin "led" of "lamp" stays off for 1 s"#, "The pin does not change, counted from the mark.")],
+    ),
+    StepSpec::new(
+        "the pin {pin} of {board} pulses {count} times? within {span}",
+        &[(
+            r#"Then the pin "led" of "lamp" pulses 3 times within 5 s"#,
+            "It goes on and off exactly that many times between the mark and the end of the time.",
+        )],
+    ),
+    StepSpec::new(
+        "I press the button {driven} of {board} for {span}",
+        &[(
+            r#"When I press the button "button" of "lamp" for 200 ms"#,
+            "Drives a pin of the bench on, waits, and drives it off. Deadlines count from when it went on.",
+        )],
+    ),
+    StepSpec::new(
+        "the pin {driven} of {board} is driven {onoff}",
+        &[(
+            r#"When the pin "button" of "lamp" is driven on"#,
+            "Drives a pin of the bench. It is released when the scenario ends.",
+        )],
+    ),
+];
 
 #[then(expr = "the pin {text} of {text} is {onoff} within {span}")]
 async fn is_within(world: &mut HilWorld, pin: Text, board: Text, wanted: OnOff, within: Span) -> Result<(), StepError> {

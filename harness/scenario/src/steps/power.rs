@@ -6,8 +6,23 @@ use hil_verdict::{is_fresh_boot, show};
 
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[StepSpec::new(
+    "the power of {railed} is (?:cut|cut for {span}|restored)",
+    &[
+        (r#"When the power of "lamp" is cut"#, "Switches all rails off. The board's connections fall silent."),
+        (r#"When the power of "lamp" is cut for 500 ms"#, "Switches all rails off, waits, and switches them on again."),
+        (
+            r#"When the power of "lamp" is restored"#,
+            "Switches all rails on. The step is errored if the board does not boot from power-on: its power was \
+             not off.",
+        ),
+    ],
+)];
 
 #[when(expr = "the power of {text} is cut")]
 async fn is_cut(world: &mut HilWorld, board: Text) -> Result<(), StepError> {

@@ -7,7 +7,32 @@ use hil_verdict::seconds;
 
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::{Expects, StepSpec};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the program of {program} is (?:asked to end|killed)",
+        &[
+            (
+                r#"When the program of "pi" is asked to end"#,
+                "Sends SIGTERM to the program of a `process` board. A well-behaved client disconnects cleanly.",
+            ),
+            (
+                r#"When the program of "pi" is killed"#,
+                "Sends SIGKILL. The system closes the connections, so the broker notices at once; a power cut is \
+                 silent.",
+            ),
+        ],
+    )
+    .expecting(Expects::End),
+    StepSpec::new(
+        "the program of {program} ends with code {exit} within {span}",
+        &[(r#"Then the program of "pi" ends with code 0 within 2 s"#, "On its own, or because a step asked it to.")],
+    )
+    .expecting(Expects::End),
+];
 
 #[when(expr = "the program of {text} is asked to end")]
 fn is_asked_to_end(world: &mut HilWorld, board: Text) -> Result<(), StepError> {

@@ -4,14 +4,143 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use cucumber::{gherkin, given, then};
-use hil_timeline::{ConnectionChange, Packet, Payload, RunEvent, What};
+use hil_timeline::{Allowance, ConnectionChange, Packet, Payload, RunEvent, What};
 use hil_verdict::{Answer, Answers, ConnectMatch, Departure, Departures, Session, seconds, subscriptions, turned_away};
 
 use super::{check_filter, pattern, rows};
 use crate::error::StepError;
 use crate::parameters::{Code, Span, Text};
+use crate::spec::{BelowDoc, Expects, StepSpec, Takes};
 use crate::stage::{Stage, refs};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "{board} is connected",
+        &[(
+            r#"Given "lamp" is connected"#,
+            "Waits up to `connects-within` (10 s unless the bench file says otherwise) until the broker has \
+             accepted the board's CONNECT.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} has subscribed to {filter}",
+        &[(
+            r#"Given "lamp" has subscribed to "sooko/lampu""#,
+            "Waits up to `connects-within` until the broker has granted a subscription that covers the topic or \
+             topic filter; a shared subscription covers what its filter covers.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} connects within {span}",
+        &[(r#"Then "lamp" connects within 10 s"#, "The broker accepts a CONNECT of the board.")],
+    ),
+    StepSpec::new(
+        "{board} (?:connects|asks to connect) within {span} with:",
+        &[
+            (r#"Then "lamp" connects within 10 s with:"#, "The same, and every row of the table holds."),
+            (
+                r#"Then "pi" asks to connect within 2 s with:"#,
+                "A CONNECT of the board matches every row, whether or not the broker accepts it.",
+            ),
+        ],
+    )
+    .above(&CONNECT),
+    StepSpec::new(
+        "{board} connects within {span} and finds (?:its|no) session",
+        &[
+            (r#"Then "lamp" connects within 10 s and finds its session"#, "The broker answers with session present."),
+            (r#"Then "lamp" connects within 10 s and finds no session"#, "The broker answers without session present."),
+        ],
+    ),
+    StepSpec::new(
+        "{board} connects over {pattern} within {span}",
+        &[(
+            r#"Then "lamp" connects over "/^TLS/" within 5 s"#,
+            "The layers above TCP: `TLS 1.2`, `TLS 1.3`, `WebSocket`.",
+        )],
+    ),
+    StepSpec::new(
+        "the connection of {board} stays open for {span}",
+        &[(
+            r#"Then the connection of "lamp" stays open for 10 s"#,
+            "Neither the board nor the broker ends it, counted from the mark; a board that has lost its power \
+             ends nothing.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} (?:disconnects|goes without DISCONNECT) within {span}",
+        &[
+            (r#"Then "lamp" disconnects within 2 s"#, "It sends DISCONNECT."),
+            (r#"Then "lamp" goes without DISCONNECT within 2 s"#, "Its connection ends without DISCONNECT."),
+        ],
+    ),
+    StepSpec::new(
+        "the broker disconnects {board}(?: with code {code})? within {span}",
+        &[
+            (
+                r#"Then the broker disconnects "lamp" with code 0x8e within 2 s"#,
+                "The broker ends the connection; the code is that of its DISCONNECT (MQTT 5).",
+            ),
+            (r#"Then the broker disconnects "lamp" within 2 s"#, "The same, however it ends the connection."),
+        ],
+    ),
+    StepSpec::new(
+        "{board} is refused with code {refusal} within {span}",
+        &[(
+            r#"Then "lamp" is refused with code 5 within 2 s"#,
+            "The return code (3.1.1) or reason code (5) of CONNACK.",
+        )],
+    ),
+    StepSpec::new(
+        "the connection of {board} is refused within {span}",
+        &[(
+            r#"Then the connection of "lamp" is refused within 2 s"#,
+            "No broker answers, or a TLS or WebSocket handshake fails.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} may break the protocol",
+        &[(
+            r#"Given "lamp" may break the protocol"#,
+            "Packets that break the MQTT protocol don't fail the scenario: for tests of how a broker handles them.",
+        )],
+    )
+    .expecting(Expects::AnyViolation),
+];
+
+/// Fields of a CONNECT.
+const CONNECT: BelowDoc = BelowDoc {
+    name: "Fields of a CONNECT",
+    takes: Takes::Table { columns: &["field", "value"], check: |rows| ConnectMatch::read(rows).map(drop) },
+    about: "A table with the columns `field` and `value`; the heading row is optional. Every row must hold. A value \
+            between slashes is a regular expression.",
+    fields: &[
+        ("client id", "text"),
+        ("keep alive", "whole seconds with their unit: `4 s`"),
+        ("clean session", "`yes` or `no` (clean start in MQTT 5)"),
+        ("user", "text"),
+        ("will", "`yes` or `no`"),
+        ("will topic", "a topic, or `none`"),
+        ("will payload", "text, or `none`"),
+        ("will QoS", "`0`, `1`, `2` or `none`"),
+        ("will retained", "`yes`, `no` or `none`"),
+        ("will delay", "seconds, `10 s`, or `none` (MQTT 5)"),
+        ("version", "`3.1`, `3.1.1` or `5`"),
+        ("password", "`yes` or `no`: whether one is sent; its value is never recorded"),
+        ("session expiry", "seconds, `60 s`, or `none` (MQTT 5)"),
+        ("property NAME", "an MQTT 5 property of CONNECT: `property receive maximum`; `none` if it must be absent"),
+        ("user property KEY", "the value of a user property (MQTT 5)"),
+    ],
+    example: &[
+        "| field         | value        |",
+        "| keep alive    | 4 s          |",
+        "| clean session | yes          |",
+        "| password      | yes          |",
+        "| will topic    | sooko/status |",
+    ],
+};
 
 #[given(expr = "{text} is connected")]
 async fn is_connected(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
@@ -330,4 +459,9 @@ async fn asks_to_connect(
     };
     details.extend(stage.last_words(&board));
     Err(StepError::failed(message).with_details(details))
+}
+
+#[given(expr = "{text} may break the protocol")]
+fn may_break_the_protocol(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
+    world.stage()?.allow(&board, Allowance::ProtocolViolation)
 }

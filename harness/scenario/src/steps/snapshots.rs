@@ -9,8 +9,40 @@ use hil_timeline::{Cursor, Packet, RunEvent};
 use crate::error::StepError;
 use crate::parameters::Text;
 use crate::snapshot::{Rule, SnapshotFile, Update, diff, trace};
+use crate::spec::StepSpec;
 use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the traffic of {board} matches the snapshot {snapshot}",
+        &[(
+            r#"Then the traffic of "lamp" matches the snapshot "lamp-on""#,
+            "Waits until the board has sent and received nothing for 300 ms, and up to 3 s for whatever the \
+             snapshot has beyond that. Then compares all packets of the board in this scenario with \
+             `snapshots/lamp-on.snap` beside the feature. `cargo insta review` and `INSTA_UPDATE` work as for \
+             any insta snapshot.",
+        )],
+    ),
+    StepSpec::new(
+        "snapshots of the traffic leave out the topic {filter}",
+        &[(
+            r#"Given snapshots of the traffic leave out the topic "tele/#""#,
+            "Leaves messages on matching topics out of every snapshot of this scenario: periodic messages can't \
+             be compared.",
+        )],
+    ),
+    StepSpec::new(
+        "snapshots of the traffic show {shown} as {text}",
+        &[(
+            r#"Given snapshots of the traffic show "/\d+ °C/" as "[temperature]""#,
+            "Replaces a text, or whatever a regular expression matches, in the snapshots of this scenario. \
+             UUIDs, MAC addresses, times and client id suffixes are replaced anyway. Packet ids, keep alives \
+             and retransmissions are left out; JSON keys are sorted.",
+        )],
+    ),
+];
 
 #[given(expr = "snapshots of the traffic leave out the topic {text}")]
 fn leave_out(world: &mut HilWorld, filter: Text) -> Result<(), StepError> {

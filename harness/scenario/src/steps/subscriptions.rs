@@ -1,14 +1,45 @@
-//! Subscribing, unsubscribing, and what any subscriber receives.
+//! Subscribing and unsubscribing.
 
 use cucumber::{gherkin, then};
-use hil_timeline::{Packet, RunEvent, What};
-use hil_verdict::{Asked, Granted, seconds, show, topic_matches};
+use hil_timeline::{Packet, RunEvent};
+use hil_verdict::{Asked, Granted, seconds};
 
-use super::{pattern, rows};
+use super::rows;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
-use crate::stage::{OBSERVER, Stage};
+use crate::spec::{BelowDoc, StepSpec, Takes};
+use crate::stage::Stage;
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "{board} subscribes within {span} to:",
+        &[(r#"Then "lamp" subscribes within 2 s to:"#, "One SUBSCRIBE with these filters.")],
+    )
+    .above(&GRANTED),
+    StepSpec::new(
+        "the subscription of {board} to {filter} is refused within {span}",
+        &[(
+            r#"Then the subscription of "lamp" to "secret/#" is refused within 2 s"#,
+            "SUBACK has a code from 0x80 on for it.",
+        )],
+    ),
+    StepSpec::new(
+        "{board} unsubscribes from {filter} within {span}",
+        &[(r#"Then "lamp" unsubscribes from "sooko/lampu" within 2 s"#, "And the broker confirms it.")],
+    ),
+];
+
+/// Filters, with requested and granted QoS.
+const GRANTED: BelowDoc = BelowDoc {
+    name: "Rows of a subscription",
+    takes: Takes::Table { columns: &["filter", "QoS", "granted"], check: |rows| Granted::read(rows).map(drop) },
+    about: "A table with the columns `filter`, `QoS` (asked for: 0, 1 or 2) and `granted` (0, 1, 2, or a code from \
+            `0x80` on); the heading row is optional.",
+    fields: &[],
+    example: &["| filter      | QoS | granted |", "| sooko/lampu | 1   | 1       |", "| secret/#    | 0   | 0x80    |"],
+};
 
 /// The first SUBACK since the mark that answers a SUBSCRIBE which `wanted` takes, with what was asked; else the last.
 async fn answered(
@@ -93,77 +124,4 @@ async fn unsubscribes(world: &mut HilWorld, board: Text, filter: Text, within: S
         Some(_) => format!("the broker did not confirm that `{board}` unsubscribes from `{filter}`"),
     };
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
-}
-
-#[then(expr = "nothing is retained on {text}")]
-async fn nothing_is_retained(world: &mut HilWorld, topic: Text) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_could_be_retained(&topic)?;
-    // By then the broker has what the harness published.
-    stage.observer().caught_up().await?;
-    let (name, observer) = stage.late_subscriber().await?;
-    let begin = stage.end();
-    observer.subscribe(&topic).await?;
-    // Brokers deliver retained messages with the subscription: they have arrived once nothing is pending.
-    observer.caught_up().await?;
-    let retained = |event: &RunEvent| match &event.what {
-        What::Observed { observer, topic: on, retain: true, .. } => *observer == name && topic_matches(&topic, on),
-        _ => false,
-    };
-    let events = stage.events();
-    match events.iter().find(|event| event.seq >= begin.0 && retained(event)) {
-        None => Ok(()),
-        Some(event) => {
-            let message = format!("a message is retained on `{topic}`, but none should be");
-            Err(StepError::failed(message).with_details([show(event, stage.mark().at)]))
-        }
-    }
-}
-
-#[then(expr = "a subscriber to {text} receives {text} within {span}")]
-async fn subscriber_receives(world: &mut HilWorld, topic: Text, payload: Text, within: Span) -> Result<(), StepError> {
-    let wanted = pattern(&payload)?;
-    let stage = world.stage()?;
-    stage.observe(&topic).await?;
-    let mut closest = None;
-    let mark = stage.mark().at;
-    let pick = |event: &RunEvent| match &event.what {
-        What::Observed { topic: on, payload, .. } if topic_matches(&topic, on) => {
-            closest = Some(show(event, mark));
-            wanted.matches(payload).then_some(())
-        }
-        _ => None,
-    };
-    if stage.expect(within.0, pick).await.is_some() {
-        return Ok(());
-    }
-    stage.check_observer_was_there()?;
-    let message = format!("no subscriber to `{topic}` received {wanted} within {}", seconds(within.0));
-    let closest = closest.map_or_else(|| "closest: nothing came".to_owned(), |closest| format!("closest: {closest}"));
-    Err(StepError::failed(message).with_details([closest]))
-}
-
-#[then(expr = "nothing is published outside {text} for {span}")]
-async fn nothing_elsewhere(world: &mut HilWorld, filters: Text, span: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let allowed: Vec<&str> = filters.split(',').map(str::trim).collect();
-    let until = stage.mark().at + span.0;
-    let pick = |event: &RunEvent| match &event.what {
-        What::Observed { observer, topic, .. } if observer == OBSERVER && !topic.starts_with('$') => {
-            let inside = allowed.iter().any(|filter| topic_matches(filter, topic));
-            (!inside).then(|| event.clone())
-        }
-        _ => None,
-    };
-    match stage.watch(until, pick).await {
-        None => {
-            stage.check_observer_was_there()?;
-            stage.check_could_be_published()
-        }
-        Some(event) => {
-            let message =
-                format!("something was published outside `{filters}`, which should not happen for {}", seconds(span.0));
-            Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]))
-        }
-    }
 }

@@ -1,16 +1,39 @@
-//! Wills and retained messages, as subscribers see them.
+//! Wills, as subscribers see them.
 
 use std::time::Duration;
 
 use cucumber::then;
-use hil_timeline::{Cursor, Packet, Payload, RunEvent, Stamp, What, escaped};
+use hil_timeline::{Cursor, Packet, RunEvent, Stamp, What, escaped};
 use hil_verdict::{Due, Holds, WillCase, Wills, seconds, show, signed};
 
-use super::pattern;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
+use crate::spec::StepSpec;
 use crate::stage::{OBSERVER, Stage, refs};
 use crate::world::HilWorld;
+
+/// The steps of this file.
+pub(super) const STEPS: &[StepSpec] = &[
+    StepSpec::new(
+        "the will of {board} is published(?: exactly once)? on {topic}(?:, settling for {span})?",
+        &[
+            (
+                r#"Then the will of "lamp" is published on "sooko/status""#,
+                "Within the broker's window: one and a half keep alives after the last packet, or at once if the \
+                 connection ends, is taken over, or the board sends DISCONNECT with a reason other than 0x00; plus \
+                 the will delay. An early will fails too. A message that a client published is not a will.",
+            ),
+            (
+                r#"Then the will of "lamp" is published exactly once on "sooko/status", settling for 2 s"#,
+                "The same, and no second one comes within the settle time.",
+            ),
+        ],
+    ),
+    StepSpec::new(
+        "no will of {board} is published for {span}",
+        &[(r#"Then no will of "lamp" is published for 3 s"#, "Counted from the mark.")],
+    ),
+];
 
 /// How far the records of one moment may be apart: the end of a connection at the tap, and the will at the observer.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -195,50 +218,5 @@ async fn is_not_published(world: &mut HilWorld, board: Text, span: Span) -> Resu
             let came = format!("came: {}", show(&event, stage.mark().at));
             Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(&board))))
         }
-    }
-}
-
-#[then(expr = "a late subscriber to {text} receives {text}, retained")]
-async fn late_subscriber(world: &mut HilWorld, topic: Text, payload: Text) -> Result<(), StepError> {
-    /// A broker sends retained messages right after its SUBACK.
-    const WITHIN: Duration = Duration::from_secs(2);
-    let wanted = pattern(&payload)?;
-    let stage = world.stage()?;
-    // By then the broker has what the harness published.
-    stage.observer().caught_up().await?;
-    let enough: Stamp = stage.recorder().now() + WITHIN;
-    let received = loop {
-        let (name, observer) = stage.late_subscriber().await?;
-        let begin = stage.end();
-        observer.subscribe(&topic).await?;
-        let deadline = stage.recorder().now() + WITHIN;
-        let mut received = stage.watch_all_from(begin, deadline, |event| received_by(event, &name)).await;
-        if received.is_none() {
-            // A slow broker or machine does not prove that nothing is retained.
-            observer.caught_up().await?;
-            let since = stage.events().into_iter().filter(|event| event.seq >= begin.0);
-            received = since.into_iter().find_map(|event| received_by(&event, &name));
-        }
-        // A live copy was still on its way, so this subscriber was not late; the next one is.
-        if !matches!(received, Some((_, false))) || stage.recorder().now() >= enough {
-            break received;
-        }
-    };
-    match received {
-        Some((payload, true)) if wanted.matches(&payload) => Ok(()),
-        Some((payload, retained)) => {
-            let kind = if retained { "retained" } else { "not retained" };
-            let message =
-                format!("a late subscriber to `{topic}` received `{payload}`, {kind}, not {wanted}, retained");
-            Err(StepError::failed(message))
-        }
-        None => Err(StepError::failed(format!("nothing is retained on `{topic}`: a late subscriber got nothing"))),
-    }
-}
-
-fn received_by(event: &RunEvent, name: &str) -> Option<(Payload, bool)> {
-    match &event.what {
-        What::Observed { observer, payload, retain, .. } if observer == name => Some((payload.clone(), *retain)),
-        _ => None,
     }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::forms::{Rest, Secret, behind_escapes};
+use super::forms::behind_escapes;
+use super::secret::{Rest, Secret};
 use super::{Mask, replaced};
 
 /// Hides secrets in the lines of consoles, line by line.

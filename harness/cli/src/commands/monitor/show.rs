@@ -48,7 +48,7 @@ impl ConsolePrinter {
             | What::PowerCut { .. }
             | What::Reset { .. }
             | What::Bench { .. }
-            | What::Found { .. } => hil_report::inert(&hil_report::event_text(event).unwrap_or_default()),
+            | What::Found { .. } => hil_report::inert(&hil_timeline::event_text(event).unwrap_or_default()),
             _ => return,
         };
         self.line(Line::new().paint(Style::new().cyan(), format!("[{}] --- {text}", event.at))).await;

@@ -1,8 +1,8 @@
 //! Prints and counts packets while they pass.
 
 use console::Style;
-use hil_report::{Traffic, change_text, event_text, inert};
-use hil_timeline::{ConnectionChange, Direction, Follower, RunEvent, What};
+use hil_report::{Traffic, inert};
+use hil_timeline::{ConnectionChange, Direction, Follower, RunEvent, What, change_text, event_text};
 
 use crate::args::Format;
 use crate::output::{Line, follow_up, warn};

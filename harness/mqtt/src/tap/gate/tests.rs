@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::tap::budget::Budget;
+use crate::budget::Budget;
 
 const PUBLISH: &[u8] = b"\x32\x07\x00\x01t\x00\x01on";
 const PINGREQ: &[u8] = b"\xc0\x00";

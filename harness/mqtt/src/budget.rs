@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Shared by all connections. Small packets are always kept.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     most: usize,
     kept: AtomicUsize,
 }
@@ -12,22 +12,22 @@ pub(super) struct Budget {
 /// For all connections of this process.
 static ALL: Budget = Budget::of(128 << 20);
 /// Packets up to this size are small.
-pub(super) const SMALL: usize = 4 << 10;
+pub(crate) const SMALL: usize = 4 << 10;
 
 impl Budget {
-    pub(super) const fn of(most: usize) -> Self {
+    pub(crate) const fn of(most: usize) -> Self {
         Self { most, kept: AtomicUsize::new(0) }
     }
 
     #[cfg(test)]
-    pub(super) fn kept(&self) -> usize {
+    pub(crate) fn kept(&self) -> usize {
         self.kept.load(Ordering::Relaxed)
     }
 }
 
 /// The share of one connection; released when it is dropped.
 #[derive(Debug)]
-pub(super) struct Share {
+pub(crate) struct Share {
     budget: &'static Budget,
     kept: usize,
 }
@@ -39,12 +39,12 @@ impl Default for Share {
 }
 
 impl Share {
-    pub(super) fn of(budget: &'static Budget) -> Self {
+    pub(crate) fn of(budget: &'static Budget) -> Self {
         Self { budget, kept: 0 }
     }
 
     /// Sets how many bytes are kept; returns whether the budget allows it. They count in both cases.
-    pub(super) fn keep(&mut self, bytes: usize) -> bool {
+    pub(crate) fn keep(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.kept, bytes);
         self.budget.kept.fetch_add(bytes, Ordering::Relaxed);
         let all = self.budget.kept.fetch_sub(before, Ordering::Relaxed) - before;
@@ -53,7 +53,7 @@ impl Share {
 }
 
 /// The memory of a buffer; one that has been much larger shrinks first.
-pub(super) fn memory(buffer: &mut Vec<u8>) -> usize {
+pub(crate) fn memory(buffer: &mut Vec<u8>) -> usize {
     /// The capacity that a buffer may keep for later; it does not count.
     const IDLE: usize = 64 << 10;
     if buffer.capacity() > IDLE && buffer.len() < buffer.capacity() / 4 {

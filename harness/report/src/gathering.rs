@@ -20,10 +20,10 @@ const BUDGET_OF_PASSED: usize = 6_000_000;
 
 /// The drawing data of one attempt.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     /// JSON in zlib format (RFC 1950); empty if it is left out.
-    pub(super) packed: Vec<u8>,
-    pub(super) events: usize,
+    pub(crate) packed: Vec<u8>,
+    pub(crate) events: usize,
 }
 
 /// Gathers events for a page.
@@ -89,12 +89,12 @@ impl Gathering {
         self.chunks.push(Chunk { packed, events });
     }
 
-    pub(super) fn of(&self, id: ScenarioId) -> Option<(usize, &Chunk)> {
+    pub(crate) fn of(&self, id: ScenarioId) -> Option<(usize, &Chunk)> {
         let place = *self.places.get(&id)?;
         Some((place, self.chunks.get(place)?))
     }
 
-    pub(super) fn chunks(&self) -> impl Iterator<Item = (usize, &Chunk)> {
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = (usize, &Chunk)> {
         self.chunks.iter().enumerate().filter(|(_, chunk)| !chunk.packed.is_empty())
     }
 }

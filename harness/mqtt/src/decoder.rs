@@ -1,17 +1,39 @@
 //! Decodes the packets of one connection while its bytes are forwarded.
 
+mod credentials;
+mod frame;
+mod packet;
+mod properties;
+mod version;
+
 use std::collections::HashMap;
-use std::mem;
 
-use hil_timeline::{Direction, Packet, Payload, Property, QoS, Subscription, Will};
-use mqtt5_protocol::packet::Packet as Wire;
-use mqtt5_protocol::packet::connect::ConnectPacket;
-use mqtt5_protocol::protocol::v5::properties::{Properties, PropertyId, PropertyValue};
-use mqtt5_protocol::{FixedHeader, PacketType};
+use hil_timeline::{Direction, Packet};
 
-use super::budget::{Share, memory};
-use super::fault::PACKET_NAMES;
-use super::frame::{Frame, frame};
+pub(crate) use self::credentials::{Credentials, credentials_of};
+pub(crate) use self::frame::{Frame, frame, is_whole};
+use self::packet::{decode, undecodable};
+use self::version::V311;
+use crate::budget::{Share, memory};
+
+/// The packets, in the order of their numbers (MQTT 5 §2.1.2); a fault may select each.
+pub const PACKET_NAMES: &[&str] = &[
+    "CONNECT",
+    "CONNACK",
+    "PUBLISH",
+    "PUBACK",
+    "PUBREC",
+    "PUBREL",
+    "PUBCOMP",
+    "SUBSCRIBE",
+    "SUBACK",
+    "UNSUBSCRIBE",
+    "UNSUBACK",
+    "PINGREQ",
+    "PINGRESP",
+    "DISCONNECT",
+    "AUTH",
+];
 
 /// Both directions of one connection. The protocol version is learned from CONNECT.
 ///
@@ -46,10 +68,6 @@ impl Default for Decoder {
         Self { protocol: V311, from_board: StreamDecoder::default(), to_board: StreamDecoder::default() }
     }
 }
-
-const V31: u8 = 3;
-const V311: u8 = 4;
-const V5: u8 = 5;
 
 #[derive(Debug, Default)]
 struct StreamDecoder {
@@ -137,7 +155,7 @@ impl Decoder {
 }
 
 /// Decodes one complete packet by itself.
-pub(super) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
+pub(crate) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
     match frame(raw) {
         Some(Frame::Whole { header, length }) if header + length == raw.len() => decode(raw, header, protocol),
         _ => undecodable("no MQTT packet", raw),
@@ -145,7 +163,7 @@ pub(super) fn decode_alone(raw: &[u8], protocol: u8) -> Packet {
 }
 
 /// Name of the packet that begins with these bytes, and the topic of a PUBLISH if it is complete.
-pub(super) fn name_and_topic(begins: &[u8]) -> (&'static str, Option<&str>) {
+pub(crate) fn name_and_topic(begins: &[u8]) -> (&'static str, Option<&str>) {
     let Some(first) = begins.first() else { return ("", None) };
     // The packet types of §2.1.2 are numbered in this order, from 1.
     let kind = usize::from(first >> 4);
@@ -163,40 +181,6 @@ pub(super) fn name_and_topic(begins: &[u8]) -> (&'static str, Option<&str>) {
     (name, topic.and_then(|topic| std::str::from_utf8(topic).ok()))
 }
 
-/// The credentials in a CONNECT, a CONNACK or an AUTH.
-#[derive(Debug, Default)]
-pub(crate) struct Credentials {
-    pub(crate) password: Option<Vec<u8>>,
-    /// Enhanced authentication (MQTT 5 §4.12).
-    pub(crate) data: Vec<Vec<u8>>,
-}
-
-/// The credentials of a packet; none if it can't be decoded.
-pub(crate) fn credentials_of(raw: &[u8], protocol: u8) -> Option<Credentials> {
-    let header = match frame(raw)? {
-        Frame::Whole { header, .. } => header,
-        _ => return None,
-    };
-    let as_311 = as_v311(&raw[header..]);
-    let mut bytes = as_311.as_ref().map_or(raw, |(packet, _)| packet);
-    let fixed = FixedHeader::decode(&mut bytes).ok()?;
-    let kind = PacketType::from_u8(raw[0] >> 4)?;
-    let data = |properties: &Properties| {
-        let found = properties.iter().filter_map(|(id, value)| match value {
-            PropertyValue::BinaryData(bytes) if id == PropertyId::AuthenticationData => Some(bytes.to_vec()),
-            _ => None,
-        });
-        found.collect()
-    };
-    let decoded = Wire::decode_from_body_with_version(kind, &fixed, &mut bytes, protocol.max(V311));
-    Some(match decoded.ok()? {
-        Wire::Connect(connect) => Credentials { password: connect.password.clone(), data: data(&connect.properties) },
-        Wire::ConnAck(connack) => Credentials { password: None, data: data(&connack.properties) },
-        Wire::Auth(auth) => Credentials { password: None, data: data(&auth.properties) },
-        _ => Credentials::default(),
-    })
-}
-
 /// Replaces an alias by its topic.
 fn resolve_alias(packet: &mut Packet, aliases: &mut HashMap<u16, String>) {
     let Packet::Publish { topic, aliased, properties, .. } = packet else { return };
@@ -210,213 +194,12 @@ fn resolve_alias(packet: &mut Packet, aliases: &mut HashMap<u16, String>) {
     }
 }
 
-/// Keeps the first bytes for the report; of packets that may contain credentials only the type and length.
-fn undecodable(reason: &str, bytes: &[u8]) -> Packet {
-    const WITH_CREDENTIALS: [u8; 3] = [1, 2, 15];
-    let has_some = bytes.first().is_some_and(|first| WITH_CREDENTIALS.contains(&(first >> 4)));
-    let shown = bytes.len().min(if has_some { 2 } else { 16 });
-    let head = hex::encode(&bytes[..shown]);
-    Packet::Undecodable { reason: reason.to_owned(), head }
-}
-
-fn decode(packet: &[u8], header: usize, protocol: u8) -> Packet {
-    if let Some(as_311) = as_v311(&packet[header..]) {
-        let mut decoded = decode_as(&as_311.0, as_311.1, V311);
-        if let Packet::Connect { protocol, .. } = &mut decoded {
-            *protocol = V31;
-        }
-        return if packet[0] >> 4 == 1 { decoded } else { decode_as(packet, header, V311) };
-    }
-    // 3.1 differs from 3.1.1 only in CONNECT.
-    decode_as(packet, header, protocol.max(V311))
-}
-
-/// Converts a CONNECT of MQTT 3.1 to 3.1.1, with the length of its header: only protocol name and level differ.
-fn as_v311(body: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let rest = body.strip_prefix(b"\x00\x06MQIsdp\x03")?;
-    let mut packet = vec![0x10];
-    let mut length = rest.len() + 7;
-    while length > 0x7f {
-        packet.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    packet.push(length as u8);
-    let header = packet.len();
-    packet.extend(b"\x00\x04MQTT\x04");
-    packet.extend(rest);
-    Some((packet, header))
-}
-
-fn decode_as(packet: &[u8], header: usize, protocol: u8) -> Packet {
-    let body = &packet[header..];
-    let mut bytes = packet;
-    let decoded = FixedHeader::decode(&mut bytes).map_err(|error| error.to_string()).and_then(|fixed| {
-        let kind = PacketType::from_u8(packet[0] >> 4).ok_or_else(|| "unknown packet type".to_owned())?;
-        Wire::decode_from_body_with_version(kind, &fixed, &mut bytes, protocol).map_err(|error| error.to_string())
-    });
-    match decoded.map(|wire| translate(wire, body, protocol)) {
-        Ok(packet) => packet,
-        Err(reason) => undecodable(&reason, packet),
-    }
-}
-
-/// Properties sorted by identifier; equal identifiers keep their order.
-fn listed(properties: &Properties) -> Vec<Property> {
-    let mut found: Vec<_> = properties.iter().collect();
-    found.sort_by_key(|(id, _)| *id as u8);
-    found.into_iter().map(|(id, value)| property(id, value)).collect()
-}
-
-fn property(id: PropertyId, value: &PropertyValue) -> Property {
-    let name = property_name(id);
-    if id == PropertyId::AuthenticationData {
-        // It may be a password, and is hidden like one.
-        return Property { name: name.to_owned(), value: hil_timeline::MASKED.to_owned() };
-    }
-    let value = match value {
-        PropertyValue::Byte(n) => n.to_string(),
-        PropertyValue::TwoByteInteger(n) => n.to_string(),
-        PropertyValue::FourByteInteger(n) | PropertyValue::VariableByteInteger(n) => n.to_string(),
-        PropertyValue::BinaryData(bytes) => Payload(bytes.to_vec()).to_string(),
-        PropertyValue::Utf8String(text) => text.clone(),
-        PropertyValue::Utf8StringPair(key, value) => {
-            return Property { name: format!("{name} {key}"), value: value.clone() };
-        }
-    };
-    Property { name: name.to_owned(), value }
-}
-
-/// The property names of MQTT 5 §2.2.2.2, in lower case.
-fn property_name(id: PropertyId) -> &'static str {
-    match id {
-        PropertyId::PayloadFormatIndicator => "payload format indicator",
-        PropertyId::RequestProblemInformation => "request problem information",
-        PropertyId::RequestResponseInformation => "request response information",
-        PropertyId::MaximumQoS => "maximum QoS",
-        PropertyId::RetainAvailable => "retain available",
-        PropertyId::WildcardSubscriptionAvailable => "wildcard subscription available",
-        PropertyId::SubscriptionIdentifierAvailable => "subscription identifier available",
-        PropertyId::SharedSubscriptionAvailable => "shared subscription available",
-        PropertyId::ServerKeepAlive => "server keep alive",
-        PropertyId::ReceiveMaximum => "receive maximum",
-        PropertyId::TopicAliasMaximum => "topic alias maximum",
-        PropertyId::TopicAlias => "topic alias",
-        PropertyId::MessageExpiryInterval => "message expiry interval",
-        PropertyId::SessionExpiryInterval => "session expiry interval",
-        PropertyId::WillDelayInterval => "will delay interval",
-        PropertyId::MaximumPacketSize => "maximum packet size",
-        PropertyId::SubscriptionIdentifier => "subscription identifier",
-        PropertyId::ContentType => "content type",
-        PropertyId::ResponseTopic => "response topic",
-        PropertyId::AssignedClientIdentifier => "assigned client identifier",
-        PropertyId::AuthenticationMethod => "authentication method",
-        PropertyId::ResponseInformation => "response information",
-        PropertyId::ServerReference => "server reference",
-        PropertyId::ReasonString => "reason string",
-        PropertyId::CorrelationData => "correlation data",
-        PropertyId::AuthenticationData => "authentication data",
-        PropertyId::UserProperty => "user property",
-    }
-}
-
-fn qos(qos: mqtt5_protocol::QoS) -> QoS {
-    match qos {
-        mqtt5_protocol::QoS::AtMostOnce => QoS::AtMostOnce,
-        mqtt5_protocol::QoS::AtLeastOnce => QoS::AtLeastOnce,
-        mqtt5_protocol::QoS::ExactlyOnce => QoS::ExactlyOnce,
-    }
-}
-
-fn translate(wire: Wire, body: &[u8], protocol: u8) -> Packet {
-    // The codes are those on the wire: the library converts those of 3.1.1 to MQTT 5.
-    let code = |at: usize| body.get(at).copied().unwrap_or(0);
-    match wire {
-        Wire::Connect(connect) => translate_connect(*connect),
-        Wire::ConnAck(connack) => Packet::Connack {
-            session_present: connack.session_present,
-            code: code(1),
-            properties: listed(&connack.properties),
-        },
-        Wire::Publish(publish) => Packet::Publish {
-            topic: publish.topic_name,
-            payload: Payload(publish.payload.to_vec()),
-            qos: qos(publish.qos),
-            retain: publish.retain,
-            dup: publish.dup,
-            packet_id: publish.packet_id,
-            aliased: false,
-            properties: listed(&publish.properties),
-        },
-        Wire::PubAck(ack) => {
-            Packet::Puback { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
-        }
-        Wire::PubRec(ack) => {
-            Packet::Pubrec { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
-        }
-        Wire::PubRel(ack) => {
-            Packet::Pubrel { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
-        }
-        Wire::PubComp(ack) => {
-            Packet::Pubcomp { packet_id: ack.packet_id, code: code(2), properties: listed(&ack.properties) }
-        }
-        Wire::Subscribe(subscribe) => Packet::Subscribe {
-            packet_id: subscribe.packet_id,
-            filters: subscribe
-                .filters
-                .into_iter()
-                .map(|filter| Subscription { filter: filter.filter, qos: qos(filter.options.qos) })
-                .collect(),
-            properties: listed(&subscribe.properties),
-        },
-        Wire::SubAck(suback) => Packet::Suback {
-            packet_id: suback.packet_id,
-            codes: suback.reason_codes.iter().map(|code| *code as u8).collect(),
-            properties: listed(&suback.properties),
-        },
-        Wire::Unsubscribe(unsubscribe) => Packet::Unsubscribe {
-            packet_id: unsubscribe.packet_id,
-            filters: unsubscribe.filters,
-            properties: listed(&unsubscribe.properties),
-        },
-        Wire::UnsubAck(unsuback) => {
-            let codes = unsuback.reason_codes.iter().map(|code| *code as u8);
-            let codes = if protocol < V5 { Vec::new() } else { codes.collect() };
-            Packet::Unsuback { packet_id: unsuback.packet_id, codes, properties: listed(&unsuback.properties) }
-        }
-        Wire::PingReq => Packet::Pingreq,
-        Wire::PingResp => Packet::Pingresp,
-        Wire::Disconnect(disconnect) => {
-            Packet::Disconnect { code: code(0), properties: listed(&disconnect.properties) }
-        }
-        Wire::Auth(auth) => Packet::Auth { code: code(0), properties: listed(&auth.properties) },
-    }
-}
-
-fn translate_connect(mut connect: ConnectPacket) -> Packet {
-    let will_properties = listed(&connect.will_properties);
-    Packet::Connect {
-        protocol: connect.protocol_version,
-        client_id: mem::take(&mut connect.client_id),
-        keep_alive: connect.keep_alive,
-        clean_session: connect.clean_start,
-        user_name: connect.username.take(),
-        has_password: connect.password.is_some(),
-        will: connect.will.take().map(|will| Will {
-            topic: will.topic,
-            payload: Payload(will.payload),
-            qos: qos(will.qos),
-            retain: will.retain,
-            properties: will_properties,
-        }),
-        properties: listed(&connect.properties),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use hil_timeline::QoS;
     use proptest::prelude::*;
 
-    use super::super::frame::LARGEST;
+    use super::frame::LARGEST;
     use super::*;
 
     const CONNECT: &[u8] = b"\x10\x1c\x00\x04MQTT\x04\xee\x00\x05\x00\x01l\x00\x01s\x00\x01x\x00\x02us\x00\x03pwd";

@@ -1,11 +1,11 @@
 //! Finds packets in a stream of bytes (MQTT 3.1.1 §2.2.3, the same in all versions).
 
 /// A larger packet is recorded as undecodable; its bytes are forwarded.
-pub(super) const LARGEST: usize = 16 << 20;
+pub(crate) const LARGEST: usize = 16 << 20;
 
 /// The first packet of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// The packet is complete.
     Whole { header: usize, length: usize },
     /// The packet continues after the buffer.
@@ -17,7 +17,7 @@ pub(super) enum Frame {
 }
 
 /// The first frame of a buffer; none if not even its length is known.
-pub(super) fn frame(buffer: &[u8]) -> Option<Frame> {
+pub(crate) fn frame(buffer: &[u8]) -> Option<Frame> {
     let first = *buffer.first()?;
     if first >> 4 == 0 {
         return Some(Frame::Broken);
@@ -39,6 +39,6 @@ pub(super) fn frame(buffer: &[u8]) -> Option<Frame> {
 }
 
 /// Whether these bytes are exactly one packet.
-pub(super) fn is_whole(bytes: &[u8]) -> bool {
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
     matches!(frame(bytes), Some(Frame::Whole { header, length }) if header + length == bytes.len())
 }

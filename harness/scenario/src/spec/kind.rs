@@ -1,0 +1,111 @@
+//! The kinds of arguments that a step may have.
+
+use cucumber::Parameter as _;
+
+use crate::parameters::{Code, FromOrTo, OnOff, PacketName, Rate, Span};
+use crate::quotes::{QUOTED, unquote};
+
+/// What an argument of a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Board,
+    /// A board whose power the bench switches.
+    Railed,
+    /// A board that is a program.
+    Program,
+    /// A board with a chip, not a program.
+    Chip,
+    Firmware,
+    Topic,
+    Filter,
+    /// A filter that the harness subscribes to for retained messages.
+    Kept,
+    /// Filters separated by commas that don't cover everything.
+    Filters,
+    Pattern,
+    /// A pattern to find in a line of a console.
+    Shown,
+    Text,
+    Pin,
+    /// A pin that the bench drives.
+    Driven,
+    Password,
+    Cause,
+    Snapshot,
+    Span,
+    Code,
+    /// A code that is not a success.
+    Refusal,
+    Rate,
+    Packet,
+    Direction,
+    Count,
+    /// At least two times.
+    Period,
+    /// At least three times.
+    Growth,
+    Percent,
+    ExitCode,
+    Qos,
+    OnOff,
+}
+
+impl Kind {
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[
+        ("board", Self::Board),
+        ("railed", Self::Railed),
+        ("program", Self::Program),
+        ("chip", Self::Chip),
+        ("firmware", Self::Firmware),
+        ("topic", Self::Topic),
+        ("filter", Self::Filter),
+        ("kept", Self::Kept),
+        ("filters", Self::Filters),
+        ("pattern", Self::Pattern),
+        ("shown", Self::Shown),
+        ("text", Self::Text),
+        ("pin", Self::Pin),
+        ("driven", Self::Driven),
+        ("password", Self::Password),
+        ("cause", Self::Cause),
+        ("snapshot", Self::Snapshot),
+        ("span", Self::Span),
+        ("code", Self::Code),
+        ("refusal", Self::Refusal),
+        ("rate", Self::Rate),
+        ("packet", Self::Packet),
+        ("direction", Self::Direction),
+        ("count", Self::Count),
+        ("period", Self::Period),
+        ("growth", Self::Growth),
+        ("percent", Self::Percent),
+        ("exit", Self::ExitCode),
+        ("qos", Self::Qos),
+        ("onoff", Self::OnOff),
+    ];
+
+    /// Its syntax, the same as in the steps.
+    pub(crate) fn regex(self) -> &'static str {
+        match self {
+            Self::Span => Span::REGEX,
+            Self::Code | Self::Refusal => Code::REGEX,
+            Self::Rate => Rate::REGEX,
+            Self::Packet => PacketName::REGEX,
+            Self::Direction => FromOrTo::REGEX,
+            Self::Count | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => r"-?\d+",
+            Self::Qos => "[012]",
+            Self::OnOff => OnOff::REGEX,
+            _ => QUOTED,
+        }
+    }
+
+    /// The value of an argument.
+    pub(crate) fn read(self, written: &str) -> String {
+        if self.regex() == QUOTED { unquote(written) } else { written.to_owned() }
+    }
+
+    /// Whether it names a board.
+    pub(crate) fn is_board(self) -> bool {
+        matches!(self, Self::Board | Self::Railed | Self::Program | Self::Chip)
+    }
+}

@@ -1,0 +1,131 @@
+//! An event as text. All views share it.
+
+use crate::{ConnectionChange, Direction, FaultPhase, FlashPhase, PinCause, RunEvent, What, escaped};
+
+/// An event as one line, without its time and its board; none for an event that people need not see.
+///
+/// Text of a device or a driver is in it unchanged: make it inert before it is shown on a terminal.
+#[must_use]
+pub fn event_text(event: &RunEvent) -> Option<String> {
+    Some(match &event.what {
+        What::Console { line, .. } | What::BrokerLog { line } => line.clone(),
+        What::ConsoleLost { .. } => "console lost".to_owned(),
+        What::ConsoleOpened { gap_ms, .. } => format!("console back; output of {gap_ms} ms is unknown"),
+        What::Packet { direction, packet, disposition, bytes, .. } => {
+            let arrow = if *direction == Direction::FromBoard { "→" } else { "←" };
+            let disposition = disposition.map_or(String::new(), |disposition| format!(", {}", disposition.word()));
+            format!("{arrow} {packet} ({bytes} bytes{disposition})")
+        }
+        What::Power { rail, on, .. } => format!("power {rail} {}", on_off(*on)),
+        What::Pin { pin, on, cause, .. } => {
+            let cause = if *cause == PinCause::Sensed { "sensed" } else { "driven" };
+            format!("pin {pin} {} ({cause})", on_off(*on))
+        }
+        What::PinGap { pin, lost, .. } => format!("{lost} changes of pin {pin} were lost"),
+        What::PowerCut { evidence, detail, .. } => format!("power cut {}: {detail}", evidence.word()),
+        What::Typed { text, .. } => format!("typed `{}`", escaped(text)),
+        What::Signalled { signal, .. } => format!("program gets {signal}"),
+        What::ProtocolViolation { rule, .. } => format!("violates the MQTT protocol: {rule}"),
+        What::WillWindow { reason, .. } => format!("will due: {reason}"),
+        What::Fault { fault, phase, .. } => format!("fault {}: {fault}", phase_word(*phase)),
+        What::Reset { how, .. } => format!("reset {how}"),
+        What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
+        What::Connection { change, connection, peer, .. } => {
+            let from = match (change, peer) {
+                (ConnectionChange::Refused { .. }, Some(peer)) => format!(" from {}", peer.ip()),
+                _ => String::new(),
+            };
+            format!("connection {connection}{from} {}", change_text(change))
+        }
+        What::Firmware { firmware, hash, size, version, runs, .. } => {
+            let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
+            let runs = runs.map_or(String::new(), |runs| format!(", {}", runs.word()));
+            format!("firmware {firmware}{version}, {size} bytes, {hash}{runs}")
+        }
+        What::Flash { flash, .. } => flash_text(flash)?,
+        What::Bench { note, .. } => note.clone(),
+        What::Broker { running, kind, .. } => format!("{kind} broker {}", if *running { "started" } else { "stopped" }),
+        What::BrokerDied { reason } => format!("died: {reason}"),
+        What::Published { topic, payload, qos, retain } => {
+            let retained = if *retain { ", retained" } else { "" };
+            format!("harness publishes `{payload}` on `{}`, QoS {qos}{retained}", escaped(topic))
+        }
+        What::Observed { observer, topic, payload, .. } => {
+            format!("{observer} sees `{payload}` on `{}`", escaped(topic))
+        }
+        What::ObserverLost { observer, reason } => format!("{observer} lost the broker: {reason}"),
+        What::Stalled { ms } => format!("this machine stalled for {ms} ms"),
+        What::RecordFull { limit } => {
+            format!("the record is full ({} MiB): later events are missing", limit >> 20)
+        }
+        What::RecordDropped { lines, packets, others } => {
+            format!("left out of the record: {lines} console lines, {packets} packets, {others} others")
+        }
+        What::RunStarted { .. }
+        | What::RunFinished { .. }
+        | What::ScenarioStarted { .. }
+        | What::ScenarioFinished { .. }
+        | What::StepStarted(_)
+        | What::StepFinished { .. }
+        | What::StepNotRun(_)
+        | What::PowerSwitching { .. }
+        | What::ResetReleased { .. }
+        | What::Allowed { .. }
+        | What::Subscribed { .. } => return None,
+    })
+}
+
+/// An event as part of a sentence of a failure: without the number of its connection, with quoted text.
+#[must_use]
+pub fn event_phrase(event: &RunEvent) -> String {
+    match &event.what {
+        What::Packet { packet, direction, disposition, .. } => {
+            let to = if *direction == Direction::ToBoard { " (to the board)" } else { "" };
+            let disposition = disposition.map(|disposition| format!(" ({})", disposition.word())).unwrap_or_default();
+            format!("{packet}{to}{disposition}")
+        }
+        What::Console { line, .. } => format!("`{line}`"),
+        What::Observed { topic, payload, .. } => format!("`{payload}` on `{}`", escaped(topic)),
+        What::Published { topic, payload, .. } => format!("the harness publishes `{payload}` on `{}`", escaped(topic)),
+        What::Pin { pin, on, .. } => format!("pin `{pin}` {}", on_off(*on)),
+        What::Connection { change: ConnectionChange::Closed { how }, .. } => format!("connection {how}"),
+        other => event_text(event).unwrap_or_else(|| format!("{other:?}")),
+    }
+}
+
+/// What happened to a connection, without its number.
+#[must_use]
+pub fn change_text(change: &ConnectionChange) -> String {
+    match change {
+        ConnectionChange::Opened => "opened".to_owned(),
+        ConnectionChange::Upgraded { layer } => format!("speaks {layer}"),
+        ConnectionChange::Refused { reason } => format!("refused: {reason}"),
+        ConnectionChange::Rejected { reason } => format!("rejected: {reason}"),
+        ConnectionChange::Closed { how } => how.clone(),
+    }
+}
+
+fn on_off(on: bool) -> &'static str {
+    if on { "on" } else { "off" }
+}
+
+fn phase_word(phase: FaultPhase) -> &'static str {
+    match phase {
+        FaultPhase::Begins => "begins",
+        FaultPhase::Ends => "ends",
+        FaultPhase::Happens => "happens",
+    }
+}
+
+fn flash_text(phase: &FlashPhase) -> Option<String> {
+    match phase {
+        FlashPhase::Connecting { attempt } => Some(format!("flash: connecting, attempt {attempt}")),
+        FlashPhase::Finished { written, skipped, took_ms } => {
+            Some(format!("flash: {written} bytes written, {skipped} there already, in {took_ms} ms"))
+        }
+        FlashPhase::Failed { reason } => Some(format!("flash failed: {reason}")),
+        FlashPhase::File { path, size } => Some(format!("uploading {path}, {size} bytes")),
+        FlashPhase::Region { address, size } => Some(format!("writing {size} bytes at {address:#x}")),
+        FlashPhase::Progress { .. } => None,
+    }
+}
