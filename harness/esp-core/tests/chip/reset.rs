@@ -53,7 +53,7 @@ fn a_watchdog_that_is_not_fed_resets_the_chip() {
 #[test]
 fn a_watchdog_also_bites_while_the_processor_waits() {
     let source = "
-        write 0x600080ac, 0x50d83aa1
+        write 0x600080a8, 0x50d83aa1
         write 0x60008094, 50
         write 0x60008090, 0xb0000000
     idle:
