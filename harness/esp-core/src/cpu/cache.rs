@@ -18,6 +18,8 @@ pub(super) struct Block {
     key: u32,
     start: u32,
     len: u32,
+    /// How many instructions it has: not all operations are one.
+    pub(super) instructions: u32,
 }
 
 /// No instruction can be fetched from an address.
@@ -95,7 +97,9 @@ impl Cache {
             return Err(NoCode);
         }
         let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let block = Block { key, start: small(start), len: small(len) };
+        let added = self.ops.last().is_some_and(|op| matches!(op.kind, Kind::Next | Kind::Host));
+        let instructions = small(len - usize::from(added));
+        let block = Block { key, start: small(start), len: small(len), instructions };
         self.blocks.insert(key, block);
         Ok(block)
     }

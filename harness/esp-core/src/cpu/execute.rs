@@ -7,132 +7,121 @@ use crate::memory::Stored;
 /// The registers: 0 to 31, then where writes to register 0 go. There are 256 so that every number is in range.
 pub(super) type Registers = [u32; 256];
 
-/// How a block was left.
-pub(super) enum Leave {
-    /// To the instruction at this address.
-    To(u32),
-    /// By an operation that needs the whole processor.
+/// Why a block was left without going on at an address.
+pub(super) enum Left {
+    /// The last operation needs the whole processor.
     System(Op),
-    /// By an exception of this cause at an address accessed.
-    Exception { pc: u32, cause: u32, value: u32 },
+    /// An instruction wrote decoded code; the program goes on at `next`, after so many instructions.
+    Code { next: u32, executed: u64 },
+    /// The instruction at `pc`, the last of so many, failed at an address accessed.
+    Exception { pc: u32, cause: u32, value: u32, executed: u64 },
 }
 
-/// Executes a block, which must end with an operation that ends blocks, and counts its instructions.
+/// Why a store is not simply done.
+enum Trouble {
+    Fault(Fault),
+    Code,
+}
+
+/// Executes a block, which must end with an operation that ends blocks; where the program goes on.
+///
+/// All arms are in one `match`, because it becomes one jump for each operation. With several, a program ran a third slower.
 #[inline]
-pub(super) fn block<B: Bus>(x: &mut Registers, ops: &[Op], bus: &mut B, instructions: &mut u64) -> Leave {
-    for (index, op) in ops.iter().enumerate() {
-        let (a, b) = (x[usize::from(op.rs1)], x[usize::from(op.rs2)]);
-        let address = a.wrapping_add(op.immediate);
+pub(super) fn block<B: Bus>(x: &mut Registers, ops: &[Op], bus: &mut B) -> Result<u32, Left> {
+    for op in ops {
+        let (a, b, rd, i) = (x[usize::from(op.rs1)], x[usize::from(op.rs2)], usize::from(op.rd), op.immediate);
+        let at = a.wrapping_add(i);
+        let unread = |fault| failed(ops, op, at, fault, 4);
+        let unwritten = |trouble| match trouble {
+            Trouble::Fault(fault) => failed(ops, op, at, fault, 6),
+            Trouble::Code => changed(ops, op),
+        };
         match op.kind {
             Kind::Nop => {}
-            Kind::Set => x[usize::from(op.rd)] = op.immediate,
-            kind @ (Kind::Addi
-            | Kind::Slli
-            | Kind::Slti
-            | Kind::Sltiu
-            | Kind::Xori
-            | Kind::Srli
-            | Kind::Srai
-            | Kind::Ori
-            | Kind::Andi) => x[usize::from(op.rd)] = immediate(kind, a, op.immediate),
-            kind @ (Kind::Lb | Kind::Lh | Kind::Lw | Kind::Lbu | Kind::Lhu) => match load(kind, address, bus) {
-                Ok(value) => x[usize::from(op.rd)] = value,
-                Err(fault) => {
-                    *instructions += index as u64 + 1;
-                    return failed(op, address, fault, 4);
-                }
-            },
-            kind @ (Kind::Sb | Kind::Sh | Kind::Sw) => match store(kind, address, b, bus) {
-                Ok(false) => {}
-                Ok(true) => {
-                    *instructions += index as u64 + 1;
-                    return Leave::To(ops.get(index + 1).map_or(op.pc, |next| next.pc));
-                }
-                Err(fault) => {
-                    *instructions += index as u64 + 1;
-                    return failed(op, address, fault, 6);
-                }
-            },
-            kind if kind < Kind::Jal => x[usize::from(op.rd)] = registers(kind, a, b),
-            kind => {
-                *instructions += index as u64 + u64::from(!matches!(kind, Kind::Next | Kind::Host));
-                return end(x, *op, a, b);
+            Kind::Set => x[rd] = i,
+            Kind::Addi => x[rd] = at,
+            Kind::Slli => x[rd] = a << (i & 31),
+            Kind::Slti => x[rd] = less(a, i),
+            Kind::Sltiu => x[rd] = u32::from(a < i),
+            Kind::Xori => x[rd] = a ^ i,
+            Kind::Srli => x[rd] = a >> (i & 31),
+            Kind::Srai => x[rd] = shift_signed(a, i),
+            Kind::Ori => x[rd] = a | i,
+            Kind::Andi => x[rd] = a & i,
+            Kind::Add => x[rd] = a.wrapping_add(b),
+            Kind::Sub => x[rd] = a.wrapping_sub(b),
+            Kind::Sll => x[rd] = a << (b & 31),
+            Kind::Slt => x[rd] = less(a, b),
+            Kind::Sltu => x[rd] = u32::from(a < b),
+            Kind::Xor => x[rd] = a ^ b,
+            Kind::Srl => x[rd] = a >> (b & 31),
+            Kind::Sra => x[rd] = shift_signed(a, b),
+            Kind::Or => x[rd] = a | b,
+            Kind::And => x[rd] = a & b,
+            Kind::Mul => x[rd] = a.wrapping_mul(b),
+            Kind::Mulh => x[rd] = high(i64::from(a.cast_signed()) * i64::from(b.cast_signed())),
+            Kind::Mulhsu => x[rd] = high(i64::from(a.cast_signed()) * i64::from(b)),
+            Kind::Mulhu => x[rd] = high((u64::from(a) * u64::from(b)).cast_signed()),
+            Kind::Div => x[rd] = divide(a, b),
+            Kind::Divu => x[rd] = a.checked_div(b).unwrap_or(u32::MAX),
+            Kind::Rem => x[rd] = remainder(a, b),
+            Kind::Remu => x[rd] = a.checked_rem(b).unwrap_or(a),
+            Kind::Lb => x[rd] = i32::from(load_byte(bus, at).map_err(unread)?.cast_signed()).cast_unsigned(),
+            Kind::Lbu => x[rd] = u32::from(load_byte(bus, at).map_err(unread)?),
+            Kind::Lh => x[rd] = i32::from(load_half(bus, at).map_err(unread)?.cast_signed()).cast_unsigned(),
+            Kind::Lhu => x[rd] = u32::from(load_half(bus, at).map_err(unread)?),
+            Kind::Lw => x[rd] = load_word(bus, at).map_err(unread)?,
+            Kind::Sb => store_byte(bus, at, b).map_err(unwritten)?,
+            Kind::Sh => store_half(bus, at, b).map_err(unwritten)?,
+            Kind::Sw => store_word(bus, at, b).map_err(unwritten)?,
+            Kind::Next => return Ok(i),
+            Kind::Jal => {
+                x[rd] = op.pc.wrapping_add(u32::from(op.rs2));
+                return Ok(i);
+            }
+            Kind::Jalr => {
+                x[rd] = op.pc.wrapping_add(u32::from(op.rs2));
+                return Ok(at & !1);
+            }
+            Kind::Beq => return Ok(branch(op, a == b)),
+            Kind::Bne => return Ok(branch(op, a != b)),
+            Kind::Blt => return Ok(branch(op, a.cast_signed() < b.cast_signed())),
+            Kind::Bge => return Ok(branch(op, a.cast_signed() >= b.cast_signed())),
+            Kind::Bltu => return Ok(branch(op, a < b)),
+            Kind::Bgeu => return Ok(branch(op, a >= b)),
+            Kind::Csr | Kind::Ecall | Kind::Ebreak | Kind::Mret | Kind::Wfi | Kind::Host | Kind::Illegal => {
+                return Err(Left::System(*op));
             }
         }
     }
     unreachable!("a block without an end")
 }
 
-/// The operation that ends a block.
+/// Where a branch goes.
 #[inline]
-fn end(x: &mut Registers, op: Op, a: u32, b: u32) -> Leave {
-    let taken = match op.kind {
-        Kind::Beq => a == b,
-        Kind::Bne => a != b,
-        Kind::Blt => a.cast_signed() < b.cast_signed(),
-        Kind::Bge => a.cast_signed() >= b.cast_signed(),
-        Kind::Bltu => a < b,
-        Kind::Bgeu => a >= b,
-        Kind::Jal => {
-            x[usize::from(op.rd)] = op.pc.wrapping_add(u32::from(op.rs2));
-            true
-        }
-        Kind::Jalr => {
-            x[usize::from(op.rd)] = op.pc.wrapping_add(jalr_length(op));
-            return Leave::To(a.wrapping_add(op.immediate) & !1);
-        }
-        Kind::Next => true,
-        _ => return Leave::System(op),
-    };
-    Leave::To(if taken { op.immediate } else { op.pc.wrapping_add(u32::from(op.rd)) })
-}
-
-/// The length of JALR, which links to the instruction after it.
-#[inline]
-fn jalr_length(op: Op) -> u32 {
-    u32::from(op.rs2)
+fn branch(op: &Op, taken: bool) -> u32 {
+    if taken { op.immediate } else { op.pc.wrapping_add(u32::from(op.rd)) }
 }
 
 #[inline]
-fn immediate(kind: Kind, a: u32, immediate: u32) -> u32 {
-    match kind {
-        Kind::Slli => a << (immediate & 31),
-        Kind::Slti => u32::from(a.cast_signed() < immediate.cast_signed()),
-        Kind::Sltiu => u32::from(a < immediate),
-        Kind::Xori => a ^ immediate,
-        Kind::Srli => a >> (immediate & 31),
-        Kind::Srai => (a.cast_signed() >> (immediate & 31)).cast_unsigned(),
-        Kind::Ori => a | immediate,
-        Kind::Andi => a & immediate,
-        _ => a.wrapping_add(immediate),
-    }
+fn less(a: u32, b: u32) -> u32 {
+    u32::from(a.cast_signed() < b.cast_signed())
 }
 
 #[inline]
-fn registers(kind: Kind, a: u32, b: u32) -> u32 {
-    match kind {
-        Kind::Sub => a.wrapping_sub(b),
-        Kind::Sll => a << (b & 31),
-        Kind::Slt => u32::from(a.cast_signed() < b.cast_signed()),
-        Kind::Sltu => u32::from(a < b),
-        Kind::Xor => a ^ b,
-        Kind::Srl => a >> (b & 31),
-        Kind::Sra => (a.cast_signed() >> (b & 31)).cast_unsigned(),
-        Kind::Or => a | b,
-        Kind::And => a & b,
-        Kind::Mul => a.wrapping_mul(b),
-        Kind::Mulh => high(i64::from(a.cast_signed()) * i64::from(b.cast_signed())),
-        Kind::Mulhsu => high(i64::from(a.cast_signed()) * i64::from(b)),
-        Kind::Mulhu => high((u64::from(a) * u64::from(b)).cast_signed()),
-        // Division by zero has a result and no exception; the overflow wraps around.
-        Kind::Div if b == 0 => u32::MAX,
-        Kind::Div => a.cast_signed().wrapping_div(b.cast_signed()).cast_unsigned(),
-        Kind::Divu => a.checked_div(b).unwrap_or(u32::MAX),
-        Kind::Rem if b == 0 => a,
-        Kind::Rem => a.cast_signed().wrapping_rem(b.cast_signed()).cast_unsigned(),
-        Kind::Remu => a.checked_rem(b).unwrap_or(a),
-        _ => a.wrapping_add(b),
-    }
+fn shift_signed(a: u32, amount: u32) -> u32 {
+    (a.cast_signed() >> (amount & 31)).cast_unsigned()
+}
+
+/// Division by zero has a result and no exception; the overflow wraps around.
+#[inline]
+fn divide(a: u32, b: u32) -> u32 {
+    if b == 0 { u32::MAX } else { a.cast_signed().wrapping_div(b.cast_signed()).cast_unsigned() }
+}
+
+#[inline]
+fn remainder(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { a.cast_signed().wrapping_rem(b.cast_signed()).cast_unsigned() }
 }
 
 #[inline]
@@ -141,29 +130,32 @@ fn high(product: i64) -> u32 {
 }
 
 #[inline]
-fn load<B: Bus>(kind: Kind, address: u32, bus: &mut B) -> Result<u32, Fault> {
-    let byte = |bus: &mut B| match bus.memory().load::<1>(address) {
+fn load_byte<B: Bus>(bus: &mut B, address: u32) -> Result<u8, Fault> {
+    match bus.memory().load(address) {
         Some([byte]) => Ok(byte),
         None => load_elsewhere(bus, address, Width::Byte).map(|value| value.to_le_bytes()[0]),
-    };
-    let half = |bus: &mut B| match bus.memory().load::<2>(address) {
+    }
+}
+
+#[inline]
+fn load_half<B: Bus>(bus: &mut B, address: u32) -> Result<u16, Fault> {
+    match bus.memory().load(address) {
         Some(half) => Ok(u16::from_le_bytes(half)),
         None => load_elsewhere(bus, address, Width::Half).map(|value| (value & 0xffff) as u16),
-    };
-    match kind {
-        Kind::Lb => byte(bus).map(|byte| i32::from(byte.cast_signed()).cast_unsigned()),
-        Kind::Lbu => byte(bus).map(u32::from),
-        Kind::Lh => half(bus).map(|half| i32::from(half.cast_signed()).cast_unsigned()),
-        Kind::Lhu => half(bus).map(u32::from),
-        _ => match bus.memory().load(address) {
-            Some(word) => Ok(u32::from_le_bytes(word)),
-            None => load_elsewhere(bus, address, Width::Word),
-        },
+    }
+}
+
+#[inline]
+fn load_word<B: Bus>(bus: &mut B, address: u32) -> Result<u32, Fault> {
+    match bus.memory().load(address) {
+        Some(word) => Ok(u32::from_le_bytes(word)),
+        None => load_elsewhere(bus, address, Width::Word),
     }
 }
 
 /// A load across words of memory, or from a device.
 #[cold]
+#[inline(never)]
 fn load_elsewhere<B: Bus>(bus: &mut B, address: u32, width: Width) -> Result<u32, Fault> {
     let memory = bus.memory();
     let found = match width {
@@ -178,40 +170,65 @@ fn load_elsewhere<B: Bus>(bus: &mut B, address: u32, width: Width) -> Result<u32
     }
 }
 
-/// Stores a value; whether decoded code changed.
 #[inline]
-fn store<B: Bus>(kind: Kind, address: u32, value: u32, bus: &mut B) -> Result<bool, Fault> {
-    let bytes = value.to_le_bytes();
-    let [first, second, ..] = bytes;
-    let (stored, width) = match kind {
-        Kind::Sb => (bus.memory_mut().store(address, [first]), Width::Byte),
-        Kind::Sh => (bus.memory_mut().store(address, [first, second]), Width::Half),
-        _ => (bus.memory_mut().store(address, bytes), Width::Word),
-    };
-    if stored { Ok(false) } else { store_elsewhere(bus, address, value, width) }
+fn store_byte<B: Bus>(bus: &mut B, address: u32, value: u32) -> Result<(), Trouble> {
+    let [byte, ..] = value.to_le_bytes();
+    if bus.memory_mut().store(address, [byte]) { Ok(()) } else { store_elsewhere(bus, address, value, Width::Byte) }
+}
+
+#[inline]
+fn store_half<B: Bus>(bus: &mut B, address: u32, value: u32) -> Result<(), Trouble> {
+    let [low, high, ..] = value.to_le_bytes();
+    if bus.memory_mut().store(address, [low, high]) {
+        Ok(())
+    } else {
+        store_elsewhere(bus, address, value, Width::Half)
+    }
+}
+
+#[inline]
+fn store_word<B: Bus>(bus: &mut B, address: u32, value: u32) -> Result<(), Trouble> {
+    let stored = bus.memory_mut().store(address, value.to_le_bytes());
+    if stored { Ok(()) } else { store_elsewhere(bus, address, value, Width::Word) }
 }
 
 /// A store across words of memory, to code, or to a device.
 #[cold]
-fn store_elsewhere<B: Bus>(bus: &mut B, address: u32, value: u32, width: Width) -> Result<bool, Fault> {
+#[inline(never)]
+fn store_elsewhere<B: Bus>(bus: &mut B, address: u32, value: u32, width: Width) -> Result<(), Trouble> {
     let (bytes, len) = (value.to_le_bytes(), width.bytes());
     match bus.memory_mut().store_across(address, &bytes[..len as usize]) {
-        Stored::Plain => return Ok(false),
-        Stored::Code => return Ok(true),
+        Stored::Plain => return Ok(()),
+        Stored::Code => return Err(Trouble::Code),
         Stored::Elsewhere => {}
     }
     if !address.is_multiple_of(len) {
-        return Err(Fault::Misaligned);
+        return Err(Trouble::Fault(Fault::Misaligned));
     }
-    bus.store(address, width, value & (u32::MAX >> (32 - 8 * len)))?;
-    Ok(bus.memory().is_stale())
+    bus.store(address, width, value & (u32::MAX >> (32 - 8 * len))).map_err(Trouble::Fault)?;
+    if bus.memory().is_stale() { Err(Trouble::Code) } else { Ok(()) }
 }
 
+/// An access failed; `misaligned` is the cause if that is why.
 #[cold]
-fn failed(op: &Op, address: u32, fault: Fault, misaligned: u32) -> Leave {
+fn failed(ops: &[Op], op: &Op, value: u32, fault: Fault, misaligned: u32) -> Left {
     let cause = match fault {
         Fault::Misaligned => misaligned,
         Fault::Access => misaligned + 1,
     };
-    Leave::Exception { pc: op.pc, cause, value: address }
+    Left::Exception { pc: op.pc, cause, value, executed: until(ops, op) }
+}
+
+/// A store wrote decoded code, perhaps the next instruction.
+#[cold]
+fn changed(ops: &[Op], op: &Op) -> Left {
+    let executed = until(ops, op);
+    // An operation that ends blocks follows every store.
+    let next = ops.iter().skip_while(|other| other.pc != op.pc).nth(1).map_or(op.pc, |next| next.pc);
+    Left::Code { next, executed }
+}
+
+/// How many instructions of a block are executed when this one is.
+fn until(ops: &[Op], op: &Op) -> u64 {
+    ops.iter().take_while(|other| other.pc != op.pc).count() as u64 + 1
 }

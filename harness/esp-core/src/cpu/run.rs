@@ -3,7 +3,7 @@
 use super::{Cpu, Exception, Stop, call, csr, execute};
 use crate::bus::Bus;
 use crate::decode::{Kind, Op};
-use execute::Leave;
+use execute::Left;
 
 const INSTRUCTION_ACCESS: u32 = 1;
 const ILLEGAL_INSTRUCTION: u32 = 2;
@@ -47,10 +47,32 @@ impl Cpu {
             return None;
         };
         self.passing = false;
-        match execute::block(&mut self.x, self.cache.ops(block), bus, &mut self.instructions) {
-            Leave::To(pc) => self.pc = pc,
-            Leave::System(op) => return self.system(op, bus),
-            Leave::Exception { pc, cause, value } => self.exception(cause, value, pc),
+        match execute::block(&mut self.x, self.cache.ops(block), bus) {
+            Ok(pc) => {
+                self.instructions += u64::from(block.instructions);
+                self.pc = pc;
+                None
+            }
+            Err(left) => self.leave(left, block.instructions, bus),
+        }
+    }
+
+    /// Leaves a block of so many instructions.
+    #[cold]
+    fn leave<B: Bus>(&mut self, left: Left, instructions: u32, bus: &mut B) -> Option<Stop> {
+        match left {
+            Left::System(op) => {
+                self.instructions += u64::from(instructions);
+                return self.system(op, bus);
+            }
+            Left::Code { next, executed } => {
+                self.instructions += executed;
+                self.pc = next;
+            }
+            Left::Exception { pc, cause, value, executed } => {
+                self.instructions += executed;
+                self.exception(cause, value, pc);
+            }
         }
         None
     }
@@ -76,7 +98,6 @@ impl Cpu {
         self.exception(INSTRUCTION_ACCESS, self.pc, self.pc);
     }
 
-    #[cold]
     fn system<B: Bus>(&mut self, op: Op, bus: &mut B) -> Option<Stop> {
         self.pc = op.pc.wrapping_add(4);
         match op.kind {
