@@ -2,7 +2,7 @@
 
 /// Pauses double from 250 ms to 8 s; each is spread by ± 20 % so that many lamps don't come back at once.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     attempt: u32,
     random: u32,
 }
@@ -11,17 +11,20 @@ impl Backoff {
     const FIRST_MS: u64 = 250;
     const LONGEST_MS: u64 = 8_000;
 
-    pub(crate) fn new(seed: u32) -> Self {
+    /// `seed` spreads the pauses.
+    #[must_use]
+    pub fn new(seed: u32) -> Self {
         // xorshift never leaves the state zero.
         Self { attempt: 0, random: seed.max(1) }
     }
 
     /// After a successful connection: the next pause is the first again.
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.attempt = 0;
     }
 
-    pub(crate) fn next_ms(&mut self) -> u64 {
+    /// The next pause in milliseconds.
+    pub fn next_ms(&mut self) -> u64 {
         let pause = (Self::FIRST_MS << self.attempt.min(16)).min(Self::LONGEST_MS);
         self.attempt += 1;
         let percent = 80 + u64::from(self.next_random() % 41);

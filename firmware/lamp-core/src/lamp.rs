@@ -6,8 +6,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::backoff::Backoff;
+use crate::session::{Event, Malformed, Session, Will};
 use crate::settings::{Settings, Variant};
-use crate::wire::{self, FromBroker, Will};
+
 use crate::{ANSWER_TOPIC, COMMAND_TOPIC, STATUS_TOPIC};
 
 /// What happened to the lamp.
@@ -55,8 +56,7 @@ pub struct Lamp {
     variant: Variant,
     backoff: Backoff,
     state: State,
-    received: Vec<u8>,
-    next_packet_id: u16,
+    session: Session,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,19 +65,20 @@ enum State {
     Waiting { until: u64 },
     /// The platform connects, or CONNACK is awaited.
     Connecting { until: u64 },
-    /// Messages flow.
-    Online { last_sent: u64, ping_sent: Option<u64> },
+    /// Messages flow. The broker has this long to grant the subscription.
+    Online { last_sent: u64, ping_sent: Option<u64>, granted_by: Option<u64> },
 }
 
 impl Lamp {
-    /// Longest wait for a connection and its CONNACK.
-    const CONNECT_MS: u64 = 5_000;
+    /// Longest wait for a connection and its CONNACK, and for SUBACK.
+    const ANSWER_MS: u64 = 5_000;
 
     /// A lamp that has just been switched on. `seed` spreads the pauses between attempts.
     #[must_use]
     pub fn new(settings: Settings, variant: Variant, seed: u32) -> Self {
         let state = State::Waiting { until: 0 };
-        Self { settings, variant, backoff: Backoff::new(seed), state, received: Vec::new(), next_packet_id: 1 }
+        let session = Session::new(variant.acknowledges);
+        Self { settings, variant, backoff: Backoff::new(seed), state, session }
     }
 
     /// The next moment at which [`Input::Tick`] is due, in milliseconds.
@@ -85,10 +86,10 @@ impl Lamp {
     pub fn wake_at(&self) -> Option<u64> {
         match self.state {
             State::Waiting { until } | State::Connecting { until } => Some(until),
-            State::Online { last_sent, ping_sent } => {
-                let keep_alive = self.keep_alive_ms()?;
+            State::Online { last_sent, ping_sent, granted_by } => {
                 // Half a keep alive leaves time for a late packet; without an answer after a whole one the link is dead.
-                Some(ping_sent.map_or(last_sent + keep_alive / 2, |sent| sent + keep_alive))
+                let next_ping = |keep_alive| ping_sent.map_or(last_sent + keep_alive / 2, |sent| sent + keep_alive);
+                self.keep_alive_ms().map(next_ping).into_iter().chain(granted_by).min()
             }
         }
     }
@@ -97,7 +98,7 @@ impl Lamp {
     pub fn handle(&mut self, now: u64, input: Input<'_>) -> Vec<Effect> {
         match input {
             Input::Tick => self.tick(now),
-            Input::Connected => self.connected(),
+            Input::Connected => self.connected(now),
             Input::Closed => self.retry(now, "connection lost"),
             Input::Received(bytes) => self.receive(now, bytes),
         }
@@ -117,23 +118,35 @@ impl Lamp {
         }
         match self.state {
             State::Waiting { .. } => {
-                self.state = State::Connecting { until: now + Self::CONNECT_MS };
-                self.received.clear();
+                self.state = State::Connecting { until: now + Self::ANSWER_MS };
+                self.session = Session::new(self.variant.acknowledges);
                 vec![Effect::Connect]
             }
             State::Connecting { .. } => self.give_up(now, "no answer to CONNECT"),
+            State::Online { granted_by: Some(due), .. } if now >= due => self.give_up(now, "no answer to SUBSCRIBE"),
             State::Online { ping_sent: Some(_), .. } => self.give_up(now, "no answer to PINGREQ"),
-            State::Online { ping_sent: None, .. } => {
-                self.state = State::Online { last_sent: now, ping_sent: Some(now) };
-                vec![Effect::Send(wire::pingreq())]
+            State::Online { ping_sent: None, granted_by, .. } => {
+                self.state = State::Online { last_sent: now, ping_sent: Some(now), granted_by };
+                let sent = self.session.ping();
+                self.sent(now, sent)
             }
         }
     }
 
-    fn connected(&mut self) -> Vec<Effect> {
+    fn connected(&mut self, now: u64) -> Vec<Effect> {
+        let keep_alive = self.keep_alive();
         let will = Will { topic: STATUS_TOPIC, payload: "offline" };
         let will = self.variant.has_will.then_some(&will);
-        vec![Effect::Send(wire::connect(&self.settings, self.keep_alive(), will))]
+        let sent = self.session.connect(&self.settings, keep_alive, will);
+        self.sent(now, sent)
+    }
+
+    /// Bytes to send, or the end of a connection on which something can't be sent.
+    fn sent(&mut self, now: u64, events: Result<Vec<Event>, Malformed>) -> Vec<Effect> {
+        match events {
+            Ok(events) => events.into_iter().flat_map(|event| self.event(now, event)).collect(),
+            Err(Malformed) => self.give_up(now, "a setting can't be sent"),
+        }
     }
 
     fn give_up(&mut self, now: u64, why: &str) -> Vec<Effect> {
@@ -152,18 +165,8 @@ impl Lamp {
     }
 
     fn receive(&mut self, now: u64, bytes: &[u8]) -> Vec<Effect> {
-        self.received.extend(bytes);
-        let mut effects = Vec::new();
-        loop {
-            match wire::take_packet(&mut self.received) {
-                Ok(Some(packet)) => effects.extend(self.packet(now, packet)),
-                Ok(None) => break,
-                Err(wire::Malformed) => {
-                    effects.extend(self.give_up(now, "malformed packet"));
-                    break;
-                }
-            }
-        }
+        let events = self.session.receive(bytes);
+        let effects: Vec<_> = events.into_iter().flat_map(|event| self.event(now, event)).collect();
         if effects.iter().any(|effect| matches!(effect, Effect::Send(_)))
             && let State::Online { last_sent, .. } = &mut self.state
         {
@@ -172,65 +175,59 @@ impl Lamp {
         effects
     }
 
-    fn packet(&mut self, now: u64, packet: FromBroker) -> Vec<Effect> {
-        match packet {
-            FromBroker::Connack { code: 0 } => self.online(now),
-            FromBroker::Connack { code } => self.give_up(now, &format!("refused with code {code}")),
-            FromBroker::Publish { topic, payload, packet_id } => self.message(&topic, &payload, packet_id),
-            FromBroker::Suback { granted: true } => vec![Effect::Log(format!("mqtt: subscribed to {COMMAND_TOPIC}"))],
-            FromBroker::Suback { granted: false } => {
-                vec![Effect::Log(format!("mqtt: subscription to {COMMAND_TOPIC} refused"))]
+    fn event(&mut self, now: u64, event: Event) -> Vec<Effect> {
+        match event {
+            Event::Send(bytes) => vec![Effect::Send(bytes)],
+            Event::Connected => self.online(now),
+            Event::Refused(code) => self.give_up(now, &format!("refused with code {code}")),
+            Event::Message { topic, payload } => self.message(now, &topic, &payload),
+            Event::Subscribed(granted) => {
+                if let State::Online { granted_by, .. } = &mut self.state {
+                    *granted_by = None;
+                }
+                vec![Effect::Log(match granted {
+                    true => format!("mqtt: subscribed to {COMMAND_TOPIC}"),
+                    false => format!("mqtt: subscription to {COMMAND_TOPIC} refused"),
+                })]
             }
-            FromBroker::Puback => Vec::new(),
-            FromBroker::Pingresp => {
+            Event::Alive => {
                 if let State::Online { ping_sent, .. } = &mut self.state {
                     *ping_sent = None;
                 }
                 Vec::new()
             }
+            Event::Malformed => self.give_up(now, "malformed packet"),
+            Event::TooLarge(size) => vec![Effect::Log(format!("mqtt: a packet of {size} bytes is skipped"))],
         }
     }
 
     fn online(&mut self, now: u64) -> Vec<Effect> {
         self.backoff.reset();
-        self.state = State::Online { last_sent: now, ping_sent: None };
+        let granted_by = self.variant.subscribes.then_some(now + Self::ANSWER_MS);
+        self.state = State::Online { last_sent: now, ping_sent: None, granted_by };
         let mut effects = vec![Effect::Log("mqtt: connected".into())];
         if self.variant.subscribes {
-            let id = self.packet_id();
-            effects.push(Effect::Send(wire::subscribe(COMMAND_TOPIC, id)));
+            let sent = self.session.subscribe(COMMAND_TOPIC);
+            effects.extend(self.sent(now, sent));
         }
-        let id = self.packet_id();
-        effects.push(Effect::Send(wire::publish(STATUS_TOPIC, "online", id, true)));
+        let sent = self.session.publish(STATUS_TOPIC, "online", true);
+        effects.extend(self.sent(now, sent));
         effects
     }
 
-    fn message(&mut self, topic: &str, payload: &[u8], packet_id: Option<u16>) -> Vec<Effect> {
-        let acknowledged = packet_id.filter(|_| self.variant.acknowledges);
-        let mut effects: Vec<_> = acknowledged.map(|id| Effect::Send(wire::puback(id))).into_iter().collect();
+    fn message(&mut self, now: u64, topic: &str, payload: &[u8]) -> Vec<Effect> {
         let (lit, answer) = match payload {
             b"on" if topic == COMMAND_TOPIC => (true, "saya hidup"),
             b"off" if topic == COMMAND_TOPIC => (false, "saya mati"),
-            _ => {
-                effects.push(Effect::Log("lamp: command ignored".into()));
-                return effects;
-            }
+            _ => return vec![Effect::Log("lamp: command ignored".into())],
         };
         if lit && !self.variant.survives_on {
-            effects.push(Effect::Restart);
-            return effects;
+            return vec![Effect::Restart];
         }
-        effects.push(Effect::Light(lit));
-        effects.push(Effect::Log(format!("lamp: {}", if lit { "on" } else { "off" })));
-        let id = self.packet_id();
-        effects.push(Effect::Send(wire::publish(ANSWER_TOPIC, answer, id, false)));
+        let mut effects = vec![Effect::Light(lit), Effect::Log(format!("lamp: {}", if lit { "on" } else { "off" }))];
+        let sent = self.session.publish(ANSWER_TOPIC, answer, false);
+        effects.extend(self.sent(now, sent));
         effects
-    }
-
-    fn packet_id(&mut self) -> u16 {
-        let id = self.next_packet_id;
-        // Zero is not a packet identifier (§2.3.1).
-        self.next_packet_id = id.checked_add(1).unwrap_or(1);
-        id
     }
 }
 
@@ -249,8 +246,25 @@ mod tests {
         assert_eq!(lamp.handle(0, Input::Tick), [Effect::Connect]);
         assert_eq!(lamp.handle(0, Input::Connected).len(), 1);
         let effects = lamp.handle(0, Input::Received(&[0x20, 2, 0, 0]));
-        assert!(effects.contains(&Effect::Send(wire::publish(STATUS_TOPIC, "online", lamp.next_packet_id - 1, true))));
+        assert_eq!(effects.last(), Some(&published(STATUS_TOPIC, "online", effects.len() - 1, true)));
+        let subscribed = Effect::Log("mqtt: subscribed to sooko/lampu".into());
+        assert_eq!(lamp.handle(0, Input::Received(&[0x90, 3, 0, 1, 1])), [subscribed]);
         lamp
+    }
+
+    /// PUBLISH at QoS 1.
+    fn published(topic: &str, payload: &str, id: usize, retain: bool) -> Effect {
+        let id = u8::try_from(id).expect("small");
+        let mut bytes = vec![0x32 | u8::from(retain), 0, 0, u8::try_from(topic.len()).expect("short")];
+        bytes.extend(topic.as_bytes());
+        bytes.extend([0, id]);
+        bytes.extend(payload.as_bytes());
+        bytes[1] = u8::try_from(bytes.len() - 2).expect("short");
+        Effect::Send(bytes)
+    }
+
+    fn acknowledged() -> Effect {
+        Effect::Send(vec![0x40, 2, 0, 77])
     }
 
     fn command(text: &[u8]) -> Vec<u8> {
@@ -265,9 +279,9 @@ mod tests {
     fn on_lights_the_lamp_acknowledges_and_answers() {
         let mut lamp = online(Variant::GOOD);
         let effects = lamp.handle(10, Input::Received(&command(b"on")));
-        assert_eq!(effects[0], Effect::Send(wire::puback(77)));
+        assert_eq!(effects[0], acknowledged());
         assert_eq!(effects[1], Effect::Light(true));
-        assert_eq!(effects[3], Effect::Send(wire::publish(ANSWER_TOPIC, "saya hidup", 3, false)));
+        assert_eq!(effects[3], published(ANSWER_TOPIC, "saya hidup", 1, false));
         let effects = lamp.handle(20, Input::Received(&command(b"off")));
         assert!(effects.contains(&Effect::Light(false)));
     }
@@ -276,7 +290,7 @@ mod tests {
     fn anything_else_changes_nothing_but_is_acknowledged() {
         for text in [&b"ON"[..], b"", b"on ", b"\xff"] {
             let effects = online(Variant::GOOD).handle(10, Input::Received(&command(text)));
-            assert_eq!(effects, [Effect::Send(wire::puback(77)), Effect::Log("lamp: command ignored".into())]);
+            assert_eq!(effects, [acknowledged(), Effect::Log("lamp: command ignored".into())]);
         }
     }
 
@@ -285,7 +299,7 @@ mod tests {
         let mut lamp = online(Variant::GOOD);
         assert_eq!(lamp.wake_at(), Some(2_000));
         assert_eq!(lamp.handle(1_999, Input::Tick), []);
-        assert_eq!(lamp.handle(2_000, Input::Tick), [Effect::Send(wire::pingreq())]);
+        assert_eq!(lamp.handle(2_000, Input::Tick), [Effect::Send(vec![0xc0, 0])]);
         assert_eq!(lamp.handle(2_050, Input::Received(&[0xd0, 0])), []);
         assert_eq!(lamp.wake_at(), Some(4_000));
         lamp.handle(4_000, Input::Tick);
@@ -320,7 +334,7 @@ mod tests {
     fn each_variant_has_its_fault() {
         let silent = Variant { acknowledges: false, ..Variant::GOOD };
         let effects = online(silent).handle(1, Input::Received(&command(b"on")));
-        assert!(!effects.contains(&Effect::Send(wire::puback(77))) && effects.contains(&Effect::Light(true)));
+        assert!(!effects.contains(&acknowledged()) && effects.contains(&Effect::Light(true)));
         let fragile = Variant { survives_on: false, ..Variant::GOOD };
         assert!(online(fragile).handle(1, Input::Received(&command(b"on"))).contains(&Effect::Restart));
         let sleepless = Variant { keeps_alive: false, ..Variant::GOOD };

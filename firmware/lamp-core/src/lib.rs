@@ -12,10 +12,12 @@
 extern crate alloc;
 
 mod backoff;
+mod framing;
 mod lamp;
+mod session;
 mod settings;
-mod wire;
 
+pub use backoff::Backoff;
 pub use lamp::{Effect, Input, Lamp};
 pub use settings::{Settings, Variant};
 
