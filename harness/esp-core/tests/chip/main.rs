@@ -3,6 +3,7 @@
 #[path = "../processor/assemble.rs"]
 mod assemble;
 mod devices;
+mod lamp;
 mod program;
 mod registers;
 mod reset;
