@@ -18,7 +18,7 @@ fn main() {
     let rounds_file = folder.path().join("rounds.s");
     std::fs::write(&rounds_file, format!("    .equ ROUNDS, {rounds}\n")).expect("written");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/processor_bench/compute.s");
-    let program = assemble::assemble(&[&rounds_file, &source], folder.path());
+    let program = assemble::assemble(&[&rounds_file, &source], folder.path(), 0x1_0000);
 
     let (before, _) = processor_seconds();
     let ours = user::run(&program, u64::MAX).expect("it ends");

@@ -62,8 +62,17 @@ impl Machine {
     ///
     /// Inputs take effect within a millisecond. Everything that the board did before the end is output before this returns.
     pub fn run(&mut self, inputs: &Receiver<Input>, outputs: &mut dyn FnMut(Output)) -> End {
+        self.run_for(u64::MAX, inputs, outputs)
+    }
+
+    /// The same, but also stops after about so many more instructions, or when the program waits for an interrupt for the
+    /// first time: for programs that may do anything.
+    pub fn run_for(&mut self, budget: u64, inputs: &Receiver<Input>, outputs: &mut dyn FnMut(Output)) -> End {
+        let last = self.instructions().saturating_add(budget);
         loop {
             let end = self.turn(inputs);
+            let over = budget != u64::MAX && (self.instructions() >= last || self.idle || self.delay.is_some());
+            let end = end.or(over.then_some(End::Stopped));
             let end = end.or_else(|| self.hardware.effects.halt.take().map(ended));
             if end.is_some() {
                 self.hardware.release_pins();

@@ -26,7 +26,7 @@ const INT_ENA_SET: u32 = 0x100;
 const INT_ENA_CLEAR: u32 = 0x104;
 const LAST: u32 = 0x128;
 /// What programs keep here stays as long as RTC memory does.
-const STORE: [u32; 8] = [0x50, 0x54, 0x58, 0x5c, 0xbc, 0xc0, 0xc4, 0xc8];
+const STORE: [u32; 8] = [0x50, 0x54, 0x58, 0x5c, 0xb8, 0xbc, 0xc0, 0xc4];
 
 const ENABLED: u32 = 1 << 31;
 const RESET_SYSTEM: u32 = 1 << 31;

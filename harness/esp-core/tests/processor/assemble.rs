@@ -25,8 +25,8 @@ macro_rules! include_str {
 }
 "#;
 
-/// Assembles sources, one after the other, to a static executable, with intermediate files in a folder.
-pub(crate) fn assemble(sources: &[&Path], folder: &Path) -> Vec<u8> {
+/// Assembles sources, one after the other, to a static executable for an address, with intermediate files in a folder.
+pub(crate) fn assemble(sources: &[&Path], folder: &Path, address: u32) -> Vec<u8> {
     let include = |source: &&Path| format!("global_asm!(include_str!({source:?}), options(raw));\n");
     let text = CRATE.to_owned() + &sources.iter().map(include).collect::<String>();
     let (file, program) = (folder.join("program.rs"), folder.join("program.elf"));
@@ -35,7 +35,10 @@ pub(crate) fn assemble(sources: &[&Path], folder: &Path) -> Vec<u8> {
         // The crate uses what only the compiler's own library does otherwise.
         .env("RUSTC_BOOTSTRAP", "1")
         .args(["--edition=2024", "--crate-name=program", "--crate-type=bin", "--target=riscv32imc-unknown-none-elf"])
-        .args(["-Cpanic=abort", "-Crelocation-model=static", "-Clink-arg=-Ttext=0x10000"])
+        .args(["-Cpanic=abort", "-Crelocation-model=static"])
+        .arg(format!("-Clink-arg=-Ttext={address:#x}"))
+        // The file's headers are loaded too: into the page before.
+        .arg(format!("-Clink-arg=--image-base={:#x}", address - 0x1000))
         .arg("-o")
         .args([&program, &file])
         .output()

@@ -8,7 +8,7 @@ use std::path::Path;
 fn passes(name: &str, judged: bool) {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/isa");
     let folder = tempfile::tempdir().expect("folder");
-    let program = assemble(&[&sources.join("macros.s"), &sources.join(name)], folder.path());
+    let program = assemble(&[&sources.join("macros.s"), &sources.join(name)], folder.path(), 0x1_0000);
     let ours = user::run(&program, 1_000_000).unwrap_or_else(|error| panic!("{name}: {error}"));
     let theirs =
         judged.then(qemu::find).flatten().map(|qemu| qemu::run(&qemu, &program, &folder.path().join("judged")));

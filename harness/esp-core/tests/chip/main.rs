@@ -1,0 +1,10 @@
+//! The chip: programs that use its devices, its ROM and its radio, and what comes out.
+
+#[path = "../processor/assemble.rs"]
+mod assemble;
+mod devices;
+mod lamp;
+mod program;
+mod registers;
+mod reset;
+mod wifi;
