@@ -50,7 +50,7 @@ impl Flow {
 
     /// Carries bytes both ways as far as there is room; returns whether anything moved.
     pub(super) fn carry(&mut self, id: FlowId, access_point: &mut AccessPoint) -> bool {
-        let carried = self.to_peer(id, access_point).and_then(|out| Ok(out | self.to_board(id, access_point)?));
+        let carried = self.carry_out(id, access_point).and_then(|out| Ok(out | self.carry_in(id, access_point)?));
         carried.unwrap_or_else(|_| {
             // The peer has broken the connection off.
             access_point.reset(id);
@@ -59,7 +59,7 @@ impl Flow {
         })
     }
 
-    fn to_peer(&self, id: FlowId, access_point: &mut AccessPoint) -> io::Result<bool> {
+    fn carry_out(&self, id: FlowId, access_point: &mut AccessPoint) -> io::Result<bool> {
         let mut moved = false;
         loop {
             let bytes = access_point.received(id);
@@ -75,7 +75,7 @@ impl Flow {
         }
     }
 
-    fn to_board(&mut self, id: FlowId, access_point: &mut AccessPoint) -> io::Result<bool> {
+    fn carry_in(&mut self, id: FlowId, access_point: &mut AccessPoint) -> io::Result<bool> {
         let mut moved = false;
         let mut buffer = [0; CHUNK];
         while !self.peer_ended {
