@@ -231,6 +231,7 @@ mod tests {
             hash: "aaaa".into(),
             size: 1,
             version: None,
+            runs: None,
         }];
         record
     }

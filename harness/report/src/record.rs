@@ -130,6 +130,7 @@ mod tests {
                     hash: (*hash).to_owned(),
                     size: 1,
                     version: None,
+                    runs: None,
                 })
                 .collect();
             record

@@ -7,7 +7,7 @@ use hil_virtual_board::{Options, VirtualBoard};
 use serial2_tokio::SerialPort;
 
 fn board(misbehaves: &[Misbehaviour]) -> VirtualBoard {
-    let options = Options { mac: [2, 0, 0, 0, 0, 1], misbehaves: misbehaves.to_vec(), on_pin: None };
+    let options = Options { mac: [2, 0, 0, 0, 0, 1], misbehaves: misbehaves.to_vec(), ..Options::default() };
     VirtualBoard::start(options).expect("board")
 }
 

@@ -64,7 +64,9 @@ fn target(board: &Board) -> Target<'_> {
 }
 
 /// The parts of a firmware, and the ELF file among its files.
-fn read_parts(firmware: &Firmware, board: &Board) -> Result<(Vec<Part>, Option<Arc<[u8]>>), BenchError> {
+type Read = (Vec<Part>, Option<Arc<[u8]>>);
+
+fn read_parts(firmware: &Firmware, board: &Board) -> Result<Read, BenchError> {
     let failed = |reason: String, hint: Option<String>| BenchError::Firmware {
         firmware: firmware.name.to_string(),
         reason,

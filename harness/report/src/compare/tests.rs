@@ -15,6 +15,7 @@ fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
         hash: "aaaa".into(),
         size: 100,
         version: Some("1.0.0".into()),
+        runs: None,
     };
     Record {
         schema: RECORD_SCHEMA,
