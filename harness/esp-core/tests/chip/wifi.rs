@@ -4,8 +4,8 @@ use hil_esp_core::chip::{AccessPoint, Auth, End, Input, Output};
 
 use crate::program::{Ran, run, setup};
 
-/// A station that joins "lab" with a password. It prints each event's number, and why it left; it sends a frame when it has
-/// joined and when it receives one, whose first byte it prints.
+/// A station that joins "lab" with a password. It prints each event's number, and why it left; it sends a frame when it
+/// has joined and when it receives one, whose first byte it prints.
 const STATION: &str = "
     .macro driver name, first=0, second=0, third=0
         li a0, \\first
