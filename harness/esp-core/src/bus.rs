@@ -1,5 +1,6 @@
 //! What the processor is connected to.
 
+pub(crate) use crate::fault::Fault;
 use crate::memory::Memory;
 
 /// How much a load or a store moves.
@@ -23,15 +24,6 @@ impl Width {
             Self::Word => 4,
         }
     }
-}
-
-/// Why a load, a store or a fetch failed; the processor turns it into the exception with that cause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// There is nothing at the address, or it can't be accessed this way.
-    Access,
-    /// The address is not a multiple of the width, and what is there requires it.
-    Misaligned,
 }
 
 /// Memory and devices, with the interrupt lines into the processor.

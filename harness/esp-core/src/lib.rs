@@ -45,9 +45,11 @@ pub mod chip;
 mod cpu;
 mod decode;
 mod elf;
+mod fault;
 mod memory;
 
-pub use bus::{Bus, Fault, Width};
+pub use bus::{Bus, Width};
 pub use cpu::{Cpu, Exception, InterruptsOff, Stop};
 pub use elf::{Elf, ElfError, Part};
+pub use fault::Fault;
 pub use memory::{Access, BadMapping, Bank, Memory, PAGE};

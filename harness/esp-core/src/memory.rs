@@ -12,7 +12,7 @@ pub(crate) use code::Stale;
 pub(crate) use fast::Stored;
 pub use window::{Access, BadMapping};
 
-use crate::bus::Fault;
+use crate::fault::Fault;
 use window::Window;
 
 /// The unit of mapping: addresses, offsets and lengths of mappings are multiples of it.
