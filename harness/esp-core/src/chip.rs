@@ -1,5 +1,6 @@
 //! The ESP32-C3: its memory, its devices, its ROM's functions and its radio, as a [`Machine`] that runs an app.
 
+mod boot_error;
 mod cache;
 mod console;
 mod device;
@@ -24,7 +25,8 @@ mod usb;
 mod watchdog;
 mod wifi;
 
+pub use boot_error::BootError;
 pub use events::{AccessPoint, Auth, End, Input, Output, ResetCause, Unsupported};
 pub use flash::{Flash, MemoryFlash, SECTOR};
 pub use machine::Machine;
-pub use setup::{BootError, Retained, Setup};
+pub use setup::{Retained, Setup};

@@ -103,6 +103,11 @@ impl Hardware {
         })
     }
 
+    /// The board's time begins now.
+    pub(super) fn start_clock(&mut self) {
+        self.started = Instant::now();
+    }
+
     /// Nanoseconds since the start.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)

@@ -1,8 +1,8 @@
 //! App images in flash: their header and segments; and how one is made from an ELF file.
 
+use super::boot_error::BootError;
 use super::cache::{CODE, DATA, FLASH_PAGE, WINDOW};
 use super::flash::Flash;
-use super::setup::BootError;
 use crate::elf::{Elf, Part};
 
 const MAGIC: u8 = 0xe9;

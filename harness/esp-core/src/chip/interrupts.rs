@@ -76,7 +76,7 @@ impl Interrupts {
             left &= left - 1;
             self.lines |= 1 << (self.registers.get(4 * source) & 31);
         }
-        // Line 0 leads nowhere: it is where sources go that a program has not routed.
+        // Line 0 has no effect: sources that a program has not routed go there.
         self.lines &= !1;
         self.latched |= self.lines & !before;
         self.choose();

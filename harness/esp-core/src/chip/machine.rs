@@ -36,8 +36,8 @@ enum Trap {
 
 /// An ESP32-C3 that executes an app.
 ///
-/// Its clock is the host's: it runs as fast as the host can while the program computes, and sleeps while the program waits.
-/// It needs a thread of its own.
+/// Its clock is the host's: it runs as fast as the host can while the program computes, and sleeps while the program
+/// waits. It needs a thread of its own.
 #[derive(Debug)]
 pub struct Machine {
     cpu: Cpu,
@@ -60,14 +60,19 @@ pub struct Machine {
 impl Machine {
     /// Runs the app until the chip resets, the embedder stops it, or it needs what the machine doesn't have.
     ///
-    /// Inputs take effect within a millisecond. Everything that the board did before the end is output before this returns.
+    /// Inputs take effect within a millisecond. Everything that the board did before the end is output before this
+    /// returns.
     pub fn run(&mut self, inputs: &Receiver<Input>, outputs: &mut dyn FnMut(Output)) -> End {
         self.run_for(u64::MAX, inputs, outputs)
     }
 
-    /// The same, but also stops after about so many more instructions, or when the program waits for an interrupt for the
-    /// first time: for programs that may do anything.
+    /// The same, but also stops after about so many more instructions, or when the program waits for an interrupt for
+    /// the first time: for programs that may do anything.
     pub fn run_for(&mut self, budget: u64, inputs: &Receiver<Input>, outputs: &mut dyn FnMut(Output)) -> End {
+        if self.instructions() == 0 {
+            self.hardware.start_clock();
+        }
+        self.expected = self.hardware.now();
         let last = self.instructions().saturating_add(budget);
         loop {
             let end = self.turn(inputs);

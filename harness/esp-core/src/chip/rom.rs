@@ -5,13 +5,14 @@
 //!
 //! # Why not the ROM itself
 //!
-//! Espressif publishes the chips' ROMs as ELF files, and espflash ships them. With them every function could run, and the
-//! boot could begin in the real ROM. We don't, for three reasons. The functions that plain programs call are few, small,
-//! and faster as native code; the many others belong to the radio's driver, which waits for hardware that is nowhere
-//! described, so that their code alone would not make them work. The boot up to the app is the board's own affair: it prints
-//! the same lines, and is tested as such. And the files are Apache-2.0 with a NOTICE of their own, 300 KiB per chip
-//! revision, for behaviour that no test of ours could tell apart. What they would buy is the next function that a program
-//! of someone else calls, without work of ours; until then its name in the error says what to write.
+//! Espressif publishes the chips' ROMs as ELF files, and espflash ships them. With them every function could run, and
+//! the boot could begin in the real ROM. We don't, for three reasons. The functions that plain programs call are few,
+//! small, and faster as native code; the many others belong to the radio's driver, which waits for hardware that has no
+//! public description, so that their code alone would not make them work. The boot up to the app is the board's own
+//! affair: it prints the same lines, and is tested as such. And the files are Apache-2.0 with a NOTICE of their own,
+//! 300 KiB per chip revision, for behaviour that no test of ours could tell apart. What they would buy is the next
+//! function that a program of someone else calls, without work of ours; until then its name in the error says what to
+//! write.
 
 mod arithmetic;
 mod md5;

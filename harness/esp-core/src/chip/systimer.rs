@@ -23,7 +23,7 @@ const VALUE_VALID: u32 = 1 << 29;
 const PERIODIC: u32 = 1 << 30;
 const UNIT1: u32 = 1 << 31;
 
-/// A counter: its value at a time from which on it counts, or at which it stands still.
+/// A counter: its value at a time from which on it counts, or its value while it is stopped.
 #[derive(Clone, Copy, Debug, Default)]
 struct Unit {
     base: u64,
@@ -44,7 +44,7 @@ impl Unit {
         }
     }
 
-    /// When the counter reaches a value; `u64::MAX` when it stands still.
+    /// When the counter reaches a value; `u64::MAX` when it is stopped.
     fn reaches(&self, value: u64) -> u64 {
         if !self.running {
             return u64::MAX;

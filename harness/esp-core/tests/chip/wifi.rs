@@ -4,8 +4,8 @@ use hil_esp_core::chip::{AccessPoint, Auth, End, Input, Output};
 
 use crate::program::{Ran, run, setup};
 
-/// A station that joins "lab" with a password. It prints each event's number, and why it left; it sends a frame when it has
-/// joined and when it receives one, whose first byte it prints.
+/// A station that joins "lab" with a password. It prints each event's number, and why it left; it sends a frame when it
+/// has joined and when it receives one, whose first byte it prints.
 const STATION: &str = "
     .macro driver name, first=0, second=0, third=0
         li a0, \\first
@@ -175,6 +175,54 @@ fn a_station_leaves_when_the_access_point_is_silent_for_long() {
         _ => None,
     });
     assert!(ran.outputs.contains(&Output::Left { reason: 200 }), "{:?}", ran.outputs);
+}
+
+/// Prints how many access points a scan finds, then the first letter and the channel of each.
+const SCAN: &str = "
+    .macro driver name, first=0, second=0, third=0
+        li a0, \\first
+        li a1, \\second
+        call \\name
+    .endm
+    .macro function name
+        .globl \\name
+    \\name:
+        unimp
+    .endm
+        driver esp_wifi_scan_start, 0, 1
+        la a0, record
+        call esp_wifi_scan_get_ap_num
+        la t0, record
+        lhu s0, 0(t0)
+        addi a0, s0, '0'
+        rom UART_TX_ONE_CHAR
+    next:
+        la a0, record
+        call esp_wifi_scan_get_ap_record
+        bnez a0, end
+        la s1, record
+        lbu a0, 6(s1)
+        rom UART_TX_ONE_CHAR
+        lbu a0, 39(s1)
+        addi a0, a0, '0'
+        rom UART_TX_ONE_CHAR
+        j next
+    end:
+        rom SOFTWARE_RESET
+    function esp_wifi_scan_start
+    function esp_wifi_scan_get_ap_num
+    function esp_wifi_scan_get_ap_record
+    .balign 4
+    record:
+        .zero 80
+";
+
+#[test]
+fn a_scan_finds_the_access_points_strongest_first() {
+    let mut setup = setup("scan", SCAN);
+    let weak = AccessPoint { ssid: b"weak".to_vec(), channel: 3, rssi: -80, ..lab("") };
+    setup.access_points = vec![weak, lab("secret99")];
+    assert_eq!(run(setup, |_, _| ()).console(), "2l6w3");
 }
 
 fn refusal(name: &str, source: &str) -> String {

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use super::{Machine, Trap};
+use crate::chip::boot_error::BootError;
 use crate::chip::cache::FLASH_PAGE;
 use crate::chip::console::Console;
 use crate::chip::hardware::{Build, Hardware};
 use crate::chip::image::{Image, Segment};
 use crate::chip::rom;
-use crate::chip::setup::{BootError, Setup};
+use crate::chip::setup::Setup;
 use crate::chip::wifi::{self, Wifi};
 use crate::{Bus as _, Cpu, Elf};
 

@@ -99,8 +99,8 @@ fn erase(call: &mut Call<'_>, unit: u32) -> Answer {
     done(at.is_some_and(|at| call.hardware.erase_flash(at, unit)))
 }
 
-/// Maps pages of 64 KiB: external memory, address, offset in flash, size of a page in KiB, number of pages, and whether all
-/// are the same page.
+/// Maps pages of 64 KiB: external memory, address, offset in flash, size of a page in KiB, number of pages, and whether
+/// all are the same page.
 fn map(call: &mut Call<'_>) -> Answer {
     let (address, from, count) = (call.argument(1), call.argument(2), call.argument(4));
     if call.argument(3) != 64 || count > 128 {

@@ -1,8 +1,9 @@
-//! Whether a station can join, and what it is told: structures as `esp_wifi_types.h` lays them out.
+//! Whether a station can join, and which events it gets: structures as `esp_wifi_types.h` lays them out.
 //!
-//! Reasons as in the chapter "Wi-Fi Reason Code" of the ESP-IDF programming guide: a network that can't be found is 201;
-//! one whose security doesn't fit is 210, and 211 when it is weaker than the program's threshold; one that is too weak is
-//! 212. A wrong password ends the four-way handshake with 15 (WPA, WPA2); with WPA3 authentication itself fails, 202.
+//! Reasons as in the chapter "Wi-Fi Reason Code" of the ESP-IDF programming guide: a network that can't be found is
+//! 201; one whose security doesn't fit is 210, and 211 when it is weaker than the program's threshold; one that is too
+//! weak is 212. A wrong password ends the four-way handshake with 15 (WPA, WPA2); with WPA3 authentication itself
+//! fails, 202.
 
 use crate::chip::device::SECOND;
 use crate::chip::events::{AccessPoint, Auth};
@@ -16,7 +17,7 @@ const NOT_COMPATIBLE: u8 = 210;
 const BELOW_AUTH_THRESHOLD: u8 = 211;
 const BELOW_RSSI_THRESHOLD: u8 = 212;
 
-/// How long the access point repeats the handshake before the station is told.
+/// How long the access point repeats the handshake before the station fails.
 const HANDSHAKE: u64 = 3 * SECOND;
 const NAME: usize = 32;
 
