@@ -67,8 +67,11 @@ impl VirtualDevice {
                 pin.record(&scope);
             }
         };
-        let options =
-            Options { on_pin: Some(Arc::new(on_pin)), network: wifi.clone(), ..Options::named(&name, &config.misbehaves) };
+        let options = Options {
+            on_pin: Some(Arc::new(on_pin)),
+            network: wifi.clone(),
+            ..Options::named(&name, &config.misbehaves)
+        };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
         Ok(Self { board: Arc::new(board), sensed })
@@ -86,8 +89,7 @@ impl VirtualDevice {
 pub(crate) const VIRTUAL_FLASH: u64 = hil_virtual_board::FLASH_SIZE;
 
 /// Programs for a chip that are part of `hil`, by name: ELF files.
-const PROGRAMS: &[(&str, &[u8])] =
-    &[("lamp-esp32c3", include_bytes!("../../../fixtures/images/lamp-esp32c3"))];
+const PROGRAMS: &[(&str, &[u8])] = &[("lamp-esp32c3", include_bytes!("../../../fixtures/images/lamp-esp32c3"))];
 
 /// An image that is part of `hil`; the error lists the known names.
 pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {

@@ -269,9 +269,9 @@ mod tests {
     #[test]
     fn the_builtin_bench_is_valid() {
         let bench = Bench::builtin();
-        assert_eq!(bench.boards.len(), 10);
+        assert_eq!(bench.boards.len(), 11);
         assert!(bench.board("lamp").is_some_and(|lamp| lamp.pins["led"].active_low));
-        assert_eq!(bench.firmware("lamp").map(|lamp| lamp.nvs.len()), Some(2));
+        assert_eq!(bench.firmware("lamp").map(|lamp| lamp.nvs.len()), Some(4));
     }
 
     #[test]

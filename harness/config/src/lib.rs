@@ -67,7 +67,7 @@ pub use reset::{Reset, ResetKind};
 pub use schema::{markdown, schema};
 pub use scripts::{ScriptSource, Scripts};
 pub use subnet::{Subnet, SubnetError};
-pub use wifi::Wifi;
 pub use tap::{Tap, TapTls};
 pub use unset::Part;
+pub use wifi::Wifi;
 pub use within::{connects_within, ready_within};

@@ -21,7 +21,7 @@ const SCRIPT: &str = include_str!("page/page.js");
 pub(crate) const REPORT: ReportFile = ReportFile {
     name: "report.html",
     audience: "people who want to know why",
-    about: "one page without network: what broke first, each scenario's steps and its timeline",
+    about: "one page that loads nothing: failures first, each scenario's steps and its timeline",
     text: |from| {
         let extras = PageExtras { comparison: from.comparison, trend: from.trend };
         Ok(page(from.name, from.run, from.gathering, extras)?)

@@ -317,8 +317,14 @@ mod tests {
             What::Power { board: board(), rail: String::new(), on: true },
         ];
         assert!(judged(&on).is_some());
-        let firmware =
-            What::Firmware { board: board(), firmware: "new".to_owned(), hash: String::new(), size: 0, version: None, runs: None };
+        let firmware = What::Firmware {
+            board: board(),
+            firmware: "new".to_owned(),
+            hash: String::new(),
+            size: 0,
+            version: None,
+            runs: None,
+        };
         assert_eq!(
             judged(&[&[firmware][..], &on].concat()),
             None,

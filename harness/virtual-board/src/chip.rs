@@ -26,7 +26,10 @@ pub(crate) const BOOT_PIN: u8 = 9;
 pub(crate) enum BoardInput {
     Rail(bool),
     Enable(bool),
-    Drive { gpio: u8, high: bool },
+    Drive {
+        gpio: u8,
+        high: bool,
+    },
     Plugged(bool),
     /// The access point is there, or away.
     AccessPoint(bool),

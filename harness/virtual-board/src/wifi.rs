@@ -41,7 +41,11 @@ enum Answered {
 enum Happened {
     Frame(Option<Vec<u8>>),
     Answered(Answered),
-    Datagram { from: SocketAddrV4, to: SocketAddrV4, bytes: Vec<u8> },
+    Datagram {
+        from: SocketAddrV4,
+        to: SocketAddrV4,
+        bytes: Vec<u8>,
+    },
     /// A socket can be read or written, or the access point is due.
     Ready,
 }

@@ -35,7 +35,8 @@ impl Bench {
     /// A board that waits for a download.
     fn new(misbehaves: &[Misbehaviour]) -> Option<Self> {
         let esptool = esptool()?;
-        let options = Options { mac: [2, 0, 0, 0xab, 0xcd, 0xef], misbehaves: misbehaves.to_vec(), ..Options::default() };
+        let options =
+            Options { mac: [2, 0, 0, 0xab, 0xcd, 0xef], misbehaves: misbehaves.to_vec(), ..Options::default() };
         let board = VirtualBoard::start(options).expect("board");
         block_on(async {
             board.drive_boot_pin(false).await;

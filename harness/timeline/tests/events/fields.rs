@@ -15,6 +15,10 @@ pub(crate) const FIELDS: &[(&str, &str)] = &[
     ("event", "which event this is"),
     ("schema", "version of the file format"),
     ("run-started/version", "version of `hil`"),
+    (
+        "firmware/runs",
+        "what runs it: `silicon`, a chip; a virtual board: `executed`, its machine code, `native`, an app of `hil` that the image selects, or `interpreted`, its scripts by an interpreter of this machine; `emulated`, an emulator of someone else; `program`, this machine",
+    ),
     ("firmware/version", "version that the firmware states (`esp_app_desc_t` of ESP-IDF)"),
     ("unix_ms", "wall clock, milliseconds since 1970"),
     ("bench", "the bench file"),

@@ -181,7 +181,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "firmware",
         "What a board is made to run.",
         &[
-            r#"{"seq":30,"at":5000,"scenario":1,"event":"firmware","board":"lamp","firmware":"lamp","hash":"9f86d081884c7d65","size":1310720,"version":"1.2.0"}"#,
+            r#"{"seq":30,"at":5000,"scenario":1,"event":"firmware","board":"lamp","firmware":"lamp","hash":"9f86d081884c7d65","size":1310720,"version":"1.2.0","runs":"executed"}"#,
         ],
     ),
     event(

@@ -75,7 +75,13 @@ impl Processor {
         let (sender, sent) = mpsc::unbounded_channel();
         let (air, frames) = mpsc::channel(FRAMES);
         let room = Arc::new(Room::default());
-        let mut out = Outputs { sender: sender.clone(), air, room: Arc::clone(&room), pins: Arc::clone(&platform.pins), trouble: platform.trouble.clone() };
+        let mut out = Outputs {
+            sender: sender.clone(),
+            air,
+            room: Arc::clone(&room),
+            pins: Arc::clone(&platform.pins),
+            trouble: platform.trouble.clone(),
+        };
         let body = move || {
             let ended = match machine.run(&incoming, &mut |output| out.take(output)) {
                 End::Reset(cause) => Sent::Reset(cause, machine.retained(cause)),
@@ -113,11 +119,7 @@ impl Processor {
 }
 
 /// Prints until the program ends.
-async fn print(
-    sent: &mut mpsc::UnboundedReceiver<Sent>,
-    console: &super::Console,
-    room: &Room,
-) -> Option<Sent> {
+async fn print(sent: &mut mpsc::UnboundedReceiver<Sent>, console: &super::Console, room: &Room) -> Option<Sent> {
     loop {
         match sent.recv().await? {
             Sent::Console(bytes) => {
