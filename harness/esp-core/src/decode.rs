@@ -79,7 +79,7 @@ pub(crate) const SINK: u8 = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Op {
     pub(crate) kind: Kind,
-    /// The register to write, or [`SINK`]; for a branch, the instruction's length.
+    /// The register to write, or [`SINK`]; for a branch or a store, the instruction's length.
     pub(crate) rd: u8,
     pub(crate) rs1: u8,
     /// The second register to read; for JAL and JALR, the instruction's length.
@@ -125,7 +125,7 @@ fn full(word: u32, pc: u32, len: u8) -> Option<Op> {
         0x67 if function == 0 => op(Kind::Jalr, rd, rs1, len, i),
         0x63 => op(branch(function)?, len, rs1, rs2, pc.wrapping_add(branch_offset(word))),
         0x03 => op(load(function)?, rd, rs1, 0, i),
-        0x23 => op(store(function)?, SINK, rs1, rs2, signed(field(word, 31, 25) << 5 | field(word, 11, 7), 12)),
+        0x23 => op(store(function)?, len, rs1, rs2, signed(field(word, 31, 25) << 5 | field(word, 11, 7), 12)),
         0x13 => immediate(word).and_then(|(kind, immediate)| op(kind, rd, rs1, 0, immediate)),
         0x33 => op(registers(field(word, 31, 25), function)?, rd, rs1, rs2, 0),
         // FENCE and FENCE.I: every access is in order, and written code is noticed without it.

@@ -6,6 +6,7 @@
 
 mod code;
 mod fast;
+mod watch;
 mod window;
 
 pub(crate) use code::Stale;
@@ -54,6 +55,8 @@ pub struct Memory {
     pages: Box<[u32; PAGES]>,
     windows: Vec<Window>,
     code: code::Code,
+    /// Bytes at which the processor stops stores.
+    watched: Vec<std::ops::RangeInclusive<u32>>,
 }
 
 impl Default for Memory {
@@ -68,7 +71,7 @@ impl Memory {
     pub fn new() -> Self {
         let pages = vec![0; PAGES].into_boxed_slice();
         let pages = pages.try_into().unwrap_or_else(|_| unreachable!("a table of another length"));
-        Self { bytes: Vec::new(), pages, windows: Vec::new(), code: code::Code::default() }
+        Self { bytes: Vec::new(), pages, windows: Vec::new(), code: code::Code::default(), watched: Vec::new() }
     }
 
     /// Adds a bank of `len` bytes, rounded up to whole pages, that all have the value `fill`.
@@ -97,6 +100,7 @@ impl Memory {
             self.pages[page] = entry;
         }
         self.windows.push(window);
+        self.flag_watched_again();
         Ok(())
     }
 
@@ -184,7 +188,7 @@ impl Memory {
     /// Where a mapped byte is in `bytes`.
     fn offset(&self, address: u32) -> Option<usize> {
         let entry = self.entry(address);
-        (entry & IN_PAGE != 0).then_some(((entry & !IN_PAGE) | (address & IN_PAGE)) as usize)
+        (entry & Access::READ.bits() != 0).then_some(((entry & !IN_PAGE) | (address & IN_PAGE)) as usize)
     }
 
     fn entry(&self, address: u32) -> u32 {

@@ -13,6 +13,8 @@ pub(super) enum Left {
     System(Op),
     /// An instruction wrote decoded code; the program goes on at `next`, after so many instructions.
     Code { next: u32, executed: u64 },
+    /// A store to bytes that are watched is due, after so many instructions.
+    Watched { op: Op, address: u32, executed: u64 },
     /// The instruction at `pc`, the last of so many, failed at an address accessed.
     Exception { pc: u32, cause: u32, value: u32, executed: u64 },
 }
@@ -21,6 +23,7 @@ pub(super) enum Left {
 enum Trouble {
     Fault(Fault),
     Code,
+    Watched,
 }
 
 /// Executes a block, which must end with an operation that ends blocks; where the program goes on.
@@ -35,6 +38,7 @@ pub(super) fn block<B: Bus>(x: &mut Registers, ops: &[Op], bus: &mut B) -> Resul
         let unwritten = |trouble| match trouble {
             Trouble::Fault(fault) => failed(ops, op, at, fault, 6),
             Trouble::Code => changed(ops, op),
+            Trouble::Watched => Left::Watched { op: *op, address: at, executed: until(ops, op) - 1 },
         };
         match op.kind {
             Kind::Nop => {}
@@ -100,7 +104,13 @@ pub(super) fn block<B: Bus>(x: &mut Registers, ops: &[Op], bus: &mut B) -> Resul
 /// Where a branch goes.
 #[inline]
 fn branch(op: &Op, taken: bool) -> u32 {
-    if taken { op.immediate } else { op.pc.wrapping_add(u32::from(op.rd)) }
+    if taken { op.immediate } else { after(op) }
+}
+
+/// The instruction after a branch or a store.
+#[inline]
+fn after(op: &Op) -> u32 {
+    op.pc.wrapping_add(u32::from(op.rd))
 }
 
 #[inline]
@@ -196,6 +206,13 @@ fn store_word<B: Bus>(bus: &mut B, address: u32, value: u32) -> Result<(), Troub
 #[cold]
 #[inline(never)]
 fn store_elsewhere<B: Bus>(bus: &mut B, address: u32, value: u32, width: Width) -> Result<(), Trouble> {
+    if bus.memory().is_watched(address, width.bytes()) {
+        return Err(Trouble::Watched);
+    }
+    store_unwatched(bus, address, value, width)
+}
+
+fn store_unwatched<B: Bus>(bus: &mut B, address: u32, value: u32, width: Width) -> Result<(), Trouble> {
     let (bytes, len) = (value.to_le_bytes(), width.bytes());
     match bus.memory_mut().store_across(address, &bytes[..len as usize]) {
         Stored::Plain => return Ok(()),
@@ -207,6 +224,24 @@ fn store_elsewhere<B: Bus>(bus: &mut B, address: u32, value: u32, width: Width) 
     }
     bus.store(address, width, value & (u32::MAX >> (32 - 8 * len))).map_err(Trouble::Fault)?;
     if bus.memory().is_stale() { Err(Trouble::Code) } else { Ok(()) }
+}
+
+/// Executes a store although its bytes are watched.
+pub(super) fn store_anyway<B: Bus>(x: &Registers, op: Op, bus: &mut B) -> Result<u32, Left> {
+    let address = x[usize::from(op.rs1)].wrapping_add(op.immediate);
+    match store_unwatched(bus, address, x[usize::from(op.rs2)], stored_width(op)) {
+        Err(Trouble::Fault(fault)) => Err(failed(&[op], &op, address, fault, 6)),
+        _ => Ok(after(&op)),
+    }
+}
+
+/// How much a store moves.
+pub(super) fn stored_width(op: Op) -> Width {
+    match op.kind {
+        Kind::Sb => Width::Byte,
+        Kind::Sh => Width::Half,
+        _ => Width::Word,
+    }
 }
 
 /// An access failed; `misaligned` is the cause if that is why.
@@ -222,10 +257,7 @@ fn failed(ops: &[Op], op: &Op, value: u32, fault: Fault, misaligned: u32) -> Lef
 /// A store wrote decoded code, perhaps the next instruction.
 #[cold]
 fn changed(ops: &[Op], op: &Op) -> Left {
-    let executed = until(ops, op);
-    // An operation that ends blocks follows every store.
-    let next = ops.iter().skip_while(|other| other.pc != op.pc).nth(1).map_or(op.pc, |next| next.pc);
-    Left::Code { next, executed }
+    Left::Code { next: after(op), executed: until(ops, op) }
 }
 
 /// How many instructions of a block are executed when this one is.

@@ -69,12 +69,31 @@ impl Cpu {
                 self.instructions += executed;
                 self.pc = next;
             }
+            Left::Watched { op, address, executed } => {
+                self.instructions += executed;
+                self.watched(op, address, bus);
+            }
             Left::Exception { pc, cause, value, executed } => {
                 self.instructions += executed;
                 self.exception(cause, value, pc);
             }
         }
         None
+    }
+
+    /// A store to watched bytes: a breakpoint, unless triggers are off.
+    fn watched<B: Bus>(&mut self, op: Op, address: u32, bus: &mut B) {
+        if self.csrs.triggers.fire(address, execute::stored_width(op).bytes()) {
+            self.instructions += 1;
+            return self.exception(BREAKPOINT, address, op.pc);
+        }
+        match execute::store_anyway(&self.x, op, bus) {
+            Ok(next) => {
+                self.instructions += 1;
+                self.pc = next;
+            }
+            Err(left) => drop(self.leave(left, 0, bus)),
+        }
     }
 
     #[cold]
@@ -151,6 +170,9 @@ impl Cpu {
             _ => {}
         }
         self.x[usize::from(op.rd)] = old;
+        if csr::changes_watched(op.immediate) {
+            bus.memory_mut().watch(self.csrs.triggers.watched());
+        }
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ fn full_instructions_are_decoded() {
         (0x4035_5513, op(Kind::Srai, 10, 10, 0, 3)),        // srai a0, a0, 3
         (0xffdf_f0ef, op(Kind::Jal, 1, 0, 4, 0xfc)),        // jal ra, -4
         (0x0000_8067, op(Kind::Jalr, SINK, 1, 4, 0)),       // ret
-        (0xfea4_2e23, op(Kind::Sw, SINK, 8, 10, 0xffff_fffc)), // sw a0, -4(s0)
+        (0xfea4_2e23, op(Kind::Sw, 4, 8, 10, 0xffff_fffc)), // sw a0, -4(s0)
         (0xfe05_0ee3, op(Kind::Beq, 4, 10, 0, 0xfc)),       // beqz a0, -4
         (0x3000_7073, op(Kind::Csr, SINK, 0, 7, 0x300)),    // csrci mstatus, 0
         (0x0000_0517, op(Kind::Set, 10, 0, 0, 0x100)),      // auipc a0, 0
@@ -27,7 +27,7 @@ fn compressed_instructions_are_decoded() {
         (0x0001, op(Kind::Addi, SINK, 0, 0, 0)),        // c.nop
         (0x1141, op(Kind::Addi, 2, 2, 0, 0xffff_fff0)), // c.addi sp, -16
         (0x7179, op(Kind::Addi, 2, 2, 0, 0xffff_ffd0)), // c.addi16sp sp, -48
-        (0xc606, op(Kind::Sw, SINK, 2, 1, 12)),         // c.swsp ra, 12(sp)
+        (0xc606, op(Kind::Sw, 2, 2, 1, 12)),            // c.swsp ra, 12(sp)
         (0x40b2, op(Kind::Lw, 1, 2, 0, 12)),            // c.lwsp ra, 12(sp)
         (0x8082, op(Kind::Jalr, SINK, 1, 2, 0)),        // c.jr ra
         (0x9502, op(Kind::Jalr, 1, 10, 2, 0)),          // c.jalr a0

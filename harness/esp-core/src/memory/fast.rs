@@ -1,5 +1,6 @@
 //! The accesses of the processor: as fast as can be in the usual case, and correct in every other.
 
+use super::watch::WATCHED;
 use super::{Access, CODE, IN_PAGE, Memory, PAGE_BITS, Stale};
 
 /// What became of a store.
@@ -42,7 +43,7 @@ impl Memory {
     #[inline]
     pub(crate) fn store<const N: usize>(&mut self, address: u32, value: [u8; N]) -> bool {
         let entry = self.entry(address);
-        if entry & (WRITE | CODE) != WRITE || !(address as usize).is_multiple_of(N) {
+        if entry & (WRITE | CODE | WATCHED) != WRITE || !(address as usize).is_multiple_of(N) {
             return false;
         }
         let at = ((entry & !IN_PAGE) | (address & IN_PAGE)) as usize;
@@ -51,7 +52,7 @@ impl Memory {
         true
     }
 
-    /// Writes bytes to any address, also where code is.
+    /// Writes bytes to any address, also where code is, and where stores are watched.
     #[cold]
     pub(crate) fn store_across(&mut self, address: u32, value: &[u8]) -> Stored {
         let addresses = (0..).map(|offset| address.wrapping_add(offset));
@@ -112,4 +113,4 @@ impl Memory {
 }
 
 const WRITE: u32 = Access::READ_WRITE.bits() & !Access::READ.bits();
-const _: () = assert!(PAGE_BITS >= 4, "the flags fit below a page's address");
+const _: () = assert!(PAGE_BITS >= 5, "the flags fit below a page's address");

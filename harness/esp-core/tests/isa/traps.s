@@ -82,7 +82,7 @@
     csrr a0, 0x7e2
     csrr a1, 0x7e2
     bgeu a0, a1, fail
-    # The stack guard's triggers remember.
+    # Each trigger has an address.
     case
     csrwi 0x7a0, 1
     li a0, 0x1234

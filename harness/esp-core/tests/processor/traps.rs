@@ -159,9 +159,40 @@ fn the_counter_counts_instructions_unless_the_bus_knows_better() {
     assert_eq!(cpu.instructions(), 5);
 }
 
+/// Sets trigger 1 to the 4 bytes at an address, as the guard of a stack.
+fn guard(address: u32) -> Vec<u32> {
+    let values = [(1, 0x7a0), (8, 0x7a5), (1 << 7 | 1 << 6 | 2, 0x7a1), (address | 1, 0x7a2)];
+    values.iter().flat_map(|(value, csr)| [&set(A0, *value)[..], &[csrrw(0, *csr, A0)]].concat()).collect()
+}
+
+#[test]
+fn a_store_to_a_guarded_word_is_a_breakpoint() {
+    let mut program = set(S0, DATA + 0x100).to_vec();
+    program.extend(guard(DATA + 0x100));
+    program.extend([sw(S0, S0, 4), sw(S0, S0, -4), lw(A1, S0, 0), store(0, S0, S0, 3), addi(A2, ZERO, 1)]);
+    let (mut cpu, mut machine) = machine(&program);
+    machine.program(HANDLER, &[sw(S0, S0, 0), csrrs(A1, 0x7a1, 0), WFI]);
+    assert_eq!(cpu.run(&mut machine, 100), Stop::WaitForInterrupt);
+    assert_eq!(cpu.exceptions(), (1, Some(at(3, CODE + 12 + 17 * 4, DATA + 0x103))));
+    assert_eq!(machine.word(DATA + 0x100), DATA + 0x100, "the handler may write it");
+    assert_eq!((machine.word(DATA + 0xfc), machine.word(DATA + 0x104)), (DATA + 0x100, DATA + 0x100));
+    assert_eq!(cpu.register(11) >> 20 & 1, 1, "the trigger says that it was hit");
+    assert_eq!(cpu.register(12), 0);
+}
+
+#[test]
+fn a_guard_may_be_taken_away() {
+    let mut program = set(S0, DATA + 0x100).to_vec();
+    program.extend(guard(DATA + 0x100));
+    program.extend([csrrw(0, 0x7a1, ZERO), sw(S0, S0, 0), WFI]);
+    let (mut cpu, mut machine) = Machine::new(&program);
+    assert_eq!(cpu.run(&mut machine, 100), Stop::WaitForInterrupt);
+    assert_eq!((cpu.exceptions().0, machine.word(DATA + 0x100)), (0, DATA + 0x100));
+}
+
 #[test]
 fn registers_without_effect_remember() {
-    let (mut cpu, mut machine) = Machine::new(&[addi(A0, ZERO, 3), csrrw(0, 0x7a0, A0), csrrw(A1, 0x7a0, 0), WFI]);
+    let (mut cpu, mut machine) = Machine::new(&[addi(A0, ZERO, 3), csrrw(0, 0x3b0, A0), csrrw(A1, 0x3b0, 0), WFI]);
     assert_eq!(cpu.run(&mut machine, 100), Stop::WaitForInterrupt);
     assert_eq!(cpu.register(11), 3);
 }
