@@ -74,7 +74,7 @@ async fn a_firmware_is_flashed_once_and_booted_each_time() {
         })
         .collect();
     assert_eq!(finished, [(true, false), (false, true)], "the second flash writes nothing");
-    let settings = "starting, broker 127.0.0.1:9";
+    let settings = "starting, broker 10.0.2.2:9";
     fixture.wait(Cursor::default(), |what| is_line(what, settings)).await;
 }
 
