@@ -123,6 +123,9 @@ pub struct Config {
     pub mac: [u8; 6],
     /// For how long an address is leased: 1 s to 2³² − 2 s. Stations renew after half of it.
     pub lease: Duration,
+    /// Whether a station may talk to 127/8. No host sends there by cable or air (RFC 1122, 3.2.1.3), but a network stack without a
+    /// loopback interface does, and means what is beside the access point.
+    pub loopback: bool,
 }
 
 impl Default for Config {
@@ -133,6 +136,7 @@ impl Default for Config {
             // Locally administered (IEEE 802, second bit of the first octet), with the gateway's address, as QEMU's.
             mac: [0x52, 0x55, 10, 0, 2, 2],
             lease: Duration::from_secs(86_400),
+            loopback: false,
         }
     }
 }
@@ -154,7 +158,8 @@ impl Config {
 
     /// Whether a station may talk to an address: not to itself, to all, or to none.
     pub(crate) fn is_destination(&self, address: Ipv4Addr) -> bool {
-        is_host(address) && address != self.network.base && address != self.network.broadcast()
+        let is_host = is_host(address) || self.loopback && address.is_loopback();
+        is_host && address != self.network.base && address != self.network.broadcast()
     }
 }
 
@@ -193,6 +198,8 @@ mod tests {
         let config = Config { names: vec![("tap".into(), tap), ("far".into(), far)], ..Config::default() };
         assert!(config.is_ours(tap) && !config.is_station(tap) && config.is_destination(tap));
         assert!(!config.is_ours(far) && !config.is_station(far) && config.is_destination(far));
+        let with_loopback = Config { loopback: true, ..config.clone() };
+        assert!(!config.is_destination(Ipv4Addr::LOCALHOST) && with_loopback.is_destination(Ipv4Addr::LOCALHOST));
         assert!(config.is_station(config.network.first_lease()));
         assert!(!config.is_station(config.network.broadcast()) && !config.is_destination(config.network.broadcast()));
     }

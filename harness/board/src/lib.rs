@@ -27,7 +27,9 @@ pub use board::{Board, Booted, DeviceClaim, Drivers};
 pub use claims::{check_shared, claimed, claimed_by_address, shared_devices};
 pub use console_port::{ConsolePort, Transfer};
 pub use error::BenchError;
-pub use flashing::{Flashed, Probed, check_firmware, check_flasher, esptool_program, kinds as flasher_kinds, probe};
+pub use flashing::{
+    Flashed, Probed, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds, probe,
+};
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver, WiredPins};
 pub use place_by_mac::place_by_mac;

@@ -48,8 +48,8 @@ pub(crate) struct Platform {
     pub(crate) changes: Rc<Mutex<mpsc::UnboundedReceiver<(u8, bool)>>>,
     /// The access points that can be heard.
     pub(crate) air: watch::Receiver<Vec<hil_esp_core::chip::AccessPoint>>,
-    /// The ELF file with the names of the image's functions.
-    pub(crate) elf: Option<Arc<[u8]>>,
+    /// ELF files, one of which may have the names of the image's functions.
+    pub(crate) elves: Vec<Arc<[u8]>>,
     /// RTC memory, which survives a reset.
     pub(crate) retained: Rc<RefCell<hil_esp_core::chip::Retained>>,
     pub(crate) trouble: Option<TroubleListener>,

@@ -52,7 +52,7 @@ pub(crate) struct Chip {
     flash: Flash,
     uart: Uart,
     port: watch::Sender<PortPath>,
-    elf: watch::Receiver<Option<Arc<[u8]>>>,
+    elves: watch::Receiver<Vec<Arc<[u8]>>>,
     pins: Arc<Pins>,
     /// Pins that are driven from outside, and where changes go.
     driven: Rc<RefCell<BTreeMap<u8, bool>>>,
@@ -84,7 +84,7 @@ impl Chip {
         options: Options,
         flash: Flash,
         port: watch::Sender<PortPath>,
-        elf: watch::Receiver<Option<Arc<[u8]>>>,
+        elves: watch::Receiver<Vec<Arc<[u8]>>>,
     ) -> (Self, mpsc::Receiver<Vec<u8>>) {
         let (console, printed) = mpsc::channel(16);
         let uart = Uart::new(options.has(Misbehaviour::RealWireSpeed), options.has(Misbehaviour::Mute));
@@ -95,7 +95,7 @@ impl Chip {
             flash,
             uart,
             port,
-            elf,
+            elves,
             pins,
             driven: Rc::default(),
             changes: None,
@@ -260,7 +260,7 @@ impl Chip {
             driven: Rc::clone(&self.driven),
             changes: Rc::new(Mutex::new(changed)),
             air: self.air.subscribe(),
-            elf: self.elf.borrow().clone(),
+            elves: self.elves.borrow().clone(),
             retained: Rc::clone(&self.retained),
             trouble: self.options.on_trouble.clone(),
         };

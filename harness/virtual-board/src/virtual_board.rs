@@ -32,7 +32,7 @@ pub struct VirtualBoard {
     port: watch::Receiver<PortPath>,
     thread: Option<JoinHandle<()>>,
     contents: Flash,
-    elf: watch::Sender<Option<Arc<[u8]>>>,
+    elves: watch::Sender<Vec<Arc<[u8]>>>,
 }
 
 impl VirtualBoard {
@@ -44,7 +44,7 @@ impl VirtualBoard {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (requests, incoming) = mpsc::unbounded_channel();
         let (port_here, port) = watch::channel(None);
-        let (elf, offered) = watch::channel(None);
+        let (elves, offered) = watch::channel(Vec::new());
         let flash = Flash::erased(options.has(Misbehaviour::FlashBitFlip))?;
         let (started, is_started) = std::sync::mpsc::sync_channel(1);
         let contents = flash.clone();
@@ -56,7 +56,7 @@ impl VirtualBoard {
             });
         };
         let thread = std::thread::Builder::new().name("virtual-board".to_owned()).spawn(body)?;
-        let board = Self { requests: Some(requests), port, thread: Some(thread), contents, elf };
+        let board = Self { requests: Some(requests), port, thread: Some(thread), contents, elves };
         is_started.recv().unwrap_or_else(|_| Err(io::Error::other("the board's thread ended")))?;
         Ok(board)
     }
@@ -69,7 +69,11 @@ impl VirtualBoard {
     /// Offers an ELF file. If its code is in the flash when the chip boots, the board knows the names of its functions, which
     /// it needs for Wi-Fi.
     pub fn offer_elf(&self, elf: Arc<[u8]>) {
-        self.elf.send_replace(Some(elf));
+        self.elves.send_modify(|elves| {
+            if !elves.contains(&elf) {
+                elves.push(elf);
+            }
+        });
     }
 
     /// Path of its serial port; none while it has vanished.

@@ -53,7 +53,7 @@ enum Happened {
 impl Network {
     pub(crate) fn new(radio: Radio) -> Self {
         Self {
-            access_point: AccessPoint::new(Config::default()),
+            access_point: AccessPoint::new(Config { loopback: true, ..Config::default() }),
             radio,
             flows: BTreeMap::new(),
             datagrams: VecDeque::new(),

@@ -29,6 +29,17 @@ pub(crate) struct ReadImage {
     pub(crate) elf: Option<Arc<[u8]>>,
 }
 
+/// The ELF file that a firmware is made from, if it is.
+#[must_use]
+pub fn elf_of(firmware: &Firmware) -> Option<Arc<[u8]>> {
+    let data = match &firmware.image {
+        Image::Builtin(name) => builtin_image(name).ok()?,
+        Image::File(path) => hil_files::read(path, Links::Follow, LARGEST_FILE).ok()?,
+        Image::Installed | Image::Parts(_) => return None,
+    };
+    data.starts_with(b"\x7fELF").then(|| data.into())
+}
+
 /// Reads the files of a firmware for a board, and refuses what can't run on it.
 pub(crate) fn read(firmware: &Firmware, board: &Board) -> Result<ReadImage, BenchError> {
     let failed = |reason: String, hint: Option<String>| BenchError::Firmware {

@@ -171,7 +171,10 @@ impl Lab {
             let changing = Arc::clone(&pins);
             let on_pin = move |gpio, high| changing.change(gpio, high);
             let named = Options::named(board.name.as_str(), &board.misbehaves);
-            let virtual_board = VirtualBoard::start(Options { on_pin: Some(Arc::new(on_pin)), ..named })?;
+            let network = bench.wifi.clone().unwrap_or_default();
+            let virtual_board = VirtualBoard::start(Options { on_pin: Some(Arc::new(on_pin)), network, ..named })?;
+            // Others flash it: whatever it is, the names of its functions are known.
+            bench.firmware.values().filter_map(hil_bench::elf_of).for_each(|elf| virtual_board.offer_elf(elf));
             boards.insert(board.name.to_string(), Mutex::new(LabBoard { board: virtual_board, on: false, pins }));
         }
         let lab = Self { folder, boards };
@@ -266,6 +269,12 @@ impl Lab {
     fn bench_file(&self, bench: &Bench) -> String {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hil"));
         let mut text = String::from("# Virtual boards described as real ones; created by `hil virtual --as-real`.\n");
+        let values = SecretNames { variables: &bench.variables };
+        let wifi = bench.wifi.clone().unwrap_or_default();
+        let _ = writeln!(text, "\n[wifi]\nssid = {}", values.quoted(&wifi.ssid));
+        if !wifi.password.is_empty() {
+            let _ = writeln!(text, "password = {}", values.quoted(&wifi.password));
+        }
         for name in self.boards.keys() {
             let command = |words: &str| {
                 let socket = self.folder.join(SOCKET);
@@ -312,7 +321,6 @@ impl Lab {
         }
         // Without programs: they can't run on these boards.
         let flashed = bench.firmware.values().filter(|firmware| firmware.process.is_none());
-        let values = SecretNames { variables: &bench.variables };
         flashed.for_each(|firmware| describe(&mut text, firmware, &values));
         text
     }

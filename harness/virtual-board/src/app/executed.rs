@@ -67,7 +67,7 @@ impl Drop for Processor {
 
 impl Processor {
     fn start(platform: &Platform, app: &BootedApp) -> Result<Self, BootError> {
-        let mut machine = Machine::boot(setup(platform, app))?;
+        let mut machine = boot(platform, app)?;
         let (inputs, incoming) = channel::channel();
         for (gpio, level) in platform.driven.borrow().iter() {
             let _ = inputs.send(Input::Pin { gpio: *gpio, level: *level });
@@ -148,13 +148,30 @@ async fn hear(platform: &Platform, inputs: &channel::Sender<Input>) {
     }
 }
 
+/// Boots the image with the ELF file that it was made from, if there is one.
+fn boot(platform: &Platform, app: &BootedApp) -> Result<Machine, BootError> {
+    let retained = platform.retained.take();
+    let with = |elf: Option<&[u8]>| {
+        let mut setup = setup(platform, app);
+        setup.retained = retained.clone();
+        setup.elf = elf.map(<[u8]>::to_vec);
+        Machine::boot(setup)
+    };
+    for elf in platform.elves.iter().rev() {
+        match with(Some(elf)) {
+            // A broken file is no reason not to run the image without it.
+            Err(BootError::OtherElf | BootError::Elf(_)) => {}
+            booted => return booted,
+        }
+    }
+    with(None)
+}
+
 fn setup(platform: &Platform, app: &BootedApp) -> Setup {
     let partition = app.partition.offset..app.partition.offset.saturating_add(app.partition.size);
     let mut setup = Setup::new(Box::new(Chip(platform.flash.clone())), partition);
-    setup.elf = platform.elf.as_deref().map(<[u8]>::to_vec);
     setup.mac = platform.mac;
     setup.reset_cause = platform.cause;
-    setup.retained = platform.retained.take();
     setup.access_points = platform.air.borrow().clone();
     setup
 }
