@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hil_config::{Board, BoardKind};
 
 use hil_board::ports::{IdentityFinder, PortFinder};
-use hil_board::{BenchError, DeviceClaim, Drivers, ProgramDevice, Scope, VirtualDevice, WiredPins};
+use hil_board::{BenchError, DeviceClaim, Drivers, EmulatorDevice, ProgramDevice, Scope, VirtualDevice, WiredPins};
 use hil_power::keeper::{Claimed, Keeper, KeeperError, KeeperPower};
 use hil_power::{AskPerson, Manual, PowerDriver};
 
@@ -41,6 +41,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
                 reset: Box::new(device.clone()),
                 pins: Box::new(device),
                 program: None,
+                emulator: None,
             })
         }
         BoardKind::Process => {
@@ -51,6 +52,19 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
                 reset: Box::new(device.clone()),
                 pins: Box::new(device.clone()),
                 program: Some(device),
+                emulator: None,
+            })
+        }
+        BoardKind::Emulator => {
+            let device = EmulatorDevice::open(config, scope).await?;
+            let pins = WiredPins::open(config.name.as_str(), &device.pins(), scope).await?;
+            Ok(Drivers {
+                port: Arc::new(device.clone()),
+                power: Some(Arc::new(device.clone())),
+                reset: Box::new(device.clone()),
+                pins: Box::new(pins),
+                program: None,
+                emulator: Some(device),
             })
         }
         BoardKind::Esp => {
@@ -58,7 +72,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
             let power = open_power(config, shared).await?;
             let reset = hil_board::reset::open(config, &port, power.as_ref())?;
             let pins = WiredPins::open(config.name.as_str(), &config.pins, scope).await?;
-            Ok(Drivers { port, power, reset, pins: Box::new(pins), program: None })
+            Ok(Drivers { port, power, reset, pins: Box::new(pins), program: None, emulator: None })
         }
     }
 }

@@ -22,6 +22,7 @@ use self::known_flash::KnownFlash;
 use self::supply::Supply;
 use crate::claims::claimed;
 use crate::console::{Capture, SharedDetector, Source};
+use crate::emulator::EmulatorDevice;
 use crate::error::BenchError;
 use crate::flashing::PortInUse;
 use crate::ladder::Rung;
@@ -47,6 +48,8 @@ pub struct Drivers {
     pub pins: Box<dyn PinDriver>,
     /// Present if the device is a program.
     pub program: Option<ProgramDevice>,
+    /// Present if an emulator plays the device.
+    pub emulator: Option<EmulatorDevice>,
 }
 
 /// A board and its drivers, for exclusive use.
@@ -57,6 +60,7 @@ pub struct Board {
     power: Option<Arc<dyn PowerDriver>>,
     reset: Box<dyn ResetDriver>,
     program: Option<ProgramDevice>,
+    emulator: Option<EmulatorDevice>,
     pins: Pins,
     detector: SharedDetector,
     console: Option<Capture>,
@@ -108,7 +112,7 @@ impl Board {
     /// A board with open drivers; it has no power yet.
     #[must_use]
     pub fn new(config: hil_config::Board, scope: Scope, drivers: Drivers, device: Option<DeviceClaim>) -> Self {
-        let Drivers { port, power, reset, pins, program } = drivers;
+        let Drivers { port, power, reset, pins, program, emulator } = drivers;
         Self {
             device,
             supply: Supply::at_first(&config),
@@ -119,6 +123,7 @@ impl Board {
             power,
             reset,
             program,
+            emulator,
             detector: Arc::new(Mutex::new(Detector::default())),
             console: None,
             port_in_use: PortInUse::default(),

@@ -119,6 +119,16 @@ pub enum BenchError {
         /// What may help.
         hint: Option<String>,
     },
+    /// The emulator that plays it has ended by itself.
+    #[error("the emulator of board `{board}` ended {how}{}", quoted(said))]
+    EmulatorEnded {
+        /// The board.
+        board: String,
+        /// How.
+        how: String,
+        /// What it wrote to its standard error last.
+        said: Vec<String>,
+    },
     /// A text was not written to its console.
     #[error("can't type at the console of board `{board}`: {reason}")]
     NotTyped {
@@ -251,6 +261,10 @@ impl From<KeeperError> for BenchError {
     }
 }
 
+fn quoted(said: &[String]) -> String {
+    if said.is_empty() { " and wrote no error".to_owned() } else { format!("; it wrote `{}`", said.join("`, `")) }
+}
+
 fn used_by(users: &[PortUser]) -> String {
     let users: Vec<_> = users.iter().map(ToString::to_string).collect();
     if users.is_empty() { String::new() } else { format!(" by {}", users.join(" and ")) }
@@ -301,6 +315,7 @@ impl BenchError {
                 "give bootloader and partition table too, so that the OTA data chooses the app".to_owned()
             }
             Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
+            Self::EmulatorEnded { .. } => "`hil doctor` checks the program, its version and its machine".to_owned(),
             Self::Upload { .. } | Self::NoRepl { .. } => {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
             }
@@ -347,6 +362,7 @@ impl BenchError {
             | Self::Upload { .. }
             | Self::NoRepl { .. }
             | Self::Silent { .. }
+            | Self::EmulatorEnded { .. }
             | Self::NotTyped { .. }
             | Self::Reset { .. }
             | Self::StillPowered { .. } => false,
@@ -457,6 +473,12 @@ mod tests {
                 board: board.clone(),
                 reason: "`client` can't be started: not found".into(),
                 hint: None,
+            },
+            BenchError::EmulatorEnded { board: board.clone(), how: "with code 1".into(), said: Vec::new() },
+            BenchError::EmulatorEnded {
+                board: board.clone(),
+                how: "by signal 11".into(),
+                said: vec!["qemu: could not open the flash".into()],
             },
             BenchError::NotTyped { board: board.clone(), reason: "its serial port is not there".into() },
             BenchError::Shared {

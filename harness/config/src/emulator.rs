@@ -250,8 +250,10 @@ fn read_size(keys: &EmulatorKeys<'_, '_>, preset: Option<&'static EmulatorPreset
     let usual = preset.map_or(Emulator::FLASH_MIB, |preset| preset.flash_mib);
     let Some(value) = &keys.flash_size else { return usual };
     let Some(size) = value.integer(2..=32) else { return usual };
-    if !SIZES.contains(&size) {
-        value.problem(format!("no flash has {size} MiB"), "one of 2, 4, 8, 16, 32".to_owned());
+    let sizes = if preset.is_some() { &SIZES[..4] } else { &SIZES };
+    if !sizes.contains(&size) {
+        let sizes: Vec<_> = sizes.iter().map(i64::to_string).collect();
+        value.problem(format!("no such emulator has a flash of {size} MiB"), format!("one of {}", sizes.join(", ")));
     }
     u64::try_from(size).unwrap_or(usual)
 }

@@ -144,6 +144,7 @@ fn fixture(plug: Plug) -> Fixture {
         power: Some(Arc::clone(&plug) as Arc<dyn PowerDriver>),
         reset: Box::new(SharedLines(Arc::clone(&lines))),
         program: None,
+        emulator: None,
         pins: Pins::new(config.pins.clone(), Box::new(SupplyPin(Arc::clone(&pin)))),
         detector: SharedDetector::default(),
         console: None,
