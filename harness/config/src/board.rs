@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::board_kind::BoardKind;
 use crate::chip::Chip;
-use crate::emulator::{EMULATOR_KEYS, Emulator, EmulatorConsole, EmulatorKeys};
+use crate::emulator::{EMULATOR_KEYS, Emulator, EmulatorKeys};
+use crate::emulator_preset::EmulatorConsole;
 use crate::flasher::{FLASHER, Flasher};
 use crate::kinds::Kinds;
 use crate::limits::{LIMIT_KEYS, TimeLimits};

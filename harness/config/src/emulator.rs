@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::chip::Chip;
-use crate::emulator_preset::{EmulatorPreset, Straps};
+use crate::emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 use crate::kinds::Kinds;
 use crate::placeholders::filled_for_emulator;
 use crate::port::parse_mac;
 use crate::reset::Reset;
-use crate::spec::{Key, Kind, Role, words};
+use crate::spec::{Key, Kind, Role};
 use crate::table::{Table, Value};
 
 /// A program that plays a chip. Command and variables may hold `{flash}`, `{efuse}`, `{console}`, `{qmp}`, `{image}`,
@@ -42,26 +42,6 @@ pub struct Emulator {
     pub version: Vec<String>,
     /// Arguments on which it lists its machines, and the one that it must have.
     pub machine: Option<(Vec<String>, String)>,
-}
-
-/// How an emulator's console is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EmulatorConsole {
-    /// `{console}` is the path of a terminal that it opens.
-    Pty,
-    /// `{console}` is `host:port` of this machine, to which it connects.
-    Tcp,
-    /// Its standard input and output.
-    Stdio,
-}
-
-impl EmulatorConsole {
-    const WORDS: &[(&'static str, Self)] = &[("pty", Self::Pty), ("tcp", Self::Tcp), ("stdio", Self::Stdio)];
-
-    /// The words of `console`.
-    pub(crate) fn words() -> Vec<&'static str> {
-        words(Self::WORDS)
-    }
 }
 
 /// How an emulator is reset.

@@ -1,7 +1,7 @@
 //! `boards.NAME.preset`: what is known about an emulator.
 
 use crate::chip::Chip;
-use crate::emulator::EmulatorConsole;
+use crate::spec::words;
 
 /// An emulator that the bench file names by a word, as the file that describes it says. The command and the variables
 /// may hold the placeholders of [`crate::Emulator`].
@@ -27,6 +27,26 @@ pub struct EmulatorPreset {
     pub version: &'static [&'static str],
     /// Arguments on which it lists its machines, and the one that it must have.
     pub machine: Option<(&'static [&'static str], &'static str)>,
+}
+
+/// How an emulator's console is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmulatorConsole {
+    /// `{console}` is the path of a terminal that it opens.
+    Pty,
+    /// `{console}` is `host:port` of this machine, to which it connects.
+    Tcp,
+    /// Its standard input and output.
+    Stdio,
+}
+
+impl EmulatorConsole {
+    pub(crate) const WORDS: &[(&'static str, Self)] = &[("pty", Self::Pty), ("tcp", Self::Tcp), ("stdio", Self::Stdio)];
+
+    /// The words of `console`.
+    pub(crate) fn words() -> Vec<&'static str> {
+        words(Self::WORDS)
+    }
 }
 
 /// Levels of a chip's strapping pins at reset, as the emulator takes them.

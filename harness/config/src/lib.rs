@@ -47,8 +47,8 @@ pub use broker_kind::{BrokerCapabilities, BrokerKind};
 pub use chip::Chip;
 pub use claims::lines_of;
 pub use duration::{DurationError, parse_duration};
-pub use emulator::{Emulator, EmulatorConsole, EmulatorReset};
-pub use emulator_preset::{EmulatorPreset, Straps};
+pub use emulator::{Emulator, EmulatorReset};
+pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
     Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,
     Unexpanded, expand,
