@@ -48,6 +48,8 @@ impl std::fmt::Debug for Claim {
 pub struct Bench {
     config: hil_config::Bench,
     boards: BTreeMap<String, Arc<Mutex<Board>>>,
+    /// Programs that play boards, with their versions.
+    emulators: BTreeMap<String, String>,
     keeper: Option<GuardedKeeper>,
     left_unsafe: Failures,
 }
@@ -96,11 +98,13 @@ impl Bench {
             what: claim.what,
             claimed: claims,
         };
-        let mut boards = BTreeMap::new();
+        let (mut boards, mut emulators) = (BTreeMap::new(), BTreeMap::new());
         for board in wanted {
             let scope = Scope::new(board.name.as_str(), timeline);
             match drivers::open(board, &scope, &shared).await {
                 Ok(drivers) => {
+                    let label = drivers.emulator.as_ref().map(|emulator| emulator.label().to_owned());
+                    emulators.extend(label.map(|label| (board.name.to_string(), label)));
                     let opened = Board::new(board.clone(), scope, drivers, shared.locks_of(board));
                     boards.insert(board.name.to_string(), Arc::new(Mutex::new(opened)));
                 }
@@ -113,7 +117,7 @@ impl Bench {
                 }
             }
         }
-        Ok(Self { config, boards, keeper, left_unsafe })
+        Ok(Self { config, boards, emulators, keeper, left_unsafe })
     }
 
     /// The bench file.
@@ -134,7 +138,8 @@ impl Bench {
             name: board.name.to_string(),
             kind: board.kind.word().to_owned(),
             chip: if board.kind == BoardKind::Process { "program" } else { board.chip.word() }.to_owned(),
-            simulated: board.kind == hil_config::BoardKind::Virtual,
+            simulated: matches!(board.kind, BoardKind::Virtual | BoardKind::Emulator),
+            emulator: self.emulators.get(board.name.as_str()).cloned(),
         };
         let is_open = |board: &&hil_config::Board| self.boards.contains_key(board.name.as_str());
         self.config.boards.values().filter(is_open).map(info).collect()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hil_config::{Board, BoardKind, Wifi};
 
 use hil_board::ports::{IdentityFinder, PortFinder};
-use hil_board::{BenchError, DeviceClaim, Drivers, ProgramDevice, Scope, VirtualDevice, WiredPins};
+use hil_board::{BenchError, DeviceClaim, Drivers, EmulatorDevice, ProgramDevice, Scope, VirtualDevice, WiredPins};
 use hil_power::keeper::{Claimed, Keeper, KeeperError, KeeperPower};
 use hil_power::{AskPerson, Manual, PowerDriver};
 
@@ -44,6 +44,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
                 pins: Box::new(device.clone()),
                 program: None,
                 executes: Some(device),
+                emulator: None,
             })
         }
         BoardKind::Process => {
@@ -55,6 +56,20 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
                 pins: Box::new(device.clone()),
                 program: Some(device),
                 executes: None,
+                emulator: None,
+            })
+        }
+        BoardKind::Emulator => {
+            let device = EmulatorDevice::open(config, scope).await?;
+            let pins = WiredPins::open(config.name.as_str(), &device.pins(), scope).await?;
+            Ok(Drivers {
+                port: Arc::new(device.clone()),
+                power: Some(Arc::new(device.clone())),
+                reset: Box::new(device.clone()),
+                pins: Box::new(pins),
+                program: None,
+                executes: None,
+                emulator: Some(device),
             })
         }
         BoardKind::Esp => {
@@ -62,7 +77,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
             let power = open_power(config, shared).await?;
             let reset = hil_board::reset::open(config, &port, power.as_ref())?;
             let pins = WiredPins::open(config.name.as_str(), &config.pins, scope).await?;
-            Ok(Drivers { port, power, reset, pins: Box::new(pins), program: None, executes: None })
+            Ok(Drivers { port, power, reset, pins: Box::new(pins), program: None, executes: None, emulator: None })
         }
     }
 }

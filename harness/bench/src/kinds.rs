@@ -9,6 +9,7 @@ pub fn kinds() -> Kinds {
         rails: hil_power::kinds(),
         resets: hil_board::reset::kinds(),
         flashers: hil_board::flasher_kinds(),
+        emulators: hil_board::emulator_presets(),
         ..Kinds::default()
     }
 }

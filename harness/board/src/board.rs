@@ -22,6 +22,7 @@ use self::known_flash::KnownFlash;
 use self::supply::Supply;
 use crate::claims::claimed;
 use crate::console::{Capture, SharedDetector, Source};
+use crate::emulator::EmulatorDevice;
 use crate::error::BenchError;
 use crate::flashing::PortInUse;
 use crate::ladder::Rung;
@@ -50,6 +51,8 @@ pub struct Drivers {
     pub program: Option<ProgramDevice>,
     /// Present if the board is virtual: it executes what is flashed.
     pub executes: Option<VirtualDevice>,
+    /// Present if an emulator plays the device.
+    pub emulator: Option<EmulatorDevice>,
 }
 
 /// A board and its drivers, for exclusive use.
@@ -61,6 +64,7 @@ pub struct Board {
     reset: Box<dyn ResetDriver>,
     program: Option<ProgramDevice>,
     executes: Option<VirtualDevice>,
+    emulator: Option<EmulatorDevice>,
     pins: Pins,
     detector: SharedDetector,
     console: Option<Capture>,
@@ -112,7 +116,7 @@ impl Board {
     /// A board with open drivers; it has no power yet.
     #[must_use]
     pub fn new(config: hil_config::Board, scope: Scope, drivers: Drivers, device: Option<DeviceClaim>) -> Self {
-        let Drivers { port, power, reset, pins, program, executes } = drivers;
+        let Drivers { port, power, reset, pins, program, executes, emulator } = drivers;
         Self {
             device,
             supply: Supply::at_first(&config),
@@ -124,6 +128,7 @@ impl Board {
             reset,
             program,
             executes,
+            emulator,
             detector: Arc::new(Mutex::new(Detector::default())),
             console: None,
             port_in_use: PortInUse::default(),

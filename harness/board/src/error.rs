@@ -1,5 +1,8 @@
 //! Failures of the bench. None of them is the firmware's fault.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 
 use crate::ports::{PortProblem, PortUser};
@@ -118,6 +121,16 @@ pub enum BenchError {
         reason: String,
         /// What may help.
         hint: Option<String>,
+    },
+    /// The emulator that plays it has ended by itself.
+    #[error("the emulator of board `{board}` ended {how}{}", quoted(said))]
+    EmulatorEnded {
+        /// The board.
+        board: String,
+        /// How.
+        how: String,
+        /// What it wrote to its standard error last.
+        said: Vec<String>,
     },
     /// A text was not written to its console.
     #[error("can't type at the console of board `{board}`: {reason}")]
@@ -251,6 +264,10 @@ impl From<KeeperError> for BenchError {
     }
 }
 
+fn quoted(said: &[String]) -> String {
+    if said.is_empty() { " and wrote no error".to_owned() } else { format!("; it wrote `{}`", said.join("`, `")) }
+}
+
 fn used_by(users: &[PortUser]) -> String {
     let users: Vec<_> = users.iter().map(ToString::to_string).collect();
     if users.is_empty() { String::new() } else { format!(" by {}", users.join(" and ")) }
@@ -301,6 +318,7 @@ impl BenchError {
                 "give bootloader and partition table too, so that the OTA data chooses the app".to_owned()
             }
             Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
+            Self::EmulatorEnded { .. } => "`hil doctor` checks the program, its version and its machine".to_owned(),
             Self::Upload { .. } | Self::NoRepl { .. } => {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
             }
@@ -347,6 +365,7 @@ impl BenchError {
             | Self::Upload { .. }
             | Self::NoRepl { .. }
             | Self::Silent { .. }
+            | Self::EmulatorEnded { .. }
             | Self::NotTyped { .. }
             | Self::Reset { .. }
             | Self::StillPowered { .. } => false,
@@ -389,144 +408,5 @@ impl BenchError {
             Self::Power { .. } | Self::Pin { .. } => true,
             other => !other.is_final(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// The variants; a new one does not compile until it is in the list, and then needs an example below.
-    macro_rules! variants {
-        ($($name:ident),* $(,)?) => {
-            const VARIANTS: &[&str] = &[$(stringify!($name)),*];
-
-            fn variant(error: &BenchError) -> &'static str {
-                match error {
-                    $(BenchError::$name { .. } => stringify!($name)),*
-                }
-            }
-        };
-    }
-
-    variants!(
-        NotStarted,
-        Port,
-        NoPort,
-        PortDenied,
-        PortBusy,
-        PortVanished,
-        NoAnswer,
-        WrongChip,
-        VerifyFailed,
-        FlashTooSmall,
-        OtherApp,
-        Flash,
-        Program,
-        NotTyped,
-        NoRepl,
-        Upload,
-        WrongKind,
-        Firmware,
-        Power,
-        StillPowered,
-        Shared,
-        NoRails,
-        Reset,
-        Pin,
-        Forbidden,
-        Keeper,
-        Silent,
-        Stuck
-    );
-
-    #[test]
-    fn every_error_names_its_board_and_what_may_help() {
-        let (board, port) = ("lamp".to_owned(), PathBuf::from("/dev/ttyUSB0"));
-        let no_answer = BenchError::NoAnswer { board: board.clone(), port: port.clone() };
-        let (expected, found) = ("esp32c3".to_owned(), "esp32c6".to_owned());
-        let reason = "No such file or directory".to_owned();
-        let errors = [
-            BenchError::NotStarted { board: board.clone(), reason: reason.clone() },
-            BenchError::Port { board: board.clone(), reason: reason.clone() },
-            BenchError::NoPort {
-                board: board.clone(),
-                problem: PortProblem::Absent { wanted: "USB topology `1-1.2`".into() },
-            },
-            BenchError::NoPort {
-                board: board.clone(),
-                problem: PortProblem::Ambiguous {
-                    wanted: "USB serial number `0001`".into(),
-                    found: vec!["`/dev/ttyUSB0` at 1-1.2:1.0".into(), "`/dev/ttyUSB1` at 1-1.3:1.0".into()],
-                },
-            },
-            BenchError::PortDenied { board: board.clone(), port: port.clone() },
-            BenchError::PortBusy {
-                board: board.clone(),
-                port: port.clone(),
-                users: vec![PortUser { pid: 42, name: "picocom".into() }],
-            },
-            BenchError::Power {
-                board: board.clone(),
-                error: PowerError::new("gpio GPIO17", "GPIO line `GPIO17` is in use by `w1`", "`gpioinfo` shows which"),
-            },
-            BenchError::StillPowered { board: board.clone(), evidence: "its pin `supply` is still on".into() },
-            BenchError::NoRails { board: board.clone() },
-            BenchError::Reset {
-                board: board.clone(),
-                reason: reason.clone(),
-                hint: "is the board still attached?".into(),
-            },
-            BenchError::Pin {
-                board: board.clone(),
-                pin: "led".into(),
-                reason: reason.clone(),
-                hint: "`gpioinfo` lists chips and lines".into(),
-            },
-            BenchError::Forbidden { board: board.clone(), reason: "flash encryption is on".into() },
-            BenchError::Keeper(KeeperError::Held { board: board.clone(), holder: None }),
-            BenchError::Keeper(KeeperError::Lock { board: board.clone(), reason: reason.clone() }),
-            BenchError::Keeper(KeeperError::Gone),
-            BenchError::PortVanished { board: board.clone() },
-            no_answer.clone(),
-            BenchError::WrongChip { board: board.clone(), port, expected, found },
-            BenchError::VerifyFailed { board: board.clone() },
-            BenchError::FlashTooSmall { board: board.clone(), needed: 8 << 20, flash: 4 << 20 },
-            BenchError::OtherApp {
-                board: board.clone(),
-                found: "it says `App version: 1.1.0`, and the image has `1.0.0`".into(),
-            },
-            BenchError::Flash { board: board.clone(), reason: reason.clone() },
-            BenchError::Program {
-                board: board.clone(),
-                reason: "`client` can't be started: not found".into(),
-                hint: None,
-            },
-            BenchError::NotTyped { board: board.clone(), reason: "its serial port is not there".into() },
-            BenchError::Shared {
-                boards: ("lamp".into(), "lamp-2".into()),
-                device: "the serial port `/dev/ttyUSB0`".into(),
-            },
-            BenchError::NoRepl { board: board.clone(), reason: "no REPL answers on its console".into() },
-            BenchError::Upload { board: board.clone(), reason: "no REPL answers on its console".into() },
-            BenchError::WrongKind {
-                board: board.clone(),
-                firmware: "client".into(),
-                reason: "it is a program, and the board is of the kind `esp`".into(),
-            },
-            BenchError::Firmware { firmware: "lamp".to_owned(), reason, hint: None },
-            BenchError::Silent { board: board.clone() },
-            BenchError::Stuck { board, cause: Box::new(no_answer) },
-        ];
-        let seen: BTreeSet<_> = errors.iter().map(variant).collect();
-        assert_eq!(seen, VARIANTS.iter().copied().collect(), "each variant has an example");
-        let mut text = String::new();
-        for error in &errors {
-            text.push_str(&format!("error: {error}\n"));
-            text.extend(error.hint().map(|hint| format!("hint: {hint}\n")));
-        }
-        insta::assert_snapshot!(text);
     }
 }

@@ -1,5 +1,6 @@
 //! Flashing firmware.
 
+mod file;
 mod flashers;
 mod header;
 mod image;
@@ -12,6 +13,7 @@ mod partitions;
 mod plan;
 mod probe;
 
+pub(crate) use file::flash_file;
 use flashers::FLASHERS;
 pub use flashers::esptool_program;
 #[cfg(test)]
@@ -23,7 +25,7 @@ pub use image::{check_firmware, elf_of};
 pub(crate) use inspect::{BootApp, Part};
 pub use job::Flashed;
 pub(crate) use job::{Job, PortInUse};
-pub(crate) use plan::{Region, Role};
+pub(crate) use plan::{Region, Role, missing};
 pub use probe::{Probed, probe};
 
 use crate::error::BenchError;

@@ -7,6 +7,7 @@ mod board;
 mod claims;
 mod console;
 mod console_port;
+mod emulator;
 mod error;
 mod flashing;
 mod identity;
@@ -26,6 +27,7 @@ mod virtual_board;
 pub use board::{Board, Booted, DeviceClaim, Drivers};
 pub use claims::{check_shared, claimed, claimed_by_address, shared_devices};
 pub use console_port::{ConsolePort, Transfer};
+pub use emulator::{EmulatorDevice, check_emulator, emulator_presets};
 pub use error::BenchError;
 pub use flashing::{
     Flashed, Probed, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds, probe,

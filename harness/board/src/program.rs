@@ -5,5 +5,7 @@ mod device;
 mod end_mark;
 mod terminal;
 
+pub(crate) use child::{Child, Life, describe};
 pub use device::{ProgramDevice, missing_program};
 pub(crate) use device::{check_command, signal_name};
+pub(crate) use terminal::Terminal;

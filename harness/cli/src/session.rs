@@ -69,12 +69,15 @@ pub(crate) fn no_such_board(bench: &Bench, name: &str) -> ExitCode {
     set_up_failed(&Message(format!("this bench has no board `{name}`")), Some(hint))
 }
 
-/// Reports an error if the board is a program: only scenarios and `hil flash` start it, so it has no power to switch.
+/// Reports an error if the board is a program or an emulator: only scenarios and `hil flash` start it, so it has no power
+/// to switch.
 pub(crate) fn refuse_program(board: &Board) -> Result<(), ExitCode> {
-    if board.kind != BoardKind::Process {
-        return Ok(());
-    }
-    let message = Message(format!("`{}` is a program: outside a run it has no power, reset or console", board.name));
+    let what = match board.kind {
+        BoardKind::Process => "a program",
+        BoardKind::Emulator => "played by an emulator",
+        BoardKind::Esp | BoardKind::Virtual => return Ok(()),
+    };
+    let message = Message(format!("`{}` is {what}: outside a run it has no power, reset or console", board.name));
     let hint = format!("`hil flash {}` starts it once; `hil run -vv` shows its output", board.name);
     Err(set_up_failed(&message, Some(hint)))
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::board_kind::BoardKind;
 use crate::chip::Chip;
+use crate::emulator::{EMULATOR_KEYS, Emulator, EmulatorKeys};
+use crate::emulator_preset::EmulatorConsole;
 use crate::flasher::{FLASHER, Flasher};
 use crate::kinds::Kinds;
 use crate::limits::{LIMIT_KEYS, TimeLimits};
@@ -63,6 +65,8 @@ pub struct Board {
     /// What the tap shows to the broker for the board, once the board has shown a certificate to the tap:
     /// certificate and key. None makes a pair for each run.
     pub identity: Option<(std::path::PathBuf, std::path::PathBuf)>,
+    /// What plays it, if it is an emulator.
+    pub emulator: Option<Emulator>,
 }
 
 /// Ways in which a virtual board misbehaves on request.
@@ -132,12 +136,12 @@ pub(crate) static BOARD: TableSpec = TableSpec {
         Key::required(
             "kind",
             Kind::Word(|| words(BoardKind::WORDS)),
-            "`esp`: a real board on a serial port. `virtual`: simulated. `process`: a program of this machine, such as a Raspberry Pi's client.",
+            "`esp`: a real board on a serial port. `virtual`: simulated. `process`: a program of this machine, such as a Raspberry Pi's client. `emulator`: a program such as QEMU plays the chip.",
         ),
         Key::optional(
             "chip",
             Kind::Word(|| words(Chip::WORDS)),
-            "`\"esp32c3\"` if virtual",
+            "`\"esp32c3\"` if virtual, else the preset's",
             "The chip; checked before anything is written. Required for `esp`.",
         ),
         Key::optional("port", Kind::Table(&PORT), "", "How its serial port is identified. Required for `esp`."),
@@ -155,7 +159,12 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             "any address",
             "Where its connections come from: an IP address, a subnet (`\"192.168.7.0/24\"`), or several. Its tap resets connections from elsewhere and records their address; they never count as the board's. Without it, every client that reaches the port counts as the board.",
         ),
-        Key::optional("console", Kind::Table(&CONSOLE), "", "Its console."),
+        Key::optional(
+            "console",
+            Kind::AnyOf(&[Kind::Table(&CONSOLE), Kind::Word(EmulatorConsole::words)]),
+            "",
+            "Its console. Of an `emulator`, how it is reached: `pty` (`{console}` is a terminal), `tcp` (`{console}` is `host:port`, to which it connects) or `stdio`.",
+        ),
         Key::optional(
             "flash-baud",
             BAUD,
@@ -172,7 +181,7 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             "reset",
             Kind::AnyOf(&[Kind::Text, Kind::Tagged(&RESET)]),
             "`\"auto\"`",
-            "How the chip is reset and brought into its loader.",
+            "How the chip is reset and brought into its loader. Of an `emulator`: `process` (killed and started again, the default), `qmp` (by QEMU's monitor at `{qmp}`), or the strategy `command`, whose programs may hold the placeholders of its `command`.",
         ),
         Key::optional(
             "rails",
@@ -187,6 +196,14 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             "`\"0ms\"`",
             "How long the bench waits after the rails are on before it talks to the chip: for supplies that rise slowly.",
         ),
+        EMULATOR_KEYS[0],
+        EMULATOR_KEYS[1],
+        EMULATOR_KEYS[2],
+        EMULATOR_KEYS[3],
+        EMULATOR_KEYS[4],
+        EMULATOR_KEYS[5],
+        EMULATOR_KEYS[6],
+        EMULATOR_KEYS[7],
         LIMIT_KEYS[0],
         LIMIT_KEYS[1],
         Key::optional(
@@ -242,12 +259,13 @@ impl Board {
             power_pin: None,
             misbehaves: Vec::new(),
             identity: None,
+            emulator: None,
         }
     }
 
     pub(crate) fn read(name: BoardName, mut table: Table<'_, '_>, kinds: &Kinds) -> Self {
         let mut board = Self::virtual_board(name);
-        let kind_hint = "example: `kind = \"esp\"`, `\"virtual\"`, or `\"process\"`";
+        let kind_hint = "example: `kind = \"esp\"`, `\"virtual\"`, `\"process\"`, or `\"emulator\"`";
         if let Some(kind) = table.required("kind", kind_hint).and_then(|v| v.one_of("board kind", BoardKind::WORDS)) {
             board.kind = kind;
         }
@@ -257,7 +275,10 @@ impl Board {
             board.tap_port = u16::try_from(port).unwrap_or_default();
         }
         board.from = read_from(table.value("from"));
-        if let Some(mut console) = table.table("console", &CONSOLE) {
+        let console = table.value("console");
+        if let Some(mut console) =
+            console.as_ref().filter(|_| board.kind != BoardKind::Emulator).and_then(|v| v.table(&CONSOLE))
+        {
             board.console_baud = baud(console.value("baud")).unwrap_or(board.console_baud);
             board.boot_baud = baud(console.value("boot-baud"));
             console.finish();
@@ -291,8 +312,23 @@ impl Board {
             }
             is_sensed.then(|| name.to_owned())
         });
+        let emulator = EmulatorKeys::take(&mut table);
+        let preset = if board.kind == BoardKind::Emulator {
+            let preset = emulator.preset(kinds);
+            board.chip = Emulator::usual_chip(preset);
+            preset
+        } else {
+            emulator.refuse();
+            None
+        };
         board.read_chip(&mut table);
-        board.read_hardware(&mut table, kinds);
+        let reset = table.value("reset");
+        if board.kind == BoardKind::Emulator {
+            board.emulator = Some(Emulator::read(&table, &emulator, preset, (console, reset), kinds));
+            board.refuse_hardware(&mut table, "an emulator has no such key");
+        } else {
+            board.read_hardware(&mut table, reset, kinds);
+        }
         table.finish();
         board
     }
@@ -315,9 +351,16 @@ impl Board {
         }
     }
 
+    /// Reports what is of boards with wires, and of virtual ones.
+    fn refuse_hardware(&self, table: &mut Table<'_, '_>, why: &str) {
+        for value in ["port", "rails", "flasher", "misbehaves"].map(|key| table.value(key)).into_iter().flatten() {
+            value.problem(why.to_owned(), "leave it out, or use `kind = \"esp\"`".to_owned());
+        }
+    }
+
     /// What only real boards have, and what only virtual ones have.
-    fn read_hardware(&mut self, table: &mut Table<'_, '_>, kinds: &Kinds) {
-        let (port, rails, reset) = (table.value("port"), table.value("rails"), table.value("reset"));
+    fn read_hardware(&mut self, table: &mut Table<'_, '_>, reset: Option<Value<'_, '_>>, kinds: &Kinds) {
+        let (port, rails) = (table.value("port"), table.value("rails"));
         let (flasher, misbehaves) = (table.value("flasher"), table.value("misbehaves"));
         if self.kind == BoardKind::Process {
             for value in [&port, &rails, &reset, &flasher, &misbehaves].into_iter().flatten() {

@@ -9,11 +9,13 @@ pub enum BoardKind {
     Virtual,
     /// A program of this machine.
     Process,
+    /// A program of this machine that plays a chip.
+    Emulator,
 }
 
 impl BoardKind {
     pub(crate) const WORDS: &[(&'static str, Self)] =
-        &[("esp", Self::Esp), ("virtual", Self::Virtual), ("process", Self::Process)];
+        &[("esp", Self::Esp), ("virtual", Self::Virtual), ("process", Self::Process), ("emulator", Self::Emulator)];
 
     /// The word in `bench.toml`.
     #[must_use]
@@ -22,6 +24,7 @@ impl BoardKind {
             Self::Esp => "esp",
             Self::Virtual => "virtual",
             Self::Process => "process",
+            Self::Emulator => "emulator",
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What other crates implement and a bench file names by a word.
 
 use crate::broker_kind::BrokerKind;
+use crate::emulator_preset::EmulatorPreset;
 use crate::flasher::FlasherKind;
 use crate::rail::RailKind;
 use crate::reset::ResetKind;
 use crate::spec::{Role, TableSpec, Variant};
 
-/// A broker has the keys of `[broker]`.
+/// A broker has the keys of `[broker]`, an emulator those of its board.
 static NO_KEYS: &TableSpec = &TableSpec { keys: &[] };
 
 /// The kinds that a bench file may name, as the crates that implement them describe them.
@@ -22,6 +23,8 @@ pub struct Kinds {
     pub flashers: Vec<FlasherKind>,
     /// Brokers other than [`BrokerKind::DEFAULT`].
     pub brokers: Vec<&'static BrokerKind>,
+    /// Emulators, by `preset`.
+    pub emulators: Vec<&'static EmulatorPreset>,
 }
 
 impl Kinds {
@@ -31,6 +34,7 @@ impl Kinds {
             Role::Rail => self.rails.iter().map(|kind| (kind.word, kind.keys)).collect(),
             Role::Reset => self.resets.iter().map(|kind| (kind.word, kind.keys)).collect(),
             Role::Broker => self.all_brokers().map(|kind| (kind.word, NO_KEYS)).collect(),
+            Role::Emulator => self.emulators.iter().map(|preset| (preset.word, NO_KEYS)).collect(),
             Role::Flasher => self.flashers.iter().map(|kind| (kind.word, kind.keys)).collect(),
         }
     }

@@ -11,6 +11,8 @@ mod builtin;
 mod chip;
 mod claims;
 mod duration;
+mod emulator;
+mod emulator_preset;
 mod env_vars;
 mod firmware;
 mod flasher;
@@ -46,6 +48,8 @@ pub use broker_kind::{BrokerCapabilities, BrokerKind};
 pub use chip::Chip;
 pub use claims::lines_of;
 pub use duration::{DurationError, parse_duration};
+pub use emulator::{Emulator, EmulatorReset};
+pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
     Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,
     Unexpanded, expand,

@@ -97,10 +97,16 @@ impl Pin {
                 // Read all the same: one problem is enough.
                 table.value("line").map(|_| PinLine::Board(0))
             }
+            BoardKind::Emulator => Self::read_programs(&mut table).unwrap_or_else(|| {
+                let hint = "example: `watch = [\"read-pin\", \"{qmp}\"]`, or `on` and `off`";
+                let _ = table.value("line");
+                table.missing("a pin of an emulator is sensed or driven by programs", hint);
+                None
+            }),
             BoardKind::Esp => Self::read_programs(&mut table)
                 .unwrap_or_else(|| table.required("line", Line::HINT).and_then(|v| Line::read(&v)).map(PinLine::Bench)),
         };
-        if kind != BoardKind::Esp
+        if !matches!(kind, BoardKind::Esp | BoardKind::Emulator)
             && let Some(value) = ["watch", "on", "off"].map(|key| table.value(key)).into_iter().flatten().next()
         {
             value.problem("only pins of real boards can be programs", "name its `line`".to_owned());

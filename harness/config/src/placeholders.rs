@@ -11,6 +11,10 @@ const PLACEHOLDERS: &[&str] =
 /// The same as files of this machine, which only a program that runs here can read.
 const FILES: &[&str] = &["{tap.ca.file}", "{board.cert.file}", "{board.key.file}"];
 
+/// What is filled in for an emulator: files, console and monitor that `hil` makes, and what its chip is.
+const EMULATOR: &[&str] =
+    &["{flash}", "{efuse}", "{console}", "{qmp}", "{image}", "{mac}", "{chip}", "{flash-size}", "{strap}"];
+
 /// A text with its variables filled in, and placeholders that the bench fills in.
 pub(crate) fn filled_text(value: &Value<'_, '_>) -> Option<String> {
     filled(value, PLACEHOLDERS)
@@ -19,6 +23,11 @@ pub(crate) fn filled_text(value: &Value<'_, '_>) -> Option<String> {
 /// The same for a program of this machine, which can be given files as well.
 pub(crate) fn filled_for_program(value: &Value<'_, '_>) -> Option<String> {
     filled(value, &[PLACEHOLDERS, FILES].concat())
+}
+
+/// The same for an emulator.
+pub(crate) fn filled_for_emulator(value: &Value<'_, '_>) -> Option<String> {
+    filled(value, &[EMULATOR, PLACEHOLDERS, FILES].concat())
 }
 
 fn filled(value: &Value<'_, '_>, known: &[&str]) -> Option<String> {

@@ -111,7 +111,7 @@ impl PortIdentity {
             let hint = "example: `1-1.2`; `hil boards discover` shows it";
             v.parsed("a place in the USB tree", hint, |text| is_topology(text).then(|| text.to_owned()))
         });
-        let mac = table.value("mac").and_then(|v| v.parsed("a MAC address", "example: `84:f7:03:12:34:56`", read_mac));
+        let mac = table.value("mac").and_then(|v| v.parsed("a MAC address", "example: `84:f7:03:12:34:56`", parse_mac));
         table.finish();
         let identity = Self { usb_serial, path, topology, mac };
         if identity == Self::default() && value.map().is_none_or(|map| map.entries().next().is_none()) {
@@ -137,7 +137,7 @@ fn is_numbers(text: &str) -> bool {
     text.split('.').all(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn read_mac(text: &str) -> Option<[u8; 6]> {
+pub(crate) fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let mut mac = [0; 6];
     let mut bytes = text.split([':', '-']);
     for byte in &mut mac {
@@ -174,9 +174,9 @@ mod tests {
         for bad in ["", "1", "1-", "-1", "1-a", "ttyUSB0", "1-1.2:"] {
             assert!(!is_topology(bad), "{bad}");
         }
-        assert_eq!(read_mac("84:F7:03:00:00:01"), Some([0x84, 0xf7, 3, 0, 0, 1]));
+        assert_eq!(parse_mac("84:F7:03:00:00:01"), Some([0x84, 0xf7, 3, 0, 0, 1]));
         for bad in ["", "84:f7", "84:f7:03:00:00:01:02", "84:f7:03:00:00:g1", "+4:f7:03:00:00:01"] {
-            assert!(read_mac(bad).is_none(), "{bad}");
+            assert!(parse_mac(bad).is_none(), "{bad}");
         }
     }
 }

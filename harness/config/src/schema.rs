@@ -132,10 +132,13 @@ fn rows(
             }
             Kind::AnyOf(any) => {
                 row(text, &name, key, kinds);
-                tagged.extend(any.iter().filter_map(|kind| match kind {
-                    Kind::Tagged(spec) => Some((key.name, *spec)),
-                    _ => None,
-                }));
+                for kind in *any {
+                    match kind {
+                        Kind::Table(inner) => rows(text, &format!("{name}."), inner, tagged, kinds),
+                        Kind::Tagged(spec) => tagged.push((key.name, spec)),
+                        _ => {}
+                    }
+                }
             }
             _ => row(text, &name, key, kinds),
         }

@@ -75,6 +75,8 @@ pub enum Role {
     Flasher,
     /// What the boards' messages go through.
     Broker,
+    /// What plays a chip.
+    Emulator,
 }
 
 /// A word and the table that it chooses.

@@ -37,7 +37,13 @@ struct Run {
 
 impl Run {
     fn write(&mut self, scenarios: u32, events_each: u32) -> std::io::Result<()> {
-        let board = BoardInfo { name: "lamp".into(), kind: "virtual".into(), chip: "esp32c3".into(), simulated: true };
+        let board = BoardInfo {
+            name: "lamp".into(),
+            kind: "virtual".into(),
+            chip: "esp32c3".into(),
+            simulated: true,
+            emulator: None,
+        };
         let plan = (1..=scenarios).map(|n| self.info(n));
         let started = What::RunStarted {
             schema: SCHEMA,

@@ -21,7 +21,7 @@ pub enum CompareError {
     /// One side has no run.
     #[error("there is no run to compare with")]
     Nothing,
-    /// Simulated boards on one side, real ones on the other.
+    /// Boards of different ways: real ones on one side, simulated or emulated ones on the other.
     #[error("board `{board}` is {base} in the baseline and {head} in this run: they are never compared")]
     Mixed {
         /// The board.
@@ -112,7 +112,7 @@ pub struct Comparison {
 /// Compares runs with a baseline; the newest run of each side is its last.
 ///
 /// # Errors
-/// When a side is empty, or a board is simulated on one side only.
+/// When a side is empty, or a board is real on one side only, or simulated, or emulated.
 pub fn compare(base: &[Record], head: &[Record]) -> Result<Comparison, CompareError> {
     let (Some(newest_base), Some(newest_head)) = (base.last(), head.last()) else { return Err(CompareError::Nothing) };
     check_boards(base, head)?;
@@ -135,23 +135,24 @@ fn side(newest: &Record, runs: usize) -> Side {
 }
 
 fn check_boards(base: &[Record], head: &[Record]) -> Result<(), CompareError> {
-    let word = |simulated: bool| if simulated { "simulated" } else { "real" };
-    let known: BTreeMap<&str, bool> = base.iter().flat_map(Record::board_key).collect();
-    for (board, simulated) in head.iter().flat_map(Record::board_key) {
-        if let Some(was) = known.get(board).filter(|was| **was != simulated) {
-            return Err(CompareError::Mixed { board: board.to_owned(), base: word(*was), head: word(simulated) });
+    let known: BTreeMap<&str, &'static str> = base.iter().flat_map(Record::board_key).collect();
+    for (board, way) in head.iter().flat_map(Record::board_key) {
+        if let Some(was) = known.get(board).filter(|was| **was != way) {
+            return Err(CompareError::Mixed { board: board.to_owned(), base: was, head: way });
         }
     }
     // Boards of other names may still differ.
-    let all = |records: &[Record], simulated: bool| {
-        let mut kinds = records.iter().flat_map(Record::board_key).map(|(_, kind)| kind).peekable();
-        kinds.peek().is_some() && kinds.all(|kind| kind == simulated)
-    };
-    match (all(base, true) && all(head, false), all(base, false) && all(head, true)) {
-        (true, _) => Err(CompareError::Mixed { board: "*".to_owned(), base: word(true), head: word(false) }),
-        (_, true) => Err(CompareError::Mixed { board: "*".to_owned(), base: word(false), head: word(true) }),
+    match (only_way(base), only_way(head)) {
+        (Some(base), Some(head)) if base != head => Err(CompareError::Mixed { board: "*".to_owned(), base, head }),
         _ => Ok(()),
     }
+}
+
+/// How all boards of these records run, if all run in the same way.
+fn only_way(records: &[Record]) -> Option<&'static str> {
+    let mut ways = records.iter().flat_map(Record::board_key).map(|(_, way)| way);
+    let first = ways.next()?;
+    ways.all(|way| way == first).then_some(first)
 }
 
 /// The newest verdict of a scenario on one side, and whether it was steady there.

@@ -177,8 +177,7 @@ fn is_torn(file: &File) -> std::io::Result<bool> {
 pub fn last_good(history: &[Record], head: &Record) -> Vec<Record> {
     let comparable = |record: &&Record| {
         let kinds = record.board_key();
-        let agrees =
-            head.board_key().iter().all(|(board, simulated)| kinds.get(board).is_none_or(|it| it == simulated));
+        let agrees = head.board_key().iter().all(|(board, way)| kinds.get(board).is_none_or(|it| it == way));
         record.id() != head.id() && record.unix_ms <= head.unix_ms && agrees && record.is_good()
     };
     let shared = |record: &Record| record.scenarios.keys().filter(|name| head.scenarios.contains_key(*name)).count();

@@ -71,8 +71,7 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
         ("hil.broker".to_owned(), info.broker.clone()),
     ];
     for board in &info.boards {
-        let simulated = if board.simulated { ", simulated" } else { "" };
-        all.push((format!("hil.board.{}", board.name), format!("{} {}{simulated}", board.kind, board.chip)));
+        all.push((format!("hil.board.{}", board.name), board.description()));
     }
     for firmware in &run.firmware {
         let version = firmware.version.as_ref().map_or(String::new(), |version| format!("version {version}, "));

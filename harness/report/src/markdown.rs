@@ -61,7 +61,6 @@ fn about(run: &RunSummary) -> String {
     let Some(info) = &run.info else { return String::new() };
     let mut text = "| board | kind | firmware |\n| --- | --- | --- |\n".to_owned();
     for board in &info.boards {
-        let simulated = if board.simulated { ", simulated" } else { "" };
         let firmware = run.firmware.iter().filter(|firmware| firmware.board == board.name);
         let firmware: Vec<_> = firmware
             .map(|firmware| {
@@ -70,7 +69,7 @@ fn about(run: &RunSummary) -> String {
                 format!("{}{version} (`{}`{runs})", firmware.firmware, firmware.hash)
             })
             .collect();
-        let cells = [board.name.clone(), format!("{} {}{simulated}", board.kind, board.chip), firmware.join(", ")];
+        let cells = [board.name.clone(), board.description(), firmware.join(", ")];
         text.push_str(&format!("| {} |\n", cells.map(|text| cell(&text)).join(" | ")));
     }
     let (bench, broker, version) = (cell(&info.bench), cell(&info.broker), cell(&info.version));

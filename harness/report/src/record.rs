@@ -106,10 +106,10 @@ impl Record {
         (&self.bench, &self.broker) == (&other.bench, &other.broker) && self.boards.iter().all(same)
     }
 
-    /// Boards, and whether they are simulated: only records that agree on it may be compared.
+    /// Boards, and how they run: only records that agree on it may be compared.
     #[must_use]
-    pub fn board_key(&self) -> BTreeMap<&str, bool> {
-        self.boards.iter().map(|board| (board.name.as_str(), board.simulated)).collect()
+    pub fn board_key(&self) -> BTreeMap<&str, &'static str> {
+        self.boards.iter().map(|board| (board.name.as_str(), board.way())).collect()
     }
 }
 

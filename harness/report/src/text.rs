@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hil_timeline::{Failure, Verdict};
+use hil_timeline::{BoardInfo, Failure, Verdict};
 
 use crate::result::{Attempt, RunSummary, ScenarioResult};
 
@@ -124,12 +124,17 @@ pub fn skip_lines(run: &RunSummary) -> Vec<String> {
 }
 
 fn badge(run: &RunSummary) -> &'static str {
-    let boards = run.info.iter().flat_map(|info| &info.boards);
-    let (simulated, all) = boards.fold((0, 0), |(s, all), board| (s + usize::from(board.simulated), all + 1));
-    match (simulated, all) {
-        (0, _) => "",
-        (some, all) if some == all => " (all boards simulated)",
-        _ => " (some boards simulated)",
+    let ways: Vec<_> = run.info.iter().flat_map(|info| &info.boards).map(BoardInfo::way).collect();
+    let all = |way: &str| ways.iter().all(|it| *it == way);
+    let any = |way: &str| ways.contains(&way);
+    match (any("simulated"), any("emulated")) {
+        (false, false) => "",
+        (true, false) if all("simulated") => " (all boards simulated)",
+        (true, false) => " (some boards simulated)",
+        (false, true) if all("emulated") => " (all boards emulated)",
+        (false, true) => " (some boards emulated)",
+        (true, true) if any("real") => " (some boards simulated or emulated)",
+        (true, true) => " (all boards simulated or emulated)",
     }
 }
 

@@ -23,8 +23,10 @@ pub(crate) struct Network {
     taps: BTreeMap<String, TapPort>,
     /// The host at which boards on the network reach them.
     host: String,
-    /// Virtual boards: they run in this process and connect to the tap's own address.
+    /// Virtual boards and emulators: they run on this machine and connect to the tap's own address.
     inside: BTreeSet<String>,
+    /// Emulators whose guests reach this machine by another address.
+    guests: BTreeMap<String, String>,
     certificates: RunCertificates,
     /// Where traffic is captured, once set.
     pub(crate) capture: OnceLock<Capture>,
@@ -55,15 +57,18 @@ impl Network {
         let mut taps = BTreeMap::new();
         let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
         for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
-            let tap = TapPort::open(board.name.as_str(), config.tap.listen, board.tap_port, tls.clone()).await?;
+            // An emulator's guest reaches this machine by an address that only the emulator knows.
+            let listen = if board.emulator.is_some() { Ipv4Addr::LOCALHOST.into() } else { config.tap.listen };
+            let tap = TapPort::open(board.name.as_str(), listen, board.tap_port, tls.clone()).await?;
             tap.expect_from(&board.from);
             taps.insert(board.name.to_string(), tap);
         }
-        let inside = config.boards.values().filter(|board| board.kind == BoardKind::Virtual);
-        let inside = inside.map(|board| board.name.to_string()).collect();
+        let inside = |board: &&hil_config::Board| matches!(board.kind, BoardKind::Virtual | BoardKind::Emulator);
+        let inside = config.boards.values().filter(inside).map(|board| board.name.to_string()).collect();
+        let guests = config.boards.values().filter_map(guest_host).collect();
         let (host, capture) = (config.tap.address.to_string(), OnceLock::new());
         let wifi = config.wifi.clone().unwrap_or_default();
-        Ok(Self { taps, host, inside, certificates, capture, wifi })
+        Ok(Self { taps, host, inside, guests, certificates, capture, wifi })
     }
 
     /// A board's tap.
@@ -79,7 +84,7 @@ impl Network {
         let inside = listens.filter(|_| self.inside.contains(board)).map(|address| from_here(address.ip()).to_string());
         TapAddress {
             wifi: self.wifi.clone(),
-            host: inside.unwrap_or_else(|| self.host.clone()),
+            host: self.guests.get(board).cloned().or(inside).unwrap_or_else(|| self.host.clone()),
             port: listens.map_or(0, |address| address.port()),
             ca: read(&self.certificates.ca),
             cert: identity.map(|identity| read(&identity.cert)).unwrap_or_default(),
@@ -110,6 +115,11 @@ impl Network {
     }
 }
 
+/// An emulator, and where its guest reaches this machine.
+fn guest_host(board: &hil_config::Board) -> Option<(String, String)> {
+    Some((board.name.to_string(), board.emulator.as_ref()?.tap_host.clone()?))
+}
+
 /// The address to connect to from this machine for an address to listen on.
 fn from_here(listen: IpAddr) -> IpAddr {
     match listen {
@@ -129,6 +139,7 @@ impl RunCertificates {
         let addresses = [config.tap.address, from_here(config.tap.listen)].map(|address| address.to_string());
         let mut hosts = addresses.to_vec();
         hosts.extend(["127.0.0.1", "localhost"].map(str::to_owned));
+        hosts.extend(config.boards.values().filter_map(guest_host).map(|(_, host)| host));
         hosts.dedup();
         let made = Certificates { hosts, clients: clients.clone(), valid: Some(VALID) };
         make_certificates(folder.path(), &made).map_err(made_here)?;

@@ -233,7 +233,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Silences the connections of a program before it is killed in place of a power cut or a reset. Those of other
+    /// Silences the connections of a program or an emulator before it is killed in place of a power cut or a reset. Those of other
     /// boards fall silent by themselves.
     pub(crate) fn before_stop(&self, board: &str) {
         if let Some(tap) = self.tap(board).filter(|_| self.is_program(board)) {
@@ -248,8 +248,10 @@ impl Stage {
         }
     }
 
+    /// Whether a process of this machine is the board: its start is recorded as a boot, and its end closes connections.
     fn is_program(&self, board: &str) -> bool {
-        self.boards.get(board).is_some_and(|board| board.config().kind == hil_config::BoardKind::Process)
+        let is_program = |kind| matches!(kind, hil_config::BoardKind::Process | hil_config::BoardKind::Emulator);
+        self.boards.get(board).is_some_and(|board| is_program(board.config().kind))
     }
 
     fn tap(&self, board: &str) -> Option<&TapPort> {

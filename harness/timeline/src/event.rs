@@ -110,6 +110,32 @@ pub struct BoardInfo {
     pub chip: String,
     /// Whether it is simulated: its measurements are never compared with those of real chips.
     pub simulated: bool,
+    /// The program that plays it, with its version, if it is emulated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emulator: Option<String>,
+}
+
+impl BoardInfo {
+    /// How it runs, in one word: only boards that run in the same way may be compared.
+    #[must_use]
+    pub fn way(&self) -> &'static str {
+        match (self.simulated, &self.emulator) {
+            (_, Some(_)) => "emulated",
+            (true, None) => "simulated",
+            (false, None) => "real",
+        }
+    }
+
+    /// Kind, chip, and what is not real about it.
+    #[must_use]
+    pub fn description(&self) -> String {
+        let Self { kind, chip, simulated, emulator, .. } = self;
+        match emulator {
+            Some(program) => format!("{kind} {chip}, emulated by {program}"),
+            None if *simulated => format!("{kind} {chip}, simulated"),
+            None => format!("{kind} {chip}"),
+        }
+    }
 }
 
 /// A scenario as a report shows it.

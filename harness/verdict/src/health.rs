@@ -54,6 +54,10 @@ impl Trouble {
             Finding::BrownOut => format!("the supply of `{board}` sagged (brown-out): `{}`", self.detail),
             Finding::BootLoop => format!("`{board}` boot-loops: {}", self.detail),
             Finding::Ended => format!("the program of `{board}` ended {}, and no step asked for it", self.detail),
+            Finding::EmulatorEnded => {
+                let how = self.detail.lines().next().unwrap_or_default();
+                format!("the emulator of `{board}` ended {how}, and no step asked for it")
+            }
             _ => match ResetCause::of(&self.detail) {
                 ResetCause::Other => format!("`{board}` rebooted by itself: `{}`", self.detail),
                 cause => format!("`{board}` rebooted by itself ({cause} reset, `{}`)", self.detail),
@@ -66,7 +70,13 @@ impl Trouble {
     pub fn unmet(&self, mark: Stamp) -> Unmet {
         /// Registers and stack of one core; the rest is in the log.
         const SHOWN: usize = 40;
-        let unmet = Unmet::failed(format!("{}, {} from the mark", self.what(), crate::show::signed(self.at, mark)));
+        let message = format!("{}, {} from the mark", self.what(), crate::show::signed(self.at, mark));
+        if self.finding == Finding::EmulatorEnded {
+            let hint = "this is not about the firmware: see what the emulator says, and its version";
+            let said = self.detail.lines().skip(1).map(|line| format!("it wrote `{line}`"));
+            return Unmet::errored(message).with_details(said).with_hint(hint);
+        }
+        let unmet = Unmet::failed(message);
         let left_out = self.backtrace.len().saturating_sub(SHOWN);
         let more = (left_out > 0).then(|| format!("… {left_out} more lines in the console's log"));
         let unmet = unmet.with_details(self.backtrace.iter().take(SHOWN).cloned().chain(more));
@@ -153,6 +163,7 @@ pub fn trouble(board: &str, events: &[&RunEvent], from: Cursor, expectations: &i
                 Finding::Reboot => state.may_reboot || state.crash_was_expected,
                 Finding::BootLoop => state.may_reboot,
                 Finding::Ended => state.was_signalled || state.is_down || state.may_reboot,
+                Finding::EmulatorEnded => state.is_down,
                 // A boot also names the watchdog that ended the expected crash.
                 Finding::Watchdog | Finding::BrownOut => state.is_down || state.crash_was_expected,
                 Finding::Panic | Finding::Abort | Finding::Exception => state.is_down,
@@ -194,7 +205,7 @@ fn follow(trouble: &mut Trouble, finding: Finding, detail: &str) {
                 detail.lines().skip(1).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
             trouble.complete = true;
         }
-        Finding::Boot | Finding::Reboot | Finding::Ended => trouble.complete = true,
+        Finding::Boot | Finding::Reboot | Finding::Ended | Finding::EmulatorEnded => trouble.complete = true,
         _ => {}
     }
 }
@@ -349,6 +360,19 @@ mod tests {
     }
 
     #[test]
+    fn an_emulator_that_ends_by_itself_is_the_fault_of_the_bench() {
+        let ended = || found(Finding::EmulatorEnded, "with code 1\nqemu: could not open the flash");
+        let unmet = judged(vec![ended()]).expect("trouble").unmet(Stamp(0));
+        assert_eq!(unmet.verdict, hil_timeline::Verdict::Errored);
+        assert!(
+            unmet.failure.message.starts_with("the emulator of `lamp` ended with code 1, and no step asked for it")
+        );
+        assert_eq!(unmet.failure.details, ["it wrote `qemu: could not open the flash`"]);
+        let off = What::PowerSwitching { board: board(), on: false };
+        assert_eq!(judged(vec![off, ended()]), None, "it lost its power");
+    }
+
+    #[test]
     fn every_kind_has_its_description() {
         let kinds = [
             (Finding::Panic, "panicked at src/main.rs:1:"),
@@ -360,6 +384,7 @@ mod tests {
             (Finding::Reboot, "RTC_SW_CPU_RST"),
             (Finding::Reboot, "EFUSE_RST"),
             (Finding::Ended, "with code 1"),
+            (Finding::EmulatorEnded, "with code 1"),
         ];
         let mut text = String::new();
         for (finding, detail) in kinds {

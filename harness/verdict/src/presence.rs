@@ -87,7 +87,7 @@ fn is_sign_of_life(what: &What) -> bool {
         What::Console { .. }
         | What::ConsoleOpened { .. }
         | What::Connection { change: ConnectionChange::Opened, .. } => true,
-        What::Found { finding, .. } => *finding != Finding::Ended,
+        What::Found { finding, .. } => !matches!(finding, Finding::Ended | Finding::EmulatorEnded),
         what => what.sent_by_board().is_some(),
     }
 }

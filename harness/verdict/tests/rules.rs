@@ -137,6 +137,7 @@ fn finding() -> impl Strategy<Value = (Finding, String)> {
         Just(Finding::BrownOut),
         Just(Finding::Backtrace),
         Just(Finding::Ended),
+        Just(Finding::EmulatorEnded),
     ];
     (kinds, prop_oneof![Just("POWERON".to_owned()), Just("RTC_SW_CPU_RST".to_owned()), text()])
 }

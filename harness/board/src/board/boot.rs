@@ -43,6 +43,7 @@ impl Board {
         loop {
             let waited = timeline.wait_for(from, until, |event| self.boot_step(firmware, event, &mut seen)).await;
             match waited {
+                Ok(Step::EmulatorEnded(detail)) => return Err(self.emulator_ended(&detail)),
                 Ok(Step::Booted(booted)) => return Ok(booted),
                 // A native USB port disappears and returns with the chip.
                 Ok(Step::Lost(at)) => (from, until) = (at, deadline.min(Instant::now() + Self::REAPPEARS)),
@@ -58,6 +59,12 @@ impl Board {
                 Err(_) => return Ok(Booted::Refused { reason: seen.why_not_ready(firmware, limit) }),
             }
         }
+    }
+
+    fn emulator_ended(&self, detail: &str) -> BenchError {
+        let mut lines = detail.lines().map(str::to_owned);
+        let how = lines.next().unwrap_or_default();
+        BenchError::EmulatorEnded { board: self.name().to_owned(), how, said: lines.collect() }
     }
 
     fn boot_step(&self, firmware: &Firmware, event: &RunEvent, seen: &mut Seen) -> Option<Step> {
@@ -87,6 +94,7 @@ impl Board {
                     if seen.last_line.is_empty() { "nothing".to_owned() } else { format!("`{}`", seen.last_line) };
                 Some(Step::Booted(Booted::Refused { reason: format!("it ended {detail}; it said {said}") }))
             }
+            What::Found { finding: Finding::EmulatorEnded, detail, .. } => Some(Step::EmulatorEnded(detail.clone())),
             What::Found { finding: Finding::AppStarted, .. } if firmware.ready.is_none() => {
                 Some(Step::Booted(Booted::Running))
             }
@@ -108,6 +116,8 @@ enum Step {
     Back(Cursor),
     /// The ROM has handed over, and a line came.
     Said(Cursor),
+    /// The emulator has ended by itself.
+    EmulatorEnded(String),
 }
 
 /// What was heard while waiting for a boot.

@@ -111,6 +111,9 @@ impl Board {
             device.offer_elf(Arc::clone(elf));
         }
         let tap = &self.as_seen(tap, self.runs(&image));
+        if let Some(emulator) = &self.emulator {
+            emulator.load(firmware, tap);
+        }
         let boots = image.layout.boots.clone().map(|boots| (boots, !image.layout.partitions.is_empty()));
         let regions = flashing::with_settings(image, firmware, tap)?;
         let scripts = scripts.map(|scripts| fill_scripts(scripts, firmware, tap)).transpose()?;
@@ -128,9 +131,10 @@ impl Board {
 
     /// What runs that image on this board.
     fn runs(&self, image: &ReadImage) -> Runs {
-        match &self.executes {
-            None => Runs::Silicon,
-            Some(_) => crate::virtual_board::runs(&image.parts),
+        match (&self.executes, &self.emulator) {
+            (Some(_), _) => crate::virtual_board::runs(&image.parts),
+            (None, Some(_)) => Runs::Emulated,
+            (None, None) => Runs::Silicon,
         }
     }
 
@@ -289,9 +293,19 @@ impl Board {
     async fn write(&mut self, firmware: &str, regions: &[Region], rung: Rung) -> Result<Flashed, BenchError> {
         self.known_flash = None;
         self.close_console().await;
-        self.enter_loader_at(rung).await?;
-        let port = self.wait_for_port().await?;
-        check_users(self.name(), &*self.port)?;
+        let port = match &self.emulator {
+            Some(emulator) => {
+                self.held = true;
+                emulator.stop().await;
+                emulator.flash_file().to_owned()
+            }
+            None => {
+                self.enter_loader_at(rung).await?;
+                let port = self.wait_for_port().await?;
+                check_users(self.name(), &*self.port)?;
+                port
+            }
+        };
         let progress = self.progress(firmware);
         progress(FlashPhase::Connecting { attempt: rung.attempt() + 1 });
         let job = Job {
@@ -302,7 +316,10 @@ impl Board {
             regions: regions.to_vec(),
             progress: Box::new(progress.clone()),
         };
-        let result = flashing::flash(&self.config.flasher, job, Arc::clone(&self.port_in_use)).await;
+        let result = match &self.emulator {
+            Some(_) => flashing::flash_file(&job),
+            None => flashing::flash(&self.config.flasher, job, Arc::clone(&self.port_in_use)).await,
+        };
         progress(match &result {
             Ok(done) => finished(done),
             Err(error) => FlashPhase::Failed { reason: error.to_string() },

@@ -145,6 +145,7 @@ fn fixture(plug: Plug) -> Fixture {
         reset: Box::new(SharedLines(Arc::clone(&lines))),
         program: None,
         executes: None,
+        emulator: None,
         pins: Pins::new(config.pins.clone(), Box::new(SupplyPin(Arc::clone(&pin)))),
         detector: SharedDetector::default(),
         console: None,

@@ -12,7 +12,7 @@ use hil_files::{LARGEST_FILE, LARGEST_TEXT, Links, guarded};
 use super::flashers::chip_of;
 use super::inspect::{Layout, Part, Target, inspect, place};
 use super::nvs::Settings;
-use super::partitions;
+use super::partitions::{self, ENTRY_MAGIC, TABLE_AT};
 use super::plan::{Region, plan};
 use crate::error::BenchError;
 use crate::micropython::read_scripts;
@@ -52,6 +52,9 @@ pub(crate) fn read(firmware: &Firmware, board: &Board) -> Result<ReadImage, Benc
         return Ok(ReadImage::default());
     }
     parts.sort_by_key(|part| part.address);
+    if !is_esp_image(board) {
+        return Ok(ReadImage { layout: unchecked(&parts), parts });
+    }
     let target = target(board);
     let single = !matches!(firmware.image, Image::Parts(_)) && parts.len() == 1;
     let layout = inspect(&parts, single, target).map_err(|fault| {
@@ -69,8 +72,22 @@ pub(crate) fn read(firmware: &Firmware, board: &Board) -> Result<ReadImage, Benc
     Ok(ReadImage { parts, layout, elf })
 }
 
+/// Whether the board's firmware is for a chip that is known here.
+fn is_esp_image(board: &Board) -> bool {
+    board.emulator.as_ref().is_none_or(|emulator| emulator.esp_image)
+}
+
+/// What is known of an image for another machine: its partition table, if it has one where ESP-IDF has it.
+fn unchecked(parts: &[Part]) -> Layout {
+    let part = parts.iter().find(|part| part.covers(TABLE_AT));
+    let bytes = part.and_then(|part| part.data.get(usize::try_from(TABLE_AT - part.address).ok()?..));
+    let table = bytes.filter(|bytes| bytes.starts_with(&ENTRY_MAGIC)).and_then(|bytes| partitions::read(bytes).ok());
+    Layout { partitions: table.unwrap_or_default(), boots: None }
+}
+
 fn target(board: &Board) -> Target<'_> {
-    let flash = (board.kind == BoardKind::Virtual).then_some(VIRTUAL_FLASH);
+    let of_emulator = board.emulator.as_ref().map(|emulator| emulator.flash_size);
+    let flash = if board.kind == BoardKind::Virtual { Some(VIRTUAL_FLASH) } else { of_emulator };
     Target { board: board.name.as_str(), chip: board.chip, flash }
 }
 
@@ -104,7 +121,9 @@ fn read_parts(firmware: &Firmware, board: &Board) -> Result<Read, BenchError> {
     };
     let (mut parts, mut elf) = (Vec::new(), None);
     for (address, data, source) in files {
-        if data.starts_with(b"\x7fELF") {
+        if data.starts_with(b"\x7fELF") && !is_esp_image(board) {
+            // The emulator loads it by its path.
+        } else if data.starts_with(b"\x7fELF") {
             let made = regions_of_elf(&data, board, firmware.partitions.as_deref());
             let made = made.map_err(|(reason, hint)| failed(format!("`{source}`: {reason}"), hint))?;
             parts.extend(made.into_iter().map(|(address, data)| Part { address, data, source: source.clone() }));
@@ -230,7 +249,7 @@ fn check_partitions(path: &Path) -> Result<(), String> {
     if bytes.len() < 2 {
         return Err(format!("its partition table `{shown}` is empty"));
     }
-    if bytes.starts_with(&partitions::ENTRY_MAGIC) {
+    if bytes.starts_with(&ENTRY_MAGIC) {
         let read = partitions::read(&bytes);
         let read = read.map_err(|fault| format!("its partition table `{shown}` is broken: {fault}"))?;
         if let Some(unknown) = read.iter().find(|partition| !partition.is_known_to_espflash()) {

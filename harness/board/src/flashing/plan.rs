@@ -26,6 +26,30 @@ impl Region {
     }
 }
 
+/// The regions that a flash does not hold, in order. Blank ones count only where a program is missing: then it is
+/// another firmware, and no data of the previous one must stay.
+pub(crate) fn missing<E>(
+    regions: &[Region],
+    mut holds: impl FnMut(&Region) -> Result<bool, E>,
+) -> Result<Vec<&Region>, E> {
+    let mut missing = Vec::new();
+    let (blank, other): (Vec<_>, Vec<_>) = regions.iter().partition(|region| region.role == Role::Blank);
+    for region in other {
+        if !holds(region)? {
+            missing.push(region);
+        }
+    }
+    if missing.iter().any(|region| region.role == Role::Program) {
+        for region in blank {
+            if !region.is_large() || !holds(region)? {
+                missing.push(region);
+            }
+        }
+    }
+    missing.sort_by_key(|region| region.address);
+    Ok(missing)
+}
+
 /// When a region is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Role {

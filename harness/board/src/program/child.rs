@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use rustix::process::{
 use tokio::sync::watch;
 
 /// A change in the life of a program.
-pub(super) enum Life {
+pub(crate) enum Life {
     /// It is started.
     Runs,
     /// It has ended, and what it left running in its group with it.
@@ -28,7 +28,7 @@ pub(super) enum Life {
 
 /// A program with all that it starts, as long as that stays in its group. Dropping it kills them.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(crate) struct Child {
     group: Pid,
     running: Arc<AtomicBool>,
     /// We have killed it: its last output does not matter.
@@ -37,7 +37,7 @@ pub(super) struct Child {
 }
 
 /// How a program ended, for people.
-pub(super) fn describe(status: ExitStatus) -> String {
+pub(crate) fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("with code {code}"),
         (None, Some(signal)) => format!("by signal {signal}"),
@@ -49,21 +49,21 @@ impl Child {
     /// How long the kernel may take to end a killed process.
     const DIES: Duration = Duration::from_secs(5);
 
-    /// Starts a program in a terminal; `report` is called when it runs, and when it has exited.
+    /// Starts a program in a session of its own with that terminal, whose end ends it; `report` is called when it runs,
+    /// and when it has exited. Its streams are the caller's.
     #[expect(unsafe_code, reason = "only the child itself can begin a session and ask to be ended with its parent")]
-    pub(super) fn start(
+    pub(crate) fn start(
         mut command: Command,
         terminal: OwnedFd,
         report: impl Fn(Life) + Send + 'static,
     ) -> io::Result<Self> {
-        command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(Stdio::from(terminal));
         let parent = rustix::process::getpid();
         // SAFETY: between fork and exec it makes a few system calls, allocates nothing and takes no lock.
         unsafe {
             command.pre_exec(move || {
                 // Its terminal is the board's console: when `hil` is gone, it hangs up on all of the group.
                 rustix::process::setsid()?;
-                rustix::process::ioctl_tiocsctty(rustix::stdio::stdin())?;
+                rustix::process::ioctl_tiocsctty(&terminal)?;
                 set_parent_process_death_signal(Some(Signal::KILL))?;
                 // If the parent exited before that, no signal comes.
                 if rustix::process::getppid() != Some(parent) {
@@ -100,11 +100,11 @@ impl Child {
         Ok(Self { group, running, ended_by_us, over: is_over })
     }
 
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.running.load(Ordering::SeqCst)
     }
 
-    pub(super) fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         if self.is_running() {
             // What it has started is meant as well.
             let _ = kill_process_group(self.group, signal);
@@ -112,7 +112,7 @@ impl Child {
     }
 
     /// Kills it, and waits until it has exited and that is reported.
-    pub(super) async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.ended_by_us.store(true, Ordering::SeqCst);
         self.signal(Signal::KILL);
         let _ = tokio::time::timeout(Self::DIES, self.over.wait_for(|over| *over)).await;

@@ -144,7 +144,8 @@ impl ProgramDevice {
         if let Some(dir) = &program.dir {
             command.current_dir(dir);
         }
-        let terminal = self.0.terminal.slave().map_err(|error| error.to_string())?;
+        let terminal = || self.0.terminal.slave().map_err(|error| error.to_string());
+        command.stdin(terminal()?).stdout(terminal()?).stderr(terminal()?);
         let record = |finding, detail: String| {
             self.0.scope.record(|board| What::Found { board, finding, detail });
         };
@@ -165,7 +166,7 @@ impl ProgramDevice {
             };
             scope.record(|board| What::Found { board, finding, detail });
         };
-        Child::start(command, terminal, report).map_err(|error| format!("`{name}` can't be started: {error}"))
+        Child::start(command, terminal()?, report).map_err(|error| format!("`{name}` can't be started: {error}"))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -19,7 +19,7 @@ use crate::console_port::{ConsolePort, Transfer};
 
 /// A terminal. Both sides stay open, so that neither side's end is seen as a hang-up.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     master: OwnedFd,
     slave: OwnedFd,
     path: PathBuf,
@@ -29,7 +29,19 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    pub(super) fn open() -> io::Result<Self> {
+    /// A terminal as programs of this machine expect it.
+    pub(crate) fn open() -> io::Result<Self> {
+        // What is typed is not echoed: it would look like the program's own output.
+        // Nor is a line gathered by the terminal: it holds 4095 bytes (termios(3)) and drops the rest without a word.
+        Self::with(|modes| modes.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON))
+    }
+
+    /// A terminal that changes no byte, as a serial line.
+    pub(crate) fn raw() -> io::Result<Self> {
+        Self::with(Termios::make_raw)
+    }
+
+    fn with(set: impl FnOnce(&mut Termios)) -> io::Result<Self> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = rustix::pty::openpt(flags)?;
         rustix::pty::grantpt(&master)?;
@@ -37,10 +49,8 @@ impl Terminal {
         let name = rustix::pty::ptsname(&master, Vec::new())?;
         let path = PathBuf::from(name.to_string_lossy().into_owned());
         let slave = rustix::fs::open(&path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-        // What is typed is not echoed: it would look like the program's own output.
         let mut modes = rustix::termios::tcgetattr(&slave)?;
-        // Nor is a line gathered by the terminal: it holds 4095 bytes (termios(3)) and drops the rest without a word.
-        modes.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON);
+        set(&mut modes);
         rustix::termios::tcsetattr(&slave, OptionalActions::Now, &modes)?;
         // Wide enough that no line is broken.
         let size = Winsize { ws_row: 50, ws_col: 1000, ws_xpixel: 0, ws_ypixel: 0 };
@@ -48,24 +58,30 @@ impl Terminal {
         Ok(Self { master, slave, path, modes, end: Arc::new(EndMark::new()?) })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The program's side.
-    pub(super) fn slave(&self) -> io::Result<OwnedFd> {
+    pub(crate) fn slave(&self) -> io::Result<OwnedFd> {
         self.slave.try_clone()
     }
 
+    /// The program's side once more, with flags of its own: it never blocks.
+    pub(crate) fn slave_nonblocking(&self) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        Ok(rustix::fs::open(&self.path, flags, Mode::empty())?)
+    }
+
     /// How long a line may be that a program has its terminal gather; none if it takes each byte as it comes.
-    pub(super) fn longest_line(&self) -> Option<usize> {
+    pub(crate) fn longest_line(&self) -> Option<usize> {
         const GATHERED: usize = 4095;
         let modes = rustix::termios::tcgetattr(&self.slave).ok()?;
         modes.local_modes.contains(LocalModes::ICANON).then_some(GATHERED)
     }
 
     /// Makes it as new: what was not read is gone, and its settings are those of the beginning.
-    pub(super) fn renew(&self) {
+    pub(crate) fn renew(&self) {
         for side in [&self.slave, &self.master] {
             // A terminal that is open can do both.
             let _ = rustix::termios::tcflush(side, QueueSelector::IOFlush);
@@ -75,7 +91,7 @@ impl Terminal {
     }
 
     /// Waits until all that was written to it is read and dealt with, if it has a reader.
-    pub(super) fn wait_until_read(&self) {
+    pub(crate) fn wait_until_read(&self) {
         /// Longer than usual delays of this machine; shorter than the wait for the end of a program.
         const PATIENCE: Duration = Duration::from_secs(3);
         let deadline = Instant::now() + PATIENCE;
@@ -109,7 +125,7 @@ impl Terminal {
     }
 
     /// Our side.
-    pub(super) fn console(&self) -> io::Result<Box<dyn ConsolePort>> {
+    pub(crate) fn console(&self) -> io::Result<Box<dyn ConsolePort>> {
         Ok(Box::new(Master::new(self.master.try_clone()?, Arc::clone(&self.end))?))
     }
 }

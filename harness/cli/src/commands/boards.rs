@@ -62,7 +62,11 @@ fn status(board: &Board) -> BoardStatus {
         chip: if board.kind == BoardKind::Process { "-" } else { board.chip.word() },
         identity: board.port.as_ref().map(ToString::to_string).unwrap_or_default(),
         port: String::new(),
-        state: if board.kind == BoardKind::Process { "a program" } else { "simulated" }.to_owned(),
+        state: match (&board.emulator, board.kind) {
+            (Some(emulator), _) => format!("emulated by {}", emulator.command.first().map_or("", String::as_str)),
+            (None, BoardKind::Process) => "a program".to_owned(),
+            (None, _) => "simulated".to_owned(),
+        },
         in_use: None,
         rails: rails.join(" + "),
     };

@@ -101,7 +101,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     note(bench.unset().iter().map(unset).collect());
     note(machine::check(&bench));
     for board in bench.boards.values() {
-        note(boards::check(board));
+        note(boards::check(board).await);
     }
     note(boards::shared(&bench));
     note(firmware::check(&bench).await);

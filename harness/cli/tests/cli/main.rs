@@ -4,6 +4,7 @@ mod blocked;
 mod brokers;
 mod descriptors;
 mod elf;
+mod emulators;
 mod ends;
 mod errors;
 mod faulty;

@@ -8,7 +8,8 @@ use super::*;
 use crate::record::{Metric, MetricKind, RECORD_SCHEMA};
 
 fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
-    let board = BoardInfo { name: "lamp".into(), kind: "esp".into(), chip: "esp32c3".into(), simulated: false };
+    let board =
+        BoardInfo { name: "lamp".into(), kind: "esp".into(), chip: "esp32c3".into(), simulated: false, emulator: None };
     let firmware = FirmwareInfo {
         board: "lamp".into(),
         firmware: "lamp".into(),
@@ -203,13 +204,17 @@ fn traffic_is_compared_scenario_by_scenario() {
 }
 
 #[test]
-fn simulated_boards_and_silicon_are_never_compared() {
+fn simulated_and_emulated_boards_and_silicon_are_never_compared() {
     let real = record("base", &[("a", Verdict::Passed)]);
     let mut simulated = real.clone();
     simulated.boards[0].simulated = true;
     let mut other = simulated.clone();
     other.boards[0].name = "lamp-2".into();
-    for (base, head) in [(&real, &simulated), (&simulated, &real), (&real, &other)] {
+    let mut emulated = simulated.clone();
+    emulated.boards[0].emulator = Some("QEMU emulator version 9.2.2".into());
+    let pairs =
+        [(&real, &simulated), (&simulated, &real), (&real, &other), (&emulated, &real), (&simulated, &emulated)];
+    for (base, head) in pairs {
         let error = compare(std::slice::from_ref(base), std::slice::from_ref(head)).expect_err("mixed");
         assert!(error.to_string().ends_with("they are never compared"), "{error}");
     }

@@ -52,7 +52,13 @@ pub(crate) fn sample() -> Vec<RunEvent> {
         let seq = events.len() as u64;
         events.push(RunEvent { seq, at: Stamp(at * 1000), scenario: scenario.map(ScenarioId), what });
     };
-    let board = BoardInfo { name: "lamp".into(), kind: "virtual".into(), chip: "esp32c3".into(), simulated: true };
+    let board = BoardInfo {
+        name: "lamp".into(),
+        kind: "virtual".into(),
+        chip: "esp32c3".into(),
+        simulated: true,
+        emulator: None,
+    };
     push(
         0,
         None,

@@ -55,7 +55,8 @@
     for (const board of run.boards) {
       const firmware = run.firmware.filter((it) => it.board === board.name);
       const ran = firmware.map((it) => `${it.firmware}${it.version ? " " + it.version : ""} (${it.hash}, ${it.size} bytes)`);
-      const kind = `${board.kind} ${board.chip}${board.simulated ? ", simulated" : ""}`;
+      const way = board.emulator ? `, emulated by ${board.emulator}` : board.simulated ? ", simulated" : "";
+      const kind = `${board.kind} ${board.chip}${way}`;
       facts.push([`board ${board.name}`, [kind, ...ran].join("; ")]);
     }
     if (run.exit_code === null) facts.push(["ended", "killed: the record ends there"]);

@@ -78,7 +78,7 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
         }
         Kind::Chip if is_program => {
             let what = format!("board `{name}` of {} is a program: it has no chip", shown(bench));
-            Err(Wrong::new(what, "the step is for boards of the kinds `esp` and `virtual`"))
+            Err(Wrong::new(what, "the step is for boards of the kinds `esp`, `virtual` and `emulator`"))
         }
         _ => Ok(()),
     }

@@ -164,8 +164,7 @@ impl Stage {
             matches!(&event.what, What::Found { board: of, finding: Finding::Boot, .. } | What::ConsoleOpened { board: of, .. }
                 if of == board)
         };
-        let is_program = self.boards.get(board).is_some_and(|it| it.config().kind == hil_config::BoardKind::Process);
-        if is_program || self.events().iter().any(is_boot) {
+        if self.is_program(board) || self.events().iter().any(is_boot) {
             return Ok(());
         }
         let message =

@@ -88,6 +88,8 @@ pub enum Finding {
     WrongBaud,
     /// The program that is the device has exited.
     Ended,
+    /// The emulator that plays the device has exited by itself: how, and what it wrote to its standard error.
+    EmulatorEnded,
 }
 
 /// Progress of a flash.

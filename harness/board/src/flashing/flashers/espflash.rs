@@ -23,7 +23,7 @@ use crate::error::BenchError;
 use crate::flashing::header::Header;
 use crate::flashing::job::{Flashed, Job, PortInUse};
 use crate::flashing::kind::{FlasherType, Flashing};
-use crate::flashing::{Region, Role};
+use crate::flashing::{Region, missing};
 
 /// A part of `hil`: nothing is installed for it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,7 +90,11 @@ impl Job {
         self.check_security(&mut flasher)?;
         self.check_size(&mut flasher)?;
         let mut progress = Progress { job: &self, cancelled, todo: VecDeque::new(), blocks: 1, written: 0, skipped: 0 };
-        let missing = self.missing(&mut flasher, &mut progress).map_err(|error| self.explain(error))?;
+        let missing = missing(&self.regions, |region| {
+            progress.check();
+            holds(&mut flasher, region)
+        });
+        let missing = missing.map_err(|error| self.explain(error))?;
         progress.skipped = self.size() - missing.iter().map(|region| region.data.len()).sum::<usize>();
         progress.tell(0);
         progress.todo = missing.iter().copied().collect();
@@ -102,33 +106,6 @@ impl Job {
             written.map_err(|error| self.explain(error))?;
         }
         Ok(Flashed { written: progress.written, skipped: progress.skipped, took: start.elapsed() })
-    }
-
-    /// The regions that the flash does not hold. Blank ones count only where a program is missing: then it is another
-    /// firmware, and no data of the previous one must stay.
-    fn missing<'a>(
-        &'a self,
-        flasher: &mut Flasher,
-        progress: &mut Progress<'_>,
-    ) -> Result<Vec<&'a Region>, espflash::Error> {
-        let mut missing = Vec::new();
-        let (blank, other): (Vec<_>, Vec<_>) = self.regions.iter().partition(|region| region.role == Role::Blank);
-        for region in other {
-            progress.check();
-            if !holds(flasher, region)? {
-                missing.push(region);
-            }
-        }
-        if missing.iter().any(|region| region.role == Role::Program) {
-            for region in blank {
-                progress.check();
-                if !region.is_large() || !holds(flasher, region)? {
-                    missing.push(region);
-                }
-            }
-        }
-        missing.sort_by_key(|region| region.address);
-        Ok(missing)
     }
 
     /// Refuses what reaches beyond the flash that the chip has, and what would find less of it than it is made for: the

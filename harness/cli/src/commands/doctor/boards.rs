@@ -8,7 +8,11 @@ use hil_config::{Bench, Board, BoardKind, Line, PinLine, RailDriver};
 use super::Check;
 
 /// Checks one board.
-pub(super) fn check(board: &Board) -> Vec<Check> {
+pub(super) async fn check(board: &Board) -> Vec<Check> {
+    if board.kind == BoardKind::Emulator {
+        let checked = hil_bench::check_emulator(board).await;
+        return vec![Check::of(format!("emulator of {}", board.name), checked)];
+    }
     if board.kind == BoardKind::Process {
         return vec![Check::good(format!("board {}", board.name), "a program of this machine")];
     }

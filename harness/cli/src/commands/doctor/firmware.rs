@@ -55,6 +55,6 @@ fn suits(board: &Board, firmware: &Firmware) -> bool {
     match (board.kind, firmware.kind()) {
         (BoardKind::Process, kind) => kind == FirmwareKind::Process,
         (BoardKind::Virtual, kind) => kind == FirmwareKind::MicroPython,
-        (BoardKind::Esp, kind) => kind != FirmwareKind::Process && firmware.needs.is_some(),
+        (BoardKind::Esp | BoardKind::Emulator, kind) => kind != FirmwareKind::Process && firmware.needs.is_some(),
     }
 }

@@ -19,7 +19,8 @@ const WATCH: Duration = Duration::from_secs(3);
 
 pub(super) async fn check(bench: &Bench, name: &str) -> Vec<Check> {
     let what = format!("power of {name}, switched");
-    if bench.board(name).is_some_and(|board| board.kind == BoardKind::Process) {
+    let is_program = |board: &hil_config::Board| matches!(board.kind, BoardKind::Process | BoardKind::Emulator);
+    if bench.board(name).is_some_and(is_program) {
         return vec![Check::good(what, "a program: its power is its process")];
     }
     if let Err(error) = bench.check_set(Part::Board(name)) {
