@@ -29,11 +29,14 @@ pub struct Claim {
     pub waiting: Waiting,
     /// How the person at the terminal is asked to switch a rail.
     pub ask_person: Option<AskPerson>,
+    /// Whether virtual boards note the registers that they lack.
+    pub traces_unknown: bool,
 }
 
 impl Default for Claim {
     fn default() -> Self {
-        Self { boards: None, wait: true, what: "hil".to_owned(), waiting: Arc::new(|_, _| {}), ask_person: None }
+        let (what, waiting): (_, Waiting) = ("hil".to_owned(), Arc::new(|_, _| {}));
+        Self { boards: None, wait: true, what, waiting, ask_person: None, traces_unknown: false }
     }
 }
 
@@ -93,6 +96,7 @@ impl Bench {
         };
         let shared = Shared {
             wifi: config.wifi.clone().unwrap_or_default(),
+            traces_unknown: claim.traces_unknown,
             keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())),
             ask_person: claim.ask_person,
             what: claim.what,

@@ -13,6 +13,8 @@ use hil_power::{AskPerson, Manual, PowerDriver};
 pub(crate) struct Shared {
     /// The network that virtual boards find on air.
     pub(crate) wifi: Wifi,
+    /// Whether virtual boards note the registers that they lack.
+    pub(crate) traces_unknown: bool,
     /// Present if a board is real.
     pub(crate) keeper: Option<Arc<Keeper>>,
     pub(crate) ask_person: Option<AskPerson>,
@@ -36,7 +38,7 @@ impl Shared {
 pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Result<Drivers, BenchError> {
     match config.kind {
         BoardKind::Virtual => {
-            let device = VirtualDevice::start(config, &shared.wifi, scope)?;
+            let device = VirtualDevice::start(config, &shared.wifi, shared.traces_unknown, scope)?;
             Ok(Drivers {
                 port: Arc::new(device.clone()),
                 power: Some(Arc::new(device.clone())),

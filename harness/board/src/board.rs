@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::Pin;
-use hil_timeline::{Cursor, Effect, PinCause, Recorder, What};
+use hil_timeline::{Cursor, Effect, FaultPhase, PinCause, Recorder, What};
 use hil_verdict::Detector;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -242,6 +242,26 @@ impl Board {
     /// Records every change of a sensed pin that has happened until now: it may be about to be read.
     pub fn catch_up_pins(&self) {
         self.pins.catch_up();
+    }
+
+    /// Takes the access point of a virtual board away, or brings it back; None if the board is not virtual.
+    ///
+    /// # Errors
+    /// If its firmware is not executed: it would not notice.
+    pub async fn set_access_point(&self, present: bool) -> Result<Option<Effect>, BenchError> {
+        let Some(device) = &self.executes else { return Ok(None) };
+        let begin = self.here();
+        device.set_access_point(self.name(), present).await?;
+        let phase = if present { FaultPhase::Ends } else { FaultPhase::Begins };
+        let fault = "access point away".to_owned();
+        Ok(Some(Effect::since(begin, &self.scope.record(|board| What::Fault { board, fault, phase }))))
+    }
+
+    /// Brings the access point back at the end of its use.
+    pub async fn restore_access_point(&self) {
+        if let Some(device) = &self.executes {
+            device.restore_access_point().await;
+        }
     }
 
     /// Releases every pin that the bench drives.

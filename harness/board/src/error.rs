@@ -122,6 +122,22 @@ pub enum BenchError {
         /// What may help.
         hint: Option<String>,
     },
+    /// A virtual board lacks what the firmware needs.
+    #[error("board `{board}` can't run its firmware: {what}")]
+    Unsupported {
+        /// The board.
+        board: String,
+        /// What it lacks.
+        what: String,
+    },
+    /// The firmware does not use the network that the bench would take away.
+    #[error("the access point of board `{board}` can't go away: its firmware runs {runs}, without one")]
+    NoAccessPoint {
+        /// The board.
+        board: String,
+        /// How it runs.
+        runs: &'static str,
+    },
     /// The emulator that plays it has ended by itself.
     #[error("the emulator of board `{board}` ended {how}{}", quoted(said))]
     EmulatorEnded {
@@ -318,6 +334,12 @@ impl BenchError {
                 "give bootloader and partition table too, so that the OTA data chooses the app".to_owned()
             }
             Self::Flash { .. } => "nothing else may use the port while it is flashed".to_owned(),
+            Self::Unsupported { .. } => {
+                "`docs/concepts/virtual-boards.md` lists what virtual boards have; a real board has it all".to_owned()
+            }
+            Self::NoAccessPoint { .. } => {
+                "give it a firmware whose machine code is executed, such as `builtin:lamp-esp32c3`".to_owned()
+            }
             Self::EmulatorEnded { .. } => "`hil doctor` checks the program, its version and its machine".to_owned(),
             Self::Upload { .. } | Self::NoRepl { .. } => {
                 "does MicroPython run on it, and does `console.baud` fit? `hil monitor` shows what it says".to_owned()
@@ -353,7 +375,9 @@ impl BenchError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            Self::WrongKind { .. } | Self::Program { .. } => true,
+            Self::WrongKind { .. } | Self::Program { .. } | Self::Unsupported { .. } | Self::NoAccessPoint { .. } => {
+                true
+            }
             Self::FlashTooSmall { .. } | Self::OtherApp { .. } => true,
             Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
             Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
@@ -380,6 +404,8 @@ impl BenchError {
             self,
             Self::Stuck { .. }
                 | Self::Program { .. }
+                | Self::Unsupported { .. }
+                | Self::NoAccessPoint { .. }
                 | Self::FlashTooSmall { .. }
                 | Self::OtherApp { .. }
                 | Self::PortBusy { .. }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine, Wifi};
-use hil_timeline::{PinCause, Runs, What};
-use hil_virtual_board::{Options, VirtualBoard, image};
+use hil_timeline::{Finding, PinCause, Runs, What};
+use hil_virtual_board::{Options, Trouble, VirtualBoard, image};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -24,6 +24,8 @@ use hil_power::{PowerDriver, Switching};
 pub struct VirtualDevice {
     board: Arc<VirtualBoard>,
     sensed: Arc<Sensed>,
+    /// How its latest firmware runs.
+    runs: Arc<Mutex<Option<Runs>>>,
 }
 
 /// The pins that the bench senses, with their levels: pulled high while they are not driven.
@@ -52,14 +54,15 @@ impl SensedPin {
 }
 
 impl VirtualDevice {
-    /// Starts the board, without power; its pins are sensed from here on.
-    pub fn start(config: &Board, wifi: &Wifi, scope: &Scope) -> Result<Self, BenchError> {
+    /// Starts the board, without power; its pins are sensed from here on. `traces` notes the registers that it lacks.
+    pub fn start(config: &Board, wifi: &Wifi, traces: bool, scope: &Scope) -> Result<Self, BenchError> {
         let pins = config.pins.iter().filter(|(_, pin)| pin.direction == PinDirection::Sense);
         let pins = pins.filter_map(|(name, pin)| {
             let gpio = gpio_of(pin)?;
             Some(SensedPin { name: name.clone(), gpio, active_low: pin.active_low, high: true })
         });
         let sensed = Arc::new(Sensed(Mutex::new(pins.collect())));
+        let reporting = scope.clone();
         let (watched, scope, name) = (Arc::clone(&sensed), scope.clone(), config.name.to_string());
         let on_pin = move |gpio: u8, high: bool| {
             for pin in watched.lock().iter_mut().filter(|pin| pin.gpio == gpio) {
@@ -69,16 +72,58 @@ impl VirtualDevice {
         };
         let options = Options {
             on_pin: Some(Arc::new(on_pin)),
+            on_trouble: Some(Arc::new(move |trouble| report(&reporting, traces, trouble))),
             network: wifi.clone(),
             ..Options::named(&name, &config.misbehaves)
         };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
-        Ok(Self { board: Arc::new(board), sensed })
+        Ok(Self { board: Arc::new(board), sensed, runs: Arc::default() })
+    }
+}
+
+/// Records what a firmware meets that is not its own doing.
+fn report(scope: &Scope, traces: bool, trouble: Trouble) {
+    match trouble {
+        Trouble::Refused(detail) => {
+            scope.record(|board| What::Found { board, finding: Finding::Unsupported, detail });
+        }
+        Trouble::Stalled(behind) => {
+            let ms = u64::try_from(behind.as_millis()).unwrap_or(u64::MAX);
+            scope.recorder().record(What::Stalled { ms });
+        }
+        Trouble::Unknown { .. } if !traces => {}
+        Trouble::Unknown { address, write, pc } => {
+            let verb = if write { "writes" } else { "reads" };
+            scope.note(format!("its firmware {verb} {address:#010x} at {pc:#010x}, where virtual boards have nothing"));
+        }
     }
 }
 
 impl VirtualDevice {
+    /// Takes the access point away from a firmware that is executed, or brings it back.
+    ///
+    /// # Errors
+    /// If the firmware runs in another way: it would not notice.
+    pub(crate) async fn set_access_point(&self, board: &str, present: bool) -> Result<(), BenchError> {
+        match *self.runs.lock() {
+            Some(Runs::Executed) | None => {}
+            Some(other) => return Err(BenchError::NoAccessPoint { board: board.to_owned(), runs: other.word() }),
+        }
+        self.board.set_access_point(present).await;
+        Ok(())
+    }
+
+    /// Brings the access point back, if it is away.
+    pub(crate) async fn restore_access_point(&self) {
+        self.board.set_access_point(true).await;
+    }
+
+    /// Notes how its firmware runs.
+    pub(crate) fn note_runs(&self, runs: Runs) {
+        *self.runs.lock() = Some(runs);
+    }
+
     /// Offers an ELF file whose code may be in its flash: it has the names of functions.
     pub(crate) fn offer_elf(&self, elf: Arc<[u8]>) {
         self.board.offer_elf(elf);

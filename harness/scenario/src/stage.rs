@@ -138,6 +138,7 @@ impl Stage {
                 tap.close_route();
             }
             board.release_pins().await;
+            board.restore_access_point().await;
             // Held in reset until the next scenario: what it does meanwhile would belong to none. After an abort the
             // board is already safe and stays released.
             if !self.context.is_aborted() {

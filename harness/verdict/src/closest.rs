@@ -30,8 +30,12 @@ fn trouble(events: &[&RunEvent], board: &str, mark: Stamp) -> Option<String> {
         _ => None,
     };
     // Steps about the end of a program report how it ended themselves.
-    let is_bad =
-        |finding| !matches!(finding, Finding::AppStarted | Finding::Boot | Finding::Ended | Finding::EmulatorEnded);
+    let is_bad = |finding| {
+        !matches!(
+            finding,
+            Finding::AppStarted | Finding::Boot | Finding::Ended | Finding::EmulatorEnded | Finding::Unsupported
+        )
+    };
     let loops = events.iter().find(|event| finding(event) == Some(Finding::BootLoop));
     let bad = loops.or_else(|| events.iter().rev().find(|event| finding(event).is_some_and(is_bad)))?;
     Some(format!("the console shows {}", show(bad, mark)))

@@ -58,6 +58,7 @@ impl Trouble {
                 let how = self.detail.lines().next().unwrap_or_default();
                 format!("the emulator of `{board}` ended {how}, and no step asked for it")
             }
+            Finding::Unsupported => format!("`{board}` can't run its firmware: {}", self.detail),
             _ => match ResetCause::of(&self.detail) {
                 ResetCause::Other => format!("`{board}` rebooted by itself: `{}`", self.detail),
                 cause => format!("`{board}` rebooted by itself ({cause} reset, `{}`)", self.detail),
@@ -75,6 +76,10 @@ impl Trouble {
             let hint = "this is not about the firmware: see what the emulator says, and its version";
             let said = self.detail.lines().skip(1).map(|line| format!("it wrote `{line}`"));
             return Unmet::errored(message).with_details(said).with_hint(hint);
+        }
+        if self.finding == Finding::Unsupported {
+            let hint = "this is not about the firmware: it needs a part of the chip that virtual boards do not have";
+            return Unmet::errored(message).with_hint(hint);
         }
         let unmet = Unmet::failed(message);
         let left_out = self.backtrace.len().saturating_sub(SHOWN);
@@ -163,7 +168,7 @@ pub fn trouble(board: &str, events: &[&RunEvent], from: Cursor, expectations: &i
                 Finding::Reboot => state.may_reboot || state.crash_was_expected,
                 Finding::BootLoop => state.may_reboot,
                 Finding::Ended => state.was_signalled || state.is_down || state.may_reboot,
-                Finding::EmulatorEnded => state.is_down,
+                Finding::EmulatorEnded | Finding::Unsupported => state.is_down,
                 // A boot also names the watchdog that ended the expected crash.
                 Finding::Watchdog | Finding::BrownOut => state.is_down || state.crash_was_expected,
                 Finding::Panic | Finding::Abort | Finding::Exception => state.is_down,
@@ -385,6 +390,7 @@ mod tests {
             (Finding::Reboot, "EFUSE_RST"),
             (Finding::Ended, "with code 1"),
             (Finding::EmulatorEnded, "with code 1"),
+            (Finding::Unsupported, "deep sleep is not supported: use a real board"),
         ];
         let mut text = String::new();
         for (finding, detail) in kinds {

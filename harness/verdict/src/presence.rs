@@ -87,7 +87,9 @@ fn is_sign_of_life(what: &What) -> bool {
         What::Console { .. }
         | What::ConsoleOpened { .. }
         | What::Connection { change: ConnectionChange::Opened, .. } => true,
-        What::Found { finding, .. } => !matches!(finding, Finding::Ended | Finding::EmulatorEnded),
+        What::Found { finding, .. } => {
+            !matches!(finding, Finding::Ended | Finding::EmulatorEnded | Finding::Unsupported)
+        }
         what => what.sent_by_board().is_some(),
     }
 }

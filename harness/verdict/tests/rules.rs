@@ -138,6 +138,7 @@ fn finding() -> impl Strategy<Value = (Finding, String)> {
         Just(Finding::Backtrace),
         Just(Finding::Ended),
         Just(Finding::EmulatorEnded),
+        Just(Finding::Unsupported),
     ];
     (kinds, prop_oneof![Just("POWERON".to_owned()), Just("RTC_SW_CPU_RST".to_owned()), text()])
 }

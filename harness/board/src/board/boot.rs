@@ -43,6 +43,9 @@ impl Board {
         loop {
             let waited = timeline.wait_for(from, until, |event| self.boot_step(firmware, event, &mut seen)).await;
             match waited {
+                Ok(Step::Unsupported(what)) => {
+                    return Err(BenchError::Unsupported { board: self.name().to_owned(), what });
+                }
                 Ok(Step::EmulatorEnded(detail)) => return Err(self.emulator_ended(&detail)),
                 Ok(Step::Booted(booted)) => return Ok(booted),
                 // A native USB port disappears and returns with the chip.
@@ -94,6 +97,7 @@ impl Board {
                     if seen.last_line.is_empty() { "nothing".to_owned() } else { format!("`{}`", seen.last_line) };
                 Some(Step::Booted(Booted::Refused { reason: format!("it ended {detail}; it said {said}") }))
             }
+            What::Found { finding: Finding::Unsupported, detail, .. } => Some(Step::Unsupported(detail.clone())),
             What::Found { finding: Finding::EmulatorEnded, detail, .. } => Some(Step::EmulatorEnded(detail.clone())),
             What::Found { finding: Finding::AppStarted, .. } if firmware.ready.is_none() => {
                 Some(Step::Booted(Booted::Running))
@@ -118,6 +122,8 @@ enum Step {
     Said(Cursor),
     /// The emulator has ended by itself.
     EmulatorEnded(String),
+    /// The board lacks what the firmware needs.
+    Unsupported(String),
 }
 
 /// What was heard while waiting for a boot.

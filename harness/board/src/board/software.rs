@@ -107,8 +107,9 @@ impl Board {
             let identity = FirmwareIdentity::of(&image.parts, scripts.as_deref().unwrap_or_default());
             self.record_identity(firmware, identity, self.runs(&image));
         }
-        if let (Some(device), Some(elf)) = (&self.executes, &image.elf) {
-            device.offer_elf(Arc::clone(elf));
+        if let Some(device) = &self.executes {
+            device.note_runs(self.runs(&image));
+            image.elf.iter().for_each(|elf| device.offer_elf(Arc::clone(elf)));
         }
         let tap = &self.as_seen(tap, self.runs(&image));
         if let Some(emulator) = &self.emulator {

@@ -29,6 +29,8 @@ variants!(
     OtherApp,
     Flash,
     Program,
+    Unsupported,
+    NoAccessPoint,
     EmulatorEnded,
     NotTyped,
     NoRepl,
@@ -101,6 +103,8 @@ fn every_error_names_its_board_and_what_may_help() {
         },
         BenchError::Flash { board: board.clone(), reason: reason.clone() },
         BenchError::Program { board: board.clone(), reason: "`client` can't be started: not found".into(), hint: None },
+        BenchError::Unsupported { board: board.clone(), what: "deep sleep is not supported: use a real board".into() },
+        BenchError::NoAccessPoint { board: board.clone(), runs: "native" },
         BenchError::EmulatorEnded { board: board.clone(), how: "with code 1".into(), said: Vec::new() },
         BenchError::EmulatorEnded {
             board: board.clone(),

@@ -194,6 +194,10 @@ pub(crate) struct VirtualArgs {
     #[arg(long, value_name = "BOARD")]
     pub(crate) loader: Vec<String>,
 
+    /// Show each register of the chip that a firmware uses and a virtual board does not have
+    #[arg(long, conflicts_with = "as_real")]
+    pub(crate) trace_unknown: bool,
+
     /// Create a bench in this folder whose virtual boards another `hil` handles as real ones
     #[arg(long, value_name = "DIR", conflicts_with = "loader")]
     pub(crate) as_real: Option<PathBuf>,

@@ -62,7 +62,12 @@ async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
         Err(error) => return set_up_failed(&error, Some(error.hint())),
     };
     let boards = bench.boards.values().filter(is_virtual).map(|board| board.name.to_string()).collect();
-    let claim = Claim { boards: Some(boards), what: "hil virtual".to_owned(), ..Claim::default() };
+    let claim = Claim {
+        boards: Some(boards),
+        what: "hil virtual".to_owned(),
+        traces_unknown: args.trace_unknown,
+        ..Claim::default()
+    };
     let context = match session::open(bench, &timeline, Limits::default(), abort, claim).await {
         Ok(context) => context,
         Err(code) => return code,

@@ -71,6 +71,10 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
             let hint = format!("describe what switches its supply in `[[boards.{name}.rails]]`");
             Err(Wrong::new(format!("{} gives board `{name}` no rail: its power can't be switched", shown(bench)), hint))
         }
+        Kind::Wireless if board.kind != BoardKind::Virtual => {
+            let what = format!("the access point of board `{name}` of {} can't go away", shown(bench));
+            Err(Wrong::new(what, "the step is for boards of the kind `virtual`, whose access point is a part of `hil`"))
+        }
         Kind::Program if !is_program => {
             let what =
                 format!("board `{name}` of {} is not a program but of the kind `{}`", shown(bench), board.kind.word());

@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Board,
     /// A board whose power the bench switches.
     Railed,
+    /// A board whose access point the bench controls.
+    Wireless,
     /// A board that is a program.
     Program,
     /// A board with a chip, not a program.
@@ -54,6 +56,7 @@ impl Kind {
     pub(crate) const WORDS: &[(&'static str, Self)] = &[
         ("board", Self::Board),
         ("railed", Self::Railed),
+        ("wireless", Self::Wireless),
         ("program", Self::Program),
         ("chip", Self::Chip),
         ("firmware", Self::Firmware),
@@ -106,6 +109,6 @@ impl Kind {
 
     /// Whether it names a board.
     pub(crate) fn is_board(self) -> bool {
-        matches!(self, Self::Board | Self::Railed | Self::Program | Self::Chip)
+        matches!(self, Self::Board | Self::Railed | Self::Wireless | Self::Program | Self::Chip)
     }
 }

@@ -7,6 +7,7 @@ use hil_mqtt::{Fault, parse_rate};
 use crate::error::StepError;
 use crate::parameters::{Rate, Side, Span, Text};
 use crate::spec::StepSpec;
+use crate::stage::Stage;
 use crate::world::HilWorld;
 
 /// The steps of this file.
@@ -62,6 +63,17 @@ pub(super) const STEPS: &[StepSpec] = &[
         &[
             (r#"When the connection of "lamp" is closed"#, "The tap sends FIN to both sides."),
             (r#"When the connection of "lamp" is reset"#, "The tap sends RST to both sides."),
+        ],
+    ),
+    StepSpec::new(
+        "the access point of {wireless} (?:goes away|comes back)",
+        &[
+            (
+                r#"When the access point of "lamp" goes away"#,
+                "The board's Wi-Fi loses its access point; connections stay open and silent. For virtual boards that \
+                 execute their firmware.",
+            ),
+            (r#"When the access point of "lamp" comes back"#, "The board finds it again when it next tries to join."),
         ],
     ),
 ];
@@ -128,6 +140,24 @@ async fn is_closed(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
 #[when(expr = "the connection of {text} is reset")]
 async fn is_reset(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     end(world, &board, &Fault::Reset).await
+}
+
+#[when(expr = "the access point of {text} goes away")]
+async fn access_point_goes_away(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
+    set_access_point(world, &board, false).await
+}
+
+#[when(expr = "the access point of {text} comes back")]
+async fn access_point_comes_back(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
+    set_access_point(world, &board, true).await
+}
+
+async fn set_access_point(world: &mut HilWorld, board: &str, present: bool) -> Result<(), StepError> {
+    let switch = async |stage: &mut Stage| {
+        let effect = stage.board(board)?.set_access_point(present).await?;
+        effect.ok_or_else(|| StepError::errored(format!("`{board}` has no access point that can go away")))
+    };
+    world.stage()?.act(switch).await
 }
 
 async fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {

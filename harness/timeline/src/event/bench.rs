@@ -90,6 +90,8 @@ pub enum Finding {
     Ended,
     /// The emulator that plays the device has exited by itself: how, and what it wrote to its standard error.
     EmulatorEnded,
+    /// The board can't run its firmware any further: a virtual board lacks what it needs.
+    Unsupported,
 }
 
 /// Progress of a flash.
