@@ -190,7 +190,14 @@ pub(crate) fn claim(boards: Option<BTreeSet<String>>, what: &str, wait: &WaitArg
     };
     let at_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let ask_person = at_terminal.then(|| Arc::new(ask_person) as AskPerson);
-    Claim { boards, wait: !wait.no_wait, what: what.to_owned(), waiting: Arc::new(waiting), ask_person }
+    Claim {
+        boards,
+        wait: !wait.no_wait,
+        what: what.to_owned(),
+        waiting: Arc::new(waiting),
+        ask_person,
+        ..Claim::default()
+    }
 }
 
 /// Asks the user to do something; true once Enter is pressed. Does not wait if the question can't be shown.

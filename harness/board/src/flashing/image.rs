@@ -53,7 +53,7 @@ pub(crate) fn read(firmware: &Firmware, board: &Board) -> Result<ReadImage, Benc
     }
     parts.sort_by_key(|part| part.address);
     if !is_esp_image(board) {
-        return Ok(ReadImage { layout: unchecked(&parts), parts });
+        return Ok(ReadImage { layout: unchecked(&parts), parts, elf: None });
     }
     let target = target(board);
     let single = !matches!(firmware.image, Image::Parts(_)) && parts.len() == 1;
