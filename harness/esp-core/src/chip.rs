@@ -12,6 +12,7 @@ mod hardware;
 mod image;
 mod interrupts;
 mod machine;
+mod reset_values;
 mod rom;
 mod rtc;
 mod setup;

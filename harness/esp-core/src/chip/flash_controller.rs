@@ -2,6 +2,7 @@
 
 use super::device::{Context, Device, Registers, bits};
 use super::flash::{FlashChip, SECTOR};
+use super::reset_values;
 use crate::memory::Memory;
 
 const COMMAND: u32 = 0x00;
@@ -43,8 +44,7 @@ pub(super) struct FlashController {
 
 impl FlashController {
     pub(super) fn new(chip: FlashChip) -> Self {
-        let mut registers = Registers::new(0x1000);
-        registers.set(USER, 1 << 31);
+        let registers = Registers::at_reset(0x1000, reset_values::FLASH_CONTROLLER);
         Self { registers, chip, status: 0 }
     }
 
