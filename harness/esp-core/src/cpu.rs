@@ -5,6 +5,7 @@ mod call;
 mod csr;
 mod execute;
 mod run;
+mod triggers;
 
 /// Why [`Cpu::run`] returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

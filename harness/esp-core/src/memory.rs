@@ -6,6 +6,7 @@
 
 mod code;
 mod fast;
+mod watch;
 mod window;
 
 pub(crate) use code::Stale;
@@ -23,6 +24,8 @@ const PAGES: usize = 1 << (32 - PAGE_BITS);
 const IN_PAGE: u32 = PAGE - 1;
 /// The flag of a page that holds decoded code, beside those of `Access`.
 const CODE: u32 = 8;
+/// The flag of a page with addresses that are watched.
+const WATCH: u32 = 16;
 
 /// A piece of memory, mapped or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,7 @@ pub struct Memory {
     pages: Box<[u32; PAGES]>,
     windows: Vec<Window>,
     code: code::Code,
+    watched: watch::Watched,
 }
 
 impl Default for Memory {
@@ -68,7 +72,13 @@ impl Memory {
     pub fn new() -> Self {
         let pages = vec![0; PAGES].into_boxed_slice();
         let pages = pages.try_into().unwrap_or_else(|_| unreachable!("a table of another length"));
-        Self { bytes: Vec::new(), pages, windows: Vec::new(), code: code::Code::default() }
+        Self {
+            bytes: Vec::new(),
+            pages,
+            windows: Vec::new(),
+            code: code::Code::default(),
+            watched: watch::Watched::default(),
+        }
     }
 
     /// Adds a bank of `len` bytes, rounded up to whole pages, that all have the value `fill`.
@@ -97,6 +107,7 @@ impl Memory {
             self.pages[page] = entry;
         }
         self.windows.push(window);
+        self.flag_watched();
         Ok(())
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::triggers::{TCONTROL, TDATA3, TSELECT, Triggers};
+
 pub(super) const MSTATUS: u32 = 0x300;
 const MISA: u32 = 0x301;
 const MTVEC: u32 = 0x305;
@@ -9,7 +11,6 @@ const MSCRATCH: u32 = 0x340;
 const MEPC: u32 = 0x341;
 const MCAUSE: u32 = 0x342;
 const MTVAL: u32 = 0x343;
-const TSELECT: u32 = 0x7a0;
 /// The cycle counter.
 pub(super) const CYCLES: u32 = 0x7e2;
 
@@ -32,14 +33,16 @@ pub(super) struct Csrs {
     pub(super) mepc: u32,
     pub(super) mcause: u32,
     pub(super) mtval: u32,
-    /// Registers whose value has no effect here, by number and, for triggers, the one that is selected.
-    others: BTreeMap<(u32, u32), u32>,
+    pub(super) triggers: Triggers,
+    /// Registers whose value has no effect here, by number.
+    others: BTreeMap<u32, u32>,
 }
 
 impl Csrs {
     /// As the boot loader leaves them: it hands over with interrupts on, and nothing in an app turns them on.
     pub(super) fn at_entry() -> Self {
-        Self { mstatus: MPP | MIE, mtvec: 0, mscratch: 0, mepc: 0, mcause: 0, mtval: 0, others: BTreeMap::new() }
+        let (triggers, others) = (Triggers::default(), BTreeMap::new());
+        Self { mstatus: MPP | MIE, mtvec: 0, mscratch: 0, mepc: 0, mcause: 0, mtval: 0, triggers, others }
     }
 
     pub(super) fn interrupts_enabled(&self) -> bool {
@@ -51,12 +54,14 @@ impl Csrs {
         (self.mepc, self.mcause, self.mtval) = (pc, cause, value);
         let enabled = self.mstatus & MIE;
         self.mstatus = MPP | enabled << 4 | self.mstatus & !(MIE | MPIE);
+        self.triggers.trap();
         let table = self.mtvec & !0xff;
         if cause >> 31 == 1 { table.wrapping_add(4 * (cause & 31)) } else { table }
     }
 
     /// Leaves a trap; where the program goes on.
     pub(super) fn leave(&mut self) -> u32 {
+        self.triggers.leave();
         let before = self.mstatus & MPIE;
         self.mstatus = MPIE | before >> 4 | self.mstatus & !MIE;
         self.mepc
@@ -77,7 +82,8 @@ impl Csrs {
             0xf12 => 0x8000_0001,
             0xf13 => 1,
             0xf14 => 0,
-            _ => self.others.get(&self.other(number)?).copied().unwrap_or(0),
+            TSELECT..=TDATA3 | TCONTROL => self.triggers.read(number),
+            _ => self.others.get(&other(number)?).copied().unwrap_or(0),
         })
     }
 
@@ -92,20 +98,18 @@ impl Csrs {
             MTVAL => self.mtval = value,
             // The two upper bits say that a register is only for reading.
             0xc00.. => return Err(NoRegister),
-            TSELECT => drop(self.others.insert((TSELECT, 0), value & 7)),
-            _ => drop(self.others.insert(self.other(number)?, value)),
+            TSELECT..=TDATA3 | TCONTROL => self.triggers.write(number, value),
+            _ => drop(self.others.insert(other(number)?, value)),
         }
         Ok(())
     }
+}
 
-    /// The key of a register that only remembers.
-    fn other(&self, number: u32) -> Result<(u32, u32), NoRegister> {
-        match number {
-            // The data of the trigger that is selected.
-            0x7a1..=0x7a3 => Ok((number, self.others.get(&(TSELECT, 0)).copied().unwrap_or(0))),
-            // Physical memory protection, the selected trigger and its control, performance counters, GPIO.
-            0x3a0..=0x3a3 | 0x3b0..=0x3bf | TSELECT | 0x7a5 | 0x7e0..=CYCLES | 0x803..=0x805 => Ok((number, 0)),
-            _ => Err(NoRegister),
-        }
+/// The number of a register that only remembers.
+fn other(number: u32) -> Result<u32, NoRegister> {
+    match number {
+        // Physical memory protection, performance counters, GPIO.
+        0x3a0..=0x3a3 | 0x3b0..=0x3bf | 0x7e0..=CYCLES | 0x803..=0x805 => Ok(number),
+        _ => Err(NoRegister),
     }
 }

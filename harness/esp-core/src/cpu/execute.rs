@@ -15,12 +15,15 @@ pub(super) enum Left {
     Code { next: u32, executed: u64 },
     /// The instruction at `pc`, the last of so many, failed at an address accessed.
     Exception { pc: u32, cause: u32, value: u32, executed: u64 },
+    /// The instruction at `pc`, the last of so many, is a store to where a trigger fires; it was not done.
+    Watched { pc: u32, address: u32, width: Width, executed: u64 },
 }
 
 /// Why a store is not simply done.
 enum Trouble {
     Fault(Fault),
     Code,
+    Watched(Width),
 }
 
 /// Executes a block, which must end with an operation that ends blocks; where the program goes on.
@@ -35,6 +38,7 @@ pub(super) fn block<B: Bus>(x: &mut Registers, ops: &[Op], bus: &mut B) -> Resul
         let unwritten = |trouble| match trouble {
             Trouble::Fault(fault) => failed(ops, op, at, fault, 6),
             Trouble::Code => changed(ops, op),
+            Trouble::Watched(width) => Left::Watched { pc: op.pc, address: at, width, executed: until(ops, op) },
         };
         match op.kind {
             Kind::Nop => {}
@@ -197,6 +201,9 @@ fn store_word<B: Bus>(bus: &mut B, address: u32, value: u32) -> Result<(), Troub
 #[inline(never)]
 fn store_elsewhere<B: Bus>(bus: &mut B, address: u32, value: u32, width: Width) -> Result<(), Trouble> {
     let (bytes, len) = (value.to_le_bytes(), width.bytes());
+    if bus.memory().watches(address, len) {
+        return Err(Trouble::Watched(width));
+    }
     match bus.memory_mut().store_across(address, &bytes[..len as usize]) {
         Stored::Plain => return Ok(()),
         Stored::Code => return Err(Trouble::Code),

@@ -1,6 +1,6 @@
 //! The accesses of the processor: as fast as can be in the usual case, and correct in every other.
 
-use super::{Access, CODE, IN_PAGE, Memory, PAGE_BITS, Stale};
+use super::{Access, CODE, IN_PAGE, Memory, PAGE_BITS, Stale, WATCH};
 
 /// What became of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Memory {
     #[inline]
     pub(crate) fn store<const N: usize>(&mut self, address: u32, value: [u8; N]) -> bool {
         let entry = self.entry(address);
-        if entry & (WRITE | CODE) != WRITE || !(address as usize).is_multiple_of(N) {
+        if entry & (WRITE | CODE | WATCH) != WRITE || !(address as usize).is_multiple_of(N) {
             return false;
         }
         let at = ((entry & !IN_PAGE) | (address & IN_PAGE)) as usize;
