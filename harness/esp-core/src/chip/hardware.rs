@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::cache::Cache;
 use super::device::{Context, Device, Effects, Registers, low, ticks};
 use super::events::{Output, ResetCause};
-use super::flash::{Flash, FlashChip};
+use super::flash::{Flash, FlashChip, Work};
 use super::flash_controller::FlashController;
 use super::gpio::Gpio;
 use super::interrupts::{Interrupts, source};
@@ -79,7 +79,7 @@ impl Hardware {
     pub(super) fn new(build: Build<'_>) -> io::Result<Self> {
         let mut memory = Memory::new();
         let rtc_memory = lay_out(&mut memory, build.rtc_memory).map_err(io::Error::other)?;
-        let chip = FlashChip::new(build.flash, &mut memory)?;
+        let chip = FlashChip::new(build.flash, &mut memory, build.seed)?;
         Ok(Self {
             cache: Cache::new(chip.bank()),
             memory,
@@ -136,6 +136,8 @@ impl Hardware {
                 timer.advance(now, &mut self.effects);
             }
             self.rtc.advance(now, &mut self.effects);
+            let flash = self.flash.chip.advance(&mut self.memory, now);
+            self.flash_result(flash);
             self.refresh();
         }
     }
@@ -143,7 +145,7 @@ impl Hardware {
     /// When something happens next by itself.
     pub(super) fn due(&self) -> u64 {
         let timers = self.timers.iter().map(TimerGroup::due);
-        timers.fold(self.systimer.due().min(self.rtc.due()), u64::min)
+        timers.fold(self.systimer.due().min(self.rtc.due()).min(self.flash.chip.due()), u64::min)
     }
 
     /// The UART sends a byte, as a ROM function asks.
@@ -184,23 +186,23 @@ impl Hardware {
         self.flash.chip.bytes(&self.memory, at, len as usize).map(<[u8]>::to_vec)
     }
 
-    /// Programs bytes of the flash; whether they are all within it.
-    pub(super) fn program_flash(&mut self, at: u32, bytes: &[u8]) -> bool {
-        let result = self.flash.chip.program(&mut self.memory, at, bytes);
-        self.flash_result(result)
+    /// Begins to erase or to program; when the chip is done. None if not all of the range is within the flash.
+    pub(super) fn change_flash(&mut self, work: Work) -> Option<u64> {
+        let now = self.now();
+        let result = self.flash.chip.start(&mut self.memory, work, now);
+        self.flash_result(result).flatten()
     }
 
-    /// Erases whole sectors of the flash; whether they are all within it.
-    pub(super) fn erase_flash(&mut self, at: u32, len: u32) -> bool {
-        let result = self.flash.chip.erase(&mut self.memory, at, len);
-        self.flash_result(result)
+    /// The run ends: the chip goes on with what it is doing, unless the supply is cut.
+    pub(super) fn leave_flash(&mut self, cut: bool) {
+        let now = self.now();
+        let chip = &mut self.flash.chip;
+        let result = if cut { chip.cut(&mut self.memory, now) } else { chip.finish(&mut self.memory) };
+        self.flash_result(result);
     }
 
-    fn flash_result(&mut self, result: io::Result<bool>) -> bool {
-        result.unwrap_or_else(|error| {
-            self.effects.refuse("a flash chip that fails", error.to_string());
-            false
-        })
+    fn flash_result<T>(&mut self, result: io::Result<T>) -> Option<T> {
+        result.map_err(|error| self.effects.refuse("a flash chip that fails", error.to_string())).ok()
     }
 
     /// Calls a function for the device at an address, with the offset of the register.
