@@ -22,6 +22,7 @@ mod systimer;
 mod testing;
 mod timer_group;
 mod uart;
+mod unmodelled;
 mod usb;
 mod watchdog;
 mod wifi;

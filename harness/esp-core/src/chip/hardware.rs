@@ -1,6 +1,5 @@
 //! All devices and memory of the chip, as the processor's bus.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
@@ -16,6 +15,7 @@ use super::system::{Efuse, Random, System};
 use super::systimer::Systimer;
 use super::timer_group::TimerGroup;
 use super::uart::Uart;
+use super::unmodelled::Unmodelled;
 use super::usb::Usb;
 use crate::bus::{Bus, Fault, Width};
 use crate::memory::{Access, BadMapping, Bank, Memory};
@@ -70,9 +70,7 @@ pub(super) struct Hardware {
     /// All other registers.
     rest: Registers,
     pub(super) effects: Effects,
-    seen: BTreeSet<(u32, bool)>,
-    /// Registers without a model that were used for the first time.
-    pub(super) unknown: Vec<(u32, bool)>,
+    pub(super) unmodelled: Unmodelled,
 }
 
 impl Hardware {
@@ -98,8 +96,7 @@ impl Hardware {
             interrupts: Interrupts::new(),
             rest: Registers::new(REGISTERS_LEN),
             effects: Effects::default(),
-            seen: BTreeSet::new(),
-            unknown: Vec::new(),
+            unmodelled: Unmodelled::default(),
         })
     }
 
@@ -268,8 +265,8 @@ impl Hardware {
     }
 
     fn note(&mut self, address: u32, write: bool) {
-        if self.seen.insert((address, write)) {
-            self.unknown.push((address, write));
+        if let Some(what) = self.unmodelled.note(address, write, self.started.elapsed()) {
+            self.effects.refuse(what, "it has no model, and the program waits for it");
         }
     }
 }
@@ -337,7 +334,7 @@ impl Bus for Hardware {
     }
 
     fn wants_stop(&self) -> bool {
-        self.effects.halt.is_some() || !self.unknown.is_empty()
+        self.effects.halt.is_some() || !self.unmodelled.new.is_empty()
     }
 
     fn cycles(&mut self, _: u64) -> u32 {

@@ -234,7 +234,7 @@ impl Machine {
 
     fn report_unknown(&mut self) {
         let pc = self.cpu.pc();
-        for (address, write) in std::mem::take(&mut self.hardware.unknown) {
+        for (address, write) in std::mem::take(&mut self.hardware.unmodelled.new) {
             self.hardware.output(Output::Unknown { address, write, pc });
         }
     }

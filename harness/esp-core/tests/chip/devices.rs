@@ -218,3 +218,13 @@ fn an_erase_takes_the_chips_time_and_a_watchdog_goes_on() {
     ran.machine.into_flash().read(0x20_0000, &mut sector).expect("read");
     assert_eq!(sector, vec![0xff; 4096], "the flash chip goes on when the processor is reset");
 }
+
+#[test]
+fn a_program_that_waits_for_what_has_no_model_ends_with_its_name() {
+    let ran = run_alone("waits", "li t0, 0x60024000\nwait: lw t1, 0(t0)\n srli t1, t1, 24\n beqz t1, wait");
+    let End::Refused(unsupported) = ran.end else { panic!("{:?}", ran.end) };
+    assert_eq!(
+        unsupported.to_string(),
+        "SPI2 (register 0x60024000) is not supported: it has no model, and the program waits for it"
+    );
+}
