@@ -1,6 +1,7 @@
 //! The cache's registers and the MMU that maps flash pages into the address space.
 
 use super::device::{Context, Device, Registers};
+use super::reset_values;
 use crate::memory::{Access, Bank, Memory};
 
 /// The unit in which flash is mapped.
@@ -18,6 +19,8 @@ const INVALID: u32 = 1 << 8;
 const LOCK: u32 = 0x1c;
 const SYNC: u32 = 0x28;
 const PRELOAD: u32 = 0x34;
+const AUTOLOAD: u32 = 0x40;
+const FREEZE: u32 = 0xcc;
 
 #[derive(Debug)]
 pub(super) struct Cache {
@@ -28,7 +31,7 @@ pub(super) struct Cache {
 impl Cache {
     /// A cache that maps nothing of this flash.
     pub(super) fn new(flash: Bank) -> Self {
-        let mut registers = Registers::new(0x2000);
+        let mut registers = Registers::at_reset(0x2000, reset_values::CACHE);
         for entry in (TABLE..TABLE_END).step_by(4) {
             registers.set(entry, INVALID);
         }
@@ -70,6 +73,9 @@ impl Device for Cache {
         // What a program starts here has always ended: memory and cache never differ.
         match offset {
             SYNC | PRELOAD => Some(self.registers.get(offset) & !1 | 1 << 1),
+            AUTOLOAD => Some(self.registers.get(offset) | 1 << 3),
+            // It is frozen as soon as that is asked for, and only then.
+            FREEZE => Some(self.registers.get(offset) & 3 | (self.registers.get(offset) & 1) << 2),
             LOCK => Some(self.registers.get(offset) & !3 | 1 << 2),
             _ => None,
         }

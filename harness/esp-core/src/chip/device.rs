@@ -17,6 +17,13 @@ impl Registers {
         Self(vec![0; bytes as usize / 4].into_boxed_slice())
     }
 
+    /// The same, with these values after a reset, by their offset.
+    pub(super) fn at_reset(bytes: u32, values: &[(u32, u32)]) -> Self {
+        let mut registers = Self::new(bytes);
+        values.iter().for_each(|(offset, value)| registers.set(*offset, *value));
+        registers
+    }
+
     /// A register; 0 beyond the end.
     pub(super) fn get(&self, offset: u32) -> u32 {
         self.0.get(offset as usize / 4).copied().unwrap_or_default()

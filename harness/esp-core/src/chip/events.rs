@@ -64,9 +64,9 @@ pub enum Output {
         /// Where the program was: the address after the basic block with the access.
         pc: u32,
     },
-    /// The host did not run the machine for so long that the board's time stood still for its program.
+    /// The host did not run the machine while something was due for its program: a timer, an end of a wait, the radio.
     Stalled {
-        /// How late it was.
+        /// How late that was.
         behind: Duration,
     },
 }

@@ -1,7 +1,12 @@
 //! The flash chip: the device that the embedder gives, and its copy in memory, from which the program reads through the
 //! cache.
 
+mod work;
+
 use std::io;
+
+pub(super) use work::Work;
+use work::{Busy, Progress};
 
 use crate::memory::{Bank, Memory};
 
@@ -85,6 +90,9 @@ impl Flash for MemoryFlash {
 pub(super) struct FlashChip {
     device: Box<dyn Flash + Send>,
     bank: Bank,
+    busy: Option<Busy>,
+    /// Decides what a power cut leaves.
+    seed: u64,
 }
 
 impl std::fmt::Debug for FlashChip {
@@ -95,11 +103,11 @@ impl std::fmt::Debug for FlashChip {
 
 impl FlashChip {
     /// Reads the whole chip into a bank of its own.
-    pub(super) fn new(device: Box<dyn Flash + Send>, memory: &mut Memory) -> io::Result<Self> {
+    pub(super) fn new(device: Box<dyn Flash + Send>, memory: &mut Memory, seed: u64) -> io::Result<Self> {
         let size = device.size();
         let bank = memory.add_bank(size, 0xff);
         device.read(0, memory.bank_mut(bank, 0..size as usize))?;
-        Ok(Self { device, bank })
+        Ok(Self { device, bank, busy: None, seed })
     }
 
     pub(super) fn bank(&self) -> Bank {
@@ -115,28 +123,72 @@ impl FlashChip {
         memory.bank(self.bank).get(at as usize..(at as usize).checked_add(len)?)
     }
 
-    /// Programs bytes; false when they are not all within the chip.
-    pub(super) fn program(&mut self, memory: &mut Memory, at: u32, bytes: &[u8]) -> io::Result<bool> {
-        if self.bytes(memory, at, bytes.len()).is_none() {
-            return Ok(false);
+    /// Begins to erase or to program; when it is done. None if not all of the range is within the chip. What was
+    /// begun before is done at once: programs wait for it.
+    pub(super) fn start(&mut self, memory: &mut Memory, work: Work, now: u64) -> io::Result<Option<u64>> {
+        self.finish(memory)?;
+        if self.bytes(memory, work.at(), work.len()).is_none() {
+            return Ok(None);
         }
+        let busy = Busy::new(work, now);
+        let ends = busy.ends;
+        self.busy = Some(busy);
+        Ok(Some(ends))
+    }
+
+    /// When the chip has done what it is doing.
+    pub(super) fn due(&self) -> u64 {
+        self.busy.as_ref().map_or(u64::MAX, |busy| busy.ends)
+    }
+
+    /// Ends what is due; whether there is nothing more to do.
+    pub(super) fn advance(&mut self, memory: &mut Memory, now: u64) -> io::Result<bool> {
+        if self.due() <= now {
+            self.finish(memory)?;
+        }
+        Ok(self.busy.is_none())
+    }
+
+    /// Ends what the chip is doing: it goes on while the processor is reset.
+    pub(super) fn finish(&mut self, memory: &mut Memory) -> io::Result<()> {
+        match self.busy.take() {
+            Some(busy) => self.apply(memory, busy.work, Progress::new(1, 1)),
+            None => Ok(()),
+        }
+    }
+
+    /// The supply is cut: what the chip is doing stays as far as it is.
+    pub(super) fn cut(&mut self, memory: &mut Memory, now: u64) -> io::Result<()> {
+        let Some(busy) = self.busy.take() else { return Ok(()) };
+        let progress = busy.progress(now);
+        self.apply(memory, busy.work, progress)
+    }
+
+    fn apply(&mut self, memory: &mut Memory, work: Work, progress: Progress) -> io::Result<()> {
+        match work {
+            Work::Program { at, bytes } => self.program(memory, at, &progress.programmed(&bytes, self.seed, at)),
+            Work::Erase { at, len } => {
+                let mut sectors = (at..at + len).step_by(SECTOR as usize);
+                sectors.try_for_each(|sector| self.erase_sector(memory, sector, progress))
+            }
+        }
+    }
+
+    fn program(&mut self, memory: &mut Memory, at: u32, bytes: &[u8]) -> io::Result<()> {
         self.device.program(at, bytes)?;
         let copy = memory.bank_mut(self.bank, at as usize..at as usize + bytes.len());
         copy.iter_mut().zip(bytes).for_each(|(old, new)| *old &= new);
-        Ok(true)
+        Ok(())
     }
 
-    /// Erases the sectors of a range that begins and ends at one; false when they are not all within the chip.
-    pub(super) fn erase(&mut self, memory: &mut Memory, at: u32, len: u32) -> io::Result<bool> {
-        let at = at & !(SECTOR - 1);
-        if self.bytes(memory, at, len as usize).is_none() {
-            return Ok(false);
+    fn erase_sector(&mut self, memory: &mut Memory, sector: u32, progress: Progress) -> io::Result<()> {
+        let seed = self.seed;
+        let copy = memory.bank_mut(self.bank, sector as usize..(sector + SECTOR) as usize);
+        for (at, byte) in (sector..).zip(copy.iter_mut()) {
+            *byte = progress.erased(*byte, seed, at);
         }
-        for sector in (at..at + len).step_by(SECTOR as usize) {
-            self.device.erase_sector(sector)?;
-            memory.bank_mut(self.bank, sector as usize..(sector + SECTOR) as usize).fill(0xff);
-        }
-        Ok(true)
+        self.device.erase_sector(sector)?;
+        self.device.program(sector, copy)
     }
 
     /// The identity that the chip answers: Winbond, with its size as a power of two.

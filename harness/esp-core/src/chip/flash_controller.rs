@@ -1,8 +1,8 @@
 //! SPI1, through which a program sends commands to the flash chip.
 
 use super::device::{Context, Device, Registers, bits};
-use super::flash::{FlashChip, SECTOR};
-use crate::memory::Memory;
+use super::flash::{FlashChip, SECTOR, Work};
+use super::reset_values;
 
 const COMMAND: u32 = 0x00;
 const ADDRESS: u32 = 0x04;
@@ -16,6 +16,7 @@ const BUFFER_BYTES: usize = 64;
 
 const USER_OUT: u32 = 1 << 27;
 const USER_IN: u32 = 1 << 28;
+const BUSY: u8 = 1;
 const WRITE_ENABLED: u8 = 2;
 
 /// Commands of the controller that stand for one of the chip.
@@ -43,8 +44,7 @@ pub(super) struct FlashController {
 
 impl FlashController {
     pub(super) fn new(chip: FlashChip) -> Self {
-        let mut registers = Registers::new(0x1000);
-        registers.set(USER, 1 << 31);
+        let registers = Registers::at_reset(0x1000, reset_values::FLASH_CONTROLLER);
         Self { registers, chip, status: 0 }
     }
 
@@ -73,9 +73,9 @@ impl FlashController {
             let user = self.registers.get(USER);
             let sent = if user & USER_OUT != 0 { self.length(OUT_LENGTH) } else { 0 };
             let received = if user & USER_IN != 0 { self.length(IN_LENGTH) } else { 0 };
-            self.command(command, self.registers.get(ADDRESS), sent, received, context.memory)
+            self.command(command, self.registers.get(ADDRESS), sent, received, context)
         } else {
-            self.shortcut(command, context.memory)
+            self.shortcut(command, context)
         };
         if let Err(error) = result {
             context.effects.refuse("a flash chip that fails", error.to_string());
@@ -83,12 +83,12 @@ impl FlashController {
     }
 
     /// A command that has a bit of its own. The address register's upper byte is the number of bytes.
-    fn shortcut(&mut self, command: u8, memory: &mut Memory) -> std::io::Result<()> {
+    fn shortcut(&mut self, command: u8, context: &mut Context<'_>) -> std::io::Result<()> {
         let address = self.registers.get(ADDRESS);
         let count = (address >> 24) as usize;
         let sent = if command == 0x02 { count.min(BUFFER_BYTES) } else { 1 };
         let received = if command == 0x03 { count.min(BUFFER_BYTES) } else { 3 };
-        self.command(command, address & 0x00ff_ffff, sent, received, memory)
+        self.command(command, address & 0x00ff_ffff, sent, received, context)
     }
 
     fn command(
@@ -97,13 +97,19 @@ impl FlashController {
         address: u32,
         sent: usize,
         received: usize,
-        memory: &mut Memory,
+        context: &mut Context<'_>,
     ) -> std::io::Result<()> {
+        let (now, memory) = (context.now, &mut *context.memory);
         let writable = self.status & WRITE_ENABLED != 0;
+        // A program asks for the status until the chip is idle. One that doesn't finds it idle.
+        let idle = self.chip.advance(memory, now)?;
+        if command != 0x05 {
+            self.chip.finish(memory)?;
+        }
         match command {
             0x06 => self.status |= WRITE_ENABLED,
             0x04 => self.status &= !WRITE_ENABLED,
-            0x05 => self.answer_status(received),
+            0x05 => self.answer_status(self.status | if idle { 0 } else { BUSY }, received),
             0x35 | 0x15 => self.set_buffer(&[0; 4]),
             0x9f => self.set_buffer(&self.chip.identity().to_le_bytes()),
             0x03 | 0x0b | 0x3b | 0xbb | 0x6b | 0xeb => {
@@ -111,13 +117,12 @@ impl FlashController {
                 self.set_buffer(&bytes.unwrap_or_else(|| vec![0xff; received]));
             }
             0x02 | 0x32 if writable => {
-                let bytes = self.buffer(sent);
-                self.chip.program(memory, address, &bytes)?;
+                let work = Work::Program { at: address, bytes: self.buffer(sent) };
+                self.chip.start(memory, work, now)?;
             }
-            0x20 if writable => _ = self.chip.erase(memory, address, SECTOR)?,
-            0x52 if writable => _ = self.chip.erase(memory, address & !0x7fff, 0x8000)?,
-            0xd8 if writable => _ = self.chip.erase(memory, address & !0xffff, 0x1_0000)?,
-            0xc7 | 0x60 if writable => _ = self.chip.erase(memory, 0, self.chip.bank().len())?,
+            0x20 | 0x52 | 0xd8 | 0xc7 | 0x60 if writable => {
+                self.chip.start(memory, self.erase(command, address), now)?;
+            }
             _ => {}
         }
         if matches!(command, 0x01 | 0x02 | 0x32 | 0x20 | 0x52 | 0xd8 | 0xc7 | 0x60) {
@@ -126,9 +131,20 @@ impl FlashController {
         Ok(())
     }
 
-    fn answer_status(&mut self, received: usize) {
-        self.registers.set(STATUS, u32::from(self.status));
-        self.set_buffer(&[self.status, 0, 0, 0][..received.clamp(1, 4)]);
+    /// What a command erases that contains the address.
+    fn erase(&self, command: u8, address: u32) -> Work {
+        let len = match command {
+            0x20 => SECTOR,
+            0x52 => 0x8000,
+            0xd8 => 0x1_0000,
+            _ => self.chip.bank().len(),
+        };
+        Work::Erase { at: address & !(len - 1), len }
+    }
+
+    fn answer_status(&mut self, status: u8, received: usize) {
+        self.registers.set(STATUS, u32::from(status));
+        self.set_buffer(&[status, 0, 0, 0][..received.clamp(1, 4)]);
     }
 }
 
@@ -163,7 +179,7 @@ mod tests {
 
     fn controller(bench: &mut Bench) -> FlashController {
         let flash = MemoryFlash::new(0x40_0000);
-        FlashController::new(FlashChip::new(Box::new(flash), &mut bench.memory).expect("a flash chip"))
+        FlashController::new(FlashChip::new(Box::new(flash), &mut bench.memory, 1).expect("a flash chip"))
     }
 
     fn user(bench: &mut Bench, controller: &mut FlashController, command: u32, address: u32) {
@@ -199,6 +215,21 @@ mod tests {
         user(&mut bench, &mut controller, 0x20, 0x9000);
         user(&mut bench, &mut controller, 0x03, 0x9000);
         assert_eq!(bench.read(&mut controller, BUFFER), u32::MAX);
+    }
+
+    #[test]
+    fn the_chip_is_busy_while_it_erases() {
+        let mut bench = Bench::new();
+        let mut controller = controller(&mut bench);
+        bench.write(&mut controller, COMMAND, 1 << 30);
+        bench.write(&mut controller, ADDRESS, 0x9000);
+        bench.write(&mut controller, COMMAND, 1 << 24);
+        let mut status = |now| {
+            bench.now = now;
+            bench.write(&mut controller, COMMAND, 1 << 27);
+            bench.read(&mut controller, STATUS)
+        };
+        assert_eq!([status(0), status(44_999_999), status(45_000_000)], [1, 1, 0]);
     }
 
     #[test]

@@ -34,6 +34,9 @@ const INVERT_ENABLE: u32 = 1 << 10;
 const PULL_DOWN: u32 = 1 << 7;
 const PULL_UP: u32 = 1 << 8;
 const INPUT_ENABLE: u32 = 1 << 9;
+/// Pins whose input is on after a reset, and those that are pulled up (ESP32-C3 data sheet, table "pin overview").
+const INPUT_AT_RESET: u32 = 0x0013_f7fc;
+const PULLED_UP_AT_RESET: u32 = 0x0033_f200;
 /// Pins whose function after a reset is GPIO.
 const GPIO_AT_RESET: u32 = 0x000c_0f0f;
 
@@ -53,12 +56,17 @@ impl Gpio {
     pub(super) fn new(strap: u32) -> Self {
         let mut registers = Registers::new(MUX + 0x1000);
         registers.set(STRAP, strap);
+        registers.set(MUX, 0x7ff);
         for pin in 0..u32::from(PINS) {
             let function = GPIO_AT_RESET >> pin & 1;
-            registers.set(MUX_PIN + 4 * pin, 2 << 10 | function << 12);
+            let input = if INPUT_AT_RESET >> pin & 1 == 0 { 0 } else { INPUT_ENABLE };
+            let pull = if PULLED_UP_AT_RESET >> pin & 1 == 0 { 0 } else { PULL_UP };
+            registers.set(MUX_PIN + 4 * pin, 2 << 10 | function << 12 | input | pull);
             registers.set(OUT_SELECT + 4 * pin, SIMPLE_OUTPUT);
         }
-        Self { registers, outside: [None; PINS as usize], driven: [None; PINS as usize], levels: 0 }
+        let mut gpio = Self { registers, outside: [None; PINS as usize], driven: [None; PINS as usize], levels: 0 };
+        gpio.sense();
+        gpio
     }
 
     /// A pin is driven from outside.
@@ -164,7 +172,7 @@ impl Device for Gpio {
     }
 
     fn knows(&self, offset: u32) -> bool {
-        matches!(offset, 0..=0x60 | PIN..=0xd8 | 0x14c..=0x350 | OUT_SELECT..OUT_SELECT_END | 0x62c)
+        matches!(offset, 0..=0x64 | PIN..=0xd8 | 0x14c..=0x350 | OUT_SELECT..OUT_SELECT_END | 0x62c | 0x6fc)
             || matches!(offset, MUX..MUX_END)
     }
 
@@ -226,10 +234,10 @@ mod tests {
         let (mut bench, mut gpio) = (Bench::new(), Gpio::new(0));
         bench.write(&mut gpio, MUX_PIN, INPUT_ENABLE | PULL_DOWN | 1 << 12);
         bench.write(&mut gpio, MUX_PIN + 4, INPUT_ENABLE | PULL_UP | 1 << 12);
-        assert_eq!(bench.read(&mut gpio, IN), 2);
+        assert_eq!(bench.read(&mut gpio, IN) & 3, 2);
         gpio.drive(0, true);
         gpio.drive(1, false);
-        assert_eq!(bench.read(&mut gpio, IN), 1);
+        assert_eq!(bench.read(&mut gpio, IN) & 3, 1);
     }
 
     /// The pins whose interrupt a change of pin 9 from low to high and back raises, by the type of its interrupt.

@@ -1,13 +1,12 @@
 //! All devices and memory of the chip, as the processor's bus.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
 use super::cache::Cache;
 use super::device::{Context, Device, Effects, Registers, low, ticks};
 use super::events::{Output, ResetCause};
-use super::flash::{Flash, FlashChip};
+use super::flash::{Flash, FlashChip, Work};
 use super::flash_controller::FlashController;
 use super::gpio::Gpio;
 use super::interrupts::{Interrupts, source};
@@ -16,6 +15,7 @@ use super::system::{Efuse, Random, System};
 use super::systimer::Systimer;
 use super::timer_group::TimerGroup;
 use super::uart::Uart;
+use super::unmodelled::Unmodelled;
 use super::usb::Usb;
 use crate::bus::{Bus, Fault, Width};
 use crate::memory::{Access, BadMapping, Bank, Memory};
@@ -70,16 +70,14 @@ pub(super) struct Hardware {
     /// All other registers.
     rest: Registers,
     pub(super) effects: Effects,
-    seen: BTreeSet<(u32, bool)>,
-    /// Registers without a model that were used for the first time.
-    pub(super) unknown: Vec<(u32, bool)>,
+    pub(super) unmodelled: Unmodelled,
 }
 
 impl Hardware {
     pub(super) fn new(build: Build<'_>) -> io::Result<Self> {
         let mut memory = Memory::new();
         let rtc_memory = lay_out(&mut memory, build.rtc_memory).map_err(io::Error::other)?;
-        let chip = FlashChip::new(build.flash, &mut memory)?;
+        let chip = FlashChip::new(build.flash, &mut memory, build.seed)?;
         Ok(Self {
             cache: Cache::new(chip.bank()),
             memory,
@@ -98,8 +96,7 @@ impl Hardware {
             interrupts: Interrupts::new(),
             rest: Registers::new(REGISTERS_LEN),
             effects: Effects::default(),
-            seen: BTreeSet::new(),
-            unknown: Vec::new(),
+            unmodelled: Unmodelled::default(),
         })
     }
 
@@ -136,6 +133,8 @@ impl Hardware {
                 timer.advance(now, &mut self.effects);
             }
             self.rtc.advance(now, &mut self.effects);
+            let flash = self.flash.chip.advance(&mut self.memory, now);
+            self.flash_result(flash);
             self.refresh();
         }
     }
@@ -143,7 +142,7 @@ impl Hardware {
     /// When something happens next by itself.
     pub(super) fn due(&self) -> u64 {
         let timers = self.timers.iter().map(TimerGroup::due);
-        timers.fold(self.systimer.due().min(self.rtc.due()), u64::min)
+        timers.fold(self.systimer.due().min(self.rtc.due()).min(self.flash.chip.due()), u64::min)
     }
 
     /// The UART sends a byte, as a ROM function asks.
@@ -184,23 +183,23 @@ impl Hardware {
         self.flash.chip.bytes(&self.memory, at, len as usize).map(<[u8]>::to_vec)
     }
 
-    /// Programs bytes of the flash; whether they are all within it.
-    pub(super) fn program_flash(&mut self, at: u32, bytes: &[u8]) -> bool {
-        let result = self.flash.chip.program(&mut self.memory, at, bytes);
-        self.flash_result(result)
+    /// Begins to erase or to program; when the chip is done. None if not all of the range is within the flash.
+    pub(super) fn change_flash(&mut self, work: Work) -> Option<u64> {
+        let now = self.now();
+        let result = self.flash.chip.start(&mut self.memory, work, now);
+        self.flash_result(result).flatten()
     }
 
-    /// Erases whole sectors of the flash; whether they are all within it.
-    pub(super) fn erase_flash(&mut self, at: u32, len: u32) -> bool {
-        let result = self.flash.chip.erase(&mut self.memory, at, len);
-        self.flash_result(result)
+    /// The run ends: the chip goes on with what it is doing, unless the supply is cut.
+    pub(super) fn leave_flash(&mut self, cut: bool) {
+        let now = self.now();
+        let chip = &mut self.flash.chip;
+        let result = if cut { chip.cut(&mut self.memory, now) } else { chip.finish(&mut self.memory) };
+        self.flash_result(result);
     }
 
-    fn flash_result(&mut self, result: io::Result<bool>) -> bool {
-        result.unwrap_or_else(|error| {
-            self.effects.refuse("a flash chip that fails", error.to_string());
-            false
-        })
+    fn flash_result<T>(&mut self, result: io::Result<T>) -> Option<T> {
+        result.map_err(|error| self.effects.refuse("a flash chip that fails", error.to_string())).ok()
     }
 
     /// Calls a function for the device at an address, with the offset of the register.
@@ -266,8 +265,8 @@ impl Hardware {
     }
 
     fn note(&mut self, address: u32, write: bool) {
-        if self.seen.insert((address, write)) {
-            self.unknown.push((address, write));
+        if let Some(what) = self.unmodelled.note(address, write, self.started.elapsed()) {
+            self.effects.refuse(what, "it has no model, and the program waits for it");
         }
     }
 }
@@ -335,7 +334,7 @@ impl Bus for Hardware {
     }
 
     fn wants_stop(&self) -> bool {
-        self.effects.halt.is_some() || !self.unknown.is_empty()
+        self.effects.halt.is_some() || !self.unmodelled.new.is_empty()
     }
 
     fn cycles(&mut self, _: u64) -> u32 {

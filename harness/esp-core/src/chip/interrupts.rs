@@ -41,7 +41,7 @@ pub(super) struct Interrupts {
 
 impl Interrupts {
     pub(super) fn new() -> Self {
-        Self { registers: Registers::new(0x1000), sources: 0, lines: 0, latched: 0, pending: 0 }
+        Self { registers: Registers::at_reset(0x1000, &[(0x100, 1)]), sources: 0, lines: 0, latched: 0, pending: 0 }
     }
 
     /// These sources are raised now.

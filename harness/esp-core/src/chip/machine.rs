@@ -53,6 +53,8 @@ pub struct Machine {
     idle: bool,
     /// A ROM function waits until this time.
     delay: Option<u64>,
+    /// A ROM function has interrupts off until this time.
+    busy: Option<u64>,
     /// When the machine last looked at the clock, or was to wake.
     expected: u64,
 }
@@ -76,11 +78,13 @@ impl Machine {
         let last = self.instructions().saturating_add(budget);
         loop {
             let end = self.turn(inputs);
-            let over = budget != u64::MAX && (self.instructions() >= last || self.idle || self.delay.is_some());
+            let cut = end.is_some();
+            let over = budget != u64::MAX && (self.instructions() >= last || self.idle || self.waits());
             let end = end.or(over.then_some(End::Stopped));
             let end = end.or_else(|| self.hardware.effects.halt.take().map(ended));
             if end.is_some() {
                 self.hardware.release_pins();
+                self.hardware.leave_flash(cut);
             }
             let now = self.hardware.now();
             self.console.pass(&mut self.hardware.effects.outputs, now, outputs);
@@ -89,6 +93,11 @@ impl Machine {
                 return end;
             }
         }
+    }
+
+    /// Whether a ROM function waits.
+    fn waits(&self) -> bool {
+        self.delay.is_some() || self.busy.is_some()
     }
 
     /// How many instructions have been executed.
@@ -143,7 +152,9 @@ impl Machine {
     /// Lets everything happen that is due, and says when the host was late.
     fn look_at_clock(&mut self) -> u64 {
         let now = self.hardware.now();
-        let behind = now.saturating_sub(self.expected);
+        // A program that only computes misses nothing; one for which something is due does, from then on.
+        let due = self.hardware.due().min(self.wifi_due()).min(self.busy.or(self.delay).unwrap_or(u64::MAX));
+        let behind = now.saturating_sub(due.max(self.expected));
         if behind > STALLED {
             self.hardware.output(Output::Stalled { behind: Duration::from_nanos(behind) });
         }
@@ -154,6 +165,10 @@ impl Machine {
 
     /// Until when there is nothing to execute, if so.
     fn waits_until(&mut self, now: u64) -> Option<u64> {
+        if let Some(until) = self.busy {
+            self.busy = self.busy.filter(|until| *until > now);
+            return self.busy.map(|_| until.min(self.hardware.due()));
+        }
         let serves = self.hardware.pending() != 0 && (self.idle || self.cpu.interrupts_enabled());
         if let Some(until) = self.delay {
             if serves || until <= now {
@@ -206,7 +221,7 @@ impl Machine {
     /// Executes some instructions.
     fn execute(&mut self) {
         let end = self.cpu.instructions() + SLICE;
-        while !self.idle && self.delay.is_none() && self.cpu.instructions() < end {
+        while !self.idle && self.delay.is_none() && self.busy.is_none() && self.cpu.instructions() < end {
             let left = end - self.cpu.instructions();
             match self.cpu.run(&mut self.hardware, left) {
                 Stop::Budget | Stop::Requested => return,
@@ -219,7 +234,7 @@ impl Machine {
 
     fn report_unknown(&mut self) {
         let pc = self.cpu.pc();
-        for (address, write) in std::mem::take(&mut self.hardware.unknown) {
+        for (address, write) in std::mem::take(&mut self.hardware.unmodelled.new) {
             self.hardware.output(Output::Unknown { address, write, pc });
         }
     }

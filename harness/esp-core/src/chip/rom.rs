@@ -40,6 +40,8 @@ pub(super) enum Answer {
     Wide(u64),
     /// The function waits for so many microseconds before it returns.
     Wait(u32),
+    /// The function returns 0 at this time, and nothing else happens on the processor before.
+    Until(u64),
     /// The function was given an address where there is no memory.
     BadAddress,
 }

@@ -2,6 +2,7 @@
 
 use super::device::{Context, Device, Effects, Registers, SECOND, bits, duration, high, low, ticks};
 use super::events::ResetCause;
+use super::reset_values;
 use super::timer_group::SLOW_CLOCK;
 use super::watchdog::{Action, Plan, Watchdog};
 
@@ -24,7 +25,7 @@ const SUPER_CONFIG: u32 = 0xac;
 const SUPER_PROTECT: u32 = 0xb0;
 const INT_ENA_SET: u32 = 0x100;
 const INT_ENA_CLEAR: u32 = 0x104;
-const LAST: u32 = 0x128;
+const LAST: u32 = 0x124;
 /// What programs keep here stays as long as RTC memory does.
 const STORE: [u32; 8] = [0x50, 0x54, 0x58, 0x5c, 0xb8, 0xbc, 0xc0, 0xc4];
 
@@ -67,14 +68,16 @@ pub(super) struct Rtc {
 impl Rtc {
     /// As the boot loader leaves it.
     pub(super) fn new(cause: ResetCause, kept: &Kept) -> Self {
-        let mut registers = Registers::new(0x800);
+        let mut registers = Registers::at_reset(0x800, reset_values::RTC);
         registers.set(RESET_STATE, 0x3000 | u32::from(cause.number()));
-        registers.set(WATCHDOG_CONFIG, ENABLED | 4 << 28);
+        registers.set(WATCHDOG_CONFIG, ENABLED | 4 << 28 | 0x0001_2214);
         registers.set(WATCHDOG_TIME, BOOT_TICKS / 2);
-        registers.set(SUPER_CONFIG, SUPER_AUTO_FEED);
+        registers.set(SUPER_CONFIG, SUPER_AUTO_FEED | 300 << 18);
         for (offset, value) in STORE.iter().zip(kept.store) {
             registers.set(*offset, value);
         }
+        // The boot loader says here that the crystal has 40 MHz.
+        registers.set(STORE[4], 40 << 16 | 40);
         Self { registers, started: kept.time, watchdog: Watchdog::default(), super_fed: 0 }
     }
 

@@ -1,6 +1,7 @@
 //! Small devices: SYSTEM with its software interrupts, eFuses, and random numbers.
 
 use super::device::{Context, Device, Registers, low};
+use super::reset_values;
 
 const FROM_CPU: u32 = 0x28;
 
@@ -12,7 +13,7 @@ pub(super) struct System {
 
 impl System {
     pub(super) fn new() -> Self {
-        Self { registers: Registers::new(0x1000) }
+        Self { registers: Registers::at_reset(0x1000, reset_values::SYSTEM) }
     }
 
     /// The software interrupts that are raised, a bit each.
@@ -52,7 +53,7 @@ pub(super) struct Efuse {
 
 impl Efuse {
     pub(super) fn new(mac: [u8; 6]) -> Self {
-        let mut registers = Registers::new(0x800);
+        let mut registers = Registers::at_reset(0x800, reset_values::EFUSE);
         let [a, b, c, d, e, f] = mac;
         registers.set(MAC_LOW, u32::from_be_bytes([c, d, e, f]));
         registers.set(MAC_HIGH, u32::from_be_bytes([0, 0, a, b]));
@@ -95,7 +96,7 @@ pub(super) struct Random {
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self { registers: Registers::new(0x1000), state: seed | 1 }
+        Self { registers: Registers::at_reset(0x1000, reset_values::RANDOM), state: seed | 1 }
     }
 
     fn next(&mut self) -> u32 {

@@ -64,7 +64,7 @@ pub(super) struct Systimer {
 impl Systimer {
     pub(super) fn new() -> Self {
         let mut registers = Registers::new(0x1000);
-        registers.set(CONF, 1 << 31 | 1 << 30);
+        registers.set(CONF, 0x4600_0000);
         let first = Unit { running: true, ..Unit::default() };
         Self { registers, units: [first, Unit::default()], next: [None; 3] }
     }

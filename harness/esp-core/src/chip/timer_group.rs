@@ -2,6 +2,7 @@
 
 use super::device::{Context, Device, Effects, Registers, bits, duration, high, low, ticks};
 use super::events::ResetCause;
+use super::reset_values;
 use super::watchdog::{Action, Plan, Watchdog};
 
 const CONFIG: u32 = 0x00;
@@ -35,6 +36,8 @@ const READY: u32 = 1 << 15;
 const CRYSTAL: u64 = 40_000_000;
 const APB: u64 = 80_000_000;
 pub(super) const SLOW_CLOCK: u64 = 136_000;
+/// The clocks that are compared with the crystal: the slow clock, the fast one divided by 256, an external crystal.
+const CALIBRATED_CLOCKS: [u64; 4] = [SLOW_CLOCK, 17_500_000 / 256, 32_768, SLOW_CLOCK];
 const UNLOCK: u32 = 0x50d8_3aa1;
 const VALUE: u64 = (1 << 54) - 1;
 
@@ -51,9 +54,10 @@ pub(super) struct TimerGroup {
 
 impl TimerGroup {
     pub(super) fn new(number: u8) -> Self {
-        let mut registers = Registers::new(0x1000);
+        let mut registers = Registers::at_reset(0x1000, reset_values::TIMER_GROUP);
         registers.set(CONFIG, UPWARDS | RELOAD | 1 << 13);
-        registers.set(WATCHDOG_PRESCALE, 1 << 16);
+        // The boot loader has turned the watchdog of the boot from flash (bit 14) off.
+        registers.set(WATCHDOG_CONFIG, 0x0004_8000);
         registers.set(WATCHDOG_PROTECT, UNLOCK);
         Self { registers, number, base: 0, since: 0, latched: 0, watchdog: Watchdog::default() }
     }
@@ -148,7 +152,9 @@ impl TimerGroup {
         }
         let was = self.registers.any(WATCHDOG_CONFIG, ENABLED);
         if offset != WATCHDOG_FEED {
-            self.registers.set(offset, value);
+            // Bit 22 takes the settings over, and clears itself.
+            let kept = if offset == WATCHDOG_CONFIG { value & !(1 << 22) } else { value };
+            self.registers.set(offset, kept);
         }
         if offset == WATCHDOG_FEED || was != self.registers.any(WATCHDOG_CONFIG, ENABLED) {
             self.watchdog.feed(now);
@@ -172,9 +178,10 @@ impl Device for TimerGroup {
             UPDATE => 0,
             CALIBRATION => self.registers.get(CALIBRATION) | READY,
             CALIBRATED => {
-                // Cycles of the crystal in so many cycles of the slow clock.
-                let cycles = u64::from(bits(self.registers.get(CALIBRATION), 16, 15));
-                low(cycles * CRYSTAL / SLOW_CLOCK) << 7 | 1
+                // Cycles of the crystal in so many cycles of the clock that is selected.
+                let config = self.registers.get(CALIBRATION);
+                let cycles = u64::from(bits(config, 16, 15));
+                low(cycles * CRYSTAL / CALIBRATED_CLOCKS[bits(config, 13, 2) as usize]) << 7 | 1
             }
             INT_ST => self.raised(),
             _ => return None,

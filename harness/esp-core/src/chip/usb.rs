@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::device::{Context, Device, Registers};
+use super::device::{Context, Device, Registers, low};
 use super::events::Output;
+use super::reset_values;
 
 const EP1: u32 = 0x00;
 const EP1_CONF: u32 = 0x04;
@@ -11,7 +12,7 @@ const INT_RAW: u32 = 0x08;
 const INT_ST: u32 = 0x0c;
 const INT_ENA: u32 = 0x10;
 const INT_CLR: u32 = 0x14;
-const CONF0: u32 = 0x18;
+const FRAME_NUMBER: u32 = 0x24;
 
 const WRITTEN: u32 = 1 << 0;
 const CAN_WRITE: u32 = 1 << 1;
@@ -32,9 +33,8 @@ pub(super) struct Usb {
 
 impl Usb {
     pub(super) fn new(attached: bool) -> Self {
-        let mut registers = Registers::new(0x1000);
+        let mut registers = Registers::at_reset(0x1000, reset_values::USB);
         registers.set(INT_RAW, SENT);
-        registers.set(CONF0, 1 << 14 | 1 << 9);
         Self { registers, attached, received: VecDeque::new(), packet: Vec::new() }
     }
 
@@ -82,7 +82,7 @@ impl Device for Usb {
         offset <= 0x48 || offset == 0x80
     }
 
-    fn read(&mut self, offset: u32, _: &mut Context<'_>) -> Option<u32> {
+    fn read(&mut self, offset: u32, context: &mut Context<'_>) -> Option<u32> {
         let frames = if self.attached { START_OF_FRAME } else { 0 };
         Some(match offset {
             EP1 => u32::from(self.received.pop_front().unwrap_or_default()),
@@ -91,6 +91,7 @@ impl Device for Usb {
                 let can_read = if self.received.is_empty() { 0 } else { CAN_READ };
                 can_write | can_read
             }
+            FRAME_NUMBER if self.attached => low(context.now / 1_000_000) & 0x7ff,
             INT_RAW => self.registers.get(INT_RAW) | frames,
             INT_ST => (self.registers.get(INT_RAW) | frames) & self.registers.get(INT_ENA),
             _ => return None,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hil_esp_core::chip::{End, Input, Output};
+use hil_esp_core::chip::{End, Input, Output, ResetCause};
 
 use crate::program::{run, run_alone, setup};
 
@@ -159,4 +159,72 @@ fn a_register_without_a_model_is_named_once() {
 fn a_program_that_computes_is_stopped() {
     let ran = run(setup("loop", "put '\\n'\nloop: j loop"), |_, inputs| _ = inputs.send(Input::Stop));
     assert_eq!(ran.end, End::Stopped);
+}
+
+/// Fills a sector with the bytes 0, then erases it, and says so before each.
+const ERASE: &str = "
+    la a1, zeros
+    li a0, 0x200000
+    li a2, 1024
+    rom 0x4000012c
+    put 'e'
+    put '\\n'
+    li a0, 0x200
+    rom 0x40000128
+    put 'd'
+    put '\\n'
+idle:
+    wfi
+    j idle
+zeros:
+    .zero 1024
+";
+
+/// The sector after the supply was cut at this output, and what the console was until then.
+fn cut_at(text: &[u8], seed: u64) -> (Vec<u8>, String) {
+    let mut setup = setup("cut", ERASE);
+    setup.seed = seed;
+    let ran = run(setup, |output, inputs| {
+        if *output == Output::Uart(text.to_vec()) {
+            let _ = inputs.send(Input::Stop);
+        }
+    });
+    assert_eq!(ran.end, End::Stopped);
+    let console = ran.console();
+    let mut sector = vec![0; 4096];
+    ran.machine.into_flash().read(0x20_0000, &mut sector).expect("read");
+    (sector, console)
+}
+
+#[test]
+fn a_power_cut_leaves_a_sector_half_erased() {
+    let (sector, console) = cut_at(b"e\n", 1);
+    assert_eq!(console, "e\n", "the function has not returned");
+    assert!(sector.iter().any(|byte| *byte != 0xff), "not erased");
+    let (sector, console) = cut_at(b"d\n", 1);
+    assert_eq!((console.as_str(), sector), ("e\nd\n", vec![0xff; 4096]));
+}
+
+#[test]
+fn an_erase_takes_the_chips_time_and_a_watchdog_goes_on() {
+    let started = Instant::now();
+    let ran = run_alone("erase", &ERASE.replace("put 'd'", "rom SOFTWARE_RESET"));
+    assert!(started.elapsed() >= Duration::from_millis(45));
+    assert_eq!(ran.console(), "e\n");
+    let watched = format!("write 0x6002004c, 80<<16\n write 0x60020050, 20000\n write 0x60020048, 0xe0000000\n{ERASE}");
+    let ran = run_alone("watched-erase", &watched);
+    assert_eq!(ran.end, End::Reset(ResetCause::TimerGroup1System));
+    let mut sector = vec![0; 4096];
+    ran.machine.into_flash().read(0x20_0000, &mut sector).expect("read");
+    assert_eq!(sector, vec![0xff; 4096], "the flash chip goes on when the processor is reset");
+}
+
+#[test]
+fn a_program_that_waits_for_what_has_no_model_ends_with_its_name() {
+    let ran = run_alone("waits", "li t0, 0x60024000\nwait: lw t1, 0(t0)\n srli t1, t1, 24\n beqz t1, wait");
+    let End::Refused(unsupported) = ran.end else { panic!("{:?}", ran.end) };
+    assert_eq!(
+        unsupported.to_string(),
+        "SPI2 (register 0x60024000) is not supported: it has no model, and the program waits for it"
+    );
 }

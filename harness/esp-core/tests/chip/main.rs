@@ -3,6 +3,7 @@
 #[path = "../processor/assemble.rs"]
 mod assemble;
 mod devices;
+mod host;
 mod lamp;
 mod program;
 mod registers;

@@ -17,6 +17,7 @@ mod qemu;
 mod random_program;
 mod traps;
 mod user;
+mod watchpoints;
 
 /// Prints why a test with `qemu-riscv32` does nothing.
 fn skipped() {

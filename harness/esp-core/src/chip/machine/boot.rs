@@ -62,6 +62,7 @@ impl Machine {
             console: Console::default(),
             idle: false,
             delay: None,
+            busy: None,
         })
     }
 }

@@ -63,7 +63,7 @@ impl Machine {
                 Stop::Returned(value) => self.returned(value),
                 Stop::WaitForInterrupt | Stop::Requested => return false,
             }
-            if self.delay.is_some() {
+            if self.delay.is_some() || self.busy.is_some() {
                 return false;
             }
         }
@@ -82,6 +82,10 @@ impl Machine {
             Answer::Wait(0) => self.cpu.return_nothing(),
             Answer::Wait(microseconds) => {
                 self.delay = Some(self.hardware.now() + u64::from(microseconds) * 1000);
+            }
+            Answer::Until(time) => {
+                self.cpu.return_value(0);
+                self.busy = Some(time);
             }
             Answer::BadAddress => {
                 let arguments: Vec<_> = (0..3).map(|number| format!("{:#x}", self.cpu.argument(number))).collect();

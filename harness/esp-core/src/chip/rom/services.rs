@@ -3,7 +3,7 @@
 use super::{Answer, Call, Function};
 use crate::Bus as _;
 use crate::chip::events::ResetCause;
-use crate::chip::flash::SECTOR;
+use crate::chip::flash::{SECTOR, Work};
 
 const RESET_STATE: u32 = 0x6000_8038;
 const OK: Answer = Answer::Value(0);
@@ -44,7 +44,7 @@ pub(super) const MODELS: &[(&str, Function)] = &[
     ("esp_rom_spiflash_write", |call| match call.bytes(call.argument(1), call.argument(2)) {
         Some(bytes) => {
             let at = call.argument(0);
-            done(call.hardware.program_flash(at, &bytes))
+            change(call, Work::Program { at, bytes })
         }
         None => Answer::BadAddress,
     }),
@@ -89,14 +89,16 @@ fn reset(call: &mut Call<'_>, cause: ResetCause) -> Answer {
     Answer::Nothing
 }
 
-fn done(done: bool) -> Answer {
-    if done { OK } else { FAILED }
+fn change(call: &mut Call<'_>, work: Work) -> Answer {
+    call.hardware.change_flash(work).map_or(FAILED, Answer::Until)
 }
 
 /// Erases the unit that the first argument numbers.
 fn erase(call: &mut Call<'_>, unit: u32) -> Answer {
-    let at = call.argument(0).checked_mul(unit);
-    done(at.is_some_and(|at| call.hardware.erase_flash(at, unit)))
+    match call.argument(0).checked_mul(unit) {
+        Some(at) => change(call, Work::Erase { at, len: unit }),
+        None => FAILED,
+    }
 }
 
 /// Maps pages of 64 KiB: external memory, address, offset in flash, size of a page in KiB, number of pages, and whether
