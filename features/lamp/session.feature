@@ -29,7 +29,7 @@ Feature: Session of the lamp
     Given the board "lamp" runs the firmware "lamp"
     And "lamp" is connected
     When the broker stops
-    Then "lamp" tries to connect 4 times with growing pauses of no more than 2 s within 20 s
+    Then "lamp" tries to connect 4 times with growing pauses of no more than 2500 ms within 20 s
     And "lamp" tries to connect no more than 20 times a minute for 3 s
 
   Scenario: a reset is one reboot, and the lamp says why

@@ -12,7 +12,6 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::error::BenchError;
-use crate::flashing::Part;
 use crate::pins::{Driving, PinDriver};
 use crate::ports::{PortFinder, PortProblem, PortWatch};
 use crate::reset::{ResetDriver, ResetInto, Resetting};
@@ -146,9 +145,9 @@ pub(crate) fn builtin_image(name: &str) -> Result<Vec<u8>, String> {
     })
 }
 
-/// What runs these parts of an image on a virtual board.
-pub(crate) fn runs(parts: &[Part]) -> Runs {
-    match parts.iter().find_map(|part| image::native_app(&part.data)) {
+/// What runs an image with these bytes on a virtual board.
+pub(crate) fn runs<'a>(mut parts: impl Iterator<Item = &'a [u8]>) -> Runs {
+    match parts.find_map(image::native_app) {
         Some(app) if app.project == "micropython" => Runs::Interpreted,
         Some(_) => Runs::Native,
         None => Runs::Executed,

@@ -133,7 +133,7 @@ impl Board {
     /// What runs that image on this board.
     fn runs(&self, image: &ReadImage) -> Runs {
         match (&self.executes, &self.emulator) {
-            (Some(_), _) => crate::virtual_board::runs(&image.parts),
+            (Some(_), _) => crate::virtual_board::runs(image.parts.iter().map(|part| &*part.data)),
             (None, Some(_)) => Runs::Emulated,
             (None, None) => Runs::Silicon,
         }

@@ -1,7 +1,7 @@
 //! Makes ELF files for tests of several crates.
 
 /// A 32-bit RISC-V ELF file: what a linker would make of an app for the ESP32-C3 that does nothing. Its app descriptor has
-/// this name and version, or no text at all; its code has so many instructions.
+/// this name and version, or no text at all, and selects a native app of virtual boards; its code has so many instructions.
 pub(crate) fn elf(named: Option<(&str, &str)>, instructions: usize) -> Vec<u8> {
     let (descriptor, code) = (descriptor(named), [0x6f, 0, 0, 0].repeat(instructions));
     let names = b"\0.flash.appdesc\0.text\0.shstrtab\0";
@@ -32,7 +32,7 @@ fn descriptor(named: Option<(&str, &str)>) -> Vec<u8> {
     let mut descriptor = MAGIC.to_le_bytes().to_vec();
     descriptor.resize(16, 0);
     if let Some((name, version)) = named {
-        for (text, length) in [(version, 32), (name, 32), ("10:00:00", 16), ("Nov 21 2026", 16), ("v5.4", 32)] {
+        for (text, length) in [(version, 32), (name, 32), ("10:00:00", 16), ("Nov 21 2026", 16), ("hil-virtual", 32)] {
             let start = descriptor.len();
             descriptor.extend(text.as_bytes());
             descriptor.resize(start + length, 0);

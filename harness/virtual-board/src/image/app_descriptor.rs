@@ -49,9 +49,11 @@ impl AppDescriptor {
         Some(Self { project: text(bytes, PROJECT_AT)?, version: text(bytes, VERSION_AT)? })
     }
 
-    /// Whether a descriptor is of an image without code: a virtual board runs its own app for it.
+    /// Whether a virtual board runs an app of its own for the image with this descriptor: there is no code in it, or it is
+    /// MicroPython, whose scripts an interpreter of this machine runs.
     pub(crate) fn is_native(descriptor: &[u8]) -> bool {
-        descriptor.get(IDF_AT..).is_some_and(|idf| idf.starts_with(NATIVE))
+        let has_no_code = descriptor.get(IDF_AT..).is_some_and(|idf| idf.starts_with(NATIVE));
+        has_no_code || Self::decode(descriptor).is_some_and(|app| app.project == "micropython")
     }
 }
 

@@ -26,8 +26,13 @@ pub(super) enum Dialled {
 pub(super) async fn dial(radio: &Radio, to: SocketAddrV4) -> Dialled {
     match radio.open(&to.ip().to_string(), to.port()).await {
         Ok((stream, _)) => Dialled::Open(stream),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Dialled::Refused,
-        Err(_) => Dialled::Unreachable,
+        Err(error) => match error.kind() {
+            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable | io::ErrorKind::TimedOut => {
+                Dialled::Unreachable
+            }
+            // Someone answered: that it ended at once shows as a reset here, before the board has its connection.
+            _ => Dialled::Refused,
+        },
     }
 }
 
