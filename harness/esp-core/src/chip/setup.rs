@@ -13,6 +13,8 @@ use crate::elf::Elf;
 /// Where [`Setup::from_elf`] puts the app.
 const APP: u32 = 0x1_0000;
 const FLASH_SIZE: u32 = 0x40_0000;
+/// How the boot loader's image begins: programs read in it that the flash has 4 MiB.
+const BOOT_LOADER: [u8; 4] = [0xe9, 0, 2, 0x20];
 /// What the strapping pins say for a boot from flash.
 const BOOT_FROM_FLASH: u8 = 0x0c;
 
@@ -76,7 +78,8 @@ impl Setup {
         }
     }
 
-    /// A chip with 4 MiB of flash that has this program as its app, at 0x10000, and nothing else.
+    /// A chip with 4 MiB of flash that has this program as its app, at 0x10000, and beside it only the
+    /// header of a boot loader.
     ///
     /// # Errors
     ///
@@ -86,6 +89,7 @@ impl Setup {
         let mut flash = MemoryFlash::new(FLASH_SIZE);
         let place = flash.bytes_mut().get_mut(APP as usize..APP as usize + image.len());
         place.ok_or(BootError::Truncated)?.copy_from_slice(&image);
+        flash.bytes_mut()[..BOOT_LOADER.len()].copy_from_slice(&BOOT_LOADER);
         Ok(Self { elf: Some(file), ..Self::new(Box::new(flash), APP..FLASH_SIZE) })
     }
 }
