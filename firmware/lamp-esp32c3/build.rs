@@ -1,37 +1,9 @@
-//! Hashes the sources that the lamp's behaviour comes from, for the app descriptor and the console.
+//! The linker script, and the hash of the core.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+#[path = "../core_hash.rs"]
+mod core_hash;
 
-fn main() -> io::Result<()> {
-    let mut files = Vec::new();
-    for folder in ["../lamp-core/src", "../lamp-app/src"] {
-        println!("cargo::rerun-if-changed={folder}");
-        collect(Path::new(folder), &mut files)?;
-    }
-    files.sort();
-    let mut hash = FNV_OFFSET;
-    for file in files {
-        hash = fnv1a(hash, file.to_string_lossy().as_bytes());
-        hash = fnv1a(hash, &fs::read(&file)?);
-    }
-    println!("cargo::rustc-env=LAMP_CORE_HASH={:08x}", (hash >> 32) ^ (hash & 0xffff_ffff));
-    println!("cargo::rerun-if-changed=build.rs");
-    Ok(())
-}
-
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() { collect(&path, files)? } else { files.push(path) }
-    }
-    Ok(())
-}
-
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// Distinguishes versions; it need not resist an attacker.
-fn fnv1a(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+fn main() -> std::io::Result<()> {
+    println!("cargo::rustc-link-arg=-Tlinkall.x");
+    core_hash::emit()
 }

@@ -1,4 +1,4 @@
-//! The checked-in image is made from the firmware's sources, and says so.
+//! The checked-in images are made from the firmware's sources, and say so.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,26 +6,32 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::Failed;
 use sha2::{Digest as _, Sha256};
 
-const IMAGE: &str = "fixtures/images/lamp-esp32c3";
+const IMAGES: [&str; 2] = ["lamp-esp32c3", "lamp-virt"];
 
 /// Compares the provenance with the tree, as `sources_hash` of `ci/build-firmware` computes it.
-pub(crate) fn image_is_current() -> Result<(), Failed> {
+pub(crate) fn images_are_current() -> Result<(), Failed> {
+    IMAGES.iter().try_for_each(|krate| image_is_current(krate))
+}
+
+fn image_is_current(krate: &str) -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let provenance = fs::read_to_string(root.join(IMAGE).with_extension("toml"))?;
+    let image = format!("fixtures/images/{krate}");
+    let provenance = fs::read_to_string(root.join(&image).with_extension("toml"))?;
     let claims = |key: &str, value: &str| provenance.lines().any(|line| line == format!("{key} = \"{value}\""));
-    if !claims("sources", &sources_hash(&root)?) {
-        return Err(format!("firmware/ is newer than {IMAGE}: run `ci/build-firmware --update`").into());
+    if !claims("sources", &sources_hash(&root, krate)?) {
+        return Err(format!("firmware/ is newer than {image}: run `ci/build-firmware --update`").into());
     }
-    if !claims("elf", &hex(&fs::read(root.join(IMAGE))?)) {
-        return Err(format!("{IMAGE} is not the file that its provenance describes").into());
+    if !claims("elf", &hex(&fs::read(root.join(&image))?)) {
+        return Err(format!("{image} is not the file that its provenance describes").into());
     }
     Ok(())
 }
 
-fn sources_hash(root: &Path) -> Result<String, Failed> {
-    let mut files = vec![PathBuf::from("firmware/Cargo.lock"), PathBuf::from("firmware/Cargo.toml")];
-    for krate in ["lamp-core", "lamp-app", "lamp-esp32c3"] {
-        collect(root, &Path::new("firmware").join(krate), &mut files)?;
+fn sources_hash(root: &Path, krate: &str) -> Result<String, Failed> {
+    let mut files: Vec<_> =
+        ["Cargo.lock", "Cargo.toml", "core_hash.rs"].map(|it| Path::new("firmware").join(it)).into();
+    for folder in [".cargo", "lamp-core", "lamp-app", krate] {
+        collect(root, &Path::new("firmware").join(folder), &mut files)?;
     }
     files.retain(|file| makes_image(file));
     files.sort_by(|a, b| a.as_os_str().cmp(b.as_os_str()));
@@ -48,7 +54,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), F
 fn makes_image(file: &Path) -> bool {
     let in_sources = file.components().any(|part| part.as_os_str() == "src");
     let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    in_sources || ["Cargo.toml", "Cargo.lock", "build.rs", "config.toml"].contains(&name)
+    in_sources || ["Cargo.toml", "Cargo.lock", "build.rs", "config.toml", "core_hash.rs", "memory.x"].contains(&name)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Trial::test("modules_have_no_cycles", modules_have_no_cycles),
         Trial::test("crates_use_what_they_may", crates_use_what_they_may),
         Trial::test("modules_have_one_style", modules_have_one_style),
-        Trial::test("the_image_is_built_from_these_sources", firmware::image_is_current),
+        Trial::test("the_images_are_built_from_these_sources", firmware::images_are_current),
         Trial::test("figures", figures::print),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
