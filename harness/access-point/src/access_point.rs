@@ -34,7 +34,7 @@ pub struct AccessPoint {
 }
 
 impl AccessPoint {
-    /// An access point without a station: whoever sends the first frame is it.
+    /// An access point without a station: the sender of the first frame becomes it.
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut air = Air::new(config.mac);
@@ -125,7 +125,7 @@ impl AccessPoint {
         self.events.pop_front()
     }
 
-    /// The station has lost its power, or left: all of its state is dropped, and nothing is sent. Whoever sends the next
+    /// The station has lost its power, or left: all of its state is dropped, and nothing is sent. The sender of the next
     /// frame is the station.
     pub fn forget_station(&mut self) {
         self.air.forget_station();

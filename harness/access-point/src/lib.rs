@@ -2,7 +2,7 @@
 //!
 //! Ethernet frames of one station go in ([`AccessPoint::receive`]), frames for it come out
 //! ([`AccessPoint::next_frame`]). The station's TCP connections and datagrams come out as [`Event`]s, to be connected to
-//! real sockets by whoever embeds this: there is no socket, no clock and no thread in here. Time is a parameter, so what
+//! real sockets by its embedder: there is no socket, no clock and no thread in here. Time is a parameter, so what
 //! happens depends on nothing else than what was fed in.
 //!
 //! | the station | is answered by |
