@@ -122,6 +122,7 @@ fn poison(value: &mut Value, key: &str, text: &str) {
         "fate",
         "kind",
         "keyword",
+        "runs",
         "hex",
         "encoding",
         // An address and a port: any other text makes the record invalid.
