@@ -148,6 +148,7 @@ fn fixture(plug: Plug) -> Fixture {
         emulator: None,
         pins: Pins::new(config.pins.clone(), Box::new(SupplyPin(Arc::clone(&pin)))),
         detector: SharedDetector::default(),
+        symbols: SharedSymbols::default(),
         console: None,
         port_in_use: PortInUse::default(),
         supply: Supply::Untouched,
