@@ -17,9 +17,9 @@ pub(crate) use self::shared::SharedSymbols;
 static ADDRESS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b0x(4[0-9a-fA-F]{7})\b").ok());
 
 /// At most this many functions that were inlined into each other are shown for an address.
-const MOST_FRAMES: usize = 6;
+const MOST_FRAMES: usize = 16;
 /// Names of generic functions can fill a screen.
-const LONGEST_NAME: usize = 160;
+const LONGEST_NAME: usize = 100;
 
 type Reader = EndianArcSlice<RunTimeEndian>;
 
@@ -115,7 +115,7 @@ impl Symbols {
     }
 
     fn place(&self, frame: &Frame<'_, Reader>, address: u64) -> Option<String> {
-        let named = frame.function.as_ref().and_then(|name| Some(shown(&name.demangle().ok()?)));
+        let named = frame.function.as_ref().and_then(|name| Some(shown(without_types(&name.demangle().ok()?))));
         let at = frame.location.as_ref().and_then(|at| Some((at.file?, at.line.unwrap_or(0))));
         match (named.or_else(|| self.function_at(address)), at) {
             (None, None) => None,
@@ -165,6 +165,14 @@ fn function(symbol: &dwarf_object::Symbol<'_, '_>) -> Option<Function> {
         size: symbol.size(),
         name: name.to_owned(),
     })
+}
+
+/// The name of a function without the types that it was made for: those of iterators are longer than a line.
+fn without_types(name: &str) -> &str {
+    match name.split_once('<') {
+        Some((plain, _)) if !plain.is_empty() && name.ends_with('>') => plain,
+        _ => name,
+    }
 }
 
 /// A text of the file: on one line, not too long.

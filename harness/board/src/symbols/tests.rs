@@ -45,6 +45,8 @@ fn what_is_not_known_stays_as_it_is() {
 #[test]
 fn texts_of_the_file_are_bounded_and_can_not_steer_a_terminal() {
     assert_eq!(shown("a\u{1b}[2J\nb"), "a?[2J?b");
+    assert_eq!(without_types("sum<core::slice::iter::Iter<u8>, u8>"), "sum");
+    assert_eq!(without_types("<lamp_core::lamp::Lamp>::event"), "<lamp_core::lamp::Lamp>::event");
     assert_eq!(shown(&"ä".repeat(500)).chars().count(), LONGEST_NAME + 1);
 }
 
