@@ -33,6 +33,7 @@ use crate::ports::{OpenPort, PortFinder, PortUser};
 use crate::program::ProgramDevice;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
+use crate::symbols::SharedSymbols;
 use crate::virtual_board::VirtualDevice;
 use hil_power::PowerDriver;
 use hil_power::keeper::{Holder, Keeper};
@@ -67,6 +68,7 @@ pub struct Board {
     emulator: Option<EmulatorDevice>,
     pins: Pins,
     detector: SharedDetector,
+    symbols: SharedSymbols,
     console: Option<Capture>,
     port_in_use: PortInUse,
     supply: Supply,
@@ -130,6 +132,7 @@ impl Board {
             executes,
             emulator,
             detector: Arc::new(Mutex::new(Detector::default())),
+            symbols: SharedSymbols::default(),
             console: None,
             port_in_use: PortInUse::default(),
             held: false,
@@ -439,6 +442,7 @@ impl Board {
                 boot_baud: self.config.boot_baud,
                 scope: self.scope.clone(),
                 detector: Arc::clone(&self.detector),
+                symbols: self.symbols.clone(),
             })?);
         }
         Ok(())

@@ -22,6 +22,7 @@ use crate::error::BenchError;
 use crate::port_errors::{check_users, explain_open};
 use crate::ports::PortFinder;
 use crate::scope::Scope;
+use crate::symbols::SharedSymbols;
 
 /// A running capture. It continues when the port disappears and returns, even under another path, and ends with
 /// [`Capture::stop`] or when it is dropped.
@@ -43,6 +44,8 @@ pub(crate) struct Source {
     pub(crate) boot_baud: Option<u32>,
     pub(crate) scope: Scope,
     pub(crate) detector: SharedDetector,
+    /// Of the firmware, to decode its panics.
+    pub(crate) symbols: SharedSymbols,
 }
 
 #[derive(Debug)]
@@ -352,9 +355,22 @@ impl Reader {
         }
         // Recorded together: a reader that sees a boot must also see that it was unexpected.
         let board = self.source.scope.board();
-        let event =
-            |found: Found| What::Found { board: board.to_owned(), finding: found.finding, detail: found.detail };
+        let event = |found: Found| What::Found {
+            board: board.to_owned(),
+            finding: found.finding,
+            detail: self.decoded(found.finding, found.detail),
+        };
         self.source.scope.record_all(found.into_iter().map(event));
+    }
+
+    /// A backtrace with functions, files and lines.
+    fn decoded(&self, finding: Finding, detail: String) -> String {
+        match finding {
+            Finding::Backtrace => return self.source.symbols.decode(&detail),
+            Finding::Panic | Finding::Abort | Finding::Watchdog => self.source.symbols.warm(),
+            _ => {}
+        }
+        detail
     }
 }
 
@@ -389,8 +405,9 @@ mod tests {
         let path = std::path::PathBuf::from(name.to_string_lossy().into_owned());
         let timeline = hil_timeline::Timeline::in_memory(hil_timeline::Epoch::start());
         let scope = Scope::new("lamp", &timeline);
-        let detector = SharedDetector::default();
-        let source = Source { finder: Arc::new(Fixed(path)), baud: 115_200, boot_baud: Some(74_880), scope, detector };
+        let (detector, symbols) = (SharedDetector::default(), SharedSymbols::default());
+        let source =
+            Source { finder: Arc::new(Fixed(path)), baud: 115_200, boot_baud: Some(74_880), scope, detector, symbols };
         let capture = Capture::start(source).expect("capture");
         let speed = || rustix::termios::tcgetattr(&master).expect("settings").output_speed();
         let becomes = async |wanted: u32| {
@@ -428,8 +445,9 @@ mod tests {
         let epoch = hil_timeline::Epoch::start();
         let timeline = hil_timeline::Timeline::in_file(epoch, &folder.path().join("events.jsonl")).expect("new file");
         let scope = Scope::new("lamp", &timeline);
-        let detector = SharedDetector::default();
-        let source = Source { finder: Arc::new(Fixed(path)), baud: 3_000_000, boot_baud: None, scope, detector };
+        let (detector, symbols) = (SharedDetector::default(), SharedSymbols::default());
+        let source =
+            Source { finder: Arc::new(Fixed(path)), baud: 3_000_000, boot_baud: None, scope, detector, symbols };
         let capture = Capture::start(source).expect("capture");
         let mut follower = timeline.follow(timeline.end());
         let before = resident_kb();

@@ -21,6 +21,7 @@ pub mod ports;
 mod program;
 pub mod reset;
 mod scope;
+mod symbols;
 mod tap_address;
 mod virtual_board;
 
@@ -39,5 +40,6 @@ pub use program::{ProgramDevice, missing_program};
 pub use reset::{ResetDriver, ResetInto, Resetting};
 pub use rustix::process::Signal;
 pub use scope::Scope;
+pub use symbols::Symbols;
 pub use tap_address::{TapAddress, TlsFiles};
 pub use virtual_board::VirtualDevice;

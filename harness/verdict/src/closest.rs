@@ -29,11 +29,16 @@ fn trouble(events: &[&RunEvent], board: &str, mark: Stamp) -> Option<String> {
         What::Found { board: of, finding, .. } if of == board && event.at >= mark => Some(*finding),
         _ => None,
     };
-    // Steps about the end of a program report how it ended themselves.
+    // Steps about the end of a program report how it ended themselves. A backtrace is long, and part of the failure.
     let is_bad = |finding| {
         !matches!(
             finding,
-            Finding::AppStarted | Finding::Boot | Finding::Ended | Finding::EmulatorEnded | Finding::Unsupported
+            Finding::AppStarted
+                | Finding::Backtrace
+                | Finding::Boot
+                | Finding::Ended
+                | Finding::EmulatorEnded
+                | Finding::Unsupported
         )
     };
     let loops = events.iter().find(|event| finding(event) == Some(Finding::BootLoop));

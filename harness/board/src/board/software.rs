@@ -24,6 +24,8 @@ struct Software {
     /// The app that must boot, and whether the image brings the table by which it is chosen.
     boots: Option<(BootApp, bool)>,
     scripts: Option<Vec<Script>>,
+    /// The ELF file that it was made from.
+    elf: Option<Arc<[u8]>>,
 }
 
 impl Board {
@@ -89,7 +91,7 @@ impl Board {
             (Some(program), Some(process)) => {
                 program.load(process, tap);
                 self.record_identity(firmware, FirmwareIdentity::of_program(process), Runs::Program);
-                return Ok(Software { regions: Vec::new(), boots: None, scripts: None });
+                return Ok(Software { regions: Vec::new(), boots: None, scripts: None, elf: None });
             }
             (None, None) => {}
             (program, _) => {
@@ -115,10 +117,11 @@ impl Board {
         if let Some(emulator) = &self.emulator {
             emulator.load(firmware, tap);
         }
+        let elf = image.elf.clone();
         let boots = image.layout.boots.clone().map(|boots| (boots, !image.layout.partitions.is_empty()));
         let regions = flashing::with_settings(image, firmware, tap)?;
         let scripts = scripts.map(|scripts| fill_scripts(scripts, firmware, tap)).transpose()?;
-        Ok(Software { regions, boots, scripts })
+        Ok(Software { regions, boots, scripts, elf })
     }
 
     /// The tap as the board reaches it: to a board that executes its firmware, this machine is its gateway.
@@ -228,6 +231,8 @@ impl Board {
         if let Some(scripts) = &software.scripts {
             flashed = self.upload(firmware, scripts, flashed, rung).await?;
         }
+        // Until here, a panic was one of the software before.
+        self.symbols.set(software.elf.as_ref());
         // A hardware reset: a soft reset would keep state from before the upload.
         Ok((flashed, self.reset().await?.cursor))
     }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dwarf_object::{Object as _, ObjectSymbol as _};
 use futures::future::BoxFuture;
 use hil_timeline::{Epoch, Evidence, RunEvent, Timeline};
 use parking_lot::Mutex;
@@ -148,6 +149,7 @@ fn fixture(plug: Plug) -> Fixture {
         emulator: None,
         pins: Pins::new(config.pins.clone(), Box::new(SupplyPin(Arc::clone(&pin)))),
         detector: SharedDetector::default(),
+        symbols: SharedSymbols::default(),
         console: None,
         port_in_use: PortInUse::default(),
         supply: Supply::Untouched,
@@ -403,4 +405,24 @@ async fn a_lost_reply_of_a_rail_leaves_the_board_usable() {
     let said = "first attempt: the power of board `lamp` can't be switched: rail `plug`: no answer";
     assert_eq!(board.troubles(), [said]);
     chip.await.expect("chip");
+}
+
+#[tokio::test]
+async fn the_record_of_a_panic_has_the_functions_of_its_addresses() {
+    let Fixture { mut board, timeline, master, .. } = fixture(Plug::default());
+    let elf: Arc<[u8]> = crate::virtual_board::builtin_image("lamp-esp32c3").expect("built in").into();
+    let file = dwarf_object::File::parse(&*elf).expect("an ELF file");
+    let mut functions = file.symbols().filter(|symbol| symbol.name().is_ok_and(|name| name.ends_with("4Lamp5event")));
+    let entry = functions.next().expect("a function of the lamp").address();
+    board.symbols.set(Some(&elf));
+    board.open_console().expect("open");
+    let panic = format!("====================== PANIC ======================\r\n\r\nBacktrace:\r\n\r\n{entry:#x}\r\n");
+    rustix::io::write(&master, format!("{panic}Rebooting...\r\n").as_bytes()).expect("the board speaks");
+    let until = Instant::now() + Duration::from_secs(20);
+    let backtrace = |event: &RunEvent| match &event.what {
+        What::Found { finding: hil_timeline::Finding::Backtrace, detail, .. } => Some(detail.clone()),
+        _ => None,
+    };
+    let detail = timeline.wait_for(Cursor::default(), until, backtrace).await.expect("recorded");
+    assert!(detail.ends_with(&format!("\n{entry:#x}  <lamp_core::lamp::Lamp>::event")), "{detail}");
 }

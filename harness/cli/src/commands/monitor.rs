@@ -3,18 +3,20 @@
 mod keys;
 mod repl;
 mod show;
-mod symbols;
 mod terminal_filter;
 
-use hil_bench::{BenchError, LockedBoard};
+use std::io::Read as _;
+use std::path::Path;
+
+use hil_bench::{BenchError, LockedBoard, Symbols};
 use hil_config::{Bench, Image};
+use hil_files::Links;
 use hil_timeline::{Cursor, Timeline, What};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;
 
 use self::keys::{KeyAction, Keys};
 use self::show::ConsolePrinter;
-use self::symbols::Symbols;
 use crate::args::{Format, MonitorArgs};
 use crate::exit_code::ExitCode;
 use crate::output::{Line, Message, set_up_failed, warn};
@@ -34,8 +36,8 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
     }
     let firmware = config.firmware.as_ref().and_then(|name| bench.firmware(name.as_str()).cloned());
     let elf = args.elf.clone().or_else(|| match &firmware?.image {
-        Image::File(path) => symbols::is_elf(path).then(|| path.clone()),
-        Image::Parts(parts) => parts.iter().map(|(_, path)| path).find(|path| symbols::is_elf(path)).cloned(),
+        Image::File(path) => is_elf(path).then(|| path.clone()),
+        Image::Parts(parts) => parts.iter().map(|(_, path)| path).find(|path| is_elf(path)).cloned(),
         Image::Builtin(_) | Image::Installed => None,
     });
     let symbols = match elf.map(|path| Symbols::read(&path)).transpose() {
@@ -71,6 +73,14 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
         let _ = showing.await;
     }
     code
+}
+
+/// Whether a file is an ELF file.
+fn is_elf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    hil_files::open(path, Links::Follow)
+        .and_then(|mut file| file.read_exact(&mut magic))
+        .is_ok_and(|()| magic == *b"\x7fELF")
 }
 
 /// Prints the board's console and sends what the user types, until a key ends it.

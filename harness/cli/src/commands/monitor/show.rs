@@ -1,9 +1,9 @@
 //! Prints the console and other events of a board.
 
 use console::Style;
+use hil_bench::Symbols;
 use hil_timeline::{ConsoleMask, Finding, RunEvent, What};
 
-use super::symbols::Symbols;
 use crate::output::{Line, console_mask, follow_up, warn};
 
 /// Prints events, one line each.
