@@ -1,4 +1,4 @@
-//! Whatever a network loses, repeats or delays, a lamp obeys what reaches it and comes back.
+//! Whatever a network loses, repeats or delays, a lamp does what reaches it and comes back.
 
 use lamp_core::{Settings, Variant};
 use proptest::prelude::*;
@@ -68,7 +68,7 @@ fn check(broker: &Broker) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
     #[test]
-    fn a_lamp_obeys_what_reaches_it_and_comes_back(steps in proptest::collection::vec(step(), 0..60), piece in 1_usize..20) {
+    fn a_lamp_does_what_reaches_it_and_comes_back(steps in proptest::collection::vec(step(), 0..60), piece in 1_usize..20) {
         let settings = Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 5 };
         let mut broker = Broker::new(settings, Variant::GOOD);
         broker.piece = piece;
@@ -76,7 +76,7 @@ proptest! {
             apply(&mut broker, step);
             check(&broker);
         }
-        // The network recovers: the lamp notices within two keep alives and the longest pause, and obeys.
+        // The network recovers: the lamp notices within two keep alives and the longest pause, and does what it is asked to.
         broker.refuses = false;
         broker.is_silent = false;
         broker.fault_from_lamp = Fault::None;
