@@ -67,3 +67,24 @@ impl Wifi {
         Some(Self { ssid: ssid?, password: password? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::{Bench, Kinds};
+
+    #[test]
+    fn a_network_that_no_station_can_join_is_refused() {
+        let text = "[wifi]\nssid = \"\"\npassword = \"short\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\nnvs = { \"wifi.ssid\" = \"{wifi.name}\" }\n";
+        let error = Bench::from_text(text, Path::new("bench.toml"), &Kinds::default()).expect_err("refused");
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_network_without_a_password_is_open() {
+        let bench = Bench::from_text("[wifi]\nssid = \"lab\"\n", Path::new("bench.toml"), &Kinds::default());
+        let wifi = bench.expect("valid").wifi.expect("described");
+        assert_eq!((wifi.ssid.as_str(), wifi.password.as_str()), ("lab", ""));
+    }
+}
