@@ -101,12 +101,8 @@ impl Processor {
         let network = Network::new(platform.radio.clone()).run(frames, to_board);
         let console = platform.console.clone();
         let (inputs, room) = (self.inputs.clone(), Arc::clone(&self.room));
-        let end = tokio::select! {
-            end = print(&mut self.sent, &console, &room) => end,
-            () = hear(&platform, &inputs) => std::future::pending().await,
-            () = network => std::future::pending().await,
-        };
-        match end {
+        let rest = futures::future::join(hear(&platform, &inputs), network);
+        match beside(print(&mut self.sent, &console, &room), rest).await {
             Some(Sent::Reset(cause, retained)) => {
                 *platform.retained.borrow_mut() = retained;
                 cause
@@ -115,6 +111,19 @@ impl Processor {
             // It was stopped: this future is about to be dropped.
             Some(Sent::Console(_)) | None => std::future::pending().await,
         }
+    }
+}
+
+/// The end of a program. What runs beside it may end first: the network does when the thread has ended, while the
+/// program's last output is still to be printed.
+async fn beside<T, R>(program: impl Future<Output = T>, rest: impl Future<Output = R>) -> T {
+    let rest = async {
+        rest.await;
+        std::future::pending::<std::convert::Infallible>().await
+    };
+    tokio::select! {
+        end = program => end,
+        never = rest => match never {},
     }
 }
 
@@ -234,4 +243,22 @@ impl hil_esp_core::chip::Flash for Chip {
 
 fn beyond() -> std::io::Error {
     std::io::Error::other("beyond the end of the flash")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Often, since `select!` begins with either.
+    #[tokio::test]
+    async fn a_program_ends_although_its_network_ended_first() {
+        for _ in 0..50 {
+            let program = async {
+                tokio::task::yield_now().await;
+                "reset"
+            };
+            let end = tokio::time::timeout(std::time::Duration::from_secs(5), beside(program, async {})).await;
+            assert_eq!(end, Ok("reset"));
+        }
+    }
 }
