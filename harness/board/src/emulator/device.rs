@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use hil_config::{Board, Emulator, EmulatorConsole, EmulatorReset, Firmware, Image, Pin, PinLine, mac_text};
 use hil_timeline::{Finding, What};
 use parking_lot::{Mutex, MutexGuard};
@@ -256,24 +255,15 @@ async fn label(emulator: &Emulator) -> String {
 
 impl PortFinder for EmulatorDevice {
     fn find(&self) -> Result<PathBuf, PortProblem> {
-        Ok(self.0.terminal.path().to_owned())
+        self.0.terminal.find()
     }
 
     fn watch(&self) -> io::Result<Box<dyn PortWatch>> {
-        Ok(Box::new(Stays))
+        self.0.terminal.watch()
     }
 
-    fn open(&self, _: u32) -> io::Result<Box<dyn ConsolePort>> {
-        self.0.terminal.console()
-    }
-}
-
-/// A terminal that stays where it is.
-struct Stays;
-
-impl PortWatch for Stays {
-    fn changed(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::pending())
+    fn open(&self, baud: u32) -> io::Result<Box<dyn ConsolePort>> {
+        self.0.terminal.open(baud)
     }
 }
 

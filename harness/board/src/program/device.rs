@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::pin::Pin as Boxed;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -241,24 +240,15 @@ pub(crate) fn check_command(needs: &[String], process: Option<&Process>) -> Opti
 
 impl PortFinder for ProgramDevice {
     fn find(&self) -> Result<PathBuf, PortProblem> {
-        Ok(self.0.terminal.path().to_owned())
+        self.0.terminal.find()
     }
 
     fn watch(&self) -> io::Result<Box<dyn PortWatch>> {
-        Ok(Box::new(Stays))
+        self.0.terminal.watch()
     }
 
-    fn open(&self, _: u32) -> io::Result<Box<dyn ConsolePort>> {
-        self.0.terminal.console()
-    }
-}
-
-/// A terminal that stays where it is.
-struct Stays;
-
-impl PortWatch for Stays {
-    fn changed(&mut self) -> Boxed<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::pending())
+    fn open(&self, baud: u32) -> io::Result<Box<dyn ConsolePort>> {
+        self.0.terminal.open(baud)
     }
 }
 

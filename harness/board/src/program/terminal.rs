@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -16,6 +17,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::end_mark::EndMark;
 use crate::console_port::{ConsolePort, Transfer};
+use crate::ports::{PortFinder, PortProblem, PortWatch};
 
 /// A terminal. Both sides stay open, so that neither side's end is seen as a hang-up.
 #[derive(Debug)]
@@ -127,6 +129,30 @@ impl Terminal {
     /// Our side.
     pub(crate) fn console(&self) -> io::Result<Box<dyn ConsolePort>> {
         Ok(Box::new(Master::new(self.master.try_clone()?, Arc::clone(&self.end))?))
+    }
+}
+
+/// As a port: it is always there.
+impl PortFinder for Terminal {
+    fn find(&self) -> Result<PathBuf, PortProblem> {
+        Ok(self.path().to_owned())
+    }
+
+    fn watch(&self) -> io::Result<Box<dyn PortWatch>> {
+        Ok(Box::new(Stays))
+    }
+
+    fn open(&self, _: u32) -> io::Result<Box<dyn ConsolePort>> {
+        self.console()
+    }
+}
+
+/// A terminal that stays where it is.
+struct Stays;
+
+impl PortWatch for Stays {
+    fn changed(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
     }
 }
 
