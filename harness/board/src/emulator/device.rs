@@ -180,8 +180,9 @@ impl EmulatorDevice {
             // The socket of the one before it would be connected to.
             let _ = std::fs::remove_file(self.0.files.qmp());
         }
-        // Before it can say anything.
-        scope.record(|board| What::Found { board, finding: Finding::Boot, detail: format!("`{name}` is started") });
+        // Before it can say anything. A new process has a chip without state, as after power-on or EN.
+        let detail = format!("POWERON: `{name}` is started");
+        scope.record(|board| What::Found { board, finding: Finding::Boot, detail });
         let (scope, terminal_of, socket) = (scope.clone(), Arc::clone(terminal), socket.clone());
         let report = move |life| {
             // A power cut or a reset is recorded as such.

@@ -265,6 +265,27 @@ fn virt(serial: &str, more: &str, feature: &str) -> Option<(Project, Outcome)> {
     Some((project, outcome))
 }
 
+/// The lamp from source, in an emulator of others: `fixtures/benches/qemu-virt.toml`. Its pin is read by the QEMU monitor.
+#[test]
+fn the_lamp_passes_its_features_in_qemu() {
+    let Some(qemu) = part("HIL_QEMU_SYSTEM_RISCV32", "target/parts/bin/qemu-system-riscv32") else { return };
+    let folder = qemu.parent().expect("folder");
+    let path = std::env::join_paths(
+        std::iter::once(folder.to_owned()).chain(std::env::var_os("PATH").iter().flat_map(std::env::split_paths)),
+    );
+    let features = ["commands", "power"].map(|name| format!("features/lamp/{name}.feature"));
+    let out = Project::new();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hil"));
+    command.current_dir(workspace()).env("PATH", path.expect("path")).args(["run", "--bench"]);
+    command.arg("fixtures/benches/qemu-virt.toml").args(features).arg("--out").arg(out.path("run"));
+    let output = command.output().expect("hil runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("10 passed"), "{said}");
+    let events = out.read("run/events.jsonl");
+    assert!(events.contains("\"runs\":\"emulated\""), "the record says what runs it");
+}
+
 #[test]
 fn qemu_runs_what_was_flashed_behind_a_terminal() {
     let Some((project, outcome)) = virt("{console}", "", VIRT) else { return };
