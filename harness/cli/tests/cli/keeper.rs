@@ -236,15 +236,16 @@ fn a_standby_waits_for_the_lock_that_another_process_has_for_a_moment() {
     let locks = std::fs::read_dir(rig.path("locks")).expect("locks").flatten().map(|entry| entry.path());
     let lock = locks.filter(|path| path.extension().is_some_and(|it| it == "lock")).min().expect("a lock");
     let file = std::fs::File::open(&lock).expect("lock");
+    let inode = std::os::unix::fs::MetadataExt::ino(&file.metadata().expect("file"));
     let waits = std::thread::spawn(move || {
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("after the keeper");
         file
     });
-    // It waits in the kernel, before the standby does.
+    // It waits in the kernel, before the standby does. Other tests of this process wait for other files.
     wait_until("the waiting", || {
-        std::fs::read_to_string("/proc/locks")
-            .expect("locks")
-            .contains(&format!("-> FLOCK  ADVISORY  WRITE {} ", std::process::id()))
+        let waiting = format!("-> FLOCK  ADVISORY  WRITE {} ", std::process::id());
+        let locks = std::fs::read_to_string("/proc/locks").expect("locks");
+        locks.lines().any(|line| line.contains(&waiting) && line.contains(&format!(":{inode} ")))
     });
     let all = [Pid::from_child(&hil), keeper];
     all.into_iter().for_each(|process| signal(process, Signal::STOP));
