@@ -1,5 +1,7 @@
 //! Boards that an emulator plays: a real one, Debian's `qemu-system-riscv32`, and a stand-in whose guest speaks MQTT.
 
+mod flash;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
