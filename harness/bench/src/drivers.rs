@@ -63,7 +63,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
         }
         BoardKind::Emulator => {
             let device = EmulatorDevice::open(config, scope).await?;
-            let pins = WiredPins::open(config.name.as_str(), &device.pins(), scope).await?;
+            let pins = device.open_pins().await?;
             Ok(Drivers {
                 port: Arc::new(device.clone()),
                 power: Some(Arc::new(device.clone())),

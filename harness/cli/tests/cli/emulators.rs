@@ -1,6 +1,7 @@
 //! Boards that an emulator plays: a real one, Debian's `qemu-system-riscv32`, and a stand-in whose guest speaks MQTT.
 
 mod flash;
+mod monitor;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -120,6 +121,10 @@ const NEVER_STARTS: &str = r#"Feature: f
     Given the board "gone" runs the firmware "app"
     Then "gone" connects within 5 s
 
+  Scenario: another board
+    Given the board "ends" runs the firmware "app"
+    Then "ends" connects within 5 s
+
   Scenario: it ends at once
     Given the board "ends" runs the firmware "app"
     Then "ends" connects within 5 s
@@ -152,7 +157,8 @@ fn an_emulator_that_can_not_be_started_is_reported() {
     project.file("bench.toml", NEVER_STARTS_BENCH);
     // One after the other: scenarios on different boards overlap.
     let run = |name: &&str| project.hil(&["run", "--bench", "bench.toml", "--name", name]).stable();
-    let text: Vec<_> = ["no such program", "ends at once", "too small"].iter().map(run).collect();
+    // A program that is missing is reported before the scenario of the other board runs.
+    let text: Vec<_> = ["no such program|another board", "ends at once", "too small"].iter().map(run).collect();
     assert_snapshot("emulators-that-never-start", &text.join("\n"));
 }
 
