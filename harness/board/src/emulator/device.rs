@@ -15,12 +15,10 @@ use super::efuse::{efuses, mac_of};
 use super::files::Files;
 use super::filling::{Filling, found};
 use super::last_words::LastWords;
-use super::pins::EmulatorPins;
 use super::qmp;
 use super::socket::Socket;
 use crate::console_port::ConsolePort;
 use crate::error::BenchError;
-use crate::pins::WiredPins;
 use crate::ports::{PortFinder, PortProblem, PortWatch};
 use crate::program::{Child, Life, Terminal, describe};
 use crate::reset::{ResetDriver, ResetInto, Resetting};
@@ -96,18 +94,8 @@ impl EmulatorDevice {
         &self.0.label
     }
 
-    /// Opens its pins. Nothing has been started yet, so programs that drive a pin of it may fail for now.
-    ///
-    /// # Errors
-    /// If a program that watches a pin does not say its level.
-    pub async fn open_pins(&self) -> Result<EmulatorPins, BenchError> {
-        let pins = self.pins();
-        let wired = WiredPins::open_unpowered(self.0.config.name.as_str(), &pins, &self.0.scope).await?;
-        Ok(EmulatorPins { wired, pins, device: self.clone() })
-    }
-
     /// Its pins, with the placeholders of their programs filled in.
-    fn pins(&self) -> BTreeMap<String, Pin> {
+    pub(super) fn pins(&self) -> BTreeMap<String, Pin> {
         let filling = self.filling(ResetInto::App, None);
         let fill = |words: &Vec<String>| words.iter().map(|word| filling.fill(word)).collect();
         let mut pins = self.0.config.pins.clone();

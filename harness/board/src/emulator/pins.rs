@@ -4,16 +4,29 @@ use std::collections::BTreeMap;
 
 use hil_config::Pin;
 
-use super::EmulatorDevice;
+use super::device::EmulatorDevice;
+use crate::error::BenchError;
 use crate::pins::{Driving, PinDriver, WiredPins};
 use crate::scope::Scope;
 
 /// The pins of an emulator that comes and goes.
 pub struct EmulatorPins {
-    pub(super) wired: WiredPins,
+    wired: WiredPins,
     /// With the placeholders of their programs filled in, which those of the bench file are not.
-    pub(super) pins: BTreeMap<String, Pin>,
-    pub(super) device: EmulatorDevice,
+    pins: BTreeMap<String, Pin>,
+    device: EmulatorDevice,
+}
+
+impl EmulatorPins {
+    /// Starts the programs that watch. The emulator does not run yet, so programs that drive a pin of it may fail.
+    ///
+    /// # Errors
+    /// If a program that watches a pin does not say its level.
+    pub async fn open(board: &str, device: EmulatorDevice, scope: &Scope) -> Result<Self, BenchError> {
+        let pins = device.pins();
+        let wired = WiredPins::open_unpowered(board, &pins, scope).await?;
+        Ok(Self { wired, pins, device })
+    }
 }
 
 impl PinDriver for EmulatorPins {

@@ -205,9 +205,10 @@ fn boards_doctor_and_commands_outside_of_a_run_know_emulators() {
     let lines: Vec<_> = doctor.stdout.lines().collect();
     let of = |name: &str| {
         let at = lines.iter().position(|line| line.contains(&format!("emulator of {name} "))).expect("checked");
-        lines[at..(at + 2).min(lines.len())].join("\n")
+        let has_hint = lines.get(at + 1).is_some_and(|line| line.trim_start().starts_with("hint:"));
+        lines[at..=at + usize::from(has_hint)].join("\n")
     };
-    let text = ["esp32", "own"].map(of).join("\n");
+    let text = ["esp32", "own", "sim"].map(of).join("\n");
     assert_snapshot("emulators-doctor", &text);
     assert_snapshot("emulators-reset", &project.hil(&["reset", "esp32", "--bench", "bench.toml"]).stable());
 }
@@ -220,6 +221,10 @@ program = "/nowhere/qemu-system-xtensa"
 [boards.own]
 kind = "emulator"
 command = ["sh", "{flash}"]
+[boards.sim]
+kind = "emulator"
+preset = "esp32sim"
+program = "sh"
 "#;
 
 /// The program in `fixtures/emulators/virt.s`.
