@@ -5,7 +5,9 @@ use std::sync::Arc;
 use hil_config::{Board, BoardKind, Wifi};
 
 use hil_board::ports::{IdentityFinder, PortFinder};
-use hil_board::{BenchError, DeviceClaim, Drivers, EmulatorDevice, ProgramDevice, Scope, VirtualDevice, WiredPins};
+use hil_board::{
+    BenchError, DeviceClaim, Drivers, EmulatorDevice, EmulatorPins, ProgramDevice, Scope, VirtualDevice, WiredPins,
+};
 use hil_power::keeper::{Claimed, Keeper, KeeperError, KeeperPower};
 use hil_power::{AskPerson, Manual, PowerDriver};
 
@@ -63,7 +65,7 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
         }
         BoardKind::Emulator => {
             let device = EmulatorDevice::open(config, scope).await?;
-            let pins = WiredPins::open(config.name.as_str(), &device.pins(), scope).await?;
+            let pins = EmulatorPins::open(config.name.as_str(), device.clone(), scope).await?;
             Ok(Drivers {
                 port: Arc::new(device.clone()),
                 power: Some(Arc::new(device.clone())),

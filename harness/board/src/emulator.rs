@@ -7,10 +7,14 @@ mod efuse;
 mod files;
 mod filling;
 mod last_words;
+mod pins;
 mod presets;
 mod qmp;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 pub use check::check_emulator;
 pub use device::EmulatorDevice;
+pub use pins::EmulatorPins;
 pub use presets::emulator_presets;

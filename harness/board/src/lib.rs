@@ -28,7 +28,7 @@ mod virtual_board;
 pub use board::{Board, Booted, DeviceClaim, Drivers};
 pub use claims::{check_shared, claimed, claimed_by_address, shared_devices};
 pub use console_port::{ConsolePort, Transfer};
-pub use emulator::{EmulatorDevice, check_emulator, emulator_presets};
+pub use emulator::{EmulatorDevice, EmulatorPins, check_emulator, emulator_presets};
 pub use error::BenchError;
 pub use flashing::{
     Flashed, Probed, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds, probe,

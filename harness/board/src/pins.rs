@@ -39,9 +39,21 @@ pub struct WiredPins {
 }
 
 impl WiredPins {
-    /// Requests the lines and starts the programs that watch.
+    /// Requests the lines, drives what is driven to "off", and starts the programs that watch.
     pub async fn open(board: &str, pins: &BTreeMap<String, Pin>, scope: &Scope) -> Result<Self, BenchError> {
         let lines = GpioPins::open(board, pins, scope)?;
+        program::drive_off(board, pins).await?;
+        Ok(Self { lines, programs: ProgramPins::open(board, pins, scope).await? })
+    }
+
+    /// The same where what programs drive may not be there yet.
+    pub(crate) async fn open_unpowered(
+        board: &str,
+        pins: &BTreeMap<String, Pin>,
+        scope: &Scope,
+    ) -> Result<Self, BenchError> {
+        let lines = GpioPins::open(board, pins, scope)?;
+        let _ = program::drive_off(board, pins).await;
         Ok(Self { lines, programs: ProgramPins::open(board, pins, scope).await? })
     }
 }

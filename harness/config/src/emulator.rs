@@ -38,7 +38,7 @@ pub struct Emulator {
     pub strap: (String, Option<String>),
     /// Whether its firmware is an image for its chip. Others are written as they are.
     pub esp_image: bool,
-    /// Arguments on which the program prints its version.
+    /// Arguments on which the program prints its version; none if it does not.
     pub version: Vec<String>,
     /// Arguments on which it lists its machines, and the one that it must have.
     pub machine: Option<(Vec<String>, String)>,

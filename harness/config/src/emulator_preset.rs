@@ -23,7 +23,7 @@ pub struct EmulatorPreset {
     pub tap_host: Option<&'static str>,
     /// What `{strap}` becomes.
     pub straps: Straps,
-    /// Arguments on which the program prints its version.
+    /// Arguments on which the program prints its version; none if it does not.
     pub version: &'static [&'static str],
     /// Arguments on which it lists its machines, and the one that it must have.
     pub machine: Option<(&'static [&'static str], &'static str)>,

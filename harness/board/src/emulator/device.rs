@@ -1,5 +1,6 @@
 //! An emulator as port, power and reset of a board.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -60,7 +61,7 @@ impl EmulatorDevice {
     /// Makes its files and its console; it starts with the first reset.
     ///
     /// # Errors
-    /// If the system gives no terminal, no port or no room for its flash.
+    /// If its program is not there, or the system gives no terminal, no port or no room for its flash.
     pub async fn open(config: &Board, scope: &Scope) -> Result<Self, BenchError> {
         let board = config.name.to_string();
         let failed =
@@ -68,6 +69,10 @@ impl EmulatorDevice {
         let Some(emulator) = config.emulator.clone() else {
             return Err(failed(io::Error::other("the bench file does not say what plays it")));
         };
+        // Known before anything runs, and not in the middle of a scenario.
+        if let Some((reason, hint)) = check::missing(config, &emulator) {
+            return Err(BenchError::Program { board, reason, hint: Some(hint) });
+        }
         let terminal = Arc::new(Terminal::raw().map_err(failed)?);
         let socket = if emulator.console == EmulatorConsole::Tcp {
             let side = terminal.slave_nonblocking().map_err(failed)?;
@@ -90,8 +95,7 @@ impl EmulatorDevice {
     }
 
     /// Its pins, with the placeholders of their programs filled in.
-    #[must_use]
-    pub fn pins(&self) -> std::collections::BTreeMap<String, Pin> {
+    pub(super) fn pins(&self) -> BTreeMap<String, Pin> {
         let filling = self.filling(ResetInto::App, None);
         let fill = |words: &Vec<String>| words.iter().map(|word| filling.fill(word)).collect();
         let mut pins = self.0.config.pins.clone();
@@ -141,7 +145,7 @@ impl EmulatorDevice {
         self.0.terminal.renew();
     }
 
-    fn is_running(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         self.lock().child.as_ref().is_some_and(Child::is_running)
     }
 
@@ -176,10 +180,8 @@ impl EmulatorDevice {
             EmulatorConsole::Pty | EmulatorConsole::Tcp => command.stdin(Stdio::null()).stdout(errors.try_clone()?),
         };
         command.stderr(errors);
-        if emulator.reset == EmulatorReset::Qmp {
-            // The socket of the one before it would be connected to.
-            let _ = std::fs::remove_file(self.0.files.qmp());
-        }
+        // The socket of the one before it would be connected to, or be in the way.
+        let _ = std::fs::remove_file(self.0.files.qmp());
         // Before it can say anything. A new process has a chip without state, as after power-on or EN.
         let detail = format!("POWERON: `{name}` is started");
         scope.record(|board| What::Found { board, finding: Finding::Boot, detail });
@@ -241,6 +243,15 @@ impl EmulatorDevice {
             hint: "its command needs `-qmp unix:{qmp},server=on,wait=off`".to_owned(),
         };
         qmp::run(&self.0.files.qmp(), commands).await.map_err(failed)
+    }
+
+    /// Without its strapping pins, a new process would start the app.
+    fn no_loader(&self) -> BenchError {
+        BenchError::Reset {
+            board: self.0.config.name.to_string(),
+            reason: "its emulator takes no strapping pins, so there is no way into its loader".to_owned(),
+            hint: "its flash is a file: `hil` writes it without the loader".to_owned(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -309,6 +320,7 @@ impl ResetDriver for EmulatorDevice {
                     self.monitor(&["system_reset", "cont"]).await
                 }
                 EmulatorReset::Command(_) if self.is_running() => self.commands()?.release(into).await,
+                _ if into != ResetInto::App && self.0.emulator.strap.1.is_none() => Err(self.no_loader()),
                 _ => self.start(into).await,
             }
         })

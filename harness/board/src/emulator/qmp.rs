@@ -16,7 +16,8 @@ pub(super) async fn run(socket: &Path, commands: &[&str]) -> io::Result<()> {
 }
 
 async fn talk(socket: &Path, commands: &[&str]) -> io::Result<()> {
-    let mut stream = BufReader::new(UnixStream::connect(socket).await?);
+    let absent = |error| io::Error::other(format!("no monitor listens at `{{qmp}}`: {error}"));
+    let mut stream = BufReader::new(UnixStream::connect(socket).await.map_err(absent)?);
     // Its greeting.
     next(&mut stream).await?;
     for command in ["qmp_capabilities"].iter().chain(commands) {

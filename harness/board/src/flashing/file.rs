@@ -43,3 +43,35 @@ fn holds(file: &File, region: &Region) -> io::Result<bool> {
     file.read_exact_at(&mut held, region.address.into())?;
     Ok(held == region.data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flashing::Role;
+
+    fn flash(file: &Path, regions: Vec<Region>) -> Result<Flashed, BenchError> {
+        let (board, port, chip) = ("lamp".to_owned(), file.to_owned(), hil_config::Chip::Esp32c3);
+        flash_file(&Job { board, port, chip, baud: 0, regions, progress: Box::new(|_| {}) })
+    }
+
+    fn region(address: u32, data: &[u8], role: Role) -> Region {
+        Region { address, data: data.to_vec(), role }
+    }
+
+    #[test]
+    fn what_the_firmware_has_stored_stays_until_another_firmware_comes() {
+        let folder = tempfile::tempdir().expect("folder");
+        let file = folder.path().join("flash.bin");
+        std::fs::write(&file, [0xff; 64]).expect("write");
+        let firmware = |app: &[u8]| vec![region(0, app, Role::Program), region(16, &[0xff; 8], Role::Blank)];
+        assert_eq!(flash(&file, firmware(b"app1")).map(|done| (done.written, done.skipped)).ok(), Some((12, 0)));
+        let mut held = std::fs::read(&file).expect("read");
+        held[16] = 7;
+        std::fs::write(&file, &held).expect("write");
+        assert_eq!(flash(&file, firmware(b"app1")).map(|done| done.written).ok(), Some(0));
+        assert_eq!(std::fs::read(&file).expect("read"), held, "nothing was written");
+        flash(&file, firmware(b"app2")).expect("flashed");
+        let held = std::fs::read(&file).expect("read");
+        assert_eq!((&held[..4], held[16], held.len()), (&b"app2"[..], 0xff, 64));
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use espflash::flasher::{FlashData, FlashSettings};
+use espflash::flasher::{FlashData, FlashSettings, FlashSize};
 use espflash::image_format::Metadata;
 use espflash::image_format::idf::IdfBootloaderFormat;
 use hil_config::{Board, BoardKind, Chip, Firmware, Image, NvsNumber, NvsValue};
@@ -185,7 +185,7 @@ fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Path>) -> Resul
     if let Some(path) = partitions {
         check_partitions(path).map_err(table)?;
     }
-    let data = FlashData::new(FlashSettings::default(), 0, None, chip, chip.default_xtal_frequency());
+    let data = FlashData::new(flash_settings(board), 0, None, chip, chip.default_xtal_frequency());
     // The crates that read ELF files and partition tables panic on some that are broken.
     let made = guarded(|| {
         let image = IdfBootloaderFormat::new(elf, &data, partitions, None, None, None)?;
@@ -198,6 +198,19 @@ fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Path>) -> Resul
         }
         (Err(panicked), None) => Err(whole(format!("espflash can't make an image of it: {panicked}"))),
     }
+}
+
+/// For the flash of an emulated board, whose size is known; else for the usual one.
+fn flash_settings(board: &Board) -> FlashSettings {
+    let size = match board.emulator.as_ref().map(|emulator| emulator.flash_size >> 20) {
+        Some(2) => Some(FlashSize::_2Mb),
+        Some(4) => Some(FlashSize::_4Mb),
+        Some(8) => Some(FlashSize::_8Mb),
+        Some(16) => Some(FlashSize::_16Mb),
+        Some(32) => Some(FlashSize::_32Mb),
+        _ => None,
+    };
+    FlashSettings::new(None, size, None)
 }
 
 /// Refuses a program for another chip: for the other CPU family, or for another chip according to esp-hal's metadata.

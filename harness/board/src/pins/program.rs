@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::{Driving, PinDriver};
 use crate::error::BenchError;
 use crate::scope::Scope;
-use hil_power::subprocess::{Complaints, Group, SubprocessError, run, start};
+use hil_power::subprocess::{Complaints, Group, run, start};
 
 /// How long a program may take to drive a pin, or to say the level at its start.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,22 +45,27 @@ impl Drop for Sensed {
 }
 
 impl ProgramPins {
-    /// Drives what is driven to "off", starts the programs that watch, and waits until each has said the level.
+    /// Starts the programs that watch, and waits until each has said the level.
     pub(crate) async fn open(board: &str, pins: &BTreeMap<String, Pin>, scope: &Scope) -> Result<Self, BenchError> {
         let mut sensed = BTreeMap::new();
         for (name, pin) in pins {
-            let refused = |reason| failed(board, name, reason);
-            let not_run = |error: SubprocessError| refused(error.to_string());
-            match &pin.line {
-                PinLine::Watched(words) => {
-                    sensed.insert(name.clone(), watch(name, words, scope).await.map_err(refused)?);
-                }
-                PinLine::Driven { off, .. } => drop(run(off, PATIENCE).await.map_err(not_run)?),
-                PinLine::Board(_) | PinLine::Bench(_) => {}
+            if let PinLine::Watched(words) = &pin.line {
+                let watched = watch(name, words, scope).await;
+                sensed.insert(name.clone(), watched.map_err(|reason| failed(board, name, reason))?);
             }
         }
         Ok(Self { board: board.to_owned(), sensed })
     }
+}
+
+/// Drives what programs drive to "off".
+pub(super) async fn drive_off(board: &str, pins: &BTreeMap<String, Pin>) -> Result<(), BenchError> {
+    for (name, pin) in pins {
+        if let PinLine::Driven { off, .. } = &pin.line {
+            run(off, PATIENCE).await.map_err(|error| failed(board, name, error.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn failed(board: &str, pin: &str, reason: String) -> BenchError {

@@ -1,5 +1,8 @@
 //! Boards that an emulator plays: a real one, Debian's `qemu-system-riscv32`, and a stand-in whose guest speaks MQTT.
 
+mod flash;
+mod monitor;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
@@ -118,6 +121,10 @@ const NEVER_STARTS: &str = r#"Feature: f
     Given the board "gone" runs the firmware "app"
     Then "gone" connects within 5 s
 
+  Scenario: another board
+    Given the board "ends" runs the firmware "app"
+    Then "ends" connects within 5 s
+
   Scenario: it ends at once
     Given the board "ends" runs the firmware "app"
     Then "ends" connects within 5 s
@@ -150,7 +157,8 @@ fn an_emulator_that_can_not_be_started_is_reported() {
     project.file("bench.toml", NEVER_STARTS_BENCH);
     // One after the other: scenarios on different boards overlap.
     let run = |name: &&str| project.hil(&["run", "--bench", "bench.toml", "--name", name]).stable();
-    let text: Vec<_> = ["no such program", "ends at once", "too small"].iter().map(run).collect();
+    // A program that is missing is reported before the scenario of the other board runs.
+    let text: Vec<_> = ["no such program|another board", "ends at once", "too small"].iter().map(run).collect();
     assert_snapshot("emulators-that-never-start", &text.join("\n"));
 }
 
@@ -197,9 +205,10 @@ fn boards_doctor_and_commands_outside_of_a_run_know_emulators() {
     let lines: Vec<_> = doctor.stdout.lines().collect();
     let of = |name: &str| {
         let at = lines.iter().position(|line| line.contains(&format!("emulator of {name} "))).expect("checked");
-        lines[at..(at + 2).min(lines.len())].join("\n")
+        let has_hint = lines.get(at + 1).is_some_and(|line| line.trim_start().starts_with("hint:"));
+        lines[at..=at + usize::from(has_hint)].join("\n")
     };
-    let text = ["esp32", "own"].map(of).join("\n");
+    let text = ["esp32", "own", "sim"].map(of).join("\n");
     assert_snapshot("emulators-doctor", &text);
     assert_snapshot("emulators-reset", &project.hil(&["reset", "esp32", "--bench", "bench.toml"]).stable());
 }
@@ -212,6 +221,10 @@ program = "/nowhere/qemu-system-xtensa"
 [boards.own]
 kind = "emulator"
 command = ["sh", "{flash}"]
+[boards.sim]
+kind = "emulator"
+preset = "esp32sim"
+program = "sh"
 "#;
 
 /// The program in `fixtures/emulators/virt.s`.

@@ -1,4 +1,7 @@
 //! Espressif's QEMU as an ESP32: Ethernet (`open_eth`) instead of Wi-Fi.
+//!
+//! Source: Espressif's esp-toolchain-docs, `qemu/esp32/README.md` (flash, eFuses, network, straps, watchdogs), and what
+//! `idf.py qemu` starts (ESP-IDF, `tools/idf_py_actions/qemu_ext.py`). Read, not tried.
 
 use hil_config::{Chip, EmulatorConsole, EmulatorPreset, Straps};
 
@@ -9,6 +12,7 @@ pub(super) static PRESET: EmulatorPreset = EmulatorPreset {
         "qemu-system-xtensa",
         "-M",
         "esp32",
+        // 4 MB of PSRAM, as `idf.py qemu` gives it.
         "-m",
         "4M",
         "-display",

@@ -1,4 +1,7 @@
 //! Espressif's QEMU as an ESP32-C3: Ethernet (`open_eth`) instead of Wi-Fi.
+//!
+//! Source: Espressif's esp-toolchain-docs, `qemu/esp32c3/README.md` (clock, flash, eFuses, network, straps), and what
+//! `idf.py qemu` starts (ESP-IDF, `tools/idf_py_actions/qemu_ext.py`: the watchdogs). Read, not tried.
 
 use hil_config::{Chip, EmulatorConsole, EmulatorPreset, Straps};
 
@@ -9,7 +12,7 @@ pub(super) static PRESET: EmulatorPreset = EmulatorPreset {
         "qemu-system-riscv32",
         "-M",
         "esp32c3",
-        // Without it, its clock runs ahead of its instructions.
+        // 8 ns for each instruction; it has no mode that runs freely.
         "-icount",
         "3",
         "-display",
