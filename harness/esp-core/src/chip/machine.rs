@@ -43,6 +43,8 @@ pub struct Machine {
     cpu: Cpu,
     hardware: Hardware,
     traps: HashMap<u32, (Trap, String)>,
+    /// The version of ESP-IDF, if the app was built with it.
+    idf: Option<String>,
     has_symbols: bool,
     analogue: HashMap<(u32, u32), u32>,
     wifi: Wifi,

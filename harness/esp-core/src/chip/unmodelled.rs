@@ -8,7 +8,7 @@ const WAITING: u32 = 2_000_000;
 const WINDOW: Duration = Duration::from_secs(20);
 
 /// The peripherals by the page of their registers, which is the address without its lower 12 bits.
-const NAMES: [(u32, &str); 25] = [
+const NAMES: [(u32, &str); 24] = [
     (0x6_0003, "SPI0"),
     (0x6_0005, "the radio (FE2)"),
     (0x6_0006, "the radio (FE)"),
@@ -30,7 +30,6 @@ const NAMES: [(u32, &str); 25] = [
     (0x6_003d, "DS"),
     (0x6_003e, "HMAC"),
     (0x6_003f, "DMA"),
-    (0x6_0040, "APB_SARADC"),
     (0x6_00c1, "SENSITIVE"),
     (0x6_00cc, "XTS_AES"),
     (0x6_00ce, "ASSIST_DEBUG"),

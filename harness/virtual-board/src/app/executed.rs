@@ -3,6 +3,7 @@
 //! The processor runs on a thread of its own, so that a busy program delays neither its console nor its network. The
 //! board's supply ends it: dropping the app stops the thread within a few thousand instructions.
 
+mod mask_rom;
 mod room;
 
 use std::sync::Arc;
@@ -179,6 +180,7 @@ fn boot(platform: &Platform, app: &BootedApp) -> Result<Machine, BootError> {
 fn setup(platform: &Platform, app: &BootedApp) -> Setup {
     let partition = app.partition.offset..app.partition.offset.saturating_add(app.partition.size);
     let mut setup = Setup::new(Box::new(Chip(platform.flash.clone())), partition);
+    setup.rom = mask_rom::file();
     setup.mac = platform.mac;
     setup.reset_cause = platform.cause;
     setup.access_points = platform.air.borrow().clone();
