@@ -25,8 +25,9 @@ const ROM: &str = "
         ret
 ";
 
-fn rom() -> Vec<u8> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chip/rom");
+/// Each test has a folder of its own: they run at once.
+fn rom(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chip/rom").join(name);
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("rom.s");
     std::fs::write(&file, ROM).expect("written");
@@ -34,7 +35,7 @@ fn rom() -> Vec<u8> {
 }
 
 fn with_rom(name: &str, source: &str) -> Setup {
-    Setup { rom: Some(rom()), ..setup(name, source) }
+    Setup { rom: Some(rom(name)), ..setup(name, source) }
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod mask_rom;
 mod room;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc as channel;
 use std::thread::JoinHandle;
@@ -53,13 +55,14 @@ struct Processor {
     room: Arc<Room>,
     sent: mpsc::UnboundedReceiver<Sent>,
     frames: mpsc::Receiver<Vec<u8>>,
+    supply: Rc<Cell<bool>>,
 }
 
 impl Drop for Processor {
     fn drop(&mut self) {
         self.room.close();
         // A thread that has ended hears nothing.
-        let _ = self.inputs.send(Input::Stop);
+        let _ = self.inputs.send(if self.supply.get() { Input::Disable } else { Input::Stop });
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -92,7 +95,7 @@ impl Processor {
             let _ = sender.send(ended);
         };
         let thread = std::thread::Builder::new().name("virtual-cpu".to_owned()).spawn(body)?;
-        Ok(Self { thread: Some(thread), inputs, room, sent, frames })
+        Ok(Self { thread: Some(thread), inputs, room, sent, frames, supply: Rc::clone(&platform.supply) })
     }
 
     async fn run(mut self, platform: Platform) -> ResetCause {
