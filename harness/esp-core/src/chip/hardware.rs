@@ -16,7 +16,7 @@ use super::system::{Efuse, Random, System};
 use super::systimer::Systimer;
 use super::timer_group::TimerGroup;
 use super::uart::Uart;
-use super::unmodelled::Unmodelled;
+use super::unmodelled::{self, Unmodelled};
 use super::usb::Usb;
 use crate::Elf;
 use crate::bus::{Bus, Fault, Width};
@@ -294,6 +294,9 @@ impl Hardware {
         });
         if !known {
             self.note(address, true);
+            if let Some(what) = unmodelled::interrupts(address, value & mask) {
+                self.effects.refuse(what, "it has no model, and the program waits for it");
+            }
         }
         self.refresh();
     }
