@@ -1,5 +1,6 @@
 //! The ESP32-C3: its memory, its devices, its ROM's functions and its radio, as a [`Machine`] that runs an app.
 
+mod adc;
 mod boot_error;
 mod cache;
 mod console;

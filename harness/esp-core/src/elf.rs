@@ -2,7 +2,7 @@
 
 use object::LittleEndian;
 use object::elf::{
-    EM_RISCV, ET_EXEC, FileHeader32, PT_LOAD, SHF_ALLOC, SHT_PROGBITS, STT_FUNC, STT_NOTYPE, STT_OBJECT,
+    EM_RISCV, ET_EXEC, FileHeader32, PT_LOAD, SHF_ALLOC, SHF_WRITE, SHT_PROGBITS, STT_FUNC, STT_NOTYPE, STT_OBJECT,
 };
 use object::read::elf::{FileHeader as _, ProgramHeader as _, SectionHeader as _, Sym as _};
 use std::collections::{BTreeMap, HashMap};
@@ -88,7 +88,10 @@ impl Elf {
     fn read_sections(&mut self, header: &Header, endian: LittleEndian, file: &[u8]) -> Result<(), ElfError> {
         let sections = header.sections(endian, file)?;
         for section in sections.iter() {
-            let loaded = section.sh_type(endian) == SHT_PROGBITS && section.sh_flags(endian).contains(SHF_ALLOC);
+            let flags = section.sh_flags(endian);
+            // The variables in the chips' ROMs are only marked as writable.
+            let loaded = flags.contains(SHF_ALLOC) || flags.contains(SHF_WRITE);
+            let loaded = loaded && section.sh_type(endian) == SHT_PROGBITS;
             if loaded && section.sh_size(endian) > 0 {
                 push(&mut self.sections, section.sh_addr(endian), section.data(endian, file)?, file)?;
             }

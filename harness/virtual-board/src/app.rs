@@ -6,7 +6,7 @@ mod lamp;
 mod micropython;
 mod misbehaving;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,6 +50,8 @@ pub(crate) struct Platform {
     pub(crate) air: watch::Receiver<Vec<hil_esp_core::chip::AccessPoint>>,
     /// ELF files, one of which may have the names of the image's functions.
     pub(crate) elves: Vec<Arc<[u8]>>,
+    /// Whether there is a supply: without one, the flash chip stops too.
+    pub(crate) supply: Rc<Cell<bool>>,
     /// RTC memory, which survives a reset.
     pub(crate) retained: Rc<RefCell<hil_esp_core::chip::Retained>>,
     pub(crate) trouble: Option<TroubleListener>,

@@ -1,6 +1,6 @@
 //! The chip: power, EN, strapping, and what it executes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(crate) struct Chip {
     air: watch::Sender<Vec<hil_esp_core::chip::AccessPoint>>,
     retained: Rc<RefCell<hil_esp_core::chip::Retained>>,
     radio: Radio,
-    rail: bool,
+    rail: Rc<Cell<bool>>,
     enabled: bool,
     boot_pin_high: bool,
     activity: Activity,
@@ -102,7 +102,7 @@ impl Chip {
             air,
             retained: Rc::default(),
             radio: Radio::default(),
-            rail: false,
+            rail: Rc::default(),
             enabled: true,
             boot_pin_high: true,
             activity: Activity::Dead,
@@ -144,8 +144,8 @@ impl Chip {
 
     async fn handle(&mut self, command: BoardInput, printed: &mut mpsc::Receiver<Vec<u8>>) {
         match command {
-            BoardInput::Rail(true) if !self.rail => {
-                self.rail = true;
+            BoardInput::Rail(true) if !self.rail.get() => {
+                self.rail.set(true);
                 // Without a port the board runs on, as with its cable unplugged; the host reports that there is no
                 // port.
                 let _ = self.plug();
@@ -154,7 +154,7 @@ impl Chip {
                 }
             }
             BoardInput::Rail(false) if !self.options.has(Misbehaviour::NeverPowersOff) => {
-                self.rail = false;
+                self.rail.set(false);
                 self.die(printed);
             }
             BoardInput::Enable(false) => {
@@ -163,7 +163,7 @@ impl Chip {
             }
             BoardInput::Enable(true) if !self.enabled => {
                 self.enabled = true;
-                if self.rail {
+                if self.rail.get() {
                     self.reset(ResetCause::PowerOn, printed).await;
                 }
             }
@@ -261,6 +261,7 @@ impl Chip {
             changes: Rc::new(Mutex::new(changed)),
             air: self.air.subscribe(),
             elves: self.elves.borrow().clone(),
+            supply: Rc::clone(&self.rail),
             retained: Rc::clone(&self.retained),
             trouble: self.options.on_trouble.clone(),
         };

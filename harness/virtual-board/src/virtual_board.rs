@@ -136,3 +136,6 @@ impl Drop for VirtualBoard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

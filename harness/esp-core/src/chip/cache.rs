@@ -16,6 +16,7 @@ pub(super) const WINDOW: u32 = 128 * FLASH_PAGE;
 const TABLE: u32 = 0x1000;
 const TABLE_END: u32 = TABLE + 4 * 128;
 const INVALID: u32 = 1 << 8;
+const CONTROL: u32 = 0x00;
 const LOCK: u32 = 0x1c;
 const SYNC: u32 = 0x28;
 const PRELOAD: u32 = 0x34;
@@ -32,6 +33,8 @@ impl Cache {
     /// A cache that maps nothing of this flash.
     pub(super) fn new(flash: Bank) -> Self {
         let mut registers = Registers::at_reset(0x2000, reset_values::CACHE);
+        // The boot loader has turned the cache on.
+        registers.set(CONTROL, 1);
         for entry in (TABLE..TABLE_END).step_by(4) {
             registers.set(entry, INVALID);
         }

@@ -23,7 +23,9 @@ pub enum Input {
     AccessPoints(Vec<AccessPoint>),
     /// The supply voltage drops.
     BrownOut,
-    /// The embedder takes the board back: the run ends.
+    /// EN is low: the run ends. The flash chip keeps its supply, and ends what it is doing.
+    Disable,
+    /// The supply is cut: the run ends, and what the flash chip is doing stays as far as it is.
     Stop,
 }
 
@@ -76,7 +78,7 @@ pub enum Output {
 pub enum End {
     /// The chip has reset itself.
     Reset(ResetCause),
-    /// As [`Input::Stop`] asked for, or because the other end of the inputs is gone.
+    /// As [`Input::Stop`] or [`Input::Disable`] asked for, or because the other end of the inputs is gone.
     Stopped,
     /// The program needs something that the machine doesn't have.
     Refused(Unsupported),

@@ -40,12 +40,14 @@ pub(super) struct FlashController {
     registers: Registers,
     pub(super) chip: FlashChip,
     status: u8,
+    /// The second status register; its bit 1 turns reads over four lines on, which programs set and read back.
+    second_status: u8,
 }
 
 impl FlashController {
     pub(super) fn new(chip: FlashChip) -> Self {
         let registers = Registers::at_reset(0x1000, reset_values::FLASH_CONTROLLER);
-        Self { registers, chip, status: 0 }
+        Self { registers, chip, status: 0, second_status: 0 }
     }
 
     /// How many bytes a length register means.
@@ -110,7 +112,11 @@ impl FlashController {
             0x06 => self.status |= WRITE_ENABLED,
             0x04 => self.status &= !WRITE_ENABLED,
             0x05 => self.answer_status(self.status | if idle { 0 } else { BUSY }, received),
-            0x35 | 0x15 => self.set_buffer(&[0; 4]),
+            // The first register only protects sectors, which no program here does.
+            0x01 if writable && sent > 1 => self.second_status = self.buffer(2)[1],
+            0x31 if writable => self.second_status = self.buffer(1)[0],
+            0x35 => self.set_buffer(&[self.second_status, 0, 0, 0]),
+            0x15 => self.set_buffer(&[0; 4]),
             0x9f => self.set_buffer(&self.chip.identity().to_le_bytes()),
             0x03 | 0x0b | 0x3b | 0xbb | 0x6b | 0xeb => {
                 let bytes = self.chip.bytes(memory, address, received).map(<[u8]>::to_vec);
@@ -125,7 +131,7 @@ impl FlashController {
             }
             _ => {}
         }
-        if matches!(command, 0x01 | 0x02 | 0x32 | 0x20 | 0x52 | 0xd8 | 0xc7 | 0x60) {
+        if matches!(command, 0x01 | 0x31 | 0x02 | 0x32 | 0x20 | 0x52 | 0xd8 | 0xc7 | 0x60) {
             self.status &= !WRITE_ENABLED;
         }
         Ok(())
@@ -230,6 +236,23 @@ mod tests {
             bench.read(&mut controller, STATUS)
         };
         assert_eq!([status(0), status(44_999_999), status(45_000_000)], [1, 1, 0]);
+    }
+
+    #[test]
+    fn reads_over_four_lines_can_be_turned_on() {
+        let mut bench = Bench::new();
+        let mut controller = controller(&mut bench);
+        bench.write(&mut controller, USER, USER_OUT | USER_IN);
+        for (command, len, word, expected) in
+            [(0x31, 7, 2, 2), (0x01, 15, 0, 0), (0x01, 15, 0x0200, 2), (0x01, 7, 0, 2)]
+        {
+            bench.write(&mut controller, OUT_LENGTH, len);
+            user(&mut bench, &mut controller, 0x06, 0);
+            bench.write(&mut controller, BUFFER, word);
+            user(&mut bench, &mut controller, command, 0);
+            user(&mut bench, &mut controller, 0x35, 0);
+            assert_eq!(bench.read(&mut controller, BUFFER), expected, "{command:#x} {word:#x}");
+        }
     }
 
     #[test]

@@ -34,11 +34,14 @@ const INVERT_ENABLE: u32 = 1 << 10;
 const PULL_DOWN: u32 = 1 << 7;
 const PULL_UP: u32 = 1 << 8;
 const INPUT_ENABLE: u32 = 1 << 9;
+/// A pin's register after a reset: function 0, and drive strength 2 (PAC esp32c3 0.33.0, `io_mux/gpio.rs`). The PAC says
+/// 0x0b00 for every pin, with the input on and the pull-up too; here only the pins below have these.
+const MUX_AT_RESET: u32 = 2 << 10;
 /// Pins whose input is on after a reset, and those that are pulled up (ESP32-C3 data sheet, table "pin overview").
 const INPUT_AT_RESET: u32 = 0x0013_f7fc;
 const PULLED_UP_AT_RESET: u32 = 0x0033_f200;
-/// Pins whose function after a reset is GPIO.
-const GPIO_AT_RESET: u32 = 0x000c_0f0f;
+/// Pins whose function 0 is GPIO, as function 1 is of all.
+const GPIO_IS_FUNCTION_0: u32 = 0x000c_0f0f;
 
 #[derive(Debug)]
 pub(super) struct Gpio {
@@ -58,10 +61,9 @@ impl Gpio {
         registers.set(STRAP, strap);
         registers.set(MUX, 0x7ff);
         for pin in 0..u32::from(PINS) {
-            let function = GPIO_AT_RESET >> pin & 1;
             let input = if INPUT_AT_RESET >> pin & 1 == 0 { 0 } else { INPUT_ENABLE };
             let pull = if PULLED_UP_AT_RESET >> pin & 1 == 0 { 0 } else { PULL_UP };
-            registers.set(MUX_PIN + 4 * pin, 2 << 10 | function << 12 | input | pull);
+            registers.set(MUX_PIN + 4 * pin, MUX_AT_RESET | input | pull);
             registers.set(OUT_SELECT + 4 * pin, SIMPLE_OUTPUT);
         }
         let mut gpio = Self { registers, outside: [None; PINS as usize], driven: [None; PINS as usize], levels: 0 };
@@ -102,7 +104,10 @@ impl Gpio {
     /// What the chip drives a pin to.
     fn driven(&self, pin: u32) -> Option<bool> {
         let select = self.registers.get(OUT_SELECT + 4 * pin);
-        let is_gpio = bits(self.registers.get(MUX_PIN + 4 * pin), 12, 3) == 1;
+        let is_gpio = match bits(self.registers.get(MUX_PIN + 4 * pin), 12, 3) {
+            0 => GPIO_IS_FUNCTION_0 >> pin & 1 != 0,
+            function => function == 1,
+        };
         let enabled = self.registers.get(ENABLE) >> pin & 1 != u32::from(select & INVERT_ENABLE != 0);
         if !is_gpio || !enabled || bits(select, 0, 8) != SIMPLE_OUTPUT {
             return None;

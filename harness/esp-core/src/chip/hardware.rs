@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Instant;
 
+use super::adc::Adc;
 use super::cache::Cache;
 use super::device::{Context, Device, Effects, Registers, low, ticks};
 use super::events::{Output, ResetCause};
@@ -15,8 +16,9 @@ use super::system::{Efuse, Random, System};
 use super::systimer::Systimer;
 use super::timer_group::TimerGroup;
 use super::uart::Uart;
-use super::unmodelled::Unmodelled;
+use super::unmodelled::{self, Unmodelled};
 use super::usb::Usb;
+use crate::Elf;
 use crate::bus::{Bus, Fault, Width};
 use crate::memory::{Access, BadMapping, Bank, Memory};
 
@@ -34,6 +36,8 @@ const REGISTERS: u32 = 0x6000_0000;
 const REGISTERS_LEN: u32 = 0xd_1000;
 const ROM_CODE: std::ops::Range<u32> = 0x4000_0000..0x4006_0000;
 const ROM_DATA: std::ops::Range<u32> = 0x3ff0_0000..0x3ff2_0000;
+/// What the ROM's functions keep in RAM, above the stack of its boot.
+const ROM_VARIABLES: std::ops::Range<u32> = 0x3fcd_e710..0x3fce_0000;
 const ROM_CHIP_ID: u32 = 0x4000_0010;
 const ROM_VERSION: u32 = 0x4000_0014;
 const CPU_HERTZ: u64 = 160_000_000;
@@ -63,6 +67,7 @@ pub(super) struct Hardware {
     pub(super) gpio: Gpio,
     pub(super) flash: FlashController,
     pub(super) cache: Cache,
+    adc: Adc,
     efuse: Efuse,
     system: System,
     random: Random,
@@ -90,6 +95,7 @@ impl Hardware {
             rtc: Rtc::new(build.cause, &build.kept),
             gpio: Gpio::new(build.strap),
             flash: FlashController::new(chip),
+            adc: Adc::new(),
             efuse: Efuse::new(build.mac),
             system: System::new(),
             random: Random::new(build.seed),
@@ -123,6 +129,32 @@ impl Hardware {
     /// Maps the flash page that contains `from` at the page of the program's address `at`.
     pub(super) fn map_flash(&mut self, at: u32, from: u32) {
         self.cache.map(&mut self.memory, at, from);
+    }
+
+    /// Puts the mask ROM where the program finds it: code and constants, and in RAM the variables that its functions use.
+    pub(super) fn load_rom(&mut self, rom: &Elf) -> Result<(), BadMapping> {
+        for (range, access) in [(ROM_CODE, Access::READ_EXECUTE), (ROM_DATA, Access::READ)] {
+            let len = range.end - range.start;
+            let bank = self.memory.add_bank(len, 0);
+            for part in rom.sections().iter().filter(|part| range.contains(&part.address)) {
+                let at = (part.address - range.start) as usize;
+                let end = (at + part.bytes.len()).min(len as usize);
+                self.memory.bank_mut(bank, at..end).copy_from_slice(&part.bytes[..end - at]);
+            }
+            self.memory.map(range.start, bank, 0, len, access)?;
+        }
+        let variables = rom.sections().iter().filter(|part| ROM_VARIABLES.contains(&part.address));
+        for part in variables {
+            let offset = part.address - SRAM_DATA;
+            let len = u32::try_from(part.bytes.len()).unwrap_or(u32::MAX);
+            let outside = |_| BadMapping { address: part.address, offset, len };
+            self.memory.write(part.address, &part.bytes).map_err(outside)?;
+        }
+        // The ROM's boot lets its `ets_printf` print on the UART.
+        if let (Some(variable), Some(function)) = (rom.address("_putc1"), rom.address("ets_write_char_uart")) {
+            let _ = self.memory.write(variable, &function.to_le_bytes());
+        }
+        Ok(())
     }
 
     /// Lets everything happen that is due.
@@ -159,6 +191,7 @@ impl Hardware {
             | raised(source::UART1, self.uarts[1].raised())
             | raised(source::USB, self.usb.raised())
             | raised(source::RTC, self.rtc.raised())
+            | raised(source::ADC, self.adc.raised())
             | u64::from(self.systimer.raised() & 7) << source::SYSTIMER
             | u64::from(self.system.raised()) << source::FROM_CPU;
         let lines = [[source::TIMER_GROUP0, source::WATCHDOG0], [source::TIMER_GROUP1, source::WATCHDOG1]];
@@ -220,6 +253,7 @@ impl Hardware {
             0x6_0020 => (&mut self.timers[1], 0x6002_0000),
             0x6_0023 => (&mut self.systimer, 0x6002_3000),
             0x6_0026 => (&mut self.random, 0x6002_6000),
+            0x6_0040 => (&mut self.adc, 0x6004_0000),
             0x6_0043 => (&mut self.usb, 0x6004_3000),
             0x6_00c0 => (&mut self.system, 0x600c_0000),
             0x6_00c2 => (&mut self.interrupts, 0x600c_2000),
@@ -260,6 +294,9 @@ impl Hardware {
         });
         if !known {
             self.note(address, true);
+            if let Some(what) = unmodelled::interrupts(address, value & mask) {
+                self.effects.refuse(what, "it has no model, and the program waits for it");
+            }
         }
         self.refresh();
     }

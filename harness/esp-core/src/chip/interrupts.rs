@@ -24,6 +24,7 @@ pub(super) mod source {
     pub(crate) const TIMER_GROUP1: u32 = 34;
     pub(crate) const WATCHDOG1: u32 = 35;
     pub(crate) const SYSTIMER: u32 = 37;
+    pub(crate) const ADC: u32 = 43;
     pub(crate) const FROM_CPU: u32 = 50;
 }
 

@@ -43,6 +43,8 @@ pub struct Machine {
     cpu: Cpu,
     hardware: Hardware,
     traps: HashMap<u32, (Trap, String)>,
+    /// The version of ESP-IDF, if the app was built with it.
+    idf: Option<String>,
     has_symbols: bool,
     analogue: HashMap<(u32, u32), u32>,
     wifi: Wifi,
@@ -132,6 +134,7 @@ impl Machine {
         loop {
             match inputs.try_recv() {
                 Ok(Input::Stop) | Err(TryRecvError::Disconnected) => return Some(End::Stopped),
+                Ok(Input::Disable) => return Some(self.disable()),
                 Ok(input) => self.accept(input),
                 Err(TryRecvError::Empty) => break,
             }
@@ -198,10 +201,17 @@ impl Machine {
         self.expected = until;
         match inputs.recv_timeout(Duration::from_nanos(until - now)) {
             Ok(Input::Stop) | Err(RecvTimeoutError::Disconnected) => return Some(End::Stopped),
+            Ok(Input::Disable) => return Some(self.disable()),
             Ok(input) => self.accept(input),
             Err(RecvTimeoutError::Timeout) => {}
         }
         None
+    }
+
+    /// EN is low. Nothing is left for the end of the run to cut.
+    fn disable(&mut self) -> End {
+        self.hardware.leave_flash(false);
+        End::Stopped
     }
 
     /// Something happens to the board.
@@ -213,7 +223,7 @@ impl Machine {
             Input::Frame(frame) => self.wifi.receive(frame),
             Input::AccessPoints(points) => self.wifi.set_air(points, self.hardware.now()),
             Input::BrownOut => self.hardware.effects.reset(ResetCause::BrownOut),
-            Input::Stop => {}
+            Input::Disable | Input::Stop => {}
         }
         self.hardware.refresh();
     }

@@ -195,7 +195,7 @@ mod tests {
     fn pins_are_inputs_after_a_reset() {
         let mut gpio = Gpio::new(0);
         // GPIO9 is pulled up, GPIO0 is not connected.
-        holds(&mut gpio, &[(0x5004 + 4 * 9, 0x1b00), (0x5004, 0x1800), (0x3c, 0x0013_f7fc)]);
+        holds(&mut gpio, &[(0x5004 + 4 * 9, 0x0b00), (0x5004, 0x0800), (0x3c, 0x0013_f7fc)]);
     }
 
     #[test]

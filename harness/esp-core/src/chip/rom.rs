@@ -1,18 +1,18 @@
-//! The mask ROM's functions, which the machine does itself.
+//! The mask ROM's functions.
 //!
-//! A program calls them by address. The addresses of all of them are trapped, by the table in `rom/esp32c3.txt`; those
-//! that programs need have a model, and any other ends the run with its name.
+//! A program calls them by address. The addresses are trapped, by the table in `rom/esp32c3.txt`; those that esp-hal
+//! programs need have a model, which is faster than the ROM's code and needs no hardware below it.
 //!
-//! # Why not the ROM itself
+//! # The ROM itself
 //!
-//! Espressif publishes the chips' ROMs as ELF files, and espflash ships them. With them every function could run, and
-//! the boot could begin in the real ROM. We don't, for three reasons. The functions that plain programs call are few,
-//! small, and faster as native code; the many others belong to the radio's driver, which waits for hardware that has no
-//! public description, so that their code alone would not make them work. The boot up to the app is the board's own
-//! affair: it prints the same lines, and is tested as such. And the files are Apache-2.0 with a NOTICE of their own,
-//! 300 KiB per chip revision, for behaviour that no test of ours could tell apart. What they would buy is the next
-//! function that a program of someone else calls, without work of ours; until then its name in the error says what to
-//! write.
+//! Espressif publishes the chips' ROMs as ELF files (esp-rom-elfs, Apache-2.0), and the library espflash contains them.
+//! When a [`Setup`](super::Setup) has one, functions without a model run as on the chip. ESP-IDF needs that: an app
+//! without Wi-Fi calls two dozen functions that have no model, one of which calls back, and shares variables with them.
+//! Without a ROM, such a function ends the run with its name.
+//!
+//! Two things are not taken from it. The functions of the radio's driver always end the run: they wait for hardware that
+//! has no public description. And the boot up to the app is the embedder's affair: it prints the same lines, and is tested
+//! as such.
 
 mod arithmetic;
 mod md5;
@@ -58,6 +58,11 @@ impl Call<'_> {
         u64::from(self.argument(number)) | u64::from(self.argument(number + 1)) << 32
     }
 }
+
+/// Where the entries of the radio's driver are: Bluetooth, PHY and Wi-Fi, up to the end of the table.
+pub(super) const RADIO: std::ops::Range<u32> = 0x4000_08dc..0x4000_1d80;
+/// How the names of a ROM's entries begin in its ELF file.
+pub(super) const ENTRY_PREFIX: &str = "__call_";
 
 /// The names of the ROM's functions and where they are.
 pub(super) fn names() -> impl Iterator<Item = (&'static str, u32)> {

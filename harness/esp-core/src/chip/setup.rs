@@ -33,6 +33,8 @@ pub struct Setup {
     pub app: Range<u32>,
     /// The ELF file that the image was made from, with symbols: needed for Wi-Fi.
     pub elf: Option<Vec<u8>>,
+    /// The chip's mask ROM as an ELF file: its code runs where a ROM function has no model.
+    pub rom: Option<Vec<u8>>,
     /// The MAC address in the eFuses, which the station has.
     pub mac: [u8; 6],
     /// Why the chip starts.
@@ -68,6 +70,7 @@ impl Setup {
             flash,
             app,
             elf: None,
+            rom: None,
             mac: [0x02, 0, 0, 0, 0, 1],
             reset_cause: ResetCause::PowerOn,
             retained: Retained::default(),

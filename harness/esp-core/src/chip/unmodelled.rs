@@ -8,7 +8,7 @@ const WAITING: u32 = 2_000_000;
 const WINDOW: Duration = Duration::from_secs(20);
 
 /// The peripherals by the page of their registers, which is the address without its lower 12 bits.
-const NAMES: [(u32, &str); 25] = [
+const NAMES: [(u32, &str); 24] = [
     (0x6_0003, "SPI0"),
     (0x6_0005, "the radio (FE2)"),
     (0x6_0006, "the radio (FE)"),
@@ -30,11 +30,24 @@ const NAMES: [(u32, &str); 25] = [
     (0x6_003d, "DS"),
     (0x6_003e, "HMAC"),
     (0x6_003f, "DMA"),
-    (0x6_0040, "APB_SARADC"),
     (0x6_00c1, "SENSITIVE"),
     (0x6_00cc, "XTS_AES"),
     (0x6_00ce, "ASSIST_DEBUG"),
 ];
+
+/// Registers (PAC esp32c3 0.33.0) in which a program says which interrupts of a peripheral it waits for.
+const INTERRUPT_ENABLES: [u32; 6] = [I2C, RMT, LEDC, SPI, TWAI, I2S];
+const I2C: u32 = 0x6001_3028;
+const RMT: u32 = 0x6001_6040;
+const LEDC: u32 = 0x6001_90c8;
+const SPI: u32 = 0x6002_4034;
+const TWAI: u32 = 0x6002_b010;
+const I2S: u32 = 0x6002_d014;
+
+/// What is missing when a program stores this value: it waits for an interrupt that does not come, with the processor idle.
+pub(super) fn interrupts(address: u32, value: u32) -> Option<String> {
+    (value != 0 && INTERRUPT_ENABLES.contains(&address)).then(|| format!("the interrupt of {}", name(address)))
+}
 
 /// What a program has done with registers that only remember.
 #[derive(Debug, Default)]
@@ -80,6 +93,13 @@ mod tests {
         let found = (0..WAITING).find_map(|_| unmodelled.note(ADDRESS, false, Duration::ZERO));
         assert_eq!(found.as_deref(), Some("SPI2 (register 0x60024000)"));
         assert_eq!(unmodelled.new, [(ADDRESS, false)]);
+    }
+
+    #[test]
+    fn a_program_that_enables_interrupts_waits() {
+        assert_eq!(interrupts(I2C, 0), None);
+        assert_eq!(interrupts(I2C - 4, 1), None);
+        assert_eq!(interrupts(I2C, 1).as_deref(), Some("the interrupt of I2C0 (register 0x60013028)"));
     }
 
     #[test]

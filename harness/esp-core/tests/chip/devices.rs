@@ -180,13 +180,13 @@ zeros:
     .zero 1024
 ";
 
-/// The sector after the supply was cut at this output, and what the console was until then.
-fn cut_at(text: &[u8], seed: u64) -> (Vec<u8>, String) {
+/// The sector after the run was ended like this at this output, and what the console was until then.
+fn ended_at(text: &[u8], end: &Input) -> (Vec<u8>, String) {
     let mut setup = setup("cut", ERASE);
-    setup.seed = seed;
+    setup.seed = 1;
     let ran = run(setup, |output, inputs| {
         if *output == Output::Uart(text.to_vec()) {
-            let _ = inputs.send(Input::Stop);
+            let _ = inputs.send(end.clone());
         }
     });
     assert_eq!(ran.end, End::Stopped);
@@ -198,11 +198,17 @@ fn cut_at(text: &[u8], seed: u64) -> (Vec<u8>, String) {
 
 #[test]
 fn a_power_cut_leaves_a_sector_half_erased() {
-    let (sector, console) = cut_at(b"e\n", 1);
+    let (sector, console) = ended_at(b"e\n", &Input::Stop);
     assert_eq!(console, "e\n", "the function has not returned");
     assert!(sector.iter().any(|byte| *byte != 0xff), "not erased");
-    let (sector, console) = cut_at(b"d\n", 1);
+    let (sector, console) = ended_at(b"d\n", &Input::Stop);
     assert_eq!((console.as_str(), sector), ("e\nd\n", vec![0xff; 4096]));
+}
+
+#[test]
+fn a_reset_by_en_leaves_the_flash_chip_to_erase_it_all() {
+    let (sector, console) = ended_at(b"e\n", &Input::Disable);
+    assert_eq!((console.as_str(), sector), ("e\n", vec![0xff; 4096]));
 }
 
 #[test]

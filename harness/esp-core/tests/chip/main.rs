@@ -8,4 +8,5 @@ mod lamp;
 mod program;
 mod registers;
 mod reset;
+mod rom;
 mod wifi;

@@ -29,6 +29,7 @@ const PRELUDE: &str = "
     .section .text
     .globl _start
     _start:
+        mv s10, sp
         li sp, 0x3fcd0000
 ";
 

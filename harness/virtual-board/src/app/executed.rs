@@ -3,8 +3,11 @@
 //! The processor runs on a thread of its own, so that a busy program delays neither its console nor its network. The
 //! board's supply ends it: dropping the app stops the thread within a few thousand instructions.
 
+mod mask_rom;
 mod room;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc as channel;
 use std::thread::JoinHandle;
@@ -52,13 +55,14 @@ struct Processor {
     room: Arc<Room>,
     sent: mpsc::UnboundedReceiver<Sent>,
     frames: mpsc::Receiver<Vec<u8>>,
+    supply: Rc<Cell<bool>>,
 }
 
 impl Drop for Processor {
     fn drop(&mut self) {
         self.room.close();
         // A thread that has ended hears nothing.
-        let _ = self.inputs.send(Input::Stop);
+        let _ = self.inputs.send(if self.supply.get() { Input::Disable } else { Input::Stop });
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -91,7 +95,7 @@ impl Processor {
             let _ = sender.send(ended);
         };
         let thread = std::thread::Builder::new().name("virtual-cpu".to_owned()).spawn(body)?;
-        Ok(Self { thread: Some(thread), inputs, room, sent, frames })
+        Ok(Self { thread: Some(thread), inputs, room, sent, frames, supply: Rc::clone(&platform.supply) })
     }
 
     async fn run(mut self, platform: Platform) -> ResetCause {
@@ -179,6 +183,7 @@ fn boot(platform: &Platform, app: &BootedApp) -> Result<Machine, BootError> {
 fn setup(platform: &Platform, app: &BootedApp) -> Setup {
     let partition = app.partition.offset..app.partition.offset.saturating_add(app.partition.size);
     let mut setup = Setup::new(Box::new(Chip(platform.flash.clone())), partition);
+    setup.rom = mask_rom::file();
     setup.mac = platform.mac;
     setup.reset_cause = platform.cause;
     setup.access_points = platform.air.borrow().clone();

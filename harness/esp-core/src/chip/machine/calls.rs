@@ -17,7 +17,7 @@ impl Machine {
             Trap::Wifi(function) => self.call_wifi(function),
             Trap::RomWithout => {
                 let what = format!("the mask ROM's function {name} ({address:#010x})");
-                self.refuse(what, self.hint_for_rom());
+                self.refuse(what, self.hint_for_rom(address));
             }
             Trap::RadioWithout => {
                 let what = format!("the radio driver's function {name}");
@@ -123,11 +123,14 @@ impl Machine {
         self.hardware.effects.refuse(what, hint);
     }
 
-    fn hint_for_rom(&self) -> &'static str {
-        if self.has_symbols {
-            "it has no model"
-        } else {
-            "it has no model; if the program uses Wi-Fi, give the ELF file with symbols that the image was made from"
+    fn hint_for_rom(&self, address: u32) -> String {
+        let radio = rom::RADIO.contains(&address);
+        match &self.idf {
+            Some(version) if radio => {
+                format!("Wi-Fi and Bluetooth of ESP-IDF ({version}) have no model; they need a real board")
+            }
+            _ if self.has_symbols || !radio => "it has no model".to_owned(),
+            _ => "it has no model; for Wi-Fi, give the ELF file with symbols that the image was made from".to_owned(),
         }
     }
 }

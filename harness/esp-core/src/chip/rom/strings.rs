@@ -1,7 +1,8 @@
 //! Memory, strings and checksums.
 
 use super::{Answer, Call, Function};
-use crate::Bus as _;
+use crate::memory::Access;
+use crate::{Bus as _, Width};
 
 pub(super) const MODELS: &[(&str, Function)] = &[
     ("memset", |call| {
@@ -94,9 +95,42 @@ fn store(call: &mut Call<'_>, bytes: &[u8]) -> Answer {
 }
 
 fn copy(call: &mut Call<'_>) -> Answer {
-    match call.bytes(call.argument(1), call.argument(2)) {
-        Some(bytes) => store(call, &bytes),
-        None => Answer::BadAddress,
+    let (to, from, len) = (call.argument(0), call.argument(1), call.argument(2));
+    match call.bytes(from, len) {
+        Some(bytes) if call.hardware.memory().allows(to, Access::READ_WRITE) => store(call, &bytes),
+        _ if len <= LONGEST => copy_registers(call, to, from, len),
+        _ => Answer::BadAddress,
+    }
+}
+
+/// Copies as the processor would, also from and to registers: in words where both sides can, as the ROM does.
+fn copy_registers(call: &mut Call<'_>, to: u32, from: u32, len: u32) -> Answer {
+    let mut done = 0;
+    while done < len {
+        let (from, to) = (from.wrapping_add(done), to.wrapping_add(done));
+        let width = if from % 4 == 0 && to % 4 == 0 && len - done >= 4 { Width::Word } else { Width::Byte };
+        let copied = load(call, from, width).and_then(|value| store_one(call, to, width, value));
+        if copied.is_none() {
+            return Answer::BadAddress;
+        }
+        done += width.bytes();
+    }
+    Answer::Value(to)
+}
+
+fn load(call: &mut Call<'_>, at: u32, width: Width) -> Option<u32> {
+    let mut bytes = [0; 4];
+    match call.hardware.memory().read(at, &mut bytes[..width.bytes() as usize]) {
+        Ok(()) => Some(u32::from_le_bytes(bytes)),
+        Err(_) => call.hardware.load(at, width).ok(),
+    }
+}
+
+fn store_one(call: &mut Call<'_>, at: u32, width: Width, value: u32) -> Option<()> {
+    let bytes = value.to_le_bytes();
+    match call.hardware.memory_mut().write(at, &bytes[..width.bytes() as usize]) {
+        Ok(()) => Some(()),
+        Err(_) => call.hardware.store(at, width, value).ok(),
     }
 }
 
