@@ -2,6 +2,7 @@
 
 mod blocked;
 mod brokers;
+mod cancelled;
 mod descriptors;
 mod elf;
 mod emulators;
