@@ -67,7 +67,7 @@ impl Unread {
     }
 
     /// Reads until a text arrives; returns what came before it.
-    fn wait_for(&self, text: &str) -> String {
+    pub(crate) fn wait_for(&self, text: &str) -> String {
         let mut shown = String::new();
         while !shown.contains(text) {
             let more = self.more().unwrap_or_else(|| panic!("no `{text}` in {shown}"));
