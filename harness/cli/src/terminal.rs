@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// The terminal's settings before raw mode.
@@ -47,6 +48,8 @@ pub(crate) fn restore() {
 pub(crate) fn is_gone() -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     let stdin = std::io::stdin();
+    // A closed terminal does not say any more that it is one; a closed pipe is not one.
+    let is_device = fstat(&stdin).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice);
     let mut input = [PollFd::new(&stdin, PollFlags::IN)];
-    poll(&mut input, Some(&now)).is_ok() && input[0].revents().contains(PollFlags::HUP)
+    is_device && poll(&mut input, Some(&now)).is_ok() && input[0].revents().contains(PollFlags::HUP)
 }

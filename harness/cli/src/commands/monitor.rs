@@ -5,7 +5,7 @@ mod repl;
 mod show;
 mod terminal_filter;
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use hil_bench::{BenchError, LockedBoard, Symbols};
@@ -139,14 +139,13 @@ async fn type_at(board: &LockedBoard, bytes: &[u8]) -> Result<(), BenchError> {
 
 async fn handle_keys(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Result<(), BenchError> {
     board.power_on().await?;
-    let at_terminal = std::io::stdin().is_terminal();
     let mut stdin = tokio::io::stdin();
     let mut keys = Keys::default();
     let mut buffer = [0; 1024];
     loop {
         let length = match stdin.read(&mut buffer).await {
             // A closed terminal ends it, even if SIGHUP is ignored.
-            Ok(0) | Err(_) if at_terminal && terminal::is_gone() => return Ok(()),
+            Ok(0) | Err(_) if terminal::is_gone() => return Ok(()),
             // End of input: keeps showing the console.
             Ok(0) | Err(_) => return std::future::pending().await,
             Ok(length) => length,
