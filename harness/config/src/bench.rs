@@ -298,6 +298,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bench_has_a_name_of_its_own() {
+        let named = |text: &str| Bench::from_text(text, Path::new("bench.toml"), &Kinds::default());
+        assert_eq!(named("name = \"rack-3\"").expect("a bench").name, "rack-3");
+        for wrong in ["", "../x", ".", "a b", "/etc", "\u{fc}", &"x".repeat(41)] {
+            let text = error(&format!("name = \"{wrong}\"\n"));
+            assert!(text.contains("is not a name of a bench") && text.contains("1 to 40 letters"), "{text}");
+        }
+    }
+
+    #[test]
     fn the_builtin_bench_is_valid() {
         let bench = Bench::builtin();
         assert_eq!(bench.boards.len(), 11);

@@ -131,6 +131,21 @@ mod tests {
     use crate::result::RunSummary;
 
     #[test]
+    fn a_bench_outside_of_the_project_is_another_one_on_each_computer_unless_it_has_a_name() {
+        let on = |bench: &str, host: &str| {
+            let mut record = RecordBuilder::default().finish("r", &RunSummary::default());
+            record.bench = bench.to_owned();
+            record.provenance.host = Some(host.to_owned()).filter(|host| !host.is_empty());
+            record
+        };
+        let same = |bench: &str, a: &str, b: &str| on(bench, a).is_of_place(&on(bench, b));
+        assert!(same("/etc/hil/bench.toml", "pi-3", "pi-3") && same("/etc/hil/bench.toml", "pi-3", ""));
+        assert!(!same("/etc/hil/bench.toml", "pi-3", "pi-4"));
+        assert!(same("rack-3", "pi-3", "pi-4") && same("bench.toml", "pi-3", "pi-4"));
+        assert!(!on("rack-3", "pi").is_of_place(&on("rack-4", "pi")));
+    }
+
+    #[test]
     fn a_partial_run_matches_the_whole_but_not_vice_versa() {
         let record = |firmware: &[(&str, &str, &str)]| {
             let mut record = RecordBuilder::default().finish("r", &RunSummary::default());
