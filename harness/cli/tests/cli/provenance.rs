@@ -19,7 +19,9 @@ const FOREIGN: [&str; 7] =
 
 fn command(project: &Project, arguments: &[&str]) -> Command {
     let mut command = project.command(arguments);
-    FOREIGN.iter().for_each(|name| drop(command.env_remove(name)));
+    for name in FOREIGN {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -86,7 +88,9 @@ fn without_git_a_run_is_as_any() {
     for (out, folder) in [("slow", "bin"), ("absent", "features")] {
         // `env` of the support is found by its whole path.
         let path = format!("{}:/usr/bin/hil-has-no-such-folder", project.path(folder).display());
-        run(&project, out, &[], |command| drop(command.env("PATH", path)));
+        run(&project, out, &[], |command| {
+            command.env("PATH", path);
+        });
         assert_eq!(property(&project, out, "commit"), None, "{out}");
     }
 }
@@ -100,7 +104,9 @@ fn a_ci_job_is_named_and_flags_win() {
         ("CI_COMMIT_REF_NAME", "quiet"),
         ("CI_JOB_URL", "https://gitlab.example/j/7"),
     ];
-    run(&project, "job", &["--branch", "loud"], |command| drop(command.envs(job)));
+    run(&project, "job", &["--branch", "loud"], |command| {
+        command.envs(job);
+    });
     let of = |name: &str| property(&project, "job", name).unwrap_or_default();
     assert_eq!((of("commit"), of("branch")), (job[1].1.to_owned(), "loud".to_owned()));
     assert_eq!(of("job-url"), "https://gitlab.example/j/7");
@@ -111,14 +117,16 @@ fn a_ci_job_is_named_and_flags_win() {
 #[test]
 fn no_value_steers_a_report_and_secrets_are_masked() {
     let project = project();
-    project.file("bench.toml", &BENCH.replace("nvs = {", "nvs = { \"x\" = \"${secret:HIL_TEST_TOKEN}\","));
+    project.file("bench.toml", &BENCH.replace("nvs = {", "nvs = { \"app.token\" = \"${secret:HIL_TEST_TOKEN}\","));
     let values = [
         ("HIL_TEST_TOKEN", "hunter2hunter2"),
         ("HIL_BRANCH", "<img src=x>\u{1b}[2J\"&|`x`"),
         ("HIL_COMMIT", "</script>"),
         ("HIL_JOB_URL", "javascript:alert('hunter2hunter2')"),
     ];
-    run(&project, "out", &[], |command| drop(command.envs(values)));
+    run(&project, "out", &[], |command| {
+        command.envs(values);
+    });
     for report in ["events.jsonl", "junit.xml", "summary.md", "report.html"] {
         let text = project.read(&format!("out/{report}"));
         assert!(!text.contains("hunter2") && !text.contains('\u{1b}'), "{report}");
