@@ -111,7 +111,8 @@ export class GitHub {
       return cpSync(stored(), join(workspace, step.with.path), { recursive: true });
     }
     if (action === "mikepenz/action-junit-report") {
-      result.junit = readFileSync(join(workspace, step.with.report_paths), "utf8");
+      const report = join(workspace, step.with.report_paths);
+      result.junit = existsSync(report) ? readFileSync(report, "utf8") : "";
       return undefined;
     }
     throw new Error(`the action ${action} can't be acted out`);
