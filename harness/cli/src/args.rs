@@ -16,7 +16,7 @@ pub(crate) use bench::{
 };
 pub(crate) use records::{BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, ReportArgs, ReportFormat, SaveArgs};
 
-pub(crate) use run::{FailOn, Flaky, RunArgs};
+pub(crate) use run::{FailOn, Flaky, ProvenanceArgs, RunArgs};
 pub(crate) use traffic::{CertsArgs, TapArgs};
 
 /// Hardware-in-the-loop tests for ESP boards that speak MQTT.

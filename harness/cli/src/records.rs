@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hil_report::{History, Record, last_good, read_baseline, read_record, with_those_before};
+use hil_report::{Branch, History, Record, last_good, read_baseline, read_record, with_those_before};
 
 use crate::exit_code::ExitCode;
 use crate::output::{Message, set_up_failed, warn};
@@ -13,23 +13,35 @@ pub(crate) enum Baseline {
     /// Already read.
     Runs(Vec<Record>),
     /// The newest good run of the history that can be compared.
-    LastGood,
+    LastGood(Branch),
 }
 
-/// The argument that selects it.
+/// The argument that selects it; `last-good@BRANCH` selects that of a branch.
 pub(crate) const LAST_GOOD: &str = "last-good";
+
+/// The branches of the argument, if it is `last-good` or `last-good@BRANCH`.
+pub(crate) fn last_good_branch(named: &Path) -> Option<Branch> {
+    let rest = named.to_str()?.strip_prefix(LAST_GOOD)?;
+    if rest.is_empty() {
+        return Some(Branch::OfTheRun);
+    }
+    rest.strip_prefix('@').filter(|branch| !branch.is_empty()).map(|branch| Branch::Named(branch.to_owned()))
+}
 
 impl Baseline {
     /// Reads the named runs. Called before a run, so that a missing file is reported early.
     pub(crate) fn read(named: &Path) -> Result<Self, ExitCode> {
-        if named == Path::new(LAST_GOOD) { Ok(Self::LastGood) } else { read_runs(named).map(Self::Runs) }
+        match last_good_branch(named) {
+            Some(branch) => Ok(Self::LastGood(branch)),
+            None => read_runs(named).map(Self::Runs),
+        }
     }
 
     /// The records, the newest last; empty if the history has no good run.
     pub(crate) fn records(&self, past: &[Record], head: &Record) -> Vec<Record> {
         match self {
             Self::Runs(records) => records.clone(),
-            Self::LastGood => last_good(past, head),
+            Self::LastGood(branch) => last_good(past, head, branch),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ends a command on signals and at its deadline: cleanly on the first, immediately on the second.
+//! Ends a command on signals and at its deadline: cleanly on the first, immediately on a later one.
 //!
 //! A separate thread waits for them, so that they work even if everything else is blocked or busy.
 
@@ -15,6 +15,10 @@ use crate::output;
 /// How long an aborted command still waits for its output to be read.
 const FOR_OUTPUT: Duration = Duration::from_secs(1);
 
+/// Signals within this time of the first are the same request: `timeout` sends SIGTERM to the program and then to its
+/// group, `sudo` sends SIGHUP and SIGTERM, a tree kill reaches a process by more than one way.
+const SAME_REQUEST: Duration = Duration::from_secs(1);
+
 /// How the command is ending.
 struct AbortState {
     /// A signal or the deadline arrived.
@@ -29,8 +33,8 @@ fn state() -> MutexGuard<'static, AbortState> {
     STATE.lock()
 }
 
-/// Turns true on Ctrl-C, SIGTERM or SIGHUP, or at the deadline. A second signal exits immediately, virtual boards
-/// included.
+/// Turns true on Ctrl-C, SIGTERM or SIGHUP, or at the deadline. A further signal, a second later, exits immediately,
+/// virtual boards included.
 ///
 /// An ignored SIGHUP, as under `nohup`, stays ignored.
 pub(crate) fn abort_on_signals(deadline: Option<Duration>) -> io::Result<watch::Receiver<bool>> {
@@ -67,6 +71,26 @@ impl Signals {
     }
 
     async fn abort_and_then_exit(mut self, time: Option<Duration>, is_abort: bool, abort: watch::Sender<bool>) {
+        let is_aborted = self.first(time, is_abort).await;
+        {
+            let mut state = state();
+            if is_aborted && let Some(code) = state.settled {
+                // Only output remains.
+                leave(code);
+            }
+            state.aborted |= is_aborted;
+        }
+        abort.send_replace(true);
+        if is_aborted {
+            self.ignore_repetitions().await;
+        }
+        self.interrupt_or_terminate().await;
+        let settled = state().settled;
+        leave(settled.unwrap_or(ExitCode::Aborted));
+    }
+
+    /// Waits for the first signal or the end of the time; returns whether that is an abort.
+    async fn first(&mut self, time: Option<Duration>, is_abort: bool) -> bool {
         let expiry = async {
             match time {
                 Some(time) => tokio::time::sleep(time).await,
@@ -79,27 +103,29 @@ impl Signals {
                 None => std::future::pending().await,
             }
         };
-        let is_aborted = tokio::select! {
+        tokio::select! {
             _ = self.interrupt.recv() => true,
             _ = self.terminate.recv() => true,
             () = hangup => true,
             () = expiry => is_abort,
-        };
-        {
-            let mut state = state();
-            if is_aborted && let Some(code) = state.settled {
-                // Only output remains.
-                leave(code);
-            }
-            state.aborted |= is_aborted;
         }
-        abort.send_replace(true);
+    }
+
+    /// Takes the signals that repeat the first one.
+    async fn ignore_repetitions(&mut self) {
+        let repeated = async {
+            loop {
+                self.interrupt_or_terminate().await;
+            }
+        };
+        let _: Result<(), _> = tokio::time::timeout(SAME_REQUEST, repeated).await;
+    }
+
+    async fn interrupt_or_terminate(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
-        let settled = state().settled;
-        leave(settled.unwrap_or(ExitCode::Aborted));
     }
 }
 

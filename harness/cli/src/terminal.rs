@@ -1,8 +1,10 @@
-//! Raw mode of the terminal.
+//! The terminal: raw mode, and whether it is still there.
 
 use std::io::IsTerminal as _;
 
 use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// The terminal's settings before raw mode.
@@ -40,4 +42,14 @@ pub(crate) fn restore() {
         // The terminal may be gone.
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
     }
+}
+
+/// Whether the terminal at standard input was closed: a lost connection, a closed window.
+pub(crate) fn is_gone() -> bool {
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let stdin = std::io::stdin();
+    // A closed terminal does not say any more that it is one; a closed pipe is not one.
+    let is_device = fstat(&stdin).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice);
+    let mut input = [PollFd::new(&stdin, PollFlags::IN)];
+    is_device && poll(&mut input, Some(&now)).is_ok() && input[0].revents().contains(PollFlags::HUP)
 }

@@ -123,6 +123,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         deadline: None,
         retries: Retries::default(),
         flaky: Flaky::Pass,
+        provenance: crate::args::ProvenanceArgs::default(),
         strict: false,
         baseline: None,
         fail_on: None,

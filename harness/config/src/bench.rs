@@ -9,19 +9,26 @@ use crate::board::{BOARD, Board};
 use crate::broker::{BROKER, Broker};
 use crate::builtin;
 use crate::claims::Claims;
+use crate::env_vars::from_environment;
 use crate::firmware::{FIRMWARE, Firmware};
 use crate::kinds::Kinds;
 use crate::names::{BoardName, FirmwareName, nearest};
 use crate::problem::{ConfigError, Problem};
 use crate::rail::Rail;
 use crate::spec::{Key, Kind, TableSpec};
-use crate::table::{Context, Table};
+use crate::table::{Context, Table, Value};
 use crate::tap::{TAP, Tap};
 use crate::unset::{Part, Unset};
 use crate::wifi::{WIFI, Wifi};
 
 pub(crate) static BENCH: TableSpec = TableSpec {
     keys: &[
+        Key::optional(
+            "name",
+            Kind::Text,
+            "the path of this file",
+            "The name of this bench in reports and in the history: 1 to 40 letters, digits, `-`, `_` and `.`. Times of runs on different benches are not compared.",
+        ),
         Key::optional("broker", Kind::Table(&BROKER), "", "The broker."),
         Key::optional("tap", Kind::Table(&TAP), "", "The recording proxy that the boards connect to."),
         Key::optional("wifi", Kind::Table(&WIFI), "", "The Wi-Fi network of the boards."),
@@ -39,7 +46,7 @@ pub(crate) static BENCH: TableSpec = TableSpec {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Bench {
-    /// What reports call it: the path of its file, or that it is built in.
+    /// What reports call it: its `name`, else the path of its file, or that it is built in.
     pub name: String,
     /// The broker.
     pub broker: Broker,
@@ -119,6 +126,7 @@ impl Bench {
     }
 
     fn read(path: &Path, mut root: Table<'_, '_>, kinds: &Kinds) -> Self {
+        let name = root.value("name").and_then(|value| own_name(&value));
         let broker = root
             .table("broker", &BROKER)
             .map(|table| Broker::read(table, &kinds.all_brokers().collect::<Vec<_>>()))
@@ -160,7 +168,17 @@ impl Bench {
         }
         root.finish();
         let (secrets, variables, unset) = (Vec::new(), Vec::new(), Unset::default());
-        Self { name: path_from_here(path), broker, tap, wifi, boards, firmware, secrets, variables, unset }
+        Self {
+            name: name.unwrap_or_else(|| path_from_here(path)),
+            broker,
+            tap,
+            wifi,
+            boards,
+            firmware,
+            secrets,
+            variables,
+            unset,
+        }
     }
 
     /// Whether the environment has all that a part needs of it.
@@ -221,6 +239,19 @@ impl Rail {
     }
 }
 
+/// The name that the file gives its bench. It begins as no path does.
+fn own_name(value: &Value<'_, '_>) -> Option<String> {
+    let name = from_environment(value)?;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let fits = (1..=40).contains(&name.len()) && name.chars().all(is_part) && !name.starts_with('.');
+    if !fits {
+        let hint = "a name consists of 1 to 40 letters, digits, `-`, `_` and `.`, and does not begin with `.`";
+        value.problem(format!("`{name}` is not a name of a bench"), hint.to_owned());
+        return None;
+    }
+    Some(name)
+}
+
 /// Its path from the working folder, or from the root where they have only that in common: one file has one name.
 fn path_from_here(path: &Path) -> String {
     let here = std::env::current_dir().and_then(|here| here.canonicalize());
@@ -264,6 +295,16 @@ mod tests {
         assert_eq!(name("/work/lamp/bench.toml", "/work/lamp"), "bench.toml");
         assert_eq!(name("/work/lamp/bench.toml", "/work/lamp/firmware"), "../bench.toml");
         assert_eq!(name("/etc/hil/bench.toml", "/work/lamp"), "/etc/hil/bench.toml");
+    }
+
+    #[test]
+    fn a_bench_has_a_name_of_its_own() {
+        let named = |text: &str| Bench::from_text(text, Path::new("bench.toml"), &Kinds::default());
+        assert_eq!(named("name = \"rack-3\"").expect("a bench").name, "rack-3");
+        for wrong in ["", "../x", ".", "a b", "/etc", "\u{fc}", &"x".repeat(41)] {
+            let text = error(&format!("name = \"{wrong}\"\n"));
+            assert!(text.contains("is not a name of a bench") && text.contains("1 to 40 letters"), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,12 @@ use crate::table::Value;
 pub const HIL_BENCH: &str = "HIL_BENCH";
 /// Names the file that each run is appended to.
 pub const HIL_HISTORY: &str = "HIL_HISTORY";
+/// The commit under test, for reports and history. The `--commit` flag wins over it.
+pub const HIL_COMMIT: &str = "HIL_COMMIT";
+/// Its branch. The `--branch` flag wins over it.
+pub const HIL_BRANCH: &str = "HIL_BRANCH";
+/// The page of the CI job. The `--job-url` flag wins over it.
+pub const HIL_JOB_URL: &str = "HIL_JOB_URL";
 /// Folder of the board locks. All users who share boards must name the same one.
 pub const HIL_LOCKS: &str = "HIL_LOCKS";
 /// The `esptool` program, if it is not on the path.

@@ -51,8 +51,8 @@ pub use duration::{DurationError, parse_duration};
 pub use emulator::{Emulator, EmulatorReset};
 pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
-    Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,
-    Unexpanded, expand,
+    Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_HISTORY, HIL_JOB_URL, HIL_LOCKS, HIL_MICROPYTHON,
+    HIL_MOSQUITTO, SHORTEST_SECRET, Unexpanded, expand,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
 pub use flasher::{Flasher, FlasherKind};

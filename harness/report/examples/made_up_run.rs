@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use hil_timeline::{
-    BoardInfo, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, Payload, PinCause, QoS, RunEvent,
-    SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict, What, Will,
+    BoardInfo, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, Payload, PinCause, Provenance, QoS,
+    RunEvent, SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict, What, Will,
 };
 
 /// What a device may print to break a page.
@@ -52,6 +52,7 @@ impl Run {
             bench: "made up".into(),
             broker: "embedded".into(),
             boards: vec![board],
+            provenance: Provenance::default(),
             plan: plan.collect(),
         };
         self.record(None, started)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hil_files::Links;
-use hil_timeline::{BoardInfo, Verdict};
+use hil_timeline::{BoardInfo, Provenance, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Metric, RECORD_SCHEMA, Record};
@@ -59,6 +59,8 @@ struct Run {
     run: String,
     unix_ms: u64,
     bench: String,
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    provenance: Provenance,
     broker: String,
     boards: Vec<BoardInfo>,
     firmware: Vec<FirmwareInfo>,
@@ -114,6 +116,7 @@ fn merge(records: &[Record]) -> File {
             run: record.run.clone(),
             unix_ms: record.unix_ms,
             bench: record.bench.clone(),
+            provenance: record.provenance.clone(),
             broker: record.broker.clone(),
             boards: record.boards.clone(),
             firmware: record.firmware.clone(),
@@ -144,6 +147,7 @@ fn split(file: File) -> Vec<Record> {
         run: run.run,
         unix_ms: run.unix_ms,
         bench: run.bench,
+        provenance: run.provenance,
         broker: run.broker,
         boards: run.boards,
         firmware: run.firmware,

@@ -28,7 +28,7 @@ impl Fold {
     pub fn take(&mut self, event: &RunEvent) -> Option<&ScenarioResult> {
         self.last = event.at;
         match &event.what {
-            What::RunStarted { version, unix_ms, bench, broker, boards, plan, .. } => {
+            What::RunStarted { version, unix_ms, bench, broker, boards, provenance, plan, .. } => {
                 let keyed = |(place, planned): (usize, &ScenarioInfo)| (planned.key(), (place, planned.clone()));
                 self.unbegun = plan.iter().enumerate().map(keyed).collect();
                 self.summary.info = Some(RunInfo {
@@ -37,6 +37,7 @@ impl Fold {
                     bench: bench.clone(),
                     broker: broker.clone(),
                     boards: boards.clone(),
+                    provenance: provenance.clone(),
                     planned: plan.len(),
                 });
                 None

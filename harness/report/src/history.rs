@@ -171,14 +171,48 @@ fn is_torn(file: &File) -> std::io::Result<bool> {
     Ok(last != [b'\n'])
 }
 
+/// The branches whose runs may be the last good one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Branch {
+    /// That of the run, else the branch that it goes to, else an unknown one. Any, if the run's is unknown.
+    OfTheRun,
+    /// This one only.
+    Named(String),
+}
+
+impl Branch {
+    /// Names of branches, in the order in which they are looked at; `None` for runs whose branch is unknown.
+    fn in_order(&self, head: &Record) -> Vec<Option<String>> {
+        let (own, base) = (&head.provenance.branch, &head.provenance.base_branch);
+        match (self, own, base) {
+            (Self::Named(name), ..) => vec![Some(name.clone())],
+            (Self::OfTheRun, None, _) => Vec::new(),
+            (Self::OfTheRun, Some(own), Some(base)) => vec![Some(own.clone()), Some(base.clone()), None],
+            // The usual names of a default branch.
+            (Self::OfTheRun, Some(own), None) => {
+                vec![Some(own.clone()), Some("main".to_owned()), Some("master".to_owned()), None]
+            }
+        }
+    }
+}
+
 /// The newest good run that ran most of these scenarios on such boards, and earlier runs of the same firmware; empty if
 /// there is none.
 #[must_use]
-pub fn last_good(history: &[Record], head: &Record) -> Vec<Record> {
+pub fn last_good(history: &[Record], head: &Record, branch: &Branch) -> Vec<Record> {
+    let branches = branch.in_order(head);
+    if branches.is_empty() {
+        return last_good_of(history, head, |_| true);
+    }
+    let found = branches.iter().map(|branch| last_good_of(history, head, |it| it.provenance.branch == *branch));
+    found.into_iter().find(|runs| !runs.is_empty()).unwrap_or_default()
+}
+
+fn last_good_of(history: &[Record], head: &Record, wanted: impl Fn(&Record) -> bool) -> Vec<Record> {
     let comparable = |record: &&Record| {
         let kinds = record.board_key();
         let agrees = head.board_key().iter().all(|(board, way)| kinds.get(board).is_none_or(|it| it == way));
-        record.id() != head.id() && record.unix_ms <= head.unix_ms && agrees && record.is_good()
+        record.id() != head.id() && record.unix_ms <= head.unix_ms && agrees && record.is_good() && wanted(record)
     };
     let shared = |record: &Record| record.scenarios.keys().filter(|name| head.scenarios.contains_key(*name)).count();
     let good = history.iter().rev().filter(comparable).take(LOOKED_AT).filter(|record| shared(record) > 0);
@@ -266,6 +300,42 @@ mod tests {
     }
 
     #[test]
+    fn the_last_good_run_is_of_the_same_branch_else_of_the_branch_that_it_goes_to() {
+        let of = |name: &str, at, branch: Option<&str>, base: Option<&str>| {
+            let mut record = record(name, at);
+            record.provenance.branch = branch.map(str::to_owned);
+            record.provenance.base_branch = base.map(str::to_owned);
+            // Firmware of its own: earlier runs of the same one are not added.
+            record.firmware[0].hash = name.to_owned();
+            record
+        };
+        let history = [
+            of("before branches", 10, None, None),
+            of("on main", 20, Some("main"), None),
+            of("on trunk", 30, Some("trunk"), None),
+            of("on quiet", 40, Some("quiet"), None),
+            of("on loud", 50, Some("loud"), None),
+        ];
+        let last = |head: &Record, branch: &Branch| {
+            last_good(&history, head, branch).last().map_or("none", |record| match record.unix_ms {
+                10 => "before branches",
+                20 => "main",
+                30 => "trunk",
+                40 => "quiet",
+                _ => "loud",
+            })
+        };
+        let own = |branch, base| last(&of("head", 60, branch, base), &Branch::OfTheRun);
+        assert_eq!(own(Some("quiet"), Some("trunk")), "quiet");
+        assert_eq!(own(Some("new"), Some("trunk")), "trunk");
+        assert_eq!(own(Some("new"), None), "main", "the usual name of a default branch");
+        assert_eq!(own(Some("new"), Some("gone")), "before branches", "written by an earlier `hil`");
+        assert_eq!(own(None, None), "loud", "any");
+        let named = |name: &str| last(&of("head", 60, Some("quiet"), None), &Branch::Named(name.to_owned()));
+        assert_eq!((named("loud"), named("absent")), ("loud", "none"));
+    }
+
+    #[test]
     fn the_last_good_run_is_one_that_can_be_compared() {
         let head = record("head", 100);
         let mut failed = record("failed", 90);
@@ -280,17 +350,20 @@ mod tests {
         real.boards.clone_from(&simulated.boards);
         real.boards[0].simulated = false;
         let history = [older, good, partial, failed, simulated];
-        let names = |head: &Record| last_good(&history, head).into_iter().map(|it| it.run).collect::<Vec<_>>();
+        let names = |head: &Record| {
+            last_good(&history, head, &Branch::OfTheRun).into_iter().map(|it| it.run).collect::<Vec<_>>()
+        };
         assert_eq!(names(&head), ["simulated"]);
         assert_eq!(names(&real), ["older", "good"]);
         // Run folders of one name may be different runs; runs of unknown firmware never match.
         let twins = [record("report", 1), record("report", 2)];
-        let last: Vec<_> = last_good(&twins, &record("report", 3)).iter().map(|it| it.unix_ms).collect();
+        let last: Vec<_> =
+            last_good(&twins, &record("report", 3), &Branch::OfTheRun).iter().map(|it| it.unix_ms).collect();
         assert_eq!(last, [1, 2]);
         let unknown = twins.map(|twin| Record { firmware: vec![], ..twin });
-        assert_eq!(last_good(&unknown, &record("report", 3)).len(), 1);
+        assert_eq!(last_good(&unknown, &record("report", 3), &Branch::OfTheRun).len(), 1);
         // A run with a regression is not a baseline.
         let worse = Record { regressed: true, ..record("worse", 80) };
-        assert!(last_good(&[worse], &head).is_empty());
+        assert!(last_good(&[worse], &head, &Branch::OfTheRun).is_empty());
     }
 }

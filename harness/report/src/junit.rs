@@ -3,7 +3,7 @@
 
 use std::io;
 
-use hil_timeline::{Failure, Verdict};
+use hil_timeline::{Failure, Provenance, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
@@ -70,6 +70,7 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
         ("hil.bench".to_owned(), info.bench.clone()),
         ("hil.broker".to_owned(), info.broker.clone()),
     ];
+    all.extend(origin(&info.provenance));
     for board in &info.boards {
         all.push((format!("hil.board.{}", board.name), board.description()));
     }
@@ -88,6 +89,19 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
         Ok(())
     })?;
     Ok(())
+}
+
+/// The commit, the job and the computer; what is unknown is missing.
+fn origin(from: &Provenance) -> impl Iterator<Item = (String, String)> {
+    let all = [
+        ("hil.commit", from.commit.clone()),
+        ("hil.dirty", from.dirty.then(|| "true".to_owned())),
+        ("hil.branch", from.branch.clone()),
+        ("hil.base-branch", from.base_branch.clone()),
+        ("hil.job-url", from.job_url.clone()),
+        ("hil.host", from.host.clone()),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
 }
 
 struct Cases<'a> {

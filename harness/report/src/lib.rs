@@ -36,7 +36,7 @@ pub use cucumber::cucumber;
 pub use fold::Fold;
 pub use folder::{ReadRun, WriteError, read_record, read_run};
 pub use gathering::Gathering;
-pub use history::{History, last_good, with_those_before};
+pub use history::{Branch, History, last_good, with_those_before};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use page::{PageExtras, page};

@@ -1,6 +1,6 @@
 //! The run as Markdown: GitHub shows it as the summary of a job.
 
-use hil_timeline::Verdict;
+use hil_timeline::{Provenance, Verdict};
 
 use crate::compare::Comparison;
 use crate::markdown_text::cell;
@@ -73,7 +73,22 @@ fn about(run: &RunSummary) -> String {
         text.push_str(&format!("| {} |\n", cells.map(|text| cell(&text)).join(" | ")));
     }
     let (bench, broker, version) = (cell(&info.bench), cell(&info.broker), cell(&info.version));
-    format!("{text}\nBench {bench}, broker {broker}, hil {version}.\n\n")
+    let host = info.provenance.host.as_ref().map_or(String::new(), |host| format!(" on {}", cell(host)));
+    let origin = origin(&info.provenance);
+    format!("{text}\nBench {bench}{host}, broker {broker}, hil {version}.{origin}\n\n")
+}
+
+/// The commit, its branch and the job, as a sentence of its own.
+fn origin(from: &Provenance) -> String {
+    let commit = from.short_commit().map(|commit| format!("commit {}", cell(&commit)));
+    let branch = from.branch.as_ref().map(|branch| format!("branch {}", cell(branch)));
+    let job = match (from.job_link(), &from.job_url) {
+        (Some(link), _) => Some(format!("[job](<{link}>)")),
+        (None, Some(text)) => Some(format!("job {}", cell(text))),
+        (None, None) => None,
+    };
+    let parts: Vec<_> = [commit, branch, job].into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!(" Of {}.", parts.join(", ")) }
 }
 
 fn section(scenario: &ScenarioResult) -> String {

@@ -98,6 +98,8 @@ fn run_data(name: &str, run: &RunSummary) -> Value {
         "version": info.map_or("", |info| &info.version),
         "bench": info.map_or("", |info| &info.bench),
         "broker": info.map_or("", |info| &info.broker),
+        "provenance": info.map(|info| &info.provenance),
+        "job_link": info.and_then(|info| info.provenance.job_link()),
         "boards": info.map_or(&[][..], |info| &info.boards),
         "firmware": run.firmware,
         "counts": run.counts(),

@@ -6,7 +6,7 @@ mod traffic_lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hil_timeline::{BoardInfo, Verdict};
+use hil_timeline::{BoardInfo, Provenance, Verdict};
 use serde::{Deserialize, Serialize};
 
 pub use self::builder::RecordBuilder;
@@ -28,6 +28,9 @@ pub struct Record {
     pub unix_ms: u64,
     /// The bench.
     pub bench: String,
+    /// The commit, the job and the computer.
+    #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
     /// Kind of broker.
     pub broker: String,
     /// Boards that took part.
@@ -103,7 +106,16 @@ impl Record {
             let other = other.boards.iter().find(|other| other.name == board.name);
             other.is_none_or(|other| (&other.kind, &other.chip) == (&board.kind, &board.chip))
         };
-        (&self.bench, &self.broker) == (&other.bench, &other.broker) && self.boards.iter().all(same)
+        self.is_of_bench(other) && self.broker == other.broker && self.boards.iter().all(same)
+    }
+
+    /// Whether both ran on one bench. A bench without a name that is not in the project, such as
+    /// `/etc/hil/bench.toml`, is another one on each computer.
+    #[must_use]
+    pub fn is_of_bench(&self, other: &Self) -> bool {
+        let host = |record: &Self| record.provenance.host.clone();
+        let may_be = host(self).zip(host(other)).is_none_or(|(ours, theirs)| ours == theirs);
+        self.bench == other.bench && (may_be || !self.bench.starts_with('/'))
     }
 
     /// Boards, and how they run: only records that agree on it may be compared.
@@ -117,6 +129,21 @@ impl Record {
 mod tests {
     use super::*;
     use crate::result::RunSummary;
+
+    #[test]
+    fn a_bench_outside_of_the_project_is_another_one_on_each_computer_unless_it_has_a_name() {
+        let on = |bench: &str, host: &str| {
+            let mut record = RecordBuilder::default().finish("r", &RunSummary::default());
+            record.bench = bench.to_owned();
+            record.provenance.host = Some(host.to_owned()).filter(|host| !host.is_empty());
+            record
+        };
+        let same = |bench: &str, a: &str, b: &str| on(bench, a).is_of_place(&on(bench, b));
+        assert!(same("/etc/hil/bench.toml", "pi-3", "pi-3") && same("/etc/hil/bench.toml", "pi-3", ""));
+        assert!(!same("/etc/hil/bench.toml", "pi-3", "pi-4"));
+        assert!(same("rack-3", "pi-3", "pi-4") && same("bench.toml", "pi-3", "pi-4"));
+        assert!(!on("rack-3", "pi").is_of_place(&on("rack-4", "pi")));
+    }
 
     #[test]
     fn a_partial_run_matches_the_whole_but_not_vice_versa() {

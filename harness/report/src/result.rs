@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Failure, Runs, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict};
+use hil_timeline::{
+    BoardInfo, Failure, Provenance, Runs, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict,
+};
 use serde::{Deserialize, Serialize};
 
 /// Data of the first event.
@@ -18,6 +20,9 @@ pub struct RunInfo {
     pub broker: String,
     /// Boards of the bench.
     pub boards: Vec<BoardInfo>,
+    /// The commit, the job and the computer.
+    #[serde(skip_serializing_if = "Provenance::is_empty")]
+    pub provenance: Provenance,
     /// How many scenarios were planned.
     pub planned: usize,
 }

@@ -56,6 +56,7 @@ fn run(dice: &mut Dice, n: usize, noise: Noise, shift: f64) -> Record {
         run: format!("{n}"),
         unix_ms: n as u64,
         bench: "made up".into(),
+        provenance: hil_timeline::Provenance::default(),
         broker: "embedded".into(),
         boards: vec![BoardInfo {
             name: "lamp".into(),

@@ -74,7 +74,7 @@ fn events_of_a_run_may_hold_any_bytes() {
 /// What `hil compare`, `hil history` and a run with `--baseline` do with records.
 fn use_records(records: &[Record]) {
     let Some(newest) = records.last() else { return };
-    drop(last_good(records, newest));
+    drop(last_good(records, newest, &hil_report::Branch::OfTheRun));
     drop(with_those_before(records, newest, |_| true));
     drop(serde_json::to_string(&Trend::of(records)));
     if let Ok(comparison) = compare(records, std::slice::from_ref(newest)) {

@@ -2,12 +2,14 @@
 
 mod bench;
 mod network;
+mod provenance;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
 pub use network::{ConnectionChange, Disposition, FaultPhase};
+pub use provenance::Provenance;
 use serde::{Deserialize, Serialize};
 
 use crate::{Direction, Packet, Payload, QoS, Runs, Stamp};
@@ -217,6 +219,9 @@ pub enum What {
         bench: String,
         broker: String,
         boards: Vec<BoardInfo>,
+        /// The commit, the job and the computer.
+        #[serde(default, skip_serializing_if = "Provenance::is_empty")]
+        provenance: Provenance,
         /// The planned scenarios: a killed run shows which ones never began.
         plan: Vec<ScenarioInfo>,
     },

@@ -21,13 +21,14 @@ pub(crate) enum ReportFormat {
 #[command(after_help = "\
 Examples:
   hil compare last-good target/hil/latest
+  hil compare last-good@main
   hil compare baselines/lamp-1.2.json target/hil/latest --fail-on regression
   hil compare /tmp/before /tmp/after --format markdown
 
 Times are compared only if there is enough data, which includes runs of the same firmware in the
 history. Virtual boards are never compared with real ones.")]
 pub(crate) struct CompareArgs {
-    /// Run folder, baseline file or `last-good` to compare with
+    /// Run folder, baseline file, `last-good` or `last-good@BRANCH` to compare with
     pub(crate) base: PathBuf,
 
     /// Run folder or baseline file to check for regressions
@@ -90,12 +91,25 @@ pub(crate) struct SaveArgs {
 Examples:
   hil history                   list recent runs, and scenarios that did not always pass
   hil history 'lamp on'         show verdicts and times of scenarios whose name contains `lamp on`
+  hil history --branch main     list runs of a branch
   hil history --format json
 
 Symbols: ✓ passed, ✗ failed, ! bench error, ~ flaky, - skipped, aborted or not run.")]
 pub(crate) struct HistoryArgs {
     /// Part of a scenario's name or file
     pub(crate) scenario: Option<String>,
+
+    /// Only runs of this branch
+    #[arg(long, value_name = "BRANCH")]
+    pub(crate) branch: Option<String>,
+
+    /// Only runs of commits that begin with this
+    #[arg(long, value_name = "COMMIT")]
+    pub(crate) commit: Option<String>,
+
+    /// Only runs on this bench: its name, or the path of its file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bench: Option<String>,
 
     /// Number of recent runs to read
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]

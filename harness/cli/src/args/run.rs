@@ -23,6 +23,33 @@ pub(crate) enum FailOn {
     Regression,
 }
 
+/// Where a run comes from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ProvenanceArgs {
+    /// Commit under test, for reports and history [default: HIL_COMMIT, else the CI job's, else that of this folder]
+    #[arg(long, value_name = "COMMIT", value_parser = one_line)]
+    pub(crate) commit: Option<String>,
+
+    /// Its branch; `last-good` looks there first [default: HIL_BRANCH, else the CI job's, else that of this folder]
+    #[arg(long, value_name = "BRANCH", value_parser = one_line)]
+    pub(crate) branch: Option<String>,
+
+    /// Page of the CI job, for reports and history [default: HIL_JOB_URL, else the CI job's]
+    #[arg(long, value_name = "URL", value_parser = address)]
+    pub(crate) job_url: Option<String>,
+}
+
+fn one_line(text: &str) -> Result<String, String> {
+    let is_one = !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(hil_timeline::steers);
+    if is_one { Ok(text.to_owned()) } else { Err("1 to 200 characters without control characters".to_owned()) }
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let is_web = text.starts_with("https://") || text.starts_with("http://");
+    let is_one = is_web && text.len() <= 1000 && !text.chars().any(|c| c.is_whitespace() || hil_timeline::steers(c));
+    if is_one { Ok(text.to_owned()) } else { Err("an address that begins with https:// or http://".to_owned()) }
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,6 +57,7 @@ Examples:
   hil run features/lamp/power.feature --bench bench.toml
   hil run features/lamp/power.feature:13
   hil run --tags 'not @slow' --out /tmp/nightly
+  hil run --baseline last-good@main --commit 1a2b3c4 --branch quieter-lamp
   hil run --list
 
 Scenarios tagged @opt-in run only if you select them by path or by tag.
@@ -88,8 +116,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value = "pass", value_name = "WHAT")]
     pub(crate) flaky: Flaky,
 
-    /// Report regressions since this run folder or baseline file, or since the `last-good` run in the history
-    #[arg(long, value_name = "RUN|FILE|last-good")]
+    /// Report regressions since this run folder or baseline file, or since the `last-good` run in the history: of the
+    /// same branch, else of the branch that it goes to; `last-good@BRANCH` names one
+    #[arg(long, value_name = "RUN|FILE|last-good[@BRANCH]")]
     pub(crate) baseline: Option<PathBuf>,
 
     /// Exit with 103 on a regression since the baseline
@@ -99,6 +128,9 @@ pub(crate) struct RunArgs {
     /// History file to append this run to [default: HIL_HISTORY, else target/hil/history.jsonl]
     #[arg(long, value_name = "FILE")]
     pub(crate) history: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) provenance: ProvenanceArgs,
 
     /// Exit with 102 if a scenario is skipped, for benches that must run everything
     #[arg(long)]

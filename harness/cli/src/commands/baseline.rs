@@ -1,13 +1,11 @@
 //! `hil baseline`.
 
-use std::path::Path;
-
 use hil_report::{Record, write_baseline};
 
 use crate::args::{BaselineArgs, BaselineCommand, SaveArgs};
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, set_up_failed};
-use crate::records::{LAST_GOOD, history, no_good_run, past, read_runs, with_history};
+use crate::records::{LAST_GOOD, history, last_good_branch, no_good_run, past, read_runs, with_history};
 
 pub(crate) fn baseline(args: &BaselineArgs) -> ExitCode {
     match &args.command {
@@ -51,7 +49,7 @@ fn last_good(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
 }
 
 fn named(args: &SaveArgs) -> Result<Vec<Record>, ExitCode> {
-    if args.runs.iter().any(|run| run == Path::new(LAST_GOOD)) {
+    if args.runs.iter().any(|run| last_good_branch(run).is_some()) {
         let message = Message(format!("`{LAST_GOOD}` is not a run folder or baseline file"));
         return Err(set_up_failed(&message, Some("name no run to save the last good one".to_owned())));
     }

@@ -1,20 +1,18 @@
 //! `hil compare`.
 
-use std::path::Path;
-
 use hil_report::{Comparison, compare as compare_records};
 
 use crate::args::{CompareArgs, FailOn, ReportFormat};
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, say_json, set_up_failed, warn};
-use crate::records::{Baseline, LAST_GOOD, head, history, no_good_run, past, read_runs};
+use crate::records::{Baseline, LAST_GOOD, head, history, last_good_branch, no_good_run, past, read_runs};
 
 pub(crate) fn compare(args: &CompareArgs) -> ExitCode {
     comparison(args).map_or_else(|code| code, |(comparison, is_whole)| show(args, &comparison, is_whole))
 }
 
 fn comparison(args: &CompareArgs) -> Result<(Comparison, bool), ExitCode> {
-    if args.head == Path::new(LAST_GOOD) {
+    if last_good_branch(&args.head).is_some() {
         let message = Message(format!("`{LAST_GOOD}` can't be the second argument: it is the run to compare with"));
         return Err(set_up_failed(&message, Some(format!("write `hil compare {LAST_GOOD} RUN`"))));
     }

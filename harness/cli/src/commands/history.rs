@@ -17,15 +17,30 @@ pub(crate) fn history(args: &HistoryArgs) -> ExitCode {
         Ok(past) => past,
         Err(error) => return set_up_failed(&error, None),
     };
+    let has_runs = !past.is_empty();
+    past.retain(|record| is_wanted(args, record));
     past.drain(..past.len().saturating_sub(args.last.into()));
     if past.is_empty() {
-        let message = Message(format!("`{}` contains no runs", history.path().display()));
-        return set_up_failed(&message, Some("each `hil run` appends one".to_owned()));
+        let (of_them, hint) = if has_runs {
+            (" of that branch, commit or bench", "without `--branch`, `--commit` and `--bench` all runs are listed")
+        } else {
+            ("", "each `hil run` appends one")
+        };
+        let message = Message(format!("`{}` contains no runs{of_them}", history.path().display()));
+        return set_up_failed(&message, Some(hint.to_owned()));
     }
     match &args.scenario {
         Some(pattern) => scenarios(args, pattern, &past),
         None => runs(args, &past),
     }
+}
+
+/// Whether the flags select a run.
+fn is_wanted(args: &HistoryArgs, record: &Record) -> bool {
+    let from = &record.provenance;
+    let of_branch = args.branch.is_none() || args.branch == from.branch;
+    let begins = |commit: &String| from.commit.as_ref().is_some_and(|it| it.starts_with(commit.as_str()));
+    of_branch && args.commit.as_ref().is_none_or(begins) && args.bench.as_ref().is_none_or(|it| *it == record.bench)
 }
 
 /// The results of a scenario in the recent runs.
@@ -128,6 +143,8 @@ struct RunHistory<'a> {
     counts: hil_report::Counts,
     exit_code: Option<u8>,
     firmware: &'a [hil_report::FirmwareInfo],
+    bench: &'a str,
+    provenance: &'a hil_timeline::Provenance,
 }
 
 fn runs(args: &HistoryArgs, past: &[Record]) -> ExitCode {
@@ -139,11 +156,14 @@ fn runs(args: &HistoryArgs, past: &[Record]) -> ExitCode {
             counts: record.counts(),
             exit_code: record.exit_code,
             firmware: &record.firmware,
+            bench: &record.bench,
+            provenance: &record.provenance,
         })
         .collect();
     if args.format.format == Format::Json {
         return json(&lines);
     }
+    let has_benches = lines.iter().any(|line| line.bench != lines[0].bench);
     for line in &lines {
         let counts: Vec<_> =
             line.counts.words().iter().filter(|(_, n)| *n > 0).map(|(w, n)| format!("{n} {w}")).collect();
@@ -156,10 +176,19 @@ fn runs(args: &HistoryArgs, past: &[Record]) -> ExitCode {
         let more = firmware.len().saturating_sub(3);
         firmware.truncate(3);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        say(inert(&format!("{}  {}  {}{more}", line.run, counts.join(", "), firmware.join(", "))));
+        let from = origin(line, has_benches);
+        say(inert(&format!("{}  {}  {}{more}{from}", line.run, counts.join(", "), firmware.join(", "))));
     }
     say_not_always_passed(past);
     ExitCode::Passed
+}
+
+/// The commit and its branch; the bench as well if the runs were on several.
+fn origin(line: &RunHistory<'_>, has_benches: bool) -> String {
+    let from = line.provenance;
+    let bench = has_benches.then(|| line.bench.to_owned());
+    let parts: Vec<_> = [from.branch.clone(), from.short_commit(), bench].into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!("  {}", parts.join(", ")) }
 }
 
 /// Scenarios that did not always pass.

@@ -22,7 +22,7 @@ use crate::exit_code::ExitCode;
 use crate::output::{Line, Message, set_up_failed, warn};
 use crate::session::{self, OneBoard};
 use crate::signals;
-use crate::terminal::RawTerminal;
+use crate::terminal::{self, RawTerminal};
 
 pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
     session::on_bench(args.bench.bench.clone(), async |bench| Ok(monitor_in(args, bench).await))
@@ -144,6 +144,8 @@ async fn handle_keys(board: &mut LockedBoard, keys_work: bool, is_manual: bool) 
     let mut buffer = [0; 1024];
     loop {
         let length = match stdin.read(&mut buffer).await {
+            // A closed terminal ends it, even if SIGHUP is ignored.
+            Ok(0) | Err(_) if terminal::is_gone() => return Ok(()),
             // End of input: keeps showing the console.
             Ok(0) | Err(_) => return std::future::pending().await,
             Ok(length) => length,

@@ -13,13 +13,13 @@ use hil_report::{
 use hil_scenario::{Limits, Plan, Retries, RunContext};
 use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
-use crate::args::{FailOn, Flaky, Format, RunArgs, WaitArgs};
+use crate::args::{FailOn, Flaky, Format, ProvenanceArgs, RunArgs, WaitArgs};
 use crate::exit_code::{Demands, ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
-use crate::{session, signals};
+use crate::{provenance, session, signals};
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     // Listing scenarios does not need a bench.
@@ -61,6 +61,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         deadline: args.deadline,
         retries: Retries { bench: args.bench_retries, product: args.retries },
         flaky: args.flaky,
+        provenance: args.provenance,
         strict: args.strict,
         baseline,
         fail_on: args.fail_on,
@@ -121,6 +122,7 @@ pub(crate) struct RunSettings {
     pub(crate) deadline: Option<Duration>,
     pub(crate) retries: Retries,
     pub(crate) flaky: Flaky,
+    pub(crate) provenance: ProvenanceArgs,
     /// Treat a skipped scenario as a bench fault.
     pub(crate) strict: bool,
     pub(crate) baseline: Option<Baseline>,
@@ -164,6 +166,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     session::check_set(&bench, Part::Broker)?;
     plan.check_passwords(&bench).map_err(|error| set_up_failed(&error, None))?;
     let abort = signals::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
+    let provenance = provenance::of_run(&settings.provenance).await;
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word.to_owned());
     let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));
     hide(mask.clone());
@@ -192,6 +195,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
             bench: name,
             broker,
             boards: context.bench().infos(),
+            provenance,
             plan: planned.clone(),
         },
     );

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod brokers;
+mod cancelled;
 mod descriptors;
 mod elf;
 mod emulators;
@@ -20,6 +21,7 @@ mod monitor;
 mod other_users;
 mod panics;
 mod pins;
+mod provenance;
 mod real_bench;
 mod real_commands;
 mod regression;

@@ -23,6 +23,7 @@ fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
         run: run.into(),
         unix_ms: 1_795_000_000_000,
         bench: "bench.toml".into(),
+        provenance: hil_timeline::Provenance::default(),
         broker: "embedded".into(),
         boards: vec![board],
         firmware: vec![firmware],

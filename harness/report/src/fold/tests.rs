@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Direction, Failure, Packet, Payload, QoS, StepInfo, StepOutcome, Timeline};
+use hil_timeline::{BoardInfo, Direction, Failure, Packet, Payload, Provenance, QoS, StepInfo, StepOutcome, Timeline};
 
 use super::*;
 use crate::result::Counts;
@@ -69,6 +69,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
             bench: "bench.toml".into(),
             broker: "embedded".into(),
             boards: vec![board],
+            provenance: Provenance::default(),
             plan: vec![],
         },
     );

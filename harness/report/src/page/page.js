@@ -52,6 +52,12 @@
     top.append(el("p", { class: "row" }, shown, el("span", { class: "dim" }, `in ${seconds(run.took_us)}`)));
     const began = run.unix_ms ? new Date(run.unix_ms).toISOString().replace("T", " ").slice(0, 19) + " UTC" : "unknown";
     const facts = [["started", began], ["bench", run.bench], ["broker", run.broker], ["hil", run.version]];
+    const from = run.provenance || {};
+    if (from.host) facts.push(["computer", from.host]);
+    if (from.commit) facts.push(["commit", from.commit + (from.dirty ? " with changes" : "")]);
+    if (from.branch) facts.push(["branch", from.branch]);
+    // Only an address of the web is a link: see `Provenance::job_link`.
+    if (from.job_url) facts.push(["job", run.job_link ? el("a", { href: run.job_link, rel: "noreferrer" }, run.job_link) : from.job_url]);
     for (const board of run.boards) {
       const firmware = run.firmware.filter((it) => it.board === board.name);
       const ran = firmware.map((it) => `${it.firmware}${it.version ? " " + it.version : ""} (${it.hash}, ${it.size} bytes)`);

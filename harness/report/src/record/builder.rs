@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hil_timeline::{
-    ConnectionChange, Direction, Finding, FlashPhase, Packet, RunEvent, ScenarioId, ScenarioKey, Stamp, StepInfo,
-    StepKind, Verdict, What,
+    ConnectionChange, Direction, Finding, FlashPhase, Packet, Provenance, RunEvent, ScenarioId, ScenarioKey, Stamp,
+    StepInfo, StepKind, Verdict, What,
 };
 
 use super::metric::{Metric, MetricKind};
@@ -198,6 +198,7 @@ impl RecordBuilder {
             run: name.to_owned(),
             unix_ms: info.map_or(0, |info| info.unix_ms),
             bench: info.map_or(String::new(), |info| info.bench.clone()),
+            provenance: info.map_or_else(Provenance::default, |info| info.provenance.clone()),
             broker: info.map_or(String::new(), |info| info.broker.clone()),
             boards: info.map_or(Vec::new(), |info| info.boards.clone()),
             firmware: run.firmware.clone(),
