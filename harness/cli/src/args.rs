@@ -96,7 +96,8 @@ pub(crate) enum CliCommand {
 /// Which bench file to use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchArgs {
-    /// Bench file [default: HIL_BENCH, else the built-in virtual bench]
+    /// Bench file, or `builtin` for the built-in virtual bench [default: HIL_BENCH, else ./bench.toml, else
+    /// /etc/hil/bench.toml, else builtin]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
 }
@@ -142,7 +143,7 @@ pub(crate) struct LintArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
 
-    /// Bench file to check the features against [default: HIL_BENCH, else none]
+    /// Bench file to check the features against, or `builtin` [default: HIL_BENCH, else ./bench.toml, else none]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
 }

@@ -49,7 +49,8 @@ fn describe(args: &BoardsArgs) -> ExitCode {
         say(inert(&status.text()));
     }
     if statuses.is_empty() {
-        say("no boards are configured; `hil boards discover --write bench.toml` writes a first bench file");
+        let title = bench.title();
+        say(format!("{title} has no boards; `hil boards discover --write FILE` writes a first bench file"));
     }
     ExitCode::Passed
 }

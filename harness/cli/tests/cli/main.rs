@@ -33,3 +33,4 @@ mod traffic_snapshots;
 mod untrusted_files;
 mod verdicts;
 mod virtual_bench;
+mod which_bench;
