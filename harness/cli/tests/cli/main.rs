@@ -13,6 +13,7 @@ mod gherkin;
 mod honesty;
 mod hostile;
 mod images;
+mod init;
 mod interrupt;
 mod keeper;
 mod killed;
