@@ -1,6 +1,7 @@
 //! The command line as plain data: arguments and their `--help` texts.
 
 mod bench;
+mod init;
 mod records;
 mod run;
 mod traffic;
@@ -14,6 +15,7 @@ pub(crate) use bench::{
     BoardsArgs, BoardsCommand, DiscoverArgs, DoctorArgs, FlashArgs, MonitorArgs, PowerArgs, PowerState, ResetArgs,
     VirtualArgs,
 };
+pub(crate) use init::{Ci, InitArgs, InitKind};
 pub(crate) use records::{BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, ReportArgs, ReportFormat, SaveArgs};
 
 pub(crate) use run::{FailOn, Flaky, ProvenanceArgs, RunArgs};
@@ -33,7 +35,8 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  hil run                                run all features, on HIL_BENCH or the virtual bench
+  hil init plant                         start a project in the folder `plant`
+  hil run                                run all features, on ./bench.toml or the built-in bench
   hil run features/lamp --name toggles   run the scenarios whose name contains `toggles`
   hil tap --broker 192.168.7.1:1883      show the traffic between a device and a broker
   hil virtual                            start the virtual bench and keep it running until Ctrl-C
@@ -55,6 +58,8 @@ pub(crate) enum ColorChoice {
 /// The subcommands of `hil`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum CliCommand {
+    /// Start a project: write a bench file, a first feature and a CI workflow
+    Init(InitArgs),
     /// Run features
     Run(RunArgs),
     /// Flash a board and boot it
@@ -96,7 +101,8 @@ pub(crate) enum CliCommand {
 /// Which bench file to use.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BenchArgs {
-    /// Bench file [default: HIL_BENCH, else the built-in virtual bench]
+    /// Bench file, or `builtin` for the built-in virtual bench [default: HIL_BENCH, else ./bench.toml, else
+    /// /etc/hil/bench.toml, else builtin]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
 }
@@ -142,7 +148,7 @@ pub(crate) struct LintArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
 
-    /// Bench file to check the features against [default: HIL_BENCH, else none]
+    /// Bench file to check the features against, or `builtin` [default: HIL_BENCH, else ./bench.toml, else none]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
 }

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod flash;
 pub(crate) mod history;
+pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod monitor;
 pub(crate) mod power;

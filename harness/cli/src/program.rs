@@ -46,6 +46,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         return output::set_up_failed(&error, Some(descriptors::TooFewDescriptors::HINT.to_owned()));
     }
     match cli.command {
+        CliCommand::Init(args) => commands::init::init(&args),
         CliCommand::Run(args) => commands::run::run(args),
         CliCommand::Flash(args) => commands::flash::flash(&args),
         CliCommand::Boards(args) => commands::boards::boards(&args),

@@ -9,7 +9,7 @@ use console::Style;
 use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
-use hil_config::{Bench, Board, BoardKind, Part};
+use hil_config::{Bench, Board, BoardKind, BoardName, Part};
 use hil_scenario::{Filter, Limits, Plan, RunContext, SetupError};
 use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
@@ -39,9 +39,14 @@ pub(crate) fn choose(bench: Option<PathBuf>) -> Result<Bench, ExitCode> {
 
 /// Runs a command on a bench.
 pub(crate) fn on<T>(bench: Bench, command: impl AsyncFnOnce(Bench) -> Result<T, ExitCode>) -> Result<T, ExitCode> {
+    on_runtime(command(bench))
+}
+
+/// Runs a command that needs no bench.
+pub(crate) fn on_runtime<T>(command: impl Future<Output = Result<T, ExitCode>>) -> Result<T, ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| set_up_failed(&error, None))?;
-    let result = runtime.block_on(command(bench));
+    let result = runtime.block_on(command);
     // Does not wait for threads that flash or read standard input: they may block for long.
     runtime.shutdown_background();
     result
@@ -60,13 +65,18 @@ pub(crate) fn check_firmware(bench: &Bench, board: &str, firmware: &str) -> Resu
 
 /// Reports that the bench has no such board, and lists the boards it has.
 pub(crate) fn no_such_board(bench: &Bench, name: &str) -> ExitCode {
-    let known: Vec<_> = bench.boards.keys().map(|board| format!("`{board}`")).collect();
-    let hint = if known.is_empty() {
-        "this bench has no boards".to_owned()
-    } else {
-        format!("its boards are {}", known.join(", "))
-    };
-    set_up_failed(&Message(format!("this bench has no board `{name}`")), Some(hint))
+    let error = Message(format!("{} has no board `{name}`", bench.title()));
+    set_up_failed(&error, Some(listed("board", bench.boards.keys().map(BoardName::as_str))))
+}
+
+/// A hint with the names that a bench has.
+pub(crate) fn listed<'a>(what: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    match known.as_slice() {
+        [] => format!("it has no {what} at all"),
+        [only] => format!("its only {what} is {only}"),
+        several => format!("it has {}", several.join(", ")),
+    }
 }
 
 /// Reports an error if the board is a program or an emulator: only scenarios and `hil flash` start it, so it has no power

@@ -55,8 +55,9 @@ struct Arguments {
 
 /// Runs a folder of features as a test target; the path is relative to the crate's folder.
 ///
-/// Uses the bench of `HIL_BENCH`, or the built-in virtual bench. The usual arguments of a test target work: `--list`,
-/// name filters, `--exact`, `--skip`, `--nocapture`, `--ignored`.
+/// Uses the bench that `HIL_BENCH` names, else `bench.toml` in the root of the workspace, else `/etc/hil/bench.toml`, else
+/// the built-in virtual bench. The usual arguments of a test target work: `--list`, name filters, `--exact`, `--skip`,
+/// `--nocapture`, `--ignored`.
 #[must_use]
 pub fn test_features(folder: &str) -> std::process::ExitCode {
     hil_bench::keeper::serve_if_asked();
@@ -69,7 +70,7 @@ fn test_in(arguments: &Arguments, folder: &str) -> ExitCode {
     // Canonical, so that messages show a path without `..`.
     let features = package.join(folder).canonicalize().unwrap_or_else(|_| package.join(folder));
     let workspace = workspace(&package);
-    // `HIL_BENCH` and the run folder are relative to the workspace's root; cargo starts tests in the package's folder.
+    // The bench file and the run folder are relative to the workspace's root; cargo starts tests in the package's folder.
     let features = match std::env::set_current_dir(workspace) {
         Ok(()) => features.strip_prefix(workspace).map(Path::to_owned).unwrap_or(features),
         Err(_) => features,

@@ -1,4 +1,4 @@
-//! The project's own features: `cargo test --test features`, on the bench of `HIL_BENCH` or the virtual one.
+//! The project's own features: `cargo test --test features`, on the bench that `hil run` uses in the root of the workspace.
 
 fn main() -> std::process::ExitCode {
     hil::test_features("../../features")

@@ -1,5 +1,7 @@
 //! A whole bench file.
 
+mod choice;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
@@ -205,23 +207,6 @@ impl Bench {
     #[must_use]
     pub fn firmware(&self, name: &str) -> Option<&Firmware> {
         self.firmware.get(name)
-    }
-
-    /// The file named on the command line, else by the environment, else none: then the built-in bench.
-    ///
-    /// # Errors
-    /// As [`Bench::from_file`].
-    pub fn choose(flag: Option<PathBuf>, kinds: &Kinds) -> Result<Self, ConfigError> {
-        Self::named(flag, kinds).map(|bench| bench.unwrap_or_else(Self::builtin))
-    }
-
-    /// The file named on the command line, else by the environment, else none.
-    ///
-    /// # Errors
-    /// As [`Bench::from_file`].
-    pub fn named(flag: Option<PathBuf>, kinds: &Kinds) -> Result<Option<Self>, ConfigError> {
-        let path = flag.or_else(|| std::env::var_os(crate::HIL_BENCH).filter(|v| !v.is_empty()).map(PathBuf::from));
-        path.map(|path| Self::from_file(&path, kinds)).transpose()
     }
 }
 

@@ -39,6 +39,12 @@ impl Chip {
         Self::WORDS.iter().find(|(_, chip)| *chip == self).map_or("", |(word, _)| word)
     }
 
+    /// The words of all chips.
+    #[must_use]
+    pub fn words() -> Vec<&'static str> {
+        Self::WORDS.iter().map(|(word, _)| *word).collect()
+    }
+
     /// Where its ROM looks for the second-stage bootloader in flash (ESP-IDF, `CONFIG_BOOTLOADER_OFFSET_IN_FLASH`).
     #[must_use]
     pub fn bootloader_offset(self) -> u32 {

@@ -2,7 +2,7 @@
 
 use crate::table::Value;
 
-/// Path of the bench file, relative to the current folder. The `--bench` flag wins over it.
+/// Path of the bench file, relative to the current folder, or `builtin`. The `--bench` flag wins over it.
 pub const HIL_BENCH: &str = "HIL_BENCH";
 /// Names the file that each run is appended to.
 pub const HIL_HISTORY: &str = "HIL_HISTORY";

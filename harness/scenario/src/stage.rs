@@ -176,7 +176,7 @@ impl Stage {
         let known: Vec<String> = self.boards.keys().cloned().collect();
         match self.boards.get_mut(name) {
             Some(board) => Ok(&mut *board),
-            None => Err(unknown("board", name, known.iter().map(String::as_str))),
+            None => Err(unknown(self.context.bench.config(), "board", name, known.iter().map(String::as_str))),
         }
     }
 
@@ -207,7 +207,7 @@ impl Stage {
     pub fn firmware(&self, name: &str) -> Result<hil_config::Firmware, StepError> {
         let config = self.context.bench.config();
         let known = || config.firmware.keys().map(hil_config::FirmwareName::as_str);
-        config.firmware(name).cloned().ok_or_else(|| unknown("firmware", name, known()))
+        config.firmware(name).cloned().ok_or_else(|| unknown(config, "firmware", name, known()))
     }
 
     /// Applies a fault to a board's network, and sets the mark to it.
@@ -215,8 +215,7 @@ impl Stage {
     /// # Errors
     /// When the bench has no board of that name.
     pub async fn apply_fault(&mut self, board: &str, fault: &Fault) -> Result<(), StepError> {
-        let known = || self.boards.keys().map(String::as_str);
-        let tap = self.tap(board).ok_or_else(|| unknown("board", board, known()))?;
+        let tap = self.tap(board).ok_or_else(|| self.unknown_board(board))?;
         let event = tap.apply(fault, &self.recorder).await;
         self.took_effect(Effect::of(&event));
         Ok(())
@@ -227,8 +226,7 @@ impl Stage {
     /// # Errors
     /// When the bench has no board of that name.
     pub fn end_silence(&mut self, board: &str) -> Result<(), StepError> {
-        let known = || self.boards.keys().map(String::as_str);
-        let tap = self.tap(board).ok_or_else(|| unknown("board", board, known()))?;
+        let tap = self.tap(board).ok_or_else(|| self.unknown_board(board))?;
         let event = tap.end_silence(&self.recorder);
         self.took_effect(Effect::of(&event));
         Ok(())
@@ -422,6 +420,15 @@ impl Stage {
         self.last_flash_written.get(board).copied()
     }
 
+    fn unknown_board(&self, name: &str) -> StepError {
+        unknown(self.context.bench.config(), "board", name, self.boards.keys().map(String::as_str))
+    }
+
+    /// How messages call the bench.
+    pub(crate) fn bench_title(&self) -> String {
+        self.context.bench.config().title()
+    }
+
     /// How long a board may take from its reset until its app is ready.
     pub(crate) fn ready_within(&self, board: &str) -> Duration {
         let config = self.context.bench.config();
@@ -441,12 +448,12 @@ pub(crate) fn refs(events: &[Arc<RunEvent>]) -> Vec<&RunEvent> {
     events.iter().map(AsRef::as_ref).collect()
 }
 
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StepError {
+fn unknown<'a>(bench: &hil_config::Bench, what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> StepError {
     let known: Vec<_> = known.collect();
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => format!("this bench has no {what}"),
+        None if known.is_empty() => format!("it has no {what} at all"),
         None => format!("there are `{}`", known.join("`, `")),
     };
-    StepError::errored(format!("there is no {what} `{name}` on this bench")).with_hint(hint)
+    StepError::errored(format!("{} has no {what} `{name}`", bench.title())).with_hint(hint)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use hil_bench::keeper::{DeviceLock, holder_of};
 use hil_bench::ports::{self, AttachedPort, PortState, attached, state_of};
 use hil_bench::{Probed, claimed, probe};
-use hil_config::{Bench, Board, BoardKind};
+use hil_config::{Bench, Board, BoardKind, Chip};
 use hil_report::inert;
 use serde_json::{Value, json};
 
@@ -49,7 +49,8 @@ fn describe(args: &BoardsArgs) -> ExitCode {
         say(inert(&status.text()));
     }
     if statuses.is_empty() {
-        say("no boards are configured; `hil boards discover --write bench.toml` writes a first bench file");
+        let title = bench.title();
+        say(format!("{title} has no boards; `hil boards discover --write FILE` writes a first bench file"));
     }
     ExitCode::Passed
 }
@@ -111,7 +112,7 @@ impl BoardStatus {
 }
 
 /// A serial port, with the result of probing its chip.
-struct PortStatus {
+pub(super) struct PortStatus {
     port: AttachedPort,
     state: PortState,
     probed: Option<Result<Probed, String>>,
@@ -119,7 +120,10 @@ struct PortStatus {
 
 fn discover(args: &DiscoverArgs) -> ExitCode {
     let ports = attached(Path::new("/sys"), Path::new("/dev"));
-    let seen: Vec<_> = ports.into_iter().map(|port| see(port, args.probe)).collect();
+    let mut seen: Vec<_> = ports.into_iter().map(PortStatus::of).collect();
+    if args.probe {
+        seen.iter_mut().for_each(PortStatus::probe);
+    }
     match args.format.format {
         Format::Json => say_json(&json!({ "ports": seen.iter().map(PortStatus::json).collect::<Vec<_>>() })),
         Format::Text => seen.iter().for_each(|seen| say(inert(&seen.text()))),
@@ -138,23 +142,28 @@ fn discover(args: &DiscoverArgs) -> ExitCode {
     }
 }
 
-fn see(port: AttachedPort, probe_it: bool) -> PortStatus {
-    let state = state_of(&port.path);
-    let key = match &port.usb {
-        Some(usb) => format!("usb {}", usb.interface),
-        None => format!("device {}", port.path.display()),
-    };
-    // Does not probe boards that are in use.
-    let probed = (probe_it && state == PortState::Ready).then(|| {
-        let _lock =
-            DeviceLock::try_take(&key, "hil boards discover --probe").map_err(|why| format!("not probed: {why}"))?;
-        probe(&port.path, port.usb.as_ref())
-    });
-    PortStatus { port, state, probed }
+/// USB vendors of ESP chips with USB, and of the serial bridges on ESP boards: Espressif, Silicon Labs, WCH, FTDI, Prolific.
+const ESP_VENDORS: [u16; 5] = [0x303a, 0x10c4, 0x1a86, 0x0403, 0x067b];
+
+/// The attached ports that can be ESP boards, by their USB identity alone: none is opened.
+pub(super) fn attached_boards() -> Vec<PortStatus> {
+    let ports = attached(Path::new("/sys"), Path::new("/dev")).into_iter();
+    let is_esp = |port: &AttachedPort| port.usb.as_ref().is_some_and(|usb| ESP_VENDORS.contains(&usb.vid));
+    ports.filter(is_esp).map(PortStatus::of).collect()
+}
+
+/// The port at a path, with its USB identity if it has one.
+pub(super) fn port_at(path: &Path) -> PortStatus {
+    let whole = path.canonicalize().ok();
+    let ports = attached(Path::new("/sys"), Path::new("/dev")).into_iter();
+    let known = ports.filter(|port| port.usb.is_some()).find(|port| Some(&port.path) == whole.as_ref());
+    // Relative, it would count from the folder of the bench file.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    PortStatus::of(known.unwrap_or(AttachedPort { path, driver: None, usb: None }))
 }
 
 /// USB serial numbers that several ports share.
-fn shared_serials(seen: &[PortStatus]) -> Vec<String> {
+pub(super) fn shared_serials(seen: &[PortStatus]) -> Vec<String> {
     let serials: Vec<_> = seen.iter().filter_map(|seen| seen.port.usb.as_ref()?.serial.clone()).collect();
     let mut same: Vec<_> =
         serials.iter().filter(|serial| serials.iter().filter(|other| other == serial).count() > 1).cloned().collect();
@@ -164,6 +173,23 @@ fn shared_serials(seen: &[PortStatus]) -> Vec<String> {
 }
 
 impl PortStatus {
+    fn of(port: AttachedPort) -> Self {
+        Self { state: state_of(&port.path), port, probed: None }
+    }
+
+    /// Reads the chip's type and MAC address, which resets it, unless the board is in use.
+    pub(super) fn probe(&mut self) {
+        let key = match &self.port.usb {
+            Some(usb) => format!("usb {}", usb.interface),
+            None => format!("device {}", self.port.path.display()),
+        };
+        self.probed = (self.state == PortState::Ready).then(|| {
+            let _lock = DeviceLock::try_take(&key, "hil boards discover --probe")
+                .map_err(|why| format!("not probed: {why}"))?;
+            probe(&self.port.path, self.port.usb.as_ref())
+        });
+    }
+
     fn text(&self) -> String {
         let mut text = format!("{:<14} {}", self.port.path.display(), self.state);
         if let Some(usb) = &self.port.usb {
@@ -215,37 +241,43 @@ fn write(path: &Path, seen: &[PortStatus], same: &[String]) -> ExitCode {
 }
 
 fn bench_file(seen: &[PortStatus], same: &[String]) -> String {
-    let quoted = |text: &str| Value::from(text).to_string();
     let mut text = String::from(
         "# Written by `hil boards discover`. docs/reference/bench-file.md lists every key; docs/how-to/real-bench.md shows the wiring.\n\n\
          [broker]\nkind = \"embedded\"\n\n\
          [tap]\n# This machine's address in the boards' network:\naddress = \"127.0.0.1\"\n",
     );
     for (n, seen) in seen.iter().filter(|seen| seen.port.usb.is_some()).enumerate() {
-        let Some(usb) = &seen.port.usb else { continue };
-        let serial = usb.serial.as_deref().filter(|serial| !same.contains(&(*serial).to_owned()));
-        let port = match serial {
-            Some(serial) => format!("{{ usb-serial = {} }}", quoted(serial)),
-            None => format!("{{ topology = {} }}", quoted(&usb.interface)),
-        };
-        let (chip, note) = match &seen.probed {
-            Some(Ok(probed)) if hil_config::Chip::named(&probed.chip).is_some() => {
-                (probed.chip.as_str(), format!("   # MAC {}", probed.mac))
-            }
-            _ => ("esp32c3", "   # not probed: correct it, or use `hil boards discover --probe`".to_owned()),
-        };
-        let what = usb.product.as_deref().unwrap_or("USB serial port");
-        let _ = write!(
-            text,
-            "\n# {what} at {}\n[boards.board-{}]\nkind = \"esp\"\nchip = \"{chip}\"{note}\nport = {port}\n\
-             # [[boards.board-{}.rails]]\n# driver = \"gpio\"\n# line = \"GPIO17\"\n",
-            usb.topology,
-            n + 1,
-            n + 1,
-        );
+        text.push_str(&board_table(&format!("board-{}", n + 1), seen, same, None));
     }
     text.push_str("\n# [firmware.app]\n# image = \"app.elf\"\n# nvs = { \"mqtt.host\" = \"{tap.host}\", \"mqtt.port\" = \"{tap.port}\" }\n");
     text
+}
+
+/// The table of a board on a port. Its chip is the one that is named, else the one that was probed.
+pub(super) fn board_table(name: &str, seen: &PortStatus, same: &[String], chip: Option<Chip>) -> String {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let usb = seen.port.usb.as_ref();
+    let serial = usb.and_then(|usb| usb.serial.as_deref()).filter(|serial| !same.contains(&(*serial).to_owned()));
+    let port = match (serial, usb) {
+        (Some(serial), _) => format!("{{ usb-serial = {} }}", quoted(serial)),
+        (None, Some(usb)) => format!("{{ topology = {} }}", quoted(&usb.interface)),
+        (None, None) => format!("{{ path = {} }}", quoted(&seen.port.path.display().to_string())),
+    };
+    let (chip, note) = match (&seen.probed, chip) {
+        (_, Some(chip)) => (chip.word(), String::new()),
+        (Some(Ok(probed)), None) if Chip::named(&probed.chip).is_some() => {
+            (probed.chip.as_str(), format!("   # MAC {}", probed.mac))
+        }
+        _ => ("esp32c3", "   # not probed: correct it, or use `hil boards discover --probe`".to_owned()),
+    };
+    let what = match usb {
+        Some(usb) => format!("{} at {}", usb.product.as_deref().unwrap_or("USB serial port"), usb.topology),
+        None => "Serial port".to_owned(),
+    };
+    format!(
+        "\n# {what}\n[boards.{name}]\nkind = \"esp\"\nchip = \"{chip}\"{note}\nport = {port}\n\
+         # [[boards.{name}.rails]]\n# driver = \"gpio\"\n# line = \"GPIO17\"\n",
+    )
 }
 
 #[cfg(test)]

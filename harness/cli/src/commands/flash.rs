@@ -1,7 +1,7 @@
 //! `hil flash`.
 
 use hil_bench::Booted;
-use hil_config::Bench;
+use hil_config::{Bench, FirmwareName};
 use hil_scenario::Limits;
 use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
@@ -21,7 +21,7 @@ pub(crate) fn flash(args: &FlashArgs) -> ExitCode {
 async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     let firmware = match choose(args, &bench) {
         Ok(firmware) => firmware,
-        Err(error) => return set_up_failed(&error, None),
+        Err(code) => return code,
     };
     if let Err(code) = session::check_firmware(&bench, &args.board, firmware.name.as_str()) {
         return code;
@@ -78,17 +78,18 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     code
 }
 
-fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Message> {
-    let boards = || bench.boards.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
-    let board = bench
-        .board(&args.board)
-        .ok_or_else(|| Message(format!("this bench has no board `{}`; its boards are `{}`", args.board, boards())))?;
+/// The firmware to flash: the one that is named, or the board's.
+fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, ExitCode> {
+    let board = bench.board(&args.board).ok_or_else(|| session::no_such_board(bench, &args.board))?;
     let name = args.firmware.clone().or_else(|| board.firmware.as_ref().map(ToString::to_string));
-    let name =
-        name.ok_or_else(|| Message(format!("board `{}` has no `firmware`: name one with `--firmware`", args.board)))?;
-    let known = || bench.firmware.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
-    let firmware = bench.firmware(&name).cloned();
-    firmware.ok_or_else(|| Message(format!("this bench has no firmware `{name}`; its firmware is `{}`", known())))
+    let Some(name) = name else {
+        let error = Message(format!("{} gives board `{}` no `firmware`", bench.title(), args.board));
+        return Err(set_up_failed(&error, Some("name one with `--firmware`".to_owned())));
+    };
+    bench.firmware(&name).cloned().ok_or_else(|| {
+        let error = Message(format!("{} has no firmware `{name}`", bench.title()));
+        set_up_failed(&error, Some(session::listed("firmware", bench.firmware.keys().map(FirmwareName::as_str))))
+    })
 }
 
 fn say_done(timeline: &Timeline, board: &str, firmware: &str, format: Format) {

@@ -15,8 +15,8 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
         Ok(filter) => Filter { paths_named: true, ..filter },
         Err(error) => return set_up_failed(&error, None),
     };
-    // Features may be for another bench: they are checked only against one that the user names.
-    let bench = match Bench::named(args.bench.clone(), &hil_scenario::kinds()) {
+    // Features may be for another bench than the one of this machine.
+    let bench = match Bench::of_project(args.bench.clone(), &hil_scenario::kinds()) {
         Ok(bench) => bench,
         Err(error) => return set_up_failed(&error, None),
     };
@@ -26,7 +26,7 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
         Ok(plan) if plan.count() == 0 && !(everything && plan.has_files()) => session::nothing_matches(),
         Ok(plan) => {
             session::warn_of(&plan);
-            let on = bench.map(|bench| format!(" on the bench `{}`", bench.name)).unwrap_or_default();
+            let on = bench.map(|bench| format!(" on {}", bench.title())).unwrap_or_default();
             let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
             let scenarios = counted(plan.count(), "scenario");
             let warnings = match plan.warnings().len() {

@@ -235,7 +235,9 @@ impl Lab {
         let words: Vec<_> = line.split_whitespace().collect();
         let usage = || Message(USAGE.to_owned());
         let name = *words.get(1).ok_or_else(usage)?;
-        let lab_board = self.boards.get(name).ok_or_else(|| Message(format!("this bench has no board `{name}`")))?;
+        let bench = self.folder.join("bench.toml");
+        let unknown = || Message(format!("the bench `{}` has no board `{name}`", bench.display()));
+        let lab_board = self.boards.get(name).ok_or_else(unknown)?;
         let mut lab_board = lab_board.lock().await;
         match words.as_slice() {
             ["power", _, state @ ("on" | "off")] => {

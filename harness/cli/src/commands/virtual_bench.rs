@@ -18,14 +18,17 @@ use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
 pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
-    let hold = session::on_bench(args.bench.bench.clone(), async |bench| {
-        Ok(match (&args.tell, &args.as_real) {
-            (Some(socket), _) => virtual_as_real::send(socket, &args.command).await,
-            (None, Some(folder)) => virtual_as_real::hold(folder, bench).await,
-            (None, None) => hold_in(args, bench).await,
-        })
-    });
-    hold.unwrap_or_else(|code| code)
+    let held = match &args.tell {
+        // Rails switch with this command: a wrong bench file in the folder must not stop them.
+        Some(socket) => session::on_runtime(async { Ok(virtual_as_real::send(socket, &args.command).await) }),
+        None => session::on_bench(args.bench.bench.clone(), async |bench| {
+            Ok(match &args.as_real {
+                Some(folder) => virtual_as_real::hold(folder, bench).await,
+                None => hold_in(args, bench).await,
+            })
+        }),
+    };
+    held.unwrap_or_else(|code| code)
 }
 
 /// The bench while it is up.
@@ -37,7 +40,7 @@ struct RunningBench {
 
 async fn hold_in(args: &VirtualArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.loader.iter().find(|name| bench.board(name).is_none()) {
-        return set_up_failed(&Message(format!("this bench has no board `{unknown}`")), None);
+        return session::no_such_board(&bench, unknown);
     }
     if let Err(code) = session::check_set(&bench, Part::Broker) {
         return code;
@@ -162,6 +165,10 @@ impl RunningBench {
             let tap = self.context.tap_address(name);
             say(format!("{name:<width$} port {port}, tap {}:{}", tap.host, tap.port));
         }
+        if self.boards.is_empty() {
+            let bench = self.context.bench().config().title();
+            warn(format!("note: {bench} has no virtual boards; `--bench builtin` starts the built-in ones"));
+        }
         say("up; Ctrl-C exits. Commands: reset BOARD, loader BOARD, power BOARD on|off, quit");
     }
 
@@ -190,7 +197,9 @@ impl RunningBench {
         let words: Vec<_> = line.split_whitespace().collect();
         let usage = || Message("expected `reset BOARD`, `loader BOARD`, `power BOARD on|off` or `quit`".to_owned());
         let name = *words.get(1).ok_or_else(usage)?;
-        let board = self.boards.get_mut(name).ok_or_else(|| Message(format!("this bench has no board `{name}`")))?;
+        let bench = self.context.bench().config().title();
+        let unknown = || Message(format!("{bench} has no virtual board `{name}`"));
+        let board = self.boards.get_mut(name).ok_or_else(unknown)?;
         match words.as_slice() {
             ["reset", _] => board.reset().await.map(drop)?,
             ["loader", _] => board.enter_loader().await?,

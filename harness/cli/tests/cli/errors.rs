@@ -180,6 +180,7 @@ fn help_is_what_it_was() {
     let project = Project::new();
     for command in [
         "",
+        "init",
         "run",
         "flash",
         "boards",

@@ -76,7 +76,7 @@ fn problems(path: &Path) -> Vec<String> {
 }
 
 fn read(path: &Path) -> Vec<Problem> {
-    match Bench::named(Some(path.to_owned()), &hil_scenario::kinds()) {
+    match Bench::from_file(path, &hil_scenario::kinds()) {
         Ok(_) => Vec::new(),
         Err(ConfigError::Invalid { problems, .. }) => problems,
         Err(error) => panic!("{error}"),

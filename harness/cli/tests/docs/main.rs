@@ -7,6 +7,7 @@ mod examples;
 mod guarantees;
 mod links;
 mod markdown;
+mod tutorial;
 
 use std::path::PathBuf;
 

@@ -82,7 +82,8 @@ pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<Stri
             })
     };
     let lacking: Vec<_> = required.filter(|name| !has(name)).map(|name| format!("`{name}`")).collect();
-    (!lacking.is_empty()).then(|| format!("this bench has no {}, which the scenario requires", lacking.join(", ")))
+    let what = || format!("{} has no {}, which the scenario requires", bench.title(), lacking.join(", "));
+    (!lacking.is_empty()).then(what)
 }
 
 #[cfg(test)]

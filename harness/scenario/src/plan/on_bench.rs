@@ -69,19 +69,22 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
     match kind {
         Kind::Railed if board.kind == BoardKind::Esp && board.rails.is_empty() => {
             let hint = format!("describe what switches its supply in `[[boards.{name}.rails]]`");
-            Err(Wrong::new(format!("{} gives board `{name}` no rail: its power can't be switched", shown(bench)), hint))
+            Err(Wrong::new(
+                format!("{} gives board `{name}` no rail: its power can't be switched", bench.title()),
+                hint,
+            ))
         }
         Kind::Wireless if board.kind != BoardKind::Virtual => {
-            let what = format!("the access point of board `{name}` of {} can't go away", shown(bench));
+            let what = format!("the access point of board `{name}` of {} can't go away", bench.title());
             Err(Wrong::new(what, "the step is for boards of the kind `virtual`, whose access point is a part of `hil`"))
         }
         Kind::Program if !is_program => {
             let what =
-                format!("board `{name}` of {} is not a program but of the kind `{}`", shown(bench), board.kind.word());
+                format!("board `{name}` of {} is not a program but of the kind `{}`", bench.title(), board.kind.word());
             Err(Wrong::new(what, "the step is for boards of the kind `process`"))
         }
         Kind::Chip if is_program => {
-            let what = format!("board `{name}` of {} is a program: it has no chip", shown(bench));
+            let what = format!("board `{name}` of {} is a program: it has no chip", bench.title());
             Err(Wrong::new(what, "the step is for boards of the kinds `esp`, `virtual` and `emulator`"))
         }
         _ => Ok(()),
@@ -107,7 +110,7 @@ fn check_firmware(name: &str, board: Option<&Board>, bench: &Bench) -> Result<()
 fn check_pin(pin: &str, direction: PinDirection, board: &Board, bench: &Bench) -> Result<(), Wrong> {
     let Some(found) = board.pins.get(pin) else {
         let known = board.pins.keys().map(String::as_str);
-        let what = format!("{} gives board `{}` no pin `{pin}`", shown(bench), board.name);
+        let what = format!("{} gives board `{}` no pin `{pin}`", bench.title(), board.name);
         let none = || match board.kind {
             BoardKind::Process => "a program has no pins".to_owned(),
             _ => format!("add `pins = {{ {pin} = {{ line = \"GPIO…\" }} }}` to `[boards.{}]`", board.name),
@@ -161,19 +164,12 @@ fn check_broker(asks: Ability, bench: &Bench) -> Result<(), Wrong> {
     };
     let kind = bench.broker.kind.word;
     let hint = "tag the scenario `@requires:mosquitto`, or use a bench with `kind = \"mosquitto\"`";
-    Err(Wrong::new(format!("the `{kind}` broker of {} can't {what}", shown(bench)), hint))
-}
-
-fn shown(bench: &Bench) -> String {
-    match bench.name.as_str() {
-        name if name == Bench::BUILTIN => format!("the {name}"),
-        name => format!("the bench `{name}`"),
-    }
+    Err(Wrong::new(format!("the `{kind}` broker of {} can't {what}", bench.title()), hint))
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>, bench: &Bench) -> Wrong {
     let hint = near_or_all(name, known).unwrap_or_else(|| format!("it has no {what} at all"));
-    Wrong::new(format!("{} has no {what} `{name}`", shown(bench)), hint)
+    Wrong::new(format!("{} has no {what} `{name}`", bench.title()), hint)
 }
 
 /// A hint with the name that may be meant, or all names; none if there are none.

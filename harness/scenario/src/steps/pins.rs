@@ -174,7 +174,8 @@ fn has_pin(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
         return Ok(());
     }
     let hint = format!("add `pins = {{ {pin} = {{ line = \"GPIO…\" }} }}` to `[boards.{board}]`");
-    Err(StepError::errored(format!("board `{board}` has no pin `{pin}` on this bench")).with_hint(hint))
+    let bench = stage.bench_title();
+    Err(StepError::errored(format!("{bench} gives board `{board}` no pin `{pin}`")).with_hint(hint))
 }
 
 /// When a pin changed: as the kernel reports it, else when it was recorded.
