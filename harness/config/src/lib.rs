@@ -10,12 +10,15 @@ mod broker_kind;
 mod builtin;
 mod chip;
 mod claims;
+mod context;
 mod duration;
 mod emulator;
 mod emulator_preset;
 mod env_vars;
 mod firmware;
+mod firmware_tables;
 mod flasher;
+mod image_override;
 mod kinds;
 mod limits;
 mod line;
@@ -27,6 +30,7 @@ mod port;
 mod problem;
 mod process;
 mod programs;
+mod project;
 mod rail;
 mod reset;
 mod schema;
@@ -51,11 +55,12 @@ pub use duration::{DurationError, parse_duration};
 pub use emulator::{Emulator, EmulatorReset};
 pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
-    Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, SHORTEST_SECRET,
-    Unexpanded, expand,
+    Expanded, HIL_BENCH, HIL_ESPTOOL, HIL_FIRMWARE, HIL_HISTORY, HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO,
+    HIL_PROJECT, SHORTEST_SECRET, Unexpanded, expand,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
 pub use flasher::{Flasher, FlasherKind};
+pub use image_override::{ImageOverride, ImageOverrideError};
 pub use kinds::Kinds;
 pub use limits::TimeLimits;
 pub use line::{BIAS, Bias, GpioLine, LINE, Line};
@@ -66,9 +71,10 @@ pub use port::{PortIdentity, mac_text};
 pub use problem::{ConfigError, Problem};
 pub use process::{Needs, Process};
 pub use programs::{find_micropython, find_program};
+pub use project::Project;
 pub use rail::{OFF_TIME, Rail, RailContext, RailDriver, RailKind, RailUses, RemoteDevice, SAFE_STATE, SafeState};
 pub use reset::{Reset, ResetKind};
-pub use schema::{markdown, schema};
+pub use schema::{markdown, project_schema, schema};
 pub use scripts::{ScriptSource, Scripts};
 pub use subnet::{Subnet, SubnetError};
 pub use tap::{Tap, TapTls};

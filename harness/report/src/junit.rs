@@ -70,6 +70,7 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
         ("hil.bench".to_owned(), info.bench.clone()),
         ("hil.broker".to_owned(), info.broker.clone()),
     ];
+    all.extend(info.project.iter().map(|project| ("hil.project".to_owned(), project.clone())));
     for board in &info.boards {
         all.push((format!("hil.board.{}", board.name), board.description()));
     }

@@ -73,7 +73,8 @@ fn about(run: &RunSummary) -> String {
         text.push_str(&format!("| {} |\n", cells.map(|text| cell(&text)).join(" | ")));
     }
     let (bench, broker, version) = (cell(&info.bench), cell(&info.broker), cell(&info.version));
-    format!("{text}\nBench {bench}, broker {broker}, hil {version}.\n\n")
+    let project = info.project.as_ref().map_or(String::new(), |project| format!(", firmware of {}", cell(project)));
+    format!("{text}\nBench {bench}{project}, broker {broker}, hil {version}.\n\n")
 }
 
 fn section(scenario: &ScenarioResult) -> String {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use hil_config::ImageOverride;
 
-use super::{BenchArgs, FormatArgs, SelectArgs, WaitArgs, duration};
+use super::{BenchArgs, FormatArgs, ProjectArgs, SelectArgs, WaitArgs, duration};
 
 /// How to count a scenario that passed on a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +31,7 @@ Examples:
   hil run features/lamp/power.feature --bench bench.toml
   hil run features/lamp/power.feature:13
   hil run --tags 'not @slow' --out /tmp/nightly
+  hil run --firmware app=build/app.elf
   hil run --list
 
 Scenarios tagged @opt-in run only if you select them by path or by tag.
@@ -41,9 +43,15 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    #[command(flatten)]
     pub(crate) format: FormatArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+
+    /// Use this image for a firmware; the path is relative to this folder; can be repeated [default: HIL_FIRMWARE]
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) firmware: Vec<ImageOverride>,
 
     /// Run folder; must not contain a run [default: a new folder in target/hil]
     #[arg(long, value_name = "DIR")]

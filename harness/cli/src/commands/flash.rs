@@ -1,7 +1,7 @@
 //! `hil flash`.
 
 use hil_bench::Booted;
-use hil_config::Bench;
+use hil_config::{Bench, ImageOverride, Part};
 use hil_scenario::Limits;
 use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
@@ -14,14 +14,21 @@ use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
 pub(crate) fn flash(args: &FlashArgs) -> ExitCode {
-    let flash = session::on_bench(args.bench.bench.clone(), async |bench| Ok(flash_in(args, bench).await));
+    let image: Option<ImageOverride> = args.firmware.as_ref().and_then(|firmware| firmware.parse().ok());
+    let flash =
+        session::on_project(
+            &args.bench,
+            &args.project,
+            image.as_slice(),
+            async |bench| Ok(flash_in(args, bench).await),
+        );
     flash.unwrap_or_else(|code| code)
 }
 
 async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     let firmware = match choose(args, &bench) {
         Ok(firmware) => firmware,
-        Err(error) => return set_up_failed(&error, None),
+        Err(code) => return code,
     };
     if let Err(code) = session::check_firmware(&bench, &args.board, firmware.name.as_str()) {
         return code;
@@ -78,17 +85,27 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     code
 }
 
-fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, Message> {
+fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, ExitCode> {
+    let name = named(args, bench).map_err(|error| set_up_failed(&error, None))?;
+    // One that a board names and no file describes is shown with its place.
+    session::check_set(bench, Part::Firmware(&name))?;
+    let known = || bench.firmware.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
+    bench.firmware(&name).cloned().ok_or_else(|| {
+        let error = Message(format!("this bench has no firmware `{name}`; its firmware is `{}`", known()));
+        set_up_failed(&error, None)
+    })
+}
+
+/// The name of the firmware: the one that the command line names, else the board's own.
+fn named(args: &FlashArgs, bench: &Bench) -> Result<String, Message> {
     let boards = || bench.boards.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
     let board = bench
         .board(&args.board)
         .ok_or_else(|| Message(format!("this bench has no board `{}`; its boards are `{}`", args.board, boards())))?;
-    let name = args.firmware.clone().or_else(|| board.firmware.as_ref().map(ToString::to_string));
-    let name =
-        name.ok_or_else(|| Message(format!("board `{}` has no `firmware`: name one with `--firmware`", args.board)))?;
-    let known = || bench.firmware.keys().map(ToString::to_string).collect::<Vec<_>>().join("`, `");
-    let firmware = bench.firmware(&name).cloned();
-    firmware.ok_or_else(|| Message(format!("this bench has no firmware `{name}`; its firmware is `{}`", known())))
+    // `NAME=PATH` has its image already.
+    let name = args.firmware.as_deref().map(|firmware| firmware.split('=').next().unwrap_or(firmware).to_owned());
+    let name = name.or_else(|| board.firmware.as_ref().map(ToString::to_string));
+    name.ok_or_else(|| Message(format!("board `{}` has no `firmware`: name one with `--firmware`", args.board)))
 }
 
 fn say_done(timeline: &Timeline, board: &str, firmware: &str, format: Format) {

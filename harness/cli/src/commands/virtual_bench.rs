@@ -18,7 +18,7 @@ use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
 pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
-    let hold = session::on_bench(args.bench.bench.clone(), async |bench| {
+    let hold = session::on_project(&args.bench, &args.project, &[], async |bench| {
         Ok(match (&args.tell, &args.as_real) {
             (Some(socket), _) => virtual_as_real::send(socket, &args.command).await,
             (None, Some(folder)) => virtual_as_real::hold(folder, bench).await,

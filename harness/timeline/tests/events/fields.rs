@@ -22,6 +22,7 @@ pub(crate) const FIELDS: &[(&str, &str)] = &[
     ("firmware/version", "version that the firmware states (`esp_app_desc_t` of ESP-IDF)"),
     ("unix_ms", "wall clock, milliseconds since 1970"),
     ("bench", "the bench file"),
+    ("project", "the project file, if its firmware is used"),
     ("broker", "kind of the broker"),
     ("boards", "the boards of the bench"),
     ("boards[].name", "name in the bench file"),

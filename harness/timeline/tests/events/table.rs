@@ -25,7 +25,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "run-started",
         "The first line of every run.",
         &[
-            r#"{"seq":0,"at":12,"event":"run-started","schema":3,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2"}],"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"]}]}"#,
+            r#"{"seq":0,"at":12,"event":"run-started","schema":3,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","project":"hil.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2"}],"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"]}]}"#,
         ],
     ),
     event(
