@@ -20,6 +20,7 @@ mod monitor;
 mod other_users;
 mod panics;
 mod pins;
+mod project;
 mod real_bench;
 mod real_commands;
 mod regression;
