@@ -1,8 +1,14 @@
 //! A whole bench file.
 
+mod image_override;
+mod project;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+pub use image_override::{ImageOverride, ImageOverrideError};
+pub(crate) use project::PROJECT;
+pub use project::Project;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -13,16 +19,14 @@ use crate::claims::Claims;
 use crate::context::Context;
 use crate::firmware::{FIRMWARE, Firmware};
 use crate::firmware_tables::FirmwareTables;
-use crate::image_override::ImageOverride;
 use crate::kinds::Kinds;
 use crate::names::{BoardName, FirmwareName, nearest};
-use crate::problem::{ConfigError, Problem};
-use crate::project::Project;
+use crate::problem::{ConfigError, Problem, Source};
 use crate::rail::Rail;
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Table, Value};
 use crate::tap::{TAP, Tap};
-use crate::unset::{Owner, Part, Source, Unset};
+use crate::unset::{Owner, Part, Unset};
 use crate::wifi::{WIFI, Wifi};
 
 pub(crate) static BENCH: TableSpec = TableSpec {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use regex::Regex;
 
-use crate::firmware_tables::of_a_board;
+use crate::board::of_a_board;
 use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::FirmwareName;
 use crate::nvs::{self, NVS_VALUE, NvsValue};

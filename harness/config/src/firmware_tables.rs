@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::board::BOARD;
 use crate::context::Context;
 use crate::firmware::{FIRMWARE, Firmware};
 use crate::names::{FirmwareName, nearest};
@@ -134,15 +133,4 @@ impl<'t> At<'t> {
             Self::Own(name) | Self::Bench(name) => name,
         }
     }
-}
-
-/// What is wrong with a key of a firmware that is one of a board, and where it belongs.
-pub(crate) fn of_a_board(key: &str) -> Option<(String, String)> {
-    let is_known = BOARD.keys.iter().any(|known| known.name == key);
-    is_known.then(|| {
-        (
-            format!("`{key}` is a key of a board, not of a firmware"),
-            "write it in `[boards.NAME]` of the bench file".to_owned(),
-        )
-    })
 }

@@ -4,8 +4,6 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::unset::Source;
-
 /// One thing that is wrong with a bench file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -23,6 +21,20 @@ impl Problem {
     /// Whether it is the same problem at the same place.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.span == other.span && self.what == other.what
+    }
+}
+
+/// A file that was read, for messages.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// Without the text: it may hold passwords.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())
     }
 }
 

@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::bench::BENCH;
+use crate::bench::{BENCH, PROJECT};
 use crate::kinds::Kinds;
-use crate::project::PROJECT;
 use crate::spec::{Key, Kind, TableSpec, TagSpec, Variant};
 
 /// A JSON schema (draft 2020-12) of the bench file. Editors that know TOML complete and check by it.

@@ -1,9 +1,9 @@
 //! What this machine lacks for a part of a bench, such as an environment variable that is not set or a file that is not
 //! built yet: it stops only what needs it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::problem::{ConfigError, Problem};
+use crate::problem::{ConfigError, Problem, Source};
 
 /// A part of a bench that may need what this machine lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +37,6 @@ impl From<Part<'_>> for Owner {
             Part::Firmware(name) => Self::Firmware(name.to_owned()),
             Part::Board(name) => Self::Board(name.to_owned()),
         }
-    }
-}
-
-/// A file that was read, for messages.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub(crate) path: PathBuf,
-    pub(crate) text: String,
-}
-
-/// Without the text: it may hold passwords.
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.path.display())
     }
 }
 

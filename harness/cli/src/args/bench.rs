@@ -18,7 +18,7 @@ pub(crate) struct FlashArgs {
     pub(crate) board: String,
 
     /// Name of the firmware, and the image to use for it; the path is relative to this folder
-    /// [default: the board's `firmware`, HIL_FIRMWARE]
+    /// [default: the board's `firmware`]
     #[arg(long, value_name = "NAME[=PATH]", value_parser = named_firmware)]
     pub(crate) firmware: Option<String>,
 

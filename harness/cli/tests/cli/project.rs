@@ -120,12 +120,13 @@ fn what_a_project_lacks_stops_only_what_needs_it() {
 fn what_does_not_fit_is_shown_with_its_file() {
     let none = project("", &[]);
     let wrong = project("[boards.lamp]\nkind = \"virtual\"\n[firmware.app]\nextends = \"wiring-tset\"\n", &[]);
-    let other = project("[firmware.other]\nimage = \"builtin:lamp\"\n", &[]);
+    let other = project("[firmware.other]\nimage = \"builtin:lamp\"\n", &["app"]);
     let shown = [
         hil(&none, &["flash", "lamp"], &[]),
         hil(&none, &["run", "--project", "nowhere.toml"], &[]),
         hil(&wrong, &["doctor"], &[]),
         hil(&other, &["flash", "lamp"], &[]),
+        hil(&other, &["run"], &[]),
         hil(&other, &["flash", "lamp", "--firmware", "otter=builtin:lamp"], &[]),
         hil(&other, &["doctor", "--firmware", "other"], &[]),
         hil(&other, &["doctor"], &[("HIL_FIRMWARE", "other")]),

@@ -8,10 +8,9 @@ use crate::context::Context;
 use crate::firmware::FIRMWARE;
 use crate::firmware_tables::FirmwareTables;
 use crate::names::FirmwareName;
-use crate::problem::ConfigError;
+use crate::problem::{ConfigError, Source};
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::Table;
-use crate::unset::Source;
 
 /// What a project file is called where none is named.
 const USUAL: &str = "hil.toml";
