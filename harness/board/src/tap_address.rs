@@ -1,4 +1,4 @@
-//! What a board's settings get from its tap and its network.
+//! What a board's settings get from its name, its tap and its network.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,8 @@ use hil_config::Wifi;
 /// Where a board reaches its tap, and what it needs for TLS: what `{tap.…}` and `{board.…}` become.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TapAddress {
+    /// Name of the board: what `{board.name}` becomes.
+    pub board: String,
     /// Host.
     pub host: String,
     /// Port.
@@ -41,6 +43,7 @@ impl TapAddress {
         text.replace("{tap.ca.file}", &path(&self.files.ca))
             .replace("{board.cert.file}", &path(&self.files.cert))
             .replace("{board.key.file}", &path(&self.files.key))
+            .replace("{board.name}", &self.board)
             .replace("{tap.host}", &self.host)
             .replace("{tap.port}", &self.port.to_string())
             .replace("{tap.ca}", &self.ca)

@@ -93,7 +93,7 @@ pub(crate) enum CliCommand {
     /// Show recent runs, or the history of a scenario
     History(HistoryArgs),
     /// Print the JSON schema of the bench file, for editors
-    Schema,
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -105,6 +105,14 @@ pub(crate) struct BenchArgs {
     /// /etc/hil/bench.toml, else builtin]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
+}
+
+/// Which project file to use.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ProjectArgs {
+    /// Project file, with the firmware of a project [default: HIL_PROJECT, else `hil.toml` in this folder if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) project: Option<PathBuf>,
 }
 
 /// What to do if a board is in use.
@@ -151,6 +159,21 @@ pub(crate) struct LintArgs {
     /// Bench file to check the features against, or `builtin` [default: HIL_BENCH, else ./bench.toml, else none]
     #[arg(long, value_name = "FILE")]
     pub(crate) bench: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+}
+
+/// Of which file to print the schema.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil schema > bench.schema.json
+  hil schema --project > hil.schema.json")]
+pub(crate) struct SchemaArgs {
+    /// Print the schema of the project file, `hil.toml`
+    #[arg(long)]
+    pub(crate) project: bool,
 }
 
 /// Output format.

@@ -26,6 +26,7 @@ mod folder;
 mod output;
 mod process;
 mod program;
+mod project;
 mod provenance;
 mod records;
 mod reporter;

@@ -54,7 +54,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         CliCommand::Monitor(args) => commands::monitor::monitor(&args),
         CliCommand::Power(args) => commands::power::power(&args),
         CliCommand::Reset(args) => commands::reset::reset(&args),
-        CliCommand::Schema => commands::schema::print(),
+        CliCommand::Schema(args) => commands::schema::print(&args),
         CliCommand::Tap(args) => commands::tap::tap(&args),
         CliCommand::Certs(args) => commands::certs::make(&args),
         CliCommand::Virtual(args) => commands::virtual_bench::hold(&args),

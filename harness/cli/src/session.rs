@@ -9,15 +9,15 @@ use console::Style;
 use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
-use hil_config::{Bench, Board, BoardKind, BoardName, Part};
+use hil_config::{Bench, Board, BoardKind, BoardName, ImageOverride, Part};
 use hil_scenario::{Filter, Limits, Plan, RunContext, SetupError};
 use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
 
-use crate::args::{SelectArgs, WaitArgs};
+use crate::args::{BenchArgs, ProjectArgs, SelectArgs, WaitArgs};
 use crate::exit_code::ExitCode;
 use crate::output::{self, Line, Message, hide, set_up_failed, warn};
-use crate::signals;
+use crate::{project, signals};
 
 /// Printed when the process that holds the rails is gone.
 pub(crate) const KEEPER_EXITED: &str = "error: the power keeper exited; the power state of the boards is unknown";
@@ -33,6 +33,24 @@ pub(crate) fn on_bench<T>(
 /// Reads the bench and hides its secrets; reports an error if it can't be read.
 pub(crate) fn choose(bench: Option<PathBuf>) -> Result<Bench, ExitCode> {
     let bench = Bench::choose(bench, &hil_scenario::kinds()).map_err(|error| set_up_failed(&error, None))?;
+    hide(Mask::new(bench.secrets.iter().cloned()));
+    Ok(bench)
+}
+
+/// Reads the bench and the project file and runs a command on them; reports an error if they can't be read.
+pub(crate) fn on_project<T>(
+    bench: &BenchArgs,
+    project: &ProjectArgs,
+    images: &[ImageOverride],
+    command: impl AsyncFnOnce(Bench) -> Result<T, ExitCode>,
+) -> Result<T, ExitCode> {
+    on(with_project(choose(bench.bench.clone())?, project, images)?, command)
+}
+
+/// The bench with the firmware of the project file and other images, and its secrets hidden; reports an error if they
+/// don't fit.
+pub(crate) fn with_project(bench: Bench, project: &ProjectArgs, images: &[ImageOverride]) -> Result<Bench, ExitCode> {
+    let bench = project::on(bench, project, images).map_err(|error| set_up_failed(&error, None))?;
     hide(Mask::new(bench.secrets.iter().cloned()));
     Ok(bench)
 }
@@ -100,6 +118,7 @@ pub(crate) async fn open(
     abort: watch::Receiver<bool>,
     claim: Claim,
 ) -> Result<Arc<RunContext>, ExitCode> {
+    check_set(&bench, Part::Tap)?;
     for board in bench.boards.keys().filter(|name| claim.boards.as_ref().is_none_or(|all| all.contains(name.as_str())))
     {
         check_set(&bench, Part::Board(board.as_str()))?;

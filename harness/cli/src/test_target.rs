@@ -56,7 +56,8 @@ struct Arguments {
 /// Runs a folder of features as a test target; the path is relative to the crate's folder.
 ///
 /// Uses the bench that `HIL_BENCH` names, else `bench.toml` in the root of the workspace, else `/etc/hil/bench.toml`, else
-/// the built-in virtual bench. The usual arguments of a test target work: `--list`, name filters, `--exact`, `--skip`,
+/// the built-in virtual bench; with the firmware of `HIL_PROJECT`, else of `hil.toml` in that root, and the images of
+/// `HIL_FIRMWARE`. The usual arguments of a test target work: `--list`, name filters, `--exact`, `--skip`,
 /// `--nocapture`, `--ignored`.
 #[must_use]
 pub fn test_features(folder: &str) -> std::process::ExitCode {
@@ -104,7 +105,8 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         say(format!("\ntest result: ok. 0 passed; 0 failed; 0 ignored; 0 measured; {filtered_out} filtered out"));
         return if filtered_out > 0 || arguments.ignored { ExitCode::Passed } else { ExitCode::NothingRan };
     }
-    let bench = match session::choose(None) {
+    let project = crate::args::ProjectArgs::default();
+    let bench = match session::choose(None).and_then(|bench| session::with_project(bench, &project, &[])) {
         Ok(bench) => bench,
         Err(code) => return code,
     };

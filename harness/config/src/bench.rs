@@ -1,26 +1,34 @@
 //! A whole bench file.
 
 mod choice;
+mod image_override;
+mod project;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+pub use image_override::{ImageOverride, ImageOverrideError};
+pub(crate) use project::PROJECT;
+pub use project::Project;
+use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::board::{BOARD, Board};
 use crate::broker::{BROKER, Broker};
 use crate::builtin;
 use crate::claims::Claims;
+use crate::context::Context;
 use crate::env_vars::from_environment;
 use crate::firmware::{FIRMWARE, Firmware};
+use crate::firmware_tables::FirmwareTables;
 use crate::kinds::Kinds;
 use crate::names::{BoardName, FirmwareName, nearest};
-use crate::problem::{ConfigError, Problem};
+use crate::problem::{ConfigError, Problem, Source};
 use crate::rail::Rail;
 use crate::spec::{Key, Kind, TableSpec};
-use crate::table::{Context, Table, Value};
+use crate::table::{Table, Value};
 use crate::tap::{TAP, Tap};
-use crate::unset::{Part, Unset};
+use crate::unset::{Owner, Part, Unset};
 use crate::wifi::{WIFI, Wifi};
 
 pub(crate) static BENCH: TableSpec = TableSpec {
@@ -64,7 +72,56 @@ pub struct Bench {
     pub secrets: Vec<String>,
     /// Names and values of the variables in `${secret:…}`.
     pub variables: Vec<(String, String)>,
+    /// The project file whose firmware it has, if there is one.
+    pub project: Option<Project>,
+    /// Images that a flag or the environment replaces.
+    pub images: Vec<ImageOverride>,
+    /// Its file, from which tables of a project may inherit.
+    pub(crate) source: Source,
     pub(crate) unset: Unset,
+}
+
+/// Parses the text of a file.
+pub(crate) fn parse<'t>(text: &'t str, path: &Path) -> Result<Spanned<DeTable<'t>>, ConfigError> {
+    let invalid = |what: String, span| {
+        let problems = vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }];
+        ConfigError::Invalid { path: path.to_owned(), text: text.to_owned(), problems }
+    };
+    let parsed = hil_files::guarded(|| DeTable::parse(text));
+    let document = parsed.map_err(|panicked| invalid(panicked.to_string(), 0..text.len()))?;
+    document.map_err(|error| {
+        let (span, what) = (error.span().unwrap_or_default(), error.message().trim_end().replace('\n', ", "));
+        invalid(what, span)
+    })
+}
+
+/// Reads the boards; `described` are the firmware tables of the file.
+fn read_boards(
+    root: &mut Table<'_, '_>,
+    described: &BTreeSet<&str>,
+    context: &Context<'_>,
+    unset: &mut Unset,
+    kinds: &Kinds,
+) -> BTreeMap<BoardName, Board> {
+    let (mut boards, mut claims) = (BTreeMap::new(), Claims::default());
+    let Some(table) = root.map("boards") else { return boards };
+    for (name, span, value) in table.entries() {
+        match BoardName::new(name) {
+            Ok(board_name) => {
+                let Some(inner) = value.table(&BOARD) else { continue };
+                let board = Board::read(board_name.clone(), inner, kinds);
+                unset.add(&Owner::Board(name.to_owned()), 0, context.take_lacking());
+                // Only what puts the board's own firmware on it needs that.
+                if let Some((firmware, problem)) = unknown_firmware(&board, &value, described) {
+                    unset.add_undescribed(name, firmware, problem);
+                }
+                claims.add(&board, &value);
+                boards.insert(board_name, board);
+            }
+            Err(hint) => table.problem(span, name, format!("`{name}` is not a board name"), Some(hint)),
+        }
+    }
+    boards
 }
 
 impl Bench {
@@ -86,7 +143,7 @@ impl Bench {
     /// # Errors
     /// If it can't be read or has problems; the error lists each with its line.
     pub fn from_file(path: &Path, kinds: &Kinds) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let unreadable = |source| ConfigError::Unreadable { what: "bench file", path: path.to_owned(), source };
         let text = hil_files::read_text(path, hil_files::Links::Follow).map_err(unreadable)?;
         Self::from_text(&text, path, kinds)
     }
@@ -98,103 +155,102 @@ impl Bench {
     /// If it has problems; the error lists each with its line.
     pub fn from_text(text: &str, path: &Path, kinds: &Kinds) -> Result<Self, ConfigError> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let shown = |text: String, problems| ConfigError::Invalid { path: path.to_owned(), text, problems };
-        let invalid = |problems| shown(text.to_owned(), problems);
-        let parsed = hil_files::guarded(|| DeTable::parse(text));
-        let document = parsed.map_err(|panicked| {
-            let what = format!("invalid TOML: {panicked}");
-            invalid(vec![Problem { what, key: String::new(), hint: None, span: 0..text.len() }])
-        })?;
-        let document = document.map_err(|error| {
-            let (span, what) = (error.span().unwrap_or_default(), error.message().trim_end().replace('\n', ", "));
-            invalid(vec![Problem { what: format!("invalid TOML: {what}"), key: String::new(), hint: None, span }])
-        })?;
-        let context = Context::new(folder);
-        let mut bench = Self::read(path, Table::root(&context, &document, &BENCH), kinds);
+        let document = parse(text, path)?;
+        let context = Context::new(folder, "bench file");
+        let source = Source { path: path.to_owned(), text: text.to_owned() };
+        let mut bench = Self::read(source, &context, Table::root(&context, &document, &BENCH), kinds);
         bench.secrets = context.secrets();
         bench.variables = context.variables();
-        let mut unset = context.unset();
-        let mut problems = context.into_problems();
-        // A line that is shown because of something else in it must not show its password.
-        let blotted = |text: String, secret: &String| text.replace(secret.as_str(), &"*".repeat(secret.len()));
-        let text = bench.secrets.iter().fold(text.to_owned(), blotted);
-        if problems.is_empty() {
-            bench.unset = Unset { path: path.to_owned(), text, problems: unset };
-            return Ok(bench);
+        let source = Source { path: path.to_owned(), text: bench.blotted(text) };
+        let mut problems = bench.blotted_problems(context.into_problems());
+        bench.unset.add_source(source.clone());
+        bench.blot_lacking();
+        if !problems.is_empty() {
+            problems.extend(bench.unset.all().into_iter().map(|(_, problem)| problem.clone()));
         }
-        problems.append(&mut unset);
-        problems.sort_by_key(|problem| problem.span.start);
-        Err(shown(text, problems))
+        ConfigError::of(vec![(source, problems)])?;
+        Ok(bench)
     }
 
-    fn read(path: &Path, mut root: Table<'_, '_>, kinds: &Kinds) -> Self {
+    /// A text without the secrets in it: a line that is shown because of something else in it must not show its password.
+    pub(crate) fn blotted(&self, text: &str) -> String {
+        let blot = |text: String, secret: &String| text.replace(secret.as_str(), &"*".repeat(secret.len()));
+        self.secrets.iter().fold(text.to_owned(), blot)
+    }
+
+    /// Problems without the secrets that the environment gave.
+    pub(crate) fn blotted_problems(&self, problems: Vec<Problem>) -> Vec<Problem> {
+        let blot = |text| blot_variables(&self.variables, text);
+        let blotted = |problem: Problem| Problem { what: blot(problem.what), hint: problem.hint.map(blot), ..problem };
+        problems.into_iter().map(blotted).collect()
+    }
+
+    /// The same, for what is lacking.
+    pub(crate) fn blot_lacking(&mut self) {
+        let variables = &self.variables;
+        self.unset.blot(|text| blot_variables(variables, text));
+    }
+
+    fn read(source: Source, context: &Context<'_>, mut root: Table<'_, '_>, kinds: &Kinds) -> Self {
         let name = root.value("name").and_then(|value| own_name(&value));
+        let mut unset = Unset::default();
         let broker = root
             .table("broker", &BROKER)
             .map(|table| Broker::read(table, &kinds.all_brokers().collect::<Vec<_>>()))
             .unwrap_or_default();
+        unset.add(&Owner::Broker, 0, context.take_lacking());
         let tap = root.table("tap", &TAP).map(Tap::read).unwrap_or_default();
+        unset.add(&Owner::Tap, 0, context.take_lacking());
         let wifi = root.table("wifi", &WIFI).and_then(Wifi::read);
-        let mut firmware = BTreeMap::new();
-        // A problem of a firmware is reported at its own place, not at each board as well.
-        let mut described = BTreeSet::new();
-        if let Some(table) = root.map("firmware") {
-            for (name, span, value) in table.entries() {
-                described.insert(name);
-                match FirmwareName::new(name) {
-                    Ok(name) => {
-                        let read = value.table(&FIRMWARE).and_then(|inner| Firmware::read(name.clone(), inner));
-                        firmware.extend(read.map(|read| (name, read)));
-                    }
-                    Err(hint) => table.problem(span, name, format!("`{name}` is not a firmware name"), Some(hint)),
-                }
-            }
-        }
-        let mut boards = BTreeMap::new();
-        let mut claims = Claims::default();
-        if let Some(table) = root.map("boards") {
-            for (name, span, value) in table.entries() {
-                match BoardName::new(name) {
-                    Ok(board_name) => {
-                        let Some(inner) = value.table(&BOARD) else { continue };
-                        let board = Board::read(board_name.clone(), inner, kinds);
-                        if let Some(problem) = unknown_firmware(&board, &described) {
-                            value.problem(problem.0, problem.1);
-                        }
-                        claims.add(&board, &value);
-                        boards.insert(board_name, board);
-                    }
-                    Err(hint) => table.problem(span, name, format!("`{name}` is not a board name"), Some(hint)),
-                }
-            }
-        }
+        unset.add(&Owner::Wifi, 0, context.take_lacking());
+        let own = root.map("firmware");
+        let tables = FirmwareTables::new(own.as_ref(), None);
+        let firmware = own.map(|own| tables.read(&own, &[(0, context)], &mut unset)).unwrap_or_default();
+        let boards = read_boards(&mut root, &tables.described(), context, &mut unset, kinds);
         root.finish();
-        let (secrets, variables, unset) = (Vec::new(), Vec::new(), Unset::default());
         Self {
-            name: name.unwrap_or_else(|| path_from_here(path)),
+            name: name.unwrap_or_else(|| path_from_here(&source.path)),
             broker,
             tap,
             wifi,
             boards,
             firmware,
-            secrets,
-            variables,
+            secrets: Vec::new(),
+            variables: Vec::new(),
+            project: None,
+            images: Vec::new(),
+            source,
             unset,
         }
     }
 
-    /// Whether the environment has all that a part needs of it.
+    /// Whether this machine has all that a part needs of it: the variables are set, the files are there.
     ///
     /// # Errors
-    /// Lists the variables that are not set, with their places in the file.
+    /// Lists what is lacking, with its place in the file.
     pub fn check_set(&self, part: Part<'_>) -> Result<(), ConfigError> {
-        self.unset.check(part)
+        let wifi = self.mentions(part, "{wifi.").then_some(Owner::Wifi);
+        self.unset.check(&std::iter::once(part.into()).chain(wifi).collect::<Vec<_>>())
     }
 
-    /// The variables that the file names and that are not set.
+    /// What the files name and this machine does not have, such as variables that are not set, each with its file.
     #[must_use]
-    pub fn unset(&self) -> &[Problem] {
-        &self.unset.problems
+    pub fn unset(&self) -> Vec<(&Path, &Problem)> {
+        self.unset.all()
+    }
+
+    /// Whether a placeholder that begins like this is in a text of a part.
+    fn mentions(&self, part: Part<'_>, begin: &str) -> bool {
+        match part {
+            Part::Broker | Part::Tap => false,
+            Part::Firmware(name) => self.firmware(name).is_some_and(|firmware| firmware.mentions(begin)),
+            Part::Board(name) => {
+                let emulator = self.board(name).and_then(|board| board.emulator.as_ref());
+                let texts =
+                    emulator.into_iter().flat_map(|emulator| emulator.command.iter().chain(emulator.env.values()));
+                texts.into_iter().any(|text| text.contains(begin))
+            }
+        }
     }
 
     /// The board of that name.
@@ -237,8 +293,12 @@ fn own_name(value: &Value<'_, '_>) -> Option<String> {
     Some(name)
 }
 
+fn blot_variables(variables: &[(String, String)], text: String) -> String {
+    variables.iter().fold(text, |text, (_, secret)| text.replace(secret, &"*".repeat(secret.len())))
+}
+
 /// Its path from the working folder, or from the root where they have only that in common: one file has one name.
-fn path_from_here(path: &Path) -> String {
+pub(crate) fn path_from_here(path: &Path) -> String {
     let here = std::env::current_dir().and_then(|here| here.canonicalize());
     match (path.canonicalize(), here) {
         (Ok(whole), Ok(here)) => from_here(&whole, &here).display().to_string(),
@@ -255,12 +315,21 @@ fn from_here(whole: &Path, here: &Path) -> PathBuf {
     up.chain(whole.components().skip(shared)).collect()
 }
 
-fn unknown_firmware(board: &Board, described: &BTreeSet<&str>) -> Option<(String, Option<String>)> {
-    let name = board.firmware.as_ref().filter(|name| !described.contains(name.as_str()))?;
-    let near = nearest(name.as_str(), described.iter().copied());
-    let hint =
-        near.map_or_else(|| format!("add a table `[firmware.{name}]`"), |near| format!("did you mean `{near}`?"));
-    Some((format!("board `{}` names the firmware `{name}`, which is not in this file", board.name), Some(hint)))
+/// The firmware that a board names, if no table describes it; a problem of a table that is there is reported there.
+fn unknown_firmware<'b>(
+    board: &'b Board,
+    value: &Value<'_, '_>,
+    described: &BTreeSet<&str>,
+) -> Option<(&'b str, Problem)> {
+    let name = board.firmware.as_ref().filter(|name| !described.contains(name.as_str()))?.as_str();
+    let near = nearest(name, described.iter().copied());
+    let hint = near.map_or_else(
+        || format!("add a table `[firmware.{name}]` here or in `hil.toml` of your project"),
+        |near| format!("did you mean `{near}`?"),
+    );
+    let what = format!("board `{}` names the firmware `{name}`, which is not in this file", board.name);
+    let place = value.under("firmware");
+    Some((name, place.as_ref().unwrap_or(value).as_problem(what, Some(hint))))
 }
 
 #[cfg(test)]

@@ -394,6 +394,17 @@ impl Board {
     }
 }
 
+/// What is wrong with a key of a firmware that is one of a board, and where it belongs.
+pub(crate) fn of_a_board(key: &str) -> Option<(String, String)> {
+    let is_known = BOARD.keys.iter().any(|known| known.name == key);
+    is_known.then(|| {
+        (
+            format!("`{key}` is a key of a board, not of a firmware"),
+            "write it in `[boards.NAME]` of the bench file".to_owned(),
+        )
+    })
+}
+
 /// One or several; an empty list would admit no address.
 fn read_from(value: Option<Value<'_, '_>>) -> Vec<Subnet> {
     let example = "examples: `from = \"192.168.7.20\"`, `from = [\"192.168.7.0/24\", \"fd00::7\"]`";

@@ -295,14 +295,13 @@ impl Broker {
 
 impl BrokerTls {
     fn read(mut table: Table<'_, '_>, kind: &BrokerKind) -> Self {
-        let cert = table.value("cert").and_then(|v| v.file());
-        let key = table.value("key").and_then(|v| v.file());
-        let ca = table.value("ca").and_then(|v| v.file());
+        let [has_cert, has_key, has_ca] = ["cert", "key", "ca"].map(|key| table.has(key));
+        let [cert, key, ca] = ["cert", "key", "ca"].map(|key| table.value(key).and_then(|v| v.file()));
         let client_certificates = table.value("client-certificates").and_then(|v| v.boolean()).unwrap_or(false);
-        if cert.is_some() != key.is_some() {
+        if has_cert != has_key {
             table.missing("`cert` and `key` go together", "`hil certs` makes a pair");
         }
-        if kind.tls_needs_files && (cert.is_none() || ca.is_none()) {
+        if kind.tls_needs_files && !(has_cert && has_ca) {
             table.missing(format!("TLS of a `{}` needs `cert`, `key` and `ca`", kind.word), "`hil certs` makes them");
         }
         table.finish();

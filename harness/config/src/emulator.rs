@@ -176,8 +176,10 @@ impl Emulator {
             table.missing("missing key `command`", Self::HINT);
         }
         let mut command = own.unwrap_or_else(|| preset.map(|preset| words(preset.command)).unwrap_or_default());
-        if let (Some(program), Some(first)) = (keys.program.as_ref().and_then(Value::string), command.first_mut()) {
-            program.clone_into(first);
+        if let (Some(program), Some(first)) =
+            (keys.program.as_ref().and_then(Value::with_variables), command.first_mut())
+        {
+            *first = program;
         }
         let console = console.and_then(|v| v.one_of("console", EmulatorConsole::WORDS));
         let usual = preset.map_or(EmulatorConsole::Pty, |preset| preset.console);
@@ -209,8 +211,9 @@ impl Emulator {
 }
 
 fn read_command(value: &Value<'_, '_>) -> Option<Vec<String>> {
-    let command: Vec<_> = value.array()?.iter().filter_map(filled_for_emulator).collect();
-    if command.is_empty() {
+    let written = value.array()?;
+    let command: Vec<_> = written.iter().filter_map(filled_for_emulator).collect();
+    if written.is_empty() {
         value.problem("the command is empty", Emulator::HINT.to_owned());
     }
     Some(command)

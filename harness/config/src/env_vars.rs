@@ -4,6 +4,10 @@ use crate::table::Value;
 
 /// Path of the bench file, relative to the current folder, or `builtin`. The `--bench` flag wins over it.
 pub const HIL_BENCH: &str = "HIL_BENCH";
+/// Path of the project file, relative to the current folder. The `--project` flag wins over it.
+pub const HIL_PROJECT: &str = "HIL_PROJECT";
+/// Images of firmware, `NAME=PATH`, separated by commas. The `--firmware` flag wins over it.
+pub const HIL_FIRMWARE: &str = "HIL_FIRMWARE";
 /// Names the file that each run is appended to.
 pub const HIL_HISTORY: &str = "HIL_HISTORY";
 /// The commit under test, for reports and history. The `--commit` flag wins over it.
@@ -46,7 +50,8 @@ pub struct Unexpanded {
     pub hint: String,
 }
 
-/// Puts environment variables in the place of `${NAME}` and `${secret:NAME}`.
+/// Puts environment variables in the place of `${NAME}` and `${secret:NAME}`, and for `${NAME:-text}` the text if the
+/// variable is not set or empty.
 ///
 /// # Errors
 /// If a variable is not set, or a secret is too short to be hidden.
@@ -64,8 +69,14 @@ pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
         if name.is_empty() {
             return wrong("`${}` names no variable".to_owned(), "write `${NAME}` or `${secret:NAME}`".to_owned());
         }
+        let (name, default) = name.split_once(":-").map_or((name, None), |(name, default)| (name, Some(default)));
+        if is_secret && default.is_some() {
+            let what = format!("the secret `{name}` has a default, which anyone who reads this file knows");
+            return wrong(what, format!("write `${{secret:{name}}}`"));
+        }
         // CI servers hand over a secret that they don't have as an empty one.
-        let Some(found) = std::env::var(name).ok().filter(|found| !(is_secret && found.is_empty())) else {
+        let set = std::env::var(name).ok().filter(|found| !((is_secret || default.is_some()) && found.is_empty()));
+        let Some(found) = set.or_else(|| default.map(str::to_owned)) else {
             let (what, hint) = (format!("environment variable `{name}` is not set"), format!("export {name}=…"));
             return Err(Unexpanded { is_unset: true, what, hint });
         };
@@ -94,7 +105,7 @@ pub(crate) fn from_environment(value: &Value<'_, '_>) -> Option<String> {
             Some(text)
         }
         Err(Unexpanded { is_unset: true, what, hint }) => {
-            value.unset(what, hint);
+            value.lacks(what, hint);
             None
         }
         Err(Unexpanded { what, hint, .. }) => {

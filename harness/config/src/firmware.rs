@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use regex::Regex;
 
+use crate::board::of_a_board;
 use crate::limits::{LIMIT_KEYS, TimeLimits};
 use crate::names::FirmwareName;
 use crate::nvs::{self, NVS_VALUE, NvsValue};
@@ -86,6 +87,12 @@ impl FirmwareKind {
 pub(crate) static FIRMWARE: TableSpec = TableSpec {
     keys: &[
         Key::optional(
+            "extends",
+            Kind::Text,
+            "",
+            "Another firmware whose keys this one has, unless it gives its own. `nvs`, `settings`, `replace` and `env` are merged entry by entry; any other key is replaced as a whole. A firmware of a project file may extend one of the bench file, also that of its own name.",
+        ),
+        Key::optional(
             "kind",
             Kind::Word(|| words(FirmwareKind::WORDS)),
             "`\"image\"`",
@@ -95,14 +102,14 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "image",
             Kind::AnyOf(&[Kind::Text, Kind::Map(&Kind::Text)]),
             "",
-            "An ELF file (`hil` adds bootloader and partition table); a merged `.bin`, written where the chip looks for its bootloader (0x1000 on an `esp32` and `esp32s2`, 0x2000 on an `esp32c5` and `esp32p4`, otherwise 0), or at 0 if it was made for that; files at offsets, `{ 0x0 = \"boot.bin\", 0x8000 = \"table.bin\", 0x10000 = \"app.bin\" }`; or an image that is part of `hil`, `\"builtin:lamp\"`. Required for the kind `image`; for `micropython` MicroPython's `.bin`, `\"builtin:micropython\"` on virtual boards, or `\"installed\"`, which flashes nothing.",
+            "An ELF file (`hil` adds bootloader and partition table); a merged `.bin`, written where the chip looks for its bootloader (0x1000 on an `esp32` and `esp32s2`, 0x2000 on an `esp32c5` and `esp32p4`, otherwise 0), or at 0 if it was made for that; files at offsets, `{ 0x0 = \"boot.bin\", 0x8000 = \"table.bin\", 0x10000 = \"app.bin\" }`; or an image that is part of `hil`, `\"builtin:lamp\"`. A file that is not there stops only what uses the firmware. Required for the kind `image`; for `micropython` MicroPython's `.bin`, `\"builtin:micropython\"` on virtual boards, or `\"installed\"`, which flashes nothing.",
         ),
         Key::optional("partitions", Kind::Text, "espflash's", "Partition table for an ELF file, as `.csv` or `.bin`."),
         Key::optional(
             "nvs",
             Kind::Map(&NVS_VALUE),
             "",
-            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string of at most 3999 bytes, also `\"{tap.port}\"`; an integer as `i32`, `true` and `false` as `u8`. Other types are named: `{ u8 = 1 }`, `i8`, `u16`, `i16`, `u32`, `i32`, `u64`, `i64`, `{ u16 = \"{tap.port}\" }` for a port that is read as a number, and bytes as `{ blob = \"hex:00ff\" }` or `{ blob = \"base64:AP8=\" }`. They replace the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{tap.ca}` the PEM text of the CA that signed its certificate, `{board.cert}` and `{board.key}` a client certificate for the board, `${NAME}` an environment variable, `${secret:NAME}` one that is hidden in all output.",
+            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string of at most 3999 bytes, also `\"{tap.port}\"`; an integer as `i32`, `true` and `false` as `u8`. Other types are named: `{ u8 = 1 }`, `i8`, `u16`, `i16`, `u32`, `i32`, `u64`, `i64`, `{ u16 = \"{tap.port}\" }` for a port that is read as a number, and bytes as `{ blob = \"hex:00ff\" }` or `{ blob = \"base64:AP8=\" }`. They replace the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{tap.ca}` the PEM text of the CA that signed its certificate, `{board.name}` its name, `{board.cert}` and `{board.key}` a client certificate for it, `${NAME}` an environment variable, `${secret:NAME}` one that is hidden in all output.",
         ),
         Key::optional(
             "verify",
@@ -148,7 +155,21 @@ impl Firmware {
         }
     }
 
+    /// Whether a placeholder that begins like this is in one of its texts.
+    pub(crate) fn mentions(&self, begin: &str) -> bool {
+        let settings = self.scripts.iter().flat_map(|scripts| scripts.settings.values());
+        let stored = self.nvs.values().chain(settings).filter_map(|value| match value {
+            NvsValue::Text(text) => Some(text),
+            _ => None,
+        });
+        let replaced = self.scripts.iter().flat_map(|scripts| scripts.replace.iter().map(|(_, to)| to));
+        let program = self.process.iter().flat_map(|process| process.command.iter().chain(process.env.values()));
+        stored.chain(replaced).chain(program).any(|text| text.contains(begin))
+    }
+
     pub(crate) fn read(name: FirmwareName, mut table: Table<'_, '_>) -> Option<Self> {
+        // It has chosen the tables that this one inherits.
+        table.value("extends");
         let kind = table.value("kind").map(|v| v.one_of("kind of firmware", FirmwareKind::WORDS));
         let kind = kind.unwrap_or(Some(FirmwareKind::Image));
         let image = match kind {
@@ -172,7 +193,7 @@ impl Firmware {
             }
         }
         let verify = table.value("verify").and_then(|v| v.one_of("time to verify", Verify::WORDS)).unwrap_or_default();
-        let partitions = table.value("partitions").and_then(|v| v.file());
+        let partitions = table.value("partitions").and_then(|v| v.built_file());
         let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(nvs::read).collect()).unwrap_or_default();
         let scripts = Scripts::read(&mut table, kind == Some(FirmwareKind::MicroPython));
         let process = Process::read(&mut table, kind == Some(FirmwareKind::Process));
@@ -182,7 +203,7 @@ impl Firmware {
             v.parsed("a regular expression", hint, |text| Regex::new(text).ok())
         });
         let limits = TimeLimits::read(&mut table);
-        table.finish();
+        table.finish_with(&of_a_board);
         Some(Self { name, image: image?, scripts, process, needs, partitions, nvs, verify, ready, limits })
     }
 }
@@ -195,7 +216,7 @@ impl Image {
                     file.problem(format!("`{offset}` is not an offset in flash"), "example: `0x10000`".to_owned());
                     return None;
                 };
-                Some((address, file.file()?))
+                Some((address, file.built_file()?))
             };
             let map = value.map()?;
             if map.entries().next().is_none() {
@@ -205,13 +226,15 @@ impl Image {
             parts.sort();
             return (!parts.is_empty()).then_some(Self::Parts(parts));
         }
-        let text = value.string()?;
+        let raw = value.string()?;
+        // Never `Installed`, which would test whatever is on the board.
+        let Some(text) = value.with_variables() else { return Some(Self::File(raw.into())) };
         if text == "installed" {
             return Some(Self::Installed);
         }
         match text.strip_prefix("builtin:") {
             Some(name) => Some(Self::Builtin(name.to_owned())),
-            None => Some(Self::File(value.existing(text)?)),
+            None => Some(Self::File(value.built_file_at(&text)?)),
         }
     }
 }

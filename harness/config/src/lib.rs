@@ -10,11 +10,13 @@ mod broker_kind;
 mod builtin;
 mod chip;
 mod claims;
+mod context;
 mod duration;
 mod emulator;
 mod emulator_preset;
 mod env_vars;
 mod firmware;
+mod firmware_tables;
 mod flasher;
 mod kinds;
 mod limits;
@@ -40,7 +42,7 @@ mod values;
 mod wifi;
 mod within;
 
-pub use bench::Bench;
+pub use bench::{Bench, ImageOverride, ImageOverrideError, Project};
 pub use board::{Board, Misbehaviour};
 pub use board_kind::BoardKind;
 pub use broker::{Broker, BrokerTls, BrokerUrl};
@@ -51,8 +53,8 @@ pub use duration::{DurationError, parse_duration};
 pub use emulator::{Emulator, EmulatorReset};
 pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
-    Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_HISTORY, HIL_JOB_URL, HIL_LOCKS, HIL_MICROPYTHON,
-    HIL_MOSQUITTO, SHORTEST_SECRET, Unexpanded, expand,
+    Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_FIRMWARE, HIL_HISTORY, HIL_JOB_URL, HIL_LOCKS,
+    HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, SHORTEST_SECRET, Unexpanded, expand,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
 pub use flasher::{Flasher, FlasherKind};
@@ -68,7 +70,7 @@ pub use process::{Needs, Process};
 pub use programs::{find_micropython, find_program};
 pub use rail::{OFF_TIME, Rail, RailContext, RailDriver, RailKind, RailUses, RemoteDevice, SAFE_STATE, SafeState};
 pub use reset::{Reset, ResetKind};
-pub use schema::{markdown, schema};
+pub use schema::{markdown, project_schema, schema};
 pub use scripts::{ScriptSource, Scripts};
 pub use subnet::{Subnet, SubnetError};
 pub use tap::{Tap, TapTls};

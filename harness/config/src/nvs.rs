@@ -8,7 +8,7 @@ use crate::placeholders::filled_text;
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Value, listed};
 
-/// A value in NVS. Text may hold `{tap.host}`, `{tap.port}`, `{tap.ca}`, `{board.cert}` and `{board.key}`.
+/// A value in NVS. Text may hold placeholders: `{tap.host}`, `{board.name}`, ….
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NvsValue {
     /// Stored as a string.

@@ -3,10 +3,18 @@
 use crate::env_vars::from_environment;
 use crate::table::Value;
 
-/// What the bench fills in: where the board's tap is, who signed its certificate, a certificate of the board's own with its
+/// What the bench fills in: the board's name, where the board's tap is, who signed its certificate, a certificate of the board's own with its
 /// key, and the Wi-Fi network.
-const PLACEHOLDERS: &[&str] =
-    &["{tap.host}", "{tap.port}", "{tap.ca}", "{board.cert}", "{board.key}", "{wifi.ssid}", "{wifi.password}"];
+const PLACEHOLDERS: &[&str] = &[
+    "{tap.host}",
+    "{tap.port}",
+    "{tap.ca}",
+    "{board.name}",
+    "{board.cert}",
+    "{board.key}",
+    "{wifi.ssid}",
+    "{wifi.password}",
+];
 
 /// The same as files of this machine, which only a program that runs here can read.
 const FILES: &[&str] = &["{tap.ca.file}", "{board.cert.file}", "{board.key.file}"];

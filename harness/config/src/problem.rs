@@ -17,12 +17,35 @@ pub struct Problem {
     pub span: Range<usize>,
 }
 
+impl Problem {
+    /// Whether it is the same problem at the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.span == other.span && self.what == other.what
+    }
+}
+
+/// A file that was read, for messages.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+/// Without the text: it may hold passwords.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())
+    }
+}
+
 /// Why a bench file is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file can't be read.
-    #[error("can't read the bench file `{}`", path.display())]
+    #[error("can't read the {what} `{}`", path.display())]
     Unreadable {
+        /// What it is: `bench file`, `project file`.
+        what: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -38,6 +61,46 @@ pub enum ConfigError {
         /// What is wrong, in the order of the file.
         problems: Vec<Problem>,
     },
+    /// Several files have problems.
+    #[error("{}", several(errors))]
+    Several {
+        /// One for each file.
+        errors: Vec<ConfigError>,
+    },
+    /// An image that replaces the one of a firmware does not fit.
+    #[error("{what}\nhint: {hint}")]
+    Image {
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+impl ConfigError {
+    /// An error about the files that have problems, if there are any.
+    pub(crate) fn of(files: Vec<(Source, Vec<Problem>)>) -> Result<(), Self> {
+        let mut errors = Vec::new();
+        for (Source { path, text }, mut problems) in files {
+            problems.sort_by_key(|problem| problem.span.start);
+            problems.dedup_by(|a, b| a.is_same(b));
+            if !problems.is_empty() {
+                errors.push(Self::Invalid { path, text, problems });
+            }
+        }
+        match errors.pop() {
+            None => Ok(()),
+            Some(only) if errors.is_empty() => Err(only),
+            Some(last) => {
+                errors.push(last);
+                Err(Self::Several { errors })
+            }
+        }
+    }
+}
+
+fn several(errors: &[ConfigError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\nerror: ")
 }
 
 /// The prefix of further lines of a text: a value with a line break must not look like another message.

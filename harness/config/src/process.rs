@@ -45,7 +45,7 @@ pub(crate) const PROCESS_KEYS: [Key; 4] = [
     Key::optional(
         "dir",
         Kind::Text,
-        "the bench file's",
+        "the file's",
         "Folder in which the program is started. Relative paths in `command` and `needs.command` count from it.",
     ),
     Key::optional(
@@ -82,21 +82,23 @@ impl Process {
             table.missing("missing key `command`", Self::HINT);
         }
         let command = command?;
-        let words: Vec<_> = command.array()?.iter().filter_map(filled_for_program).collect();
-        if words.is_empty() {
+        let written = command.array()?;
+        let words: Vec<_> = written.iter().filter_map(filled_for_program).collect();
+        if written.is_empty() {
             command.problem("the command is empty", Self::HINT.to_owned());
         }
         let variable =
             |(name, _, value): (&str, _, Value<'_, '_>)| Some((name.to_owned(), filled_for_program(&value)?));
         let env = env.and_then(|v| v.map()).map(|map| map.entries().filter_map(variable).collect());
-        let folder = |v: &Value<'_, '_>| Some(v.context().folder.join(v.string()?));
+        let folder = |v: &Value<'_, '_>| Some(v.context().folder.join(v.with_variables()?));
         let dir = match dir {
             Some(v) => {
-                let dir = folder(&v)?;
-                if !dir.is_dir() {
-                    v.problem(format!("there is no folder `{}`", dir.display()), None);
+                let dir = folder(&v);
+                if let Some(dir) = dir.as_ref().filter(|dir| !dir.is_dir()) {
+                    let hint = format!("paths count from the {}'s folder", v.context().what);
+                    v.lacks(format!("there is no folder `{}`", dir.display()), hint);
                 }
-                Some(dir)
+                dir
             }
             // Files that the command names are beside the bench file.
             None => Some(command.context().folder.to_owned()).filter(|folder| !folder.as_os_str().is_empty()),
@@ -110,8 +112,10 @@ impl Needs {
     pub(crate) fn read(mut table: Table<'_, '_>) -> Option<Self> {
         let command = table.required("command", "example: `command = [\"node\", \"--version\"]`");
         let words = command.and_then(|v| v.array());
-        let words: Vec<_> = words.unwrap_or_default().iter().filter_map(|v| v.string().map(str::to_owned)).collect();
-        if words.is_empty() {
+        let words = words.unwrap_or_default();
+        let is_empty = words.is_empty();
+        let words: Vec<_> = words.iter().filter_map(Value::with_variables).collect();
+        if is_empty {
             table.missing("`needs.command` names no program", "example: `command = [\"node\", \"--version\"]`");
         }
         let hint = table.required("hint", "example: `hint = \"pip install paho-mqtt\"`");

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use crate::bench::BENCH;
+use crate::bench::{BENCH, PROJECT};
 use crate::kinds::Kinds;
 use crate::spec::{Key, Kind, TableSpec, TagSpec, Variant};
 
@@ -20,6 +20,15 @@ pub fn schema(kinds: &Kinds) -> Value {
     let mut schema = of_table(&BENCH, kinds);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("hil bench file");
+    schema
+}
+
+/// A JSON schema (draft 2020-12) of the project file, `hil.toml`.
+#[must_use]
+pub fn project_schema(kinds: &Kinds) -> Value {
+    let mut schema = of_table(&PROJECT, kinds);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("hil project file");
     schema
 }
 

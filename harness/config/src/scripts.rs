@@ -106,7 +106,7 @@ impl ScriptSource {
         if value.is_table() {
             for (name, _, file) in value.map()?.entries() {
                 match on_board(name) {
-                    Ok(name) => drop(files.insert(name, file.file()?)),
+                    Ok(name) => drop(files.insert(name, file.built_file()?)),
                     Err(hint) => {
                         file.problem(format!("`{name}` is not a path on a board"), hint);
                         return None;
@@ -115,14 +115,13 @@ impl ScriptSource {
             }
         } else if value.is_array() {
             for item in value.array()? {
-                files.extend(found(&item, item.string()?)?);
+                files.extend(found(&item)?);
             }
         } else {
-            let text = value.string()?;
-            if let Some(name) = text.strip_prefix("builtin:") {
+            if let Some(name) = value.string()?.strip_prefix("builtin:") {
                 return Some(Self::Builtin(name.to_owned()));
             }
-            files.extend(found(value, text)?);
+            files.extend(found(value)?);
         }
         if files.is_empty() {
             value.problem("there is nothing to upload", Scripts::HINT.to_owned());
@@ -132,10 +131,13 @@ impl ScriptSource {
 }
 
 /// A file under its name, or what a folder holds; none if that is a problem, which is then noted.
-fn found(value: &Value<'_, '_>, text: &str) -> Option<Vec<(String, PathBuf)>> {
-    let path = value.context().folder.join(text);
+fn found(value: &Value<'_, '_>) -> Option<Vec<(String, PathBuf)>> {
+    let raw = value.string()?;
+    // What is not set is noted, and the scripts are not uploaded.
+    let Some(text) = value.with_variables() else { return Some(vec![(raw.to_owned(), raw.into())]) };
+    let path = value.context().folder.join(&text);
     if !path.is_dir() {
-        let path = value.existing(text)?;
+        let path = value.built_file_at(&text)?;
         let name = path.file_name()?.to_string_lossy().into_owned();
         return Some(vec![(name, path)]);
     }

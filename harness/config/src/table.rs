@@ -1,73 +1,17 @@
 //! Walks a TOML table key by key, collecting every problem instead of stopping at the first.
 
-use std::cell::RefCell;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::context::Context;
 use crate::duration::{DurationError, parse_duration};
 use crate::names::nearest;
 use crate::problem::Problem;
-use crate::spec::{TableSpec, TagSpec, Variant};
-
-/// What all tables of one file share.
-pub(crate) struct Context<'a> {
-    /// Relative paths in the file count from here.
-    pub(crate) folder: &'a Path,
-    problems: RefCell<Vec<Problem>>,
-    /// Variables that are not set: only what needs their values is stopped.
-    unset: RefCell<Vec<Problem>>,
-    /// Secrets.
-    secrets: RefCell<Vec<String>>,
-    /// Those that came from `${secret:NAME}`, by their names.
-    variables: RefCell<Vec<(String, String)>>,
-}
-
-impl<'a> Context<'a> {
-    pub(crate) fn new(folder: &'a Path) -> Self {
-        Self {
-            folder,
-            problems: RefCell::default(),
-            unset: RefCell::default(),
-            secrets: RefCell::default(),
-            variables: RefCell::default(),
-        }
-    }
-
-    pub(crate) fn add_secret(&self, secret: String) {
-        self.secrets.borrow_mut().push(secret);
-    }
-
-    pub(crate) fn add_variable(&self, name: String, secret: String) {
-        self.add_secret(secret.clone());
-        self.variables.borrow_mut().push((name, secret));
-    }
-
-    /// The secrets that the environment gave, by their names.
-    pub(crate) fn variables(&self) -> Vec<(String, String)> {
-        self.variables.take()
-    }
-
-    /// What is secret in this file.
-    pub(crate) fn secrets(&self) -> Vec<String> {
-        self.secrets.take()
-    }
-
-    /// The variables that are not set.
-    pub(crate) fn unset(&self) -> Vec<Problem> {
-        self.unset.take()
-    }
-
-    pub(crate) fn into_problems(self) -> Vec<Problem> {
-        let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|problem| problem.span.start);
-        problems
-    }
-}
+use crate::spec::{Kind, TableSpec, TagSpec, Variant};
 
 /// A table being read. Each key of its description is asked for once; [`Table::finish`] reports the rest.
 pub struct Table<'t, 'c> {
@@ -80,6 +24,10 @@ pub struct Table<'t, 'c> {
     tag: Option<&'static str>,
     /// What was asked for: must be what is described.
     asked: Vec<&'static str>,
+    /// The table that inherits this one, where this one is read for another.
+    heir: Option<String>,
+    /// Tables that this one inherits keys from, the nearest first.
+    bases: Vec<Value<'t, 'c>>,
 }
 
 /// A table whose keys the user chooses.
@@ -87,13 +35,21 @@ pub struct Map<'t, 'c> {
     context: &'c Context<'c>,
     path: String,
     entries: &'t DeTable<'t>,
+    heir: Option<String>,
+    /// The same table in tables that its table inherits keys from.
+    bases: Vec<Map<'t, 'c>>,
 }
 
 /// A value with its key.
+#[derive(Clone)]
 pub struct Value<'t, 'c> {
     context: &'c Context<'c>,
     key: String,
     value: &'t Spanned<DeValue<'t>>,
+    /// The table that inherits the value, if its own table is another one.
+    heir: Option<String>,
+    /// Values of the same key in tables that its table inherits keys from.
+    bases: Vec<Value<'t, 'c>>,
 }
 
 impl<'t, 'c> Table<'t, 'c> {
@@ -106,20 +62,43 @@ impl<'t, 'c> Table<'t, 'c> {
             spec,
             tag: None,
             asked: Vec::new(),
+            heir: None,
+            bases: Vec::new(),
         }
+    }
+
+    /// The table with keys of others, the nearest first: a key counts where it is found first, and tables whose keys the
+    /// user chooses are merged.
+    pub(crate) fn inherits(self, bases: &[Value<'t, 'c>]) -> Self {
+        let from = |base: &Value<'t, 'c>| Value { heir: Some(self.path.clone()), ..base.clone() };
+        let bases = bases.iter().map(from).collect();
+        Self { bases, ..self }
     }
 
     /// The value under `key`, if it is there.
     pub fn value(&mut self, key: &'static str) -> Option<Value<'t, 'c>> {
-        debug_assert!(self.spec.keys.iter().any(|known| known.name == key), "`{key}` is not described");
+        let described = self.spec.keys.iter().find(|known| known.name == key);
+        debug_assert!(described.is_some(), "`{key}` is not described");
         self.asked.push(key);
-        let value = self.entries.get(key)?;
-        Some(Value { context: self.context, key: joined(&self.path, key), value })
+        let (context, heir) = (self.context, self.heir.clone());
+        let own = self.entries.get(key).map(|value| Value {
+            context,
+            key: joined(&self.path, key),
+            value,
+            heir,
+            bases: Vec::new(),
+        });
+        let mut found = own.into_iter().chain(self.bases.iter().filter_map(|base| base.under(key)));
+        let mut value = found.next()?;
+        if described.is_some_and(|key| matches!(key.kind, Kind::Map(_))) {
+            value.bases = found.collect();
+        }
+        Some(value)
     }
 
     /// Whether there is something under `key`.
     pub fn has(&self, key: &'static str) -> bool {
-        self.entries.get(key).is_some()
+        self.entries.get(key).is_some() || self.bases.iter().any(|base| base.has_key(key))
     }
 
     /// The value under `key`; its absence is a problem.
@@ -135,7 +114,7 @@ impl<'t, 'c> Table<'t, 'c> {
     pub fn missing(&self, what: impl Into<String>, hint: &str) {
         let problem =
             Problem { what: what.into(), key: self.path.clone(), hint: Some(hint.to_owned()), span: self.span.clone() };
-        self.context.problems.borrow_mut().push(problem);
+        self.context.add_problem(problem, self.heir.as_deref());
     }
 
     /// The table under `key`, if it is there.
@@ -150,36 +129,60 @@ impl<'t, 'c> Table<'t, 'c> {
 
     /// Reports every key that is not described.
     pub fn finish(self) {
+        self.finish_with(&|_| None);
+    }
+
+    /// Reports every key that is not described; `elsewhere` says what is wrong with those that belong elsewhere, and
+    /// where.
+    pub(crate) fn finish_with(self, elsewhere: &dyn Fn(&str) -> Option<(String, String)>) {
         let unasked = self.spec.keys.iter().find(|key| !self.asked.contains(&key.name));
         debug_assert!(unasked.is_none(), "`{}` is described but never read", unasked.map_or("", |key| key.name));
         let known: Vec<_> = self.tag.into_iter().chain(self.spec.keys.iter().map(|key| key.name)).collect();
         for (key, _) in self.entries {
             let name: &str = key.get_ref();
             if !known.contains(&name) {
-                let hint = match nearest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`? valid here: {}", listed(&known)),
-                    None => format!("valid here: {}", listed(&known)),
-                };
-                let (what, key_path) = (format!("unknown key `{name}`"), joined(&self.path, name));
-                let problem = Problem { what, key: key_path, hint: Some(hint), span: key.span() };
-                self.context.problems.borrow_mut().push(problem);
+                let (what, hint) = elsewhere(name).unwrap_or_else(|| unknown_key(name, &known));
+                let problem = Problem { what, key: joined(&self.path, name), hint: Some(hint), span: key.span() };
+                self.context.add_problem(problem, self.heir.as_deref());
             }
         }
     }
 }
 
+fn unknown_key(name: &str, known: &[&str]) -> (String, String) {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`? valid here: {}", listed(known)),
+        None => format!("valid here: {}", listed(known)),
+    };
+    (format!("unknown key `{name}`"), hint)
+}
+
 impl<'t, 'c> Map<'t, 'c> {
-    /// Every entry with the place of its key.
+    /// Every entry with the place of its key; of inherited ones, those that are not overridden.
     pub fn entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, Value<'t, 'c>)> {
+        let maps: Vec<_> = std::iter::once(self).chain(&self.bases).collect();
+        let is_first = |place: usize, name: &str| !maps[..place].iter().any(|map| map.entries.get(name).is_some());
+        let mut all = Vec::new();
+        for (place, map) in maps.iter().enumerate() {
+            all.extend(map.own_entries().filter(|(name, _, _)| is_first(place, name)));
+        }
+        all.into_iter()
+    }
+
+    fn own_entries(&self) -> impl Iterator<Item = (&'t str, Range<usize>, Value<'t, 'c>)> {
         self.entries.iter().map(|(key, value)| {
             let name: &str = key.get_ref();
-            (name, key.span(), Value { context: self.context, key: joined(&self.path, name), value })
+            let key_path = joined(&self.path, name);
+            let value =
+                Value { context: self.context, key: key_path, value, heir: self.heir.clone(), bases: Vec::new() };
+            (name, key.span(), value)
         })
     }
 
     /// Notes a problem with a key.
     pub fn problem(&self, span: Range<usize>, key: &str, what: String, hint: Option<String>) {
-        self.context.problems.borrow_mut().push(Problem { what, key: joined(&self.path, key), hint, span });
+        let problem = Problem { what, key: joined(&self.path, key), hint, span };
+        self.context.add_problem(problem, self.heir.as_deref());
     }
 }
 
@@ -197,14 +200,28 @@ impl<'t, 'c> Value<'t, 'c> {
 
     /// Notes a problem with this value.
     pub fn problem(&self, what: impl Into<String>, hint: impl Into<Option<String>>) {
-        let problem = Problem { what: what.into(), key: self.key.clone(), hint: hint.into(), span: self.value.span() };
-        self.context.problems.borrow_mut().push(problem);
+        self.context.add_problem(self.as_problem(what.into(), hint.into()), self.heir.as_deref());
     }
 
-    /// Notes that a variable in this value is not set.
-    pub fn unset(&self, what: String, hint: String) {
-        let problem = Problem { what, key: self.key.clone(), hint: Some(hint), span: self.value.span() };
-        self.context.unset.borrow_mut().push(problem);
+    /// A problem with this value, not noted yet.
+    pub(crate) fn as_problem(&self, what: String, hint: Option<String>) -> Problem {
+        Problem { what, key: self.key.clone(), hint, span: self.value.span() }
+    }
+
+    /// Notes that this machine lacks what this value needs, such as a variable: only what uses the value is stopped.
+    pub fn lacks(&self, what: String, hint: String) {
+        self.context.add_lacking(self.as_problem(what, Some(hint)));
+    }
+
+    /// The value under a key of this table, if it is a table that has it.
+    pub(crate) fn under(&self, key: &str) -> Option<Value<'t, 'c>> {
+        let DeValue::Table(entries) = self.value.get_ref() else { return None };
+        let value = entries.get(key)?;
+        Some(self.inner(joined(&self.key, key), value))
+    }
+
+    fn inner(&self, key: String, value: &'t Spanned<DeValue<'t>>) -> Value<'t, 'c> {
+        Value { context: self.context, key, value, heir: self.heir.clone(), bases: Vec::new() }
     }
 
     fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
@@ -307,43 +324,19 @@ impl<'t, 'c> Value<'t, 'c> {
         parsed
     }
 
-    /// The path of a file that is there; relative ones count from the bench file's folder.
-    pub fn file(&self) -> Option<PathBuf> {
-        self.existing(self.string()?)
-    }
-
-    /// The path of a file that is there.
-    pub fn existing(&self, text: &str) -> Option<PathBuf> {
-        let folder = self.context.folder;
-        let path = folder.join(text);
-        if path.is_file() {
-            return Some(path);
-        }
-        if path.exists() && !path.is_dir() {
-            let hint = "a FIFO, a device and a socket can't be read to an end: name a file".to_owned();
-            self.problem(format!("`{text}` is not a regular file"), hint);
-            return None;
-        }
-        let from = if folder.as_os_str().is_empty() { ".".to_owned() } else { folder.display().to_string() };
-        let hint = format!("paths count from the bench file's folder, `{from}`");
-        self.problem(format!("there is no file `{text}`"), hint);
-        None
-    }
-
     /// The items of an array.
     pub fn array(&self) -> Option<Vec<Value<'t, 'c>>> {
         let DeValue::Array(items) = self.value.get_ref() else {
             return self.wrong_type("an array");
         };
-        let item = |(n, value)| Value { context: self.context, key: format!("{}[{n}]", self.key), value };
+        let item = |(n, value)| self.inner(format!("{}[{n}]", self.key), value);
         Some(items.iter().enumerate().map(item).collect())
     }
 
     /// A table with known keys.
     pub fn table(&self, spec: &'static TableSpec) -> Option<Table<'t, 'c>> {
         let entries = self.entries()?;
-        let (path, span) = (self.key.clone(), self.value.span());
-        Some(Table { context: self.context, path, span, entries, spec, tag: None, asked: Vec::new() })
+        Some(self.table_of(entries, spec))
     }
 
     /// Whether it is a table that has this key.
@@ -355,13 +348,33 @@ impl<'t, 'c> Value<'t, 'c> {
     /// As if it were a table without any key: for a word that says all.
     pub(crate) fn without_keys(&self, spec: &'static TableSpec) -> Table<'t, 'c> {
         static NOTHING: LazyLock<DeTable<'static>> = LazyLock::new(DeTable::new);
-        let (path, span, entries) = (self.key.clone(), self.value.span(), &*NOTHING);
-        Table { context: self.context, path, span, entries, spec, tag: None, asked: Vec::new() }
+        self.table_of(&NOTHING, spec)
+    }
+
+    fn table_of(&self, entries: &'t DeTable<'t>, spec: &'static TableSpec) -> Table<'t, 'c> {
+        Table {
+            context: self.context,
+            path: self.key.clone(),
+            span: self.value.span(),
+            entries,
+            spec,
+            tag: None,
+            asked: Vec::new(),
+            heir: self.heir.clone(),
+            bases: Vec::new(),
+        }
     }
 
     /// A table whose keys the user chooses.
     pub fn map(&self) -> Option<Map<'t, 'c>> {
-        Some(Map { context: self.context, path: self.key.clone(), entries: self.entries()? })
+        let bases = self.bases.iter().filter(|base| base.is_table()).filter_map(Value::map).collect();
+        Some(Map {
+            context: self.context,
+            path: self.key.clone(),
+            entries: self.entries()?,
+            heir: self.heir.clone(),
+            bases,
+        })
     }
 
     /// A table whose keys depend on the word under its tag; returns that word.
@@ -373,7 +386,7 @@ impl<'t, 'c> Value<'t, 'c> {
             self.problem(format!("missing key `{}`", spec.tag), format!("one of {valid}"));
             return None;
         };
-        let tag = Value { context: self.context, key: joined(&self.key, spec.tag), value: tag };
+        let tag = self.inner(joined(&self.key, spec.tag), tag);
         let (word, variant) = tag.one_of(spec.what, &words)?;
         let mut table = self.table(variant)?;
         table.tag = Some(spec.tag);

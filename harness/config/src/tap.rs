@@ -87,10 +87,9 @@ impl Tap {
         let address = address_of("address", "example: `192.168.7.1`").unwrap_or(default.address);
         let listen = address_of("listen", "example: `0.0.0.0` listens on all addresses").unwrap_or(address);
         let tls = table.value("tls").and_then(|v| v.one_of("treatment of TLS", TapTls::WORDS));
-        let cert = table.value("cert").and_then(|v| v.file());
-        let key = table.value("key").and_then(|v| v.file());
-        let ca = table.value("ca").and_then(|v| v.file());
-        if cert.is_some() != key.is_some() || cert.is_some() != ca.is_some() {
+        let given = ["cert", "key", "ca"].map(|key| table.has(key));
+        let [cert, key, ca] = ["cert", "key", "ca"].map(|key| table.value(key).and_then(|v| v.file()));
+        if given.contains(&true) && given.contains(&false) {
             table.missing("`cert`, `key` and `ca` go together", "`hil certs` makes all three");
         }
         table.finish();

@@ -50,6 +50,7 @@ impl Run {
             version: "0.1.0".into(),
             unix_ms: 1_795_000_000_000,
             bench: "made up".into(),
+            project: None,
             broker: "embedded".into(),
             boards: vec![board],
             provenance: Provenance::default(),

@@ -28,13 +28,14 @@ impl Fold {
     pub fn take(&mut self, event: &RunEvent) -> Option<&ScenarioResult> {
         self.last = event.at;
         match &event.what {
-            What::RunStarted { version, unix_ms, bench, broker, boards, provenance, plan, .. } => {
+            What::RunStarted { version, unix_ms, bench, project, broker, boards, provenance, plan, .. } => {
                 let keyed = |(place, planned): (usize, &ScenarioInfo)| (planned.key(), (place, planned.clone()));
                 self.unbegun = plan.iter().enumerate().map(keyed).collect();
                 self.summary.info = Some(RunInfo {
                     version: version.clone(),
                     unix_ms: *unix_ms,
                     bench: bench.clone(),
+                    project: project.clone(),
                     broker: broker.clone(),
                     boards: boards.clone(),
                     provenance: provenance.clone(),

@@ -71,6 +71,7 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
         ("hil.broker".to_owned(), info.broker.clone()),
     ];
     all.extend(origin(&info.provenance));
+    all.extend(info.project.iter().map(|project| ("hil.project".to_owned(), project.clone())));
     for board in &info.boards {
         all.push((format!("hil.board.{}", board.name), board.description()));
     }

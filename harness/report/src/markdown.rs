@@ -75,7 +75,8 @@ fn about(run: &RunSummary) -> String {
     let (bench, broker, version) = (cell(&info.bench), cell(&info.broker), cell(&info.version));
     let host = info.provenance.host.as_ref().map_or(String::new(), |host| format!(" on {}", cell(host)));
     let origin = origin(&info.provenance);
-    format!("{text}\nBench {bench}{host}, broker {broker}, hil {version}.{origin}\n\n")
+    let project = info.project.as_ref().map_or(String::new(), |project| format!(", firmware of {}", cell(project)));
+    format!("{text}\nBench {bench}{host}{project}, broker {broker}, hil {version}.{origin}\n\n")
 }
 
 /// The commit, its branch and the job, as a sentence of its own.

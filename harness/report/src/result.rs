@@ -16,6 +16,9 @@ pub struct RunInfo {
     pub unix_ms: u64,
     /// The bench.
     pub bench: String,
+    /// The project file whose firmware it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Kind of broker.
     pub broker: String,
     /// Boards of the bench.

@@ -83,6 +83,7 @@ impl Network {
         let listens = self.tap(board).map(TapPort::address);
         let inside = listens.filter(|_| self.inside.contains(board)).map(|address| from_here(address.ip()).to_string());
         TapAddress {
+            board: board.to_owned(),
             wifi: self.wifi.clone(),
             host: self.guests.get(board).cloned().or(inside).unwrap_or_else(|| self.host.clone()),
             port: listens.map_or(0, |address| address.port()),

@@ -217,6 +217,9 @@ pub enum What {
         /// Wall clock, milliseconds since 1970.
         unix_ms: u64,
         bench: String,
+        /// The project file, whose firmware the bench has.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        project: Option<String>,
         broker: String,
         boards: Vec<BoardInfo>,
         /// The commit, the job and the computer.

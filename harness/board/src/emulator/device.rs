@@ -222,7 +222,8 @@ impl EmulatorDevice {
             ("flash-size", (emulator.flash_size >> 20).to_string()),
             ("strap", strap),
         ];
-        Filling { own, tap: loaded.map(|loaded| loaded.tap.clone()).unwrap_or_default() }
+        let no_tap = || TapAddress { board: config.name.to_string(), ..TapAddress::default() };
+        Filling { own, tap: loaded.map_or_else(no_tap, |loaded| loaded.tap.clone()) }
     }
 
     /// The programs that reset it.

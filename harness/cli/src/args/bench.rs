@@ -3,28 +3,41 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use hil_config::ImageOverride;
 
-use super::{BenchArgs, FormatArgs, WaitArgs};
+use super::{BenchArgs, FormatArgs, ProjectArgs, WaitArgs};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   hil flash lamp --firmware lamp
+  hil flash lamp --firmware lamp=build/lamp.elf
   hil flash lamp --format json | jq .written")]
 pub(crate) struct FlashArgs {
     /// Name of the board in the bench file
     pub(crate) board: String,
 
-    /// Name of the firmware in the bench file [default: the board's `firmware`]
-    #[arg(long, value_name = "NAME")]
+    /// Name of the firmware, and the image to use for it; the path is relative to this folder
+    /// [default: the board's `firmware`]
+    #[arg(long, value_name = "NAME[=PATH]", value_parser = named_firmware)]
     pub(crate) firmware: Option<String>,
 
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    #[command(flatten)]
     pub(crate) wait: WaitArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
+}
+
+/// The name of a firmware, with or without its image.
+fn named_firmware(text: &str) -> Result<String, hil_config::ImageOverrideError> {
+    if text.contains('=') {
+        text.parse::<ImageOverride>()?;
+    }
+    Ok(text.to_owned())
 }
 
 #[derive(Debug, Clone, Args)]
@@ -76,8 +89,14 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "BOARD")]
     pub(crate) power: Vec<String>,
 
+    /// Use this image for a firmware; the path is relative to this folder; can be repeated [default: HIL_FIRMWARE]
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) firmware: Vec<ImageOverride>,
+
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -103,6 +122,8 @@ pub(crate) struct MonitorArgs {
 
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
     #[command(flatten)]
@@ -189,6 +210,8 @@ Reads commands from standard input: reset BOARD, loader BOARD, power BOARD on|of
 pub(crate) struct VirtualArgs {
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) project: ProjectArgs,
 
     /// Start this board in its ROM loader, for esptool; can be repeated
     #[arg(long, value_name = "BOARD")]

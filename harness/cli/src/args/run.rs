@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use hil_config::ImageOverride;
 
-use super::{BenchArgs, FormatArgs, SelectArgs, WaitArgs, duration};
+use super::{BenchArgs, FormatArgs, ProjectArgs, SelectArgs, WaitArgs, duration};
 
 /// How to count a scenario that passed on a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,6 +59,7 @@ Examples:
   hil run features/lamp/power.feature:13
   hil run --tags 'not @slow' --out /tmp/nightly
   hil run --baseline last-good@main --commit 1a2b3c4 --branch quieter-lamp
+  hil run --firmware app=build/app.elf
   hil run --list
 
 Scenarios tagged @opt-in run only if you select them by path or by tag.
@@ -69,9 +71,15 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
+    pub(crate) project: ProjectArgs,
+    #[command(flatten)]
     pub(crate) format: FormatArgs,
     #[command(flatten)]
     pub(crate) wait: WaitArgs,
+
+    /// Use this image for a firmware; the path is relative to this folder; can be repeated [default: HIL_FIRMWARE]
+    #[arg(long, value_name = "NAME=PATH")]
+    pub(crate) firmware: Vec<ImageOverride>,
 
     /// Run folder; must not contain a run [default: a new folder in target/hil]
     #[arg(long, value_name = "DIR")]

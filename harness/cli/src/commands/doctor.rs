@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::args::{DoctorArgs, Format};
 use crate::exit_code::ExitCode;
 use crate::output::{Line, say, say_json};
-use crate::session;
+use crate::{project, session};
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,8 +67,9 @@ impl Check {
 }
 
 pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
-    session::on_bench(args.bench.bench.clone(), async |bench| Ok(doctor_in(args, bench).await))
-        .unwrap_or_else(|code| code)
+    let doctor =
+        session::on_project(&args.bench, &args.project, &args.firmware, async |bench| Ok(doctor_in(args, bench).await));
+    doctor.unwrap_or_else(|code| code)
 }
 
 /// A bench without boards runs nothing, so it fails the check.
@@ -80,7 +81,7 @@ fn bench_file(bench: &Bench) -> Check {
     Check::good("bench file", how)
 }
 
-/// An environment variable that is not set. Only what uses it can't be used.
+/// An environment variable that is not set, or a file that is not there. Only what uses it can't be used.
 fn unset(problem: &Problem) -> Check {
     Check::bad(problem.key.clone(), problem.what.clone(), problem.hint.clone().unwrap_or_default())
 }
@@ -98,7 +99,8 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
         all.extend(checks);
     };
     note(vec![bench_file(&bench)]);
-    note(bench.unset().iter().map(unset).collect());
+    note(project::notes(&bench).into_iter().map(|(what, how)| Check::good(what, how)).collect());
+    note(bench.unset().into_iter().map(|(_, problem)| unset(problem)).collect());
     note(machine::check(&bench));
     for board in bench.boards.values() {
         note(boards::check(board).await);

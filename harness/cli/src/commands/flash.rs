@@ -1,7 +1,7 @@
 //! `hil flash`.
 
 use hil_bench::Booted;
-use hil_config::{Bench, FirmwareName};
+use hil_config::{Bench, FirmwareName, ImageOverride, Part};
 use hil_scenario::Limits;
 use hil_timeline::{Cursor, Epoch, FlashPhase, Timeline, What};
 
@@ -14,7 +14,14 @@ use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
 pub(crate) fn flash(args: &FlashArgs) -> ExitCode {
-    let flash = session::on_bench(args.bench.bench.clone(), async |bench| Ok(flash_in(args, bench).await));
+    let image: Option<ImageOverride> = args.firmware.as_ref().and_then(|firmware| firmware.parse().ok());
+    let flash =
+        session::on_project(
+            &args.bench,
+            &args.project,
+            image.as_slice(),
+            async |bench| Ok(flash_in(args, bench).await),
+        );
     flash.unwrap_or_else(|code| code)
 }
 
@@ -78,17 +85,24 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
     code
 }
 
-/// The firmware to flash: the one that is named, or the board's.
 fn choose(args: &FlashArgs, bench: &Bench) -> Result<hil_config::Firmware, ExitCode> {
-    let board = bench.board(&args.board).ok_or_else(|| session::no_such_board(bench, &args.board))?;
-    let name = args.firmware.clone().or_else(|| board.firmware.as_ref().map(ToString::to_string));
-    let Some(name) = name else {
-        let error = Message(format!("{} gives board `{}` no `firmware`", bench.title(), args.board));
-        return Err(set_up_failed(&error, Some("name one with `--firmware`".to_owned())));
-    };
+    let name = named(args, bench)?;
+    // One that a board names and no file describes is shown with its place.
+    session::check_set(bench, Part::Firmware(&name))?;
     bench.firmware(&name).cloned().ok_or_else(|| {
         let error = Message(format!("{} has no firmware `{name}`", bench.title()));
         set_up_failed(&error, Some(session::listed("firmware", bench.firmware.keys().map(FirmwareName::as_str))))
+    })
+}
+
+/// The name of the firmware: the one that the command line names, else the board's own.
+fn named(args: &FlashArgs, bench: &Bench) -> Result<String, ExitCode> {
+    let board = bench.board(&args.board).ok_or_else(|| session::no_such_board(bench, &args.board))?;
+    // `NAME=PATH` has its image already.
+    let name = args.firmware.as_deref().map(|firmware| firmware.split('=').next().unwrap_or(firmware).to_owned());
+    name.or_else(|| board.firmware.as_ref().map(ToString::to_string)).ok_or_else(|| {
+        let error = Message(format!("{} gives board `{}` no `firmware`", bench.title(), args.board));
+        set_up_failed(&error, Some("name one with `--firmware`".to_owned()))
     })
 }
 

@@ -6,7 +6,7 @@ use hil_scenario::{Filter, Plan};
 use crate::args::LintArgs;
 use crate::exit_code::ExitCode;
 use crate::output::{say, set_up_failed};
-use crate::session;
+use crate::{project, session};
 
 pub(crate) fn lint(args: &LintArgs) -> ExitCode {
     let paths = session::feature_paths(&args.select.features);
@@ -16,7 +16,8 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
         Err(error) => return set_up_failed(&error, None),
     };
     // Features may be for another bench than the one of this machine.
-    let bench = match Bench::of_project(args.bench.clone(), &hil_scenario::kinds()) {
+    let bench = Bench::of_project(args.bench.clone(), &hil_scenario::kinds());
+    let bench = match bench.and_then(|bench| bench.map(|bench| project::on(bench, &args.project, &[])).transpose()) {
         Ok(bench) => bench,
         Err(error) => return set_up_failed(&error, None),
     };

@@ -25,7 +25,7 @@ use crate::signals;
 use crate::terminal::{self, RawTerminal};
 
 pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
-    session::on_bench(args.bench.bench.clone(), async |bench| Ok(monitor_in(args, bench).await))
+    session::on_project(&args.bench, &args.project, &[], async |bench| Ok(monitor_in(args, bench).await))
         .unwrap_or_else(|code| code)
 }
 

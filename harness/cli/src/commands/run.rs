@@ -19,7 +19,7 @@ use crate::folder;
 use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
 use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
-use crate::{provenance, session, signals};
+use crate::{project, provenance, session, signals};
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
     // Listing scenarios does not need a bench.
@@ -34,7 +34,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
             }
         };
     }
-    let read = session::choose(args.bench.bench.clone()).and_then(|bench| Ok((read_plan(&args, Some(&bench))?, bench)));
+    let read = session::choose(args.bench.bench.clone())
+        .and_then(|bench| session::with_project(bench, &args.project, &args.firmware))
+        .and_then(|bench| Ok((read_plan(&args, Some(&bench))?, bench)));
     let (plan, bench) = match read {
         Ok(read) => read,
         Err(code) => return code,
@@ -43,6 +45,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         Ok(baseline) => baseline,
         Err(code) => return code,
     };
+    if args.verbose > 0 && args.format.format == Format::Text {
+        project::notes(&bench).iter().for_each(|(what, how)| say(inert(&format!("{what} {how}"))));
+    }
     let history = records::history(args.history.as_ref());
     // Checked before the run, so that a wrong file is not reported only after hours.
     if records::is_history_given(args.history.as_ref())
@@ -168,6 +173,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     let abort = signals::abort_on_signals(settings.deadline).map_err(|error| set_up_failed(&error, None))?;
     let provenance = provenance::of_run(&settings.provenance).await;
     let (name, broker) = (bench.name.clone(), bench.broker.kind.word.to_owned());
+    let project = bench.project.as_ref().map(|project| project.name.clone());
     let mask = Mask::new(bench.secrets.iter().cloned().chain(plan.secrets()));
     hide(mask.clone());
     let (timeline, started) = (Timeline::in_memory(Epoch::start()), folder::now());
@@ -193,6 +199,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
             version: env!("CARGO_PKG_VERSION").to_owned(),
             unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
             bench: name,
+            project,
             broker,
             boards: context.bench().infos(),
             provenance,

@@ -21,7 +21,7 @@ pub(crate) fn hold(args: &VirtualArgs) -> ExitCode {
     let held = match &args.tell {
         // Rails switch with this command: a wrong bench file in the folder must not stop them.
         Some(socket) => session::on_runtime(async { Ok(virtual_as_real::send(socket, &args.command).await) }),
-        None => session::on_bench(args.bench.bench.clone(), async |bench| {
+        None => session::on_project(&args.bench, &args.project, &[], async |bench| {
             Ok(match &args.as_real {
                 Some(folder) => virtual_as_real::hold(folder, bench).await,
                 None => hold_in(args, bench).await,

@@ -22,6 +22,7 @@ mod monitor;
 mod other_users;
 mod panics;
 mod pins;
+mod project;
 mod provenance;
 mod real_bench;
 mod real_commands;

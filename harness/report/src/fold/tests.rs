@@ -67,6 +67,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
             version: "0.1.0".into(),
             unix_ms: 1_795_000_000_000,
             bench: "bench.toml".into(),
+            project: None,
             broker: "embedded".into(),
             boards: vec![board],
             provenance: Provenance::default(),

@@ -93,7 +93,11 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
 
 fn check_firmware(name: &str, board: Option<&Board>, bench: &Bench) -> Result<(), Wrong> {
     let Some(firmware) = bench.firmware(name) else {
-        return Err(unknown("firmware", name, bench.firmware.keys().map(FirmwareName::as_str), bench));
+        let mut wrong = unknown("firmware", name, bench.firmware.keys().map(FirmwareName::as_str), bench);
+        if let Some(project) = &bench.project {
+            wrong.what = format!("{}, and neither has the project file `{}`", wrong.what, project.name);
+        }
+        return Err(wrong);
     };
     let Some(board) = board else { return Ok(()) };
     match (board.kind == BoardKind::Process, firmware.process.is_some()) {

@@ -29,6 +29,7 @@ pub(crate) const FIELDS: &[(&str, &str)] = &[
     ("provenance.base_branch", "the branch that it goes to: of a pull request its target, else the default branch"),
     ("provenance.job_url", "the page of the CI job"),
     ("provenance.host", "name of the computer"),
+    ("project", "the project file, if its firmware is used"),
     ("broker", "kind of the broker"),
     ("boards", "the boards of the bench"),
     ("boards[].name", "name in the bench file"),

@@ -1,7 +1,7 @@
 //! Checks what the firmware of a bench needs on this machine, and whether it can run on its boards.
 
 use hil_bench::Needs;
-use hil_config::{Bench, Board, BoardKind, Firmware, FirmwareKind, Image};
+use hil_config::{Bench, Board, BoardKind, Firmware, FirmwareKind, Image, Part};
 
 use super::Check;
 
@@ -29,10 +29,12 @@ pub(super) async fn check(bench: &Bench) -> Vec<Check> {
     checks
 }
 
-/// Checks an image on each board that names the firmware, or on all boards if none does; `None` if nothing is wrong.
+/// Checks an image on each board that names the firmware, or on all boards if none does; `None` if nothing is wrong, or if
+/// a file or a variable is missing, which is shown already.
 fn image_fault(bench: &Bench, firmware: &Firmware) -> Option<Check> {
     let what = format!("image of {}", firmware.name);
-    if firmware.image == Image::Installed {
+    let is_lacking = bench.check_set(Part::Firmware(firmware.name.as_str())).is_err();
+    if firmware.image == Image::Installed || is_lacking {
         return None;
     }
     let flashed = |board: &&Board| board.kind != BoardKind::Process;
