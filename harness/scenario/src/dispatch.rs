@@ -250,15 +250,19 @@ impl Limit {
     async fn passed(&self, recorder: &Recorder, waiting: &AtomicU64) -> &'static str {
         /// For what a step does after waiting: a broker has 5 s to answer.
         const AFTERWARDS: Duration = Duration::from_secs(10);
+        let reported = || match waiting.load(Ordering::Relaxed) {
+            // The step does not wait.
+            0 => None,
+            until => Some(Stamp(until) + AFTERWARDS),
+        };
         loop {
-            let until = Stamp(waiting.load(Ordering::Relaxed)) + AFTERWARDS;
-            let step = self.step.max(recorder.timeline().epoch().instant(until));
+            let until = reported();
+            let step = until.map_or(self.step, |until| self.step.max(recorder.timeline().epoch().instant(until)));
             tokio::time::sleep_until(step.min(self.scenario)).await;
             if self.scenario <= Instant::now() {
                 return "scenario";
             }
-            let later = Stamp(waiting.load(Ordering::Relaxed)) + AFTERWARDS;
-            if later <= until {
+            if reported() <= until {
                 return "step";
             }
         }

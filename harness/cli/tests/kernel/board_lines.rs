@@ -195,8 +195,8 @@ pub(crate) fn the_relay_falls_after_any_kill() {
         project.wait_for_locks();
         let took = killed.elapsed();
         assert!(!level(&sim, 0), "{victim} was killed and the relay is on");
-        // Starting a program takes a tenth of a second here, and `hil` ends its run before the locks are free.
-        assert!(took < Duration::from_secs(5), "{victim} was killed: safe after {took:?}");
+        // No time-out is awaited: the standby's takes 10 s. A busy machine needs seconds to start programs here.
+        assert!(took < Duration::from_secs(9), "{victim} was killed: safe after {took:?}");
         let power = project.start(&["power", "lamp", "off", "--no-wait"]);
         assert_eq!(power.end(), (0, "`lamp` is off\n".to_owned()), "the lock is free");
     }

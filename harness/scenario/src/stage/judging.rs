@@ -6,8 +6,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hil_timeline::{RunEvent, Stamp};
-use hil_verdict::{Holds, Side, Stall, Stalled, Stalls, came_through_broker, undecided, undecided_times};
+use hil_timeline::{RunEvent, Stamp, What};
+use hil_verdict::{Holds, Side, Stall, Stalled, Stalls, came_through_broker, show, undecided, undecided_times};
 
 use super::Stage;
 use crate::error::StepError;
@@ -111,6 +111,20 @@ impl Stage {
     pub(crate) fn judge_broker_at(&self, event: &RunEvent, from: Stamp) {
         if !self.broker.kind().can.in_process {
             self.judge_beginning(event, from);
+        }
+    }
+
+    /// Judges a window in which nothing came after text was typed or a pin driven: the record of these is made when they
+    /// are done, and the board's answer may have come before it.
+    pub(super) fn judge_answers<T>(&self, mut pick: impl FnMut(&RunEvent) -> Option<T>) {
+        let mine = self.mine(self.mark.cursor);
+        let is_stimulus = |what: &What| matches!(what, What::Typed { .. } | What::Pin { .. });
+        let done = mine.iter().position(|event| event.at == self.mark.at && is_stimulus(&event.what));
+        let during = &mine[..done.unwrap_or_default()];
+        if let Some(event) = during.iter().find(|event| !self.is_consumed(event.seq) && pick(event).is_some()) {
+            let message = "it came while the action was being carried out: it may be the answer, or be from before";
+            let came = format!("came: {}", show(event, self.mark.at));
+            self.doubt(StepError::errored(message).with_details([came]));
         }
     }
 

@@ -79,7 +79,10 @@ impl Stage {
     pub async fn watch<T>(&self, until: Stamp, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
         let from = self.mark.at;
         let with_record = |event: &RunEvent| pick(event).map(|taken| (event.clone(), taken));
-        let (event, taken) = self.watch_since(from, until, with_record).await?;
+        let Some((event, taken)) = self.watch_since(from, until, with_record).await else {
+            self.judge_answers(pick);
+            return None;
+        };
         self.judge_beginning(&event, from);
         Some(taken)
     }
