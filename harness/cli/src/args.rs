@@ -1,6 +1,7 @@
 //! The command line as plain data: arguments and their `--help` texts.
 
 mod bench;
+mod choose;
 mod records;
 mod run;
 mod traffic;
@@ -14,7 +15,11 @@ pub(crate) use bench::{
     BoardsArgs, BoardsCommand, DiscoverArgs, DoctorArgs, FlashArgs, MonitorArgs, PowerArgs, PowerState, ResetArgs,
     VirtualArgs,
 };
-pub(crate) use records::{BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, ReportArgs, ReportFormat, SaveArgs};
+pub(crate) use choose::ChooseArgs;
+pub(crate) use records::{
+    BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, MergeArgs, ReportArgs, ReportCommand, ReportFormat,
+    SaveArgs,
+};
 
 pub(crate) use run::{FailOn, Flaky, RunArgs};
 pub(crate) use traffic::{CertsArgs, TapArgs};

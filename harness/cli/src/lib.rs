@@ -19,6 +19,7 @@
 //! ```
 
 mod args;
+mod choice;
 mod commands;
 mod descriptors;
 mod exit_code;

@@ -231,10 +231,11 @@ pub(crate) fn warn_of(plan: &Plan) {
     }
 }
 
-/// Reports that no scenario matches.
-pub(crate) fn nothing_matches() -> ExitCode {
+/// Reports that no scenario matches, and which option left none.
+pub(crate) fn nothing_matches(why: Option<&str>) -> ExitCode {
     let hint = "`hil run --list` lists the scenarios that run by default; select those tagged @opt-in by path or tag";
-    set_up_failed(&Message("no scenario matches: nothing ran".to_owned()), Some(hint.to_owned()));
+    let why = why.map_or(String::new(), |why| format!("; {}", escaped(why)));
+    set_up_failed(&Message(format!("no scenario matches: nothing ran{why}")), Some(hint.to_owned()));
     ExitCode::NothingRan
 }
 

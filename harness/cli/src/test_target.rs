@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
-use hil_scenario::{Filter, Limits, Plan, Retries};
+use hil_scenario::{Filter, Limits, Plan, RunOptions};
+
+use hil_timeline::Choice;
 
 use crate::args::Flaky;
 use crate::commands::run::{RunSettings, execute};
@@ -121,7 +123,8 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         max_record: hil_timeline::RECORD_LIMIT,
         limits: Limits::default(),
         deadline: None,
-        retries: Retries::default(),
+        options: RunOptions::default(),
+        choice: Choice::default(),
         flaky: Flaky::Pass,
         strict: false,
         baseline: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{BenchArgs, FormatArgs, SelectArgs, WaitArgs, duration};
+use super::{BenchArgs, ChooseArgs, FormatArgs, SelectArgs, WaitArgs, duration};
 
 /// How to count a scenario that passed on a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,6 +38,8 @@ Reports go to target/hil/<time>-<id>/; target/hil/latest links to the latest run
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) choose: ChooseArgs,
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod blocked;
 mod brokers;
+mod choose;
 mod descriptors;
 mod elf;
 mod emulators;
@@ -24,6 +25,7 @@ mod real_bench;
 mod real_commands;
 mod regression;
 mod retries;
+mod shards;
 mod shared_ports;
 mod stalls;
 mod support;
