@@ -13,6 +13,7 @@ use hil_timeline::{Choice, Shard, shuffled_place};
 use crate::args::{ChooseArgs, SelectArgs};
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, set_up_failed};
+use crate::quarantine::Quarantined;
 use crate::session;
 
 /// A plan of which the scenarios to run are chosen.
@@ -130,14 +131,14 @@ fn new_seed() -> u32 {
 
 impl Chosen {
     /// How to run it.
-    pub(crate) fn options(&self, args: &ChooseArgs, retries: Retries) -> RunOptions {
+    pub(crate) fn options(&self, args: &ChooseArgs, quarantined: &Quarantined, retries: Retries) -> RunOptions {
         RunOptions {
             retries,
             repeat: args.repeat,
             until_fail: args.until_fail,
             fail_fast: args.fail_fast,
             shuffle: self.choice.shuffle,
-            ..RunOptions::default()
+            quarantined: quarantined.keys().cloned().collect(),
         }
     }
 

@@ -27,6 +27,7 @@ mod folder;
 mod output;
 mod process;
 mod program;
+mod quarantine;
 mod records;
 mod reporter;
 mod session;

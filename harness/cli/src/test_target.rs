@@ -11,6 +11,7 @@ use crate::args::Flaky;
 use crate::commands::run::{RunSettings, execute};
 use crate::exit_code::ExitCode;
 use crate::output::{say, set_up_failed};
+use crate::quarantine::Quarantined;
 use crate::reporter::Detail;
 use crate::session;
 
@@ -125,6 +126,7 @@ fn test(arguments: &Arguments, folder: &Path) -> ExitCode {
         deadline: None,
         options: RunOptions::default(),
         choice: Choice::default(),
+        quarantined: Quarantined::new(),
         flaky: Flaky::Pass,
         strict: false,
         baseline: None,

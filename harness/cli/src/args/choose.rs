@@ -35,6 +35,11 @@ pub(crate) struct ChooseArgs {
     /// Run only one of several parts: `2/5` is the second of five. `hil report merge` joins their runs
     #[arg(long, value_name = "PART/PARTS", value_parser = part)]
     pub(crate) shard: Option<Part>,
+
+    /// File of scenarios that may fail: they run and are reported, but do not fail the run [default: quarantine.toml, in
+    /// the current folder or beside the features, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) quarantine: Option<PathBuf>,
 }
 
 /// One of several parts.

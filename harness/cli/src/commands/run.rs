@@ -18,6 +18,7 @@ use crate::choice::{self, Chosen};
 use crate::exit_code::{Demands, ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
+use crate::quarantine::{self, Quarantined};
 use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
@@ -41,6 +42,11 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         Ok(read) => read,
         Err(code) => return code,
     };
+    let quarantined = quarantine::of(&chosen.plan, &args.select.features, args.choose.quarantine.as_deref());
+    let quarantined = match quarantined {
+        Ok(quarantined) => quarantined,
+        Err(code) => return code,
+    };
     let baseline = match args.baseline.as_deref().map(Baseline::read).transpose() {
         Ok(baseline) => baseline,
         Err(code) => return code,
@@ -53,6 +59,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         return set_up_failed(&error, Some("name another file with `--history` or `HIL_HISTORY`".to_owned()));
     }
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
+    let retries = Retries { bench: args.bench_retries, product: args.retries };
     let settings = RunSettings {
         what: format!("hil run{}", named.collect::<String>()),
         wait: args.wait,
@@ -61,7 +68,8 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         max_record: args.max_record << 20,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
         deadline: args.deadline,
-        options: chosen.options(&args.choose, Retries { bench: args.bench_retries, product: args.retries }),
+        options: chosen.options(&args.choose, &quarantined, retries),
+        quarantined,
         choice: chosen.choice.clone(),
         flaky: args.flaky,
         strict: args.strict,
@@ -126,6 +134,8 @@ pub(crate) struct RunSettings {
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
     pub(crate) options: RunOptions,
+    /// Scenarios that may fail.
+    pub(crate) quarantined: Quarantined,
     /// What is recorded about the choice of scenarios.
     pub(crate) choice: Choice,
     pub(crate) flaky: Flaky,
@@ -179,7 +189,10 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     // Ports and boards first: a run that can't start leaves no folder behind.
     let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
-    let planned = choice::in_order(plan.list(Some(context.bench().config())), &settings.choice);
+    let mut planned = choice::in_order(plan.list(Some(context.bench().config())), &settings.choice);
+    for scenario in &mut planned {
+        scenario.quarantine = settings.quarantined.get(&scenario.key()).cloned();
+    }
     let folder = match open_folder(settings, &timeline, &mask, started) {
         Ok((folder, capture)) => {
             context.capture_to(capture);

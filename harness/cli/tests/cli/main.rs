@@ -21,6 +21,7 @@ mod monitor;
 mod other_users;
 mod panics;
 mod pins;
+mod quarantine;
 mod real_bench;
 mod real_commands;
 mod regression;
