@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hil_timeline::{ScenarioKey, Verdict};
 use parking_lot::Mutex;
 
-use crate::plan::tags;
+use crate::tags;
 
 /// How often a scenario that did not pass is retried.
 ///

@@ -24,6 +24,7 @@ mod stage;
 mod stalls;
 mod steps;
 mod suggest;
+mod tags;
 mod world;
 
 pub use context::{Limits, RunContext};
@@ -31,7 +32,7 @@ pub use course::{Retries, RunOptions};
 pub use error::StepError;
 pub use kinds::kinds;
 pub use parameters::{OnOff, Span, Text};
-pub use plan::{Filter, Found, Plan, PlanError, Problem, boards_of, firmware_of};
+pub use plan::{Filter, Found, Plan, PlanError, Problem, boards_of, firmware_of, lacking};
 pub use retry::run_with_retries;
 pub use setup_error::SetupError;
 pub use stage::{Mark, Stage};

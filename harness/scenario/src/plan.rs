@@ -12,7 +12,6 @@ mod read;
 mod spot;
 mod suspect;
 mod swallowed;
-pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -27,12 +26,12 @@ use hil_timeline::{ScenarioInfo, shuffled_place};
 use regex::Regex;
 
 use self::check::check;
-pub(crate) use self::needs::{boards_named, firmware_named, lacking, steps_of};
-pub use self::needs::{boards_of, firmware_of};
+pub(crate) use self::needs::{boards_named, firmware_named, steps_of};
+pub use self::needs::{boards_of, firmware_of, lacking};
 pub use self::problem::{PlanError, Problem};
-use self::tags::OPT_IN;
 use crate::forms;
 use crate::spec::Kind;
+use crate::tags::OPT_IN;
 
 /// Which scenarios to run.
 #[derive(Debug, Clone, Default)]

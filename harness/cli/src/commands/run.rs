@@ -15,6 +15,7 @@ use hil_timeline::{Choice, Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
 use crate::args::{FailOn, Flaky, Format, RunArgs, WaitArgs};
 use crate::choice::{self, Chosen};
+use crate::commands::{dry_run, watch};
 use crate::exit_code::{Demands, ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
@@ -24,6 +25,9 @@ use crate::reporter::{Detail, Reporter};
 use crate::{session, signals};
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
+    if args.watch {
+        return watch::refused(&args).unwrap_or_else(|| watch::watch(&args));
+    }
     // Listing scenarios does not need a bench, unless its boards select them.
     if args.list {
         let bench = (!args.choose.board.is_empty()).then(|| session::choose(args.bench.bench.clone())).transpose();
@@ -42,6 +46,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         Ok(read) => read,
         Err(code) => return code,
     };
+    if args.dry_run {
+        return dry_run::dry_run(&chosen, &bench, &records::history(args.history.as_ref()), args.format.format);
+    }
     let quarantined = quarantine::of(&chosen.plan, &args.select.features, args.choose.quarantine.as_deref());
     let quarantined = match quarantined {
         Ok(quarantined) => quarantined,

@@ -239,3 +239,66 @@ fn what_makes_no_sense_is_refused() {
     }
     assert_snapshot("choose-refused", &text);
 }
+
+/// Nothing is touched: there is no run folder afterwards.
+#[test]
+fn a_dry_run_says_what_would_run_where_and_how_long_it_took() {
+    let project = project(&[("a", "pi", "good"), ("b", "other", "good"), ("c", "pi", "good")]);
+    let text = project.read("features/one.feature").replace("  Scenario: c", "  @requires:relay\n  Scenario: c");
+    project.file("features/one.feature", &text);
+    let unknown = run(&project, &["--dry-run"]);
+    assert_eq!(unknown.code, 0, "{unknown:?}");
+    assert!(!project.path("target").exists(), "it leaves no folder");
+    assert_snapshot("choose-dry-run-unknown", &unknown.stable());
+    assert_eq!(run(&project, &["--out", "run"]).code, 0);
+    let known = run(&project, &["--dry-run", "--repeat", "3"]);
+    let is_time = |line: &&str| line.contains("  a  [pi]  ") && line.ends_with(" s");
+    assert_eq!(known.stdout.lines().filter(is_time).count(), 1, "{known:?}");
+    assert!(known.stdout.contains("2 would run on bench.toml, 3 times, 1 skipped: "), "{known:?}");
+    let json = run(&project, &["--dry-run", "--format", "json", "--board", "other"]);
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert_eq!((json.as_array().map(Vec::len), &json[0]["boards"][0]), (Some(1), &"other".into()));
+    assert!(json[0]["last_ms"].is_u64());
+    let both = run(&project, &["--dry-run", "--list"]);
+    assert_eq!(both.code, 96, "{both:?}");
+}
+
+/// It runs, runs again after a change, and ends on Ctrl-C with the code of the last run.
+#[test]
+fn watch_runs_again_after_a_change() {
+    use crate::support::Printed;
+    let project = project(&[("a", "pi", "good")]);
+    let mut child = project.start(&["run", "--watch", "--bench", "bench.toml"]);
+    let printed = Printed::by(&mut child);
+    printed.wait_for(&["1 passed in", "watching "]);
+    project.file("features/one.feature", &format!("Feature: f\n{}", scenario("b", "pi", "mute")));
+    printed.wait_for(&["features/one.feature changed", "1 failed in", "watching "]);
+    project.file("bench.toml", &BENCH.replace("echo no", "echo ready"));
+    printed.wait_for(&["bench.toml changed", "1 passed in", "watching "]);
+    project.file("features/one.feature", "Feature: f\n  Scenario: b\n    Given nonsense\n");
+    printed.wait_for(&["features/one.feature changed", "watching "]);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signal");
+    assert_eq!(child.wait().expect("ends").code(), Some(96), "the last run could not begin");
+    for with in [&["--list"][..], &["--dry-run"], &["--out", "x"], &["--shard", "1/2"], &["--format", "json"]] {
+        let refused = run(&project, &[&["--watch"], with].concat());
+        assert_eq!(refused.code, 96);
+        assert!(refused.stderr.contains(&format!("`--watch` can't be used with `{}", with[0])), "{refused:?}");
+    }
+}
+
+/// Ctrl-C in the middle of a run ends that run in order.
+#[test]
+fn watch_ends_its_run_in_order() {
+    use crate::support::Printed;
+    let project = project(&[("a", "pi", "mute")]);
+    let slow = project.read("features/one.feature").replace("300 ms", "60 s");
+    project.file("features/one.feature", &slow);
+    let mut child = project.start(&["run", "--watch", "--bench", "bench.toml", "-vv"]);
+    let printed = Printed::by(&mut child);
+    printed.wait_for(&["pi |  no"]);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("signal");
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    assert!(project.read("target/hil/latest/junit.xml").contains("aborted"));
+}
