@@ -31,12 +31,14 @@ pub struct Claim {
     pub ask_person: Option<AskPerson>,
     /// Whether virtual boards note the registers that they lack.
     pub traces_unknown: bool,
+    /// The boards are held by a detached keeper: they are opened beside it, without locks, and their power is left alone.
+    pub joins: bool,
 }
 
 impl Default for Claim {
     fn default() -> Self {
         let (what, waiting): (_, Waiting) = ("hil".to_owned(), Arc::new(|_, _| {}));
-        Self { boards: None, wait: true, what, waiting, ask_person: None, traces_unknown: false }
+        Self { boards: None, wait: true, what, waiting, ask_person: None, traces_unknown: false, joins: false }
     }
 }
 
@@ -55,6 +57,7 @@ pub struct Bench {
     emulators: BTreeMap<String, String>,
     keeper: Option<GuardedKeeper>,
     left_unsafe: Failures,
+    joins: bool,
 }
 
 impl Bench {
@@ -69,7 +72,7 @@ impl Bench {
         let wanted: Vec<_> = config.boards.values().filter(|board| is_wanted(board.name.as_str())).collect();
         let real: Vec<_> = wanted.iter().copied().filter(|board| board.kind == BoardKind::Esp).collect();
         let (mut left_unsafe, mut claims) = (Failures::new(), Vec::new());
-        let keeper = if real.is_empty() {
+        let keeper = if real.is_empty() || claim.joins {
             None
         } else {
             claims = join_all(real.iter().map(|board| claimed_by_address(board))).await;
@@ -97,6 +100,7 @@ impl Bench {
         let shared = Shared {
             wifi: config.wifi.clone().unwrap_or_default(),
             traces_unknown: claim.traces_unknown,
+            joins: claim.joins,
             keeper: keeper.as_ref().map(|it| Arc::clone(it.keeper())),
             ask_person: claim.ask_person,
             what: claim.what,
@@ -121,7 +125,7 @@ impl Bench {
                 }
             }
         }
-        Ok(Self { config, boards, emulators, keeper, left_unsafe })
+        Ok(Self { config, boards, emulators, keeper, left_unsafe, joins: claim.joins })
     }
 
     /// The bench file.
@@ -157,7 +161,11 @@ impl Bench {
         }
         for board in self.boards.values() {
             if let Ok(mut board) = board.try_lock() {
-                board.make_safe().await;
+                match self.joins {
+                    // The keeper has its rails.
+                    true => board.leave_powered().await,
+                    false => board.make_safe().await,
+                }
             }
         }
     }

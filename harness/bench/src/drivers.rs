@@ -9,7 +9,7 @@ use hil_board::{
     BenchError, DeviceClaim, Drivers, EmulatorDevice, EmulatorPins, ProgramDevice, Scope, VirtualDevice, WiredPins,
 };
 use hil_power::keeper::{Claimed, Keeper, KeeperError, KeeperPower};
-use hil_power::{AskPerson, Manual, PowerDriver};
+use hil_power::{AskPerson, Manual, PowerDriver, PowerError, Switching};
 
 /// What real boards share.
 pub(crate) struct Shared {
@@ -19,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) traces_unknown: bool,
     /// Present if a board is real.
     pub(crate) keeper: Option<Arc<Keeper>>,
+    /// A detached keeper has the boards.
+    pub(crate) joins: bool,
     pub(crate) ask_person: Option<AskPerson>,
     /// What the boards are used for.
     pub(crate) what: String,
@@ -85,11 +87,15 @@ pub(crate) async fn open(config: &Board, scope: &Scope, shared: &Shared) -> Resu
         }
     }
 }
+
 /// The rails of a board: the keeper's, or a person's.
 async fn open_power(config: &Board, shared: &Shared) -> Result<Option<Arc<dyn PowerDriver>>, BenchError> {
     let name = config.name.as_str();
     if config.rails.is_empty() {
         return Ok(None);
+    }
+    if shared.joins {
+        return Ok(Some(Arc::new(HeldPower)));
     }
     if config.rails.iter().any(|rail| rail.driver.by_hand) {
         return Ok(Some(Arc::new(Manual::new(name, shared.ask_person.clone()))));
@@ -101,4 +107,19 @@ async fn open_power(config: &Board, shared: &Shared) -> Result<Option<Arc<dyn Po
     })?;
     let rail = config.rails.iter().map(|rail| rail.driver.to_string()).collect::<Vec<_>>().join(" + ");
     Ok(Some(Arc::new(KeeperPower::new(Arc::clone(keeper), name, rail))))
+}
+
+/// Rails that a detached keeper holds: they are on, and only the keeper switches them.
+struct HeldPower;
+
+impl PowerDriver for HeldPower {
+    fn switch(&self, on: bool) -> Switching<'_> {
+        let refused =
+            || PowerError::new(self.rail(), "a detached keeper holds it", "`hil power BOARD off` ends the hold");
+        Box::pin(async move { if on { Ok(()) } else { Err(refused()) } })
+    }
+
+    fn rail(&self) -> &'static str {
+        "held"
+    }
 }

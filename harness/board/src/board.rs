@@ -317,6 +317,7 @@ impl Board {
     async fn reset_into(&mut self, how: String, into: ResetInto) -> Result<Effect, BenchError> {
         // Set first: if this fails or is cancelled, the chip may stay held.
         self.held = true;
+        self.tell_keeper(true).await;
         self.reset.hold().await?;
         if into == ResetInto::App {
             self.expect_boot();
@@ -324,6 +325,7 @@ impl Board {
         let held = self.scope.record(|board| What::Reset { board, how });
         self.reset.release(into).await?;
         self.held = false;
+        self.tell_keeper(false).await;
         let released = self.scope.record(|board| What::ResetReleased { board });
         Ok(Effect::since(Cursor::after(&held), &released))
     }
@@ -331,17 +333,32 @@ impl Board {
     /// Holds the chip in reset until it is reset, flashed, or released at the end.
     pub async fn hold(&mut self) {
         self.held = true;
+        self.tell_keeper(true).await;
         // If the driver fails, the board keeps running; the next scenario resets it first.
         let _ = self.reset.hold().await;
     }
 
+    /// Tells the keeper whether the chip is held by a program: it then lets it run if this process is killed.
+    async fn tell_keeper(&self, held: bool) {
+        if let (Some(device), Some(program)) = (&self.device, self.reset.release_program()) {
+            // A keeper that has exited ends the run in its own way.
+            let _ = device.keeper.releases(self.name(), held.then(|| program.to_vec())).await;
+        }
+    }
+
     /// Lets a chip that is held run again, at the end of its use. Its output is not captured.
     async fn release_reset(&mut self) {
-        if !std::mem::take(&mut self.held) {
+        if !self.held {
             return;
         }
         self.close_console().await;
-        match self.reset.end_hold().await {
+        let ended = self.reset.end_hold().await;
+        // Only now: if this future is dropped before, the chip is still held, and must be released later.
+        self.held = false;
+        if ended.is_ok() {
+            self.tell_keeper(false).await;
+        }
+        match ended {
             Ok(()) => drop(self.scope.record(|board| What::ResetReleased { board })),
             // A port that disappeared with the power holds nothing.
             Err(BenchError::NoPort { .. } | BenchError::PortVanished { .. }) => {}

@@ -46,6 +46,11 @@ pub trait ResetDriver: Send + Sync {
         self.release(ResetInto::App)
     }
 
+    /// The program that lets a chip run which is held by a program: it stays held even if `hil` is killed.
+    fn release_program(&self) -> Option<&[String]> {
+        None
+    }
+
     /// Whether another attempt resets in another way.
     fn varies(&self) -> bool {
         false

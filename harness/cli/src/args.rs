@@ -1,6 +1,7 @@
 //! The command line as plain data: arguments and their `--help` texts.
 
 mod bench;
+mod choose;
 mod init;
 mod records;
 mod run;
@@ -15,8 +16,12 @@ pub(crate) use bench::{
     BoardsArgs, BoardsCommand, DiscoverArgs, DoctorArgs, FlashArgs, MonitorArgs, PowerArgs, PowerState, ResetArgs,
     VirtualArgs,
 };
+pub(crate) use choose::ChooseArgs;
 pub(crate) use init::{Ci, InitArgs, InitKind};
-pub(crate) use records::{BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, ReportArgs, ReportFormat, SaveArgs};
+pub(crate) use records::{
+    BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, MergeArgs, ReportArgs, ReportCommand, ReportFormat,
+    SaveArgs,
+};
 
 pub(crate) use run::{FailOn, Flaky, ProvenanceArgs, RunArgs};
 pub(crate) use traffic::{CertsArgs, TapArgs};

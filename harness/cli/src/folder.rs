@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The parent of run folders, unless `--out` names one.
-const RUNS: &str = "target/hil";
+pub(crate) const RUNS: &str = "target/hil";
 
 /// Creates the folder of a new run: `target/hil/<time>-<id>/`, or the given one.
 pub(crate) fn create(asked: Option<&Path>) -> io::Result<PathBuf> {

@@ -19,6 +19,7 @@
 //! ```
 
 mod args;
+mod choice;
 mod commands;
 mod descriptors;
 mod exit_code;
@@ -28,6 +29,7 @@ mod process;
 mod program;
 mod project;
 mod provenance;
+mod quarantine;
 mod records;
 mod reporter;
 mod session;

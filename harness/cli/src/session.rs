@@ -144,12 +144,22 @@ pub(crate) struct OneBoard {
 impl OneBoard {
     /// Locks and opens the board; waits for it if it is in use, until a signal arrives.
     pub(crate) async fn open(bench: Bench, board: &str, what: &str, wait: &WaitArgs) -> Result<Self, ExitCode> {
+        let claim = claim(Some([board.to_owned()].into()), what, wait);
+        Self::claimed(bench, board, claim).await
+    }
+
+    /// Opens a board that a detached keeper holds, beside the keeper.
+    pub(crate) async fn join(bench: Bench, board: &str) -> Result<Self, ExitCode> {
+        let claim = Claim { boards: Some([board.to_owned()].into()), joins: true, ..Claim::default() };
+        Self::claimed(bench, board, claim).await
+    }
+
+    async fn claimed(bench: Bench, board: &str, claim: Claim) -> Result<Self, ExitCode> {
         check_set(&bench, Part::Board(board))?;
         let mut abort = signals::abort_on_signals(None).map_err(|error| set_up_failed(&error, None))?;
         let timeline = Timeline::in_memory(Epoch::start());
         // A console may be shown for hours, and older events are not used.
         timeline.forget_after(10_000);
-        let claim = claim(Some([board.to_owned()].into()), what, wait);
         let opened = tokio::select! {
             opened = hil_bench::Bench::open(bench, &timeline, claim) => opened,
             _ = abort.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
@@ -260,10 +270,11 @@ pub(crate) fn warn_of(plan: &Plan) {
     }
 }
 
-/// Reports that no scenario matches.
-pub(crate) fn nothing_matches() -> ExitCode {
+/// Reports that no scenario matches, and which option left none.
+pub(crate) fn nothing_matches(why: Option<&str>) -> ExitCode {
     let hint = "`hil run --list` lists the scenarios that run by default; select those tagged @opt-in by path or tag";
-    set_up_failed(&Message("no scenario matches: nothing ran".to_owned()), Some(hint.to_owned()));
+    let why = why.map_or(String::new(), |why| format!("; {}", escaped(why)));
+    set_up_failed(&Message(format!("no scenario matches: nothing ran{why}")), Some(hint.to_owned()));
     ExitCode::NothingRan
 }
 

@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use hil_timeline::{
-    BoardInfo, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, Payload, PinCause, Provenance, QoS,
-    RunEvent, SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict, What, Will,
+    BoardInfo, Choice, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, Payload, PinCause,
+    Provenance, QoS, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict, What, Will,
 };
 
 /// What a device may print to break a page.
@@ -55,6 +55,7 @@ impl Run {
             boards: vec![board],
             provenance: Provenance::default(),
             plan: plan.collect(),
+            choice: Choice::default(),
         };
         self.record(None, started)?;
         for n in 1..=scenarios {
@@ -74,13 +75,14 @@ impl Run {
             rule: None,
             tags: vec![if n.is_multiple_of(2) { "even" } else { "odd" }.to_owned()],
             boards: vec!["lamp".to_owned()],
+            quarantine: None,
         }
     }
 
     fn scenario(&mut self, n: u32, events: u32) -> std::io::Result<()> {
         let id = Some(ScenarioId(n));
         let (board, lamp) = ("lamp".to_owned(), || "lamp".to_owned());
-        self.record(id, What::ScenarioStarted { info: self.info(n), attempt: 1 })?;
+        self.record(id, What::ScenarioStarted { info: self.info(n), attempt: 1, repetition: None })?;
         self.step(id, "Given", "the board \"lamp\" runs the firmware \"lamp\"", 5)?;
         self.record(id, What::Power { board: lamp(), rail: "virtual".into(), on: true })?;
         self.record(id, What::Found { board: lamp(), finding: Finding::AppStarted, detail: "it runs".into() })?;

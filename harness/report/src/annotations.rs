@@ -15,7 +15,8 @@ const SHOWN: usize = 10;
 #[must_use]
 pub fn annotations(run: &RunSummary, below: &Path) -> Vec<String> {
     let of = |level: &'static str, wanted: &'static [Verdict]| {
-        let wanted = run.scenarios.iter().filter(|scenario| wanted.contains(&scenario.verdict));
+        let counts = run.scenarios.iter().filter(|scenario| !scenario.is_excused());
+        let wanted = counts.filter(|scenario| wanted.contains(&scenario.verdict));
         wanted.take(SHOWN).map(move |scenario| annotation(level, scenario, below))
     };
     of("error", &[Verdict::Failed, Verdict::Errored]).chain(of("warning", &[Verdict::Flaky])).collect()
@@ -24,7 +25,7 @@ pub fn annotations(run: &RunSummary, below: &Path) -> Vec<String> {
 fn annotation(level: &str, scenario: &ScenarioResult, below: &Path) -> String {
     let info = &scenario.info;
     let line = scenario.telling().failed_step().map_or(info.line, |step| step.info.line);
-    let title = format!("{}: {}", scenario.verdict.word(), info.name);
+    let title = format!("{}: {}", scenario.verdict.word(), scenario.title());
     let message = failure_lines(scenario).join("\n");
     let file = plain(&below.join(&info.path)).display().to_string();
     format!("::{level} file={},line={line},title={}::{}", property(&file), property(&title), data(&message))

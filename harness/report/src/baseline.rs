@@ -1,6 +1,6 @@
 //! A baseline: the records of some good runs in one file, small enough to keep in the repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hil_files::Links;
@@ -68,6 +68,8 @@ struct Run {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     regressed: bool,
     failures: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    quarantined: BTreeSet<String>,
 }
 
 /// So many measurements of a metric are kept per run.
@@ -123,6 +125,7 @@ fn merge(records: &[Record]) -> File {
             exit_code: record.exit_code,
             regressed: record.regressed,
             failures: record.failures.clone(),
+            quarantined: record.quarantined.clone(),
         });
         for (name, verdict) in &record.scenarios {
             file.scenarios.entry(name.clone()).or_insert_with(|| vec![None; count])[n] = Some(*verdict);
@@ -154,6 +157,8 @@ fn split(file: File) -> Vec<Record> {
         exit_code: run.exit_code,
         regressed: run.regressed,
         failures: run.failures,
+        quarantined: run.quarantined,
+        times: BTreeMap::new(),
         scenarios: pick(&file.scenarios, n, |verdict| *verdict),
         metrics: pick(&file.metrics, n, |values| (!values.is_empty()).then(|| values.clone())),
         traffic: file.traffic.iter().map(|(name, lines)| (name.clone(), pick(lines, n, |times| *times))).collect(),
@@ -209,8 +214,10 @@ mod tests {
         let mut second = record("two");
         second.scenarios.pop_first();
         second.traffic.clear();
-        let records = [record("one"), second];
+        let mut records = [record("one"), second];
         write_baseline(&path, &records).expect("written");
+        // How long scenarios took is only for the history: `hil run --dry-run` shows it.
+        records.iter_mut().for_each(|record| record.times.clear());
         let mut read = read_baseline(&path).expect("readable");
         // A scenario without traffic equals one without a record of it.
         read[1].traffic.retain(|_, lines| !lines.is_empty());

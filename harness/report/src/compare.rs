@@ -172,7 +172,8 @@ fn verdict(records: &[Record], scenario: &str) -> Option<Verdict> {
 fn scenario_changes(base: &[Record], head: &[Record]) -> ScenarioChanges {
     let mut changes = ScenarioChanges::default();
     let newest = &head[head.len() - 1];
-    for scenario in newest.scenarios.keys() {
+    // What is in quarantine is not a regression.
+    for scenario in newest.scenarios.keys().filter(|name| !newest.quarantined.contains(*name)) {
         let (was, is) = (verdict(base, scenario), verdict(head, scenario));
         let why = newest.failures.get(scenario).cloned();
         let change = ScenarioChange { scenario: scenario.clone(), was, is, why };

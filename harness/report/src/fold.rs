@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 
-use hil_timeline::{RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
+use hil_timeline::{Quarantine, RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
 
 use crate::result::{Attempt, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
 use crate::tail::tail_line;
@@ -17,6 +17,8 @@ pub struct Fold {
     places: HashMap<ScenarioKey, usize>,
     /// Planned scenarios that have not begun, with their index in the plan.
     unbegun: HashMap<ScenarioKey, (usize, ScenarioInfo)>,
+    /// The planned scenarios in quarantine.
+    quarantined: HashMap<ScenarioKey, Quarantine>,
     last: Stamp,
 }
 
@@ -28,9 +30,11 @@ impl Fold {
     pub fn take(&mut self, event: &RunEvent) -> Option<&ScenarioResult> {
         self.last = event.at;
         match &event.what {
-            What::RunStarted { version, unix_ms, bench, project, broker, boards, provenance, plan, .. } => {
+            What::RunStarted { version, unix_ms, bench, project, broker, boards, provenance, plan, choice, .. } => {
                 let keyed = |(place, planned): (usize, &ScenarioInfo)| (planned.key(), (place, planned.clone()));
                 self.unbegun = plan.iter().enumerate().map(keyed).collect();
+                let quarantined = |planned: &ScenarioInfo| Some((planned.key(), planned.quarantine.clone()?));
+                self.quarantined = plan.iter().filter_map(quarantined).collect();
                 self.summary.info = Some(RunInfo {
                     version: version.clone(),
                     unix_ms: *unix_ms,
@@ -40,6 +44,7 @@ impl Fold {
                     boards: boards.clone(),
                     provenance: provenance.clone(),
                     planned: plan.len(),
+                    choice: choice.clone(),
                 });
                 None
             }
@@ -47,8 +52,8 @@ impl Fold {
                 self.summary.exit_code = Some(*exit_code);
                 None
             }
-            What::ScenarioStarted { info, attempt } => {
-                self.begin(event.scenario?, info, *attempt, event.at);
+            What::ScenarioStarted { info, attempt, repetition } => {
+                self.begin(event.scenario?, info, (*attempt, *repetition), event.at);
                 None
             }
             What::Firmware { board, firmware, hash, size, version, runs } => {
@@ -63,13 +68,15 @@ impl Fold {
         }
     }
 
-    fn begin(&mut self, id: ScenarioId, info: &ScenarioInfo, attempt: u32, at: Stamp) {
+    fn begin(&mut self, id: ScenarioId, info: &ScenarioInfo, (attempt, repetition): (u32, Option<u32>), at: Stamp) {
         let key = info.key();
         self.unbegun.remove(&key);
         let known = self.places.get(&key).copied().filter(|_| attempt > 1);
         let place = known.unwrap_or_else(|| {
+            let quarantine = self.quarantined.get(&key).cloned();
             self.summary.scenarios.push(ScenarioResult {
-                info: info.clone(),
+                info: ScenarioInfo { quarantine, ..info.clone() },
+                repetition,
                 verdict: Verdict::Aborted,
                 attempts: Vec::new(),
             });
@@ -138,7 +145,12 @@ impl Fold {
         for (_, info) in unbegun {
             let mut attempt = Attempt::begun(self.last, None);
             attempt.ended_from_outside("the run ended before this scenario began");
-            self.summary.scenarios.push(ScenarioResult { info, verdict: Verdict::Aborted, attempts: vec![attempt] });
+            self.summary.scenarios.push(ScenarioResult {
+                info,
+                repetition: None,
+                verdict: Verdict::Aborted,
+                attempts: vec![attempt],
+            });
         }
         self.summary.took_us = micros(self.last.since(Stamp::default()));
         self.summary

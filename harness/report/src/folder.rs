@@ -89,6 +89,14 @@ pub fn read_record(folder: &Path) -> Result<Record, ReadError> {
     Ok(record)
 }
 
+/// The folded run of a folder; writes nothing.
+///
+/// # Errors
+/// When the events can't be read.
+pub fn read_summary(folder: &Path) -> Result<RunSummary, ReadError> {
+    folded(folder, |_| Ok::<_, ReadError>(())).map(|(run, _)| run)
+}
+
 /// Folds the events of a run folder to the run and its record; `also` sees each event.
 fn folded<E: From<ReadError>>(
     folder: &Path,
@@ -166,7 +174,8 @@ fn kept<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&hil_files::read(path, Links::Refuse, LARGEST_TEXT).ok()?).ok()
 }
 
-fn name(folder: &Path) -> String {
+/// The name of a run: that of its folder.
+pub(crate) fn name(folder: &Path) -> String {
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     real.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
 }

@@ -44,7 +44,7 @@ pub fn junit(run: &RunSummary, attachment: Option<&str>) -> io::Result<String> {
         ("time", seconds(run.took_us).as_str()),
         ("tests", run.scenarios.len().to_string().as_str()),
         ("errors", (counts.errored + counts.aborted).to_string().as_str()),
-        ("skipped", counts.skipped.to_string().as_str()),
+        ("skipped", (counts.skipped + counts.quarantined).to_string().as_str()),
         ("failures", counts.failed.to_string().as_str()),
     ]);
     let suite = suite.with_attributes(timestamp.as_deref().map(|timestamp| ("timestamp", timestamp)));
@@ -116,7 +116,10 @@ impl Cases<'_> {
         let attachment = self.attachment.filter(|_| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
         // Failed attempts of a flaky scenario have elements of their own.
         let last = scenario.attempts.last().filter(|_| scenario.verdict == Verdict::Flaky);
-        let output = output(last.unwrap_or(scenario.telling()), attachment, roomy);
+        let mut output = output(last.unwrap_or(scenario.telling()), attachment, roomy);
+        if scenario.is_excused() && roomy {
+            output = unmarked(&describe(scenario, scenario.telling())) + "\n\n" + &output;
+        }
         let (name, class) = (legal(name), legal(&class_name(scenario)));
         let time = seconds(scenario.attempts.iter().fold(0, |sum: u64, attempt| sum.saturating_add(attempt.took_us)));
         let file = legal(&scenario.info.path);
@@ -149,6 +152,12 @@ fn verdict(xml: &mut Xml, scenario: &ScenarioResult, roomy: bool) -> io::Result<
         others.into_iter().try_for_each(|attempt| other(xml, element, scenario, attempt, roomy))
     };
     let bench = [Verdict::Errored, Verdict::Aborted, Verdict::Skipped];
+    if let Some(quarantine) = scenario.info.quarantine.as_ref().filter(|_| scenario.is_excused()) {
+        // The format has no word for it, and readers count neither a failure nor a pass.
+        let failure = telling.failure.as_ref().map_or("", |failure| &failure.message);
+        let message = legal(&format!("{}; it {}: {failure}", quarantine.text(), scenario.verdict.word()));
+        return xml.create_element("skipped").with_attribute(("message", message.as_str())).write_empty().map(|_| ());
+    }
     match scenario.verdict {
         Verdict::Passed => Ok(()),
         Verdict::Flaky => {

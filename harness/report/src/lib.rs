@@ -14,9 +14,11 @@ mod history;
 mod junit;
 mod markdown;
 mod markdown_text;
+mod merge;
 mod names;
 mod page;
 mod record;
+mod repetitions;
 mod report_file;
 mod result;
 mod statistics;
@@ -34,18 +36,20 @@ pub use compare::{
 };
 pub use cucumber::cucumber;
 pub use fold::Fold;
-pub use folder::{ReadRun, WriteError, read_record, read_run};
+pub use folder::{ReadRun, WriteError, read_record, read_run, read_summary};
 pub use gathering::Gathering;
 pub use history::{Branch, History, last_good, with_those_before};
 pub use junit::junit;
 pub use markdown::markdown;
+pub use merge::{Merge, MergeError, Merged};
 pub use page::{PageExtras, page};
 pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, RecordBuilder};
 pub use report_file::ReportFile;
 pub use result::{Attempt, Counts, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use statistics::{probability_above, wilson};
 pub use text::{
-    failure_lines, inert, latest_line, latest_lines, latest_verdict, scenario_line, skip_lines, summary_line,
+    failure_lines, inert, latest_line, latest_lines, latest_verdict, quarantine_lines, repetition_lines, scenario_line,
+    skip_lines, summary_line,
 };
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};

@@ -4,12 +4,16 @@ use hil_timeline::{Provenance, Verdict};
 
 use crate::compare::Comparison;
 use crate::markdown_text::cell;
+use crate::repetitions::{Repeated, repeated};
 use crate::report_file::ReportFile;
 use crate::result::{RunSummary, ScenarioResult};
 use crate::text::{failure_lines, summary_line};
 
 /// GitHub accepts no summary above 1 MiB.
 const BUDGET: usize = 900_000;
+
+/// So many repeated scenarios are listed.
+const REPEATED: usize = 200;
 
 /// The report.
 pub(crate) const REPORT: ReportFile = ReportFile {
@@ -29,8 +33,10 @@ pub fn markdown(run: &RunSummary, comparison: Option<&str>) -> String {
         text.push_str(comparison);
     }
     let mut left_out = 0;
+    text.push_str(&repetitions(run));
     let bad = run.scenarios.iter().filter(|scenario| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
-    for scenario in bad {
+    let (excused, bad): (Vec<_>, Vec<_>) = bad.partition(|scenario| scenario.is_excused());
+    for scenario in bad.into_iter().chain(excused) {
         let section = section(scenario);
         if text.len() + section.len() > BUDGET { left_out += 1 } else { text.push_str(&section) }
     }
@@ -92,15 +98,33 @@ fn origin(from: &Provenance) -> String {
     if parts.is_empty() { String::new() } else { format!(" Of {}.", parts.join(", ")) }
 }
 
+/// How often each repeated scenario passed.
+fn repetitions(run: &RunSummary) -> String {
+    let repeated = repeated(run);
+    if repeated.is_empty() {
+        return String::new();
+    }
+    let row = |it: &Repeated<'_>| {
+        let place = format!("{}:{}", it.info.path, it.info.line);
+        format!("| {} of {} | {} | {} |\n", it.passed, it.runs, cell(&it.info.name), cell(&place))
+    };
+    let rows: String = repeated.iter().take(REPEATED).map(row).collect();
+    let more = repeated.len().saturating_sub(REPEATED);
+    let more = if more > 0 { format!("\n… and {more} more scenarios.\n") } else { String::new() };
+    format!("| passed | scenario | place |\n| --- | --- | --- |\n{rows}{more}\n")
+}
+
 fn section(scenario: &ScenarioResult) -> String {
     let info = &scenario.info;
     let lines = failure_lines(scenario);
     // A fence longer than any run of backticks in the text can't be closed from within.
     let longest = lines.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    let word = scenario.verdict.word();
-    let (name, place) = (cell(&info.name), cell(&format!("{}:{}", info.path, info.line)));
-    format!("### {word}: {name}\n\n{place}\n\n{fence}text\n{}\n{fence}\n\n", lines.join("\n"))
+    let word = scenario.word();
+    let quarantine = scenario.info.quarantine.as_ref().filter(|_| scenario.is_excused());
+    let why = quarantine.map_or(String::new(), |quarantine| format!("{}\n\n", cell(&quarantine.text())));
+    let (name, place) = (cell(&scenario.title()), cell(&format!("{}:{}", info.path, info.line)));
+    format!("### {word}: {name}\n\n{place}\n\n{why}{fence}text\n{}\n{fence}\n\n", lines.join("\n"))
 }
 
 fn skipped(run: &RunSummary) -> String {

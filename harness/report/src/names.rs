@@ -18,16 +18,17 @@ pub(crate) fn unique_names(run: &RunSummary) -> Vec<String> {
     for ScenarioResult { info, .. } in &run.scenarios {
         files.entry((&info.feature, in_rule(info))).or_default().insert(&info.path);
     }
-    let name = |ScenarioResult { info, .. }: &ScenarioResult| {
+    let name = |ScenarioResult { info, repetition, .. }: &ScenarioResult| {
         let name = in_rule(info);
         let is_shared = files.get(&(info.feature.as_str(), name.clone())).is_some_and(|files| files.len() > 1);
-        if is_shared { format!("{name} ({})", info.path) } else { name }
+        let name = if is_shared { format!("{name} ({})", info.path) } else { name };
+        repetition.map_or(name.clone(), |n| format!("{name} (repetition {n})"))
     };
     let names = run.scenarios.iter().map(|scenario| (scenario.info.feature.as_str(), name(scenario)));
     numbered(run, names.collect())
 }
 
-/// The keys that identify scenarios across runs: file, rule and name.
+/// The keys that identify scenarios across runs: file, rule and name. The repetitions of a scenario have one key.
 pub(crate) fn keys(run: &RunSummary) -> Vec<String> {
     let key = |info: &ScenarioInfo| format!("{}: {}", info.path, in_rule(info));
     numbered(run, run.scenarios.iter().map(|scenario| ("", key(&scenario.info))).collect())
@@ -45,10 +46,10 @@ fn in_rule(info: &ScenarioInfo) -> String {
 fn numbered(run: &RunSummary, names: Vec<(&str, String)>) -> Vec<String> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|at| run.scenarios[*at].info.line);
-    let mut times: HashMap<&(&str, String), usize> = HashMap::new();
+    let mut times: HashMap<(&(&str, String), Option<u32>), usize> = HashMap::new();
     let mut given = vec![String::new(); names.len()];
     for at in order {
-        let nth = times.entry(&names[at]).or_default();
+        let nth = times.entry((&names[at], run.scenarios[at].repetition)).or_default();
         *nth += 1;
         given[at] = match *nth {
             1 => names[at].1.clone(),

@@ -11,6 +11,7 @@ use crate::gathering::{Chunk, Gathering};
 use crate::names::keys;
 use crate::report_file::ReportFile;
 use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
+use crate::text::repetition_lines;
 use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page/page.html");
@@ -104,6 +105,7 @@ fn run_data(name: &str, run: &RunSummary) -> Value {
         "firmware": run.firmware,
         "counts": run.counts(),
         "exit_code": run.exit_code,
+        "repetitions": repetition_lines(run),
     })
 }
 
@@ -121,10 +123,13 @@ struct ScenarioData<'a> {
     feature: &'a str,
     path: &'a str,
     line: usize,
-    name: &'a str,
+    name: String,
     tags: &'a [String],
     boards: &'a [String],
-    verdict: hil_timeline::Verdict,
+    verdict: &'static str,
+    /// Why a failure is excused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantine: Option<String>,
     attempts: Vec<Value>,
 }
 
@@ -136,10 +141,11 @@ fn scenarios<'a>(run: &'a RunSummary, gathering: &Gathering) -> Vec<ScenarioData
             feature: &info.feature,
             path: &info.path,
             line: info.line,
-            name: &info.name,
+            name: scenario.title(),
             tags: &info.tags,
             boards: &info.boards,
-            verdict: scenario.verdict,
+            verdict: scenario.word(),
+            quarantine: info.quarantine.as_ref().filter(|_| scenario.is_excused()).map(hil_timeline::Quarantine::text),
             attempts: attempts(scenario, gathering),
         }
     });

@@ -47,6 +47,12 @@ pub struct Record {
     /// The reason of each scenario that did not pass, in one line.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, String>,
+    /// Those that did not pass but are in quarantine: neither a good run nor a regression depends on them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub quarantined: BTreeSet<String>,
+    /// How long each scenario took that ran, in milliseconds; of several repetitions, the last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub times: BTreeMap<String, u64>,
     /// Measurements: milliseconds.
     pub metrics: BTreeMap<Metric, Vec<f64>>,
     /// What each scenario's boards published and announced, and how often; 0 for traffic of its last step only:
@@ -58,7 +64,8 @@ impl Record {
     /// How its scenarios ended.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::of(self.scenarios.values().copied())
+        let counted = self.scenarios.iter().filter(|(name, _)| !self.quarantined.contains(*name));
+        Counts { quarantined: self.quarantined.len(), ..Counts::of(counted.map(|(_, verdict)| *verdict)) }
     }
 
     /// The median of the measurements.
@@ -79,7 +86,7 @@ impl Record {
         let good = |verdict: &Verdict| matches!(verdict, Verdict::Passed | Verdict::Skipped | Verdict::Flaky);
         self.exit_code == Some(0)
             && !self.regressed
-            && self.scenarios.values().all(good)
+            && self.scenarios.iter().all(|(name, verdict)| good(verdict) || self.quarantined.contains(name))
             && self.scenarios.values().any(|verdict| *verdict == Verdict::Passed)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hil_timeline::{
-    BoardInfo, Failure, Provenance, Runs, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict,
+    BoardInfo, Choice, Failure, Provenance, Runs, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,9 @@ pub struct RunInfo {
     pub provenance: Provenance,
     /// How many scenarios were planned.
     pub planned: usize,
+    /// What was chosen of all scenarios, and how often it runs.
+    #[serde(skip_serializing_if = "Choice::is_default")]
+    pub choice: Choice,
 }
 
 /// One step of a scenario.
@@ -105,6 +108,9 @@ impl Attempt {
 pub struct ScenarioResult {
     /// Its name and place.
     pub info: ScenarioInfo,
+    /// Which repetition it is, if the run repeats its scenarios: each is a result of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repetition: Option<u32>,
     /// The verdict of all attempts.
     pub verdict: Verdict,
     /// Its attempts; at least one.
@@ -112,6 +118,27 @@ pub struct ScenarioResult {
 }
 
 impl ScenarioResult {
+    /// It did not pass, but is in quarantine: it does not make the run fail.
+    #[must_use]
+    pub fn is_excused(&self) -> bool {
+        self.info.quarantine.is_some() && matches!(self.verdict, Verdict::Failed | Verdict::Errored | Verdict::Flaky)
+    }
+
+    /// The word that reports show: that of its verdict, or `quarantined` for a failure that is excused.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.is_excused() { "quarantined" } else { self.verdict.word() }
+    }
+
+    /// Its name, with the repetition if there is one.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.repetition {
+            Some(n) => format!("{} (repetition {n})", self.info.name),
+            None => self.info.name.clone(),
+        }
+    }
+
     /// The attempt that decided the verdict; for a flaky scenario, the last one that did not pass.
     #[must_use]
     pub fn telling(&self) -> &Attempt {
@@ -182,6 +209,14 @@ pub struct Counts {
     pub aborted: usize,
     /// Passed on a retry.
     pub flaky: usize,
+    /// Did not pass, or not at once, but are in quarantine: in none of the other numbers.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quarantined: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Counts {
@@ -204,7 +239,7 @@ impl Counts {
 
     /// The word and count of each verdict, in the order of reports.
     #[must_use]
-    pub fn words(&self) -> [(&'static str, usize); 6] {
+    pub fn words(&self) -> [(&'static str, usize); 7] {
         [
             ("passed", self.passed),
             ("flaky", self.flaky),
@@ -212,6 +247,7 @@ impl Counts {
             ("errored", self.errored),
             ("skipped", self.skipped),
             ("aborted", self.aborted),
+            ("quarantined", self.quarantined),
         ]
     }
 }
@@ -235,7 +271,9 @@ impl RunSummary {
     /// Counts verdicts.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        Counts::of(self.scenarios.iter().map(|scenario| scenario.verdict))
+        let (excused, others): (Vec<_>, Vec<_>) = self.scenarios.iter().partition(|scenario| scenario.is_excused());
+        let counts = Counts::of(others.iter().map(|scenario| scenario.verdict));
+        Counts { quarantined: excused.len(), ..counts }
     }
 
     /// Whether the run came to its end: it was neither killed nor ended from outside.

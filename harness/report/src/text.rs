@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hil_timeline::{BoardInfo, Failure, Verdict};
 
+use crate::repetitions::{Repeated, repeated};
 use crate::result::{Attempt, RunSummary, ScenarioResult};
 
 /// One line for a scenario and all its attempts: verdict, place, name, time.
@@ -49,6 +50,7 @@ pub fn latest_line(scenario: &ScenarioResult) -> String {
         whole if whole == verdict => String::new(),
         whole => format!(", counts as {}", whole.word()),
     };
+    let counts = if scenario.is_excused() { String::new() } else { counts };
     let attempt = match scenario.attempts.len() {
         0 | 1 => String::new(),
         n => format!(", attempt {n}"),
@@ -65,7 +67,8 @@ pub fn latest_lines(scenario: &ScenarioResult) -> Vec<String> {
 fn line(scenario: &ScenarioResult, verdict: Verdict, more: &str) -> String {
     let info = &scenario.info;
     let took = scenario.took().as_secs_f64();
-    inert(&format!("{:>7}  {}:{}  {}  ({took:.2} s{more})", verdict.word(), info.path, info.line, info.name))
+    let word = if scenario.is_excused() && verdict != Verdict::Passed { scenario.word() } else { verdict.word() };
+    inert(&format!("{word:>7}  {}:{}  {}  ({took:.2} s{more})", info.path, info.line, scenario.title()))
 }
 
 /// Why an attempt did not pass.
@@ -109,6 +112,16 @@ pub fn summary_line(run: &RunSummary) -> String {
     format!("{} in {seconds:.1} s{}{cut}", shown.join(", "), badge(run))
 }
 
+/// How often each scenario of a run that repeats them passed: `18 of 20 passed  PLACE  NAME`; empty for other runs.
+#[must_use]
+pub fn repetition_lines(run: &RunSummary) -> Vec<String> {
+    let line = |it: &Repeated<'_>| {
+        let info = it.info;
+        inert(&format!("{} of {} passed  {}:{}  {}", it.passed, it.runs, info.path, info.line, info.name))
+    };
+    repeated(run).iter().map(line).collect()
+}
+
 /// The reasons why several scenarios were skipped, the most frequent first; their lines are far above.
 #[must_use]
 pub fn skip_lines(run: &RunSummary) -> Vec<String> {
@@ -121,6 +134,18 @@ pub fn skip_lines(run: &RunSummary) -> Vec<String> {
     let mut reasons: Vec<_> = reasons.into_iter().filter(|(_, count)| *count > 1).collect();
     reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
     reasons.into_iter().map(|(reason, count)| format!("{count} skipped: {}", inert(reason))).collect()
+}
+
+/// Each scenario whose failure is excused, with the reason; empty if there is none.
+#[must_use]
+pub fn quarantine_lines(run: &RunSummary) -> Vec<String> {
+    let line = |scenario: &ScenarioResult| {
+        let quarantine = scenario.info.quarantine.as_ref().filter(|_| scenario.is_excused())?;
+        let (info, word) = (&scenario.info, scenario.verdict.word());
+        let text = quarantine.text();
+        Some(inert(&format!("{word}, {text}  {}:{}  {}", info.path, info.line, scenario.title())))
+    };
+    run.scenarios.iter().filter_map(line).collect()
 }
 
 fn badge(run: &RunSummary) -> &'static str {

@@ -70,6 +70,8 @@ fn run(dice: &mut Dice, n: usize, noise: Noise, shift: f64) -> Record {
         regressed: false,
         scenarios: [("a".to_owned(), Verdict::Passed)].into(),
         failures: [].into(),
+        quarantined: [].into(),
+        times: [].into(),
         metrics: [].into(),
         traffic: [].into(),
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hil_bench::{Bench, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapPort};
-use hil_timeline::{Mask, ScenarioId, ScenarioKey, Timeline, Verdict};
+use hil_timeline::{Mask, ScenarioId, Timeline};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::network::Network;
@@ -44,22 +44,9 @@ pub struct RunContext {
     next_scenario: AtomicU32,
     /// Whether this machine has what a firmware needs on a board; filled by the first check.
     needs: Mutex<BTreeMap<(String, String), Needs>>,
-    /// Scenarios that ended in this attempt.
-    ended: std::sync::Mutex<Vec<Ended>>,
     /// Secrets, hidden in all output.
     pub(crate) mask: std::sync::OnceLock<Mask>,
     pub(crate) stalls: Stalls,
-}
-
-/// How a scenario ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// Path, line and name.
-    pub(crate) key: ScenarioKey,
-    pub(crate) tags: Vec<String>,
-    pub(crate) verdict: Verdict,
-    /// The next attempt may succeed.
-    pub(crate) transient: bool,
 }
 
 impl RunContext {
@@ -84,7 +71,7 @@ impl RunContext {
                 let at_once = std::thread::available_parallelism().map_or(2, usize::from) * 2;
                 let without_boards = Arc::new(Semaphore::new(at_once));
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
-                let (ended, mask) = (std::sync::Mutex::default(), std::sync::OnceLock::new());
+                let mask = std::sync::OnceLock::new();
                 let stalls = Stalls::watch(timeline.recorder(None));
                 Ok(Self {
                     bench,
@@ -96,7 +83,6 @@ impl RunContext {
                     abort,
                     next_scenario,
                     needs,
-                    ended,
                     mask,
                     stalls,
                 })
@@ -177,19 +163,6 @@ impl RunContext {
             }
         }
         Needs::Met
-    }
-
-    pub(crate) fn note_end(&self, key: ScenarioKey, tags: Vec<String>, verdict: Verdict, transient: bool) {
-        self.ended().push(Ended { key, tags, verdict, transient });
-    }
-
-    /// Scenarios that ended since the last call.
-    pub(crate) fn take_ended(&self) -> Vec<Ended> {
-        std::mem::take(&mut *self.ended())
-    }
-
-    fn ended(&self) -> std::sync::MutexGuard<'_, Vec<Ended>> {
-        self.ended.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn next_id(&self) -> ScenarioId {

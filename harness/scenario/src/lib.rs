@@ -4,6 +4,7 @@
 
 pub mod catalogue;
 mod context;
+mod course;
 mod dispatch;
 mod error;
 mod expectations;
@@ -23,14 +24,16 @@ mod stage;
 mod stalls;
 mod steps;
 mod suggest;
+mod tags;
 mod world;
 
 pub use context::{Limits, RunContext};
+pub use course::{Retries, RunOptions};
 pub use error::StepError;
 pub use kinds::kinds;
 pub use parameters::{OnOff, Span, Text};
-pub use plan::{Filter, Plan, PlanError, Problem, boards_of, firmware_of};
-pub use retry::{Retries, run_with_retries};
+pub use plan::{Filter, Found, Plan, PlanError, Problem, boards_of, firmware_of, lacking};
+pub use retry::run_with_retries;
 pub use setup_error::SetupError;
 pub use stage::{Mark, Stage};
 pub use world::HilWorld;

@@ -12,26 +12,26 @@ mod read;
 mod spot;
 mod suspect;
 mod swallowed;
-pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use cucumber::gherkin::tagexpr::TagOperation;
 use cucumber::gherkin::{Feature, Rule, Scenario, Step};
 use cucumber::tag::Ext as _;
 use hil_config::Bench;
-use hil_timeline::ScenarioInfo;
+use hil_timeline::{ScenarioInfo, shuffled_place};
 use regex::Regex;
 
 use self::check::check;
-pub(crate) use self::needs::{boards_named, firmware_named, lacking, steps_of};
-pub use self::needs::{boards_of, firmware_of};
+pub(crate) use self::needs::{boards_named, firmware_named, steps_of};
+pub use self::needs::{boards_of, firmware_of, lacking};
 pub use self::problem::{PlanError, Problem};
-use self::tags::OPT_IN;
 use crate::forms;
 use crate::spec::Kind;
+use crate::tags::OPT_IN;
 
 /// Which scenarios to run.
 #[derive(Debug, Clone, Default)]
@@ -53,13 +53,28 @@ impl Filter {
         text.parse().map_err(|error| format!("{error}"))
     }
 
-    fn takes(&self, tags: &[String], scenario: &Scenario) -> bool {
+    /// Whether a scenario is selected; counts how far it gets.
+    fn takes(&self, tags: &[String], scenario: &Scenario, found: &mut Found) -> bool {
         let tagged = self.tags.as_ref().is_none_or(|wanted| wanted.eval(tags));
         let named = self.name.as_ref().is_none_or(|name| name.is_match(&scenario.name));
         let mentioned = self.tags.as_ref().map(positive).unwrap_or_default();
         let asked_for = self.paths_named || tags.iter().any(|tag| mentioned.contains(&tag.as_str()));
+        found.all += 1;
+        found.tagged += usize::from(tagged);
+        found.named += usize::from(tagged && named);
         tagged && named && (asked_for || !tags.iter().any(|tag| tag == OPT_IN))
     }
+}
+
+/// How many scenarios there are, and how many of them each filter leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    /// In the named files, at the named lines.
+    pub all: usize,
+    /// Those that match the tag expression.
+    pub tagged: usize,
+    /// Those of them whose name matches. Of these, opt-in scenarios may be left out.
+    pub named: usize,
 }
 
 /// The tags that an expression asks for; those after a `not` don't count.
@@ -86,6 +101,7 @@ pub struct Plan {
     pub(crate) features: Vec<Feature>,
     warnings: Vec<Problem>,
     files: usize,
+    found: Found,
 }
 
 impl Plan {
@@ -99,6 +115,12 @@ impl Plan {
     #[must_use]
     pub fn has_files(&self) -> bool {
         self.files > 0
+    }
+
+    /// How many scenarios there were before each filter.
+    #[must_use]
+    pub fn found(&self) -> Found {
+        self.found
     }
 
     /// Passwords in steps, to be hidden in all output.
@@ -123,26 +145,27 @@ impl Plan {
     pub fn read(paths: &[PathBuf], filter: &Filter, bench: Option<&Bench>) -> Result<Self, PlanError> {
         let (mut features, mut problems, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         let files = files::named(paths)?;
+        let mut found = Found::default();
         for file in &files {
             match read::read(file)? {
                 Ok(mut read) => {
                     let language = read.language;
-                    features.extend(read.feature.map(|feature| (select(feature, filter), language)));
+                    features.extend(read.feature.map(|feature| (select(feature, filter, &mut found), language)));
                     warnings.append(&mut read.warnings);
                 }
-                Err(mut found) => problems.append(&mut found),
+                Err(mut faults) => problems.append(&mut faults),
             }
         }
         features.retain(|(feature, _)| scenarios(feature).next().is_some());
         for (feature, language) in &features {
             let on_bench = bench.map(|bench| on_bench::check(feature, bench)).unwrap_or_default();
-            let mut found = [check(feature, language), on_bench].concat();
-            found.sort_by_key(|problem| problem.line);
-            problems.extend(found);
+            let mut wrong = [check(feature, language), on_bench].concat();
+            wrong.sort_by_key(|problem| problem.line);
+            problems.extend(wrong);
         }
         let features = features.into_iter().map(|(feature, _)| feature).collect();
         if problems.is_empty() {
-            Ok(Self { features, warnings, files: files.len() })
+            Ok(Self { features, warnings, files: files.len(), found })
         } else {
             Err(PlanError::Invalid { problems })
         }
@@ -188,6 +211,32 @@ impl Plan {
         self.features.retain(|feature| scenarios(feature).next().is_some());
     }
 
+    /// Keeps the scenarios for which `wanted` is true; with a bench, it sees the boards that their steps name.
+    pub fn keep(&mut self, bench: Option<&Bench>, wanted: impl Fn(&ScenarioInfo) -> bool) {
+        let kept: BTreeSet<_> = self.list(bench).iter().filter(|info| wanted(info)).map(ScenarioInfo::key).collect();
+        let features = std::mem::take(&mut self.features);
+        let plan = Self { features, ..self.clone() };
+        let left = plan.only(|path, line, name| kept.contains(&(path.to_owned(), line, name.to_owned())));
+        self.features = left.map(|plan| plan.features).unwrap_or_default();
+    }
+
+    /// The same scenarios in the order of a seed, each in a feature of its own.
+    pub(crate) fn shuffled(self, seed: u32) -> Self {
+        let single = |feature: &Feature| {
+            let split = each_scenario(feature).map(|(rule, scenario)| {
+                let place = shuffled_place(seed, &info(feature, rule, scenario, Vec::new()));
+                let ruled = rule.map(|rule| Rule { scenarios: vec![scenario.clone()], ..rule.clone() });
+                let scenarios = if rule.is_none() { vec![scenario.clone()] } else { Vec::new() };
+                let rules = ruled.into_iter().collect();
+                (place, Feature { scenarios, rules, ..feature.clone() })
+            });
+            split.collect::<Vec<_>>()
+        };
+        let mut all: Vec<_> = self.features.iter().flat_map(single).collect();
+        all.sort_by_key(|(place, _)| *place);
+        Self { features: all.into_iter().map(|(_, feature)| feature).collect(), ..self }
+    }
+
     /// Keeps the scenarios for which `wanted` is true, given path, line and name; none if no scenario is left.
     pub(crate) fn only(mut self, wanted: impl Fn(&str, usize, &str) -> bool) -> Option<Self> {
         for feature in &mut self.features {
@@ -227,6 +276,7 @@ pub(crate) fn info(feature: &Feature, rule: Option<&Rule>, scenario: &Scenario, 
         name: scenario.name.clone(),
         tags: tags_of(feature, rule, scenario),
         boards,
+        quarantine: None,
     }
 }
 
@@ -246,11 +296,11 @@ pub(crate) fn scenarios(feature: &Feature) -> impl Iterator<Item = (Vec<String>,
     each_scenario(feature).map(|(rule, scenario)| (tags_of(feature, rule, scenario), scenario))
 }
 
-fn select(mut feature: Feature, filter: &Filter) -> Feature {
+fn select(mut feature: Feature, filter: &Filter, found: &mut Found) -> Feature {
     let tags = feature.tags.clone();
-    let keep = |inherited: &[String], scenario: &Scenario| {
+    let mut keep = |inherited: &[String], scenario: &Scenario| {
         let tags = [inherited, &scenario.tags].concat();
-        filter.takes(&tags, scenario)
+        filter.takes(&tags, scenario, found)
     };
     feature.scenarios.retain(|scenario| keep(&tags, scenario));
     for rule in &mut feature.rules {

@@ -11,10 +11,11 @@ use cucumber::{Cucumber, Event, Parser, Writer, parser, runner};
 use futures::FutureExt as _;
 use futures::stream;
 use hil_bench::{LockedBoard, Needs};
-use hil_timeline::{Recorder, Verdict, What};
+use hil_timeline::{Recorder, ScenarioKey, Verdict, What};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
+use crate::course::{Course, Ended, Pass};
 use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
@@ -24,13 +25,14 @@ use crate::registry::step_info;
 use crate::stage::Stage;
 use crate::world::{HilWorld, Scene};
 
-/// Runs every scenario of the plan once, as its nth attempt; what happens is on the context's timeline.
+/// Runs every scenario of the plan once, as one attempt of a course; what happens is on the context's timeline.
 ///
 /// Scenarios that share no board overlap. When the context is aborted, running steps end, after-hooks run, and
-/// scenarios that have not begun are recorded as aborted.
-pub(crate) async fn run_attempt(context: &Arc<RunContext>, plan: Plan, attempt: u32) {
+/// scenarios that have not begun are recorded as aborted; when the course is stopped, as skipped.
+pub(crate) async fn run_attempt(context: &Arc<RunContext>, course: &Arc<Course>, plan: Plan, pass: Pass) {
     let context = Arc::clone(context);
     let (for_before, for_after) = (Arc::clone(&context), Arc::clone(&context));
+    let course = Arc::clone(course);
     let options: cli::Opts<Empty, runner::basic::Cli, Empty, Empty> = cli::Opts {
         re_filter: None,
         tags_filter: None,
@@ -46,8 +48,9 @@ pub(crate) async fn run_attempt(context: &Arc<RunContext>, plan: Plan, attempt: 
         // Cucumber's own retries would run on a board that was not recovered.
         .retry_options(|_, _, _, _| None)
         .before(move |feature, rule, scenario, world| {
-            let context = Arc::clone(&for_before);
-            async move { world.inner = Some(before(context, feature, rule, scenario, attempt).await) }.boxed_local()
+            let (context, course) = (Arc::clone(&for_before), Arc::clone(&course));
+            async move { world.inner = Some(before(context, (course, pass), feature, rule, scenario).await) }
+                .boxed_local()
         })
         .after(move |feature, rule, scenario, _, world| {
             let context = Arc::clone(&for_after);
@@ -86,10 +89,10 @@ impl cucumber::writer::Normalized for Silent {}
 
 async fn before(
     context: Arc<RunContext>,
+    (course, Pass { attempt, repetition }): (Arc<Course>, Pass),
     feature: &Feature,
     rule: Option<&Rule>,
     scenario: &Scenario,
-    attempt: u32,
 ) -> Scene {
     let id = context.next_id();
     let recorder = context.timeline.recorder(Some(id));
@@ -98,13 +101,13 @@ async fn before(
     let info = info(feature, rule, scenario, names.clone());
     let tags = info.tags.clone();
     let key = info.key();
-    let started = What::ScenarioStarted { info, attempt };
+    let started = What::ScenarioStarted { info, attempt, repetition };
     let turn = tokio::select! {
         biased;
         () = context.aborted() => None,
         turn = context.turn(&names) => turn,
     };
-    let mut stage = set_stage(&context, &recorder, names, &tags, &steps, started).await;
+    let mut stage = set_stage((&context, &course), &recorder, names, &tags, &steps, started).await;
     if attempt > 1
         && let Ok(opened) = stage
     {
@@ -113,6 +116,7 @@ async fn before(
     let deadline = Instant::now() + context.limits.scenario;
     Scene {
         context,
+        course,
         recorder,
         stage,
         _turn: turn,
@@ -147,12 +151,15 @@ async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Resu
     }
 }
 
+/// Why a scenario is skipped once another one failed.
+const STOPPED: &str = "not run: `--fail-fast` ends the run at the first scenario that does not pass";
+
 /// How long a stage may take to open or to close.
 const HOOK: Duration = Duration::from_secs(15);
 
 /// Locks the boards and opens the stage. The scenario starts when it has its boards.
 async fn set_stage(
-    context: &Arc<RunContext>,
+    (context, course): (&Arc<RunContext>, &Course),
     recorder: &Recorder,
     names: Vec<String>,
     tags: &[String],
@@ -161,6 +168,10 @@ async fn set_stage(
 ) -> Result<Stage, StepError> {
     let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
     let begin = || recorder.record(started.clone());
+    if course.is_stopped() && !context.is_aborted() {
+        begin();
+        return Err(StepError::skipped(STOPPED));
+    }
     if let Some(lacking) = lacking(context.bench.config(), tags) {
         begin();
         return Err(StepError::skipped(lacking));
@@ -195,6 +206,8 @@ async fn set_stage(
     };
     begin();
     match boards.zip(fixed_port) {
+        // Only now: an earlier scenario on its boards may just have failed.
+        _ if course.is_stopped() && !context.is_aborted() => Err(StepError::skipped(STOPPED)),
         None => not_begun(),
         Some((boards, port)) => {
             let open = Stage::open(Arc::clone(context), recorder.clone(), boards, port);
@@ -237,6 +250,8 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         if context.is_aborted() {
             stage.make_safe().await;
         }
+        // Noted before the boards are free: the next scenario on them must not begin.
+        scene.course.judge(&ended(&scene.key, &scene.tags, scene.verdict, scene.failure.as_ref()));
         // Dropping the stage releases the boards even if it did not close in time.
         let patience = HOOK + stage.slowness();
         if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
@@ -248,7 +263,12 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         scene.verdict = Verdict::Errored;
         scene.failure = Some(StepError::errored("not every step of this scenario ran"));
     }
-    context.note_end(scene.key, scene.tags, scene.verdict, scene.failure.as_ref().is_some_and(StepError::is_transient));
+    scene.course.note_end(ended(&scene.key, &scene.tags, scene.verdict, scene.failure.as_ref()));
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
+}
+
+fn ended(key: &ScenarioKey, tags: &[String], verdict: Verdict, failure: Option<&StepError>) -> Ended {
+    let transient = failure.is_some_and(StepError::is_transient);
+    Ended { key: key.clone(), tags: tags.to_vec(), verdict, transient }
 }

@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::context::RunContext;
+use crate::course::Course;
 use crate::error::StepError;
 use crate::expectations::Expectations;
 use crate::stage::Stage;
@@ -21,6 +22,7 @@ pub struct HilWorld {
 #[derive(Debug)]
 pub(crate) struct Scene {
     pub(crate) context: Arc<RunContext>,
+    pub(crate) course: Arc<Course>,
     pub(crate) recorder: Recorder,
     pub(crate) stage: Result<Stage, StepError>,
     /// Released when the scenario ends.

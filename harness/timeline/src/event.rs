@@ -1,13 +1,16 @@
 //! Every event of a run: the contract between the code that runs and the code that reports.
 
 mod bench;
+mod choice;
 mod network;
 mod provenance;
+mod stamps;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
+pub use choice::{Choice, Quarantine, Shard, shuffled_place};
 pub use network::{ConnectionChange, Disposition, FaultPhase};
 pub use provenance::Provenance;
 use serde::{Deserialize, Serialize};
@@ -160,6 +163,9 @@ pub struct ScenarioInfo {
     /// The boards it names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boards: Vec<String>,
+    /// Why it may fail without failing the run; set in the plan of a run only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
 }
 
 /// The text of a step.
@@ -203,6 +209,12 @@ impl ScenarioInfo {
     pub fn key(&self) -> ScenarioKey {
         (self.path.clone(), self.line, self.name.clone())
     }
+
+    /// What identifies it across runs: path, rule and name. Lines move.
+    #[must_use]
+    pub fn identity(&self) -> (&str, Option<&str>, &str) {
+        (&self.path, self.rule.as_deref(), &self.name)
+    }
 }
 
 /// What happened.
@@ -227,6 +239,9 @@ pub enum What {
         provenance: Provenance,
         /// The planned scenarios: a killed run shows which ones never began.
         plan: Vec<ScenarioInfo>,
+        /// What was chosen of all scenarios, and how often it runs.
+        #[serde(default, skip_serializing_if = "Choice::is_default")]
+        choice: Choice,
     },
     /// A scenario has its boards and begins.
     ScenarioStarted {
@@ -234,6 +249,9 @@ pub enum What {
         /// The attempt, from 1; more than 1 for a retry.
         #[serde(default = "first", skip_serializing_if = "is_first")]
         attempt: u32,
+        /// The repetition, from 1, if the run repeats its scenarios. A retry is an attempt of the same repetition.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repetition: Option<u32>,
     },
     /// A step begins.
     StepStarted(StepInfo),

@@ -147,6 +147,22 @@ impl Board {
         self.release_reset().await;
     }
 
+    /// Leaves a board whose rails another process holds: pins released, the chip out of reset, its power as it is.
+    pub async fn leave_powered(&mut self) {
+        self.release_pins().await;
+        self.release_reset().await;
+    }
+
+    /// Opens the console of a board whose rails another process holds: they are on.
+    ///
+    /// # Errors
+    /// If the port can't be opened.
+    pub async fn join_held(&mut self) -> Result<(), BenchError> {
+        self.supply = Supply::On;
+        self.open_console()?;
+        self.wait_for_port().await.map(drop)
+    }
+
     async fn make_rails_safe(&mut self) {
         let Some(power) = self.power.clone() else { return };
         // Rails that this run never switched are left to the keeper.

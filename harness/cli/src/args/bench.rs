@@ -179,7 +179,11 @@ impl PowerState {
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:\n  hil reset lamp")]
+#[command(after_help = "\
+Examples:
+  hil reset lamp              reset and keep the power on until Ctrl-C
+  hil reset lamp --detach     reset and keep the power on until `hil power lamp off`
+  hil monitor lamp            after that: show the console of the board that is held")]
 pub(crate) struct ResetArgs {
     /// Name of the board in the bench file
     pub(crate) board: String,
@@ -187,6 +191,10 @@ pub(crate) struct ResetArgs {
     /// Reset into the ROM loader instead of the app
     #[arg(long)]
     pub(crate) loader: bool,
+
+    /// Exit and leave the power on, held by a background process
+    #[arg(long)]
+    pub(crate) detach: bool,
 
     #[command(flatten)]
     pub(crate) bench: BenchArgs,

@@ -124,7 +124,17 @@ pub(crate) struct HistoryArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  hil report                                    write the reports of the newest run again
+  hil report merge part-1 part-2 --out merged   join the parts of a sharded run"
+)]
 pub(crate) struct ReportArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ReportCommand>,
+
     /// Run folder
     #[arg(default_value = "target/hil/latest")]
     pub(crate) run: PathBuf,
@@ -132,6 +142,34 @@ pub(crate) struct ReportArgs {
     /// Show message statistics by board and topic instead
     #[arg(long)]
     pub(crate) traffic: bool,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum ReportCommand {
+    /// Join several runs into one with all reports
+    Merge(MergeArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Example:
+  hil run --shard 1/2 --out part-1      # on one machine
+  hil run --shard 2/2 --out part-2      # on another one
+  hil report merge part-1 part-2 --out merged
+
+The exit code is that of the whole. If a part is missing, it is 102 or worse.
+Runs are placed on one clock by the wall clocks of their hosts.")]
+pub(crate) struct MergeArgs {
+    /// Run folders
+    #[arg(required = true, value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+
+    /// Folder of the merged run; must not contain a run [default: a new folder in target/hil]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) format: FormatArgs,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hil_config::ImageOverride;
 
-use super::{BenchArgs, FormatArgs, ProjectArgs, SelectArgs, WaitArgs, duration};
+use super::{BenchArgs, ChooseArgs, FormatArgs, ProjectArgs, SelectArgs, WaitArgs, duration};
 
 /// How to count a scenario that passed on a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,6 +61,10 @@ Examples:
   hil run --baseline last-good@main --commit 1a2b3c4 --branch quieter-lamp
   hil run --firmware app=build/app.elf
   hil run --list
+  hil run --last-failed                         what did not pass in the newest run
+  hil run --repeat 20 --until-fail --name boot  find what fails now and then
+  hil run --shard 2/5 --out part-2              the second of five parts
+  hil run --watch features/lamp                 again after each change
 
 Scenarios tagged @opt-in run only if you select them by path or by tag.
 A scenario tagged @requires:NAME is skipped if no board has that name, kind or tag.
@@ -68,6 +72,8 @@ Reports go to target/hil/<time>-<id>/; target/hil/latest links to the latest run
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) choose: ChooseArgs,
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
@@ -97,6 +103,14 @@ pub(crate) struct RunArgs {
     /// List the selected scenarios without running them
     #[arg(long)]
     pub(crate) list: bool,
+
+    /// Print what would run, on which boards, and how long it took last; touches no board
+    #[arg(long, conflicts_with_all = ["list", "baseline"])]
+    pub(crate) dry_run: bool,
+
+    /// Run again whenever features, the bench file or firmware change, until Ctrl-C
+    #[arg(long)]
+    pub(crate) watch: bool,
 
     /// Time limit of a step, in addition to the durations it names
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]

@@ -4,6 +4,7 @@ use hil_config::Bench;
 use hil_scenario::{Filter, Plan};
 
 use crate::args::LintArgs;
+use crate::choice;
 use crate::exit_code::ExitCode;
 use crate::output::{say, set_up_failed};
 use crate::{project, session};
@@ -24,7 +25,9 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
     let everything = filter.tags.is_none() && filter.name.is_none();
     match Plan::read(&paths, &filter, bench.as_ref()) {
         // A file may contain only comments; a filter that matches nothing is a mistake.
-        Ok(plan) if plan.count() == 0 && !(everything && plan.has_files()) => session::nothing_matches(),
+        Ok(plan) if plan.count() == 0 && !(everything && plan.has_files()) => {
+            choice::nothing_selected(&plan, &args.select)
+        }
         Ok(plan) => {
             session::warn_of(&plan);
             let on = bench.map(|bench| format!(" on {}", bench.title())).unwrap_or_default();

@@ -8,7 +8,7 @@ mod terminal_filter;
 use std::io::Read as _;
 use std::path::Path;
 
-use hil_bench::{BenchError, LockedBoard, Symbols};
+use hil_bench::{BenchError, LockedBoard, Symbols, claimed, keeper};
 use hil_config::{Bench, Image};
 use hil_files::Links;
 use hil_timeline::{Cursor, Timeline, What};
@@ -47,15 +47,30 @@ async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {
         }
     };
     let what = format!("hil monitor {}", args.board);
-    let one = match OneBoard::open(bench, &args.board, &what, &args.wait).await {
+    // A hold that outlives its `hil` has the locks, but nothing reads the console.
+    let hold = keeper::holder_of(&claimed(&config).keys).filter(|holder| holder.detached);
+    let opened = match &hold {
+        Some(hold) => {
+            warn(format!("joins {}: its power stays as it is", hil_timeline::escaped(&hold.to_string())));
+            OneBoard::join(bench, &args.board).await
+        }
+        None => OneBoard::open(bench, &args.board, &what, &args.wait).await,
+    };
+    let one = match opened {
         Ok(one) => one,
         Err(code) => return code,
     };
-    let is_manual = config.rails.iter().any(|rail| rail.driver.by_hand);
+    let hands = match () {
+        () if hold.is_some() => Some("its power is held by a detached keeper: use `hil power`"),
+        () if config.rails.iter().any(|rail| rail.driver.by_hand) => {
+            Some("its power is switched by hand: use `hil power`")
+        }
+        () => None,
+    };
     let mut showing = None;
     let watched = async {
         match one.bench.lock(&args.board).await {
-            Some(board) => watch(args, board, &one.timeline, symbols, is_manual, &mut showing).await,
+            Some(board) => watch(args, board, &one.timeline, symbols, (hands, hold.is_some()), &mut showing).await,
             None => Ok(()),
         }
     };
@@ -89,11 +104,13 @@ async fn watch(
     mut board: LockedBoard,
     timeline: &Timeline,
     symbols: Option<Symbols>,
-    is_manual: bool,
+    (hands, is_joined): (Option<&str>, bool),
     showing: &mut Option<JoinHandle<()>>,
 ) -> Result<(), BenchError> {
     let json = args.format.format == Format::Json;
-    if is_manual {
+    if is_joined {
+        board.join_held().await?;
+    } else if hands.is_some() {
         // The user is asked to switch, and answers on a terminal that is not raw.
         board.power_on().await?;
     }
@@ -118,7 +135,7 @@ async fn watch(
             }
         }
     }));
-    let result = handle_keys(&mut board, terminal.is_some(), is_manual).await;
+    let result = handle_keys(&mut board, terminal.is_some(), hands).await;
     drop(terminal);
     result
 }
@@ -137,7 +154,7 @@ async fn type_at(board: &LockedBoard, bytes: &[u8]) -> Result<(), BenchError> {
     Ok(())
 }
 
-async fn handle_keys(board: &mut LockedBoard, keys_work: bool, is_manual: bool) -> Result<(), BenchError> {
+async fn handle_keys(board: &mut LockedBoard, keys_work: bool, hands: Option<&str>) -> Result<(), BenchError> {
     board.power_on().await?;
     let mut stdin = tokio::io::stdin();
     let mut keys = Keys::default();
@@ -159,9 +176,11 @@ async fn handle_keys(board: &mut LockedBoard, keys_work: bool, is_manual: bool) 
                 KeyAction::Send(bytes) => type_at(board, &bytes).await?,
                 KeyAction::Reset => drop(board.reset().await?),
                 KeyAction::Loader => board.enter_loader().await?,
-                KeyAction::Power if is_manual => note("its power is switched by hand: use `hil power`"),
-                KeyAction::Power if board.is_powered() => drop(board.power_off().await?),
-                KeyAction::Power => drop(board.power_on().await?),
+                KeyAction::Power => match hands {
+                    Some(why) => note(why),
+                    None if board.is_powered() => drop(board.power_off().await?),
+                    None => drop(board.power_on().await?),
+                },
                 KeyAction::Help => note(
                     "Ctrl-] exits; Ctrl-T r resets, l enters the ROM loader, p toggles the power, e enters MicroPython's REPL",
                 ),

@@ -1,22 +1,65 @@
 //! `hil report`.
 
-use hil_report::{Traffic, failure_lines, read_run, scenario_line, summary_line, traffic_table};
+use std::path::Path;
+
+use hil_report::{
+    Merge, MergeError, Traffic, failure_lines, inert, quarantine_lines, read_run, repetition_lines, scenario_line,
+    summary_line, traffic_table,
+};
 use hil_timeline::read_events;
 
-use crate::args::{Format, ReportArgs};
+use crate::args::{Format, MergeArgs, ReportArgs, ReportCommand};
 use crate::exit_code::{self, ExitCode};
-use crate::output::{say, say_json, set_up_failed};
+use crate::folder;
+use crate::output::{Message, say, say_json, set_up_failed, warn};
 
 pub(crate) fn report(args: &ReportArgs) -> ExitCode {
+    if let Some(ReportCommand::Merge(args)) = &args.command {
+        return merge_runs(args);
+    }
     if args.traffic {
         return traffic(args);
     }
-    let written = read_run(&args.run).and_then(|read| read.write_reports().map(|()| read.run));
+    rendered(&args.run, args.format.format)
+}
+
+/// Joins runs and writes the reports of the whole.
+fn merge_runs(args: &MergeArgs) -> ExitCode {
+    let failed = |error: MergeError| set_up_failed(&error, Some(error.hint().to_owned()));
+    // Opened first: runs that can't be merged leave no folder behind.
+    let runs = match Merge::open(&args.runs) {
+        Ok(runs) => runs,
+        Err(error) => return failed(error),
+    };
+    let out = match folder::create(args.out.as_deref()) {
+        Ok(out) => out,
+        Err(error) => {
+            let message = Message(format!("can't create the run folder: {error}"));
+            return set_up_failed(&message, Some("choose another folder with `--out`".to_owned()));
+        }
+    };
+    let merged = match runs.write(&out) {
+        Ok(merged) => merged,
+        Err(error) => return failed(error),
+    };
+    for why in &merged.incomplete {
+        warn(format!("warning: {}", inert(why)));
+    }
+    let code = rendered(&out, args.format.format);
+    if args.format.format == Format::Text {
+        say(format!("reports: {}", out.display()));
+    }
+    code
+}
+
+/// Writes the reports of a run folder and prints its scenarios.
+fn rendered(folder: &Path, format: Format) -> ExitCode {
+    let written = read_run(folder).and_then(|read| read.write_reports().map(|()| read.run));
     let run = match written {
         Ok(run) => run,
         Err(error) => return set_up_failed(&error, error.hint().map(str::to_owned)),
     };
-    match args.format.format {
+    match format {
         Format::Json => say_json(&run),
         Format::Text => {
             for scenario in &run.scenarios {
@@ -24,6 +67,8 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
                 failure_lines(scenario).iter().for_each(|line| say(format!("         {line}")));
             }
             say(summary_line(&run));
+            repetition_lines(&run).iter().for_each(say);
+            quarantine_lines(&run).iter().for_each(say);
         }
     }
     // As recorded: the counts do not include rails that could not be made safe.

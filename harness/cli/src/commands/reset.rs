@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::args::{Format, ResetArgs};
 use crate::exit_code::ExitCode;
-use crate::output::{say, say_json, warn};
+use crate::output::{say, say_json, set_up_failed, warn};
 use crate::session::{self, OneBoard};
 
 pub(crate) fn reset(args: &ResetArgs) -> ExitCode {
@@ -29,7 +29,10 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
         say_done(args);
         // When `hil` exits, its rails go off, which would undo the reset.
         if config.rails.iter().any(|rail| rail.safe_state == SafeState::Off) {
-            warn("its power stays on until Ctrl-C");
+            if args.detach {
+                return detach(args, &one).await;
+            }
+            warn("its power stays on until Ctrl-C; to leave it on, use `--detach`");
             tokio::select! {
                 () = one.aborted() => {}
                 () = one.bench.keeper_lost() => {
@@ -40,6 +43,20 @@ async fn reset_in(args: &ResetArgs, bench: Bench) -> ExitCode {
         }
     }
     one.close(code).await
+}
+
+/// Leaves the rails on, held by the keeper.
+async fn detach(args: &ResetArgs, one: &OneBoard) -> ExitCode {
+    match one.bench.detach().await {
+        Ok(()) => {
+            warn(format!("its power stays on until `hil power {} off`", args.board));
+            ExitCode::Passed
+        }
+        Err(error) => {
+            set_up_failed(&error, error.hint());
+            one.close(ExitCode::Errored).await
+        }
+    }
 }
 
 async fn reset_board(args: &ResetArgs, bench: &OpenBench) -> Result<(), BenchError> {

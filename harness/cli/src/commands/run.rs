@@ -7,25 +7,32 @@ use std::time::Duration;
 use hil_config::{Bench, Part};
 use hil_mqtt::{Capture, CaptureError};
 use hil_report::{
-    Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, inert, read_run,
-    skip_lines, summary_line,
+    Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, inert, quarantine_lines,
+    read_run, repetition_lines, skip_lines, summary_line,
 };
-use hil_scenario::{Limits, Plan, Retries, RunContext};
-use hil_timeline::{Cursor, Epoch, Mask, SCHEMA, Timeline, What};
+use hil_scenario::{Limits, Plan, Retries, RunContext, RunOptions};
+use hil_timeline::{Choice, Cursor, Epoch, Mask, SCHEMA, Timeline, What};
 
 use crate::args::{FailOn, Flaky, Format, ProvenanceArgs, RunArgs, WaitArgs};
+use crate::choice::{self, Chosen};
+use crate::commands::{dry_run, watch};
 use crate::exit_code::{Demands, ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Line, Message, hide, say, say_json, set_up_failed, warn};
+use crate::quarantine::{self, Quarantined};
 use crate::records::{self, Baseline};
 use crate::reporter::{Detail, Reporter};
 use crate::{project, provenance, session, signals};
 
 pub(crate) fn run(args: RunArgs) -> ExitCode {
-    // Listing scenarios does not need a bench.
+    if args.watch {
+        return watch::refused(&args).unwrap_or_else(|| watch::watch(&args));
+    }
+    // Listing scenarios does not need a bench, unless its boards select them.
     if args.list {
-        return match read_plan(&args, None) {
-            Ok(plan) => list(&plan, args.format.format),
+        let bench = (!args.choose.board.is_empty()).then(|| session::choose(args.bench.bench.clone())).transpose();
+        return match bench.and_then(|bench| read_plan(&args, bench.as_ref())) {
+            Ok(chosen) => list(&chosen, args.format.format),
             Err(code) => {
                 if code == ExitCode::NothingRan && args.format.format == Format::Json {
                     say_json(&serde_json::json!([]));
@@ -37,8 +44,16 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     let read = session::choose(args.bench.bench.clone())
         .and_then(|bench| session::with_project(bench, &args.project, &args.firmware))
         .and_then(|bench| Ok((read_plan(&args, Some(&bench))?, bench)));
-    let (plan, bench) = match read {
+    let (chosen, bench) = match read {
         Ok(read) => read,
+        Err(code) => return code,
+    };
+    if args.dry_run {
+        return dry_run::dry_run(&chosen, &bench, &records::history(args.history.as_ref()), args.format.format);
+    }
+    let quarantined = quarantine::of(&chosen.plan, &args.select.features, args.choose.quarantine.as_deref());
+    let quarantined = match quarantined {
+        Ok(quarantined) => quarantined,
         Err(code) => return code,
     };
     let baseline = match args.baseline.as_deref().map(Baseline::read).transpose() {
@@ -56,6 +71,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         return set_up_failed(&error, Some("name another file with `--history` or `HIL_HISTORY`".to_owned()));
     }
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
+    let retries = Retries { bench: args.bench_retries, product: args.retries };
     let settings = RunSettings {
         what: format!("hil run{}", named.collect::<String>()),
         wait: args.wait,
@@ -64,7 +80,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         max_record: args.max_record << 20,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
         deadline: args.deadline,
-        retries: Retries { bench: args.bench_retries, product: args.retries },
+        options: chosen.options(&args.choose, &quarantined, retries),
+        quarantined,
+        choice: chosen.choice.clone(),
         flaky: args.flaky,
         provenance: args.provenance,
         strict: args.strict,
@@ -74,7 +92,10 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
     };
     let json = args.format.format == Format::Json;
-    match execute(plan, bench, &settings, !json) {
+    if !json {
+        choice::say_choice(&chosen.choice);
+    }
+    match execute(chosen.plan, bench, &settings, !json) {
         Err(code) => code,
         Ok((run, code)) => {
             if json {
@@ -85,7 +106,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
+fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Chosen, ExitCode> {
     let filter = session::filter(&args.select).map_err(|error| set_up_failed(&error, None))?;
     let plan = Plan::read(&session::feature_paths(&args.select.features), &filter, bench);
     let plan = plan.map_err(|error| {
@@ -98,14 +119,14 @@ fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Plan, ExitCode> {
         set_up_failed(&error, hint.filter(|_| unreadable))
     })?;
     session::warn_of(&plan);
-    if plan.count() == 0 { Err(session::nothing_matches()) } else { Ok(plan) }
+    choice::choose(plan, bench, (&args.select, &args.choose), args.out.as_deref())
 }
 
-fn list(plan: &Plan, format: Format) -> ExitCode {
+fn list(chosen: &Chosen, format: Format) -> ExitCode {
     match format {
-        Format::Json => say_json(&plan.list(None)),
+        Format::Json => say_json(&chosen.list(None)),
         Format::Text => {
-            for scenario in plan.list(None) {
+            for scenario in chosen.list(None) {
                 say(inert(&format!("{}:{}  {}", scenario.path, scenario.line, scenario.name)));
             }
         }
@@ -125,7 +146,11 @@ pub(crate) struct RunSettings {
     pub(crate) max_record: u64,
     pub(crate) limits: Limits,
     pub(crate) deadline: Option<Duration>,
-    pub(crate) retries: Retries,
+    pub(crate) options: RunOptions,
+    /// Scenarios that may fail.
+    pub(crate) quarantined: Quarantined,
+    /// What is recorded about the choice of scenarios.
+    pub(crate) choice: Choice,
     pub(crate) flaky: Flaky,
     pub(crate) provenance: ProvenanceArgs,
     /// Treat a skipped scenario as a bench fault.
@@ -180,7 +205,10 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     // Ports and boards first: a run that can't start leaves no folder behind.
     let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
-    let planned = plan.list(Some(context.bench().config()));
+    let mut planned = choice::in_order(plan.list(Some(context.bench().config())), &settings.choice);
+    for scenario in &mut planned {
+        scenario.quarantine = settings.quarantined.get(&scenario.key()).cloned();
+    }
     let folder = match open_folder(settings, &timeline, &mask, started) {
         Ok((folder, capture)) => {
             context.capture_to(capture);
@@ -203,11 +231,12 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
             broker,
             boards: context.bench().infos(),
             provenance,
-            plan: planned.clone(),
+            plan: planned,
+            choice: settings.choice.clone(),
         },
     );
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
-    run_to_the_end(&context, plan, settings.retries).await;
+    run_to_the_end(&context, plan, settings.options.clone()).await;
     let so_far = RunSummary::of(timeline.since(Cursor::default()));
     let is_aborted = context.is_aborted();
     let failures = context.bench().close().await;
@@ -254,14 +283,14 @@ fn open_folder(
 }
 
 /// Runs the plan. After an abort, running scenarios get a grace period; then the boards are made safe regardless.
-async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, retries: Retries) {
+async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, options: RunOptions) {
     const GRACE: Duration = Duration::from_millis(1500);
     let expired = async {
         context.aborted().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        () = hil_scenario::run_with_retries(Arc::clone(context), plan, retries) => {}
+        () = hil_scenario::run_with_retries(Arc::clone(context), plan, options) => {}
         () = expired => {
             // Bounded, because a driver may hang; the keeper then makes its rails safe.
             let _ = tokio::time::timeout(Duration::from_millis(300), context.bench().make_safe()).await;
@@ -342,6 +371,8 @@ fn conclude(done: &FinishedRun) {
     say("");
     say(summary_line(run));
     skip_lines(run).iter().for_each(say);
+    repetition_lines(run).iter().for_each(say);
+    quarantine_lines(run).iter().for_each(say);
     if let Some(comparison) = &done.comparison {
         say("");
         say(comparison.text());

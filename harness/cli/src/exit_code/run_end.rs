@@ -35,7 +35,7 @@ impl RunEnd {
 
     /// The exit code: that of the first line that applies.
     pub(crate) fn code(&self, demands: Demands) -> ExitCode {
-        let Counts { passed, failed, errored, skipped, aborted, flaky } = self.counts;
+        let Counts { passed, failed, errored, skipped, aborted, flaky, quarantined } = self.counts;
         let is_strictly_wrong = demands.strict && skipped > 0;
         match demands.regression {
             _ if self.is_aborted => ExitCode::Aborted,
@@ -44,7 +44,7 @@ impl RunEnd {
             _ if aborted > 0 => ExitCode::Errored,
             _ if failed > 0 || (flaky > 0 && self.flaky == Flaky::Fail) => ExitCode::Failed,
             _ if errored > 0 => ExitCode::Errored,
-            _ if passed + flaky == 0 => {
+            _ if passed + flaky + quarantined == 0 => {
                 if is_strictly_wrong {
                     ExitCode::Errored
                 } else {
@@ -81,9 +81,10 @@ mod tests {
 
     /// Every combination of what matters: which verdicts there are, how the run ended, the options.
     fn all() -> Vec<(RunEnd, Demands)> {
-        let counts = (0..64_usize).map(|bits| {
-            let [passed, failed, errored, skipped, aborted, flaky] = [0, 1, 2, 3, 4, 5].map(|bit| bits >> bit & 1);
-            Counts { passed, failed, errored, skipped, aborted, flaky }
+        let counts = (0..128_usize).map(|bits| {
+            let [passed, failed, errored, skipped, aborted, flaky, quarantined] =
+                [0, 1, 2, 3, 4, 5, 6].map(|bit| bits >> bit & 1);
+            Counts { passed, failed, errored, skipped, aborted, flaky, quarantined }
         });
         let counts: Vec<_> = counts.collect();
         let both = [false, true];
@@ -102,8 +103,8 @@ mod tests {
 
     /// The rule in words, step by step: the verdicts give a code, and each later step corrects it.
     fn step_by_step(end: &RunEnd, demands: Demands) -> u8 {
-        let Counts { passed, failed, errored, skipped, aborted, flaky } = end.counts;
-        let mut code = match (end.is_aborted, aborted, failed, flaky, errored, passed + flaky) {
+        let Counts { passed, failed, errored, skipped, aborted, flaky, quarantined } = end.counts;
+        let mut code = match (end.is_aborted, aborted, failed, flaky, errored, passed + flaky + quarantined) {
             (true, ..) => 130,
             (_, 1.., ..) => 102,
             (_, _, 1.., ..) => 100,
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn every_combination_has_its_code() {
         let all = all();
-        assert_eq!(all.len(), 64 * 2 * 2 * 2 * 2 * 4);
+        assert_eq!(all.len(), 128 * 2 * 2 * 2 * 2 * 4);
         for (end, demands) in all {
             assert_eq!(end.code(demands).code(), step_by_step(&end, demands), "{end:?} {demands:?}");
             let recorded = step_by_step(&end, Demands::default());

@@ -31,10 +31,13 @@ fn a_run_that_passes_leaves_its_reports() {
 #[test]
 fn a_run_in_which_nothing_ran_does_not_pass() {
     let project = Project::with_feature(&scenario("CONNECTED\n    Then \"lamp\" connects within 1 s"));
-    for arguments in [&["run", "--name", "no such scenario"][..], &["run", "--tags", "@nowhere"]] {
+    for (name, arguments) in [
+        ("nothing-matches", &["run", "--name", "no such scenario"][..]),
+        ("nothing-matches-tags", &["run", "--tags", "@nowhere"]),
+    ] {
         let outcome = project.hil(arguments);
         assert_eq!(outcome.code, 4);
-        assert_snapshot("nothing-matches", &outcome.stable());
+        assert_snapshot(name, &outcome.stable());
     }
     project.file("features/one.feature", "Feature: f\n");
     assert_eq!(project.hil(&["run"]).code, 4, "an empty feature");

@@ -405,3 +405,88 @@ fn a_secret_that_a_rail_program_prints_stays_out_of_the_lock() {
         assert!(note.contains("bad password ••••") && !note.contains("hunter22"), "{note}");
     }
 }
+
+/// A pseudo-terminal as the board's port. It exists as long as its master does.
+fn with_port(rig: &Rig, more: &str) -> std::fs::File {
+    use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("pty");
+    unlockpt(&master).expect("unlock");
+    let name = ptsname(&master, Vec::new()).expect("name").to_string_lossy().into_owned();
+    let text = rig.project.read("bench.toml");
+    let folder = rig.project.path("").display().to_string();
+    let board = format!("port = {{ path = \"{name}\" }}\n{}", more.replace("RIG/", &folder));
+    rig.project.file("bench.toml", &text.replace("port = { path = \"/dev/no-such-port\" }\n", &board));
+    std::fs::File::from(master)
+}
+
+/// The reset holds at once; its release hangs until it has been started so often.
+fn slow_reset(release: u32) -> String {
+    let run = format!(
+        "echo run >> RIG/runs; if [ $(wc -l < RIG/runs) -ge {release} ]; then printf free > RIG/reset; else exec sleep 600; fi"
+    );
+    format!(
+        "reset = {{ strategy = \"command\", hold = [\"sh\", \"-c\", \"printf held > RIG/reset\"], \
+         run = [\"sh\", \"-c\", {run:?}], loader = [\"true\"] }}\n"
+    )
+}
+
+/// `hil` is killed in the middle of a reset: the keeper runs the program that lets the chip run.
+#[test]
+fn a_chip_in_reset_is_released_by_the_keeper() {
+    let rig = Rig::new(&PLAIN);
+    let _port = with_port(&rig, &slow_reset(2));
+    let mut hil = rig.command(&["reset", "lamp"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("hil");
+    wait_until("the release", || rig.path("runs").exists());
+    assert_eq!(rig.project.read("reset"), "held");
+    hil.kill().expect("kill");
+    hil.wait().expect("ends");
+    wait_until("the keeper's end", || rig.processes("--be-the-keeper-now").is_empty());
+    assert_eq!((rig.project.read("reset").as_str(), rig.rail().as_str()), ("free", "off"));
+    rig.assert_safe();
+}
+
+/// A run ends in the middle of a reset, and the release takes longer than the time that its scenario has to end.
+#[test]
+fn a_chip_in_reset_is_released_at_the_end_of_a_run() {
+    let rig = Rig::new(&PLAIN);
+    let _port = with_port(&rig, &slow_reset(3));
+    rig.project.file(
+        "features/one.feature",
+        "Feature: f\n  Scenario: s\n    When the power of \"lamp\" is restored\n    And the board \"lamp\" is reset\n    Then \"lamp\" does not reboot for 1 s\n",
+    );
+    let mut hil = rig.command(&["run"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+    wait_until("the release", || rig.path("runs").exists());
+    kill_process(Pid::from_child(&hil), Signal::INT).expect("signal");
+    hil.wait().expect("ends");
+    wait_until("the keeper's end", || rig.processes("--be-the-keeper-now").is_empty());
+    assert_eq!(rig.project.read("reset"), "free", "{}", rig.project.read("runs"));
+    rig.assert_safe();
+}
+
+/// The console of a board that `--detach` left on is free to be read; its power stays as it is.
+#[test]
+fn a_monitor_joins_a_detached_hold() {
+    use std::io::Write as _;
+    let rig = Rig::new(&PLAIN);
+    let mut port = with_port(
+        &rig,
+        "reset = { strategy = \"command\", hold = [\"true\"], run = [\"true\"], loader = [\"true\"] }\n",
+    );
+    let left = rig.hil(&["reset", "lamp", "--detach"]);
+    assert_eq!((left.code, rig.rail().as_str()), (0, "on"), "{left:?}");
+    assert!(left.stderr.contains("its power stays on until `hil power lamp off`"), "{left:?}");
+    let mut monitor = rig.command(&["monitor", "lamp", "--no-wait", "--format", "json"]);
+    let mut monitor = monitor.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+    let said = BufReader::new(monitor.stderr.take().expect("piped")).lines().next().expect("a line").expect("text");
+    assert!(said.starts_with("joins `hil reset lamp`") && said.ends_with("its power stays as it is"), "{said}");
+    // Until the monitor has the port, the terminal keeps what is written.
+    port.write_all(b"hello from the board\r\n").expect("written");
+    let mut lines = BufReader::new(monitor.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("hello from the board")));
+    kill_process(Pid::from_child(&monitor), Signal::INT).expect("signal");
+    assert_eq!(monitor.wait().expect("ends").code(), Some(0));
+    assert_eq!(rig.rail(), "on");
+    let off = rig.hil(&["power", "lamp", "off"]);
+    assert_eq!((off.code, rig.rail().as_str()), (0, "off"), "{off:?}");
+    rig.assert_safe();
+}

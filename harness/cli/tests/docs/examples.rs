@@ -98,7 +98,7 @@ fn the_page_about_own_steps_shows_the_example() {
     let page = pages().into_iter().find(|page| page.name == "docs/how-to/own-steps.md").expect("the page");
     let shown: Vec<_> = page.blocks().into_iter().filter(|block| block.language == "rust").collect();
     let example = root().join("harness/cli/examples/own-steps");
-    for (block, name) in shown.iter().zip(["src/lib.rs", "tests/features.rs", "src/main.rs"]) {
+    for (block, name) in shown.iter().zip(["src/lib.rs", "src/main.rs", "tests/features.rs"]) {
         let code = std::fs::read_to_string(example.join(name)).expect("a file of the example");
         assert_eq!(block.text(), code.replace("own_steps", "lamp_tests"), "{}: {name}", block.place);
     }

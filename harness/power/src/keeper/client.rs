@@ -20,6 +20,7 @@ use super::launch;
 use super::lock::{self, Holder};
 use super::process_tree::WatchedKeeper;
 use super::protocol::{Answer, Claimed, KeeperRequest, KeeperResponse, NumberedRequest, Refusal};
+use super::server::RELEASE;
 use crate::PowerError;
 
 /// Why the keeper did not carry out a request.
@@ -299,6 +300,18 @@ impl Keeper {
     /// If a rail does not switch.
     pub async fn make_safe(&self, board: &str) -> Result<(), KeeperError> {
         self.connection.ask(KeeperRequest::MakeSafe { board: board.to_owned() }).await.map(drop)
+    }
+
+    /// The chip of a board is held in reset: if this process exits before it is released, the keeper runs this program,
+    /// after it has made the rails safe. None once the chip runs.
+    ///
+    /// # Errors
+    /// If the keeper has exited.
+    pub async fn releases(&self, board: &str, program: Option<Vec<String>>) -> Result<(), KeeperError> {
+        if program.is_some() {
+            self.allow(RELEASE);
+        }
+        self.connection.ask(KeeperRequest::Releases { board: board.to_owned(), program }).await.map(drop)
     }
 
     /// Whether a board has supply; none if nothing measures it.

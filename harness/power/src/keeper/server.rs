@@ -17,7 +17,7 @@ use super::lock::Holder;
 use super::process_tree::KeeperIdentity;
 use super::protocol::{Answer, KeeperRequest, KeeperResponse, NumberedRequest, Refusal};
 use super::standby_link::{StandbyBoard, StandbyLink};
-use crate::Rails;
+use crate::{Rails, subprocess};
 
 /// Holds rails and locks until the other end closes or `end` completes; all rails are safe when it returns. Without a
 /// process of its own (`itself`), it has no standby.
@@ -81,9 +81,14 @@ pub(super) async fn serve(stream: UnixStream, itself: Option<KeeperIdentity>, en
     let _ = tokio::time::timeout(Duration::from_secs(1), writer).await;
 }
 
+/// How long a program that releases a chip may take.
+pub(super) const RELEASE: Duration = Duration::from_secs(10);
+
 struct Server {
     responses: mpsc::UnboundedSender<KeeperResponse>,
     boards: BTreeMap<String, BoardHandle>,
+    /// Programs that release the chips that are held in reset.
+    releases: BTreeMap<String, Vec<String>>,
     locks: Arc<HeldLocks>,
     stop: watch::Sender<bool>,
     detached: bool,
@@ -107,6 +112,7 @@ impl Server {
         Self {
             responses,
             boards,
+            releases: BTreeMap::new(),
             locks,
             stop,
             detached: false,
@@ -136,6 +142,13 @@ impl Server {
             KeeperRequest::MakeSafe { board } => self.pass(&board, BoardRequest::MakeSafe(id), done),
             KeeperRequest::Measure { board } => self.pass(&board, BoardRequest::Measure(id), done),
             KeeperRequest::State { board } => self.pass(&board, BoardRequest::State(id), done),
+            KeeperRequest::Releases { board, program } => {
+                match program {
+                    Some(program) => drop(self.releases.insert(board, program)),
+                    None => drop(self.releases.remove(&board)),
+                }
+                done(Ok(Answer::Nothing));
+            }
             KeeperRequest::Detach => done(self.detach().map(|()| Answer::Nothing)),
             KeeperRequest::Hide { secrets } => {
                 self.locks.hide(secrets);
@@ -192,13 +205,20 @@ impl Server {
         Ok(())
     }
 
-    /// Rails first, then the locks. What could not be made safe is written to the notes, for the next holder.
+    /// Rails first, then chips that are held in reset, then the locks. What could not be made safe is written to the notes, for the next holder.
     async fn make_all_safe(&mut self) -> Vec<(String, String)> {
         self.stop.send_replace(true);
         let mut failures = Vec::new();
         for (board, open) in std::mem::take(&mut self.boards) {
             if let Err(failure) = open.made_safe().await {
                 let failure = self.locks.shown(&failure);
+                self.locks.note(&board, Some(&failure));
+                failures.push((board, failure));
+            }
+        }
+        for (board, program) in std::mem::take(&mut self.releases) {
+            if let Err(error) = subprocess::run(&program, RELEASE).await {
+                let failure = self.locks.shown(&format!("it may be held in reset: {error}"));
                 self.locks.note(&board, Some(&failure));
                 failures.push((board, failure));
             }

@@ -1,6 +1,6 @@
 //! Comparisons of made-up runs; the program's tests compare real ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hil_timeline::BoardInfo;
 
@@ -31,6 +31,8 @@ fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
         regressed: false,
         scenarios: verdicts.iter().map(|(name, verdict)| ((*name).to_owned(), *verdict)).collect(),
         failures: BTreeMap::new(),
+        quarantined: BTreeSet::new(),
+        times: BTreeMap::new(),
         metrics: BTreeMap::new(),
         traffic: BTreeMap::new(),
     }

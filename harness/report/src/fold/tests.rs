@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hil_timeline::{BoardInfo, Direction, Failure, Packet, Payload, Provenance, QoS, StepInfo, StepOutcome, Timeline};
+use hil_timeline::{
+    BoardInfo, Choice, Direction, Failure, Packet, Payload, Provenance, QoS, StepInfo, StepOutcome, Timeline,
+};
 
 use super::*;
 use crate::result::Counts;
@@ -17,6 +19,7 @@ pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
         rule: None,
         tags: vec!["wifi".into()],
         boards: vec!["lamp".into()],
+        quarantine: None,
     };
     let mut events: Vec<RunEvent> = Vec::new();
     for (n, verdict) in (1..).zip(verdicts) {
@@ -28,7 +31,7 @@ pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
         let outcome =
             StepOutcome { verdict: *verdict, took_us: 5000, mark: None, deadline: None, failure: failure.clone() };
         for what in [
-            What::ScenarioStarted { info: info.clone(), attempt: n },
+            What::ScenarioStarted { info: info.clone(), attempt: n, repetition: None },
             What::StepStarted(StepInfo {
                 keyword: "Then".into(),
                 text: "it shines".into(),
@@ -72,10 +75,12 @@ pub(crate) fn sample() -> Vec<RunEvent> {
             boards: vec![board],
             provenance: Provenance::default(),
             plan: vec![],
+            choice: Choice::default(),
         },
     );
     let started = |name: &str, line| What::ScenarioStarted {
         attempt: 1,
+        repetition: None,
         info: ScenarioInfo {
             feature: "The lamp".into(),
             path: "features/lamp/on-off.feature".into(),
@@ -84,6 +89,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
             rule: None,
             tags: vec![],
             boards: vec!["lamp".into()],
+            quarantine: None,
         },
     };
     let step = |text: &str, line| {
@@ -145,7 +151,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
 #[test]
 fn verdicts_are_counted() {
     let run = RunSummary::of(sample());
-    let expected = Counts { passed: 1, failed: 1, errored: 1, skipped: 1, aborted: 0, flaky: 0 };
+    let expected = Counts { passed: 1, failed: 1, errored: 1, skipped: 1, aborted: 0, flaky: 0, quarantined: 0 };
     assert_eq!((run.counts(), run.exit_code), (expected, Some(100)));
     assert_eq!(run.scenarios[1].telling().failed_step().map(|step| step.info.line), Some(22));
     assert_eq!(run.scenarios[0].took(), Duration::from_millis(50));

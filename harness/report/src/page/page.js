@@ -28,7 +28,7 @@
   function stamp(us) {
     return (us / 1e6).toFixed(4);
   }
-  const VERDICTS = ["passed", "flaky", "failed", "errored", "skipped", "aborted"];
+  const VERDICTS = ["passed", "flaky", "failed", "errored", "skipped", "aborted", "quarantined"];
   function word(verdict) {
     return el("span", { class: `word ${verdict}` }, verdict);
   }
@@ -37,7 +37,7 @@
   comparison();
   trend();
   // What broke comes first.
-  const order = ["failed", "errored", "flaky", "aborted", "passed", "skipped"];
+  const order = ["failed", "errored", "flaky", "aborted", "quarantined", "passed", "skipped"];
   const numbered = data.scenarios.map((scenario, n) => [scenario, n]);
   const entries = numbered.sort(([a, m], [b, n]) => order.indexOf(a.verdict) - order.indexOf(b.verdict) || m - n).map(([scenario, n]) => entry(scenario, n));
   filters();
@@ -58,6 +58,7 @@
     if (from.branch) facts.push(["branch", from.branch]);
     // Only an address of the web is a link: see `Provenance::job_link`.
     if (from.job_url) facts.push(["job", run.job_link ? el("a", { href: run.job_link, rel: "noreferrer" }, run.job_link) : from.job_url]);
+    for (const line of run.repetitions) facts.push(["repeated", line]);
     for (const board of run.boards) {
       const firmware = run.firmware.filter((it) => it.board === board.name);
       const ran = firmware.map((it) => `${it.firmware}${it.version ? " " + it.version : ""} (${it.hash}, ${it.size} bytes)`);
@@ -189,6 +190,7 @@
   function body(scenario) {
     const node = el("div", { class: "body" });
     node.append(el("p", { class: "dim" }, `${scenario.feature} `, scenario.tags.map((tag) => el("span", { class: "tag" }, `@${tag}`)), scenario.boards.join(", ")));
+    if (scenario.quarantine) node.append(el("p", {}, scenario.quarantine));
     const strip = data.trend && data.trend.scenarios[scenario.key];
     if (strip && strip.length > 1) node.append(el("p", { class: "dim" }, "last runs: ", el("span", { class: "strip" }, strip), "  (✓ passed, ✗ failed, ! errored, ~ flaky, - skipped or not run)"));
     scenario.attempts.forEach((attempt, n) => {

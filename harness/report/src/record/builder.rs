@@ -25,7 +25,8 @@ pub struct RecordBuilder {
     names: BTreeMap<ScenarioId, ScenarioKey>,
     steps: BTreeMap<ScenarioId, OpenStep>,
     step_metrics: Vec<(ScenarioId, String, f64)>,
-    boards: BTreeMap<String, BoardState>,
+    /// A board is one scenario's at a time; in a merged record, boards of several hosts may have one name.
+    boards: BTreeMap<(ScenarioId, String), BoardState>,
 }
 
 /// The current step, and what was published since the mark.
@@ -54,9 +55,6 @@ impl RecordBuilder {
         match &event.what {
             What::ScenarioStarted { info, .. } => {
                 self.names.insert(id, info.key());
-                for board in &info.boards {
-                    self.boards.remove(board);
-                }
             }
             What::StepStarted(step) => self.step_begins(id, step),
             What::StepFinished { outcome } if outcome.verdict == Verdict::Passed => {
@@ -65,9 +63,10 @@ impl RecordBuilder {
             What::ScenarioFinished { .. } => {
                 self.latencies(id);
                 self.steps.remove(&id);
+                self.boards.retain(|(of, _), _| *of != id);
             }
             What::Packet { .. } => self.packet(id, event),
-            what => self.board(event.at, what),
+            what => self.board(id, event.at, what),
         }
     }
 
@@ -128,15 +127,15 @@ impl RecordBuilder {
             What::Packet { board, direction: Direction::ToBoard, packet: Packet::Connack { code: 0, .. }, .. } => board,
             _ => return,
         };
-        let lost = self.boards.get_mut(accepted).and_then(|state| state.lost.take());
+        let lost = self.boards.get_mut(&(id, accepted.clone())).and_then(|state| state.lost.take());
         if let Some(lost) = lost {
             self.add(MetricKind::Reconnect, accepted.clone(), millis(event.at, lost));
         }
     }
 
-    fn board(&mut self, at: Stamp, what: &What) {
+    fn board(&mut self, id: ScenarioId, at: Stamp, what: &What) {
         let Some(board) = what.board() else { return };
-        let state = self.boards.entry(board.to_owned()).or_default();
+        let state = self.boards.entry((id, board.to_owned())).or_default();
         match what {
             // A board that starts again connects for the first time. Runs before schema 2 do not record the effect.
             What::PowerSwitching { on: true, .. } => *state = BoardState::default(),
@@ -204,16 +203,53 @@ impl RecordBuilder {
             firmware: run.firmware.clone(),
             exit_code: run.exit_code,
             regressed: false,
-            scenarios: names.iter().cloned().zip(run.scenarios.iter().map(of_the_firmware)).collect(),
+            scenarios: verdicts(&names, run),
             failures: names
                 .iter()
                 .zip(&run.scenarios)
                 .filter_map(|(name, it)| Some((name.clone(), why(it)?)))
                 .collect(),
+            quarantined: names
+                .iter()
+                .zip(&run.scenarios)
+                .filter(|(_, it)| it.is_excused())
+                .map(|(name, _)| name.clone())
+                .collect(),
+            times: names.iter().zip(&run.scenarios).filter_map(|(name, it)| Some((name.clone(), took(it)?))).collect(),
             metrics: self.metrics,
             traffic,
         }
     }
+}
+
+/// The verdict of each scenario; of several repetitions, the worst.
+fn verdicts(names: &[String], run: &RunSummary) -> BTreeMap<String, Verdict> {
+    let mut all: BTreeMap<String, Verdict> = BTreeMap::new();
+    for (name, verdict) in names.iter().zip(run.scenarios.iter().map(of_the_firmware)) {
+        let worst = all.entry(name.clone()).or_insert(verdict);
+        if weight(verdict) > weight(*worst) {
+            *worst = verdict;
+        }
+    }
+    all
+}
+
+/// How bad a verdict is among repetitions: one that did not run says nothing.
+fn weight(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Skipped => 0,
+        Verdict::Aborted => 1,
+        Verdict::Passed => 2,
+        Verdict::Flaky => 3,
+        Verdict::Errored => 4,
+        Verdict::Failed => 5,
+    }
+}
+
+/// How long a scenario took, in milliseconds; none if it did not run to its end.
+fn took(scenario: &ScenarioResult) -> Option<u64> {
+    let ran = !matches!(scenario.verdict, Verdict::Skipped | Verdict::Aborted);
+    ran.then(|| u64::try_from(scenario.took().as_millis()).unwrap_or(u64::MAX))
 }
 
 /// The result of the firmware: a bench error that disappeared on the second attempt does not count.

@@ -24,7 +24,7 @@ pub(super) fn check(feature: &Feature, language: &Language) -> Vec<Problem> {
     }
     for (tags, scenario) in scenarios(feature) {
         let line = scenario.position.line;
-        if let Some(tag) = tags.iter().find(|tag| super::tags::is_misspelt(tag)) {
+        if let Some(tag) = tags.iter().find(|tag| crate::tags::is_misspelt(tag)) {
             let what = format!("the tag `@{tag}` is not a number of retries");
             problems.push(Wrong::new(what, "write `@retry(2)`, or `@retry` for one").at(&path, line));
         }

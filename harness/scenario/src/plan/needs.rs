@@ -73,7 +73,8 @@ fn quoted(text: &str) -> Vec<(&str, String)> {
 
 /// What a scenario's tags require but the bench lacks: `@requires:NAME` names a board, a kind of board, a tag of a
 /// board or a kind of broker.
-pub(crate) fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
+#[must_use]
+pub fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
     let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
     let has = |name: &str| {
         bench.broker.kind.word == name

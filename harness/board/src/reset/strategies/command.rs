@@ -72,6 +72,10 @@ impl ResetDriver for CommandReset {
         Box::pin(self.run(words))
     }
 
+    fn release_program(&self) -> Option<&[String]> {
+        Some(&self.programs.run)
+    }
+
     fn describe(&self) -> &str {
         "by a command"
     }

@@ -1,0 +1,192 @@
+//! The course of a run: which scenarios are retried, how often all of them are repeated, and when it stops early.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hil_timeline::{ScenarioKey, Verdict};
+use parking_lot::Mutex;
+
+use crate::tags;
+
+/// How often a scenario that did not pass is retried.
+///
+/// A value that is not set is taken from the scenario's tag `@retry(n)`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retries {
+    /// After a bench error that may be gone the next time. The default is 1.
+    pub bench: Option<u32>,
+    /// After a failure of the firmware. The default is 0.
+    pub product: Option<u32>,
+}
+
+impl Retries {
+    /// The default after a bench error.
+    const BENCH: u32 = 1;
+
+    /// How often a scenario with this end may be retried.
+    fn allowed(self, ended: &Ended) -> u32 {
+        let own = ended.tags.iter().filter_map(|tag| tags::retries(tag)).next_back();
+        match ended.verdict {
+            // Explicit values override the tag, except `@retry(0)`: such a scenario is never retried.
+            Verdict::Failed | Verdict::Errored if own == Some(0) => 0,
+            Verdict::Failed => self.product.or(own).unwrap_or(0),
+            // Other errors need the user to change something first, such as to connect a board.
+            Verdict::Errored if ended.transient => self.bench.or(own).unwrap_or(Self::BENCH),
+            Verdict::Errored | Verdict::Passed | Verdict::Skipped | Verdict::Aborted | Verdict::Flaky => 0,
+        }
+    }
+}
+
+/// How to run a plan.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// How often a scenario that did not pass is retried.
+    pub retries: Retries,
+    /// How often each scenario runs; none for once, without numbers.
+    pub repeat: Option<u32>,
+    /// Repeats only until a scenario did not pass.
+    pub until_fail: bool,
+    /// Starts no other scenario once one did not pass.
+    pub fail_fast: bool,
+    /// The seed of the order; none for that of the files.
+    pub shuffle: Option<u32>,
+    /// Scenarios that may fail.
+    pub quarantined: BTreeSet<ScenarioKey>,
+}
+
+/// How a scenario ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Path, line and name.
+    pub(crate) key: ScenarioKey,
+    pub(crate) tags: Vec<String>,
+    pub(crate) verdict: Verdict,
+    /// The next attempt may succeed.
+    pub(crate) transient: bool,
+}
+
+/// How often each scenario was retried, counted separately for bench errors and firmware failures.
+#[derive(Debug, Default)]
+struct Counts(BTreeMap<(ScenarioKey, bool), u32>);
+
+impl Counts {
+    /// The scenario's key if it is to be retried.
+    fn take(&mut self, ended: &Ended, retries: Retries) -> Option<ScenarioKey> {
+        let count = self.0.entry((ended.key.clone(), ended.verdict == Verdict::Errored)).or_default();
+        (*count < retries.allowed(ended)).then(|| {
+            *count += 1;
+            ended.key.clone()
+        })
+    }
+
+    /// Whether the scenario will be retried.
+    fn allow(&self, ended: &Ended, retries: Retries) -> bool {
+        let count = self.0.get(&(ended.key.clone(), ended.verdict == Verdict::Errored)).copied().unwrap_or_default();
+        count < retries.allowed(ended)
+    }
+}
+
+/// What the scenarios of a run share about its course.
+#[derive(Debug)]
+pub(crate) struct Course {
+    pub(crate) options: RunOptions,
+    counts: Mutex<Counts>,
+    /// Scenarios that ended in this attempt.
+    ended: Mutex<Vec<Ended>>,
+    has_failed: AtomicBool,
+}
+
+impl Course {
+    pub(crate) fn new(options: RunOptions) -> Self {
+        Self { options, counts: Mutex::default(), ended: Mutex::default(), has_failed: AtomicBool::new(false) }
+    }
+
+    /// Notes whether the run has failed: with `--fail-fast` the next scenario must not begin.
+    pub(crate) fn judge(&self, ended: &Ended) {
+        let is_bad = matches!(ended.verdict, Verdict::Failed | Verdict::Errored);
+        let is_last = !self.counts.lock().allow(ended, self.options.retries);
+        if is_bad && is_last && !self.options.quarantined.contains(&ended.key) {
+            self.has_failed.store(true, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn note_end(&self, ended: Ended) {
+        self.judge(&ended);
+        self.ended.lock().push(ended);
+    }
+
+    /// Whether no other scenario may begin.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.options.fail_fast && self.has_failed.load(Ordering::SeqCst)
+    }
+
+    /// Whether the run ends after this repetition.
+    pub(crate) fn is_last_repetition(&self) -> bool {
+        (self.options.until_fail || self.options.fail_fast) && self.has_failed.load(Ordering::SeqCst)
+    }
+
+    /// The scenarios of this attempt that are tried again.
+    pub(crate) fn take_again(&self) -> BTreeSet<ScenarioKey> {
+        let ended = std::mem::take(&mut *self.ended.lock());
+        let mut counts = self.counts.lock();
+        ended.into_iter().filter_map(|ended| counts.take(&ended, self.options.retries)).collect()
+    }
+
+    /// Begins a repetition, whose scenarios have all their retries.
+    pub(crate) fn begin_repetition(&self) {
+        *self.counts.lock() = Counts::default();
+        self.ended.lock().clear();
+    }
+}
+
+/// One attempt at the scenarios of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    /// From 1.
+    pub(crate) attempt: u32,
+    /// From 1, if the run repeats its scenarios.
+    pub(crate) repetition: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bench_errors_are_retried_once_and_failures_only_on_request() {
+        let allowed = |retries: Retries, verdict, tags: &[&str]| {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            retries.allowed(&Ended { key: (String::new(), 1, String::new()), tags, verdict, transient: true })
+        };
+        let stays = Ended {
+            key: (String::new(), 1, String::new()),
+            tags: vec!["retry(3)".to_owned()],
+            verdict: Verdict::Errored,
+            transient: false,
+        };
+        assert_eq!(
+            Retries { bench: Some(5), product: Some(5) }.allowed(&stays),
+            0,
+            "the user must change the bench first"
+        );
+        let (usual, none, three) = (
+            Retries::default(),
+            Retries { bench: Some(0), product: Some(0) },
+            Retries { bench: Some(1), product: Some(3) },
+        );
+        assert_eq!((allowed(usual, Verdict::Errored, &[]), allowed(usual, Verdict::Failed, &[])), (1, 0));
+        assert_eq!((allowed(none, Verdict::Errored, &[]), allowed(none, Verdict::Failed, &[])), (0, 0));
+        assert_eq!((allowed(three, Verdict::Errored, &[]), allowed(three, Verdict::Failed, &[])), (1, 3));
+        assert_eq!(allowed(usual, Verdict::Failed, &["wifi", "retry(2)"]), 2);
+        assert_eq!(allowed(three, Verdict::Failed, &["retry(0)"]), 0);
+        assert_eq!((allowed(three, Verdict::Failed, &["retry"]), allowed(none, Verdict::Failed, &["retry"])), (3, 0));
+        assert_eq!(allowed(usual, Verdict::Failed, &["retry"]), 1);
+        assert_eq!(
+            (allowed(none, Verdict::Errored, &["retry(3)"]), allowed(usual, Verdict::Errored, &["retry(3)"])),
+            (0, 3)
+        );
+        for verdict in [Verdict::Passed, Verdict::Skipped, Verdict::Aborted] {
+            assert_eq!(allowed(three, verdict, &["retry"]), 0);
+        }
+    }
+}
