@@ -14,6 +14,7 @@ mod health;
 mod json;
 mod message;
 mod messages;
+mod number;
 mod pattern;
 mod presence;
 mod reset_cause;
@@ -36,6 +37,7 @@ pub use health::{Expectations, Trouble, Violation, trouble, violation};
 pub use json::JsonPath;
 pub use message::{MessageMatch, property};
 pub use messages::{Acknowledgements, Delivered, Sent, Travel, completes_qos_2, published_by, retransmission};
+pub use number::{Decimal, NumberCondition};
 pub use pattern::TextPattern;
 pub use presence::{
     broker_lost, console_lost, could_be_published, could_speak, observer_was_there, open_connections, passes_unread,
