@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cucumber::codegen::LocalBoxFuture;
+use cucumber::gherkin::Step;
 use cucumber::step::{Collection, Context};
 use futures::FutureExt as _;
 use hil_timeline::{Recorder, Stamp, StepOutcome, Verdict, What};
@@ -17,6 +18,7 @@ use regex::Regex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::captured;
 use crate::error::{self, StepError};
 use crate::forms;
 use crate::quotes::skeleton;
@@ -212,7 +214,8 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         Limit { step: Instant::now() + run.limits.step + durations_in(&context.step.value), scenario: scene.deadline };
     // Such a step reports itself why its firmware does not run.
     let starts_firmware = forms::read(&context.step).is_some_and(|step| step.first(Kind::Firmware).is_some());
-    let found = STEPS.find(&context.step);
+    let asked = filled(&context.step, &scene.stage)?;
+    let found = STEPS.find(&asked);
     let (step, context) = match found {
         Ok(Some((step, _, _, context))) => (step, context),
         // The plan has checked this.
@@ -236,6 +239,16 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
             Err(StepError::deadline(format!("the {what} deadline passed while this step ran")))
         }
     }
+}
+
+/// The step with the values that earlier steps captured.
+fn filled(step: &Step, stage: &Result<Stage, StepError>) -> Result<Step, StepError> {
+    let Ok(stage) = stage else { return Ok(step.clone()) };
+    if let Some(name) = captured::asked(step).iter().find(|name| stage.captured(name).is_none()) {
+        let hint = "the group took no part in the match; write it so that it always does";
+        return Err(StepError::errored(format!("`{name}` was not captured")).with_hint(hint));
+    }
+    Ok(captured::filled(step, |name| stage.captured(name).unwrap_or_default().to_owned()))
 }
 
 /// When a step must be done.

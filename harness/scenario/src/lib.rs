@@ -2,6 +2,7 @@
 //!
 //! Users add their own steps to [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can use.
 
+mod captured;
 pub mod catalogue;
 mod context;
 mod dispatch;

@@ -85,6 +85,11 @@ word!(
     Rate, "rate", r"\d+ ?[kM]?B/s"
 );
 word!(
+    /// A condition on a number: `above 15`, `20 ± 0.5`.
+    Condition, "condition",
+    r"(?:above|below|at least|at most) -?\d+(?:\.\d+)?|-?\d+(?:\.\d+)? ± \d+(?:\.\d+)?|between -?\d+(?:\.\d+)? and -?\d+(?:\.\d+)?"
+);
+word!(
     /// The name of a packet: `PUBLISH`.
     PacketName, "packet", r"[A-Z]+"
 );
@@ -180,5 +185,16 @@ impl FromStr for OnOff {
             "off" => Ok(Self::Off),
             other => Err(format!("`{other}` is neither `on` nor `off`")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attribute takes a literal only.
+    #[test]
+    fn a_condition_has_the_syntax_of_its_rule() {
+        assert_eq!(Condition::REGEX, hil_verdict::NumberCondition::REGEX);
     }
 }

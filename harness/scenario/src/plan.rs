@@ -2,6 +2,7 @@
 
 mod arguments;
 mod below;
+mod captures;
 mod check;
 mod convert;
 mod files;

@@ -49,5 +49,6 @@ pub(crate) fn step_info(step: &Step) -> StepInfo {
         line: step.position.line,
         table: step.table.as_ref().map(|table| table.rows.clone()),
         doc: step.docstring.clone(),
+        part_of: None,
     }
 }

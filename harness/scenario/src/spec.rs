@@ -18,12 +18,14 @@ pub(crate) struct StepSpec {
     pub(crate) below: Option<&'static BelowDoc>,
     pub(crate) asks: Ability,
     pub(crate) expects: Expects,
+    /// The named groups of its patterns capture what they match, for later steps.
+    pub(crate) captures: bool,
 }
 
 impl StepSpec {
     /// A step that takes nothing below its line, asks nothing special of the broker and expects healthy boards.
     pub(crate) const fn new(text: &'static str, examples: &'static [(&'static str, &'static str)]) -> Self {
-        Self { text, examples, below: None, asks: Ability::Serve, expects: Expects::Nothing }
+        Self { text, examples, below: None, asks: Ability::Serve, expects: Expects::Nothing, captures: false }
     }
 
     /// With what it takes below its line.
@@ -39,6 +41,11 @@ impl StepSpec {
     /// With what it expects of its boards' health.
     pub(crate) const fn expecting(self, expects: Expects) -> Self {
         Self { expects, ..self }
+    }
+
+    /// The named groups of its patterns capture what they match.
+    pub(crate) const fn capturing(self) -> Self {
+        Self { captures: true, ..self }
     }
 
     /// Its examples.

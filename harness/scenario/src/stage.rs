@@ -1,6 +1,7 @@
 //! What a scenario owns while it runs.
 
 mod broker;
+mod captured;
 mod checks;
 mod health;
 mod judging;
@@ -63,6 +64,10 @@ pub struct Stage {
     waits_until: Arc<AtomicU64>,
     /// How far steps have read the changes of each pin.
     pins_seen: BTreeMap<(String, String), u64>,
+    /// What named groups of patterns have matched.
+    captured: BTreeMap<String, String>,
+    /// The end of the wait that moved the mark, if it was a wait.
+    waited_to: Option<Cursor>,
     /// What the current step can't decide.
     judging: Judging,
     descriptors: ShortageWatch,
@@ -120,6 +125,8 @@ impl Stage {
             snapshot_rules: Vec::new(),
             waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
+            captured: BTreeMap::new(),
+            waited_to: None,
             judging: Judging::default(),
             descriptors,
             _fixed_port: fixed_port,
@@ -315,11 +322,12 @@ impl Stage {
     /// Sets the mark: an action took effect.
     pub fn took_effect(&mut self, effect: Effect) {
         self.mark = Mark { cursor: effect.cursor, at: effect.at };
+        self.waited_to = None;
     }
 
     /// Sets the mark to this moment: for custom steps whose action records nothing.
     pub fn mark_now(&mut self) {
-        self.mark = Mark { cursor: self.end(), at: self.recorder.now() };
+        self.took_effect(Effect { cursor: self.end(), at: self.recorder.now() });
     }
 
     /// Sets the mark to a record: later records match.

@@ -22,7 +22,8 @@ pub use effect::Effect;
 pub use escaped::{Escaped, escaped, steers};
 pub use event::{
     Allowance, BoardInfo, ConnectionChange, Disposition, Edge, Evidence, Failure, FaultPhase, Finding, FlashPhase,
-    PinCause, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepInfo, StepKind, StepOutcome, Verdict, What,
+    PartOf, PinCause, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey, StepInfo, StepKind, StepOutcome,
+    Verdict, What,
 };
 pub use event_log::{EventReader, RECORD_LIMIT, ReadError, read_events};
 pub use mask::{ConsoleMask, MASKED, Mask};

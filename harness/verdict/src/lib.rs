@@ -30,7 +30,7 @@ mod window;
 pub use attempts::{Holds, Pauses, attempt_opened};
 pub use closest::{elsewhere, heard_on, last_words, nearest_line, subscriptions, turned_away, undelivered, unreached};
 pub use connect::{Answer, Answers, ConnectMatch, Departure, Departures};
-pub use console::{compared, is_shown, without_escapes};
+pub use console::{captured, compared, is_shown, without_escapes};
 pub use detector::{Detector, Found};
 pub use evidence::{contradiction, is_fresh_boot, judge_boot};
 pub use health::{Expectations, Trouble, Violation, trouble, violation};

@@ -131,6 +131,22 @@ impl MessageMatch {
         self.0.iter().flat_map(|wanted| wanted.captures(packet)).collect()
     }
 
+    /// How the payload of a message differs; empty if all rows about it hold.
+    #[must_use]
+    pub fn wrong_payload(&self, payload: &Payload) -> Vec<String> {
+        let packet = Packet::Publish {
+            topic: String::new(),
+            payload: payload.clone(),
+            qos: hil_timeline::QoS::AtMostOnce,
+            retain: false,
+            dup: false,
+            packet_id: None,
+            aliased: false,
+            properties: Vec::new(),
+        };
+        self.wrong(&packet)
+    }
+
     /// How a PUBLISH differs; empty if all rows hold.
     #[must_use]
     pub fn wrong(&self, packet: &Packet) -> Vec<String> {

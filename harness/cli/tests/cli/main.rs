@@ -31,5 +31,6 @@ mod systems;
 mod tap;
 mod traffic_snapshots;
 mod untrusted_files;
+mod values;
 mod verdicts;
 mod virtual_bench;

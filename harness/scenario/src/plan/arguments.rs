@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use hil_config::nearest;
 use hil_timeline::escaped;
-use hil_verdict::{ResetCause, TextPattern, is_shown};
+use hil_verdict::{NumberCondition, ResetCause, TextPattern, is_shown};
 
 use super::problem::Wrong;
 use crate::snapshot::{Rule, SnapshotFile};
@@ -35,6 +35,8 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
         }),
         Kind::Packet => check_packet_name(text),
         Kind::Count => check_count(text, 0, "is not a number of times"),
+        Kind::Times => check_count(text, 1, "times is always true"),
+        Kind::Number => NumberCondition::parse(text).map(drop).map_err(Wrong::from),
         Kind::Period => check_count(text, 2, "time has no period"),
         Kind::Growth => check_count(text, 3, "attempts have no two pauses to compare"),
         Kind::Percent => match text.parse() {

@@ -6,7 +6,8 @@ use cucumber::gherkin::{Feature, Step, StepType};
 use hil_gherkin::{Language, StepKind};
 
 use super::problem::{Problem, Wrong};
-use super::{arguments, below, scenarios};
+use super::{arguments, below, captures, scenarios};
+use crate::captured::sampled;
 use crate::dispatch::durations_written;
 use crate::forms;
 use crate::quotes::skeleton;
@@ -34,12 +35,14 @@ pub(super) fn check(feature: &Feature, language: &Language) -> Vec<Problem> {
             problems.push(Wrong::new(what, "add what should happen, or delete the scenario").at(&path, line));
         }
     }
+    problems.extend(captures::check(feature, &path));
     problems.sort_by_key(|problem| problem.line);
     problems.dedup();
     problems
 }
 
 fn check_step(path: &Path, step: &Step, language: &Language) -> Vec<Problem> {
+    let step = &sampled(step);
     let wrong = match STEPS.find(step) {
         Ok(Some(_)) => check_content(path, step),
         Ok(None) => vec![undefined(step, language)],
@@ -111,8 +114,9 @@ pub(super) fn reading(step: &Step) -> Option<Reading> {
         let source = Path::new(file!()).parent().and_then(Path::parent).unwrap_or(Path::new(""));
         format!("{}/", source.join("steps").display())
     });
-    match STEPS.find(step) {
-        Ok(Some((_, _, Some(location), _))) if location.path.starts_with(OUR_STEPS.as_str()) => forms::read(step),
+    let step = sampled(step);
+    match STEPS.find(&step) {
+        Ok(Some((_, _, Some(location), _))) if location.path.starts_with(OUR_STEPS.as_str()) => forms::read(&step),
         _ => None,
     }
 }

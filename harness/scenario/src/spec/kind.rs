@@ -2,7 +2,7 @@
 
 use cucumber::Parameter as _;
 
-use crate::parameters::{Code, FromOrTo, OnOff, PacketName, Rate, Span};
+use crate::parameters::{Code, Condition, FromOrTo, OnOff, PacketName, Rate, Span};
 use crate::quotes::{QUOTED, unquote};
 
 /// What an argument of a step is.
@@ -42,11 +42,15 @@ pub(crate) enum Kind {
     Packet,
     Direction,
     Count,
+    /// At least one time.
+    Times,
     /// At least two times.
     Period,
     /// At least three times.
     Growth,
     Percent,
+    /// A condition on a number.
+    Number,
     ExitCode,
     Qos,
     OnOff,
@@ -79,9 +83,11 @@ impl Kind {
         ("packet", Self::Packet),
         ("direction", Self::Direction),
         ("count", Self::Count),
+        ("times", Self::Times),
         ("period", Self::Period),
         ("growth", Self::Growth),
         ("percent", Self::Percent),
+        ("number", Self::Number),
         ("exit", Self::ExitCode),
         ("qos", Self::Qos),
         ("onoff", Self::OnOff),
@@ -95,7 +101,8 @@ impl Kind {
             Self::Rate => Rate::REGEX,
             Self::Packet => PacketName::REGEX,
             Self::Direction => FromOrTo::REGEX,
-            Self::Count | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => r"-?\d+",
+            Self::Number => Condition::REGEX,
+            Self::Count | Self::Times | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => r"-?\d+",
             Self::Qos => "[012]",
             Self::OnOff => OnOff::REGEX,
             _ => QUOTED,

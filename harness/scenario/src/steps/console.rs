@@ -2,7 +2,7 @@
 
 use cucumber::{gherkin, then, when};
 use hil_timeline::{Effect, RunEvent, What};
-use hil_verdict::{TextPattern, is_shown, nearest_line, seconds, show};
+use hil_verdict::{TextPattern, captured, is_shown, nearest_line, seconds, show};
 
 use super::pattern;
 use crate::error::StepError;
@@ -32,7 +32,8 @@ pub(super) const STEPS: &[StepSpec] = &[
             ),
         ],
     )
-    .expecting(Expects::Line),
+    .expecting(Expects::Line)
+    .capturing(),
     StepSpec::new(
         "I type {text} at the console of {board}",
         &[(
@@ -93,11 +94,14 @@ async fn shows(world: &mut HilWorld, board: Text, text: Text, within: Span) -> R
     let stage = world.stage()?;
     stage.check_started(&board)?;
     let pick = |event: &RunEvent| match &event.what {
-        What::Console { board: of, line } if *of == board && is_shown(&wanted, line) => Some(()),
+        What::Console { board: of, line } if *of == board && is_shown(&wanted, line) => Some(captured(&wanted, line)),
         _ => None,
     };
     match stage.expect(within.0, pick).await {
-        Some(()) => Ok(()),
+        Some(captured) => {
+            stage.capture_all(&board, &captured);
+            Ok(())
+        }
         None if lost_console(stage, &board) => {
             let message = format!("the serial port of `{board}` vanished: its output meanwhile is unknown");
             Err(StepError::errored(message).with_details(stage.last_words(&board)))

@@ -1,0 +1,65 @@
+//! Whether each captured value that a step asks for is captured before it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use cucumber::gherkin::{Feature, Step};
+use hil_config::nearest;
+use hil_verdict::{MessageMatch, TextPattern};
+
+use super::check::reading;
+use super::each_scenario;
+use super::needs::steps_of;
+use super::problem::{Problem, Wrong};
+use crate::captured::asked;
+use crate::registry::STEPS;
+use crate::spec::{Kind, Reading};
+
+/// Everything that is asked for, but not captured by an earlier step of the scenario.
+pub(super) fn check(feature: &Feature, path: &Path) -> Vec<Problem> {
+    each_scenario(feature).flat_map(|(rule, scenario)| in_scenario(&steps_of(feature, rule, scenario), path)).collect()
+}
+
+fn in_scenario(steps: &[&Step], path: &Path) -> Vec<Problem> {
+    let (mut known, mut later) = (BTreeSet::new(), Vec::new());
+    let mut problems = Vec::new();
+    for (n, step) in steps.iter().enumerate() {
+        let missing = asked(step).into_iter().find(|name| !known.contains(name));
+        if let Some(name) = missing {
+            later.extend(steps[n..].iter().flat_map(|step| captured_by(step)));
+            problems.push(not_captured(&name, &known, &later).at(path, step.position.line));
+        }
+        // A step of one's own may capture anything.
+        if reading(step).is_none() && matches!(STEPS.find(step), Ok(Some(_))) {
+            return problems;
+        }
+        known.extend(captured_by(step));
+    }
+    problems
+}
+
+/// The names that a step captures.
+fn captured_by(step: &Step) -> Vec<String> {
+    let Some(reading) = reading(step).filter(|reading| reading.spec.captures) else { return Vec::new() };
+    let rows = step.table.as_ref().map_or(&[][..], |table| table.rows.as_slice());
+    let in_table = MessageMatch::read(rows).ok();
+    let in_table = in_table.iter().flat_map(|table| table.names().map(str::to_owned).collect::<Vec<_>>());
+    patterns(&reading).iter().flat_map(TextPattern::names).map(str::to_owned).chain(in_table).collect()
+}
+
+fn patterns(reading: &Reading) -> Vec<TextPattern> {
+    let texts = reading.all(Kind::Pattern).chain(reading.all(Kind::Shown));
+    texts.filter_map(|text| TextPattern::parse(text).ok()).collect()
+}
+
+fn not_captured(name: &str, known: &BTreeSet<String>, later: &[String]) -> Wrong {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `${{captured:{near}}}`?"),
+        None if later.iter().any(|other| other == name) => "a later step captures it: move that step up".to_owned(),
+        None => format!(
+            "capture it with a named group, as in `Then \"lamp\" publishes \"/id=(?<{}>\\w+)/\" to \"loger\" within 2 s`",
+            if name.is_empty() { "id" } else { name }
+        ),
+    };
+    Wrong::new(format!("no step before this one captures `{name}`"), hint)
+}
