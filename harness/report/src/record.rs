@@ -44,7 +44,7 @@ pub struct Record {
     /// The reason of each scenario that did not pass, in one line.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, String>,
-    /// Measurements: milliseconds.
+    /// Measurements: milliseconds, and gauges in their own units.
     pub metrics: BTreeMap<Metric, Vec<f64>>,
     /// What each scenario's boards published and announced, and how often; 0 for traffic of its last step only:
     /// whether that comes before the end of the scenario, when its boards are disconnected, is chance.

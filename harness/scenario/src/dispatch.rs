@@ -166,6 +166,9 @@ async fn health(world: &mut HilWorld) -> Result<(), StepError> {
 
 fn note(world: &mut HilWorld, result: &Result<(), StepError>, took_us: u64) {
     let Some(scene) = &mut world.inner else { return };
+    if let Ok(stage) = &mut scene.stage {
+        stage.record_gauges();
+    }
     let verdict = result.as_ref().map_or_else(StepError::verdict, |()| Verdict::Passed);
     let mark = scene.stage.as_ref().ok().map(|stage| stage.mark().at);
     let failure = result.as_ref().err().map(|error| error.failure().clone());

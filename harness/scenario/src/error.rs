@@ -54,13 +54,6 @@ impl StepError {
         Self::new(Verdict::Errored, message.into())
     }
 
-    /// The same error with another message.
-    #[must_use]
-    pub(crate) fn with_message(mut self, message: String) -> Self {
-        self.unmet.failure.message = message;
-        self
-    }
-
     /// The bench lacks what the scenario needs.
     #[must_use]
     pub fn skipped(message: impl Into<String>) -> Self {

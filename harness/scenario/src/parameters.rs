@@ -90,6 +90,14 @@ word!(
     r"(?:above|below|at least|at most) -?\d+(?:\.\d+)?|-?\d+(?:\.\d+)? ± \d+(?:\.\d+)?|between -?\d+(?:\.\d+)? and -?\d+(?:\.\d+)?"
 );
 word!(
+    /// How far a gauge may fall or rise: `5 %`, `1000`.
+    DriftText, "drift", r"\d+(?:\.\d+)?(?: ?%)?"
+);
+word!(
+    /// Whether a gauge falls or rises.
+    FallOrRise, "fall_or_rise", r"fall|rise"
+);
+word!(
     /// The name of a packet: `PUBLISH`.
     PacketName, "packet", r"[A-Z]+"
 );
@@ -196,5 +204,6 @@ mod tests {
     #[test]
     fn a_condition_has_the_syntax_of_its_rule() {
         assert_eq!(Condition::REGEX, hil_verdict::NumberCondition::REGEX);
+        assert_eq!(DriftText::REGEX, hil_verdict::Drift::REGEX);
     }
 }

@@ -6,7 +6,7 @@ mod kind;
 
 pub use below::BelowDoc;
 pub(crate) use below::Takes;
-pub(crate) use kind::Kind;
+pub(crate) use kind::{Kind, expanded};
 
 /// A step, or a few that differ only in a word.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl StepSpec {
 
     /// Its examples.
     pub(crate) fn docs(&self) -> impl Iterator<Item = StepDoc> {
-        self.examples.iter().map(|(example, about)| StepDoc { example, about, below: self.below })
+        self.examples.iter().map(|(example, about)| StepDoc { example, about, below: self.below, text: self.text })
     }
 }
 
@@ -93,9 +93,31 @@ pub struct StepDoc {
     pub about: &'static str,
     /// What it takes below its line.
     pub below: Option<&'static BelowDoc>,
+    /// The step's text, as in [`StepSpec`].
+    text: &'static str,
 }
 
 impl StepDoc {
+    /// A regular expression for the step's text, each argument a group, as Cucumber's tools for editors take it.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        kind::expanded(self.text).map(|(pattern, _)| pattern).unwrap_or_default()
+    }
+
+    /// What the groups of the pattern are: `board`, `topic`, `span`.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<&'static str> {
+        let words = |text: &'static str| text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+        words(self.text).collect()
+    }
+
+    /// Whether its text, subject or description has all of these words, in any case.
+    #[must_use]
+    pub fn has(&self, subject: &str, words: &[String]) -> bool {
+        let below = self.below.map(BelowDoc::words).unwrap_or_default();
+        has_words(&[subject, self.example, self.about, &below], words)
+    }
+
     /// `Given`, `When` or `Then`.
     #[must_use]
     pub fn keyword(&self) -> &'static str {
@@ -107,6 +129,13 @@ impl StepDoc {
     pub fn text(&self) -> &'static str {
         self.example.split_once(' ').map_or("", |(_, text)| text)
     }
+}
+
+/// Whether the texts together have all of these words, in any case.
+#[must_use]
+pub fn has_words(texts: &[&str], words: &[String]) -> bool {
+    let texts = texts.join("\n").to_lowercase();
+    words.iter().all(|word| texts.contains(&word.to_lowercase()))
 }
 
 /// Steps about one topic.

@@ -3,6 +3,7 @@
 mod broker;
 mod captured;
 mod checks;
+mod gauges;
 mod health;
 mod judging;
 mod pins;
@@ -17,6 +18,7 @@ use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
 use hil_mqtt::{Broker, Fault, Observer, Offers, ShortageWatch, TapPort};
 use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_verdict::Gauge;
 use tokio::sync::OwnedMutexGuard;
 
 use self::broker::{observe, record_broker};
@@ -66,6 +68,10 @@ pub struct Stage {
     pins_seen: BTreeMap<(String, String), u64>,
     /// What named groups of patterns have matched.
     captured: BTreeMap<String, String>,
+    /// Numbers that boards print or publish again and again.
+    gauges: Vec<Gauge>,
+    /// The place up to which the values of gauges are recorded.
+    gauges_recorded: u64,
     /// The end of the wait that moved the mark, if it was a wait.
     waited_to: Option<Cursor>,
     /// What the current step can't decide.
@@ -126,6 +132,8 @@ impl Stage {
             waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
             captured: BTreeMap::new(),
+            gauges: Vec::new(),
+            gauges_recorded: 0,
             waited_to: None,
             judging: Judging::default(),
             descriptors,

@@ -6,6 +6,7 @@ mod board;
 mod boards;
 mod broker;
 mod console;
+mod gauges;
 mod messages;
 mod network;
 mod packets;
@@ -44,6 +45,7 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Power", &[power::STEPS]),
     StepGroup::new("Pins", &[pins::STEPS]),
     StepGroup::new("Consoles", &[console::STEPS]),
+    StepGroup::new("Gauges", &[gauges::STEPS]),
     StepGroup::new("Programs", &[program::STEPS]),
     StepGroup::new("Network faults", &[network::STEPS]),
     StepGroup::new("Packet faults", &[packets::STEPS]),

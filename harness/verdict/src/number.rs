@@ -152,6 +152,12 @@ impl NumberCondition {
         Ok(Self { text: text.to_owned(), low, high })
     }
 
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Any number.
     #[must_use]
     pub fn any() -> Self {

@@ -67,6 +67,9 @@ impl RecordBuilder {
                 self.steps.remove(&id);
             }
             What::Packet { .. } => self.packet(id, event),
+            What::Gauge { board, gauge, value, .. } => {
+                self.add(MetricKind::Gauge, format!("{gauge} of {board}"), *value)
+            }
             what => self.board(event.at, what),
         }
     }

@@ -22,6 +22,7 @@ pub(super) fn check(feature: &Feature, path: &Path) -> Vec<Problem> {
 
 fn in_scenario(steps: &[&Step], path: &Path) -> Vec<Problem> {
     let (mut known, mut later) = (BTreeSet::new(), Vec::new());
+    let mut gauges = BTreeSet::new();
     let mut problems = Vec::new();
     for (n, step) in steps.iter().enumerate() {
         let missing = asked(step).into_iter().find(|name| !known.contains(name));
@@ -34,8 +35,32 @@ fn in_scenario(steps: &[&Step], path: &Path) -> Vec<Problem> {
             return problems;
         }
         known.extend(captured_by(step));
+        if let Some(reading) = reading(step) {
+            problems.extend(check_gauge(&reading, &mut gauges).map(|wrong| wrong.at(path, step.position.line)));
+        }
     }
     problems
+}
+
+/// Whether the gauge that a step asks about is made by it or an earlier step.
+fn check_gauge(reading: &Reading, known: &mut BTreeSet<(String, String)>) -> Option<Wrong> {
+    let board = reading.boards().next()?.to_owned();
+    let shown = reading.all(Kind::Shown).filter_map(|text| TextPattern::parse(text).ok());
+    let groups: Vec<_> = shown.flat_map(|pattern| pattern.names().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let made = reading.first(Kind::Gauge).filter(|_| reading.first(Kind::Filter).is_some()).map(str::to_owned);
+    known.extend(groups.into_iter().chain(made).map(|name| (board.clone(), name)));
+    let name = reading.first(Kind::Gauge)?;
+    if known.contains(&(board.clone(), name.to_owned())) {
+        return None;
+    }
+    let others = known.iter().filter(|(of, _)| *of == board).map(|(_, name)| name.as_str());
+    let hint = match nearest(name, others) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!(
+            "make it first: `Given the gauge \"{name}\" of \"{board}\" is \"/{name}: (?<{name}>\\d+)/\" on its console`"
+        ),
+    };
+    Some(Wrong::new(format!("no step before this one makes the gauge `{name}` of `{board}`"), hint))
 }
 
 /// The names that a step captures.

@@ -11,7 +11,7 @@ use crate::captured::sampled;
 use crate::dispatch::durations_written;
 use crate::forms;
 use crate::quotes::skeleton;
-use crate::registry::{STEPS, is_defined};
+use crate::registry::{STEPS, is_built_in, is_defined};
 use crate::spec::{Reading, StepDoc};
 use crate::suggest::{Near, has_odd_quotes, near};
 
@@ -109,14 +109,9 @@ fn word(of: StepKind, language: &Language) -> &'static str {
 
 /// Parses a built-in step. The arguments of custom steps are unknown.
 pub(super) fn reading(step: &Step) -> Option<Reading> {
-    /// The folder of the built-in steps.
-    static OUR_STEPS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        let source = Path::new(file!()).parent().and_then(Path::parent).unwrap_or(Path::new(""));
-        format!("{}/", source.join("steps").display())
-    });
     let step = sampled(step);
     match STEPS.find(&step) {
-        Ok(Some((_, _, Some(location), _))) if location.path.starts_with(OUR_STEPS.as_str()) => forms::read(&step),
+        Ok(Some((_, _, Some(location), _))) if is_built_in(location.path) => forms::read(&step),
         _ => None,
     }
 }

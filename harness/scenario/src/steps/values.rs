@@ -132,7 +132,7 @@ async fn at_least(
             seconds(within.0),
             cause(stage)
         );
-        return Err(error.with_message(message));
+        return Err(StepError::failed(message).with_details(stage.last_words(board)));
     }
     Ok(())
 }
