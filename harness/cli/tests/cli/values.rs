@@ -81,8 +81,8 @@ fn one_wrong_message_of_many_fails_and_so_do_too_few() {
         (
             "not the captured value",
             after(
-                "publish t id=a.7; publish t ack_aX7",
-                "\"client\" publishes \"/id=(?<id>.+)/\" to \"t\" within 5 s\nAnd \"client\" publishes \"/ack_${captured:id}/\" to \"t\" within 300 ms",
+                "publish t id:a.7; publish t ack_aX7",
+                "\"client\" publishes \"/id:(?<id>.+)/\" to \"t\" within 5 s\nAnd \"client\" publishes \"/ack_${captured:id}/\" to \"t\" within 300 ms",
             ),
         ),
     ];
