@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::captured;
 use crate::error::{self, StepError};
 use crate::forms;
+use crate::origin::origin_of;
 use crate::quotes::skeleton;
 use crate::registry::{STEPS, step_info};
 use crate::spec::Kind;
@@ -52,7 +53,7 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         if result.is_ok() {
             result = listen_on(world).await;
         }
-        let result = judge(world, result).await;
+        let result = judge(world, result).await.map_err(|error| error.with_details(place_of(&step)));
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
         if let Err(error) = result {
@@ -61,6 +62,12 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         }
     }
     .boxed_local()
+}
+
+/// Where a step comes from, if it is a part of a composite one.
+fn place_of(step: &Step) -> Option<String> {
+    let part = origin_of(step)?;
+    Some(format!("a part of the step `{}`, at {}:{}", part.step, part.file, part.part_line))
 }
 
 /// A step's result, unless a stall of this machine or the broker makes it inconclusive: then it neither passed nor

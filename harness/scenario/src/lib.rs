@@ -11,6 +11,7 @@ mod expectations;
 mod forms;
 mod kinds;
 mod network;
+mod origin;
 mod parameters;
 mod plan;
 mod quotes;

@@ -4,6 +4,7 @@ mod arguments;
 mod below;
 mod captures;
 mod check;
+mod composite;
 mod convert;
 mod files;
 mod needs;
@@ -17,6 +18,7 @@ pub(crate) mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use cucumber::gherkin::tagexpr::TagOperation;
@@ -27,6 +29,7 @@ use hil_timeline::ScenarioInfo;
 use regex::Regex;
 
 use self::check::check;
+pub use self::composite::{CompositeStep, composite_steps};
 pub(crate) use self::needs::{boards_named, firmware_named, lacking, steps_of};
 pub use self::needs::{boards_of, firmware_of};
 pub use self::problem::{PlanError, Problem};
@@ -142,6 +145,9 @@ impl Plan {
             problems.extend(found);
         }
         let features = features.into_iter().map(|(feature, _)| feature).collect();
+        // A file of composite steps is read for each feature that may use it.
+        let mut seen = BTreeSet::new();
+        problems.retain(|problem: &Problem| seen.insert((problem.path.clone(), problem.line, problem.what.clone())));
         if problems.is_empty() {
             Ok(Self { features, warnings, files: files.len() })
         } else {

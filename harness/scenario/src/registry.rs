@@ -8,6 +8,7 @@ use cucumber::gherkin::{self, Step, StepType};
 use cucumber::step::Collection;
 use hil_timeline::{StepInfo, StepKind};
 
+use crate::origin::origin_of;
 use crate::world::HilWorld;
 
 /// All steps: built-in, and those of the crate that uses this one.
@@ -59,6 +60,6 @@ pub(crate) fn step_info(step: &Step) -> StepInfo {
         line: step.position.line,
         table: step.table.as_ref().map(|table| table.rows.clone()),
         doc: step.docstring.clone(),
-        part_of: None,
+        part_of: origin_of(step),
     }
 }

@@ -112,8 +112,7 @@ impl StepDoc {
     }
 
     /// Whether its text, subject or description has all of these words, in any case.
-    #[must_use]
-    pub fn has(&self, subject: &str, words: &[String]) -> bool {
+    fn has(&self, subject: &str, words: &[String]) -> bool {
         let below = self.below.map(BelowDoc::words).unwrap_or_default();
         has_words(&[subject, self.example, self.about, &below], words)
     }
@@ -156,6 +155,11 @@ impl StepGroup {
     /// Its steps, in the order in which they are shown.
     pub fn steps(&self) -> impl Iterator<Item = StepDoc> {
         self.specs().flat_map(StepSpec::docs)
+    }
+
+    /// Its steps that have all of these words, each in all ways to write it: their descriptions refer to each other.
+    pub fn steps_with(&self, words: &[String]) -> impl Iterator<Item = StepDoc> {
+        self.specs().filter(|spec| spec.docs().any(|step| step.has(self.name, words))).flat_map(StepSpec::docs)
     }
 
     pub(crate) fn specs(&self) -> impl Iterator<Item = &'static StepSpec> + use<> {

@@ -1,7 +1,11 @@
 //! `hil steps`.
 
+use std::path::Path;
+
 use console::Style;
-use hil_scenario::catalogue::{BelowDoc, GROUPS, OwnStep, StepDoc, StepGroup, has_words, own_steps};
+use hil_scenario::catalogue::{
+    BelowDoc, CompositeStep, GROUPS, OwnStep, StepDoc, StepGroup, composite_steps, has_words, own_steps,
+};
 use serde_json::{Value, json};
 
 use crate::args::{Format, StepsArgs};
@@ -10,6 +14,12 @@ use crate::output::{Line, say, say_json, warn};
 
 /// The subject of steps that are not built in.
 const OWN: &str = "Steps of this program";
+
+/// The subject of steps that `.steps` files define.
+const COMPOSITE: &str = "Composite steps of this project";
+
+/// Where they are looked for.
+const FEATURES: &str = "features";
 
 pub(crate) fn print(args: &StepsArgs) -> ExitCode {
     match args.format.format {
@@ -22,20 +32,22 @@ pub(crate) fn print(args: &StepsArgs) -> ExitCode {
 pub(crate) fn print_text(words: &[String]) -> ExitCode {
     let mut count = 0;
     for group in GROUPS {
-        let steps: Vec<_> = group.steps().filter(|step| step.has(group.name, words)).collect();
+        let steps: Vec<_> = group.steps_with(words).collect();
         print_group(group.name, &steps, print_step);
         count += steps.len();
     }
     let own = own(words);
     print_group(OWN, &own, print_own);
-    ended(count + own.len(), words)
+    let composite = composite(words);
+    print_group(COMPOSITE, &composite, print_composite);
+    ended(count + own.len() + composite.len(), words)
 }
 
 fn print_json(words: &[String]) -> ExitCode {
-    let of = |group: &'static StepGroup| {
-        group.steps().filter(|step| step.has(group.name, words)).map(|step| as_json(group, &step))
-    };
-    let steps: Vec<_> = GROUPS.iter().flat_map(of).chain(own(words).iter().map(own_as_json)).collect();
+    let of = |group: &'static StepGroup| group.steps_with(words).map(|step| as_json(group, &step));
+    let (own, composite) = (own(words), composite(words));
+    let mine = own.iter().map(own_as_json).chain(composite.iter().map(composite_as_json));
+    let steps: Vec<_> = GROUPS.iter().flat_map(of).chain(mine).collect();
     let count = steps.len();
     say_json(&Value::from_iter(steps));
     ended(count, words)
@@ -53,6 +65,12 @@ fn own(words: &[String]) -> Vec<OwnStep> {
     let mut own = own_steps();
     own.retain(|step| has_words(&[OWN, step.keyword, &step.text()], words));
     own
+}
+
+fn composite(words: &[String]) -> Vec<CompositeStep> {
+    let mut composite = composite_steps(Path::new(FEATURES));
+    composite.retain(|step| has_words(&[COMPOSITE, &step.text, &step.about, &step.parts.join("\n")], words));
+    composite
 }
 
 fn as_json(group: &StepGroup, step: &StepDoc) -> Value {
@@ -73,6 +91,14 @@ fn own_as_json(step: &OwnStep) -> Value {
     json!({
         "group": OWN, "keyword": step.keyword, "example": format!("{} {}", step.keyword, step.text()),
         "about": format!("{}:{}", step.file, step.line), "pattern": step.pattern,
+    })
+}
+
+fn composite_as_json(step: &CompositeStep) -> Value {
+    json!({
+        "group": COMPOSITE, "keyword": "*", "example": format!("* {}", step.text), "about": step.about,
+        "pattern": step.pattern, "arguments": step.arguments, "parts": step.parts,
+        "place": format!("{}:{}", step.path.display(), step.line),
     })
 }
 
@@ -98,6 +124,15 @@ fn print_step(step: &StepDoc) {
 fn print_own(step: &OwnStep) {
     say(Line::new().paint(Style::new().bold(), step.keyword).text(format!(" {}", hil_report::inert(&step.text()))));
     say(Line::new().text("    ").paint(Style::new().dim(), format!("{}:{}", step.file, step.line)));
+}
+
+fn print_composite(step: &CompositeStep) {
+    say(Line::new().paint(Style::new().bold(), "*").text(format!(" {}", hil_report::inert(&step.text))));
+    step.parts.iter().for_each(|part| say(Line::new().text(format!("      {}", hil_report::inert(part)))));
+    if !step.about.is_empty() {
+        say(Line::new().text("    ").paint(Style::new().dim(), hil_report::inert(&step.about)));
+    }
+    say(Line::new().text("    ").paint(Style::new().dim(), format!("{}:{}", step.path.display(), step.line)));
 }
 
 fn print_below(below: &BelowDoc) {

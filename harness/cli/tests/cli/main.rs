@@ -2,6 +2,7 @@
 
 mod blocked;
 mod brokers;
+mod composite;
 mod descriptors;
 mod elf;
 mod emulators;
@@ -9,6 +10,7 @@ mod ends;
 mod errors;
 mod faulty;
 mod flashers;
+mod gauges;
 mod gherkin;
 mod honesty;
 mod hostile;
@@ -26,6 +28,7 @@ mod regression;
 mod retries;
 mod shared_ports;
 mod stalls;
+mod steps;
 mod support;
 mod systems;
 mod tap;

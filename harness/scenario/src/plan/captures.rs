@@ -28,7 +28,7 @@ fn in_scenario(steps: &[&Step], path: &Path) -> Vec<Problem> {
         let missing = asked(step).into_iter().find(|name| !known.contains(name));
         if let Some(name) = missing {
             later.extend(steps[n..].iter().flat_map(|step| captured_by(step)));
-            problems.push(not_captured(&name, &known, &later).at(path, step.position.line));
+            problems.push(not_captured(&name, &known, &later).at_step(path, step));
         }
         // A step of one's own may capture anything.
         if reading(step).is_none() && matches!(STEPS.find(step), Ok(Some(_))) {
@@ -36,7 +36,7 @@ fn in_scenario(steps: &[&Step], path: &Path) -> Vec<Problem> {
         }
         known.extend(captured_by(step));
         if let Some(reading) = reading(step) {
-            problems.extend(check_gauge(&reading, &mut gauges).map(|wrong| wrong.at(path, step.position.line)));
+            problems.extend(check_gauge(&reading, &mut gauges).map(|wrong| wrong.at_step(path, step)));
         }
     }
     problems
@@ -47,7 +47,7 @@ fn check_gauge(reading: &Reading, known: &mut BTreeSet<(String, String)>) -> Opt
     let board = reading.boards().next()?.to_owned();
     let shown = reading.all(Kind::Shown).filter_map(|text| TextPattern::parse(text).ok());
     let groups: Vec<_> = shown.flat_map(|pattern| pattern.names().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let made = reading.first(Kind::Gauge).filter(|_| reading.first(Kind::Filter).is_some()).map(str::to_owned);
+    let made = reading.first(Kind::Gauge).filter(|_| makes_gauge(reading)).map(str::to_owned);
     known.extend(groups.into_iter().chain(made).map(|name| (board.clone(), name)));
     let name = reading.first(Kind::Gauge)?;
     if known.contains(&(board.clone(), name.to_owned())) {
@@ -61,6 +61,11 @@ fn check_gauge(reading: &Reading, known: &mut BTreeSet<(String, String)>) -> Opt
         ),
     };
     Some(Wrong::new(format!("no step before this one makes the gauge `{name}` of `{board}`"), hint))
+}
+
+/// Whether a step that names a gauge makes it.
+fn makes_gauge(reading: &Reading) -> bool {
+    reading.first(Kind::Filter).or(reading.first(Kind::Shown)).is_some()
 }
 
 /// The names that a step captures.

@@ -53,7 +53,7 @@ fn check_step(path: &Path, step: &Step, language: &Language) -> Vec<Problem> {
             vec![Wrong::new(format!("ambiguous step `{}`", step.value), hint)]
         }
     };
-    wrong.into_iter().map(|wrong| wrong.at(path, step.position.line)).collect()
+    wrong.into_iter().map(|wrong| wrong.at_step(path, step)).collect()
 }
 
 fn undefined(step: &Step, language: &Language) -> Wrong {

@@ -68,15 +68,14 @@ pub(super) const STEPS: &[StepSpec] = &[
         &[
             (
                 r#"Then the gauge "heap" of "lamp" does not fall by more than 5 % over 30 s"#,
-                "No value in that time, counted from the mark, is more than 5 % below the value at the mark, or the first one \
-                 after it. `by more than 1000` is in the unit of the gauge. Also `does not rise`. Errored with fewer than two \
-                 values.",
+                "No value from the action of the latest Given or When to the end of that time, counted from the mark, is more \
+                 than 5 % below the one before the action, or, if there is none, the first one. `by more than 1000` is in the \
+                 unit of the gauge. Also `does not rise`. Errored with fewer than two values.",
             ),
             (
                 r#"Then the gauge "heap" of "lamp" does not fall by more than 5 % over 100 reconnects"#,
-                "The same for the time since the action of the latest When, for example `the connection of \"lamp\" is closed \
-                 100 times`, up to the first value after the last reconnect. Errored if the board has reconnected less often \
-                 since then.",
+                "The same up to the first value after the last reconnect; the action is for example `the connection of \
+                 \"lamp\" is closed 100 times`. Errored if the board has reconnected less often since then.",
             ),
         ],
     ),
@@ -200,8 +199,10 @@ async fn drifts_over_time(
     let until = stage.mark().at + span.0;
     stage.wait_until(until).await;
     stage.check_console(&board)?;
-    let first = before(stage, &board, &gauge, |value| value.at < stage.mark().at)?;
-    let values = first.into_iter().chain(in_window(stage, &board, &gauge, until)?).collect();
+    let from = stage.mark().cursor;
+    let first = before(stage, &board, &gauge, from)?;
+    let since = stage.gauge_values(&board, &gauge, from)?.into_iter().filter(|value| value.at <= until);
+    let values = first.into_iter().chain(since).collect();
     judge_drift(stage, (&gauge, &board), &way, &drift, values, &seconds(span.0))
 }
 
@@ -235,7 +236,7 @@ async fn drifts_over_reconnects(
         );
         return Err(StepError::errored(message).with_details(stage.last_words(&board)));
     }
-    let first = before(stage, &board, &gauge, |value| value.seq < from.0)?;
+    let first = before(stage, &board, &gauge, from)?;
     let values = first.into_iter().chain(stage.gauge_values(&board, &gauge, from)?).collect();
     judge_drift(stage, (&gauge, &board), &way, &drift, values, &format!("{came} reconnects"))
 }
@@ -247,15 +248,10 @@ fn last_connect(stage: &Stage, board: &str, from: Cursor) -> Cursor {
     last.map_or(from, |event| Cursor::after(event))
 }
 
-/// The latest value of the scenario for which something holds.
-fn before(
-    stage: &Stage,
-    board: &str,
-    gauge: &str,
-    is_before: impl Fn(&GaugeValue) -> bool,
-) -> Result<Option<GaugeValue>, StepError> {
+/// The latest value of the scenario before a place in the timeline.
+fn before(stage: &Stage, board: &str, gauge: &str, from: Cursor) -> Result<Option<GaugeValue>, StepError> {
     let values = stage.gauge_values(board, gauge, stage.begin())?;
-    Ok(values.into_iter().rev().find(is_before))
+    Ok(values.into_iter().rev().find(|value| value.seq < from.0))
 }
 
 /// The values from the mark to a moment.
@@ -299,8 +295,11 @@ fn judge_drift(
 }
 
 fn wrong(gauge: &str, board: &str, wanted: &NumberCondition, value: &GaugeValue) -> String {
-    let note = wanted.wrong(&value.text).unwrap_or_default();
-    format!("the gauge `{gauge}` of `{board}` is `{}`{note}, not {}", value.text, wanted.text())
+    let is = format!("the gauge `{gauge}` of `{board}` is `{}`", value.text);
+    match wanted.wrong(&value.text) {
+        Some(note) if !note.is_empty() => format!("{is}{note}"),
+        _ => format!("{is}, not {}", wanted.text()),
+    }
 }
 
 /// The last values, with their times from the mark.
