@@ -7,7 +7,7 @@ Feature: Gauges and silent consoles
     When I type "connect id=g" at the console of "client"
     Then "client" connects within 10 s
     When I type "subscribe in" at the console of "client"
-    Then "client" subscribes within 5 s to:
+    Then "client" subscribes within 10 s to:
       | in | 0 | 0 |
     When I publish to "in", one after another:
       | heap 21000 |
@@ -25,7 +25,7 @@ Feature: Gauges and silent consoles
     When I type "connect id=g" at the console of "client"
     Then "client" connects within 10 s
     When I type "subscribe in" at the console of "client"
-    Then "client" subscribes within 5 s to:
+    Then "client" subscribes within 10 s to:
       | in | 0 | 0 |
     When I publish to "in", one after another:
       | left 3 |

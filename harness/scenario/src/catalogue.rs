@@ -2,7 +2,6 @@
 
 mod own;
 
-pub use crate::plan::{CompositeStep, composite_steps};
 pub use crate::spec::{BelowDoc, StepDoc, StepGroup, has_words};
 pub use crate::steps::GROUPS;
 pub use own::{OwnStep, own_steps};

@@ -31,7 +31,7 @@ pub use context::{Limits, RunContext};
 pub use error::StepError;
 pub use kinds::kinds;
 pub use parameters::{OnOff, Span, Text};
-pub use plan::{Filter, Plan, PlanError, Problem, boards_of, firmware_of};
+pub use plan::{CompositeStep, Filter, Plan, PlanError, Problem, boards_of, composite_steps, firmware_of};
 pub use retry::{Retries, run_with_retries};
 pub use setup_error::SetupError;
 pub use stage::{Mark, Stage};

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use console::Style;
-use hil_scenario::catalogue::{
-    BelowDoc, CompositeStep, GROUPS, OwnStep, StepDoc, StepGroup, composite_steps, has_words, own_steps,
-};
+use hil_scenario::catalogue::{BelowDoc, GROUPS, OwnStep, StepDoc, StepGroup, has_words, own_steps};
+use hil_scenario::{CompositeStep, composite_steps};
 use serde_json::{Value, json};
 
 use crate::args::{Format, StepsArgs};

@@ -7,10 +7,10 @@ use cucumber::gherkin::{Feature, Step};
 use hil_config::nearest;
 use hil_verdict::{MessageMatch, TextPattern};
 
-use super::check::reading;
 use super::each_scenario;
 use super::needs::steps_of;
 use super::problem::{Problem, Wrong};
+use super::reading::reading;
 use crate::captured::asked;
 use crate::registry::STEPS;
 use crate::spec::{Kind, Reading};

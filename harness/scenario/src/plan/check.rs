@@ -6,13 +6,13 @@ use cucumber::gherkin::{Feature, Step, StepType};
 use hil_gherkin::{Language, StepKind};
 
 use super::problem::{Problem, Wrong};
+use super::reading::reading;
 use super::{arguments, below, captures, scenarios};
 use crate::captured::sampled;
 use crate::dispatch::durations_written;
-use crate::forms;
 use crate::quotes::skeleton;
-use crate::registry::{STEPS, is_built_in, is_defined};
-use crate::spec::{Reading, StepDoc};
+use crate::registry::{STEPS, is_defined};
+use crate::spec::StepDoc;
 use crate::suggest::{Near, has_odd_quotes, near};
 
 /// Everything that is wrong with a feature.
@@ -105,15 +105,6 @@ fn kind(ty: StepType) -> StepKind {
 /// The usual keyword of a kind, with the space after it if the language has one.
 fn word(of: StepKind, language: &Language) -> &'static str {
     language.steps().find(|(_, kind)| *kind == of).map_or("", |(word, _)| word)
-}
-
-/// Parses a built-in step. The arguments of custom steps are unknown.
-pub(super) fn reading(step: &Step) -> Option<Reading> {
-    let step = sampled(step);
-    match STEPS.find(&step) {
-        Ok(Some((_, _, Some(location), _))) if is_built_in(location.path) => forms::read(&step),
-        _ => None,
-    }
 }
 
 /// What is wrong with a step that is defined.

@@ -7,9 +7,9 @@ use cucumber::gherkin::Feature;
 use hil_config::{Bench, Board, BoardKind, BoardName, Broker, FirmwareName, PinDirection, nearest};
 
 use super::arguments::check_length;
-use super::check::reading;
 use super::needs::{lacking, steps_of};
 use super::problem::{Problem, Wrong};
+use super::reading::reading;
 use super::{each_scenario, tags_of};
 use crate::spec::{Ability, Kind, Reading};
 

@@ -1,16 +1,16 @@
 //! Reads one feature file: checks it against the grammar and converts it.
 
-use std::path::Path;
 use std::string::FromUtf8Error;
 
 use cucumber::gherkin;
 use hil_config::nearest;
 use hil_files::{LARGEST_TEXT, Links};
-use hil_gherkin::{Document, Expected, Fault, FaultKind, Language, Row, Scenario};
+use hil_gherkin::{Document, Language, Row, Scenario};
 
 use super::files::Named;
+use super::grammar::{english, grammatical};
 use super::problem::{PlanError, Problem, Wrong};
-use super::{composite, convert, spot, suspect, swallowed};
+use super::{composite, convert, spot, swallowed};
 
 /// The result of reading a file: the feature, and warnings.
 #[derive(Debug)]
@@ -75,22 +75,6 @@ fn not_utf_8(error: &FromUtf8Error) -> Wrong {
 
 fn language_of(document: &Document) -> &'static Language {
     Language::of(&document.language).unwrap_or_else(english)
-}
-
-#[expect(clippy::expect_used, reason = "the table of languages has English, and a test says so")]
-pub(super) fn english() -> &'static Language {
-    Language::of("en").expect("English")
-}
-
-/// The first faults of a file: one mistake often causes more.
-pub(super) fn grammatical(path: &Path, faults: &[Fault], source: &str) -> Vec<Problem> {
-    const MOST: usize = 10;
-    let language = hil_gherkin::language_of(source).unwrap_or_else(english);
-    let before_feature =
-        |fault: &Fault| matches!(fault.kind, FaultKind::Unexpected { expected: Expected::Feature, .. });
-    let mut seen = false;
-    let once = faults.iter().filter(|fault| !(before_feature(fault) && std::mem::replace(&mut seen, true)));
-    once.take(MOST).map(|fault| suspect::explained(fault, language).at(path, fault.line)).collect()
 }
 
 /// What Gherkin allows but is rarely intended.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cucumber::{given, then};
-use hil_timeline::{Cursor, RunEvent, Stamp};
+use hil_timeline::{Cursor, RunEvent};
 use hil_verdict::{
     Drift, Gauge, GaugeSource, GaugeValue, JsonPath, NumberCondition, connects, gauge_values, seconds, signed,
 };
@@ -175,7 +175,9 @@ async fn stays(
         return Err(StepError::failed(message).with_details(shown(stage, &values)));
     }
     stage.check_console(&board)?;
-    if in_window(stage, &board, &gauge, until)?.is_empty() {
+    // A value from while the action was running counts, as in every step that expects something.
+    let values = stage.gauge_values(&board, &gauge, stage.mark().cursor)?;
+    if !values.iter().any(|value| value.at <= until && wanted.wrong(&value.text).is_none()) {
         let message =
             format!("the gauge `{gauge}` of `{board}` got no value for {} after {}", seconds(span.0), cause(stage));
         return Err(StepError::failed(message).with_details(stage.last_words(&board)));
@@ -252,14 +254,6 @@ fn last_connect(stage: &Stage, board: &str, from: Cursor) -> Cursor {
 fn before(stage: &Stage, board: &str, gauge: &str, from: Cursor) -> Result<Option<GaugeValue>, StepError> {
     let values = stage.gauge_values(board, gauge, stage.begin())?;
     Ok(values.into_iter().rev().find(|value| value.seq < from.0))
-}
-
-/// The values from the mark to a moment.
-fn in_window(stage: &Stage, board: &str, gauge: &str, until: Stamp) -> Result<Vec<GaugeValue>, StepError> {
-    let mark = stage.mark();
-    let mut values = stage.gauge_values(board, gauge, mark.cursor)?;
-    values.retain(|value| value.at >= mark.at && value.at <= until);
-    Ok(values)
 }
 
 /// Whether no value is too far from the first one.

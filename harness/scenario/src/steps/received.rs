@@ -100,11 +100,12 @@ async fn receives(
     let mut rule = Delivered::new(Travel::Received, &board, &topic, MessageMatch::payload(&payload)?);
     // The delivery may have set the mark: it is then just before it.
     let mut found = None;
-    stage.consume_at_mark(|event| {
+    let at_mark = stage.consume_at_mark(|event| {
         found = rule.take(event).then(|| event.clone());
         found.is_some()
     });
-    if found.is_none() {
+    // It may have satisfied an earlier step.
+    if !at_mark {
         found = stage.expect(within.0, |event| rule.take(event).then(|| event.clone())).await;
     }
     if let Some(event) = found {

@@ -2,7 +2,7 @@
 
 use cucumber::{gherkin, then};
 use hil_timeline::{RunEvent, What};
-use hil_verdict::{MessageMatch, NumberCondition, Sent, Travel, published_by, seconds, show, topic_matches};
+use hil_verdict::{MessageMatch, NumberCondition, Travel, seconds, show, topic_matches};
 
 use super::below::MESSAGE;
 use super::messages::expect;
@@ -233,14 +233,10 @@ async fn every_of_board(
     };
     judge_every(stage, &format!("that `{board}` published to"), topic, span, wrong).await?;
     let until = stage.mark().at + span.0;
-    let from = stage.mark().at;
-    // A retransmission is the same message, but it shows that there was one.
-    let mut sent = Sent::new(Travel::Sent);
-    let events = stage.events_since_mark();
-    let mut mine = events.iter().filter(|event| event.at >= from && sent.is_new(event));
-    let first = mine.find(|event| {
-        published_by(event, board).is_some_and(|(on, _)| topic_matches(topic, on)) && stage.in_time(event, until)
-    });
+    // One from while the action was running counts, as in every step that expects something.
+    let holds =
+        |event: &RunEvent| Travel::Sent.message(event, board, topic).is_some_and(|it| wanted.wrong(it).is_empty());
+    let first = stage.events_since_mark().into_iter().find(|event| holds(event) && stage.in_time(event, until));
     match first {
         Some(first) => stage.check_could_speak_since(board, first.at),
         None => {
@@ -263,8 +259,9 @@ async fn every_on_topic(stage: &mut Stage, topic: &str, span: Span, wanted: &Mes
         |event: &RunEvent| on_topic(event).filter(|wrong| !wrong.is_empty()).map(|wrong| (event.clone(), wrong));
     judge_every(stage, "on", topic, span, wrong).await?;
     stage.check_observer_was_there()?;
-    let (from, until) = (stage.mark().at, stage.mark().at + span.0);
-    let is_one = |event: &RunEvent| event.at >= from && on_topic(event).is_some() && stage.in_time(event, until);
+    let until = stage.mark().at + span.0;
+    let holds = |event: &RunEvent| on_topic(event).is_some_and(|wrong| wrong.is_empty());
+    let is_one = |event: &RunEvent| holds(event) && stage.in_time(event, until);
     if stage.events_since_mark().iter().any(|event| is_one(event)) {
         return Ok(());
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use hil_files::{LARGEST_TEXT, Links};
 use hil_gherkin::{Headline, Language, Scenario, StepKind};
 
+use super::super::grammar::{english, grammatical};
 use super::super::problem::{PlanError, Problem, Wrong};
-use super::super::read::{english, grammatical};
 use super::super::suspect::headline;
 use super::super::swallowed;
 use super::{Composite, Composites};
