@@ -46,6 +46,7 @@ Examples:
   hil tap --broker 192.168.7.1:1883      show the traffic between a device and a broker
   hil virtual                            start the virtual bench and keep it running until Ctrl-C
   hil steps                              list every step with an example
+  hil steps retained                     list the steps that have this word
 
 Exit codes: 0 passed, 4 nothing ran, 96 set-up error, 100 failed, 102 bench error, 103 regression, 130 aborted.";
 
@@ -86,7 +87,7 @@ pub(crate) enum CliCommand {
     /// Start the virtual bench and keep it running until Ctrl-C
     Virtual(VirtualArgs),
     /// List every step with an example
-    Steps(FormatArgs),
+    Steps(StepsArgs),
     /// Check features without running them
     Lint(LintArgs),
     /// Regenerate the reports of a run
@@ -179,6 +180,25 @@ pub(crate) struct SchemaArgs {
     /// Print the schema of the project file, `hil.toml`
     #[arg(long)]
     pub(crate) project: bool,
+}
+
+/// Which steps to list.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  hil steps
+  hil steps retained                  steps whose text, subject or description has this word
+  hil steps publishes json --format json
+
+Steps are grouped by subject, each with the table or text that it takes. Own steps of a program and composite
+steps of `features/` come last. In JSON each step has a regular expression for editors.")]
+pub(crate) struct StepsArgs {
+    /// Only steps that have all of these words
+    #[arg(value_name = "WORD")]
+    pub(crate) words: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
 }
 
 /// Output format.

@@ -41,6 +41,9 @@ struct Arguments {
     /// List the scenarios
     #[arg(long)]
     list: bool,
+    /// List the steps, the crate's own included; filters are words that they have
+    #[arg(long)]
+    steps: bool,
     /// Match the whole name
     #[arg(long)]
     exact: bool,
@@ -88,6 +91,9 @@ pub fn test_features(folder: &str) -> std::process::ExitCode {
 }
 
 fn test_in(arguments: &Arguments, folder: &str) -> ExitCode {
+    if arguments.steps {
+        return crate::commands::steps::print_text(&arguments.filter);
+    }
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     // Canonical, so that messages show a path without `..`.
     let features = package.join(folder).canonicalize().unwrap_or_else(|_| package.join(folder));

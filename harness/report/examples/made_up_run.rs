@@ -162,7 +162,7 @@ impl Run {
         let table = below.then(|| vec![vec!["payload".to_owned(), said.to_owned()]]);
         let doc = below.then(|| said.to_owned());
         let (keyword, text) = (keyword.to_owned(), text.to_owned());
-        self.record(id, What::StepStarted(StepInfo { keyword, kind: None, text, line, table, doc }))
+        self.record(id, What::StepStarted(StepInfo { keyword, kind: None, text, line, table, doc, part_of: None }))
     }
 
     fn passed(&mut self, id: Option<ScenarioId>, mark: u64) -> std::io::Result<()> {

@@ -44,6 +44,8 @@ struct Open {
     left_out: usize,
     /// Windows in which a will was due, as computed by the steps.
     wills: Vec<Value>,
+    /// The values of each gauge of a board: microseconds since the attempt began, and the value.
+    gauges: BTreeMap<(String, String), Vec<(u64, f64)>>,
 }
 
 impl Gathering {
@@ -99,15 +101,40 @@ impl Gathering {
     }
 }
 
+/// Adds a point of a curve. One with many loses every second point: its shape remains.
+fn add_point(points: &mut Vec<(u64, f64)>, point: (u64, f64)) {
+    const MOST: usize = 4_000;
+    if points.len() >= MOST {
+        let mut keep = false;
+        points.retain(|_| {
+            keep = !keep;
+            keep
+        });
+    }
+    points.push(point);
+}
+
 impl Open {
     fn at(started: Stamp) -> Self {
-        Self { started, boards: Vec::new(), first: Vec::new(), last: VecDeque::new(), left_out: 0, wills: Vec::new() }
+        Self {
+            started,
+            boards: Vec::new(),
+            first: Vec::new(),
+            last: VecDeque::new(),
+            left_out: 0,
+            wills: Vec::new(),
+            gauges: BTreeMap::new(),
+        }
     }
 
     fn take(&mut self, event: &RunEvent) {
         if let What::WillWindow { board, from, until, reason } = &event.what {
             let text = format!("{board}: the will is due, {reason}");
             self.wills.push(json!([self.within(*from), self.within(*until), text]));
+        }
+        if let What::Gauge { board, gauge, value, came } = &event.what {
+            let at = self.within(*came);
+            add_point(self.gauges.entry((board.clone(), gauge.clone())).or_default(), (at, *value));
         }
         let Some(row) = row(event) else { return };
         let board = event.what.board().map(|board| self.board(board));
@@ -141,7 +168,12 @@ impl Open {
 
     fn pack(&self) -> Vec<u8> {
         let rows = self.first.iter().chain(&self.last).map(String::as_str).collect::<Vec<_>>().join(",");
-        let rest = json!({ "boards": self.boards, "wills": self.wills, "left_out": self.left_out }).to_string();
+        let gauge = |((board, gauge), points): (&(String, String), &Vec<(u64, f64)>)| json!({ "board": board, "name": gauge, "points": points });
+        let gauges: Vec<_> = self.gauges.iter().map(gauge).collect();
+        let rest = json!({
+            "boards": self.boards, "gauges": gauges, "wills": self.wills, "left_out": self.left_out,
+        });
+        let rest = rest.to_string();
         let text = format!("{},\"rows\":[{rows}]}}", rest.trim_end_matches('}'));
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
         // Writing to memory does not fail.

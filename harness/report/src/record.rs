@@ -53,7 +53,7 @@ pub struct Record {
     /// How long each scenario took that ran, in milliseconds; of several repetitions, the last.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub times: BTreeMap<String, u64>,
-    /// Measurements: milliseconds.
+    /// Measurements: milliseconds, and gauges in their own units.
     pub metrics: BTreeMap<Metric, Vec<f64>>,
     /// What each scenario's boards published and announced, and how often; 0 for traffic of its last step only:
     /// whether that comes before the end of the scenario, when its boards are disconnected, is chance.

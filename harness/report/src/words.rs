@@ -32,6 +32,8 @@ pub(crate) fn row(event: &RunEvent) -> Option<Row> {
     let text = match what {
         // The parts of an image: the progress of a flash, not its result.
         What::Flash { flash: FlashPhase::Region { .. }, .. } => return None,
+        // Drawn as a curve; the line or the message with the value has its own row.
+        What::Gauge { .. } => return None,
         What::Console { .. } | What::Typed { .. } | What::Found { .. } | What::BrokerLog { .. } => {
             cut(&event_text(event)?)
         }

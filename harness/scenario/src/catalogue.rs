@@ -1,7 +1,10 @@
 //! Every step with an example: the source of `hil steps`, suggestions and documentation.
 
-pub use crate::spec::{BelowDoc, StepDoc, StepGroup};
+mod own;
+
+pub use crate::spec::{BelowDoc, StepDoc, StepGroup, has_words};
 pub use crate::steps::GROUPS;
+pub use own::{OwnStep, own_steps};
 
 /// Every step, in the order in which they are shown.
 pub fn steps() -> impl Iterator<Item = StepDoc> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cucumber::codegen::LocalBoxFuture;
+use cucumber::gherkin::Step;
 use cucumber::step::{Collection, Context};
 use futures::FutureExt as _;
 use hil_timeline::{Recorder, Stamp, StepOutcome, Verdict, What};
@@ -17,8 +18,10 @@ use regex::Regex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::captured;
 use crate::error::{self, StepError};
 use crate::forms;
+use crate::origin::origin_of;
 use crate::quotes::skeleton;
 use crate::registry::{STEPS, step_info};
 use crate::spec::Kind;
@@ -50,7 +53,7 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         if result.is_ok() {
             result = listen_on(world).await;
         }
-        let result = judge(world, result).await;
+        let result = judge(world, result).await.map_err(|error| error.with_details(place_of(&step)));
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
         if let Err(error) = result {
@@ -59,6 +62,12 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         }
     }
     .boxed_local()
+}
+
+/// Where a step comes from, if it is a part of a composite one.
+fn place_of(step: &Step) -> Option<String> {
+    let part = origin_of(step)?;
+    Some(format!("a part of the step `{}`, at {}:{}", part.step, part.file, part.part_line))
 }
 
 /// A step's result, unless a stall of this machine or the broker makes it inconclusive: then it neither passed nor
@@ -164,6 +173,9 @@ async fn health(world: &mut HilWorld) -> Result<(), StepError> {
 
 fn note(world: &mut HilWorld, result: &Result<(), StepError>, took_us: u64) {
     let Some(scene) = &mut world.inner else { return };
+    if let Ok(stage) = &mut scene.stage {
+        stage.record_gauges();
+    }
     let verdict = result.as_ref().map_or_else(StepError::verdict, |()| Verdict::Passed);
     let mark = scene.stage.as_ref().ok().map(|stage| stage.mark().at);
     let failure = result.as_ref().err().map(|error| error.failure().clone());
@@ -212,7 +224,8 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         Limit { step: Instant::now() + run.limits.step + durations_in(&context.step.value), scenario: scene.deadline };
     // Such a step reports itself why its firmware does not run.
     let starts_firmware = forms::read(&context.step).is_some_and(|step| step.first(Kind::Firmware).is_some());
-    let found = STEPS.find(&context.step);
+    let asked = filled(&context.step, &scene.stage)?;
+    let found = STEPS.find(&asked);
     let (step, context) = match found {
         Ok(Some((step, _, _, context))) => (step, context),
         // The plan has checked this.
@@ -236,6 +249,16 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
             Err(StepError::deadline(format!("the {what} deadline passed while this step ran")))
         }
     }
+}
+
+/// The step with the values that earlier steps captured.
+fn filled(step: &Step, stage: &Result<Stage, StepError>) -> Result<Step, StepError> {
+    let Ok(stage) = stage else { return Ok(step.clone()) };
+    if let Some(name) = captured::asked(step).iter().find(|name| stage.captured(name).is_none()) {
+        let hint = "the group took no part in the match; write it so that it always does";
+        return Err(StepError::errored(format!("`{name}` was not captured")).with_hint(hint));
+    }
+    Ok(captured::filled(step, |name| stage.captured(name).unwrap_or_default().to_owned()))
 }
 
 /// When a step must be done.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use cucumber::gherkin::Step;
 use regex::{Regex, RegexSet};
 
-use crate::spec::{Kind, Reading, StepGroup, StepSpec};
+use crate::spec::{Kind, Reading, StepGroup, StepSpec, expanded};
 use crate::steps::GROUPS;
 
 fn specs() -> impl Iterator<Item = &'static StepSpec> {
@@ -26,17 +26,7 @@ static ANY: LazyLock<Option<RegexSet>> =
     LazyLock::new(|| RegexSet::new(COMPILED.iter().map(|compiled| compiled.regex.as_str())).ok());
 
 fn compile(spec: &'static StepSpec) -> Option<Compiled> {
-    let (mut regex, mut kinds) = (String::from("^"), Vec::new());
-    let mut rest = spec.text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let (word, after) = after.split_once('}')?;
-        let (_, kind) = Kind::WORDS.iter().find(|(known, _)| *known == word)?;
-        regex.extend([before, "(", kind.regex(), ")"]);
-        kinds.push(*kind);
-        rest = after;
-    }
-    regex.push_str(rest);
-    regex.push('$');
+    let (regex, kinds) = expanded(spec.text)?;
     Some(Compiled { spec, regex: Regex::new(&regex).ok()?, kinds })
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Users add their own steps to [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can use.
 
+mod captured;
 pub mod catalogue;
 mod context;
 mod course;
@@ -11,6 +12,7 @@ mod expectations;
 mod forms;
 mod kinds;
 mod network;
+mod origin;
 mod parameters;
 mod plan;
 mod quotes;
@@ -32,7 +34,9 @@ pub use course::{Retries, RunOptions};
 pub use error::StepError;
 pub use kinds::kinds;
 pub use parameters::{OnOff, Span, Text};
-pub use plan::{Filter, Found, Plan, PlanError, Problem, boards_of, firmware_of, lacking};
+pub use plan::{
+    CompositeStep, Filter, Found, Plan, PlanError, Problem, boards_of, composite_steps, firmware_of, lacking,
+};
 pub use retry::run_with_retries;
 pub use setup_error::SetupError;
 pub use stage::{Mark, Stage};

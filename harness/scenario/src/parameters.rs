@@ -85,6 +85,19 @@ word!(
     Rate, "rate", r"\d+ ?[kM]?B/s"
 );
 word!(
+    /// A condition on a number: `above 15`, `20 ± 0.5`.
+    Condition, "condition",
+    r"(?:above|below|at least|at most) -?\d+(?:\.\d+)?|-?\d+(?:\.\d+)? ± \d+(?:\.\d+)?|between -?\d+(?:\.\d+)? and -?\d+(?:\.\d+)?"
+);
+word!(
+    /// How far a gauge may fall or rise: `5 %`, `1000`.
+    DriftText, "drift", r"\d+(?:\.\d+)?(?: ?%)?"
+);
+word!(
+    /// Whether a gauge falls or rises.
+    FallOrRise, "fall_or_rise", r"fall|rise"
+);
+word!(
     /// The name of a packet: `PUBLISH`.
     PacketName, "packet", r"[A-Z]+"
 );
@@ -180,5 +193,17 @@ impl FromStr for OnOff {
             "off" => Ok(Self::Off),
             other => Err(format!("`{other}` is neither `on` nor `off`")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attribute takes a literal only.
+    #[test]
+    fn a_condition_has_the_syntax_of_its_rule() {
+        assert_eq!(Condition::REGEX, hil_verdict::NumberCondition::REGEX);
+        assert_eq!(DriftText::REGEX, hil_verdict::Drift::REGEX);
     }
 }

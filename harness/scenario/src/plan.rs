@@ -2,13 +2,17 @@
 
 mod arguments;
 mod below;
+mod captures;
 mod check;
+mod composite;
 mod convert;
 mod files;
+mod grammar;
 mod needs;
 mod on_bench;
 mod problem;
 mod read;
+mod reading;
 mod spot;
 mod suspect;
 mod swallowed;
@@ -26,6 +30,7 @@ use hil_timeline::{ScenarioInfo, shuffled_place};
 use regex::Regex;
 
 use self::check::check;
+pub use self::composite::{CompositeStep, composite_steps};
 pub(crate) use self::needs::{boards_named, firmware_named, steps_of};
 pub use self::needs::{boards_of, firmware_of, lacking};
 pub use self::problem::{PlanError, Problem};
@@ -164,6 +169,9 @@ impl Plan {
             problems.extend(wrong);
         }
         let features = features.into_iter().map(|(feature, _)| feature).collect();
+        // A file of composite steps is read for each feature that may use it.
+        let mut seen = BTreeSet::new();
+        problems.retain(|problem: &Problem| seen.insert((problem.path.clone(), problem.line, problem.what.clone())));
         if problems.is_empty() {
             Ok(Self { features, warnings, files: files.len(), found })
         } else {

@@ -28,6 +28,35 @@ pub(crate) fn unquote(quoted: &str) -> String {
     text
 }
 
+/// Writes a text in quotes: the opposite of [`unquote`].
+pub(crate) fn quote(text: &str, quote: char) -> String {
+    let mut quoted = String::from(quote);
+    let mut backslashes = 0;
+    for c in text.chars() {
+        if c == quote {
+            // Doubles the backslashes before a quote; one more escapes it.
+            quoted.extend(std::iter::repeat_n('\\', backslashes + 1));
+        }
+        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+        quoted.push(c);
+    }
+    quoted.extend(std::iter::repeat_n('\\', backslashes));
+    quoted.push(quote);
+    quoted
+}
+
+/// A step's text with each text in quotes changed.
+pub(crate) fn map_quoted(text: &str, change: impl Fn(&str) -> String) -> String {
+    let changed = |part: &Part<'_>| match part {
+        Part::Plain(plain) => (*plain).to_owned(),
+        Part::Quoted(quoted) => {
+            let mark = if quoted.starts_with('"') { '"' } else { '\'' };
+            quote(&change(&unquote(quoted)), mark)
+        }
+    };
+    parts(text).iter().map(changed).collect()
+}
+
 /// The parts of a step: alternately outside and inside quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part<'a> {
@@ -87,23 +116,6 @@ mod tests {
     use crate::parameters::Text;
     use crate::registry::{STEPS, bare_step};
     use crate::spec::Kind;
-
-    /// Writes a text in quotes.
-    fn quote(text: &str, quote: char) -> String {
-        let mut quoted = String::from(quote);
-        let mut backslashes = 0;
-        for c in text.chars() {
-            if c == quote {
-                // Doubles the backslashes before a quote; one more escapes it.
-                quoted.extend(std::iter::repeat_n('\\', backslashes + 1));
-            }
-            backslashes = if c == '\\' { backslashes + 1 } else { 0 };
-            quoted.push(c);
-        }
-        quoted.extend(std::iter::repeat_n('\\', backslashes));
-        quoted.push(quote);
-        quoted
-    }
 
     /// Difficult texts: quotes, backslashes and line breaks side by side.
     fn any_text() -> impl Strategy<Value = String> {

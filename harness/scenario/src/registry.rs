@@ -1,5 +1,6 @@
 //! The registered steps, found by their text.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use cucumber::World as _;
@@ -7,10 +8,20 @@ use cucumber::gherkin::{self, Step, StepType};
 use cucumber::step::Collection;
 use hil_timeline::{StepInfo, StepKind};
 
+use crate::origin::origin_of;
 use crate::world::HilWorld;
 
 /// All steps: built-in, and those of the crate that uses this one.
 pub(crate) static STEPS: LazyLock<Collection<HilWorld>> = LazyLock::new(HilWorld::collection);
+
+/// Whether a source file is one of those of the built-in steps.
+pub(crate) fn is_built_in(path: &str) -> bool {
+    static OUR_STEPS: LazyLock<String> = LazyLock::new(|| {
+        let source = Path::new(file!()).parent().unwrap_or(Path::new(""));
+        format!("{}/", source.join("steps").display())
+    });
+    path.starts_with(OUR_STEPS.as_str())
+}
 
 /// A step that is not in a file.
 pub(crate) fn bare_step(text: &str, ty: StepType) -> Step {
@@ -49,5 +60,6 @@ pub(crate) fn step_info(step: &Step) -> StepInfo {
         line: step.position.line,
         table: step.table.as_ref().map(|table| table.rows.clone()),
         doc: step.docstring.clone(),
+        part_of: origin_of(step),
     }
 }

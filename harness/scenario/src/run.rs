@@ -234,6 +234,7 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         scene.recorder.record(What::StepNotRun(step_info(step)));
     }
     if let Ok(mut stage) = scene.stage {
+        stage.record_gauges();
         if scene.verdict == Verdict::Passed
             && let Err(error) = stage.check_health(&scene.expectations, scene.steps_done + 1).await
         {

@@ -6,7 +6,7 @@ mod kind;
 
 pub use below::BelowDoc;
 pub(crate) use below::Takes;
-pub(crate) use kind::Kind;
+pub(crate) use kind::{Kind, expanded};
 
 /// A step, or a few that differ only in a word.
 #[derive(Debug)]
@@ -18,12 +18,14 @@ pub(crate) struct StepSpec {
     pub(crate) below: Option<&'static BelowDoc>,
     pub(crate) asks: Ability,
     pub(crate) expects: Expects,
+    /// The named groups of its patterns capture what they match, for later steps.
+    pub(crate) captures: bool,
 }
 
 impl StepSpec {
     /// A step that takes nothing below its line, asks nothing special of the broker and expects healthy boards.
     pub(crate) const fn new(text: &'static str, examples: &'static [(&'static str, &'static str)]) -> Self {
-        Self { text, examples, below: None, asks: Ability::Serve, expects: Expects::Nothing }
+        Self { text, examples, below: None, asks: Ability::Serve, expects: Expects::Nothing, captures: false }
     }
 
     /// With what it takes below its line.
@@ -41,9 +43,14 @@ impl StepSpec {
         Self { expects, ..self }
     }
 
+    /// The named groups of its patterns capture what they match.
+    pub(crate) const fn capturing(self) -> Self {
+        Self { captures: true, ..self }
+    }
+
     /// Its examples.
     pub(crate) fn docs(&self) -> impl Iterator<Item = StepDoc> {
-        self.examples.iter().map(|(example, about)| StepDoc { example, about, below: self.below })
+        self.examples.iter().map(|(example, about)| StepDoc { example, about, below: self.below, text: self.text })
     }
 }
 
@@ -86,9 +93,30 @@ pub struct StepDoc {
     pub about: &'static str,
     /// What it takes below its line.
     pub below: Option<&'static BelowDoc>,
+    /// The step's text, as in [`StepSpec`].
+    text: &'static str,
 }
 
 impl StepDoc {
+    /// A regular expression for the step's text, each argument a group, as Cucumber's tools for editors take it.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        kind::expanded(self.text).map(|(pattern, _)| pattern).unwrap_or_default()
+    }
+
+    /// What the groups of the pattern are: `board`, `topic`, `span`.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<&'static str> {
+        let words = |text: &'static str| text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0));
+        words(self.text).collect()
+    }
+
+    /// Whether its text, subject or description has all of these words, in any case.
+    fn has(&self, subject: &str, words: &[String]) -> bool {
+        let below = self.below.map(BelowDoc::words).unwrap_or_default();
+        has_words(&[subject, self.example, self.about, &below], words)
+    }
+
     /// `Given`, `When` or `Then`.
     #[must_use]
     pub fn keyword(&self) -> &'static str {
@@ -100,6 +128,13 @@ impl StepDoc {
     pub fn text(&self) -> &'static str {
         self.example.split_once(' ').map_or("", |(_, text)| text)
     }
+}
+
+/// Whether the texts together have all of these words, in any case.
+#[must_use]
+pub fn has_words(texts: &[&str], words: &[String]) -> bool {
+    let texts = texts.join("\n").to_lowercase();
+    words.iter().all(|word| texts.contains(&word.to_lowercase()))
 }
 
 /// Steps about one topic.
@@ -120,6 +155,11 @@ impl StepGroup {
     /// Its steps, in the order in which they are shown.
     pub fn steps(&self) -> impl Iterator<Item = StepDoc> {
         self.specs().flat_map(StepSpec::docs)
+    }
+
+    /// Its steps that have all of these words, each in all ways to write it: their descriptions refer to each other.
+    pub fn steps_with(&self, words: &[String]) -> impl Iterator<Item = StepDoc> {
+        self.specs().filter(|spec| spec.docs().any(|step| step.has(self.name, words))).flat_map(StepSpec::docs)
     }
 
     pub(crate) fn specs(&self) -> impl Iterator<Item = &'static StepSpec> + use<> {

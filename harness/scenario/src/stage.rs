@@ -1,7 +1,9 @@
 //! What a scenario owns while it runs.
 
 mod broker;
+mod captured;
 mod checks;
+mod gauges;
 mod health;
 mod judging;
 mod pins;
@@ -16,6 +18,7 @@ use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
 use hil_mqtt::{Broker, Fault, Observer, Offers, ShortageWatch, TapPort};
 use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
+use hil_verdict::Gauge;
 use tokio::sync::OwnedMutexGuard;
 
 use self::broker::{observe, record_broker};
@@ -63,6 +66,14 @@ pub struct Stage {
     waits_until: Arc<AtomicU64>,
     /// How far steps have read the changes of each pin.
     pins_seen: BTreeMap<(String, String), u64>,
+    /// What named groups of patterns have matched.
+    captured: BTreeMap<String, String>,
+    /// Numbers that boards print or publish again and again.
+    gauges: Vec<Gauge>,
+    /// The place up to which the values of gauges are recorded.
+    gauges_recorded: u64,
+    /// The end of the wait that moved the mark, if it was a wait.
+    waited_to: Option<Cursor>,
     /// What the current step can't decide.
     judging: Judging,
     descriptors: ShortageWatch,
@@ -120,6 +131,10 @@ impl Stage {
             snapshot_rules: Vec::new(),
             waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
+            captured: BTreeMap::new(),
+            gauges: Vec::new(),
+            gauges_recorded: 0,
+            waited_to: None,
             judging: Judging::default(),
             descriptors,
             _fixed_port: fixed_port,
@@ -313,11 +328,12 @@ impl Stage {
     /// Sets the mark: an action took effect.
     pub fn took_effect(&mut self, effect: Effect) {
         self.mark = Mark { cursor: effect.cursor, at: effect.at };
+        self.waited_to = None;
     }
 
     /// Sets the mark to this moment: for custom steps whose action records nothing.
     pub fn mark_now(&mut self) {
-        self.mark = Mark { cursor: self.end(), at: self.recorder.now() };
+        self.took_effect(Effect { cursor: self.end(), at: self.recorder.now() });
     }
 
     /// Sets the mark to a record: later records match.

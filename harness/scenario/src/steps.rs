@@ -6,6 +6,7 @@ mod board;
 mod boards;
 mod broker;
 mod console;
+mod gauges;
 mod messages;
 mod network;
 mod packets;
@@ -19,6 +20,8 @@ mod session;
 mod snapshots;
 mod subscriber;
 mod subscriptions;
+mod values;
+mod wait;
 mod will;
 
 use cucumber::gherkin;
@@ -36,17 +39,19 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Connections and sessions", &[session::STEPS]),
     StepGroup::new("Connection attempts", &[attempts::STEPS]),
     StepGroup::new("Subscriptions", &[subscriptions::STEPS]),
-    StepGroup::new("Messages that a board sends", &[sent::STEPS]),
+    StepGroup::new("Messages that a board sends", &[sent::STEPS, values::STEPS]),
     StepGroup::new("Messages that a board receives", &[received::STEPS, boards::STEPS]),
     StepGroup::new("Wills and retained messages", &[will::STEPS, subscriber::STEPS]),
     StepGroup::new("Power", &[power::STEPS]),
     StepGroup::new("Pins", &[pins::STEPS]),
     StepGroup::new("Consoles", &[console::STEPS]),
+    StepGroup::new("Gauges", &[gauges::STEPS]),
     StepGroup::new("Programs", &[program::STEPS]),
     StepGroup::new("Network faults", &[network::STEPS]),
     StepGroup::new("Packet faults", &[packets::STEPS]),
     StepGroup::new("The broker", &[broker::STEPS]),
     StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
+    StepGroup::new("Waiting", &[wait::STEPS]),
 ];
 
 /// Parses a pattern of a step.
@@ -96,6 +101,9 @@ fn check_filter(filter: &str) -> Result<(), StepError> {
 
 /// What set the mark, for messages.
 fn cause(stage: &Stage) -> String {
+    if stage.has_waited() {
+        return "the end of the wait".to_owned();
+    }
     let mark = stage.mark();
     let events = stage.events();
     // The record that set the mark has the same time.

@@ -5,15 +5,16 @@ mod choice;
 mod network;
 mod provenance;
 mod stamps;
+mod step;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
 pub use choice::{Choice, Quarantine, Shard, shuffled_place};
 pub use network::{ConnectionChange, Disposition, FaultPhase};
 pub use provenance::Provenance;
 use serde::{Deserialize, Serialize};
+pub use step::{PartOf, StepInfo, StepKind, StepOutcome};
 
 use crate::{Direction, Packet, Payload, QoS, Runs, Stamp};
 
@@ -86,24 +87,6 @@ pub struct Failure {
     pub hint: Option<String>,
 }
 
-/// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepOutcome {
-    /// The step's own verdict.
-    pub verdict: Verdict,
-    /// How long it took, in microseconds.
-    pub took_us: u64,
-    /// When the latest Given or When step took effect: deadlines count from there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mark: Option<Stamp>,
-    /// When its wait for what it expects ended, if it waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deadline: Option<Stamp>,
-    /// Why it did not pass.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
-}
-
 /// A board as a report shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BoardInfo {
@@ -166,38 +149,6 @@ pub struct ScenarioInfo {
     /// Why it may fail without failing the run; set in the plan of a run only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
-}
-
-/// The text of a step.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StepInfo {
-    /// As written: `Given`, `Wenn`, `*`.
-    pub keyword: String,
-    /// The kind of the keyword; missing in records of versions that did not write it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<StepKind>,
-    /// Its text.
-    pub text: String,
-    /// Its line in the feature file.
-    pub line: usize,
-    /// Its data table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub table: Option<Vec<Vec<String>>>,
-    /// Its doc string.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub doc: Option<String>,
-}
-
-/// The kind of a step's keyword.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StepKind {
-    /// A precondition.
-    Given,
-    /// An action.
-    When,
-    /// An expectation.
-    Then,
 }
 
 /// Identifies a scenario within a run: path, line, name.
@@ -332,6 +283,16 @@ pub enum What {
     },
     /// A step permits the board something that would otherwise fail the scenario.
     Allowed { board: String, allowance: Allowance },
+    /// A named group of a step's pattern matched: later steps of the scenario may use the value.
+    Captured { board: String, name: String, value: String },
+    /// A value of a gauge: a number that a board prints or publishes again and again.
+    Gauge {
+        board: String,
+        gauge: String,
+        value: f64,
+        /// When the line or the message with the value came.
+        came: Stamp,
+    },
     /// When the board's will is due, as computed by the step that waited for it.
     WillWindow {
         board: String,
@@ -472,6 +433,8 @@ impl What {
             | Self::PinGap { board, .. }
             | Self::ProtocolViolation { board, .. }
             | Self::Allowed { board, .. }
+            | Self::Captured { board, .. }
+            | Self::Gauge { board, .. }
             | Self::WillWindow { board, .. }
             | Self::Pin { board, .. }
             | Self::Fault { board, .. }
@@ -496,13 +459,5 @@ impl What {
             | Self::RecordDropped { .. }
             | Self::RunFinished { .. } => None,
         }
-    }
-}
-
-impl StepOutcome {
-    /// How long the step took.
-    #[must_use]
-    pub fn took(&self) -> Duration {
-        Duration::from_micros(self.took_us)
     }
 }

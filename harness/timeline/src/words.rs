@@ -26,6 +26,8 @@ pub fn event_text(event: &RunEvent) -> Option<String> {
         What::Typed { text, .. } => format!("typed `{}`", escaped(text)),
         What::Signalled { signal, .. } => format!("program gets {signal}"),
         What::ProtocolViolation { rule, .. } => format!("violates the MQTT protocol: {rule}"),
+        What::Captured { name, value, .. } => format!("captured {name}: `{}`", escaped(value)),
+        What::Gauge { gauge, value, .. } => format!("gauge {gauge}: {value}"),
         What::WillWindow { reason, .. } => format!("will due: {reason}"),
         What::Fault { fault, phase, .. } => format!("fault {}: {fault}", phase_word(*phase)),
         What::Reset { how, .. } => format!("reset {how}"),

@@ -58,6 +58,15 @@ pub fn is_shown(wanted: &TextPattern, line: &str) -> bool {
     }
 }
 
+/// What the named groups of a pattern match in a line that shows it.
+#[must_use]
+pub fn captured(wanted: &TextPattern, line: &str) -> Vec<(String, String)> {
+    match wanted {
+        TextPattern::Exact(_) => Vec::new(),
+        TextPattern::Matching(regex) => wanted.captures(compared(regex.as_str(), line).as_bytes()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

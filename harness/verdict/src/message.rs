@@ -1,11 +1,17 @@
 //! The expected message, as the table of a step describes it.
 
+#[cfg(test)]
+mod tests;
+mod value;
+
 use std::ops::RangeInclusive;
 
 use hil_timeline::{Packet, Payload, Property, escaped};
 use serde_json::Value;
 
+use self::value::{ABSENT, WantedValue, plain};
 use crate::json::{JsonPath, lacking};
+use crate::number::NumberCondition;
 use crate::pattern::TextPattern;
 use crate::topic::check_topic;
 use crate::unmet::Unmet;
@@ -30,17 +36,13 @@ enum Wanted {
         value: WantedValue,
     },
     Text(String),
-}
-
-/// The expected value at a path in a JSON text.
-#[derive(Debug, Clone)]
-enum WantedValue {
-    /// This value, with its type; as it was written.
-    Typed(Value, String),
-    /// A text, or a value whose JSON matches.
-    Pattern(TextPattern),
-    /// No value at that path.
-    Absent,
+    /// A number in a field.
+    Number {
+        name: String,
+        condition: NumberCondition,
+    },
+    /// A property that must not be there.
+    Absent(String),
 }
 
 /// The fields of a table.
@@ -79,6 +81,18 @@ impl MessageMatch {
         Ok(Self(vec![Wanted::Field { name: "payload".to_owned(), pattern }]))
     }
 
+    /// The payload is a number that meets a condition.
+    #[must_use]
+    pub fn number(condition: NumberCondition) -> Self {
+        Self(vec![Wanted::Number { name: "payload".to_owned(), condition }])
+    }
+
+    /// Any message.
+    #[must_use]
+    pub fn any() -> Self {
+        Self(Vec::new())
+    }
+
     /// The payload contains at least this JSON.
     ///
     /// # Errors
@@ -104,6 +118,33 @@ impl MessageMatch {
     /// Whether a row is about the DUP flag.
     pub(crate) fn asks_for_dup(&self) -> bool {
         self.0.iter().any(|wanted| matches!(wanted, Wanted::Field { name, .. } if name == "DUP"))
+    }
+
+    /// The names of the groups in its patterns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(Wanted::pattern).flat_map(TextPattern::names)
+    }
+
+    /// What the named groups of its patterns match in a PUBLISH that it describes.
+    #[must_use]
+    pub fn captures(&self, packet: &Packet) -> Vec<(String, String)> {
+        self.0.iter().flat_map(|wanted| wanted.captures(packet)).collect()
+    }
+
+    /// How the payload of a message differs; empty if all rows about it hold.
+    #[must_use]
+    pub fn wrong_payload(&self, payload: &Payload) -> Vec<String> {
+        let packet = Packet::Publish {
+            topic: String::new(),
+            payload: payload.clone(),
+            qos: hil_timeline::QoS::AtMostOnce,
+            retain: false,
+            dup: false,
+            packet_id: None,
+            aliased: false,
+            properties: Vec::new(),
+        };
+        self.wrong(&packet)
     }
 
     /// How a PUBLISH differs; empty if all rows hold.
@@ -140,17 +181,19 @@ fn read_row(row: &[String]) -> Result<Wanted, Unmet> {
             return from_hex(value).map(Wanted::Hex).ok_or_else(wrong);
         }
         "json" => return parse_json(value).map(Wanted::Json),
-        "size" => {
-            let number = value.strip_suffix("bytes").or_else(|| value.strip_suffix("byte")).unwrap_or(value).trim();
-            if !value.starts_with('/') {
-                let wrong = || {
-                    Unmet::errored(format!("`{value}` is not a size"))
-                        .with_hint("a number of bytes, as in `2` or `2 bytes`")
-                };
-                return number.parse().map(Wanted::Size).map_err(|_| wrong());
+        "payload" | "size" => {
+            if let Some(condition) = NumberCondition::of_cell(value)? {
+                return Ok(Wanted::Number { name: name.clone(), condition });
             }
         }
         _ => {}
+    }
+    if name == "size" && !value.starts_with('/') {
+        let number = value.strip_suffix("bytes").or_else(|| value.strip_suffix("byte")).unwrap_or(value).trim();
+        let wrong = || {
+            Unmet::errored(format!("`{value}` is not a size")).with_hint("a number of bytes, as in `2` or `2 bytes`")
+        };
+        return number.parse().map(Wanted::Size).map_err(|_| wrong());
     }
     if let Some(path) = name.strip_prefix("json ") {
         let path = JsonPath::parse(path.trim()).map_err(|reason| {
@@ -160,6 +203,14 @@ fn read_row(row: &[String]) -> Result<Wanted, Unmet> {
         return Ok(Wanted::JsonPath { path, value: WantedValue::read(value)? });
     }
     check_name(name)?;
+    if name.starts_with("property ") || name.starts_with("user property ") {
+        if value == ABSENT {
+            return Ok(Wanted::Absent(name.clone()));
+        }
+        if let Some(condition) = NumberCondition::of_cell(value)? {
+            return Ok(Wanted::Number { name: name.clone(), condition });
+        }
+    }
     let pattern = read_pattern(value)?;
     check_value(name, value, &pattern)?;
     Ok(Wanted::Field { name: name.clone(), pattern })
@@ -237,48 +288,6 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     hex::decode(digits).ok()
 }
 
-impl WantedValue {
-    /// `/…/` is a pattern, `none` is no value; a number, `true`, `null`, `[…]`, `{…}` and `"…"` are JSON; any other
-    /// word is text.
-    fn read(text: &str) -> Result<Self, Unmet> {
-        if text == "none" {
-            return Ok(Self::Absent);
-        }
-        let pattern = read_pattern(text)?;
-        if matches!(pattern, TextPattern::Matching(_)) {
-            return Ok(Self::Pattern(pattern));
-        }
-        match serde_json::from_str(text) {
-            Ok(value) => Ok(Self::Typed(value, text.to_owned())),
-            Err(error) if text.starts_with(['{', '[', '"']) => {
-                Err(Unmet::errored(format!("`{text}` is not JSON: {error}")))
-            }
-            Err(_) => Ok(Self::Typed(Value::String(text.to_owned()), text.to_owned())),
-        }
-    }
-
-    fn holds(&self, found: Option<&Value>) -> bool {
-        match (self, found) {
-            (Self::Absent, found) => found.is_none(),
-            (_, None) => false,
-            (Self::Typed(wanted, _), Some(found)) => lacking(wanted, found, "$").is_none(),
-            (Self::Pattern(pattern), Some(Value::String(text))) => pattern.matches(&Payload::from(text.as_str())),
-            (Self::Pattern(pattern), Some(found)) => pattern.matches(&Payload::from(found.to_string().as_str())),
-        }
-    }
-}
-
-impl std::fmt::Display for WantedValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            // As it was typed: its quotes distinguish text from a number.
-            Self::Typed(_, text) => write!(f, "`{}`", Payload::from(text.as_str())),
-            Self::Pattern(pattern) => pattern.fmt(f),
-            Self::Absent => f.write_str("none"),
-        }
-    }
-}
-
 impl Wanted {
     fn wrong(&self, packet: &Packet) -> Option<String> {
         let Packet::Publish { payload, .. } = packet else { return Some("it is not a PUBLISH".to_owned()) };
@@ -302,11 +311,57 @@ impl Wanted {
                 Ok(whole) => {
                     let found = path.find(&whole);
                     let shown = found.map_or_else(|| "none".to_owned(), |found| format!("`{found}`"));
-                    (!value.holds(found)).then(|| format!("json {path}: expected {value}, was {shown}"))
+                    let note = value.note(found);
+                    (!value.holds(found)).then(|| format!("json {path}: expected {value}, was {shown}{note}"))
                 }
             },
+            Self::Number { name, condition } => not_the_number(name, condition, packet),
+            Self::Absent(name) => {
+                field(name, packet).map(|found| format!("{name}: expected none, was `{}`", escaped(&found)))
+            }
         }
     }
+
+    fn pattern(&self) -> Option<&TextPattern> {
+        match self {
+            Self::Field { pattern, .. } | Self::JsonPath { value: WantedValue::Pattern(pattern), .. } => Some(pattern),
+            _ => None,
+        }
+    }
+
+    fn captures(&self, packet: &Packet) -> Vec<(String, String)> {
+        let Packet::Publish { payload, .. } = packet else { return Vec::new() };
+        match self {
+            Self::Field { name, pattern } if name == "payload" => pattern.captures(&payload.0),
+            Self::Field { name, pattern } => {
+                field(name, packet).map(|found| pattern.captures(found.as_bytes())).unwrap_or_default()
+            }
+            Self::JsonPath { path, value: WantedValue::Pattern(pattern) } => {
+                let whole = serde_json::from_slice::<Value>(&payload.0).ok();
+                let found = whole.as_ref().and_then(|whole| path.find(whole)).map(plain);
+                found.map(|found| pattern.captures(found.as_bytes())).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// How a field differs from a number that meets a condition.
+fn not_the_number(name: &str, condition: &NumberCondition, packet: &Packet) -> Option<String> {
+    let Packet::Publish { payload, .. } = packet else { return Some("it is not a PUBLISH".to_owned()) };
+    let (found, shown) = match name {
+        "payload" => (payload.as_text().map(str::to_owned), payload.to_string()),
+        "size" => (Some(payload.0.len().to_string()), format!("{} bytes", payload.0.len())),
+        name => match field(name, packet) {
+            None => return Some(format!("{name}: expected {condition}, was none")),
+            Some(found) => (Some(found.clone()), escaped(&found).to_string()),
+        },
+    };
+    let note = match found {
+        Some(found) => condition.wrong(&found)?,
+        None => ", which is not a number",
+    };
+    Some(format!("{name}: expected {condition}, was `{shown}`{note}"))
 }
 
 /// How a field differs; a missing field is `none`.
@@ -338,101 +393,4 @@ fn field(name: &str, packet: &Packet) -> Option<String> {
 pub fn property(properties: &[Property], row: &str) -> Option<String> {
     let name = row.strip_prefix("property ").unwrap_or(row);
     properties.iter().find(|property| property.name == name).map(|property| property.value.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use hil_timeline::QoS;
-
-    use super::*;
-
-    fn publish(payload: &str) -> Packet {
-        Packet::Publish {
-            topic: "a".into(),
-            payload: Payload::from(payload),
-            qos: QoS::AtLeastOnce,
-            retain: false,
-            dup: false,
-            packet_id: Some(1),
-            aliased: false,
-            properties: vec![Property { name: "user property k".into(), value: "v".into() }],
-        }
-    }
-
-    fn rows(rows: &[(&str, &str)]) -> MessageMatch {
-        let rows: Vec<_> = rows.iter().map(|(name, value)| vec![(*name).to_owned(), (*value).to_owned()]).collect();
-        MessageMatch::read(&rows).expect("rows")
-    }
-
-    #[test]
-    fn every_kind_of_row_can_hold() {
-        let message = publish(r#"{"t": {"v": 28, "unit": "°C"}, "list": [1, 2.0]}"#);
-        let wanted = rows(&[
-            ("topic", "a"),
-            ("payload", "/unit/"),
-            ("QoS", "1"),
-            ("retained", "no"),
-            ("DUP", "no"),
-            ("size", "/^\\d+ bytes$/"),
-            ("json", r#"{"t": {"v": 28.0}, "list": [1, 2]}"#),
-            ("json $.t.unit", "°C"),
-            ("json list[1]", "2"),
-            ("json $.t.v", "28.00"),
-            ("json $.t.w", "none"),
-            ("property content type", "none"),
-            ("user property k", "v"),
-        ]);
-        assert_eq!(wanted.wrong(&message), Vec::<String>::new());
-        assert!(rows(&[("hex", "6f 6e")]).wrong(&publish("on")).is_empty());
-    }
-
-    #[test]
-    fn every_kind_of_row_can_fail() {
-        let message = publish(r#"{"t": {"v": 28}}"#);
-        let wanted = rows(&[
-            ("QoS", "2"),
-            ("hex", "ff"),
-            ("json", r#"{"t": {"v": 29}}"#),
-            ("json", r#"{"t": {"w": 1}}"#),
-            ("json $.t.u", "x"),
-            ("json $.t.v", "none"),
-            ("json $.t.v", "\"28\""),
-            ("size", "3 bytes"),
-            ("user property k", "w"),
-            ("property content type", "text"),
-        ]);
-        let wrong = [wanted.wrong(&message), rows(&[("json a", "1")]).wrong(&publish("on"))].concat();
-        insta::assert_snapshot!(wrong.join("\n"));
-        let refused = [
-            ("payloat", "x"),
-            ("hex", "f"),
-            ("json", "{"),
-            ("size", "two"),
-            ("QoS", "3"),
-            ("retained", "true"),
-            ("property contents type", "x"),
-            ("json $[a]", "1"),
-            ("json $.a", "[1"),
-            ("payload", "/(/"),
-        ];
-        let errors: Vec<_> = refused
-            .iter()
-            .map(|(name, value)| MessageMatch::read(&[vec![(*name).into(), (*value).into()]]).expect_err("not a row"))
-            .map(|unmet| format!("{}\n  hint: {}", unmet.failure.message, unmet.failure.hint.unwrap_or_default()))
-            .collect();
-        insta::assert_snapshot!(errors.join("\n"));
-    }
-
-    #[test]
-    fn a_number_differs_from_its_text() {
-        let number = publish(r#"{"t": 21}"#);
-        let text = publish(r#"{"t": "21"}"#);
-        assert!(rows(&[("json $.t", "21")]).wrong(&number).is_empty());
-        assert!(!rows(&[("json $.t", "21")]).wrong(&text).is_empty(), "it would pass wrongly");
-        assert!(rows(&[("json $.t", "\"21\"")]).wrong(&text).is_empty());
-        assert!(rows(&[("json $.a", "[1, 2.0]")]).wrong(&publish(r#"{"a": [1, 2]}"#)).is_empty());
-        assert!(rows(&[("json $.t", "20.50")]).wrong(&publish(r#"{"t": 20.50}"#)).is_empty());
-        assert!(rows(&[("json $[\"a b\"]", "x")]).wrong(&publish(r#"{"a b": "x"}"#)).is_empty());
-        assert!(rows(&[("field", "value"), ("size", "2")]).wrong(&publish("on")).is_empty(), "a header is not a row");
-    }
 }

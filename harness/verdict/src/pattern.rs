@@ -43,6 +43,32 @@ impl TextPattern {
             Self::Matching(regex) => regex.is_match(&payload.0),
         }
     }
+
+    /// The names of its groups: `id` of `/id=(?<id>\w+)/`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let regex = match self {
+            Self::Exact(_) => None,
+            Self::Matching(regex) => Some(regex),
+        };
+        regex.into_iter().flat_map(|regex| regex.capture_names().flatten())
+    }
+
+    /// What its named groups match in a payload. A group that takes no part in the match is not in it; bytes that are not
+    /// UTF-8 are replaced.
+    ///
+    /// # Example
+    /// ```
+    /// use hil_verdict::TextPattern;
+    /// let pattern = TextPattern::parse(r"/id=(?<id>\w+)/").unwrap();
+    /// assert_eq!(pattern.captures(b"id=a7, up"), [("id".to_owned(), "a7".to_owned())]);
+    /// ```
+    #[must_use]
+    pub fn captures(&self, payload: &[u8]) -> Vec<(String, String)> {
+        let Self::Matching(regex) = self else { return Vec::new() };
+        let Some(found) = regex.captures(payload) else { return Vec::new() };
+        let text = |name: &str| Some(String::from_utf8_lossy(found.name(name)?.as_bytes()).into_owned());
+        self.names().filter_map(|name| Some((name.to_owned(), text(name)?))).collect()
+    }
 }
 
 impl fmt::Display for TextPattern {

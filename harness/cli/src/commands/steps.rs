@@ -1,39 +1,113 @@
 //! `hil steps`.
 
+use std::path::Path;
+
 use console::Style;
-use hil_scenario::catalogue::{BelowDoc, GROUPS, StepDoc, StepGroup};
+use hil_scenario::catalogue::{BelowDoc, GROUPS, OwnStep, StepDoc, StepGroup, has_words, own_steps};
+use hil_scenario::{CompositeStep, composite_steps};
+use serde_json::{Value, json};
 
-use crate::args::{Format, FormatArgs};
+use crate::args::{Format, StepsArgs};
 use crate::exit_code::ExitCode;
-use crate::output::{Line, say, say_json};
+use crate::output::{Line, say, say_json, warn};
 
-pub(crate) fn print(args: &FormatArgs) -> ExitCode {
-    match args.format {
-        Format::Text => GROUPS.iter().for_each(print_group),
-        Format::Json => {
-            let steps = GROUPS.iter().flat_map(|group| group.steps().map(|step| as_json(group, &step)));
-            say_json(&serde_json::Value::from_iter(steps));
-        }
+/// The subject of steps that are not built in.
+const OWN: &str = "Steps of this program";
+
+/// The subject of steps that `.steps` files define.
+const COMPOSITE: &str = "Composite steps of this project";
+
+/// Where they are looked for.
+const FEATURES: &str = "features";
+
+pub(crate) fn print(args: &StepsArgs) -> ExitCode {
+    match args.format.format {
+        Format::Text => print_text(&args.words),
+        Format::Json => print_json(&args.words),
     }
-    ExitCode::Passed
 }
 
-fn as_json(group: &StepGroup, step: &StepDoc) -> serde_json::Value {
-    let mut json = serde_json::json!({
+/// Prints the steps that have these words; all without any.
+pub(crate) fn print_text(words: &[String]) -> ExitCode {
+    let mut count = 0;
+    for group in GROUPS {
+        let steps: Vec<_> = group.steps_with(words).collect();
+        print_group(group.name, &steps, print_step);
+        count += steps.len();
+    }
+    let own = own(words);
+    print_group(OWN, &own, print_own);
+    let composite = composite(words);
+    print_group(COMPOSITE, &composite, print_composite);
+    ended(count + own.len() + composite.len(), words)
+}
+
+fn print_json(words: &[String]) -> ExitCode {
+    let of = |group: &'static StepGroup| group.steps_with(words).map(|step| as_json(group, &step));
+    let (own, composite) = (own(words), composite(words));
+    let mine = own.iter().map(own_as_json).chain(composite.iter().map(composite_as_json));
+    let steps: Vec<_> = GROUPS.iter().flat_map(of).chain(mine).collect();
+    let count = steps.len();
+    say_json(&Value::from_iter(steps));
+    ended(count, words)
+}
+
+fn ended(count: usize, words: &[String]) -> ExitCode {
+    if count > 0 {
+        return ExitCode::Passed;
+    }
+    warn(format!("no step has `{}`; `hil steps` lists all steps", words.join("` and `")));
+    ExitCode::NothingRan
+}
+
+fn own(words: &[String]) -> Vec<OwnStep> {
+    let mut own = own_steps();
+    own.retain(|step| has_words(&[OWN, step.keyword, &step.text()], words));
+    own
+}
+
+fn composite(words: &[String]) -> Vec<CompositeStep> {
+    let mut composite = composite_steps(Path::new(FEATURES));
+    composite.retain(|step| has_words(&[COMPOSITE, &step.text, &step.about, &step.parts.join("\n")], words));
+    composite
+}
+
+fn as_json(group: &StepGroup, step: &StepDoc) -> Value {
+    let mut json = json!({
         "group": group.name, "keyword": step.keyword(), "example": step.example, "about": step.about,
+        "pattern": step.pattern(), "arguments": step.arguments(),
     });
     if let Some(below) = step.below {
-        let fields: Vec<_> =
-            below.fields.iter().map(|(name, value)| serde_json::json!({ "name": name, "value": value })).collect();
-        json["below"] = serde_json::json!({ "about": below.about, "fields": fields, "example": below.example });
+        let fields: Vec<_> = below.fields.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        json["below"] = json!({
+            "name": below.name, "about": below.about, "columns": below.columns(), "fields": fields, "example": below.example,
+        });
     }
     json
 }
 
-fn print_group(group: &StepGroup) {
-    say(Line::new().paint(Style::new().bold().underlined(), group.name));
+fn own_as_json(step: &OwnStep) -> Value {
+    json!({
+        "group": OWN, "keyword": step.keyword, "example": format!("{} {}", step.keyword, step.text()),
+        "about": format!("{}:{}", step.file, step.line), "pattern": step.pattern,
+    })
+}
+
+fn composite_as_json(step: &CompositeStep) -> Value {
+    json!({
+        "group": COMPOSITE, "keyword": "*", "example": format!("* {}", step.text), "about": step.about,
+        "pattern": step.pattern, "arguments": step.arguments, "parts": step.parts,
+        "place": format!("{}:{}", step.path.display(), step.line),
+    })
+}
+
+fn print_group<T>(name: &str, steps: &[T], print: impl Fn(&T)) {
+    if steps.is_empty() {
+        return;
+    }
+    say(Line::new().paint(Style::new().bold().underlined(), name));
     say(Line::new());
-    group.steps().for_each(|step| print_step(&step));
+    steps.iter().for_each(print);
     say(Line::new());
 }
 
@@ -44,6 +118,20 @@ fn print_step(step: &StepDoc) {
     if let Some(below) = step.below {
         print_below(below);
     }
+}
+
+fn print_own(step: &OwnStep) {
+    say(Line::new().paint(Style::new().bold(), step.keyword).text(format!(" {}", hil_report::inert(&step.text()))));
+    say(Line::new().text("    ").paint(Style::new().dim(), format!("{}:{}", step.file, step.line)));
+}
+
+fn print_composite(step: &CompositeStep) {
+    say(Line::new().paint(Style::new().bold(), "*").text(format!(" {}", hil_report::inert(&step.text))));
+    step.parts.iter().for_each(|part| say(Line::new().text(format!("      {}", hil_report::inert(part)))));
+    if !step.about.is_empty() {
+        say(Line::new().text("    ").paint(Style::new().dim(), hil_report::inert(&step.about)));
+    }
+    say(Line::new().text("    ").paint(Style::new().dim(), format!("{}:{}", step.path.display(), step.line)));
 }
 
 fn print_below(below: &BelowDoc) {

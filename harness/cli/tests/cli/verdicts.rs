@@ -31,14 +31,14 @@ fn verdicts(project: &Project, arguments: &[&str]) -> (BTreeMap<String, String>,
 }
 
 /// Runs scenarios that must pass.
-fn all_pass(scenarios: &[(&str, &str)]) {
+pub(crate) fn all_pass(scenarios: &[(&str, &str)]) {
     let (verdicts, outcome) = verdicts(&Project::with_feature(&feature(scenarios)), &[]);
     assert_eq!(verdicts.len(), scenarios.len(), "{outcome:?}");
     assert!(verdicts.values().all(|word| word == "passed"), "{}", outcome.stdout);
 }
 
 /// Runs scenarios that must fail, and compares their messages.
-fn all_fail(name: &str, scenarios: &[(&str, &str)]) {
+pub(crate) fn all_fail(name: &str, scenarios: &[(&str, &str)]) {
     let (verdicts, outcome) = verdicts(&Project::with_feature(&feature(scenarios)), &[]);
     assert_eq!(verdicts.len(), scenarios.len(), "{outcome:?}");
     assert!(verdicts.values().all(|word| word == "failed"), "{}", outcome.stdout);

@@ -32,8 +32,12 @@ fn whole_feature(block: &Block) -> String {
         return text;
     }
     let scenario = if begins("Scenario") || begins("Background") { "" } else { "  Scenario: one\n" };
+    // A gauge must be made before it is asked about.
+    let made =
+        |name: &str| format!("    Given the gauge \"{name}\" of \"lamp\" is \"/(?<{name}>.)/\" on its console\n");
+    let gauges = if begins("Then the gauge") { made("heap") + &made("temp") } else { String::new() };
     let end = if begins("Then") { "" } else { "\n    Then \"lamp\" connects within 1 s\n" };
-    format!("Feature: an excerpt\n{scenario}{text}{end}")
+    format!("Feature: an excerpt\n{scenario}{gauges}{text}{end}")
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Times, with a test for whether they really changed.
+//! Times and gauges, with a test for whether they really changed.
 //!
 //! At most one comparison in a hundred may raise a false alarm, all metrics together. A third of that is for metrics of
 //! boards (boot, reconnect, flash, latency per topic), the rest for the many steps, each corrected for their number
@@ -30,7 +30,7 @@ const EFFECT: f64 = 0.10;
 /// In milliseconds: the scheduler of a busy host may take as long.
 const FLOOR_MS: f64 = 5.0;
 
-/// Whether a time got longer or shorter.
+/// Whether a time got longer or shorter, or a gauge higher or lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeChange {
@@ -38,6 +38,10 @@ pub enum TimeChange {
     Slower,
     /// It takes less.
     Faster,
+    /// A gauge is higher: whether that is good, only a step can say.
+    Higher,
+    /// A gauge is lower.
+    Lower,
 }
 
 /// Measurements of one side.
@@ -45,11 +49,11 @@ pub enum TimeChange {
 pub struct Measured {
     /// How many.
     pub count: usize,
-    /// Their median, milliseconds.
+    /// Their median: milliseconds, or the unit of a gauge.
     pub median_ms: f64,
 }
 
-/// A time that changed.
+/// A time or a gauge that changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricChange {
     /// What was measured.
@@ -86,6 +90,8 @@ struct Pair<'a> {
     head: Vec<f64>,
     /// The relative difference between runs of one firmware.
     tolerance: f64,
+    /// The values are those of a gauge below zero, with the sign removed: changes are relative.
+    is_negative: bool,
 }
 
 pub(super) fn compare(base: &[Record], head: &[Record]) -> Measurements {
@@ -110,11 +116,15 @@ fn pairs<'a>(base: &'a [Record], head: &'a [Record]) -> Vec<Pair<'a>> {
         }
     }
     let both = sides.into_iter().filter(|(_, [base, head])| !base.is_empty() && !head.is_empty());
-    both.map(|(metric, [base, head])| Pair {
-        metric,
-        tolerance: tolerance(&base, head.len()),
-        base: thinned(&base.into_iter().flatten().copied().collect::<Vec<_>>()),
-        head: thinned(&head.into_iter().flatten().copied().collect::<Vec<_>>()),
+    both.map(|(metric, [base, head])| {
+        let tolerance = tolerance(&base, head.len());
+        let values = |side: Vec<&Vec<f64>>| thinned(&side.into_iter().flatten().copied().collect::<Vec<_>>());
+        let (mut base, mut head) = (values(base), values(head));
+        let is_negative = base.iter().chain(&head).all(|value| *value < 0.0);
+        if is_negative {
+            base.iter_mut().chain(&mut head).for_each(|value| *value = -*value);
+        }
+        Pair { metric, base, head, tolerance, is_negative }
     })
     .collect()
 }
@@ -122,7 +132,8 @@ fn pairs<'a>(base: &'a [Record], head: &'a [Record]) -> Vec<Pair<'a>> {
 /// From the medians of the baseline's runs, for the mean of this many runs on each side.
 #[expect(clippy::cast_precision_loss, reason = "runs are far fewer than 2^52")]
 fn tolerance(base: &[&Vec<f64>], head_runs: usize) -> f64 {
-    let logs: Vec<f64> = base.iter().filter_map(|values| median(values)).filter(|it| *it > 0.0).map(f64::ln).collect();
+    let logs: Vec<f64> =
+        base.iter().filter_map(|values| median(values)).map(f64::abs).filter(|it| *it > 0.0).map(f64::ln).collect();
     let runs = logs.len() as f64;
     let spread = if logs.len() < RUNS_FOR_SPREAD {
         ASSUMED_SPREAD
@@ -159,8 +170,10 @@ impl Pair<'_> {
     fn p(&self, direction: TimeChange) -> f64 {
         let moved = |by: f64| self.base.iter().map(|value| value * by).collect::<Vec<_>>();
         match direction {
-            TimeChange::Slower => probability_above(&moved(1.0 + self.tolerance), &self.head),
-            TimeChange::Faster => probability_above(&self.head, &moved(1.0 / (1.0 + self.tolerance))),
+            TimeChange::Slower | TimeChange::Higher => probability_above(&moved(1.0 + self.tolerance), &self.head),
+            TimeChange::Faster | TimeChange::Lower => {
+                probability_above(&self.head, &moved(1.0 / (1.0 + self.tolerance)))
+            }
         }
     }
 
@@ -168,14 +181,23 @@ impl Pair<'_> {
     fn change(&self, direction: TimeChange, p: f64) -> Option<MetricChange> {
         let (was, is) = (median(&self.base)?, median(&self.head)?);
         let change = is / was - 1.0;
-        if was <= 0.0 || change.abs() < EFFECT || (is - was).abs() < FLOOR_MS {
+        let is_gauge = self.metric.kind == MetricKind::Gauge;
+        let floor = if is_gauge { 0.0 } else { FLOOR_MS };
+        if was <= 0.0 || change.abs() < EFFECT || (is - was).abs() < floor {
             return None;
         }
+        let (sign, direction) = match (is_gauge, self.is_negative, direction) {
+            (false, ..) => (1.0, direction),
+            (true, false, TimeChange::Slower) => (1.0, TimeChange::Higher),
+            (true, false, _) => (1.0, TimeChange::Lower),
+            (true, true, TimeChange::Slower) => (-1.0, TimeChange::Lower),
+            (true, true, _) => (-1.0, TimeChange::Higher),
+        };
         Some(MetricChange {
             metric: self.metric.clone(),
-            base: Measured { count: self.base.len(), median_ms: was },
-            head: Measured { count: self.head.len(), median_ms: is },
-            change,
+            base: Measured { count: self.base.len(), median_ms: was * sign },
+            head: Measured { count: self.head.len(), median_ms: is * sign },
+            change: change * sign,
             p,
             direction,
         })

@@ -90,6 +90,7 @@ impl Comparison {
             listed("not known: the bench was at fault, or they did not finish", &scenarios.unknown),
             listed("fixed", &scenarios.fixed),
             section("faster", slower(TimeChange::Faster).map(metric_line)),
+            section("gauges", slower(TimeChange::Higher).chain(slower(TimeChange::Lower)).map(metric_line)),
             listed("new", &scenarios.new),
             listed("not run any more", &scenarios.removed),
             section("traffic", self.traffic.iter().map(traffic_line)),
@@ -124,13 +125,21 @@ fn metric_line(change: &MetricChange) -> String {
     format!(
         "{}: {} → {} ({:+.0} %, p = {:.1e}, {} and {} measurements)",
         change.metric,
-        time(change.base.median_ms),
-        time(change.head.median_ms),
+        amount(change, change.base.median_ms),
+        amount(change, change.head.median_ms),
         change.change * 100.0,
         change.p,
         change.base.count,
         change.head.count
     )
+}
+
+/// A median with its unit; that of a gauge is not known.
+fn amount(change: &MetricChange, value: f64) -> String {
+    match change.direction {
+        TimeChange::Slower | TimeChange::Faster => time(value),
+        TimeChange::Higher | TimeChange::Lower => ((value * 1000.0).round() / 1000.0).to_string(),
+    }
 }
 
 fn time(millis: f64) -> String {

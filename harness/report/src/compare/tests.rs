@@ -223,3 +223,33 @@ fn simulated_and_emulated_boards_and_silicon_are_never_compared() {
     }
     assert_eq!(compare(&[], &[real]).expect_err("empty").to_string(), "there is no run to compare with");
 }
+
+/// A gauge that changed is shown in its own unit. Whether higher or lower is worse is not known, so it is no regression.
+#[test]
+fn a_gauge_that_changed_is_not_a_time_and_not_a_regression() {
+    let of = |run: &str, heap: f64, rssi: f64| {
+        let mut record = record(run, &[("a", Verdict::Passed)]);
+        let gauge = |subject: &str| Metric { kind: MetricKind::Gauge, subject: subject.into() };
+        record.metrics.insert(gauge("heap of lamp"), times(40, heap));
+        record.metrics.insert(gauge("rssi of lamp"), times(40, rssi));
+        record
+    };
+    let compared = compare(&[of("base", 3.0, -50.0)], &[of("head", 1.5, -80.0)]).expect("comparable");
+    let found: Vec<_> = compared
+        .measurements
+        .changes
+        .iter()
+        .map(|change| (change.metric.to_string(), change.direction, change.base.median_ms > change.head.median_ms))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("gauge: heap of lamp".to_owned(), TimeChange::Lower, true),
+            ("gauge: rssi of lamp".to_owned(), TimeChange::Lower, true)
+        ]
+    );
+    assert!(!compared.regression);
+    insta::assert_snapshot!(compared.text());
+    let same = compare(&[of("base", 3.0, -50.0)], &[of("head", 3.0, -50.0)]).expect("comparable");
+    assert!(same.measurements.changes.is_empty() && same.measurements.compared == 2);
+}

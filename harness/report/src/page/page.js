@@ -115,9 +115,24 @@
     const y = (value) => (high === low ? height / 2 : height - ((value - low) / (high - low)) * height);
     const path = known.map(([n, value], k) => `${k ? "L" : "M"}${x(n).toFixed(1)} ${y(value).toFixed(1)}`).join(" ");
     const last = known[known.length - 1];
-    const label = `${metric.name}: ${values.map((value) => value.toFixed(1)).join(", ")} ms`;
+    const unit = metric.name.startsWith("gauge: ") ? "" : " ms";
+    const label = `${metric.name}: ${values.map((value) => value.toFixed(1)).join(", ")}${unit}`;
     const picture = svg("svg", { width, height, role: "img", "aria-label": label }, svg("path", { d: path }), svg("circle", { cx: x(last[0]), cy: y(last[1]), r: 3 }));
-    return el("figure", { class: "plot" }, el("figcaption", {}, `${metric.name} `, el("span", { class: "dim" }, `${last[1].toFixed(1)} ms`)), picture);
+    return el("figure", { class: "plot" }, el("figcaption", {}, `${metric.name} `, el("span", { class: "dim" }, `${last[1].toFixed(1)}${unit}`)), picture);
+  }
+
+  /** The values of a gauge over the time of an attempt. */
+  function gaugePlot({ board, name, points }) {
+    const width = 300, height = 60;
+    const times = points.map(([at]) => at), values = points.map(([, value]) => value);
+    const low = Math.min(...values), high = Math.max(...values), from = Math.min(...times), to = Math.max(...times);
+    const x = (at) => (to === from ? width / 2 : ((at - from) / (to - from)) * width);
+    const y = (value) => (high === low ? height / 2 : height - ((value - low) / (high - low)) * height);
+    const path = points.map(([at, value], k) => `${k ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join(" ");
+    const [at, last] = points[points.length - 1];
+    const label = `${name} of ${board}: ${points.length} values from ${low} to ${high}, the last is ${last}`;
+    const picture = svg("svg", { width, height, role: "img", "aria-label": label }, svg("path", { d: path }), svg("circle", { cx: x(at), cy: y(last), r: 3 }), svg("title", {}, label));
+    return el("figure", { class: "plot gauge" }, el("figcaption", {}, `${name} of ${board} `, el("span", { class: "dim" }, `${last}; ${low} to ${high} from ${seconds(from)} to ${seconds(to)}`)), picture);
   }
 
   /** One line of the list; what is inside is made when it is opened. */
@@ -257,12 +272,13 @@
       this.tables = ["console", "packets"].map((name) => new EventTable(this, name));
       this.tip = el("div", { class: "tip", hidden: true });
       this.told = el("p", { class: "mono told", role: "status" });
+      this.gauges = el("div", { class: "plots" }, record.gauges.map(gaugePlot));
       this.nodes = [
         el("div", { class: "row" }, this.button("Zoom in", "+", () => this.zoom(0.5)), this.button("Zoom out", "−", () => this.zoom(2)),
           this.button("Whole scenario", "whole", () => this.show(...this.whole)),
           el("span", { class: "dim hint-keys" }, "drag to move, Ctrl and wheel to zoom; keys: ← → + − 0, n and p for events"),
           record.left_out ? el("span", { class: "dim" }, `${record.left_out} events in the middle are left out`) : null),
-        el("div", { class: "timeline" }, this.picture), this.tip, this.told,
+        el("div", { class: "timeline" }, this.picture), this.tip, this.told, this.gauges,
         el("div", { class: "tables" }, this.tables.map((table) => table.node)),
       ];
       this.listen();

@@ -66,6 +66,9 @@ impl RecordBuilder {
                 self.boards.retain(|(of, _), _| *of != id);
             }
             What::Packet { .. } => self.packet(id, event),
+            What::Gauge { board, gauge, value, .. } => {
+                self.add(MetricKind::Gauge, format!("{gauge} of {board}"), *value)
+            }
             what => self.board(id, event.at, what),
         }
     }

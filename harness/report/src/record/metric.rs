@@ -1,8 +1,8 @@
-//! Measured times and their kinds.
+//! Measured times and gauges, and their kinds.
 
 use serde::{Deserialize, Serialize};
 
-/// A measured time.
+/// A measured time, or a gauge.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Metric {
@@ -25,11 +25,13 @@ pub enum MetricKind {
     Latency,
     /// From the effect of a step until a later step was satisfied.
     Step,
+    /// A number that a board prints or publishes: in its own unit, not a time.
+    Gauge,
 }
 
 impl MetricKind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Boot, Self::Reconnect, Self::Flash, Self::Latency, Self::Step];
+    pub const ALL: [Self; 6] = [Self::Boot, Self::Reconnect, Self::Flash, Self::Latency, Self::Step, Self::Gauge];
 
     /// Its name.
     #[must_use]
@@ -40,6 +42,7 @@ impl MetricKind {
             Self::Flash => "flash",
             Self::Latency => "latency",
             Self::Step => "step",
+            Self::Gauge => "gauge",
         }
     }
 }

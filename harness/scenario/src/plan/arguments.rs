@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use hil_config::nearest;
 use hil_timeline::escaped;
-use hil_verdict::{ResetCause, TextPattern, is_shown};
+use hil_verdict::{JsonPath, NumberCondition, ResetCause, TextPattern, is_shown};
 
 use super::problem::Wrong;
 use crate::snapshot::{Rule, SnapshotFile};
@@ -14,7 +14,7 @@ use crate::spec::{Kind, Reading};
 /// Everything that is wrong with the arguments of a step of a feature file.
 pub(super) fn check(reading: &Reading, feature: &Path) -> Vec<Wrong> {
     let each = reading.arguments.iter().filter_map(|(kind, text)| check_one(*kind, text, feature).err());
-    each.chain(check_packet(reading).err()).collect()
+    each.chain(check_packet(reading).err()).chain(check_group(reading).err()).collect()
 }
 
 fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
@@ -35,6 +35,10 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
         }),
         Kind::Packet => check_packet_name(text),
         Kind::Count => check_count(text, 0, "is not a number of times"),
+        Kind::Times => check_count(text, 1, "times is always true"),
+        Kind::Path => check_path(text),
+        Kind::Gauge => check_gauge_name(text),
+        Kind::Number => NumberCondition::parse(text).map(drop).map_err(Wrong::from),
         Kind::Period => check_count(text, 2, "time has no period"),
         Kind::Growth => check_count(text, 3, "attempts have no two pauses to compare"),
         Kind::Percent => match text.parse() {
@@ -48,7 +52,7 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
         // Names are checked on the bench; the step's own syntax is enough for the rest.
         Kind::Board | Kind::Railed | Kind::Wireless | Kind::Program | Kind::Chip => Ok(()),
         Kind::Firmware | Kind::Pin | Kind::Driven => Ok(()),
-        Kind::Text | Kind::Span | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
+        Kind::Text | Kind::Span | Kind::Drift | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
     }
 }
 
@@ -176,6 +180,33 @@ fn check_count(text: &str, least: u32, what: &str) -> Result<(), Wrong> {
         Ok(count) if count >= least => Ok(()),
         _ => Err(Wrong::new(format!("`{text}` {what}"), format!("ask for {least} or more"))),
     }
+}
+
+fn check_path(text: &str) -> Result<(), Wrong> {
+    JsonPath::parse(text).map(drop).map_err(|reason| {
+        let hint = "write `$.temp[0].value`, `temp.0.value` or `$[\"a b\"]`";
+        Wrong::new(format!("`{text}` is not a path in a JSON text: {reason}"), hint)
+    })
+}
+
+/// A gauge's name is also that of a group in a pattern.
+fn check_gauge_name(name: &str) -> Result<(), Wrong> {
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if begins && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Ok(());
+    }
+    let hint = "use letters, digits and `_`: it is the name of a group, as in `(?<heap>\\d+)`";
+    Err(Wrong::new(format!("`{name}` is not the name of a gauge"), hint))
+}
+
+/// A pattern that makes a gauge has a group for its values.
+fn check_group(reading: &Reading) -> Result<(), Wrong> {
+    let (Some(gauge), Some(text)) = (reading.first(Kind::Gauge), reading.first(Kind::Shown)) else { return Ok(()) };
+    if check_pattern(text)?.names().any(|name| name == gauge) {
+        return Ok(());
+    }
+    let hint = format!("write the number as `(?<{gauge}>\\d+)`, as in `\"/{gauge}: (?<{gauge}>\\d+)/\"`");
+    Err(Wrong::new(format!("`{text}` has no group `{gauge}`"), hint))
 }
 
 /// Refuses a packet that is never sent in that direction (MQTT 5 §2.1.2), and a topic for one that has none.

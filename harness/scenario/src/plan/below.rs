@@ -59,6 +59,12 @@ fn each(rows: &[Vec<String>], names: &[&str], read: impl Fn(&[Vec<String>]) -> R
     rows.iter().filter_map(one).collect()
 }
 
+impl From<Unmet> for Wrong {
+    fn from(unmet: Unmet) -> Self {
+        Self { what: unmet.failure.message, hint: unmet.failure.hint }
+    }
+}
+
 /// The rule's error, with the valid name that may be meant; the hint lists all names.
 fn wrong(unmet: Unmet) -> Wrong {
     let (what, hint) = (unmet.failure.message, unmet.failure.hint);

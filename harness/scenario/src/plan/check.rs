@@ -6,12 +6,13 @@ use cucumber::gherkin::{Feature, Step, StepType};
 use hil_gherkin::{Language, StepKind};
 
 use super::problem::{Problem, Wrong};
-use super::{arguments, below, scenarios};
+use super::reading::reading;
+use super::{arguments, below, captures, scenarios};
+use crate::captured::sampled;
 use crate::dispatch::durations_written;
-use crate::forms;
 use crate::quotes::skeleton;
 use crate::registry::{STEPS, is_defined};
-use crate::spec::{Reading, StepDoc};
+use crate::spec::StepDoc;
 use crate::suggest::{Near, has_odd_quotes, near};
 
 /// Everything that is wrong with a feature.
@@ -34,12 +35,14 @@ pub(super) fn check(feature: &Feature, language: &Language) -> Vec<Problem> {
             problems.push(Wrong::new(what, "add what should happen, or delete the scenario").at(&path, line));
         }
     }
+    problems.extend(captures::check(feature, &path));
     problems.sort_by_key(|problem| problem.line);
     problems.dedup();
     problems
 }
 
 fn check_step(path: &Path, step: &Step, language: &Language) -> Vec<Problem> {
+    let step = &sampled(step);
     let wrong = match STEPS.find(step) {
         Ok(Some(_)) => check_content(path, step),
         Ok(None) => vec![undefined(step, language)],
@@ -50,7 +53,7 @@ fn check_step(path: &Path, step: &Step, language: &Language) -> Vec<Problem> {
             vec![Wrong::new(format!("ambiguous step `{}`", step.value), hint)]
         }
     };
-    wrong.into_iter().map(|wrong| wrong.at(path, step.position.line)).collect()
+    wrong.into_iter().map(|wrong| wrong.at_step(path, step)).collect()
 }
 
 fn undefined(step: &Step, language: &Language) -> Wrong {
@@ -102,19 +105,6 @@ fn kind(ty: StepType) -> StepKind {
 /// The usual keyword of a kind, with the space after it if the language has one.
 fn word(of: StepKind, language: &Language) -> &'static str {
     language.steps().find(|(_, kind)| *kind == of).map_or("", |(word, _)| word)
-}
-
-/// Parses a built-in step. The arguments of custom steps are unknown.
-pub(super) fn reading(step: &Step) -> Option<Reading> {
-    /// The folder of the built-in steps.
-    static OUR_STEPS: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-        let source = Path::new(file!()).parent().and_then(Path::parent).unwrap_or(Path::new(""));
-        format!("{}/", source.join("steps").display())
-    });
-    match STEPS.find(step) {
-        Ok(Some((_, _, Some(location), _))) if location.path.starts_with(OUR_STEPS.as_str()) => forms::read(step),
-        _ => None,
-    }
 }
 
 /// What is wrong with a step that is defined.

@@ -7,9 +7,9 @@ use cucumber::gherkin::Feature;
 use hil_config::{Bench, Board, BoardKind, BoardName, Broker, FirmwareName, PinDirection, nearest};
 
 use super::arguments::check_length;
-use super::check::reading;
 use super::needs::{lacking, steps_of};
 use super::problem::{Problem, Wrong};
+use super::reading::reading;
 use super::{each_scenario, tags_of};
 use crate::spec::{Ability, Kind, Reading};
 
@@ -35,13 +35,15 @@ fn each_reading(feature: &Feature, bench: &Bench, check: impl Fn(&Reading) -> Ve
     let steps = runs.flat_map(|(rule, scenario)| steps_of(feature, rule, scenario));
     let wrong = steps.flat_map(|step| {
         let wrong = reading(step).map(|reading| check(&reading)).unwrap_or_default();
-        wrong.into_iter().map(|wrong| wrong.at(path, step.position.line))
+        wrong.into_iter().map(|wrong| wrong.at_step(path, step))
     });
     let mut problems: Vec<_> = wrong.collect();
     problems.sort_by_key(|problem| problem.line);
     // A background is checked with each scenario below it.
     let mut seen = BTreeSet::new();
-    problems.retain(|problem| seen.insert((problem.line, problem.what.clone())));
+    // Several parts of a composite step often have the same mistake in an argument.
+    let place = |problem: &Problem| if problem.path == path { problem.line } else { 0 };
+    problems.retain(|problem| seen.insert((place(problem), problem.what.clone())));
     problems
 }
 

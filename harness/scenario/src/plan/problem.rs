@@ -3,6 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use cucumber::gherkin::Step;
+
+use crate::origin::origin_of;
+
 /// One thing that is wrong with a feature file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -77,6 +81,14 @@ pub(super) struct Wrong {
 impl Wrong {
     pub(super) fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { what: what.into(), hint: Some(hint.into()) }
+    }
+
+    /// At a step; one that is a part of a composite step is in the file that defines that.
+    pub(super) fn at_step(self, path: &std::path::Path, step: &Step) -> Problem {
+        let line = step.position.line;
+        let Some(part) = origin_of(step) else { return self.at(path, line) };
+        let what = format!("{} (in `{}`, used at {}:{line})", self.what, part.step, path.display());
+        Problem { path: part.file.into(), line: part.part_line, what, hint: self.hint }
     }
 
     pub(super) fn at(self, path: &std::path::Path, line: usize) -> Problem {

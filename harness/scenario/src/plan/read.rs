@@ -1,16 +1,16 @@
 //! Reads one feature file: checks it against the grammar and converts it.
 
-use std::path::Path;
 use std::string::FromUtf8Error;
 
 use cucumber::gherkin;
 use hil_config::nearest;
 use hil_files::{LARGEST_TEXT, Links};
-use hil_gherkin::{Document, Expected, Fault, FaultKind, Language, Row, Scenario};
+use hil_gherkin::{Document, Language, Row, Scenario};
 
 use super::files::Named;
+use super::grammar::{english, grammatical};
 use super::problem::{PlanError, Problem, Wrong};
-use super::{convert, spot, suspect, swallowed};
+use super::{composite, convert, spot, swallowed};
 
 /// The result of reading a file: the feature, and warnings.
 #[derive(Debug)]
@@ -53,7 +53,13 @@ pub(super) fn read(file: &Named) -> Result<Result<Read, Vec<Problem>>, PlanError
     let mut warnings: Vec<_> =
         odd(feature, language).into_iter().chain(doubtful).map(|(line, wrong)| wrong.at(path, line)).collect();
     warnings.sort_by_key(|problem| problem.line);
-    Ok(Ok(Read { language, feature: Some(convert::feature(feature, path, &taken)), warnings }))
+    let composites = match composite::read(path)? {
+        Ok(composites) => composites,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    let feature = convert::feature(feature, path, &taken, &composites);
+    let wrong = composites.take_wrong();
+    Ok(if wrong.is_empty() { Ok(Read { language, feature: Some(feature), warnings }) } else { Err(wrong) })
 }
 
 /// The line of the first invalid byte.
@@ -69,22 +75,6 @@ fn not_utf_8(error: &FromUtf8Error) -> Wrong {
 
 fn language_of(document: &Document) -> &'static Language {
     Language::of(&document.language).unwrap_or_else(english)
-}
-
-#[expect(clippy::expect_used, reason = "the table of languages has English, and a test says so")]
-fn english() -> &'static Language {
-    Language::of("en").expect("English")
-}
-
-/// The first faults of a file: one mistake often causes more.
-fn grammatical(path: &Path, faults: &[Fault], source: &str) -> Vec<Problem> {
-    const MOST: usize = 10;
-    let language = hil_gherkin::language_of(source).unwrap_or_else(english);
-    let before_feature =
-        |fault: &Fault| matches!(fault.kind, FaultKind::Unexpected { expected: Expected::Feature, .. });
-    let mut seen = false;
-    let once = faults.iter().filter(|fault| !(before_feature(fault) && std::mem::replace(&mut seen, true)));
-    once.take(MOST).map(|fault| suspect::explained(fault, language).at(path, fault.line)).collect()
 }
 
 /// What Gherkin allows but is rarely intended.

@@ -17,6 +17,23 @@ pub struct BelowDoc {
     pub example: &'static [&'static str],
 }
 
+impl BelowDoc {
+    /// The columns of a table that has names for them.
+    #[must_use]
+    pub fn columns(&self) -> &'static [&'static str] {
+        match self.takes {
+            Takes::Table { columns, .. } => columns,
+            _ => &[],
+        }
+    }
+
+    /// Everything that it says, to be searched.
+    pub(super) fn words(&self) -> String {
+        let fields = self.fields.iter().flat_map(|(name, value)| [*name, *value]);
+        std::iter::once(self.about).chain(fields).collect::<Vec<_>>().join("\n")
+    }
+}
+
 /// What follows below a step, as it is checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Takes {

@@ -2,7 +2,7 @@
 
 use cucumber::Parameter as _;
 
-use crate::parameters::{Code, FromOrTo, OnOff, PacketName, Rate, Span};
+use crate::parameters::{Code, Condition, DriftText, FromOrTo, OnOff, PacketName, Rate, Span};
 use crate::quotes::{QUOTED, unquote};
 
 /// What an argument of a step is.
@@ -42,11 +42,20 @@ pub(crate) enum Kind {
     Packet,
     Direction,
     Count,
+    /// At least one time.
+    Times,
     /// At least two times.
     Period,
     /// At least three times.
     Growth,
     Percent,
+    /// A condition on a number.
+    Number,
+    Gauge,
+    /// A path in a JSON text.
+    Path,
+    /// How far a gauge may fall or rise.
+    Drift,
     ExitCode,
     Qos,
     OnOff,
@@ -79,9 +88,14 @@ impl Kind {
         ("packet", Self::Packet),
         ("direction", Self::Direction),
         ("count", Self::Count),
+        ("times", Self::Times),
         ("period", Self::Period),
         ("growth", Self::Growth),
         ("percent", Self::Percent),
+        ("number", Self::Number),
+        ("gauge", Self::Gauge),
+        ("path", Self::Path),
+        ("drift", Self::Drift),
         ("exit", Self::ExitCode),
         ("qos", Self::Qos),
         ("onoff", Self::OnOff),
@@ -95,7 +109,9 @@ impl Kind {
             Self::Rate => Rate::REGEX,
             Self::Packet => PacketName::REGEX,
             Self::Direction => FromOrTo::REGEX,
-            Self::Count | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => r"-?\d+",
+            Self::Number => Condition::REGEX,
+            Self::Drift => DriftText::REGEX,
+            Self::Count | Self::Times | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => r"-?\d+",
             Self::Qos => "[012]",
             Self::OnOff => OnOff::REGEX,
             _ => QUOTED,
@@ -111,4 +127,20 @@ impl Kind {
     pub(crate) fn is_board(self) -> bool {
         matches!(self, Self::Board | Self::Railed | Self::Wireless | Self::Program | Self::Chip)
     }
+}
+
+/// The text of a step as a regular expression in which each argument is a group, and the kinds of the groups.
+pub(crate) fn expanded(text: &str) -> Option<(String, Vec<Kind>)> {
+    let (mut regex, mut kinds) = (String::from("^"), Vec::new());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (word, after) = after.split_once('}')?;
+        let (_, kind) = Kind::WORDS.iter().find(|(known, _)| *known == word)?;
+        regex.extend([before, "(", kind.regex(), ")"]);
+        kinds.push(*kind);
+        rest = after;
+    }
+    regex.push_str(rest);
+    regex.push('$');
+    Some((regex, kinds))
 }

@@ -59,7 +59,8 @@ impl Stage {
     /// The board's MQTT session at the mark.
     #[must_use]
     pub fn session_at_mark(&self, board: &str) -> Session {
-        let before = |event: &&Arc<RunEvent>| event.seq < self.mark.cursor.0;
+        let mark = self.waited_to.unwrap_or(self.mark.cursor);
+        let before = |event: &&Arc<RunEvent>| event.seq < mark.0;
         Session::of(board, self.events().iter().filter(before).map(AsRef::as_ref))
     }
 
@@ -83,6 +84,16 @@ impl Stage {
             self.judge_answers(pick);
             return None;
         };
+        self.judge_beginning(&event, from);
+        Some(taken)
+    }
+
+    /// The same for all records, consumed or not: for steps about every record.
+    pub(crate) async fn watch_every<T>(&self, until: Stamp, mut pick: impl FnMut(&RunEvent) -> Option<T>) -> Option<T> {
+        let from = self.mark.at;
+        let with_record = |event: &RunEvent| pick(event).map(|taken| (event.clone(), taken));
+        let window = Window { from, ..self.window(self.mark.cursor, until) };
+        let (event, taken) = self.find_all(window, with_record).await?;
         self.judge_beginning(&event, from);
         Some(taken)
     }

@@ -9,26 +9,37 @@ pub(super) const MESSAGE: BelowDoc = BelowDoc {
     name: "Fields of a message",
     takes: Takes::Table { columns: &["field", "value"], check: |rows| MessageMatch::read(rows).map(drop) },
     about: "A table with the columns `field` and `value`; the heading row is optional. Every row must hold for one \
-            and the same message. A value between slashes is a regular expression.",
+            and the same message. A value between slashes is a regular expression. A condition on a number is one of `is \
+            above 15`, `is below 15`, `is at least 15`, `is at most 15`, `is 20 ± 0.5`, `is between 1 and 5` and `is a \
+            number`.",
     fields: &[
         ("topic", "the topic name"),
-        ("payload", "the payload as text"),
+        ("payload", "the payload as text, or a condition on a number: `is above 15`"),
         ("QoS", "`0`, `1` or `2`"),
         ("retained", "`yes` or `no`"),
         ("DUP", "`yes` or `no`"),
-        ("size", "bytes of the payload: `2` or `2 bytes`"),
+        ("size", "bytes of the payload: `2` or `2 bytes`, or a condition: `is at most 100`"),
         ("topic alias used", "`yes` or `no` (MQTT 5)"),
         ("hex", "the payload in hex: `ff 00 a1`"),
         ("json", "JSON that the payload contains at least"),
-        ("json PATH", "the value at a path such as `$.temp[0].value`: JSON, a text, a pattern, or `none`"),
-        ("property NAME", "an MQTT 5 property of PUBLISH: `property content type`; `none` if it must be absent"),
+        (
+            "json PATH",
+            "the value at a path such as `$.temp[0].value`: JSON, a text, a pattern, a condition on a number, or `is absent` \
+             (also `none`) if there must be none",
+        ),
+        (
+            "property NAME",
+            "an MQTT 5 property of PUBLISH: `property content type`; `is absent` (also `none`) if it must be absent",
+        ),
         ("user property KEY", "the value of a user property (MQTT 5)"),
     ],
     example: &[
-        "| field       | value |",
-        "| QoS         | 1     |",
-        "| retained    | no    |",
-        "| json $.temp | 28    |",
+        "| field        | value       |",
+        "| QoS          | 1           |",
+        "| retained     | no          |",
+        "| json $.unit  | °C          |",
+        "| json $.temp  | is above 15 |",
+        "| json $.error | is absent   |",
     ],
 };
 

@@ -2,7 +2,7 @@
 
 use cucumber::{gherkin, then, when};
 use hil_timeline::{Effect, RunEvent, What};
-use hil_verdict::{TextPattern, is_shown, nearest_line, seconds, show};
+use hil_verdict::{TextPattern, captured, is_shown, nearest_line, seconds, show};
 
 use super::pattern;
 use crate::error::StepError;
@@ -22,6 +22,11 @@ pub(super) const STEPS: &[StepSpec] = &[
                 r#"A line contains the text, or matches "/a regular expression/"."#,
             ),
             (
+                r#"Then the console of "lamp" shows "/heap: (?<heap>\d+)/" within 10 s"#,
+                "What a named group matches is captured: later steps write `${captured:heap}`. If it is a number, it is also a \
+                 [gauge](#gauges): from this line on, every matching line of the scenario has a value of it.",
+            ),
+            (
                 r#"Then the console of "sub" shows "got Suhu: 28°C" exactly once within 1 s, settling for 500 ms"#,
                 "And no second time within the settle time.",
             ),
@@ -32,7 +37,16 @@ pub(super) const STEPS: &[StepSpec] = &[
             ),
         ],
     )
-    .expecting(Expects::Line),
+    .expecting(Expects::Line)
+    .capturing(),
+    StepSpec::new(
+        "the console of {board} does not show {shown} for {span}",
+        &[(
+            r#"Then the console of "lamp" does not show "error" for 5 s"#,
+            "No line contains the text, or matches. Counted from the mark. Errored unless the console was open all the time, \
+             and the board has shown a sign of life since it was started.",
+        )],
+    ),
     StepSpec::new(
         "I type {text} at the console of {board}",
         &[(
@@ -93,11 +107,17 @@ async fn shows(world: &mut HilWorld, board: Text, text: Text, within: Span) -> R
     let stage = world.stage()?;
     stage.check_started(&board)?;
     let pick = |event: &RunEvent| match &event.what {
-        What::Console { board: of, line } if *of == board && is_shown(&wanted, line) => Some(()),
+        What::Console { board: of, line } if *of == board && is_shown(&wanted, line) => {
+            Some((event.seq, captured(&wanted, line)))
+        }
         _ => None,
     };
     match stage.expect(within.0, pick).await {
-        Some(()) => Ok(()),
+        Some((seq, captured)) => {
+            stage.capture_all(&board, &captured);
+            stage.add_console_gauges(&board, &wanted, &captured, seq);
+            Ok(())
+        }
         None if lost_console(stage, &board) => {
             let message = format!("the serial port of `{board}` vanished: its output meanwhile is unknown");
             Err(StepError::errored(message).with_details(stage.last_words(&board)))
@@ -109,6 +129,30 @@ async fn shows(world: &mut HilWorld, board: Text, text: Text, within: Span) -> R
             Err(StepError::failed(message).with_details(details))
         }
     }
+}
+
+#[then(expr = "the console of {text} does not show {text} for {span}")]
+async fn does_not_show(world: &mut HilWorld, board: Text, text: Text, span: Span) -> Result<(), StepError> {
+    let wanted = pattern(&text)?;
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    stage.check_console(&board)?;
+    let until = stage.mark().at + span.0;
+    let pick = |event: &RunEvent| match &event.what {
+        What::Console { board: of, line } if *of == board && is_shown(&wanted, line) => Some(event.clone()),
+        _ => None,
+    };
+    if let Some(event) = stage.watch_every(until, pick).await {
+        let message =
+            format!("the console of `{board}` showed {wanted}, which it should not do for {}", seconds(span.0));
+        return Err(StepError::failed(message).with_details([format!("came: {}", show(&event, stage.mark().at))]));
+    }
+    if stage.is_powered(&board) && lost_console(stage, &board) {
+        let message = format!("the serial port of `{board}` vanished: its output meanwhile is unknown");
+        return Err(StepError::errored(message).with_details(stage.last_words(&board)).transient());
+    }
+    stage.check_console(&board)?;
+    stage.check_shows_life(&board)
 }
 
 /// The line since the mark that is most like the wanted one.

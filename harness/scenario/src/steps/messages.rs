@@ -35,10 +35,20 @@ pub(super) async fn expect_with(
     stage.past(|event| rule.known(event));
     let mark = stage.mark().at;
     // The delivery may have set the mark: it is then just before it.
-    if travel == Travel::Received && stage.consume_at_mark(|event| rule.take(event)) {
-        return Ok(mark);
-    }
-    if let Some(at) = stage.expect(within, |event| rule.take(event).then_some(event.at)).await {
+    let mut captured = Vec::new();
+    let mut take = |event: &RunEvent| {
+        let taken = rule.take(event);
+        if taken && let Some(packet) = travel.message(event, board, filter) {
+            captured = wanted.captures(packet);
+        }
+        taken
+    };
+    let found = match travel == Travel::Received && stage.consume_at_mark(&mut take) {
+        true => Some(mark),
+        false => stage.expect(within, |event| take(event).then_some(event.at)).await,
+    };
+    if let Some(at) = found {
+        stage.capture_all(board, &captured);
         return Ok(at);
     }
     let message = format!(
@@ -60,6 +70,20 @@ pub(super) async fn expect_with(
     }
     details.extend(stage.last_words(board));
     Err(StepError::failed(message).with_details(details))
+}
+
+/// What the named groups of a payload's pattern match in a message.
+pub(super) fn captured(
+    travel: Travel,
+    event: &RunEvent,
+    board: &str,
+    payload: &str,
+) -> Result<Vec<(String, String)>, StepError> {
+    let pattern = pattern(payload)?;
+    Ok(match travel.message(event, board, "#") {
+        Some(Packet::Publish { payload, .. }) => pattern.captures(&payload.0),
+        _ => Vec::new(),
+    })
 }
 
 /// Checks that a matching message comes once and, for a while, not again.
@@ -104,8 +128,9 @@ pub(super) async fn nothing(
     stage.check_could_speak(board)?;
     let until = stage.mark().at + span;
     // The delivery may have set the mark: it is then just before it.
-    let at_mark =
-        travel == Travel::Received && stage.consume_at_mark(|event| travel.message(event, board, topic).is_some());
+    let at_mark = travel == Travel::Received
+        && !stage.has_waited()
+        && stage.consume_at_mark(|event| travel.message(event, board, topic).is_some());
     if at_mark {
         return Err(StepError::failed(format!("`{board}` received something on `{topic}`, which it should not do")));
     }

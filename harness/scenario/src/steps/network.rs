@@ -3,6 +3,8 @@
 use cucumber::when;
 use hil_link::PathDirection;
 use hil_mqtt::{Fault, parse_rate};
+use hil_timeline::{Effect, RunEvent};
+use hil_verdict::{connects, seconds};
 
 use crate::error::StepError;
 use crate::parameters::{Rate, Side, Span, Text};
@@ -63,6 +65,17 @@ pub(super) const STEPS: &[StepSpec] = &[
         &[
             (r#"When the connection of "lamp" is closed"#, "The tap sends FIN to both sides."),
             (r#"When the connection of "lamp" is reset"#, "The tap sends RST to both sides."),
+        ],
+    ),
+    StepSpec::new(
+        "the connection of {board} is (?:closed|reset) {times} times?",
+        &[
+            (
+                r#"When the connection of "lamp" is closed 100 times"#,
+                "Each time waits up to `connects-within` until the broker has accepted the next connection of the board. \
+                 What comes since the first time matches; deadlines count from the last reconnect.",
+            ),
+            (r#"When the connection of "lamp" is reset 3 times"#, "The same with RST."),
         ],
     ),
     StepSpec::new(
@@ -140,6 +153,50 @@ async fn is_closed(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
 #[when(expr = "the connection of {text} is reset")]
 async fn is_reset(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     end(world, &board, &Fault::Reset).await
+}
+
+#[when(expr = "the connection of {text} is closed {int} time(s)")]
+async fn is_closed_again(world: &mut HilWorld, board: Text, times: usize) -> Result<(), StepError> {
+    end_again(world, &board, &Fault::Close, times).await
+}
+
+#[when(expr = "the connection of {text} is reset {int} time(s)")]
+async fn is_reset_again(world: &mut HilWorld, board: Text, times: usize) -> Result<(), StepError> {
+    end_again(world, &board, &Fault::Reset, times).await
+}
+
+/// Ends the connection again and again, each time after the board has connected again.
+async fn end_again(world: &mut HilWorld, board: &str, fault: &Fault, times: usize) -> Result<(), StepError> {
+    let begin = world.stage()?.end();
+    for time in 1..=times {
+        end(world, board, fault).await?;
+        let stage = world.stage()?;
+        let limit = stage.connects_within(board);
+        let (from, until) = (stage.mark().cursor, stage.recorder().now() + limit);
+        let accepted = |event: &RunEvent| (connects(board, [event]) > 0).then(|| event.clone());
+        let Some(event) = stage.watch_all_from(from, until, accepted).await else {
+            let message = format!(
+                "`{board}` did not connect again within {} (`connects-within`) after its connection was ended for the {} time",
+                seconds(limit),
+                nth(time)
+            );
+            return Err(StepError::failed(message).with_details(stage.last_words(board)));
+        };
+        stage.took_effect(Effect { cursor: begin, at: event.at });
+    }
+    Ok(())
+}
+
+/// `1st`, `22nd`, `113th`.
+fn nth(number: usize) -> String {
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 #[when(expr = "the access point of {text} goes away")]

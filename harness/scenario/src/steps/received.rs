@@ -10,7 +10,7 @@ use hil_verdict::{
 };
 
 use super::below::{MESSAGE, PATTERNS};
-use super::messages::{again, expect, in_order, nothing, once};
+use super::messages::{again, captured, expect, in_order, nothing, once};
 use super::{column, not_delivered, pattern, rows};
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
@@ -23,7 +23,8 @@ pub(super) const STEPS: &[StepSpec] = &[
     StepSpec::new(
         "{board} receives {pattern} on {filter} within {span}",
         &[(r#"Then "lamp" receives "on" on "sooko/lampu" within 1 s"#, "The broker sends this message to the board.")],
-    ),
+    )
+    .capturing(),
     StepSpec::new(
         "{board} receives on {filter} within {span} with:",
         &[(
@@ -31,7 +32,8 @@ pub(super) const STEPS: &[StepSpec] = &[
             "As `publishes … with:`, for a message to the board.",
         )],
     )
-    .above(&MESSAGE),
+    .above(&MESSAGE)
+    .capturing(),
     StepSpec::new(
         "{board} receives on {filter} in this order within {span}:",
         &[(
@@ -97,8 +99,17 @@ async fn receives(
     stage.check_packets(&board)?;
     let mut rule = Delivered::new(Travel::Received, &board, &topic, MessageMatch::payload(&payload)?);
     // The delivery may have set the mark: it is then just before it.
-    let at_mark = stage.consume_at_mark(|event| rule.take(event));
-    if at_mark || stage.expect(within.0, |event| rule.take(event).then_some(())).await.is_some() {
+    let mut found = None;
+    let at_mark = stage.consume_at_mark(|event| {
+        found = rule.take(event).then(|| event.clone());
+        found.is_some()
+    });
+    // It may have satisfied an earlier step.
+    if !at_mark {
+        found = stage.expect(within.0, |event| rule.take(event).then(|| event.clone())).await;
+    }
+    if let Some(event) = found {
+        stage.capture_all(&board, &captured(Travel::Received, &event, &board, &payload)?);
         return Ok(());
     }
     let message =

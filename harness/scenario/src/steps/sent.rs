@@ -7,7 +7,7 @@ use hil_verdict::{
 };
 
 use super::below::{MESSAGE, PATTERNS, TEXT};
-use super::messages::{again, expect, expect_with, in_order, nothing, once};
+use super::messages::{again, captured, expect, expect_with, in_order, nothing, once};
 use super::{cause, column, doc_string, not_delivered, pattern, rows};
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
@@ -29,8 +29,13 @@ pub(super) const STEPS: &[StepSpec] = &[
                 r#"Then "lamp" publishes "online" to "sooko/status", retained, within 5 s"#,
                 "The same, and the board asks the broker to retain it.",
             ),
+            (
+                r#"Then "lamp" publishes "/id=(?<id>\w+)/" to "loger" within 2 s"#,
+                "What a named group matches is captured: later steps of the scenario write `${captured:id}` in their texts.",
+            ),
         ],
-    ),
+    )
+    .capturing(),
     StepSpec::new(
         "{board} publishes to {filter} within {span} the text:",
         &[(r#"Then "lamp" publishes to "sister/temp" within 2 s the text:"#, "The payload is exactly the text below.")],
@@ -48,10 +53,11 @@ pub(super) const STEPS: &[StepSpec] = &[
         "{board} publishes to {filter} within {span} with:",
         &[(
             r#"Then "lamp" publishes to "sister/temp" within 2 s with:"#,
-            "One message matches every row of the table.",
+            "One message matches every row of the table. Named groups of patterns are captured, as above.",
         )],
     )
-    .above(&MESSAGE),
+    .above(&MESSAGE)
+    .capturing(),
     StepSpec::new(
         "{board} publishes to {filter} in this order within {span}:",
         &[(
@@ -158,7 +164,8 @@ async fn expect_publish(
     let wanted = if retained { wanted.retained() } else { wanted };
     let mut rule = Delivered::new(Travel::Sent, board, topic, wanted);
     stage.past(|event| rule.known(event));
-    if stage.expect(within.0, |event| rule.take(event).then_some(())).await.is_some() {
+    if let Some(event) = stage.expect(within.0, |event| rule.take(event).then(|| event.clone())).await {
+        stage.capture_all(board, &captured(Travel::Sent, &event, board, payload)?);
         return Ok(());
     }
     let kind = if retained { "retained " } else { "" };

@@ -41,6 +41,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         &[
             r#"{"seq":2,"at":2200,"scenario":1,"event":"step-started","keyword":"When","kind":"when","text":"I publish to \"sooko/lampu\" with QoS 1, one after another:","line":9,"table":[["on"],["off"]]}"#,
             r#"{"seq":3,"at":2300,"scenario":1,"event":"step-started","keyword":"When","kind":"when","text":"I publish to \"sooko/lampu\" the text:","line":9,"doc":"on"}"#,
+            r#"{"seq":3,"at":2400,"scenario":1,"event":"step-started","keyword":"Given","kind":"given","text":"\"lamp\" is connected","line":9,"part_of":{"step":"the lamp \"lamp\" is ready","file":"features/lamp.steps","part_line":4}}"#,
         ],
     ),
     event(
@@ -164,6 +165,18 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "allowed",
         "A step allows the board what would fail the scenario otherwise.",
         &[r#"{"seq":27,"at":9000,"scenario":1,"event":"allowed","board":"lamp","allowance":"reboot"}"#],
+    ),
+    event(
+        "captured",
+        "A named group of a step's pattern matched: later steps of the scenario may use the value.",
+        &[r#"{"seq":27,"at":9100,"scenario":1,"event":"captured","board":"lamp","name":"id","value":"a7"}"#],
+    ),
+    event(
+        "gauge",
+        "A value of a gauge: a number that a board prints or publishes again and again. It is recorded when the step during which it came has ended.",
+        &[
+            r#"{"seq":27,"at":9200,"scenario":1,"event":"gauge","board":"lamp","gauge":"heap","value":20480.0,"came":9150}"#,
+        ],
     ),
     event(
         "will-window",
