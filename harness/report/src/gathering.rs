@@ -181,3 +181,40 @@ impl Open {
         encoder.finish().unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use flate2::read::ZlibDecoder;
+    use hil_timeline::ScenarioInfo;
+
+    use super::*;
+
+    #[test]
+    fn a_gauge_is_a_curve_and_a_long_one_keeps_its_ends() {
+        let mut gathering = Gathering::default();
+        let mut record = |seq: u64, at: u64, what: What| {
+            gathering.take(&RunEvent { seq, at: Stamp(at), scenario: Some(ScenarioId(1)), what });
+        };
+        record(0, 1_000, What::ScenarioStarted { info: ScenarioInfo::default(), attempt: 1 });
+        for n in 0..10_000_u32 {
+            let (board, gauge) = ("lamp".to_owned(), "heap".to_owned());
+            let came = Stamp(2_000 + u64::from(n));
+            record(u64::from(n) + 1, 9_000_000, What::Gauge { board, gauge, value: f64::from(n), came });
+        }
+        record(10_001, 9_000_001, What::Console { board: "lamp".into(), line: "up".into() });
+        record(10_002, 9_000_002, What::ScenarioFinished { verdict: Verdict::Passed, failure: None });
+        let (_, chunk) = gathering.chunks().next().expect("a chunk");
+        assert_eq!(chunk.events, 1, "a value has no row of its own");
+        let mut text = String::new();
+        ZlibDecoder::new(chunk.packed.as_slice()).read_to_string(&mut text).expect("zlib");
+        let data: Value = serde_json::from_str(&text).expect("JSON");
+        let gauge = &data["gauges"][0];
+        assert_eq!((&gauge["board"], &gauge["name"]), (&json!("lamp"), &json!("heap")));
+        let points = gauge["points"].as_array().expect("points");
+        assert!((2_000..=4_000).contains(&points.len()), "{}", points.len());
+        assert_eq!(points.last(), Some(&json!([10_999, 9_999.0])), "since the attempt began");
+        assert!(points[0][1].as_f64().is_some_and(|first| first < 100.0));
+    }
+}

@@ -224,7 +224,7 @@ fn simulated_and_emulated_boards_and_silicon_are_never_compared() {
     assert_eq!(compare(&[], &[real]).expect_err("empty").to_string(), "there is no run to compare with");
 }
 
-/// A gauge that changed is shown in its own unit. Whether higher or lower is worse is not known, so it is no regression.
+/// A gauge that changed is shown in its own unit. Whether higher or lower is worse is not known, so it is not a regression.
 #[test]
 fn a_gauge_that_changed_is_not_a_time_and_not_a_regression() {
     let of = |run: &str, heap: f64, rssi: f64| {

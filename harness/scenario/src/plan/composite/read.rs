@@ -254,7 +254,7 @@ fn uses_itself<'a>(
     false
 }
 
-/// Parts that are no steps. Arguments outside of quotes are filled in first.
+/// Parts that are not steps. Arguments outside of quotes are filled in first.
 fn undefined(composites: &Composites, composite: &Composite) -> Vec<Problem> {
     let sampled = |text: &str| {
         let bare = composite.arguments.iter().filter(|(_, quoted)| !quoted);
