@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod flash;
 pub(crate) mod history;
 pub(crate) mod lint;
+pub(crate) mod man;
 pub(crate) mod monitor;
 pub(crate) mod power;
 pub(crate) mod report;
