@@ -102,6 +102,9 @@ pub(crate) enum CliCommand {
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+    /// Write the man pages to a folder
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// Which bench file to use.
@@ -222,6 +225,13 @@ pub(crate) struct FormatArgs {
 pub(crate) struct CompletionsArgs {
     /// Shell
     pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:\n  hil man ~/.local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// Folder; it is created if it does not exist
+    pub(crate) folder: PathBuf,
 }
 
 fn fault(text: &str) -> Result<hil_mqtt::Fault, String> {

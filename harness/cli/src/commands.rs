@@ -11,6 +11,7 @@ pub(crate) mod flash;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod lint;
+pub(crate) mod man;
 pub(crate) mod monitor;
 pub(crate) mod power;
 pub(crate) mod report;

@@ -64,6 +64,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         CliCommand::Compare(args) => commands::compare::compare(&args),
         CliCommand::Baseline(args) => commands::baseline::baseline(&args),
         CliCommand::History(args) => commands::history::history(&args),
+        CliCommand::Man(args) => commands::man::write(&args),
         CliCommand::Completions(args) => commands::completions::print(&args),
     }
 }

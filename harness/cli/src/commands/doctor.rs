@@ -1,8 +1,10 @@
 //! `hil doctor`: checks what the bench needs and how to fix what is missing.
 
 mod boards;
+mod clock;
 mod firmware;
 mod machine;
+mod pi;
 mod power;
 
 use console::Style;
@@ -23,17 +25,27 @@ pub(crate) struct Check {
     how: String,
     /// How to fix it; `None` if the check passed.
     hint: Option<String>,
-    /// If it is missing, the bench works, but scenarios are skipped.
-    optional: bool,
+    severity: Severity,
+}
+
+/// What a check that did not pass means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    /// The bench does not work.
+    Missing,
+    /// The bench works, but scenarios are skipped.
+    Skips,
+    /// The bench works, but its user should know.
+    Warns,
 }
 
 impl Check {
     fn good(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self { what: what.into(), how: how.into(), hint: None, optional: false }
+        Self { what: what.into(), how: how.into(), hint: None, severity: Severity::Missing }
     }
 
     fn bad(what: impl Into<String>, how: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), how: how.into(), hint: Some(hint.into()), optional: false }
+        Self { what: what.into(), how: how.into(), hint: Some(hint.into()), severity: Severity::Missing }
     }
 
     fn of(what: String, diagnosis: Diagnosis) -> Self {
@@ -45,18 +57,24 @@ impl Check {
 
     /// A missing part without which scenarios are skipped.
     fn skips(what: impl Into<String>, how: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { optional: true, ..Self::bad(what, how, hint) }
+        Self { severity: Severity::Skips, ..Self::bad(what, how, hint) }
+    }
+
+    /// Something that works, but not under all circumstances.
+    fn warns(what: impl Into<String>, how: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { severity: Severity::Warns, ..Self::bad(what, how, hint) }
     }
 
     fn is_missing(&self) -> bool {
-        self.hint.is_some() && !self.optional
+        self.hint.is_some() && self.severity == Severity::Missing
     }
 
     fn say(&self) {
-        let mark = match &self.hint {
-            None => Line::new().paint(Style::new().green(), "  ok   "),
-            Some(_) if self.optional => Line::new().paint(Style::new().yellow(), " skips "),
-            Some(_) => Line::new().paint(Style::new().red(), "missing"),
+        let mark = match (&self.hint, self.severity) {
+            (None, _) => Line::new().paint(Style::new().green(), "  ok   "),
+            (Some(_), Severity::Skips) => Line::new().paint(Style::new().yellow(), " skips "),
+            (Some(_), Severity::Warns) => Line::new().paint(Style::new().yellow(), " warns "),
+            (Some(_), Severity::Missing) => Line::new().paint(Style::new().red(), "missing"),
         };
         // Contains names and replies of devices.
         say(mark.text(inert(&format!(" {:<28} {}", self.what, self.how))));

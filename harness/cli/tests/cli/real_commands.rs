@@ -38,6 +38,10 @@ fn stable(project: &Project, arguments: &[&str]) -> String {
     let text = outcome.stable().replace(&project.path("").display().to_string(), "FOLDER/");
     // What the machine has, and how full its disk is.
     let text = regex::Regex::new(r"\d+ GB free").expect("pattern").replace_all(&text, "N GB free").into_owned();
+    let text = regex::Regex::new(r"(?m)^.* (clock +)set, .* synchronized with the network(\n +hint: .* TLS .*)?$")
+        .expect("pattern")
+        .replace_all(&text, "CLOCK ${1}SYNCHRONIZED OR NOT")
+        .into_owned();
     regex::Regex::new(r"this machine has no GPIO chip|there is no GPIO line `NO-[A-Z]+`")
         .expect("pattern")
         .replace_all(&text, "NO LINE")

@@ -140,7 +140,7 @@ fn reference() -> String {
 }
 
 fn subcommands(text: &mut String, name: &str, command: &Command) {
-    for subcommand in command.get_subcommands() {
+    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
         let name = format!("{name} {}", subcommand.get_name());
         section(text, &name, &mut subcommand.clone());
         subcommands(text, &name, subcommand);

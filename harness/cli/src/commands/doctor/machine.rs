@@ -2,17 +2,19 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use hil_bench::keeper::{check_lock_folder, lock_folder};
 use hil_config::{Bench, BoardKind};
 
-use super::Check;
+use super::pi::{self, Pi};
+use super::{Check, clock};
 
 /// Runs the checks that this bench needs.
 pub(super) fn check(bench: &Bench) -> Vec<Check> {
     let is_real = bench.boards.values().any(|board| board.kind == BoardKind::Esp);
-    let mut checks = vec![clock(), disk(), tap(bench), broker(bench)];
+    let pi = Pi::detect(Path::new("/"));
+    let mut checks = pi.as_ref().map(|pi| pi.check(pi::vcgencmd)).unwrap_or_default();
+    checks.extend([clock::check(is_real || pi.is_some()), disk(), tap(bench), broker(bench)]);
     if is_real {
         checks.push(locks());
         checks.push(grabbers());
@@ -23,20 +25,9 @@ pub(super) fn check(bench: &Bench) -> Vec<Check> {
             || board.pins.values().any(|pin| matches!(pin.line, hil_config::PinLine::Bench(_)))
     };
     if bench.boards.values().any(uses_gpio) {
-        checks.extend(released_lines());
+        checks.extend(pi.map(|pi| pi.released_lines()));
     }
     checks
-}
-
-/// Certificates and file times need the right time, and a Raspberry Pi has no battery-backed clock.
-fn clock() -> Check {
-    /// 2026-01-01, before this program was written.
-    const EARLIEST: u64 = 1_767_225_600;
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    if seconds >= EARLIEST {
-        return Check::good("clock", "set");
-    }
-    Check::bad("clock", "the time is before 2026", "set it from the network: `sudo timedatectl set-ntp true`")
 }
 
 fn disk() -> Check {
@@ -176,20 +167,6 @@ fn flashers(bench: &Bench) -> Vec<Check> {
     let checked =
         |flasher: &hil_config::Flasher| Some(Check::of(flasher.word.clone(), hil_bench::check_flasher(flasher)?));
     flashers.into_iter().filter_map(checked).collect()
-}
-
-/// What the kernel does with a GPIO line whose process has exited. Only Raspberry Pi kernels report it.
-fn released_lines() -> Option<Check> {
-    let modules = ["pinctrl_bcm2835", "pinctrl_rp1"];
-    let read =
-        |module: &str| std::fs::read_to_string(format!("/sys/module/{module}/parameters/persist_gpio_outputs")).ok();
-    let keeps = modules.into_iter().find_map(read)?;
-    let how = if keeps.trim() == "Y" {
-        "a released line keeps its level: if all processes of `hil` are killed, only the wiring makes it safe"
-    } else {
-        "a released line becomes an input"
-    };
-    Some(Check::good("released lines", how))
 }
 
 #[cfg(test)]
