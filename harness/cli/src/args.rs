@@ -67,7 +67,7 @@ pub(crate) enum CliCommand {
     /// Start a project: write a bench file, a first feature and a CI workflow
     Init(InitArgs),
     /// Run features
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Flash a board and boot it
     Flash(FlashArgs),
     /// List the boards of the bench and the attached serial ports

@@ -47,7 +47,7 @@ fn dispatch(cli: Cli) -> ExitCode {
     }
     match cli.command {
         CliCommand::Init(args) => commands::init::init(&args),
-        CliCommand::Run(args) => commands::run::run(args),
+        CliCommand::Run(args) => commands::run::run(*args),
         CliCommand::Flash(args) => commands::flash::flash(&args),
         CliCommand::Boards(args) => commands::boards::boards(&args),
         CliCommand::Doctor(args) => commands::doctor::doctor(&args),

@@ -197,7 +197,7 @@ mod tests {
         let mut record = |seq: u64, at: u64, what: What| {
             gathering.take(&RunEvent { seq, at: Stamp(at), scenario: Some(ScenarioId(1)), what });
         };
-        record(0, 1_000, What::ScenarioStarted { info: ScenarioInfo::default(), attempt: 1 });
+        record(0, 1_000, What::ScenarioStarted { info: ScenarioInfo::default(), attempt: 1, repetition: None });
         for n in 0..10_000_u32 {
             let (board, gauge) = ("lamp".to_owned(), "heap".to_owned());
             let came = Stamp(2_000 + u64::from(n));
