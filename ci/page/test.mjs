@@ -22,6 +22,7 @@ const browser = await chromium.launch({
 /** Opens a page of a run; whatever the browser complains of, or the page loads, fails the test. */
 async function open(run, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  context.setDefaultTimeout(10_000);
   const page = await context.newPage();
   page.complaints = [];
   page.on("console", (message) => page.complaints.push(`${message.type()}: ${message.text()}`));
@@ -52,7 +53,10 @@ function scenarios(run) {
 }
 
 async function openScenario(page, locator) {
-  await locator.locator("summary").click();
+  if (!(await locator.evaluate((node) => node.open))) await locator.locator("> summary").click();
+  // What failed is open already, with its message; its timeline is not.
+  const whole = locator.locator("details.whole").first();
+  if (!(await whole.evaluate((node) => node.open))) await whole.locator("> summary").click();
   await locator.locator(".timeline svg .lane").first().waitFor();
 }
 
@@ -92,6 +96,30 @@ const tests = {
     assert.equal(await node.locator(".mark-line").count(), 1, "the mark of the step that failed");
     assert.equal(await node.locator(".deadline-line").count(), 1, "and its deadline");
     await close(page);
+  },
+
+  async "what failed is open, and several fit on one screen"() {
+    const page = await open("small");
+    const failed = await page.locator('details.scenario[data-verdict="failed"]').all();
+    for (const node of failed) {
+      assert.ok(await node.evaluate((node) => node.open), "it is open at once");
+      assert.ok(await node.locator("pre.failed").isVisible(), "with its message");
+      assert.match(await node.locator(".culprit").textContent(), /^failed (Given|When|Then|And) .*\.feature:\d+$/, "and its step");
+      assert.equal(await node.locator(".timeline").count(), 0, "a timeline is drawn when it is opened");
+    }
+    assert.equal(await page.locator('details.scenario[data-verdict="passed"][open]').count(), 0);
+    const why = failed[0].locator("> summary .why");
+    const message = await failed[0].locator("pre.failed").textContent();
+    await failed[0].locator("> summary").click();
+    assert.ok(await why.isVisible(), "closed, the list has the first line of its message");
+    assert.equal(await why.textContent(), message.split("\n")[0]);
+    await close(page);
+    const large = await open("large");
+    const onScreen = await large.locator("details.scenario pre").evaluateAll((all) => all.filter((pre) => pre.getBoundingClientRect().bottom <= innerHeight).length);
+    assert.ok(onScreen >= 3, `${onScreen} messages can be read without scrolling`);
+    assert.equal(await large.locator("details.scenario[open]").count(), 20, "not all of many");
+    assert.equal(await large.locator("details.scenario > summary .why").count(), 40, "but each has its message");
+    await close(large);
   },
 
   async "mark, table and keys are linked by time"() {
@@ -174,7 +202,7 @@ const tests = {
     ]) {
       const page = await open("small", options);
       const node = page.locator('details.scenario[data-verdict="failed"]').first();
-      await node.locator("summary").focus();
+      await node.locator("details.whole > summary").first().focus();
       await page.keyboard.press("Enter");
       await node.locator(".timeline svg .lane").first().waitFor();
       const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

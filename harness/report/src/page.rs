@@ -16,7 +16,18 @@ use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+/// One function: nothing in it is visible to others.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("page/base.js"),
+    include_str!("page/overview.js"),
+    include_str!("page/list.js"),
+    include_str!("page/attempt.js"),
+    include_str!("page/timeline.js"),
+    include_str!("page/events.js"),
+    include_str!("page/start.js"),
+    "})();\n",
+);
 
 /// The report.
 pub(crate) const REPORT: ReportFile = ReportFile {

@@ -3,7 +3,7 @@
 use hil_timeline::{Direction, Finding, FlashPhase, RunEvent, What, event_text};
 use serde_json::{Value, json};
 
-/// Kinds of marks, as `page.js` numbers them.
+/// Kinds of marks, as `timeline.js` numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Console = 0,
