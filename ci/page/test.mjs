@@ -122,6 +122,26 @@ const tests = {
     await close(large);
   },
 
+  async "scenarios are grouped by feature, with counts"() {
+    const page = await open("large");
+    const recorded = scenarios("large");
+    const features = new Set(recorded.map(({ info }) => info.feature));
+    assert.equal(await page.locator("details.feature").count(), features.size);
+    const group = page.locator("details.feature", { has: page.locator("h3", { hasText: /^Feature 1$/ }) });
+    const own = recorded.filter(({ info }) => info.feature === "Feature 1");
+    assert.equal(await group.locator("details.scenario").count(), own.length);
+    assert.match(await group.locator("> summary .counts").textContent(), new RegExp(`^5 failed, 5 errored, ${own.length - 10} passed$`));
+    assert.ok(!(await group.locator("details.scenario[data-verdict=passed]").first().isVisible()), "what passed is folded beside failures");
+    await group.locator("details.rest > summary").click();
+    assert.ok(await group.locator("details.scenario[data-verdict=passed]").first().isVisible());
+    await page.locator("#search").fill("scenario 51");
+    assert.equal(await page.locator("details.scenario:visible").count(), 1, "a search looks into what is folded");
+    assert.equal(await page.locator("details.feature:visible").count(), 1, "features without a hit are hidden");
+    await page.locator("#search").fill("");
+    assert.equal(await page.locator("details.feature:visible").count(), features.size);
+    await close(page);
+  },
+
   async "mark, table and keys are linked by time"() {
     const page = await open("small");
     const node = page.locator("details.scenario", { hasText: "a lamp that never acknowledges" });

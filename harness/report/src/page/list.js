@@ -1,6 +1,7 @@
 // The list of scenarios, and its filters.
 /** So many of those that did not pass are open at once; the list shows the message of each. */
 const OPEN_AT_ONCE = 20;
+const ORDER = ["failed", "errored", "flaky", "aborted", "quarantined", "passed", "skipped"];
 const IS_BAD = new Set(["failed", "errored", "flaky", "aborted"]);
 
 /** Then the facts of the run are folded: failures are near the top. */
@@ -30,6 +31,34 @@ function firstLine(scenario) {
   const decided = told.filter((attempt) => attempt.verdict === scenario.verdict);
   const attempt = (decided.length ? decided : told).pop();
   return attempt ? attempt.failure.message.split("\n", 1)[0] : null;
+}
+
+/** The scenarios of each feature, those with failures first; what passed beside a failure is folded. */
+function features() {
+  const byFeature = new Map();
+  for (const entry of entries) {
+    const key = JSON.stringify([entry.scenario.path, entry.scenario.feature]);
+    if (!byFeature.has(key)) byFeature.set(key, []);
+    byFeature.get(key).push(entry);
+  }
+  return [...byFeature.values()].map((own) => {
+    const bad = own.filter(({ scenario }) => IS_BAD.has(scenario.verdict));
+    const others = own.filter(({ scenario }) => !IS_BAD.has(scenario.verdict));
+    const { feature, path } = own[0].scenario;
+    const node = el("details", { class: "feature" }, el("summary", {}, el("h3", {}, feature || path), counted(own), el("span", { class: "took" }, path)));
+    const rest = bad.length && others.length ? el("details", { class: "rest" }, el("summary", {}, counted(others))) : null;
+    (rest || node).append(...others.map(({ node }) => node));
+    node.append(...bad.map(({ node }) => node), ...(rest ? [rest] : []));
+    // A run without failures opens as a list of features if it is long.
+    node.open = bad.length > 0 || !anyBad() && entries.length <= 100;
+    return { node, rest, own, open: node.open };
+  });
+}
+
+/** How many have each verdict. */
+function counted(some) {
+  const counts = ORDER.map((verdict) => [verdict, some.filter(({ scenario }) => scenario.verdict === verdict).length]).filter(([, count]) => count > 0);
+  return el("span", { class: "counts" }, counts.flatMap(([verdict, count], n) => [n ? ", " : "", el("span", { class: verdict }, `${count} ${verdict}`)]));
 }
 
 /** Shows why the first ones did not pass, without their timelines: several fit on one screen. */
@@ -75,6 +104,16 @@ function filters() {
       node.hidden = !fits;
       count += fits ? 1 : 0;
     }
+    // What a filter finds is visible.
+    const filtered = count < entries.length;
+    for (const { node, rest, own, open } of groups) {
+      node.hidden = own.every(({ node }) => node.hidden);
+      node.open = filtered || open;
+      if (rest) {
+        rest.hidden = [...rest.children].slice(1).every((node) => node.hidden);
+        rest.open = filtered;
+      }
+    }
     byId("shown").textContent = count === entries.length ? `${count} scenarios` : `${count} of ${entries.length} scenarios`;
   }
   apply();
@@ -84,7 +123,7 @@ function openFromAddress() {
   const open = () => {
     const node = /^#s\d+$/.test(location.hash) ? document.querySelector(location.hash) : null;
     if (node) {
-      node.open = true;
+      for (let around = node; around; around = around.parentElement.closest("details")) around.open = true;
       node.querySelectorAll("details.whole").forEach((whole) => { whole.open = true; });
       node.scrollIntoView();
     }
