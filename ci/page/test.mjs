@@ -142,6 +142,78 @@ const tests = {
     await close(page);
   },
 
+  async "payloads open, and say where the rest of a long one is"() {
+    const page = await open("hostile");
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    const payloads = node.locator(".packets details.payload");
+    const json = payloads.filter({ hasText: "field79" }).first();
+    assert.ok(!(await json.locator("pre").isVisible()));
+    await json.locator("summary").click();
+    assert.equal(JSON.parse(await json.locator("pre").innerText()).field79, 79, "all of it is there");
+    assert.match(await json.locator("pre").innerText(), /\n {2}"field1": 1,\n/, "a line per field");
+    await node.getByRole("button", { name: "Zoom in" }).click();
+    await node.getByRole("button", { name: "Whole scenario" }).click();
+    assert.ok(await json.locator("pre").isVisible(), "it stays open when the table is drawn again");
+    const long = payloads.filter({ hasText: "70000 bytes" }).first();
+    await long.locator("summary").focus();
+    await page.keyboard.press("Enter");
+    assert.equal((await long.locator("pre").innerText()).length, 65536);
+    assert.match(await long.locator("p").innerText(), /^The first 64 KiB of 70000 bytes: events\.jsonl and traffic\.pcapng have all of it\.$/);
+    assert.deepEqual(await long.locator("a").evaluateAll((links) => links.map((link) => link.getAttribute("href"))), ["events.jsonl", "traffic.pcapng"]);
+    const hostile = payloads.filter({ hasText: "window.broken" }).first();
+    await hostile.locator("summary").click();
+    assert.match(await hostile.locator("pre").innerText(), /<script>window\.broken = 1<\/script>.*\\u\{1b\}/);
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    await close(page);
+  },
+
+  async "a panic is shown with file and line"() {
+    const page = await open("hostile");
+    const panic = page.locator('details.scenario[data-verdict="failed"]').first().locator(".panic");
+    assert.ok(await panic.isVisible(), "without a click");
+    assert.equal(await panic.locator("td").first().innerText(), "src/lamp.rs:31");
+    assert.equal(await panic.locator("td").last().innerText(), "lamp::switch");
+    await panic.locator("summary").click();
+    assert.match(await panic.locator("pre").innerText(), /panicked at 'no lamp' <\/script>/);
+    await close(page);
+  },
+
+  async "the parts of a composite step are indented below it"() {
+    const page = await open("hostile");
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    const composite = node.locator(".steps > li.composite");
+    assert.equal(await composite.count(), 1);
+    assert.match(await composite.innerText(), /the lamp is ready <\/script>.*defined in lamp\.steps/);
+    const parts = composite.locator("ol.parts > li");
+    assert.deepEqual(await parts.evaluateAll((all) => all.map((part) => /"lamp" is [a-z ]+/.exec(part.textContent)[0].trim())), ['"lamp" is switched on', '"lamp" is connected']);
+    const left = async (locator) => (await locator.boundingBox()).x;
+    assert.ok((await left(parts.first())) > (await left(composite)) + 10);
+    await close(page);
+  },
+
+  async "each board's console is a table of its own, in its scenario"() {
+    const page = await open("hostile");
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    assert.deepEqual((await node.locator(".console h3").allInnerTexts()).map((title) => title.replace(/ \(.*/, "")), ["Console of lamp", "Console of heater"]);
+    assert.deepEqual(await node.locator(".console").last().locator("td:last-child").allInnerTexts(), ["I (1) heater: warm"]);
+    await close(page);
+  },
+
+  async "it speaks plain English and names the project file"() {
+    const page = await open("hostile");
+    await page.locator("header details > summary").click();
+    assert.match(await page.locator("header table").innerText(), /project file\s+hil\.toml/);
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    const text = await page.locator("main").innerText();
+    assert.match(text, /app started: it runs/);
+    assert.doesNotMatch(text, /AppStarted|Backtrace:|\b(step|scenario|run)-(started|finished)|\b(from|to)-board\b/);
+    await close(page);
+  },
+
   async "mark, table and keys are linked by time"() {
     const page = await open("small");
     const node = page.locator("details.scenario", { hasText: "a lamp that never acknowledges" });

@@ -24,8 +24,8 @@ pub(crate) struct Row {
     pub(crate) extra: Option<Value>,
 }
 
-/// Longer console lines are cut; the log has them complete.
-const LONGEST: usize = 400;
+/// Longer console lines are cut in a row: see `Whole`.
+pub(crate) const LONGEST: usize = 400;
 
 pub(crate) fn row(event: &RunEvent) -> Option<Row> {
     let what = &event.what;

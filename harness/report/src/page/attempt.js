@@ -21,7 +21,7 @@ function reason(scenario, attempt) {
   if (hint) lines.push(`hint: ${hint}`);
   const step = attempt.steps.find((step) => step.verdict && step.verdict !== "passed");
   const at = step ? el("p", { class: "culprit" }, word(step.verdict), ` ${step.keyword} ${step.text} `, el("span", { class: "dim" }, `${scenario.path}:${step.line}`)) : null;
-  return [at, el("pre", { class: attempt.verdict, role: "group", tabindex: 0, "aria-label": "Why it did not pass" }, lines.join("\n"))].filter(Boolean);
+  return [at, el("pre", { class: attempt.verdict, role: "group", tabindex: 0, "aria-label": "Why it did not pass" }, lines.join("\n")), ...(attempt.panics || []).map(panicNode)].filter(Boolean);
 }
 
 /** The steps and the timeline of an attempt; made when they are opened. */
@@ -39,8 +39,7 @@ function attemptNode(attempt, open) {
 
 function attemptNodes(attempt) {
   const nodes = [];
-  nodes.push(el("ol", { class: "steps" }, attempt.steps.map((step) => el("li", {}, word(step.verdict || "not run"), ` ${step.keyword} ${step.text} `,
-    el("span", { class: "dim" }, step.verdict ? seconds(step.took_us) : ""), ...below(step)))));
+  nodes.push(el("ol", { class: "steps" }, stepNodes(attempt.steps)));
   if (attempt.chunk === null) {
     nodes.push(el("p", { class: "dim" }, attempt.events ? `${attempt.events} events are left out to keep this page small; events.jsonl has them.` : "Nothing was recorded."));
     return nodes;
@@ -50,6 +49,37 @@ function attemptNodes(attempt) {
   unpack(attempt.chunk).then((record) => place.replaceChildren(...new Timeline(attempt, record).nodes),
     () => place.replaceChildren(el("p", {}, "This browser can't unpack the timeline: use a newer one.")));
   return nodes;
+}
+
+/** The steps; the parts of a composite step are in a list below it. */
+function stepNodes(steps) {
+  const nodes = [];
+  for (let n = 0; n < steps.length;) {
+    const { part_of: whole, line } = steps[n];
+    if (!whole) {
+      nodes.push(stepNode(steps[n++]));
+      continue;
+    }
+    const parts = [];
+    while (n < steps.length && steps[n].part_of && steps[n].part_of.step === whole.step && steps[n].line === line) parts.push(steps[n++]);
+    const bad = parts.find((part) => part.verdict !== "passed");
+    const took = parts.reduce((sum, part) => sum + part.took_us, 0);
+    nodes.push(el("li", { class: "composite" }, word(bad ? bad.verdict || "not run" : "passed"), ` ${whole.step} `,
+      el("span", { class: "dim" }, `${took ? seconds(took) + ", " : ""}defined in ${whole.file}`), el("ol", { class: "steps parts" }, parts.map(stepNode))));
+  }
+  return nodes;
+}
+
+function stepNode(step) {
+  return el("li", {}, word(step.verdict || "not run"), ` ${step.keyword} ${step.text} `, el("span", { class: "dim" }, step.verdict ? seconds(step.took_us) : ""), ...below(step));
+}
+
+/** Where the firmware panicked: functions with file and line, and what it printed. */
+function panicNode({ board, frames, output }) {
+  const rows = frames.map(([name, place]) => el("tr", {}, el("td", { class: "mono" }, place), el("td", { class: "mono dim" }, name)));
+  return el("div", { class: "panic" }, el("p", {}, el("strong", {}, `Panic of ${board}`), frames.length ? "" : ": no file and line, as the firmware's image has no symbols"),
+    frames.length ? el("table", { class: "facts" }, el("tbody", {}, rows)) : null,
+    el("details", {}, el("summary", { class: "dim" }, "what it printed"), el("pre", { tabindex: 0 }, output)));
 }
 
 // The table and the text of a step.

@@ -13,13 +13,49 @@ function gaugePlot({ board, name, points }) {
   return el("figure", { class: "plot gauge" }, el("figcaption", {}, `${name} of ${board} `, el("span", { class: "dim" }, `${last}; ${low} to ${high} from ${seconds(from)} to ${seconds(to)}`)), picture);
 }
 
-/** Console lines, or packets and other events, of the stretch that is shown. */
+/** The text of an event; a long payload or line opens by a click. */
+function eventText(row) {
+  if (!row.whole) return [row.text];
+  const [text, bytes, isTraffic] = row.whole;
+  const nodes = text ? [el("pre", {}, readable(text))] : [];
+  if (bytes) {
+    const link = (file) => el("a", { href: file }, file);
+    const all = isTraffic ? [link("events.jsonl"), " and ", link("traffic.pcapng"), " have"] : [link("events.jsonl"), " has"];
+    nodes.push(el("p", { class: "dim" }, text ? `The first 64 KiB of ${bytes} bytes: ` : `${bytes} bytes, left out to keep this page small: `, ...all, " all of it."));
+  }
+  const node = el("details", { class: "payload", open: row.isOpen }, el("summary", {}, row.text), ...nodes);
+  // The table is drawn again and again.
+  node.addEventListener("toggle", () => { row.isOpen = node.open; });
+  for (const name of ["click", "keydown"]) node.addEventListener(name, (event) => event.stopPropagation());
+  return [node];
+}
+
+/** JSON with a line per field; other text as it is. */
+function readable(text) {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    const parsed = JSON.parse(text);
+    // A number that JavaScript would round stays as the device wrote it.
+    return JSON.stringify(parsed) === text.replace(/\s+/g, "") ? JSON.stringify(parsed, null, 2) : text;
+  } catch {
+    return text;
+  }
+}
+
+/** The console of each board, and packets and other events. */
+function eventTables(timeline) {
+  const consoles = timeline.boards.map((name, board) => [name, timeline.rows.filter((row) => row.kind === "console" && row.board === board)]);
+  const spoken = consoles.filter(([, rows]) => rows.length > 0).map(([name, rows]) => new EventTable(timeline, "console", `Console of ${name}`, rows));
+  return [...spoken, new EventTable(timeline, "packets", "Packets and other events", timeline.rows.filter((row) => row.kind !== "console"))];
+}
+
+/** Events of one kind, of the stretch that is shown. */
 class EventTable {
-  constructor(timeline, name) {
+  constructor(timeline, kind, name, rows) {
     this.timeline = timeline;
-    this.rows = timeline.rows.filter((row) => (row.kind === "console") === (name === "console"));
+    this.rows = rows;
     this.title = el("h3", {});
-    this.name = name === "console" ? "Console" : "Packets and other events";
+    this.name = name;
     this.table = el("tbody", {});
     this.box = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `${this.name}; arrow keys go from one to the next` }, el("table", { class: "events" }, this.table));
     this.box.addEventListener("keydown", (event) => {
@@ -28,7 +64,7 @@ class EventTable {
       event.preventDefault();
       timeline.next(by, this.rows);
     });
-    this.node = el("div", { class: name }, this.title, this.box);
+    this.node = el("div", { class: kind }, this.title, this.box);
   }
 
   draw() {
@@ -41,7 +77,7 @@ class EventTable {
     const shown = within.slice(start, start + MOST);
     this.title.textContent = shown.length === within.length ? `${this.name} (${within.length})` : `${this.name} (${shown.length} of ${within.length}: zoom in for others)`;
     this.table.replaceChildren(...shown.map((row) => {
-      const node = el("tr", { "aria-selected": String(row === chosen) }, el("td", { class: "at" }, stamp(row.at)), el("td", { class: "who" }, row.board === null ? "broker" : boards[row.board]), el("td", {}, row.text));
+      const node = el("tr", { "aria-selected": String(row === chosen) }, el("td", { class: "at" }, stamp(row.at)), el("td", { class: "who" }, row.board === null ? "broker" : boards[row.board]), el("td", {}, ...eventText(row)));
       node.addEventListener("click", () => this.timeline.choose(row));
       return node;
     }));

@@ -7,7 +7,7 @@ function overview() {
   const shown = counts.map((verdict) => el("strong", { class: verdict }, `${run.counts[verdict]} ${verdict}`));
   top.append(el("p", { class: "row" }, shown, el("span", { class: "dim" }, `in ${seconds(run.took_us)}`)));
   const began = run.unix_ms ? new Date(run.unix_ms).toISOString().replace("T", " ").slice(0, 19) + " UTC" : "unknown";
-  const facts = [["started", began], ["bench", run.bench], ["broker", run.broker], ["hil", run.version]];
+  const facts = [["started", began], ["bench", run.bench], ...(run.project ? [["project file", run.project]] : []), ["broker", run.broker], ["hil", run.version]];
   const from = run.provenance || {};
   if (from.host) facts.push(["computer", from.host]);
   if (from.commit) facts.push(["commit", from.commit + (from.dirty ? " with changes" : "")]);

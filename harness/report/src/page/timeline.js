@@ -11,14 +11,14 @@ class Timeline {
   constructor(attempt, record) {
     this.attempt = attempt;
     this.boards = record.boards;
-    this.rows = record.rows.map(([at, board, kind, text, extra]) => ({ at, board, kind: KINDS[kind], text, extra }));
+    this.rows = record.rows.map(([at, board, kind, text, extra, whole]) => ({ at, board, kind: KINDS[kind], text, extra, whole }));
     this.wills = record.wills;
     this.whole = [0, Math.max(attempt.took_us, 1000)];
     this.view = [...this.whole];
     this.chosen = null;
     this.lanes = this.layOut();
     this.picture = svg("svg", { tabindex: 0, role: "img", height: AXIS + this.lanes.length * LANE + 6, "aria-label": this.describe() });
-    this.tables = ["console", "packets"].map((name) => new EventTable(this, name));
+    this.tables = eventTables(this);
     this.tip = el("div", { class: "tip", hidden: true });
     this.told = el("p", { class: "mono told", role: "status" });
     this.gauges = el("div", { class: "plots" }, record.gauges.map(gaugePlot));
