@@ -22,6 +22,7 @@ const browser = await chromium.launch({
 /** Opens a page of a run; whatever the browser complains of, or the page loads, fails the test. */
 async function open(run, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  context.setDefaultTimeout(10_000);
   const page = await context.newPage();
   page.complaints = [];
   page.on("console", (message) => page.complaints.push(`${message.type()}: ${message.text()}`));
@@ -52,7 +53,10 @@ function scenarios(run) {
 }
 
 async function openScenario(page, locator) {
-  await locator.locator("summary").click();
+  if (!(await locator.evaluate((node) => node.open))) await locator.locator("> summary").click();
+  // What failed is open already, with its message; its timeline is not.
+  const whole = locator.locator("details.whole").first();
+  if (!(await whole.evaluate((node) => node.open))) await whole.locator("> summary").click();
   await locator.locator(".timeline svg .lane").first().waitFor();
 }
 
@@ -91,6 +95,122 @@ const tests = {
     assert.equal(await packetsDrawn(node), packets.length);
     assert.equal(await node.locator(".mark-line").count(), 1, "the mark of the step that failed");
     assert.equal(await node.locator(".deadline-line").count(), 1, "and its deadline");
+    await close(page);
+  },
+
+  async "what failed is open, and several fit on one screen"() {
+    const page = await open("small");
+    const failed = await page.locator('details.scenario[data-verdict="failed"]').all();
+    for (const node of failed) {
+      assert.ok(await node.evaluate((node) => node.open), "it is open at once");
+      assert.ok(await node.locator("pre.failed").isVisible(), "with its message");
+      assert.match(await node.locator(".culprit").textContent(), /^failed (Given|When|Then|And) .*\.feature:\d+$/, "and its step");
+      assert.equal(await node.locator(".timeline").count(), 0, "a timeline is drawn when it is opened");
+    }
+    assert.equal(await page.locator('details.scenario[data-verdict="passed"][open]').count(), 0);
+    const why = failed[0].locator("> summary .why");
+    const message = await failed[0].locator("pre.failed").textContent();
+    await failed[0].locator("> summary").click();
+    assert.ok(await why.isVisible(), "closed, the list has the first line of its message");
+    assert.equal(await why.textContent(), message.split("\n")[0]);
+    await close(page);
+    const large = await open("large");
+    const onScreen = await large.locator("details.scenario pre").evaluateAll((all) => all.filter((pre) => pre.getBoundingClientRect().bottom <= innerHeight).length);
+    assert.ok(onScreen >= 3, `${onScreen} messages can be read without scrolling`);
+    assert.equal(await large.locator("details.scenario[open]").count(), 20, "not all of many");
+    assert.equal(await large.locator("details.scenario > summary .why").count(), 40, "but each has its message");
+    await close(large);
+  },
+
+  async "scenarios are grouped by feature, with counts"() {
+    const page = await open("large");
+    const recorded = scenarios("large");
+    const features = new Set(recorded.map(({ info }) => info.feature));
+    assert.equal(await page.locator("details.feature").count(), features.size);
+    const group = page.locator("details.feature", { has: page.locator("h3", { hasText: /^Feature 1$/ }) });
+    const own = recorded.filter(({ info }) => info.feature === "Feature 1");
+    assert.equal(await group.locator("details.scenario").count(), own.length);
+    assert.match(await group.locator("> summary .counts").textContent(), new RegExp(`^5 failed, 5 errored, ${own.length - 10} passed$`));
+    assert.ok(!(await group.locator("details.scenario[data-verdict=passed]").first().isVisible()), "what passed is folded beside failures");
+    await group.locator("details.rest > summary").click();
+    assert.ok(await group.locator("details.scenario[data-verdict=passed]").first().isVisible());
+    await page.locator("#search").fill("scenario 51");
+    assert.equal(await page.locator("details.scenario:visible").count(), 1, "a search looks into what is folded");
+    assert.equal(await page.locator("details.feature:visible").count(), 1, "features without a hit are hidden");
+    await page.locator("#search").fill("");
+    assert.equal(await page.locator("details.feature:visible").count(), features.size);
+    await close(page);
+  },
+
+  async "payloads open, and say where the rest of a long one is"() {
+    const page = await open("hostile");
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    const payloads = node.locator(".packets details.payload");
+    const json = payloads.filter({ hasText: "field79" }).first();
+    assert.ok(!(await json.locator("pre").isVisible()));
+    await json.locator("summary").click();
+    assert.equal(JSON.parse(await json.locator("pre").innerText()).field79, 79, "all of it is there");
+    assert.match(await json.locator("pre").innerText(), /\n {2}"field1": 1,\n/, "a line per field");
+    await node.getByRole("button", { name: "Zoom in" }).click();
+    await node.getByRole("button", { name: "Whole scenario" }).click();
+    assert.ok(await json.locator("pre").isVisible(), "it stays open when the table is drawn again");
+    const long = payloads.filter({ hasText: "70000 bytes" }).first();
+    await long.locator("summary").focus();
+    await page.keyboard.press("Enter");
+    assert.equal((await long.locator("pre").innerText()).length, 65536);
+    assert.match(await long.locator("p").innerText(), /^The first 64 KiB of 70000 bytes: events\.jsonl and traffic\.pcapng have all of it\.$/);
+    assert.deepEqual(await long.locator("a").evaluateAll((links) => links.map((link) => link.getAttribute("href"))), ["events.jsonl", "traffic.pcapng"]);
+    const hostile = payloads.filter({ hasText: "window.broken" }).first();
+    await hostile.locator("summary").click();
+    assert.match(await hostile.locator("pre").innerText(), /<script>window\.broken = 1<\/script>.*\\u\{1b\}/);
+    assert.equal(await page.evaluate(() => window.broken), undefined);
+    await close(page);
+  },
+
+  async "a panic is shown with file and line"() {
+    const page = await open("hostile");
+    const panic = page.locator('details.scenario[data-verdict="failed"]').first().locator(".panic");
+    assert.ok(await panic.isVisible(), "without a click");
+    assert.equal(await panic.locator("td").first().innerText(), "src/lamp.rs:31");
+    assert.equal(await panic.locator("td").last().innerText(), "lamp::switch");
+    await panic.locator("summary").click();
+    assert.match(await panic.locator("pre").innerText(), /panicked at 'no lamp' <\/script>/);
+    await close(page);
+  },
+
+  async "the parts of a composite step are indented below it"() {
+    const page = await open("hostile");
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    const composite = node.locator(".steps > li.composite");
+    assert.equal(await composite.count(), 1);
+    assert.match(await composite.innerText(), /the lamp is ready <\/script>.*defined in lamp\.steps/);
+    const parts = composite.locator("ol.parts > li");
+    assert.deepEqual(await parts.evaluateAll((all) => all.map((part) => /"lamp" is [a-z ]+/.exec(part.textContent)[0].trim())), ['"lamp" is switched on', '"lamp" is connected']);
+    const left = async (locator) => (await locator.boundingBox()).x;
+    assert.ok((await left(parts.first())) > (await left(composite)) + 10);
+    await close(page);
+  },
+
+  async "each board's console is a table of its own, in its scenario"() {
+    const page = await open("hostile");
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    assert.deepEqual((await node.locator(".console h3").allInnerTexts()).map((title) => title.replace(/ \(.*/, "")), ["Console of lamp", "Console of heater"]);
+    assert.deepEqual(await node.locator(".console").last().locator("td:last-child").allInnerTexts(), ["I (1) heater: warm"]);
+    await close(page);
+  },
+
+  async "it speaks plain English and names the project file"() {
+    const page = await open("hostile");
+    await page.locator("header details > summary").click();
+    assert.match(await page.locator("header table").innerText(), /project file\s+hil\.toml/);
+    const node = page.locator('details.scenario[data-verdict="failed"]').first();
+    await openScenario(page, node);
+    const text = await page.locator("main").innerText();
+    assert.match(text, /app started: it runs/);
+    assert.doesNotMatch(text, /AppStarted|Backtrace:|\b(step|scenario|run)-(started|finished)|\b(from|to)-board\b/);
     await close(page);
   },
 
@@ -174,7 +294,7 @@ const tests = {
     ]) {
       const page = await open("small", options);
       const node = page.locator('details.scenario[data-verdict="failed"]').first();
-      await node.locator("summary").focus();
+      await node.locator("details.whole > summary").first().focus();
       await page.keyboard.press("Enter");
       await node.locator(".timeline svg .lane").first().waitFor();
       const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use hil_timeline::{
-    BoardInfo, Choice, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, Payload, PinCause,
+    BoardInfo, Choice, ConnectionChange, Direction, Failure, FaultPhase, Finding, Packet, PartOf, Payload, PinCause,
     Provenance, QoS, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict, What, Will,
 };
 
@@ -50,7 +50,7 @@ impl Run {
             version: "0.1.0".into(),
             unix_ms: 1_795_000_000_000,
             bench: "made up".into(),
-            project: None,
+            project: self.hostile.then(|| "hil.toml".to_owned()),
             broker: "embedded".into(),
             boards: vec![board],
             provenance: Provenance::default(),
@@ -92,6 +92,9 @@ impl Run {
         )?;
         let mark = self.at;
         self.passed(id, mark)?;
+        if self.hostile {
+            self.oddities(id, n)?;
+        }
         self.step(id, "Then", "\"lamp\" publishes \"ready\" to \"loger\" within 2 s", 6)?;
         self.packet(id, n, connect())?;
         for count in 0..events.saturating_sub(13) {
@@ -130,22 +133,35 @@ impl Run {
         self.record(id, What::ScenarioFinished { verdict, failure })
     }
 
+    /// A composite step, long payloads, a panic, and the console of another board.
+    fn oddities(&mut self, id: Option<ScenarioId>, connection: u32) -> std::io::Result<()> {
+        let mark = self.at;
+        for (part_line, text) in [(2, "\"lamp\" is switched on"), (3, "\"lamp\" is connected")] {
+            let part_of = PartOf { step: format!("the lamp is ready {HOSTILE}"), file: "lamp.steps".into(), part_line };
+            let (keyword, text) = ("When".to_owned(), text.to_owned());
+            let part_of = Some(part_of);
+            let step = StepInfo { keyword, kind: None, text, line: 5, table: None, doc: None, part_of };
+            self.record(id, What::StepStarted(step))?;
+            self.passed(id, mark)?;
+        }
+        let fields: Vec<_> = (0..80).map(|n| format!("\"field{n}\":{n}")).collect();
+        for text in [format!("{{{}}}", fields.join(",")), "longer ".repeat(10_000), HOSTILE.repeat(5)] {
+            self.packet(id, connection, published(Payload::from(text.as_str())))?;
+        }
+        let output =
+            format!("panicked at 'no lamp' {HOSTILE}\n\n0x42001234  lamp::switch  src/lamp.rs:31\n0x42005678  main");
+        let (board, finding) = ("lamp".to_owned(), Finding::Backtrace);
+        self.record(id, What::Found { board, finding, detail: output })?;
+        self.record(id, What::Console { board: "heater".into(), line: "I (1) heater: warm".into() })
+    }
+
     fn publish(&self, count: u32) -> Packet {
         let payload = match (self.hostile, count % 8) {
             (true, 0) => Payload::from(HOSTILE),
             (true, _) => Payload(vec![0xff, 0xfe, 0x00, b'<']),
             (false, _) => Payload::from(format!("{{\"count\": {count}}}").as_str()),
         };
-        Packet::Publish {
-            topic: "loger".into(),
-            payload,
-            qos: QoS::AtLeastOnce,
-            retain: false,
-            dup: false,
-            packet_id: Some(1),
-            aliased: false,
-            properties: Vec::new(),
-        }
+        published(payload)
     }
 
     fn packet(&mut self, id: Option<ScenarioId>, connection: u32, packet: Packet) -> std::io::Result<()> {
@@ -177,6 +193,19 @@ impl Run {
         self.seq += 1;
         serde_json::to_writer(&mut self.file, &event)?;
         self.file.write_all(b"\n")
+    }
+}
+
+fn published(payload: Payload) -> Packet {
+    Packet::Publish {
+        topic: "loger".into(),
+        payload,
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        dup: false,
+        packet_id: Some(1),
+        aliased: false,
+        properties: Vec::new(),
     }
 }
 

@@ -5,9 +5,11 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use hil_timeline::{RunEvent, ScenarioId, Stamp, Verdict, What};
+use hil_timeline::{Finding, RunEvent, ScenarioId, Stamp, Verdict, What};
 use serde_json::{Value, json};
 
+use crate::panics::Panics;
+use crate::whole::Whole;
 use crate::words::row;
 
 /// Events of an attempt to draw; beyond that, those in the middle are left out.
@@ -17,6 +19,11 @@ const LAST: usize = 15_000;
 /// Compressed bytes of all attempts; base64 adds a third. Passed attempts are left out first.
 const BUDGET: usize = 10_000_000;
 const BUDGET_OF_PASSED: usize = 6_000_000;
+/// Bytes of long payloads and lines of an attempt: of its first events, and of its last.
+const ROOM_FIRST: usize = 1 << 20;
+const ROOM_LAST: usize = 3 << 20;
+/// Bytes of the panics of all attempts.
+const ROOM_FOR_PANICS: usize = 2_000_000;
 
 /// The drawing data of one attempt.
 #[derive(Debug)]
@@ -24,6 +31,8 @@ pub(crate) struct Chunk {
     /// JSON in zlib format (RFC 1950); empty if it is left out.
     pub(crate) packed: Vec<u8>,
     pub(crate) events: usize,
+    /// Of an attempt that did not pass.
+    pub(crate) panics: Panics,
 }
 
 /// Gathers events for a page.
@@ -33,6 +42,7 @@ pub struct Gathering {
     chunks: Vec<Chunk>,
     places: HashMap<ScenarioId, usize>,
     spent: usize,
+    spent_on_panics: usize,
 }
 
 #[derive(Debug)]
@@ -40,7 +50,11 @@ struct Open {
     started: Stamp,
     boards: Vec<String>,
     first: Vec<String>,
-    last: VecDeque<String>,
+    /// Each with the size of its long payload or line.
+    last: VecDeque<(String, usize)>,
+    room_first: usize,
+    room_last: usize,
+    panics: Panics,
     left_out: usize,
     /// Windows in which a will was due, as computed by the steps.
     wills: Vec<Value>,
@@ -82,13 +96,17 @@ impl Gathering {
         }
     }
 
-    fn close(&mut self, id: ScenarioId, open: Open, verdict: Verdict) {
+    fn close(&mut self, id: ScenarioId, mut open: Open, verdict: Verdict) {
         let events = open.first.len() + open.last.len() + open.left_out;
         let budget = if verdict == Verdict::Passed { BUDGET_OF_PASSED } else { BUDGET };
         let packed = if events > 0 && self.spent < budget { open.pack() } else { Vec::new() };
         self.spent += packed.len();
         self.places.insert(id, self.chunks.len());
-        self.chunks.push(Chunk { packed, events });
+        let panics = std::mem::take(&mut open.panics);
+        let has_room = self.spent_on_panics + panics.size() <= ROOM_FOR_PANICS;
+        let panics = if verdict != Verdict::Passed && has_room { panics } else { Panics::default() };
+        self.spent_on_panics += panics.size();
+        self.chunks.push(Chunk { packed, events, panics });
     }
 
     pub(crate) fn of(&self, id: ScenarioId) -> Option<(usize, &Chunk)> {
@@ -121,6 +139,9 @@ impl Open {
             boards: Vec::new(),
             first: Vec::new(),
             last: VecDeque::new(),
+            room_first: ROOM_FIRST,
+            room_last: ROOM_LAST,
+            panics: Panics::default(),
             left_out: 0,
             wills: Vec::new(),
             gauges: BTreeMap::new(),
@@ -136,23 +157,36 @@ impl Open {
             let at = self.within(*came);
             add_point(self.gauges.entry((board.clone(), gauge.clone())).or_default(), (at, *value));
         }
+        if let What::Found { board, finding: Finding::Backtrace, detail } = &event.what {
+            self.panics.take(board, detail);
+        }
         let Some(row) = row(event) else { return };
         let board = event.what.board().map(|board| self.board(board));
         let at = self.within(event.at);
-        let line = match row.extra {
-            Some(extra) => json!([at, board, row.kind as u8, row.text, extra]),
-            None => json!([at, board, row.kind as u8, row.text]),
-        };
-        let line = line.to_string();
-        if self.first.len() < FIRST {
-            self.first.push(line);
-            return;
-        }
-        if self.last.len() == LAST {
-            self.last.pop_front();
+        let is_first = self.first.len() < FIRST;
+        if !is_first && self.last.len() == LAST {
+            let oldest = self.last.pop_front();
+            self.room_last += oldest.map_or(0, |(_, size)| size);
             self.left_out += 1;
         }
-        self.last.push_back(line);
+        let (whole, size) = self.whole(event, is_first);
+        let line = match (row.extra, whole) {
+            (None, None) => json!([at, board, row.kind as u8, row.text]),
+            (Some(extra), None) => json!([at, board, row.kind as u8, row.text, extra]),
+            (extra, Some(whole)) => json!([at, board, row.kind as u8, row.text, extra, whole.json()]),
+        };
+        if is_first { self.first.push(line.to_string()) } else { self.last.push_back((line.to_string(), size)) }
+    }
+
+    /// What the event's row does not show, as long as there is room for it, and its size.
+    fn whole(&mut self, event: &RunEvent, is_first: bool) -> (Option<Whole>, usize) {
+        let Some(whole) = Whole::of(&event.what) else { return (None, 0) };
+        let (room, size) = (if is_first { &mut self.room_first } else { &mut self.room_last }, whole.size());
+        if size > *room {
+            return (Some(whole.without_text()), 0);
+        }
+        *room -= size;
+        (Some(whole), size)
     }
 
     fn within(&self, at: Stamp) -> u64 {
@@ -167,7 +201,13 @@ impl Open {
     }
 
     fn pack(&self) -> Vec<u8> {
-        let rows = self.first.iter().chain(&self.last).map(String::as_str).collect::<Vec<_>>().join(",");
+        let rows = self
+            .first
+            .iter()
+            .chain(self.last.iter().map(|(line, _)| line))
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(",");
         let gauge = |((board, gauge), points): (&(String, String), &Vec<(u64, f64)>)| json!({ "board": board, "name": gauge, "points": points });
         let gauges: Vec<_> = self.gauges.iter().map(gauge).collect();
         let rest = json!({

@@ -17,6 +17,7 @@ mod markdown_text;
 mod merge;
 mod names;
 mod page;
+mod panics;
 mod record;
 mod repetitions;
 mod report_file;
@@ -26,6 +27,7 @@ mod tail;
 mod text;
 mod traffic;
 mod trend;
+mod whole;
 mod words;
 
 pub use annotations::annotations;

@@ -16,7 +16,18 @@ use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+/// One function: nothing in it is visible to others.
+const SCRIPT: &str = concat!(
+    "\"use strict\";\n(() => {\n",
+    include_str!("page/base.js"),
+    include_str!("page/overview.js"),
+    include_str!("page/list.js"),
+    include_str!("page/attempt.js"),
+    include_str!("page/timeline.js"),
+    include_str!("page/events.js"),
+    include_str!("page/start.js"),
+    "})();\n",
+);
 
 /// The report.
 pub(crate) const REPORT: ReportFile = ReportFile {
@@ -98,6 +109,7 @@ fn run_data(name: &str, run: &RunSummary) -> Value {
         "took_us": run.took_us,
         "version": info.map_or("", |info| &info.version),
         "bench": info.map_or("", |info| &info.bench),
+        "project": info.and_then(|info| info.project.as_ref()),
         "broker": info.map_or("", |info| &info.broker),
         "provenance": info.map(|info| &info.provenance),
         "job_link": info.and_then(|info| info.provenance.job_link()),
@@ -164,6 +176,7 @@ fn attempts(scenario: &ScenarioResult, gathering: &Gathering) -> Vec<Value> {
             "steps": attempt.steps.iter().map(|step| step_data(attempt, step)).collect::<Vec<_>>(),
             "chunk": chunk.filter(|(_, chunk)| !chunk.packed.is_empty()).map(|(n, _)| n),
             "events": chunk.map_or(0, |(_, Chunk { events, .. })| *events),
+            "panics": chunk.map_or_else(Vec::new, |(_, chunk)| chunk.panics.json()),
         })
     };
     scenario.attempts.iter().map(attempt).collect()
@@ -190,6 +203,9 @@ fn step_data(attempt: &Attempt, step: &StepResult) -> Value {
     // Most steps have neither, and a page may have thousands.
     if let Some(table) = &step.info.table {
         data["table"] = json!(table);
+    }
+    if let Some(part_of) = &step.info.part_of {
+        data["part_of"] = json!(part_of);
     }
     if let Some(doc) = &step.info.doc {
         data["doc"] = json!(doc);

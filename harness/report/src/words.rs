@@ -3,7 +3,7 @@
 use hil_timeline::{Direction, Finding, FlashPhase, RunEvent, What, event_text};
 use serde_json::{Value, json};
 
-/// Kinds of marks, as `page.js` numbers them.
+/// Kinds of marks, as `timeline.js` numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Console = 0,
@@ -24,8 +24,8 @@ pub(crate) struct Row {
     pub(crate) extra: Option<Value>,
 }
 
-/// Longer console lines are cut; the log has them complete.
-const LONGEST: usize = 400;
+/// Longer console lines are cut in a row: see `Whole`.
+pub(crate) const LONGEST: usize = 400;
 
 pub(crate) fn row(event: &RunEvent) -> Option<Row> {
     let what = &event.what;

@@ -31,7 +31,7 @@ pub fn event_text(event: &RunEvent) -> Option<String> {
         What::WillWindow { reason, .. } => format!("will due: {reason}"),
         What::Fault { fault, phase, .. } => format!("fault {}: {fault}", phase_word(*phase)),
         What::Reset { how, .. } => format!("reset {how}"),
-        What::Found { finding, detail, .. } => format!("{finding:?}: {detail}"),
+        What::Found { finding, detail, .. } => format!("{}: {detail}", finding.words()),
         What::Connection { change, connection, peer, .. } => {
             let from = match (change, peer) {
                 (ConnectionChange::Refused { .. }, Some(peer)) => format!(" from {}", peer.ip()),

@@ -94,6 +94,29 @@ pub enum Finding {
     Unsupported,
 }
 
+impl Finding {
+    /// The words that reports use.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Reboot => "unexpected reboot",
+            Self::AppStarted => "app started",
+            Self::BootLoop => "boot loop",
+            Self::Panic => "panic",
+            Self::Abort => "abort",
+            Self::Exception => "uncaught exception",
+            Self::BrownOut => "brown-out",
+            Self::Watchdog => "watchdog",
+            Self::Backtrace => "output of the panic",
+            Self::WrongBaud => "wrong baud rate",
+            Self::Ended => "program ended",
+            Self::EmulatorEnded => "emulator ended",
+            Self::Unsupported => "not supported",
+        }
+    }
+}
+
 /// Progress of a flash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "phase")]
