@@ -64,7 +64,7 @@ impl<'t, 'c> FirmwareTables<'t, 'c> {
         Firmware::read(valid.clone(), table.inherits(&bases))
     }
 
-    /// What a table inherits, the nearest first; none if that can't be told, which is noted at the table that is wrong.
+    /// What a table inherits, the nearest first; none if that is unknown, which is noted at the table that is wrong.
     fn bases(&self, name: &'t str) -> Option<Vec<Value<'t, 'c>>> {
         let (mut chain, mut bases) = (vec![At::Own(name)], Vec::new());
         loop {

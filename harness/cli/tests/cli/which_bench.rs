@@ -99,6 +99,6 @@ fn a_skipped_scenario_says_which_bench_lacks_something() {
 fn telling_a_lab_something_needs_no_bench_file() {
     let project = Project::new();
     project.file("bench.toml", "this is not a bench file");
-    let told = project.hil(&["virtual", "--tell", "nowhere.sock", "power", "lamp", "off"]);
-    assert!(!told.stderr.contains("bench.toml"), "{told:?}");
+    let outcome = project.hil(&["virtual", "--tell", "nowhere.sock", "power", "lamp", "off"]);
+    assert!(!outcome.stderr.contains("bench.toml"), "{outcome:?}");
 }

@@ -90,7 +90,7 @@ fn steps(page: &Page) -> Vec<Step> {
     steps
 }
 
-/// Somebody who has `hil` and Python, and nothing else.
+/// A user who has `hil` and Python, and nothing else.
 struct NewUser {
     home: TempDir,
     /// Where the shell is.

@@ -71,7 +71,7 @@ pub(super) const STEPS: &[StepSpec] = &[
         &[
             (
                 r#"Then every message on "sister/#" for 5 s matches "/^Suhu/""#,
-                "Whoever publishes it, as the broker passes it on. The step fails if there is none. Errored unless the \
+                "From any client, as the broker passes it on. The step fails if there is none. Errored unless the \
              harness was connected to the broker all the time.",
             ),
             (r#"Then every message on "sister/temp" for 5 s is a number"#, "Any number."),
