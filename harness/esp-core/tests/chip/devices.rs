@@ -181,8 +181,8 @@ zeros:
 ";
 
 /// The sector after the run was ended like this at this output, and what the console was until then.
-fn ended_at(text: &[u8], end: &Input) -> (Vec<u8>, String) {
-    let mut setup = setup("cut", ERASE);
+fn ended_at(name: &str, text: &[u8], end: &Input) -> (Vec<u8>, String) {
+    let mut setup = setup(name, ERASE);
     setup.seed = 1;
     let ran = run(setup, |output, inputs| {
         if *output == Output::Uart(text.to_vec()) {
@@ -198,16 +198,16 @@ fn ended_at(text: &[u8], end: &Input) -> (Vec<u8>, String) {
 
 #[test]
 fn a_power_cut_leaves_a_sector_half_erased() {
-    let (sector, console) = ended_at(b"e\n", &Input::Stop);
+    let (sector, console) = ended_at("cut", b"e\n", &Input::Stop);
     assert_eq!(console, "e\n", "the function has not returned");
     assert!(sector.iter().any(|byte| *byte != 0xff), "not erased");
-    let (sector, console) = ended_at(b"d\n", &Input::Stop);
+    let (sector, console) = ended_at("cut", b"d\n", &Input::Stop);
     assert_eq!((console.as_str(), sector), ("e\nd\n", vec![0xff; 4096]));
 }
 
 #[test]
 fn a_reset_by_en_leaves_the_flash_chip_to_erase_it_all() {
-    let (sector, console) = ended_at(b"e\n", &Input::Disable);
+    let (sector, console) = ended_at("cut-2", b"e\n", &Input::Disable);
     assert_eq!((console.as_str(), sector), ("e\n", vec![0xff; 4096]));
 }
 

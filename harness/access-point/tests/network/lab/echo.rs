@@ -1,5 +1,7 @@
 //! An embedder that sends back what it receives, and a client that checks it.
 
+use std::collections::BTreeSet;
+
 use hil_access_point::{AccessPoint, Event, FlowId};
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::tcp::Socket;
@@ -8,12 +10,15 @@ use smoltcp::socket::tcp::Socket;
 pub(crate) struct Echo {
     /// How many bytes are moved for each event at most.
     pub(crate) speed: usize,
+    /// How many connections were reset that had carried something. A SYN whose double arrives after the connection's end
+    /// asks for another one, which the station resets.
     pub(crate) resets: usize,
+    pub(crate) carried: BTreeSet<FlowId>,
 }
 
 impl Echo {
     pub(crate) fn new() -> Self {
-        Self { speed: usize::MAX, resets: 0 }
+        Self { speed: usize::MAX, resets: 0, carried: BTreeSet::new() }
     }
 
     pub(crate) fn serve(&mut self, ap: &mut AccessPoint, event: &Event) {
@@ -21,12 +26,13 @@ impl Echo {
             Event::Connect { flow, .. } => ap.accepted(flow),
             Event::Readable { flow } | Event::Room { flow } => self.carry(ap, flow),
             Event::Finished { flow } => ap.finish(flow),
-            Event::Reset { .. } => self.resets += 1,
+            Event::Reset { flow, .. } => self.resets += usize::from(self.carried.contains(&flow)),
             _ => {}
         }
     }
 
-    fn carry(&self, ap: &mut AccessPoint, flow: FlowId) {
+    fn carry(&mut self, ap: &mut AccessPoint, flow: FlowId) {
+        self.carried.insert(flow);
         let mut left = self.speed;
         loop {
             let bytes = ap.received(flow);
@@ -54,20 +60,22 @@ pub(crate) struct Client {
     length: usize,
     sent: usize,
     received: usize,
+    closed: bool,
 }
 
 impl Client {
     pub(crate) fn new(handle: SocketHandle, stream: u64, length: usize) -> Self {
-        Self { handle, stream, length, sent: 0, received: 0 }
+        Self { handle, stream, length, sent: 0, received: 0, closed: false }
     }
 
     /// Goes on; whether all is sent and came back, and the server has closed.
     pub(crate) fn work(&mut self, socket: &mut Socket<'_>) -> bool {
-        if socket.can_send() && self.sent < self.length {
+        if socket.can_send() && !self.closed {
             let piece: Vec<_> =
                 (self.sent..self.length.min(self.sent + 4096)).map(|at| pattern(self.stream, at)).collect();
             self.sent += socket.send_slice(&piece).expect("an open connection");
             if self.sent == self.length {
+                self.closed = true;
                 socket.close();
             }
         }
@@ -78,6 +86,6 @@ impl Client {
                 self.received += 1;
             }
         }
-        self.received == self.length && self.sent == self.length && !socket.may_recv()
+        self.received == self.length && self.closed && !socket.may_recv()
     }
 }

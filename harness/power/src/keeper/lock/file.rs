@@ -80,7 +80,7 @@ impl LockFile {
     }
 
     fn release(&mut self) {
-        self.held = None;
+        self.held.take().map(LockSocket::release);
         // Unlocking a file that is not locked does nothing.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }
@@ -315,6 +315,20 @@ mod tests {
         drop(first);
         let second = waiter.join().expect("no panic").expect("free now");
         assert!(second.is_current().expect("there"));
+    }
+
+    #[test]
+    fn a_copy_in_a_child_that_is_being_started_does_not_hold_a_lock() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut first = LockFile::open(folder.path(), "k").expect("open");
+        assert!(first.try_lock().expect("lock"));
+        let copy = first.held.as_ref().expect("held").try_clone().expect("a copy");
+        drop(first);
+        let mut second = LockFile::open(folder.path(), "k").expect("open");
+        assert!(second.socket.is_released());
+        drop(copy);
+        assert!(second.try_lock().expect("free"));
+        assert!(!second.socket.is_released());
     }
 
     /// A process that waits may get the lock of a file that was removed.

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, socket_with};
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, bind, connect, listen, shutdown, socket_with,
+};
 use rustix::process::getuid;
 use sha2::{Digest as _, Sha256};
 
@@ -35,14 +37,32 @@ impl LockSocket {
     /// Opens the socket; none if another process has it.
     pub(super) fn take(&self) -> io::Result<Option<UnixListener>> {
         const BACKLOG: i32 = 128;
+        /// A child that is being started has a copy of a released socket until it runs its program.
+        const COPIES: u32 = 200;
+        const RETRY: Duration = Duration::from_millis(5);
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        match bind(&socket, &self.0) {
-            Ok(()) => {}
-            Err(Errno::ADDRINUSE) => return Ok(None),
-            Err(error) => return Err(error.into()),
+        for _ in 0..COPIES {
+            match bind(&socket, &self.0) {
+                Ok(()) => {
+                    listen(&socket, BACKLOG)?;
+                    return Ok(Some(UnixListener::from(socket)));
+                }
+                Err(Errno::ADDRINUSE) if self.is_released() => std::thread::sleep(RETRY),
+                Err(Errno::ADDRINUSE) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
         }
-        listen(&socket, BACKLOG)?;
-        Ok(Some(UnixListener::from(socket)))
+        Ok(None)
+    }
+
+    /// Releases the socket, whatever copies of it there are: from now on it refuses connections.
+    pub(super) fn release(socket: UnixListener) {
+        let _ = shutdown(&socket, Shutdown::Both);
+    }
+
+    /// Whether its holder has released it, and only copies are left.
+    pub(super) fn is_released(&self) -> bool {
+        self.connect().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     }
 
     /// The process that has it, and its user.
