@@ -287,16 +287,20 @@ const tests = {
   },
 
   async "it can be used by keyboard and screen reader, in every colour and width"() {
-    for (const [name, options] of [
-      ["light", { colorScheme: "light" }],
-      ["dark", { colorScheme: "dark" }],
-      ["phone", { colorScheme: "light", viewport: { width: 390, height: 844 } }],
+    const phone = { viewport: { width: 390, height: 844 } };
+    for (const [name, run, options] of [
+      ["light", "small", { colorScheme: "light" }],
+      ["dark", "small", { colorScheme: "dark" }],
+      ["phone", "small", { colorScheme: "light", ...phone }],
+      ["all", "hostile", { colorScheme: "dark" }],
+      ["all-phone", "hostile", { colorScheme: "light", ...phone }],
     ]) {
-      const page = await open("small", options);
+      const page = await open(run, options);
       const node = page.locator('details.scenario[data-verdict="failed"]').first();
       await node.locator("details.whole > summary").first().focus();
       await page.keyboard.press("Enter");
       await node.locator(".timeline svg .lane").first().waitFor();
+      for (const summary of await node.locator(".payload > summary, .panic summary").all()) await summary.press("Enter");
       const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(width <= 0, `${name}: nothing sticks out`);
       await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });

@@ -86,7 +86,7 @@ function panicNode({ board, frames, output }) {
 function below(step) {
   const nodes = [];
   if (step.table) nodes.push(el("table", { class: "facts argument" }, el("tbody", {}, step.table.map((row) => el("tr", {}, row.map((cell) => el("td", {}, cell)))))));
-  if (step.doc !== undefined) nodes.push(el("pre", { class: "argument" }, step.doc));
+  if (step.doc !== undefined) nodes.push(el("pre", { class: "argument", tabindex: 0 }, step.doc));
   return nodes;
 }
 

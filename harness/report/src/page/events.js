@@ -17,7 +17,7 @@ function gaugePlot({ board, name, points }) {
 function eventText(row) {
   if (!row.whole) return [row.text];
   const [text, bytes, isTraffic] = row.whole;
-  const nodes = text ? [el("pre", {}, readable(text))] : [];
+  const nodes = text ? [el("pre", { tabindex: 0 }, readable(text))] : [];
   if (bytes) {
     const link = (file) => el("a", { href: file }, file);
     const all = isTraffic ? [link("events.jsonl"), " and ", link("traffic.pcapng"), " have"] : [link("events.jsonl"), " has"];

@@ -27,9 +27,9 @@ function entry(scenario, n) {
 
 /** The first line of why it did not pass: of the attempt that decided it. */
 function firstLine(scenario) {
-  const told = scenario.attempts.filter((attempt) => attempt.failure);
-  const decided = told.filter((attempt) => attempt.verdict === scenario.verdict);
-  const attempt = (decided.length ? decided : told).pop();
+  const failing = scenario.attempts.filter((attempt) => attempt.failure);
+  const decided = failing.filter((attempt) => attempt.verdict === scenario.verdict);
+  const attempt = (decided.length ? decided : failing).pop();
   return attempt ? attempt.failure.message.split("\n", 1)[0] : null;
 }
 
