@@ -50,8 +50,10 @@ struct Open {
     started: Stamp,
     boards: Vec<String>,
     first: Vec<String>,
-    /// Each with the size of its long payload or line.
-    last: VecDeque<(String, usize)>,
+    /// Each with its long payload or line.
+    last: VecDeque<(String, Option<Whole>)>,
+    /// Those before it in `last` have no text of a long payload any more.
+    last_with_text: usize,
     room_first: usize,
     room_last: usize,
     panics: Panics,
@@ -132,6 +134,14 @@ fn add_point(points: &mut Vec<(u64, f64)>, point: (u64, f64)) {
     points.push(point);
 }
 
+/// A row with its long payload or line as the last field.
+fn with_whole(line: &str, whole: Option<&Whole>) -> String {
+    match (whole, line.strip_suffix(']')) {
+        (Some(whole), Some(fields)) => format!("{fields},{}]", whole.json()),
+        _ => line.to_owned(),
+    }
+}
+
 impl Open {
     fn at(started: Stamp) -> Self {
         Self {
@@ -139,6 +149,7 @@ impl Open {
             boards: Vec::new(),
             first: Vec::new(),
             last: VecDeque::new(),
+            last_with_text: 0,
             room_first: ROOM_FIRST,
             room_last: ROOM_LAST,
             panics: Panics::default(),
@@ -163,30 +174,39 @@ impl Open {
         let Some(row) = row(event) else { return };
         let board = event.what.board().map(|board| self.board(board));
         let at = self.within(event.at);
-        let is_first = self.first.len() < FIRST;
-        if !is_first && self.last.len() == LAST {
-            let oldest = self.last.pop_front();
-            self.room_last += oldest.map_or(0, |(_, size)| size);
-            self.left_out += 1;
-        }
-        let (whole, size) = self.whole(event, is_first);
-        let line = match (row.extra, whole) {
-            (None, None) => json!([at, board, row.kind as u8, row.text]),
-            (Some(extra), None) => json!([at, board, row.kind as u8, row.text, extra]),
-            (extra, Some(whole)) => json!([at, board, row.kind as u8, row.text, extra, whole.json()]),
+        let whole = Whole::of(&event.what);
+        let extra = row.extra.or_else(|| whole.is_some().then_some(Value::Null));
+        let line = match extra {
+            Some(extra) => json!([at, board, row.kind as u8, row.text, extra]),
+            None => json!([at, board, row.kind as u8, row.text]),
         };
-        if is_first { self.first.push(line.to_string()) } else { self.last.push_back((line.to_string(), size)) }
+        if self.first.len() < FIRST { self.take_first(&line, whole) } else { self.take_last(&line, whole) }
     }
 
-    /// What the event's row does not show, as long as there is room for it, and its size.
-    fn whole(&mut self, event: &RunEvent, is_first: bool) -> (Option<Whole>, usize) {
-        let Some(whole) = Whole::of(&event.what) else { return (None, 0) };
-        let (room, size) = (if is_first { &mut self.room_first } else { &mut self.room_last }, whole.size());
-        if size > *room {
-            return (Some(whole.without_text()), 0);
+    fn take_first(&mut self, line: &Value, whole: Option<Whole>) {
+        let has_room = |whole: &Whole| whole.size() <= self.room_first;
+        let whole = whole.map(|whole| if has_room(&whole) { whole } else { whole.without_text() });
+        self.room_first -= whole.as_ref().map_or(0, Whole::size);
+        self.first.push(with_whole(&line.to_string(), whole.as_ref()));
+    }
+
+    /// Adds an event to the last ones; the oldest of them make room for it.
+    fn take_last(&mut self, line: &Value, whole: Option<Whole>) {
+        if self.last.len() == LAST {
+            let oldest = self.last.pop_front().and_then(|(_, whole)| whole);
+            self.room_last += oldest.map_or(0, |whole| whole.size());
+            self.last_with_text = self.last_with_text.saturating_sub(1);
+            self.left_out += 1;
         }
-        *room -= size;
-        (Some(whole), size)
+        let size = whole.as_ref().map_or(0, Whole::size);
+        while size > self.room_last && self.last_with_text < self.last.len() {
+            let (_, oldest) = &mut self.last[self.last_with_text];
+            self.room_last += oldest.as_ref().map_or(0, Whole::size);
+            *oldest = oldest.take().map(Whole::without_text);
+            self.last_with_text += 1;
+        }
+        self.room_last = self.room_last.saturating_sub(size);
+        self.last.push_back((line.to_string(), whole));
     }
 
     fn within(&self, at: Stamp) -> u64 {
@@ -201,13 +221,8 @@ impl Open {
     }
 
     fn pack(&self) -> Vec<u8> {
-        let rows = self
-            .first
-            .iter()
-            .chain(self.last.iter().map(|(line, _)| line))
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(",");
+        let last = self.last.iter().map(|(line, whole)| with_whole(line, whole.as_ref()));
+        let rows = self.first.iter().cloned().chain(last).collect::<Vec<_>>().join(",");
         let gauge = |((board, gauge), points): (&(String, String), &Vec<(u64, f64)>)| json!({ "board": board, "name": gauge, "points": points });
         let gauges: Vec<_> = self.gauges.iter().map(gauge).collect();
         let rest = json!({
@@ -256,5 +271,24 @@ mod tests {
         assert!((2_000..=4_000).contains(&points.len()), "{}", points.len());
         assert_eq!(points.last(), Some(&json!([10_999, 9_999.0])), "since the attempt began");
         assert!(points[0][1].as_f64().is_some_and(|first| first < 100.0));
+    }
+
+    #[test]
+    fn long_payloads_of_an_attempt_have_a_limit_and_the_last_ones_count_most() {
+        let mut open = Open::at(Stamp(0));
+        let long = "x".repeat(20_000);
+        for n in 0..FIRST + LAST + 100 {
+            let is_long = !(100..=FIRST + LAST - 200).contains(&n);
+            let (board, line) = ("lamp".to_owned(), if is_long { long.clone() } else { String::new() });
+            let what = What::Console { board, line };
+            open.take(&RunEvent { seq: n as u64, at: Stamp(1), scenario: Some(ScenarioId(1)), what });
+        }
+        let whole = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")[5].clone();
+        assert_eq!(whole(&open.first[0]), json!([long, 0, false]));
+        assert_eq!(whole(&open.first[99]), json!(["", 20_000, false]), "only its size");
+        let last: Vec<_> = open.last.iter().filter_map(|(_, whole)| whole.as_ref()).map(Whole::json).collect();
+        assert_eq!(last.first(), Some(&json!(["", 20_000, false])));
+        assert_eq!(last.last(), Some(&json!([long, 0, false])));
+        assert_eq!(last.iter().filter(|whole| whole[0] != "").count(), ROOM_LAST / 20_000);
     }
 }
