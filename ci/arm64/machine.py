@@ -20,7 +20,7 @@ class Machine:
     """Runs until the end of its `with`."""
 
     def __init__(self, qemu, kernel, tree, initrd, folder: Path):
-        self.folder, self.said = folder, ""
+        self.folder, self.said, self.replies = folder, "", ""
         doors = {name: socket.socket(socket.AF_UNIX) for name in ("test", "serial")}
         for name, door in doors.items():
             door.bind(str(folder / name))
@@ -33,7 +33,6 @@ class Machine:
              "-serial", "null", "-serial", f"unix:{folder}/serial", "-qtest", f"unix:{folder}/test", "-qtest-log", "/dev/null"],
             stdin=subprocess.DEVNULL, stdout=(folder / "qemu.log").open("w"), stderr=subprocess.STDOUT)
         self.serial, self.test = (self.accept(doors[name]) for name in ("serial", "test"))
-        self.replies = self.test.makefile("r")
 
     def accept(self, door):
         door.settimeout(10)
@@ -51,13 +50,18 @@ class Machine:
         self.qemu.wait()
 
     def ask(self, command):
+        """The answer of QEMU's test interface. QEMU stops while its serial port is not read, so both are."""
         self.test.sendall(command.encode() + b"\n")
-        while reply := self.replies.readline():
-            if reply.startswith("OK"):
+        end = time.monotonic() + 30
+        while True:
+            reply, newline, self.replies = self.replies.partition("\n")
+            if newline and reply.startswith("OK"):
                 return reply.split()
-            if reply.startswith(("FAIL", "ERR")):
-                break
-        raise Failed(f"QEMU's answer to `{command}`: {reply!r}")
+            if newline and reply.startswith(("FAIL", "ERR")) or time.monotonic() > end:
+                raise Failed(f"QEMU's answer to `{command}`: {reply!r}; the machine said:\n{self.said[-3000:]}")
+            if not newline:
+                self.replies = reply
+                self.read(0.02)
 
     def level(self, line):
         """The level of a line below 32, as its controller has it."""
@@ -77,11 +81,15 @@ class Machine:
         return time.monotonic() - begun
 
     def read(self, seconds):
-        if select.select([self.serial], [], [], seconds)[0]:
-            data = self.serial.recv(65536)
+        """Takes what has come from the serial port and the test interface."""
+        for door in select.select([self.serial, self.test], [], [], seconds)[0]:
+            data = door.recv(65536).decode(errors="replace")
             if not data:
                 raise Failed("the machine ended:\n" + self.said[-3000:])
-            self.said += data.decode(errors="replace").replace("\r", "")
+            if door is self.serial:
+                self.said += data.replace("\r", "")
+            else:
+                self.replies += data
 
     def wait_for_prompt(self, seconds, beside=lambda: None):
         """What is said before the next prompt, and the number in it."""
