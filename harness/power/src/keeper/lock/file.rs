@@ -80,7 +80,9 @@ impl LockFile {
     }
 
     fn release(&mut self) {
-        self.held.take().map(LockSocket::release);
+        if let Some(socket) = self.held.take() {
+            LockSocket::release(&socket);
+        }
         // Unlocking a file that is not locked does nothing.
         let _ = flock(&self.file, FlockOperation::Unlock);
     }

@@ -56,8 +56,8 @@ impl LockSocket {
     }
 
     /// Releases the socket, whatever copies of it there are: from now on it refuses connections.
-    pub(super) fn release(socket: UnixListener) {
-        let _ = shutdown(&socket, Shutdown::Both);
+    pub(super) fn release(socket: &UnixListener) {
+        let _ = shutdown(socket, Shutdown::Both);
     }
 
     /// Whether its holder has released it, and only copies are left.
