@@ -1,14 +1,11 @@
 //! `hil init`: what it writes passes at once, and nothing is overwritten.
 
-use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
-use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
 
 use crate::real_bench::Lab;
 use crate::support::{Outcome, Project, assert_snapshot, workspace};
+use crate::terminal::Terminal;
 
 /// The files below a folder, sorted.
 fn files(folder: &Path) -> Vec<String> {
@@ -204,26 +201,11 @@ fn own_steps_are_a_package_with_a_step_of_the_example() {
     assert_eq!(project.read("lamp/.gitignore"), "/target/\n");
 }
 
-/// Reads from a terminal until a text has come.
-fn wait_for(terminal: &mut std::fs::File, said: &mut String, text: &str) {
-    let mut buffer = [0; 4096];
-    while !said.contains(text) {
-        let length = terminal.read(&mut buffer).unwrap_or_else(|error| panic!("{error}; no `{text}` in {said}"));
-        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
-}
-
 #[test]
 fn at_a_terminal_it_asks_for_what_no_flag_says() {
     let project = Project::new();
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("pty");
-    unlockpt(&master).expect("unlock");
-    let name = ptsname(&master, Vec::new()).expect("name").to_string_lossy().into_owned();
-    let slave = || Stdio::from(std::fs::File::options().read(true).write(true).open(&name).expect("terminal"));
-    let mut command = project.command(&["init", "plant"]);
-    let mut child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().expect("hil");
-    let mut terminal = std::fs::File::from(master);
-    let mut said = String::new();
+    let mut terminal = Terminal::open();
+    let mut child = terminal.start(&mut project.command(&["init", "plant"]));
     let answers = [
         ("What kind of board?", "washing machine"),
         ("answer with a number from 1 to 4, or a word", "3"),
@@ -232,12 +214,12 @@ fn at_a_terminal_it_asks_for_what_no_flag_says() {
         ("Where does CI run?", "none"),
     ];
     for (question, answer) in answers {
-        wait_for(&mut terminal, &mut said, question);
-        said.clear();
-        terminal.write_all(format!("{answer}\n").as_bytes()).expect("typed");
+        terminal.wait_for(question);
+        terminal.said.clear();
+        terminal.press(format!("{answer}\n").as_bytes());
     }
-    wait_for(&mut terminal, &mut said, "list what features can say");
-    assert_eq!(child.wait().expect("ends").code(), Some(0), "{said}");
+    terminal.wait_for("list what features can say");
+    assert_eq!(child.wait().expect("ends").code(), Some(0), "{}", terminal.said);
     assert_eq!(files(&project.path("plant")), [".gitignore", "bench.toml", "features/plant.feature", "plant.py"]);
 }
 
@@ -245,17 +227,11 @@ fn at_a_terminal_it_asks_for_what_no_flag_says() {
 #[test]
 fn a_user_who_leaves_finds_nothing_written() {
     let project = Project::new();
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("pty");
-    unlockpt(&master).expect("unlock");
-    let name = ptsname(&master, Vec::new()).expect("name").to_string_lossy().into_owned();
-    let slave = || Stdio::from(std::fs::File::options().read(true).write(true).open(&name).expect("terminal"));
-    let mut command = project.command(&["init", "plant"]);
-    let mut child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().expect("hil");
-    let mut terminal = std::fs::File::from(master);
-    let mut said = String::new();
-    wait_for(&mut terminal, &mut said, "Which?");
-    terminal.write_all(b"\x04").expect("typed");
-    wait_for(&mut terminal, &mut said, "nothing was written");
-    assert_eq!(child.wait().expect("ends").code(), Some(130), "{said}");
+    let mut terminal = Terminal::open();
+    let mut child = terminal.start(&mut project.command(&["init", "plant"]));
+    terminal.wait_for("Which?");
+    terminal.press(b"\x04");
+    terminal.wait_for("nothing was written");
+    assert_eq!(child.wait().expect("ends").code(), Some(130), "{}", terminal.said);
     assert!(!project.path("plant").exists());
 }

@@ -39,6 +39,7 @@ mod steps;
 mod support;
 mod systems;
 mod tap;
+mod terminal;
 mod traffic_snapshots;
 mod untrusted_files;
 mod values;

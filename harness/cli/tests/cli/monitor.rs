@@ -1,56 +1,34 @@
 //! `hil monitor`, at a terminal and without one.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::Stdio;
-
-use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
+use std::io::{BufRead as _, BufReader};
 
 use crate::support::Project;
-
-/// Reads until a text has come.
-fn wait_for(terminal: &mut std::fs::File, said: &mut String, text: &str) {
-    let mut buffer = [0; 4096];
-    while !said.contains(text) {
-        let length = terminal.read(&mut buffer).unwrap_or_else(|error| panic!("{error}; no `{text}` in {said}"));
-        said.push_str(&String::from_utf8_lossy(&buffer[..length]));
-    }
-}
+use crate::terminal::Terminal;
 
 #[test]
 fn keys_reset_switch_and_end_and_the_terminal_is_as_before() {
     let project = Project::new();
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("pty");
-    unlockpt(&master).expect("unlock");
-    let name = ptsname(&master, Vec::new()).expect("name").to_string_lossy().into_owned();
-    let slave = || std::fs::File::options().read(true).write(true).open(&name).expect("terminal");
-    let before = rustix::termios::tcgetattr(slave()).expect("settings");
-    let mut child = project
-        .command(&["monitor", "lamp"])
-        .stdin(Stdio::from(slave()))
-        .stdout(Stdio::from(slave()))
-        .stderr(Stdio::from(slave()))
-        .spawn()
-        .expect("hil");
-    let mut terminal = std::fs::File::from(master);
-    let mut said = String::new();
+    let mut terminal = Terminal::open();
+    let before = rustix::termios::tcgetattr(terminal.device()).expect("settings");
+    let mut child = terminal.start(&mut project.command(&["monitor", "lamp"]));
     // Its flash is empty: the ROM says so again and again.
-    wait_for(&mut terminal, &mut said, "Ctrl-] exits");
-    wait_for(&mut terminal, &mut said, "rst:0x1 (POWERON)");
-    wait_for(&mut terminal, &mut said, "invalid header");
-    said.clear();
-    terminal.write_all(b"\x14r").expect("reset");
-    wait_for(&mut terminal, &mut said, "--- reset EN pulled low");
-    said.clear();
-    terminal.write_all(b"\x14p").expect("power");
-    wait_for(&mut terminal, &mut said, "--- power off");
-    terminal.write_all(b"\x14p").expect("power");
-    wait_for(&mut terminal, &mut said, "--- power on");
-    wait_for(&mut terminal, &mut said, "invalid header");
-    terminal.write_all(b"\x14l").expect("loader");
-    wait_for(&mut terminal, &mut said, "waiting for download");
-    terminal.write_all(b"\x1d").expect("end");
+    terminal.wait_for("Ctrl-] exits");
+    terminal.wait_for("rst:0x1 (POWERON)");
+    terminal.wait_for("invalid header");
+    terminal.said.clear();
+    terminal.press(b"\x14r");
+    terminal.wait_for("--- reset EN pulled low");
+    terminal.said.clear();
+    terminal.press(b"\x14p");
+    terminal.wait_for("--- power off");
+    terminal.press(b"\x14p");
+    terminal.wait_for("--- power on");
+    terminal.wait_for("invalid header");
+    terminal.press(b"\x14l");
+    terminal.wait_for("waiting for download");
+    terminal.press(b"\x1d");
     assert_eq!(child.wait().expect("ends").code(), Some(0));
-    let after = rustix::termios::tcgetattr(slave()).expect("settings");
+    let after = rustix::termios::tcgetattr(terminal.device()).expect("settings");
     assert_eq!(after.local_modes, before.local_modes);
     assert_eq!(after.input_modes, before.input_modes);
 }
