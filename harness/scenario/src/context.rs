@@ -8,11 +8,12 @@ use std::time::Duration;
 use hil_bench::{Bench, Claim, Needs, TapAddress};
 use hil_mqtt::{Capture, Observer, TapPort};
 use hil_timeline::{Mask, ScenarioId, Timeline};
-use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 
 use crate::network::Network;
 use crate::setup_error::SetupError;
 use crate::stalls::Stalls;
+use crate::turn::{Turn, Turns};
 
 /// Time limits: what takes longer is a bench error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,10 +37,7 @@ pub struct RunContext {
     pub(crate) network: Network,
     pub(crate) timeline: Timeline,
     pub(crate) limits: Limits,
-    /// Held by the stage whose broker has the fixed port.
-    pub(crate) fixed_port: Arc<Mutex<()>>,
-    /// Limits scenarios that name no board: they would all run at once.
-    without_boards: Arc<Semaphore>,
+    turns: Turns,
     abort: watch::Receiver<bool>,
     next_scenario: AtomicU32,
     /// Whether this machine has what a firmware needs on a board; filled by the first check.
@@ -67,25 +65,11 @@ impl RunContext {
         let bench = Bench::open(config, &timeline, claim).await?;
         match open_network(bench.config(), wanted.as_ref(), &timeline).await {
             Ok(network) => {
-                let fixed_port = Arc::default();
-                let at_once = std::thread::available_parallelism().map_or(2, usize::from) * 2;
-                let without_boards = Arc::new(Semaphore::new(at_once));
+                let turns = Turns::new(bench.config().boards.keys().map(ToString::to_string));
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
                 let mask = std::sync::OnceLock::new();
                 let stalls = Stalls::watch(timeline.recorder(None));
-                Ok(Self {
-                    bench,
-                    network,
-                    timeline,
-                    limits,
-                    fixed_port,
-                    without_boards,
-                    abort,
-                    next_scenario,
-                    needs,
-                    mask,
-                    stalls,
-                })
+                Ok(Self { bench, network, timeline, limits, turns, abort, next_scenario, needs, mask, stalls })
             }
             Err(error) => {
                 // Frees the locks for the next run.
@@ -131,17 +115,9 @@ impl RunContext {
         self.network.tap(board)
     }
 
-    /// Waits for the right to use a shared broker; none if each scenario has a broker of its own.
-    pub(crate) async fn wait_for_port(&self) -> Option<OwnedMutexGuard<()>> {
-        match self.bench.config().broker.is_shared() {
-            false => None,
-            true => Some(Arc::clone(&self.fixed_port).lock_owned().await),
-        }
-    }
-
-    /// Waits for the turn of a scenario that names no board; none for all others, which wait for their boards.
-    pub(crate) async fn turn(&self, boards: &[String]) -> Option<OwnedSemaphorePermit> {
-        if boards.is_empty() { Arc::clone(&self.without_boards).acquire_owned().await.ok() } else { None }
+    /// Waits for the turn of a scenario with these boards.
+    pub(crate) async fn turn(&self, boards: &[String]) -> Turn {
+        self.turns.take(boards, self.bench.config().broker.is_shared()).await
     }
 
     /// Whether this machine has what these firmware need on these boards: the first unmet need.

@@ -27,6 +27,7 @@ mod stalls;
 mod steps;
 mod suggest;
 mod tags;
+mod turn;
 mod world;
 
 pub use context::{Limits, RunContext};

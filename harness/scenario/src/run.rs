@@ -23,6 +23,7 @@ use crate::forms;
 use crate::plan::{Plan, boards_named, firmware_named, info, lacking, steps_of};
 use crate::registry::step_info;
 use crate::stage::Stage;
+use crate::turn::Turn;
 use crate::world::{HilWorld, Scene};
 
 /// Runs every scenario of the plan once, as one attempt of a course; what happens is on the context's timeline.
@@ -102,12 +103,8 @@ async fn before(
     let tags = info.tags.clone();
     let key = info.key();
     let started = What::ScenarioStarted { info, attempt, repetition };
-    let turn = tokio::select! {
-        biased;
-        () = context.aborted() => None,
-        turn = context.turn(&names) => turn,
-    };
-    let mut stage = set_stage((&context, &course), &recorder, names, &tags, &steps, started).await;
+    let mut turn = None;
+    let mut stage = set_stage((&context, &course), &recorder, names, (&tags, &steps), started, &mut turn).await;
     if attempt > 1
         && let Ok(opened) = stage
     {
@@ -119,7 +116,7 @@ async fn before(
         course,
         recorder,
         stage,
-        _turn: turn,
+        turn,
         key,
         tags,
         steps: steps.len(),
@@ -157,14 +154,14 @@ const STOPPED: &str = "not run: `--fail-fast` ends the run at the first scenario
 /// How long a stage may take to open or to close.
 const HOOK: Duration = Duration::from_secs(15);
 
-/// Locks the boards and opens the stage. The scenario starts when it has its boards.
+/// Waits for the scenario's turn and opens the stage. The scenario starts when it has its boards.
 async fn set_stage(
     (context, course): (&Arc<RunContext>, &Course),
     recorder: &Recorder,
     names: Vec<String>,
-    tags: &[String],
-    steps: &[&Step],
+    (tags, steps): (&[String], &[&Step]),
     started: What,
+    turn: &mut Option<Turn>,
 ) -> Result<Stage, StepError> {
     let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
     let begin = || recorder.record(started.clone());
@@ -196,30 +193,26 @@ async fn set_stage(
     let boards = tokio::select! {
         biased;
         () = context.aborted() => None,
-        boards = lock(context, names) => Some(boards),
-    };
-    // Not part of the timeout below: another scenario may use the port for long.
-    let fixed_port = tokio::select! {
-        biased;
-        () = context.aborted() => None,
-        port = context.wait_for_port() => Some(port),
+        boards = async {
+            *turn = Some(context.turn(&names).await);
+            lock(context, names).await
+        } => Some(boards),
     };
     begin();
-    match boards.zip(fixed_port) {
+    match boards {
         // Only now: an earlier scenario on its boards may just have failed.
         _ if course.is_stopped() && !context.is_aborted() => Err(StepError::skipped(STOPPED)),
         None => not_begun(),
-        Some((boards, port)) => {
-            let open = Stage::open(Arc::clone(context), recorder.clone(), boards, port);
+        Some(boards) => {
+            let open = Stage::open(Arc::clone(context), recorder.clone(), boards);
             let late = |_| Err(StepError::errored("the broker of this scenario did not start in time").transient());
             tokio::time::timeout(HOOK, open).await.unwrap_or_else(late)
         }
     }
 }
 
-/// Locks boards in the order of their names, so that no two scenarios wait for each other.
-async fn lock(context: &RunContext, mut names: Vec<String>) -> BTreeMap<String, LockedBoard> {
-    names.sort();
+/// Locks the boards, which are free: it is the scenario's turn.
+async fn lock(context: &RunContext, names: Vec<String>) -> BTreeMap<String, LockedBoard> {
     let mut boards = BTreeMap::new();
     for name in names {
         if let Some(board) = context.bench.lock(&name).await {
@@ -267,6 +260,8 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     scene.course.note_end(ended(&scene.key, &scene.tags, scene.verdict, scene.failure.as_ref()));
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
+    // Only now: a scenario that waits for these boards must not begin before this record.
+    drop(scene.turn);
 }
 
 fn ended(key: &ScenarioKey, tags: &[String], verdict: Verdict, failure: Option<&StepError>) -> Ended {

@@ -19,7 +19,6 @@ use hil_config::nearest;
 use hil_mqtt::{Broker, Fault, Observer, Offers, ShortageWatch, TapPort};
 use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
 use hil_verdict::Gauge;
-use tokio::sync::OwnedMutexGuard;
 
 use self::broker::{observe, record_broker};
 use self::judging::Judging;
@@ -77,7 +76,6 @@ pub struct Stage {
     /// What the current step can't decide.
     judging: Judging,
     descriptors: ShortageWatch,
-    _fixed_port: Option<OwnedMutexGuard<()>>,
 }
 
 impl std::fmt::Debug for Stage {
@@ -92,7 +90,6 @@ impl Stage {
         context: Arc<RunContext>,
         recorder: Recorder,
         boards: BTreeMap<String, LockedBoard>,
-        fixed_port: Option<OwnedMutexGuard<()>>,
     ) -> Result<Self, StepError> {
         let descriptors = ShortageWatch::begin();
         let config = &context.bench.config().broker;
@@ -137,7 +134,6 @@ impl Stage {
             waited_to: None,
             judging: Judging::default(),
             descriptors,
-            _fixed_port: fixed_port,
         })
     }
 

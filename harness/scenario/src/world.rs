@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use hil_timeline::{Recorder, ScenarioKey, Verdict};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::context::RunContext;
@@ -11,6 +10,7 @@ use crate::course::Course;
 use crate::error::StepError;
 use crate::expectations::Expectations;
 use crate::stage::Stage;
+use crate::turn::Turn;
 
 /// One scenario's World: its stage, and the results of its steps.
 #[derive(Debug, Default, cucumber::World)]
@@ -25,8 +25,8 @@ pub(crate) struct Scene {
     pub(crate) course: Arc<Course>,
     pub(crate) recorder: Recorder,
     pub(crate) stage: Result<Stage, StepError>,
-    /// Released when the scenario ends.
-    pub(crate) _turn: Option<OwnedSemaphorePermit>,
+    /// Released when the end of the scenario is recorded.
+    pub(crate) turn: Option<Turn>,
     /// Path, line and name of the scenario.
     pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,
