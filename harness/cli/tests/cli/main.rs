@@ -14,6 +14,7 @@ mod faulty;
 mod flashers;
 mod gauges;
 mod gherkin;
+mod home_assistant;
 mod honesty;
 mod hostile;
 mod images;
