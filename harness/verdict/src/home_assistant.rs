@@ -91,8 +91,11 @@ impl Announced {
             let is_ours = !found.is_empty() || !topic[self.prefix.len()..].starts_with("/device/");
             entities += found.len();
             let problems = problems.into_iter().chain(found.iter().flat_map(|entity| self.judged(entity)));
-            let retained = (!retain && is_ours).then(|| "is not retained: Home Assistant needs it when it starts".into());
-            wrong.extend(retained.into_iter().chain(problems).map(|problem: String| format!("`{}`: {problem}", escaped(topic))));
+            let retained =
+                (!retain && is_ours).then(|| "is not retained: Home Assistant needs it when it starts".into());
+            wrong.extend(
+                retained.into_iter().chain(problems).map(|problem: String| format!("`{}`: {problem}", escaped(topic))),
+            );
         }
         if entities == 0 && wrong.is_empty() {
             let other: Vec<_> = self.others.iter().map(|topic| format!("`{}`", escaped(topic))).collect();
@@ -134,13 +137,20 @@ impl Used {
             return Some(format!("the board has published nothing to `{shown}`, its availability topic"));
         };
         if *is_plain && !self.payloads(topic).any(|payload| payload.0 == available.as_bytes()) {
-            return Some(format!("the board published `{last}` to `{shown}`; it is available only with `{}`", escaped(available)));
+            return Some(format!(
+                "the board published `{last}` to `{shown}`; it is available only with `{}`",
+                escaped(available)
+            ));
         }
         match &self.will {
             Some(will) if topic_matches(topic, &will.topic) => {
                 let is_wrong = *is_plain && will.payload.0 != not_available.as_bytes();
                 is_wrong.then(|| {
-                    format!("the will on `{shown}` is `{}`; it is unavailable only with `{}`", will.payload, escaped(not_available))
+                    format!(
+                        "the will on `{shown}` is `{}`; it is unavailable only with `{}`",
+                        will.payload,
+                        escaped(not_available)
+                    )
                 })
             }
             _ => Some(format!("the board has no will on `{shown}`: without power it would stay available")),

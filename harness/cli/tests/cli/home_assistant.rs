@@ -15,7 +15,10 @@ const CONFIG: &str = r#"publish homeassistant/light/k/config '{"~": "k", "cmd_t"
 #[test]
 fn a_complete_announcement_passes_before_the_mark_too() {
     let complete = format!("subscribe k/set; publish k/status online; {CONFIG} retain=yes");
-    let later = format!("{}\nWhen I wait 100 ms\nThen \"client\" announces itself to Home Assistant as a \"light\" within 5 s", light(&complete, "a \"light\""));
+    let later = format!(
+        "{}\nWhen I wait 100 ms\nThen \"client\" announces itself to Home Assistant as a \"light\" within 5 s",
+        light(&complete, "a \"light\"")
+    );
     let elsewhere = complete.replace("homeassistant/", "ha/");
     all_pass(&[("complete", &later), ("elsewhere", &light(&elsewhere, "a \"light\" below \"ha\""))]);
 }

@@ -81,7 +81,9 @@ fn full(key: &str) -> String {
     if !key.ends_with("_t") {
         return key.to_owned();
     }
-    let part = |part: &'_ str| PARTS.iter().find(|(short, _)| *short == part).map_or(part.to_owned(), |(_, full)| (*full).to_owned());
+    let part = |part: &'_ str| {
+        PARTS.iter().find(|(short, _)| *short == part).map_or(part.to_owned(), |(_, full)| (*full).to_owned())
+    };
     key.split('_').map(part).collect::<Vec<_>>().join("_")
 }
 
@@ -90,12 +92,7 @@ fn expanded(keys: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// The entities of an announcement that are of a component, and what is wrong with the announcement as a whole.
-pub(super) fn read(
-    prefix: &str,
-    topic: &str,
-    payload: &Payload,
-    component: &Component,
-) -> (Vec<Entity>, Vec<String>) {
+pub(super) fn read(prefix: &str, topic: &str, payload: &Payload, component: &Component) -> (Vec<Entity>, Vec<String>) {
     let levels: Vec<_> = topic[prefix.len() + 1..].split('/').collect();
     let mut wrong = Vec::new();
     // component, an optional node, object, config
@@ -188,7 +185,9 @@ impl Entity {
         let is_command = ["command", "set_position", "set_fan"].iter().any(|word| key.contains(word));
         let checked = if is_command { check_topic(&topic) } else { check_filter(&topic) };
         match checked {
-            Err(reason) => self.wrong.push(format!("its `{}`, `{}`, is not a topic: {reason}", escaped(key), escaped(&topic))),
+            Err(reason) => {
+                self.wrong.push(format!("its `{}`, `{}`, is not a topic: {reason}", escaped(key), escaped(&topic)))
+            }
             Ok(()) if is_command => self.commands.push((key.to_owned(), topic)),
             Ok(()) => self.states.push((key.to_owned(), topic)),
         }
@@ -201,12 +200,16 @@ impl Entity {
         let mut wrong: Vec<_> = missing.chain(self.wrong.iter().cloned()).collect();
         if let Some(device) = self.keys.get("device") {
             let device = device.as_object().map(expanded).unwrap_or_default();
-            let is_named = |key| device.get(key).is_some_and(|value| !matches!(value, Value::Array(all) if all.is_empty()));
+            let is_named =
+                |key| device.get(key).is_some_and(|value| !matches!(value, Value::Array(all) if all.is_empty()));
             if !is_named("identifiers") && !is_named("connections") {
                 wrong.push("its `device` has neither `identifiers` nor `connections`".to_owned());
             }
-            if !self.keys.contains_key("unique_id") && component.word != "device_automation" && component.word != "tag" {
-                wrong.push("has a `device`, but no `unique_id`: Home Assistant does not put it into the device".to_owned());
+            if !self.keys.contains_key("unique_id") && component.word != "device_automation" && component.word != "tag"
+            {
+                wrong.push(
+                    "has a `device`, but no `unique_id`: Home Assistant does not put it into the device".to_owned(),
+                );
             }
         }
         match &self.name {
@@ -219,7 +222,8 @@ impl Entity {
 impl Availability {
     fn new(topic: String, keys: &Map<String, Value>, template: &str) -> Self {
         let text = |key: &str, default: &str| keys.get(key).and_then(Value::as_str).unwrap_or(default).to_owned();
-        let (available, not_available) = (text("payload_available", "online"), text("payload_not_available", "offline"));
+        let (available, not_available) =
+            (text("payload_available", "online"), text("payload_not_available", "offline"));
         Self { topic, available, not_available, is_plain: !keys.contains_key(template) }
     }
 }

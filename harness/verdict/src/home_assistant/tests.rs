@@ -155,7 +155,11 @@ fn what_is_wrong_is_named() {
     case("a wildcard", &with(r#"{"cmd_t": "kitchen/+"}"#), "light");
     case("not a text", &with(r#"{"cmd_t": ["kitchen/set"]}"#), "light");
     case("a device without a name", &with(r#"{"cmd_t": "kitchen/set", "dev": {"mf": "x"}}"#), "light");
-    case("both", &with(r#"{"cmd_t": "kitchen/set", "avty_t": "kitchen/status", "avty": {"t": "kitchen/status"}}"#), "light");
+    case(
+        "both",
+        &with(r#"{"cmd_t": "kitchen/set", "avty_t": "kitchen/status", "avty": {"t": "kitchen/status"}}"#),
+        "light",
+    );
     case("no topic", &with(r#"{"cmd_t": "kitchen/set", "avty": {}}"#), "light");
     case(
         "another payload",
