@@ -41,6 +41,7 @@ mod systems;
 mod tap;
 mod terminal;
 mod traffic_snapshots;
+mod turns;
 mod untrusted_files;
 mod values;
 mod verdicts;
