@@ -44,6 +44,7 @@ mod traffic_snapshots;
 mod turns;
 mod untrusted_files;
 mod values;
+mod variables;
 mod verdicts;
 mod virtual_bench;
 mod which_bench;
