@@ -244,8 +244,6 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         if context.is_aborted() {
             stage.make_safe().await;
         }
-        // Noted before the boards are free: the next scenario on them must not begin.
-        scene.course.judge(&ended(&scene.key, &scene.tags, scene.verdict, scene.failure.as_ref()));
         // Dropping the stage releases the boards even if it did not close in time.
         let patience = HOOK + stage.slowness();
         if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
@@ -257,9 +255,12 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
         scene.verdict = Verdict::Errored;
         scene.failure = Some(StepError::errored("not every step of this scenario ran"));
     }
-    scene.course.note_end(ended(&scene.key, &scene.tags, scene.verdict, scene.failure.as_ref()));
+    let ended = ended(&scene.key, &scene.tags, scene.verdict, scene.failure.as_ref());
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
+    // What follows from the verdict comes after it in the record. With `--fail-fast` the next scenario must not begin,
+    // so this comes before its boards are free.
+    scene.course.note_end(ended);
     // Only now: a scenario that waits for these boards must not begin before this record.
     drop(scene.turn);
 }
