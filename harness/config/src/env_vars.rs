@@ -16,6 +16,8 @@ pub const HIL_COMMIT: &str = "HIL_COMMIT";
 pub const HIL_BRANCH: &str = "HIL_BRANCH";
 /// The page of the CI job. The `--job-url` flag wins over it.
 pub const HIL_JOB_URL: &str = "HIL_JOB_URL";
+/// The coordinator of a lab, as labgrid's own programs know it. `--coordinator` and the project file win over it.
+pub const LG_COORDINATOR: &str = "LG_COORDINATOR";
 /// Folder of the board locks. All users who share boards must name the same one.
 pub const HIL_LOCKS: &str = "HIL_LOCKS";
 /// The `esptool` program, if it is not on the path.
