@@ -2,6 +2,7 @@
 
 mod bench;
 mod choose;
+mod fleet;
 mod init;
 mod records;
 mod run;
@@ -17,6 +18,7 @@ pub(crate) use bench::{
     VirtualArgs,
 };
 pub(crate) use choose::ChooseArgs;
+pub(crate) use fleet::{CoordinatorArgs, FleetArgs, FleetCommand, PublishArgs, ReleaseArgs};
 pub(crate) use init::{Ci, InitArgs, InitKind};
 pub(crate) use records::{
     BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, MergeArgs, ReportArgs, ReportCommand, ReportFormat,
@@ -74,6 +76,8 @@ pub(crate) enum CliCommand {
     Boards(BoardsArgs),
     /// Check the bench setup
     Doctor(DoctorArgs),
+    /// List the boards of a lab, publish those of this host, release those of ended runs
+    Fleet(FleetArgs),
     /// Show a board's console and send input to it
     Monitor(MonitorArgs),
     /// Switch a board's power

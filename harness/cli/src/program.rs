@@ -51,6 +51,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         CliCommand::Flash(args) => commands::flash::flash(&args),
         CliCommand::Boards(args) => commands::boards::boards(&args),
         CliCommand::Doctor(args) => commands::doctor::doctor(&args),
+        CliCommand::Fleet(args) => commands::fleet::fleet(&args),
         CliCommand::Monitor(args) => commands::monitor::monitor(&args),
         CliCommand::Power(args) => commands::power::power(&args),
         CliCommand::Reset(args) => commands::reset::reset(&args),

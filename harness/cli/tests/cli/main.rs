@@ -12,6 +12,7 @@ mod ends;
 mod errors;
 mod faulty;
 mod flashers;
+mod fleet;
 mod gauges;
 mod gherkin;
 mod honesty;
