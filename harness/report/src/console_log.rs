@@ -123,7 +123,7 @@ mod tests {
             (None, said("d")),
         ];
         for (seq, (id, what)) in events.into_iter().enumerate() {
-            let event = RunEvent { seq: seq as u64, at: Stamp(0), scenario: id.map(ScenarioId), what };
+            let event = RunEvent { seq: seq as u64, at: Stamp(0), scenario: id.map(ScenarioId), host: None, what };
             logs.take(&event).expect("taken");
         }
         logs.finish().expect("finished");

@@ -250,7 +250,7 @@ mod tests {
     fn a_gauge_is_a_curve_and_a_long_one_keeps_its_ends() {
         let mut gathering = Gathering::default();
         let mut record = |seq: u64, at: u64, what: What| {
-            gathering.take(&RunEvent { seq, at: Stamp(at), scenario: Some(ScenarioId(1)), what });
+            gathering.take(&RunEvent { seq, at: Stamp(at), scenario: Some(ScenarioId(1)), host: None, what });
         };
         record(0, 1_000, What::ScenarioStarted { info: ScenarioInfo::default(), attempt: 1, repetition: None });
         for n in 0..10_000_u32 {
@@ -281,7 +281,7 @@ mod tests {
             let is_long = !(100..=FIRST + LAST - 200).contains(&n);
             let (board, line) = ("lamp".to_owned(), if is_long { long.clone() } else { String::new() });
             let what = What::Console { board, line };
-            open.take(&RunEvent { seq: n as u64, at: Stamp(1), scenario: Some(ScenarioId(1)), what });
+            open.take(&RunEvent { seq: n as u64, at: Stamp(1), scenario: Some(ScenarioId(1)), host: None, what });
         }
         let whole = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")[5].clone();
         assert_eq!(whole(&open.first[0]), json!([long, 0, false]));

@@ -141,7 +141,7 @@ fn write_events(path: &Path, start: What, sources: Vec<Source>, is_incomplete: b
         serde_json::to_writer(&mut file, &event).map_err(std::io::Error::from)?;
         file.write_all(b"\n")
     };
-    write(RunEvent { seq: 0, at: Stamp::default(), scenario: None, what: start }).map_err(failed)?;
+    write(RunEvent { seq: 0, at: Stamp::default(), scenario: None, host: None, what: start }).map_err(failed)?;
     let mut numbers = Numbers::default();
     let (mut open, mut codes, mut last) = (sources, Vec::new(), Stamp::default());
     for source in &mut open {
@@ -157,7 +157,8 @@ fn write_events(path: &Path, start: What, sources: Vec<Source>, is_incomplete: b
         write(event).map_err(failed)?;
     }
     let exit_code = exit_code(&codes, is_incomplete);
-    write(RunEvent { seq: 0, at: last, scenario: None, what: What::RunFinished { exit_code } }).map_err(failed)?;
+    write(RunEvent { seq: 0, at: last, scenario: None, host: None, what: What::RunFinished { exit_code } })
+        .map_err(failed)?;
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.finish().map_err(failed)
 }

@@ -268,7 +268,7 @@ mod tests {
     fn event(at: u64, direction: Direction, packet: Packet, answer_us: Option<u64>) -> RunEvent {
         let (board, connection, bytes, disposition) = ("lamp".to_owned(), 1, 20, None);
         let what = What::Packet { board, connection, direction, bytes, disposition, answer_us, packet };
-        RunEvent { seq: at, at: Stamp(at), scenario: None, what }
+        RunEvent { seq: at, at: Stamp(at), scenario: None, host: None, what }
     }
 
     fn publish(id: u16) -> Packet {
@@ -312,7 +312,7 @@ mod tests {
             if n % 1000 == 999 {
                 let (board, connection, peer) = ("lamp".to_owned(), 1, None);
                 let what = What::Connection { board, connection, peer, change: change() };
-                traffic.take(&RunEvent { seq: 0, at: Stamp(0), scenario: None, what });
+                traffic.take(&RunEvent { seq: 0, at: Stamp(0), scenario: None, host: None, what });
                 assert!(traffic.open.is_empty());
             }
         }

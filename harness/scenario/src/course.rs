@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hil_timeline::{ScenarioKey, Verdict};
+use hil_timeline::{ScenarioId, ScenarioKey, Verdict};
 use parking_lot::Mutex;
 
 use crate::tags;
@@ -132,6 +132,11 @@ impl Course {
         ended.into_iter().filter_map(|ended| counts.take(&ended, self.options.retries)).collect()
     }
 
+    /// How the scenario that ended last in this attempt did so, and whether the next attempt may succeed.
+    pub(crate) fn last_end(&self) -> Option<(Verdict, bool)> {
+        self.ended.lock().last().map(|ended| (ended.verdict, ended.transient))
+    }
+
     /// Begins a repetition, whose scenarios have all their retries.
     pub(crate) fn begin_repetition(&self) {
         *self.counts.lock() = Counts::default();
@@ -146,6 +151,8 @@ pub(crate) struct Pass {
     pub(crate) attempt: u32,
     /// From 1, if the run repeats its scenarios.
     pub(crate) repetition: Option<u32>,
+    /// The number of the scenario, if another process has chosen it.
+    pub(crate) id: Option<ScenarioId>,
 }
 
 #[cfg(test)]

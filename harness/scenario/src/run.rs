@@ -90,12 +90,12 @@ impl cucumber::writer::Normalized for Silent {}
 
 async fn before(
     context: Arc<RunContext>,
-    (course, Pass { attempt, repetition }): (Arc<Course>, Pass),
+    (course, Pass { attempt, repetition, id }): (Arc<Course>, Pass),
     feature: &Feature,
     rule: Option<&Rule>,
     scenario: &Scenario,
 ) -> Scene {
-    let id = context.next_id();
+    let id = id.unwrap_or_else(|| context.next_id());
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
     let names = boards_named(context.bench.config(), &steps);

@@ -12,7 +12,7 @@ use hil_gherkin::{Row, Step, StepKind};
 use hil_timeline::PartOf;
 use regex::Regex;
 
-pub(super) use self::read::read;
+pub(super) use self::read::{files_for, read};
 pub use self::read::{CompositeStep, composite_steps};
 use super::problem::{Problem, Wrong};
 use crate::quotes::{Part, QUOTED, map_quoted, parts, unquote};
