@@ -39,9 +39,10 @@ impl Offset {
         }
     }
 
-    /// A time of the agent on the head's clock; what is before the head's zero becomes zero.
-    pub(crate) fn on_head(self, agent: Stamp) -> Stamp {
-        Stamp(u64::try_from(signed(agent.0).saturating_add(self.us)).unwrap_or(0))
+    /// How much later the agent's times are on the head's clock. An agent begins after its head; what a measurement is
+    /// wrong by must not move its events before the beginning.
+    pub(crate) fn delay(self) -> Duration {
+        Duration::from_micros(u64::try_from(self.us).unwrap_or(0))
     }
 }
 
@@ -69,10 +70,8 @@ mod tests {
     }
 
     #[test]
-    fn times_of_an_agent_keep_their_distance() {
-        let offset = Offset { us: 400_000, bound_us: 54 };
-        assert_eq!(offset.on_head(Stamp(2_000)).0 - offset.on_head(Stamp(500)).0, 1_500);
-        let earlier = Offset { us: -1_000, bound_us: 0 };
-        assert_eq!((earlier.on_head(Stamp(999)), earlier.on_head(Stamp(1_001))), (Stamp(0), Stamp(1)));
+    fn an_agent_never_begins_before_its_head() {
+        assert_eq!(Offset { us: 400_000, bound_us: 54 }.delay(), Duration::from_micros(400_000));
+        assert_eq!(Offset { us: -20, bound_us: 54 }.delay(), Duration::ZERO);
     }
 }

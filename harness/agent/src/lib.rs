@@ -6,6 +6,7 @@
 
 mod cache;
 mod clock;
+pub mod head;
 mod lifeline;
 mod lines;
 mod project;
@@ -13,5 +14,6 @@ pub mod protocol;
 mod session;
 
 pub use cache::Cache;
+pub use head::{HostSpec, HostsError, Reach};
 pub use project::{Project, ProjectError};
 pub use session::{Agent, SessionEnd, Surroundings, serve};

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 
 /// Why no further message can be read.
 #[derive(Debug, thiserror::Error)]
-pub enum LineError {
+pub(crate) enum LineError {
     /// The other side has closed the connection.
     #[error("the connection ended")]
     End,
@@ -104,7 +104,9 @@ mod tests {
         .into();
         hil_fuzz::fuzz(&seeds, 5_000, |bytes| {
             let mut reader = bytes;
-            while !matches!(read::<ToAgent>(&mut reader, LONGEST_TO_AGENT), Err(LineError::End | LineError::TooLong(_))) {}
+            while !matches!(read::<ToAgent>(&mut reader, LONGEST_TO_AGENT), Err(LineError::End | LineError::TooLong(_)))
+            {
+            }
             let mut reader = bytes;
             while !matches!(read::<ToHead>(&mut reader, 1000), Err(LineError::End | LineError::TooLong(_))) {}
         });

@@ -74,8 +74,7 @@ impl Project {
 }
 
 /// The SHA-256 of some bytes, in hex.
-#[must_use]
-pub fn hash(bytes: &[u8]) -> String {
+pub(crate) fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
@@ -126,7 +125,9 @@ mod tests {
         for path in ["features/lamp.feature", ".hil/firmware/lamp/0-lamp.elf", "a", "ä/ö.feature"] {
             assert_eq!(inside(path).expect("inside"), Path::new(path));
         }
-        for path in ["", "/etc/passwd", "../x", "a/../../x", "a/./b", "a//b", "a/", "./a", "a\0b", "a\nb", &"x".repeat(1025)] {
+        for path in
+            ["", "/etc/passwd", "../x", "a/../../x", "a/./b", "a//b", "a/", "./a", "a\0b", "a\nb", &"x".repeat(1025)]
+        {
             assert!(inside(path).is_err(), "{path:?}");
         }
     }

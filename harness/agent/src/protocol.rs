@@ -179,6 +179,9 @@ pub struct Hello {
     /// Kind of its broker.
     #[serde(default)]
     pub broker: String,
+    /// All scenarios there share it: only one runs at a time.
+    #[serde(default)]
+    pub broker_shared: bool,
     /// Its boards.
     #[serde(default)]
     pub boards: Vec<HelloBoard>,

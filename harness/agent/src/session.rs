@@ -85,6 +85,7 @@ pub async fn serve(agent: Agent, from: Box<dyn Read + Send>, to: Box<dyn Write +
     let (out, kept) = Outbox::new();
     let (broken, is_broken) = watch::channel(false);
     let writing = tokio::spawn(output::write(kept, to, broken));
+    let surroundings = Arc::clone(&agent.surroundings);
     let (epoch, heard, wanted) = (Epoch::start(), Heard::now(), Wanted::default());
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let end = match input::start(from, epoch, heard.clone(), wanted.clone(), out.clone()) {
@@ -97,7 +98,10 @@ pub async fn serve(agent: Agent, from: Box<dyn Read + Send>, to: Box<dyn Write +
     };
     let end = match end {
         Ok(()) => SessionEnd::Finished,
-        Err(Ending::Over(_)) => SessionEnd::Aborted,
+        Err(Ending::Over(why)) => {
+            surroundings.warn(&format!("the session ended early: {}", hil_timeline::escaped(&why)));
+            SessionEnd::Aborted
+        }
         Err(Ending::Refused(refusal)) => {
             out.send(&ToHead::Refused(refusal));
             SessionEnd::Refused
@@ -184,6 +188,7 @@ impl Session {
             bench: bench.name.clone(),
             bench_hash: hash(bench.text().as_bytes()).chars().take(DIGITS).collect(),
             broker: bench.broker.kind.word.to_owned(),
+            broker_shared: bench.broker.is_shared(),
             boards: bench.boards.values().map(board).collect(),
         }
     }

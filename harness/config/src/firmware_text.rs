@@ -68,7 +68,8 @@ impl Bench {
         };
         let _ = writeln!(text, "kind = \"micropython\"\nscripts = {source}");
         let _ = writeln!(text, "settings-file = {}", quoted(&scripts.settings_file));
-        let settings = scripts.settings.iter().map(|(name, value)| format!("{} = {}", quoted(name), self.stored(value)));
+        let settings =
+            scripts.settings.iter().map(|(name, value)| format!("{} = {}", quoted(name), self.stored(value)));
         let _ = writeln!(text, "settings = {{ {} }}", settings.collect::<Vec<_>>().join(", "));
         let replace = scripts.replace.iter().map(|(from, to)| format!("{} = {}", quoted(from), self.quoted(to)));
         let _ = writeln!(text, "replace = {{ {} }}", replace.collect::<Vec<_>>().join(", "));

@@ -56,7 +56,8 @@ pub use emulator::{Emulator, EmulatorReset};
 pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
     Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_FIRMWARE, HIL_HISTORY, HIL_JOB_URL, HIL_LOCKS,
-    HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, HIL_SSH, SHORTEST_SECRET, Unexpanded, expand, lend_variables, variables_in,
+    HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, HIL_SSH, SHORTEST_SECRET, Unexpanded, expand, lend_variables,
+    variables_in,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
 pub use firmware_text::NamedFile;

@@ -32,7 +32,7 @@ mod turn;
 mod world;
 
 pub use context::{Limits, RunContext};
-pub use course::{Retries, RunOptions};
+pub use course::{Course, Ended, Retries, RunOptions, STOPPED};
 pub use error::StepError;
 pub use kinds::kinds;
 pub use one::{Attempt, AttemptEnd, run_one};

@@ -36,9 +36,7 @@ impl SetupError {
             Self::Tap(error) => Some(format!("remove `boards.{}.tap-port`, or set it to a free port", error.board)),
             Self::Broker(error) => Some(error.hint()),
             Self::Tls(error) => Some(error.hint()),
-            Self::Observer(_) => {
-                Some("check `broker.user` and `broker.password`, the harness's own login".to_owned())
-            }
+            Self::Observer(_) => Some("check `broker.user` and `broker.password`, the harness's own login".to_owned()),
             Self::Certificates(_) => Some("check the free space for temporary files".to_owned()),
         }
     }

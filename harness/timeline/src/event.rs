@@ -122,6 +122,12 @@ impl BoardInfo {
         }
     }
 
+    /// Its name, with the host if there are several.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        self.host.as_ref().map_or_else(|| self.name.clone(), |host| format!("{host}/{}", self.name))
+    }
+
     /// Kind, chip, and what is not real about it.
     #[must_use]
     pub fn description(&self) -> String {

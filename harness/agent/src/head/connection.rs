@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::error::{HostError, Why};
 use super::spec::HostSpec;
@@ -62,8 +62,11 @@ impl std::fmt::Display for Gone {
 pub(super) struct Connection {
     pub(super) spec: HostSpec,
     to: mpsc::Sender<ToAgent>,
-    from: mpsc::Receiver<FromHost>,
+    /// None once it was taken.
+    from: Option<mpsc::Receiver<FromHost>>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends when the command has.
+    reading: JoinHandle<()>,
     /// Ends the command at once.
     kill: Option<oneshot::Sender<()>>,
 }
@@ -115,9 +118,9 @@ impl Connection {
             tokio::spawn(write(messages, stdin, trips.clone())),
             tokio::spawn(hear(stderr, events.clone(), Arc::clone(&last))),
             tokio::spawn(measure(to.downgrade(), events.clone(), trips.clone())),
-            tokio::spawn(read(stdout, events, trips, Ending { child, last, killed })),
         ];
-        Ok(Self { spec, to, from, tasks, kill: Some(kill) })
+        let reading = tokio::spawn(read(stdout, events, trips, Ending { child, last, killed }));
+        Ok(Self { spec, to, from: Some(from), tasks, reading, kill: Some(kill) })
     }
 
     async fn hello(&mut self) -> Result<Hello, Why> {
@@ -133,7 +136,10 @@ impl Connection {
                     return Err(Why::NotFound);
                 }
                 FromHost::Gone(gone) => {
-                    return Err(Why::NoAgent { ended: ended(gone.status), said: gone.said.or_else(|| said.pop_back()) });
+                    return Err(Why::NoAgent {
+                        ended: ended(gone.status),
+                        said: gone.said.or_else(|| said.pop_back()),
+                    });
                 }
             }
         }
@@ -152,19 +158,29 @@ impl Connection {
     /// What comes next. Cancel-safe.
     pub(super) async fn next(&mut self) -> FromHost {
         let ended = || Gone { why: "the connection ended".to_owned(), other: None, status: None, said: None };
-        self.from.recv().await.unwrap_or_else(|| FromHost::Gone(ended()))
+        let next = match &mut self.from {
+            Some(from) => from.recv().await,
+            None => None,
+        };
+        next.unwrap_or_else(|| FromHost::Gone(ended()))
+    }
+
+    /// What comes from now on, for a task that takes it.
+    pub(super) fn take_events(&mut self) -> Option<mpsc::Receiver<FromHost>> {
+        self.from.take()
     }
 
     /// Closes the agent's input, and waits that long for its end before the command is killed.
     pub(super) async fn close(mut self, patience: Duration) {
         drop(self.to);
-        let deadline = Instant::now() + patience;
-        let drained = async { while self.from.recv().await.is_some() {} };
-        if tokio::time::timeout_at(deadline, drained).await.is_err() {
+        if let Some(mut from) = self.from {
+            tokio::spawn(async move { while from.recv().await.is_some() {} });
+        }
+        if timeout(patience, &mut self.reading).await.is_err() {
             if let Some(kill) = self.kill.take() {
                 let _ = kill.send(());
             }
-            while self.from.recv().await.is_some() {}
+            let _ = (&mut self.reading).await;
         }
         for task in self.tasks {
             task.abort();

@@ -108,7 +108,10 @@ mod tests {
         let all = [
             Why::NotStarted("No such file or directory".to_owned()),
             Why::NotFound,
-            Why::NoAgent { ended: "ended with exit code 255".to_owned(), said: Some("Permission denied\u{7}".to_owned()) },
+            Why::NoAgent {
+                ended: "ended with exit code 255".to_owned(),
+                said: Some("Permission denied\u{7}".to_owned()),
+            },
             Why::NoAgent { ended: "was ended by signal 9".to_owned(), said: None },
             Why::NotAnAgent("not a message of `hil`: `Welcome`".to_owned()),
             Why::Silent,

@@ -126,7 +126,9 @@ mod tests {
 
     fn names(lists: &[&str]) -> String {
         match HostSpec::parse(lists.iter().copied()) {
-            Ok(hosts) => hosts.iter().map(|host| format!("{}:{:?}", host.name, host.reach)).collect::<Vec<_>>().join(" "),
+            Ok(hosts) => {
+                hosts.iter().map(|host| format!("{}:{:?}", host.name, host.reach)).collect::<Vec<_>>().join(" ")
+            }
             Err(error) => error.to_string(),
         }
     }
@@ -151,7 +153,8 @@ mod tests {
 
     #[test]
     fn a_shell_starts_the_agent() {
-        let [ssh, command] = ["pi-a", "b=hil agent --stdio"].map(|text| HostSpec::parse([text]).expect("a host").remove(0));
+        let [ssh, command] =
+            ["pi-a", "b=hil agent --stdio"].map(|text| HostSpec::parse([text]).expect("a host").remove(0));
         let (script, arguments) = ssh.script(Some("ssh -F config"));
         assert_eq!(script, "trap '' INT QUIT HUP; exec ssh -F config \"$@\"");
         assert_eq!(arguments.join(" "), "-T pi-a hil agent --stdio");

@@ -90,7 +90,8 @@ mod tests {
         let cache = Cache::new(Some(folder.path()));
         cache.put(&hash(b"image"), b"image");
         let session = tempfile::tempdir().expect("folder");
-        let files = [entry("features/a.feature", b"a"), entry("features/b.feature", b"a"), entry(".hil/app.elf", b"image")];
+        let files =
+            [entry("features/a.feature", b"a"), entry("features/b.feature", b"a"), entry(".hil/app.elf", b"image")];
         let unpacking = Unpacking::begin(session.path(), &files, &cache).expect("begun");
         assert_eq!(unpacking.ask(&Wanted::default()), [hash(b"a")]);
         std::fs::write(session.path().join("stock").join(hash(b"a")), b"a").expect("received");

@@ -23,6 +23,7 @@ fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
         size: 100,
         version: Some("1.0.0".into()),
         runs: None,
+        host: None,
     };
     Record {
         schema: RECORD_SCHEMA,
