@@ -95,20 +95,18 @@ mod tests {
 
     #[test]
     fn any_bytes_are_a_message_or_an_error() {
-        let seeds: Vec<Vec<u8>> = [
+        let seeds = [
             "{\"hello\":{\"protocol\":1,\"version\":\"0\"}}\n",
             "{\"file\":{\"sha256\":\"00\",\"size\":18446744073709551615}}\n{\"chunk\":\"AAAA\"}\n",
             "{\"event\":{\"seq\":1,\"at\":2,\"event\":\"stalled\",\"ms\":3}}\n",
-        ]
-        .map(|text| text.as_bytes().to_vec())
-        .into();
-        hil_fuzz::fuzz(&seeds, 5_000, |bytes| {
+        ];
+        let corpus = hil_fuzz::Corpus::new(seeds.map(|text| text.as_bytes().to_vec()));
+        let is_over = |error: &LineError| matches!(error, LineError::End | LineError::TooLong(_));
+        hil_fuzz::fuzz("messages", &corpus, 5_000, |bytes| {
             let mut reader = bytes;
-            while !matches!(read::<ToAgent>(&mut reader, LONGEST_TO_AGENT), Err(LineError::End | LineError::TooLong(_)))
-            {
-            }
+            while !read::<ToAgent>(&mut reader, LONGEST_TO_AGENT).is_err_and(|error| is_over(&error)) {}
             let mut reader = bytes;
-            while !matches!(read::<ToHead>(&mut reader, 1000), Err(LineError::End | LineError::TooLong(_))) {}
+            while !read::<ToHead>(&mut reader, 1000).is_err_and(|error| is_over(&error)) {}
         });
     }
 }

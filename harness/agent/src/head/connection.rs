@@ -67,6 +67,8 @@ pub(super) struct Connection {
     tasks: Vec<JoinHandle<()>>,
     /// Ends when the command has.
     reading: JoinHandle<()>,
+    /// What measures the clock, once the agent has said hello.
+    unmeasured: Option<(mpsc::Sender<FromHost>, Trips)>,
     /// Ends the command at once.
     kill: Option<oneshot::Sender<()>>,
 }
@@ -91,7 +93,10 @@ impl Connection {
             Err(_) => Err(Why::Silent),
         };
         match hello {
-            Ok(hello) => Ok((connection, hello)),
+            Ok(hello) => {
+                connection.measure();
+                Ok((connection, hello))
+            }
             Err(why) => {
                 connection.close(Duration::ZERO).await;
                 Err(failed(&spec.name, why))
@@ -117,10 +122,16 @@ impl Connection {
         let tasks = vec![
             tokio::spawn(write(messages, stdin, trips.clone())),
             tokio::spawn(hear(stderr, events.clone(), Arc::clone(&last))),
-            tokio::spawn(measure(to.downgrade(), events.clone(), trips.clone())),
         ];
-        let reading = tokio::spawn(read(stdout, events, trips, Ending { child, last, killed }));
-        Ok(Self { spec, to, from: Some(from), tasks, reading, kill: Some(kill) })
+        let reading = tokio::spawn(read(stdout, events.clone(), trips.clone(), Ending { child, last, killed }));
+        let unmeasured = Some((events, trips));
+        Ok(Self { spec, to, from: Some(from), tasks, reading, unmeasured, kill: Some(kill) })
+    }
+
+    fn measure(&mut self) {
+        if let Some((events, trips)) = self.unmeasured.take() {
+            self.tasks.push(tokio::spawn(measure(self.to.downgrade(), events, trips)));
+        }
     }
 
     async fn hello(&mut self) -> Result<Hello, Why> {

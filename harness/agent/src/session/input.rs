@@ -118,6 +118,8 @@ impl Reader {
                 Err(error) => break error.to_string(),
             }
         };
+        // A part of a file must not outlast the session.
+        self.incoming = None;
         let _ = self.send.send(Input::Lost(lost));
     }
 
