@@ -3,6 +3,7 @@
 mod bench;
 mod choose;
 mod fleet;
+mod hosts;
 mod init;
 mod records;
 mod run;
@@ -19,6 +20,7 @@ pub(crate) use bench::{
 };
 pub(crate) use choose::ChooseArgs;
 pub(crate) use fleet::{CoordinatorArgs, FleetArgs, FleetCommand, PublishArgs, ReleaseArgs};
+pub(crate) use hosts::{AgentArgs, HostsArgs};
 pub(crate) use init::{Ci, InitArgs, InitKind};
 pub(crate) use records::{
     BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, MergeArgs, ReportArgs, ReportCommand, ReportFormat,
@@ -90,6 +92,8 @@ pub(crate) enum CliCommand {
     Certs(CertsArgs),
     /// Start the virtual bench and keep it running until Ctrl-C
     Virtual(VirtualArgs),
+    /// Serve a head that runs scenarios on the boards of this host
+    Agent(AgentArgs),
     /// List every step with an example
     Steps(StepsArgs),
     /// Check features without running them

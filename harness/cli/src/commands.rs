@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod agent;
 pub(crate) mod baseline;
 pub(crate) mod boards;
 pub(crate) mod certs;

@@ -40,8 +40,10 @@ fn dispatch(cli: Cli) -> ExitCode {
         ColorChoice::Always => set_colors(true),
         ColorChoice::Never => set_colors(false),
     }
-    let needs_many =
-        matches!(cli.command, CliCommand::Run(_) | CliCommand::Flash(_) | CliCommand::Tap(_) | CliCommand::Virtual(_));
+    let needs_many = matches!(
+        cli.command,
+        CliCommand::Run(_) | CliCommand::Flash(_) | CliCommand::Tap(_) | CliCommand::Virtual(_) | CliCommand::Agent(_)
+    );
     if let (Err(error), true) = (descriptors::raise_limit(), needs_many) {
         return output::set_up_failed(&error, Some(descriptors::TooFewDescriptors::HINT.to_owned()));
     }
@@ -58,6 +60,7 @@ fn dispatch(cli: Cli) -> ExitCode {
         CliCommand::Schema(args) => commands::schema::print(&args),
         CliCommand::Tap(args) => commands::tap::tap(&args),
         CliCommand::Certs(args) => commands::certs::make(&args),
+        CliCommand::Agent(args) => commands::agent::agent(&args),
         CliCommand::Virtual(args) => commands::virtual_bench::hold(&args),
         CliCommand::Steps(args) => commands::steps::print(&args),
         CliCommand::Lint(args) => commands::lint::lint(&args),
