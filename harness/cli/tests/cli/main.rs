@@ -16,6 +16,7 @@ mod gauges;
 mod gherkin;
 mod honesty;
 mod hostile;
+mod hosts;
 mod images;
 mod init;
 mod interrupt;
