@@ -17,6 +17,7 @@ mod gauges;
 mod gherkin;
 mod honesty;
 mod hostile;
+mod hosts;
 mod images;
 mod init;
 mod interrupt;
