@@ -83,6 +83,9 @@ pub struct Work {
     pub step_ms: u64,
     /// Time limit of a scenario in milliseconds.
     pub scenario_ms: u64,
+    /// What the run has of a lab on this host, as its engine writes it. When the head is gone, the agent gives it back.
+    #[serde(default)]
+    pub leases: Vec<String>,
     /// Wait for boards that are in use.
     pub wait: bool,
     /// Do not mask passwords in the capture.

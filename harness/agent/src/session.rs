@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::future::BoxFuture;
 use hil_config::{Bench, ImageOverride};
 use hil_report::Counts;
 use hil_scratch::Scratch;
@@ -48,6 +49,9 @@ pub trait Surroundings: Send + Sync {
 
     /// Shows a warning to the user of the head.
     fn warn(&self, text: &str);
+
+    /// Gives back what a run had of a lab: its head is gone, and the boards are safe.
+    fn give_back<'a>(&'a self, leases: &'a [String]) -> BoxFuture<'a, ()>;
 
     /// The exit code that a run with these verdicts records.
     fn exit_code(&self, counts: Counts, is_aborted: bool, is_unsafe: bool) -> u8;
@@ -150,7 +154,19 @@ impl Session {
         let bench = surroundings.bench()?;
         surroundings.hide(&Mask::new(bench.secrets.iter().cloned()));
         self.out.send(&ToHead::Hello(self.hello(&bench)));
-        let work = self.work().await?;
+        let mut work = self.work().await?;
+        let leases = std::mem::take(&mut work.leases);
+        let result = self.serve_work(work).await;
+        // A head that is there gives back by itself; that it ends the run may be its last word.
+        if matches!(result, Err(Ending::Over(_))) && !leases.is_empty() {
+            surroundings.give_back(&leases).await;
+        }
+        result
+    }
+
+    /// Runs what the head sends, on the boards that it names.
+    async fn serve_work(mut self, work: Work) -> Result<(), Ending> {
+        let surroundings = Arc::clone(&self.agent.surroundings);
         let scratch = Scratch::new("agent").map_err(refused("can't make a folder for the project"))?;
         let folder = self.unpacked(&work, scratch.path()).await?;
         std::env::set_current_dir(&folder).map_err(refused("can't use the folder of the project"))?;

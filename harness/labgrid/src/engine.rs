@@ -57,8 +57,9 @@ pub(crate) struct Engine {
     /// Whether it said that the run has begun.
     said_begun: bool,
     is_enough: bool,
-    /// Whether the session is new: the coordinator may have been restarted, and have forgotten who has what.
-    is_back: bool,
+    /// Places that it had before the session was lost: the coordinator may have forgotten who has them, or them. The locks
+    /// of their hosts count until it says something else.
+    unconfirmed: BTreeSet<String>,
     /// The reservation that shows that the run is alive.
     presence: Option<String>,
     begin_by: Instant,
@@ -105,7 +106,7 @@ impl Engine {
             has_begun: false,
             said_begun: false,
             is_enough: false,
-            is_back: false,
+            unconfirmed: BTreeSet::new(),
             presence: None,
             begin_by,
             next_poll: now + POLL,
@@ -258,7 +259,7 @@ impl Engine {
                     Ok(session) => {
                         self.session = session;
                         // Those of before may be forgotten.
-                        self.is_back = true;
+                        self.unconfirmed = self.leases.keys().cloned().collect();
                         self.next_poll = Instant::now();
                         return Ok(());
                     }

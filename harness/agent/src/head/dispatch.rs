@@ -42,6 +42,19 @@ pub struct Running {
     pub abort: watch::Receiver<bool>,
     /// Hosts that join while the run goes on.
     pub joining: mpsc::Receiver<Host>,
+    /// Boards that leave the run while it goes on: what runs on them ends, and nothing else begins there.
+    pub leaving: mpsc::Receiver<Leaving>,
+}
+
+/// A board that a run may not use any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaving {
+    /// Its host.
+    pub host: HostName,
+    /// The board there.
+    pub board: String,
+    /// Why.
+    pub why: String,
 }
 
 /// How a run on hosts ended.
@@ -145,7 +158,7 @@ impl Dispatch {
     /// Hands out scenarios until none is left.
     async fn work_off(&mut self, from: &mut mpsc::Receiver<(usize, FromHost)>) -> Over {
         let mut abort = self.running.abort.clone();
-        let mut may_join = true;
+        let (mut may_join, mut may_leave) = (true, true);
         loop {
             self.hand_out().await;
             if self.waiting.is_empty() && self.handed.is_empty() {
@@ -158,6 +171,10 @@ impl Dispatch {
                 joined = self.running.joining.recv(), if may_join => match joined {
                     Some(host) => self.join(host),
                     None => may_join = false,
+                },
+                leaving = self.running.leaving.recv(), if may_leave => match leaving {
+                    Some(leaving) => self.leave(&leaving),
+                    None => may_leave = false,
                 },
                 Some((member, event)) = from.recv() => self.take(member, event),
             }

@@ -13,6 +13,10 @@ pub(crate) struct HostsArgs {
     /// `ssh`. `NAME=COMMAND` starts the agent of a host by a command; can be repeated
     #[arg(long, value_name = "HOST,…|NAME=COMMAND", conflicts_with_all = ["bench", "dry_run", "watch"])]
     pub(crate) hosts: Vec<String>,
+
+    /// Run on boards of the lab that `[fleet]` in hil.toml describes
+    #[arg(long, conflicts_with_all = ["hosts", "bench", "dry_run", "watch"])]
+    pub(crate) fleet: bool,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -7,11 +7,14 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::future::{BoxFuture, join_all};
 use hil_agent::protocol::Refusal;
 use hil_agent::{Agent, Cache, SessionEnd, Surroundings, serve};
 use hil_config::Bench;
-use hil_report::Counts;
+use hil_labgrid::LeaseNote;
+use hil_report::{Counts, inert};
 use hil_timeline::Mask;
 
 use crate::args::{AgentArgs, Flaky};
@@ -19,6 +22,9 @@ use crate::exit_code::{ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{hide, set_up_failed, warn};
 use crate::{provenance, session, signals};
+
+/// How long an agent whose head is gone tries to reach the coordinator of a lab. A later run does it otherwise.
+const TO_GIVE_BACK: Duration = Duration::from_secs(30);
 
 /// How many runs an agent keeps on its host.
 const KEPT: usize = 50;
@@ -107,6 +113,23 @@ impl Surroundings for Host {
 
     fn warn(&self, text: &str) {
         warn(format!("warning: {text}"));
+    }
+
+    fn give_back<'a>(&'a self, leases: &'a [String]) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let notes = leases.iter().filter_map(|lease| serde_json::from_str::<LeaseNote>(lease).ok());
+            let given_back = join_all(notes.map(|note| async move {
+                let result = tokio::time::timeout(TO_GIVE_BACK, hil_labgrid::give_back(&note)).await;
+                let why = match result {
+                    Ok(Ok(())) => return,
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => format!("the coordinator did not answer within {} s", TO_GIVE_BACK.as_secs()),
+                };
+                let place = inert(&note.place);
+                warn(format!("warning: place `{place}` of the lab could not be released: {}", inert(&why)));
+            }));
+            given_back.await;
+        })
     }
 
     fn exit_code(&self, counts: Counts, is_aborted: bool, is_unsafe: bool) -> u8 {

@@ -7,10 +7,10 @@ mod release;
 use hil_config::{Fleet, LG_COORDINATOR, Project};
 use hil_labgrid::{CoordinatorAddress, LabgridError, Owner, Session};
 
-use crate::args::{CoordinatorArgs, FleetArgs, FleetCommand};
+use crate::args::{CoordinatorArgs, FleetArgs, FleetCommand, ProjectArgs};
 use crate::exit_code::ExitCode;
 use crate::output::{Message, set_up_failed};
-use crate::session;
+use crate::{provenance, session};
 
 pub(crate) fn fleet(args: &FleetArgs) -> ExitCode {
     match &args.command {
@@ -34,26 +34,41 @@ fn with_session<T>(
     session::on_runtime(async { result.await.map_err(|error| failed(&error)) })
 }
 
-fn failed(error: &LabgridError) -> ExitCode {
+pub(crate) fn failed(error: &LabgridError) -> ExitCode {
     set_up_failed(error, Some(error.hint()))
+}
+
+/// The lab that the project file describes, and its coordinator.
+pub(crate) fn of_project(args: &ProjectArgs) -> Result<(Fleet, CoordinatorAddress), ExitCode> {
+    let Some(fleet) = described(args)? else {
+        let message = Message("no project file describes the lab".to_owned());
+        let hint = "add to `hil.toml`: `[fleet]`, `engine = \"labgrid\"`, `coordinator = \"lab:20408\"`".to_owned();
+        return Err(set_up_failed(&message, Some(hint)));
+    };
+    let coordinator = named_or_usual(fleet.coordinator.as_deref())?;
+    Ok((fleet, coordinator))
+}
+
+fn described(args: &ProjectArgs) -> Result<Option<Fleet>, ExitCode> {
+    match Project::choose(args.project.as_deref()) {
+        Some(path) => Fleet::of_project(&path).map_err(|error| set_up_failed(&error, None)),
+        None => Ok(None),
+    }
 }
 
 /// The coordinator of the command line, of the project file, or of the environment.
 fn coordinator(args: &CoordinatorArgs) -> Result<CoordinatorAddress, ExitCode> {
-    let parsed = |text: &str| text.parse().map_err(|error| failed(&error));
-    if let Some(named) = &args.coordinator {
-        return parsed(named);
+    match &args.coordinator {
+        Some(named) => named_or_usual(Some(named)),
+        None => named_or_usual(described(&args.project)?.and_then(|fleet| fleet.coordinator).as_deref()),
     }
-    let fleet = match Project::choose(args.project.project.as_deref()) {
-        Some(path) => Fleet::of_project(&path).map_err(|error| set_up_failed(&error, None))?,
-        None => None,
-    };
-    if let Some(named) = fleet.and_then(|fleet| fleet.coordinator) {
-        return parsed(&named);
-    }
-    match std::env::var(LG_COORDINATOR) {
-        Ok(named) if !named.is_empty() => parsed(&named),
-        _ => {
+}
+
+fn named_or_usual(named: Option<&str>) -> Result<CoordinatorAddress, ExitCode> {
+    let usual = || std::env::var(LG_COORDINATOR).ok().filter(|named| !named.is_empty());
+    match named.map(str::to_owned).or_else(usual) {
+        Some(named) => named.parse().map_err(|error| failed(&error)),
+        None => {
             let message = Message("no coordinator of a lab is named".to_owned());
             let hint = format!(
                 "add `coordinator = \"lab:20408\"` to `[fleet]` in `hil.toml`, or export {LG_COORDINATOR}=lab:20408"
@@ -64,8 +79,6 @@ fn coordinator(args: &CoordinatorArgs) -> Result<CoordinatorAddress, ExitCode> {
 }
 
 /// The name of this computer.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+pub(crate) fn host_name() -> String {
+    provenance::host().unwrap_or_else(|| "localhost".to_owned())
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         return watch::refused(&args).unwrap_or_else(|| watch::watch(&args));
     }
     // Listing scenarios does not need a bench, unless its boards select them.
-    let has_hosts = !args.hosts.hosts.is_empty();
+    let has_hosts = !args.hosts.hosts.is_empty() || args.hosts.fleet;
     if args.list {
         let bench = (!args.choose.board.is_empty() && !has_hosts)
             .then(|| session::choose(args.bench.bench.clone()))
@@ -72,7 +72,7 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
 
 /// Runs on other hosts.
 fn on_hosts(mut args: RunArgs) -> Result<ExitCode, ExitCode> {
-    let hosts = hosts::named(&args.hosts.hosts)?;
+    let hosts = hosts::chosen(&args.hosts, &args.project)?;
     // Which boards there are is known only when the hosts have answered.
     let boards = std::mem::take(&mut args.choose.board);
     let chosen = read_plan(&args, None)?;

@@ -1,8 +1,8 @@
 //! `hil fleet` with labgrid's own coordinator, exporters and client on loopback.
 
 #[path = "../../../labgrid/tests/support/mod.rs"]
-#[expect(dead_code, reason = "the tests of the client also kill")]
-mod lab;
+#[expect(dead_code, reason = "only the tests of the client let the coordinator forget places")]
+pub(crate) mod lab;
 
 use lab::Lab;
 

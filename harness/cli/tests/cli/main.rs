@@ -21,6 +21,7 @@ mod hosts;
 mod images;
 mod init;
 mod interrupt;
+mod jumpstarter;
 mod keeper;
 mod killed;
 mod monitor;

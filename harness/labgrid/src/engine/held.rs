@@ -40,20 +40,22 @@ impl Engine {
         let view = self.session.view();
         let own = self.session.name().to_owned();
         for name in self.leases.keys().cloned().collect::<Vec<_>>() {
-            let place = view.place(&name);
-            match place.map(|place| place.holder.clone()) {
+            let is_unconfirmed = self.unconfirmed.contains(&name);
+            match view.place(&name).map(|place| place.holder.clone()) {
                 Some(Some(holder)) if holder == own => {}
                 Some(Some(holder)) => self.left(&name, PlaceProblem::Held(holder)),
+                // It may be described again.
+                None if is_unconfirmed => continue,
                 None => self.left(&name, PlaceProblem::NotThere),
-                Some(None) if !self.is_back => self.left(&name, PlaceProblem::Released),
+                Some(None) if !is_unconfirmed => self.left(&name, PlaceProblem::Released),
                 Some(None) => match self.session.acquire(&name).await {
                     Ok(()) => {}
                     Err(LabgridError::Refused { reason, .. }) => self.left(&name, PlaceProblem::Refused(reason)),
                     Err(error) => return Err(error.into()),
                 },
             }
+            self.unconfirmed.remove(&name);
         }
-        self.is_back = false;
         Ok(())
     }
 

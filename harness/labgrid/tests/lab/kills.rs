@@ -50,7 +50,10 @@ async fn a_killed_coordinator_takes_no_board_away() {
         run.joined().await;
         lab.kill_coordinator();
         let LabEvent::Lost(_) = run.next().await else { panic!("it is gone") };
-        lab.save_places(PLACES);
+        // It may also have forgotten the place itself, which its host then describes again.
+        if round % 2 == 0 {
+            lab.save_places(PLACES);
+        }
         lab.start_coordinator();
         lab.kill_exporter("pi-a");
         add_host(&mut lab, "pi-a", &["lamp"]).await;
@@ -58,7 +61,7 @@ async fn a_killed_coordinator_takes_no_board_away() {
         // It has forgotten who has the place; the run takes it again.
         let look = session(&lab, "desk/look").await;
         let mut view = look.view();
-        while view.place("pi-a-lamp").unwrap().holder.is_none() {
+        while view.place("pi-a-lamp").is_none_or(|place| place.holder.is_none()) {
             tokio::time::timeout(crate::PATIENCE, look.changed(&view)).await.unwrap().unwrap();
             view = look.view();
         }

@@ -55,8 +55,10 @@ impl Lab {
         self.coordinator = Some(child);
     }
 
+    /// Kills it before it has saved anything: it does so every 15 s.
     pub(crate) fn kill_coordinator(&mut self) {
         self.coordinator.take().into_iter().for_each(end);
+        let _ = std::fs::remove_file(self.folder.path().join("places.yaml"));
     }
 
     /// Lets the coordinator know these places when it starts, as if it had saved them.

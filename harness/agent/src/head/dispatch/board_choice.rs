@@ -45,7 +45,7 @@ impl Dispatch {
         roles
     }
 
-    /// Lets waiting scenarios use the boards of a host that has just joined.
+    /// Lets waiting scenarios use the boards that there are now: a host has joined, or a board has left.
     pub(super) fn use_new_boards(&mut self) {
         for (job, entry) in std::mem::take(&mut self.waiting) {
             if self.scheduler.withdraw(job) {

@@ -5,7 +5,7 @@ use hil_schedule::Outcome;
 use hil_timeline::{Failure, ScenarioId, Verdict, What};
 
 use super::super::host::HostEnd;
-use super::{Dispatch, Entry, Handed};
+use super::{Dispatch, Entry, Handed, Leaving};
 
 impl Dispatch {
     /// A scenario has ended on its host.
@@ -32,6 +32,17 @@ impl Dispatch {
             let note = "set aside: the bench failed on it twice; other boards take its scenarios".to_owned();
             self.members[handed.member].record.note(What::Bench { board, note });
         }
+    }
+
+    /// Nothing else begins on a board that the run may not use any more.
+    pub(super) fn leave(&mut self, Leaving { host, board, why }: &Leaving) {
+        let Some(member) = self.members.iter_mut().find(|member| member.name == *host) else { return };
+        let Some(place) = member.places.remove(board) else { return };
+        let note = format!("the run may not use it any more: {why}");
+        member.record.note(What::Bench { board: board.clone(), note });
+        self.scheduler.set_aside(place);
+        // Those that wait for this board alone must not get it either.
+        self.use_new_boards();
     }
 
     /// The boards that a scenario has.

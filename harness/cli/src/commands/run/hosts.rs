@@ -1,6 +1,7 @@
 //! `hil run --hosts`: the scenarios run on the boards of other hosts.
 
 mod check;
+mod lab;
 mod project;
 
 use std::collections::BTreeSet;
@@ -10,13 +11,18 @@ use std::sync::Arc;
 use futures::future::join_all;
 use hil_agent::head::{self, Connecting, Dispatched, Host, HostEnd, HostError, Notice, Planned, Running};
 use hil_agent::{HostSpec, HostsError};
+use hil_config::Fleet;
+use hil_labgrid::CoordinatorAddress;
 use hil_report::{CapturePart, RunSummary, inert, join_captures};
 use hil_timeline::{Choice, Cursor, Epoch, HostName, Mask, SCHEMA, Timeline, What};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
+use self::lab::Lab;
 pub(super) use self::project::{ProjectFiles, gather};
 use super::{FinishedRun, RunSettings, conclude, finish};
+use crate::args::{HostsArgs, ProjectArgs};
 use crate::choice::{self, Chosen};
+use crate::commands;
 use crate::commands::dry_run::last_time;
 use crate::exit_code::{ExitCode, RunEnd};
 use crate::folder;
@@ -24,8 +30,25 @@ use crate::output::{Message, hide, set_up_failed, warn};
 use crate::reporter::Reporter;
 use crate::{provenance, session, signals};
 
+/// Where the hosts of a run come from.
+pub(super) enum Hosts {
+    /// `--hosts` names them.
+    Named(Vec<HostSpec>),
+    /// Those of a lab whose boards the run gets from this coordinator.
+    Lab(Fleet, CoordinatorAddress),
+}
+
+/// The hosts that the command line names, or the lab of the project.
+pub(super) fn chosen(args: &HostsArgs, project: &ProjectArgs) -> Result<Hosts, ExitCode> {
+    if args.fleet {
+        let (fleet, coordinator) = commands::fleet::of_project(project)?;
+        return Ok(Hosts::Lab(fleet, coordinator));
+    }
+    named(&args.hosts).map(Hosts::Named)
+}
+
 /// The hosts that `--hosts` names.
-pub(super) fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
+fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
     HostSpec::parse(lists.iter().map(String::as_str)).map_err(|error| {
         let hint = match &error {
             HostsError::Twice(_) => "give one of them another name: `NAME=ssh HOST hil agent --stdio`",
@@ -37,7 +60,7 @@ pub(super) fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
 
 /// What runs on which hosts.
 pub(super) struct OnHosts<'a> {
-    pub(super) hosts: Vec<HostSpec>,
+    pub(super) hosts: Hosts,
     pub(super) chosen: Chosen,
     /// Only scenarios that name one of these boards.
     pub(super) boards: &'a [String],
@@ -71,17 +94,36 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
         notices: Arc::new(show),
     };
     let OnHosts { hosts, chosen, boards, project } = work;
+    // What the lab has given is given back, however the preparation ends.
+    let mut lab = match &hosts {
+        Hosts::Named(_) => None,
+        Hosts::Lab(fleet, coordinator) => {
+            let work = (project.work(&chosen, settings), project.files.clone());
+            Some(Lab::begin((fleet, coordinator), connecting.clone(), work, &folder::new_name()).await?)
+        }
+    };
+    let source = match hosts {
+        Hosts::Named(specs) => Source::Named(specs),
+        Hosts::Lab(..) => Source::Lab(&mut lab),
+    };
     // Boards first: a run that can't start leaves no folder behind.
     let ready = tokio::select! {
-        ready = prepared((hosts, &connecting), (&chosen, boards), &project, settings) => ready?,
-        _ = abort.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
+        ready = prepared((source, &connecting), (&chosen, boards), &project, settings) => ready,
+        _ = abort.wait_for(|abort| *abort) => Err(ExitCode::Aborted),
     };
-    let Ready { hosts, planned } = ready;
-    let made = super::record_folder(settings, &timeline, &mask);
-    let folder = match made {
-        Ok(folder) => folder,
+    let made = match ready {
+        Ok(ready) => match super::record_folder(settings, &timeline, &mask) {
+            Ok(folder) => Ok((ready, folder)),
+            Err(code) => Err(left(ready.hosts, code).await),
+        },
+        Err(code) => Err(code),
+    };
+    let (Ready { hosts, planned }, folder) = match made {
+        Ok(made) => made,
         Err(code) => {
-            join_all(hosts.into_iter().map(Host::leave)).await;
+            if let Some(lab) = lab {
+                lab.end().await;
+            }
             return Err(code);
         }
     };
@@ -105,8 +147,10 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
         },
     );
     let reporter = tokio::spawn(Reporter::new(settings.detail).follow(timeline.follow(Cursor::default())));
-    // Hosts that an engine adds while the run goes on join here.
-    let (_join, joining) = mpsc::channel(1);
+    // Boards of a lab come and go while the run goes on.
+    let ((join, joining), (leave, leaving)) = (mpsc::channel(1), mpsc::channel(1));
+    let (over, is_over) = oneshot::channel();
+    let following = lab.map(|lab| tokio::spawn(lab.follow(planned.as_slice().into(), (join, leave), is_over)));
     let running = Running {
         timeline: timeline.clone(),
         folder: folder.clone(),
@@ -114,8 +158,14 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
         options: settings.options.clone(),
         abort: abort.clone(),
         joining,
+        leaving,
     };
     let dispatched = head::run(hosts, planned, running).await;
+    drop(over);
+    if let Some(following) = following {
+        // If it panicked, the agents and later runs give back what it had.
+        let _ = following.await;
+    }
     let done = end(&folder, &timeline, &abort, &dispatched, settings);
     signals::settle(done.as_ref().map_or_else(|code| *code, |done| done.code.unwrap_or_else(|code| code)));
     // The reporter ends with the last event. If it panicked, the reports are still valid.
@@ -130,25 +180,34 @@ struct Ready {
     planned: Vec<Planned>,
 }
 
+/// Where hosts come from while a run is prepared.
+enum Source<'a> {
+    Named(Vec<HostSpec>),
+    Lab(&'a mut Option<Lab>),
+}
+
 /// Connects to the hosts, sends them the project, finds what can't run before any board is touched, and opens the boards.
 async fn prepared(
-    (specs, connecting): (Vec<HostSpec>, &Connecting),
+    (source, connecting): (Source<'_>, &Connecting),
     (chosen, boards): (&Chosen, &[String]),
     project: &ProjectFiles,
     settings: &RunSettings,
 ) -> Result<Ready, ExitCode> {
+    let specs = match source {
+        Source::Named(specs) => specs,
+        Source::Lab(lab) => match lab {
+            Some(lab) => return prepared_in_lab(lab, (chosen, boards), settings).await,
+            None => Vec::new(),
+        },
+    };
     let mut hosts = connected(specs, connecting).await?;
     let work = project.work(chosen, settings);
     let asked = join_all(hosts.iter_mut().map(|host| host.prepare(work.clone(), &project.files))).await;
     hosts = all(asked, hosts).await?;
-    let checked = check::planned(&hosts, chosen.list(None), boards);
-    let scenarios = match checked {
-        Ok(scenarios) => scenarios,
+    let planned = match planned(&hosts, (chosen, boards), settings) {
+        Ok(planned) => planned,
         Err(code) => return Err(left(hosts, code).await),
     };
-    let past = settings.history.read().unwrap_or_default();
-    let planned = |info| Planned { expected: last_time(&info, &past).map(std::time::Duration::from_millis), info };
-    let planned: Vec<_> = choice::in_order(scenarios, &settings.choice).into_iter().map(planned).collect();
     let opened = join_all(hosts.iter_mut().map(|host| {
         let boards = head::boards_needed(host, &planned);
         host.open(boards)
@@ -156,6 +215,37 @@ async fn prepared(
     let opened = opened.await;
     let hosts = all(opened, hosts).await?;
     Ok(Ready { hosts, planned })
+}
+
+/// The same with hosts of a lab: those that can't be used are left, and others are tried.
+async fn prepared_in_lab(
+    lab: &mut Lab,
+    (chosen, boards): (&Chosen, &[String]),
+    settings: &RunSettings,
+) -> Result<Ready, ExitCode> {
+    loop {
+        let hosts = lab.hosts().await?;
+        let planned = match planned(&hosts, (chosen, boards), settings) {
+            Ok(planned) => planned,
+            Err(code) => return Err(left(hosts, code).await),
+        };
+        let hosts = lab.opened(hosts, &planned).await;
+        if !hosts.is_empty() {
+            return Ok(Ready { hosts, planned });
+        }
+    }
+}
+
+/// The scenarios that some host can run, in the order of the run.
+fn planned(
+    hosts: &[Host],
+    (chosen, boards): (&Chosen, &[String]),
+    settings: &RunSettings,
+) -> Result<Vec<Planned>, ExitCode> {
+    let scenarios = check::planned(hosts, chosen.list(None), boards)?;
+    let past = settings.history.read().unwrap_or_default();
+    let planned = |info| Planned { expected: last_time(&info, &past).map(std::time::Duration::from_millis), info };
+    Ok(choice::in_order(scenarios, &settings.choice).into_iter().map(planned).collect())
 }
 
 /// The hosts, if each has done what it was to do; otherwise reports each that could not, and leaves the others.

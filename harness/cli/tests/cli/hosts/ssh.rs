@@ -1,6 +1,6 @@
 //! Hosts behind real ssh servers, and every process of the chain killed at a random moment.
 
-mod server;
+pub(super) mod server;
 
 use std::process::{Child, Stdio};
 use std::time::Duration;

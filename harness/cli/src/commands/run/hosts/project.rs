@@ -109,6 +109,7 @@ impl ProjectFiles {
             variables: self.bench.variables.iter().cloned().chain(chosen.plan.variables()).collect(),
             step_ms: millis(settings.limits.step),
             scenario_ms: millis(settings.limits.scenario),
+            leases: Vec::new(),
             wait: !settings.wait.no_wait,
             unmask: settings.unmask,
             max_record: settings.max_record,

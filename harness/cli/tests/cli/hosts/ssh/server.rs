@@ -10,7 +10,7 @@ use rustix::process::Pid;
 use super::super::fleet::{Fleet, LabHost};
 
 /// The servers of a fleet, and the configuration of a client.
-pub(super) struct Ssh {
+pub(in crate::hosts) struct Ssh {
     folder: PathBuf,
     program: PathBuf,
     servers: Vec<Server>,
@@ -46,7 +46,7 @@ fn program() -> Option<PathBuf> {
 }
 
 impl Ssh {
-    pub(super) fn start(fleet: &Fleet) -> Option<Self> {
+    pub(in crate::hosts) fn start(fleet: &Fleet) -> Option<Self> {
         let (program, folder) = (program()?, fleet.project.path("ssh"));
         std::fs::create_dir(&folder).expect("folder");
         for key in ["server", "user"] {
@@ -136,9 +136,16 @@ impl Ssh {
     }
 
     /// `hil run` on hosts by ssh.
-    pub(super) fn command(&self, fleet: &Fleet, hosts: &str, more: &[&str]) -> Command {
+    pub(in crate::hosts) fn command(&self, fleet: &Fleet, hosts: &str, more: &[&str]) -> Command {
         let mut command = fleet.project.command(&["run", "--hosts", hosts]);
         command.args(more).env("HIL_SSH", format!("ssh -F {}", self.folder.join("config").display()));
+        command
+    }
+
+    /// `hil run` on boards of the lab of the project.
+    pub(in crate::hosts) fn in_lab(&self, fleet: &Fleet) -> Command {
+        let mut command = fleet.project.command(&["run", "--fleet"]);
+        command.env("HIL_SSH", format!("ssh -F {}", self.folder.join("config").display()));
         command
     }
 
