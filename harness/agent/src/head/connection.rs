@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::error::{HostError, Why};
-use super::spec::HostSpec;
+use super::spec::{HostSpec, Reach};
 use super::trips::Trips;
 use crate::clock::{EVERY, Offset, TRIPS};
 use crate::lifeline::{BEAT, SILENCE};
@@ -143,8 +143,11 @@ impl Connection {
                 FromHost::Message(_) | FromHost::Clock(_) => {}
                 FromHost::Said(line) => said.push_back(line),
                 FromHost::Gone(Gone { other: Some(text), .. }) => return Err(Why::NotAnAgent(text)),
-                FromHost::Gone(Gone { status: Some(status), .. }) if status.code() == Some(NOT_FOUND) => {
-                    return Err(Why::NotFound);
+                FromHost::Gone(Gone { status: Some(status), said, .. }) if status.code() == Some(NOT_FOUND) => {
+                    return Err(match self.spec.reach {
+                        Reach::Ssh(_) => Why::NotFound,
+                        Reach::Command(_) => Why::NoProgram(said),
+                    });
                 }
                 FromHost::Gone(gone) => {
                     return Err(Why::NoAgent {
