@@ -17,12 +17,9 @@ use super::error::{HostError, Why};
 use super::spec::{HostSpec, Reach};
 use super::trips::Trips;
 use crate::clock::{EVERY, Offset, TRIPS};
-use crate::lifeline::{BEAT, SILENCE};
+use crate::lifeline::{BEAT, HELLO, SILENCE};
 use crate::lines::{self, LineError};
 use crate::protocol::{Hello, LONGEST_TO_HEAD, PROTOCOL, ToAgent, ToHead};
-
-/// How long an agent may take to say hello: a user may have to type a password first.
-pub(crate) const HELLO: Duration = Duration::from_secs(60);
 
 /// What comes from a host.
 #[derive(Debug)]

@@ -70,7 +70,7 @@ impl std::fmt::Display for HostError {
                 said.as_ref().map_or(Ok(()), |said| write!(f, ": {}", escaped(said)))
             }
             Why::NotAnAgent(text) => write!(f, "host `{host}`: something else than an agent answers: {text}"),
-            Why::Silent => write!(f, "host `{host}`: no agent answers within {} s", super::connection::HELLO.as_secs()),
+            Why::Silent => write!(f, "host `{host}`: no agent answers within {} s", crate::lifeline::HELLO.as_secs()),
             Why::Protocol { version, protocol } => {
                 let version = escaped(version);
                 write!(f, "host `{host}` has `hil` {version}, which speaks protocol {protocol} and not {PROTOCOL}")
