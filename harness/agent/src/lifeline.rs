@@ -14,6 +14,9 @@ pub(crate) const BEAT: Duration = Duration::from_secs(2);
 /// How long a side that says nothing is taken to be there.
 pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 
+/// How long an agent may take to say hello: a user may have to type a password first.
+pub(crate) const HELLO: Duration = Duration::from_secs(60);
+
 /// When something was heard last.
 #[derive(Debug, Clone)]
 pub(crate) struct Heard(watch::Sender<Instant>);

@@ -147,7 +147,7 @@ pub enum ToHead {
     /// The boards are claimed and open.
     Opened(Opened),
     /// Recorded on its host, without its secrets.
-    Event(RunEvent),
+    Event(Box<RunEvent>),
     /// The next bytes of its capture, in base64.
     Capture(String),
     /// A scenario has ended; all its events were sent before.

@@ -179,7 +179,10 @@ impl Session {
         let boards = match self.next().await? {
             ToAgent::Open { boards } => boards,
             // None of its boards is needed.
-            ToAgent::Finish => return Ok(self.out.send(&ToHead::Finished(Default::default()))),
+            ToAgent::Finish => {
+                self.out.send(&ToHead::Finished(Default::default()));
+                return Ok(());
+            }
             other => return Err(unexpected(&other)),
         };
         let result = self.run_on(bench, boards, (work, plans), mask).await;

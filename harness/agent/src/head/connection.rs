@@ -14,15 +14,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::error::{HostError, Why};
-use super::spec::HostSpec;
+use super::spec::{HostSpec, Reach};
 use super::trips::Trips;
 use crate::clock::{EVERY, Offset, TRIPS};
-use crate::lifeline::{BEAT, SILENCE};
+use crate::lifeline::{BEAT, HELLO, SILENCE};
 use crate::lines::{self, LineError};
 use crate::protocol::{Hello, LONGEST_TO_HEAD, PROTOCOL, ToAgent, ToHead};
-
-/// How long an agent may take to say hello: a user may have to type a password first.
-pub(crate) const HELLO: Duration = Duration::from_secs(60);
 
 /// What comes from a host.
 #[derive(Debug)]
@@ -143,8 +140,11 @@ impl Connection {
                 FromHost::Message(_) | FromHost::Clock(_) => {}
                 FromHost::Said(line) => said.push_back(line),
                 FromHost::Gone(Gone { other: Some(text), .. }) => return Err(Why::NotAnAgent(text)),
-                FromHost::Gone(Gone { status: Some(status), .. }) if status.code() == Some(NOT_FOUND) => {
-                    return Err(Why::NotFound);
+                FromHost::Gone(Gone { status: Some(status), said, .. }) if status.code() == Some(NOT_FOUND) => {
+                    return Err(match self.spec.reach {
+                        Reach::Ssh(_) => Why::NotFound,
+                        Reach::Command(_) => Why::NoProgram(said),
+                    });
                 }
                 FromHost::Gone(gone) => {
                     return Err(Why::NoAgent {

@@ -205,7 +205,7 @@ impl Dispatch {
     /// Takes what comes from a host.
     fn take(&mut self, member: usize, event: FromHost) {
         match event {
-            FromHost::Message(ToHead::Event(event)) => self.members[member].record.take(event),
+            FromHost::Message(ToHead::Event(event)) => self.members[member].record.take(*event),
             FromHost::Message(ToHead::Done { id, verdict, transient }) => self.done(member, id, verdict, transient),
             FromHost::Message(ToHead::Capture(chunk)) => self.members[member].record.capture(&chunk),
             FromHost::Message(ToHead::Finished(finished)) => self.finished(member, finished),

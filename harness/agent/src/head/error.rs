@@ -22,6 +22,8 @@ pub enum Why {
     NotStarted(String),
     /// There is no `hil` on the host.
     NotFound,
+    /// A shell did not find a program: what it printed.
+    NoProgram(Option<String>),
     /// The connection ended before the agent said anything: how, and what was printed.
     NoAgent {
         /// How the command ended.
@@ -59,12 +61,16 @@ impl std::fmt::Display for HostError {
         match &self.why {
             Why::NotStarted(reason) => write!(f, "host `{host}`: the connection can't be started: {reason}"),
             Why::NotFound => write!(f, "host `{host}` has no program `hil`"),
+            Why::NoProgram(said) => {
+                write!(f, "host `{host}`: the shell did not find a program")?;
+                said.as_ref().map_or(Ok(()), |said| write!(f, ": {}", escaped(said)))
+            }
             Why::NoAgent { ended, said } => {
                 write!(f, "host `{host}` can't be reached: the connection {ended}")?;
                 said.as_ref().map_or(Ok(()), |said| write!(f, ": {}", escaped(said)))
             }
             Why::NotAnAgent(text) => write!(f, "host `{host}`: something else than an agent answers: {text}"),
-            Why::Silent => write!(f, "host `{host}`: no agent answers within {} s", super::connection::HELLO.as_secs()),
+            Why::Silent => write!(f, "host `{host}`: no agent answers within {} s", crate::lifeline::HELLO.as_secs()),
             Why::Protocol { version, protocol } => {
                 let version = escaped(version);
                 write!(f, "host `{host}` has `hil` {version}, which speaks protocol {protocol} and not {PROTOCOL}")
@@ -91,7 +97,9 @@ impl HostError {
             Why::NotFound => format!(
                 "install it there for all users, or name it: `--hosts '{host}=ssh {host} /path/to/hil agent --stdio'`"
             ),
-            Why::NoAgent { .. } | Why::Silent | Why::Lost(_) => format!("look whether {} works", self.look),
+            Why::NoAgent { .. } | Why::NoProgram(_) | Why::Silent | Why::Lost(_) => {
+                format!("look whether {} works", self.look)
+            }
             Why::NotAnAgent(_) => "shell start-up files on the host must print nothing without a terminal".to_owned(),
             Why::Protocol { .. } | Why::Version { .. } => "install the same version on all hosts".to_owned(),
             Why::Refused(refusal) => return refusal.hint.clone(),
@@ -108,6 +116,7 @@ mod tests {
         let all = [
             Why::NotStarted("No such file or directory".to_owned()),
             Why::NotFound,
+            Why::NoProgram(Some("sh: 1: exec: hil: not found".to_owned())),
             Why::NoAgent {
                 ended: "ended with exit code 255".to_owned(),
                 said: Some("Permission denied\u{7}".to_owned()),
@@ -128,6 +137,6 @@ mod tests {
                 format!("error: {error}\n{}", error.hint().map_or(String::new(), |hint| format!("hint: {hint}\n")))
             })
             .collect();
-        insta::assert_snapshot!("host-errors", text.join("\n"));
+        insta::with_settings!({ omit_expression => true }, { insta::assert_snapshot!("host-errors", text.join("\n")) });
     }
 }

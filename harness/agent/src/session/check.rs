@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use hil_config::{Bench, Part};
-use hil_scenario::{Filter, Plan};
+use hil_scenario::{Filter, Plan, PlanError};
 use hil_timeline::ScenarioKey;
 
 use crate::protocol::{Fit, Refusal, Work};
@@ -50,8 +50,8 @@ impl Checks<'_> {
         let lacking = hil_scenario::lacking(bench, &tags);
         let mut problems = Vec::new();
         if lacking.is_none() {
-            problems.extend(plan.check_on(bench).err().map(|error| error.to_string()));
-            problems.extend(plan.check_passwords(bench).err().map(|error| error.to_string()));
+            problems.extend(plan.check_on(bench).err().into_iter().flat_map(each));
+            problems.extend(plan.check_passwords(bench).err().into_iter().flat_map(each));
             problems.extend(self.broker());
             if problems.is_empty() {
                 let named = hil_scenario::firmware_of(plan);
@@ -82,8 +82,16 @@ impl Checks<'_> {
     }
 }
 
+/// Each problem with its hint.
+fn each(error: PlanError) -> Vec<String> {
+    match error {
+        PlanError::Invalid { problems } => problems.iter().map(ToString::to_string).collect(),
+        error @ PlanError::Unreadable { .. } => vec![error.to_string()],
+    }
+}
+
 /// A problem with its hint, as messages have it.
-pub(super) fn with_hint(what: &str, hint: Option<String>) -> String {
+fn with_hint(what: &str, hint: Option<String>) -> String {
     match hint {
         Some(hint) => format!("{what}\nhint: {hint}"),
         None => what.to_owned(),

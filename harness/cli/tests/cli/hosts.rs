@@ -38,7 +38,7 @@ const MIXED: &str = r#"Feature: mixed
 
   Scenario: needs no board
     When I publish "on" to "x"
-    Then a message "on" is on "x" within 1 s
+    Then a subscriber to "x" receives "on" within 1 s
 "#;
 
 fn events(project: &Project, run: &str) -> Vec<RunEvent> {
@@ -75,7 +75,7 @@ fn check_record(events: &[RunEvent], scenarios: usize) {
 
 #[test]
 fn two_hosts_give_the_verdicts_of_one() {
-    let fleet = Fleet::new(&format!("{MIXED}"), &["pi-a", "pi-b"]);
+    let fleet = Fleet::new(MIXED, &["pi-a", "pi-b"]);
     fleet.project.file("features/many.feature", &outline(8));
     let one = fleet.project.command(&["run", "--hosts", &fleet.piped()[0], "--out", "one"]).output();
     let one: Outcome = one.expect("hil runs").into();
@@ -211,7 +211,7 @@ fn options_of_a_run_work_on_hosts() {
 /// Times within a scenario are those of its host, and the whole has a place for each host.
 #[test]
 fn clocks_are_measured_and_times_of_a_host_stay_exact() {
-    let fleet = Fleet::new(&outline(2), &["pi-a", "pi-b"]);
+    let fleet = Fleet::new(&outline(6), &["pi-a", "pi-b"]);
     assert_eq!(fleet.hil(&["--out", "run"]).code, 0);
     let recorded = events(&fleet.project, "run");
     let clocks: Vec<_> = recorded

@@ -6,9 +6,10 @@ use std::path::Path;
 /// use any. Change it together with the drawing.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("access-point", &[]),
+    ("agent", &["bench", "config", "mqtt", "report", "scenario", "schedule", "scratch", "timeline"]),
     ("bench", &["board", "config", "power", "timeline"]),
     ("board", &["config", "power", "scratch", "timeline", "verdict", "virtual-board"]),
-    ("cli", &["bench", "config", "labgrid", "link", "mqtt", "report", "scenario", "timeline", "virtual-board"]),
+    ("cli", &["agent", "bench", "config", "labgrid", "link", "mqtt", "report", "scenario", "timeline", "virtual-board"]),
     ("config", &[]),
     ("esp-core", &[]),
     ("files", &[]),

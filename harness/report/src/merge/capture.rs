@@ -1,9 +1,9 @@
-//! Joins captures.
+//! Joins captures to one.
 //!
-//! A capture consists of sections that stand alone (draft-ietf-opsawg-pcapng, section 4.1), so captures can be put one
-//! after the other. What tells hosts apart is written into the sections: names of interfaces, and times on one clock.
+//! Captures could be put one after the other, since a section stands alone (draft-ietf-opsawg-pcapng, section 4.1). But
+//! Wireshark 4.0 takes the interfaces of every section for those of the first one. So the whole is one section, in which
+//! interfaces are numbered again; names of hosts and times on one clock tell parts apart.
 
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,32 +25,53 @@ pub struct CapturePart {
 /// # Errors
 /// When a part can't be read, or the whole can't be written.
 pub fn join_captures(parts: &[CapturePart], path: &Path) -> io::Result<()> {
-    let mut whole = BufWriter::new(NewFile::create(path)?);
+    let mut whole = Whole { to: BufWriter::new(NewFile::create(path)?), interfaces: 0, has_section: false };
     for part in parts {
         match hil_files::open(&part.path, Links::Refuse) {
-            Ok(file) => append(part, file, &mut whole)?,
+            Ok(file) => whole.append(part, file)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
-    whole.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
+    whole.to.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
 }
 
-fn append(part: &CapturePart, mut file: File, whole: &mut impl Write) -> io::Result<()> {
-    if part.host.is_none() && part.shift_us == 0 {
-        return io::copy(&mut file, whole).map(drop);
-    }
-    let mut blocks = BufReader::new(file);
-    // What follows a torn block, or one that `hil` did not write, can't be read.
-    while let Some(mut block) = next_block(&mut blocks)? {
-        match block.kind {
-            INTERFACE_DESCRIPTION => block.name_interface(part.host.as_deref()),
-            ENHANCED_PACKET => block.shift(part.shift_us),
-            _ => {}
+/// The capture that is written.
+struct Whole<W: Write> {
+    to: W,
+    /// How many interfaces it has.
+    interfaces: u32,
+    has_section: bool,
+}
+
+impl<W: Write> Whole<W> {
+    fn append(&mut self, part: &CapturePart, from: impl Read) -> io::Result<()> {
+        let mut blocks = BufReader::new(from);
+        let mut first = self.interfaces;
+        // What follows a torn block, or one that `hil` did not write, can't be read.
+        while let Some(mut block) = next_block(&mut blocks)? {
+            match block.kind {
+                SECTION_HEADER => {
+                    // A part may consist of several sections, each with interfaces from 0.
+                    first = self.interfaces;
+                    if std::mem::replace(&mut self.has_section, true) {
+                        continue;
+                    }
+                }
+                INTERFACE_DESCRIPTION => {
+                    block.name_interface(part.host.as_deref());
+                    self.interfaces += 1;
+                }
+                ENHANCED_PACKET if number(&block.body, 0) < self.interfaces - first => {
+                    block.number(first);
+                    block.shift(part.shift_us);
+                }
+                _ => return Ok(()),
+            }
+            block.write(&mut self.to)?;
         }
-        block.write(whole)?;
+        Ok(())
     }
-    Ok(())
 }
 
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
@@ -120,6 +141,12 @@ impl Block {
         self.body.splice(OPTIONS..end, header.into_iter().chain(named));
     }
 
+    /// Gives a packet the number of its interface in the whole, which counts from `first`.
+    fn number(&mut self, first: u32) {
+        let number = number(&self.body, 0) + first;
+        self.body[..4].copy_from_slice(&number.to_le_bytes());
+    }
+
     /// Moves the time of a packet (section 4.3): two halves of microseconds since 1970.
     fn shift(&mut self, by_us: i64) {
         const TIME: usize = 4;
@@ -166,9 +193,10 @@ mod tests {
         )
     }
 
-    fn packet(us: u64) -> Vec<u8> {
+    fn packet(interface: u32, us: u64) -> Vec<u8> {
         let time = [((us >> 32) as u32).to_le_bytes(), (us as u32).to_le_bytes()].concat();
-        block(ENHANCED_PACKET, &[&[0, 0, 0, 0][..], &time, &[1, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0]].concat())
+        let interface = interface.to_le_bytes();
+        block(ENHANCED_PACKET, &[&interface[..], &time, &[1, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0]].concat())
     }
 
     fn joined(parts: &[(&[u8], Option<&str>, i64)]) -> Vec<u8> {
@@ -187,35 +215,39 @@ mod tests {
 
     #[test]
     fn hosts_name_their_interfaces_and_share_a_clock() {
-        let capture = [section(), interface("lamp"), packet((7 << 32) - 1), interface("lamp-broker")].concat();
-        let expected =
-            [section(), interface("pi-a/lamp"), packet((7 << 32) + 2), interface("pi-a/lamp-broker")].concat();
+        let capture =
+            [section(), interface("lamp"), packet(0, (7 << 32) - 1), interface("lamp-broker"), packet(1, 9)].concat();
+        let named =
+            [interface("pi-a/lamp"), packet(0, (7 << 32) + 2), interface("pi-a/lamp-broker"), packet(1, 12)].concat();
+        let expected = [section(), named].concat();
         assert_eq!(joined(&[(&capture, Some("pi-a"), 3)]), expected);
-        let whole = joined(&[(&capture, Some("pi-a"), 3), (&capture, None, 0)]);
-        assert_eq!(whole, [expected, capture].concat());
+        let again = [interface("lamp"), packet(2, (7 << 32) - 1), interface("lamp-broker"), packet(3, 9)].concat();
+        let both = [expected, again.clone()].concat();
+        assert_eq!(joined(&[(&capture, Some("pi-a"), 3), (&capture, None, 0)]), both);
+        // A part of several sections.
+        let sections = [capture.clone(), capture.clone()].concat();
+        assert_eq!(joined(&[(&sections, None, 0)]), [capture, again].concat());
     }
 
     #[test]
     fn what_follows_a_torn_block_is_left_out() {
-        let capture = [section(), interface("lamp"), packet(5)].concat();
+        let capture = [section(), interface("lamp"), packet(0, 5)].concat();
         let whole = joined(&[(&capture, Some("a"), 0)]);
         for length in 0..capture.len() {
             let part = joined(&[(&capture[..length], Some("a"), 0)]);
             assert!(whole.starts_with(&part), "{length}");
         }
+        let foreign = [section(), interface("lamp"), packet(1, 5), packet(0, 5)].concat();
+        assert_eq!(joined(&[(&foreign, None, 0)]), [section(), interface("lamp")].concat(), "no such interface");
     }
 
     #[test]
     fn any_bytes_are_taken_as_far_as_they_are_a_capture() {
-        let corpus = hil_fuzz::Corpus::new([[section(), interface("lamp"), packet(5)].concat()]);
+        let corpus = hil_fuzz::Corpus::new([[section(), interface("lamp"), packet(0, 5)].concat()]);
+        let part = CapturePart { path: PathBuf::new(), host: Some("pi-a".to_owned()), shift_us: -1 };
         hil_fuzz::fuzz("captures", &corpus, 2_000, |bytes| {
-            let mut from = bytes;
-            let part = CapturePart { path: PathBuf::new(), host: Some("pi-a".to_owned()), shift_us: -1 };
-            while let Some(mut block) = next_block(&mut from).expect("no I/O error") {
-                block.name_interface(part.host.as_deref());
-                block.shift(part.shift_us);
-                block.write(&mut io::sink()).expect("written");
-            }
+            let mut whole = Whole { to: io::sink(), interfaces: 3, has_section: false };
+            whole.append(&part, bytes).expect("no I/O error");
         });
     }
 }
