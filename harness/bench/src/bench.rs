@@ -149,6 +149,7 @@ impl Bench {
             chip: if board.kind == BoardKind::Process { "program" } else { board.chip.word() }.to_owned(),
             simulated: matches!(board.kind, BoardKind::Virtual | BoardKind::Emulator),
             emulator: self.emulators.get(board.name.as_str()).cloned(),
+            host: None,
         };
         let is_open = |board: &&hil_config::Board| self.boards.contains_key(board.name.as_str());
         self.config.boards.values().filter(is_open).map(info).collect()

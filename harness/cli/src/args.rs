@@ -2,6 +2,8 @@
 
 mod bench;
 mod choose;
+mod fleet;
+mod hosts;
 mod init;
 mod records;
 mod run;
@@ -17,6 +19,8 @@ pub(crate) use bench::{
     VirtualArgs,
 };
 pub(crate) use choose::ChooseArgs;
+pub(crate) use fleet::{CoordinatorArgs, FleetArgs, FleetCommand, PublishArgs, ReleaseArgs};
+pub(crate) use hosts::{AgentArgs, HostsArgs};
 pub(crate) use init::{Ci, InitArgs, InitKind};
 pub(crate) use records::{
     BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, MergeArgs, ReportArgs, ReportCommand, ReportFormat,
@@ -74,6 +78,8 @@ pub(crate) enum CliCommand {
     Boards(BoardsArgs),
     /// Check the bench setup
     Doctor(DoctorArgs),
+    /// List the boards of a lab, publish those of this host, release those of ended runs
+    Fleet(FleetArgs),
     /// Show a board's console and send input to it
     Monitor(MonitorArgs),
     /// Switch a board's power
@@ -86,6 +92,8 @@ pub(crate) enum CliCommand {
     Certs(CertsArgs),
     /// Start the virtual bench and keep it running until Ctrl-C
     Virtual(VirtualArgs),
+    /// Serve a head that runs scenarios on the boards of this host
+    Agent(AgentArgs),
     /// List every step with an example
     Steps(StepsArgs),
     /// Check features without running them

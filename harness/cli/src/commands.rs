@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod agent;
 pub(crate) mod baseline;
 pub(crate) mod boards;
 pub(crate) mod certs;
@@ -8,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod dry_run;
 pub(crate) mod flash;
+pub(crate) mod fleet;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod lint;

@@ -15,12 +15,17 @@ pub(crate) fn create(asked: Option<&Path>) -> io::Result<PathBuf> {
         return Ok(folder.to_owned());
     }
     fs::create_dir_all(RUNS)?;
-    let time = chrono::DateTime::from_timestamp(now().as_secs().cast_signed(), 0).unwrap_or_default();
-    let name = format!("{}-{}", time.format("%Y%m%dT%H%M%SZ"), std::process::id());
+    let name = new_name();
     let folder = Path::new(RUNS).join(&name);
     fs::create_dir(&folder)?;
     link_latest_to(&name)?;
     Ok(folder)
+}
+
+/// The name of a new run folder: the time, and a number that no other process has.
+pub(crate) fn new_name() -> String {
+    let time = chrono::DateTime::from_timestamp(now().as_secs().cast_signed(), 0).unwrap_or_default();
+    format!("{}-{}", time.format("%Y%m%dT%H%M%SZ"), std::process::id())
 }
 
 /// Wall-clock time since 1970.

@@ -40,8 +40,10 @@ fn dispatch(cli: Cli) -> ExitCode {
         ColorChoice::Always => set_colors(true),
         ColorChoice::Never => set_colors(false),
     }
-    let needs_many =
-        matches!(cli.command, CliCommand::Run(_) | CliCommand::Flash(_) | CliCommand::Tap(_) | CliCommand::Virtual(_));
+    let needs_many = matches!(
+        cli.command,
+        CliCommand::Run(_) | CliCommand::Flash(_) | CliCommand::Tap(_) | CliCommand::Virtual(_) | CliCommand::Agent(_)
+    );
     if let (Err(error), true) = (descriptors::raise_limit(), needs_many) {
         return output::set_up_failed(&error, Some(descriptors::TooFewDescriptors::HINT.to_owned()));
     }
@@ -51,12 +53,14 @@ fn dispatch(cli: Cli) -> ExitCode {
         CliCommand::Flash(args) => commands::flash::flash(&args),
         CliCommand::Boards(args) => commands::boards::boards(&args),
         CliCommand::Doctor(args) => commands::doctor::doctor(&args),
+        CliCommand::Fleet(args) => commands::fleet::fleet(&args),
         CliCommand::Monitor(args) => commands::monitor::monitor(&args),
         CliCommand::Power(args) => commands::power::power(&args),
         CliCommand::Reset(args) => commands::reset::reset(&args),
         CliCommand::Schema(args) => commands::schema::print(&args),
         CliCommand::Tap(args) => commands::tap::tap(&args),
         CliCommand::Certs(args) => commands::certs::make(&args),
+        CliCommand::Agent(args) => commands::agent::agent(&args),
         CliCommand::Virtual(args) => commands::virtual_bench::hold(&args),
         CliCommand::Steps(args) => commands::steps::print(&args),
         CliCommand::Lint(args) => commands::lint::lint(&args),

@@ -10,6 +10,11 @@ use crate::args::ProvenanceArgs;
 /// The longest value that is recorded.
 const LONGEST: usize = 1000;
 
+/// The name of this computer.
+pub(crate) fn host() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").ok().and_then(clean)
+}
+
 /// Flags first, then the environment of the CI job. `git` is asked for a commit or branch that is still missing.
 pub(crate) async fn of_run(args: &ProvenanceArgs) -> Provenance {
     let flags = Provenance {
@@ -29,7 +34,7 @@ pub(crate) async fn of_run(args: &ProvenanceArgs) -> Provenance {
         let is_same = checkout.commit.zip(found.commit.as_ref()).is_some_and(|(it, named)| it.starts_with(named));
         found.branch = checkout.branch.filter(|_| is_same);
     }
-    found.host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().and_then(clean);
+    found.host = host();
     found
 }
 

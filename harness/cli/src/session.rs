@@ -10,7 +10,7 @@ use hil_bench::keeper::Holder;
 use hil_bench::power::AskPerson;
 use hil_bench::{BenchError, Claim};
 use hil_config::{Bench, Board, BoardKind, BoardName, ImageOverride, Part};
-use hil_scenario::{Filter, Limits, Plan, RunContext, SetupError};
+use hil_scenario::{Filter, Limits, Plan, RunContext};
 use hil_timeline::{Epoch, Mask, Timeline, escaped};
 use tokio::sync::watch;
 
@@ -128,7 +128,7 @@ pub(crate) async fn open(
         opened = RunContext::open(bench, timeline.clone(), limits, abort, claim) => opened,
         _ = aborted.wait_for(|abort| *abort) => return Err(ExitCode::Aborted),
     };
-    let context = opened.map(Arc::new).map_err(|error| set_up_failed(&error, hint(&error)))?;
+    let context = opened.map(Arc::new).map_err(|error| set_up_failed(&error, error.hint()))?;
     warn_of_rails_left_unsafe(context.bench());
     Ok(context)
 }
@@ -276,18 +276,4 @@ pub(crate) fn nothing_matches(why: Option<&str>) -> ExitCode {
     let why = why.map_or(String::new(), |why| format!("; {}", escaped(why)));
     set_up_failed(&Message(format!("no scenario matches: nothing ran{why}")), Some(hint.to_owned()));
     ExitCode::NothingRan
-}
-
-/// A hint for a failed set-up.
-pub(crate) fn hint(error: &SetupError) -> Option<String> {
-    match error {
-        SetupError::Bench(error) => error.hint(),
-        SetupError::Tap(error) => Some(format!("remove `boards.{}.tap-port`, or set it to a free port", error.board)),
-        SetupError::Broker(error) => Some(error.hint()),
-        SetupError::Tls(error) => Some(error.hint()),
-        SetupError::Observer(_) => {
-            Some("check `broker.user` and `broker.password`, the harness's own login".to_owned())
-        }
-        SetupError::Certificates(_) => Some("check the free space for temporary files".to_owned()),
-    }
 }

@@ -253,6 +253,18 @@ impl Bench {
         }
     }
 
+    /// The text of its file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+
+    /// The path of its file; none of the built-in bench.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        (self.name != Self::BUILTIN).then_some(self.source.path.as_path())
+    }
+
     /// The board of that name.
     #[must_use]
     pub fn board(&self, name: &str) -> Option<&Board> {

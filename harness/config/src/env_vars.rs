@@ -1,5 +1,8 @@
 //! Every environment variable that `hil` reads, in one place.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
 use crate::table::Value;
 
 /// Path of the bench file, relative to the current folder, or `builtin`. The `--bench` flag wins over it.
@@ -16,6 +19,8 @@ pub const HIL_COMMIT: &str = "HIL_COMMIT";
 pub const HIL_BRANCH: &str = "HIL_BRANCH";
 /// The page of the CI job. The `--job-url` flag wins over it.
 pub const HIL_JOB_URL: &str = "HIL_JOB_URL";
+/// The coordinator of a lab, as labgrid's own programs know it. `--coordinator` and the project file win over it.
+pub const LG_COORDINATOR: &str = "LG_COORDINATOR";
 /// Folder of the board locks. All users who share boards must name the same one.
 pub const HIL_LOCKS: &str = "HIL_LOCKS";
 /// The `esptool` program, if it is not on the path.
@@ -24,6 +29,34 @@ pub const HIL_ESPTOOL: &str = "HIL_ESPTOOL";
 pub const HIL_MOSQUITTO: &str = "HIL_MOSQUITTO";
 /// The `micropython` program (its unix port), if it is not on the path.
 pub const HIL_MICROPYTHON: &str = "HIL_MICROPYTHON";
+
+/// The command that reaches a host instead of `ssh`, as a shell reads it.
+pub const HIL_SSH: &str = "HIL_SSH";
+
+/// Variables that another machine lends to this process.
+static LENT: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+
+/// Lends variables to this process: they count for those that its environment does not set. Only the first call does.
+pub fn lend_variables(variables: BTreeMap<String, String>) {
+    // A process serves one head.
+    let _ = LENT.set(variables);
+}
+
+/// The value of a variable, of the environment or lent.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().or_else(|| LENT.get()?.get(name).cloned())
+}
+
+/// The variables that a text names, with their values: those that are set.
+#[must_use]
+pub fn variables_in(text: &str) -> Vec<(String, String)> {
+    let named = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+    let names = named.map(|(name, _)| {
+        let name = name.strip_prefix("secret:").unwrap_or(name);
+        name.split_once(":-").map_or(name, |(name, _)| name)
+    });
+    names.filter_map(|name| Some((name.to_owned(), variable(name)?))).collect()
+}
 
 /// Shorter secrets can't be hidden without hiding ordinary words.
 pub const SHORTEST_SECRET: usize = 4;
@@ -75,7 +108,7 @@ pub fn expand(text: &str) -> Result<Expanded, Unexpanded> {
             return wrong(what, format!("write `${{secret:{name}}}`"));
         }
         // CI servers hand over a secret that they don't have as an empty one.
-        let set = std::env::var(name).ok().filter(|found| !((is_secret || default.is_some()) && found.is_empty()));
+        let set = variable(name).filter(|found| !((is_secret || default.is_some()) && found.is_empty()));
         let Some(found) = set.or_else(|| default.map(str::to_owned)) else {
             let (what, hint) = (format!("environment variable `{name}` is not set"), format!("export {name}=…"));
             return Err(Unexpanded { is_unset: true, what, hint });

@@ -17,7 +17,9 @@ mod emulator_preset;
 mod env_vars;
 mod firmware;
 mod firmware_tables;
+mod firmware_text;
 mod flasher;
+mod fleet;
 mod kinds;
 mod limits;
 mod line;
@@ -55,10 +57,13 @@ pub use emulator::{Emulator, EmulatorReset};
 pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
     Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_FIRMWARE, HIL_HISTORY, HIL_JOB_URL, HIL_LOCKS,
-    HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, SHORTEST_SECRET, Unexpanded, expand,
+    HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, HIL_SSH, LG_COORDINATOR, SHORTEST_SECRET, Unexpanded, expand,
+    lend_variables, variables_in,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, Verify};
+pub use firmware_text::NamedFile;
 pub use flasher::{Flasher, FlasherKind};
+pub use fleet::{Fleet, FleetEngine};
 pub use kinds::Kinds;
 pub use limits::TimeLimits;
 pub use line::{BIAS, Bias, GpioLine, LINE, Line};

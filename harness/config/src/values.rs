@@ -112,7 +112,7 @@ struct Missing {
     hint: String,
 }
 
-fn is_address(text: &str, with_port: bool) -> bool {
+pub(crate) fn is_address(text: &str, with_port: bool) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (host, Some(port)),
         None => (text, None),

@@ -43,6 +43,7 @@ impl Run {
             chip: "esp32c3".into(),
             simulated: true,
             emulator: None,
+            host: None,
         };
         let plan = (1..=scenarios).map(|n| self.info(n));
         let started = What::RunStarted {
@@ -189,7 +190,7 @@ impl Run {
 
     fn record(&mut self, scenario: Option<ScenarioId>, what: What) -> std::io::Result<()> {
         self.at += 700;
-        let event = RunEvent { seq: self.seq, at: Stamp(self.at), scenario, what };
+        let event = RunEvent { seq: self.seq, at: Stamp(self.at), scenario, host: None, what };
         self.seq += 1;
         serde_json::to_writer(&mut self.file, &event)?;
         self.file.write_all(b"\n")

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use hil_files::NewFile;
-use hil_timeline::{RunEvent, ScenarioId, ScenarioInfo, What, escaped, event_text};
+use hil_timeline::{HostName, RunEvent, ScenarioId, ScenarioInfo, What, escaped, event_text};
 
 /// Writes a file for each board with output, line by line, and `broker.log` for the broker's.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl ConsoleLogs {
             _ => return Ok(()),
         };
         let heading = event.scenario.and_then(|id| self.headings.get(&id)).cloned();
-        let log = self.log(board)?;
+        let log = self.log(board, event.host.as_ref())?;
         if board.is_some() && log.of != event.scenario {
             log.of = event.scenario;
             let heading = heading.unwrap_or_else(|| "between scenarios".to_owned());
@@ -60,8 +60,9 @@ impl ConsoleLogs {
         self.files.values_mut().try_for_each(|log| writeln!(log.file, "[{}] {}", event.at, note(event)))
     }
 
-    fn log(&mut self, board: Option<&String>) -> io::Result<&mut Log> {
-        let name = board.map_or_else(|| "broker.log".to_owned(), |board| format!("console-{}.log", safe(board)));
+    fn log(&mut self, board: Option<&String>, host: Option<&HostName>) -> io::Result<&mut Log> {
+        let file = board.map_or_else(|| "broker.log".to_owned(), |board| format!("console-{}.log", safe(board)));
+        let name = host.map_or_else(|| file.clone(), |host| format!("hosts/{host}/{file}"));
         let is_full = self.files.len() == MOST;
         match self.files.entry(name) {
             Entry::Occupied(log) => Ok(log.into_mut()),
@@ -69,7 +70,11 @@ impl ConsoleLogs {
                 Err(io::Error::other(format!("its events name more than {MOST} boards with a console")))
             }
             Entry::Vacant(place) => {
-                let file = BufWriter::new(NewFile::create(&self.folder.join(place.key()))?);
+                let path = self.folder.join(place.key());
+                if let Some(folder) = host.and(path.parent()) {
+                    std::fs::create_dir_all(folder)?;
+                }
+                let file = BufWriter::new(NewFile::create(&path)?);
                 Ok(place.insert(Log { file, of: None }))
             }
         }
@@ -123,7 +128,7 @@ mod tests {
             (None, said("d")),
         ];
         for (seq, (id, what)) in events.into_iter().enumerate() {
-            let event = RunEvent { seq: seq as u64, at: Stamp(0), scenario: id.map(ScenarioId), what };
+            let event = RunEvent { seq: seq as u64, at: Stamp(0), scenario: id.map(ScenarioId), host: None, what };
             logs.take(&event).expect("taken");
         }
         logs.finish().expect("finished");

@@ -3,9 +3,11 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 
-use hil_timeline::{Quarantine, RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
+use hil_timeline::{
+    BoardInfo, HostName, Quarantine, RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What,
+};
 
-use crate::result::{Attempt, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
+use crate::result::{Attempt, FirmwareInfo, HostResult, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
 use crate::tail::tail_line;
 
 /// Folds a run event by event, during the run or afterwards.
@@ -28,7 +30,8 @@ const TAIL: usize = 120;
 impl Fold {
     /// Takes the next event; returns the scenario that it finished, if any.
     pub fn take(&mut self, event: &RunEvent) -> Option<&ScenarioResult> {
-        self.last = event.at;
+        // Events of several hosts come as they come.
+        self.last = self.last.max(event.at);
         match &event.what {
             What::RunStarted { version, unix_ms, bench, project, broker, boards, provenance, plan, choice, .. } => {
                 let keyed = |(place, planned): (usize, &ScenarioInfo)| (planned.key(), (place, planned.clone()));
@@ -48,17 +51,31 @@ impl Fold {
                 });
                 None
             }
+            What::HostJoined { bench, bench_hash, boards } => {
+                self.join(event.host.as_ref()?, (bench, bench_hash), boards);
+                None
+            }
+            What::HostLost { reason } => {
+                self.host(event.host.as_ref()?)?.lost = Some(reason.clone());
+                None
+            }
+            What::Clock { bound_us, .. } => {
+                let host = self.host(event.host.as_ref()?)?;
+                host.clock_within_us = host.clock_within_us.max(*bound_us);
+                None
+            }
             What::RunFinished { exit_code } => {
                 self.summary.exit_code = Some(*exit_code);
                 None
             }
             What::ScenarioStarted { info, attempt, repetition } => {
-                self.begin(event.scenario?, info, (*attempt, *repetition), event.at);
+                self.begin(event.scenario?, info, (*attempt, *repetition), (event.at, event.host.as_ref()));
                 None
             }
             What::Firmware { board, firmware, hash, size, version, runs } => {
                 let (board, firmware, hash) = (board.clone(), firmware.clone(), hash.clone());
-                let info = FirmwareInfo { board, firmware, hash, size: *size, version: version.clone(), runs: *runs };
+                let (version, host) = (version.clone(), event.host.clone());
+                let info = FirmwareInfo { board, firmware, hash, size: *size, version, runs: *runs, host };
                 if let Err(at) = self.summary.firmware.binary_search(&info) {
                     self.summary.firmware.insert(at, info);
                 }
@@ -68,7 +85,30 @@ impl Fold {
         }
     }
 
-    fn begin(&mut self, id: ScenarioId, info: &ScenarioInfo, (attempt, repetition): (u32, Option<u32>), at: Stamp) {
+    /// A host takes part; its boards are listed even if it joined late.
+    fn join(&mut self, name: &HostName, (bench, bench_hash): (&str, &str), boards: &[BoardInfo]) {
+        if self.host(name).is_none() {
+            let (bench, bench_hash) = (bench.to_owned(), bench_hash.to_owned());
+            let host = HostResult { name: name.clone(), bench, bench_hash, lost: None, clock_within_us: 0 };
+            self.summary.hosts.push(host);
+        }
+        if let Some(info) = &mut self.summary.info {
+            let late: Vec<_> = boards.iter().filter(|board| !info.boards.contains(board)).cloned().collect();
+            info.boards.extend(late);
+        }
+    }
+
+    fn host(&mut self, name: &HostName) -> Option<&mut HostResult> {
+        self.summary.hosts.iter_mut().find(|host| host.name == *name)
+    }
+
+    fn begin(
+        &mut self,
+        id: ScenarioId,
+        info: &ScenarioInfo,
+        (attempt, repetition): (u32, Option<u32>),
+        (at, host): (Stamp, Option<&HostName>),
+    ) {
         let key = info.key();
         self.unbegun.remove(&key);
         let known = self.places.get(&key).copied().filter(|_| attempt > 1);
@@ -85,7 +125,7 @@ impl Fold {
         self.places.insert(key, place);
         self.open.insert(id, place);
         if let Some(scenario) = self.summary.scenarios.get_mut(place) {
-            scenario.attempts.push(Attempt::begun(at, Some(id)));
+            scenario.attempts.push(Attempt::begun(at, Some(id), host.cloned()));
             scenario.judge();
         }
     }
@@ -143,7 +183,7 @@ impl Fold {
         let mut unbegun: Vec<_> = std::mem::take(&mut self.unbegun).into_values().collect();
         unbegun.sort_by_key(|(place, _)| *place);
         for (_, info) in unbegun {
-            let mut attempt = Attempt::begun(self.last, None);
+            let mut attempt = Attempt::begun(self.last, None, None);
             attempt.ended_from_outside("the run ended before this scenario began");
             self.summary.scenarios.push(ScenarioResult {
                 info,

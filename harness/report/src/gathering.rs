@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use hil_timeline::{Finding, RunEvent, ScenarioId, Stamp, Verdict, What};
+use hil_timeline::{Finding, HostName, RunEvent, ScenarioId, Stamp, Verdict, What};
 use serde_json::{Value, json};
 
 use crate::panics::Panics;
@@ -48,6 +48,8 @@ pub struct Gathering {
 #[derive(Debug)]
 struct Open {
     started: Stamp,
+    /// Where it runs, in a run on several hosts.
+    host: Option<HostName>,
     boards: Vec<String>,
     first: Vec<String>,
     /// Each with its long payload or line.
@@ -68,15 +70,16 @@ impl Gathering {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
         let Some(id) = event.scenario else {
-            // It concerns all running scenarios.
+            // It concerns all scenarios that run on that machine.
             if matches!(event.what, What::Stalled { .. }) {
-                self.open.values_mut().for_each(|open| open.take(event));
+                let there = self.open.values_mut().filter(|open| open.host == event.host);
+                there.for_each(|open| open.take(event));
             }
             return;
         };
         match &event.what {
             What::ScenarioStarted { .. } => {
-                self.open.insert(id, Open::at(event.at));
+                self.open.insert(id, Open { host: event.host.clone(), ..Open::at(event.at) });
             }
             What::ScenarioFinished { verdict, .. } => {
                 if let Some(open) = self.open.remove(&id) {
@@ -146,6 +149,7 @@ impl Open {
     fn at(started: Stamp) -> Self {
         Self {
             started,
+            host: None,
             boards: Vec::new(),
             first: Vec::new(),
             last: VecDeque::new(),
@@ -250,7 +254,7 @@ mod tests {
     fn a_gauge_is_a_curve_and_a_long_one_keeps_its_ends() {
         let mut gathering = Gathering::default();
         let mut record = |seq: u64, at: u64, what: What| {
-            gathering.take(&RunEvent { seq, at: Stamp(at), scenario: Some(ScenarioId(1)), what });
+            gathering.take(&RunEvent { seq, at: Stamp(at), scenario: Some(ScenarioId(1)), host: None, what });
         };
         record(0, 1_000, What::ScenarioStarted { info: ScenarioInfo::default(), attempt: 1, repetition: None });
         for n in 0..10_000_u32 {
@@ -281,7 +285,7 @@ mod tests {
             let is_long = !(100..=FIRST + LAST - 200).contains(&n);
             let (board, line) = ("lamp".to_owned(), if is_long { long.clone() } else { String::new() });
             let what = What::Console { board, line };
-            open.take(&RunEvent { seq: n as u64, at: Stamp(1), scenario: Some(ScenarioId(1)), what });
+            open.take(&RunEvent { seq: n as u64, at: Stamp(1), scenario: Some(ScenarioId(1)), host: None, what });
         }
         let whole = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")[5].clone();
         assert_eq!(whole(&open.first[0]), json!([long, 0, false]));

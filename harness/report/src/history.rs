@@ -280,6 +280,7 @@ mod tests {
             size: 1,
             version: None,
             runs: None,
+            host: None,
         }];
         record
     }

@@ -73,13 +73,17 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
     all.extend(origin(&info.provenance));
     all.extend(info.project.iter().map(|project| ("hil.project".to_owned(), project.clone())));
     for board in &info.boards {
-        all.push((format!("hil.board.{}", board.name), board.description()));
+        all.push((format!("hil.board.{}", board.full_name()), board.description()));
     }
     for firmware in &run.firmware {
         let version = firmware.version.as_ref().map_or(String::new(), |version| format!("version {version}, "));
         let runs = firmware.runs.map_or(String::new(), |runs| format!(", {}", runs.word()));
         let value = format!("{version}{} bytes, SHA-256 {}{runs}", firmware.size, firmware.hash);
-        all.push((format!("hil.firmware.{}.{}", firmware.board, firmware.firmware), value));
+        all.push((format!("hil.firmware.{}.{}", firmware.board_name(), firmware.firmware), value));
+    }
+    for host in &run.hosts {
+        let lost = host.lost.as_ref().map_or(String::new(), |why| format!(", lost: {why}"));
+        all.push((format!("hil.host.{}", host.name), format!("bench {}{lost}", host.bench)));
     }
     xml.create_element("properties").write_inner_content(|xml| {
         for (name, value) in &all {
@@ -197,11 +201,12 @@ fn text(xml: &mut Xml, element: &str, content: &str) -> io::Result<()> {
 }
 
 fn output(attempt: &Attempt, attachment: Option<&str>, roomy: bool) -> String {
+    let host = attempt.host.as_ref().map_or(String::new(), |host| format!("ran on host {host}\n"));
     let marker = attachment.map_or(String::new(), |path| format!("[[ATTACHMENT|{path}]]\n"));
     if !roomy {
         return marker + "left out to keep this file small: the page has it\n";
     }
-    let mut output = String::new();
+    let mut output = host;
     for step in &attempt.steps {
         let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
         output.push_str(&format!("{word:>7}  {} {}\n", step.info.keyword, step.info.text));

@@ -43,15 +43,15 @@ pub use gathering::Gathering;
 pub use history::{Branch, History, last_good, with_those_before};
 pub use junit::junit;
 pub use markdown::markdown;
-pub use merge::{Merge, MergeError, Merged};
+pub use merge::{CapturePart, Merge, MergeError, Merged, join_captures};
 pub use page::{PageExtras, page};
 pub use record::{Metric, MetricKind, RECORD_SCHEMA, Record, RecordBuilder};
 pub use report_file::ReportFile;
-pub use result::{Attempt, Counts, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult};
+pub use result::{Attempt, Counts, FirmwareInfo, HostResult, RunInfo, RunSummary, ScenarioResult, StepResult};
 pub use statistics::{probability_above, wilson};
 pub use text::{
-    failure_lines, inert, latest_line, latest_lines, latest_verdict, quarantine_lines, repetition_lines, scenario_line,
-    skip_lines, summary_line,
+    failure_lines, host_lines, inert, latest_line, latest_lines, latest_verdict, quarantine_lines, repetition_lines,
+    scenario_line, skip_lines, summary_line,
 };
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};

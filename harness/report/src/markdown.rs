@@ -7,7 +7,7 @@ use crate::markdown_text::cell;
 use crate::repetitions::{Repeated, repeated};
 use crate::report_file::ReportFile;
 use crate::result::{RunSummary, ScenarioResult};
-use crate::text::{failure_lines, summary_line};
+use crate::text::{failure_lines, host_lines, summary_line};
 
 /// GitHub accepts no summary above 1 MiB.
 const BUDGET: usize = 900_000;
@@ -67,7 +67,8 @@ fn about(run: &RunSummary) -> String {
     let Some(info) = &run.info else { return String::new() };
     let mut text = "| board | kind | firmware |\n| --- | --- | --- |\n".to_owned();
     for board in &info.boards {
-        let firmware = run.firmware.iter().filter(|firmware| firmware.board == board.name);
+        let firmware =
+            run.firmware.iter().filter(|firmware| firmware.board == board.name && firmware.host == board.host);
         let firmware: Vec<_> = firmware
             .map(|firmware| {
                 let version = firmware.version.as_ref().map_or(String::new(), |version| format!(" {version}"));
@@ -75,14 +76,16 @@ fn about(run: &RunSummary) -> String {
                 format!("{}{version} (`{}`{runs})", firmware.firmware, firmware.hash)
             })
             .collect();
-        let cells = [board.name.clone(), board.description(), firmware.join(", ")];
+        let cells = [board.full_name(), board.description(), firmware.join(", ")];
         text.push_str(&format!("| {} |\n", cells.map(|text| cell(&text)).join(" | ")));
     }
     let (bench, broker, version) = (cell(&info.bench), cell(&info.broker), cell(&info.version));
     let host = info.provenance.host.as_ref().map_or(String::new(), |host| format!(" on {}", cell(host)));
     let origin = origin(&info.provenance);
     let project = info.project.as_ref().map_or(String::new(), |project| format!(", firmware of {}", cell(project)));
-    format!("{text}\nBench {bench}{host}{project}, broker {broker}, hil {version}.{origin}\n\n")
+    let hosts: String = host_lines(run).iter().map(|line| format!("- {}\n", cell(line))).collect();
+    let hosts = if hosts.is_empty() { hosts } else { format!("{hosts}\n") };
+    format!("{text}\nBench {bench}{host}{project}, broker {broker}, hil {version}.{origin}\n\n{hosts}")
 }
 
 /// The commit, its branch and the job, as a sentence of its own.

@@ -4,18 +4,19 @@
 //! and is placed on the common clock by the wall clock of its host at its start. So the order of events of one run is
 //! exact; that of events of different hosts is as good as their clocks agree. No verdict depends on it.
 
+mod capture;
 mod source;
 mod start;
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hil_files::{Links, NewFile};
-use hil_timeline::{ReadError, RunEvent, ScenarioKey, Stamp, What};
+use hil_files::NewFile;
+use hil_timeline::{HostName, ReadError, RunEvent, ScenarioKey, Stamp, What};
 
+pub use self::capture::{CapturePart, join_captures};
 use self::source::Source;
 use self::start::merged_start;
 
@@ -100,8 +101,10 @@ impl Merge {
 }
 
 fn write(mut sources: Vec<Source>, folder: &Path) -> Result<Merged, MergeError> {
-    let runs: Vec<_> = sources.iter().map(|source| source.folder.clone()).collect();
     let parts = sources.iter().map(|source| source.start.unix_ms).collect();
+    let capture =
+        |source: &Source| CapturePart { path: source.folder.join("traffic.pcapng"), ..CapturePart::default() };
+    let captures: Vec<_> = sources.iter().map(capture).collect();
     let events = folder.join("events.jsonl");
     if events.exists() {
         return Err(MergeError::Taken(folder.to_owned()));
@@ -113,7 +116,7 @@ fn write(mut sources: Vec<Source>, folder: &Path) -> Result<Merged, MergeError> 
     }
     write_events(&events, start, sources, !incomplete.is_empty())?;
     let traffic = folder.join("traffic.pcapng");
-    append_captures(&runs, &traffic).map_err(|source| MergeError::Io { path: traffic.clone(), source })?;
+    join_captures(&captures, &traffic).map_err(|source| MergeError::Io { path: traffic.clone(), source })?;
     Ok(Merged { parts, incomplete })
 }
 
@@ -144,7 +147,7 @@ fn write_events(path: &Path, start: What, sources: Vec<Source>, is_incomplete: b
         serde_json::to_writer(&mut file, &event).map_err(std::io::Error::from)?;
         file.write_all(b"\n")
     };
-    write(RunEvent { seq: 0, at: Stamp::default(), scenario: None, what: start }).map_err(failed)?;
+    write(RunEvent { seq: 0, at: Stamp::default(), scenario: None, host: None, what: start }).map_err(failed)?;
     let mut numbers = Numbers::default();
     let (mut open, mut codes, mut last) = (sources, Vec::new(), Stamp::default());
     for source in &mut open {
@@ -160,7 +163,8 @@ fn write_events(path: &Path, start: What, sources: Vec<Source>, is_incomplete: b
         write(event).map_err(failed)?;
     }
     let exit_code = exit_code(&codes, is_incomplete);
-    write(RunEvent { seq: 0, at: last, scenario: None, what: What::RunFinished { exit_code } }).map_err(failed)?;
+    write(RunEvent { seq: 0, at: last, scenario: None, host: None, what: What::RunFinished { exit_code } })
+        .map_err(failed)?;
     let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
     file.finish().map_err(failed)
 }
@@ -192,7 +196,7 @@ fn exit_code(codes: &[Option<u8>], is_incomplete: bool) -> u8 {
 #[derive(Default)]
 struct Numbers {
     scenarios: HashMap<(PathBuf, u32), u32>,
-    connections: HashMap<(PathBuf, String, u32), u32>,
+    connections: HashMap<(PathBuf, Option<HostName>, String, u32), u32>,
     /// The last connection of each board.
     last: HashMap<String, u32>,
 }
@@ -209,26 +213,13 @@ impl Numbers {
             | What::ProtocolViolation { board, connection, .. } => (board, connection),
             _ => return,
         };
-        let known = self.connections.entry((run.to_owned(), board.clone(), *connection));
+        let known = self.connections.entry((run.to_owned(), event.host.clone(), board.clone(), *connection));
         *connection = *known.or_insert_with(|| {
             let last = self.last.entry(board.clone()).or_default();
             *last += 1;
             *last
         });
     }
-}
-
-/// A capture consists of sections that stand alone (pcapng, §4.1), so captures can be put one after the other.
-fn append_captures(runs: &[PathBuf], path: &Path) -> std::io::Result<()> {
-    let mut whole = NewFile::create(path)?;
-    for run in runs {
-        match hil_files::open(&run.join("traffic.pcapng"), Links::Refuse) {
-            Ok(mut part) => drop::<u64>(std::io::copy::<File, _>(&mut part, &mut whole)?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    whole.finish()
 }
 
 #[cfg(test)]

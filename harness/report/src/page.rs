@@ -11,7 +11,7 @@ use crate::gathering::{Chunk, Gathering};
 use crate::names::keys;
 use crate::report_file::ReportFile;
 use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
-use crate::text::repetition_lines;
+use crate::text::{host_lines, repetition_lines};
 use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page/page.html");
@@ -118,6 +118,7 @@ fn run_data(name: &str, run: &RunSummary) -> Value {
         "counts": run.counts(),
         "exit_code": run.exit_code,
         "repetitions": repetition_lines(run),
+        "hosts": host_lines(run),
     })
 }
 
@@ -170,6 +171,7 @@ fn attempts(scenario: &ScenarioResult, gathering: &Gathering) -> Vec<Value> {
         json!({
             "verdict": attempt.verdict,
             "took_us": attempt.took_us,
+            "host": attempt.host,
             "failure": attempt.failure.as_ref().map(|failure| json!({
                 "message": failure.message, "details": failure.details, "hint": failure.hint,
             })),

@@ -120,7 +120,7 @@ impl Record {
     #[must_use]
     pub fn is_of_place(&self, other: &Self) -> bool {
         let same = |board: &BoardInfo| {
-            let other = other.boards.iter().find(|other| other.name == board.name);
+            let other = other.boards.iter().find(|other| (&other.name, &other.host) == (&board.name, &board.host));
             other.is_none_or(|other| (&other.kind, &other.chip) == (&board.kind, &board.chip))
         };
         self.is_of_bench(other) && self.broker == other.broker && self.boards.iter().all(same)
@@ -175,6 +175,7 @@ mod tests {
                     size: 1,
                     version: None,
                     runs: None,
+                    host: None,
                 })
                 .collect();
             record

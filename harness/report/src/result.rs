@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hil_timeline::{
-    BoardInfo, Choice, Failure, Provenance, Runs, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome, Verdict,
+    BoardInfo, Choice, Failure, HostName, Provenance, Runs, ScenarioId, ScenarioInfo, Stamp, StepInfo, StepOutcome,
+    Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +58,9 @@ pub struct Attempt {
     pub steps: Vec<StepResult>,
     /// How long it took, in microseconds.
     pub took_us: u64,
+    /// Where it ran, in a run on several hosts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
     /// Its last console lines and packets as text, oldest first. None if it passed.
     #[serde(skip)]
     pub tail: Vec<String>,
@@ -92,10 +96,10 @@ impl Attempt {
         Duration::from_micros(self.took_us)
     }
 
-    pub(crate) fn begun(started: Stamp, id: Option<ScenarioId>) -> Self {
+    pub(crate) fn begun(started: Stamp, id: Option<ScenarioId>, host: Option<HostName>) -> Self {
         // An attempt that never finishes is aborted.
         let verdict = Verdict::Aborted;
-        Self { verdict, failure: None, steps: Vec::new(), took_us: 0, tail: Vec::new(), started, id }
+        Self { verdict, failure: None, steps: Vec::new(), took_us: 0, host, tail: Vec::new(), started, id }
     }
 
     pub(crate) fn ended_from_outside(&mut self, message: &str) {
@@ -176,6 +180,22 @@ impl ScenarioResult {
     }
 }
 
+/// A host of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostResult {
+    /// Its name.
+    pub name: HostName,
+    /// Its bench.
+    pub bench: String,
+    /// Beginning of the SHA-256 of its bench file.
+    pub bench_hash: String,
+    /// Why it did not take part to the end; none if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<String>,
+    /// The largest uncertainty of its clock in a measurement, in microseconds.
+    pub clock_within_us: u64,
+}
+
 /// The firmware of a board.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FirmwareInfo {
@@ -192,6 +212,17 @@ pub struct FirmwareInfo {
     /// What runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs: Option<Runs>,
+    /// The host of the board, in a run on several hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
+}
+
+impl FirmwareInfo {
+    /// Its board, with the host if there are several.
+    #[must_use]
+    pub fn board_name(&self) -> String {
+        self.host.as_ref().map_or_else(|| self.board.clone(), |host| format!("{host}/{}", self.board))
+    }
 }
 
 /// The number of scenarios for each verdict.
@@ -259,6 +290,9 @@ pub struct RunSummary {
     pub info: Option<RunInfo>,
     /// The firmware of the boards, each once.
     pub firmware: Vec<FirmwareInfo>,
+    /// The hosts, in the order in which they joined; none if it ran on one machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostResult>,
     /// Scenarios in the order in which they began.
     pub scenarios: Vec<ScenarioResult>,
     /// Exit code, unless the run was killed.

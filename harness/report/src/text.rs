@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hil_timeline::{BoardInfo, Failure, Verdict};
 
 use crate::repetitions::{Repeated, repeated};
-use crate::result::{Attempt, RunSummary, ScenarioResult};
+use crate::result::{Attempt, HostResult, RunSummary, ScenarioResult};
 
 /// One line for a scenario and all its attempts: verdict, place, name, time.
 #[must_use]
@@ -68,7 +68,9 @@ fn line(scenario: &ScenarioResult, verdict: Verdict, more: &str) -> String {
     let info = &scenario.info;
     let took = scenario.took().as_secs_f64();
     let word = if scenario.is_excused() && verdict != Verdict::Passed { scenario.word() } else { verdict.word() };
-    inert(&format!("{word:>7}  {}:{}  {}  ({took:.2} s{more})", info.path, info.line, scenario.title()))
+    let host = scenario.attempts.last().and_then(|attempt| attempt.host.as_ref());
+    let host = host.map_or(String::new(), |host| format!(" on {host}"));
+    inert(&format!("{word:>7}  {}:{}  {}  ({took:.2} s{host}{more})", info.path, info.line, scenario.title()))
 }
 
 /// Why an attempt did not pass.
@@ -93,6 +95,19 @@ pub(crate) fn attempt_lines(scenario: &ScenarioResult, attempt: &Attempt) -> Vec
 #[must_use]
 pub fn inert(line: &str) -> String {
     hil_timeline::escaped(line).to_string()
+}
+
+/// The hosts of a run with what they ran, a line each; nothing if it ran on one machine.
+#[must_use]
+pub fn host_lines(run: &RunSummary) -> Vec<String> {
+    let of = |host: &HostResult| {
+        let attempts = run.scenarios.iter().flat_map(|scenario| &scenario.attempts);
+        let ran = attempts.filter(|attempt| attempt.host.as_ref() == Some(&host.name)).count();
+        let ran = if ran == 1 { "1 attempt".to_owned() } else { format!("{ran} attempts") };
+        let lost = host.lost.as_ref().map_or(String::new(), |why| format!("; lost: {why}"));
+        inert(&format!("host {}: {ran}{lost}", host.name))
+    };
+    run.hosts.iter().map(of).collect()
 }
 
 /// The run in one line: `3 passed, 1 failed in 12.3 s on simulated boards`.

@@ -129,10 +129,12 @@ const OTHERS: &str = "(other topics)";
 impl Traffic {
     /// Takes the next event.
     pub fn take(&mut self, event: &RunEvent) {
+        // Boards of several hosts may have one name.
+        let full = |board: &str| event.host.as_ref().map_or_else(|| board.to_owned(), |host| format!("{host}/{board}"));
         if let What::Connection { board, connection, change: ConnectionChange::Closed { .. }, .. } = &event.what {
             // No acknowledgements can follow on it.
             for up in [false, true] {
-                let of = |id| (board.clone(), *connection, up, id);
+                let of = |id| (full(board), *connection, up, id);
                 let over: Vec<_> = self.open.range(of(0)..=of(u16::MAX)).map(|(key, _)| key.clone()).collect();
                 over.iter().for_each(|key| drop(self.open.remove(key)));
             }
@@ -143,9 +145,10 @@ impl Traffic {
         else {
             return;
         };
+        let board = full(board);
         match packet {
             Packet::Publish { topic, qos, packet_id, .. } => {
-                let mut key = (board.to_owned(), topic.clone(), up);
+                let mut key = (board.clone(), topic.clone(), up);
                 if !self.topics.contains_key(&key) {
                     if self.topics.len() >= TOPICS || self.names + topic.len() > NAMES {
                         key.1 = OTHERS.to_owned();
@@ -154,12 +157,12 @@ impl Traffic {
                     }
                 }
                 if let (Some(id), true) = (packet_id, *qos != QoS::AtMostOnce) {
-                    self.open.insert((board.to_owned(), connection, up, *id), key.clone());
+                    self.open.insert((board, connection, up, *id), key.clone());
                 }
                 self.topics.entry(key).or_default().message(event, &mut self.room);
             }
             Packet::Puback { packet_id, .. } | Packet::Pubrec { packet_id, .. } => {
-                let key = self.open.remove(&(board.to_owned(), connection, !up, *packet_id));
+                let key = self.open.remove(&(board, connection, !up, *packet_id));
                 if let (Some(key), Some(us)) = (key, event.what.answer_us())
                     && let Some(topic) = self.topics.get_mut(&key)
                 {
@@ -268,7 +271,7 @@ mod tests {
     fn event(at: u64, direction: Direction, packet: Packet, answer_us: Option<u64>) -> RunEvent {
         let (board, connection, bytes, disposition) = ("lamp".to_owned(), 1, 20, None);
         let what = What::Packet { board, connection, direction, bytes, disposition, answer_us, packet };
-        RunEvent { seq: at, at: Stamp(at), scenario: None, what }
+        RunEvent { seq: at, at: Stamp(at), scenario: None, host: None, what }
     }
 
     fn publish(id: u16) -> Packet {
@@ -312,7 +315,7 @@ mod tests {
             if n % 1000 == 999 {
                 let (board, connection, peer) = ("lamp".to_owned(), 1, None);
                 let what = What::Connection { board, connection, peer, change: change() };
-                traffic.take(&RunEvent { seq: 0, at: Stamp(0), scenario: None, what });
+                traffic.take(&RunEvent { seq: 0, at: Stamp(0), scenario: None, host: None, what });
                 assert!(traffic.open.is_empty());
             }
         }

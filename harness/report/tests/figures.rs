@@ -64,6 +64,7 @@ fn run(dice: &mut Dice, n: usize, noise: Noise, shift: f64) -> Record {
             chip: "esp32c3".into(),
             simulated: false,
             emulator: None,
+            host: None,
         }],
         firmware: vec![],
         exit_code: Some(0),

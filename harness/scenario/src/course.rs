@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hil_timeline::{ScenarioKey, Verdict};
+use hil_timeline::{ScenarioId, ScenarioKey, Verdict};
 use parking_lot::Mutex;
 
 use crate::tags;
@@ -37,6 +37,9 @@ impl Retries {
     }
 }
 
+/// Why a scenario is skipped once another one failed.
+pub const STOPPED: &str = "not run: `--fail-fast` ends the run at the first scenario that does not pass";
+
 /// How to run a plan.
 #[derive(Debug, Clone, Default)]
 pub struct RunOptions {
@@ -54,15 +57,17 @@ pub struct RunOptions {
     pub quarantined: BTreeSet<ScenarioKey>,
 }
 
-/// How a scenario ended.
+/// How an attempt at a scenario ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// Path, line and name.
-    pub(crate) key: ScenarioKey,
-    pub(crate) tags: Vec<String>,
-    pub(crate) verdict: Verdict,
-    /// The next attempt may succeed.
-    pub(crate) transient: bool,
+    pub key: ScenarioKey,
+    /// Its tags: they may say how often it is retried.
+    pub tags: Vec<String>,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// After a bench error: the next attempt may succeed.
+    pub transient: bool,
 }
 
 /// How often each scenario was retried, counted separately for bench errors and firmware failures.
@@ -86,9 +91,9 @@ impl Counts {
     }
 }
 
-/// What the scenarios of a run share about its course.
+/// What the scenarios of a run share about its course: which are retried, and whether it stops early.
 #[derive(Debug)]
-pub(crate) struct Course {
+pub struct Course {
     pub(crate) options: RunOptions,
     counts: Mutex<Counts>,
     /// Scenarios that ended in this attempt.
@@ -97,12 +102,14 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    pub(crate) fn new(options: RunOptions) -> Self {
+    /// A run with these options.
+    #[must_use]
+    pub fn new(options: RunOptions) -> Self {
         Self { options, counts: Mutex::default(), ended: Mutex::default(), has_failed: AtomicBool::new(false) }
     }
 
     /// Notes that a scenario has ended. If the run has failed with it, no other scenario begins with `--fail-fast`.
-    pub(crate) fn note_end(&self, ended: Ended) {
+    pub fn note_end(&self, ended: Ended) {
         let is_bad = matches!(ended.verdict, Verdict::Failed | Verdict::Errored);
         let is_last = !self.counts.lock().allow(&ended, self.options.retries);
         if is_bad && is_last && !self.options.quarantined.contains(&ended.key) {
@@ -112,24 +119,32 @@ impl Course {
     }
 
     /// Whether no other scenario may begin.
-    pub(crate) fn is_stopped(&self) -> bool {
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
         self.options.fail_fast && self.has_failed.load(Ordering::SeqCst)
     }
 
     /// Whether the run ends after this repetition.
-    pub(crate) fn is_last_repetition(&self) -> bool {
+    #[must_use]
+    pub fn is_last_repetition(&self) -> bool {
         (self.options.until_fail || self.options.fail_fast) && self.has_failed.load(Ordering::SeqCst)
     }
 
-    /// The scenarios of this attempt that are tried again.
-    pub(crate) fn take_again(&self) -> BTreeSet<ScenarioKey> {
+    /// The scenarios that ended since the last call and are tried again.
+    #[must_use]
+    pub fn take_again(&self) -> BTreeSet<ScenarioKey> {
         let ended = std::mem::take(&mut *self.ended.lock());
         let mut counts = self.counts.lock();
         ended.into_iter().filter_map(|ended| counts.take(&ended, self.options.retries)).collect()
     }
 
+    /// How the scenario that ended last in this attempt did so, and whether the next attempt may succeed.
+    pub(crate) fn last_end(&self) -> Option<(Verdict, bool)> {
+        self.ended.lock().last().map(|ended| (ended.verdict, ended.transient))
+    }
+
     /// Begins a repetition, whose scenarios have all their retries.
-    pub(crate) fn begin_repetition(&self) {
+    pub fn begin_repetition(&self) {
         *self.counts.lock() = Counts::default();
         self.ended.lock().clear();
     }
@@ -142,6 +157,8 @@ pub(crate) struct Pass {
     pub(crate) attempt: u32,
     /// From 1, if the run repeats its scenarios.
     pub(crate) repetition: Option<u32>,
+    /// The number of the scenario, if another process has chosen it.
+    pub(crate) id: Option<ScenarioId>,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod expectations;
 mod forms;
 mod kinds;
 mod network;
+mod one;
 mod origin;
 mod parameters;
 mod plan;
@@ -31,12 +32,13 @@ mod turn;
 mod world;
 
 pub use context::{Limits, RunContext};
-pub use course::{Retries, RunOptions};
+pub use course::{Course, Ended, Retries, RunOptions, STOPPED};
 pub use error::StepError;
 pub use kinds::kinds;
+pub use one::{Attempt, AttemptEnd, run_one};
 pub use parameters::{OnOff, Span, Text};
 pub use plan::{
-    CompositeStep, Filter, Found, Plan, PlanError, Problem, boards_of, composite_steps, firmware_of, lacking,
+    CompositeStep, Filter, Found, Inputs, Plan, PlanError, Problem, boards_of, composite_steps, firmware_of, lacking,
 };
 pub use retry::run_with_retries;
 pub use setup_error::SetupError;

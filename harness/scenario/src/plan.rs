@@ -8,6 +8,7 @@ mod composite;
 mod convert;
 mod files;
 mod grammar;
+mod inputs;
 mod needs;
 mod on_bench;
 mod problem;
@@ -31,6 +32,7 @@ use regex::Regex;
 
 use self::check::check;
 pub use self::composite::{CompositeStep, composite_steps};
+pub use self::inputs::Inputs;
 pub(crate) use self::needs::{boards_named, firmware_named, steps_of};
 pub use self::needs::{boards_of, firmware_of, lacking};
 pub use self::problem::{PlanError, Problem};
@@ -245,6 +247,16 @@ impl Plan {
         Self { features: all.into_iter().map(|(_, feature)| feature).collect(), ..self }
     }
 
+    /// Its features, and the rest of it.
+    pub(crate) fn take_features(mut self) -> (Vec<Feature>, Self) {
+        (std::mem::take(&mut self.features), self)
+    }
+
+    /// The same with other features.
+    pub(crate) fn with_features(&self, features: Vec<Feature>) -> Self {
+        Self { features, ..self.clone() }
+    }
+
     /// Keeps the scenarios for which `wanted` is true, given path, line and name; none if no scenario is left.
     pub(crate) fn only(mut self, wanted: impl Fn(&str, usize, &str) -> bool) -> Option<Self> {
         for feature in &mut self.features {
@@ -272,6 +284,19 @@ impl Plan {
         };
         self.features.iter().flat_map(of).collect()
     }
+}
+
+/// A feature for each scenario of a feature.
+pub(crate) fn single_features(mut feature: Feature) -> Vec<Feature> {
+    let (scenarios, rules) = (std::mem::take(&mut feature.scenarios), std::mem::take(&mut feature.rules));
+    let plain = scenarios.into_iter().map(|scenario| Feature { scenarios: vec![scenario], ..feature.clone() });
+    let mut singles: Vec<_> = plain.collect();
+    for mut rule in rules {
+        let scenarios = std::mem::take(&mut rule.scenarios);
+        let ruled = scenarios.into_iter().map(|scenario| Rule { scenarios: vec![scenario], ..rule.clone() });
+        singles.extend(ruled.map(|rule| Feature { rules: vec![rule], ..feature.clone() }));
+    }
+    singles
 }
 
 /// A scenario as reports show it.

@@ -32,7 +32,7 @@ pub async fn run_with_retries(context: Arc<RunContext>, plan: Plan, options: Run
 async fn run_once(context: &Arc<RunContext>, course: &Arc<Course>, plan: Plan, repetition: Option<u32>) {
     let (mut plan, mut attempt) = (Some(plan), 1);
     while let Some(now) = plan.take() {
-        run_attempt(context, course, now.clone(), Pass { attempt, repetition }).await;
+        run_attempt(context, course, now.clone(), Pass { attempt, repetition, id: None }).await;
         if context.is_aborted() || course.is_stopped() {
             break;
         }

@@ -15,7 +15,7 @@ use hil_timeline::{Recorder, ScenarioKey, Verdict, What};
 use tokio::time::Instant;
 
 use crate::context::RunContext;
-use crate::course::{Course, Ended, Pass};
+use crate::course::{Course, Ended, Pass, STOPPED};
 use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
@@ -90,12 +90,12 @@ impl cucumber::writer::Normalized for Silent {}
 
 async fn before(
     context: Arc<RunContext>,
-    (course, Pass { attempt, repetition }): (Arc<Course>, Pass),
+    (course, Pass { attempt, repetition, id }): (Arc<Course>, Pass),
     feature: &Feature,
     rule: Option<&Rule>,
     scenario: &Scenario,
 ) -> Scene {
-    let id = context.next_id();
+    let id = id.unwrap_or_else(|| context.next_id());
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
     let names = boards_named(context.bench.config(), &steps);
@@ -147,9 +147,6 @@ async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Resu
         }
     }
 }
-
-/// Why a scenario is skipped once another one failed.
-const STOPPED: &str = "not run: `--fail-fast` ends the run at the first scenario that does not pass";
 
 /// How long a stage may take to open or to close.
 const HOOK: Duration = Duration::from_secs(15);

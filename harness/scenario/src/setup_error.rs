@@ -26,3 +26,18 @@ pub enum SetupError {
     #[error("can't make certificates for this run: {0}")]
     Certificates(String),
 }
+
+impl SetupError {
+    /// What may help.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bench(error) => error.hint(),
+            Self::Tap(error) => Some(format!("remove `boards.{}.tap-port`, or set it to a free port", error.board)),
+            Self::Broker(error) => Some(error.hint()),
+            Self::Tls(error) => Some(error.hint()),
+            Self::Observer(_) => Some("check `broker.user` and `broker.password`, the harness's own login".to_owned()),
+            Self::Certificates(_) => Some("check the free space for temporary files".to_owned()),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod bench;
 mod choice;
+mod host;
 mod network;
 mod provenance;
 mod stamps;
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 
 pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
 pub use choice::{Choice, Quarantine, Shard, shuffled_place};
+pub use host::{HostName, HostNameError};
 pub use network::{ConnectionChange, Disposition, FaultPhase};
 pub use provenance::Provenance;
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,9 @@ pub struct RunEvent {
     /// The scenario it belongs to, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<ScenarioId>,
+    /// The host whose agent recorded it, in a run on several hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
     /// What happened.
     #[serde(flatten)]
     pub what: What,
@@ -101,6 +106,9 @@ pub struct BoardInfo {
     /// The program that plays it, with its version, if it is emulated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emulator: Option<String>,
+    /// The host that it is attached to, in a run on several hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostName>,
 }
 
 impl BoardInfo {
@@ -112,6 +120,12 @@ impl BoardInfo {
             (true, None) => "simulated",
             (false, None) => "real",
         }
+    }
+
+    /// Its name, with the host if there are several.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        self.host.as_ref().map_or_else(|| self.name.clone(), |host| format!("{host}/{}", self.name))
     }
 
     /// Kind, chip, and what is not real about it.
@@ -348,6 +362,21 @@ pub enum What {
     RecordFull { limit: u64 },
     /// What was left out of the file because of its size: console lines, packets and other events.
     RecordDropped { lines: u64, packets: u64, others: u64 },
+    /// A host takes part in the run.
+    HostJoined {
+        bench: String,
+        /// Beginning of the SHA-256, in hex, of its bench file.
+        bench_hash: String,
+        boards: Vec<BoardInfo>,
+    },
+    /// A host does not take part any more, although it was to.
+    HostLost { reason: String },
+    /// The offset of a host's clock, as measured: its zero is so many microseconds after the run's.
+    Clock {
+        offset_us: i64,
+        /// The measurement is at most so wrong.
+        bound_us: u64,
+    },
     /// Last line of a run that was not killed.
     RunFinished { exit_code: u8 },
 }
@@ -374,6 +403,8 @@ impl What {
                 | Self::ScenarioFinished { .. }
                 | Self::RecordFull { .. }
                 | Self::RecordDropped { .. }
+                | Self::HostJoined { .. }
+                | Self::HostLost { .. }
                 | Self::RunFinished { .. }
         )
     }
@@ -457,6 +488,9 @@ impl What {
             | Self::Stalled { .. }
             | Self::RecordFull { .. }
             | Self::RecordDropped { .. }
+            | Self::HostJoined { .. }
+            | Self::HostLost { .. }
+            | Self::Clock { .. }
             | Self::RunFinished { .. } => None,
         }
     }

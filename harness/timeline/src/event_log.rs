@@ -173,6 +173,10 @@ impl EventLog {
         Ok(events)
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn failure(&self) -> Option<&str> {
         self.failed.as_deref()
     }

@@ -22,13 +22,13 @@ pub use effect::Effect;
 pub use escaped::{Escaped, escaped, steers};
 pub use event::{
     Allowance, BoardInfo, Choice, ConnectionChange, Disposition, Edge, Evidence, Failure, FaultPhase, Finding,
-    FlashPhase, PartOf, PinCause, Provenance, Quarantine, RunEvent, SCHEMA, ScenarioId, ScenarioInfo, ScenarioKey,
-    Shard, StepInfo, StepKind, StepOutcome, Verdict, What, shuffled_place,
+    FlashPhase, HostName, HostNameError, PartOf, PinCause, Provenance, Quarantine, RunEvent, SCHEMA, ScenarioId,
+    ScenarioInfo, ScenarioKey, Shard, StepInfo, StepKind, StepOutcome, Verdict, What, shuffled_place,
 };
 pub use event_log::{EventReader, RECORD_LIMIT, ReadError, read_events};
 pub use mask::{ConsoleMask, MASKED, Mask};
 pub use packet::{Direction, Packet, Property, QoS, Subscription, Will};
 pub use payload::Payload;
 pub use runs::Runs;
-pub use timeline::{Cursor, Follower, Recorder, TimedOut, Timeline};
+pub use timeline::{Cursor, Follower, LineFollower, Origin, Recorder, TimedOut, Timeline};
 pub use words::{change_text, event_phrase, event_text};

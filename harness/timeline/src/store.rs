@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::event_log::{EventLog, Written};
-use crate::{RunEvent, ScenarioId, Stamp, What};
+use crate::{HostName, RunEvent, ScenarioId, Stamp, What};
 
 /// Console lines kept in memory. A board that prints endlessly must not fill it.
 const LINES_KEPT: usize = 50_000;
@@ -120,22 +120,32 @@ impl Store {
     }
 
     /// Appends simultaneous events; returns their records.
-    pub(crate) fn record(&mut self, at: Stamp, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
+    pub(crate) fn record(
+        &mut self,
+        (at, host): (Stamp, Option<HostName>),
+        scenario: Option<ScenarioId>,
+        all: Vec<What>,
+    ) -> Vec<Arc<RunEvent>> {
         // The last line of the run would report it too late.
         if all.iter().any(|what| matches!(what, What::RunFinished { .. }))
             && let Some(dropped) = self.log.as_ref().and_then(EventLog::dropped)
         {
-            self.append(at, None, vec![dropped]);
+            self.append((at, None), None, vec![dropped]);
         }
         let was_full = self.is_full();
-        let events = self.append(at, scenario, all);
+        let events = self.append((at, host), scenario, all);
         if !was_full && let Some(limit) = self.log.as_ref().and_then(EventLog::full) {
-            self.append(at, None, vec![What::RecordFull { limit }]);
+            self.append((at, None), None, vec![What::RecordFull { limit }]);
         }
         events
     }
 
-    fn append(&mut self, at: Stamp, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
+    fn append(
+        &mut self,
+        (at, host): (Stamp, Option<HostName>),
+        scenario: Option<ScenarioId>,
+        all: Vec<What>,
+    ) -> Vec<Arc<RunEvent>> {
         // What comes behind the verdict, such as the end of a connection or a line of a broker's log, no longer belongs to
         // the scenario: its boards may be those of another one by then.
         let scenario = scenario.filter(|id| !self.ended.contains(id));
@@ -143,7 +153,8 @@ impl Store {
             self.ended.extend(scenario);
         }
         let numbered = (self.next..).zip(all);
-        let events: Vec<_> = numbered.map(|(seq, what)| Arc::new(RunEvent { seq, at, scenario, what })).collect();
+        let event = |(seq, what)| Arc::new(RunEvent { seq, at, scenario, host: host.clone(), what });
+        let events: Vec<_> = numbered.map(event).collect();
         let written = self.log.as_mut().map(|log| log.append_all(events.iter().map(AsRef::as_ref)));
         // Events that could not be written are kept; those left out because of the file's size are not.
         let is_safe = self.forgetful || written.is_some_and(|written| written != Written::Failed);
@@ -208,6 +219,11 @@ impl Store {
             Some((_, event)) => Place::Here(Arc::clone(event)),
             None => Place::Gone(self.next),
         }
+    }
+
+    /// The file, if there is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.log.as_ref().map(EventLog::path)
     }
 
     pub(crate) fn write_failure(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 //! The ordered record, and waiting for events.
 
 mod follower;
+mod lines;
 mod recorder;
 
 use std::collections::VecDeque;
@@ -12,10 +13,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 pub use self::follower::Follower;
+pub use self::lines::LineFollower;
 pub use self::recorder::Recorder;
 use crate::event_log::RECORD_LIMIT;
 use crate::store::Store;
-use crate::{Epoch, Mask, RunEvent, ScenarioId, What};
+use crate::{Epoch, HostName, Mask, RunEvent, ScenarioId, Stamp, What};
 
 /// A place in the timeline: only records from here on match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -27,6 +29,15 @@ impl Cursor {
     pub fn after(event: &RunEvent) -> Self {
         Self(event.seq + 1)
     }
+}
+
+/// Where and when an event was recorded, if not here and now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The host.
+    pub host: HostName,
+    /// When, on the clock of this run.
+    pub at: Stamp,
 }
 
 /// The deadline passed and nothing matched.
@@ -134,9 +145,21 @@ impl Timeline {
 
     /// Stamps and appends simultaneous events, in this order and with nothing in between, and wakes all waiting tasks.
     pub fn record_all(&self, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
+        self.append(None, scenario, all)
+    }
+
+    /// Appends an event that the agent of a host has recorded, with the stamp that it gave it, on this run's clock. The
+    /// events of one host are in order; those of several are in the order in which they come here.
+    pub fn record_of(&self, origin: Origin, scenario: Option<ScenarioId>, what: What) {
+        self.append(Some(origin), scenario, vec![what]);
+    }
+
+    fn append(&self, origin: Option<Origin>, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
         let mut record = self.lock();
         // Stamped under the lock: the order of the stamps is the order of the record.
-        let events = record.record(self.inner.epoch.now(), scenario, all);
+        let stamp = || (self.inner.epoch.now(), None);
+        let stamp = origin.map_or_else(stamp, |origin| (origin.at, Some(origin.host)));
+        let events = record.record(stamp, scenario, all);
         let (length, is_full) = (record.len(), record.is_full());
         drop(record);
         self.inner.length.send_modify(|known| *known = (*known).max(length));
@@ -189,6 +212,15 @@ impl Timeline {
     #[must_use]
     pub fn follow(&self, from: Cursor) -> Follower {
         Follower { length: self.inner.length.subscribe(), timeline: self.clone(), next: from.0, read: VecDeque::new() }
+    }
+
+    /// Reads the lines of the file one by one as they are written, without the secrets; none if there is no file.
+    ///
+    /// # Errors
+    /// When the file can't be opened.
+    pub fn lines(&self) -> std::io::Result<Option<LineFollower>> {
+        let path = self.lock().path().map(Path::to_owned);
+        path.map(|path| LineFollower::open(&path, self.inner.length.subscribe())).transpose()
     }
 
     /// Why the events could not be written to the file, if so.

@@ -63,6 +63,9 @@ pub fn event_text(event: &RunEvent) -> Option<String> {
         What::RecordDropped { lines, packets, others } => {
             format!("left out of the record: {lines} console lines, {packets} packets, {others} others")
         }
+        What::HostJoined { bench, .. } => format!("takes part with the bench `{}`", escaped(bench)),
+        What::HostLost { reason } => format!("lost: {reason}"),
+        What::Clock { offset_us, bound_us } => format!("clock {offset_us} µs after the run's, ± {bound_us} µs"),
         What::RunStarted { .. }
         | What::RunFinished { .. }
         | What::ScenarioStarted { .. }

@@ -203,7 +203,7 @@ fn timeline() -> impl Strategy<Value = Vec<RunEvent>> {
         let events = records.into_iter().enumerate().map(|(seq, (what, later, foreign))| {
             at += later;
             let scenario = Some(ScenarioId(if foreign { 2 } else { 1 }));
-            RunEvent { seq: seq as u64, at: Stamp(at), scenario, what }
+            RunEvent { seq: seq as u64, at: Stamp(at), scenario, host: None, what }
         });
         events.collect()
     })
@@ -307,6 +307,7 @@ proptest! {
             seq: end + n as u64,
             at: Stamp(until.0 + 1 + n as u64),
             scenario: Some(ScenarioId(1)),
+            host: None,
             what,
         }));
         prop_assert_eq!(verdicts(&before, window), verdicts(&with_more, window));

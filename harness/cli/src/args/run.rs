@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hil_config::ImageOverride;
 
-use super::{BenchArgs, ChooseArgs, FormatArgs, ProjectArgs, SelectArgs, WaitArgs, duration};
+use super::{BenchArgs, ChooseArgs, FormatArgs, HostsArgs, ProjectArgs, SelectArgs, WaitArgs, duration};
 
 /// How to count a scenario that passed on a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,6 +65,7 @@ Examples:
   hil run --repeat 20 --until-fail --name boot  find what fails now and then
   hil run --shard 2/5 --out part-2              the second of five parts
   hil run --watch features/lamp                 again after each change
+  hil run --hosts pi-a,pi-b                     on the boards of two hosts
 
 Scenarios tagged @opt-in run only if you select them by path or by tag.
 A scenario tagged @requires:NAME is skipped if no board has that name, kind or tag.
@@ -76,6 +77,8 @@ pub(crate) struct RunArgs {
     pub(crate) choose: ChooseArgs,
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) hosts: HostsArgs,
     #[command(flatten)]
     pub(crate) project: ProjectArgs,
     #[command(flatten)]

@@ -9,7 +9,7 @@ mod power;
 
 use console::Style;
 use hil_bench::power::Diagnosis;
-use hil_config::{Bench, Problem};
+use hil_config::{Bench, Board, Problem};
 use hil_report::inert;
 use serde_json::json;
 
@@ -88,6 +88,11 @@ pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
     let doctor =
         session::on_project(&args.bench, &args.project, &args.firmware, async |bench| Ok(doctor_in(args, bench).await));
     doctor.unwrap_or_else(|code| code)
+}
+
+/// How many checks of a board fail.
+pub(super) async fn failed_checks(board: &Board) -> usize {
+    boards::check(board).await.iter().filter(|check| check.is_missing()).count()
 }
 
 /// A bench without boards runs nothing, so it fails the check.

@@ -83,7 +83,7 @@ fn total(scenarios: &[Planned], repeat: u32, bench: &str) -> String {
 }
 
 /// How long a scenario took in the newest run that has it.
-fn last_time(info: &ScenarioInfo, past: &[Record]) -> Option<u64> {
+pub(crate) fn last_time(info: &ScenarioInfo, past: &[Record]) -> Option<u64> {
     let (path, rule, name) = info.identity();
     let key = match rule {
         Some(rule) => format!("{path}: {rule}: {name}"),

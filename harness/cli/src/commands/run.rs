@@ -1,14 +1,17 @@
 //! `hil run`.
 
+mod hosts;
+
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::{Bench, Part};
-use hil_mqtt::{Capture, CaptureError};
+use hil_mqtt::Capture;
 use hil_report::{
-    Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, inert, quarantine_lines,
-    read_run, repetition_lines, skip_lines, summary_line,
+    Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, host_lines, inert,
+    quarantine_lines, read_run, repetition_lines, skip_lines, summary_line,
 };
 use hil_scenario::{Limits, Plan, Retries, RunContext, RunOptions};
 use hil_timeline::{Choice, Cursor, Epoch, Mask, SCHEMA, Timeline, What};
@@ -29,8 +32,11 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         return watch::refused(&args).unwrap_or_else(|| watch::watch(&args));
     }
     // Listing scenarios does not need a bench, unless its boards select them.
+    let has_hosts = !args.hosts.hosts.is_empty() || args.hosts.fleet;
     if args.list {
-        let bench = (!args.choose.board.is_empty()).then(|| session::choose(args.bench.bench.clone())).transpose();
+        let bench = (!args.choose.board.is_empty() && !has_hosts)
+            .then(|| session::choose(args.bench.bench.clone()))
+            .transpose();
         return match bench.and_then(|bench| read_plan(&args, bench.as_ref())) {
             Ok(chosen) => list(&chosen, args.format.format),
             Err(code) => {
@@ -40,6 +46,9 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
                 code
             }
         };
+    }
+    if has_hosts {
+        return on_hosts(args).unwrap_or_else(|code| code);
     }
     let read = session::choose(args.bench.bench.clone())
         .and_then(|bench| session::with_project(bench, &args.project, &args.firmware))
@@ -51,31 +60,63 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
     if args.dry_run {
         return dry_run::dry_run(&chosen, &bench, &records::history(args.history.as_ref()), args.format.format);
     }
-    let quarantined = quarantine::of(&chosen.plan, &args.select.features, args.choose.quarantine.as_deref());
-    let quarantined = match quarantined {
-        Ok(quarantined) => quarantined,
-        Err(code) => return code,
-    };
-    let baseline = match args.baseline.as_deref().map(Baseline::read).transpose() {
-        Ok(baseline) => baseline,
-        Err(code) => return code,
-    };
     if args.verbose > 0 && args.format.format == Format::Text {
         project::notes(&bench).iter().for_each(|(what, how)| say(inert(&format!("{what} {how}"))));
     }
+    let settings = match settings(&args, &chosen) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    shown(&args, &settings, |is_shown| execute(chosen.plan, bench, &settings, is_shown)).unwrap_or_else(|code| code)
+}
+
+/// Runs on other hosts.
+fn on_hosts(mut args: RunArgs) -> Result<ExitCode, ExitCode> {
+    let hosts = hosts::chosen(&args.hosts, &args.project)?;
+    // Which boards there are is known only when the hosts have answered.
+    let boards = std::mem::take(&mut args.choose.board);
+    let chosen = read_plan(&args, None)?;
+    hosts::refuse(&boards, &chosen.choice)?;
+    let project = hosts::gather(&chosen.plan, &args.project, &args.firmware)?;
+    let settings = settings(&args, &chosen)?;
+    let work = hosts::OnHosts { hosts, chosen, boards: &boards, project };
+    shown(&args, &settings, |is_shown| hosts::execute(work, &settings, is_shown))
+}
+
+/// Runs, and prints the run if it is to be printed as JSON.
+fn shown(
+    args: &RunArgs,
+    settings: &RunSettings,
+    run: impl FnOnce(bool) -> Result<(RunSummary, ExitCode), ExitCode>,
+) -> Result<ExitCode, ExitCode> {
+    let json = args.format.format == Format::Json;
+    if !json {
+        choice::say_choice(&settings.choice);
+    }
+    let (run, code) = run(!json)?;
+    if json {
+        say_json(&run);
+    }
+    Ok(code)
+}
+
+/// How to run what is chosen; reads the files that the options name.
+fn settings(args: &RunArgs, chosen: &Chosen) -> Result<RunSettings, ExitCode> {
+    let quarantined = quarantine::of(&chosen.plan, &args.select.features, args.choose.quarantine.as_deref())?;
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let history = records::history(args.history.as_ref());
     // Checked before the run, so that a wrong file is not reported only after hours.
     if records::is_history_given(args.history.as_ref())
         && let Err(error) = history.check()
     {
-        return set_up_failed(&error, Some("name another file with `--history` or `HIL_HISTORY`".to_owned()));
+        return Err(set_up_failed(&error, Some("name another file with `--history` or `HIL_HISTORY`".to_owned())));
     }
     let named = args.select.features.iter().map(|path| format!(" {}", path.display()));
     let retries = Retries { bench: args.bench_retries, product: args.retries };
-    let settings = RunSettings {
+    Ok(RunSettings {
         what: format!("hil run{}", named.collect::<String>()),
-        wait: args.wait,
-        out: args.out,
+        wait: args.wait.clone(),
+        out: args.out.clone(),
         unmask: args.unmask,
         max_record: args.max_record << 20,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
@@ -84,26 +125,13 @@ pub(crate) fn run(args: RunArgs) -> ExitCode {
         quarantined,
         choice: chosen.choice.clone(),
         flaky: args.flaky,
-        provenance: args.provenance,
+        provenance: args.provenance.clone(),
         strict: args.strict,
         baseline,
         fail_on: args.fail_on,
         history,
         detail: if args.format.format == Format::Json { Detail::Quiet } else { Detail::of(args.quiet, args.verbose) },
-    };
-    let json = args.format.format == Format::Json;
-    if !json {
-        choice::say_choice(&chosen.choice);
-    }
-    match execute(chosen.plan, bench, &settings, !json) {
-        Err(code) => code,
-        Ok((run, code)) => {
-            if json {
-                say_json(&run);
-            }
-            code
-        }
-    }
+    })
 }
 
 fn read_plan(args: &RunArgs, bench: Option<&Bench>) -> Result<Chosen, ExitCode> {
@@ -250,7 +278,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
         let mib = settings.max_record >> 20;
         warn(format!("warning: `traffic.pcapng` reached {mib} MiB; later packets are not in it"));
     }
-    let done = finish(&folder, &timeline, context.capture().and_then(Capture::failure), &end, settings);
+    let done = finish(&folder, &timeline, context.capture().and_then(Capture::failure).map(Into::into), &end, settings);
     signals::settle(done.as_ref().map_or_else(|code| *code, |done| done.code.unwrap_or_else(|code| code)));
     // The reporter ends with that event. If it panicked, the reports are still valid.
     let _ = reporter.await;
@@ -264,6 +292,17 @@ fn open_folder(
     mask: &Mask,
     started: Duration,
 ) -> Result<(PathBuf, Capture), ExitCode> {
+    let folder = record_folder(settings, timeline, mask)?;
+    let unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
+    let mask = (!settings.unmask).then(|| mask.clone());
+    let capture = Capture::create(&folder.join("traffic.pcapng"), unix_us, mask, settings.max_record);
+    let hint = || "choose another folder with `--out`".to_owned();
+    let capture = capture.map_err(|error| set_up_failed(&error, Some(hint())))?;
+    Ok((folder, capture))
+}
+
+/// Makes the run folder, and records in it from now on.
+fn record_folder(settings: &RunSettings, timeline: &Timeline, mask: &Mask) -> Result<PathBuf, ExitCode> {
     let failed = |what: String, error: std::io::Error| {
         let hint = "choose another folder with `--out`".to_owned();
         set_up_failed(&Message(format!("{what}: {error}")), Some(hint))
@@ -274,12 +313,7 @@ fn open_folder(
     timeline
         .write_to(&log, mask.clone(), settings.max_record)
         .map_err(|error| failed(format!("can't write `{}`", log.display()), error))?;
-    let unix_us = u64::try_from(started.as_micros()).unwrap_or(u64::MAX);
-    let mask = (!settings.unmask).then(|| mask.clone());
-    let capture = Capture::create(&folder.join("traffic.pcapng"), unix_us, mask, settings.max_record);
-    let hint = || "choose another folder with `--out`".to_owned();
-    let capture = capture.map_err(|error| set_up_failed(&error, Some(hint())))?;
-    Ok((folder, capture))
+    Ok(folder)
 }
 
 /// Runs the plan. After an abort, running scenarios get a grace period; then the boards are made safe regardless.
@@ -302,7 +336,7 @@ async fn run_to_the_end(context: &Arc<RunContext>, plan: Plan, options: RunOptio
 fn finish(
     folder: &Path,
     timeline: &Timeline,
-    capture: Option<CaptureError>,
+    incomplete: Option<Box<dyn Error>>,
     end: &RunEnd,
     settings: &RunSettings,
 ) -> Result<FinishedRun, ExitCode> {
@@ -329,15 +363,15 @@ fn finish(
     };
     let regression = settings.fail_on.and_then(|FailOn::Regression| comparison.as_ref().map(is_worse));
     let code = end.code(Demands { strict: settings.strict, regression });
-    let code = recorded(timeline, capture).map(|()| code);
+    let code = recorded(timeline, incomplete).map(|()| code);
     Ok(FinishedRun { read, comparison: comparison.and_then(Result::ok), folder: folder.to_owned(), code })
 }
 
 /// Reports an error if not everything could be recorded.
-fn recorded(timeline: &Timeline, capture: Option<CaptureError>) -> Result<(), ExitCode> {
+fn recorded(timeline: &Timeline, incomplete: Option<Box<dyn Error>>) -> Result<(), ExitCode> {
     let hint = || Some("check whether the disk is full".to_owned());
-    if let Some(failure) = capture {
-        return Err(set_up_failed(&failure, hint()));
+    if let Some(failure) = incomplete {
+        return Err(set_up_failed(failure.as_ref(), hint()));
     }
     if let Some(failure) = timeline.write_failure() {
         let message = Message(format!("the events of this run could not be written: {failure}"));
@@ -370,6 +404,7 @@ fn conclude(done: &FinishedRun) {
     let run = &done.read.run;
     say("");
     say(summary_line(run));
+    host_lines(run).iter().for_each(say);
     skip_lines(run).iter().for_each(say);
     repetition_lines(run).iter().for_each(say);
     quarantine_lines(run).iter().for_each(say);

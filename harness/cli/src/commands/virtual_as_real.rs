@@ -10,9 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hil_config::{
-    Bench, Firmware, Image, NvsNumber, NvsValue, Part, Pin, PinDirection, PinLine, ScriptSource, Scripts,
-};
+use hil_config::{Bench, Part, Pin, PinDirection, PinLine};
 use hil_virtual_board::{Options, VirtualBoard};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
@@ -271,11 +269,10 @@ impl Lab {
     fn bench_file(&self, bench: &Bench) -> String {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("hil"));
         let mut text = String::from("# Virtual boards described as real ones; created by `hil virtual --as-real`.\n");
-        let values = SecretNames { variables: &bench.variables };
         let wifi = bench.wifi.clone().unwrap_or_default();
-        let _ = writeln!(text, "\n[wifi]\nssid = {}", values.quoted(&wifi.ssid));
+        let _ = writeln!(text, "\n[wifi]\nssid = {}", bench.quoted(&wifi.ssid));
         if !wifi.password.is_empty() {
-            let _ = writeln!(text, "password = {}", values.quoted(&wifi.password));
+            let _ = writeln!(text, "password = {}", bench.quoted(&wifi.password));
         }
         for name in self.boards.keys() {
             let command = |words: &str| {
@@ -323,7 +320,7 @@ impl Lab {
         }
         // Without programs: they can't run on these boards.
         let flashed = bench.firmware.values().filter(|firmware| firmware.process.is_none());
-        flashed.for_each(|firmware| describe(&mut text, firmware, &values));
+        flashed.for_each(|firmware| text.push_str(&bench.firmware_text(firmware, &mut |path| absolute(path))));
         text
     }
 }
@@ -371,83 +368,8 @@ impl WatchedPin {
     }
 }
 
-fn describe(text: &mut String, firmware: &Firmware, values: &SecretNames<'_>) {
-    let image = match &firmware.image {
-        Image::Builtin(name) => quoted(&format!("builtin:{name}")),
-        Image::Installed => quoted("installed"),
-        Image::File(path) => absolute(path),
-        Image::Parts(parts) => {
-            let part = |(address, path): &(u32, PathBuf)| format!("{address:#x} = {}", absolute(path));
-            format!("{{ {} }}", parts.iter().map(part).collect::<Vec<_>>().join(", "))
-        }
-    };
-    let _ = write!(text, "\n[firmware.{}]\nimage = {image}\n", firmware.name);
-    if firmware.verify == hil_config::Verify::Once {
-        let _ = writeln!(text, "verify = \"once\"");
-    }
-    if let Some(ready) = &firmware.ready {
-        let _ = writeln!(text, "ready = {}", quoted(ready.as_str()));
-    }
-    if let Some(scripts) = &firmware.scripts {
-        describe_scripts(text, scripts, values);
-    }
-    let setting = |((namespace, key), value): (&(String, String), &NvsValue)| {
-        format!("{} = {}", quoted(&format!("{namespace}.{key}")), values.stored(value))
-    };
-    if !firmware.nvs.is_empty() {
-        let nvs: Vec<_> = firmware.nvs.iter().map(setting).collect();
-        let _ = writeln!(text, "nvs = {{ {} }}", nvs.join(", "));
-    }
-}
-
-fn describe_scripts(text: &mut String, scripts: &Scripts, values: &SecretNames<'_>) {
-    let source = match &scripts.source {
-        ScriptSource::Builtin(name) => quoted(&format!("builtin:{name}")),
-        ScriptSource::Files(files) => {
-            let file = |(name, path): (&String, &PathBuf)| format!("{} = {}", quoted(name), absolute(path));
-            format!("{{ {} }}", files.iter().map(file).collect::<Vec<_>>().join(", "))
-        }
-    };
-    let _ = writeln!(text, "kind = \"micropython\"\nscripts = {source}");
-    let _ = writeln!(text, "settings-file = {}", quoted(&scripts.settings_file));
-    let settings = scripts.settings.iter().map(|(name, value)| format!("{} = {}", quoted(name), values.stored(value)));
-    let _ = writeln!(text, "settings = {{ {} }}", settings.collect::<Vec<_>>().join(", "));
-    let replace = scripts.replace.iter().map(|(from, to)| format!("{} = {}", quoted(from), values.quoted(to)));
-    let _ = writeln!(text, "replace = {{ {} }}", replace.collect::<Vec<_>>().join(", "));
-}
-
-/// Writes values of settings into a bench file, with the names of secrets in place of their values.
-struct SecretNames<'a> {
-    /// Names and values of secrets.
-    variables: &'a [(String, String)],
-}
-
-impl SecretNames<'_> {
-    /// The text with `${secret:NAME}` for each secret, as in the original bench file.
-    fn quoted(&self, text: &str) -> String {
-        let named =
-            |text: String, (name, secret): &(String, String)| text.replace(secret, &format!("${{secret:{name}}}"));
-        quoted(&self.variables.iter().fold(text.to_owned(), named))
-    }
-
-    fn stored(&self, value: &NvsValue) -> String {
-        match value {
-            NvsValue::Text(text) => self.quoted(text),
-            NvsValue::Integer(number) => number.to_string(),
-            NvsValue::Boolean(value) => value.to_string(),
-            NvsValue::Number(kind, NvsNumber::TapPort) => format!("{{ {} = \"{{tap.port}}\" }}", kind.word()),
-            // As a string: TOML's integers have a sign, so the largest `u64` values do not fit.
-            NvsValue::Number(kind, NvsNumber::Is(number)) => format!("{{ {} = \"{number}\" }}", kind.word()),
-            NvsValue::Blob(bytes) => {
-                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("{{ blob = \"hex:{digits}\" }}")
-            }
-        }
-    }
-}
-
 fn absolute(path: &Path) -> String {
-    quoted(&path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string())
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 fn list(words: impl Iterator<Item = String>) -> String {

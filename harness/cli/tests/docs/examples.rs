@@ -54,6 +54,18 @@ fn every_bench_file_is_valid() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn every_fleet_is_valid() {
+    let fleets = blocks("toml").filter(|block| block.lines.iter().any(|line| line == "[fleet]"));
+    let mut count = 0;
+    for block in fleets {
+        let fleet = hil_config::Fleet::from_project(&block.text(), Path::new("hil.toml"));
+        assert!(matches!(fleet, Ok(Some(_))), "{}: {fleet:?}", block.place);
+        count += 1;
+    }
+    assert!(count > 0, "the documentation shows one");
+}
+
 fn is_bench_file(block: &Block) -> bool {
     let tables = ["[broker", "[tap", "[boards", "[[boards", "[firmware"];
     block.lines.iter().any(|line| tables.iter().any(|table| line.starts_with(table)))

@@ -63,6 +63,28 @@ impl Bench {
         Choice::of(flag, variable(), &files).unwrap_or(Choice::Builtin).read(kinds)
     }
 
+    /// As [`Bench::choose`] from another folder than the current one: the file's path is absolute, its name as seen from
+    /// there.
+    ///
+    /// # Errors
+    /// As [`Bench::from_file`].
+    pub fn choose_from(folder: &Path, flag: Option<PathBuf>, kinds: &Kinds) -> Result<Self, ConfigError> {
+        let files = [folder.join(OF_FOLDER), PathBuf::from(OF_MACHINE)];
+        let files: Vec<_> = files.iter().map(PathBuf::as_path).collect();
+        match Choice::of(flag, variable(), &files).unwrap_or(Choice::Builtin) {
+            Choice::Builtin => Choice::Builtin.read(kinds),
+            Choice::File(path) => {
+                let path = folder.join(path);
+                let mut bench = Choice::File(path.clone()).read(kinds)?;
+                if bench.name == super::path_from_here(&path) {
+                    let seen = path.strip_prefix(folder).unwrap_or(&path);
+                    bench.name = seen.display().to_string();
+                }
+                Ok(bench)
+            }
+        }
+    }
+
     /// The bench that the command line names, else the one that `HIL_BENCH` names, else `bench.toml` in the current
     /// folder, else none: the features of this folder need not be for the bench of this machine.
     ///

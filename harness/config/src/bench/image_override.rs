@@ -53,6 +53,19 @@ impl ImageOverride {
     }
 }
 
+impl ImageOverride {
+    /// The file that it names; none of an image that `hil` brings along. `by` is what names it: a flag or a variable.
+    ///
+    /// # Errors
+    /// If there is no such file.
+    pub fn file(&self, by: &str) -> Result<Option<PathBuf>, ConfigError> {
+        match read(&self.image, by)? {
+            Image::File(path) => Ok(Some(path)),
+            _ => Ok(None),
+        }
+    }
+}
+
 impl Bench {
     /// The bench with other images; `by` is what names them: a flag or a variable.
     ///

@@ -10,6 +10,7 @@ use crate::board::BOARD;
 use crate::context::Context;
 use crate::firmware::FIRMWARE;
 use crate::firmware_tables::FirmwareTables;
+use crate::fleet::{FLEET, Fleet};
 use crate::kinds::Kinds;
 use crate::names::FirmwareName;
 use crate::problem::{ConfigError, Source};
@@ -20,12 +21,15 @@ use crate::table::Table;
 const USUAL: &str = "hil.toml";
 
 pub(crate) static PROJECT: TableSpec = TableSpec {
-    keys: &[Key::optional(
-        "firmware",
-        Kind::Map(&Kind::Table(&FIRMWARE)),
-        "",
-        "What is flashed, by name; replaces firmware of the same name of the bench file.",
-    )],
+    keys: &[
+        Key::optional(
+            "firmware",
+            Kind::Map(&Kind::Table(&FIRMWARE)),
+            "",
+            "What is flashed, by name; replaces firmware of the same name of the bench file.",
+        ),
+        Key::optional("fleet", Kind::Table(&FLEET), "", "Which boards of a lab a run uses."),
+    ],
 };
 
 /// A project file whose firmware a bench has.
@@ -110,6 +114,8 @@ impl Bench {
         }
         let contexts = [(0, &bench_context), (1, &context)];
         let read = own.map(|own| tables.read(&own, &contexts, &mut self.unset)).unwrap_or_default();
+        // Its boards are found before a bench is read.
+        root.table("fleet", &FLEET).and_then(Fleet::read);
         root.finish_with(&|key| wiring(key, &self.name));
         self.secrets.extend([&context, &bench_context].into_iter().flat_map(Context::secrets));
         self.variables.extend([&context, &bench_context].into_iter().flat_map(Context::variables));
@@ -125,6 +131,31 @@ impl Bench {
         self.project = Some(Project { name: crate::bench::path_from_here(path), replaced });
         self.firmware.extend(read);
         Ok(self)
+    }
+}
+
+impl Fleet {
+    /// Reads `[fleet]` of the project file at a path, and nothing else of it.
+    ///
+    /// # Errors
+    /// If the file can't be read or the table has problems; the error lists each with its line.
+    pub fn of_project(path: &Path) -> Result<Option<Self>, ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { what: "project file", path: path.to_owned(), source };
+        let text = hil_files::read_text(path, hil_files::Links::Follow).map_err(unreadable)?;
+        Self::from_project(&text, path)
+    }
+
+    /// The same, from the text of a project file at `path`.
+    ///
+    /// # Errors
+    /// If the table has problems; the error lists each with its line.
+    pub fn from_project(text: &str, path: &Path) -> Result<Option<Self>, ConfigError> {
+        let document = parse(text, path)?;
+        let context = Context::new(Path::new(""), "project file");
+        let fleet = Table::root(&context, &document, &PROJECT).table("fleet", &FLEET).and_then(Self::read);
+        let source = Source { path: path.to_owned(), text: text.to_owned() };
+        ConfigError::of(vec![(source, context.into_problems())])?;
+        Ok(fleet)
     }
 }
 

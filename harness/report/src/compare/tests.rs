@@ -8,8 +8,14 @@ use super::*;
 use crate::record::{Metric, MetricKind, RECORD_SCHEMA};
 
 fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
-    let board =
-        BoardInfo { name: "lamp".into(), kind: "esp".into(), chip: "esp32c3".into(), simulated: false, emulator: None };
+    let board = BoardInfo {
+        name: "lamp".into(),
+        kind: "esp".into(),
+        chip: "esp32c3".into(),
+        simulated: false,
+        emulator: None,
+        host: None,
+    };
     let firmware = FirmwareInfo {
         board: "lamp".into(),
         firmware: "lamp".into(),
@@ -17,6 +23,7 @@ fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
         size: 100,
         version: Some("1.0.0".into()),
         runs: None,
+        host: None,
     };
     Record {
         schema: RECORD_SCHEMA,

@@ -42,7 +42,7 @@ pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
             What::ScenarioFinished { verdict: *verdict, failure },
         ] {
             let seq = events.len() as u64;
-            events.push(RunEvent { seq, at: Stamp(seq * 10_000), scenario: Some(ScenarioId(n)), what });
+            events.push(RunEvent { seq, at: Stamp(seq * 10_000), scenario: Some(ScenarioId(n)), host: None, what });
         }
     }
     events
@@ -53,7 +53,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
     let mut events = Vec::new();
     let mut push = |at: u64, scenario: Option<u32>, what: What| {
         let seq = events.len() as u64;
-        events.push(RunEvent { seq, at: Stamp(at * 1000), scenario: scenario.map(ScenarioId), what });
+        events.push(RunEvent { seq, at: Stamp(at * 1000), scenario: scenario.map(ScenarioId), host: None, what });
     };
     let board = BoardInfo {
         name: "lamp".into(),
@@ -61,6 +61,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
         chip: "esp32c3".into(),
         simulated: true,
         emulator: None,
+        host: None,
     };
     push(
         0,

@@ -51,7 +51,7 @@ fn run_of(
     ];
     events.extend(exit_code.map(|exit_code| (3_100_000, None, What::RunFinished { exit_code })));
     let lines = (0..).zip(events).map(|(seq, (at, scenario, what))| {
-        serde_json::to_string(&RunEvent { seq, at: Stamp(at), scenario, what }).expect("JSON") + "\n"
+        serde_json::to_string(&RunEvent { seq, at: Stamp(at), scenario, host: None, what }).expect("JSON") + "\n"
     });
     std::fs::write(run.join("events.jsonl"), lines.collect::<String>()).expect("written");
     run

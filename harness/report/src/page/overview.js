@@ -15,12 +15,13 @@ function overview() {
   // Only an address of the web is a link: see `Provenance::job_link`.
   if (from.job_url) facts.push(["job", run.job_link ? el("a", { href: run.job_link, rel: "noreferrer" }, run.job_link) : from.job_url]);
   for (const line of run.repetitions) facts.push(["repeated", line]);
+  for (const line of run.hosts) facts.push(["host", line.replace(/^host /, "")]);
   for (const board of run.boards) {
-    const firmware = run.firmware.filter((it) => it.board === board.name);
+    const firmware = run.firmware.filter((it) => it.board === board.name && it.host === board.host);
     const ran = firmware.map((it) => `${it.firmware}${it.version ? " " + it.version : ""} (${it.hash}, ${it.size} bytes)`);
     const way = board.emulator ? `, emulated by ${board.emulator}` : board.simulated ? ", simulated" : "";
     const kind = `${board.kind} ${board.chip}${way}`;
-    facts.push([`board ${board.name}`, [kind, ...ran].join("; ")]);
+    facts.push([`board ${board.host ? `${board.host}/` : ""}${board.name}`, [kind, ...ran].join("; ")]);
   }
   if (run.exit_code === null) facts.push(["ended", "killed: the record ends there"]);
   const rows = facts.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)));

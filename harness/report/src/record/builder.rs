@@ -293,7 +293,7 @@ mod tests {
             let mut recording = RecordBuilder::default();
             for (seq, (ms, what)) in events.into_iter().enumerate() {
                 let at = Stamp(ms * 1000);
-                recording.take(&RunEvent { seq: seq as u64, at, scenario: Some(ScenarioId(1)), what });
+                recording.take(&RunEvent { seq: seq as u64, at, scenario: Some(ScenarioId(1)), host: None, what });
             }
             let record = recording.finish("r", &RunSummary::default());
             let boots = record.metrics.iter().filter(|(metric, _)| metric.kind == MetricKind::Boot);

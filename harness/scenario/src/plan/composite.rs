@@ -12,8 +12,8 @@ use hil_gherkin::{Row, Step, StepKind};
 use hil_timeline::PartOf;
 use regex::Regex;
 
-pub(super) use self::read::read;
 pub use self::read::{CompositeStep, composite_steps};
+pub(super) use self::read::{files_for, read};
 use super::problem::{Problem, Wrong};
 use crate::quotes::{Part, QUOTED, map_quoted, parts, unquote};
 

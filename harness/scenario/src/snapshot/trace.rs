@@ -148,7 +148,7 @@ mod tests {
         let direction = if from_board { Direction::FromBoard } else { Direction::ToBoard };
         let board = "lamp".to_owned();
         let what = What::Packet { board, connection: 1, direction, bytes: 2, disposition, answer_us: None, packet };
-        Arc::new(RunEvent { seq: 0, at: Stamp(0), scenario: None, what })
+        Arc::new(RunEvent { seq: 0, at: Stamp(0), scenario: None, host: None, what })
     }
 
     fn publish(topic: &str, payload: &str, id: Option<u16>, dup: bool) -> Packet {

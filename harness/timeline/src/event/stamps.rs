@@ -22,6 +22,7 @@ impl What {
             Self::StepFinished { outcome } => outcome.mark.iter_mut().chain(&mut outcome.deadline).collect(),
             Self::WillWindow { from, until, .. } => vec![from, until],
             Self::Pin { edge: Some(edge), .. } => vec![&mut edge.at],
+            Self::Gauge { came, .. } => vec![came],
             _ => Vec::new(),
         }
     }

@@ -88,6 +88,7 @@ fn every_field_of_the_types_is_in_a_sample() {
     let sources = [
         include_str!("../../src/event.rs"),
         include_str!("../../src/event/bench.rs"),
+        include_str!("../../src/event/host.rs"),
         include_str!("../../src/event/network.rs"),
         include_str!("../../src/event/provenance.rs"),
         include_str!("../../src/packet.rs"),

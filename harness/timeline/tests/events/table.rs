@@ -25,7 +25,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "run-started",
         "The first line of every run.",
         &[
-            r#"{"seq":0,"at":12,"event":"run-started","schema":3,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","project":"hil.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2"}],"provenance":{"commit":"1f0c9a7d7a2f4b1e8e1c2d3f4a5b6c7d8e9f0a1b","dirty":true,"branch":"quieter-lamp","base_branch":"main","job_url":"https://github.com/example/lamp/actions/runs/7","host":"pi-3"},"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"],"quarantine":{"reason":"the relay sticks","until":"2026-12-31","issue":"https://example.org/17"}}],"choice":{"repeat":20,"shuffle":4711,"shard":{"index":2,"of":5,"selected":42},"merged":["part-1","part-2"]}}"#,
+            r#"{"seq":0,"at":12,"event":"run-started","schema":3,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","project":"hil.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2","host":"pi-a"}],"provenance":{"commit":"1f0c9a7d7a2f4b1e8e1c2d3f4a5b6c7d8e9f0a1b","dirty":true,"branch":"quieter-lamp","base_branch":"main","job_url":"https://github.com/example/lamp/actions/runs/7","host":"pi-3"},"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"],"quarantine":{"reason":"the relay sticks","until":"2026-12-31","issue":"https://example.org/17"}}],"choice":{"repeat":20,"shuffle":4711,"shard":{"index":2,"of":5,"selected":42},"merged":["part-1","part-2"]}}"#,
         ],
     ),
     event(
@@ -273,6 +273,23 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "record-dropped",
         "What was left out because of the size limit.",
         &[r#"{"seq":47,"at":99000,"event":"record-dropped","lines":5000,"packets":1200,"others":30}"#],
+    ),
+    event(
+        "host-joined",
+        "A host takes part in a run on several hosts. Its events follow, with its name.",
+        &[
+            r#"{"seq":1,"at":410000,"host":"pi-a","event":"host-joined","bench":"bench.toml","bench_hash":"9f86d081884c7d65","boards":[{"name":"lamp","kind":"esp","chip":"esp32c3","simulated":false,"host":"pi-a"}]}"#,
+        ],
+    ),
+    event(
+        "host-lost",
+        "A host does not take part any more, although it was to: its running scenarios are errored, the others run elsewhere.",
+        &[r#"{"seq":90,"at":8100000,"host":"pi-a","event":"host-lost","reason":"its agent has been silent for 10 s"}"#],
+    ),
+    event(
+        "clock",
+        "A measurement of a host's clock. The first one places the host's events on the run's clock; later ones show how far the clocks drift apart.",
+        &[r#"{"seq":2,"at":411000,"host":"pi-a","event":"clock","offset_us":400100,"bound_us":54}"#],
     ),
     event(
         "run-finished",

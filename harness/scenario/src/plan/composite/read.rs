@@ -56,6 +56,12 @@ pub(in super::super) fn read(feature: &Path) -> Result<Result<Composites, Vec<Pr
     Ok(if problems.is_empty() { Ok(composites) } else { Err(problems) })
 }
 
+/// The `.steps` files whose steps a feature may use.
+pub(in super::super) fn files_for(feature: &Path) -> Result<Vec<PathBuf>, PlanError> {
+    let files = folders(feature).iter().map(|folder| files_in(folder)).collect::<Result<Vec<_>, _>>()?;
+    Ok(files.into_iter().flatten().collect())
+}
+
 /// The composite steps that features may use: of all `.steps` files in a folder and below it, and in the folders above it
 /// up to one with the name `features`; or those that one feature may use. Files that can't be read are left out: `hil
 /// lint` reports them.

@@ -1,0 +1,77 @@
+//! Which boards of which hosts a scenario may use.
+
+use std::collections::BTreeMap;
+
+use hil_schedule::{Job, PlaceId};
+use hil_timeline::{Failure, ScenarioId, Verdict};
+
+use super::super::record::never_ran;
+use super::members::Member;
+use super::{Dispatch, Entry};
+use crate::protocol::Fit;
+
+impl Dispatch {
+    /// Adds a scenario to those that wait.
+    pub(super) fn add(&mut self, entry: Entry) {
+        let planned = &self.planned[entry.scenario];
+        let mut job = Job::new().expected(planned.expected).avoiding(entry.avoids.iter().copied());
+        for (role, fits) in self.roles(entry.scenario) {
+            job = job.role(role, fits);
+        }
+        let id = self.scheduler.add_job(job);
+        self.waiting.insert(id, entry);
+    }
+
+    /// The boards that a scenario names, each with those of all hosts that fit.
+    fn roles(&self, scenario: usize) -> BTreeMap<String, Vec<PlaceId>> {
+        let key = self.planned[scenario].info.key();
+        let known: Vec<_> = self.members.iter().filter(|member| member.is_here()).collect();
+        let fit = |member: &&'_ Member| member.fits.get(&key).filter(|fit| fit.problems.is_empty()).cloned();
+        let fitting: Vec<(&Member, Fit)> = known.iter().filter_map(|member| Some((*member, fit(member)?))).collect();
+        // Where it would be skipped, it runs only if it would be skipped everywhere.
+        let (full, skipping): (Vec<_>, Vec<_>) = fitting.into_iter().partition(|(_, fit)| fit.lacking.is_none());
+        let chosen = if full.is_empty() { skipping } else { full };
+        let mut roles: BTreeMap<String, Vec<PlaceId>> = BTreeMap::new();
+        for (member, fit) in &chosen {
+            for board in &fit.boards {
+                let place = member.places.get(board).copied();
+                roles.entry(board.clone()).or_default().extend(place);
+            }
+        }
+        if roles.is_empty() && chosen.len() < known.len() {
+            let spare = chosen.iter().flat_map(|(member, _)| member.spare.iter().copied()).collect();
+            roles.insert("a host that fits".to_owned(), spare);
+        }
+        roles
+    }
+
+    /// Lets waiting scenarios use the boards that there are now: a host has joined, or a board has left.
+    pub(super) fn use_new_boards(&mut self) {
+        for (job, entry) in std::mem::take(&mut self.waiting) {
+            if self.scheduler.withdraw(job) {
+                self.add(entry);
+            }
+        }
+    }
+
+    /// Ends scenarios that can't run any more, because hosts were lost or boards were set aside.
+    pub(super) fn give_up(&mut self) {
+        for (job, reason) in self.scheduler.cannot_run() {
+            let Some(entry) = self.waiting.remove(&job) else { continue };
+            let details = self.lost.iter().map(|(host, why)| format!("host `{host}` was lost: {why}")).collect();
+            let message = format!("it could not run: {reason}");
+            self.ends_without_host(&entry, Verdict::Errored, Failure { message, details, hint: None });
+        }
+    }
+
+    /// Records a scenario that runs nowhere.
+    pub(super) fn ends_without_host(&mut self, entry: &Entry, verdict: Verdict, failure: Failure) {
+        let info = self.planned[entry.scenario].info.clone();
+        let id = ScenarioId(self.next_id);
+        self.next_id += 1;
+        never_ran(&self.running.timeline, id, (&info, entry.attempt, self.repetition), (verdict, failure));
+        self.course.note_end(hil_scenario::Ended { key: info.key(), tags: info.tags, verdict, transient: false });
+        // It can't be retried either.
+        let _ = self.course.take_again();
+    }
+}

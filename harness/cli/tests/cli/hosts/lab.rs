@@ -1,0 +1,230 @@
+//! Runs on boards of a real labgrid, on hosts behind real ssh servers.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use hil_labgrid::{Session, View};
+use hil_timeline::What;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::ends::LONG;
+use super::fleet::Fleet;
+use super::ssh::server::Ssh;
+use super::{check_record, events, hosts_used, outline, verdicts};
+use crate::fleet::lab::Lab;
+use crate::support::{Outcome, Printed, ends, wait_for_line};
+
+/// Two hosts with two boards each, published in a lab.
+struct HostsInLab {
+    fleet: Fleet,
+    ssh: Ssh,
+    lab: Lab,
+}
+
+impl HostsInLab {
+    fn open(feature: &str, boards: &str) -> Option<Self> {
+        let lab = Lab::start()?;
+        let fleet = Fleet::new(feature, &["pi-a", "pi-b"]);
+        let ssh = Ssh::start(&fleet)?;
+        let table = format!("[fleet]\nengine = \"labgrid\"\ncoordinator = \"{}\"\n{boards}\n", lab.address());
+        fleet.project.file("hil.toml", &table);
+        let mut all = Self { fleet, ssh, lab };
+        all.publish();
+        Some(all)
+    }
+
+    /// What each host does to be in the lab.
+    fn publish(&mut self) {
+        for host in ["pi-a", "pi-b"] {
+            let published = self.on_host(host, &["fleet", "publish", "--host", host]);
+            assert_eq!(published.code, 0, "{published:?}");
+            let user = if rustix::process::getuid().is_root() { "root".to_owned() } else { whoami() };
+            let config =
+                self.on_host(host, &["fleet", "publish", "--host", host, "--exporter-config", "--user", &user]);
+            self.lab.start_exporter(host, &config.stdout);
+        }
+        self.until("all boards can be used", |view| {
+            view.places().count() == 4 && view.places().all(|place| view.problem_of(place).is_none())
+        });
+    }
+
+    /// `hil` as a user of a host starts it.
+    fn on_host(&self, host: &str, arguments: &[&str]) -> Outcome {
+        let mut command = self.fleet.project.command(arguments);
+        command.envs(self.fleet.host(host).environment()).output().expect("hil runs").into()
+    }
+
+    fn run(&self, more: &[&str]) -> Command {
+        let mut command = self.ssh.in_lab(&self.fleet);
+        command.args(more);
+        command
+    }
+
+    /// Waits until the coordinator describes the lab so.
+    fn until(&self, what: &str, is_so: impl Fn(&View) -> bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let waited = runtime.block_on(async {
+            let session =
+                Session::open(&self.lab.address().parse().expect("an address"), "desk/look").await.expect("a session");
+            let reached = async {
+                loop {
+                    let view = session.view();
+                    if is_so(&view) {
+                        return;
+                    }
+                    session.changed(&view).await.expect("the coordinator is there");
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(90), reached).await.map_err(|_| session.view())
+        });
+        if let Err(view) = waited {
+            panic!("not in time: {what}: {view:#?}");
+        }
+    }
+
+    /// Nothing of a run is left: no place, no reservation, no lock, no process, no power.
+    fn wait_until_free(&self, case: &str) {
+        self.until(case, |view| view.places().all(|place| place.holder.is_none()));
+        self.fleet.wait_until_safe(case);
+    }
+}
+
+fn whoami() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "root".to_owned())
+}
+
+fn started(mut command: Command) -> (Child, Printed) {
+    let mut hil = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+    let printed = Printed::by(&mut hil);
+    (hil, printed)
+}
+
+#[test]
+fn a_run_takes_boards_of_the_lab_and_gives_them_back() {
+    let Some(all) = HostsInLab::open(&outline(12), "") else { return };
+    let run: Outcome = all.run(&["--out", "run"]).output().expect("hil runs").into();
+    assert_eq!((run.code, verdicts(&run).len()), (0, 12), "{run:?}");
+    assert_eq!(run.stderr, "");
+    let recorded = events(&all.fleet.project, "run");
+    check_record(&recorded, 12);
+    assert_eq!(hosts_used(&recorded).len(), 2);
+    all.wait_until_free("after the run");
+    assert_eq!(all.lab.client(&["reservations"]), "");
+    let one: Outcome = all.ssh.command(&all.fleet, "pi-a", &["--out", "one"]).output().expect("hil runs").into();
+    assert_eq!(verdicts(&one), verdicts(&run));
+}
+
+#[test]
+fn boards_that_become_free_join_a_run() {
+    let Some(all) = HostsInLab::open(LONG, "tags = { hil_board = \"lamp(-2)?\" }") else { return };
+    for place in ["pi-a-lamp", "pi-b-lamp", "pi-b-lamp-2"] {
+        all.lab.client(&["-p", place, "acquire"]);
+    }
+    // One board: its scenario takes a minute, and the other scenario has no board.
+    all.fleet.project.file("features/one.feature", &LONG.replace("for 60 s", "for 4 s"));
+    let (mut hil, printed) = started(all.run(&["-vv", "--out", "run", "--name", "lamp"]));
+    printed.wait_for(&["lamp-2 <- CONNACK"]);
+    all.lab.client(&["-p", "pi-b-lamp", "release"]);
+    printed.wait_for(&["lamp <- CONNACK"]);
+    assert!(ends(Pid::from_child(&hil)) && hil.wait().expect("ends").success());
+    let joined: Vec<_> = events(&all.fleet.project, "run")
+        .iter()
+        .filter_map(|event| {
+            matches!(event.what, What::HostJoined { .. }).then(|| event.host.clone()?.to_string().into())
+        })
+        .collect::<Vec<Option<String>>>();
+    assert_eq!(joined, [Some("pi-a".to_owned()), Some("pi-b".to_owned())]);
+    for place in ["pi-a-lamp", "pi-b-lamp-2"] {
+        all.lab.client(&["-p", place, "release"]);
+    }
+    all.wait_until_free("after the run");
+}
+
+/// labgrid would keep its places for ever: the agents give them back, after the boards are safe.
+#[test]
+fn the_places_of_a_killed_run_are_given_back_by_the_agents() {
+    let Some(all) = HostsInLab::open(LONG, "boards = { at-least = 2 }") else { return };
+    let (mut hil, printed) = started(all.run(&["-vv", "--out", "run"]));
+    printed.wait_for(&["lamp <- CONNACK", "lamp-2 <- CONNACK"]);
+    kill_process(Pid::from_child(&hil), Signal::KILL).expect("it runs");
+    hil.wait().expect("ends");
+    all.wait_until_free("after the run was killed");
+}
+
+/// A person at the host, past the lab.
+#[test]
+fn a_board_that_is_in_use_on_its_host_is_left_for_another() {
+    let feature = "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    Then \"lamp\" connects within 5 s\n";
+    let Some(all) = HostsInLab::open(feature, "boards = { at-most = 1 }\ntags = { hil_board = \"lamp\" }") else {
+        return;
+    };
+    let mut power = all.fleet.project.command(&["power", "lamp", "on"]);
+    power.envs(all.fleet.host("pi-a").environment()).stdin(Stdio::piped());
+    let mut power = power.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+    wait_for_line(&mut power, "is on");
+    let run: Outcome = all.run(&["--out", "run"]).output().expect("hil runs").into();
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains("host `pi-a`: board `lamp` is in use by"), "{run:?}");
+    assert_eq!(hosts_used(&events(&all.fleet.project, "run")).into_iter().collect::<Vec<_>>(), ["pi-b"]);
+    kill_process(Pid::from_child(&power), Signal::INT).expect("it runs");
+    power.wait().expect("ends");
+    all.wait_until_free("after the run");
+}
+
+/// A person takes a board away: nothing else begins on it.
+#[test]
+fn a_board_that_the_lab_takes_away_gets_nothing_more() {
+    let feature = outline(40);
+    let Some(all) = HostsInLab::open(&feature, "boards = { at-most = 2 }\ntags = { hil_host = \"pi-a\" }") else {
+        return;
+    };
+    let (mut hil, printed) = started(all.run(&["-v", "--out", "run"]));
+    printed.wait_for(&["passed"]);
+    all.lab.client(&["-p", "pi-a-lamp-2", "release", "--kick"]);
+    all.lab.client(&["-p", "pi-a-lamp-2", "acquire"]);
+    assert!((0..4).any(|_| ends(Pid::from_child(&hil))));
+    assert_eq!(hil.wait().expect("ends").code(), Some(102));
+    let recorded = events(&all.fleet.project, "run");
+    let left = recorded.iter().position(|event| matches!(&event.what, What::Bench { board, note } if board == "lamp-2" && note.contains("may not use it")));
+    let left = left.expect("it is recorded");
+    let begun = recorded[left..].iter().filter(|event| matches!(&event.what, What::ScenarioStarted { .. }));
+    assert!(begun.count() > 0, "the other board goes on");
+    all.lab.client(&["-p", "pi-a-lamp-2", "release"]);
+    all.wait_until_free("after the run");
+}
+
+/// `HIL_KILLS` says how often; `ci/soak/fleet` has 20.
+#[test]
+fn whatever_of_the_lab_is_killed_at_any_moment_the_run_passes_and_nothing_is_held() {
+    let rounds: u32 = std::env::var("HIL_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(3);
+    let Some(mut all) = HostsInLab::open(&outline(8), "") else { return };
+    for round in 0..rounds {
+        let moment = Duration::from_millis(fastrand::u64(0..3_000));
+        let kills_coordinator = round % 2 == 0;
+        let case = format!("round {round}: coordinator {kills_coordinator}, after {moment:?}");
+        let out = format!("run-{round}");
+        let mut hil = all.run(&["--out", &out]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("hil");
+        // Not an event: a random moment is what is wanted here.
+        std::thread::sleep(moment);
+        if kills_coordinator {
+            all.lab.kill_coordinator();
+        }
+        all.lab.kill_exporter("pi-a");
+        all.lab.kill_exporter("pi-b");
+        if kills_coordinator {
+            all.lab.start_coordinator();
+        }
+        all.publish();
+        assert!((0..6).any(|_| ends(Pid::from_child(&hil))), "{case}: the run does not end");
+        let mut stderr = String::new();
+        std::io::Read::read_to_string(&mut hil.stderr.take().expect("piped"), &mut stderr).expect("text");
+        let code = hil.wait().expect("ends").code();
+        // It began just when there was no coordinator, or when it had forgotten the places.
+        let is_early = kills_coordinator && code == Some(96);
+        assert!(code == Some(0) || is_early, "{case}: {code:?}\n{stderr}");
+        all.wait_until_free(&case);
+        let next: Outcome = all.run(&["--out", &format!("next-{round}")]).output().expect("hil").into();
+        assert_eq!(next.code, 0, "the run after {case}: {next:?}");
+        all.wait_until_free(&case);
+    }
+}

@@ -1,0 +1,106 @@
+//! What the run has: kept through restarts of the coordinator, and given back.
+
+use tokio::time::Instant;
+
+use super::{Engine, Stop};
+use crate::connection::Connection;
+use crate::lease::LabEvent;
+use crate::problem::{LabgridError, PlaceProblem};
+use crate::reservation::PRESENCE;
+use crate::session::{cancel, release};
+use crate::stale::LeaseNote;
+
+impl Engine {
+    /// Reserves what no place has: while this reservation waits, everyone can see that the run is alive.
+    pub(super) async fn show_presence(&mut self) -> Result<(), LabgridError> {
+        let tags = [(PRESENCE.to_owned(), self.owner.run().to_owned())].into();
+        self.presence = Some(self.session.reserve(&tags, 0.0).await?.token);
+        Ok(())
+    }
+
+    /// Keeps all reservations that wait; forgets those that the coordinator has forgotten.
+    pub(super) async fn poll_all(&mut self) -> Result<(), LabgridError> {
+        if let Some(token) = self.presence.take() {
+            self.presence = self.session.poll(&token).await?.map(|found| found.token);
+        }
+        if self.presence.is_none() {
+            self.show_presence().await?;
+        }
+        for (place, token) in self.asked.clone() {
+            if self.session.poll(&token).await?.is_none() {
+                self.asked.remove(&place);
+            }
+        }
+        Ok(())
+    }
+
+    /// Acquires places again that a restarted coordinator has forgotten; leaves those that another session has or has
+    /// released.
+    pub(super) async fn check_leases(&mut self) -> Result<(), Stop> {
+        let view = self.session.view();
+        let own = self.session.name().to_owned();
+        for name in self.leases.keys().cloned().collect::<Vec<_>>() {
+            let is_unconfirmed = self.unconfirmed.contains(&name);
+            match view.place(&name).map(|place| place.holder.clone()) {
+                Some(Some(holder)) if holder == own => {}
+                Some(Some(holder)) => self.left(&name, PlaceProblem::Held(holder)),
+                // It may be described again.
+                None if is_unconfirmed => continue,
+                None => self.left(&name, PlaceProblem::NotThere),
+                Some(None) if !is_unconfirmed => self.left(&name, PlaceProblem::Released),
+                Some(None) => match self.session.acquire(&name).await {
+                    Ok(()) => {}
+                    Err(LabgridError::Refused { reason, .. }) => self.left(&name, PlaceProblem::Refused(reason)),
+                    Err(error) => return Err(error.into()),
+                },
+            }
+            self.unconfirmed.remove(&name);
+        }
+        Ok(())
+    }
+
+    fn left(&mut self, place: &str, problem: PlaceProblem) {
+        if let Some(lease) = self.leases.remove(place) {
+            // Another session has it: only the reservation can be left of it.
+            self.returns.push(lease.note);
+        }
+        self.shunned.insert(place.to_owned(), (Some(Instant::now() + super::SHUN), problem.clone()));
+        self.say(LabEvent::Left { place: place.to_owned(), problem });
+    }
+
+    /// Gives back what the run no longer needs.
+    pub(super) async fn give_back_pending(&mut self) -> Result<(), Stop> {
+        while let Some(note) = self.returns.last().cloned() {
+            match self.session.release(&note.place).await {
+                // It is not there any more.
+                Ok(()) | Err(LabgridError::Refused { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(token) = &note.token {
+                self.session.cancel(token).await?;
+            }
+            self.returns.pop();
+        }
+        Ok(())
+    }
+
+    /// Gives everything back, over a new connection if the session has ended.
+    pub(super) async fn give_all_back(&mut self) {
+        let leases = std::mem::take(&mut self.leases).into_values().map(|lease| lease.note);
+        let all: Vec<LeaseNote> = leases.chain(std::mem::take(&mut self.returns)).collect();
+        let tokens: Vec<String> = std::mem::take(&mut self.asked).into_values().chain(self.presence.take()).collect();
+        if let Ok(connection) = Connection::open(&self.address).await {
+            let own = self.owner.to_string();
+            for LeaseNote { place, token, .. } in &all {
+                // What fails here is left to the agents and to later runs.
+                let _ = release(&connection, place, &own).await;
+                if let Some(token) = token {
+                    let _ = cancel(&connection, token).await;
+                }
+            }
+            for token in &tokens {
+                let _ = cancel(&connection, token).await;
+            }
+        }
+    }
+}
