@@ -1,5 +1,6 @@
 //! Flashing firmware.
 
+mod descriptor;
 mod file;
 mod flashers;
 mod header;

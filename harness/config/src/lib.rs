@@ -57,7 +57,7 @@ pub use env_vars::{
     Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_FIRMWARE, HIL_HISTORY, HIL_JOB_URL, HIL_LOCKS,
     HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, SHORTEST_SECRET, Unexpanded, expand,
 };
-pub use firmware::{Firmware, FirmwareKind, Image, Verify};
+pub use firmware::{Firmware, FirmwareKind, Image, Partitions, Verify};
 pub use flasher::{Flasher, FlasherKind};
 pub use kinds::Kinds;
 pub use limits::TimeLimits;

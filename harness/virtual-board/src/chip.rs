@@ -69,6 +69,13 @@ pub(crate) struct Chip {
     typed: Option<mpsc::UnboundedSender<Vec<u8>>>,
 }
 
+impl Drop for Chip {
+    fn drop(&mut self) {
+        // A processor that stands still would never end.
+        self.flash.supply().stop();
+    }
+}
+
 enum Happened {
     Asked(Option<Request>),
     Heard(Vec<u8>),
@@ -186,7 +193,9 @@ impl Chip {
 
     /// Execution stops at once, and output that is not printed yet is lost.
     fn die(&mut self, printed: &mut mpsc::Receiver<Vec<u8>>) {
+        self.flash.supply().stop();
         self.activity = Activity::Dead;
+        self.flash.supply().restore();
         while printed.try_recv().is_ok() {}
         self.radio.lose_all();
         self.pins.float();
@@ -231,7 +240,12 @@ impl Chip {
         if vanishes {
             self.unplug();
         }
+        // The bootloader writes OTA data: the supply may have fallen meanwhile.
+        let ended_early = self.flash.supply().has_fallen();
         Box::pin(async move {
+            if ended_early {
+                return std::future::pending().await;
+            }
             for line in boot.lines {
                 console.line(line).await;
             }

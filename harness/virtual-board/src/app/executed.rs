@@ -238,11 +238,15 @@ impl hil_esp_core::chip::Flash for Chip {
     }
 
     fn program(&mut self, at: u32, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.program(at as usize, bytes).then_some(()).ok_or_else(beyond)
+        let done = self.0.program(at as usize, bytes);
+        self.0.supply().wait_if_fallen();
+        done.then_some(()).ok_or_else(beyond)
     }
 
     fn erase_sector(&mut self, at: u32) -> std::io::Result<()> {
-        self.0.erase(at as usize, 1).then_some(()).ok_or_else(beyond)
+        let done = self.0.erase(at as usize, 1);
+        self.0.supply().wait_if_fallen();
+        done.then_some(()).ok_or_else(beyond)
     }
 }
 
