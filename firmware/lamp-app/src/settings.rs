@@ -86,7 +86,8 @@ impl AppSettings {
             keep_alive: nvs.number("mqtt", "keep_alive").unwrap_or(Settings::KEEP_ALIVE),
             update_topic: nvs.text("update", "topic"),
         };
-        let trial_ms = nvs.number::<u32>("update", "trial").map_or(Self::TRIAL_MS, |seconds| u64::from(seconds) * 1_000);
+        let trial_ms =
+            nvs.number::<u32>("update", "trial").map_or(Self::TRIAL_MS, |seconds| u64::from(seconds) * 1_000);
         let wired = LampPin::default();
         let pin = LampPin {
             gpio: nvs.number("lamp", "pin").unwrap_or(wired.gpio),

@@ -217,7 +217,9 @@ impl Lamp {
             Event::Send(bytes) => vec![Effect::Send(bytes)],
             Event::Connected => self.online(now),
             Event::Refused(code) => self.give_up(now, &format!("refused with code {code}")),
-            Event::Message { topic, payload: text, retained: kept } if self.settings.update_topic == Some(topic.clone()) => {
+            Event::Message { topic, payload: text, retained: kept }
+                if self.settings.update_topic == Some(topic.clone()) =>
+            {
                 vec![Effect::Announced { text, kept }]
             }
             Event::Message { topic, payload, .. } => self.message(now, &topic, &payload),

@@ -198,7 +198,8 @@ mod tests {
     use super::*;
 
     fn connected(acknowledges: bool) -> Session {
-        let settings = Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
+        let settings =
+            Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
         let mut session = Session::new(acknowledges);
         session.connect(&settings, 5, None).expect("valid");
         assert_eq!(session.receive(&[0x20, 2, 0, 0]), vec![Event::Connected]);
@@ -207,7 +208,8 @@ mod tests {
 
     #[test]
     fn connect_follows_the_specification_byte_for_byte() {
-        let settings = Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
+        let settings =
+            Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
         let will = Will { topic: "s", payload: "x" };
         let expected = b"\x10\x13\x00\x04MQTT\x04\x2e\x00\x05\x00\x01l\x00\x01s\x00\x01x".to_vec();
         assert_eq!(Session::new(true).connect(&settings, 5, Some(&will)), Ok(vec![Event::Send(expected)]));
@@ -215,7 +217,13 @@ mod tests {
 
     #[test]
     fn a_user_and_a_password_are_sent_and_a_password_alone_is_not() {
-        let settings = Settings { client_id: "l".into(), user: None, password: Some("p".into()), keep_alive: 0, update_topic: None };
+        let settings = Settings {
+            client_id: "l".into(),
+            user: None,
+            password: Some("p".into()),
+            keep_alive: 0,
+            update_topic: None,
+        };
         let alone = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01l".to_vec();
         assert_eq!(Session::new(true).connect(&settings, 0, None), Ok(vec![Event::Send(alone)]));
         let settings = Settings { user: Some("u".into()), ..settings };
@@ -236,7 +244,8 @@ mod tests {
     #[test]
     fn every_return_code_of_the_specification_is_reported_and_others_are_malformed() {
         for code in 1..=5 {
-            let settings = Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
+            let settings =
+                Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
             let mut session = Session::new(true);
             session.connect(&settings, 5, None).expect("valid");
             assert_eq!(session.receive(&[0x20, 2, 0, code]), vec![Event::Refused(code)]);

@@ -59,7 +59,8 @@ fn layout(flash: &mut FlashStorage<'_>) -> Result<Layout, String> {
     let slots = [slot(AppPartitionSubType::Ota0)?, slot(AppPartitionSubType::Ota1)?];
     let booted = table.booted_partition().map_err(|error| alloc::format!("{error:?}"))?;
     let booted = booted.ok_or("the program runs in no partition")?;
-    let running = slots.iter().position(|slot| slot.start == booted.offset()).ok_or("the program runs in neither slot")?;
+    let running =
+        slots.iter().position(|slot| slot.start == booted.offset()).ok_or("the program runs in neither slot")?;
     Ok(Layout { otadata: otadata.start, slots, running })
 }
 

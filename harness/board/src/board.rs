@@ -34,7 +34,7 @@ use crate::program::ProgramDevice;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
 use crate::symbols::SharedSymbols;
-use crate::virtual_board::VirtualDevice;
+use crate::virtual_board::{Fall, FlashMoment, FlashWork, VirtualDevice};
 use hil_power::PowerDriver;
 use hil_power::keeper::{Holder, Keeper};
 
@@ -265,6 +265,26 @@ impl Board {
         if let Some(device) = &self.executes {
             device.restore_access_point().await;
         }
+    }
+
+    /// Notes from now on what the flash of a virtual board does; false if the board is not virtual, or its firmware is not
+    /// executed: it is unknown what the flash of others does.
+    pub fn note_flash(&self) -> bool {
+        let device = self.executes.as_ref().filter(|device| device.is_executed());
+        device.map(VirtualDevice::note_flash).is_some()
+    }
+
+    /// What the flash of a virtual board has done since then.
+    #[must_use]
+    pub fn noted_flash(&self) -> Vec<FlashWork> {
+        self.executes.as_ref().map(VirtualDevice::noted_flash).unwrap_or_default()
+    }
+
+    /// Lets the supply of a virtual board's flash and processor fall at an exact moment: both stand still until the power is
+    /// cut, which must follow at once. None if the board is not virtual.
+    #[must_use]
+    pub fn fall_at(&self, moment: FlashMoment) -> Option<Fall> {
+        self.executes.as_ref().map(|device| device.fall_at(moment))
     }
 
     /// Releases every pin that the bench drives.

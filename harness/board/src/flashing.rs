@@ -1,5 +1,6 @@
 //! Flashing firmware.
 
+mod app_facts;
 mod descriptor;
 mod file;
 mod flashers;
@@ -14,6 +15,7 @@ mod partitions;
 mod plan;
 mod probe;
 
+pub use app_facts::{AppFacts, AppSlot, app_facts};
 pub(crate) use file::flash_file;
 use flashers::FLASHERS;
 pub use flashers::esptool_program;

@@ -31,7 +31,8 @@ pub use console_port::{ConsolePort, Transfer};
 pub use emulator::{EmulatorDevice, EmulatorPins, check_emulator, emulator_presets};
 pub use error::BenchError;
 pub use flashing::{
-    Flashed, Probed, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds, probe,
+    AppFacts, AppSlot, Flashed, Probed, app_facts, check_firmware, check_flasher, elf_of, esptool_program,
+    kinds as flasher_kinds, probe,
 };
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver, WiredPins};
@@ -42,4 +43,4 @@ pub use rustix::process::Signal;
 pub use scope::Scope;
 pub use symbols::Symbols;
 pub use tap_address::{TapAddress, TlsFiles};
-pub use virtual_board::VirtualDevice;
+pub use virtual_board::{Fall, FlashMoment, FlashWork, VirtualDevice};

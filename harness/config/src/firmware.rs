@@ -35,6 +35,8 @@ pub struct Firmware {
     /// Settings written into the NVS partition: (namespace, key) to value. Where it is empty, the partition is
     /// written as the image has it.
     pub nvs: BTreeMap<(String, String), NvsValue>,
+    /// Where the firmware publishes its version, if its console does not show it.
+    pub version_topic: Option<String>,
     /// When the flash is asked whether it holds the firmware.
     pub verify: Verify,
     /// A line of the console that says that the app is up. Without it, the first sign of the app counts.
@@ -128,6 +130,12 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "The version that the app descriptor of an ELF file gets in place of its own, of 1 to 31 printable ASCII characters: the same program as another version, for updates. What a program prints as its version only changes if it reads it there (`esp_app_get_description`).",
         ),
         Key::optional(
+            "version-topic",
+            Kind::Text,
+            "",
+            "Topic on which the firmware publishes its version, as a word of the payload. Steps about updates look there, and not at the console, where ESP-IDF's start prints `App version`.",
+        ),
+        Key::optional(
             "nvs",
             Kind::Map(&NVS_VALUE),
             "",
@@ -216,6 +224,11 @@ impl Firmware {
         }
         let verify = table.value("verify").and_then(|v| v.one_of("time to verify", Verify::WORDS)).unwrap_or_default();
         let partitions = table.value("partitions").and_then(|v| Partitions::read(&v));
+        let version_topic = table.value("version-topic").and_then(|v| {
+            let hint = "a topic without wildcards: `lamp/version`";
+            let is_topic = |text: &str| !text.is_empty() && !text.contains(['+', '#', '\0']);
+            v.parsed("a topic", hint, |text| is_topic(text).then(|| text.to_owned()))
+        });
         let version = table.value("version").and_then(|v| version(&v));
         let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(nvs::read).collect()).unwrap_or_default();
         let scripts = Scripts::read(&mut table, kind == Some(FirmwareKind::MicroPython));
@@ -227,7 +240,20 @@ impl Firmware {
         });
         let limits = TimeLimits::read(&mut table);
         table.finish_with(&of_a_board);
-        Some(Self { name, image: image?, scripts, process, needs, partitions, version, nvs, verify, ready, limits })
+        Some(Self {
+            name,
+            image: image?,
+            scripts,
+            process,
+            needs,
+            partitions,
+            version,
+            version_topic,
+            nvs,
+            verify,
+            ready,
+            limits,
+        })
     }
 }
 

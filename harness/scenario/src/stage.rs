@@ -221,6 +221,30 @@ impl Stage {
         config.firmware(name).cloned().ok_or_else(|| unknown(config, "firmware", name, known()))
     }
 
+    /// What a firmware is on a board, for steps about updates.
+    ///
+    /// # Errors
+    /// When the bench has no such firmware, or it can't run on that board.
+    pub(crate) fn app_facts(&self, board: &str, firmware: &str) -> Result<Option<hil_bench::AppFacts>, StepError> {
+        self.firmware(firmware)?;
+        Ok(hil_bench::app_facts(self.context.bench.config(), board, firmware)?)
+    }
+
+    /// How long the rails of a board stay off.
+    pub(crate) fn off_time(&self, board: &str) -> Duration {
+        self.boards.get(board).map(|board| board.config().off_time).unwrap_or_default()
+    }
+
+    /// Notes something about a board, for people.
+    pub(crate) fn note(&self, board: &str, note: String) {
+        self.recorder.record(What::Bench { board: board.to_owned(), note });
+    }
+
+    /// The firmware that the scenario has flashed on a board.
+    pub(crate) fn flashed(&self, board: &str) -> Option<&str> {
+        self.running.get(board).map(String::as_str)
+    }
+
     /// Applies a fault to a board's network, and sets the mark to it.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ mod session;
 mod snapshots;
 mod subscriber;
 mod subscriptions;
+mod survives;
+mod updates;
 mod values;
 mod wait;
 mod will;
@@ -46,6 +48,7 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Pins", &[pins::STEPS]),
     StepGroup::new("Consoles", &[console::STEPS]),
     StepGroup::new("Gauges", &[gauges::STEPS]),
+    StepGroup::new("Updates over the air", &[updates::STEPS, survives::STEPS]),
     StepGroup::new("Programs", &[program::STEPS]),
     StepGroup::new("Network faults", &[network::STEPS]),
     StepGroup::new("Packet faults", &[packets::STEPS]),

@@ -216,6 +216,7 @@ impl Chip {
     }
 
     fn download(&self) -> Activity {
+        self.flash.supply().set_by_host(true);
         let wrong = self.options.has(Misbehaviour::WrongChip);
         let identity = if wrong { ChipIdentity::Esp32c6 } else { ChipIdentity::Esp32c3 };
         let security = Security {
@@ -227,6 +228,7 @@ impl Chip {
 
     /// Boot and app as one future: a power cut drops it.
     fn boot(&mut self, cause: ResetCause) -> App {
+        self.flash.supply().set_by_host(false);
         let boot = boot::boot(&self.flash);
         let console = Console::new(self.console.clone());
         let vanishes = self.options.has(Misbehaviour::PortVanishes) && boot.end.is_ok();

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::MemfdFlags;
 
 use self::supply::Supply;
-pub use self::supply::{FlashAction, FlashMoment, FlashOperation};
+pub use self::supply::{Fall, FlashAction, FlashMoment, FlashOperation};
 
 /// Size of the flash in bytes: 4 MiB, as on an ESP32-C3-DevKitM-1.
 pub(crate) const SIZE: usize = 4 << 20;
@@ -101,7 +101,7 @@ impl Flash {
     }
 
     /// What decides whether it takes anything.
-    pub(crate) fn supply(&self) -> &Supply {
+    pub(crate) fn supply(&self) -> &Arc<Supply> {
         &self.supply
     }
 

@@ -23,7 +23,7 @@ mod uart;
 mod virtual_board;
 mod wifi;
 
-pub use flash::{FlashAction, FlashMoment, FlashOperation};
+pub use flash::{Fall, FlashAction, FlashMoment, FlashOperation};
 pub use options::{Options, Trouble};
 pub use reset_circuit::{Change, ResetCircuit};
 pub use virtual_board::VirtualBoard;

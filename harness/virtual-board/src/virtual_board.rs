@@ -9,7 +9,7 @@ use hil_config::Misbehaviour;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chip::{BOOT_PIN, BoardInput, Chip, Request};
-use crate::flash::{Flash, FlashMoment, FlashOperation};
+use crate::flash::{Fall, Flash, FlashMoment, FlashOperation};
 use crate::options::{Options, PortPath};
 
 /// A virtual ESP32-C3. It starts without power and with an erased flash; dropping it ends it.
@@ -77,13 +77,11 @@ impl VirtualBoard {
         self.contents.supply().noted()
     }
 
-    /// Lets the supply of the flash and of the processor that uses it fall at an exact moment, and waits for it. The rest of
-    /// the board loses its supply with [`VirtualBoard::set_rail`], which must follow at once.
-    pub async fn falls_at(&self, moment: FlashMoment) {
-        let mut falls = self.contents.supply().falls();
-        self.contents.supply().fall_at(moment);
-        // The sender lives as long as the board.
-        let _ = falls.wait_for(|fell| *fell).await;
+    /// Lets the supply of the flash and of the processor that uses it fall at an exact moment. The rest of the board loses its
+    /// supply with [`VirtualBoard::set_rail`], which must follow at once.
+    #[must_use]
+    pub fn fall_at(&self, moment: FlashMoment) -> Fall {
+        self.contents.supply().fall_at(moment)
     }
 
     /// Bytes of its flash, as an external programmer reads them; none beyond its end.

@@ -29,13 +29,7 @@ pub(crate) struct Updater<'a, F> {
 }
 
 impl<'a, F: NorFlash> Updater<'a, F> {
-    pub(crate) fn new(
-        updates: Updates<F>,
-        variant: Variant,
-        stack: Stack<'a>,
-        desk: &'a Desk,
-        seed: u32,
-    ) -> Self {
+    pub(crate) fn new(updates: Updates<F>, variant: Variant, stack: Stack<'a>, desk: &'a Desk, seed: u32) -> Self {
         Self { updates, variant, stack, desk, backoff: Backoff::new(seed) }
     }
 
@@ -74,7 +68,8 @@ impl<'a, F: NorFlash> Updater<'a, F> {
             return self.greet().await;
         }
         let given = self.updates.set_state(State::Invalid);
-        self.say(format!("{} reached no broker and gives its place back{}", self.updates.version, failure(given))).await;
+        self.say(format!("{} reached no broker and gives its place back{}", self.updates.version, failure(given)))
+            .await;
         self.restart().await
     }
 
@@ -169,12 +164,7 @@ impl<'a, F: NorFlash> Updater<'a, F> {
         Ok(slot)
     }
 
-    async fn load_into(
-        &mut self,
-        slot: usize,
-        socket: &mut TcpSocket<'_>,
-        update: &Announcement,
-    ) -> Result<(), Fault> {
+    async fn load_into(&mut self, slot: usize, socket: &mut TcpSocket<'_>, update: &Announcement) -> Result<(), Fault> {
         let mut body = http::get(self.stack, socket, &update.url).await?;
         if let Some(length) = body.length().filter(|length| *length != u64::from(update.length)) {
             return Err(Fault::Refused(format!("the server has {length} bytes, announced are {}", update.length)));

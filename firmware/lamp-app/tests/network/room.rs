@@ -78,8 +78,15 @@ impl Room {
         let broker = room.host(cable.device(1), 1);
         room.spawn(serve(broker, seen.clone()));
         let at = Broker { host: "10.0.0.1".into(), port: 1883 };
-        let settings = lamp_core::Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 5, update_topic: None };
-        let config = Config { broker: at, settings, variant: Variant::GOOD, updates: None::<Updates<MemFlash>>, seed: 3 };
+        let settings = lamp_core::Settings {
+            client_id: "lamp".into(),
+            user: None,
+            password: None,
+            keep_alive: 5,
+            update_topic: None,
+        };
+        let config =
+            Config { broker: at, settings, variant: Variant::GOOD, updates: None::<Updates<MemFlash>>, seed: 3 };
         room.spawn(async move {
             lamp_app::run(lamp, Chip(seen), config).await;
         });

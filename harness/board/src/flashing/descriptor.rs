@@ -12,7 +12,8 @@ const PROJECT: Range<usize> = 48..80;
 /// # Errors
 /// How many descriptors there are, if it is not one.
 pub(super) fn set_version(elf: &mut [u8], version: &str) -> Result<(), usize> {
-    let places: Vec<usize> = (0..elf.len().saturating_sub(PROJECT.end)).step_by(4).filter(|at| is_at(elf, *at)).collect();
+    let places: Vec<usize> =
+        (0..elf.len().saturating_sub(PROJECT.end)).step_by(4).filter(|at| is_at(elf, *at)).collect();
     let [at] = places[..] else { return Err(places.len()) };
     let field = &mut elf[at..][VERSION];
     field.fill(0);

@@ -7,11 +7,8 @@ use libtest_mimic::Failed;
 use sha2::{Digest as _, Sha256};
 
 /// Each with its crate.
-const IMAGES: [(&str, &str); 3] = [
-    ("lamp-esp32c3", "lamp-esp32c3"),
-    ("lamp-esp32c3-update-faults", "lamp-esp32c3"),
-    ("lamp-virt", "lamp-virt"),
-];
+const IMAGES: [(&str, &str); 3] =
+    [("lamp-esp32c3", "lamp-esp32c3"), ("lamp-esp32c3-update-faults", "lamp-esp32c3"), ("lamp-virt", "lamp-virt")];
 
 /// Compares the provenance with the tree, as `sources_hash` of `ci/build-firmware` computes it.
 pub(crate) fn images_are_current() -> Result<(), Failed> {

@@ -1,7 +1,10 @@
 //! A power cut at an exact moment of what the flash does.
 //!
 //! Operations are counted in the order in which they take effect: the erase of a sector, and each program command. The
-//! program decides their order, not the clock, so that a moment means the same flash in every run.
+//! program decides their order, not the clock, so that a moment means the same flash in every run. Those of the loader do not
+//! count.
+
+use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::watch;
@@ -38,6 +41,27 @@ pub struct FlashMoment {
 /// All thousandths.
 pub(super) const WHOLE: u32 = 1000;
 
+/// A moment at which the supply falls. Dropping this forgets the moment.
+#[derive(Debug)]
+pub struct Fall {
+    fell: watch::Receiver<bool>,
+    supply: Arc<Supply>,
+}
+
+impl Fall {
+    /// Waits for the moment.
+    pub async fn come(&mut self) {
+        // The sender lives as long as this.
+        let _ = self.fell.wait_for(|fell| *fell).await;
+    }
+}
+
+impl Drop for Fall {
+    fn drop(&mut self) {
+        self.supply.forget_moment();
+    }
+}
+
 /// The supply of the flash as its operations see it.
 #[derive(Debug)]
 pub(crate) struct Supply {
@@ -57,6 +81,8 @@ struct State {
     fell: bool,
     /// The processor is being stopped: it no longer stands still.
     stops: bool,
+    /// The host writes, through the loader: that is not counted.
+    by_host: bool,
 }
 
 impl Default for Supply {
@@ -66,6 +92,11 @@ impl Default for Supply {
 }
 
 impl Supply {
+    /// Says whether the loader has the flash now, and not the bootloader or an app.
+    pub(crate) fn set_by_host(&self, by_host: bool) {
+        self.state.lock().by_host = by_host;
+    }
+
     /// Notes operations from now on.
     pub(crate) fn note(&self) {
         self.state.lock().done = Some(Vec::new());
@@ -77,14 +108,10 @@ impl Supply {
     }
 
     /// The supply falls at that moment, counted from now.
-    pub(crate) fn fall_at(&self, moment: FlashMoment) {
+    pub(crate) fn fall_at(self: &Arc<Self>, moment: FlashMoment) -> Fall {
         self.state.lock().moment = Some(moment);
         self.fell.send_replace(false);
-    }
-
-    /// Waits for the moment.
-    pub(crate) fn falls(&self) -> watch::Receiver<bool> {
-        self.fell.subscribe()
+        Fall { fell: self.fell.subscribe(), supply: Arc::clone(self) }
     }
 
     /// Lets a processor go on that stands still, so that it can be stopped. The flash takes nothing from it.
@@ -96,7 +123,12 @@ impl Supply {
     /// There is no processor any more; the next one has a supply.
     pub(crate) fn restore(&self) {
         let mut state = self.state.lock();
-        (state.moment, state.fell, state.stops) = (None, false, false);
+        (state.fell, state.stops) = (false, false);
+    }
+
+    /// The supply no longer falls by itself.
+    fn forget_moment(&self) {
+        self.state.lock().moment = None;
     }
 
     /// Whether nothing is taken any more.
@@ -117,6 +149,9 @@ impl Supply {
         let mut state = self.state.lock();
         if state.fell {
             return 0;
+        }
+        if state.by_host {
+            return WHOLE;
         }
         if let Some(done) = &mut state.done {
             done.push(FlashOperation { action, at, length });
@@ -155,7 +190,7 @@ mod tests {
     fn cut(operation: usize, thousandths: u32) -> [u32; 2] {
         let flash = Flash::erased(false).expect("flash");
         assert!(flash.program(0, &[0; 2 * SECTOR]));
-        flash.supply().fall_at(FlashMoment { operation, thousandths });
+        let _fall = flash.supply().fall_at(FlashMoment { operation, thousandths });
         assert!(flash.erase(0, 2 * SECTOR) && flash.program(SECTOR, &[0; SECTOR]));
         [ones(&flash, 0), ones(&flash, SECTOR)]
     }
@@ -175,6 +210,13 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_that_is_dropped_never_comes() {
+        let flash = Flash::erased(false).expect("flash");
+        drop(flash.supply().fall_at(FlashMoment { operation: 0, thousandths: 0 }));
+        assert!(flash.program(0, &[0]) && flash.read(0, 1) == Some(vec![0]));
+    }
+
+    #[test]
     fn operations_are_noted_in_their_order() {
         let flash = Flash::erased(false).expect("flash");
         flash.supply().note();
@@ -187,7 +229,7 @@ mod tests {
     #[test]
     fn who_works_at_the_moment_stands_still_until_the_supply_is_really_off() {
         let flash = Flash::erased(false).expect("flash");
-        flash.supply().fall_at(FlashMoment { operation: 0, thousandths: 0 });
+        let mut fall = flash.supply().fall_at(FlashMoment { operation: 0, thousandths: 0 });
         let worker = std::thread::spawn({
             let flash = flash.clone();
             move || {
@@ -195,9 +237,8 @@ mod tests {
                 flash.supply().wait_if_fallen();
             }
         });
-        let mut falls = flash.supply().falls();
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(falls.wait_for(|fell| *fell)).expect("it falls");
+        runtime.block_on(fall.come());
         assert!(!worker.is_finished());
         flash.supply().stop();
         worker.join().expect("goes on");
