@@ -14,6 +14,7 @@ mod otadata;
 mod partitions;
 mod plan;
 mod probe;
+mod update;
 
 pub use app_facts::{AppFacts, AppSlot, app_facts};
 pub(crate) use file::flash_file;
@@ -30,6 +31,7 @@ pub use job::Flashed;
 pub(crate) use job::{Job, PortInUse};
 pub(crate) use plan::{Region, Role, missing};
 pub use probe::{Probed, probe};
+pub use update::{UpdateImage, update_image};
 
 use crate::error::BenchError;
 

@@ -31,8 +31,8 @@ pub use console_port::{ConsolePort, Transfer};
 pub use emulator::{EmulatorDevice, EmulatorPins, check_emulator, emulator_presets};
 pub use error::BenchError;
 pub use flashing::{
-    AppFacts, AppSlot, Flashed, Probed, app_facts, check_firmware, check_flasher, elf_of, esptool_program,
-    kinds as flasher_kinds, probe,
+    AppFacts, AppSlot, Flashed, Probed, UpdateImage, app_facts, check_firmware, check_flasher, elf_of, esptool_program,
+    kinds as flasher_kinds, probe, update_image,
 };
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver, WiredPins};

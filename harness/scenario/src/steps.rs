@@ -7,6 +7,7 @@ mod boards;
 mod broker;
 mod console;
 mod gauges;
+mod loading;
 mod messages;
 mod network;
 mod packets;
@@ -23,6 +24,7 @@ mod subscriptions;
 mod survives;
 mod updates;
 mod values;
+mod versions;
 mod wait;
 mod will;
 
@@ -48,11 +50,11 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Pins", &[pins::STEPS]),
     StepGroup::new("Consoles", &[console::STEPS]),
     StepGroup::new("Gauges", &[gauges::STEPS]),
-    StepGroup::new("Updates over the air", &[updates::STEPS, survives::STEPS]),
     StepGroup::new("Programs", &[program::STEPS]),
     StepGroup::new("Network faults", &[network::STEPS]),
     StepGroup::new("Packet faults", &[packets::STEPS]),
     StepGroup::new("The broker", &[broker::STEPS]),
+    StepGroup::new("Updates over the air", &[updates::STEPS, loading::STEPS, versions::STEPS, survives::STEPS]),
     StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
     StepGroup::new("Waiting", &[wait::STEPS]),
 ];

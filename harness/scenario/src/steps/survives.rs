@@ -12,7 +12,7 @@ use hil_timeline::{Cursor, Effect, RunEvent, Stamp};
 use hil_verdict::{connects, seconds};
 
 use self::moments::{Moment, Moments};
-use super::updates::Shows;
+use super::versions::Shows;
 use super::{board, power};
 use crate::error::StepError;
 use crate::parameters::{Span, Text};

@@ -1,248 +1,233 @@
-//! What a board runs after an update over the air.
+//! Updates over the air: what is offered to boards, and what they load.
 
-use std::time::Duration;
+use cucumber::{gherkin, given, then};
+use hil_services::{Behaviour, Stop};
+use hil_timeline::{Exchange, RunEvent, What, percent};
+use hil_verdict::{Unmet, seconds};
 
-use cucumber::then;
-use hil_bench::AppFacts;
-use hil_timeline::{Finding, Packet, RunEvent, What};
-use hil_verdict::{app_starts, app_version, says_version, seconds, show};
-
+use super::{cause, rows};
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
-use crate::spec::{Expects, StepSpec};
-use crate::stage::{Stage, refs};
+use crate::spec::{BelowDoc, StepSpec, Takes};
+use crate::stage::{Stage, UPDATE_VALUES, update_path};
 use crate::world::HilWorld;
 
 /// The steps of this file.
 pub(super) const STEPS: &[StepSpec] = &[
     StepSpec::new(
-        "{chip} runs the firmware {firmware} within {span}",
+        "the update {update} is offered(?: to {board})?",
+        &[
+            (
+                r#"Given the update "lamp-2" is offered"#,
+                "The app of this firmware of the bench file is at `{http.url}/lamp-2.bin` and `{https.url}/lamp-2.bin`. \
+                 Later steps write `${captured:update_url}` for where it is, and so `update_https_url`, `update_path`, \
+                 `update_sha256`, `update_size` and `update_version`.",
+            ),
+            (
+                r#"Given the update "lamp-2" is offered to "lamp""#,
+                "The same where a scenario names several boards: the captured address is the one for this board.",
+            ),
+        ],
+    )
+    .giving(UPDATE_VALUES),
+    StepSpec::new(
+        "the update {update} is offered(?: to {board})? with:",
         &[(
-            r#"Then "lamp" runs the firmware "app-2" within 60 s"#,
-            "It has started an app with that firmware's version, which its console shows (`App version`) or which it \
-             publishes (`version-topic`). The firmware is not flashed: the board takes it by itself. Reboots up to this \
-             step are expected.",
+            r#"Given the update "lamp-2" is offered with:"#,
+            "The same, but the server misbehaves as the table says.",
         )],
     )
-    .expecting(Expects::Reboot),
+    .giving(UPDATE_VALUES)
+    .above(&OPTIONS),
     StepSpec::new(
-        "{chip} still runs the firmware {firmware} for {span}",
+        "{board} requests the update {update} within {span}",
+        &[(r#"Then "lamp" requests the update "lamp-2" within 5 s"#, "A GET of it has reached the server.")],
+    ),
+    StepSpec::new(
+        "{board} does not request the update {update} for {span}",
         &[(
-            r#"Then "lamp" still runs the firmware "app-1" for 5 s"#,
-            "It runs an app with that firmware's version, and does not reboot for so long after the mark.",
+            r#"Then "lamp" does not request the update "lamp-2" for 3 s"#,
+            "No request for it has reached the server; `errored` if the board's network could not have carried one.",
         )],
     ),
     StepSpec::new(
-        "{chip} has gone back to the firmware {firmware} within {span}",
+        "{board} loads the update {update} within {span}",
         &[(
-            r#"Then "lamp" has gone back to the firmware "app-1" within 60 s"#,
-            "It has run another version in this scenario, and now runs that firmware's again. Reboots up to this step are \
-             expected.",
-        )],
-    )
-    .expecting(Expects::Reboot),
-    StepSpec::new(
-        "the slot of {chip} is {text}",
-        &[(
-            r#"Then the slot of "lamp" is "ota_1""#,
-            "The partition from which the bootloader has started the app, by its console: `ota_0`, `ota_1`, `factory`, or a \
-             label of the partition table that the scenario has flashed.",
+            r#"Then "lamp" loads the update "lamp-2" within 30 s"#,
+            "Its last byte was sent to the board. Whether the board runs it, is not said.",
         )],
     ),
 ];
 
-/// How a board shows which version it runs.
-pub(super) struct Shows {
-    version: String,
-    topic: Option<String>,
-}
+/// How the server answers.
+const OPTIONS: BelowDoc = BelowDoc {
+    name: "How an update is offered",
+    takes: Takes::Table { columns: &["option", "value"], check: |rows| behaviour(rows).map(drop) },
+    about: "A table with two columns and the heading `option`, `value`: one row for each option, in any order.",
+    fields: &[
+        ("status", "the server answers with this status, 400 to 599, instead of the file"),
+        ("redirect", "`yes`: the server redirects to another path, where the file is"),
+        ("encoding", "`chunked`: the body comes in chunks, without `Content-Length`"),
+        ("ranges", "`no`: the server ignores `Range` and sends the whole file"),
+        ("length", "`Content-Length` is wrong by that much: `+1000` bytes too large, `-1000` too small"),
+        ("content", "`altered`: one bit in the middle of the file is another one; the captured hash stays right"),
+        ("stalls at", "a part of the file: `50 %`; then nothing more comes, and the connection stays open"),
+        ("closes at", "a part of the file: `50 %`; then the connection is closed"),
+        ("resets at", "a part of the file: `50 %`; then the connection is reset"),
+        ("times", "only so many requests are answered like this, later ones as they should be"),
+    ],
+    example: &["| option    | value |", "| stalls at | 50 %  |", "| times     | 1     |"],
+};
 
-impl Shows {
-    /// Of a firmware.
-    pub(super) fn of(stage: &Stage, board: &str, firmware: &str) -> Result<Self, StepError> {
-        let topic = stage.firmware(firmware)?.version_topic;
-        let version = facts(stage, board, firmware)?.version;
-        let version = version.ok_or_else(|| {
-            StepError::errored(format!("the firmware `{firmware}` has no version: it can't be told from others"))
-                .with_hint("the app descriptor has it: set `PROJECT_VER` in the build, or `version` in the bench file")
-        })?;
-        Ok(Self { version, topic })
-    }
-
-    /// The version.
-    pub(super) fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// Where the version is shown, for messages.
-    fn place(&self) -> String {
-        self.topic.as_ref().map_or_else(|| "on its console".to_owned(), |topic| format!("on `{topic}`"))
-    }
-
-    /// The version that a record shows: this one, or another one as far as it is known.
-    fn shown(&self, event: &RunEvent, board: &str) -> Option<Result<(), String>> {
-        let matches = |shown: String, is_it: bool| if is_it { Ok(()) } else { Err(shown) };
-        if let Some(wanted) = &self.topic {
-            let Some((of, _, Packet::Publish { topic, payload, .. })) = event.what.sent_by_board() else { return None };
-            let text = payload.to_string();
-            return (of == board && topic == wanted).then(|| matches(text.clone(), says_version(&text, &self.version)));
-        }
-        match &event.what {
-            What::Console { board: of, line } if of == board => {
-                app_version(line).map(|shown| matches(shown.clone(), shown == self.version))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a record shows this version.
-    pub(super) fn is_shown(&self, event: &RunEvent, board: &str) -> bool {
-        self.shown(event, board) == Some(Ok(()))
-    }
-
-    /// What the board's latest start showed.
-    fn latest(&self, stage: &Stage, board: &str) -> Option<Result<(), String>> {
-        let events = stage.events();
-        let start = events.iter().rposition(|event| is_boot(event, board)).unwrap_or(0);
-        events[start..].iter().rev().find_map(|event| self.shown(event, board))
-    }
-}
-
-fn is_boot(event: &RunEvent, board: &str) -> bool {
-    matches!(&event.what, What::Found { board: of, finding: Finding::Boot, .. } if of == board)
-}
-
-fn facts(stage: &Stage, board: &str, firmware: &str) -> Result<AppFacts, StepError> {
-    stage.app_facts(board, firmware)?.ok_or_else(|| {
-        StepError::errored(format!(
-            "the firmware `{firmware}` is no image with an app: what runs can't be compared with it"
-        ))
-    })
-}
-
-#[then(expr = "{text} runs the firmware {text} within {span}")]
-async fn runs_within(world: &mut HilWorld, board: Text, firmware: Text, within: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
-    comes_to_run(stage, &board, &firmware, within.0).await
-}
-
-async fn comes_to_run(stage: &mut Stage, board: &str, firmware: &str, within: Duration) -> Result<(), StepError> {
-    let shows = Shows::of(stage, board, firmware)?;
-    if shows.latest(stage, board) == Some(Ok(())) {
-        return Ok(());
-    }
-    let until = stage.mark().at + within;
-    if stage
-        .watch_all_from(stage.mark().cursor, until, |event| shows.is_shown(event, board).then_some(()))
-        .await
-        .is_some()
-    {
-        return Ok(());
-    }
-    stage.check_console(board)?;
-    let wanted = format!("the firmware `{firmware}`, version `{}`, within {}", shows.version, seconds(within));
-    let message = match shows.latest(stage, board) {
-        Some(Err(other)) => format!("`{board}` did not run {wanted}: {} it shows `{other}`", shows.place()),
-        _ => format!("`{board}` did not run {wanted}: {} it shows no version", shows.place()),
-    };
-    Err(StepError::failed(message).with_details(stage.last_words(board)))
-}
-
-#[then(expr = "{text} still runs the firmware {text} for {span}")]
-async fn still_runs(world: &mut HilWorld, board: Text, firmware: Text, span: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
-    stage.check_console(&board)?;
-    let shows = Shows::of(stage, &board, &firmware)?;
-    let until = stage.mark().at + span.0;
-    let reboot = |event: &RunEvent| match &event.what {
-        What::Found { board: of, finding: Finding::Reboot, .. } if *of == *board => Some(event.clone()),
-        _ => None,
-    };
-    let rebooted = stage.watch(until, reboot).await;
-    let at = stage.mark().at;
-    let what = match (rebooted, shows.latest(stage, &board)) {
-        (Some(event), _) => {
-            let message = format!("`{board}` rebooted, and should still run the firmware `{firmware}`");
-            return Err(StepError::failed(message)
-                .with_details(std::iter::once(format!("came: {}", show(&event, at))).chain(stage.last_words(&board))));
-        }
-        (None, Some(Ok(()))) => return Ok(()),
-        (None, Some(Err(other))) => format!("{} it shows `{other}`", shows.place()),
-        (None, None) => {
-            let message = format!("`{board}` shows no version {}: what it runs is unknown", shows.place());
-            return Err(StepError::errored(message).with_hint("ESP-IDF's start prints it (`CONFIG_BOOTLOADER_LOG_LEVEL`, `CONFIG_LOG_DEFAULT_LEVEL`); `version-topic` names a topic instead"));
-        }
-    };
-    let message = format!("`{board}` does not run the firmware `{firmware}`, version `{}`: {what}", shows.version);
-    Err(StepError::failed(message).with_details(stage.last_words(&board)))
-}
-
-#[then(expr = "{text} has gone back to the firmware {text} within {span}")]
-async fn has_gone_back(world: &mut HilWorld, board: Text, firmware: Text, within: Span) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.check_started(&board)?;
-    let shows = Shows::of(stage, &board, &firmware)?;
-    // In the order of the records: first another version, then this one.
-    let went_away = |stage: &Stage| {
-        let events = stage.events();
-        let away = events.iter().position(|event| matches!(shows.shown(event, &board), Some(Err(_))));
-        let back = away.and_then(|away| events[away..].iter().find(|event| shows.is_shown(event, &board)));
-        (away.is_some(), back.is_some())
-    };
-    let until = stage.mark().at + within.0;
-    let mut away = went_away(stage).0;
-    if went_away(stage) != (true, true) {
-        let pick = |event: &RunEvent| match shows.shown(event, &board)? {
-            Err(_) => {
-                away = true;
-                None
-            }
-            Ok(()) => away.then_some(()),
+/// What the rows of a table say, with or without its heading.
+fn behaviour(rows: &[Vec<String>]) -> Result<Behaviour, Unmet> {
+    let mut behaviour = Behaviour::default();
+    for row in rows {
+        let [option, value] = row.as_slice() else {
+            return Err(Unmet::errored("a row of this table has two cells: an option and its value"));
         };
-        stage.watch_all_from(stage.mark().cursor, until, pick).await;
+        let wrong = |hint: &str| Unmet::errored(format!("`{value}` is not a value of `{option}`")).with_hint(hint);
+        match (option.as_str(), value.as_str()) {
+            ("option", "value") => {}
+            ("status", text) => {
+                let status = text.parse().ok().filter(|status| (400..600).contains(status));
+                behaviour.status = Some(status.ok_or_else(|| wrong("from 400 to 599"))?);
+            }
+            ("redirect", "yes") => behaviour.redirect = true,
+            ("redirect", _) => return Err(wrong("`yes`")),
+            ("encoding", "chunked") => behaviour.chunked = true,
+            ("encoding", _) => return Err(wrong("`chunked`")),
+            ("ranges", "no") => behaviour.ranges = false,
+            ("ranges", _) => return Err(wrong("`no`")),
+            ("content", "altered") => behaviour.altered = true,
+            ("content", _) => return Err(wrong("`altered`")),
+            ("length", text) => {
+                let off = text.parse().ok().filter(|off| *off != 0 && text.starts_with(['+', '-']));
+                behaviour.length_off = off.ok_or_else(|| wrong("a number of bytes with its sign: `+1000`, `-1000`"))?;
+            }
+            ("times", text) => {
+                let times = text.parse().ok().filter(|times| *times > 0);
+                behaviour.times = Some(times.ok_or_else(|| wrong("a number of requests, from 1"))?);
+            }
+            (option @ ("stalls at" | "closes at" | "resets at"), text) => {
+                let stop = match option {
+                    "stalls at" => Stop::Stall,
+                    "closes at" => Stop::Close,
+                    _ => Stop::Reset,
+                };
+                let at = text.strip_suffix('%').and_then(|text| text.trim_end().parse().ok()).filter(|at| *at < 100);
+                behaviour.stop = Some((at.ok_or_else(|| wrong("a part of the file from `0 %` to `99 %`"))?, stop));
+            }
+            (option, _) => {
+                let known: Vec<_> = OPTIONS.fields.iter().map(|(name, _)| format!("`{name}`")).collect();
+                let hint = format!("one of {}", known.join(", "));
+                return Err(Unmet::errored(format!("an update has no option `{option}`")).with_hint(hint));
+            }
+        }
     }
-    let message = match went_away(stage) {
-        (true, true) if shows.latest(stage, &board) == Some(Ok(())) => return Ok(()),
-        (false, _) => {
-            stage.check_console(&board)?;
-            format!("`{board}` has run no other version than that of `{firmware}`: it had nowhere to go back from")
-        }
-        _ => {
-            stage.check_console(&board)?;
-            let other = shows.latest(stage, &board).and_then(Result::err);
-            let other = other.map_or_else(String::new, |other| format!(": it runs `{other}`"));
-            format!("`{board}` did not go back to the firmware `{firmware}` within {}{other}", seconds(within.0))
-        }
-    };
-    Err(StepError::failed(message).with_details(stage.last_words(&board)))
+    Ok(behaviour)
 }
 
-#[then(expr = "the slot of {text} is {text}")]
-fn slot_is(world: &mut HilWorld, board: Text, slot: Text) -> Result<(), StepError> {
+#[given(expr = "the update {text} is offered")]
+async fn is_offered(world: &mut HilWorld, firmware: Text) -> Result<(), StepError> {
+    world.stage()?.offer_update(&firmware, None, Behaviour::default())
+}
+
+#[given(expr = "the update {text} is offered to {text}")]
+async fn is_offered_to(world: &mut HilWorld, firmware: Text, board: Text) -> Result<(), StepError> {
+    world.stage()?.offer_update(&firmware, Some(&board), Behaviour::default())
+}
+
+#[given(expr = "the update {text} is offered with:")]
+async fn is_offered_with(world: &mut HilWorld, firmware: Text, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    world.stage()?.offer_update(&firmware, None, behaviour(rows(step)?)?)
+}
+
+#[given(expr = "the update {text} is offered to {text} with:")]
+async fn is_offered_to_with(
+    world: &mut HilWorld,
+    firmware: Text,
+    board: Text,
+    #[step] step: &gherkin::Step,
+) -> Result<(), StepError> {
+    world.stage()?.offer_update(&firmware, Some(&board), behaviour(rows(step)?)?)
+}
+
+#[then(expr = "{text} requests the update {text} within {span}")]
+async fn requests(world: &mut HilWorld, board: Text, firmware: Text, within: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
-    let Some(firmware) = stage.flashed(&board).map(str::to_owned) else {
-        let message = format!("this scenario has not flashed `{board}`: its partition table is unknown");
-        return Err(StepError::errored(message).with_hint("begin with `Given the board … runs the firmware …`"));
-    };
-    let slots = facts(stage, &board, &firmware)?.slots;
-    if !slots.iter().any(|known| known.kind == *slot || known.label == *slot) {
-        let known: Vec<_> = slots.iter().map(|known| format!("`{}`", known.kind)).collect();
-        let message = format!("the partition table of `{firmware}` has no slot `{}`", &*slot);
-        return Err(StepError::errored(message).with_hint(format!("it has {}", known.join(", "))));
+    let path = update_path(&firmware);
+    if stage.expect(within.0, |event| is_request(event, &board, &path).then_some(())).await.is_some() {
+        return Ok(());
     }
+    let (cause, within) = (cause(stage), seconds(within.0));
+    let message = format!("`{board}` did not request the update `{firmware}` within {within} of {cause}");
+    Err(StepError::failed(message).with_details(last_exchanges(stage, &board)))
+}
+
+#[then(expr = "{text} does not request the update {text} for {span}")]
+async fn does_not_request(world: &mut HilWorld, board: Text, firmware: Text, span: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    stage.check_reachable(&board)?;
+    let path = update_path(&firmware);
+    let until = stage.mark().at + span.0;
+    if stage.watch(until, |event| is_request(event, &board, &path).then_some(())).await.is_some() {
+        let message = format!("`{board}` requested the update `{firmware}`");
+        return Err(StepError::failed(message).with_details(last_exchanges(stage, &board)));
+    }
+    stage.check_reachable(&board)
+}
+
+#[then(expr = "{text} loads the update {text} within {span}")]
+async fn loads(world: &mut HilWorld, board: Text, firmware: Text, within: Span) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.check_started(&board)?;
+    let path = update_path(&firmware);
+    let is_whole = |event: &RunEvent| sent(event, &board, &path).is_some_and(|(sent, of)| sent == of);
+    if stage.expect(within.0, |event| is_whole(event).then_some(())).await.is_some() {
+        return Ok(());
+    }
+    let events = stage.events_since_mark();
+    let most = events.iter().filter_map(|event| sent(event, &board, &path)).max();
+    let loaded = most.map_or("nothing of it".to_owned(), |(sent, of)| {
+        format!("{} % of it ({sent} of {of} bytes)", percent(sent, of))
+    });
+    let (cause, within) = (cause(stage), seconds(within.0));
+    let message = format!("`{board}` loaded {loaded}, not the whole update `{firmware}`, within {within} of {cause}");
+    Err(StepError::failed(message).with_details(last_exchanges(stage, &board)))
+}
+
+/// The path without a query, and without the place to which a redirect leads.
+fn is_path(asked: &str, path: &str) -> bool {
+    let asked = asked.split('?').next().unwrap_or_default();
+    asked == path || asked.strip_prefix("/moved") == Some(path)
+}
+
+fn is_request(event: &RunEvent, board: &str, wanted: &str) -> bool {
+    matches!(&event.what, What::Service { board: of, exchange: Exchange::Request { method, path, .. }, .. }
+        if of == board && method == "GET" && is_path(path, wanted))
+}
+
+/// How much of a file was sent, and its size.
+pub(super) fn sent(event: &RunEvent, board: &str, wanted: &str) -> Option<(u64, u64)> {
+    match &event.what {
+        What::Service { board: of, exchange: Exchange::Sent { path, sent, of: size }, .. }
+            if of == board && is_path(path, wanted) =>
+        {
+            Some((*sent, *size))
+        }
+        _ => None,
+    }
+}
+
+/// What came last between a board and its services, and its last words.
+pub(super) fn last_exchanges(stage: &Stage, board: &str) -> Vec<String> {
     let events = stage.events();
-    let Some(offset) = app_starts(&board, refs(&events)).last().and_then(|start| start.offset) else {
-        let message = format!("the bootloader of `{board}` does not say which app it starts");
-        return Err(StepError::errored(message)
-            .with_hint("ESP-IDF's does, at the log level `info`: `boot: Loaded app from partition at offset 0x…`"));
-    };
-    let message = match slots.iter().find(|known| known.offset == offset) {
-        Some(found) if found.kind == *slot || found.label == *slot => return Ok(()),
-        Some(found) => format!("the slot of `{board}` is `{}`, not `{}`", found.kind, &*slot),
-        None => format!("`{board}` has started the app at {offset:#x}, where no slot begins"),
-    };
-    Err(StepError::failed(message).with_details(stage.last_words(&board)))
+    let mine = events.iter().rev().filter(|event| event.what.board() == Some(board));
+    let last = mine
+        .filter(|event| matches!(event.what, What::Service { .. }))
+        .find_map(|event| Some(format!("last exchange with a service: {}", hil_timeline::event_text(event)?)));
+    last.into_iter().chain(stage.last_words(board)).collect()
 }
