@@ -102,11 +102,14 @@ impl<'a, F: NorFlash> Updater<'a, F> {
             Ok(update) => update,
             Err(why) => return self.say(format!("announcement refused: {why}")).await,
         };
+        if update.version == self.updates.version {
+            return;
+        }
         if let Some(why) = self.objection(&update, kept) {
             return self.say(format!("{} refused: {why}", update.version)).await;
         }
         loop {
-            self.say(format!("{} is loaded", update.version)).await;
+            self.say(format!("{} is being loaded", update.version)).await;
             match self.load(&update).await {
                 Ok(()) => {
                     self.say(format!("{} is started", update.version)).await;
@@ -129,9 +132,6 @@ impl<'a, F: NorFlash> Updater<'a, F> {
     /// until it is announced once more.
     fn objection(&mut self, update: &Announcement, kept: bool) -> Option<String> {
         let capacity = self.updates.capacity(self.updates.other());
-        if update.version == self.updates.version {
-            return Some("it runs".into());
-        }
         if kept && self.taken_back().is_some_and(|version| version == update.version) {
             return Some("it was taken back".into());
         }

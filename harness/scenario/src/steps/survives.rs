@@ -118,6 +118,8 @@ struct Trial<'a> {
     firmware: [&'a str; 2],
     shows: [Shows; 2],
     until: Stamp,
+    /// How long the update takes without a disturbance.
+    takes: Duration,
 }
 
 /// What a board runs.
@@ -145,7 +147,7 @@ async fn survives(
         );
     }
     let until = stage.recorder().now() + within;
-    let mut trial = Trial { stage, disturbance, board, firmware, shows, until };
+    let mut trial = Trial { stage, disturbance, board, firmware, shows, until, takes: Duration::ZERO };
     let moments = trial.learn().await?.choose(times);
     let mut flashes = true;
     for (n, moment) in moments.iter().enumerate() {
@@ -157,17 +159,20 @@ async fn survives(
 impl Trial<'_> {
     /// Runs the whole update once, and notes what happens when.
     async fn learn(&mut self) -> Result<Moments, StepError> {
+        // What the board did before does not count.
+        self.stage.board(self.board)?.hold().await;
         let notes = self.disturbance != Disturbance::Silence && self.stage.board(self.board)?.note_flash();
-        let begin = self.stage.recorder().now();
         board::run(self.stage, self.board, self.firmware[0]).await?;
+        let begin = self.stage.mark().at;
         self.arrives("without a disturbance").await?;
         let end = self.stage.recorder().now();
+        self.takes = end.since(begin);
         // It confirms itself now.
         self.stage.wait_until(end + SETTLE).await;
         let work = if notes { self.stage.board(self.board)?.noted_flash() } else { Vec::new() };
         match notes && !work.is_empty() {
             true => Ok(Moments::OfFlash(work)),
-            false => Ok(Moments::OfTime(end.since(begin.max(self.stage.mark().at)))),
+            false => Ok(Moments::OfTime(self.takes)),
         }
     }
 
@@ -223,6 +228,9 @@ impl Trial<'_> {
     /// Waits until the board's update has come to a moment; false if it does not come there.
     async fn until_moment(&mut self, moment: &Moment, flashes: bool) -> Result<bool, StepError> {
         let begin = self.stage.recorder().now();
+        if flashes {
+            self.stage.board(self.board)?.hold().await;
+        }
         let start = async |stage: &mut Stage, board: &str, from: &str| match flashes {
             true => board::run(stage, board, from).await,
             false => Ok(()),
@@ -234,8 +242,9 @@ impl Trial<'_> {
                     FlashMoment { operation: *operation, thousandths: if whole { 1000 } else { *thousandths } };
                 let Some(mut fall) = self.stage.board(self.board)?.fall_at(moment) else { return Ok(false) };
                 start(self.stage, self.board, self.firmware[0]).await?;
-                let deadline = self.stage.instant(self.until);
-                Ok(tokio::time::timeout_at(deadline, fall.come()).await.is_ok())
+                let limit = 2 * self.takes + self.stage.connects_within(self.board);
+                let until = (self.stage.recorder().now() + limit).min(self.until);
+                Ok(tokio::time::timeout_at(self.stage.instant(until), fall.come()).await.is_ok())
             }
             Moment::Time(after) => {
                 start(self.stage, self.board, self.firmware[0]).await?;
