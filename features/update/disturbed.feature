@@ -14,21 +14,22 @@ Feature: An update of the lamp that is disturbed
     And the power of "lamp-ota-2" is cut for 500 ms
     Then "lamp-ota-2" runs the firmware "app-1" within 10 s
     And the slot of "lamp-ota-2" is "ota_0"
-    And "lamp-ota-2" runs the firmware "app-2" within 60 s
+    And "lamp-ota-2" runs the firmware "app-2" within 30 s
 
   Scenario: a new version that does not reach the broker gives the old one its place back
     When "lamp-ota-2" has loaded 90 % of the update "app-2"
     And connections of "lamp-ota-2" are refused
-    Then "lamp-ota-2" runs the firmware "app-2" within 60 s
-    Then "lamp-ota-2" has gone back to the firmware "app-1" within 60 s
+    Then "lamp-ota-2" runs the firmware "app-2" within 30 s
+    Then "lamp-ota-2" has gone back to the firmware "app-1" within 20 s
     And the slot of "lamp-ota-2" is "ota_0"
     When connections of "lamp-ota-2" are accepted again
-    Then "lamp-ota-2" publishes "1.1.0 refused: it was taken back" to "sooko/update/state", retained, within 30 s
+    Then "lamp-ota-2" publishes "/^1\.1\.0\S* refused: it was taken back$/" to "sooko/update/state", retained, within 30 s
 
   Scenario: a new version is on trial for one start
     When "lamp-ota-2" has loaded 90 % of the update "app-2"
     And connections of "lamp-ota-2" are refused
-    Then "lamp-ota-2" runs the firmware "app-2" within 60 s
+    Then "lamp-ota-2" runs the firmware "app-2" within 30 s
+    And the console of "lamp-ota-2" shows "wifi: connected" within 10 s
     When the power of "lamp-ota-2" is cut for 100 ms
     Then "lamp-ota-2" has gone back to the firmware "app-1" within 10 s
 

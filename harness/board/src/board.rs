@@ -270,6 +270,14 @@ impl Board {
         }
     }
 
+    /// Offers an ELF file whose program the board may load by itself: a virtual board takes the names of functions from it,
+    /// which it needs for Wi-Fi.
+    pub fn offer_elf(&self, elf: Arc<[u8]>) {
+        if let Some(device) = &self.executes {
+            device.offer_elf(elf);
+        }
+    }
+
     /// Notes from now on what the flash of a virtual board does; false if the board is not virtual, or its firmware is not
     /// executed: it is unknown what the flash of others does.
     pub fn note_flash(&self) -> bool {

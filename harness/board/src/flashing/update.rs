@@ -1,5 +1,7 @@
 //! The app of a firmware, as an update over the air loads it.
 
+use std::sync::Arc;
+
 use hil_config::Bench;
 use hil_timeline::Runs;
 
@@ -16,6 +18,8 @@ pub struct UpdateImage {
     pub version: Option<String>,
     /// What would run it on that board.
     pub runs: Runs,
+    /// The ELF file that it was made from, with its symbols.
+    pub elf: Option<Arc<[u8]>>,
 }
 
 /// The app of a firmware of the bench, made for a board.
@@ -33,7 +37,7 @@ pub fn update_image(bench: &Bench, board: &str, firmware: &str) -> Result<Update
     if software.process.is_some() {
         return Err(failed("it is a program, and no image that can be loaded over the air", None));
     }
-    let ReadImage { parts, layout, .. } = read(software, config)?;
+    let ReadImage { parts, layout, elf } = read(software, config)?;
     let Some(boots) = layout.boots else {
         let hint = "an update is the app of an image: `image = \"firmware.bin\"`, an ELF file, or parts";
         return Err(failed("it has no app that could be loaded over the air", Some(hint)));
@@ -47,7 +51,7 @@ pub fn update_image(bench: &Bench, board: &str, firmware: &str) -> Result<Update
         (_, Some(_)) => Runs::Emulated,
         _ => Runs::Silicon,
     };
-    Ok(UpdateImage { bytes, version: boots.app.map(|app| app.version), runs })
+    Ok(UpdateImage { bytes, version: boots.app.map(|app| app.version), runs, elf })
 }
 
 fn app(part: &Part, offset: u32, length: u64) -> Option<Vec<u8>> {

@@ -35,7 +35,11 @@ impl Stage {
         };
         self.board(&board)?;
         let image = hil_bench::update_image(self.context.bench.config(), &board, firmware)?;
-        let runs = self.board(&board)?.running_as().unwrap_or(image.runs);
+        let target = self.board(&board)?;
+        let runs = target.running_as().unwrap_or(image.runs);
+        if let Some(elf) = image.elf {
+            target.offer_elf(elf);
+        }
         let address = self.tap_address(&board).seen_by(runs);
         let (path, offer) = (update_path(firmware), Offer::new(image.bytes, behaviour));
         let values = [
