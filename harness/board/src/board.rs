@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::Pin;
-use hil_timeline::{Cursor, Effect, FaultPhase, PinCause, Recorder, What};
+use hil_timeline::{Cursor, Effect, FaultPhase, PinCause, Recorder, Runs, What};
 use hil_verdict::Detector;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -78,6 +78,8 @@ pub struct Board {
     /// The failed rungs since the last success.
     troubles: Vec<String>,
     known_flash: Option<KnownFlash>,
+    /// What runs its firmware.
+    runs: Option<Runs>,
     /// The last attempt for which a board that was given up was tried again.
     forgiven: u32,
     device: Option<DeviceClaim>,
@@ -139,6 +141,7 @@ impl Board {
             stuck: None,
             troubles: Vec::new(),
             known_flash: None,
+            runs: None,
             forgiven: 0,
         }
     }

@@ -12,6 +12,7 @@ mod otadata;
 mod partitions;
 mod plan;
 mod probe;
+mod update;
 
 pub(crate) use file::flash_file;
 use flashers::FLASHERS;
@@ -27,6 +28,7 @@ pub use job::Flashed;
 pub(crate) use job::{Job, PortInUse};
 pub(crate) use plan::{Region, Role, missing};
 pub use probe::{Probed, probe};
+pub use update::{UpdateImage, update_image};
 
 use crate::error::BenchError;
 

@@ -31,7 +31,8 @@ pub use console_port::{ConsolePort, Transfer};
 pub use emulator::{EmulatorDevice, EmulatorPins, check_emulator, emulator_presets};
 pub use error::BenchError;
 pub use flashing::{
-    Flashed, Probed, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds, probe,
+    Flashed, Probed, UpdateImage, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds,
+    probe, update_image,
 };
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDriver, WiredPins};

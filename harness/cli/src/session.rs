@@ -283,6 +283,9 @@ pub(crate) fn hint(error: &SetupError) -> Option<String> {
     match error {
         SetupError::Bench(error) => error.hint(),
         SetupError::Tap(error) => Some(format!("remove `boards.{}.tap-port`, or set it to a free port", error.board)),
+        SetupError::Service(error) => {
+            Some(format!("remove `boards.{}.{}-port`, or set it to a free port", error.board, error.service))
+        }
         SetupError::Broker(error) => Some(error.hint()),
         SetupError::Tls(error) => Some(error.hint()),
         SetupError::Observer(_) => {

@@ -63,7 +63,7 @@ pub use kinds::Kinds;
 pub use limits::TimeLimits;
 pub use line::{BIAS, Bias, GpioLine, LINE, Line};
 pub use names::{BoardName, FirmwareName, nearest};
-pub use nvs::{NvsNumber, NvsType, NvsValue};
+pub use nvs::{BenchPort, NvsNumber, NvsType, NvsValue};
 pub use pin::{Pin, PinDirection, PinLine};
 pub use port::{PortIdentity, mac_text};
 pub use problem::{ConfigError, Problem};

@@ -1,19 +1,20 @@
 //! The taps of a run, and their certificates.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hil_bench::{TapAddress, TlsFiles};
 use hil_config::{BoardKind, TapTls, Wifi};
-use hil_mqtt::tls::{
-    Certificates, ClientAuth, TlsError, TlsIdentity, check_validity, make_certificates, server_config,
-};
 use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
 use hil_scratch::Scratch;
+use hil_services::{BoardNetwork, Files, HttpPort, HttpRoute};
 use hil_timeline::Recorder;
+use hil_tls::{
+    Certificates, ClientAuth, ServerConfig, TlsError, TlsIdentity, check_validity, make_certificates, server_config,
+};
 
 use crate::setup_error::SetupError;
 
@@ -21,6 +22,10 @@ use crate::setup_error::SetupError;
 #[derive(Debug)]
 pub(crate) struct Network {
     taps: BTreeMap<String, TapPort>,
+    /// Where each board gets its files.
+    files: BTreeMap<String, HttpPort>,
+    /// The certificate for HTTPS.
+    https: Option<Arc<ServerConfig>>,
     /// The host at which boards on the network reach them.
     host: String,
     /// Virtual boards and emulators: they run on this machine and connect to the tap's own address.
@@ -54,13 +59,21 @@ impl Network {
             TapTls::PassThrough => TlsMode::PassThrough,
             TapTls::Terminate => certificates.tls_mode()?,
         };
-        let mut taps = BTreeMap::new();
+        let https = certificates.https()?;
+        let (mut taps, mut files) = (BTreeMap::new(), BTreeMap::new());
         let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
         for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
             // An emulator's guest reaches this machine by an address that only the emulator knows.
             let listen = if board.emulator.is_some() { Ipv4Addr::LOCALHOST.into() } else { config.tap.listen };
             let tap = TapPort::open(board.name.as_str(), listen, board.tap_port, tls.clone()).await?;
             tap.expect_from(&board.from);
+            let network = BoardNetwork {
+                control: tap.control().clone(),
+                refusal: tap.refusal().clone(),
+                peers: tap.peers().clone(),
+            };
+            let http = SocketAddr::new(listen, board.http_port);
+            files.insert(board.name.to_string(), HttpPort::open(board.name.as_str(), http, network)?);
             taps.insert(board.name.to_string(), tap);
         }
         let inside = |board: &&hil_config::Board| matches!(board.kind, BoardKind::Virtual | BoardKind::Emulator);
@@ -68,7 +81,7 @@ impl Network {
         let guests = config.boards.values().filter_map(guest_host).collect();
         let (host, capture) = (config.tap.address.to_string(), OnceLock::new());
         let wifi = config.wifi.clone().unwrap_or_default();
-        Ok(Self { taps, host, inside, guests, certificates, capture, wifi })
+        Ok(Self { taps, files, https, host, inside, guests, certificates, capture, wifi })
     }
 
     /// A board's tap.
@@ -87,6 +100,8 @@ impl Network {
             wifi: self.wifi.clone(),
             host: self.guests.get(board).cloned().or(inside).unwrap_or_else(|| self.host.clone()),
             port: listens.map_or(0, |address| address.port()),
+            http_port: self.files.get(board).map_or(0, |files| files.address().port()),
+            sntp_port: 0,
             ca: read(&self.certificates.ca),
             cert: identity.map(|identity| read(&identity.cert)).unwrap_or_default(),
             key: identity.map(|identity| read(&identity.key)).unwrap_or_default(),
@@ -107,6 +122,21 @@ impl Network {
                 recorder: recorder.clone(),
                 capture: self.capture.get().cloned(),
             });
+        }
+    }
+
+    /// Serves files to a board from now on.
+    pub(crate) fn serve(&self, board: &str, files: &Files, recorder: &Recorder) {
+        if let Some(port) = self.files.get(board) {
+            let (files, tls, recorder) = (files.clone(), self.https.clone(), recorder.clone());
+            port.open_route(HttpRoute { files, tls, recorder });
+        }
+    }
+
+    /// Serves a board nothing more; its open connections end with those of its tap.
+    pub(crate) fn stop_serving(&self, board: &str) {
+        if let Some(port) = self.files.get(board) {
+            port.close_route();
         }
     }
 
@@ -159,6 +189,11 @@ impl RunCertificates {
             check_validity(path)?;
         }
         Ok(Self { server, ca, boards, _folder: folder })
+    }
+
+    /// Boards need no certificate of their own for files.
+    fn https(&self) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+        server_config(&self.server, None).map(Some)
     }
 
     fn tls_mode(&self) -> Result<TlsMode, TlsError> {

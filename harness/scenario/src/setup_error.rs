@@ -2,7 +2,8 @@
 
 use hil_bench::BenchError;
 use hil_mqtt::TapError;
-use hil_mqtt::tls::TlsError;
+use hil_services::ServiceError;
+use hil_tls::TlsError;
 
 /// Why no scenario could start.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum SetupError {
     /// A tap can't be opened.
     #[error(transparent)]
     Tap(#[from] TapError),
+    /// A service of the boards can't be opened.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The broker is not available.
     #[error(transparent)]
     Broker(#[from] hil_mqtt::BrokerError),

@@ -8,6 +8,7 @@ mod health;
 mod judging;
 mod pins;
 mod records;
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,12 +17,15 @@ use std::time::Duration;
 
 use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
-use hil_mqtt::{Broker, Fault, Observer, Offers, ShortageWatch, TapPort};
+use hil_link::ShortageWatch;
+use hil_mqtt::{Broker, Fault, Observer, Offers, TapPort};
 use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
 use hil_verdict::Gauge;
 
 use self::broker::{observe, record_broker};
 use self::judging::Judging;
+use self::services::Services;
+pub(crate) use self::services::{UPDATE_VALUES, update_path};
 use crate::context::RunContext;
 use crate::error::StepError;
 use crate::snapshot::Rule;
@@ -65,6 +69,8 @@ pub struct Stage {
     waits_until: Arc<AtomicU64>,
     /// How far steps have read the changes of each pin.
     pins_seen: BTreeMap<(String, String), u64>,
+    /// What its boards get besides the broker.
+    services: Services,
     /// What named groups of patterns have matched.
     captured: BTreeMap<String, String>,
     /// Numbers that boards print or publish again and again.
@@ -100,11 +106,13 @@ impl Stage {
         let mut broker = hil_mqtt::broker::new(config, Arc::new(log))?;
         let offers = broker.start().await?;
         record_broker(&recorder, &*broker, &offers, true);
+        let services = Services::default();
         let observed = vec!["#".to_owned()];
         let observer = observe(OBSERVER, &offers, &recorder, &observed).await?;
         for (name, board) in &boards {
             board.enter(recorder.clone());
             context.network.route(name, &offers, &recorder);
+            context.network.serve(name, &services.files, &recorder);
         }
         let begin = recorder.timeline().end();
         let mark = Mark { cursor: begin, at: recorder.now() };
@@ -128,6 +136,7 @@ impl Stage {
             snapshot_rules: Vec::new(),
             waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
+            services,
             captured: BTreeMap::new(),
             gauges: Vec::new(),
             gauges_recorded: 0,
@@ -145,6 +154,7 @@ impl Stage {
     /// Ends faults, releases pins, closes routes, stops the broker and releases the boards.
     pub(crate) async fn close(mut self) {
         for (name, board) in &mut self.boards {
+            self.context.network.stop_serving(name);
             if let Some(tap) = self.context.network.tap(name) {
                 tap.close_route();
             }

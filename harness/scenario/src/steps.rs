@@ -20,6 +20,7 @@ mod session;
 mod snapshots;
 mod subscriber;
 mod subscriptions;
+mod updates;
 mod values;
 mod wait;
 mod will;
@@ -50,6 +51,7 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Network faults", &[network::STEPS]),
     StepGroup::new("Packet faults", &[packets::STEPS]),
     StepGroup::new("The broker", &[broker::STEPS]),
+    StepGroup::new("Updates over the air", &[updates::STEPS]),
     StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
     StepGroup::new("Waiting", &[wait::STEPS]),
 ];

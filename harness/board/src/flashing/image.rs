@@ -279,7 +279,9 @@ fn filled(firmware: &Firmware, tap: &TapAddress) -> Settings {
     let settings = firmware.nvs.iter().map(|(key, value)| {
         let value = match value {
             NvsValue::Text(text) => NvsValue::Text(tap.fill(text)),
-            NvsValue::Number(kind, NvsNumber::TapPort) => NvsValue::Number(*kind, NvsNumber::Is(tap.port.into())),
+            NvsValue::Number(kind, NvsNumber::Port(port)) => {
+                NvsValue::Number(*kind, NvsNumber::Is(tap.port_of(*port).into()))
+            }
             other => other.clone(),
         };
         (key.clone(), value)

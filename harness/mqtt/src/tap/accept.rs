@@ -3,72 +3,28 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use hil_link::{Ending, RelayConnection, Watch, relay};
+use hil_link::{Ending, Port, RelayConnection, Shortage, Watch, relay};
 use hil_timeline::{ConnectionChange, What};
 use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use super::connection_recorder::ConnectionRecorder;
 use super::layers::{self, BoardConnection, FirstBytes, TlsMode};
 use super::state::{Route, TapState};
-use crate::descriptors::Shortage;
 use crate::endpoint::{Endpoint, Transport};
 
-pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
-}
-
-pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    bind(address)?.listen(1024)
-}
-
-/// Accepts connections. To refuse them it closes the listener, so that the system itself refuses.
-pub(super) async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, state: Arc<TapState>) {
-    /// When to try again after an error: the system does not report when a descriptor is free.
-    const AGAIN: Duration = Duration::from_millis(100);
-    let mut shut = state.refuse.subscribe();
-    let mut listener = Some(listener);
+/// Accepts connections.
+pub(super) async fn accept(mut port: Port, state: Arc<TapState>) {
     // The latest error is recorded already.
     let mut recorded = false;
     loop {
-        if *shut.borrow_and_update() {
-            listener = None;
-        } else if listener.is_none() {
-            // The port is still bound: no other program can take it.
-            match listen(address) {
-                Ok(open) => listener = Some(open),
-                Err(error) => {
-                    state.record_shortage(&error, &mut recorded);
-                    tokio::time::sleep(AGAIN).await;
-                    continue;
-                }
+        match port.accept().await {
+            Ok((board, from)) => {
+                recorded = false;
+                tokio::spawn(serve(board, from, Arc::clone(&state)));
             }
-        }
-        state.is_refusing.send_replace(listener.is_none());
-        let Some(open) = &listener else {
-            if shut.changed().await.is_err() {
-                return;
-            }
-            continue;
-        };
-        tokio::select! {
-            biased;
-            _ = shut.changed() => {}
-            accepted = open.accept() => match accepted {
-                Ok((board, from)) => {
-                    recorded = false;
-                    tokio::spawn(serve(board, from, Arc::clone(&state)));
-                }
-                Err(error) => {
-                    state.record_shortage(&error, &mut recorded);
-                    tokio::time::sleep(AGAIN).await;
-                }
-            },
+            Err(error) => state.record_shortage(&error, &mut recorded),
         }
     }
 }

@@ -51,7 +51,7 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
         },
         // Names are checked on the bench; the step's own syntax is enough for the rest.
         Kind::Board | Kind::Railed | Kind::Wireless | Kind::Program | Kind::Chip => Ok(()),
-        Kind::Firmware | Kind::Pin | Kind::Driven => Ok(()),
+        Kind::Firmware | Kind::Update | Kind::Pin | Kind::Driven => Ok(()),
         Kind::Text | Kind::Span | Kind::Drift | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
     }
 }

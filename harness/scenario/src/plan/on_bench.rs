@@ -54,12 +54,13 @@ fn check_reading(reading: &Reading, bench: &Bench) -> Vec<Wrong> {
     }
     let board = reading.arguments.iter().find(|(kind, _)| kind.is_board()).and_then(|(_, name)| bench.board(name));
     let firmware = reading.first(Kind::Firmware).map(|name| check_firmware(name, board, bench));
+    let update = reading.first(Kind::Update).map(|name| check_update(name, bench));
     let pins = [(Kind::Pin, PinDirection::Sense), (Kind::Driven, PinDirection::Drive)];
     let pins = pins
         .into_iter()
         .filter_map(|(kind, direction)| check_pin(reading.first(kind)?, direction, board?, bench).err());
     let password = reading.first(Kind::Password).map(check_password);
-    wrong.extend(firmware.into_iter().chain(password).filter_map(Result::err).chain(pins));
+    wrong.extend(firmware.into_iter().chain(update).chain(password).filter_map(Result::err).chain(pins));
     wrong
 }
 
@@ -111,6 +112,16 @@ fn check_firmware(name: &str, board: Option<&Board>, bench: &Bench) -> Result<()
             Err(Wrong::new(what, "programs run on boards of the kind `process`, other firmware on the other kinds"))
         }
     }
+}
+
+fn check_update(name: &str, bench: &Bench) -> Result<(), Wrong> {
+    check_firmware(name, None, bench)?;
+    let is_program = bench.firmware(name).is_some_and(|firmware| firmware.process.is_some());
+    if is_program {
+        let hint = "an update is the app of an image: `image = \"firmware.bin\"`, an ELF file, or parts";
+        return Err(Wrong::new(format!("firmware `{name}` is a program, and no update that a board could load"), hint));
+    }
+    Ok(())
 }
 
 fn check_pin(pin: &str, direction: PinDirection, board: &Board, bench: &Bench) -> Result<(), Wrong> {

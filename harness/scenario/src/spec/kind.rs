@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     /// A board with a chip, not a program.
     Chip,
     Firmware,
+    /// A firmware whose app is an update.
+    Update,
     Topic,
     Filter,
     /// A filter that the harness subscribes to for retained messages.
@@ -69,6 +71,7 @@ impl Kind {
         ("program", Self::Program),
         ("chip", Self::Chip),
         ("firmware", Self::Firmware),
+        ("update", Self::Update),
         ("topic", Self::Topic),
         ("filter", Self::Filter),
         ("kept", Self::Kept),

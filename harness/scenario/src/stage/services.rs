@@ -1,0 +1,82 @@
+//! What the boards of a scenario get besides the broker: files.
+
+use hil_services::{Behaviour, Files, Offer};
+
+use super::Stage;
+use crate::error::StepError;
+
+/// What a scenario offers to its boards.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    pub(super) files: Files,
+}
+
+/// What a step that offers an update captures, as `${captured:NAME}`.
+pub(crate) const UPDATE_VALUES: &[&str] =
+    &["update_url", "update_https_url", "update_path", "update_sha256", "update_size", "update_version"];
+
+/// Where the app of a firmware is offered.
+#[must_use]
+pub(crate) fn update_path(firmware: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    format!("/{}.bin", firmware.chars().map(plain).collect::<String>())
+}
+
+impl Stage {
+    /// Offers the app of a firmware over HTTP and HTTPS, at `/NAME.bin`; an earlier offer of it is replaced. Captures
+    /// where and what it is. Without a board, the scenario must have exactly one.
+    ///
+    /// # Errors
+    /// When the firmware has no app for that board.
+    pub fn offer_update(&mut self, firmware: &str, board: Option<&str>, behaviour: Behaviour) -> Result<(), StepError> {
+        let board = match board {
+            Some(board) => board.to_owned(),
+            None => self.only_board()?,
+        };
+        self.board(&board)?;
+        let image = hil_bench::update_image(self.context.bench.config(), &board, firmware)?;
+        let runs = self.board(&board)?.running_as().unwrap_or(image.runs);
+        let address = self.tap_address(&board).seen_by(runs);
+        let (path, offer) = (update_path(firmware), Offer::new(image.bytes, behaviour));
+        let values = [
+            format!("{}{path}", address.http_url("http")),
+            format!("{}{path}", address.http_url("https")),
+            path.clone(),
+            offer.sha256().to_owned(),
+            offer.size().to_string(),
+            image.version.unwrap_or_default(),
+        ];
+        for (name, value) in UPDATE_VALUES.iter().zip(values) {
+            self.capture(&board, name, &value);
+        }
+        self.services.files.offer(&path, offer);
+        Ok(())
+    }
+
+    /// Checks that the network would carry a request of a board: otherwise it proves nothing that there is none.
+    ///
+    /// # Errors
+    /// When the board is off, or its network is silent or refuses connections.
+    pub fn check_reachable(&self, board: &str) -> Result<(), StepError> {
+        let why = match self.tap(board) {
+            _ if !self.is_powered(board) => "it has no power",
+            Some(tap) if tap.control().is_silent() => "its network is silent",
+            Some(tap) if tap.is_refusing() => "its connections are refused",
+            _ => return Ok(()),
+        };
+        Err(StepError::errored(format!("no request of `{board}` could arrive: {why}")))
+    }
+
+    fn only_board(&self) -> Result<String, StepError> {
+        let mut boards = self.boards.keys();
+        match (boards.next(), boards.next()) {
+            (Some(board), None) => Ok(board.clone()),
+            (first, _) => {
+                let what = if first.is_none() { "names no board" } else { "names several boards" };
+                let hint = "say for which one: `Given the update \"app-2\" is offered to \"lamp\"`";
+                Err(StepError::errored(format!("the scenario {what}: where the update is depends on the board"))
+                    .with_hint(hint))
+            }
+        }
+    }
+}
