@@ -112,7 +112,7 @@ impl Stage {
         for (name, board) in &boards {
             board.enter(recorder.clone());
             context.network.route(name, &offers, &recorder);
-            context.network.serve(name, &services.files, &recorder);
+            context.network.serve(name, services.offered(), None, &recorder);
         }
         let begin = recorder.timeline().end();
         let mark = Mark { cursor: begin, at: recorder.now() };

@@ -5,6 +5,8 @@ mod below;
 mod board;
 mod boards;
 mod broker;
+mod certificates;
+mod clock;
 mod console;
 mod gauges;
 mod messages;
@@ -52,6 +54,8 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Packet faults", &[packets::STEPS]),
     StepGroup::new("The broker", &[broker::STEPS]),
     StepGroup::new("Updates over the air", &[updates::STEPS]),
+    StepGroup::new("The clock of the network", &[clock::STEPS]),
+    StepGroup::new("Certificates", &[certificates::STEPS]),
     StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
     StepGroup::new("Waiting", &[wait::STEPS]),
 ];

@@ -2,7 +2,7 @@
 
 use cucumber::Parameter as _;
 
-use crate::parameters::{Code, Condition, DriftText, FromOrTo, OnOff, PacketName, Rate, Span};
+use crate::parameters::{Code, Condition, DriftText, FromOrTo, Moment, OnOff, PacketName, Rate, Span};
 use crate::quotes::{QUOTED, unquote};
 
 /// What an argument of a step is.
@@ -41,6 +41,7 @@ pub(crate) enum Kind {
     /// A code that is not a success.
     Refusal,
     Rate,
+    Moment,
     Packet,
     Direction,
     Count,
@@ -88,6 +89,7 @@ impl Kind {
         ("code", Self::Code),
         ("refusal", Self::Refusal),
         ("rate", Self::Rate),
+        ("moment", Self::Moment),
         ("packet", Self::Packet),
         ("direction", Self::Direction),
         ("count", Self::Count),
@@ -110,6 +112,7 @@ impl Kind {
             Self::Span => Span::REGEX,
             Self::Code | Self::Refusal => Code::REGEX,
             Self::Rate => Rate::REGEX,
+            Self::Moment => Moment::REGEX,
             Self::Packet => PacketName::REGEX,
             Self::Direction => FromOrTo::REGEX,
             Self::Number => Condition::REGEX,

@@ -1,6 +1,7 @@
 //! What the boards of a scenario get besides the broker: files.
 
-use hil_services::{Behaviour, Files, Offer};
+use hil_services::{Behaviour, Files, NetworkClock, Offer};
+use hil_tls::CertificateFlaw;
 
 use super::Stage;
 use crate::error::StepError;
@@ -8,7 +9,14 @@ use crate::error::StepError;
 /// What a scenario offers to its boards.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    pub(super) files: Files,
+    files: Files,
+    clock: NetworkClock,
+}
+
+impl Services {
+    pub(super) fn offered(&self) -> (&Files, &NetworkClock) {
+        (&self.files, &self.clock)
+    }
 }
 
 /// What a step that offers an update captures, as `${captured:NAME}`.
@@ -50,6 +58,42 @@ impl Stage {
             self.capture(&board, name, &value);
         }
         self.services.files.offer(&path, offer);
+        Ok(())
+    }
+
+    /// The clock of the scenario's network.
+    #[must_use]
+    pub fn network_clock(&self) -> &NetworkClock {
+        &self.services.clock
+    }
+
+    /// From now on the taps of the boards show a certificate with a flaw.
+    ///
+    /// # Errors
+    /// When it can't be made, or the taps show none of their own.
+    pub fn show_flawed_broker(&mut self, flaw: CertificateFlaw) -> Result<(), StepError> {
+        let tls = self.context.network.flawed_tap(flaw)?;
+        for board in self.boards.keys() {
+            let Some(tap) = self.tap(board) else { continue };
+            if tap.passes_tls() {
+                let message = format!("the TLS of `{board}` passes the tap: the certificate is the broker's own");
+                let hint = "`[tap] tls = \"terminate\"` lets the tap show certificates";
+                return Err(StepError::errored(message).with_hint(hint));
+            }
+            tap.show(tls.clone());
+        }
+        Ok(())
+    }
+
+    /// From now on the files of the boards come with a certificate with a flaw.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn show_flawed_server(&mut self, flaw: CertificateFlaw) -> Result<(), StepError> {
+        let tls = self.context.network.flawed_server(flaw)?;
+        for board in self.boards.keys() {
+            self.context.network.serve(board, self.services.offered(), Some(&tls), &self.recorder);
+        }
         Ok(())
     }
 
