@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine, Wifi};
 use hil_timeline::{Finding, PinCause, Runs, What};
-use hil_virtual_board::{Options, Trouble, VirtualBoard, image};
+use hil_virtual_board::{Names, Options, Trouble, VirtualBoard, image};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -23,6 +23,7 @@ use hil_power::{PowerDriver, Switching};
 pub struct VirtualDevice {
     board: Arc<VirtualBoard>,
     sensed: Arc<Sensed>,
+    names: Names,
     /// How its latest firmware runs.
     runs: Arc<Mutex<Option<Runs>>>,
 }
@@ -69,15 +70,17 @@ impl VirtualDevice {
                 pin.record(&scope);
             }
         };
+        let names = Names::default();
         let options = Options {
             on_pin: Some(Arc::new(on_pin)),
             on_trouble: Some(Arc::new(move |trouble| report(&reporting, traces, trouble))),
             network: wifi.clone(),
+            names: names.clone(),
             ..Options::named(&name, &config.misbehaves)
         };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
-        Ok(Self { board: Arc::new(board), sensed, runs: Arc::default() })
+        Ok(Self { board: Arc::new(board), sensed, names, runs: Arc::default() })
     }
 }
 
@@ -116,6 +119,22 @@ impl VirtualDevice {
     /// Brings the access point back, if it is away.
     pub(crate) async fn restore_access_point(&self) {
         self.board.set_access_point(true).await;
+    }
+
+    /// The names of its network.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Checks that its firmware asks the network for names.
+    ///
+    /// # Errors
+    /// If it runs in another way than executed: names are resolved by this machine.
+    pub(crate) fn check_names(&self, board: &str) -> Result<(), BenchError> {
+        match *self.runs.lock() {
+            Some(Runs::Executed) | None => Ok(()),
+            Some(other) => Err(BenchError::NoNameServer { board: board.to_owned(), runs: other.word() }),
+        }
     }
 
     /// Notes how its firmware runs.

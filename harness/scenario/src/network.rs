@@ -11,7 +11,7 @@ use hil_bench::{TapAddress, TlsFiles};
 use hil_capture::Capture;
 use hil_config::{BoardKind, TapTls, Wifi};
 use hil_mqtt::{Offers, Route, TapPort, TlsMode};
-use hil_services::{BoardNetwork, Files, HttpPort, HttpRoute, NetworkClock, SntpPort, SntpRoute};
+use hil_services::{BoardNetwork, Files, HttpPort, HttpRoute, NameRecorder, NetworkClock, SntpPort, SntpRoute};
 use hil_timeline::Recorder;
 use hil_tls::{CertificateFlaw, ServerConfig, TlsIdentity};
 
@@ -136,6 +136,11 @@ impl Network {
         if let Some(port) = self.clocks.get(board) {
             port.open_route(SntpRoute { clock: clock.clone(), recorder, capture });
         }
+    }
+
+    /// Records which names a board asks for.
+    pub(crate) fn name_recorder(&self, board: &str, recorder: &Recorder) -> NameRecorder {
+        NameRecorder::new(board, recorder.clone(), self.capture.get().cloned())
     }
 
     /// Serves a board nothing more; its open connections end with those of its tap.

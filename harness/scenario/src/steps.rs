@@ -10,6 +10,7 @@ mod clock;
 mod console;
 mod gauges;
 mod messages;
+mod names;
 mod network;
 mod packets;
 mod pins;
@@ -55,6 +56,7 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("The broker", &[broker::STEPS]),
     StepGroup::new("Updates over the air", &[updates::STEPS]),
     StepGroup::new("The clock of the network", &[clock::STEPS]),
+    StepGroup::new("Names", &[names::STEPS]),
     StepGroup::new("Certificates", &[certificates::STEPS]),
     StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
     StepGroup::new("Waiting", &[wait::STEPS]),

@@ -6,11 +6,13 @@
 //! cut acts on all of them.
 
 mod clock;
+mod dns;
 mod error;
 mod http;
 mod sntp;
 
 pub use clock::{NetworkClock, check_moment};
+pub use dns::NameRecorder;
 pub use error::ServiceError;
 pub use http::{Behaviour, Files, HttpPort, HttpRoute, Offer, Stop};
 

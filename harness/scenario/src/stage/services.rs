@@ -1,6 +1,7 @@
 //! What the boards of a scenario get besides the broker: files.
 
 use hil_services::{Behaviour, Files, NetworkClock, Offer};
+use hil_timeline::{Exchange, What};
 use hil_tls::CertificateFlaw;
 
 use super::Stage;
@@ -109,6 +110,20 @@ impl Stage {
             _ => return Ok(()),
         };
         Err(StepError::errored(format!("no request of `{board}` could arrive: {why}")))
+    }
+
+    /// Whether a connection of a board for files is open.
+    pub(crate) fn has_open_exchange(&self, board: &str) -> bool {
+        let mut open = std::collections::BTreeSet::new();
+        for event in self.events() {
+            let What::Service { board: of, connection: Some(number), exchange, .. } = &event.what else { continue };
+            match exchange {
+                Exchange::Opened { .. } if of == board => drop(open.insert(*number)),
+                Exchange::Closed { .. } | Exchange::Refused { .. } if of == board => drop(open.remove(number)),
+                _ => {}
+            }
+        }
+        !open.is_empty()
     }
 
     fn only_board(&self) -> Result<String, StepError> {
