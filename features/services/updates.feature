@@ -3,7 +3,6 @@ Feature: Files for updates over the air
 
   Background:
     Given the board "pi" runs the firmware "downloader"
-    And the console of "pi" shows "ready" within 10 s
 
   Scenario: the app of a firmware is offered over HTTP
     Given the update "lamp-native" is offered

@@ -41,10 +41,12 @@ pub fn is_about_certificate(alert: &str) -> bool {
 fn name(alert: AlertDescription) -> String {
     let camel = format!("{alert:?}");
     let mut name = String::new();
+    let mut after_lower = false;
     for c in camel.chars() {
-        if c.is_ascii_uppercase() && name.ends_with(|c: char| c.is_ascii_lowercase()) {
+        if c.is_ascii_uppercase() && after_lower {
             name.push('_');
         }
+        after_lower = c.is_ascii_lowercase();
         name.push(c.to_ascii_lowercase());
     }
     name

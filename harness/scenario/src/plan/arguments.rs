@@ -52,7 +52,7 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
             Err(_) => Err(Wrong::new(format!("a program can't end with the code `{text}`"), "from 0 to 255")),
         },
         // Names are checked on the bench; the step's own syntax is enough for the rest.
-        Kind::Board | Kind::Railed | Kind::Wireless | Kind::Program | Kind::Chip => Ok(()),
+        Kind::Board | Kind::Railed | Kind::Wireless | Kind::Resolving | Kind::Program | Kind::Chip => Ok(()),
         Kind::Firmware | Kind::Update | Kind::Pin | Kind::Driven => Ok(()),
         Kind::Text | Kind::Span | Kind::Drift | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
     }

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     Railed,
     /// A board whose access point the bench controls.
     Wireless,
+    /// A board whose name server the bench controls.
+    Resolving,
     /// A board that is a program.
     Program,
     /// A board with a chip, not a program.
@@ -69,6 +71,7 @@ impl Kind {
         ("board", Self::Board),
         ("railed", Self::Railed),
         ("wireless", Self::Wireless),
+        ("resolving", Self::Resolving),
         ("program", Self::Program),
         ("chip", Self::Chip),
         ("firmware", Self::Firmware),
@@ -131,7 +134,7 @@ impl Kind {
 
     /// Whether it names a board.
     pub(crate) fn is_board(self) -> bool {
-        matches!(self, Self::Board | Self::Railed | Self::Wireless | Self::Program | Self::Chip)
+        matches!(self, Self::Board | Self::Railed | Self::Wireless | Self::Resolving | Self::Program | Self::Chip)
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) const STEPS: &[StepSpec] = &[
         "the clock of the network is {span} (?:fast|slow)",
         &[
             (r"Given the clock of the network is 10 min fast", "It is ahead of this machine's clock."),
-            (r"Given the clock of the network is 24 h slow", "It is behind this machine's clock."),
+            (r"Given the clock of the network is 30 s slow", "It is behind this machine's clock."),
         ],
     ),
     StepSpec::new(

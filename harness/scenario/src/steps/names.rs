@@ -13,7 +13,7 @@ use crate::world::HilWorld;
 /// The steps of this file.
 pub(super) const STEPS: &[StepSpec] = &[
     StepSpec::new(
-        "the network of {wireless} (?:knows|does not know) the name {text}",
+        "the network of {resolving} (?:knows|does not know) the name {text}",
         &[
             (
                 r#"Given the network of "lamp" knows the name "broker.example""#,
@@ -28,11 +28,11 @@ pub(super) const STEPS: &[StepSpec] = &[
         ],
     ),
     StepSpec::new(
-        "the network of {wireless} answers no questions for names",
+        "the network of {resolving} answers no questions for names",
         &[(r#"When the network of "lamp" answers no questions for names"#, "Its name server is silent.")],
     ),
     StepSpec::new(
-        "{wireless} asks for the name {text} within {span}",
+        "{resolving} asks for the name {text} within {span}",
         &[(r#"Then "lamp" asks for the name "broker.example" within 10 s"#, "Whether it is answered or not.")],
     ),
 ];
