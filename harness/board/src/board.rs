@@ -37,6 +37,7 @@ use crate::symbols::SharedSymbols;
 use crate::virtual_board::{Fall, FlashMoment, FlashWork, VirtualDevice};
 use hil_power::PowerDriver;
 use hil_power::keeper::{Holder, Keeper};
+use hil_virtual_board::Names;
 
 /// All that acts on one board.
 pub struct Drivers {
@@ -261,6 +262,25 @@ impl Board {
         let phase = if present { FaultPhase::Ends } else { FaultPhase::Begins };
         let fault = "access point away".to_owned();
         Ok(Some(Effect::since(begin, &self.scope.record(|board| What::Fault { board, fault, phase }))))
+    }
+
+    /// The names of a virtual board's network; None if the board is not virtual.
+    #[must_use]
+    pub fn names(&self) -> Option<&Names> {
+        self.executes.as_ref().map(VirtualDevice::names)
+    }
+
+    /// The same, if its firmware asks the network for names.
+    ///
+    /// # Errors
+    /// If it does not: this machine, or a network that the bench does not control, resolves them.
+    pub fn asked_names(&self) -> Result<&Names, BenchError> {
+        let Some(device) = &self.executes else {
+            let runs = self.runs.map_or("on a network of its own", Runs::word);
+            return Err(BenchError::NoNameServer { board: self.name().to_owned(), runs });
+        };
+        device.check_names(self.name())?;
+        Ok(device.names())
     }
 
     /// Brings the access point back at the end of its use.

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine, Wifi};
 use hil_timeline::{Finding, PinCause, Runs, What};
 pub use hil_virtual_board::{Fall, FlashMoment};
-use hil_virtual_board::{FlashAction, FlashOperation, Options, Trouble, VirtualBoard, image};
+use hil_virtual_board::{FlashAction, FlashOperation, Names, Options, Trouble, VirtualBoard, image};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -24,6 +24,7 @@ use hil_power::{PowerDriver, Switching};
 pub struct VirtualDevice {
     board: Arc<VirtualBoard>,
     sensed: Arc<Sensed>,
+    names: Names,
     /// How its latest firmware runs.
     runs: Arc<Mutex<Option<Runs>>>,
 }
@@ -70,15 +71,17 @@ impl VirtualDevice {
                 pin.record(&scope);
             }
         };
+        let names = Names::default();
         let options = Options {
             on_pin: Some(Arc::new(on_pin)),
             on_trouble: Some(Arc::new(move |trouble| report(&reporting, traces, trouble))),
             network: wifi.clone(),
+            names: names.clone(),
             ..Options::named(&name, &config.misbehaves)
         };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
-        Ok(Self { board: Arc::new(board), sensed, runs: Arc::default() })
+        Ok(Self { board: Arc::new(board), sensed, names, runs: Arc::default() })
     }
 }
 
@@ -122,6 +125,22 @@ impl VirtualDevice {
     /// Whether its firmware is machine code that it executes.
     pub(crate) fn is_executed(&self) -> bool {
         *self.runs.lock() == Some(Runs::Executed)
+    }
+
+    /// The names of its network.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Checks that its firmware asks the network for names.
+    ///
+    /// # Errors
+    /// If it runs in another way than executed: names are resolved by this machine.
+    pub(crate) fn check_names(&self, board: &str) -> Result<(), BenchError> {
+        match *self.runs.lock() {
+            Some(Runs::Executed) | None => Ok(()),
+            Some(other) => Err(BenchError::NoNameServer { board: board.to_owned(), runs: other.word() }),
+        }
     }
 
     /// Notes how its firmware runs.

@@ -13,7 +13,6 @@ mod tap;
 mod websocket;
 
 pub use broker::{Broker, BrokerError};
-pub use capture::{Capture, CaptureError};
 pub use client_id::ClientIds;
 pub use decoder::{Decoded, Decoder, PACKET_NAMES};
 pub use endpoint::{Endpoint, Offers, Transport};

@@ -49,7 +49,7 @@ fn take_all() -> Vec<File> {
 
 fn refused(event: &RunEvent) -> Option<String> {
     match &event.what {
-        What::Connection { change: ConnectionChange::Refused { reason }, .. } => Some(reason.clone()),
+        What::Connection { change: ConnectionChange::Refused { reason, .. }, .. } => Some(reason.clone()),
         _ => None,
     }
 }

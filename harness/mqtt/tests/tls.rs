@@ -172,7 +172,7 @@ async fn an_untrusted_client_gets_an_error() {
 
 fn refused(event: &RunEvent, why: &str) -> Option<()> {
     match &event.what {
-        What::Connection { change: ConnectionChange::Refused { reason }, .. } => reason.contains(why).then_some(()),
+        What::Connection { change: ConnectionChange::Refused { reason, .. }, .. } => reason.contains(why).then_some(()),
         _ => None,
     }
 }

@@ -112,7 +112,11 @@ impl Stage {
         for (name, board) in &boards {
             board.enter(recorder.clone());
             context.network.route(name, &offers, &recorder);
-            context.network.serve(name, &services.files, &recorder);
+            context.network.serve(name, services.offered(), None, &recorder);
+            if let (Some(names), Some(tap)) = (board.names(), context.network.tap(name)) {
+                let questions = context.network.name_recorder(name, &recorder);
+                names.open(tap.control().clone(), move |name, answer| questions.asked(name, answer));
+            }
         }
         let begin = recorder.timeline().end();
         let mark = Mark { cursor: begin, at: recorder.now() };
@@ -160,6 +164,9 @@ impl Stage {
             }
             board.release_pins().await;
             board.restore_access_point().await;
+            if let Some(names) = board.names() {
+                names.close();
+            }
             // Held in reset until the next scenario: what it does meanwhile would belong to none. After an abort the
             // board is already safe and stays released.
             if !self.context.is_aborted() {

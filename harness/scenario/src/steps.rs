@@ -5,10 +5,13 @@ mod below;
 mod board;
 mod boards;
 mod broker;
+mod certificates;
+mod clock;
 mod console;
 mod gauges;
 mod loading;
 mod messages;
+mod names;
 mod network;
 mod packets;
 mod pins;
@@ -55,6 +58,9 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Packet faults", &[packets::STEPS]),
     StepGroup::new("The broker", &[broker::STEPS]),
     StepGroup::new("Updates over the air", &[updates::STEPS, loading::STEPS, versions::STEPS, survives::STEPS]),
+    StepGroup::new("The clock of the network", &[clock::STEPS]),
+    StepGroup::new("Names", &[names::STEPS]),
+    StepGroup::new("Certificates", &[certificates::STEPS]),
     StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
     StepGroup::new("Waiting", &[wait::STEPS]),
 ];

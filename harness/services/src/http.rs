@@ -9,4 +9,4 @@ mod recorder;
 mod wire;
 
 pub use offer::{Behaviour, Files, Offer, Stop};
-pub use port::{HttpPort, HttpRoute, ServiceError};
+pub use port::{HttpPort, HttpRoute};

@@ -5,11 +5,19 @@
 //! pass the same [`hil_link::Control`] as the board's connections to the broker, so that a silence, a delay or a power
 //! cut acts on all of them.
 
+mod clock;
+mod dns;
+mod error;
 mod http;
+mod sntp;
 
-pub use http::{Behaviour, Files, HttpPort, HttpRoute, Offer, ServiceError, Stop};
+pub use clock::{NetworkClock, check_moment};
+pub use dns::NameRecorder;
+pub use error::ServiceError;
+pub use http::{Behaviour, Files, HttpPort, HttpRoute, Offer, Stop};
 
 use hil_link::{Control, Peers, Refusal};
+pub use sntp::{SntpPort, SntpRoute};
 
 /// What acts on all connections of a board.
 #[derive(Debug, Clone, Default)]

@@ -105,7 +105,7 @@ pub fn change_text(change: &ConnectionChange) -> String {
     match change {
         ConnectionChange::Opened => "opened".to_owned(),
         ConnectionChange::Upgraded { layer } => format!("speaks {layer}"),
-        ConnectionChange::Refused { reason } => format!("refused: {reason}"),
+        ConnectionChange::Refused { reason, .. } => format!("refused: {reason}"),
         ConnectionChange::Rejected { reason } => format!("rejected: {reason}"),
         ConnectionChange::Closed { how } => how.clone(),
     }
@@ -118,7 +118,7 @@ fn exchange_text(service: Service, connection: Option<u32>, exchange: &Exchange)
     match exchange {
         Exchange::Opened { .. } => on("opened".to_owned()),
         Exchange::Upgraded { layer } => on(format!("speaks {layer}")),
-        Exchange::Refused { reason } => on(format!("refused: {reason}")),
+        Exchange::Refused { reason, .. } => on(format!("refused: {reason}")),
         Exchange::Closed { how } => on(how.clone()),
         Exchange::Request { method, path, range } => {
             let range = range.as_ref().map_or(String::new(), |range| format!(", range `{}`", escaped(range)));

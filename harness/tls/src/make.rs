@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
+use rcgen::ExtendedKeyUsagePurpose;
+
+use crate::authority::{Authority, Validity};
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -36,77 +35,41 @@ pub struct MadeFile {
 /// # Errors
 /// When a file exists or can't be written.
 pub fn make_certificates(folder: &Path, wanted: &Certificates) -> io::Result<Vec<MadeFile>> {
+    make_with_authority(folder, wanted).map(|(made, _)| made)
+}
+
+/// The same, with the CA, which can sign more.
+///
+/// # Errors
+/// When a file exists or can't be written.
+pub fn make_with_authority(folder: &Path, wanted: &Certificates) -> io::Result<(Vec<MadeFile>, Authority)> {
     fs::create_dir_all(folder)?;
     let mut made = Vec::new();
     let mut write = |name: String, text: &str, what: &'static str| {
         let path = folder.join(name);
-        let secret = what.ends_with("key");
-        let mode = if secret { 0o600 } else { 0o644 };
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path).map_err(named)?;
-        file.write_all(text.as_bytes())?;
+        write_new(&path, text, what.ends_with("key"))?;
         made.push(MadeFile { path, what });
         io::Result::Ok(())
     };
-    let ca = CertifiedIssuer::self_signed(ca_params(wanted.valid), KeyPair::generate().map_err(failed)?);
-    let ca = ca.map_err(failed)?;
+    let validity = wanted.valid.map_or(Validity::Past, Validity::For);
+    let ca = Authority::new("hil test CA", validity)?;
     write("ca.pem".to_owned(), &ca.pem(), "what boards and brokers trust")?;
-    write("ca.key".to_owned(), &ca.key().serialize_pem(), "the CA's private key")?;
-    let server = params(&wanted.hosts, "hil test broker", ExtendedKeyUsagePurpose::ServerAuth, wanted.valid)?;
-    let key = KeyPair::generate().map_err(failed)?;
-    let certificate = server.signed_by(&key, &ca).map_err(failed)?;
-    write("server.pem".to_owned(), &certificate.pem(), "the broker's and the tap's certificate")?;
-    write("server.key".to_owned(), &key.serialize_pem(), "its private key")?;
+    write("ca.key".to_owned(), &ca.key_pem(), "the CA's private key")?;
+    let (cert, key) = ca.sign(&wanted.hosts, "hil test broker", ExtendedKeyUsagePurpose::ServerAuth, validity)?;
+    write("server.pem".to_owned(), &cert, "the broker's and the tap's certificate")?;
+    write("server.key".to_owned(), &key, "its private key")?;
     for name in &wanted.clients {
-        let client = params(&[], name, ExtendedKeyUsagePurpose::ClientAuth, wanted.valid)?;
-        let key = KeyPair::generate().map_err(failed)?;
-        let certificate = client.signed_by(&key, &ca).map_err(failed)?;
-        write(format!("{name}.pem"), &certificate.pem(), "a client's certificate")?;
-        write(format!("{name}.key"), &key.serialize_pem(), "its private key")?;
+        let (cert, key) = ca.sign(&[], name, ExtendedKeyUsagePurpose::ClientAuth, validity)?;
+        write(format!("{name}.pem"), &cert, "a client's certificate")?;
+        write(format!("{name}.key"), &key, "its private key")?;
     }
-    Ok(made)
+    Ok((made, ca))
 }
 
-fn failed(error: rcgen::Error) -> io::Error {
-    io::Error::other(error)
-}
-
-fn ca_params(valid: Option<Duration>) -> CertificateParams {
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "hil test CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    set_validity(&mut params, valid);
-    params
-}
-
-fn params(
-    hosts: &[String],
-    name: &str,
-    usage: ExtendedKeyUsagePurpose,
-    valid: Option<Duration>,
-) -> io::Result<CertificateParams> {
-    let mut params = CertificateParams::new(hosts.to_vec()).map_err(failed)?;
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.extended_key_usages = vec![usage];
-    params.use_authority_key_identifier_extension = true;
-    set_validity(&mut params, valid);
-    Ok(params)
-}
-
-/// Valid from an hour ago: a board's clock may be slow.
-fn set_validity(params: &mut CertificateParams, valid: Option<Duration>) {
-    const SLACK: Duration = Duration::from_secs(3600);
-    match valid {
-        Some(valid) => {
-            let epoch = date_time_ymd(1970, 1, 1);
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            params.not_before = epoch + now.saturating_sub(SLACK);
-            params.not_after = epoch + now + valid;
-        }
-        None => {
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2020, 2, 1);
-        }
-    }
+/// Writes a new file; a secret one is readable by its owner only.
+pub(crate) fn write_new(path: &Path, text: &str, secret: bool) -> io::Result<()> {
+    let mode = if secret { 0o600 } else { 0o644 };
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(named)?;
+    file.write_all(text.as_bytes())
 }

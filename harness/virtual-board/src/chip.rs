@@ -269,6 +269,7 @@ impl Chip {
             pastes: !self.options.has(Misbehaviour::NoRawPaste),
             pins: Arc::clone(&self.pins),
             radio: self.radio.clone(),
+            names: self.options.names.clone(),
             nvs: Rc::new(nvs),
             mac: self.options.mac,
             cause,

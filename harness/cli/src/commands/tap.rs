@@ -5,8 +5,9 @@ mod live;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hil_capture::Capture;
 use hil_config::BrokerUrl;
-use hil_mqtt::{Capture, Endpoint, Fault, FaultError, Offers, Route, TapPort, TlsMode, Transport};
+use hil_mqtt::{Endpoint, Fault, FaultError, Offers, Route, TapPort, TlsMode, Transport};
 use hil_report::{Traffic, traffic_table};
 use hil_timeline::{Cursor, Epoch, Mask, Timeline, What};
 use hil_tls::{ClientAuth, TlsError, TlsIdentity, server_config};

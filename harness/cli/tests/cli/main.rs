@@ -32,6 +32,7 @@ mod real_bench;
 mod real_commands;
 mod regression;
 mod retries;
+mod services;
 mod shards;
 mod shared_ports;
 mod stalls;

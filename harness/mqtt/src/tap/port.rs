@@ -122,6 +122,7 @@ impl TapPort {
         self.state.armed.disarm();
         self.state.missed_fault.lock().take();
         self.state.peers.forget();
+        self.state.show(None);
         self.state.requires_certificate.store(false, Ordering::Relaxed);
         self.state.refusal.set(false);
     }
@@ -134,6 +135,17 @@ impl TapPort {
     /// The board has restarted and knows nothing of its earlier connections.
     pub fn device_restarted(&self) {
         self.state.control.device_restarted();
+    }
+
+    /// From now until the route is closed, TLS is treated in this way.
+    pub fn show(&self, tls: TlsMode) {
+        self.state.show(Some(tls));
+    }
+
+    /// Whether the tap passes TLS to the broker: the broker's certificate is shown to boards.
+    #[must_use]
+    pub fn passes_tls(&self) -> bool {
+        matches!(self.state.tls(), TlsMode::PassThrough)
     }
 
     /// From now until the route is closed, boards must present a certificate.

@@ -13,8 +13,8 @@ use super::active_faults::ActiveFaults;
 use super::fault::{Fault, PacketAction, PacketMatch};
 use super::gate::Armed;
 use super::layers::TlsMode;
-use crate::capture::Capture;
 use crate::endpoint::Offers;
+use hil_capture::Capture;
 use hil_tls::TlsIdentity;
 
 /// Where a board's connections go while a scenario owns it.
@@ -42,7 +42,9 @@ impl Route {
 #[derive(Debug)]
 pub(super) struct TapState {
     pub(super) board: String,
-    pub(super) tls: TlsMode,
+    tls: TlsMode,
+    /// Shown instead until the route is closed.
+    shown: Mutex<Option<TlsMode>>,
     pub(super) route: watch::Sender<Option<Route>>,
     pub(super) control: Control,
     pub(super) armed: Armed,
@@ -64,6 +66,7 @@ impl TapState {
         Self {
             board: board.to_owned(),
             tls,
+            shown: Mutex::default(),
             route: watch::Sender::new(None),
             closings: watch::Sender::new(0),
             control: Control::default(),
@@ -75,6 +78,16 @@ impl TapState {
             peers: Peers::default(),
             connections: AtomicU32::new(0),
         }
+    }
+
+    /// How TLS is treated now.
+    pub(super) fn tls(&self) -> TlsMode {
+        self.shown.lock().as_ref().unwrap_or(&self.tls).clone()
+    }
+
+    /// Treats TLS in another way until the route is closed; `None` as before.
+    pub(super) fn show(&self, tls: Option<TlsMode>) {
+        *self.shown.lock() = tls;
     }
 
     /// The number of a new connection.
@@ -163,7 +176,7 @@ impl TapState {
         let (Some(shortage), Some(route)) = (Shortage::of(error), &*self.route.borrow()) else { return };
         if !std::mem::replace(recorded, true) {
             let connection = self.next_connection();
-            let change = ConnectionChange::Refused { reason: shortage.to_string() };
+            let change = ConnectionChange::Refused { reason: shortage.to_string(), alert: None };
             route.recorder.record(What::Connection { board: self.board.clone(), connection, peer: None, change });
         }
     }

@@ -81,6 +81,10 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
             let what = format!("the access point of board `{name}` of {} can't go away", bench.title());
             Err(Wrong::new(what, "the step is for boards of the kind `virtual`, whose access point is a part of `hil`"))
         }
+        Kind::Resolving if board.kind != BoardKind::Virtual => {
+            let what = format!("the name server of board `{name}` of {} is not the bench's", bench.title());
+            Err(Wrong::new(what, "the step is for boards of the kind `virtual` that execute their firmware"))
+        }
         Kind::Program if !is_program => {
             let what =
                 format!("board `{name}` of {} is not a program but of the kind `{}`", bench.title(), board.kind.word());

@@ -1,6 +1,8 @@
 //! What the boards of a scenario get besides the broker: files.
 
-use hil_services::{Behaviour, Files, Offer};
+use hil_services::{Behaviour, Files, NetworkClock, Offer};
+use hil_timeline::{Exchange, What};
+use hil_tls::CertificateFlaw;
 
 use super::Stage;
 use crate::error::StepError;
@@ -8,7 +10,14 @@ use crate::error::StepError;
 /// What a scenario offers to its boards.
 #[derive(Debug, Default)]
 pub(super) struct Services {
-    pub(super) files: Files,
+    files: Files,
+    clock: NetworkClock,
+}
+
+impl Services {
+    pub(super) fn offered(&self) -> (&Files, &NetworkClock) {
+        (&self.files, &self.clock)
+    }
 }
 
 /// What a step that offers an update captures, as `${captured:NAME}`.
@@ -57,6 +66,42 @@ impl Stage {
         Ok(())
     }
 
+    /// The clock of the scenario's network.
+    #[must_use]
+    pub fn network_clock(&self) -> &NetworkClock {
+        &self.services.clock
+    }
+
+    /// From now on the taps of the boards show a certificate with a flaw.
+    ///
+    /// # Errors
+    /// When it can't be made, or the taps show none of their own.
+    pub fn show_flawed_broker(&mut self, flaw: CertificateFlaw) -> Result<(), StepError> {
+        let tls = self.context.network.flawed_tap(flaw)?;
+        for board in self.boards.keys() {
+            let Some(tap) = self.tap(board) else { continue };
+            if tap.passes_tls() {
+                let message = format!("the TLS of `{board}` passes the tap: the certificate is the broker's own");
+                let hint = "`[tap] tls = \"terminate\"` lets the tap show certificates";
+                return Err(StepError::errored(message).with_hint(hint));
+            }
+            tap.show(tls.clone());
+        }
+        Ok(())
+    }
+
+    /// From now on the files of the boards come with a certificate with a flaw.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub fn show_flawed_server(&mut self, flaw: CertificateFlaw) -> Result<(), StepError> {
+        let tls = self.context.network.flawed_server(flaw)?;
+        for board in self.boards.keys() {
+            self.context.network.serve(board, self.services.offered(), Some(&tls), &self.recorder);
+        }
+        Ok(())
+    }
+
     /// Checks that the network would carry a request of a board: otherwise it proves nothing that there is none.
     ///
     /// # Errors
@@ -69,6 +114,20 @@ impl Stage {
             _ => return Ok(()),
         };
         Err(StepError::errored(format!("no request of `{board}` could arrive: {why}")))
+    }
+
+    /// Whether a connection of a board for files is open.
+    pub(crate) fn has_open_exchange(&self, board: &str) -> bool {
+        let mut open = std::collections::BTreeSet::new();
+        for event in self.events() {
+            let What::Service { board: of, connection: Some(number), exchange, .. } = &event.what else { continue };
+            match exchange {
+                Exchange::Opened { .. } if of == board => drop(open.insert(*number)),
+                Exchange::Closed { .. } | Exchange::Refused { .. } if of == board => drop(open.remove(number)),
+                _ => {}
+            }
+        }
+        !open.is_empty()
     }
 
     fn only_board(&self) -> Result<String, StepError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use hil_capture::{Capture, Interface};
 use hil_link::{ConnectionHandle, Ending, Port, RelayConnection, Shortage, Watch, relay};
 use hil_timeline::{Exchange, Recorder};
 use hyper::server::conn::http1;
@@ -21,19 +22,10 @@ use super::body::ServerEnd;
 use super::offer::Files;
 use super::recorder::ConnectionRecorder;
 use crate::BoardNetwork;
+use crate::error::ServiceError;
 
-/// Why a service can't be opened.
-#[derive(Debug, thiserror::Error)]
-#[error("the {service} port of board `{board}` can't listen on {address}: {source}")]
-pub struct ServiceError {
-    /// The service: `http` or `sntp`.
-    pub service: &'static str,
-    /// The board.
-    pub board: String,
-    /// The address.
-    pub address: SocketAddr,
-    pub(crate) source: std::io::Error,
-}
+/// The registered port of HTTP: so captures are read as HTTP, whatever the real port is.
+const HTTP: u16 = 80;
 
 /// What a board gets while a scenario owns it.
 #[derive(Debug, Clone)]
@@ -44,6 +36,8 @@ pub struct HttpRoute {
     pub tls: Option<Arc<ServerConfig>>,
     /// Records what happens.
     pub recorder: Recorder,
+    /// Captures the bytes.
+    pub capture: Option<Capture>,
 }
 
 /// A listening port that belongs to one board, for HTTP and HTTPS alike: the first byte tells them apart. Without a route
@@ -69,12 +63,8 @@ impl HttpPort {
     /// # Errors
     /// When the address is not available.
     pub fn open(board: &str, wanted: SocketAddr, network: BoardNetwork) -> Result<Self, ServiceError> {
-        let port = Port::open(wanted, &network.refusal).map_err(|source| ServiceError {
-            service: "http",
-            board: board.to_owned(),
-            address: wanted,
-            source,
-        })?;
+        let failed = |source| ServiceError::new("http", board, wanted, source);
+        let port = Port::open(wanted, &network.refusal).map_err(failed)?;
         let (address, board) = (port.address(), board.to_owned());
         let state = State { board, network, route: watch::Sender::new(None), connections: AtomicU32::new(0) };
         let state = Arc::new(state);
@@ -124,9 +114,17 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<State>) {
         return;
     };
     let connection = state.connections.fetch_add(1, Ordering::Relaxed) + 1;
+    let stream = route.capture.as_ref().map(|capture| {
+        let board = &state.board;
+        let description = format!("board {board} and the files that it is offered");
+        let interface = Interface { name: format!("{board}-http"), description };
+        let comment = format!("board {board}, HTTP connection {connection}, from {from}");
+        capture.stream(&interface, from.ip(), HTTP, comment, route.recorder.now())
+    });
     let recorder =
-        Arc::new(ConnectionRecorder::new(&state.board, connection, route.recorder.clone(), route.files.clone()));
-    recorder.opened(from);
+        ConnectionRecorder::new(&state.board, connection, route.recorder.clone(), route.files.clone(), stream);
+    let recorder = Arc::new(recorder);
+    recorder.record(Exchange::Opened { peer: from });
     let _ = Shortage::look();
     // What the board has not acknowledged is at most this much more than what is recorded as sent.
     const QUEUED: usize = 16 * 1024;
@@ -147,7 +145,7 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<State>) {
             }
             let (far, server) = connect(route.files, scheme);
             let watch = Arc::clone(&recorder) as Arc<dyn Watch>;
-            relay(near, far, &state.network.control, watch).await;
+            recorder.finish(relay(near, far, &state.network.control, watch).await);
             server.abort();
         }
         Err((ending, reason)) => {
@@ -156,15 +154,32 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<State>) {
             }
             let how = if ending == Ending::Reset { "reset by the bench" } else { "closed by the bench" };
             recorder.record(match reason {
-                Some(reason) => Exchange::Refused { reason },
+                Some(Refused { reason, alert }) => Exchange::Refused { reason, alert },
                 None => Exchange::Closed { how: how.to_owned() },
             });
         }
     }
 }
 
+/// Why a connection was refused.
+struct Refused {
+    reason: String,
+    /// The TLS alert of the board, if the board ended the handshake.
+    alert: Option<String>,
+}
+
+impl Refused {
+    fn new(reason: &str) -> Self {
+        Self { reason: reason.to_owned(), alert: None }
+    }
+}
+
 /// The board's end, with TLS if the board begins with it. While the network is silent nothing is answered.
-async fn layer(near: TcpStream, route: &HttpRoute, state: &State) -> Result<(RelayConnection, Option<String>), String> {
+async fn layer(
+    near: TcpStream,
+    route: &HttpRoute,
+    state: &State,
+) -> Result<(RelayConnection, Option<String>), Refused> {
     /// How long a board may take for its handshake.
     const PATIENCE: Duration = Duration::from_secs(20);
     /// The first byte of a TLS handshake (RFC 8446 §5.1).
@@ -175,11 +190,16 @@ async fn layer(near: TcpStream, route: &HttpRoute, state: &State) -> Result<(Rel
     if !matches!(begins, Ok(1)) || first[0] != HANDSHAKE {
         return Ok((RelayConnection::plain(near), None));
     }
-    let Some(config) = &route.tls else { return Err("the board starts TLS, but there is no certificate".to_owned()) };
+    let Some(config) = &route.tls else {
+        return Err(Refused::new("the board starts TLS, but there is no certificate"));
+    };
     let handle = ConnectionHandle::of(&near);
     let secured = tokio::time::timeout(PATIENCE, TlsAcceptor::from(Arc::clone(config)).accept(near)).await;
-    let secured = secured.map_err(|_| "the board did not complete its handshake".to_owned())?;
-    let stream = secured.map_err(|error| format!("the TLS handshake with the board failed: {error}"))?;
+    let secured = secured.map_err(|_| Refused::new("the board did not complete its handshake"))?;
+    let stream = secured.map_err(|error| Refused {
+        reason: format!("the TLS handshake with the board failed: {error}"),
+        alert: hil_tls::ended_by_client(&error),
+    })?;
     let version = match stream.get_ref().1.protocol_version() {
         Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",

@@ -1,7 +1,6 @@
 //! Records what passes on one connection.
 
-use std::net::SocketAddr;
-
+use hil_capture::Stream;
 use hil_link::{Ended, Ending, PathDirection, Watch};
 use hil_timeline::{Exchange, Recorder, Service, What, percent};
 use parking_lot::Mutex;
@@ -15,6 +14,8 @@ pub(super) struct ConnectionRecorder {
     pub(super) connection: u32,
     pub(super) recorder: Recorder,
     files: Files,
+    /// The connection in the capture.
+    stream: Option<Stream>,
     state: Mutex<State>,
 }
 
@@ -33,12 +34,17 @@ struct Sending {
 }
 
 impl ConnectionRecorder {
-    pub(super) fn new(board: &str, connection: u32, recorder: Recorder, files: Files) -> Self {
-        Self { board: board.to_owned(), connection, recorder, files, state: Mutex::default() }
+    pub(super) fn new(board: &str, connection: u32, recorder: Recorder, files: Files, stream: Option<Stream>) -> Self {
+        Self { board: board.to_owned(), connection, recorder, files, stream, state: Mutex::default() }
     }
 
-    pub(super) fn opened(&self, peer: SocketAddr) {
-        self.record(Exchange::Opened { peer });
+    /// The connection is over.
+    pub(super) fn finish(&self, ended: Ended) {
+        let by_board = matches!(ended, Ended::Closed(PathDirection::Upstream) | Ended::Broken(PathDirection::Upstream));
+        let hard = matches!(ended, Ended::Broken(_) | Ended::Ordered(Ending::Reset));
+        if let Some(stream) = &self.stream {
+            stream.end(self.recorder.now(), by_board, hard);
+        }
     }
 
     pub(super) fn record(&self, exchange: Exchange) {
@@ -84,6 +90,9 @@ fn first_byte(content_range: &str) -> Option<u64> {
 
 impl Watch for ConnectionRecorder {
     fn forwarding(&self, direction: PathDirection, bytes: &[u8], _: u8) {
+        if let Some(stream) = &self.stream {
+            stream.bytes(self.recorder.now(), direction == PathDirection::Upstream, bytes);
+        }
         let mut state = self.state.lock();
         let read = match direction {
             PathDirection::Upstream => state.exchanges.sent(bytes),

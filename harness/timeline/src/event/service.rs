@@ -46,6 +46,10 @@ pub enum Exchange {
     Refused {
         /// The reason.
         reason: String,
+        /// The TLS alert with which the board ended the handshake, named as in RFC 8446; `none` if it said nothing;
+        /// missing if it was not the board.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alert: Option<String>,
     },
     /// The connection ended.
     Closed {

@@ -87,6 +87,10 @@ pub(crate) const FIELDS: &[(&str, &str)] = &[
     ("service/service", "which service"),
     ("service/connection", "number of the connection with this service, from 1; missing where there is none"),
     ("exchange", "what happened"),
+    (
+        ".alert",
+        "the TLS alert with which the board ended the handshake, named as in RFC 8446; `none` if it said nothing; missing if it was not the board",
+    ),
     ("service/layer", "a layer above TCP"),
     ("service/reason", "why it was refused"),
     ("service/how", "which side ended it, and how"),

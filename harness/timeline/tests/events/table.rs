@@ -78,7 +78,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         &[
             r#"{"seq":8,"at":30000,"scenario":1,"event":"connection","board":"lamp","connection":1,"peer":"127.0.0.1:40115","change":"opened"}"#,
             r#"{"seq":9,"at":31000,"scenario":1,"event":"connection","board":"lamp","connection":1,"peer":"127.0.0.1:40115","change":"upgraded","layer":"TLS 1.3"}"#,
-            r#"{"seq":10,"at":32000,"scenario":1,"event":"connection","board":"lamp","connection":2,"change":"refused","reason":"no broker answers"}"#,
+            r#"{"seq":10,"at":32000,"scenario":1,"event":"connection","board":"lamp","connection":2,"change":"refused","reason":"no broker answers","alert":"unknown_ca"}"#,
             r#"{"seq":11,"at":33000,"scenario":1,"event":"connection","board":"lamp","connection":3,"peer":"192.168.7.9:50000","change":"turned-away","reason":"it came from another address"}"#,
             r#"{"seq":12,"at":34000,"scenario":1,"event":"connection","board":"lamp","connection":1,"peer":"127.0.0.1:40115","change":"closed","how":"the board closed it"}"#,
         ],
@@ -93,7 +93,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
             r#"{"seq":11,"at":32100,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"response","path":"/app-2.bin","status":206,"length":9000,"content_range":"bytes 1000-9999/10000"}"#,
             r#"{"seq":12,"at":32900,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"sent","path":"/app-2.bin","sent":6000,"of":10000}"#,
             r#"{"seq":13,"at":34000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"closed","how":"closed by the board"}"#,
-            r#"{"seq":14,"at":35000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":2,"exchange":"refused","reason":"the TLS handshake with the board failed"}"#,
+            r#"{"seq":14,"at":35000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":2,"exchange":"refused","reason":"the TLS handshake with the board failed","alert":"certificate_expired"}"#,
             r#"{"seq":15,"at":36000,"scenario":1,"event":"service","board":"lamp","service":"sntp","exchange":"time","answer":"2038-01-19T03:14:07Z"}"#,
             r#"{"seq":16,"at":37000,"scenario":1,"event":"service","board":"lamp","service":"dns","exchange":"name","name":"broker.example","answer":"10.0.2.2"}"#,
         ],

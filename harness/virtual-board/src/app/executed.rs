@@ -102,7 +102,7 @@ impl Processor {
         let frames = std::mem::replace(&mut self.frames, mpsc::channel(1).1);
         let inputs = self.inputs.clone();
         let to_board = move |frame| drop(inputs.send(Input::Frame(frame)));
-        let network = Network::new(platform.radio.clone()).run(frames, to_board);
+        let network = Network::new(platform.radio.clone(), platform.names.clone()).run(frames, to_board);
         let console = platform.console.clone();
         let (inputs, room) = (self.inputs.clone(), Arc::clone(&self.room));
         let rest = futures::future::join(hear(&platform, &inputs), network);
