@@ -13,7 +13,7 @@ Feature: An update of the lamp that is disturbed at many moments
       """
 
   Scenario: the power is cut at twenty moments
-    Then "lamp-ota" survives 20 power cuts in its update from "app-1" to "app-2" within 220 s
+    Then "lamp-ota" survives 20 power cuts in its update from "app-1" to "app-2" within 270 s
 
   Scenario: it is reset at ten moments
     Then "lamp-ota" survives 10 resets in its update from "app-1" to "app-2" within 150 s

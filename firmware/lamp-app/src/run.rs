@@ -47,7 +47,7 @@ enum Happened {
 pub struct Config<F> {
     /// Where the broker is.
     pub broker: Broker,
-    /// What the broker is told.
+    /// What the broker learns.
     pub settings: Settings,
     /// The version's behaviour.
     pub variant: Variant,

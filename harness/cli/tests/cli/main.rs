@@ -43,6 +43,7 @@ mod tap;
 mod terminal;
 mod traffic_snapshots;
 mod untrusted_files;
+mod updates;
 mod values;
 mod verdicts;
 mod virtual_bench;

@@ -140,8 +140,10 @@ async fn survives(
     let shows = [Shows::of(stage, board, firmware[0])?, Shows::of(stage, board, firmware[1])?];
     if shows[0].version() == shows[1].version() {
         let [from, to] = firmware;
-        let message =
-            format!("`{from}` and `{to}` have the same version, `{}`: they can't be told apart", shows[0].version());
+        let message = format!(
+            "`{from}` and `{to}` have the same version, `{}`: which of them runs can't be seen",
+            shows[0].version()
+        );
         return Err(
             StepError::errored(message).with_hint("`version` in the bench file gives one of them another version")
         );

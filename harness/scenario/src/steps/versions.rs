@@ -63,7 +63,7 @@ impl Shows {
         let topic = stage.firmware(firmware)?.version_topic;
         let version = facts(stage, board, firmware)?.version;
         let version = version.ok_or_else(|| {
-            StepError::errored(format!("the firmware `{firmware}` has no version: it can't be told from others"))
+            StepError::errored(format!("the firmware `{firmware}` has no version: it can't be recognised"))
                 .with_hint("the app descriptor has it: set `PROJECT_VER` in the build, or `version` in the bench file")
         })?;
         Ok(Self { version, topic })
