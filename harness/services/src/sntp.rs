@@ -16,6 +16,12 @@ use crate::BoardNetwork;
 use crate::clock::{NetworkClock, text};
 use crate::error::ServiceError;
 
+/// For the fuzz target: whatever a board sends is read.
+#[cfg(test)]
+pub(crate) fn any_bytes(bytes: &[u8]) {
+    let _ = message::Question::read(bytes).map(|question| question.answer(0));
+}
+
 /// The registered port of NTP, as in captures.
 const NTP: u16 = 123;
 

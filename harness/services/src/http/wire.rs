@@ -247,3 +247,104 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(line).ok()?;
     u64::from_str_radix(text.split([';', '\r']).next()?.trim(), 16).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use hil_fuzz::{Corpus, Random, fuzz};
+
+    use super::*;
+
+    const REQUESTS: &[u8] = b"GET /a HTTP/1.1\r\nHost: h\r\nRange: bytes=0-9\r\n\r\n\
+        POST /b HTTP/1.1\r\nContent-Length: 4\r\n\r\nbodyHEAD /c HTTP/1.1\r\n\r\nGET /d HTTP/1.1\r\n\r\n";
+    const RESPONSES: &[u8] =
+        b"HTTP/1.1 206 Partial Content\r\nContent-Length: 3\r\nContent-Range: bytes 0-2/9\r\n\r\nabc\
+        HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n\
+        HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n\
+        HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n";
+
+    /// Bodies are joined: how they are cut depends on how the bytes came.
+    fn joined(all: Vec<Read>) -> Vec<Read> {
+        let mut joined: Vec<Read> = Vec::new();
+        for read in all {
+            match (joined.last_mut(), &read) {
+                (Some(Read::Body(before)), Read::Body(more)) => *before += more,
+                _ => joined.push(read),
+            }
+        }
+        joined
+    }
+
+    fn in_pieces(bytes: &[u8], length: usize, mut push: impl FnMut(&[u8]) -> Vec<Read>) -> Vec<Read> {
+        joined(bytes.chunks(length).flat_map(&mut push).collect())
+    }
+
+    #[test]
+    fn requests_and_responses_are_read_however_they_are_cut() {
+        for length in [1, 2, 7, 1000] {
+            let mut exchanges = Exchanges::default();
+            let requests = in_pieces(REQUESTS, length, |bytes| exchanges.sent(bytes));
+            let request = |method: &str, path: &str, range: Option<&str>| {
+                let (method, path) = (method.to_owned(), path.to_owned());
+                Read::Request(RequestHead { method, path, range: range.map(str::to_owned) })
+            };
+            let expected = [
+                request("GET", "/a", Some("bytes=0-9")),
+                request("POST", "/b", None),
+                request("HEAD", "/c", None),
+                request("GET", "/d", None),
+            ];
+            assert_eq!(requests, expected, "{length}");
+            let responses = in_pieces(RESPONSES, length, |bytes| exchanges.received(bytes));
+            let response = |path: &str, status, length, range: Option<&str>| {
+                let content_range = range.map(str::to_owned);
+                Read::Response(ResponseHead { path: path.to_owned(), status, length, content_range })
+            };
+            let expected = [
+                response("/a", 206, Some(3), Some("bytes 0-2/9")),
+                Read::Body(3),
+                response("/b", 405, Some(0), None),
+                response("/c", 200, Some(9), None),
+                response("/d", 200, None, None),
+                Read::Body(5),
+            ];
+            assert_eq!(responses, expected, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_http_is_left_alone() {
+        let mut exchanges = Exchanges::default();
+        assert_eq!(exchanges.sent(b"\x16\x03\x01 hello\r\n\r\nGET / HTTP/1.1\r\n\r\n"), []);
+        assert_eq!(exchanges.sent(&vec![b'x'; 2 * LONGEST_HEAD]), []);
+    }
+
+    #[test]
+    fn a_board_may_send_any_bytes() {
+        let words: [&[u8]; 6] = [
+            b"\r\n\r\n",
+            b"Content-Length: 99999999999999999999",
+            b"chunked",
+            b"ffffffffffffffff\r\n",
+            b"0\r\n\r\n",
+            b"HTTP/1.1",
+        ];
+        let corpus = Corpus::new([REQUESTS.to_vec(), RESPONSES.to_vec()]).with_words(words);
+        fuzz("http", &corpus, 10_000, |bytes| {
+            let mut random = Random::new(bytes.len() as u64);
+            let mut exchanges = Exchanges::default();
+            let mut rest = bytes;
+            let mut sum = 0;
+            while !rest.is_empty() {
+                let (part, later) = rest.split_at(1 + random.below(rest.len()));
+                exchanges.sent(part);
+                for read in exchanges.received(part) {
+                    sum += if let Read::Body(length) = read { length } else { 0 };
+                }
+                rest = later;
+            }
+            assert!(sum <= bytes.len() as u64);
+            crate::sntp::any_bytes(bytes);
+            let _ = super::super::range::Range::of(std::str::from_utf8(bytes).ok(), 1000);
+        });
+    }
+}
