@@ -1,4 +1,4 @@
-//! The lamp's program without its chip: settings, network and main loop.
+//! The lamp's program without its chip: settings, network, main loop and updates.
 //!
 //! [`Nvs`] reads the settings that the harness writes, [`run`] is the program. A chip's crate provides the network
 //! device (an `embassy-net` stack) and a [`Platform`] with the pin, the console and the watchdog.
@@ -10,8 +10,11 @@ mod net;
 mod nvs;
 mod run;
 mod settings;
+mod update;
 
-pub use lamp_core::{Backoff, Variant};
+pub use esp_nvs::mem_flash::MemFlash;
+pub use lamp_core::{Backoff, Confirms, Variant};
 pub use nvs::{Nvs, NvsError};
-pub use run::{Platform, run};
+pub use run::{Config, Platform, run};
 pub use settings::{AppSettings, Broker, LampPin, Wifi};
+pub use update::{Layout, Updates};

@@ -30,18 +30,10 @@ impl<'a> Link<'a> {
 
     /// Connects to the broker. Dropping the future leaves a half-open connection: [`Link::close`] ends it.
     pub(crate) async fn connect(&mut self, broker: &Broker) -> Result<(), Lost> {
-        let address = self.resolve(&broker.host).await?;
+        let address = resolve(self.stack, &broker.host).await?;
         self.socket.connect((address, broker.port)).await.map_err(|_| Lost)?;
         self.is_open = true;
         Ok(())
-    }
-
-    async fn resolve(&self, host: &str) -> Result<IpAddress, Lost> {
-        if let Ok(address) = host.parse::<Ipv4Addr>() {
-            return Ok(address.into());
-        }
-        let found = self.stack.dns_query(host, DnsQueryType::A).await.map_err(|_| Lost)?;
-        found.first().copied().ok_or(Lost)
     }
 
     /// The next bytes; waits forever if the connection is closed.
@@ -70,6 +62,12 @@ impl<'a> Link<'a> {
         Ok(())
     }
 
+    /// Waits until everything has been sent, for a while.
+    pub(crate) async fn flush(&mut self) {
+        const PATIENCE: Duration = Duration::from_millis(500);
+        let _ = with_timeout(PATIENCE, self.socket.flush()).await;
+    }
+
     /// Ends the connection with a reset, so that the next one can begin at once.
     pub(crate) async fn close(&mut self) {
         const PATIENCE: Duration = Duration::from_millis(200);
@@ -78,4 +76,13 @@ impl<'a> Link<'a> {
         // Sends the reset; without a network there is nothing to wait for.
         let _ = with_timeout(PATIENCE, self.socket.flush()).await;
     }
+}
+
+/// The address of a host, which is a name or an IPv4 address.
+pub(crate) async fn resolve(stack: Stack<'_>, host: &str) -> Result<IpAddress, Lost> {
+    if let Ok(address) = host.parse::<Ipv4Addr>() {
+        return Ok(address.into());
+    }
+    let found = stack.dns_query(host, DnsQueryType::A).await.map_err(|_| Lost)?;
+    found.first().copied().ok_or(Lost)
 }

@@ -4,13 +4,15 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::pin::pin;
 
-use embassy_futures::select::{Either, Either3, select, select3};
+use embassy_futures::select::{Either, Either4, select, select4};
 use embassy_net::Stack;
 use embassy_time::{Duration, Instant, Timer};
+use embedded_storage::nor_flash::NorFlash;
 use lamp_core::{Effect, Input, Lamp, Settings, Variant};
 
 use crate::net::{Link, Lost};
 use crate::settings::Broker;
+use crate::update::{Announced, Desk, News, Updater, Updates};
 
 /// What the program needs of its chip, besides the network.
 pub trait Platform {
@@ -30,27 +32,49 @@ struct Program<'a, P> {
     lamp: Lamp,
     link: Link<'a>,
     stack: Stack<'a>,
+    desk: &'a Desk,
 }
 
 enum Happened {
     Due,
+    News(News),
     Received(usize),
     Closed,
 }
 
-/// Runs the lamp over this network, forever. `seed` spreads the pauses between attempts to connect.
-pub async fn run<P: Platform>(
-    stack: Stack<'_>,
-    platform: P,
-    broker: Broker,
-    settings: Settings,
-    variant: Variant,
-    seed: u32,
-) -> ! {
+/// What a lamp does.
+#[derive(Debug)]
+pub struct Config<F> {
+    /// Where the broker is.
+    pub broker: Broker,
+    /// What the broker learns.
+    pub settings: Settings,
+    /// The version's behaviour.
+    pub variant: Variant,
+    /// What it needs to take updates; none for a lamp that takes none.
+    pub updates: Option<Updates<F>>,
+    /// Spreads the pauses between attempts to connect.
+    pub seed: u32,
+}
+
+/// Runs the lamp over this network, forever.
+pub async fn run<P: Platform, F: NorFlash>(stack: Stack<'_>, platform: P, config: Config<F>) -> ! {
+    let Config { broker, settings, variant, updates, seed } = config;
     let (mut receive, mut send) = ([0; 1536], [0; 1536]);
     let lamp = Lamp::new(settings, variant, seed);
     let link = Link::new(stack, &mut receive, &mut send);
-    Program { platform, broker, lamp, link, stack }.run().await
+    let desk = Desk::new();
+    let updater = async {
+        match updates {
+            Some(updates) => Updater::new(updates, variant, stack, &desk, seed).run().await,
+            None => core::future::pending::<()>().await,
+        }
+    };
+    let program = Program { platform, broker, lamp, link, stack, desk: &desk }.run();
+    match select(program, updater).await {
+        Either::First(never) => never,
+        Either::Second(()) => core::future::pending().await,
+    }
 }
 
 /// Awaits a future and feeds the watchdog meanwhile.
@@ -93,6 +117,11 @@ impl<P: Platform> Program<'_, P> {
             let effects = match happened {
                 Happened::Due => self.lamp.handle(now, Input::Tick),
                 Happened::Received(length) => self.lamp.handle(now, Input::Received(&buffer[..length])),
+                Happened::News(News::Said(text)) => {
+                    self.platform.log("update", &text);
+                    self.lamp.handle(now, Input::Update(&text))
+                }
+                Happened::News(News::Restart) => self.restart(now).await,
                 Happened::Closed => {
                     self.link.close().await;
                     self.lamp.handle(now, Input::Closed)
@@ -107,20 +136,35 @@ impl<P: Platform> Program<'_, P> {
         if !self.link.is_open {
             // Without a network an attempt would fail, and the pauses would grow for nothing.
             let stack = self.stack;
-            watched(&mut self.platform, async {
+            let ready = async {
                 until(due).await;
                 up(stack).await;
-            })
-            .await;
-            return Happened::Due;
+            };
+            return match watched(&mut self.platform, select(ready, self.desk.news.receive())).await {
+                Either::First(()) => Happened::Due,
+                Either::Second(news) => Happened::News(news),
+            };
         }
-        let stack = self.stack;
-        let events = select3(self.link.receive(buffer), until(due), down(stack));
+        let (stack, news) = (self.stack, self.desk.news.receive());
+        let events = select4(self.link.receive(buffer), until(due), down(stack), news);
         match watched(&mut self.platform, events).await {
-            Either3::First(Ok(length)) => Happened::Received(length),
-            Either3::Second(()) => Happened::Due,
-            Either3::First(Err(Lost)) | Either3::Third(()) => Happened::Closed,
+            Either4::First(Ok(length)) => Happened::Received(length),
+            Either4::Second(()) => Happened::Due,
+            Either4::First(Err(Lost)) | Either4::Third(()) => Happened::Closed,
+            Either4::Fourth(news) => Happened::News(news),
         }
+    }
+
+    /// Leaves the broker, then restarts the chip.
+    async fn restart(&mut self, now: u64) -> ! {
+        for effect in self.lamp.handle(now, Input::Leaving) {
+            if let Effect::Send(bytes) = effect {
+                let _ = self.link.send(&bytes).await;
+            }
+        }
+        self.link.flush().await;
+        self.link.close().await;
+        self.platform.restart()
     }
 
     /// Applies effects in order.
@@ -141,6 +185,8 @@ impl<P: Platform> Program<'_, P> {
                     let (tag, text) = line.split_once(": ").unwrap_or(("lamp", &line));
                     self.platform.log(tag, text);
                 }
+                Effect::Online => self.desk.online.signal(()),
+                Effect::Announced { text, kept } => self.desk.announced.signal(Announced { text, kept }),
                 Effect::Restart => {
                     self.platform.log("lamp", "restarting");
                     self.platform.restart();

@@ -64,9 +64,14 @@ pub struct AppSettings {
     pub lamp: Settings,
     /// Wiring.
     pub pin: LampPin,
+    /// How long a new program may take to reach its broker after an update, in milliseconds (`update.trial`, in
+    /// seconds).
+    pub trial_ms: u64,
 }
 
 impl AppSettings {
+    const TRIAL_MS: u64 = 60_000;
+
     /// Reads the settings; what is missing gets its default. The MAC address makes the client identifier unique.
     pub fn read(nvs: &mut Nvs, mac: [u8; 6]) -> Self {
         let [.., d, e, f] = mac;
@@ -79,13 +84,16 @@ impl AppSettings {
             user: nvs.text("mqtt", "user"),
             password: nvs.text("mqtt", "password"),
             keep_alive: nvs.number("mqtt", "keep_alive").unwrap_or(Settings::KEEP_ALIVE),
+            update_topic: nvs.text("update", "topic"),
         };
+        let trial_ms =
+            nvs.number::<u32>("update", "trial").map_or(Self::TRIAL_MS, |seconds| u64::from(seconds) * 1_000);
         let wired = LampPin::default();
         let pin = LampPin {
             gpio: nvs.number("lamp", "pin").unwrap_or(wired.gpio),
             active_low: nvs.text("lamp", "active_low").and_then(|text| truth(&text)).unwrap_or(wired.active_low),
         };
-        Self { wifi, broker, lamp, pin }
+        Self { wifi, broker, lamp, pin, trial_ms }
     }
 }
 

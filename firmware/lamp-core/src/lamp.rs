@@ -22,6 +22,10 @@ pub enum Input<'a> {
     Closed,
     /// The broker sent bytes.
     Received(&'a [u8]),
+    /// News of an update, for whom it concerns.
+    Update(&'a str),
+    /// The platform is about to restart the chip.
+    Leaving,
 }
 
 /// What the platform must do, in order.
@@ -39,6 +43,15 @@ pub enum Effect {
     Log(String),
     /// Restart the chip.
     Restart,
+    /// A broker has accepted the connection.
+    Online,
+    /// An update is announced. The broker may have kept the announcement for a while.
+    Announced {
+        /// What was announced.
+        text: Vec<u8>,
+        /// Whether the broker had kept it.
+        kept: bool,
+    },
 }
 
 /// The lamp. See the crate's documentation for its contract.
@@ -46,7 +59,7 @@ pub enum Effect {
 /// # Example
 /// ```
 /// use lamp_core::{Effect, Input, Lamp, Settings, Variant};
-/// let settings = Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 5 };
+/// let settings = Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 5, update_topic: None };
 /// let mut lamp = Lamp::new(settings, Variant::GOOD, 7);
 /// assert!(lamp.handle(0, Input::Tick).contains(&Effect::Connect));
 /// ```
@@ -101,7 +114,26 @@ impl Lamp {
             Input::Connected => self.connected(now),
             Input::Closed => self.retry(now, "connection lost"),
             Input::Received(bytes) => self.receive(now, bytes),
+            Input::Update(news) => self.report(now, news),
+            Input::Leaving => self.leave(now),
         }
+    }
+
+    /// Publishes news of an update, retained. They are lost without a connection; the console has them.
+    fn report(&mut self, now: u64, news: &str) -> Vec<Effect> {
+        let (State::Online { .. }, Some(topic)) = (self.state, &self.settings.update_topic) else { return Vec::new() };
+        let sent = self.session.publish(&format!("{topic}/state"), news, true);
+        let effects = self.sent(now, sent);
+        self.note_sent(now, effects)
+    }
+
+    /// Ends the connection properly, so that the broker publishes no will.
+    fn leave(&mut self, now: u64) -> Vec<Effect> {
+        if !matches!(self.state, State::Online { .. }) {
+            return Vec::new();
+        }
+        let sent = self.session.disconnect();
+        self.sent(now, sent)
     }
 
     fn keep_alive(&self) -> u16 {
@@ -167,6 +199,11 @@ impl Lamp {
     fn receive(&mut self, now: u64, bytes: &[u8]) -> Vec<Effect> {
         let events = self.session.receive(bytes);
         let effects: Vec<_> = events.into_iter().flat_map(|event| self.event(now, event)).collect();
+        self.note_sent(now, effects)
+    }
+
+    /// What is sent postpones the next PINGREQ.
+    fn note_sent(&mut self, now: u64, effects: Vec<Effect>) -> Vec<Effect> {
         if effects.iter().any(|effect| matches!(effect, Effect::Send(_)))
             && let State::Online { last_sent, .. } = &mut self.state
         {
@@ -180,7 +217,12 @@ impl Lamp {
             Event::Send(bytes) => vec![Effect::Send(bytes)],
             Event::Connected => self.online(now),
             Event::Refused(code) => self.give_up(now, &format!("refused with code {code}")),
-            Event::Message { topic, payload } => self.message(now, &topic, &payload),
+            Event::Message { topic, payload: text, retained: kept }
+                if self.settings.update_topic == Some(topic.clone()) =>
+            {
+                vec![Effect::Announced { text, kept }]
+            }
+            Event::Message { topic, payload, .. } => self.message(now, &topic, &payload),
             Event::Subscribed(granted) => {
                 if let State::Online { granted_by, .. } = &mut self.state {
                     *granted_by = None;
@@ -207,11 +249,13 @@ impl Lamp {
         self.state = State::Online { last_sent: now, ping_sent: None, granted_by };
         let mut effects = vec![Effect::Log("mqtt: connected".into())];
         if self.variant.subscribes {
-            let sent = self.session.subscribe(COMMAND_TOPIC);
+            let filters: Vec<_> = [COMMAND_TOPIC].into_iter().chain(self.settings.update_topic.as_deref()).collect();
+            let sent = self.session.subscribe(&filters);
             effects.extend(self.sent(now, sent));
         }
         let sent = self.session.publish(STATUS_TOPIC, "online", true);
         effects.extend(self.sent(now, sent));
+        effects.push(Effect::Online);
         effects
     }
 
@@ -236,17 +280,26 @@ mod tests {
     use super::*;
 
     fn lamp(variant: Variant) -> Lamp {
-        let settings = Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 4 };
+        lamp_with(None, variant)
+    }
+
+    fn lamp_with(update_topic: Option<&str>, variant: Variant) -> Lamp {
+        let update_topic = update_topic.map(Into::into);
+        let settings = Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 4, update_topic };
         Lamp::new(settings, variant, 1)
     }
 
     /// A lamp that is connected and subscribed at time 0.
     fn online(variant: Variant) -> Lamp {
-        let mut lamp = lamp(variant);
+        go_online(lamp(variant))
+    }
+
+    fn go_online(mut lamp: Lamp) -> Lamp {
         assert_eq!(lamp.handle(0, Input::Tick), [Effect::Connect]);
         assert_eq!(lamp.handle(0, Input::Connected).len(), 1);
         let effects = lamp.handle(0, Input::Received(&[0x20, 2, 0, 0]));
-        assert_eq!(effects.last(), Some(&published(STATUS_TOPIC, "online", effects.len() - 1, true)));
+        let birth = published(STATUS_TOPIC, "online", effects.len() - 2, true);
+        assert_eq!(effects[effects.len() - 2..], [birth, Effect::Online]);
         let subscribed = Effect::Log("mqtt: subscribed to sooko/lampu".into());
         assert_eq!(lamp.handle(0, Input::Received(&[0x90, 3, 0, 1, 1])), [subscribed]);
         lamp
@@ -328,6 +381,26 @@ mod tests {
         }
         assert!(pauses.is_sorted(), "{pauses:?}");
         assert_eq!(lamp.handle(now, Input::Closed), [], "a connection that is gone can't be lost again");
+    }
+
+    #[test]
+    fn an_announcement_is_passed_on_and_news_are_published_and_kept() {
+        let mut lamp = go_online(lamp_with(Some("u"), Variant::GOOD));
+        let announced = |first, kept| (vec![first, 5, 0, 1, b'u', b'{', b'}'], kept);
+        for (bytes, kept) in [announced(0x30, false), announced(0x31, true)] {
+            let text = b"{}".to_vec();
+            assert_eq!(lamp.handle(1, Input::Received(&bytes)), [Effect::Announced { text, kept }]);
+        }
+        assert_eq!(lamp.handle(2, Input::Update("runs 1")), [published("u/state", "runs 1", 3, true)]);
+        assert_eq!(lamp.handle(3, Input::Leaving), [Effect::Send(vec![0xe0, 0])]);
+    }
+
+    #[test]
+    fn a_lamp_without_a_topic_takes_no_updates() {
+        let mut lamp = online(Variant::GOOD);
+        let effects = lamp.handle(1, Input::Received(&[0x30, 5, 0, 1, b'u', b'{', b'}']));
+        assert_eq!(effects, [Effect::Log("lamp: command ignored".into())]);
+        assert_eq!(lamp.handle(2, Input::Update("runs 1")), []);
     }
 
     #[test]

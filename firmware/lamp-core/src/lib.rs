@@ -19,7 +19,7 @@ mod settings;
 
 pub use backoff::Backoff;
 pub use lamp::{Effect, Input, Lamp};
-pub use settings::{Settings, Variant};
+pub use settings::{Confirms, Settings, Variant};
 
 /// Topic of the commands.
 pub const COMMAND_TOPIC: &str = "sooko/lampu";

@@ -3,7 +3,6 @@
 //! The protocol itself is the crate `mqtt-protocol-core`. `firmware/README.md` says why that one.
 
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use mqtt_protocol_core::mqtt::common::Cursor;
@@ -27,6 +26,7 @@ pub(crate) enum Event {
     Message {
         topic: String,
         payload: Vec<u8>,
+        retained: bool,
     },
     /// Whether the broker grants the subscription.
     Subscribed(bool),
@@ -107,12 +107,18 @@ impl Session {
         events(self.connection.send(packet.into()))
     }
 
-    /// SUBSCRIBE to one filter at QoS 1 (§3.8).
-    pub(crate) fn subscribe(&mut self, filter: &str) -> Result<Vec<Event>, Malformed> {
+    /// SUBSCRIBE to these filters at QoS 1 (§3.8).
+    pub(crate) fn subscribe(&mut self, filters: &[&str]) -> Result<Vec<Event>, Malformed> {
         let id = self.connection.acquire_packet_id()?;
-        let entry = SubEntry::new(filter, SubOpts::new().set_qos(Qos::AtLeastOnce))?;
-        let packet = v3_1_1::Subscribe::builder().packet_id(id).entries(vec![entry]).build()?;
+        let entry = |filter: &&str| SubEntry::new(*filter, SubOpts::new().set_qos(Qos::AtLeastOnce));
+        let entries = filters.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let packet = v3_1_1::Subscribe::builder().packet_id(id).entries(entries).build()?;
         events(self.connection.send(packet.into()))
+    }
+
+    /// DISCONNECT (§3.14): the broker forgets the will.
+    pub(crate) fn disconnect(&mut self) -> Result<Vec<Event>, Malformed> {
+        events(self.connection.send(v3_1_1::Disconnect::new().into()))
     }
 
     /// PINGREQ (§3.12).
@@ -160,8 +166,10 @@ fn events(all: Vec<Protocol>) -> Result<Vec<Event>, Malformed> {
             Protocol::RequestSendPacket { packet, .. } => found.push(Event::Send(packet.to_continuous_buffer())),
             Protocol::NotifyPacketReceived(packet) => found.extend(received(&packet)),
             Protocol::NotifyError(error) => return Err(error.into()),
-            Protocol::RequestClose => return Err(Malformed),
-            Protocol::NotifyPacketIdReleased(_)
+            Protocol::RequestClose if found.is_empty() => return Err(Malformed),
+            // After DISCONNECT, which is to be sent first.
+            Protocol::RequestClose
+            | Protocol::NotifyPacketIdReleased(_)
             | Protocol::RequestTimerReset { .. }
             | Protocol::RequestTimerCancel(_) => {}
         }
@@ -174,7 +182,8 @@ fn received(packet: &Packet) -> Option<Event> {
         Packet::V3_1_1Connack(connack) if connack.return_code().is_success() => Event::Connected,
         Packet::V3_1_1Connack(connack) => Event::Refused(connack.return_code() as u8),
         Packet::V3_1_1Publish(publish) => {
-            Event::Message { topic: publish.topic_name().into(), payload: publish.payload().as_slice().into() }
+            let (topic, payload) = (publish.topic_name().into(), publish.payload().as_slice().into());
+            Event::Message { topic, payload, retained: publish.retain() }
         }
         Packet::V3_1_1Suback(suback) => Event::Subscribed(suback.return_codes().iter().all(|code| code.is_success())),
         Packet::V3_1_1Pingresp(_) => Event::Alive,
@@ -189,7 +198,8 @@ mod tests {
     use super::*;
 
     fn connected(acknowledges: bool) -> Session {
-        let settings = Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5 };
+        let settings =
+            Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
         let mut session = Session::new(acknowledges);
         session.connect(&settings, 5, None).expect("valid");
         assert_eq!(session.receive(&[0x20, 2, 0, 0]), vec![Event::Connected]);
@@ -198,7 +208,8 @@ mod tests {
 
     #[test]
     fn connect_follows_the_specification_byte_for_byte() {
-        let settings = Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5 };
+        let settings =
+            Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
         let will = Will { topic: "s", payload: "x" };
         let expected = b"\x10\x13\x00\x04MQTT\x04\x2e\x00\x05\x00\x01l\x00\x01s\x00\x01x".to_vec();
         assert_eq!(Session::new(true).connect(&settings, 5, Some(&will)), Ok(vec![Event::Send(expected)]));
@@ -206,7 +217,13 @@ mod tests {
 
     #[test]
     fn a_user_and_a_password_are_sent_and_a_password_alone_is_not() {
-        let settings = Settings { client_id: "l".into(), user: None, password: Some("p".into()), keep_alive: 0 };
+        let settings = Settings {
+            client_id: "l".into(),
+            user: None,
+            password: Some("p".into()),
+            keep_alive: 0,
+            update_topic: None,
+        };
         let alone = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01l".to_vec();
         assert_eq!(Session::new(true).connect(&settings, 0, None), Ok(vec![Event::Send(alone)]));
         let settings = Settings { user: Some("u".into()), ..settings };
@@ -218,7 +235,7 @@ mod tests {
     fn a_split_packet_waits_for_its_rest() {
         let mut session = connected(true);
         assert_eq!(session.receive(&[0x32, 7, 0, 1]), vec![]);
-        let message = Event::Message { topic: "t".into(), payload: b"on".to_vec() };
+        let message = Event::Message { topic: "t".into(), payload: b"on".to_vec(), retained: false };
         let acknowledged = Event::Send(vec![0x40, 2, 0, 9]);
         session.ping().expect("valid");
         assert_eq!(session.receive(b"t\x00\x09on\xd0\x00"), vec![acknowledged, message, Event::Alive]);
@@ -227,7 +244,8 @@ mod tests {
     #[test]
     fn every_return_code_of_the_specification_is_reported_and_others_are_malformed() {
         for code in 1..=5 {
-            let settings = Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5 };
+            let settings =
+                Settings { client_id: "l".into(), user: None, password: None, keep_alive: 5, update_topic: None };
             let mut session = Session::new(true);
             session.connect(&settings, 5, None).expect("valid");
             assert_eq!(session.receive(&[0x20, 2, 0, code]), vec![Event::Refused(code)]);
@@ -240,7 +258,7 @@ mod tests {
         let mut session = connected(true);
         session.publish("t", "x", false).expect("valid");
         assert_eq!(session.receive(&[0x40, 2, 0, 1, 0x40, 2, 0, 1]), vec![]);
-        session.subscribe("t").expect("valid");
+        session.subscribe(&["t"]).expect("valid");
         let suback = [0x90, 3, 0, 1, 1];
         assert_eq!(session.receive(&suback), vec![Event::Subscribed(true)]);
         assert_eq!(session.receive(&suback), vec![]);
@@ -255,7 +273,7 @@ mod tests {
         let whole = bytes.len();
         bytes.extend(b"\x30\x03\x00\x01t");
         let found: Vec<_> = bytes.chunks(700).flat_map(|piece| session.receive(piece)).collect();
-        let next = Event::Message { topic: "t".into(), payload: vec![] };
+        let next = Event::Message { topic: "t".into(), payload: vec![], retained: false };
         assert_eq!(found, [Event::TooLarge(whole), next]);
     }
 

@@ -48,7 +48,7 @@ fn level(pin: LampPin, lit: bool) -> Level {
 impl Platform for Board {
     fn light(&mut self, lit: bool) {
         if lit && cfg!(feature = "panics-on-on") {
-            panic!("a fault on request: {}", variant::VERSION);
+            panic!("a fault on request: {}", variant::BUILT);
         }
         self.output.set_level(level(self.pin, lit));
     }

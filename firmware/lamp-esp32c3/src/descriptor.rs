@@ -2,7 +2,7 @@
 
 use esp_bootloader_esp_idf::{ESP_IDF_COMPATIBLE_VERSION, MMU_PAGE_SIZE, SECURE_VERSION};
 
-use crate::variant::VERSION;
+use crate::variant::BUILT;
 
 /// Project name.
 pub(crate) const PROJECT: &str = "lamp-esp32c3";
@@ -15,7 +15,7 @@ const DESCRIBED: ([u8; 31], usize) = described();
 
 const fn described() -> ([u8; 31], usize) {
     let mut text = ([0; 31], 0);
-    text = append(text, VERSION);
+    text = append(text, BUILT);
     text = append(text, "+");
     append(text, CORE)
 }
@@ -31,7 +31,7 @@ const fn append(mut text: ([u8; 31], usize), part: &str) -> ([u8; 31], usize) {
     text
 }
 
-const fn version() -> &'static str {
+const fn built() -> &'static str {
     let (bytes, _) = DESCRIBED.0.split_at(DESCRIBED.1);
     match core::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -41,7 +41,7 @@ const fn version() -> &'static str {
 
 // No time and date: the same sources give the same image.
 esp_bootloader_esp_idf::esp_app_desc!(
-    version(),
+    built(),
     PROJECT,
     "00:00:00",
     "Jan  1 2026",
@@ -51,3 +51,9 @@ esp_bootloader_esp_idf::esp_app_desc!(
     u16::MAX,
     SECURE_VERSION
 );
+
+/// The version in the app descriptor. It is read when it is asked for: the same program may be given another version
+/// after it was built.
+pub(crate) fn version() -> &'static str {
+    core::hint::black_box(&ESP_APP_DESC).version()
+}

@@ -22,14 +22,15 @@ use esp_hal::ram;
 use esp_hal::rng::Rng;
 use esp_hal::timer::timg::TimerGroup;
 use esp_radio::wifi::Interface;
-use lamp_app::AppSettings;
+use esp_storage::FlashStorage;
+use lamp_app::{AppSettings, Config};
 use static_cell::StaticCell;
 
 use crate::board::Board;
 use crate::console::log;
 
-/// DHCP, DNS, the connection to the broker, and one in reserve.
-static SOCKETS: StaticCell<StackResources<4>> = StaticCell::new();
+/// DHCP, DNS, the connection to the broker, that of an update, and one in reserve.
+static SOCKETS: StaticCell<StackResources<5>> = StaticCell::new();
 
 #[esp_hal::main]
 async fn main(spawner: Spawner) -> ! {
@@ -41,11 +42,13 @@ async fn main(spawner: Spawner) -> ! {
     esp_rtos::start(timers.timer0, chip.FROM_CPU_INTR0);
     let watchdog = TimerGroup::new(chip.TIMG1).wdt;
 
-    log("lamp", format_args!("{} {}, core {}", descriptor::PROJECT, variant::VERSION, descriptor::CORE));
+    let (version, _) = descriptor::version().split_once('+').unwrap_or((descriptor::version(), ""));
+    log("lamp", format_args!("{} {version}, core {}", descriptor::PROJECT, descriptor::CORE));
     log("lamp", format_args!("reset reason: {}", board::reset_reason()));
     let mac = interface_mac_address(InterfaceMacAddress::Station);
     let mac: [u8; 6] = mac.as_bytes().try_into().unwrap_or_default();
-    let settings = AppSettings::read(&mut flash::settings(chip.FLASH), mac);
+    let mut storage = FlashStorage::new(chip.FLASH);
+    let settings = AppSettings::read(&mut flash::settings(&mut storage), mac);
     let mut board = Board::new(watchdog, settings.pin);
     let (Some(access_point), Some(broker)) = (settings.wifi, settings.broker) else {
         log("lamp", format_args!("no `wifi.ssid` or no `mqtt.host` in NVS: nothing to do"));
@@ -67,7 +70,12 @@ async fn main(spawner: Spawner) -> ! {
         _ => panic!("a task is started twice"),
     }
     log("mqtt", format_args!("starting, broker {}:{}", broker.host, broker.port));
-    lamp_app::run(stack, board, broker, settings.lamp, variant::VARIANT, seed).await
+    let updates = match settings.lamp.update_topic {
+        Some(_) => flash::updates(storage, settings.trial_ms),
+        None => None,
+    };
+    let config = Config { broker, settings: settings.lamp, variant: variant::chosen(), updates, seed };
+    lamp_app::run(stack, board, config).await
 }
 
 #[embassy_executor::task]

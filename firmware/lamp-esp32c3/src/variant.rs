@@ -1,9 +1,11 @@
 //! The version of the lamp, and the faulty ones that a feature of this crate selects.
 
-use lamp_app::Variant;
+use lamp_app::{Confirms, Variant};
+
+use crate::descriptor;
 
 /// `panics-on-on` is a fault of the chip's crate, `Board::light`; the others are faults of the core.
-const fn chosen() -> (&'static str, Variant) {
+const fn built() -> (&'static str, Variant) {
     let good = Variant::GOOD;
     if cfg!(feature = "never-acks") {
         ("1.0.0-never-acks", Variant { acknowledges: false, ..good })
@@ -22,8 +24,21 @@ const fn chosen() -> (&'static str, Variant) {
     }
 }
 
-/// The version in the app descriptor, without the hash.
-pub(crate) const VERSION: &str = chosen().0;
+/// The version that the app descriptor is built with, without the hash.
+pub(crate) const BUILT: &str = built().0;
 
-/// What this version does.
-pub(crate) const VARIANT: Variant = chosen().1;
+/// What this version does. With the feature `update-faults` the version in the app descriptor chooses the fault.
+pub(crate) fn chosen() -> Variant {
+    let built = built().1;
+    if !cfg!(feature = "update-faults") {
+        return built;
+    }
+    let (_, fault) = descriptor::version().split_once('-').unwrap_or_default();
+    match fault {
+        "confirms-at-start" => Variant { confirms: Confirms::AtStart, ..built },
+        "never-confirms" => Variant { confirms: Confirms::Never, ..built },
+        "accepts-any-hash" => Variant { checks_hash: false, ..built },
+        "switches-first" => Variant { switches_last: false, ..built },
+        _ => built,
+    }
+}

@@ -18,7 +18,7 @@ use core::mem::MaybeUninit;
 use embassy_executor::Spawner;
 use embassy_net::{Runner, StackResources};
 use embedded_alloc::LlffHeap;
-use lamp_app::{AppSettings, Variant};
+use lamp_app::{AppSettings, Config, MemFlash, Updates, Variant};
 use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::board::Board;
@@ -58,7 +58,10 @@ async fn main(spawner: Spawner) -> ! {
     }
     log("mqtt", format_args!("starting, broker {}:{}", broker.host, broker.port));
     let spread = (seed ^ seed >> 32) as u32;
-    lamp_app::run(stack, board, broker, settings.lamp, Variant::GOOD, spread).await
+    // Nothing here loads a program from flash.
+    let updates = None::<Updates<MemFlash>>;
+    let config = Config { broker, settings: settings.lamp, variant: Variant::GOOD, updates, seed: spread };
+    lamp_app::run(stack, board, config).await
 }
 
 #[embassy_executor::task]

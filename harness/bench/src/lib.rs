@@ -9,9 +9,10 @@ mod kinds;
 
 pub use bench::{Bench, Claim, LockedBoard};
 pub use hil_board::{
-    BenchError, Board, Booted, Driving, Flashed, Needs, PinDriver, Probed, ResetDriver, ResetInto, Resetting, Scope,
-    Signal, Symbols, TapAddress, TlsFiles, check_emulator, check_firmware, check_flasher, claimed, elf_of,
-    esptool_program, missing_program, needs, ports, probe, shared_devices,
+    AppFacts, AppSlot, BenchError, Board, Booted, Driving, Fall, FlashMoment, FlashWork, Flashed, Needs, PinDriver,
+    Probed, ResetDriver, ResetInto, Resetting, Scope, Signal, Symbols, TapAddress, TlsFiles, UpdateImage, app_facts,
+    check_emulator, check_firmware, check_flasher, claimed, elf_of, esptool_program, missing_program, needs, ports,
+    probe, shared_devices, update_image,
 };
 pub use hil_power::{PowerDriver, PowerError, Switching, keeper, lines::check_line};
 pub use kinds::kinds;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hil_config::Pin;
-use hil_timeline::{Cursor, Effect, FaultPhase, PinCause, Recorder, What};
+use hil_timeline::{Cursor, Effect, FaultPhase, PinCause, Recorder, Runs, What};
 use hil_verdict::Detector;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -34,9 +34,10 @@ use crate::program::ProgramDevice;
 use crate::reset::{ResetDriver, ResetInto};
 use crate::scope::Scope;
 use crate::symbols::SharedSymbols;
-use crate::virtual_board::VirtualDevice;
+use crate::virtual_board::{Fall, FlashMoment, FlashWork, VirtualDevice};
 use hil_power::PowerDriver;
 use hil_power::keeper::{Holder, Keeper};
+use hil_virtual_board::Names;
 
 /// All that acts on one board.
 pub struct Drivers {
@@ -78,6 +79,8 @@ pub struct Board {
     /// The failed rungs since the last success.
     troubles: Vec<String>,
     known_flash: Option<KnownFlash>,
+    /// What runs its firmware.
+    runs: Option<Runs>,
     /// The last attempt for which a board that was given up was tried again.
     forgiven: u32,
     device: Option<DeviceClaim>,
@@ -139,6 +142,7 @@ impl Board {
             stuck: None,
             troubles: Vec::new(),
             known_flash: None,
+            runs: None,
             forgiven: 0,
         }
     }
@@ -266,11 +270,58 @@ impl Board {
         Ok(Some(Effect::since(begin, &self.scope.record(|board| What::Fault { board, fault, phase }))))
     }
 
+    /// The names of a virtual board's network; None if the board is not virtual.
+    #[must_use]
+    pub fn names(&self) -> Option<&Names> {
+        self.executes.as_ref().map(VirtualDevice::names)
+    }
+
+    /// The same, if its firmware asks the network for names.
+    ///
+    /// # Errors
+    /// If it does not: this machine, or a network that the bench does not control, resolves them.
+    pub fn asked_names(&self) -> Result<&Names, BenchError> {
+        let Some(device) = &self.executes else {
+            let runs = self.runs.map_or("on a network of its own", Runs::word);
+            return Err(BenchError::NoNameServer { board: self.name().to_owned(), runs });
+        };
+        device.check_names(self.name())?;
+        Ok(device.names())
+    }
+
     /// Brings the access point back at the end of its use.
     pub async fn restore_access_point(&self) {
         if let Some(device) = &self.executes {
             device.restore_access_point().await;
         }
+    }
+
+    /// Offers an ELF file whose program the board may load by itself: a virtual board takes the names of functions from it,
+    /// which it needs for Wi-Fi.
+    pub fn offer_elf(&self, elf: Arc<[u8]>) {
+        if let Some(device) = &self.executes {
+            device.offer_elf(elf);
+        }
+    }
+
+    /// Notes from now on what the flash of a virtual board does; false if the board is not virtual, or its firmware is not
+    /// executed: it is unknown what the flash of others does.
+    pub fn note_flash(&self) -> bool {
+        let device = self.executes.as_ref().filter(|device| device.is_executed());
+        device.map(VirtualDevice::note_flash).is_some()
+    }
+
+    /// What the flash of a virtual board has done since then.
+    #[must_use]
+    pub fn noted_flash(&self) -> Vec<FlashWork> {
+        self.executes.as_ref().map(VirtualDevice::noted_flash).unwrap_or_default()
+    }
+
+    /// Lets the supply of a virtual board's flash and processor fall at an exact moment: both stand still until the power is
+    /// cut, which must follow at once. None if the board is not virtual.
+    #[must_use]
+    pub fn fall_at(&self, moment: FlashMoment) -> Option<Fall> {
+        self.executes.as_ref().map(|device| device.fall_at(moment))
     }
 
     /// Releases every pin that the bench drives.

@@ -138,6 +138,14 @@ pub enum BenchError {
         /// How it runs.
         runs: &'static str,
     },
+    /// It has no name server that the bench controls.
+    #[error("the bench does not control the name server of board `{board}`: its firmware is {runs}")]
+    NoNameServer {
+        /// The board.
+        board: String,
+        /// How it runs.
+        runs: &'static str,
+    },
     /// The emulator that plays it has ended by itself.
     #[error("the emulator of board `{board}` ended {how}{}", quoted(said))]
     EmulatorEnded {
@@ -337,7 +345,7 @@ impl BenchError {
             Self::Unsupported { .. } => {
                 "`docs/concepts/virtual-boards.md` lists what virtual boards have; a real board has it all".to_owned()
             }
-            Self::NoAccessPoint { .. } => {
+            Self::NoAccessPoint { .. } | Self::NoNameServer { .. } => {
                 "give it a firmware whose machine code is executed, such as `builtin:lamp-esp32c3`".to_owned()
             }
             Self::EmulatorEnded { .. } => "`hil doctor` checks the program, its version and its machine".to_owned(),
@@ -378,7 +386,7 @@ impl BenchError {
             Self::WrongKind { .. } | Self::Program { .. } | Self::Unsupported { .. } | Self::NoAccessPoint { .. } => {
                 true
             }
-            Self::FlashTooSmall { .. } | Self::OtherApp { .. } => true,
+            Self::FlashTooSmall { .. } | Self::OtherApp { .. } | Self::NoNameServer { .. } => true,
             Self::WrongChip { .. } | Self::Firmware { .. } | Self::Stuck { .. } | Self::NotStarted { .. } => true,
             Self::PortDenied { .. } | Self::PortBusy { .. } | Self::NoRails { .. } | Self::Forbidden { .. } => true,
             Self::Power { error, .. } => !error.may_pass,
@@ -406,6 +414,7 @@ impl BenchError {
                 | Self::Program { .. }
                 | Self::Unsupported { .. }
                 | Self::NoAccessPoint { .. }
+                | Self::NoNameServer { .. }
                 | Self::FlashTooSmall { .. }
                 | Self::OtherApp { .. }
                 | Self::PortBusy { .. }

@@ -1,5 +1,7 @@
 //! Flashing firmware.
 
+mod app_facts;
+mod descriptor;
 mod file;
 mod flashers;
 mod header;
@@ -12,7 +14,9 @@ mod otadata;
 mod partitions;
 mod plan;
 mod probe;
+mod update;
 
+pub use app_facts::{AppFacts, AppSlot, app_facts};
 pub(crate) use file::flash_file;
 use flashers::FLASHERS;
 pub use flashers::esptool_program;
@@ -27,6 +31,7 @@ pub use job::Flashed;
 pub(crate) use job::{Job, PortInUse};
 pub(crate) use plan::{Region, Role, missing};
 pub use probe::{Probed, probe};
+pub use update::{UpdateImage, update_image};
 
 use crate::error::BenchError;
 

@@ -31,8 +31,10 @@ pub use console_port::{ConsolePort, Transfer};
 pub use emulator::{EmulatorDevice, EmulatorPins, check_emulator, emulator_presets};
 pub use error::BenchError;
 pub use flashing::{
-    Flashed, Probed, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds, probe,
+    AppFacts, AppSlot, Flashed, Probed, UpdateImage, app_facts, check_firmware, check_flasher, elf_of, esptool_program,
+    kinds as flasher_kinds, probe, update_image,
 };
+pub use hil_virtual_board::Names;
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDoubt, PinDriver, WiredPins};
 pub use place_by_mac::place_by_mac;
@@ -42,4 +44,4 @@ pub use rustix::process::Signal;
 pub use scope::Scope;
 pub use symbols::Symbols;
 pub use tap_address::{TapAddress, TlsFiles};
-pub use virtual_board::VirtualDevice;
+pub use virtual_board::{Fall, FlashMoment, FlashWork, VirtualDevice};

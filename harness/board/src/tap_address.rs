@@ -1,10 +1,13 @@
 //! What a board's settings get from its name, its tap and its network.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use hil_config::Wifi;
+use hil_config::{BenchPort, Wifi};
+use hil_timeline::Runs;
 
-/// Where a board reaches its tap, and what it needs for TLS: what `{tap.…}` and `{board.…}` become.
+/// Where a board reaches its tap and the services of its stage, and what it needs for TLS: what `{tap.…}`, `{http.…}`,
+/// `{sntp.…}` and `{board.…}` become.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct TapAddress {
     /// Name of the board: what `{board.name}` becomes.
@@ -13,6 +16,10 @@ pub struct TapAddress {
     pub host: String,
     /// Port.
     pub port: u16,
+    /// Port of its files, over HTTP and HTTPS, at the same host.
+    pub http_port: u16,
+    /// Port of its time server, at the same host.
+    pub sntp_port: u16,
     /// Who signed the tap's certificate, in PEM.
     pub ca: String,
     /// A client certificate of the board's, in PEM.
@@ -37,6 +44,36 @@ pub struct TlsFiles {
 }
 
 impl TapAddress {
+    /// Where its files are: `http://192.168.7.1:8080`, without a slash at the end.
+    #[must_use]
+    pub fn http_url(&self, scheme: &str) -> String {
+        let host = match self.host.parse() {
+            Ok(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => self.host.clone(),
+        };
+        format!("{scheme}://{host}:{}", self.http_port)
+    }
+
+    /// The same for a board whose firmware runs in this way: to one that executes its firmware, this machine is its
+    /// gateway.
+    #[must_use]
+    pub fn seen_by(&self, runs: Runs) -> Self {
+        let mut seen = self.clone();
+        if runs == Runs::Executed && seen.host.parse().is_ok_and(|host: IpAddr| host.is_loopback()) {
+            seen.host = hil_virtual_board::gateway().to_string();
+        }
+        seen
+    }
+
+    /// One of its ports.
+    pub(crate) fn port_of(&self, port: BenchPort) -> u16 {
+        match port {
+            BenchPort::Tap => self.port,
+            BenchPort::Http => self.http_port,
+            BenchPort::Sntp => self.sntp_port,
+        }
+    }
+
     /// A text with its placeholders filled in.
     pub(crate) fn fill(&self, text: &str) -> String {
         let path = |file: &Path| file.display().to_string();
@@ -44,6 +81,12 @@ impl TapAddress {
             .replace("{board.cert.file}", &path(&self.files.cert))
             .replace("{board.key.file}", &path(&self.files.key))
             .replace("{board.name}", &self.board)
+            .replace("{http.url}", &self.http_url("http"))
+            .replace("{https.url}", &self.http_url("https"))
+            .replace("{http.host}", &self.host)
+            .replace("{http.port}", &self.http_port.to_string())
+            .replace("{sntp.host}", &self.host)
+            .replace("{sntp.port}", &self.sntp_port.to_string())
             .replace("{tap.host}", &self.host)
             .replace("{tap.port}", &self.port.to_string())
             .replace("{tap.ca}", &self.ca)

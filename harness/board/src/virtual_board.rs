@@ -7,7 +7,8 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine, Wifi};
 use hil_timeline::{Finding, PinCause, Runs, What};
-use hil_virtual_board::{Options, Trouble, VirtualBoard, image};
+pub use hil_virtual_board::{Fall, FlashMoment};
+use hil_virtual_board::{FlashAction, FlashOperation, Names, Options, Trouble, VirtualBoard, image};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
@@ -23,6 +24,7 @@ use hil_power::{PowerDriver, Switching};
 pub struct VirtualDevice {
     board: Arc<VirtualBoard>,
     sensed: Arc<Sensed>,
+    names: Names,
     /// How its latest firmware runs.
     runs: Arc<Mutex<Option<Runs>>>,
 }
@@ -69,15 +71,17 @@ impl VirtualDevice {
                 pin.record(&scope);
             }
         };
+        let names = Names::default();
         let options = Options {
             on_pin: Some(Arc::new(on_pin)),
             on_trouble: Some(Arc::new(move |trouble| report(&reporting, traces, trouble))),
             network: wifi.clone(),
+            names: names.clone(),
             ..Options::named(&name, &config.misbehaves)
         };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
-        Ok(Self { board: Arc::new(board), sensed, runs: Arc::default() })
+        Ok(Self { board: Arc::new(board), sensed, names, runs: Arc::default() })
     }
 }
 
@@ -118,14 +122,81 @@ impl VirtualDevice {
         self.board.set_access_point(true).await;
     }
 
+    /// Whether its firmware is machine code that it executes.
+    pub(crate) fn is_executed(&self) -> bool {
+        *self.runs.lock() == Some(Runs::Executed)
+    }
+
+    /// The names of its network.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Checks that its firmware asks the network for names.
+    ///
+    /// # Errors
+    /// If it runs in another way than executed: names are resolved by this machine.
+    pub(crate) fn check_names(&self, board: &str) -> Result<(), BenchError> {
+        match *self.runs.lock() {
+            Some(Runs::Executed) | None => Ok(()),
+            Some(other) => Err(BenchError::NoNameServer { board: board.to_owned(), runs: other.word() }),
+        }
+    }
+
     /// Notes how its firmware runs.
     pub(crate) fn note_runs(&self, runs: Runs) {
         *self.runs.lock() = Some(runs);
     }
 
+    /// Notes from now on what the flash does.
+    pub(crate) fn note_flash(&self) {
+        self.board.note_flash();
+    }
+
+    /// What the flash has done since then, each with the partition that it is in.
+    pub(crate) fn noted_flash(&self) -> Vec<FlashWork> {
+        let table = self.board.read(image::PARTITION_TABLE_AT, TABLE_ROOM).unwrap_or_default();
+        let table = image::PartitionTable::decode(&table).map(|table| table.0).unwrap_or_default();
+        let work = |FlashOperation { action, at, .. }| {
+            let holds = |it: &&image::Partition| {
+                at as u64 >= it.offset.into() && (at as u64) < u64::from(it.offset) + u64::from(it.size)
+            };
+            let partition = table.iter().find(holds).map(|partition| partition.label.clone());
+            FlashWork { erases: action == FlashAction::Erase, at, partition }
+        };
+        self.board.noted_flash().into_iter().map(work).collect()
+    }
+
+    /// Lets the supply of flash and processor fall at an exact moment.
+    pub(crate) fn fall_at(&self, moment: FlashMoment) -> Fall {
+        self.board.fall_at(moment)
+    }
+
     /// Offers an ELF file whose code may be in its flash: it has the names of functions.
     pub(crate) fn offer_elf(&self, elf: Arc<[u8]>) {
         self.board.offer_elf(elf);
+    }
+}
+
+/// Bytes of a partition table.
+const TABLE_ROOM: usize = 0xc00;
+
+/// Something that the flash of a virtual board has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlashWork {
+    /// Whether a sector was erased; otherwise bytes were programmed.
+    pub erases: bool,
+    /// Where.
+    pub at: usize,
+    /// The label of the partition that it is in.
+    pub partition: Option<String>,
+}
+
+impl std::fmt::Display for FlashWork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verb = if self.erases { "erasing" } else { "programming" };
+        write!(f, "{verb} {:#x}", self.at)?;
+        self.partition.as_ref().map_or(Ok(()), |label| write!(f, " (`{label}`)"))
     }
 }
 

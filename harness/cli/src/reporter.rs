@@ -131,6 +131,7 @@ fn live_line(event: &RunEvent, consoles: &mut ConsoleMask) -> Option<String> {
         What::Bench { board, note } => format!("{board} bench: {note}"),
         What::Power { board, on, .. } => format!("{board} power {}", if *on { "on" } else { "off" }),
         What::ProtocolViolation { board, .. }
+        | What::Service { board, .. }
         | What::PowerCut { board, .. }
         | What::PinGap { board, .. }
         | What::Flash { board, flash: FlashPhase::File { .. } | FlashPhase::Region { .. }, .. } => {

@@ -471,7 +471,7 @@ mod tests {
         is("u8", NvsValue::Number(NvsType::U8, NvsNumber::Is(255)));
         is("i64", NvsValue::Number(NvsType::I64, NvsNumber::Is(i64::MIN.into())));
         is("u64", NvsValue::Number(NvsType::U64, NvsNumber::Is(u64::MAX.into())));
-        is("port", NvsValue::Number(NvsType::U16, NvsNumber::TapPort));
+        is("port", NvsValue::Number(NvsType::U16, NvsNumber::Port(BenchPort::Tap)));
         is("hex", NvsValue::Blob(vec![0, 0xff]));
         is("base64", NvsValue::Blob(vec![0, 0xff]));
     }

@@ -34,6 +34,10 @@ pub struct Board {
     pub tags: Vec<String>,
     /// Port of its tap; 0 takes a free one for the run.
     pub tap_port: u16,
+    /// Port of its files over HTTP; 0 takes a free one.
+    pub http_port: u16,
+    /// UDP port of its time server; 0 takes a free one.
+    pub sntp_port: u16,
     /// Where its connections come from; without any, from anywhere.
     pub from: Vec<Subnet>,
     /// Console speed in baud.
@@ -154,6 +158,18 @@ pub(crate) static BOARD: TableSpec = TableSpec {
             "Port of its tap, `{tap.port}`, 1 to 65535. Fixed ports are for firmware with a fixed address.",
         ),
         Key::optional(
+            "http-port",
+            Kind::Integer(1, 65_535),
+            "a free one",
+            "Port of the files that a scenario offers to it, over HTTP and HTTPS: `{http.port}`.",
+        ),
+        Key::optional(
+            "sntp-port",
+            Kind::Integer(1, 65_535),
+            "a free one",
+            "UDP port of its time server, `{sntp.port}`. SNTP clients that can't be given a port use 123, which needs the right to listen there.",
+        ),
+        Key::optional(
             "from",
             Kind::AnyOf(&[Kind::Text, Kind::List(&Kind::Text)]),
             "any address",
@@ -244,6 +260,8 @@ impl Board {
             port: None,
             tags: Vec::new(),
             tap_port: 0,
+            http_port: 0,
+            sntp_port: 0,
             from: Vec::new(),
             console_baud: Self::CONSOLE_BAUD,
             boot_baud: None,
@@ -271,9 +289,13 @@ impl Board {
         }
         let word = |v: &Value<'_, '_>| v.string().map(str::to_owned);
         board.tags = list(table.value("tags"), word);
-        if let Some(port) = table.value("tap-port").and_then(|v| v.integer(1..=65_535)) {
-            board.tap_port = u16::try_from(port).unwrap_or_default();
-        }
+        let mut port = |key| {
+            let port = table.value(key).and_then(|v| v.integer(1..=65_535));
+            port.and_then(|port| u16::try_from(port).ok()).unwrap_or_default()
+        };
+        board.tap_port = port("tap-port");
+        board.http_port = port("http-port");
+        board.sntp_port = port("sntp-port");
         board.from = read_from(table.value("from"));
         let console = table.value("console");
         if let Some(mut console) =

@@ -25,8 +25,11 @@ impl Claims {
     /// Takes what a board claims; what another one has already is a problem.
     pub(crate) fn add(&mut self, board: &Board, value: &Value<'_, '_>) {
         let name = &board.name;
-        if board.tap_port != 0 {
-            self.claim(format!("`tap-port` {}", board.tap_port), format!("board `{name}`"), value);
+        let ports = [("tap-port", board.tap_port), ("http-port", board.http_port), ("sntp-port", board.sntp_port)];
+        for (key, port) in ports {
+            if port != 0 {
+                self.claim(format!("`{key}` {port}"), format!("board `{name}`"), value);
+            }
         }
         if let Some(port) = &board.port {
             self.claim_port(port, format!("board `{name}`"), value);

@@ -29,10 +29,14 @@ pub struct Firmware {
     /// What this machine must have for it to run.
     pub needs: Option<Needs>,
     /// Partition table for an ELF file.
-    pub partitions: Option<PathBuf>,
+    pub partitions: Option<Partitions>,
+    /// The version that the app descriptor of an ELF file gets.
+    pub version: Option<String>,
     /// Settings written into the NVS partition: (namespace, key) to value. Where it is empty, the partition is
     /// written as the image has it.
     pub nvs: BTreeMap<(String, String), NvsValue>,
+    /// Where the firmware publishes its version, if its console does not show it.
+    pub version_topic: Option<String>,
     /// When the flash is asked whether it holds the firmware.
     pub verify: Verify,
     /// A line of the console that says that the app is up. Without it, the first sign of the app counts.
@@ -52,6 +56,15 @@ pub enum Image {
     Parts(Vec<(u32, PathBuf)>),
     /// Nothing: what is on the board stays, or there is no flash.
     Installed,
+}
+
+/// A partition table for an ELF file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partitions {
+    /// Arduino's for 4 MiB, which `hil` brings along: OTA data, and two slots of 1.25 MiB.
+    TwoSlots,
+    /// A file, as `.csv` or `.bin`.
+    File(PathBuf),
 }
 
 /// When a board's flash is asked whether it holds the firmware.
@@ -104,12 +117,29 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "",
             "An ELF file (`hil` adds bootloader and partition table); a merged `.bin`, written where the chip looks for its bootloader (0x1000 on an `esp32` and `esp32s2`, 0x2000 on an `esp32c5` and `esp32p4`, otherwise 0), or at 0 if it was made for that; files at offsets, `{ 0x0 = \"boot.bin\", 0x8000 = \"table.bin\", 0x10000 = \"app.bin\" }`; or an image that is part of `hil`, `\"builtin:lamp\"`. A file that is not there stops only what uses the firmware. Required for the kind `image`; for `micropython` MicroPython's `.bin`, `\"builtin:micropython\"` on virtual boards, or `\"installed\"`, which flashes nothing.",
         ),
-        Key::optional("partitions", Kind::Text, "espflash's", "Partition table for an ELF file, as `.csv` or `.bin`."),
+        Key::optional(
+            "partitions",
+            Kind::Text,
+            "espflash's",
+            "Partition table for an ELF file, as `.csv` or `.bin`; or `\"builtin:two-slots\"`, Arduino's for 4 MiB, which has OTA data and two slots for apps of 1.25 MiB.",
+        ),
+        Key::optional(
+            "version",
+            Kind::Text,
+            "the image's",
+            "The version that the app descriptor of an ELF file gets in place of its own, of 1 to 31 printable ASCII characters: the same program as another version, for updates. What a program prints as its version only changes if it reads it there (`esp_app_get_description`).",
+        ),
+        Key::optional(
+            "version-topic",
+            Kind::Text,
+            "",
+            "Topic on which the firmware publishes its version, as a word of the payload. Steps about updates look there, and not at the console, where ESP-IDF's start prints `App version`.",
+        ),
         Key::optional(
             "nvs",
             Kind::Map(&NVS_VALUE),
             "",
-            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string of at most 3999 bytes, also `\"{tap.port}\"`; an integer as `i32`, `true` and `false` as `u8`. Other types are named: `{ u8 = 1 }`, `i8`, `u16`, `i16`, `u32`, `i32`, `u64`, `i64`, `{ u16 = \"{tap.port}\" }` for a port that is read as a number, and bytes as `{ blob = \"hex:00ff\" }` or `{ blob = \"base64:AP8=\" }`. They replace the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{tap.ca}` the PEM text of the CA that signed its certificate, `{board.name}` its name, `{board.cert}` and `{board.key}` a client certificate for it, `${NAME}` an environment variable, `${secret:NAME}` one that is hidden in all output.",
+            "Settings, `\"namespace.key\" = value`, each name of 1 to 15 bytes. Text is stored as a string of at most 3999 bytes, also `\"{tap.port}\"`; an integer as `i32`, `true` and `false` as `u8`. Other types are named: `{ u8 = 1 }`, `i8`, `u16`, `i16`, `u32`, `i32`, `u64`, `i64`, `{ u16 = \"{tap.port}\" }` for a port that is read as a number, and bytes as `{ blob = \"hex:00ff\" }` or `{ blob = \"base64:AP8=\" }`. They replace the image's NVS partition. `{tap.host}` and `{tap.port}` become the address of the board's tap, `{http.url}` and `{https.url}` that of its files, `{sntp.host}` and `{sntp.port}` that of its time server, `{tap.ca}` the PEM text of the CA that signed its certificate, `{board.name}` its name, `{board.cert}` and `{board.key}` a client certificate for it, `${NAME}` an environment variable, `${secret:NAME}` one that is hidden in all output.",
         ),
         Key::optional(
             "verify",
@@ -188,12 +218,18 @@ impl Firmware {
             }),
         };
         if image == Some(Image::Installed) {
-            for key in ["partitions", "nvs", "verify"] {
+            for key in ["partitions", "version", "nvs", "verify"] {
                 refuse(&table.value(key), "nothing is flashed: this would be ignored");
             }
         }
         let verify = table.value("verify").and_then(|v| v.one_of("time to verify", Verify::WORDS)).unwrap_or_default();
-        let partitions = table.value("partitions").and_then(|v| v.built_file());
+        let partitions = table.value("partitions").and_then(|v| Partitions::read(&v));
+        let version_topic = table.value("version-topic").and_then(|v| {
+            let hint = "a topic without wildcards: `lamp/version`";
+            let is_topic = |text: &str| !text.is_empty() && !text.contains(['+', '#', '\0']);
+            v.parsed("a topic", hint, |text| is_topic(text).then(|| text.to_owned()))
+        });
+        let version = table.value("version").and_then(|v| version(&v));
         let nvs = table.map("nvs").map(|nvs| nvs.entries().filter_map(nvs::read).collect()).unwrap_or_default();
         let scripts = Scripts::read(&mut table, kind == Some(FirmwareKind::MicroPython));
         let process = Process::read(&mut table, kind == Some(FirmwareKind::Process));
@@ -204,8 +240,51 @@ impl Firmware {
         });
         let limits = TimeLimits::read(&mut table);
         table.finish_with(&of_a_board);
-        Some(Self { name, image: image?, scripts, process, needs, partitions, nvs, verify, ready, limits })
+        Some(Self {
+            name,
+            image: image?,
+            scripts,
+            process,
+            needs,
+            partitions,
+            version,
+            version_topic,
+            nvs,
+            verify,
+            ready,
+            limits,
+        })
     }
+}
+
+impl Partitions {
+    const TWO_SLOTS: &str = "two-slots";
+
+    fn read(value: &Value<'_, '_>) -> Option<Self> {
+        let text = value.with_variables();
+        let Some(name) = text.as_deref().and_then(|text| text.strip_prefix("builtin:")) else {
+            return value.built_file().map(Self::File);
+        };
+        if name != Self::TWO_SLOTS {
+            let hint = format!("there is `builtin:{}`, or name a `.csv` or `.bin` file", Self::TWO_SLOTS);
+            value.problem(format!("there is no built-in partition table `{name}`"), hint);
+            return None;
+        }
+        Some(Self::TwoSlots)
+    }
+}
+
+/// A version that fits into an app descriptor (ESP-IDF, `esp_app_desc_t`: 32 bytes, the last one 0).
+fn version(value: &Value<'_, '_>) -> Option<String> {
+    const MOST: usize = 31;
+    let text = value.string()?;
+    let text = value.with_variables().unwrap_or_else(|| text.to_owned());
+    if text.is_empty() || text.len() > MOST || !text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+        let what = format!("`{}` is not a version for an app descriptor", text.escape_default());
+        value.problem(what, format!("it has room for {MOST} printable ASCII characters: `1.1.0`"));
+        return None;
+    }
+    Some(text)
 }
 
 impl Image {

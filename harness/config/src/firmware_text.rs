@@ -88,7 +88,9 @@ impl Bench {
             NvsValue::Text(text) => self.quoted(text),
             NvsValue::Integer(number) => number.to_string(),
             NvsValue::Boolean(value) => value.to_string(),
-            NvsValue::Number(kind, NvsNumber::TapPort) => format!("{{ {} = \"{{tap.port}}\" }}", kind.word()),
+            NvsValue::Number(kind, NvsNumber::Port(port)) => {
+                format!("{{ {} = \"{}\" }}", kind.word(), port.placeholder())
+            }
             // As a string: TOML's integers have a sign, so the largest `u64` values do not fit.
             NvsValue::Number(kind, NvsNumber::Is(number)) => format!("{{ {} = \"{number}\" }}", kind.word()),
             NvsValue::Blob(bytes) => {

@@ -60,7 +60,7 @@ pub use env_vars::{
     HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, HIL_SSH, LG_COORDINATOR, SHORTEST_SECRET, Unexpanded, expand,
     lend_variables, variables_in,
 };
-pub use firmware::{Firmware, FirmwareKind, Image, Verify};
+pub use firmware::{Firmware, FirmwareKind, Image, Partitions, Verify};
 pub use firmware_text::NamedFile;
 pub use flasher::{Flasher, FlasherKind};
 pub use fleet::{Fleet, FleetEngine};
@@ -68,7 +68,7 @@ pub use kinds::Kinds;
 pub use limits::TimeLimits;
 pub use line::{BIAS, Bias, GpioLine, LINE, Line};
 pub use names::{BoardName, FirmwareName, nearest};
-pub use nvs::{NvsNumber, NvsType, NvsValue};
+pub use nvs::{BenchPort, NvsNumber, NvsType, NvsValue};
 pub use pin::{Pin, PinDirection, PinLine};
 pub use port::{PortIdentity, mac_text};
 pub use problem::{ConfigError, Problem};

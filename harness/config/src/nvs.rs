@@ -28,8 +28,36 @@ pub enum NvsValue {
 pub enum NvsNumber {
     /// This one; it fits its type.
     Is(i128),
-    /// The port of the board's tap.
-    TapPort,
+    /// A port that the bench gives to the board.
+    Port(BenchPort),
+}
+
+/// A port of this machine that belongs to one board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BenchPort {
+    /// Of its tap.
+    Tap,
+    /// Of its files, over HTTP and HTTPS.
+    Http,
+    /// Of its time server.
+    Sntp,
+}
+
+impl BenchPort {
+    const PLACEHOLDERS: &[(&'static str, Self)] =
+        &[("{tap.port}", Self::Tap), ("{http.port}", Self::Http), ("{sntp.port}", Self::Sntp)];
+
+    /// The port that a text means if it is nothing but a placeholder of one.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        Self::PLACEHOLDERS.iter().find(|(known, _)| *known == text).map(|(_, port)| *port)
+    }
+
+    /// Its placeholder.
+    #[must_use]
+    pub fn placeholder(self) -> &'static str {
+        Self::PLACEHOLDERS.iter().find(|(_, port)| *port == self).map_or("", |(text, _)| text)
+    }
 }
 
 /// The integer types of NVS.
@@ -173,8 +201,8 @@ fn number(value: &Value<'_, '_>, kind: NvsType) -> Option<NvsNumber> {
     } else {
         let text = from_environment(value)?;
         let holds_a_port = !matches!(kind, NvsType::U8 | NvsType::I8 | NvsType::I16);
-        if text == "{tap.port}" && holds_a_port {
-            return Some(NvsNumber::TapPort);
+        if let Some(port) = BenchPort::of(&text).filter(|_| holds_a_port) {
+            return Some(NvsNumber::Port(port));
         }
         let number = text.trim().parse().ok();
         (text, number)

@@ -4,11 +4,17 @@ use crate::env_vars::from_environment;
 use crate::table::Value;
 
 /// What the bench fills in: the board's name, where the board's tap is, who signed its certificate, a certificate of the board's own with its
-/// key, and the Wi-Fi network.
+/// key, where its files and its time server are, and the Wi-Fi network.
 const PLACEHOLDERS: &[&str] = &[
     "{tap.host}",
     "{tap.port}",
     "{tap.ca}",
+    "{http.url}",
+    "{https.url}",
+    "{http.host}",
+    "{http.port}",
+    "{sntp.host}",
+    "{sntp.port}",
     "{board.name}",
     "{board.cert}",
     "{board.key}",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hil_config::{Bench, ConfigError, Image, ImageOverride, Kinds, NvsValue, Part};
+use hil_config::{Bench, ConfigError, Image, ImageOverride, Kinds, NvsValue, Part, Partitions};
 use tempfile::TempDir;
 
 const BENCH: &str = r#"
@@ -158,7 +158,7 @@ fn variables_are_filled_in_in_paths() {
     let bench = bench(BENCH).with_project_text(text, &folder.path().join("hil.toml")).expect("valid");
     let app = bench.firmware("app").expect("app");
     assert_eq!(app.image, Image::File(folder.path().join("app.elf")));
-    assert_eq!(app.partitions, Some(folder.path().join("parts.csv")));
+    assert_eq!(app.partitions, Some(Partitions::File(folder.path().join("parts.csv"))));
     let program = bench.firmware("program").and_then(|program| program.process.clone()).expect("a program");
     assert_eq!(program.dir, Some(env!("CARGO_MANIFEST_DIR").into()));
     assert_eq!(program.path, [Path::new(env!("CARGO_MANIFEST_DIR")).join("bin")]);

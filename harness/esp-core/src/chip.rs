@@ -30,6 +30,6 @@ mod wifi;
 
 pub use boot_error::BootError;
 pub use events::{AccessPoint, Auth, End, Input, Output, ResetCause, Unsupported};
-pub use flash::{Flash, MemoryFlash, SECTOR};
+pub use flash::{Flash, MemoryFlash, SECTOR, cut_erase, cut_program};
 pub use machine::Machine;
 pub use setup::{Retained, Setup};

@@ -37,6 +37,12 @@ impl RelayConnection {
         Self { stream: Box::new(stream), socket: handle.0 }
     }
 
+    /// An end in this process, without a socket: closing it is all that can be done to it.
+    #[must_use]
+    pub fn inside(stream: impl ByteStream + 'static) -> Self {
+        Self { stream: Box::new(stream), socket: None }
+    }
+
     /// The stream itself.
     #[must_use]
     pub fn into_stream(self) -> Box<dyn ByteStream> {

@@ -184,6 +184,14 @@ impl Control {
         PathDirection::BOTH.iter().any(|direction| conditions.of(*direction).is_silent())
     }
 
+    /// How late a datagram is in this direction; none if it is lost, because the direction is silent.
+    #[must_use]
+    pub fn carries(&self, direction: PathDirection) -> Option<Duration> {
+        let condition = self.conditions.borrow().of(direction);
+        let by = condition.jitter.mul_f64(2.0 * fastrand::f64());
+        (!condition.is_silent()).then(|| (condition.delay + by).saturating_sub(condition.jitter))
+    }
+
     /// Waits until neither direction is silent.
     pub async fn audible(&self) {
         let audible = |conditions: &Conditions| {

@@ -6,15 +6,21 @@
 
 mod connection;
 mod control;
+mod descriptors;
 mod parked;
+mod peers;
 mod piece;
+mod port;
 mod queue;
 mod relay;
 mod socket;
 
 pub use connection::{ByteStream, ConnectionHandle, RelayConnection};
 pub use control::{Control, Ended, Ending, PathDirection, Silence};
+pub use descriptors::{Shortage, ShortageWatch};
 pub use parked::Parked;
+pub use peers::Peers;
 pub use piece::{Piece, Watch};
+pub use port::{Port, Refusal};
 pub use relay::relay;
 pub use socket::reset;

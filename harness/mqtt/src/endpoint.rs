@@ -6,17 +6,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{ByteStream, ConnectionHandle, RelayConnection};
+use hil_link::{ByteStream, ConnectionHandle, RelayConnection, Shortage};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::client_id::{ClientIdRewriter, ClientIds};
-use crate::descriptors::Shortage;
 use crate::disconnect_reason::DisconnectReasonRewriter;
-use crate::tls::{TlsError, TlsIdentity, client_config};
 use crate::websocket;
+use hil_tls::{TlsError, TlsIdentity, client_config};
 
 /// The layers between MQTT and TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -6,19 +6,15 @@ mod budget;
 mod capture;
 mod client_id;
 mod decoder;
-mod descriptors;
 mod disconnect_reason;
 mod endpoint;
 mod observer;
 mod tap;
-pub mod tls;
 mod websocket;
 
 pub use broker::{Broker, BrokerError};
-pub use capture::{Capture, CaptureError};
 pub use client_id::ClientIds;
 pub use decoder::{Decoded, Decoder, PACKET_NAMES};
-pub use descriptors::{Shortage, ShortageWatch};
 pub use endpoint::{Endpoint, Offers, Transport};
 pub use observer::{Observer, ObserverError};
 pub use tap::{

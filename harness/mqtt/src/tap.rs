@@ -3,7 +3,6 @@
 mod accept;
 mod active_faults;
 mod connection_recorder;
-mod expected_peers;
 mod fault;
 mod gate;
 mod layers;

@@ -6,7 +6,8 @@ use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::time::Duration;
 
-use hil_mqtt::{Route, ShortageWatch, TapPort, TlsMode};
+use hil_link::ShortageWatch;
+use hil_mqtt::{Route, TapPort, TlsMode};
 use hil_timeline::{ConnectionChange, Cursor, Epoch, RunEvent, Timeline, What};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -48,7 +49,7 @@ fn take_all() -> Vec<File> {
 
 fn refused(event: &RunEvent) -> Option<String> {
     match &event.what {
-        What::Connection { change: ConnectionChange::Refused { reason }, .. } => Some(reason.clone()),
+        What::Connection { change: ConnectionChange::Refused { reason, .. }, .. } => Some(reason.clone()),
         _ => None,
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use hil_link::ByteStream;
 use hil_mqtt::broker::{self, find_program};
-use hil_mqtt::tls::{Certificates, ClientAuth, TlsIdentity, make_certificates, server_config};
 use hil_mqtt::{Broker, Capture, Endpoint, Offers, PASSED_THROUGH, Route, TapPort, TlsMode, Transport};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Mask, Packet, RunEvent, Timeline, What};
+use hil_tls::{Certificates, ClientAuth, TlsIdentity, make_certificates, server_config};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
@@ -172,7 +172,7 @@ async fn an_untrusted_client_gets_an_error() {
 
 fn refused(event: &RunEvent, why: &str) -> Option<()> {
     match &event.what {
-        What::Connection { change: ConnectionChange::Refused { reason }, .. } => reason.contains(why).then_some(()),
+        What::Connection { change: ConnectionChange::Refused { reason, .. }, .. } => reason.contains(why).then_some(()),
         _ => None,
     }
 }

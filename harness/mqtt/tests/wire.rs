@@ -249,7 +249,9 @@ async fn a_close_of_the_broker_before_the_first_byte_is_forwarded() {
                 Some(how.clone())
             }
             // The reset was faster than the rest of the connection setup.
-            What::Connection { connection, change: ConnectionChange::Refused { reason }, .. } if *connection == n => {
+            What::Connection { connection, change: ConnectionChange::Refused { reason, .. }, .. }
+                if *connection == n =>
+            {
                 Some(reason.replace(
                     "the broker does not answer: Connection reset by peer (os error 104)",
                     "reset by the broker",

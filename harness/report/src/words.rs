@@ -1,6 +1,6 @@
 //! An event as a row of the page's timeline: its text and its kind of mark.
 
-use hil_timeline::{Direction, Finding, FlashPhase, RunEvent, What, event_text};
+use hil_timeline::{Direction, Exchange, Finding, FlashPhase, RunEvent, What, event_text};
 use serde_json::{Value, json};
 
 /// Kinds of marks, as `timeline.js` numbers them.
@@ -48,6 +48,11 @@ fn kind(what: &What) -> Kind {
         What::Console { .. } => Kind::Console,
         What::Packet { direction: Direction::FromBoard, .. } => Kind::From,
         What::Packet { .. } => Kind::To,
+        What::Service { exchange: Exchange::Response { .. } | Exchange::Sent { .. }, .. } => Kind::To,
+        What::Service { exchange: Exchange::Refused { .. }, .. } => Kind::Fault,
+        What::Service {
+            exchange: Exchange::Request { .. } | Exchange::Time { .. } | Exchange::Name { .. }, ..
+        } => Kind::From,
         What::Power { .. } => Kind::Power,
         What::Pin { .. } => Kind::Pin,
         What::Found { finding, .. } => found(*finding),

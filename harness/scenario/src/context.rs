@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hil_bench::{Bench, Claim, Needs, TapAddress};
-use hil_mqtt::{Capture, Observer, TapPort};
+use hil_capture::Capture;
+use hil_mqtt::{Observer, TapPort};
 use hil_timeline::{Mask, ScenarioId, Timeline};
 use tokio::sync::{Mutex, watch};
 

@@ -1,26 +1,34 @@
-//! The taps of a run, and their certificates.
+//! The taps and the services of a run, and their certificates.
+
+mod certificates;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use hil_bench::{TapAddress, TlsFiles};
+use hil_capture::Capture;
 use hil_config::{BoardKind, TapTls, Wifi};
-use hil_mqtt::tls::{
-    Certificates, ClientAuth, TlsError, TlsIdentity, check_validity, make_certificates, server_config,
-};
-use hil_mqtt::{Capture, Offers, Route, TapPort, TlsMode};
-use hil_scratch::Scratch;
+use hil_mqtt::{Offers, Route, TapPort, TlsMode};
+use hil_services::{BoardNetwork, Files, HttpPort, HttpRoute, NameRecorder, NetworkClock, SntpPort, SntpRoute};
 use hil_timeline::Recorder;
+use hil_tls::{CertificateFlaw, ServerConfig, TlsIdentity};
 
+use self::certificates::RunCertificates;
+use crate::error::StepError;
 use crate::setup_error::SetupError;
 
 /// A tap for each board, all with the same certificate.
 #[derive(Debug)]
 pub(crate) struct Network {
     taps: BTreeMap<String, TapPort>,
+    /// Where each board gets its files.
+    files: BTreeMap<String, HttpPort>,
+    /// Where each board gets the time.
+    clocks: BTreeMap<String, SntpPort>,
+    /// The certificate for HTTPS.
+    https: Option<Arc<ServerConfig>>,
     /// The host at which boards on the network reach them.
     host: String,
     /// Virtual boards and emulators: they run on this machine and connect to the tap's own address.
@@ -31,16 +39,6 @@ pub(crate) struct Network {
     /// Where traffic is captured, once set.
     pub(crate) capture: OnceLock<Capture>,
     wifi: Wifi,
-}
-
-/// Identities of the tap and the boards: from the bench file, or made for this run.
-#[derive(Debug)]
-struct RunCertificates {
-    /// The tap's.
-    server: TlsIdentity,
-    ca: PathBuf,
-    boards: BTreeMap<String, TlsIdentity>,
-    _folder: Scratch,
 }
 
 impl Network {
@@ -54,13 +52,23 @@ impl Network {
             TapTls::PassThrough => TlsMode::PassThrough,
             TapTls::Terminate => certificates.tls_mode()?,
         };
-        let mut taps = BTreeMap::new();
+        let https = certificates.https()?;
+        let (mut taps, mut files, mut clocks) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let is_wanted = |name: &str| wanted.is_none_or(|boards| boards.contains(name));
         for board in config.boards.values().filter(|board| is_wanted(board.name.as_str())) {
             // An emulator's guest reaches this machine by an address that only the emulator knows.
             let listen = if board.emulator.is_some() { Ipv4Addr::LOCALHOST.into() } else { config.tap.listen };
             let tap = TapPort::open(board.name.as_str(), listen, board.tap_port, tls.clone()).await?;
             tap.expect_from(&board.from);
+            let network = BoardNetwork {
+                control: tap.control().clone(),
+                refusal: tap.refusal().clone(),
+                peers: tap.peers().clone(),
+            };
+            let http = SocketAddr::new(listen, board.http_port);
+            files.insert(board.name.to_string(), HttpPort::open(board.name.as_str(), http, network.clone())?);
+            let sntp = SocketAddr::new(listen, board.sntp_port);
+            clocks.insert(board.name.to_string(), SntpPort::open(board.name.as_str(), sntp, network).await?);
             taps.insert(board.name.to_string(), tap);
         }
         let inside = |board: &&hil_config::Board| matches!(board.kind, BoardKind::Virtual | BoardKind::Emulator);
@@ -68,7 +76,7 @@ impl Network {
         let guests = config.boards.values().filter_map(guest_host).collect();
         let (host, capture) = (config.tap.address.to_string(), OnceLock::new());
         let wifi = config.wifi.clone().unwrap_or_default();
-        Ok(Self { taps, host, inside, guests, certificates, capture, wifi })
+        Ok(Self { taps, files, clocks, https, host, inside, guests, certificates, capture, wifi })
     }
 
     /// A board's tap.
@@ -87,6 +95,8 @@ impl Network {
             wifi: self.wifi.clone(),
             host: self.guests.get(board).cloned().or(inside).unwrap_or_else(|| self.host.clone()),
             port: listens.map_or(0, |address| address.port()),
+            http_port: self.files.get(board).map_or(0, |files| files.address().port()),
+            sntp_port: self.clocks.get(board).map_or(0, |clock| clock.address().port()),
             ca: read(&self.certificates.ca),
             cert: identity.map(|identity| read(&identity.cert)).unwrap_or_default(),
             key: identity.map(|identity| read(&identity.key)).unwrap_or_default(),
@@ -110,6 +120,49 @@ impl Network {
         }
     }
 
+    /// Serves files and the time to a board from now on. Without another certificate, HTTPS has that of the tap.
+    pub(crate) fn serve(
+        &self,
+        board: &str,
+        (files, clock): (&Files, &NetworkClock),
+        certificate: Option<&Arc<ServerConfig>>,
+        recorder: &Recorder,
+    ) {
+        let (recorder, capture) = (recorder.clone(), self.capture.get().cloned());
+        if let Some(port) = self.files.get(board) {
+            let (files, tls) = (files.clone(), certificate.cloned().or_else(|| self.https.clone()));
+            port.open_route(HttpRoute { files, tls, recorder: recorder.clone(), capture: capture.clone() });
+        }
+        if let Some(port) = self.clocks.get(board) {
+            port.open_route(SntpRoute { clock: clock.clone(), recorder, capture });
+        }
+    }
+
+    /// Records which names a board asks for.
+    pub(crate) fn name_recorder(&self, board: &str, recorder: &Recorder) -> NameRecorder {
+        NameRecorder::new(board, recorder.clone(), self.capture.get().cloned())
+    }
+
+    /// Serves a board nothing more; its open connections end with those of its tap.
+    pub(crate) fn stop_serving(&self, board: &str) {
+        if let Some(port) = self.files.get(board) {
+            port.close_route();
+        }
+        if let Some(port) = self.clocks.get(board) {
+            port.close_route();
+        }
+    }
+
+    /// What taps show to boards instead of their certificate.
+    pub(crate) fn flawed_tap(&self, flaw: CertificateFlaw) -> Result<TlsMode, StepError> {
+        self.certificates.flawed_tap(flaw)
+    }
+
+    /// What services show to boards instead of their certificate.
+    pub(crate) fn flawed_server(&self, flaw: CertificateFlaw) -> Result<Arc<ServerConfig>, StepError> {
+        self.certificates.flawed_server(flaw)
+    }
+
     /// The identity for a broker that the harness starts: the tap's certificate, and its CA.
     pub(crate) fn server_identity(&self) -> (TlsIdentity, PathBuf) {
         (self.certificates.server.clone(), self.certificates.ca.clone())
@@ -127,43 +180,6 @@ fn from_here(listen: IpAddr) -> IpAddr {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         address => address,
-    }
-}
-
-impl RunCertificates {
-    fn get(config: &hil_config::Bench) -> Result<Self, SetupError> {
-        /// Longer than any run.
-        const VALID: Duration = Duration::from_secs(30 * 24 * 3600);
-        let made_here = |error: std::io::Error| SetupError::Certificates(error.to_string());
-        let folder = Scratch::new("certificates").map_err(made_here)?;
-        let clients: Vec<String> = config.boards.keys().map(ToString::to_string).collect();
-        let addresses = [config.tap.address, from_here(config.tap.listen)].map(|address| address.to_string());
-        let mut hosts = addresses.to_vec();
-        hosts.extend(["127.0.0.1", "localhost"].map(str::to_owned));
-        hosts.extend(config.boards.values().filter_map(guest_host).map(|(_, host)| host));
-        hosts.dedup();
-        let made = Certificates { hosts, clients: clients.clone(), valid: Some(VALID) };
-        make_certificates(folder.path(), &made).map_err(made_here)?;
-        let at = |name: &str| folder.path().join(name);
-        let pair = |name: &str| TlsIdentity { cert: at(&format!("{name}.pem")), key: at(&format!("{name}.key")) };
-        let own = |(cert, key): &(PathBuf, PathBuf)| TlsIdentity { cert: cert.clone(), key: key.clone() };
-        let boards = config.boards.values().map(|board| {
-            let name = board.name.to_string();
-            let identity = board.identity.as_ref().map_or_else(|| pair(&name), own);
-            (name, identity)
-        });
-        let boards: BTreeMap<_, _> = boards.collect();
-        let server = config.tap.identity.as_ref().map_or_else(|| pair("server"), own);
-        let ca = config.tap.ca.clone().unwrap_or_else(|| at("ca.pem"));
-        for path in boards.values().map(|identity| &identity.cert).chain([&server.cert, &ca]) {
-            check_validity(path)?;
-        }
-        Ok(Self { server, ca, boards, _folder: folder })
-    }
-
-    fn tls_mode(&self) -> Result<TlsMode, TlsError> {
-        let config = |clients| server_config(&self.server, Some((&self.ca, clients)));
-        Ok(TlsMode::Terminate { anybody: config(ClientAuth::Asked)?, with_certificate: config(ClientAuth::Required)? })
     }
 }
 

@@ -77,6 +77,20 @@ macro_rules! word {
 }
 
 word!(
+    /// A moment: `2038-01-19`, `2038-01-19T03:14:07Z`.
+    Moment,
+    "moment",
+    r"\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?"
+);
+
+word!(
+    /// The flaw of a certificate.
+    FlawWords,
+    "flaw",
+    "has expired|is not yet valid|is for another name|is of an unknown CA|is self-signed|lacks its chain"
+);
+
+word!(
     /// A reason or return code: `5`, `0x87`.
     Code, "code", r"\d+|0x[0-9a-fA-F]{1,2}"
 );

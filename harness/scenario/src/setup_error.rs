@@ -2,7 +2,8 @@
 
 use hil_bench::BenchError;
 use hil_mqtt::TapError;
-use hil_mqtt::tls::TlsError;
+use hil_services::ServiceError;
+use hil_tls::TlsError;
 
 /// Why no scenario could start.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,9 @@ pub enum SetupError {
     /// A tap can't be opened.
     #[error(transparent)]
     Tap(#[from] TapError),
+    /// A service of the boards can't be opened.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The broker is not available.
     #[error(transparent)]
     Broker(#[from] hil_mqtt::BrokerError),
@@ -34,6 +38,9 @@ impl SetupError {
         match self {
             Self::Bench(error) => error.hint(),
             Self::Tap(error) => Some(format!("remove `boards.{}.tap-port`, or set it to a free port", error.board)),
+            Self::Service(error) => {
+                Some(format!("remove `boards.{}.{}-port`, or set it to a free port", error.board, error.service))
+            }
             Self::Broker(error) => Some(error.hint()),
             Self::Tls(error) => Some(error.hint()),
             Self::Observer(_) => Some("check `broker.user` and `broker.password`, the harness's own login".to_owned()),

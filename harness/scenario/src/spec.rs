@@ -20,12 +20,22 @@ pub(crate) struct StepSpec {
     pub(crate) expects: Expects,
     /// The named groups of its patterns capture what they match, for later steps.
     pub(crate) captures: bool,
+    /// Names that it captures in any case.
+    pub(crate) gives: &'static [&'static str],
 }
 
 impl StepSpec {
     /// A step that takes nothing below its line, asks nothing special of the broker and expects healthy boards.
     pub(crate) const fn new(text: &'static str, examples: &'static [(&'static str, &'static str)]) -> Self {
-        Self { text, examples, below: None, asks: Ability::Serve, expects: Expects::Nothing, captures: false }
+        Self {
+            text,
+            examples,
+            below: None,
+            asks: Ability::Serve,
+            expects: Expects::Nothing,
+            captures: false,
+            gives: &[],
+        }
     }
 
     /// With what it takes below its line.
@@ -46,6 +56,11 @@ impl StepSpec {
     /// The named groups of its patterns capture what they match.
     pub(crate) const fn capturing(self) -> Self {
         Self { captures: true, ..self }
+    }
+
+    /// With the names that it captures in any case.
+    pub(crate) const fn giving(self, gives: &'static [&'static str]) -> Self {
+        Self { gives, ..self }
     }
 
     /// Its examples.

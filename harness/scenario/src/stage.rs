@@ -8,6 +8,7 @@ mod health;
 mod judging;
 mod pins;
 mod records;
+mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,12 +17,15 @@ use std::time::Duration;
 
 use hil_bench::{Board, LockedBoard, TapAddress};
 use hil_config::nearest;
-use hil_mqtt::{Broker, Fault, Observer, Offers, ShortageWatch, TapPort};
+use hil_link::ShortageWatch;
+use hil_mqtt::{Broker, Fault, Observer, Offers, TapPort};
 use hil_timeline::{Allowance, Cursor, Effect, Mask, Packet, Payload, QoS, Recorder, RunEvent, Stamp, What};
 use hil_verdict::Gauge;
 
 use self::broker::{observe, record_broker};
 use self::judging::Judging;
+use self::services::Services;
+pub(crate) use self::services::{UPDATE_VALUES, update_path};
 use crate::context::RunContext;
 use crate::error::StepError;
 use crate::snapshot::Rule;
@@ -65,6 +69,8 @@ pub struct Stage {
     waits_until: Arc<AtomicU64>,
     /// How far steps have read the changes of each pin.
     pins_seen: BTreeMap<(String, String), u64>,
+    /// What its boards get besides the broker.
+    services: Services,
     /// What named groups of patterns have matched.
     captured: BTreeMap<String, String>,
     /// Numbers that boards print or publish again and again.
@@ -100,6 +106,7 @@ impl Stage {
         let mut broker = hil_mqtt::broker::new(config, Arc::new(log))?;
         let offers = broker.start().await?;
         record_broker(&recorder, &*broker, &offers, true);
+        let services = Services::default();
         let observed = vec!["#".to_owned()];
         let observer = observe(OBSERVER, &offers, &recorder, &observed).await?;
         // Before the boards enter: they record the levels of their pins, which steps need.
@@ -107,6 +114,11 @@ impl Stage {
         for (name, board) in &boards {
             board.enter(recorder.clone());
             context.network.route(name, &offers, &recorder);
+            context.network.serve(name, services.offered(), None, &recorder);
+            if let (Some(names), Some(tap)) = (board.names(), context.network.tap(name)) {
+                let questions = context.network.name_recorder(name, &recorder);
+                names.open(tap.control().clone(), move |name, answer| questions.asked(name, answer));
+            }
         }
         let mark = Mark { cursor: recorder.timeline().end(), at: recorder.now() };
         let (consumed, last_flash_written) = (BTreeSet::new(), BTreeMap::new());
@@ -129,6 +141,7 @@ impl Stage {
             snapshot_rules: Vec::new(),
             waits_until: Arc::default(),
             pins_seen: BTreeMap::new(),
+            services,
             captured: BTreeMap::new(),
             gauges: Vec::new(),
             gauges_recorded: 0,
@@ -146,11 +159,15 @@ impl Stage {
     /// Ends faults, releases pins, closes routes, stops the broker and releases the boards.
     pub(crate) async fn close(mut self) {
         for (name, board) in &mut self.boards {
+            self.context.network.stop_serving(name);
             if let Some(tap) = self.context.network.tap(name) {
                 tap.close_route();
             }
             board.release_pins().await;
             board.restore_access_point().await;
+            if let Some(names) = board.names() {
+                names.close();
+            }
             // Held in reset until the next scenario: what it does meanwhile would belong to none. After an abort the
             // board is already safe and stays released.
             if !self.context.is_aborted() {
@@ -220,6 +237,30 @@ impl Stage {
         let config = self.context.bench.config();
         let known = || config.firmware.keys().map(hil_config::FirmwareName::as_str);
         config.firmware(name).cloned().ok_or_else(|| unknown(config, "firmware", name, known()))
+    }
+
+    /// What a firmware is on a board, for steps about updates.
+    ///
+    /// # Errors
+    /// When the bench has no such firmware, or it can't run on that board.
+    pub(crate) fn app_facts(&self, board: &str, firmware: &str) -> Result<Option<hil_bench::AppFacts>, StepError> {
+        self.firmware(firmware)?;
+        Ok(hil_bench::app_facts(self.context.bench.config(), board, firmware)?)
+    }
+
+    /// How long the rails of a board stay off.
+    pub(crate) fn off_time(&self, board: &str) -> Duration {
+        self.boards.get(board).map(|board| board.config().off_time).unwrap_or_default()
+    }
+
+    /// Notes something about a board, for people.
+    pub(crate) fn note(&self, board: &str, note: String) {
+        self.recorder.record(What::Bench { board: board.to_owned(), note });
+    }
+
+    /// The firmware that the scenario has flashed on a board.
+    pub(crate) fn flashed(&self, board: &str) -> Option<&str> {
+        self.running.get(board).map(String::as_str)
     }
 
     /// Applies a fault to a board's network, and sets the mark to it.

@@ -5,10 +5,14 @@ mod below;
 mod board;
 mod boards;
 mod broker;
+mod certificates;
+mod clock;
 mod console;
 mod gauges;
 mod home_assistant;
+mod loading;
 mod messages;
+mod names;
 mod network;
 mod packets;
 mod pins;
@@ -21,7 +25,10 @@ mod session;
 mod snapshots;
 mod subscriber;
 mod subscriptions;
+mod survives;
+mod updates;
 mod values;
+mod versions;
 mod wait;
 mod will;
 
@@ -52,6 +59,10 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Network faults", &[network::STEPS]),
     StepGroup::new("Packet faults", &[packets::STEPS]),
     StepGroup::new("The broker", &[broker::STEPS]),
+    StepGroup::new("Updates over the air", &[updates::STEPS, loading::STEPS, versions::STEPS, survives::STEPS]),
+    StepGroup::new("The clock of the network", &[clock::STEPS]),
+    StepGroup::new("Names", &[names::STEPS]),
+    StepGroup::new("Certificates", &[certificates::STEPS]),
     StepGroup::new("Traffic snapshots", &[snapshots::STEPS]),
     StepGroup::new("Waiting", &[wait::STEPS]),
 ];

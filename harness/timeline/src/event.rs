@@ -5,6 +5,7 @@ mod choice;
 mod host;
 mod network;
 mod provenance;
+mod service;
 mod stamps;
 mod step;
 
@@ -16,12 +17,13 @@ pub use host::{HostName, HostNameError};
 pub use network::{ConnectionChange, Disposition, FaultPhase};
 pub use provenance::Provenance;
 use serde::{Deserialize, Serialize};
+pub use service::{Exchange, Service, percent};
 pub use step::{PartOf, StepInfo, StepKind, StepOutcome};
 
 use crate::{Direction, Packet, Payload, QoS, Runs, Stamp};
 
 /// Version of the format of `events.jsonl`; written in its first line.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// Number of a scenario within its run, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -254,6 +256,16 @@ pub enum What {
         #[serde(flatten)]
         change: ConnectionChange,
     },
+    /// Something between a board and a service of the stage.
+    Service {
+        board: String,
+        service: Service,
+        /// The number of the connection, if there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<u32>,
+        #[serde(flatten)]
+        exchange: Exchange,
+    },
     /// A line of a board's console.
     Console { board: String, line: String },
     /// The console's port vanished: nothing more is captured until it is opened again.
@@ -450,6 +462,7 @@ impl What {
         match self {
             Self::Packet { board, .. }
             | Self::Connection { board, .. }
+            | Self::Service { board, .. }
             | Self::Console { board, .. }
             | Self::Found { board, .. }
             | Self::ConsoleLost { board }

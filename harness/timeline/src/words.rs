@@ -1,6 +1,8 @@
 //! An event as text. All views share it.
 
-use crate::{ConnectionChange, Direction, FaultPhase, FlashPhase, PinCause, RunEvent, What, escaped};
+use crate::{
+    ConnectionChange, Direction, Exchange, FaultPhase, FlashPhase, PinCause, RunEvent, Service, What, escaped, percent,
+};
 
 /// An event as one line, without its time and its board; none for an event that people need not see.
 ///
@@ -39,6 +41,8 @@ pub fn event_text(event: &RunEvent) -> Option<String> {
             };
             format!("connection {connection}{from} {}", change_text(change))
         }
+        What::Service { exchange, .. } if exchange.is_minor() => return None,
+        What::Service { service, connection, exchange, .. } => exchange_text(*service, *connection, exchange),
         What::Firmware { firmware, hash, size, version, runs, .. } => {
             let version = version.as_ref().map_or(String::new(), |version| format!(" {version}"));
             let runs = runs.map_or(String::new(), |runs| format!(", {}", runs.word()));
@@ -104,9 +108,37 @@ pub fn change_text(change: &ConnectionChange) -> String {
     match change {
         ConnectionChange::Opened => "opened".to_owned(),
         ConnectionChange::Upgraded { layer } => format!("speaks {layer}"),
-        ConnectionChange::Refused { reason } => format!("refused: {reason}"),
+        ConnectionChange::Refused { reason, .. } => format!("refused: {reason}"),
         ConnectionChange::Rejected { reason } => format!("rejected: {reason}"),
         ConnectionChange::Closed { how } => how.clone(),
+    }
+}
+
+/// What happened between a board and a service.
+fn exchange_text(service: Service, connection: Option<u32>, exchange: &Exchange) -> String {
+    let number = connection.map_or(String::new(), |number| format!(" {number}"));
+    let on = |what: String| format!("{} connection{number} {what}", service.word());
+    match exchange {
+        Exchange::Opened { .. } => on("opened".to_owned()),
+        Exchange::Upgraded { layer } => on(format!("speaks {layer}")),
+        Exchange::Refused { reason, .. } => on(format!("refused: {reason}")),
+        Exchange::Closed { how } => on(how.clone()),
+        Exchange::Request { method, path, range } => {
+            let range = range.as_ref().map_or(String::new(), |range| format!(", range `{}`", escaped(range)));
+            format!("→ {} {}{range}", escaped(method), escaped(path))
+        }
+        Exchange::Response { path, status, length, content_range } => {
+            let length = length.map_or("in chunks".to_owned(), |length| format!("{length} bytes"));
+            let range = content_range.as_ref().map_or(String::new(), |range| format!(" ({range})"));
+            format!("← {status} for {}, {length}{range}", escaped(path))
+        }
+        Exchange::Sent { path, sent, of } => {
+            format!("← {} % of {}, {sent} of {of} bytes", percent(*sent, *of), escaped(path))
+        }
+        Exchange::Time { answer } => format!("asks for the time: {}", answer.as_deref().unwrap_or("no answer")),
+        Exchange::Name { name, answer } => {
+            format!("asks for the name {}: {}", escaped(name), answer.as_deref().unwrap_or("no answer"))
+        }
     }
 }
 

@@ -191,7 +191,9 @@ impl Answers {
     /// Takes a record; returns the answer if this is one.
     pub fn take(&mut self, event: &RunEvent) -> Option<Answer> {
         match &event.what {
-            What::Connection { board, change: ConnectionChange::Refused { reason }, .. } if *board == self.board => {
+            What::Connection { board, change: ConnectionChange::Refused { reason, .. }, .. }
+                if *board == self.board =>
+            {
                 self.opened = true;
                 self.refused = Some(reason.clone());
             }

@@ -20,6 +20,7 @@ mod number;
 mod pattern;
 mod presence;
 mod reset_cause;
+mod running_app;
 mod session;
 mod show;
 mod stalls;
@@ -48,6 +49,7 @@ pub use presence::{
     shows_life, was_started,
 };
 pub use reset_cause::ResetCause;
+pub use running_app::{AppStart, app_starts, app_version, says_version, started_at};
 pub use session::{End, Session};
 pub use show::{seconds, show, signed};
 pub use stalls::{Side, Stall, Stalled, Stalls, came_through_broker, undecided, undecided_times};

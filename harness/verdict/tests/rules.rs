@@ -119,7 +119,7 @@ fn change() -> impl Strategy<Value = ConnectionChange> {
     prop_oneof![
         Just(ConnectionChange::Opened),
         Just(ConnectionChange::Upgraded { layer: "TLS 1.3".into() }),
-        Just(ConnectionChange::Refused { reason: "no".into() }),
+        Just(ConnectionChange::Refused { reason: "no".into(), alert: None }),
         Just(ConnectionChange::Rejected { reason: "a connection from 10.0.0.9".into() }),
         how.prop_map(|how| ConnectionChange::Closed { how: how.into() }),
     ]

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::boot::{BootedApp, ResetCause};
 use crate::flash::Flash;
 use crate::image::Partition;
+use crate::names::Names;
 use crate::nvs::{Nvs, NvsStore};
 use crate::options::{Trouble, TroubleListener};
 use crate::pins::Pins;
@@ -31,6 +32,7 @@ pub(crate) struct Platform {
     pub(crate) console: Console,
     pub(crate) pins: Arc<Pins>,
     pub(crate) radio: Radio,
+    pub(crate) names: Names,
     pub(crate) nvs: Rc<Nvs>,
     /// Storage that survives resets.
     pub(crate) store: Option<NvsStore>,

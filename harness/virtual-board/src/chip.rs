@@ -69,6 +69,13 @@ pub(crate) struct Chip {
     typed: Option<mpsc::UnboundedSender<Vec<u8>>>,
 }
 
+impl Drop for Chip {
+    fn drop(&mut self) {
+        // A processor that stands still would never end.
+        self.flash.supply().stop();
+    }
+}
+
 enum Happened {
     Asked(Option<Request>),
     Heard(Vec<u8>),
@@ -186,7 +193,9 @@ impl Chip {
 
     /// Execution stops at once, and output that is not printed yet is lost.
     fn die(&mut self, printed: &mut mpsc::Receiver<Vec<u8>>) {
+        self.flash.supply().stop();
         self.activity = Activity::Dead;
+        self.flash.supply().restore();
         while printed.try_recv().is_ok() {}
         self.radio.lose_all();
         self.pins.float();
@@ -207,6 +216,7 @@ impl Chip {
     }
 
     fn download(&self) -> Activity {
+        self.flash.supply().set_by_host(true);
         let wrong = self.options.has(Misbehaviour::WrongChip);
         let identity = if wrong { ChipIdentity::Esp32c6 } else { ChipIdentity::Esp32c3 };
         let security = Security {
@@ -218,6 +228,7 @@ impl Chip {
 
     /// Boot and app as one future: a power cut drops it.
     fn boot(&mut self, cause: ResetCause) -> App {
+        self.flash.supply().set_by_host(false);
         let boot = boot::boot(&self.flash);
         let console = Console::new(self.console.clone());
         let vanishes = self.options.has(Misbehaviour::PortVanishes) && boot.end.is_ok();
@@ -231,7 +242,12 @@ impl Chip {
         if vanishes {
             self.unplug();
         }
+        // The bootloader writes OTA data: the supply may have fallen meanwhile.
+        let ended_early = self.flash.supply().has_fallen();
         Box::pin(async move {
+            if ended_early {
+                return std::future::pending().await;
+            }
             for line in boot.lines {
                 console.line(line).await;
             }
@@ -253,6 +269,7 @@ impl Chip {
             pastes: !self.options.has(Misbehaviour::NoRawPaste),
             pins: Arc::clone(&self.pins),
             radio: self.radio.clone(),
+            names: self.options.names.clone(),
             nvs: Rc::new(nvs),
             mac: self.options.mac,
             cause,

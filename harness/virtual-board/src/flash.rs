@@ -1,5 +1,7 @@
 //! The SPI flash of the module: its contents survive power cuts.
 
+mod supply;
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -9,8 +11,13 @@ use md5::{Digest as _, Md5};
 use parking_lot::{Mutex, MutexGuard};
 use rustix::fs::MemfdFlags;
 
+use self::supply::Supply;
+pub use self::supply::{Fall, FlashAction, FlashMoment, FlashOperation};
+
 /// Size of the flash in bytes: 4 MiB, as on an ESP32-C3-DevKitM-1.
 pub(crate) const SIZE: usize = 4 << 20;
+/// All thousandths of an operation.
+const WHOLE: u32 = supply::WHOLE;
 /// Smallest part that can be erased.
 pub(crate) const SECTOR: usize = 4096;
 
@@ -21,13 +28,15 @@ pub(crate) struct Flash {
     contents: Arc<Mutex<File>>,
     /// Misbehaviour: each write flips a bit.
     flips_bits: bool,
+    /// Whether it still takes anything.
+    supply: Arc<Supply>,
 }
 
 impl Flash {
     pub(crate) fn erased(flips_bits: bool) -> io::Result<Self> {
         let file = File::from(rustix::fs::memfd_create("hil-flash", MemfdFlags::CLOEXEC)?);
         file.write_all_at(&vec![0xff; SIZE], 0)?;
-        Ok(Self { contents: Arc::new(Mutex::new(file)), flips_bits })
+        Ok(Self { contents: Arc::new(Mutex::new(file)), flips_bits, supply: Arc::default() })
     }
 
     /// The file with the contents, for a child process.
@@ -48,13 +57,38 @@ impl Flash {
     pub(crate) fn erase(&self, address: usize, length: usize) -> bool {
         let Some(end) = address.checked_add(length).map(|end| end.next_multiple_of(SECTOR)) else { return false };
         let start = address - address % SECTOR;
-        end <= SIZE && self.lock().write_all_at(&vec![0xff; end - start], start as u64).is_ok()
+        end <= SIZE && (start..end).step_by(SECTOR).all(|sector| self.erase_sector(sector))
+    }
+
+    fn erase_sector(&self, sector: usize) -> bool {
+        let contents = self.lock();
+        let Some(mut cells) = read(&contents, sector, SECTOR) else { return false };
+        match self.supply.share(FlashAction::Erase, sector, SECTOR) {
+            WHOLE => cells.fill(0xff),
+            0 => return true,
+            part => hil_esp_core::chip::cut_erase(&mut cells, number(sector), part),
+        }
+        contents.write_all_at(&cells, sector as u64).is_ok()
     }
 
     /// Programs bytes. A flash can only clear bits, so unerased ranges end up different.
     pub(crate) fn program(&self, address: usize, bytes: &[u8]) -> bool {
         let contents = self.lock();
         let Some(mut cells) = read(&contents, address, bytes.len()) else { return false };
+        // A page that stays erased is not programmed.
+        let part = match bytes.iter().all(|byte| *byte == 0xff) {
+            true => self.supply.share_of_nothing(),
+            false => self.supply.share(FlashAction::Program, address, bytes.len()),
+        };
+        let cut;
+        let bytes = match part {
+            WHOLE => bytes,
+            0 => return true,
+            part => {
+                cut = hil_esp_core::chip::cut_program(bytes, number(address), part);
+                &cut
+            }
+        };
         for (cell, byte) in cells.iter_mut().zip(bytes) {
             *cell &= byte;
         }
@@ -66,9 +100,19 @@ impl Flash {
         contents.write_all_at(&cells, address as u64).is_ok()
     }
 
+    /// What decides whether it takes anything.
+    pub(crate) fn supply(&self) -> &Arc<Supply> {
+        &self.supply
+    }
+
     fn lock(&self) -> MutexGuard<'_, File> {
         self.contents.lock()
     }
+}
+
+/// Addresses are within the flash.
+fn number(address: usize) -> u32 {
+    u32::try_from(address).unwrap_or(u32::MAX)
 }
 
 fn read(contents: &File, address: usize, length: usize) -> Option<Vec<u8>> {

@@ -12,6 +12,7 @@ mod chip;
 mod flash;
 pub mod image;
 mod loader;
+mod names;
 mod nvs;
 mod options;
 mod otadata;
@@ -23,6 +24,8 @@ mod uart;
 mod virtual_board;
 mod wifi;
 
+pub use flash::{Fall, FlashAction, FlashMoment, FlashOperation};
+pub use names::Names;
 pub use options::{Options, Trouble};
 pub use reset_circuit::{Change, ResetCircuit};
 pub use virtual_board::VirtualBoard;

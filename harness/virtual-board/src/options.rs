@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use hil_config::{Misbehaviour, Wifi};
 
+use crate::names::Names;
+
 /// Called with GPIO and level at each change, on the board's own thread.
 pub(crate) type PinListener = Arc<dyn Fn(u8, bool) + Send + Sync>;
 /// What an executed firmware meets that is not its own doing.
@@ -42,6 +44,8 @@ pub struct Options {
     pub on_pin: Option<PinListener>,
     /// Called when an executed firmware meets something that is not its own doing.
     pub on_trouble: Option<TroubleListener>,
+    /// The names that its network knows.
+    pub names: Names,
     /// The network that it finds on air.
     pub network: Wifi,
 }

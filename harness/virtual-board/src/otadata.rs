@@ -1,6 +1,7 @@
 //! Which app the second-stage bootloader starts, according to partition table and OTA data.
 //!
-//! Follows ESP-IDF, `bootloader_utility.c` and `bootloader_common_loader.c`, with
+//! Follows ESP-IDF, `bootloader_utility.c` and `bootloader_common_loader.c`, with the roll back of apps that do not confirm
+//! themselves (`CONFIG_BOOTLOADER_APP_ROLLBACK_ENABLE`).
 
 use crate::flash::{Flash, SECTOR};
 use crate::image::{Partition, PartitionTable};

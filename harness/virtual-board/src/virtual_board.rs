@@ -9,7 +9,7 @@ use hil_config::Misbehaviour;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chip::{BOOT_PIN, BoardInput, Chip, Request};
-use crate::flash::Flash;
+use crate::flash::{Fall, Flash, FlashMoment, FlashOperation};
 use crate::options::{Options, PortPath};
 
 /// A virtual ESP32-C3. It starts without power and with an erased flash; dropping it ends it.
@@ -64,6 +64,30 @@ impl VirtualBoard {
     /// Writes into its flash directly, like an external programmer; false if the bytes don't fit.
     pub fn program(&self, address: usize, bytes: &[u8]) -> bool {
         self.contents.erase(address, bytes.len()) && self.contents.program(address, bytes)
+    }
+
+    /// Notes from now on what its flash does.
+    pub fn note_flash(&self) {
+        self.contents.supply().note();
+    }
+
+    /// What its flash has done since then; ends the noting.
+    #[must_use]
+    pub fn noted_flash(&self) -> Vec<FlashOperation> {
+        self.contents.supply().noted()
+    }
+
+    /// Lets the supply of the flash and of the processor that uses it fall at an exact moment. The rest of the board loses its
+    /// supply with [`VirtualBoard::set_rail`], which must follow at once.
+    #[must_use]
+    pub fn fall_at(&self, moment: FlashMoment) -> Fall {
+        self.contents.supply().fall_at(moment)
+    }
+
+    /// Bytes of its flash, as an external programmer reads them; none beyond its end.
+    #[must_use]
+    pub fn read(&self, address: usize, length: usize) -> Option<Vec<u8>> {
+        self.contents.read(address, length)
     }
 
     /// Offers an ELF file. If its code is in the flash when the chip boots, the board knows the names of its functions, which

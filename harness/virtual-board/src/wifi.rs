@@ -4,7 +4,7 @@
 mod flow;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::task::Poll;
 use std::time::Instant;
 
@@ -16,6 +16,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use self::flow::{Dialled, Flow};
+use crate::names::Names;
 use crate::radio::Radio;
 
 /// How many sockets for datagrams a board has at most; the oldest is closed for a new one.
@@ -27,6 +28,7 @@ const LARGEST_DATAGRAM: usize = 1472;
 pub(crate) struct Network {
     access_point: AccessPoint,
     radio: Radio,
+    names: Names,
     flows: BTreeMap<FlowId, Flow>,
     datagrams: VecDeque<(SocketAddrV4, UdpSocket)>,
     pending: FuturesUnordered<LocalBoxFuture<'static, Answered>>,
@@ -35,7 +37,8 @@ pub(crate) struct Network {
 /// What this machine has found out for the board.
 enum Answered {
     Dialled(FlowId, Dialled),
-    Resolved(QueryId, Answer),
+    /// Without an answer nothing is said.
+    Resolved(QueryId, Option<Answer>),
 }
 
 enum Happened {
@@ -51,10 +54,11 @@ enum Happened {
 }
 
 impl Network {
-    pub(crate) fn new(radio: Radio) -> Self {
+    pub(crate) fn new(radio: Radio, names: Names) -> Self {
         Self {
             access_point: AccessPoint::new(Config { loopback: true, ..Config::default() }),
             radio,
+            names,
             flows: BTreeMap::new(),
             datagrams: VecDeque::new(),
             pending: FuturesUnordered::new(),
@@ -74,7 +78,8 @@ impl Network {
                     }
                 }
                 Happened::Answered(Answered::Dialled(flow, dialled)) => self.dialled(flow, dialled),
-                Happened::Answered(Answered::Resolved(query, answer)) => self.access_point.answer(query, &answer),
+                Happened::Answered(Answered::Resolved(query, Some(answer))) => self.access_point.answer(query, &answer),
+                Happened::Answered(Answered::Resolved(_, None)) => {}
                 Happened::Datagram { from, to, bytes } => {
                     // One that does not fit is lost, as on air.
                     let _ = self.access_point.datagram(from, to, &bytes);
@@ -129,7 +134,8 @@ impl Network {
             }
             Event::Datagram { from, to, bytes } => self.send_datagram(from, to, &bytes),
             Event::Query { query, name } => {
-                self.pending.push(Box::pin(async move { Answered::Resolved(query, resolve(&name).await) }));
+                let names = self.names.clone();
+                self.pending.push(Box::pin(async move { Answered::Resolved(query, names.resolve(name).await) }));
             }
             // A flow that can be read or written is looked at in any case.
             _ => {}
@@ -218,19 +224,4 @@ fn receive(
         }
     }
     Poll::Pending
-}
-
-/// As this machine resolves it.
-async fn resolve(name: &str) -> Answer {
-    match tokio::net::lookup_host((name, 0)).await {
-        Ok(found) => Answer::Addresses(
-            found
-                .filter_map(|address| match address.ip() {
-                    IpAddr::V4(ip) => Some(ip),
-                    IpAddr::V6(_) => None,
-                })
-                .collect(),
-        ),
-        Err(_) => Answer::NoSuchName,
-    }
 }

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use embassy_net::tcp::TcpSocket;
-use embassy_net::{Config, Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
+use embassy_net::{Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, MockDriver, Timer};
-use lamp_app::{Broker, Platform, Variant};
+use lamp_app::{Broker, Config, MemFlash, Platform, Updates, Variant};
 
 use crate::cable::{Cable, Device};
 
@@ -78,9 +78,17 @@ impl Room {
         let broker = room.host(cable.device(1), 1);
         room.spawn(serve(broker, seen.clone()));
         let at = Broker { host: "10.0.0.1".into(), port: 1883 };
-        let settings = lamp_core::Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 5 };
+        let settings = lamp_core::Settings {
+            client_id: "lamp".into(),
+            user: None,
+            password: None,
+            keep_alive: 5,
+            update_topic: None,
+        };
+        let config =
+            Config { broker: at, settings, variant: Variant::GOOD, updates: None::<Updates<MemFlash>>, seed: 3 };
         room.spawn(async move {
-            lamp_app::run(lamp, Chip(seen), at, settings, Variant::GOOD, 3).await;
+            lamp_app::run(lamp, Chip(seen), config).await;
         });
         room
     }
@@ -91,7 +99,7 @@ impl Room {
         let config = StaticConfigV4 { address, gateway: None, dns_servers: Default::default() };
         let resources = Box::leak(Box::new(StackResources::<4>::new()));
         let (stack, mut runner): (_, Runner<'static, _>) =
-            embassy_net::new(device, Config::ipv4_static(config), resources, u64::from(number));
+            embassy_net::new(device, embassy_net::Config::ipv4_static(config), resources, u64::from(number));
         self.spawn(async move { runner.run().await });
         stack
     }

@@ -5,7 +5,8 @@ use lamp_core::{Settings, Variant};
 use crate::broker::{Broker, Fault};
 
 fn settings() -> Settings {
-    Settings { client_id: "lamp-0a0b0c".into(), user: None, password: None, keep_alive: Settings::KEEP_ALIVE }
+    let client_id = "lamp-0a0b0c".into();
+    Settings { client_id, user: None, password: None, keep_alive: Settings::KEEP_ALIVE, update_topic: None }
 }
 
 /// A lamp that is online, and its broker.

@@ -69,7 +69,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
     #[test]
     fn a_lamp_does_what_reaches_it_and_comes_back(steps in proptest::collection::vec(step(), 0..60), piece in 1_usize..20) {
-        let settings = Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 5 };
+        let settings = Settings { client_id: "lamp".into(), user: None, password: None, keep_alive: 5, update_topic: None };
         let mut broker = Broker::new(settings, Variant::GOOD);
         broker.piece = piece;
         for step in &steps {

@@ -1,6 +1,5 @@
 //! Putting software on a board, climbing the ladder where the bench fails.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,10 +85,11 @@ impl Board {
     }
 
     /// What is written to its flash, and the scripts that are uploaded after.
-    fn prepare(&self, firmware: &Firmware, tap: &TapAddress) -> Result<Software, BenchError> {
+    fn prepare(&mut self, firmware: &Firmware, tap: &TapAddress) -> Result<Software, BenchError> {
         match (&self.program, &firmware.process) {
             (Some(program), Some(process)) => {
                 program.load(process, tap);
+                self.runs = Some(Runs::Program);
                 self.record_identity(firmware, FirmwareIdentity::of_program(process), Runs::Program);
                 return Ok(Software { regions: Vec::new(), boots: None, scripts: None, elf: None });
             }
@@ -107,13 +107,15 @@ impl Board {
         // The identity of an installed firmware is unknown.
         if !image.parts.is_empty() || scripts.is_some() {
             let identity = FirmwareIdentity::of(&image.parts, scripts.as_deref().unwrap_or_default());
-            self.record_identity(firmware, identity, self.runs(&image));
+            self.record_identity(firmware, identity, self.runs_of(&image));
         }
         if let Some(device) = &self.executes {
-            device.note_runs(self.runs(&image));
+            device.note_runs(self.runs_of(&image));
             image.elf.iter().for_each(|elf| device.offer_elf(Arc::clone(elf)));
         }
-        let tap = &self.as_seen(tap, self.runs(&image));
+        let runs = self.runs_of(&image);
+        self.runs = Some(runs);
+        let tap = &tap.seen_by(runs);
         if let Some(emulator) = &self.emulator {
             emulator.load(firmware, tap);
         }
@@ -124,17 +126,14 @@ impl Board {
         Ok(Software { regions, boots, scripts, elf })
     }
 
-    /// The tap as the board reaches it: to a board that executes its firmware, this machine is its gateway.
-    fn as_seen(&self, tap: &TapAddress, runs: Runs) -> TapAddress {
-        let mut tap = tap.clone();
-        if runs == Runs::Executed && tap.host.parse().is_ok_and(|host: IpAddr| host.is_loopback()) {
-            tap.host = hil_virtual_board::gateway().to_string();
-        }
-        tap
+    /// What runs its firmware; none before the first one was put on it.
+    #[must_use]
+    pub fn running_as(&self) -> Option<Runs> {
+        self.runs
     }
 
     /// What runs that image on this board.
-    fn runs(&self, image: &ReadImage) -> Runs {
+    fn runs_of(&self, image: &ReadImage) -> Runs {
         match (&self.executes, &self.emulator) {
             (Some(_), _) => crate::virtual_board::runs(image.parts.iter().map(|part| &*part.data)),
             (None, Some(_)) => Runs::Emulated,

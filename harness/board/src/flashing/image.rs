@@ -6,9 +6,10 @@ use std::sync::Arc;
 use espflash::flasher::{FlashData, FlashSettings, FlashSize};
 use espflash::image_format::Metadata;
 use espflash::image_format::idf::IdfBootloaderFormat;
-use hil_config::{Board, BoardKind, Chip, Firmware, Image, NvsNumber, NvsValue};
+use hil_config::{Board, BoardKind, Chip, Firmware, Image, NvsNumber, NvsValue, Partitions};
 use hil_files::{LARGEST_FILE, LARGEST_TEXT, Links, guarded};
 
+use super::descriptor;
 use super::flashers::chip_of;
 use super::inspect::{Layout, Part, Target, inspect, place};
 use super::nvs::Settings;
@@ -124,10 +125,14 @@ fn read_parts(firmware: &Firmware, board: &Board) -> Result<Read, BenchError> {
         if data.starts_with(b"\x7fELF") && !is_esp_image(board) {
             // The emulator loads it by its path.
         } else if data.starts_with(b"\x7fELF") {
-            let made = regions_of_elf(&data, board, firmware.partitions.as_deref());
-            let made = made.map_err(|(reason, hint)| failed(format!("`{source}`: {reason}"), hint))?;
+            let refused = |(reason, hint)| failed(format!("`{source}`: {reason}"), hint);
+            let data = versioned(data, firmware).map_err(refused)?;
+            let made = regions_of_elf(&data, board, firmware.partitions.as_ref()).map_err(refused)?;
             parts.extend(made.into_iter().map(|(address, data)| Part { address, data, source: source.clone() }));
             elf = Some(data.into());
+        } else if firmware.version.is_some() {
+            let hint = "the version of an ELF file can be changed; build the image with another one".to_owned();
+            return Err(failed(format!("`version` is of no use: `{source}` is an image, with checksums"), Some(hint)));
         } else {
             let address = address.unwrap_or_else(|| place(&data, board.chip));
             parts.push(Part { address, data, source });
@@ -173,8 +178,19 @@ pub fn check_firmware(bench: &hil_config::Bench, board: &str, firmware: &str) ->
 /// Why an ELF file can't be made into an image, and what may help.
 type ElfFault = (String, Option<String>);
 
+/// The program with the version that the firmware is given.
+fn versioned(mut elf: Vec<u8>, firmware: &Firmware) -> Result<Vec<u8>, ElfFault> {
+    if let Some(version) = &firmware.version {
+        descriptor::set_version(&mut elf, version).map_err(|found| {
+            let reason = format!("its version can't be changed: it has {found} app descriptors");
+            (reason, Some("programs of ESP-IDF, Arduino and esp-hal have one".to_owned()))
+        })?;
+    }
+    Ok(elf)
+}
+
 /// Bootloader, partition table and app, as espflash makes them.
-fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Path>) -> Result<Vec<(u32, Vec<u8>)>, ElfFault> {
+fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Partitions>) -> Result<Vec<(u32, Vec<u8>)>, ElfFault> {
     let whole = |reason: String| (reason, Some("is it the whole file that the linker wrote?".to_owned()));
     let table = |reason: String| (reason, Some("ESP-IDF's `gen_esp32part.py` shows what is in it".to_owned()));
     let chip = chip_of(board.chip).ok_or_else(|| {
@@ -182,6 +198,11 @@ fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Path>) -> Resul
         (reason, Some("give its `.bin` files at their offsets".to_owned()))
     })?;
     check_elf(elf, board)?;
+    let (partitions, two_slots) = match partitions {
+        Some(Partitions::File(path)) => (Some(path.as_path()), false),
+        Some(Partitions::TwoSlots) => (None, true),
+        None => (None, false),
+    };
     if let Some(path) = partitions {
         check_partitions(path).map_err(table)?;
     }
@@ -189,7 +210,13 @@ fn regions_of_elf(elf: &[u8], board: &Board, partitions: Option<&Path>) -> Resul
     // The crates that read ELF files and partition tables panic on some that are broken.
     let made = guarded(|| {
         let image = IdfBootloaderFormat::new(elf, &data, partitions, None, None, None)?;
-        Ok(image.flash_segments().map(|segment| (segment.addr, segment.data.into_owned())).collect())
+        let segments = image.flash_segments().map(|segment| (segment.addr, segment.data.into_owned()));
+        // The app is where the first slot begins: espflash's own table has its factory app there.
+        let in_slots = |(address, data)| match two_slots && address == TABLE_AT {
+            true => (address, hil_virtual_board::image::PartitionTable::two_ota_apps().encode()),
+            false => (address, data),
+        };
+        Ok(segments.map(in_slots).collect())
     });
     match (made, partitions) {
         (Ok(made), _) => made.map_err(|error: espflash::Error| whole(error.to_string())),
@@ -279,7 +306,9 @@ fn filled(firmware: &Firmware, tap: &TapAddress) -> Settings {
     let settings = firmware.nvs.iter().map(|(key, value)| {
         let value = match value {
             NvsValue::Text(text) => NvsValue::Text(tap.fill(text)),
-            NvsValue::Number(kind, NvsNumber::TapPort) => NvsValue::Number(*kind, NvsNumber::Is(tap.port.into())),
+            NvsValue::Number(kind, NvsNumber::Port(port)) => {
+                NvsValue::Number(*kind, NvsNumber::Is(tap.port_of(*port).into()))
+            }
             other => other.clone(),
         };
         (key.clone(), value)

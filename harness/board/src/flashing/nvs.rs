@@ -58,7 +58,9 @@ fn stored(value: &NvsValue) -> Result<DataValue, String> {
         NvsValue::Integer(number) => DataValue::I32(*number),
         NvsValue::Boolean(value) => DataValue::U8(u8::from(*value)),
         NvsValue::Blob(bytes) => DataValue::Binary(bytes.clone()),
-        NvsValue::Number(_, NvsNumber::TapPort) => return Err("the port of the tap is not known".to_owned()),
+        NvsValue::Number(_, NvsNumber::Port(port)) => {
+            return Err(format!("the port `{}` is not known", port.placeholder()));
+        }
         NvsValue::Number(kind, NvsNumber::Is(number)) => {
             integer(*kind, *number).ok_or_else(|| format!("`{number}` is not a value of the type `{}`", kind.word()))?
         }

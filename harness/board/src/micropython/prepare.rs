@@ -1,6 +1,6 @@
 //! What is to be on the board: scripts with their replacements, and their settings.
 
-use hil_config::{Firmware, NvsValue, ScriptSource, Scripts};
+use hil_config::{BenchPort, Firmware, NvsValue, ScriptSource, Scripts};
 use hil_files::{LARGEST_TEXT, Links};
 
 use crate::error::BenchError;
@@ -104,11 +104,13 @@ fn replace(files: &mut [Script], from: &str, to: &str) -> usize {
     count
 }
 
-/// JSON; a text that is nothing but the tap's port is a number.
+/// JSON; a text that is nothing but a port is a number.
 fn settings(scripts: &Scripts, tap: &TapAddress) -> Vec<u8> {
     let value = |value: &NvsValue| match value {
-        NvsValue::Text(text) if text == "{tap.port}" => serde_json::json!(tap.port),
-        NvsValue::Text(text) => serde_json::json!(tap.fill(text)),
+        NvsValue::Text(text) => match BenchPort::of(text) {
+            Some(port) => serde_json::json!(tap.port_of(port)),
+            None => serde_json::json!(tap.fill(text)),
+        },
         NvsValue::Integer(number) => serde_json::json!(number),
         NvsValue::Boolean(value) => serde_json::json!(value),
         // Settings of scripts have no other types: JSON has none.

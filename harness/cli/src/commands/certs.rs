@@ -1,7 +1,7 @@
 //! `hil certs`.
 
-use hil_mqtt::tls::{Certificates, make_certificates};
 use hil_timeline::escaped;
+use hil_tls::{Certificates, make_certificates};
 
 use crate::args::CertsArgs;
 use crate::exit_code::ExitCode;

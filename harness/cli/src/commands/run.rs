@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hil_capture::{Capture, CaptureError};
 use hil_config::{Bench, Part};
-use hil_mqtt::Capture;
 use hil_report::{
     Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, host_lines, inert,
     quarantine_lines, read_run, repetition_lines, skip_lines, summary_line,

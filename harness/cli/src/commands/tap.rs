@@ -5,11 +5,12 @@ mod live;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hil_capture::Capture;
 use hil_config::BrokerUrl;
-use hil_mqtt::tls::{ClientAuth, TlsError, TlsIdentity, server_config};
-use hil_mqtt::{Capture, Endpoint, Fault, FaultError, Offers, Route, TapPort, TlsMode, Transport};
+use hil_mqtt::{Endpoint, Fault, FaultError, Offers, Route, TapPort, TlsMode, Transport};
 use hil_report::{Traffic, traffic_table};
 use hil_timeline::{Cursor, Epoch, Mask, Timeline, What};
+use hil_tls::{ClientAuth, TlsError, TlsIdentity, server_config};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::args::{Format, TapArgs};

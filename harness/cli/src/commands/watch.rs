@@ -9,7 +9,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hil_config::{Bench, Firmware, HIL_BENCH, Image, ScriptSource};
+use hil_config::{Bench, Firmware, HIL_BENCH, Image, Partitions, ScriptSource};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -127,7 +127,9 @@ fn files_of(firmware: &Firmware) -> Vec<PathBuf> {
         let folder = process.dir.clone().unwrap_or_default();
         files.extend(process.command.iter().map(|word| folder.join(word)).filter(|path| path.is_file()));
     }
-    files.extend(firmware.partitions.clone());
+    if let Some(Partitions::File(table)) = &firmware.partitions {
+        files.push(table.clone());
+    }
     files
 }
 

@@ -8,6 +8,50 @@ use crate::support::{Outcome, Project, assert_snapshot, workspace};
 /// Five runs of the good lamp.
 const BASELINE: &str = "fixtures/baselines/lamp.json";
 
+/// Runs scenarios about updates on the bench whose lamp has one fault in them.
+fn update(name: &str, fault: &str, scenario: &str) {
+    let (root, project) = (workspace(), Project::new());
+    let mut command = project.command(&["run", "features/update", "--name", scenario, "--bench"]);
+    command.arg(root.join(format!("fixtures/benches/faulty/update-{fault}.toml")));
+    let outcome: Outcome =
+        command.arg("--out").arg(project.path("out")).current_dir(root).output().expect("hil runs").into();
+    assert_eq!(outcome.code, 100, "{outcome:?}");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    // What follows are the last signs of life, whose order and times depend on the machine.
+    settings.add_filter(r"(?m)^           (?:last|this|the console|closest).*\n", "");
+    settings.add_filter(r"\d+ boots in \d+\.\d s, the last from \w+", "BOOTS");
+    settings.add_filter(r"[+-]?\d+\.\d+ s\b", "TIME");
+    settings.add_filter(r"(?m)^reports: .*$", "reports: OUT");
+    settings.bind(|| insta::assert_snapshot!(format!("update-{name}"), outcome.stdout));
+}
+
+#[test]
+fn an_update_that_confirms_itself_at_its_start() {
+    update("confirms-at-start", "confirms-at-start", "one start");
+}
+
+#[test]
+fn an_update_that_never_confirms_itself() {
+    update("never-confirms", "never-confirms", "and the next one");
+}
+
+#[test]
+fn a_lamp_that_starts_an_update_with_a_wrong_hash() {
+    update("accepts-any-hash", "accepts-any-hash", "whose hash is wrong");
+}
+
+#[test]
+fn a_lamp_that_a_power_cut_in_its_update_destroys() {
+    update("switches-first", "switches-first", "in the middle");
+}
+
+#[test]
+fn a_lamp_that_one_of_many_power_cuts_destroys() {
+    update("switches-first-swept", "switches-first", "one of the two versions");
+}
+
 /// Runs the lamp's features on the bench whose lamp has one fault.
 fn run(project: &Project, fault: &str) -> Outcome {
     let root = workspace();

@@ -114,6 +114,23 @@ impl Outcome {
         self.stdout.lines().filter_map(verdict).collect()
     }
 
+    /// What was printed of each scenario, by line: scenarios on different boards run in parallel, so their order may vary.
+    pub(crate) fn in_order(&self) -> String {
+        let mut scenarios: Vec<Vec<&str>> = Vec::new();
+        for line in self.stdout.lines().filter(|line| !line.starts_with("reports:")) {
+            match scenarios.last_mut() {
+                Some(scenario) if line.starts_with("   ") => scenario.push(line),
+                _ => scenarios.push(vec![line]),
+            }
+        }
+        let line = |scenario: &Vec<&str>| -> Option<u32> {
+            scenario[0].split("feature:").nth(1)?.split_whitespace().next()?.parse().ok()
+        };
+        scenarios.sort_by_key(line);
+        let text: Vec<_> = scenarios.into_iter().map(|scenario| scenario.join("\n")).collect();
+        text.join("\n")
+    }
+
     /// Both streams, with placeholders for times, folders and addresses.
     pub(crate) fn stable(&self) -> String {
         let mut text = format!("exit code {}\n", self.code);

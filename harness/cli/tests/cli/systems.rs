@@ -125,22 +125,7 @@ fn errors_of_programs_and_scripts_are_reported() {
     let mut command = project.command(&["run", "--bench", "bench.toml"]);
     // It is searched for, but not started: the error is found first.
     let outcome: Outcome = command.env("HIL_MICROPYTHON", "/bin/sh").output().expect("hil runs").into();
-    let mut lines: Vec<_> = outcome.stdout.lines().map(str::to_owned).collect();
-    // Scenarios on different boards run in parallel, so their order may vary.
-    lines.retain(|line| !line.starts_with("reports:"));
-    let mut scenarios: Vec<Vec<String>> = Vec::new();
-    for line in lines {
-        match scenarios.last_mut() {
-            Some(scenario) if line.starts_with("   ") => scenario.push(line),
-            _ => scenarios.push(vec![line]),
-        }
-    }
-    let line = |scenario: &Vec<String>| -> Option<u32> {
-        scenario[0].split("feature:").nth(1)?.split_whitespace().next()?.parse().ok()
-    };
-    scenarios.sort_by_key(line);
-    let text: Vec<_> = scenarios.into_iter().map(|scenario| scenario.join("\n")).collect();
-    assert_snapshot("systems-errors", &format!("exit code {}\n{}\n", outcome.code, text.join("\n")));
+    assert_snapshot("systems-errors", &format!("exit code {}\n{}\n", outcome.code, outcome.in_order()));
 }
 
 #[test]

@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 use libtest_mimic::Failed;
 use sha2::{Digest as _, Sha256};
 
-const IMAGES: [&str; 2] = ["lamp-esp32c3", "lamp-virt"];
+/// Each with its crate.
+const IMAGES: [(&str, &str); 3] =
+    [("lamp-esp32c3", "lamp-esp32c3"), ("lamp-esp32c3-update-faults", "lamp-esp32c3"), ("lamp-virt", "lamp-virt")];
 
 /// Compares the provenance with the tree, as `sources_hash` of `ci/build-firmware` computes it.
 pub(crate) fn images_are_current() -> Result<(), Failed> {
-    IMAGES.iter().try_for_each(|krate| image_is_current(krate))
+    IMAGES.iter().try_for_each(|(image, krate)| image_is_current(image, krate))
 }
 
-fn image_is_current(krate: &str) -> Result<(), Failed> {
+fn image_is_current(image: &str, krate: &str) -> Result<(), Failed> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let image = format!("fixtures/images/{krate}");
+    let image = format!("fixtures/images/{image}");
     let provenance = fs::read_to_string(root.join(&image).with_extension("toml"))?;
     let claims = |key: &str, value: &str| provenance.lines().any(|line| line == format!("{key} = \"{value}\""));
     if !claims("sources", &sources_hash(&root, krate)?) {

@@ -132,6 +132,8 @@ impl Firmware {
             process: None,
             needs: None,
             partitions: None,
+            version: None,
+            version_topic: None,
             nvs: BTreeMap::new(),
             verify: crate::Verify::default(),
             ready: None,

@@ -7,6 +7,7 @@ use std::io;
 
 pub(super) use work::Work;
 use work::{Busy, Progress};
+pub use work::{cut_erase, cut_program};
 
 use crate::memory::{Bank, Memory};
 

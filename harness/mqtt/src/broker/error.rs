@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::AclError;
-use crate::tls::TlsError;
+use hil_tls::TlsError;
 
 /// Why a broker does not run or can't do something.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{Broker, BrokerError, LogSink, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
-use crate::tls::{TlsIdentity, check_validity};
+use hil_tls::{TlsIdentity, check_validity};
 
 /// A broker that exists already and outlives the run.
 pub(super) const KIND: &BrokerKind = &BrokerKind {

@@ -17,8 +17,8 @@ use self::child::{Child, StartFailure};
 use self::config::{Listeners, Own};
 use super::{Broker, BrokerError, LogSink, Settings, WillWindow};
 use crate::endpoint::{Endpoint, Offers, Transport};
-use crate::tls::check_validity;
 use hil_config::{BrokerCapabilities, BrokerKind};
+use hil_tls::check_validity;
 
 /// The `mosquitto` program, started by `hil`.
 pub(super) const KIND: &BrokerKind = &BrokerKind {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::{Acl, BrokerError};
-use crate::tls::TlsIdentity;
+use hil_tls::TlsIdentity;
 
 /// What scenarios may change about a broker.
 #[derive(Clone, Default)]

@@ -3,72 +3,29 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use hil_link::{Ending, RelayConnection, Watch, relay};
+use hil_link::{Ending, Port, RelayConnection, Shortage, Watch, relay};
 use hil_timeline::{ConnectionChange, What};
 use tokio::io::Interest;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use super::connection_recorder::ConnectionRecorder;
-use super::layers::{self, BoardConnection, FirstBytes, TlsMode};
+use super::layers::{self, BoardConnection, FirstBytes, TlsMode, Unconnected};
 use super::state::{Route, TapState};
-use crate::descriptors::Shortage;
+use crate::capture::Wire;
 use crate::endpoint::{Endpoint, Transport};
 
-pub(super) fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    Ok(socket)
-}
-
-pub(super) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    bind(address)?.listen(1024)
-}
-
-/// Accepts connections. To refuse them it closes the listener, so that the system itself refuses.
-pub(super) async fn accept(_place: TcpSocket, address: SocketAddr, listener: TcpListener, state: Arc<TapState>) {
-    /// When to try again after an error: the system does not report when a descriptor is free.
-    const AGAIN: Duration = Duration::from_millis(100);
-    let mut shut = state.refuse.subscribe();
-    let mut listener = Some(listener);
+/// Accepts connections.
+pub(super) async fn accept(mut port: Port, state: Arc<TapState>) {
     // The latest error is recorded already.
     let mut recorded = false;
     loop {
-        if *shut.borrow_and_update() {
-            listener = None;
-        } else if listener.is_none() {
-            // The port is still bound: no other program can take it.
-            match listen(address) {
-                Ok(open) => listener = Some(open),
-                Err(error) => {
-                    state.record_shortage(&error, &mut recorded);
-                    tokio::time::sleep(AGAIN).await;
-                    continue;
-                }
+        match port.accept().await {
+            Ok((board, from)) => {
+                recorded = false;
+                tokio::spawn(serve(board, from, Arc::clone(&state)));
             }
-        }
-        state.is_refusing.send_replace(listener.is_none());
-        let Some(open) = &listener else {
-            if shut.changed().await.is_err() {
-                return;
-            }
-            continue;
-        };
-        tokio::select! {
-            biased;
-            _ = shut.changed() => {}
-            accepted = open.accept() => match accepted {
-                Ok((board, from)) => {
-                    recorded = false;
-                    tokio::spawn(serve(board, from, Arc::clone(&state)));
-                }
-                Err(error) => {
-                    state.record_shortage(&error, &mut recorded);
-                    tokio::time::sleep(AGAIN).await;
-                }
-            },
+            Err(error) => state.record_shortage(&error, &mut recorded),
         }
     }
 }
@@ -91,6 +48,7 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
     // Libraries hide a shortage: it shows only as silence.
     let _ = Shortage::look();
     let handle = hil_link::ConnectionHandle::of(&near);
+    let tls = state.tls();
     let path = tokio::select! {
         biased;
         // The scenario ended, or the broker was restarted: this is not a refusal.
@@ -107,25 +65,25 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
             tell(ConnectionChange::Closed { how: how.to_owned() });
             return;
         }
-        path = connect_path(near, &route, &state) => path,
+        path = connect_path(near, &route, &state, &tls) => path,
     };
     match path {
         Ok((near, far)) => {
             for layer in near.layers {
                 tell(ConnectionChange::Upgraded { layer });
             }
-            let opaque = matches!(state.tls, TlsMode::PassThrough) && near.transport == Transport::Tls;
-            let wire = route.capture.as_ref().map(|capture| capture.connection(&state.board, connection, from, opened));
-            let wire = wire.map(|wire| if opaque { wire.opaque() } else { wire });
+            let opaque = matches!(tls, TlsMode::PassThrough) && near.transport == Transport::Tls;
+            let wire = route.capture.as_ref();
+            let wire = wire.map(|capture| Wire::new(capture, &state.board, (connection, from), opened, opaque));
             let watch =
                 ConnectionRecorder::new(Arc::clone(&state), (connection, from), route.recorder.clone(), wire, opaque);
             let watch = Arc::new(watch);
             let ended = relay(near.connection, far, &state.control, Arc::clone(&watch) as Arc<dyn Watch>).await;
             watch.finish(ended);
         }
-        Err(reason) => {
+        Err(Unconnected { reason, alert }) => {
             handle.close_with_reset();
-            tell(ConnectionChange::Refused { reason });
+            tell(ConnectionChange::Refused { reason, alert });
         }
     }
 }
@@ -135,7 +93,8 @@ async fn connect_path(
     near: TcpStream,
     route: &Route,
     state: &TapState,
-) -> Result<(BoardConnection, RelayConnection), String> {
+    tls: &TlsMode,
+) -> Result<(BoardConnection, RelayConnection), Unconnected> {
     state.control.audible().await;
     let early = match &route.offers.boards[..] {
         // The broker sees the connection before its first byte.
@@ -148,13 +107,15 @@ async fn connect_path(
         // If the broker closes the connection or sends first, the board must see it at once.
         () = broker_speaks(early.as_ref().map(|(_, far)| far)) => FirstBytes::Mqtt,
     };
-    let opaque = first == FirstBytes::Tls && matches!(state.tls, TlsMode::PassThrough);
-    let near = layers::accept(near, first, &state.tls, state.requires_certificate.load(Ordering::Relaxed)).await?;
+    let opaque = first == FirstBytes::Tls && matches!(tls, TlsMode::PassThrough);
+    let near = layers::accept(near, first, tls, state.requires_certificate.load(Ordering::Relaxed)).await?;
     let endpoint = route.offers.for_boards(near.transport);
     let endpoint = endpoint.ok_or_else(|| "the broker has no endpoint for this transport".to_owned())?;
     if opaque {
         if endpoint.transport != Transport::Tls {
-            return Err("the board starts TLS, but the broker has no TLS endpoint to pass it through to".to_owned());
+            return Err("the board starts TLS, but the broker has no TLS endpoint to pass it through to"
+                .to_owned()
+                .into());
         }
         return Ok((near, RelayConnection::plain(endpoint.connect_tcp().await?)));
     }

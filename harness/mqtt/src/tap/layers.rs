@@ -70,6 +70,19 @@ pub(super) struct BoardConnection {
     pub(super) has_certificate: bool,
 }
 
+/// Why a board has no connection to the broker.
+pub(super) struct Unconnected {
+    pub(super) reason: String,
+    /// The TLS alert of the board, if the board ended the handshake.
+    pub(super) alert: Option<String>,
+}
+
+impl From<String> for Unconnected {
+    fn from(reason: String) -> Self {
+        Self { reason, alert: None }
+    }
+}
+
 /// How long a board may take for its handshakes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -79,17 +92,22 @@ pub(super) async fn accept(
     first: FirstBytes,
     tls: &TlsMode,
     must_show: bool,
-) -> Result<BoardConnection, String> {
+) -> Result<BoardConnection, Unconnected> {
     match tokio::time::timeout(PATIENCE, lay(stream, first, tls, must_show)).await {
         Ok(laid) => laid,
-        Err(_) => Err("the board did not complete its handshake".to_owned()),
+        Err(_) => Err("the board did not complete its handshake".to_owned().into()),
     }
 }
 
-async fn lay(stream: TcpStream, first: FirstBytes, tls: &TlsMode, must_show: bool) -> Result<BoardConnection, String> {
+async fn lay(
+    stream: TcpStream,
+    first: FirstBytes,
+    tls: &TlsMode,
+    must_show: bool,
+) -> Result<BoardConnection, Unconnected> {
     let handle = ConnectionHandle::of(&stream);
     if must_show && first != FirstBytes::Tls {
-        return Err("the board presents no certificate, but one is required".to_owned());
+        return Err("the board presents no certificate, but one is required".to_owned().into());
     }
     match (first, tls) {
         (FirstBytes::Mqtt, _) => Ok(BoardConnection {
@@ -112,11 +130,16 @@ async fn lay(stream: TcpStream, first: FirstBytes, tls: &TlsMode, must_show: boo
                 has_certificate: false,
             })
         }
-        (FirstBytes::Tls, TlsMode::Absent) => Err("the board starts TLS, but the tap has no certificate".to_owned()),
+        (FirstBytes::Tls, TlsMode::Absent) => {
+            Err("the board starts TLS, but the tap has no certificate".to_owned().into())
+        }
         (FirstBytes::Tls, TlsMode::Terminate { anybody, with_certificate }) => {
             let config = if must_show { with_certificate } else { anybody };
             let secured = TlsAcceptor::from(Arc::clone(config)).accept(stream).await;
-            let mut stream = secured.map_err(|error| format!("the TLS handshake with the board failed: {error}"))?;
+            let mut stream = secured.map_err(|error| Unconnected {
+                reason: format!("the TLS handshake with the board failed: {error}"),
+                alert: hil_tls::ended_by_client(&error),
+            })?;
             let session = stream.get_ref().1;
             let mut layers = vec![version(session.protocol_version()).to_owned()];
             let has_certificate = session.peer_certificates().is_some_and(|shown| !shown.is_empty());

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hil_config::Subnet;
-use hil_link::{Control, Ending, PathDirection};
+use hil_link::{Control, Ending, PathDirection, Peers, Port, Refusal};
 use hil_timeline::{FaultPhase, Recorder};
 use tokio::task::JoinHandle;
 
-use super::accept::{accept, bind, listen};
+use super::accept::accept;
 use super::fault::Fault;
 use super::layers::TlsMode;
 use super::state::{Route, TapState};
@@ -49,12 +49,10 @@ impl TapPort {
     pub async fn open(board: &str, address: IpAddr, port: u16, tls: TlsMode) -> Result<Self, TapError> {
         let wanted = SocketAddr::new(address, port);
         let failed = |source| TapError { board: board.to_owned(), address: wanted, source };
-        // Keeps the port bound while the listener is closed.
-        let place = bind(wanted).map_err(failed)?;
-        let address = place.local_addr().map_err(failed)?;
-        let listener = listen(address).map_err(failed)?;
         let state = Arc::new(TapState::new(board, tls));
-        let accepting = tokio::spawn(accept(place, address, listener, Arc::clone(&state)));
+        let port = Port::open(wanted, &state.refusal).map_err(failed)?;
+        let address = port.address();
+        let accepting = tokio::spawn(accept(port, Arc::clone(&state)));
         Ok(Self { address, state, accepting })
     }
 
@@ -70,10 +68,22 @@ impl TapPort {
         &self.state.control
     }
 
+    /// Refuses the board's connections.
+    #[must_use]
+    pub fn refusal(&self) -> &Refusal {
+        &self.state.refusal
+    }
+
+    /// Who may connect.
+    #[must_use]
+    pub fn peers(&self) -> &Peers {
+        &self.state.peers
+    }
+
     /// Whether new connections are refused.
     #[must_use]
     pub fn is_refusing(&self) -> bool {
-        *self.state.refuse.borrow()
+        self.state.refusal.is_set()
     }
 
     /// A fault that still waits for its packet.
@@ -90,7 +100,10 @@ impl TapPort {
 
     /// Accepts connections from these subnets only; if empty, from everywhere.
     pub fn expect_from(&self, addresses: &[Subnet]) {
-        self.state.peers.expect(addresses);
+        let addresses = addresses.to_vec();
+        self.state
+            .peers
+            .expect(move |peer| addresses.is_empty() || addresses.iter().any(|subnet| subnet.contains(peer)));
     }
 
     /// Connects new connections to this broker.
@@ -109,8 +122,9 @@ impl TapPort {
         self.state.armed.disarm();
         self.state.missed_fault.lock().take();
         self.state.peers.forget();
+        self.state.show(None);
         self.state.requires_certificate.store(false, Ordering::Relaxed);
-        self.state.refuse.send_replace(false);
+        self.state.refusal.set(false);
     }
 
     /// The board lost its power: its connections fall silent for good, even when their sockets close.
@@ -121,6 +135,17 @@ impl TapPort {
     /// The board has restarted and knows nothing of its earlier connections.
     pub fn device_restarted(&self) {
         self.state.control.device_restarted();
+    }
+
+    /// From now until the route is closed, TLS is treated in this way.
+    pub fn show(&self, tls: TlsMode) {
+        self.state.show(Some(tls));
+    }
+
+    /// Whether the tap passes TLS to the broker: the broker's certificate is shown to boards.
+    #[must_use]
+    pub fn passes_tls(&self) -> bool {
+        matches!(self.state.tls(), TlsMode::PassThrough)
     }
 
     /// From now until the route is closed, boards must present a certificate.
@@ -146,7 +171,7 @@ impl TapPort {
         let state = &self.state;
         if matches!(fault, Fault::Refuse | Fault::Accept) {
             state.begin(fault);
-            state.settled().await;
+            state.refusal.settled().await;
             while state.active_faults.end_like(&Fault::Refuse).is_some() {}
             if *fault == Fault::Refuse {
                 state.active_faults.begin(fault, None);
@@ -159,8 +184,8 @@ impl TapPort {
             let last = state.end_faults(recorder);
             state.armed.disarm();
             state.control.clear();
-            state.refuse.send_replace(false);
-            state.settled().await;
+            state.refusal.set(false);
+            state.refusal.settled().await;
             return last.unwrap_or_else(|| state.record(recorder, fault, FaultPhase::Happens));
         }
         if matches!(fault, Fault::Close | Fault::Reset) {

@@ -3,22 +3,19 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
-use hil_link::{Control, Ending, PathDirection};
+use hil_link::{Control, Ending, PathDirection, Peers, Refusal, Shortage};
 use hil_timeline::{ConnectionChange, Direction, FaultPhase, Recorder, What};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::active_faults::ActiveFaults;
-use super::expected_peers::ExpectedPeers;
 use super::fault::{Fault, PacketAction, PacketMatch};
 use super::gate::Armed;
 use super::layers::TlsMode;
-use crate::capture::Capture;
-use crate::descriptors::Shortage;
 use crate::endpoint::Offers;
-use crate::tls::TlsIdentity;
+use hil_capture::Capture;
+use hil_tls::TlsIdentity;
 
 /// Where a board's connections go while a scenario owns it.
 #[derive(Debug, Clone)]
@@ -45,7 +42,9 @@ impl Route {
 #[derive(Debug)]
 pub(super) struct TapState {
     pub(super) board: String,
-    pub(super) tls: TlsMode,
+    tls: TlsMode,
+    /// Shown instead until the route is closed.
+    shown: Mutex<Option<TlsMode>>,
     pub(super) route: watch::Sender<Option<Route>>,
     pub(super) control: Control,
     pub(super) armed: Armed,
@@ -53,14 +52,12 @@ pub(super) struct TapState {
     pub(super) closings: watch::Sender<u64>,
     /// Boards must present a certificate.
     pub(super) requires_certificate: AtomicBool,
-    /// Connections are to be refused.
-    pub(super) refuse: watch::Sender<bool>,
-    /// Connections are refused: the listener is closed.
-    pub(super) is_refusing: watch::Sender<bool>,
+    /// Whether connections are refused.
+    pub(super) refusal: Refusal,
     pub(super) active_faults: ActiveFaults,
     /// A fault that could not be applied to the packet it waited for.
     pub(super) missed_fault: Mutex<Option<String>>,
-    pub(super) peers: ExpectedPeers,
+    pub(super) peers: Peers,
     connections: AtomicU32,
 }
 
@@ -69,18 +66,28 @@ impl TapState {
         Self {
             board: board.to_owned(),
             tls,
+            shown: Mutex::default(),
             route: watch::Sender::new(None),
             closings: watch::Sender::new(0),
             control: Control::default(),
             armed: Armed::default(),
             requires_certificate: AtomicBool::new(false),
-            refuse: watch::Sender::new(false),
-            is_refusing: watch::Sender::new(false),
+            refusal: Refusal::default(),
             active_faults: ActiveFaults::default(),
             missed_fault: Mutex::default(),
-            peers: ExpectedPeers::default(),
+            peers: Peers::default(),
             connections: AtomicU32::new(0),
         }
+    }
+
+    /// How TLS is treated now.
+    pub(super) fn tls(&self) -> TlsMode {
+        self.shown.lock().as_ref().unwrap_or(&self.tls).clone()
+    }
+
+    /// Treats TLS in another way until the route is closed; `None` as before.
+    pub(super) fn show(&self, tls: Option<TlsMode>) {
+        *self.shown.lock() = tls;
     }
 
     /// The number of a new connection.
@@ -130,12 +137,8 @@ impl TapState {
             Fault::Bandwidth(rate) => self.control.limit(&PathDirection::BOTH, *rate),
             Fault::Close => self.control.end(Ending::Close),
             Fault::Reset => self.control.end(Ending::Reset),
-            Fault::Refuse => {
-                self.refuse.send_replace(true);
-            }
-            Fault::Accept => {
-                self.refuse.send_replace(false);
-            }
+            Fault::Refuse => self.refusal.set(true),
+            Fault::Accept => self.refusal.set(false),
             Fault::HoldConnack(span) => arm(PacketAction::Hold(*span), "CONNACK", Direction::ToBoard),
             Fault::AnswerConnect(code) => arm(PacketAction::Answer(*code), "CONNECT", Direction::FromBoard),
             Fault::Next(action, packet) => self.armed.arm(*action, packet.clone()),
@@ -150,16 +153,6 @@ impl TapState {
             // An error means that the port is gone, and its route with it.
             let _ = closings.changed().await;
         }
-    }
-
-    /// Waits until the listener is open or closed as wanted.
-    pub(super) async fn settled(&self) {
-        let wanted = *self.refuse.borrow();
-        /// It takes microseconds; without a free file descriptor the listener stays closed for longer.
-        const TIMEOUT: Duration = Duration::from_secs(5);
-        let mut is_refusing = self.is_refusing.subscribe();
-        let settled = is_refusing.wait_for(|is_refusing| *is_refusing == wanted);
-        let _ = tokio::time::timeout(TIMEOUT, settled).await;
     }
 
     pub(super) fn end_faults(&self, recorder: &Recorder) -> Option<Arc<hil_timeline::RunEvent>> {
@@ -183,7 +176,7 @@ impl TapState {
         let (Some(shortage), Some(route)) = (Shortage::of(error), &*self.route.borrow()) else { return };
         if !std::mem::replace(recorded, true) {
             let connection = self.next_connection();
-            let change = ConnectionChange::Refused { reason: shortage.to_string() };
+            let change = ConnectionChange::Refused { reason: shortage.to_string(), alert: None };
             route.recorder.record(What::Connection { board: self.board.clone(), connection, peer: None, change });
         }
     }

@@ -20,9 +20,9 @@ use client::{Client, Connect, SOON};
 use futures::future::LocalBoxFuture;
 use hil_config::BrokerUrl;
 use hil_mqtt::broker::{self, BrokerError, Settings};
-use hil_mqtt::tls::{Certificates, TlsIdentity, make_certificates};
 use hil_mqtt::{Broker, Endpoint, Offers, Transport};
 use hil_timeline::Packet;
+use hil_tls::{Certificates, TlsIdentity, make_certificates};
 use parking_lot::Mutex;
 
 /// A broker under test.

@@ -40,7 +40,7 @@ fn run_of(
         deadline: None,
         failure: None,
     };
-    let change = ConnectionChange::Refused { reason: "none".into() };
+    let change = ConnectionChange::Refused { reason: "none".into(), alert: None };
     let id = Some(ScenarioId(1));
     let mut events = vec![
         (0, None, started),

@@ -33,6 +33,8 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
         Kind::Rate => hil_mqtt::parse_rate(text).map(drop).map_err(|_| {
             Wrong::new(format!("`{text}` is not a rate"), "more than 0, as in `500 B/s`, `10 kB/s` or `1 MB/s`")
         }),
+        Kind::Moment => hil_services::check_moment(text)
+            .map_err(|what| Wrong::new(what, "example: `2038-01-19`, or `2038-01-19T03:14:07Z`")),
         Kind::Packet => check_packet_name(text),
         Kind::Count => check_count(text, 0, "is not a number of times"),
         Kind::Times => check_count(text, 1, "times is always true"),
@@ -51,8 +53,8 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
             Err(_) => Err(Wrong::new(format!("a program can't end with the code `{text}`"), "from 0 to 255")),
         },
         // Names are checked on the bench; the step's own syntax is enough for the rest.
-        Kind::Board | Kind::Railed | Kind::Wireless | Kind::Program | Kind::Chip => Ok(()),
-        Kind::Firmware | Kind::Pin | Kind::Driven => Ok(()),
+        Kind::Board | Kind::Railed | Kind::Wireless | Kind::Resolving | Kind::Program | Kind::Chip => Ok(()),
+        Kind::Firmware | Kind::Update | Kind::Pin | Kind::Driven => Ok(()),
         Kind::Text | Kind::Span | Kind::Drift | Kind::Direction | Kind::Qos | Kind::OnOff => Ok(()),
     }
 }

@@ -70,7 +70,11 @@ fn makes_gauge(reading: &Reading) -> bool {
 
 /// The names that a step captures.
 fn captured_by(step: &Step) -> Vec<String> {
-    let Some(reading) = reading(step).filter(|reading| reading.spec.captures) else { return Vec::new() };
+    let Some(reading) = reading(step) else { return Vec::new() };
+    let given: Vec<_> = reading.spec.gives.iter().map(|name| (*name).to_owned()).collect();
+    if !reading.spec.captures {
+        return given;
+    }
     let rows = step.table.as_ref().map_or(&[][..], |table| table.rows.as_slice());
     let in_table = MessageMatch::read(rows).ok();
     let in_table = in_table.iter().flat_map(|table| table.names().map(str::to_owned).collect::<Vec<_>>());

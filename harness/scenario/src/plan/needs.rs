@@ -37,11 +37,12 @@ fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTre
     all
 }
 
-/// The boards of the bench that steps name in quotes. A name after the word `firmware` is not a board. A topic with the
+/// The boards of the bench that steps name in quotes. A name after the word `firmware` or `update` is not a board. A topic with the
 /// name of a board makes the scenario own that board too: this only reduces overlap.
 pub(crate) fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
     let quoted = steps.iter().flat_map(|step| quoted(&step.value));
-    let names = quoted.filter(|(before, _)| !before.trim_end().ends_with("firmware")).map(|(_, name)| name);
+    let is_image = |before: &str| ["firmware", "update"].iter().any(|word| before.trim_end().ends_with(word));
+    let names = quoted.filter(|(before, _)| !is_image(before)).map(|(_, name)| name);
     let mut names: Vec<_> = names.filter(|name| config.board(name).is_some()).collect();
     names.sort();
     names.dedup();

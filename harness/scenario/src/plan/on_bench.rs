@@ -54,12 +54,13 @@ fn check_reading(reading: &Reading, bench: &Bench) -> Vec<Wrong> {
     }
     let board = reading.arguments.iter().find(|(kind, _)| kind.is_board()).and_then(|(_, name)| bench.board(name));
     let firmware = reading.first(Kind::Firmware).map(|name| check_firmware(name, board, bench));
+    let update = reading.first(Kind::Update).map(|name| check_update(name, bench));
     let pins = [(Kind::Pin, PinDirection::Sense), (Kind::Driven, PinDirection::Drive)];
     let pins = pins
         .into_iter()
         .filter_map(|(kind, direction)| check_pin(reading.first(kind)?, direction, board?, bench).err());
     let password = reading.first(Kind::Password).map(check_password);
-    wrong.extend(firmware.into_iter().chain(password).filter_map(Result::err).chain(pins));
+    wrong.extend(firmware.into_iter().chain(update).chain(password).filter_map(Result::err).chain(pins));
     wrong
 }
 
@@ -79,6 +80,10 @@ fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
         Kind::Wireless if board.kind != BoardKind::Virtual => {
             let what = format!("the access point of board `{name}` of {} can't go away", bench.title());
             Err(Wrong::new(what, "the step is for boards of the kind `virtual`, whose access point is a part of `hil`"))
+        }
+        Kind::Resolving if board.kind != BoardKind::Virtual => {
+            let what = format!("the name server of board `{name}` of {} is not the bench's", bench.title());
+            Err(Wrong::new(what, "the step is for boards of the kind `virtual` that execute their firmware"))
         }
         Kind::Program if !is_program => {
             let what =
@@ -111,6 +116,16 @@ fn check_firmware(name: &str, board: Option<&Board>, bench: &Bench) -> Result<()
             Err(Wrong::new(what, "programs run on boards of the kind `process`, other firmware on the other kinds"))
         }
     }
+}
+
+fn check_update(name: &str, bench: &Bench) -> Result<(), Wrong> {
+    check_firmware(name, None, bench)?;
+    let is_program = bench.firmware(name).is_some_and(|firmware| firmware.process.is_some());
+    if is_program {
+        let hint = "an update is the app of an image: `image = \"firmware.bin\"`, an ELF file, or parts";
+        return Err(Wrong::new(format!("firmware `{name}` is a program, and no update that a board could load"), hint));
+    }
+    Ok(())
 }
 
 fn check_pin(pin: &str, direction: PinDirection, board: &Board, bench: &Bench) -> Result<(), Wrong> {

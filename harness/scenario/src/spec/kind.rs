@@ -2,7 +2,7 @@
 
 use cucumber::Parameter as _;
 
-use crate::parameters::{Code, Condition, DriftText, FromOrTo, OnOff, PacketName, Rate, Span};
+use crate::parameters::{Code, Condition, DriftText, FromOrTo, Moment, OnOff, PacketName, Rate, Span};
 use crate::quotes::{QUOTED, unquote};
 
 /// What an argument of a step is.
@@ -13,11 +13,15 @@ pub(crate) enum Kind {
     Railed,
     /// A board whose access point the bench controls.
     Wireless,
+    /// A board whose name server the bench controls.
+    Resolving,
     /// A board that is a program.
     Program,
     /// A board with a chip, not a program.
     Chip,
     Firmware,
+    /// A firmware whose app is an update.
+    Update,
     Topic,
     Filter,
     /// A filter that the harness subscribes to for retained messages.
@@ -39,6 +43,7 @@ pub(crate) enum Kind {
     /// A code that is not a success.
     Refusal,
     Rate,
+    Moment,
     Packet,
     Direction,
     Count,
@@ -68,9 +73,11 @@ impl Kind {
         ("board", Self::Board),
         ("railed", Self::Railed),
         ("wireless", Self::Wireless),
+        ("resolving", Self::Resolving),
         ("program", Self::Program),
         ("chip", Self::Chip),
         ("firmware", Self::Firmware),
+        ("update", Self::Update),
         ("topic", Self::Topic),
         ("filter", Self::Filter),
         ("kept", Self::Kept),
@@ -87,6 +94,7 @@ impl Kind {
         ("code", Self::Code),
         ("refusal", Self::Refusal),
         ("rate", Self::Rate),
+        ("moment", Self::Moment),
         ("packet", Self::Packet),
         ("direction", Self::Direction),
         ("count", Self::Count),
@@ -110,6 +118,7 @@ impl Kind {
             Self::Span => Span::REGEX,
             Self::Code | Self::Refusal => Code::REGEX,
             Self::Rate => Rate::REGEX,
+            Self::Moment => Moment::REGEX,
             Self::Packet => PacketName::REGEX,
             Self::Direction => FromOrTo::REGEX,
             Self::Number => Condition::REGEX,
@@ -128,7 +137,7 @@ impl Kind {
 
     /// Whether it names a board.
     pub(crate) fn is_board(self) -> bool {
-        matches!(self, Self::Board | Self::Railed | Self::Wireless | Self::Program | Self::Chip)
+        matches!(self, Self::Board | Self::Railed | Self::Wireless | Self::Resolving | Self::Program | Self::Chip)
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use hil_bench::LockedBoard;
-use hil_mqtt::{Shortage, TapPort};
+use hil_link::Shortage;
+use hil_mqtt::TapPort;
 use hil_timeline::{Evidence, Finding, RunEvent, Stamp, What};
 use hil_verdict::{Session, Unmet};
 

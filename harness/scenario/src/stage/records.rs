@@ -205,7 +205,7 @@ impl Stage {
         self.settle(moment).await;
     }
 
-    pub(super) fn instant(&self, stamp: Stamp) -> Instant {
+    pub(crate) fn instant(&self, stamp: Stamp) -> Instant {
         self.recorder.timeline().epoch().instant(stamp)
     }
 }

@@ -82,21 +82,25 @@ pub(super) const STEPS: &[StepSpec] = &[
 
 #[given(expr = "the board {text} runs the firmware {text}")]
 async fn runs_firmware(world: &mut HilWorld, board: Text, firmware: Text) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    let (image, tap) = (stage.firmware(&firmware)?, stage.tap_address(&board));
+    run(world.stage()?, &board, &firmware).await
+}
+
+/// Flashes a firmware, if necessary, and starts it.
+pub(super) async fn run(stage: &mut Stage, board: &str, firmware: &str) -> Result<(), StepError> {
+    let (image, tap) = (stage.firmware(firmware)?, stage.tap_address(board));
     let begin = stage.end();
-    stage.before_stop(&board);
-    stage.before_start(&board);
-    stage.note_firmware(&board, &firmware);
-    let booted = stage.board(&board)?.run_firmware(&image, &tap).await?;
-    note_flash(stage, &board);
-    mark_restart(stage, begin, &board);
+    stage.before_stop(board);
+    stage.before_start(board);
+    stage.note_firmware(board, firmware);
+    let booted = stage.board(board)?.run_firmware(&image, &tap).await?;
+    note_flash(stage, board);
+    mark_restart(stage, begin, board);
     match booted {
         Booted::Running => Ok(()),
         Booted::Refused { reason } => {
             let error =
                 StepError::does_not_run(format!("the firmware `{firmware}` does not run on `{board}`: {reason}"));
-            Err(error.with_details(stage.last_words(&board)))
+            Err(error.with_details(stage.last_words(board)))
         }
     }
 }
@@ -136,10 +140,14 @@ fn note_flash(stage: &mut Stage, board: &str) {
 
 #[when(expr = "the board {text} is reset")]
 async fn is_reset(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.before_stop(&board);
-    stage.before_start(&board);
-    stage.act(async |stage| Ok::<_, StepError>(stage.board(&board)?.reset().await?)).await
+    reset(world.stage()?, &board).await
+}
+
+/// Resets a board by its EN line.
+pub(super) async fn reset(stage: &mut Stage, board: &str) -> Result<(), StepError> {
+    stage.before_stop(board);
+    stage.before_start(board);
+    stage.act(async |stage| Ok::<_, StepError>(stage.board(board)?.reset().await?)).await
 }
 
 #[given(expr = "{text} may reboot")]

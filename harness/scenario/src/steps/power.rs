@@ -26,9 +26,13 @@ pub(super) const STEPS: &[StepSpec] = &[StepSpec::new(
 
 #[when(expr = "the power of {text} is cut")]
 async fn is_cut(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    stage.before_stop(&board);
-    stage.act(async |stage| switch(stage, &board, false).await).await
+    cut(world.stage()?, &board).await
+}
+
+/// Cuts the power of a board.
+pub(super) async fn cut(stage: &mut Stage, board: &str) -> Result<(), StepError> {
+    stage.before_stop(board);
+    stage.act(async |stage| switch(stage, board, false).await).await
 }
 
 /// Switches the rails of a board; it takes effect when their driver says so.
@@ -51,15 +55,19 @@ async fn is_cut_for(world: &mut HilWorld, board: Text, span: Span) -> Result<(),
 
 #[when(expr = "the power of {text} is restored")]
 async fn is_restored(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    let stage = world.stage()?;
-    if stage.is_powered(&board) {
+    restore(world.stage()?, &board).await
+}
+
+/// Restores the power of a board, which must boot from power-on.
+pub(super) async fn restore(stage: &mut Stage, board: &str) -> Result<(), StepError> {
+    if stage.is_powered(board) {
         return Err(StepError::errored(format!("the power of `{board}` is already on")));
     }
     // Checked before power returns: afterwards a board that kept running can't be recognized.
     stage.check_power_cuts()?;
-    stage.before_start(&board);
-    stage.act(async |stage| switch(stage, &board, true).await).await?;
-    boots_from_power_on(stage, &board).await
+    stage.before_start(board);
+    stage.act(async |stage| switch(stage, board, true).await).await?;
+    boots_from_power_on(stage, board).await
 }
 
 /// Checks that restored power causes a boot: a board that does not boot never lost its power. A port on the same supply

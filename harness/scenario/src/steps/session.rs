@@ -292,7 +292,7 @@ async fn connects_over(world: &mut HilWorld, board: Text, layer: Text, within: S
             closest = Some(format!("closest: it speaks {layer}"));
             wanted.matches(&Payload::from(layer.as_str())).then_some(())
         }
-        What::Connection { board: of, change: ConnectionChange::Refused { reason }, .. } if *of == board => {
+        What::Connection { board: of, change: ConnectionChange::Refused { reason, .. }, .. } if *of == board => {
             closest = Some(format!("closest: its connection was refused: {reason}"));
             None
         }

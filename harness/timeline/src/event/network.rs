@@ -17,6 +17,10 @@ pub enum ConnectionChange {
     Refused {
         /// The reason.
         reason: String,
+        /// The TLS alert with which the board ended the handshake, named as in RFC 8446; `none` if it said nothing;
+        /// missing if it was not the board.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alert: Option<String>,
     },
     /// It did not come from the board's address: the tap reset it, and it says nothing about the board.
     #[serde(rename = "turned-away")]

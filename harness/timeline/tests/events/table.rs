@@ -25,7 +25,7 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "run-started",
         "The first line of every run.",
         &[
-            r#"{"seq":0,"at":12,"event":"run-started","schema":3,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","project":"hil.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2","host":"pi-a"}],"provenance":{"commit":"1f0c9a7d7a2f4b1e8e1c2d3f4a5b6c7d8e9f0a1b","dirty":true,"branch":"quieter-lamp","base_branch":"main","job_url":"https://github.com/example/lamp/actions/runs/7","host":"pi-3"},"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"],"quarantine":{"reason":"the relay sticks","until":"2026-12-31","issue":"https://example.org/17"}}],"choice":{"repeat":20,"shuffle":4711,"shard":{"index":2,"of":5,"selected":42},"merged":["part-1","part-2"]}}"#,
+            r#"{"seq":0,"at":12,"event":"run-started","schema":4,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","project":"hil.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2","host":"pi-a"}],"provenance":{"commit":"1f0c9a7d7a2f4b1e8e1c2d3f4a5b6c7d8e9f0a1b","dirty":true,"branch":"quieter-lamp","base_branch":"main","job_url":"https://github.com/example/lamp/actions/runs/7","host":"pi-3"},"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"],"quarantine":{"reason":"the relay sticks","until":"2026-12-31","issue":"https://example.org/17"}}],"choice":{"repeat":20,"shuffle":4711,"shard":{"index":2,"of":5,"selected":42},"merged":["part-1","part-2"]}}"#,
         ],
     ),
     event(
@@ -78,9 +78,24 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         &[
             r#"{"seq":8,"at":30000,"scenario":1,"event":"connection","board":"lamp","connection":1,"peer":"127.0.0.1:40115","change":"opened"}"#,
             r#"{"seq":9,"at":31000,"scenario":1,"event":"connection","board":"lamp","connection":1,"peer":"127.0.0.1:40115","change":"upgraded","layer":"TLS 1.3"}"#,
-            r#"{"seq":10,"at":32000,"scenario":1,"event":"connection","board":"lamp","connection":2,"change":"refused","reason":"no broker answers"}"#,
+            r#"{"seq":10,"at":32000,"scenario":1,"event":"connection","board":"lamp","connection":2,"change":"refused","reason":"no broker answers","alert":"unknown_ca"}"#,
             r#"{"seq":11,"at":33000,"scenario":1,"event":"connection","board":"lamp","connection":3,"peer":"192.168.7.9:50000","change":"turned-away","reason":"it came from another address"}"#,
             r#"{"seq":12,"at":34000,"scenario":1,"event":"connection","board":"lamp","connection":1,"peer":"127.0.0.1:40115","change":"closed","how":"the board closed it"}"#,
+        ],
+    ),
+    event(
+        "service",
+        "Something between a board and a service of the stage: files over HTTP, the time, names.",
+        &[
+            r#"{"seq":8,"at":30000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"opened","peer":"127.0.0.1:40115"}"#,
+            r#"{"seq":9,"at":31000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"upgraded","layer":"TLS 1.3"}"#,
+            r#"{"seq":10,"at":32000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"request","method":"GET","path":"/app-2.bin","range":"bytes=1000-"}"#,
+            r#"{"seq":11,"at":32100,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"response","path":"/app-2.bin","status":206,"length":9000,"content_range":"bytes 1000-9999/10000"}"#,
+            r#"{"seq":12,"at":32900,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"sent","path":"/app-2.bin","sent":6000,"of":10000}"#,
+            r#"{"seq":13,"at":34000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":1,"exchange":"closed","how":"closed by the board"}"#,
+            r#"{"seq":14,"at":35000,"scenario":1,"event":"service","board":"lamp","service":"http","connection":2,"exchange":"refused","reason":"the TLS handshake with the board failed","alert":"certificate_expired"}"#,
+            r#"{"seq":15,"at":36000,"scenario":1,"event":"service","board":"lamp","service":"sntp","exchange":"time","answer":"2038-01-19T03:14:07Z"}"#,
+            r#"{"seq":16,"at":37000,"scenario":1,"event":"service","board":"lamp","service":"dns","exchange":"name","name":"broker.example","answer":"10.0.2.2"}"#,
         ],
     ),
     event(

@@ -102,7 +102,7 @@ impl Processor {
         let frames = std::mem::replace(&mut self.frames, mpsc::channel(1).1);
         let inputs = self.inputs.clone();
         let to_board = move |frame| drop(inputs.send(Input::Frame(frame)));
-        let network = Network::new(platform.radio.clone()).run(frames, to_board);
+        let network = Network::new(platform.radio.clone(), platform.names.clone()).run(frames, to_board);
         let console = platform.console.clone();
         let (inputs, room) = (self.inputs.clone(), Arc::clone(&self.room));
         let rest = futures::future::join(hear(&platform, &inputs), network);
@@ -238,11 +238,15 @@ impl hil_esp_core::chip::Flash for Chip {
     }
 
     fn program(&mut self, at: u32, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.program(at as usize, bytes).then_some(()).ok_or_else(beyond)
+        let done = self.0.program(at as usize, bytes);
+        self.0.supply().wait_if_fallen();
+        done.then_some(()).ok_or_else(beyond)
     }
 
     fn erase_sector(&mut self, at: u32) -> std::io::Result<()> {
-        self.0.erase(at as usize, 1).then_some(()).ok_or_else(beyond)
+        let done = self.0.erase(at as usize, 1);
+        self.0.supply().wait_if_fallen();
+        done.then_some(()).ok_or_else(beyond)
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) async fn run(platform: Platform, variant: Variant) -> ResetCause {
         user: nvs.text("mqtt", "user"),
         password: nvs.text("mqtt", "password"),
         keep_alive: nvs.number("mqtt", "keep_alive").unwrap_or(Settings::KEEP_ALIVE),
+        update_topic: None,
     };
     let host = nvs.text("mqtt", "host").unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = nvs.number("mqtt", "port").unwrap_or(1883);
@@ -140,6 +141,8 @@ impl Runtime {
                     let (tag, text) = line.split_once(": ").unwrap_or(("lamp", &line));
                     self.platform.console.info(tag, text).await;
                 }
+                // It takes no updates: without a topic there is no announcement.
+                Effect::Online | Effect::Announced { .. } => {}
                 Effect::Restart => {
                     self.platform.console.info("lamp", "restarting").await;
                     return Some(ResetCause::SoftwareCpu);

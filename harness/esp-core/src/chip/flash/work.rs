@@ -14,6 +14,9 @@ const ERASE_SECTOR: u64 = 45 * MILLISECOND;
 const ERASE_HALF_BLOCK: u64 = 120 * MILLISECOND;
 const ERASE_BLOCK: u64 = 150 * MILLISECOND;
 const ERASE_CHIP: u64 = 10_000 * MILLISECOND;
+/// Programming less than a page: the first byte, and each one after it.
+const PROGRAM_FIRST: u64 = 30 * MICROSECOND;
+const PROGRAM_NEXT: u64 = 2_500;
 
 /// Something that takes a flash chip's time. Ranges are within the chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +49,10 @@ impl Work {
             Self::Erase { len: 0x8000, .. } => ERASE_HALF_BLOCK,
             Self::Erase { len: 0x1_0000, .. } => ERASE_BLOCK,
             Self::Erase { .. } => ERASE_CHIP,
-            Self::Program { at, bytes } => {
-                let pages = (u64::from(at % PAGE) + bytes.len() as u64).div_ceil(u64::from(PAGE));
-                pages * PROGRAM_PAGE
+            Self::Program { bytes, .. } => {
+                let (pages, rest) = (bytes.len() as u64 / u64::from(PAGE), bytes.len() as u64 % u64::from(PAGE));
+                let rest = if rest == 0 { 0 } else { PROGRAM_FIRST + (rest - 1) * PROGRAM_NEXT };
+                pages * PROGRAM_PAGE + rest.min(PROGRAM_PAGE)
             }
         }
     }
@@ -120,6 +124,21 @@ impl Progress {
     }
 }
 
+/// What an erase of a sector leaves of its bytes when the supply is cut after so many thousandths of it: always the
+/// same for an address.
+pub fn cut_erase(bytes: &mut [u8], at: u32, thousandths: u32) {
+    let progress = Progress::new(thousandths.into(), 1000);
+    for (at, byte) in (at..).zip(bytes) {
+        *byte = progress.erased(*byte, 0, at);
+    }
+}
+
+/// What is programmed of bytes when the supply is cut after so many thousandths of it: always the same for an address.
+#[must_use]
+pub fn cut_program(bytes: &[u8], at: u32, thousandths: u32) -> Vec<u8> {
+    Progress::new(thousandths.into(), 1000).programmed(bytes, 0, at)
+}
+
 /// A number that looks random (`SplitMix64`).
 fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -163,7 +182,7 @@ mod tests {
     #[test]
     fn work_takes_the_data_sheets_times() {
         assert_eq!(Busy::new(Work::Erase { at: 0, len: SECTOR }, 5).ends, 5 + 45 * MILLISECOND);
-        let program = |at, len| Busy::new(Work::Program { at, bytes: vec![0; len] }, 0).ends;
-        assert_eq!((program(0, 1), program(0, 256), program(255, 2)), (700_000, 700_000, 1_400_000));
+        let program = |len| Busy::new(Work::Program { at: 0, bytes: vec![0; len] }, 0).ends;
+        assert_eq!([1, 64, 256, 512].map(program), [30_000, 187_500, 700_000, 1_400_000]);
     }
 }

@@ -14,7 +14,7 @@ const INTERFACE_NAME: u16 = 2;
 const INTERFACE_DESCRIPTION_TEXT: u16 = 3;
 
 /// The name of the program that wrote the file.
-pub(super) fn section_header(application: &str) -> Vec<u8> {
+pub(crate) fn section_header(application: &str) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend(0x1a2b_3c4d_u32.to_le_bytes());
     body.extend(1_u16.to_le_bytes());
@@ -27,7 +27,7 @@ pub(super) fn section_header(application: &str) -> Vec<u8> {
 }
 
 /// An interface; they are numbered from 0. Times are in microseconds unless it says otherwise.
-pub(super) fn interface(name: &str, description: &str) -> Vec<u8> {
+pub(crate) fn interface(name: &str, description: &str) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend(LINKTYPE_RAW.to_le_bytes());
     body.extend(0_u16.to_le_bytes());
@@ -40,7 +40,7 @@ pub(super) fn interface(name: &str, description: &str) -> Vec<u8> {
 }
 
 /// A packet, stamped in microseconds since 1970.
-pub(super) fn packet(interface: u32, unix_us: u64, bytes: &[u8], comment: Option<&str>) -> Vec<u8> {
+pub(crate) fn packet(interface: u32, unix_us: u64, bytes: &[u8], comment: Option<&str>) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     let mut body = Vec::with_capacity(bytes.len() + 64);
     body.extend(interface.to_le_bytes());

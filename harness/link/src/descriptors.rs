@@ -1,7 +1,7 @@
 //! File descriptors: a process has a limited number of them, and running out of them is an error of the bench.
 //!
 //! Only the code that asks for a descriptor gets the error; other programs and libraries only see that nothing arrives.
-//! So each connection through a tap also checks whether enough descriptors are left for everything it needs.
+//! So each connection of a board also checks whether enough descriptors are left for everything it needs.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,7 @@ static SCARCE: AtomicU64 = AtomicU64::new(0);
 ///
 /// # Example
 /// ```
-/// use hil_mqtt::Shortage;
+/// use hil_link::Shortage;
 /// let refused = std::io::Error::from_raw_os_error(24); // EMFILE
 /// let text = Shortage::of(&refused).expect("one").to_string();
 /// assert!(text.starts_with("hil ran out of file descriptors (limit "), "{text}");
@@ -29,7 +29,7 @@ static SCARCE: AtomicU64 = AtomicU64::new(0);
 pub enum Shortage {
     /// This process (EMFILE) or the system (ENFILE) has reached its limit.
     Refused,
-    /// Fewer are left than one connection through the tap needs.
+    /// Fewer are left than one connection of a board needs.
     Scarce,
 }
 
@@ -49,7 +49,8 @@ impl Shortage {
     }
 
     /// Checks whether enough are left for a connection: a socket and a duplicate of it for each side, and the broker's.
-    pub(crate) fn look() -> Option<Self> {
+    #[must_use = "counted in any case"]
+    pub fn look() -> Option<Self> {
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC);
         // Two pipes use four; the fifth is the one that the caller has just opened.
         let left = pipe().and_then(|first| pipe().map(|second| (first, second)));

@@ -1,6 +1,8 @@
-//! TCP/IP headers that are generated around the bytes, so that programs that read captures see complete connections.
+//! TCP connections with generated headers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+
+use crate::ip::{self, TCP};
 
 /// The maximum segment size: with headers, a segment fits an IP packet.
 const SEGMENT: usize = 32 * 1024;
@@ -13,19 +15,16 @@ const RST: u8 = 0x04;
 const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
 
-const TCP: u8 = 6;
-const HOPS: u8 = 64;
-
 /// The sender of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     Client,
     Server,
 }
 
 /// One TCP connection.
 #[derive(Debug)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     client: SocketAddr,
     server: SocketAddr,
     /// The next sequence number of each side.
@@ -36,17 +35,12 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    pub(super) fn new(client: SocketAddr, server: SocketAddr) -> Self {
+    pub(crate) fn new(client: SocketAddr, server: SocketAddr) -> Self {
         Self { client, server, sequence: [1000, 2000], unacknowledged: [0, 0], finished: [false, false] }
     }
 
-    /// Call before the connection is opened.
-    pub(super) fn set_server_port(&mut self, port: u16) {
-        self.server.set_port(port);
-    }
-
     /// The three packets of the handshake.
-    pub(super) fn open(&mut self) -> [Vec<u8>; 3] {
+    pub(crate) fn open(&mut self) -> [Vec<u8>; 3] {
         let syn = self.segment(Side::Client, SYN, &[]);
         self.sequence[0] += 1;
         let answer = self.segment(Side::Server, SYN | ACK, &[]);
@@ -55,7 +49,7 @@ impl Flow {
     }
 
     /// Bytes that one side sends.
-    pub(super) fn data(&mut self, side: Side, bytes: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn data(&mut self, side: Side, bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
         if self.finished[side as usize] {
             return packets;
@@ -76,7 +70,7 @@ impl Flow {
     }
 
     /// One side sends FIN; the other may continue.
-    pub(super) fn finish(&mut self, side: Side) -> Vec<Vec<u8>> {
+    pub(crate) fn finish(&mut self, side: Side) -> Vec<Vec<u8>> {
         if std::mem::replace(&mut self.finished[side as usize], true) {
             return Vec::new();
         }
@@ -86,7 +80,7 @@ impl Flow {
     }
 
     /// One side sends RST.
-    pub(super) fn reset(&mut self, side: Side) -> Vec<u8> {
+    pub(crate) fn reset(&mut self, side: Side) -> Vec<u8> {
         self.finished = [true, true];
         self.segment(side, RST | ACK, &[])
     }
@@ -98,7 +92,7 @@ impl Flow {
         };
         let sequence = self.sequence[side as usize];
         let acknowledged = if flags & ACK == 0 { 0 } else { self.sequence[opposite(side) as usize] };
-        ip(from.ip(), to.ip(), &tcp(from, to, sequence, acknowledged, flags, data))
+        ip::packet(from.ip(), to.ip(), TCP, &tcp(from, to, sequence, acknowledged, flags, data))
     }
 }
 
@@ -122,70 +116,9 @@ fn tcp(from: SocketAddr, to: SocketAddr, sequence: u32, acknowledged: u32, flags
     segment.extend([words << 4, flags, 0xff, 0xff, 0, 0, 0, 0]);
     segment.extend(options);
     segment.extend(data);
-    let length = u32::try_from(segment.len()).unwrap_or_default();
-    let mut pseudo = address_bytes(from.ip());
-    pseudo.extend(address_bytes(to.ip()));
-    pseudo.extend(length.to_be_bytes());
-    pseudo.extend(u32::from(TCP).to_be_bytes());
-    let sum = checksum(&[&pseudo, &segment]);
+    let sum = ip::transport_checksum(from.ip(), to.ip(), TCP, &segment);
     segment[16..18].copy_from_slice(&sum.to_be_bytes());
     segment
-}
-
-/// An IP packet of version 4 (RFC 791) or 6 (RFC 8200).
-fn ip(from: IpAddr, to: IpAddr, payload: &[u8]) -> Vec<u8> {
-    let mut packet = match (from, to) {
-        (IpAddr::V4(from), IpAddr::V4(to)) => {
-            let length = u16::try_from(20 + payload.len()).unwrap_or(u16::MAX);
-            let mut header = vec![0x45, 0];
-            header.extend(length.to_be_bytes());
-            header.extend([0, 0, 0x40, 0, HOPS, TCP, 0, 0]);
-            header.extend(from.octets());
-            header.extend(to.octets());
-            let sum = checksum(&[&header]);
-            header[10..12].copy_from_slice(&sum.to_be_bytes());
-            header
-        }
-        (from, to) => {
-            let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-            let mut header = vec![0x60, 0, 0, 0];
-            header.extend(length.to_be_bytes());
-            header.extend([TCP, HOPS]);
-            header.extend(address_v6(from));
-            header.extend(address_v6(to));
-            header
-        }
-    };
-    packet.extend(payload);
-    packet
-}
-
-fn address_v6(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
-        IpAddr::V6(address) => address.octets(),
-    }
-}
-
-fn address_bytes(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    }
-}
-
-/// The internet checksum (RFC 1071); every part but the last has an even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
-    let mut sum = 0_u32;
-    for part in parts {
-        for pair in part.chunks(2) {
-            sum += u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |byte| u32::from(*byte));
-        }
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
 }
 
 #[cfg(test)]
@@ -193,16 +126,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checksum_is_that_of_rfc_1071() {
-        // The example of RFC 1071 §3.
-        assert_eq!(checksum(&[&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]]), !0xddf2);
-    }
-
-    #[test]
     fn a_header_has_the_right_checksum() {
         let flow = Flow::new("10.0.0.1:50000".parse().expect("address"), "10.0.0.2:1883".parse().expect("address"));
         let packet = flow.segment(Side::Client, SYN, &[]);
-        assert_eq!(checksum(&[&packet[..20]]), 0);
+        assert_eq!(ip::checksum(&[&packet[..20]]), 0);
         assert_eq!(packet.len(), 20 + 28);
     }
 }

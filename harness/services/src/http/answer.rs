@@ -1,0 +1,107 @@
+//! The answer to a request (RFC 9110).
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, IF_RANGE, LOCATION,
+    RANGE,
+};
+use http::response::Builder;
+use http::{HeaderName, Method, Request, Response, StatusCode};
+
+use super::body::FileBody;
+use super::offer::{Behaviour, Files, MOVED, Offer};
+use super::range::Range;
+
+/// Answers a request. `scheme` is how the board reaches the server; `broken` is set when the connection is to be reset.
+pub(super) fn answer<B>(
+    files: &Files,
+    request: &Request<B>,
+    scheme: &str,
+    broken: &Arc<AtomicBool>,
+) -> Response<FileBody> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return built(
+            Response::builder().status(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD"),
+            "",
+            broken,
+        );
+    }
+    let path = request.uri().path();
+    let Some((offer, is_moved)) = files.at(path) else {
+        return built(Response::builder().status(StatusCode::NOT_FOUND), "there is no such file\n", broken);
+    };
+    let behaviour = offer.next_behaviour();
+    if let Some(status) = behaviour.status {
+        return built(Response::builder().status(status), "the bench answers like this\n", broken);
+    }
+    if behaviour.redirect && !is_moved {
+        let host = header(request, &HOST).map_or(String::new(), |host| format!("{scheme}://{host}"));
+        let to = Response::builder().status(StatusCode::FOUND).header(LOCATION, format!("{host}{MOVED}{path}"));
+        return built(to, "", broken);
+    }
+    let etag = offer.etag();
+    let known = header(request, &IF_NONE_MATCH);
+    if known.is_some_and(|tags| tags.split(',').any(|tag| matches_tag(tag, &etag))) {
+        return Response::builder()
+            .status(StatusCode::NOT_MODIFIED)
+            .header(ETAG, etag)
+            .body(FileBody::default())
+            .unwrap_or_default();
+    }
+    file(request, &offer, &behaviour, broken)
+}
+
+/// The file, or the part of it that is asked for.
+fn file<B>(request: &Request<B>, offer: &Offer, behaviour: &Behaviour, broken: &Arc<AtomicBool>) -> Response<FileBody> {
+    let (size, etag) = (offer.size(), offer.etag());
+    // A range of another version is not what the client wants (RFC 9110 §13.1.5).
+    let is_same = header(request, &IF_RANGE).is_none_or(|tag| tag.trim() == etag);
+    let asked = header(request, &RANGE).filter(|_| behaviour.ranges && is_same && request.method() == Method::GET);
+    let mut head = Response::builder().header(CONTENT_TYPE, "application/octet-stream").header(ETAG, etag);
+    if behaviour.ranges {
+        head = head.header(ACCEPT_RANGES, "bytes");
+    }
+    let (first, last) = match Range::of(asked, size) {
+        Range::Whole => (0, size),
+        Range::Part(first, last) => {
+            head =
+                head.status(StatusCode::PARTIAL_CONTENT).header(CONTENT_RANGE, format!("bytes {first}-{last}/{size}"));
+            (first, last + 1)
+        }
+        Range::Beyond => {
+            let head = head.status(StatusCode::RANGE_NOT_SATISFIABLE).header(CONTENT_RANGE, format!("bytes */{size}"));
+            return built(head, "", broken);
+        }
+    };
+    if !behaviour.chunked {
+        let length = (last - first).saturating_add_signed(behaviour.length_off);
+        head = head.header(CONTENT_LENGTH, length);
+    }
+    let end = behaviour.stop.map_or(last, |(percent, _)| (size * u64::from(percent) / 100).clamp(first, last));
+    let stop = behaviour.stop.filter(|_| end < last).map(|(_, stop)| stop);
+    let content = offer.content(behaviour).slice(place(first)..place(end));
+    head.body(FileBody::new(content, stop, broken)).unwrap_or_default()
+}
+
+fn place(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+/// A response with a text.
+fn built(head: Builder, text: &'static str, broken: &Arc<AtomicBool>) -> Response<FileBody> {
+    let head = head.header(CONTENT_TYPE, "text/plain").header(CONTENT_LENGTH, text.len());
+    head.body(FileBody::new(Bytes::from_static(text.as_bytes()), None, broken)).unwrap_or_default()
+}
+
+fn header<'a, B>(request: &'a Request<B>, name: &HeaderName) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// Compared weakly (RFC 9110 §13.1.2).
+fn matches_tag(tag: &str, etag: &str) -> bool {
+    let tag = tag.trim();
+    tag == "*" || tag.trim_start_matches("W/") == etag
+}

@@ -1,0 +1,5 @@
+//! The services of a stage, with clients of others.
+
+mod http;
+mod link;
+mod support;
