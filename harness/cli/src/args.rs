@@ -18,7 +18,7 @@ pub(crate) use bench::{
     VirtualArgs,
 };
 pub(crate) use choose::ChooseArgs;
-pub(crate) use hosts::{AgentArgs, HostsArgs};
+pub(crate) use hosts::{AgentArgs, HostsArgs, OnHostsArgs};
 pub(crate) use init::{Ci, InitArgs, InitKind};
 pub(crate) use records::{
     BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, MergeArgs, ReportArgs, ReportCommand, ReportFormat,

@@ -2,6 +2,7 @@
 
 mod ends;
 mod fleet;
+mod listen;
 mod refused;
 mod ssh;
 mod users;

@@ -25,7 +25,7 @@ use crate::reporter::Reporter;
 use crate::{provenance, session, signals};
 
 /// The hosts that `--hosts` names.
-pub(super) fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
+pub(crate) fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
     HostSpec::parse(lists.iter().map(String::as_str)).map_err(|error| {
         let hint = match &error {
             HostsError::Twice(_) => "give one of them another name: `NAME=ssh HOST hil agent --stdio`",
