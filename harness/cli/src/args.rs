@@ -20,7 +20,7 @@ pub(crate) use bench::{
 };
 pub(crate) use choose::ChooseArgs;
 pub(crate) use fleet::{CoordinatorArgs, FleetArgs, FleetCommand, PublishArgs, ReleaseArgs};
-pub(crate) use hosts::{AgentArgs, HostsArgs};
+pub(crate) use hosts::{AgentArgs, HostsArgs, OnHostsArgs};
 pub(crate) use init::{Ci, InitArgs, InitKind};
 pub(crate) use records::{
     BaselineArgs, BaselineCommand, CompareArgs, HistoryArgs, MergeArgs, ReportArgs, ReportCommand, ReportFormat,

@@ -15,6 +15,7 @@ pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod man;
 pub(crate) mod monitor;
+pub(crate) mod on_hosts;
 pub(crate) mod power;
 pub(crate) mod report;
 pub(crate) mod reset;

@@ -111,8 +111,20 @@ impl HostSpec {
         }
     }
 
+    /// The script by which a shell runs a command of `hil` on the host, and the script's arguments; none if it is reached by
+    /// a command of its own. The words must be plain: a shell on the host reads them again.
+    #[must_use]
+    pub fn remote(&self, ssh: Option<&str>, words: &[&str], is_terminal: bool) -> Option<(String, Vec<String>)> {
+        let Reach::Ssh(destination) = &self.reach else { return None };
+        let terminal = if is_terminal { "-t" } else { "-T" };
+        let before = [terminal, destination.as_str(), "hil"];
+        let arguments = before.iter().chain(words).map(|word| (*word).to_owned()).collect();
+        Some((format!("exec {} \"$@\"", ssh.unwrap_or("ssh")), arguments))
+    }
+
     /// How its user would look at the host.
-    pub(crate) fn look(&self) -> String {
+    #[must_use]
+    pub fn look(&self) -> String {
         match &self.reach {
             Reach::Ssh(destination) => format!("`ssh {destination} hil --version`"),
             Reach::Command(command) => format!("`{command}`"),
@@ -159,5 +171,8 @@ mod tests {
         assert_eq!(script, "trap '' INT QUIT HUP; exec ssh -F config \"$@\"");
         assert_eq!(arguments.join(" "), "-T pi-a hil agent --stdio");
         assert_eq!(command.script(None).0, "trap '' INT QUIT HUP; exec hil agent --stdio");
+        let (script, arguments) = ssh.remote(None, &["monitor", "lamp"], true).expect("by ssh");
+        assert_eq!((script.as_str(), arguments.join(" ").as_str()), ("exec ssh \"$@\"", "-t pi-a hil monitor lamp"));
+        assert_eq!(command.remote(None, &["boards"], false), None);
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use hil_config::ImageOverride;
 
-use super::{BenchArgs, FormatArgs, ProjectArgs, WaitArgs};
+use super::{BenchArgs, FormatArgs, OnHostsArgs, ProjectArgs, WaitArgs};
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
@@ -44,6 +44,7 @@ fn named_firmware(text: &str) -> Result<String, hil_config::ImageOverrideError> 
 #[command(after_help = "\
 Examples:
   hil boards                                      list the boards and the state of their ports
+  hil boards --hosts pi-a,pi-b                    list those of other hosts
   hil boards discover --probe                     list serial ports with chip and MAC address
   hil boards discover --probe --write bench.toml  write a first bench file")]
 pub(crate) struct BoardsArgs {
@@ -52,6 +53,8 @@ pub(crate) struct BoardsArgs {
 
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
+    #[command(flatten)]
+    pub(crate) hosts: OnHostsArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -80,6 +83,7 @@ pub(crate) struct DiscoverArgs {
 #[command(after_help = "\
 Examples:
   hil doctor --bench bench.toml
+  hil doctor --hosts pi-a,pi-b    check the benches of other hosts
   hil doctor --power lamp         also switch the board on and off and check that its power follows
 
 Exits with 0 if every check passes, with 96 if one fails.")]
@@ -96,6 +100,8 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) bench: BenchArgs,
     #[command(flatten)]
+    pub(crate) hosts: OnHostsArgs,
+    #[command(flatten)]
     pub(crate) project: ProjectArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
@@ -105,6 +111,7 @@ pub(crate) struct DoctorArgs {
 #[command(after_help = "\
 Examples:
   hil monitor lamp
+  hil monitor lamp@pi-a                    on the host `pi-a`, by ssh
   hil monitor lamp --elf target/app.elf    decode the addresses of a panic
   hil monitor lamp --format json | jq -r .line
 
@@ -113,7 +120,7 @@ its power, e enters MicroPython's REPL, h lists the keys, and Ctrl-T or Ctrl-] s
 All other keys, including Ctrl-C, go to the board. Without a terminal, standard input is sent
 unchanged and Ctrl-C exits.")]
 pub(crate) struct MonitorArgs {
-    /// Name of the board in the bench file
+    /// Name of the board in the bench file; `BOARD@HOST` is one of another host
     pub(crate) board: String,
 
     /// ELF file with the symbols of the firmware [default: the board's firmware image, if it is an ELF file]

@@ -19,6 +19,14 @@ pub(crate) struct HostsArgs {
     pub(crate) fleet: bool,
 }
 
+/// Which hosts to ask.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct OnHostsArgs {
+    /// Do this on these hosts, by ssh, each with its own bench; can be repeated
+    #[arg(long, value_name = "HOST,…", conflicts_with = "bench")]
+    pub(crate) hosts: Vec<String>,
+}
+
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:

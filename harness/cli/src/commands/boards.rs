@@ -11,12 +11,18 @@ use hil_report::inert;
 use serde_json::{Value, json};
 
 use crate::args::{BoardsArgs, BoardsCommand, DiscoverArgs, Format};
+use crate::commands::on_hosts;
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, say_json, set_up_failed, warn};
 
 pub(crate) fn boards(args: &BoardsArgs) -> ExitCode {
     match &args.command {
         Some(BoardsCommand::Discover(discover)) => self::discover(discover),
+        None if !args.hosts.hosts.is_empty() => {
+            let words =
+                if args.format.format == Format::Json { &["boards", "--format", "json"][..] } else { &["boards"] };
+            on_hosts::on_each(&args.hosts.hosts, words, args.format.format)
+        }
         None => describe(args),
     }
 }

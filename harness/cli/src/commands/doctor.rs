@@ -9,13 +9,14 @@ mod power;
 
 use console::Style;
 use hil_bench::power::Diagnosis;
-use hil_config::{Bench, Board, Problem};
+use hil_config::{Bench, Board, BoardName, Problem};
 use hil_report::inert;
 use serde_json::json;
 
 use crate::args::{DoctorArgs, Format};
+use crate::commands::on_hosts;
 use crate::exit_code::ExitCode;
-use crate::output::{Line, say, say_json};
+use crate::output::{Line, Message, say, say_json, set_up_failed};
 use crate::{project, session};
 
 /// The result of one check.
@@ -85,6 +86,9 @@ impl Check {
 }
 
 pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
+    if !args.hosts.hosts.is_empty() {
+        return elsewhere(args).unwrap_or_else(|code| code);
+    }
     let doctor =
         session::on_project(&args.bench, &args.project, &args.firmware, async |bench| Ok(doctor_in(args, bench).await));
     doctor.unwrap_or_else(|code| code)
@@ -93,6 +97,25 @@ pub(crate) fn doctor(args: &DoctorArgs) -> ExitCode {
 /// How many checks of a board fail.
 pub(super) async fn failed_checks(board: &Board) -> usize {
     boards::check(board).await.iter().filter(|check| check.is_missing()).count()
+}
+
+/// The benches of other hosts.
+fn elsewhere(args: &DoctorArgs) -> Result<ExitCode, ExitCode> {
+    on_hosts::refuse_files(&[
+        ("--project", args.project.project.is_some()),
+        ("--firmware", !args.firmware.is_empty()),
+    ])?;
+    let mut words = vec!["doctor"];
+    for board in &args.power {
+        if let Err(hint) = BoardName::new(board) {
+            return Err(set_up_failed(&Message(format!("`{board}` is not a board name")), Some(hint)));
+        }
+        words.extend(["--power", board]);
+    }
+    if args.format.format == Format::Json {
+        words.extend(["--format", "json"]);
+    }
+    Ok(on_hosts::on_each(&args.hosts.hosts, &words, args.format.format))
 }
 
 /// A bench without boards runs nothing, so it fails the check.

@@ -9,7 +9,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use hil_bench::{BenchError, LockedBoard, Symbols, claimed, keeper};
-use hil_config::{Bench, Image};
+use hil_config::{Bench, BoardName, Image};
 use hil_files::Links;
 use hil_timeline::{Cursor, Timeline, What};
 use tokio::io::AsyncReadExt as _;
@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use self::keys::{KeyAction, Keys};
 use self::show::ConsolePrinter;
 use crate::args::{Format, MonitorArgs};
+use crate::commands::on_hosts;
 use crate::exit_code::ExitCode;
 use crate::output::{Line, Message, set_up_failed, warn};
 use crate::session::{self, OneBoard};
@@ -25,8 +26,34 @@ use crate::signals;
 use crate::terminal::{self, RawTerminal};
 
 pub(crate) fn monitor(args: &MonitorArgs) -> ExitCode {
+    if let Some((board, host)) = args.board.split_once('@') {
+        return elsewhere(args, board, host);
+    }
     session::on_project(&args.bench, &args.project, &[], async |bench| Ok(monitor_in(args, bench).await))
         .unwrap_or_else(|code| code)
+}
+
+/// A board of another host.
+fn elsewhere(args: &MonitorArgs, board: &str, host: &str) -> ExitCode {
+    if let Err(hint) = BoardName::new(board) {
+        return set_up_failed(&Message(format!("`{board}` is not a board name")), Some(hint));
+    }
+    let flags = [
+        ("--elf", args.elf.is_some()),
+        ("--bench", args.bench.bench.is_some()),
+        ("--project", args.project.project.is_some()),
+    ];
+    if let Err(code) = on_hosts::refuse_files(&flags) {
+        return code;
+    }
+    let mut words = vec!["monitor", board];
+    if args.format.format == Format::Json {
+        words.extend(["--format", "json"]);
+    }
+    if args.wait.no_wait {
+        words.push("--no-wait");
+    }
+    on_hosts::instead(host, &words)
 }
 
 async fn monitor_in(args: &MonitorArgs, bench: Bench) -> ExitCode {

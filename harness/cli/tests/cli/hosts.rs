@@ -3,6 +3,7 @@
 mod ends;
 mod fleet;
 mod lab;
+mod listen;
 mod refused;
 mod ssh;
 mod users;

@@ -48,7 +48,7 @@ pub(super) fn chosen(args: &HostsArgs, project: &ProjectArgs) -> Result<Hosts, E
 }
 
 /// The hosts that `--hosts` names.
-fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
+pub(crate) fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
     HostSpec::parse(lists.iter().map(String::as_str)).map_err(|error| {
         let hint = match &error {
             HostsError::Twice(_) => "give one of them another name: `NAME=ssh HOST hil agent --stdio`",

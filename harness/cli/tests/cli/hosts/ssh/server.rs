@@ -137,8 +137,13 @@ impl Ssh {
 
     /// `hil run` on hosts by ssh.
     pub(in crate::hosts) fn command(&self, fleet: &Fleet, hosts: &str, more: &[&str]) -> Command {
-        let mut command = fleet.project.command(&["run", "--hosts", hosts]);
-        command.args(more).env("HIL_SSH", format!("ssh -F {}", self.folder.join("config").display()));
+        self.hil(fleet, &[&["run", "--hosts", hosts], more].concat())
+    }
+
+    /// `hil` with this configuration of ssh.
+    pub(in crate::hosts) fn hil(&self, fleet: &Fleet, arguments: &[&str]) -> Command {
+        let mut command = fleet.project.command(arguments);
+        command.env("HIL_SSH", format!("ssh -F {}", self.folder.join("config").display()));
         command
     }
 
