@@ -9,7 +9,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("agent", &["bench", "config", "mqtt", "report", "scenario", "schedule", "scratch", "timeline"]),
     ("bench", &["board", "config", "power", "timeline"]),
     ("board", &["config", "power", "scratch", "timeline", "verdict", "virtual-board"]),
-    ("cli", &["agent", "bench", "config", "labgrid", "link", "mqtt", "report", "scenario", "timeline", "virtual-board"]),
+    (
+        "cli",
+        &["agent", "bench", "config", "labgrid", "link", "mqtt", "report", "scenario", "timeline", "virtual-board"],
+    ),
     ("config", &[]),
     ("esp-core", &[]),
     ("files", &[]),
