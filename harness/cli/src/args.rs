@@ -19,7 +19,7 @@ pub(crate) use bench::{
     VirtualArgs,
 };
 pub(crate) use choose::ChooseArgs;
-pub(crate) use fleet::{CoordinatorArgs, FleetArgs, FleetCommand, PublishArgs, ReleaseArgs};
+pub(crate) use fleet::{CoordinatorArgs, FleetArgs, FleetCommand, PublishArgs, ReleaseArgs, is_name};
 pub(crate) use hosts::{AgentArgs, HostsArgs, OnHostsArgs};
 pub(crate) use init::{Ci, InitArgs, InitKind};
 pub(crate) use records::{

@@ -63,7 +63,12 @@ pub(crate) static FLEET: TableSpec = TableSpec {
         Key::required("engine", Kind::Word(|| words(FleetEngine::WORDS)), "Who decides which run has which board."),
         Key::optional("coordinator", Kind::Text, "`LG_COORDINATOR`", "The coordinator: `lab:20408`."),
         Key::optional("boards", Kind::Table(&BOARDS), "", "How many boards a run uses."),
-        Key::optional("wait", Kind::Duration, "`\"10 min\"`", "How long a run waits for its first boards."),
+        Key::optional(
+            "wait",
+            Kind::Duration,
+            "`\"10 min\"`",
+            "How long a run waits for its first boards, and for others that its last scenarios need.",
+        ),
         Key::optional(
             "priority",
             Kind::Integer(-1000, 1000),

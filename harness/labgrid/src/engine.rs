@@ -193,8 +193,8 @@ impl Engine {
             self.next_poll = now + POLL;
             self.poll_all().await?;
         }
-        self.give_back_pending().await?;
         self.check_leases().await?;
+        self.give_back_pending().await?;
         self.take_allocated().await?;
         self.ask_for_more().await?;
         if self.has_begun && !self.said_begun {

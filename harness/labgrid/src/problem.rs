@@ -152,7 +152,7 @@ impl LabgridError {
                     .to_owned()
             }
             Self::Gone { .. } | Self::NoSession { .. } => {
-                "if it was restarted, it has forgotten who has which place: start the run again".to_owned()
+                "try again; a coordinator that was restarted has forgotten who has which place".to_owned()
             }
             Self::Foreign { .. } => "`hil` speaks to the coordinators of labgrid 25 and 26".to_owned(),
             Self::Slow { .. } => "an exporter that is gone holds it up for up to 10 s for each resource".to_owned(),
@@ -160,7 +160,7 @@ impl LabgridError {
             Self::TooFew { others, .. } if others.is_empty() => {
                 "`hil fleet publish` on the host of the boards describes them".to_owned()
             }
-            Self::TooFew { others, .. } => format!("there are {}", listed(others)),
+            Self::TooFew { others, .. } => format!("other boards of the lab: {}", listed(others)),
             Self::NotInTime { places, .. } => places.first().map_or_else(
                 || "`hil fleet` lists the places and who has them".to_owned(),
                 |(place, problem)| problem.hint(place),
@@ -207,5 +207,48 @@ fn reasons(places: &[(String, PlaceProblem)]) -> String {
     match places.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown}\nand {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_of_a_place_says_what_to_do() {
+        let all = [
+            PlaceProblem::NoResources,
+            PlaceProblem::ExporterGone { missing: vec!["pi-a/lamp/NetworkService".to_owned()] },
+            PlaceProblem::Absent { resource: "pi-a/lamp/hub (NetworkUSBHub)".to_owned() },
+            PlaceProblem::NotThere,
+            PlaceProblem::Released,
+            PlaceProblem::Held("desk/anna".to_owned()),
+            PlaceProblem::Reserved,
+            PlaceProblem::Refused("Failed to acquire resources for place pi-a-lamp".to_owned()),
+            PlaceProblem::Host("board `lamp` is in use by hil monitor (pid 7)".to_owned()),
+        ];
+        let shown = all.map(|problem| format!("`pi-a-lamp`: {problem}\nhint: {}", problem.hint("pi-a-lamp")));
+        insta::assert_snapshot!(shown.join("\n\n"));
+    }
+
+    #[test]
+    fn every_error_says_what_to_do() {
+        let (address, reason) = ("lab:20408".to_owned(), "too many pings".to_owned());
+        let places = (1..=10).map(|n| (format!("pi-{n}-lamp"), PlaceProblem::Held("desk/anna".to_owned())));
+        let want = " with hil_chip = esp32".to_owned();
+        let all = [
+            LabgridError::Address("http://lab".to_owned()),
+            LabgridError::Unreachable { address: address.clone(), source: "Connection refused (os error 111)".into() },
+            LabgridError::Gone { address: address.clone(), reason: reason.clone() },
+            LabgridError::NoSession { address: address.clone() },
+            LabgridError::Foreign { address: address.clone(), reason: "Method not found!".to_owned() },
+            LabgridError::Slow { address, call: "AcquirePlace", within: Duration::from_secs(45) },
+            LabgridError::Refused { call: "AddPlace", reason: "Place pi-a-lamp already exists".to_owned() },
+            LabgridError::TooFew { want: want.clone(), found: 1, at_least: 2, others: Vec::new() },
+            LabgridError::TooFew { want: want.clone(), found: 0, at_least: 1, others: vec!["pi-a-lamp".to_owned()] },
+            LabgridError::NotInTime { want, at_least: 2, wait: Duration::from_secs(600), places: places.collect() },
+        ];
+        let shown = all.map(|error| format!("error: {error}\nhint: {}", error.hint()));
+        insta::assert_snapshot!(shown.join("\n\n"));
     }
 }

@@ -111,10 +111,11 @@ impl Publication {
     /// };
     /// let host = "pi-a".to_owned();
     /// let lab = Publication { exporter: host.clone(), host, version: "0.1.0".to_owned(), boards: vec![lamp] };
-    /// assert_eq!(lab.exporter_config("pi"), "lamp:\n  NetworkService:\n    address: 'pi-a'\n    username: 'pi'\n");
+    /// assert_eq!(lab.exporter_config("pi"), "'lamp':\n  NetworkService:\n    address: 'pi-a'\n    username: 'pi'\n");
     /// ```
     #[must_use]
     pub fn exporter_config(&self, user: &str) -> String {
+        // A board may be called `on`.
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
         let mut text = String::new();
         for board in &self.boards {
@@ -122,7 +123,7 @@ impl Publication {
             let _ = writeln!(
                 text,
                 "{}:\n  {SERVICE}:\n    address: {}\n    username: {}",
-                board.name,
+                quoted(&board.name),
                 quoted(&self.host),
                 quoted(user)
             );

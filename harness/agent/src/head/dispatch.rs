@@ -42,6 +42,8 @@ pub struct Running {
     pub abort: watch::Receiver<bool>,
     /// Hosts that join while the run goes on.
     pub joining: mpsc::Receiver<Host>,
+    /// How long scenarios that no board fits wait for a host that joins, while nothing else can run.
+    pub joins_within: Duration,
     /// Boards that leave the run while it goes on: what runs on them ends, and nothing else begins there.
     pub leaving: mpsc::Receiver<Leaving>,
 }
@@ -100,6 +102,8 @@ pub async fn run(hosts: Vec<Host>, planned: Vec<Planned>, running: Running) -> D
         scheduler,
         members: Vec::new(),
         waiting: BTreeMap::new(),
+        parked: Vec::new(),
+        may_join: true,
         handed: BTreeMap::new(),
         lost: BTreeMap::new(),
         repetition: None,
@@ -119,6 +123,9 @@ struct Dispatch {
     scheduler: Scheduler,
     members: Vec<Member>,
     waiting: BTreeMap<JobId, Entry>,
+    /// Scenarios that no board fits: one may join.
+    parked: Vec<Entry>,
+    may_join: bool,
     handed: BTreeMap<ScenarioId, Handed>,
     /// Hosts that were lost, and why.
     lost: BTreeMap<HostName, String>,
@@ -158,20 +165,26 @@ impl Dispatch {
     /// Hands out scenarios until none is left.
     async fn work_off(&mut self, from: &mut mpsc::Receiver<(usize, FromHost)>) -> Over {
         let mut abort = self.running.abort.clone();
-        let (mut may_join, mut may_leave) = (true, true);
+        let mut may_leave = true;
+        // While only parked scenarios are left.
+        let mut join_by: Option<Instant> = None;
         loop {
             self.hand_out().await;
-            if self.waiting.is_empty() && self.handed.is_empty() {
+            let is_idle = self.waiting.is_empty() && self.handed.is_empty();
+            if is_idle && self.parked.is_empty() {
                 return Over::Done;
             }
+            let now = Instant::now();
+            join_by = is_idle.then(|| join_by.unwrap_or(now + self.running.joins_within));
             tokio::select! {
                 biased;
                 // An error is never the reason: the sender lives as long as the program.
                 Ok(_) = abort.wait_for(|abort| *abort) => return Over::Aborted,
-                joined = self.running.joining.recv(), if may_join => match joined {
+                joined = self.running.joining.recv(), if self.may_join => match joined {
                     Some(host) => self.join(host),
-                    None => may_join = false,
+                    None => self.wait_for_no_host(),
                 },
+                () = tokio::time::sleep_until(join_by.unwrap_or(now)), if join_by.is_some() => self.wait_for_no_host(),
                 leaving = self.running.leaving.recv(), if may_leave => match leaving {
                     Some(leaving) => self.leave(&leaving),
                     None => may_leave = false,

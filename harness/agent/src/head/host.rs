@@ -58,6 +58,8 @@ pub struct Host {
     pub(super) connection: Connection,
     pub(super) hello: Hello,
     pub(super) fits: Vec<Fit>,
+    /// The same, if all boards of its bench could be used.
+    could_fit: Vec<Fit>,
     pub(super) opened: Option<Opened>,
     /// The place of its clock, from the first measurement.
     pub(super) offset: Option<Offset>,
@@ -73,7 +75,7 @@ impl Host {
         let opening = Connection::open(spec, how.ssh.as_deref(), &how.version, how.epoch);
         let (connection, hello) = opening.await?;
         let notices = Arc::clone(&how.notices);
-        Ok(Self { connection, hello, fits: Vec::new(), opened: None, offset: None, notices })
+        Ok(Self { connection, hello, fits: Vec::new(), could_fit: Vec::new(), opened: None, offset: None, notices })
     }
 
     /// Its name.
@@ -92,6 +94,12 @@ impl Host {
     #[must_use]
     pub fn fits(&self) -> &[Fit] {
         &self.fits
+    }
+
+    /// Which scenarios its bench could run if all of its boards might be used: those that are missing may join.
+    #[must_use]
+    pub fn could_fit(&self) -> &[Fit] {
+        &self.could_fit
     }
 
     /// Its boards as reports show them; empty before [`Host::open`].
@@ -118,7 +126,8 @@ impl Host {
                     drop(tokio::spawn(send_files(self.connection.sender(), hashes, project.clone())))
                 }
                 ToHead::Checked(fits) => {
-                    self.fits = fits.into_iter().map(|fit| self.restricted(fit)).collect();
+                    self.fits = fits.iter().map(|fit| self.restricted(fit.clone())).collect();
+                    self.could_fit = fits;
                     return Ok(());
                 }
                 _ => {}

@@ -63,7 +63,7 @@ pub(crate) struct PublishArgs {
     #[arg(long)]
     pub(crate) exporter_config: bool,
 
-    /// The user that `ssh` logs in as, for that configuration [default: USER]
+    /// The user that `ssh` logs in as, for that configuration [default: USER, else pi]
     #[arg(long, value_name = "NAME", value_parser = name, requires = "exporter_config")]
     pub(crate) user: Option<String>,
 
@@ -98,11 +98,15 @@ pub(crate) struct ReleaseArgs {
     pub(crate) format: FormatArgs,
 }
 
-/// A name in patterns of labgrid and in YAML.
 fn name(text: &str) -> Result<String, String> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if !text.is_empty() && text.len() <= 100 && text.chars().all(is_name) {
+    if is_name(text) {
         return Ok(text.to_owned());
     }
     Err("1 to 100 letters, digits, `-`, `_` and `.`".to_owned())
+}
+
+/// Whether it can be a name in patterns of labgrid and in YAML.
+pub(crate) fn is_name(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=100).contains(&text.len()) && text.chars().all(is_part)
 }

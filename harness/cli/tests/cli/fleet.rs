@@ -47,17 +47,23 @@ fn without_a_coordinator_nothing_is_asked() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let nobody = listener.local_addr().expect("an address").to_string();
     drop(listener);
-    let cases: [&[&str]; 4] = [
+    project.file("features/one.feature", "Feature: f\n  Scenario: s\n    When I publish \"on\" to \"x\"\n    Then a message \"on\" is on \"x\" within 1 s\n");
+    let cases: [&[&str]; 6] = [
         &["fleet"],
         &["fleet", "--coordinator", "http://lab"],
         &["fleet", "publish", "--coordinator", &nobody],
         &["fleet", "publish", "--coordinator", &nobody, "--bench", "builtin"],
+        &["run", "--fleet"],
+        &["run", "--fleet", "--hosts", "pi-a"],
     ];
     let outcomes = cases.map(|arguments| hil(&project, None, arguments));
     assert!(outcomes.iter().all(|outcome| outcome.code == 96), "{outcomes:?}");
+    assert!(!project.path("target").exists(), "a run that can't begin leaves no folder");
     assert_snapshot("fleet-without-coordinator", &outcomes.map(|outcome| outcome.stable()).join("\n"));
     project.file("hil.toml", "[fleet]\nengine = \"labgird\"\n");
     assert_snapshot("fleet-wrong-project", &hil(&project, None, &["fleet"]).stable());
+    project.file("hil.toml", "[fleet]\nengine = \"labgrid\"\n");
+    assert_snapshot("fleet-without-boards", &hil(&project, None, &["run", "--fleet"]).stable());
 }
 
 #[test]

@@ -47,6 +47,7 @@ impl Dispatch {
 
     /// Lets waiting scenarios use the boards that there are now: a host has joined, or a board has left.
     pub(super) fn use_new_boards(&mut self) {
+        std::mem::take(&mut self.parked).into_iter().for_each(|entry| self.add(entry));
         for (job, entry) in std::mem::take(&mut self.waiting) {
             if self.scheduler.withdraw(job) {
                 self.add(entry);
@@ -54,10 +55,21 @@ impl Dispatch {
         }
     }
 
-    /// Ends scenarios that can't run any more, because hosts were lost or boards were set aside.
+    /// Scenarios that no board fits do not wait any more.
+    pub(super) fn wait_for_no_host(&mut self) {
+        self.may_join = false;
+        self.use_new_boards();
+    }
+
+    /// Ends scenarios that can't run any more, because hosts were lost or boards were set aside; or lets them wait for a
+    /// host that joins.
     pub(super) fn give_up(&mut self) {
         for (job, reason) in self.scheduler.cannot_run() {
             let Some(entry) = self.waiting.remove(&job) else { continue };
+            if self.may_join {
+                self.parked.push(entry);
+                continue;
+            }
             let details = self.lost.iter().map(|(host, why)| format!("host `{host}` was lost: {why}")).collect();
             let message = format!("it could not run: {reason}");
             self.ends_without_host(&entry, Verdict::Errored, Failure { message, details, hint: None });

@@ -101,8 +101,10 @@ impl Dispatch {
 
     /// Ends the scenarios that wait: the run has failed.
     pub(super) fn skip_the_rest(&mut self) {
-        for (job, entry) in std::mem::take(&mut self.waiting) {
-            self.scheduler.withdraw(job);
+        let parked = std::mem::take(&mut self.parked).into_iter().map(|entry| (None, entry));
+        let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(job, entry)| (Some(job), entry));
+        for (job, entry) in waiting.chain(parked) {
+            job.map(|job| self.scheduler.withdraw(job));
             let failure = Failure { message: STOPPED.to_owned(), details: Vec::new(), hint: None };
             self.ends_without_host(&entry, Verdict::Skipped, failure);
         }

@@ -5,7 +5,7 @@ use hil_labgrid::{Publication, Published, PublishedBoard};
 use hil_report::inert;
 use serde_json::json;
 
-use crate::args::{Format, PublishArgs};
+use crate::args::{Format, PublishArgs, is_name};
 use crate::commands::doctor;
 use crate::exit_code::ExitCode;
 use crate::output::{Line, Message, say, say_json, set_up_failed, warn};
@@ -20,7 +20,8 @@ pub(super) fn publish(args: &PublishArgs) -> ExitCode {
             return Err(set_up_failed(&message, Some(hint)));
         }
         if args.exporter_config {
-            let user = args.user.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "pi".to_owned());
+            let usual = || std::env::var("USER").ok().filter(|user| is_name(user));
+            let user = args.user.clone().or_else(usual).unwrap_or_else(|| "pi".to_owned());
             say(Line::exact(publication.exporter_config(&user).trim_end().to_owned()));
             return Ok(());
         }

@@ -94,6 +94,10 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
         notices: Arc::new(show),
     };
     let OnHosts { hosts, chosen, boards, project } = work;
+    let joins_within = match &hosts {
+        Hosts::Named(_) => std::time::Duration::ZERO,
+        Hosts::Lab(fleet, _) => fleet.wait,
+    };
     // What the lab has given is given back, however the preparation ends.
     let mut lab = match &hosts {
         Hosts::Named(_) => None,
@@ -158,6 +162,7 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
         options: settings.options.clone(),
         abort: abort.clone(),
         joining,
+        joins_within,
         leaving,
     };
     let dispatched = head::run(hosts, planned, running).await;

@@ -175,12 +175,17 @@ fn a_board_that_is_in_use_on_its_host_is_left_for_another() {
 #[test]
 fn a_board_that_the_lab_takes_away_gets_nothing_more() {
     let feature = outline(40);
-    let Some(all) = HostsInLab::open(&feature, "boards = { at-most = 2 }\ntags = { hil_host = \"pi-a\" }") else {
+    let Some(all) =
+        HostsInLab::open(&feature, "wait = \"1s\"\nboards = { at-most = 2 }\ntags = { hil_host = \"pi-a\" }")
+    else {
         return;
     };
     let (mut hil, printed) = started(all.run(&["-v", "--out", "run"]));
     printed.wait_for(&["passed"]);
     all.lab.client(&["-p", "pi-a-lamp-2", "release", "--kick"]);
+    all.until("the run has cancelled its reservation", |view| {
+        view.place("pi-a-lamp-2").is_some_and(|place| place.holder.is_none() && place.reservation.is_none())
+    });
     all.lab.client(&["-p", "pi-a-lamp-2", "acquire"]);
     assert!((0..4).any(|_| ends(Pid::from_child(&hil))));
     assert_eq!(hil.wait().expect("ends").code(), Some(102));

@@ -27,7 +27,7 @@ pub(super) fn planned(
         ));
     }
     let mut fits: BTreeMap<ScenarioKey, Vec<(&HostName, &Fit)>> = BTreeMap::new();
-    for (host, fit) in hosts.iter().flat_map(|host| host.fits().iter().map(move |fit| (host.name(), fit))) {
+    for (host, fit) in hosts.iter().flat_map(|host| host.could_fit().iter().map(move |fit| (host.name(), fit))) {
         fits.entry(fit.key.clone()).or_default().push((host, fit));
     }
     let named = |scenario: &ScenarioInfo| -> Vec<String> {
