@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_setting_has_the_type_that_is_asked_for() {
-        use crate::{NvsNumber, NvsType, NvsValue};
+        use crate::{BenchPort, NvsNumber, NvsType, NvsValue};
         let text = r#"
             [firmware.f]
             image = "builtin:lamp"

@@ -156,6 +156,7 @@ fn fixture(plug: Plug) -> Fixture {
         held: false,
         stuck: None,
         known_flash: None,
+        runs: None,
         troubles: Vec::new(),
         forgiven: 0,
         device: None,

@@ -31,6 +31,7 @@ variants!(
     Program,
     Unsupported,
     NoAccessPoint,
+    NoNameServer,
     EmulatorEnded,
     NotTyped,
     NoRepl,
@@ -105,6 +106,7 @@ fn every_error_names_its_board_and_what_may_help() {
         BenchError::Program { board: board.clone(), reason: "`client` can't be started: not found".into(), hint: None },
         BenchError::Unsupported { board: board.clone(), what: "deep sleep is not supported: use a real board".into() },
         BenchError::NoAccessPoint { board: board.clone(), runs: "native" },
+        BenchError::NoNameServer { board: board.clone(), runs: "native" },
         BenchError::EmulatorEnded { board: board.clone(), how: "with code 1".into(), said: Vec::new() },
         BenchError::EmulatorEnded {
             board: board.clone(),
