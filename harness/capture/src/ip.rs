@@ -1,6 +1,6 @@
 //! IP packets around segments and datagrams.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Protocol numbers.
 pub(crate) const TCP: u8 = 6;
@@ -71,6 +71,14 @@ pub(crate) fn transport_checksum(from: IpAddr, to: IpAddr, protocol: u8, segment
     pseudo.extend(length.to_be_bytes());
     pseudo.extend(u32::from(protocol).to_be_bytes());
     checksum(&[&pseudo, segment])
+}
+
+/// The address of this machine that stands for a server which a client of that address reaches.
+pub(crate) fn here(client: IpAddr) -> IpAddr {
+    match client {
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! One TCP connection in a capture.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use hil_timeline::Stamp;
 use parking_lot::Mutex;
 
+use crate::ip::here;
 use crate::tcp::{Flow, Side};
-use crate::writer::{Capture, Writer};
+use crate::writer::{Capture, Interface, Writer};
 
 /// A connection: it appears in the capture with its first bytes.
 #[derive(Debug)]
@@ -24,8 +25,28 @@ struct Track {
     opened: bool,
 }
 
+impl Capture {
+    /// Adds a connection to a server of this machine. In the capture its port is `server_port`, and the client's is a
+    /// generated one.
+    #[must_use]
+    pub fn stream(
+        &self,
+        interface: &Interface,
+        client: IpAddr,
+        server_port: u16,
+        comment: String,
+        began: Stamp,
+    ) -> Stream {
+        let mut writer = self.lock();
+        let number = writer.interface(interface);
+        let ends = [SocketAddr::new(client, writer.next_port()), SocketAddr::new(here(client), server_port)];
+        drop(writer);
+        Stream::new(self.clone(), number, ends, comment, began)
+    }
+}
+
 impl Stream {
-    pub(crate) fn new(capture: Capture, interface: u32, ends: [SocketAddr; 2], comment: String, began: Stamp) -> Self {
+    fn new(capture: Capture, interface: u32, ends: [SocketAddr; 2], comment: String, began: Stamp) -> Self {
         let track = Mutex::new(Track { flow: Flow::new(ends[0], ends[1]), opened: false });
         Self { capture, interface, track, comment, began }
     }
@@ -72,12 +93,4 @@ impl Stream {
 
 fn sender(is_client: bool) -> Side {
     if is_client { Side::Client } else { Side::Server }
-}
-
-/// The address of this machine that stands for a server which a client of that address reaches.
-pub(crate) fn here(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-    }
 }

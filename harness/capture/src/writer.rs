@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hil_timeline::{Mask, Stamp};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::stream::{Stream, here};
+use crate::ip::here;
 use crate::{datagram, pcapng};
 
 /// Why a capture can't be written.
@@ -77,24 +77,6 @@ impl Capture {
         Ok(Self(Arc::new(Mutex::new(writer))))
     }
 
-    /// Adds a connection to a server of this machine. In the capture its port is `server_port`, and the client's is a
-    /// generated one.
-    #[must_use]
-    pub fn stream(
-        &self,
-        interface: &Interface,
-        client: std::net::IpAddr,
-        server_port: u16,
-        comment: String,
-        began: Stamp,
-    ) -> Stream {
-        let mut writer = self.lock();
-        let number = writer.interface(interface);
-        let ends = [SocketAddr::new(client, writer.next_port()), SocketAddr::new(here(client), server_port)];
-        drop(writer);
-        Stream::new(self.clone(), number, ends, comment, began)
-    }
-
     /// A datagram between a client and a server of this machine, whose port is `server_port` in the capture.
     pub fn datagram(
         &self,
@@ -139,7 +121,8 @@ impl Capture {
 }
 
 impl Writer {
-    fn interface(&mut self, interface: &Interface) -> u32 {
+    /// The number of an interface; a new one is added.
+    pub(crate) fn interface(&mut self, interface: &Interface) -> u32 {
         if let Some(known) = self.interfaces.get(&interface.name) {
             return *known;
         }
@@ -150,7 +133,7 @@ impl Writer {
     }
 
     /// A client port that no recent connection has used.
-    fn next_port(&mut self) -> u16 {
+    pub(crate) fn next_port(&mut self) -> u16 {
         let port = FIRST_PORT + self.flows % PORTS;
         self.flows += 1;
         u16::try_from(if port >= KNOWN { port + 8000 } else { port }).unwrap_or(u16::MAX)

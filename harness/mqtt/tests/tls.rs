@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hil_capture::Capture;
 use hil_link::ByteStream;
 use hil_mqtt::broker::{self, find_program};
-use hil_capture::Capture;
 use hil_mqtt::{Broker, Endpoint, Offers, PASSED_THROUGH, Route, TapPort, TlsMode, Transport};
 use hil_timeline::{ConnectionChange, Cursor, Direction, Epoch, Mask, Packet, RunEvent, Timeline, What};
 use hil_tls::{Certificates, ClientAuth, TlsIdentity, make_certificates, server_config};

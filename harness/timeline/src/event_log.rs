@@ -310,9 +310,9 @@ mod tests {
     fn a_file_that_is_not_a_run_is_rejected_with_its_line() {
         assert_eq!(error("{\"seq\":0}\n"), "`RUN/events.jsonl` line 1 is not an event of a run");
         let newer = r#"{"seq":0,"at":1,"event":"run-started","schema":99,"version":"9","unix_ms":0,"bench":"b","broker":"e","boards":[],"plan":[]}"#;
-        assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 3");
-        let unknown = r#"{"seq":0,"at":1,"event":"run-begun","schema":4,"runner":{"version":"2"}}"#;
-        assert_eq!(error(&format!("{unknown}\n")), "`RUN/events.jsonl` has schema version 4, this `hil` reads up to 3");
+        assert_eq!(error(&format!("{newer}\n")), "`RUN/events.jsonl` has schema version 99, this `hil` reads up to 4");
+        let unknown = r#"{"seq":0,"at":1,"event":"run-begun","schema":5,"runner":{"version":"2"}}"#;
+        assert_eq!(error(&format!("{unknown}\n")), "`RUN/events.jsonl` has schema version 5, this `hil` reads up to 4");
         let missing = read_events(Path::new("nowhere/events.jsonl")).expect_err("missing").to_string();
         assert_eq!(missing, "can't read `nowhere/events.jsonl`");
     }

@@ -10,7 +10,7 @@ use rcgen::{
 };
 
 use crate::TlsIdentity;
-use crate::make::write_new;
+use crate::write::write_new;
 
 /// Why a board must refuse the certificate of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,7 @@ mod authority;
 mod files;
 mod handshake;
 mod make;
+mod write;
 
 pub use authority::{Authority, CertificateFlaw};
 pub use files::{ClientAuth, TlsError, TlsIdentity, check_validity, client_config, read_certificates, server_config};

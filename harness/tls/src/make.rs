@@ -1,14 +1,14 @@
 //! Makes the certificates of a test bench: a CA, a server certificate and client certificates.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::authority::{Authority, Validity};
+use crate::write::write_new;
 
 /// What to make.
 #[derive(Debug, Clone)]
@@ -64,12 +64,4 @@ pub fn make_with_authority(folder: &Path, wanted: &Certificates) -> io::Result<(
         write(format!("{name}.key"), &key, "its private key")?;
     }
     Ok((made, ca))
-}
-
-/// Writes a new file; a secret one is readable by its owner only.
-pub(crate) fn write_new(path: &Path, text: &str, secret: bool) -> io::Result<()> {
-    let mode = if secret { 0o600 } else { 0o644 };
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(named)?;
-    file.write_all(text.as_bytes())
 }

@@ -21,6 +21,7 @@ pub(super) const STEPS: &[StepSpec] = &[
                  there. At first it has the time of this machine.",
             ),
             (r"Given the clock of the network says 2038-01-19T03:14:07Z", "The same with a time, in UTC."),
+            (r"When the clock of the network says 2038-01-19", "From now on it says that."),
         ],
     ),
     StepSpec::new(
@@ -34,6 +35,7 @@ pub(super) const STEPS: &[StepSpec] = &[
         "the clock of the network is (?:silent|right)",
         &[
             (r"Given the clock of the network is silent", "The time server does not answer."),
+            (r"When the clock of the network is silent", "From now on it does not."),
             (r"When the clock of the network is right", "It answers again, with the time of this machine."),
         ],
     ),
@@ -57,14 +59,12 @@ async fn says(world: &mut HilWorld, moment: Moment) -> Result<(), StepError> {
 }
 
 #[given(expr = "the clock of the network is {span} fast")]
-#[when(expr = "the clock of the network is {span} fast")]
 async fn is_fast(world: &mut HilWorld, by: Span) -> Result<(), StepError> {
     world.stage()?.network_clock().set_off(by.0, true);
     Ok(())
 }
 
 #[given(expr = "the clock of the network is {span} slow")]
-#[when(expr = "the clock of the network is {span} slow")]
 async fn is_slow(world: &mut HilWorld, by: Span) -> Result<(), StepError> {
     world.stage()?.network_clock().set_off(by.0, false);
     Ok(())
@@ -77,7 +77,6 @@ async fn is_silent(world: &mut HilWorld) -> Result<(), StepError> {
     Ok(())
 }
 
-#[given("the clock of the network is right")]
 #[when("the clock of the network is right")]
 async fn is_right(world: &mut HilWorld) -> Result<(), StepError> {
     world.stage()?.network_clock().set_right();

@@ -25,11 +25,12 @@ pub(super) const STEPS: &[StepSpec] = &[
                 r#"Given the network of "lamp" does not know the name "broker.example""#,
                 "It answers that there is none.",
             ),
+            (r#"When the network of "lamp" knows the name "broker.example""#, "From now on it does."),
         ],
     ),
     StepSpec::new(
         "the network of {resolving} answers no questions for names",
-        &[(r#"When the network of "lamp" answers no questions for names"#, "Its name server is silent.")],
+        &[(r#"Given the network of "lamp" answers no questions for names"#, "Its name server is silent.")],
     ),
     StepSpec::new(
         "{resolving} asks for the name {text} within {span}",
@@ -45,14 +46,12 @@ async fn knows(world: &mut HilWorld, board: Text, name: Text) -> Result<(), Step
 }
 
 #[given(expr = "the network of {text} does not know the name {text}")]
-#[when(expr = "the network of {text} does not know the name {text}")]
 async fn does_not_know(world: &mut HilWorld, board: Text, name: Text) -> Result<(), StepError> {
     world.stage()?.board(&board)?.asked_names()?.forget(&name);
     Ok(())
 }
 
 #[given(expr = "the network of {text} answers no questions for names")]
-#[when(expr = "the network of {text} answers no questions for names")]
 async fn answers_nothing(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
     world.stage()?.board(&board)?.asked_names()?.silence();
     Ok(())

@@ -32,10 +32,13 @@ pub(super) const STEPS: &[StepSpec] = &[
     .giving(UPDATE_VALUES),
     StepSpec::new(
         "the update {update} is offered(?: to {board})? with:",
-        &[(
-            r#"Given the update "lamp-2" is offered with:"#,
-            "The same, but the server misbehaves as the table says.",
-        )],
+        &[
+            (
+                r#"Given the update "lamp-2" is offered with:"#,
+                "The same, but the server misbehaves as the table says.",
+            ),
+            (r#"Given the update "lamp-2" is offered to "lamp" with:"#, "The same where a scenario names several boards."),
+        ],
     )
     .giving(UPDATE_VALUES)
     .above(&OPTIONS),

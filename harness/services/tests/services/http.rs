@@ -72,7 +72,6 @@ async fn the_server_misbehaves_as_asked() {
     let cases = [
         (Behaviour { status: Some(404), ..none() }, &[][..], (0, "404 28")),
         (Behaviour { status: Some(500), times: Some(1), ..none() }, &[], (0, "500 28")),
-        (Behaviour { status: Some(503), times: Some(1), ..none() }, &["--retry", "1"], (0, "200 100000")),
         (Behaviour { chunked: true, ..none() }, &[], (0, "200 100000")),
         (Behaviour { chunked: true, ..none() }, &["-r", "10-19"], (0, "206 10")),
         (Behaviour { chunked: true, ..none() }, &["--http1.0"], (0, "200 100000")),
@@ -95,6 +94,15 @@ async fn the_server_misbehaves_as_asked() {
         let got = curl(&arguments).await;
         let found = (got.status.code(), String::from_utf8_lossy(&got.stdout).into_owned());
         assert_eq!(found, (Some(code), said.to_owned()), "{behaviour:?} {more:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_the_first_requests_are_answered_wrongly() {
+    let bench = Bench::new(Behaviour { status: Some(503), times: Some(2), ..Behaviour::default() });
+    for status in ["503", "503", "200", "200"] {
+        let url = bench.url("http");
+        assert_eq!(curl_output(&["-s", "-o", "/dev/null", "-w", "%{http_code}", &url]).await, status);
     }
 }
 
