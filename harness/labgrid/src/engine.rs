@@ -50,8 +50,8 @@ pub(crate) struct Engine {
     shunned: BTreeMap<String, (Option<Instant>, PlaceProblem)>,
     /// What is still to be given back.
     returns: Vec<LeaseNote>,
-    /// What was told about places that can't be used.
-    told: BTreeSet<(String, String)>,
+    /// Which problems of places it has said.
+    said: BTreeSet<(String, String)>,
     /// Whether the run has what it needs to begin.
     has_begun: bool,
     /// Whether it said that the run has begun.
@@ -102,7 +102,7 @@ impl Engine {
             asked: BTreeMap::new(),
             shunned: BTreeMap::new(),
             returns: Vec::new(),
-            told: BTreeSet::new(),
+            said: BTreeSet::new(),
             has_begun: false,
             said_begun: false,
             is_enough: false,
@@ -117,7 +117,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Whether the lab has enough boards that fit, whoever has them now.
+    /// Whether the lab has enough boards that fit, taken or not.
     fn check_lab(&self, view: &View) -> Result<(), LabgridError> {
         let found = view.places().filter(|place| self.fits(place)).count();
         if found >= self.want.at_least {

@@ -215,7 +215,7 @@ impl Session {
         Ok(())
     }
 
-    /// Deletes a place, whoever has it.
+    /// Deletes a place, even one that a session has.
     ///
     /// # Errors
     /// If there is no such place.

@@ -32,7 +32,7 @@ pub async fn give_back(note: &LeaseNote) -> Result<(), LabgridError> {
     let address: CoordinatorAddress = note.coordinator.parse()?;
     let connection = Connection::open(&address).await?;
     let released = match session::release(&connection, &note.place, &note.owner).await {
-        // It does not exist: nobody can have it.
+        // It does not exist, so no session has it.
         Err(LabgridError::Refused { .. }) => Ok(()),
         other => other,
     };

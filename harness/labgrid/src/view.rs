@@ -90,7 +90,7 @@ impl View {
         self.resources().filter(|(path, resource)| place.matches.iter().any(|it| it.matches(path, &resource.class)))
     }
 
-    /// Why a place can't be used, whoever has it; none if it can.
+    /// Why a place can't be used, even if it is free; none if it can.
     #[must_use]
     pub fn problem_of(&self, place: &Place) -> Option<PlaceProblem> {
         if place.matches.is_empty() {

@@ -68,7 +68,7 @@ impl Engine {
         if self.missing() == 0 { self.cancel_asked().await } else { Ok(()) }
     }
 
-    /// Places that fit and can be used, whoever has them. Says once for each other one why it can't.
+    /// Places that fit and can be used, taken or not. Says once for each other one why it can't.
     fn candidates<'v>(&mut self, view: &'v View) -> Vec<&'v Place> {
         let mut usable = Vec::new();
         let fitting: Vec<_> = view.places().filter(|place| self.fits(place)).collect();
@@ -86,7 +86,7 @@ impl Engine {
     }
 
     fn skip(&mut self, place: &str, problem: PlaceProblem) {
-        if self.told.insert((place.to_owned(), problem.to_string())) {
+        if self.said.insert((place.to_owned(), problem.to_string())) {
             self.say(LabEvent::Skipped { place: place.to_owned(), problem });
         }
     }

@@ -42,7 +42,7 @@ async fn all_is_free(lab: &Lab) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_coordinator_takes_no_board_away() {
     let Some(mut lab) = lab_with(&["lamp"]).await else { return };
     for round in 0..rounds() {
@@ -78,7 +78,7 @@ async fn killed_at_any_moment_nothing_is_held_afterwards_and_the_next_run_begins
         let kills_coordinator = round % 2 == 0;
         let moment = Duration::from_millis(fastrand::u64(0..400));
         let kept = Duration::from_millis(fastrand::u64(0..200));
-        println!("round {round}: coordinator {kills_coordinator}, after {moment:?}, kept {kept:?}");
+        let case = format!("round {round}: coordinator {kills_coordinator}, after {moment:?}, kept {kept:?}");
         let run = tokio::spawn(short_run(lab.address(), format!("round-{round}"), kept));
         tokio::time::sleep(moment).await;
         if kills_coordinator {
@@ -91,7 +91,7 @@ async fn killed_at_any_moment_nothing_is_held_afterwards_and_the_next_run_begins
         match run.await.unwrap() {
             Ok(()) => {}
             // It began just when there was no coordinator.
-            Err(error) => assert!(kills_coordinator && error.is_connection(), "{error:?}"),
+            Err(error) => assert!(kills_coordinator && error.is_connection(), "{case}: {error:?}"),
         }
         all_is_free(&lab).await;
         short_run(lab.address(), format!("next-{round}"), Duration::ZERO).await.expect("the next run begins");

@@ -19,7 +19,7 @@ async fn queued(lab: &Lab, many: usize) {
     tokio::time::timeout(PATIENCE, queued).await.expect("they wait");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_begins_with_one_board_and_others_join() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     lab.client(&["-p", "pi-a-lamp", "acquire"]);
@@ -40,7 +40,7 @@ async fn a_run_begins_with_one_board_and_others_join() {
 }
 
 /// Each keeps asking for two of two: one has both, then the other.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_runs_that_need_two_of_two_boards_do_not_wait_for_each_other() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     let turn = async |name: &str| {
@@ -52,7 +52,7 @@ async fn two_runs_that_need_two_of_two_boards_do_not_wait_for_each_other() {
     tokio::join!(turn("1"), turn("2"), turn("3"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_higher_priority_comes_first() {
     let Some(lab) = lab_with(&["lamp"]).await else { return };
     let mut first = Run::begin(&lab, "first", want(1, 1)).await;
@@ -68,7 +68,7 @@ async fn a_higher_priority_comes_first() {
     usual.leases.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_board_whose_exporter_is_gone_is_skipped_for_another() {
     let Some(mut lab) = lab_with(&["lamp"]).await else { return };
     add_host(&mut lab, "pi-b", &["lamp"]).await;
@@ -89,7 +89,7 @@ async fn a_board_whose_exporter_is_gone_is_skipped_for_another() {
     run.leases.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_can_not_be_had_in_time_is_listed_with_the_reason() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     lab.client(&["-p", "pi-a-lamp", "acquire"]);
@@ -103,7 +103,7 @@ async fn what_can_not_be_had_in_time_is_listed_with_the_reason() {
     assert!(lab.client(&["reservations"]).is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lab_without_a_board_that_fits_is_an_error_at_once() {
     let Some(lab) = lab_with(&["lamp"]).await else { return };
     lab.client(&["-p", "bare", "create"]);
@@ -115,7 +115,7 @@ async fn a_lab_without_a_board_that_fits_is_an_error_at_once() {
     insta::assert_snapshot!(shown.join("\n\n"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_refuses_its_board_is_left_alone() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     let mut run = Run::begin(&lab, "1", want(1, 1)).await;
@@ -127,7 +127,7 @@ async fn a_host_that_refuses_its_board_is_left_alone() {
 }
 
 /// A person takes the place away, or deletes it: the run hears of it and gets another one.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn places_that_are_taken_away_are_left() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     let mut run = Run::begin(&lab, "1", want(1, 1)).await;
@@ -143,7 +143,7 @@ async fn places_that_are_taken_away_are_left() {
 }
 
 /// A place that was deleted while a run waited for it.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_that_is_deleted_while_a_run_waits_for_it_is_skipped() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     lab.client(&["-p", "pi-a-lamp", "acquire"]);

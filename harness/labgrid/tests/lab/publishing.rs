@@ -4,7 +4,7 @@ use hil_labgrid::{Published, serial_ports_of};
 
 use crate::{lab_with, publication, session};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn boards_are_places_that_labgrids_own_client_can_use() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     let shown = lab.client(&["-p", "pi-a-lamp", "show"]);
@@ -16,7 +16,7 @@ async fn boards_are_places_that_labgrids_own_client_can_use() {
     lab.client(&["-p", "pi-a-lamp", "release"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishing_again_changes_only_what_differs() {
     let Some(lab) = lab_with(&["lamp", "lamp-2", "lamp-3"]).await else { return };
     let session = session(&lab, "ci/publish").await;
@@ -42,7 +42,7 @@ async fn publishing_again_changes_only_what_differs() {
 }
 
 /// An exporter of the lab's own, with a serial port: the place leaves it out, so that no `ser2net` opens it.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn serial_ports_are_left_out() {
     let Some(mut lab) = lab_with(&[]).await else { return };
     let config = "lamp:\n  NetworkService:\n    address: 'pi-b'\n    username: 'pi'\n  RawSerialPort:\n    port: /dev/null\n    speed: 115200\n  \

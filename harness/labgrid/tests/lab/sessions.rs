@@ -10,7 +10,7 @@ fn tags(key: &str, value: &str) -> BTreeMap<String, String> {
     [(key.to_owned(), value.to_owned())].into()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn labgrids_own_client_sees_what_a_session_has() {
     let Some(lab) = lab_with(&["lamp"]).await else { return };
     let session = session(&lab, "ci/hil-1").await;
@@ -24,7 +24,7 @@ async fn labgrids_own_client_sees_what_a_session_has() {
         again.to_string(),
         "the labgrid coordinator refuses `AcquirePlace`: Place pi-a-lamp is already acquired"
     );
-    // As somebody else: nothing happens.
+    // As another user: nothing happens.
     session.release_from("pi-a-lamp", "desk/anna").await.unwrap();
     assert!(session.view().place("pi-a-lamp").unwrap().holder.is_some());
     session.release("pi-a-lamp").await.unwrap();
@@ -33,7 +33,7 @@ async fn labgrids_own_client_sees_what_a_session_has() {
 }
 
 /// labgrid 26 compares whole values: `TagFilter` is where expressions are.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reservations_compare_whole_tags_and_know_names() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     let session = session(&lab, "ci/hil-1").await;
@@ -49,18 +49,18 @@ async fn reservations_compare_whole_tags_and_know_names() {
     session.cancel("NOSUCHTOKEN").await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_coordinator_that_is_not_there_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address: CoordinatorAddress = listener.local_addr().unwrap().to_string().parse().unwrap();
     drop(listener);
-    let error = Session::open(&address, "ci/hil-1").await.expect_err("nobody listens");
+    let error = Session::open(&address, "ci/hil-1").await.expect_err("nothing listens");
     assert!(matches!(error, LabgridError::Unreachable { .. }), "{error:?}");
     let shown = format!("{error}\nCaused by: {}\nhint: {}", std::error::Error::source(&error).unwrap(), error.hint());
     insta::with_settings!({filters => [(r"127\.0\.0\.1:\d+", "ADDRESS")]}, { insta::assert_snapshot!(shown) });
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_ends_with_its_coordinator() {
     let Some(mut lab) = lab_with(&["lamp"]).await else { return };
     let session = session(&lab, "ci/hil-1").await;
@@ -74,7 +74,7 @@ async fn a_session_ends_with_its_coordinator() {
     assert!(session.acquire("pi-a-lamp").await.expect_err("no session").is_connection());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_place_whose_exporter_is_gone_can_be_acquired_but_is_no_board() {
     let Some(mut lab) = lab_with(&["lamp"]).await else { return };
     let session = session(&lab, "ci/hil-1").await;

@@ -22,7 +22,7 @@ async fn abandoned(lab: &crate::Lab, name: &str) -> hil_labgrid::Lease {
 }
 
 /// What the agent on the board's host does.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_process_gives_back_what_a_killed_run_had() {
     let Some(lab) = lab_with(&["lamp"]).await else { return };
     let lease = abandoned(&lab, "killed").await;
@@ -38,7 +38,7 @@ async fn another_process_gives_back_what_a_killed_run_had() {
     assert!(lab.client(&["-p", "pi-a-lamp", "show"]).contains("acquired: desk/anna"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_shows_no_presence_is_stale_and_one_that_does_is_not() {
     let Some(lab) = lab_with(&["lamp", "lamp-2"]).await else { return };
     let mut alive = Run::begin(
@@ -59,8 +59,8 @@ async fn a_run_that_shows_no_presence_is_stale_and_one_that_does_is_not() {
     alive.leases.end().await;
 }
 
-/// Nobody was left to clean up: the next run does.
-#[tokio::test]
+/// No process was left to clean up: the next run does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_next_run_frees_what_a_killed_run_has() {
     let Some(lab) = lab_with(&["lamp"]).await else { return };
     abandoned(&lab, "killed").await;

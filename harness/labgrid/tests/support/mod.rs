@@ -22,6 +22,7 @@ pub(crate) struct Lab {
 }
 
 /// Where labgrid is installed; none if it is not. With `HIL_REQUIRE_PARTS` it must be.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub(crate) fn installed() -> Option<PathBuf> {
     let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/parts/labgrid/bin");
     let folder = std::env::var_os("HIL_LABGRID").map_or(usual, PathBuf::from);
@@ -101,13 +102,13 @@ impl Lab {
         command.args(["--pdeathsig", "KILL"]).arg(self.programs.join(program)).args(arguments);
         command.current_dir(self.folder.path()).env("PYTHONUNBUFFERED", "1");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("labgrid starts");
-        let (told, hears) = channel();
+        let (says, hears) = channel();
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         let until = until.to_owned();
         std::thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 if line.contains(&until) {
-                    let _ = told.send(line);
+                    let _ = says.send(line);
                 }
             }
         });

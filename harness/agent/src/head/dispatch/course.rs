@@ -104,7 +104,9 @@ impl Dispatch {
         let parked = std::mem::take(&mut self.parked).into_iter().map(|entry| (None, entry));
         let waiting = std::mem::take(&mut self.waiting).into_iter().map(|(job, entry)| (Some(job), entry));
         for (job, entry) in waiting.chain(parked) {
-            job.map(|job| self.scheduler.withdraw(job));
+            if let Some(job) = job {
+                self.scheduler.withdraw(job);
+            }
             let failure = Failure { message: STOPPED.to_owned(), details: Vec::new(), hint: None };
             self.ends_without_host(&entry, Verdict::Skipped, failure);
         }

@@ -60,7 +60,9 @@ impl Lab {
                 Some(LabEvent::Joined(lease)) => joined.push(lease),
                 Some(LabEvent::Begun) => has_begun = true,
                 Some(LabEvent::Failed(error)) => return Err(fleet::failed(&error)),
-                Some(other) => drop(say(&other)),
+                Some(other) => {
+                    say(&other);
+                }
                 None => return Err(ended()),
             }
             if has_begun && !joined.is_empty() {
