@@ -193,6 +193,8 @@ fn received(packet: &Packet) -> Option<Event> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use proptest::prelude::*;
 
     use super::*;

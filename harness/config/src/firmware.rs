@@ -258,7 +258,7 @@ impl Firmware {
 }
 
 impl Partitions {
-    const TWO_SLOTS: &str = "two-slots";
+    pub(crate) const TWO_SLOTS: &str = "two-slots";
 
     fn read(value: &Value<'_, '_>) -> Option<Self> {
         let text = value.with_variables();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::bench::Bench;
-use crate::firmware::{Firmware, Image, Verify};
+use crate::firmware::{Firmware, Image, Partitions, Verify};
 use crate::nvs::{NvsNumber, NvsValue};
 use crate::scripts::{ScriptSource, Scripts};
 
@@ -29,7 +29,16 @@ impl Bench {
         let mut text = format!("\n[firmware.{}]\nimage = {image}\n", firmware.name);
         // Writing to a string can't fail.
         if let Some(partitions) = &firmware.partitions {
-            let _ = writeln!(text, "partitions = {}", quoted(&file(partitions)));
+            let partitions = match partitions {
+                Partitions::TwoSlots => quoted(&format!("builtin:{}", Partitions::TWO_SLOTS)),
+                Partitions::File(path) => quoted(&file(path)),
+            };
+            let _ = writeln!(text, "partitions = {partitions}");
+        }
+        for (key, value) in [("version", &firmware.version), ("version-topic", &firmware.version_topic)] {
+            if let Some(value) = value {
+                let _ = writeln!(text, "{key} = {}", quoted(value));
+            }
         }
         if firmware.verify == Verify::Once {
             text.push_str("verify = \"once\"\n");
@@ -126,6 +135,8 @@ nvs = { "wifi.ssid" = "{wifi.ssid}", "a.b" = { u64 = "18446744073709551615" }, "
 [firmware.elf]
 image = "app.elf"
 partitions = "partitions.csv"
+version = "1.1.0"
+version-topic = "lamp/version"
 connects-within = "1500ms"
 needs = { command = ["sh", "-c", "exit 0"], hint = "a shell" }
 

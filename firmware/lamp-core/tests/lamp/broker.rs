@@ -198,7 +198,7 @@ impl Broker {
                 Effect::Close => self.connection = None,
                 Effect::Send(bytes) => self.hear(&bytes),
                 Effect::Light(lit) => self.is_lit = lit,
-                Effect::Log(_) => {}
+                Effect::Log(_) | Effect::Online | Effect::Announced { .. } => {}
                 Effect::Restart => panic!("a good lamp never restarts"),
             }
         }
