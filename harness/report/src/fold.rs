@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use hil_timeline::{Quarantine, RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What};
 
-use crate::result::{Attempt, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
+use crate::result::{Attempt, FirmwareInfo, RunInfo, RunSummary, ScenarioResult, SetAside, StepResult, micros};
 use crate::tail::tail_line;
 
 /// Folds a run event by event, during the run or afterwards.
@@ -56,6 +56,10 @@ impl Fold {
                 self.begin(event.scenario?, info, (*attempt, *repetition), event.at);
                 None
             }
+            What::SetAside { board, reasons } => {
+                self.summary.set_aside.push(SetAside { board: board.clone(), reasons: reasons.clone() });
+                None
+            }
             What::Firmware { board, firmware, hash, size, version, runs } => {
                 let (board, firmware, hash) = (board.clone(), firmware.clone(), hash.clone());
                 let info = FirmwareInfo { board, firmware, hash, size: *size, version: version.clone(), runs: *runs };
@@ -85,7 +89,7 @@ impl Fold {
         self.places.insert(key, place);
         self.open.insert(id, place);
         if let Some(scenario) = self.summary.scenarios.get_mut(place) {
-            scenario.attempts.push(Attempt::begun(at, Some(id)));
+            scenario.attempts.push(Attempt { roles: info.bound(), ..Attempt::begun(at, Some(id)) });
             scenario.judge();
         }
     }

@@ -1,5 +1,6 @@
 //! The result of a run: its scenarios, attempts and verdicts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hil_timeline::{
@@ -57,6 +58,9 @@ pub struct Attempt {
     pub steps: Vec<StepResult>,
     /// How long it took, in microseconds.
     pub took_us: u64,
+    /// The board that played each of its roles.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, String>,
     /// Its last console lines and packets as text, oldest first. None if it passed.
     #[serde(skip)]
     pub tail: Vec<String>,
@@ -95,7 +99,14 @@ impl Attempt {
     pub(crate) fn begun(started: Stamp, id: Option<ScenarioId>) -> Self {
         // An attempt that never finishes is aborted.
         let verdict = Verdict::Aborted;
-        Self { verdict, failure: None, steps: Vec::new(), took_us: 0, tail: Vec::new(), started, id }
+        let (steps, tail, roles) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { verdict, failure: None, steps, took_us: 0, roles, tail, started, id }
+    }
+
+    /// Which board played each of its roles: `lamp on lamp-2, sensor on dht-1`; empty without roles.
+    #[must_use]
+    pub fn cast(&self) -> String {
+        self.roles.iter().map(|(role, board)| format!("{role} on {board}")).collect::<Vec<_>>().join(", ")
     }
 
     pub(crate) fn ended_from_outside(&mut self, message: &str) {
@@ -174,6 +185,15 @@ impl ScenarioResult {
             other => other,
         };
     }
+}
+
+/// A board that a run set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetAside {
+    /// The board.
+    pub board: String,
+    /// What the bench failed at on it.
+    pub reasons: Vec<String>,
 }
 
 /// The firmware of a board.
@@ -259,6 +279,9 @@ pub struct RunSummary {
     pub info: Option<RunInfo>,
     /// The firmware of the boards, each once.
     pub firmware: Vec<FirmwareInfo>,
+    /// Boards that were set aside, in the order in which they were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<SetAside>,
     /// Scenarios in the order in which they began.
     pub scenarios: Vec<ScenarioResult>,
     /// Exit code, unless the run was killed.

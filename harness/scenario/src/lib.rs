@@ -2,6 +2,9 @@
 //!
 //! Users add their own steps to [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can use.
 
+mod binding;
+mod blame;
+mod bound;
 mod captured;
 pub mod catalogue;
 mod context;
@@ -15,6 +18,7 @@ mod network;
 mod origin;
 mod parameters;
 mod plan;
+mod queue;
 mod quotes;
 mod registry;
 mod retry;
@@ -28,6 +32,7 @@ mod steps;
 mod suggest;
 mod tags;
 mod turn;
+mod wanted;
 mod world;
 
 pub use context::{Limits, RunContext};

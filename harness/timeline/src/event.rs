@@ -7,6 +7,7 @@ mod provenance;
 mod stamps;
 mod step;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub use bench::{Allowance, Edge, Evidence, Finding, FlashPhase, PinCause};
@@ -126,6 +127,15 @@ impl BoardInfo {
     }
 }
 
+/// A role of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleInfo {
+    /// What the scenario calls the board.
+    pub role: String,
+    /// The boards that may play it; once the scenario has started, the one that does.
+    pub boards: Vec<String>,
+}
+
 /// A scenario as a report shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScenarioInfo {
@@ -143,9 +153,12 @@ pub struct ScenarioInfo {
     /// Its tags and its feature's, without `@`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// The boards it names.
+    /// The boards it names; once it has started, those it runs on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub boards: Vec<String>,
+    /// The boards that may play each of its roles; once it has started, the one that does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleInfo>,
     /// Why it may fail without failing the run; set in the plan of a run only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,
@@ -155,6 +168,31 @@ pub struct ScenarioInfo {
 pub type ScenarioKey = (String, usize, String);
 
 impl ScenarioInfo {
+    /// Its boards and roles as its steps name them: the same whichever boards play the roles.
+    #[must_use]
+    pub fn named(&self) -> Vec<&str> {
+        let is_named = |board: &&String| !self.roles.iter().any(|role| role.boards == [board.as_str()]);
+        let roles = self.roles.iter().map(|role| &role.role);
+        let mut named: Vec<_> = self.boards.iter().filter(is_named).chain(roles).map(String::as_str).collect();
+        named.sort_unstable();
+        named
+    }
+
+    /// The boards that it names, and those that may play its roles.
+    pub fn possible_boards(&self) -> impl Iterator<Item = &String> {
+        self.boards.iter().chain(self.roles.iter().flat_map(|role| &role.boards))
+    }
+
+    /// The board of each role, once it has started.
+    #[must_use]
+    pub fn bound(&self) -> BTreeMap<String, String> {
+        let only = |RoleInfo { role, boards }: &RoleInfo| match boards.as_slice() {
+            [board] => Some((role.clone(), board.clone())),
+            _ => None,
+        };
+        self.roles.iter().filter_map(only).collect()
+    }
+
     /// Its key within the run.
     #[must_use]
     pub fn key(&self) -> ScenarioKey {
@@ -341,6 +379,12 @@ pub enum What {
     ObserverLost { observer: String, reason: String },
     /// What the bench does about a problem.
     Bench { board: String, note: String },
+    /// A board is set aside for the rest of the run: the bench failed on it again and again.
+    SetAside {
+        board: String,
+        /// What failed, in the order of the scenarios.
+        reasons: Vec<String>,
+    },
     /// This machine stalled or was busy for this many milliseconds until now: events that were recorded late may have
     /// happened in time.
     Stalled { ms: u64 },
@@ -372,6 +416,7 @@ impl What {
                 | Self::StepFinished { .. }
                 | Self::StepNotRun { .. }
                 | Self::ScenarioFinished { .. }
+                | Self::SetAside { .. }
                 | Self::RecordFull { .. }
                 | Self::RecordDropped { .. }
                 | Self::RunFinished { .. }
@@ -440,6 +485,7 @@ impl What {
             | Self::Fault { board, .. }
             | Self::Firmware { board, .. }
             | Self::Flash { board, .. }
+            | Self::SetAside { board, .. }
             | Self::Bench { board, .. } => Some(board),
             Self::RunStarted { .. }
             | Self::ScenarioStarted { .. }

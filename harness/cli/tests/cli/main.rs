@@ -25,6 +25,7 @@ mod monitor;
 mod other_users;
 mod panics;
 mod pins;
+mod pools;
 mod project;
 mod provenance;
 mod quarantine;

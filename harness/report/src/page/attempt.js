@@ -7,7 +7,9 @@ function body(scenario, whole) {
   node.append(el("p", { class: "dim row" }, el("span", {}, scenario.tags.map((tag) => el("span", { class: "tag" }, `@${tag}`)), scenario.boards.join(", ")), el("span", {}, runs)));
   if (scenario.quarantine) node.append(el("p", {}, scenario.quarantine));
   scenario.attempts.forEach((attempt, n) => {
-    if (scenario.attempts.length > 1) node.append(el("h3", {}, `Attempt ${n + 1}: `, word(attempt.verdict)));
+    const cast = attempt.cast ? `, ${attempt.cast}` : "";
+    if (scenario.attempts.length > 1) node.append(el("h3", {}, `Attempt ${n + 1}${cast}: `, word(attempt.verdict)));
+    else if (cast) node.append(el("p", {}, `Roles: ${attempt.cast}`));
     if (attempt.failure) node.append(...reason(scenario, attempt));
     node.append(attemptNode(attempt, whole));
   });
