@@ -22,6 +22,7 @@ use hil_verdict::Gauge;
 
 use self::broker::{observe, record_broker};
 use self::judging::Judging;
+use crate::binding::Binding;
 use crate::context::RunContext;
 use crate::error::StepError;
 use crate::snapshot::Rule;
@@ -43,6 +44,8 @@ pub struct Stage {
     context: Arc<RunContext>,
     recorder: Recorder,
     boards: BTreeMap<String, LockedBoard>,
+    /// Which board plays each role.
+    binding: Binding,
     broker: Box<dyn Broker>,
     offers: Offers,
     observer: Observer,
@@ -90,6 +93,7 @@ impl Stage {
         context: Arc<RunContext>,
         recorder: Recorder,
         boards: BTreeMap<String, LockedBoard>,
+        binding: Binding,
     ) -> Result<Self, StepError> {
         let descriptors = ShortageWatch::begin();
         let config = &context.bench.config().broker;
@@ -113,6 +117,7 @@ impl Stage {
             context,
             recorder,
             boards,
+            binding,
             broker,
             offers,
             observer,
@@ -189,6 +194,30 @@ impl Stage {
             Some(board) => Ok(&mut *board),
             None => Err(unknown(self.context.bench.config(), "board", name, known.iter().map(String::as_str))),
         }
+    }
+
+    /// The name of the board that plays a role; of a board itself, its name. Steps get the names of boards: this is for
+    /// roles that the code of a step names.
+    #[must_use]
+    pub fn board_of<'a>(&'a self, role: &'a str) -> &'a str {
+        self.binding.board(role)
+    }
+
+    /// What the scenario calls a board.
+    pub(crate) fn role_of<'a>(&'a self, board: &'a str) -> &'a str {
+        self.binding.name(board)
+    }
+
+    /// Whether the firmware that a board runs is given the board's name.
+    pub(crate) fn knows_its_name(&self, board: &str) -> bool {
+        let firmware = self.running.get(board).and_then(|name| self.context.bench.config().firmware(name));
+        firmware.is_some_and(|firmware| firmware.mentions("{board.name}"))
+    }
+
+    /// The boards that had problems since their last success.
+    pub(crate) fn troubled(&self) -> Vec<String> {
+        let troubled = self.boards.iter().filter(|(_, board)| !board.troubles().is_empty());
+        troubled.map(|(name, _)| name.clone()).collect()
     }
 
     /// Problems of the boards since their last success.

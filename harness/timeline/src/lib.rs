@@ -22,8 +22,8 @@ pub use effect::Effect;
 pub use escaped::{Escaped, escaped, steers};
 pub use event::{
     Allowance, BoardInfo, Choice, ConnectionChange, Disposition, Edge, Evidence, Failure, FaultPhase, Finding,
-    FlashPhase, HostName, HostNameError, PartOf, PinCause, Provenance, Quarantine, RunEvent, SCHEMA, ScenarioId,
-    ScenarioInfo, ScenarioKey, Shard, StepInfo, StepKind, StepOutcome, Verdict, What, shuffled_place,
+    FlashPhase, HostName, HostNameError, PartOf, PinCause, Provenance, Quarantine, RoleInfo, RunEvent, SCHEMA,
+    ScenarioId, ScenarioInfo, ScenarioKey, Shard, StepInfo, StepKind, StepOutcome, Verdict, What, shuffled_place,
 };
 pub use event_log::{EventReader, RECORD_LIMIT, ReadError, read_events};
 pub use mask::{ConsoleMask, MASKED, Mask};

@@ -26,6 +26,7 @@ mod monitor;
 mod other_users;
 mod panics;
 mod pins;
+mod pools;
 mod project;
 mod provenance;
 mod quarantine;

@@ -1,4 +1,4 @@
-//! `hil.toml`: the firmware of a project, on a bench that is described elsewhere.
+//! `hil.toml`: the firmware of a project, and the roles of its scenarios, on a bench that is described elsewhere.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use crate::firmware::FIRMWARE;
 use crate::firmware_tables::FirmwareTables;
 use crate::names::FirmwareName;
 use crate::problem::{ConfigError, Source};
+use crate::role::{BoardRole, ROLE};
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::Table;
 
@@ -16,12 +17,20 @@ use crate::table::Table;
 const USUAL: &str = "hil.toml";
 
 pub(crate) static PROJECT: TableSpec = TableSpec {
-    keys: &[Key::optional(
-        "firmware",
-        Kind::Map(&Kind::Table(&FIRMWARE)),
-        "",
-        "What is flashed, by name; replaces firmware of the same name of the bench file.",
-    )],
+    keys: &[
+        Key::optional(
+            "firmware",
+            Kind::Map(&Kind::Table(&FIRMWARE)),
+            "",
+            "What is flashed, by name; replaces firmware of the same name of the bench file.",
+        ),
+        Key::optional(
+            "roles",
+            Kind::Map(&Kind::Table(&ROLE)),
+            "",
+            "What scenarios may call any board that fits, by name; replaces roles of the same name of the bench file.",
+        ),
+    ],
 };
 
 /// A project file whose firmware a bench has.
@@ -46,7 +55,7 @@ impl Project {
 }
 
 impl Bench {
-    /// The bench with the firmware of a project file. Firmware of the same name is replaced; relative paths in the file
+    /// The bench with the firmware and the roles of a project file. Those of the same name are replaced; relative paths in the file
     /// count from its folder.
     ///
     /// # Errors
@@ -77,6 +86,7 @@ impl Bench {
         }
         let contexts = [(0, &bench_context), (1, &context)];
         let read = own.map(|own| tables.read(&own, &contexts, &mut self.unset)).unwrap_or_default();
+        let roles = BoardRole::read_all(&mut root);
         root.finish_with(&|key| wiring(key, &self.name));
         self.secrets.extend([&context, &bench_context].into_iter().flat_map(Context::secrets));
         self.variables.extend([&context, &bench_context].into_iter().flat_map(Context::variables));
@@ -91,6 +101,7 @@ impl Bench {
         let replaced = read.keys().filter(|name| self.firmware.contains_key(*name)).cloned().collect();
         self.project = Some(Project { name: crate::bench::path_from_here(path), replaced });
         self.firmware.extend(read);
+        self.roles.extend(roles);
         Ok(self)
     }
 }
@@ -100,9 +111,9 @@ fn wiring(key: &str, bench: &str) -> Option<(String, String)> {
     let is_wiring = BENCH.keys.iter().chain(BOARD.keys).any(|known| known.name == key);
     is_wiring.then(|| {
         let hint = if bench == Bench::BUILTIN {
-            "write it in a bench file; a project file describes firmware alone".to_owned()
+            "write it in a bench file; a project file describes firmware and roles".to_owned()
         } else {
-            format!("write it in the bench file, `{bench}`; a project file describes firmware alone")
+            format!("write it in the bench file, `{bench}`; a project file describes firmware and roles")
         };
         (format!("`{key}` does not belong in a project file: it describes the bench"), hint)
     })

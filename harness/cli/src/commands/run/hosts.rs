@@ -11,13 +11,12 @@ use futures::future::join_all;
 use hil_agent::head::{self, Connecting, Dispatched, Host, HostEnd, HostError, Notice, Planned, Running};
 use hil_agent::{HostSpec, HostsError};
 use hil_report::{CapturePart, RunSummary, inert, join_captures};
-use hil_timeline::{Choice, Cursor, Epoch, HostName, Mask, SCHEMA, Timeline, What};
+use hil_timeline::{Choice, Cursor, Epoch, HostName, Mask, SCHEMA, ScenarioInfo, Timeline, What};
 use tokio::sync::{mpsc, watch};
 
 pub(super) use self::project::{ProjectFiles, gather};
 use super::{FinishedRun, RunSettings, conclude, finish};
 use crate::choice::{self, Chosen};
-use crate::commands::dry_run::last_time;
 use crate::exit_code::{ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Message, hide, set_up_failed, warn};
@@ -146,8 +145,8 @@ async fn prepared(
         Ok(scenarios) => scenarios,
         Err(code) => return Err(left(hosts, code).await),
     };
-    let past = settings.history.read().unwrap_or_default();
-    let planned = |info| Planned { expected: last_time(&info, &past).map(std::time::Duration::from_millis), info };
+    let expected = &settings.options.expected;
+    let planned = |info: ScenarioInfo| Planned { expected: expected.get(&info.key()).copied(), info };
     let planned: Vec<_> = choice::in_order(scenarios, &settings.choice).into_iter().map(planned).collect();
     let opened = join_all(hosts.iter_mut().map(|host| {
         let boards = head::boards_needed(host, &planned);
