@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hil_timeline::{BoardInfo, RunEvent, ScenarioId, ScenarioKey, Verdict};
+use hil_timeline::{BoardInfo, RoleInfo, RunEvent, ScenarioId, ScenarioKey, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Version of the messages.
@@ -116,6 +116,8 @@ pub struct Assignment {
     pub attempt: u32,
     /// From 1, if the run repeats its scenarios.
     pub repetition: Option<u32>,
+    /// The board of each name in its steps.
+    pub bound: BTreeMap<String, String>,
 }
 
 /// A message of the agent.
@@ -219,6 +221,8 @@ pub struct Fit {
     pub key: ScenarioKey,
     /// The boards of the bench that it names.
     pub boards: Vec<String>,
+    /// The boards that may play each of its roles.
+    pub roles: Vec<RoleInfo>,
     /// It would be skipped: what the bench lacks.
     pub lacking: Option<String>,
     /// Why it can't run: each with its hint.

@@ -308,6 +308,42 @@ impl BenchError {
         Self::Power { board: board.to_owned(), error }
     }
 
+    /// The board that it is about, if it is about one: another board may not have the problem.
+    #[must_use]
+    pub fn board(&self) -> Option<&str> {
+        match self {
+            Self::NotStarted { board, .. }
+            | Self::Port { board, .. }
+            | Self::NoPort { board, .. }
+            | Self::PortDenied { board, .. }
+            | Self::PortBusy { board, .. }
+            | Self::PortVanished { board }
+            | Self::NoAnswer { board, .. }
+            | Self::WrongChip { board, .. }
+            | Self::VerifyFailed { board }
+            | Self::FlashTooSmall { board, .. }
+            | Self::OtherApp { board, .. }
+            | Self::Flash { board, .. }
+            | Self::Program { board, .. }
+            | Self::Unsupported { board, .. }
+            | Self::NoAccessPoint { board, .. }
+            | Self::EmulatorEnded { board, .. }
+            | Self::NotTyped { board, .. }
+            | Self::NoRepl { board, .. }
+            | Self::Upload { board, .. }
+            | Self::WrongKind { board, .. }
+            | Self::Power { board, .. }
+            | Self::StillPowered { board, .. }
+            | Self::NoRails { board }
+            | Self::Reset { board, .. }
+            | Self::Pin { board, .. }
+            | Self::Forbidden { board, .. }
+            | Self::Silent { board }
+            | Self::Stuck { board, .. } => Some(board),
+            Self::Firmware { .. } | Self::Shared { .. } | Self::Keeper(_) => None,
+        }
+    }
+
     /// One thing to try, true for this case.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

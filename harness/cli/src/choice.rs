@@ -5,15 +5,18 @@ mod last_failed;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::path::Path;
+use std::time::Duration;
 
 use hil_config::Bench;
+use hil_report::History;
 use hil_scenario::{Plan, Retries, RunOptions};
-use hil_timeline::{Choice, Shard, shuffled_place};
+use hil_timeline::{Choice, ScenarioInfo, Shard, shuffled_place};
 
 use crate::args::{ChooseArgs, SelectArgs};
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, set_up_failed};
 use crate::quarantine::Quarantined;
+use crate::records::last_time;
 use crate::session;
 
 /// A plan of which the scenarios to run are chosen.
@@ -100,16 +103,17 @@ pub(crate) fn choose(
         return Err(funnel.emptied());
     }
     let shuffle = args.shuffle.map(|seed| seed.unwrap_or_else(new_seed));
-    Ok(Chosen { plan, choice: Choice { repeat: args.repeat, shuffle, shard, merged: Vec::new() } })
+    Ok(Chosen { plan, choice: Choice { repeat: args.repeat, shuffle, seed: args.seed, shard, merged: Vec::new() } })
 }
 
-/// Keeps the scenarios that name one of the boards.
+/// Keeps the scenarios that name one of the boards, or a role that one of them can play; they then play it.
 fn on_boards(plan: &mut Plan, bench: &Bench, boards: &[String]) -> Result<(), ExitCode> {
     if let Some(unknown) = boards.iter().find(|name| bench.board(name).is_none()) {
         return Err(session::no_such_board(bench, unknown));
     }
     let wanted: BTreeSet<&String> = boards.iter().collect();
-    plan.keep(Some(bench), |scenario| scenario.boards.iter().any(|board| wanted.contains(board)));
+    plan.keep(Some(bench), |scenario| scenario.possible_boards().any(|board| wanted.contains(board)));
+    plan.prefer(boards.iter().cloned());
     Ok(())
 }
 
@@ -131,28 +135,35 @@ fn new_seed() -> u32 {
 
 impl Chosen {
     /// How to run it.
-    pub(crate) fn options(&self, args: &ChooseArgs, quarantined: &Quarantined, retries: Retries) -> RunOptions {
+    pub(crate) fn options(
+        &self,
+        args: &ChooseArgs,
+        quarantined: &Quarantined,
+        (retries, history): (Retries, &History),
+    ) -> RunOptions {
+        // Without a history no time is known.
+        let past = history.read().unwrap_or_default();
+        let took = |info: &ScenarioInfo| Some((info.key(), Duration::from_millis(last_time(info, &past)?)));
         RunOptions {
             retries,
             repeat: args.repeat,
             until_fail: args.until_fail,
             fail_fast: args.fail_fast,
             shuffle: self.choice.shuffle,
+            seed: self.choice.seed.or(self.choice.shuffle).unwrap_or_default(),
+            expected: self.plan.list(None).iter().filter_map(took).collect(),
             quarantined: quarantined.keys().cloned().collect(),
         }
     }
 
     /// Its scenarios in the order in which they run.
-    pub(crate) fn list(&self, bench: Option<&Bench>) -> Vec<hil_timeline::ScenarioInfo> {
+    pub(crate) fn list(&self, bench: Option<&Bench>) -> Vec<ScenarioInfo> {
         in_order(self.plan.list(bench), &self.choice)
     }
 }
 
 /// Scenarios in the order in which they run.
-pub(crate) fn in_order(
-    mut scenarios: Vec<hil_timeline::ScenarioInfo>,
-    choice: &Choice,
-) -> Vec<hil_timeline::ScenarioInfo> {
+pub(crate) fn in_order(mut scenarios: Vec<ScenarioInfo>, choice: &Choice) -> Vec<ScenarioInfo> {
     if let Some(seed) = choice.shuffle {
         scenarios.sort_by_cached_key(|scenario| shuffled_place(seed, scenario));
     }

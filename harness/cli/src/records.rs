@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hil_report::{Branch, History, Record, last_good, read_baseline, read_record, with_those_before};
+use hil_timeline::ScenarioInfo;
 
 use crate::exit_code::ExitCode;
 use crate::output::{Message, set_up_failed, warn};
@@ -105,4 +106,14 @@ pub(crate) fn warn_no_good_run(history: &History) {
 pub(crate) fn no_good_run(history: &History) -> ExitCode {
     let message = Message(format!("`{}` contains no good run", history.path().display()));
     set_up_failed(&message, Some("name a run folder, or repeat this after a `hil run` that passes".to_owned()))
+}
+
+/// How long a scenario took in the newest run that has it.
+pub(crate) fn last_time(info: &ScenarioInfo, past: &[Record]) -> Option<u64> {
+    let (path, rule, name) = info.identity();
+    let key = match rule {
+        Some(rule) => format!("{path}: {rule}: {name}"),
+        None => format!("{path}: {name}"),
+    };
+    past.iter().rev().find_map(|record| record.times.get(&key).copied())
 }

@@ -82,7 +82,7 @@ struct Arguments {
 /// the built-in virtual bench; with the firmware of `HIL_PROJECT`, else of `hil.toml` in that root, and the images of
 /// `HIL_FIRMWARE`. The usual arguments of a test target work: `--list`, name filters, `--exact`, `--skip`,
 /// `--nocapture`, `--ignored`; and those of `hil run` that choose what runs: `--tags`, `--name`, `--board`,
-/// `--last-failed`, `--fail-fast`, `--repeat`, `--shuffle`, `--shard`, `--quarantine`.
+/// `--last-failed`, `--fail-fast`, `--repeat`, `--shuffle`, `--seed`, `--shard`, `--quarantine`.
 #[must_use]
 pub fn test_features(folder: &str) -> std::process::ExitCode {
     hil_bench::keeper::serve_if_asked();
@@ -183,6 +183,7 @@ fn run(arguments: &Arguments, folder: &Path, chosen: Chosen, bench: Bench, all: 
     choice::say_choice(&chosen.choice);
     let filtered_out = all - chosen.plan.count();
     let retries = Retries { bench: arguments.bench_retries, product: arguments.retries };
+    let history = crate::records::history(None);
     let settings = RunSettings {
         what: "cargo test".to_owned(),
         wait: crate::args::WaitArgs { wait: true, no_wait: false },
@@ -191,7 +192,7 @@ fn run(arguments: &Arguments, folder: &Path, chosen: Chosen, bench: Bench, all: 
         max_record: hil_timeline::RECORD_LIMIT,
         limits: Limits::default(),
         deadline: None,
-        options: chosen.options(&arguments.choose, &quarantined, retries),
+        options: chosen.options(&arguments.choose, &quarantined, (retries, &history)),
         quarantined,
         choice: chosen.choice,
         flaky: Flaky::Pass,
@@ -199,7 +200,7 @@ fn run(arguments: &Arguments, folder: &Path, chosen: Chosen, bench: Bench, all: 
         strict: false,
         baseline: None,
         fail_on: None,
-        history: crate::records::history(None),
+        history,
         detail: if arguments.nocapture { Detail::Everything } else { Detail::Normal },
     };
     match execute(chosen.plan, bench, &settings, true) {

@@ -2,6 +2,7 @@
 
 mod choice;
 mod image_override;
+mod players;
 mod project;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,9 +23,10 @@ use crate::env_vars::from_environment;
 use crate::firmware::{FIRMWARE, Firmware};
 use crate::firmware_tables::FirmwareTables;
 use crate::kinds::Kinds;
-use crate::names::{BoardName, FirmwareName, nearest};
+use crate::names::{BoardName, FirmwareName, RoleName, nearest};
 use crate::problem::{ConfigError, Problem, Source};
 use crate::rail::Rail;
+use crate::role::{BoardRole, ROLE};
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::{Table, Value};
 use crate::tap::{TAP, Tap};
@@ -43,6 +45,12 @@ pub(crate) static BENCH: TableSpec = TableSpec {
         Key::optional("tap", Kind::Table(&TAP), "", "The recording proxy that the boards connect to."),
         Key::optional("wifi", Kind::Table(&WIFI), "", "The Wi-Fi network of the boards."),
         Key::optional("boards", Kind::Map(&Kind::Table(&BOARD)), "", "The devices under test, by name."),
+        Key::optional(
+            "roles",
+            Kind::Map(&Kind::Table(&ROLE)),
+            "",
+            "What scenarios may call any board that fits, by name.",
+        ),
         Key::optional("firmware", Kind::Map(&Kind::Table(&FIRMWARE)), "", "What is flashed, by name."),
     ],
 };
@@ -66,6 +74,8 @@ pub struct Bench {
     pub wifi: Option<Wifi>,
     /// Boards by name.
     pub boards: BTreeMap<BoardName, Board>,
+    /// Roles by name.
+    pub roles: BTreeMap<RoleName, BoardRole>,
     /// Firmware by name.
     pub firmware: BTreeMap<FirmwareName, Firmware>,
     /// Secrets: passwords, and values from `${secret:…}`.
@@ -203,6 +213,7 @@ impl Bench {
         unset.add(&Owner::Tap, 0, context.take_lacking());
         let wifi = root.table("wifi", &WIFI).and_then(Wifi::read);
         unset.add(&Owner::Wifi, 0, context.take_lacking());
+        let roles = BoardRole::read_all(&mut root);
         let own = root.map("firmware");
         let tables = FirmwareTables::new(own.as_ref(), None);
         let firmware = own.map(|own| tables.read(&own, &[(0, context)], &mut unset)).unwrap_or_default();
@@ -214,6 +225,7 @@ impl Bench {
             tap,
             wifi,
             boards,
+            roles,
             firmware,
             secrets: Vec::new(),
             variables: Vec::new(),

@@ -186,7 +186,8 @@ impl Firmware {
     }
 
     /// Whether a placeholder that begins like this is in one of its texts.
-    pub(crate) fn mentions(&self, begin: &str) -> bool {
+    #[must_use]
+    pub fn mentions(&self, begin: &str) -> bool {
         let settings = self.scripts.iter().flat_map(|scripts| scripts.settings.values());
         let stored = self.nvs.values().chain(settings).filter_map(|value| match value {
             NvsValue::Text(text) => Some(text),

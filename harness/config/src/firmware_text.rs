@@ -67,6 +67,24 @@ impl Bench {
         text
     }
 
+    /// The tables `[roles.NAME]`.
+    #[must_use]
+    pub fn roles_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string can't fail.
+        for (name, role) in &self.roles {
+            let _ = writeln!(text, "\n[roles.{name}]");
+            if let Some(chip) = role.chip {
+                let _ = writeln!(text, "chip = {}", quoted(chip.word()));
+            }
+            if !role.tags.is_empty() {
+                let tags: Vec<_> = role.tags.iter().map(|tag| quoted(tag)).collect();
+                let _ = writeln!(text, "tags = [{}]", tags.join(", "));
+            }
+        }
+        text
+    }
+
     fn scripts_text(&self, text: &mut String, scripts: &Scripts, file: NamedFile<'_>) {
         let source = match &scripts.source {
             ScriptSource::Builtin(name) => quoted(&format!("builtin:{name}")),

@@ -51,6 +51,10 @@ name!(
     BoardName
 );
 name!(
+    /// Name of a role: the key of its table under `[roles]`.
+    RoleName
+);
+name!(
     /// Name of a firmware: the key of its table under `[firmware]`.
     FirmwareName
 );

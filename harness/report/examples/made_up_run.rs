@@ -76,6 +76,7 @@ impl Run {
             rule: None,
             tags: vec![if n.is_multiple_of(2) { "even" } else { "odd" }.to_owned()],
             boards: vec!["lamp".to_owned()],
+            roles: Vec::new(),
             quarantine: None,
         }
     }

@@ -25,7 +25,8 @@ struct Feature<'a> {
 struct Element<'a> {
     id: String,
     name: String,
-    description: &'a str,
+    /// The boards that played its roles.
+    description: String,
     keyword: &'a str,
     r#type: &'a str,
     line: usize,
@@ -124,7 +125,7 @@ fn elements<'a>(scenario: &'a ScenarioResult, name: &str) -> impl Iterator<Item 
         Element {
             id: format!("{};{}", id(&scenario.info.feature), id(&name)),
             name,
-            description: "",
+            description: attempt.cast(),
             keyword: "Scenario",
             r#type: "scenario",
             line: scenario.info.line,

@@ -7,7 +7,9 @@ use hil_timeline::{
     BoardInfo, HostName, Quarantine, RunEvent, ScenarioId, ScenarioInfo, ScenarioKey, Stamp, Verdict, What,
 };
 
-use crate::result::{Attempt, FirmwareInfo, HostResult, RunInfo, RunSummary, ScenarioResult, StepResult, micros};
+use crate::result::{
+    Attempt, FirmwareInfo, HostResult, RunInfo, RunSummary, ScenarioResult, SetAside, StepResult, micros,
+};
 use crate::tail::tail_line;
 
 /// Folds a run event by event, during the run or afterwards.
@@ -72,6 +74,11 @@ impl Fold {
                 self.begin(event.scenario?, info, (*attempt, *repetition), (event.at, event.host.as_ref()));
                 None
             }
+            What::SetAside { board, reasons } => {
+                let board = event.host.as_ref().map_or_else(|| board.clone(), |host| format!("{host}/{board}"));
+                self.summary.set_aside.push(SetAside { board, reasons: reasons.clone() });
+                None
+            }
             What::Firmware { board, firmware, hash, size, version, runs } => {
                 let (board, firmware, hash) = (board.clone(), firmware.clone(), hash.clone());
                 let (version, host) = (version.clone(), event.host.clone());
@@ -125,7 +132,7 @@ impl Fold {
         self.places.insert(key, place);
         self.open.insert(id, place);
         if let Some(scenario) = self.summary.scenarios.get_mut(place) {
-            scenario.attempts.push(Attempt::begun(at, Some(id), host.cloned()));
+            scenario.attempts.push(Attempt { roles: info.bound(), ..Attempt::begun(at, Some(id), host.cloned()) });
             scenario.judge();
         }
     }

@@ -1,6 +1,7 @@
 //! JUnit XML according to Surefire's schema: one suite, one case per scenario with all attempts; a failure is the
 //! firmware's, an error the bench's.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use hil_timeline::{Failure, Provenance, Verdict};
@@ -9,7 +10,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use crate::names::{class_name, unique_names};
 use crate::report_file::ReportFile;
-use crate::result::{Attempt, RunSummary, ScenarioResult};
+use crate::result::{Attempt, RunSummary, ScenarioResult, SetAside};
 
 /// GitLab reads no report above 30 MB; beyond this, output is left out.
 const BUDGET: usize = 20_000_000;
@@ -85,6 +86,12 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
         let lost = host.lost.as_ref().map_or(String::new(), |why| format!(", lost: {why}"));
         all.push((format!("hil.host.{}", host.name), format!("bench {}{lost}", host.bench)));
     }
+    for (role, boards) in casts(run) {
+        all.push((format!("hil.role.{role}"), boards.into_iter().collect::<Vec<_>>().join(", ")));
+    }
+    for SetAside { board, reasons } in &run.set_aside {
+        all.push((format!("hil.set-aside.{board}"), reasons.join("; ")));
+    }
     xml.create_element("properties").write_inner_content(|xml| {
         for (name, value) in &all {
             let attributes = [("name", legal(name)), ("value", legal(value))];
@@ -94,6 +101,16 @@ fn properties(xml: &mut Xml, run: &RunSummary) -> io::Result<()> {
         Ok(())
     })?;
     Ok(())
+}
+
+/// The boards that played each role.
+fn casts(run: &RunSummary) -> BTreeMap<&str, BTreeSet<&str>> {
+    let mut casts: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (role, board) in run.scenarios.iter().flat_map(|scenario| &scenario.attempts).flat_map(|attempt| &attempt.roles)
+    {
+        casts.entry(role).or_default().insert(board);
+    }
+    casts
 }
 
 /// The commit, the job and the computer; what is unknown is missing.
@@ -206,7 +223,8 @@ fn output(attempt: &Attempt, attachment: Option<&str>, roomy: bool) -> String {
     if !roomy {
         return marker + "left out to keep this file small: the page has it\n";
     }
-    let mut output = host;
+    let cast = attempt.cast();
+    let mut output = if cast.is_empty() { host } else { format!("{host}{cast}\n") };
     for step in &attempt.steps {
         let word = step.outcome.as_ref().map_or("not run", |outcome| outcome.verdict.word());
         output.push_str(&format!("{word:>7}  {} {}\n", step.info.keyword, step.info.text));

@@ -51,7 +51,7 @@ pub use result::{Attempt, Counts, FirmwareInfo, HostResult, RunInfo, RunSummary,
 pub use statistics::{probability_above, wilson};
 pub use text::{
     failure_lines, host_lines, inert, latest_line, latest_lines, latest_verdict, quarantine_lines, repetition_lines,
-    scenario_line, skip_lines, summary_line,
+    scenario_line, set_aside_lines, skip_lines, summary_line,
 };
 pub use traffic::{Spread, TopicTraffic, Traffic, traffic_table};
 pub use trend::{Trend, TrendMetric, TrendRun, sign, sparkline};

@@ -7,7 +7,7 @@ use crate::markdown_text::cell;
 use crate::repetitions::{Repeated, repeated};
 use crate::report_file::ReportFile;
 use crate::result::{RunSummary, ScenarioResult};
-use crate::text::{failure_lines, host_lines, summary_line};
+use crate::text::{failure_lines, host_lines, set_aside_lines, summary_line};
 
 /// GitHub accepts no summary above 1 MiB.
 const BUDGET: usize = 900_000;
@@ -83,9 +83,10 @@ fn about(run: &RunSummary) -> String {
     let host = info.provenance.host.as_ref().map_or(String::new(), |host| format!(" on {}", cell(host)));
     let origin = origin(&info.provenance);
     let project = info.project.as_ref().map_or(String::new(), |project| format!(", firmware of {}", cell(project)));
+    let aside: String = set_aside_lines(run).iter().map(|line| format!("\n⚠️ {}\n", cell(line))).collect();
     let hosts: String = host_lines(run).iter().map(|line| format!("- {}\n", cell(line))).collect();
     let hosts = if hosts.is_empty() { hosts } else { format!("{hosts}\n") };
-    format!("{text}\nBench {bench}{host}{project}, broker {broker}, hil {version}.{origin}\n\n{hosts}")
+    format!("{text}{aside}\nBench {bench}{host}{project}, broker {broker}, hil {version}.{origin}\n\n{hosts}")
 }
 
 /// The commit, its branch and the job, as a sentence of its own.

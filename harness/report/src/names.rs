@@ -6,9 +6,9 @@ use hil_timeline::ScenarioInfo;
 
 use crate::result::{RunSummary, ScenarioResult};
 
-/// Feature and boards: `The lamp [lamp]`.
+/// Feature and boards: `The lamp [lamp]`; a role counts by its own name, because its board changes from run to run.
 pub(crate) fn class_name(scenario: &ScenarioResult) -> String {
-    let boards = scenario.info.boards.join(", ");
+    let boards = scenario.info.named().join(", ");
     if boards.is_empty() { scenario.info.feature.clone() } else { format!("{} [{boards}]", scenario.info.feature) }
 }
 

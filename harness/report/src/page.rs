@@ -11,7 +11,7 @@ use crate::gathering::{Chunk, Gathering};
 use crate::names::keys;
 use crate::report_file::ReportFile;
 use crate::result::{Attempt, RunSummary, ScenarioResult, StepResult};
-use crate::text::{host_lines, repetition_lines};
+use crate::text::{host_lines, repetition_lines, set_aside_lines};
 use crate::trend::Trend;
 
 const TEMPLATE: &str = include_str!("page/page.html");
@@ -115,6 +115,7 @@ fn run_data(name: &str, run: &RunSummary) -> Value {
         "job_link": info.and_then(|info| info.provenance.job_link()),
         "boards": info.map_or(&[][..], |info| &info.boards),
         "firmware": run.firmware,
+        "set_aside": set_aside_lines(run),
         "counts": run.counts(),
         "exit_code": run.exit_code,
         "repetitions": repetition_lines(run),
@@ -172,6 +173,7 @@ fn attempts(scenario: &ScenarioResult, gathering: &Gathering) -> Vec<Value> {
             "verdict": attempt.verdict,
             "took_us": attempt.took_us,
             "host": attempt.host,
+            "cast": attempt.cast(),
             "failure": attempt.failure.as_ref().map(|failure| json!({
                 "message": failure.message, "details": failure.details, "hint": failure.hint,
             })),

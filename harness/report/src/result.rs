@@ -1,5 +1,6 @@
 //! The result of a run: its scenarios, attempts and verdicts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hil_timeline::{
@@ -61,6 +62,9 @@ pub struct Attempt {
     /// Where it ran, in a run on several hosts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostName>,
+    /// The board that played each of its roles.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub roles: BTreeMap<String, String>,
     /// Its last console lines and packets as text, oldest first. None if it passed.
     #[serde(skip)]
     pub tail: Vec<String>,
@@ -99,7 +103,14 @@ impl Attempt {
     pub(crate) fn begun(started: Stamp, id: Option<ScenarioId>, host: Option<HostName>) -> Self {
         // An attempt that never finishes is aborted.
         let verdict = Verdict::Aborted;
-        Self { verdict, failure: None, steps: Vec::new(), took_us: 0, host, tail: Vec::new(), started, id }
+        let (steps, tail, roles) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { verdict, failure: None, steps, took_us: 0, host, roles, tail, started, id }
+    }
+
+    /// Which board played each of its roles: `lamp on lamp-2, sensor on dht-1`; empty without roles.
+    #[must_use]
+    pub fn cast(&self) -> String {
+        self.roles.iter().map(|(role, board)| format!("{role} on {board}")).collect::<Vec<_>>().join(", ")
     }
 
     pub(crate) fn ended_from_outside(&mut self, message: &str) {
@@ -194,6 +205,15 @@ pub struct HostResult {
     pub lost: Option<String>,
     /// The largest uncertainty of its clock in a measurement, in microseconds.
     pub clock_within_us: u64,
+}
+
+/// A board that a run set aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SetAside {
+    /// The board.
+    pub board: String,
+    /// What the bench failed at on it.
+    pub reasons: Vec<String>,
 }
 
 /// The firmware of a board.
@@ -293,6 +313,9 @@ pub struct RunSummary {
     /// The hosts, in the order in which they joined; none if it ran on one machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostResult>,
+    /// Boards that were set aside, in the order in which they were.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_aside: Vec<SetAside>,
     /// Scenarios in the order in which they began.
     pub scenarios: Vec<ScenarioResult>,
     /// Exit code, unless the run was killed.

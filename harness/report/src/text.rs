@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hil_timeline::{BoardInfo, Failure, Verdict};
 
 use crate::repetitions::{Repeated, repeated};
-use crate::result::{Attempt, HostResult, RunSummary, ScenarioResult};
+use crate::result::{Attempt, HostResult, RunSummary, ScenarioResult, SetAside};
 
 /// One line for a scenario and all its attempts: verdict, place, name, time.
 #[must_use]
@@ -27,7 +27,9 @@ pub fn failure_lines(scenario: &ScenarioResult) -> Vec<String> {
     }
     let of = |(n, attempt): (usize, &Attempt)| {
         let lines = attempt_lines(scenario, attempt);
-        let headline = (!lines.is_empty()).then(|| format!("attempt {} of {count}:", n + 1));
+        let cast = attempt.cast();
+        let cast = if cast.is_empty() { cast } else { format!(", {cast}") };
+        let headline = (!lines.is_empty()).then(|| inert(&format!("attempt {} of {count}{cast}:", n + 1)));
         headline.into_iter().chain(lines).collect::<Vec<_>>()
     };
     scenario.attempts.iter().enumerate().flat_map(of).collect()
@@ -67,10 +69,12 @@ pub fn latest_lines(scenario: &ScenarioResult) -> Vec<String> {
 fn line(scenario: &ScenarioResult, verdict: Verdict, more: &str) -> String {
     let info = &scenario.info;
     let took = scenario.took().as_secs_f64();
+    let cast = scenario.attempts.last().map(Attempt::cast).filter(|cast| !cast.is_empty());
+    let cast = cast.map_or(String::new(), |cast| format!(", {cast}"));
     let word = if scenario.is_excused() && verdict != Verdict::Passed { scenario.word() } else { verdict.word() };
     let host = scenario.attempts.last().and_then(|attempt| attempt.host.as_ref());
     let host = host.map_or(String::new(), |host| format!(" on {host}"));
-    inert(&format!("{word:>7}  {}:{}  {}  ({took:.2} s{host}{more})", info.path, info.line, scenario.title()))
+    inert(&format!("{word:>7}  {}:{}  {}  ({took:.2} s{host}{more}{cast})", info.path, info.line, scenario.title()))
 }
 
 /// Why an attempt did not pass.
@@ -135,6 +139,13 @@ pub fn repetition_lines(run: &RunSummary) -> Vec<String> {
         inert(&format!("{} of {} passed  {}:{}  {}", it.passed, it.runs, info.path, info.line, info.name))
     };
     repeated(run).iter().map(line).collect()
+}
+
+/// The boards that were set aside, each with what the bench failed at on it; empty if there are none.
+#[must_use]
+pub fn set_aside_lines(run: &RunSummary) -> Vec<String> {
+    let line = |it: &SetAside| inert(&format!("board `{}` was set aside: {}", it.board, it.reasons.join("; ")));
+    run.set_aside.iter().map(line).collect()
 }
 
 /// The reasons why several scenarios were skipped, the most frequent first; their lines are far above.

@@ -14,7 +14,6 @@ use tokio::sync::{Mutex, watch};
 use crate::network::Network;
 use crate::setup_error::SetupError;
 use crate::stalls::Stalls;
-use crate::turn::{Turn, Turns};
 
 /// Time limits: what takes longer is a bench error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +37,6 @@ pub struct RunContext {
     pub(crate) network: Network,
     pub(crate) timeline: Timeline,
     pub(crate) limits: Limits,
-    turns: Turns,
     abort: watch::Receiver<bool>,
     next_scenario: AtomicU32,
     /// Whether this machine has what a firmware needs on a board; filled by the first check.
@@ -66,11 +64,10 @@ impl RunContext {
         let bench = Bench::open(config, &timeline, claim).await?;
         match open_network(bench.config(), wanted.as_ref(), &timeline).await {
             Ok(network) => {
-                let turns = Turns::new(bench.config().boards.keys().map(ToString::to_string));
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
                 let mask = std::sync::OnceLock::new();
                 let stalls = Stalls::watch(timeline.recorder(None));
-                Ok(Self { bench, network, timeline, limits, turns, abort, next_scenario, needs, mask, stalls })
+                Ok(Self { bench, network, timeline, limits, abort, next_scenario, needs, mask, stalls })
             }
             Err(error) => {
                 // Frees the locks for the next run.
@@ -114,11 +111,6 @@ impl RunContext {
     #[must_use]
     pub fn tap(&self, board: &str) -> Option<&TapPort> {
         self.network.tap(board)
-    }
-
-    /// Waits for the turn of a scenario with these boards.
-    pub(crate) async fn turn(&self, boards: &[String]) -> Turn {
-        self.turns.take(boards, self.bench.config().broker.is_shared()).await
     }
 
     /// Whether this machine has what these firmware need on these boards: the first unmet need.

@@ -1,12 +1,15 @@
 //! The course of a run: which scenarios are retried, how often all of them are repeated, and when it stops early.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hil_timeline::{ScenarioId, ScenarioKey, Verdict};
 use parking_lot::Mutex;
 
 use crate::tags;
+use crate::turn::Turns;
 
 /// How often a scenario that did not pass is retried.
 ///
@@ -51,8 +54,12 @@ pub struct RunOptions {
     pub until_fail: bool,
     /// Starts no other scenario once one did not pass.
     pub fail_fast: bool,
-    /// The seed of the order; none for that of the files.
+    /// The seed of the order; none for the longest first.
     pub shuffle: Option<u32>,
+    /// The seed of the choice between boards that are equally good for a role; 0 for the first one.
+    pub seed: u32,
+    /// How long scenarios took before.
+    pub expected: BTreeMap<ScenarioKey, Duration>,
     /// Scenarios that may fail.
     pub quarantined: BTreeSet<ScenarioKey>,
 }
@@ -91,10 +98,23 @@ impl Counts {
     }
 }
 
+/// Boards of a scenario in earlier attempts.
+#[derive(Debug, Default)]
+struct Boards {
+    latest: BTreeSet<String>,
+    failed_on: BTreeSet<String>,
+}
+
 /// What the scenarios of a run share about its course: which are retried, and whether it stops early.
 #[derive(Debug)]
 pub struct Course {
     pub(crate) options: RunOptions,
+    /// None where another process decides whose turn it is.
+    pub(crate) turns: Option<Arc<Turns>>,
+    /// The boards of names in steps, where another process has chosen them.
+    pub(crate) bound: BTreeMap<String, String>,
+    /// On which boards scenarios of this repetition ran last, and on which the bench failed them.
+    boards: Mutex<BTreeMap<ScenarioKey, Boards>>,
     counts: Mutex<Counts>,
     /// Scenarios that ended in this attempt.
     ended: Mutex<Vec<Ended>>,
@@ -102,10 +122,57 @@ pub struct Course {
 }
 
 impl Course {
-    /// A run with these options.
+    /// A run with these options, whose scenarios another process hands out.
     #[must_use]
     pub fn new(options: RunOptions) -> Self {
-        Self { options, counts: Mutex::default(), ended: Mutex::default(), has_failed: AtomicBool::new(false) }
+        Self::of(options, None)
+    }
+
+    /// A run with these options, whose scenarios wait for their turns here.
+    pub(crate) fn with_turns(options: RunOptions, turns: Arc<Turns>) -> Self {
+        Self::of(options, Some(turns))
+    }
+
+    fn of(options: RunOptions, turns: Option<Arc<Turns>>) -> Self {
+        Self {
+            options,
+            turns,
+            bound: BTreeMap::new(),
+            boards: Mutex::default(),
+            counts: Mutex::default(),
+            ended: Mutex::default(),
+            has_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// The same with boards that another process has chosen for names in steps.
+    pub(crate) fn bound_to(mut self, bound: BTreeMap<String, String>) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    /// Notes the boards of an attempt, and those on which the bench failed it.
+    pub(crate) fn note_boards(&self, key: &ScenarioKey, boards: Vec<String>, failed_on: Vec<String>) {
+        let mut all = self.boards.lock();
+        let of = all.entry(key.clone()).or_default();
+        of.latest = boards.into_iter().collect();
+        of.failed_on.extend(failed_on);
+    }
+
+    /// The boards on which the bench failed a scenario.
+    pub(crate) fn failed_on(&self, key: &ScenarioKey) -> BTreeSet<String> {
+        self.boards.lock().get(key).map(|of| of.failed_on.clone()).unwrap_or_default()
+    }
+
+    /// Whether the previous attempt of a scenario used one of these boards.
+    pub(crate) fn used_before(&self, key: &ScenarioKey, boards: &[String]) -> bool {
+        self.boards.lock().get(key).is_some_and(|of| boards.iter().any(|board| of.latest.contains(board)))
+    }
+
+    /// Whether a scenario that ended like this is tried again.
+    pub(crate) fn tries_again(&self, ended: &Ended) -> bool {
+        matches!(ended.verdict, Verdict::Failed | Verdict::Errored)
+            && self.counts.lock().allow(ended, self.options.retries)
     }
 
     /// Notes that a scenario has ended. If the run has failed with it, no other scenario begins with `--fail-fast`.
@@ -146,6 +213,7 @@ impl Course {
     /// Begins a repetition, whose scenarios have all their retries.
     pub fn begin_repetition(&self) {
         *self.counts.lock() = Counts::default();
+        self.boards.lock().clear();
         self.ended.lock().clear();
     }
 }

@@ -18,6 +18,7 @@ use regex::Regex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::bound::bound;
 use crate::captured;
 use crate::error::{self, StepError};
 use crate::forms;
@@ -53,7 +54,8 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
         if result.is_ok() {
             result = listen_on(world).await;
         }
-        let result = judge(world, result).await.map_err(|error| error.with_details(place_of(&step)));
+        let result = judge(world, result).await;
+        let result = result.map_err(|error| error.with_details(roles_of(world)).with_details(place_of(&step)));
         let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         note(world, &result, took_us);
         if let Err(error) = result {
@@ -68,6 +70,11 @@ fn dispatch(world: &mut HilWorld, context: Context) -> LocalBoxFuture<'_, ()> {
 fn place_of(step: &Step) -> Option<String> {
     let part = origin_of(step)?;
     Some(format!("a part of the step `{}`, at {}:{}", part.step, part.file, part.part_line))
+}
+
+/// Which boards play the roles of the scenario: messages name the boards.
+fn roles_of(world: &HilWorld) -> Vec<String> {
+    world.inner.iter().flat_map(|scene| scene.binding.notes()).collect()
 }
 
 /// A step's result, unless a stall of this machine or the broker makes it inconclusive: then it neither passed nor
@@ -224,7 +231,7 @@ async fn perform(world: &mut HilWorld, context: Context) -> Result<(), StepError
         Limit { step: Instant::now() + run.limits.step + durations_in(&context.step.value), scenario: scene.deadline };
     // Such a step reports itself why its firmware does not run.
     let starts_firmware = forms::read(&context.step).is_some_and(|step| step.first(Kind::Firmware).is_some());
-    let asked = filled(&context.step, &scene.stage)?;
+    let asked = bound(&filled(&context.step, &scene.stage)?, &scene.binding);
     let found = STEPS.find(&asked);
     let (step, context) = match found {
         Ok(Some((step, _, _, context))) => (step, context),

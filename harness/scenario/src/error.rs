@@ -24,6 +24,8 @@ pub struct StepError {
     /// It may be gone in the next attempt.
     transient: bool,
     kind: Kind,
+    /// The board that it is about, if it is about one.
+    board: Option<String>,
 }
 
 /// What a step's error is about, to rank it among other errors.
@@ -122,6 +124,19 @@ impl StepError {
         self.transient
     }
 
+    /// Names the board that it is about: where the bench failed on it, another board may do better.
+    #[must_use]
+    pub fn about(mut self, board: impl Into<String>) -> Self {
+        self.board = Some(board.into());
+        self
+    }
+
+    /// The board that it is about, if it is about one.
+    #[must_use]
+    pub fn board(&self) -> Option<&str> {
+        self.board.as_deref()
+    }
+
     /// Adds one true hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -195,7 +210,7 @@ impl std::error::Error for StepError {}
 
 impl From<Unmet> for StepError {
     fn from(unmet: Unmet) -> Self {
-        Self { unmet, transient: false, kind: Kind::Usual }
+        Self { unmet, transient: false, kind: Kind::Usual, board: None }
     }
 }
 
@@ -203,6 +218,7 @@ impl From<BenchError> for StepError {
     fn from(error: BenchError) -> Self {
         let mut step = Self::errored(error.to_string());
         step.transient = error.is_transient();
+        step.board = error.board().map(str::to_owned);
         match error.hint() {
             Some(hint) => step.with_hint(hint),
             None => step,

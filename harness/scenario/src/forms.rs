@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use cucumber::gherkin::Step;
 use regex::{Regex, RegexSet};
 
+use crate::quotes::{requote, unquote};
 use crate::spec::{Kind, Reading, StepGroup, StepSpec, expanded};
 use crate::steps::GROUPS;
 
@@ -33,6 +34,24 @@ fn compile(spec: &'static StepSpec) -> Option<Compiled> {
 /// Parses a built-in step.
 pub(crate) fn read(step: &Step) -> Option<Reading> {
     readings(&step.value).next()
+}
+
+/// The text of a built-in step with other boards.
+pub(crate) fn with_boards(text: &str, board: impl Fn(&str) -> String) -> String {
+    let matching = ANY.iter().flat_map(|any| any.matches(text)).filter_map(|n| COMPILED.get(n));
+    let found = matching.filter_map(|compiled| Some((compiled, compiled.regex.captures(text)?))).next();
+    let Some((compiled, captures)) = found else { return text.to_owned() };
+    let (mut at, mut changed) = (0, String::with_capacity(text.len()));
+    for (n, _) in compiled.kinds.iter().enumerate().filter(|(_, kind)| kind.is_board()) {
+        let Some(group) = captures.get(n + 1) else { continue };
+        let name = unquote(group.as_str());
+        let new = board(&name);
+        if new != name {
+            changed.extend([&text[at..group.start()], &requote(group.as_str(), &new)]);
+            at = group.end();
+        }
+    }
+    changed + &text[at..]
 }
 
 fn readings(text: &str) -> impl Iterator<Item = Reading> {

@@ -2,6 +2,9 @@
 //!
 //! Users add their own steps to [`HilWorld`] with cucumber's attributes; see [`Stage`] for what a step can use.
 
+mod binding;
+mod blame;
+mod bound;
 mod captured;
 pub mod catalogue;
 mod context;
@@ -16,6 +19,7 @@ mod one;
 mod origin;
 mod parameters;
 mod plan;
+mod queue;
 mod quotes;
 mod registry;
 mod retry;
@@ -29,6 +33,7 @@ mod steps;
 mod suggest;
 mod tags;
 mod turn;
+mod wanted;
 mod world;
 
 pub use context::{Limits, RunContext};
@@ -38,7 +43,8 @@ pub use kinds::kinds;
 pub use one::{Attempt, AttemptEnd, run_one};
 pub use parameters::{OnOff, Span, Text};
 pub use plan::{
-    CompositeStep, Filter, Found, Inputs, Plan, PlanError, Problem, boards_of, composite_steps, firmware_of, lacking,
+    CompositeStep, Filter, Found, Inputs, Plan, PlanError, Problem, boards_of, composite_steps, firmware_names,
+    firmware_of, lacking,
 };
 pub use retry::run_with_retries;
 pub use setup_error::SetupError;

@@ -11,6 +11,7 @@ use crate::context::RunContext;
 use crate::course::{Course, Pass, RunOptions};
 use crate::plan::Plan;
 use crate::run::run_attempt;
+use crate::turn::Turns;
 
 /// How an attempt at a scenario ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct AttemptEnd {
 }
 
 /// Which attempt at a scenario it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// The number of its events in the run.
     pub id: ScenarioId,
@@ -30,14 +31,23 @@ pub struct Attempt {
     pub attempt: u32,
     /// From 1, if the run repeats its scenarios.
     pub repetition: Option<u32>,
+    /// The board of each name in its steps.
+    pub bound: BTreeMap<String, String>,
+    /// The attempt before it used one of these boards: they are recovered first.
+    pub recovers: bool,
 }
 
 /// Runs a plan of one scenario once; what happens is on the context's timeline. It waits for its boards, so several may
 /// be started at once.
 pub async fn run_one(context: &Arc<RunContext>, plan: Plan, attempt: Attempt) -> AttemptEnd {
     let _quiet = QuietPanics::begin();
-    let course = Arc::new(Course::new(RunOptions::default()));
-    let Attempt { id, attempt, repetition } = attempt;
+    let Attempt { id, attempt, repetition, bound, recovers } = attempt;
+    let turns = Turns::new(context.bench.config(), 0, true, context.timeline.recorder(None));
+    let course = Course::with_turns(RunOptions::default(), Arc::new(turns)).bound_to(bound);
+    if recovers && let Some(info) = plan.list(None).pop() {
+        course.note_boards(&info.key(), course.bound.values().cloned().collect(), Vec::new());
+    }
+    let course = Arc::new(course);
     run_attempt(context, &course, plan, Pass { attempt, repetition, id: Some(id) }).await;
     // A scenario that never came to its end was ended from outside.
     let aborted = AttemptEnd { verdict: Verdict::Aborted, transient: false };

@@ -11,9 +11,11 @@ mod grammar;
 mod inputs;
 mod needs;
 mod on_bench;
+mod on_board;
 mod problem;
 mod read;
 mod reading;
+mod roles;
 mod spot;
 mod suspect;
 mod swallowed;
@@ -33,12 +35,14 @@ use regex::Regex;
 use self::check::check;
 pub use self::composite::{CompositeStep, composite_steps};
 pub use self::inputs::Inputs;
-pub(crate) use self::needs::{boards_named, firmware_named, steps_of};
-pub use self::needs::{boards_of, firmware_of, lacking};
+pub use self::needs::{boards_of, firmware_names, firmware_of, lacking};
+pub(crate) use self::needs::{firmware_named, names_firmware, on_each, steps_of};
 pub use self::problem::{PlanError, Problem};
+pub(crate) use self::reading::reading;
 use crate::forms;
 use crate::spec::Kind;
 use crate::tags::OPT_IN;
+use crate::wanted::Wanted;
 
 /// Which scenarios to run.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +113,8 @@ pub struct Plan {
     warnings: Vec<Problem>,
     files: usize,
     found: Found,
+    /// Boards that play a role if they can, in place of others.
+    preferred: BTreeSet<String>,
 }
 
 impl Plan {
@@ -175,7 +181,7 @@ impl Plan {
         let mut seen = BTreeSet::new();
         problems.retain(|problem: &Problem| seen.insert((problem.path.clone(), problem.line, problem.what.clone())));
         if problems.is_empty() {
-            Ok(Self { features, warnings, files: files.len(), found })
+            Ok(Self { features, warnings, files: files.len(), found, preferred: BTreeSet::new() })
         } else {
             Err(PlanError::Invalid { problems })
         }
@@ -234,7 +240,7 @@ impl Plan {
     pub(crate) fn shuffled(self, seed: u32) -> Self {
         let single = |feature: &Feature| {
             let split = each_scenario(feature).map(|(rule, scenario)| {
-                let place = shuffled_place(seed, &info(feature, rule, scenario, Vec::new()));
+                let place = shuffled_place(seed, &info(feature, rule, scenario, &[]));
                 let ruled = rule.map(|rule| Rule { scenarios: vec![scenario.clone()], ..rule.clone() });
                 let scenarios = if rule.is_none() { vec![scenario.clone()] } else { Vec::new() };
                 let rules = ruled.into_iter().collect();
@@ -272,13 +278,23 @@ impl Plan {
         (!self.features.is_empty()).then_some(self)
     }
 
-    /// Each scenario, in order; with a bench, including the boards that its steps name.
+    /// Lets these boards play the roles that they fit, in place of others.
+    pub fn prefer(&mut self, boards: impl IntoIterator<Item = String>) {
+        self.preferred.extend(boards);
+    }
+
+    /// The boards that a scenario with these steps may run on.
+    pub(crate) fn wanted(&self, bench: &Bench, steps: &[&Step]) -> Vec<Wanted> {
+        roles::wanted(bench, steps, &self.preferred)
+    }
+
+    /// Each scenario, in order; with a bench, including the boards that its steps name and those that may play its roles.
     #[must_use]
     pub fn list(&self, bench: Option<&Bench>) -> Vec<ScenarioInfo> {
         let of = |feature: &Feature| {
             let each = each_scenario(feature).map(|(rule, scenario)| {
-                let boards = bench.map(|bench| boards_named(bench, &steps_of(feature, rule, scenario)));
-                info(feature, rule, scenario, boards.unwrap_or_default())
+                let wanted = bench.map(|bench| self.wanted(bench, &steps_of(feature, rule, scenario)));
+                info(feature, rule, scenario, &wanted.unwrap_or_default())
             });
             each.collect::<Vec<_>>()
         };
@@ -300,7 +316,8 @@ pub(crate) fn single_features(mut feature: Feature) -> Vec<Feature> {
 }
 
 /// A scenario as reports show it.
-pub(crate) fn info(feature: &Feature, rule: Option<&Rule>, scenario: &Scenario, boards: Vec<String>) -> ScenarioInfo {
+pub(crate) fn info(feature: &Feature, rule: Option<&Rule>, scenario: &Scenario, wanted: &[Wanted]) -> ScenarioInfo {
+    let (roles, named): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| wanted.is_role());
     ScenarioInfo {
         feature: feature.name.clone(),
         rule: rule.map(|rule| rule.name.clone()).filter(|name| !name.is_empty()),
@@ -308,13 +325,14 @@ pub(crate) fn info(feature: &Feature, rule: Option<&Rule>, scenario: &Scenario, 
         line: scenario.position.line,
         name: scenario.name.clone(),
         tags: tags_of(feature, rule, scenario),
-        boards,
+        boards: named.into_iter().map(|wanted| wanted.name.clone()).collect(),
+        roles: roles.into_iter().map(Wanted::info).collect(),
         quarantine: None,
     }
 }
 
 /// Each scenario with its rule.
-fn each_scenario(feature: &Feature) -> impl Iterator<Item = (Option<&Rule>, &Scenario)> {
+pub(crate) fn each_scenario(feature: &Feature) -> impl Iterator<Item = (Option<&Rule>, &Scenario)> {
     let plain = feature.scenarios.iter().map(|scenario| (None, scenario));
     plain.chain(feature.rules.iter().flat_map(|rule| rule.scenarios.iter().map(move |scenario| (Some(rule), scenario))))
 }

@@ -49,12 +49,33 @@ pub(crate) fn quote(text: &str, quote: char) -> String {
 pub(crate) fn map_quoted(text: &str, change: impl Fn(&str) -> String) -> String {
     let changed = |part: &Part<'_>| match part {
         Part::Plain(plain) => (*plain).to_owned(),
-        Part::Quoted(quoted) => {
-            let mark = if quoted.starts_with('"') { '"' } else { '\'' };
-            quote(&change(&unquote(quoted)), mark)
-        }
+        Part::Quoted(quoted) => requote(quoted, &change(&unquote(quoted))),
     };
     parts(text).iter().map(changed).collect()
+}
+
+/// A step's text with each text in quotes changed, given the plain text before it. What does not change stays as written.
+pub(crate) fn map_named(text: &str, change: impl Fn(&str, &str) -> String) -> String {
+    let (mut before, mut changed) = ("", String::with_capacity(text.len()));
+    for part in parts(text) {
+        match part {
+            Part::Plain(plain) => {
+                before = plain;
+                changed.push_str(plain);
+            }
+            Part::Quoted(quoted) => {
+                let name = unquote(quoted);
+                let new = change(before, &name);
+                if new == name { changed.push_str(quoted) } else { changed.push_str(&requote(quoted, &new)) }
+            }
+        }
+    }
+    changed
+}
+
+/// Another text in the same kind of quotes.
+pub(crate) fn requote(quoted: &str, text: &str) -> String {
+    quote(text, if quoted.starts_with('"') { '"' } else { '\'' })
 }
 
 /// The parts of a step: alternately outside and inside quotes.

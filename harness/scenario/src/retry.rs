@@ -9,6 +9,7 @@ use crate::context::RunContext;
 use crate::course::{Course, Pass, RunOptions};
 use crate::plan::Plan;
 use crate::run::run_attempt;
+use crate::turn::Turns;
 
 /// Runs a plan as often as the options say, and retries scenarios that did not pass. All boards are safe when it returns.
 pub async fn run_with_retries(context: Arc<RunContext>, plan: Plan, options: RunOptions) {
@@ -16,7 +17,10 @@ pub async fn run_with_retries(context: Arc<RunContext>, plan: Plan, options: Run
         Some(seed) => plan.shuffled(seed),
         None => plan,
     };
-    let course = Arc::new(Course::new(options));
+    // Scenarios that share a board keep a shuffled order.
+    let (bench, keeps_order) = (context.bench.config(), options.shuffle.is_some());
+    let turns = Turns::new(bench, options.seed, keeps_order, context.timeline.recorder(None));
+    let course = Arc::new(Course::with_turns(options, Arc::new(turns)));
     for repetition in 1..=course.options.repeat.unwrap_or(1) {
         course.begin_repetition();
         let numbered = course.options.repeat.map(|_| repetition);

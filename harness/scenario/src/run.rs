@@ -11,16 +11,21 @@ use cucumber::{Cucumber, Event, Parser, Writer, parser, runner};
 use futures::FutureExt as _;
 use futures::stream;
 use hil_bench::{LockedBoard, Needs};
-use hil_timeline::{Recorder, ScenarioKey, Verdict, What};
+use hil_timeline::{Recorder, RoleInfo, ScenarioInfo, ScenarioKey, Verdict, What};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::binding::Binding;
+use crate::blame::Blame;
+use crate::bound::bound;
 use crate::context::RunContext;
-use crate::course::{Course, Ended, Pass, STOPPED};
+use crate::course::{Course, Pass, STOPPED};
 use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
 use crate::forms;
-use crate::plan::{Plan, boards_named, firmware_named, info, lacking, steps_of};
+use crate::plan::{Plan, firmware_named, info, steps_of};
+use crate::queue::{self, Prepared};
 use crate::registry::step_info;
 use crate::stage::Stage;
 use crate::turn::Turn;
@@ -34,6 +39,8 @@ pub(crate) async fn run_attempt(context: &Arc<RunContext>, course: &Arc<Course>,
     let context = Arc::clone(context);
     let (for_before, for_after) = (Arc::clone(&context), Arc::clone(&context));
     let course = Arc::clone(course);
+    // All of them at once: which one starts first depends on the others.
+    let queue = Arc::new(Mutex::new(queue::prepare(&context, &course, &plan).await));
     let options: cli::Opts<Empty, runner::basic::Cli, Empty, Empty> = cli::Opts {
         re_filter: None,
         tags_filter: None,
@@ -50,7 +57,8 @@ pub(crate) async fn run_attempt(context: &Arc<RunContext>, course: &Arc<Course>,
         .retry_options(|_, _, _, _| None)
         .before(move |feature, rule, scenario, world| {
             let (context, course) = (Arc::clone(&for_before), Arc::clone(&course));
-            async move { world.inner = Some(before(context, (course, pass), feature, rule, scenario).await) }
+            let prepared = queue.lock().remove(&key_of(feature, scenario)).unwrap_or_default();
+            async move { world.inner = Some(before(context, (course, pass), (feature, rule, scenario), prepared).await) }
                 .boxed_local()
         })
         .after(move |feature, rule, scenario, _, world| {
@@ -91,26 +99,27 @@ impl cucumber::writer::Normalized for Silent {}
 async fn before(
     context: Arc<RunContext>,
     (course, Pass { attempt, repetition, id }): (Arc<Course>, Pass),
-    feature: &Feature,
-    rule: Option<&Rule>,
-    scenario: &Scenario,
+    (feature, rule, scenario): (&Feature, Option<&Rule>, &Scenario),
+    prepared: Prepared,
 ) -> Scene {
     let id = id.unwrap_or_else(|| context.next_id());
     let recorder = context.timeline.recorder(Some(id));
     let steps = steps_of(feature, rule, scenario);
-    let names = boards_named(context.bench.config(), &steps);
-    let info = info(feature, rule, scenario, names.clone());
-    let tags = info.tags.clone();
-    let key = info.key();
-    let started = What::ScenarioStarted { info, attempt, repetition };
-    let mut turn = None;
-    let mut stage = set_stage((&context, &course), &recorder, names, (&tags, &steps), started, &mut turn).await;
+    let info = info(feature, rule, scenario, &prepared.wanted);
+    let (tags, key) = (info.tags.clone(), info.key());
+    let begin = |info: ScenarioInfo| {
+        recorder.record(What::ScenarioStarted { info, attempt, repetition });
+    };
+    let Opened { mut stage, turn } = set_stage((&context, &course), &recorder, (prepared, &steps), info, begin).await;
+    let (boards, binding) = turn.as_ref().map(|turn| (turn.boards(), turn.binding())).unwrap_or_default();
     if attempt > 1
+        && course.used_before(&key, &boards)
         && let Ok(opened) = stage
     {
         stage = recovered(&context, opened, attempt).await;
     }
     let deadline = Instant::now() + context.limits.scenario;
+    let expected = steps.iter().map(|step| forms::read(&bound(step, &binding)));
     Scene {
         context,
         course,
@@ -121,7 +130,8 @@ async fn before(
         tags,
         steps: steps.len(),
         steps_done: 0,
-        expectations: Arc::new(Expectations::of(steps.iter().map(|step| forms::read(step)))),
+        expectations: Arc::new(Expectations::of(expected)),
+        binding,
         verdict: Verdict::Passed,
         failure: None,
         deadline,
@@ -151,60 +161,91 @@ async fn recovered(context: &RunContext, mut stage: Stage, attempt: u32) -> Resu
 /// How long a stage may take to open or to close.
 const HOOK: Duration = Duration::from_secs(15);
 
+/// A stage, and the turn in which it was opened.
+struct Opened {
+    stage: Result<Stage, StepError>,
+    turn: Option<Turn>,
+}
+
 /// Waits for the scenario's turn and opens the stage. The scenario starts when it has its boards.
 async fn set_stage(
     (context, course): (&Arc<RunContext>, &Course),
     recorder: &Recorder,
-    names: Vec<String>,
-    (tags, steps): (&[String], &[&Step]),
-    started: What,
-    turn: &mut Option<Turn>,
+    (prepared, steps): (Prepared, &[&Step]),
+    info: ScenarioInfo,
+    begin: impl Fn(ScenarioInfo),
+) -> Opened {
+    let without = |info: &ScenarioInfo, error: StepError| {
+        begin(info.clone());
+        Opened { stage: Err(error), turn: None }
+    };
+    let is_stopped = || course.is_stopped() && !context.is_aborted();
+    if is_stopped() {
+        return without(&info, StepError::skipped(STOPPED));
+    }
+    let ticket = match prepared.ticket {
+        Ok(ticket) => ticket,
+        Err(error) => return without(&info, error),
+    };
+    // What this machine lacks for boards that are known is known without a turn.
+    if info.roles.is_empty()
+        && let Err(error) = met(context, &firmware_named(steps)).await
+    {
+        return without(&info, error);
+    }
+    let turn = tokio::select! {
+        biased;
+        () = context.aborted() => None,
+        turn = ticket => turn.ok(),
+    };
+    let turn = match turn {
+        None => return without(&info, StepError::aborted("the run was ended before this scenario began")),
+        Some(Err(error)) => return without(&info, error),
+        Some(Ok(turn)) => turn,
+    };
+    let boards = lock(context, turn.boards()).await;
+    begin(started(info, &turn));
+    let stage = open(context, recorder, (boards, turn.binding()), (steps, is_stopped())).await;
+    Opened { stage, turn: Some(turn) }
+}
+
+/// Opens the stage of a scenario that has its boards.
+async fn open(
+    context: &Arc<RunContext>,
+    recorder: &Recorder,
+    (boards, binding): (BTreeMap<String, LockedBoard>, Binding),
+    (steps, is_stopped): (&[&Step], bool),
 ) -> Result<Stage, StepError> {
-    let not_begun = || Err(StepError::aborted("the run was ended before this scenario began"));
-    let begin = || recorder.record(started.clone());
-    if course.is_stopped() && !context.is_aborted() {
-        begin();
+    // Only now: an earlier scenario on its boards may just have failed.
+    if is_stopped {
         return Err(StepError::skipped(STOPPED));
     }
-    if let Some(lacking) = lacking(context.bench.config(), tags) {
-        begin();
-        return Err(StepError::skipped(lacking));
-    }
-    let firmware = firmware_named(steps);
+    let named = firmware_named(steps).into_iter();
+    let firmware: Vec<_> = named.map(|(name, firmware)| (binding.board(&name).to_owned(), firmware)).collect();
+    met(context, &firmware).await?;
+    let open = Stage::open(Arc::clone(context), recorder.clone(), boards, binding);
+    let late = |_| Err(StepError::errored("the broker of this scenario did not start in time").transient());
+    tokio::time::timeout(HOOK, open).await.unwrap_or_else(late)
+}
+
+/// A scenario as it starts: on these boards.
+fn started(info: ScenarioInfo, turn: &Turn) -> ScenarioInfo {
+    let binding = turn.binding();
+    let played = |RoleInfo { role, .. }: RoleInfo| RoleInfo { boards: vec![binding.board(&role).to_owned()], role };
+    ScenarioInfo { boards: turn.boards(), roles: info.roles.into_iter().map(played).collect(), ..info }
+}
+
+/// Checks that this machine has what these firmware need on these boards.
+async fn met(context: &RunContext, firmware: &[(String, String)]) -> Result<(), StepError> {
     let needs = tokio::select! {
         biased;
         () = context.aborted() => Needs::Met,
-        needs = context.needs(&firmware) => needs,
+        needs = context.needs(firmware) => needs,
     };
     match needs {
-        Needs::Met => {}
-        Needs::Lacking(what) => {
-            begin();
-            return Err(StepError::skipped(what));
-        }
-        Needs::Unknown(why) => {
-            begin();
-            return Err(StepError::errored(why).transient());
-        }
-    }
-    let boards = tokio::select! {
-        biased;
-        () = context.aborted() => None,
-        boards = async {
-            *turn = Some(context.turn(&names).await);
-            lock(context, names).await
-        } => Some(boards),
-    };
-    begin();
-    match boards {
-        // Only now: an earlier scenario on its boards may just have failed.
-        _ if course.is_stopped() && !context.is_aborted() => Err(StepError::skipped(STOPPED)),
-        None => not_begun(),
-        Some(boards) => {
-            let open = Stage::open(Arc::clone(context), recorder.clone(), boards);
-            let late = |_| Err(StepError::errored("the broker of this scenario did not start in time").transient());
-            tokio::time::timeout(HOOK, open).await.unwrap_or_else(late)
-        }
+        Needs::Met => Ok(()),
+        Needs::Lacking(what) => Err(StepError::skipped(what)),
+        Needs::Unknown(why) => Err(StepError::errored(why).transient()),
     }
 }
 
@@ -223,36 +264,38 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     for step in steps.iter().skip(scene.steps_done) {
         scene.recorder.record(What::StepNotRun(step_info(step)));
     }
-    if let Ok(mut stage) = scene.stage {
+    let mut blame = Blame::default();
+    if let Ok(mut stage) = std::mem::replace(&mut scene.stage, Err(StepError::errored("the stage is closed"))) {
         stage.record_gauges();
         if scene.verdict == Verdict::Passed
             && let Err(error) = stage.check_health(&scene.expectations, scene.steps_done + 1).await
         {
-            scene.verdict = error.verdict();
-            scene.failure = Some(error);
+            scene.fail(error);
         }
         if scene.verdict == Verdict::Passed
             && scene.steps_done == scene.steps
             && let Some(error) = stage.bench_fault_at_end()
         {
-            scene.verdict = Verdict::Errored;
-            scene.failure = Some(error);
+            scene.fail(error);
         }
         if context.is_aborted() {
             stage.make_safe().await;
         }
+        blame = Blame::of(&scene, stage.troubled());
         // Dropping the stage releases the boards even if it did not close in time.
         let patience = HOOK + stage.slowness();
         if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
-            scene.verdict = Verdict::Errored;
-            scene.failure = Some(StepError::errored("the stage of this scenario did not close in time").transient());
+            scene.fail(StepError::errored("the stage of this scenario did not close in time").transient());
         }
     }
     if scene.verdict == Verdict::Passed && scene.steps_done < scene.steps {
-        scene.verdict = Verdict::Errored;
-        scene.failure = Some(StepError::errored("not every step of this scenario ran"));
+        scene.fail(StepError::errored("not every step of this scenario ran"));
     }
-    let ended = ended(&scene.key, &scene.tags, scene.verdict, scene.failure.as_ref());
+    if blame.is_empty() {
+        blame = Blame::of(&scene, Vec::new());
+    }
+    let ended = blame.ended(&scene);
+    blame.settle(&mut scene, &ended);
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
     // What follows from the verdict comes after it in the record. With `--fail-fast` the next scenario must not begin,
@@ -262,7 +305,8 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     drop(scene.turn);
 }
 
-fn ended(key: &ScenarioKey, tags: &[String], verdict: Verdict, failure: Option<&StepError>) -> Ended {
-    let transient = failure.is_some_and(StepError::is_transient);
-    Ended { key: key.clone(), tags: tags.to_vec(), verdict, transient }
+/// The key of a scenario within a run.
+fn key_of(feature: &Feature, scenario: &Scenario) -> ScenarioKey {
+    let path = feature.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    (path, scenario.position.line, scenario.name.clone())
 }

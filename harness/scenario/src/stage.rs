@@ -26,6 +26,7 @@ use self::broker::{observe, record_broker};
 use self::judging::Judging;
 use self::services::Services;
 pub(crate) use self::services::{UPDATE_VALUES, update_path};
+use crate::binding::Binding;
 use crate::context::RunContext;
 use crate::error::StepError;
 use crate::snapshot::Rule;
@@ -47,6 +48,8 @@ pub struct Stage {
     context: Arc<RunContext>,
     recorder: Recorder,
     boards: BTreeMap<String, LockedBoard>,
+    /// Which board plays each role.
+    binding: Binding,
     broker: Box<dyn Broker>,
     offers: Offers,
     observer: Observer,
@@ -96,6 +99,7 @@ impl Stage {
         context: Arc<RunContext>,
         recorder: Recorder,
         boards: BTreeMap<String, LockedBoard>,
+        binding: Binding,
     ) -> Result<Self, StepError> {
         let descriptors = ShortageWatch::begin();
         let config = &context.bench.config().broker;
@@ -126,6 +130,7 @@ impl Stage {
             context,
             recorder,
             boards,
+            binding,
             broker,
             offers,
             observer,
@@ -207,6 +212,30 @@ impl Stage {
             Some(board) => Ok(&mut *board),
             None => Err(unknown(self.context.bench.config(), "board", name, known.iter().map(String::as_str))),
         }
+    }
+
+    /// The name of the board that plays a role; of a board itself, its name. Steps get the names of boards: this is for
+    /// roles that the code of a step names.
+    #[must_use]
+    pub fn board_of<'a>(&'a self, role: &'a str) -> &'a str {
+        self.binding.board(role)
+    }
+
+    /// What the scenario calls a board.
+    pub(crate) fn role_of<'a>(&'a self, board: &'a str) -> &'a str {
+        self.binding.name(board)
+    }
+
+    /// Whether the firmware that a board runs is given the board's name.
+    pub(crate) fn knows_its_name(&self, board: &str) -> bool {
+        let firmware = self.running.get(board).and_then(|name| self.context.bench.config().firmware(name));
+        firmware.is_some_and(|firmware| firmware.mentions("{board.name}"))
+    }
+
+    /// The boards that had problems since their last success.
+    pub(crate) fn troubled(&self) -> Vec<String> {
+        let troubled = self.boards.iter().filter(|(_, board)| !board.troubles().is_empty());
+        troubled.map(|(name, _)| name.clone()).collect()
     }
 
     /// Problems of the boards since their last success.

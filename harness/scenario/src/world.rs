@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hil_timeline::{Recorder, ScenarioKey, Verdict};
 use tokio::time::Instant;
 
+use crate::binding::Binding;
 use crate::context::RunContext;
 use crate::course::Course;
 use crate::error::StepError;
@@ -27,6 +28,8 @@ pub(crate) struct Scene {
     pub(crate) stage: Result<Stage, StepError>,
     /// Released when the end of the scenario is recorded.
     pub(crate) turn: Option<Turn>,
+    /// Which board plays each of its roles.
+    pub(crate) binding: Binding,
     /// Path, line and name of the scenario.
     pub(crate) key: ScenarioKey,
     pub(crate) tags: Vec<String>,
@@ -37,6 +40,14 @@ pub(crate) struct Scene {
     pub(crate) verdict: Verdict,
     pub(crate) failure: Option<StepError>,
     pub(crate) deadline: Instant,
+}
+
+impl Scene {
+    /// It did not pass.
+    pub(crate) fn fail(&mut self, error: StepError) {
+        self.verdict = error.verdict();
+        self.failure = Some(error);
+    }
 }
 
 impl HilWorld {

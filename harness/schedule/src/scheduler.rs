@@ -364,7 +364,8 @@ impl Scheduler {
     fn has_room(&self, host: usize, without_boards: bool) -> bool {
         let HostState { host, is_lost, running, without_boards: used } = &self.hosts[host];
         let is_full = without_boards && *used >= host.without_boards.max(1);
-        !(*is_lost || is_full || host.one_at_a_time && *running > 0)
+        let is_taken = host.one_at_a_time && *running > 0;
+        !(*is_lost || is_full || is_taken)
     }
 
     /// The boards that a class may use, only free ones or all, those that others need least first.

@@ -5,6 +5,7 @@ mod choice;
 mod host;
 mod network;
 mod provenance;
+mod scenario;
 mod service;
 mod stamps;
 mod step;
@@ -16,6 +17,7 @@ pub use choice::{Choice, Quarantine, Shard, shuffled_place};
 pub use host::{HostName, HostNameError};
 pub use network::{ConnectionChange, Disposition, FaultPhase};
 pub use provenance::Provenance;
+pub use scenario::{RoleInfo, ScenarioInfo, ScenarioKey};
 use serde::{Deserialize, Serialize};
 pub use service::{Exchange, Service, percent};
 pub use step::{PartOf, StepInfo, StepKind, StepOutcome};
@@ -139,48 +141,6 @@ impl BoardInfo {
             None if *simulated => format!("{kind} {chip}, simulated"),
             None => format!("{kind} {chip}"),
         }
-    }
-}
-
-/// A scenario as a report shows it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ScenarioInfo {
-    /// Name of its feature.
-    pub feature: String,
-    /// Name of its rule.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rule: Option<String>,
-    /// Path of the feature file, as given.
-    pub path: String,
-    /// Line of the scenario (of the example row in an outline).
-    pub line: usize,
-    /// Its name, with the values of its example row; unique within its feature or rule.
-    pub name: String,
-    /// Its tags and its feature's, without `@`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-    /// The boards it names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub boards: Vec<String>,
-    /// Why it may fail without failing the run; set in the plan of a run only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quarantine: Option<Quarantine>,
-}
-
-/// Identifies a scenario within a run: path, line, name.
-pub type ScenarioKey = (String, usize, String);
-
-impl ScenarioInfo {
-    /// Its key within the run.
-    #[must_use]
-    pub fn key(&self) -> ScenarioKey {
-        (self.path.clone(), self.line, self.name.clone())
-    }
-
-    /// What identifies it across runs: path, rule and name. Lines move.
-    #[must_use]
-    pub fn identity(&self) -> (&str, Option<&str>, &str) {
-        (&self.path, self.rule.as_deref(), &self.name)
     }
 }
 
@@ -367,6 +327,12 @@ pub enum What {
     ObserverLost { observer: String, reason: String },
     /// What the bench does about a problem.
     Bench { board: String, note: String },
+    /// A board is set aside for the rest of the run: the bench failed on it again and again.
+    SetAside {
+        board: String,
+        /// What failed, in the order of the scenarios.
+        reasons: Vec<String>,
+    },
     /// This machine stalled or was busy for this many milliseconds until now: events that were recorded late may have
     /// happened in time.
     Stalled { ms: u64 },
@@ -413,6 +379,7 @@ impl What {
                 | Self::StepFinished { .. }
                 | Self::StepNotRun { .. }
                 | Self::ScenarioFinished { .. }
+                | Self::SetAside { .. }
                 | Self::RecordFull { .. }
                 | Self::RecordDropped { .. }
                 | Self::HostJoined { .. }
@@ -484,6 +451,7 @@ impl What {
             | Self::Fault { board, .. }
             | Self::Firmware { board, .. }
             | Self::Flash { board, .. }
+            | Self::SetAside { board, .. }
             | Self::Bench { board, .. } => Some(board),
             Self::RunStarted { .. }
             | Self::ScenarioStarted { .. }

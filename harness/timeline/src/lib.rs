@@ -22,7 +22,7 @@ pub use effect::Effect;
 pub use escaped::{Escaped, escaped, steers};
 pub use event::{
     Allowance, BoardInfo, Choice, ConnectionChange, Disposition, Edge, Evidence, Exchange, Failure, FaultPhase,
-    Finding, FlashPhase, HostName, HostNameError, PartOf, PinCause, Provenance, Quarantine, RunEvent, SCHEMA,
+    Finding, FlashPhase, HostName, HostNameError, PartOf, PinCause, Provenance, Quarantine, RoleInfo, RunEvent, SCHEMA,
     ScenarioId, ScenarioInfo, ScenarioKey, Service, Shard, StepInfo, StepKind, StepOutcome, Verdict, What, percent,
     shuffled_place,
 };

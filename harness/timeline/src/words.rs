@@ -50,6 +50,7 @@ pub fn event_text(event: &RunEvent) -> Option<String> {
         }
         What::Flash { flash, .. } => flash_text(flash)?,
         What::Bench { note, .. } => note.clone(),
+        What::SetAside { reasons, .. } => format!("set aside for this run: {}", reasons.join("; ")),
         What::Broker { running, kind, .. } => format!("{kind} broker {}", if *running { "started" } else { "stopped" }),
         What::BrokerDied { reason } => format!("died: {reason}"),
         What::Published { topic, payload, qos, retain } => {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hil_scenario::{Course, RunOptions};
-use hil_schedule::{JobId, Scheduler};
+use hil_schedule::{JobId, PlaceId, Scheduler};
 use hil_timeline::{HostName, ScenarioId, ScenarioInfo, Timeline};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -71,11 +71,16 @@ pub struct Dispatched {
     pub failure: Option<String>,
 }
 
+/// The role of scenarios that name no board, but that not every host can run.
+const ANY_HOST_THAT_FITS: &str = "a host that fits";
+
 /// A scenario that was handed to a host.
 #[derive(Debug)]
 struct Handed {
     job: JobId,
     member: usize,
+    /// Its boards.
+    places: Vec<PlaceId>,
     entry: Entry,
 }
 
@@ -86,13 +91,15 @@ struct Entry {
     scenario: usize,
     attempt: u32,
     /// Boards on which it met a fault.
-    avoids: Vec<hil_schedule::PlaceId>,
+    avoids: Vec<PlaceId>,
+    /// What its steps call its boards, in the order of the scheduler's roles.
+    roles: Vec<String>,
 }
 
 /// Runs scenarios on hosts whose boards are open. All of them have left when it returns.
 pub async fn run(hosts: Vec<Host>, planned: Vec<Planned>, running: Running) -> Dispatched {
     let (events, from) = mpsc::channel(256);
-    let scheduler = Scheduler::new(0);
+    let scheduler = Scheduler::new(running.options.seed.into());
     // The order of a seed is the order of the run; otherwise the longest start first.
     let scheduler = if running.options.shuffle.is_some() { scheduler.in_order() } else { scheduler };
     let mut dispatch = Dispatch {
@@ -150,7 +157,7 @@ impl Dispatch {
             self.course.begin_repetition();
             self.repetition = options.repeat.map(|_| repetition);
             for scenario in 0..self.planned.len() {
-                self.add(Entry { scenario, attempt: 1, avoids: Vec::new() });
+                self.add(Entry { scenario, attempt: 1, avoids: Vec::new(), roles: Vec::new() });
             }
             if self.work_off(&mut from).await == Over::Aborted {
                 return self.end(from, ToAgent::Abort).await;
@@ -208,9 +215,13 @@ impl Dispatch {
             let id = ScenarioId(self.next_id);
             self.next_id += 1;
             let key = self.planned[entry.scenario].info.key();
-            let order = crate::protocol::Assignment { id, key, attempt: entry.attempt, repetition: self.repetition };
+            let board = |place: &PlaceId| self.scheduler.place(*place).board.clone();
+            let bound = entry.roles.iter().cloned().zip(assignment.places.iter().map(board));
+            let bound = bound.filter(|(name, _)| name != ANY_HOST_THAT_FITS).collect();
+            let (attempt, repetition) = (entry.attempt, self.repetition);
+            let order = crate::protocol::Assignment { id, key, attempt, repetition, bound };
             self.members[member].record.hand(id);
-            self.handed.insert(id, Handed { job: assignment.job, member, entry });
+            self.handed.insert(id, Handed { job: assignment.job, member, places: assignment.places, entry });
             self.members[member].send(ToAgent::Run(order)).await;
         }
     }
@@ -299,5 +310,5 @@ impl Dispatch {
 pub fn boards_needed(host: &Host, planned: &[Planned]) -> BTreeSet<String> {
     let wanted: BTreeSet<_> = planned.iter().map(|planned| planned.info.key()).collect();
     let fits = host.fits().iter().filter(|fit| fit.problems.is_empty() && wanted.contains(&fit.key));
-    fits.flat_map(|fit| fit.boards.iter().cloned()).collect()
+    fits.flat_map(|fit| fit.boards.iter().chain(fit.roles.iter().flat_map(|role| &role.boards)).cloned()).collect()
 }

@@ -137,6 +137,12 @@ impl Host {
 
     /// A scenario that names a board which may not be used does not fit.
     fn restricted(&self, mut fit: Fit) -> Fit {
+        fit.roles.iter_mut().for_each(|role| role.boards.retain(|board| self.allows(board)));
+        if let Some(role) = fit.roles.iter().find(|role| role.boards.is_empty()) {
+            let host = self.name();
+            fit.problems
+                .push(format!("no board of host `{host}` that this run may use plays the role `{}`", role.role));
+        }
         let refused = fit.boards.iter().find(|board| !self.allows(board));
         if let Some(board) = refused {
             fit.problems

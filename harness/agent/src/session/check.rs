@@ -46,20 +46,25 @@ struct Checks<'a> {
 impl Checks<'_> {
     fn fit(&mut self, key: &ScenarioKey, plan: &Plan) -> Fit {
         let bench = self.bench;
-        let tags = plan.list(None).pop().map(|info| info.tags).unwrap_or_default();
-        let lacking = hil_scenario::lacking(bench, &tags);
-        let mut problems = Vec::new();
+        let info = plan.list(Some(bench)).pop().unwrap_or_default();
+        let lacking = hil_scenario::lacking(bench, &info.tags);
+        let (mut problems, mut roles) = (Vec::new(), info.roles);
         if lacking.is_none() {
             problems.extend(plan.check_on(bench).err().into_iter().flat_map(each));
             problems.extend(plan.check_passwords(bench).err().into_iter().flat_map(each));
             problems.extend(self.broker());
-            if problems.is_empty() {
-                let named = hil_scenario::firmware_of(plan);
-                problems.extend(named.into_iter().filter_map(|(board, firmware)| self.firmware(board, firmware)));
+        }
+        if lacking.is_none() && problems.is_empty() {
+            for (board, firmware) in hil_scenario::firmware_of(plan, bench) {
+                let Some(problem) = self.firmware(board.clone(), firmware) else { continue };
+                // A board that can't run the firmware plays no role; what names it can't run.
+                roles.iter_mut().for_each(|role| role.boards.retain(|other| *other != board));
+                if info.boards.contains(&board) || roles.iter().any(|role| role.boards.is_empty()) {
+                    problems.push(problem);
+                }
             }
         }
-        let boards = hil_scenario::boards_of(plan, bench).into_iter().collect();
-        Fit { key: key.clone(), boards, lacking, problems }
+        Fit { key: key.clone(), boards: info.boards, roles, lacking, problems }
     }
 
     fn firmware(&mut self, board: String, firmware: String) -> Option<String> {

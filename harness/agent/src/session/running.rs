@@ -1,6 +1,6 @@
 //! Opens the boards, runs what the head hands out, and ends in order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use hil_config::{Bench, Part};
 use hil_mqtt::Capture;
 use hil_report::{RunSummary, read_run};
 use hil_scenario::{Attempt, AttemptEnd, Limits, RunContext, run_one};
-use hil_timeline::{Choice, Cursor, Mask, Provenance, SCHEMA, ScenarioId, Timeline, What};
+use hil_timeline::{Choice, Cursor, Mask, Provenance, SCHEMA, ScenarioId, ScenarioKey, Timeline, What};
 use tokio::sync::watch;
 
 use super::check::Plans;
@@ -146,7 +146,7 @@ impl Session {
         abort: &watch::Sender<bool>,
     ) -> Result<(), Ending> {
         let mut running: Running<'_> = FuturesUnordered::new();
-        let mut finishing = false;
+        let (mut finishing, mut used) = (false, Used::new());
         let ending = loop {
             if finishing && running.is_empty() {
                 return Ok(());
@@ -154,7 +154,7 @@ impl Session {
             tokio::select! {
                 Some((id, end)) = running.next(), if !running.is_empty() => self.done(id, end),
                 next = self.next() => match next {
-                    Ok(ToAgent::Run(assignment)) => match start(context, plans, assignment) {
+                    Ok(ToAgent::Run(assignment)) => match start(context, plans, &mut used, assignment) {
                         Ok(started) => running.push(started),
                         Err(ending) => break ending,
                     },
@@ -203,15 +203,22 @@ impl Session {
     }
 }
 
+/// The boards that each scenario used last.
+type Used = BTreeMap<ScenarioKey, BTreeSet<String>>;
+
 /// Starts a scenario. It waits for its boards, which the head hands out one at a time.
 fn start<'a>(
     context: &'a Arc<RunContext>,
     plans: &Plans,
-    Assignment { id, key, attempt, repetition }: Assignment,
+    used: &mut Used,
+    Assignment { id, key, attempt, repetition, bound }: Assignment,
 ) -> Result<LocalBoxFuture<'a, (ScenarioId, AttemptEnd)>, Ending> {
     let Some(plan) = plans.get(&key).cloned() else {
         return Err(Ending::Over("the head handed out a scenario that it did not send".to_owned()));
     };
-    let attempt = Attempt { id, attempt, repetition };
+    let boards: BTreeSet<_> = bound.values().cloned().collect();
+    let before = used.insert(key, boards.clone()).unwrap_or_default();
+    let recovers = attempt > 1 && !before.is_disjoint(&boards);
+    let attempt = Attempt { id, attempt, repetition, bound, recovers };
     Ok(Box::pin(async move { (id, run_one(context, plan, attempt).await) }))
 }

@@ -7,7 +7,8 @@ use clap::Args;
 /// Which of the selected scenarios run, in which order and how often.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ChooseArgs {
-    /// Only scenarios that name this board in a step; give it again for more boards
+    /// Only scenarios that name this board in a step, or a role that it can play, which it then plays; give it again for
+    /// more boards
     #[arg(long, value_name = "BOARD")]
     pub(crate) board: Vec<String>,
 
@@ -31,6 +32,11 @@ pub(crate) struct ChooseArgs {
     /// Run the scenarios in a random order; the same seed gives the same order [default: a new seed, which is printed]
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
     pub(crate) shuffle: Option<Option<u32>>,
+
+    /// Seed of the choice between boards that fit a role equally well [default: that of --shuffle, else 0: the first in
+    /// the order of their names]
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u32>,
 
     /// Run only one of several parts: `2/5` is the second of five. `hil report merge` joins their runs
     #[arg(long, value_name = "PART/PARTS", value_parser = part)]

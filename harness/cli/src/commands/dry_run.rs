@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hil_config::Bench;
-use hil_report::{History, Record, inert};
-use hil_timeline::ScenarioInfo;
+use hil_report::{History, inert};
+use hil_timeline::{RoleInfo, ScenarioInfo};
 use serde::Serialize;
 
 use crate::args::Format;
 use crate::choice::Chosen;
 use crate::exit_code::ExitCode;
 use crate::output::{say, say_json};
+use crate::records::last_time;
 
 /// A scenario that would run.
 #[derive(Serialize)]
@@ -44,7 +45,9 @@ pub(crate) fn dry_run(chosen: &Chosen, bench: &Bench, history: &History, format:
 
 fn print(chosen: &Chosen, bench: &Bench, scenarios: &[Planned]) {
     for Planned { info, skipped, last_ms } in scenarios {
-        let boards = if info.boards.is_empty() { "no board".to_owned() } else { info.boards.join(", ") };
+        let role = |RoleInfo { role, boards }: &RoleInfo| format!("{role}: {}", boards.join(" or "));
+        let boards: Vec<_> = info.boards.iter().cloned().chain(info.roles.iter().map(role)).collect();
+        let boards = if boards.is_empty() { "no board".to_owned() } else { boards.join(", ") };
         let time = match (skipped, last_ms) {
             (Some(why), _) => format!("skipped: {why}"),
             (None, Some(ms)) => format!("{:.2} s", Duration::from_millis(*ms).as_secs_f64()),
@@ -80,14 +83,4 @@ fn total(scenarios: &[Planned], repeat: u32, bench: &str) -> String {
     let skipped = scenarios.len() - runs.len();
     let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
     inert(&format!("{} would run on {bench}{times}{skipped}: {all}", runs.len()))
-}
-
-/// How long a scenario took in the newest run that has it.
-pub(crate) fn last_time(info: &ScenarioInfo, past: &[Record]) -> Option<u64> {
-    let (path, rule, name) = info.identity();
-    let key = match rule {
-        Some(rule) => format!("{path}: {rule}: {name}"),
-        None => format!("{path}: {name}"),
-    };
-    past.iter().rev().find_map(|record| record.times.get(&key).copied())
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hil_report::{
     Merge, MergeError, Record, Traffic, failure_lines, host_lines, inert, quarantine_lines, read_run, repetition_lines,
-    scenario_line, summary_line, traffic_table,
+    scenario_line, set_aside_lines, summary_line, traffic_table,
 };
 use hil_timeline::read_events;
 
@@ -83,6 +83,7 @@ fn rendered(folder: &Path, format: Format) -> Result<(Record, ExitCode), ExitCod
             say(summary_line(&run));
             host_lines(&run).iter().for_each(say);
             repetition_lines(&run).iter().for_each(say);
+            set_aside_lines(&run).iter().for_each(say);
             quarantine_lines(&run).iter().for_each(say);
         }
     }

@@ -13,7 +13,7 @@ use hil_capture::{Capture, CaptureError};
 use hil_config::{Bench, Part};
 use hil_report::{
     Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, host_lines, inert,
-    quarantine_lines, read_run, repetition_lines, skip_lines, summary_line,
+    quarantine_lines, read_run, repetition_lines, set_aside_lines, skip_lines, summary_line,
 };
 use hil_scenario::{Limits, Plan, Retries, RunContext, RunOptions};
 use hil_timeline::{Choice, Cursor, Epoch, Mask, SCHEMA, Timeline, What};
@@ -123,7 +123,7 @@ fn settings(args: &RunArgs, chosen: &Chosen) -> Result<RunSettings, ExitCode> {
         max_record: args.max_record << 20,
         limits: Limits { step: args.step_deadline, scenario: args.scenario_deadline },
         deadline: args.deadline,
-        options: chosen.options(&args.choose, &quarantined, retries),
+        options: chosen.options(&args.choose, &quarantined, (retries, &history)),
         quarantined,
         choice: chosen.choice.clone(),
         flaky: args.flaky,
@@ -220,7 +220,7 @@ struct FinishedRun {
 
 async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<FinishedRun, ExitCode> {
     // Finds what can't run before any board is touched. Checks only what the plan uses.
-    for (board, firmware) in hil_scenario::firmware_of(&plan) {
+    for (board, firmware) in hil_scenario::firmware_of(&plan, &bench) {
         session::check_firmware(&bench, &board, &firmware)?;
     }
     session::check_set(&bench, Part::Broker)?;
@@ -409,6 +409,7 @@ fn conclude(done: &FinishedRun) {
     host_lines(run).iter().for_each(say);
     skip_lines(run).iter().for_each(say);
     repetition_lines(run).iter().for_each(say);
+    set_aside_lines(run).iter().for_each(say);
     quarantine_lines(run).iter().for_each(say);
     if let Some(comparison) = &done.comparison {
         say("");

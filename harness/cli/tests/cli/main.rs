@@ -29,6 +29,7 @@ mod monitor;
 mod other_users;
 mod panics;
 mod pins;
+mod pools;
 mod project;
 mod provenance;
 mod quarantine;

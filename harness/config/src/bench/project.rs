@@ -1,4 +1,4 @@
-//! `hil.toml`: the firmware of a project, on a bench that is described elsewhere.
+//! `hil.toml`: the firmware of a project, and the roles of its scenarios, on a bench that is described elsewhere.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::fleet::{FLEET, Fleet};
 use crate::kinds::Kinds;
 use crate::names::FirmwareName;
 use crate::problem::{ConfigError, Source};
+use crate::role::{BoardRole, ROLE};
 use crate::spec::{Key, Kind, TableSpec};
 use crate::table::Table;
 
@@ -29,6 +30,12 @@ pub(crate) static PROJECT: TableSpec = TableSpec {
             "What is flashed, by name; replaces firmware of the same name of the bench file.",
         ),
         Key::optional("fleet", Kind::Table(&FLEET), "", "Which boards of a lab a run uses."),
+        Key::optional(
+            "roles",
+            Kind::Map(&Kind::Table(&ROLE)),
+            "",
+            "What scenarios may call any board that fits, by name; replaces roles of the same name of the bench file.",
+        ),
     ],
 };
 
@@ -77,7 +84,7 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 }
 
 impl Bench {
-    /// The bench with the firmware of a project file. Firmware of the same name is replaced; relative paths in the file
+    /// The bench with the firmware and the roles of a project file. Those of the same name are replaced; relative paths in the file
     /// count from its folder.
     ///
     /// # Errors
@@ -114,6 +121,7 @@ impl Bench {
         }
         let contexts = [(0, &bench_context), (1, &context)];
         let read = own.map(|own| tables.read(&own, &contexts, &mut self.unset)).unwrap_or_default();
+        let roles = BoardRole::read_all(&mut root);
         // Its boards are found before a bench is read.
         root.table("fleet", &FLEET).and_then(Fleet::read);
         root.finish_with(&|key| wiring(key, &self.name));
@@ -130,6 +138,7 @@ impl Bench {
         let replaced = read.keys().filter(|name| self.firmware.contains_key(*name)).cloned().collect();
         self.project = Some(Project { name: crate::bench::path_from_here(path), replaced });
         self.firmware.extend(read);
+        self.roles.extend(roles);
         Ok(self)
     }
 }
@@ -164,9 +173,9 @@ fn wiring(key: &str, bench: &str) -> Option<(String, String)> {
     let is_wiring = BENCH.keys.iter().chain(BOARD.keys).any(|known| known.name == key);
     is_wiring.then(|| {
         let hint = if bench == Bench::BUILTIN {
-            "write it in a bench file; a project file describes firmware alone".to_owned()
+            "write it in a bench file; a project file describes firmware and roles".to_owned()
         } else {
-            format!("write it in the bench file, `{bench}`; a project file describes firmware alone")
+            format!("write it in the bench file, `{bench}`; a project file describes firmware and roles")
         };
         (format!("`{key}` does not belong in a project file: it describes the bench"), hint)
     })

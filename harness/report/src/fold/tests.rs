@@ -19,6 +19,7 @@ pub(crate) fn tried(verdicts: &[Verdict]) -> Vec<RunEvent> {
         rule: None,
         tags: vec!["wifi".into()],
         boards: vec!["lamp".into()],
+        roles: Vec::new(),
         quarantine: None,
     };
     let mut events: Vec<RunEvent> = Vec::new();
@@ -90,6 +91,7 @@ pub(crate) fn sample() -> Vec<RunEvent> {
             rule: None,
             tags: vec![],
             boards: vec!["lamp".into()],
+            roles: Vec::new(),
             quarantine: None,
         },
     };

@@ -32,6 +32,7 @@ pub(super) fn merged_start(sources: &[Source]) -> (What, Vec<String>) {
         choice: Choice {
             repeat: same(&starts, |start| start.choice.repeat),
             shuffle: same(&starts, |start| start.choice.shuffle),
+            seed: same(&starts, |start| start.choice.seed),
             shard: None,
             merged: sources.iter().map(|source| name(&source.folder)).collect(),
         },

@@ -7,9 +7,10 @@ function body(scenario, whole) {
   node.append(el("p", { class: "dim row" }, el("span", {}, scenario.tags.map((tag) => el("span", { class: "tag" }, `@${tag}`)), scenario.boards.join(", ")), el("span", {}, runs)));
   if (scenario.quarantine) node.append(el("p", {}, scenario.quarantine));
   scenario.attempts.forEach((attempt, n) => {
-    const host = attempt.host ? ` on host ${attempt.host}` : "";
-    if (scenario.attempts.length > 1) node.append(el("h3", {}, `Attempt ${n + 1}${host}: `, word(attempt.verdict)));
-    else if (host) node.append(el("p", { class: "dim" }, `Ran${host}.`));
+    const where = `${attempt.host ? ` on host ${attempt.host}` : ""}${attempt.cast ? `, ${attempt.cast}` : ""}`;
+    if (scenario.attempts.length > 1) node.append(el("h3", {}, `Attempt ${n + 1}${where}: `, word(attempt.verdict)));
+    else if (attempt.cast) node.append(el("p", {}, `Roles: ${attempt.cast}${attempt.host ? ` of host ${attempt.host}` : ""}`));
+    else if (attempt.host) node.append(el("p", { class: "dim" }, `Ran on host ${attempt.host}.`));
     if (attempt.failure) node.append(...reason(scenario, attempt));
     node.append(attemptNode(attempt, whole));
   });

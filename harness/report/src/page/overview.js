@@ -23,6 +23,7 @@ function overview() {
     const kind = `${board.kind} ${board.chip}${way}`;
     facts.push([`board ${board.host ? `${board.host}/` : ""}${board.name}`, [kind, ...ran].join("; ")]);
   }
+  for (const line of run.set_aside) facts.push(["set aside", line]);
   if (run.exit_code === null) facts.push(["ended", "killed: the record ends there"]);
   const rows = facts.map(([name, value]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, value)));
   top.append(el("details", { open: window.innerWidth > 640 && !anyBad() }, el("summary", {}, "Boards, firmware, broker"), el("table", { class: "facts" }, rows)));

@@ -6,6 +6,7 @@ use cucumber::gherkin::{Background, Feature, Rule, Scenario, Step};
 
 use super::{Plan, each_scenario};
 use crate::quotes::{Part, parts, unquote};
+use crate::wanted::Wanted;
 
 /// The steps of a scenario with those of the backgrounds above it.
 pub(crate) fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenario: &'a Scenario) -> Vec<&'a Step> {
@@ -14,16 +15,32 @@ pub(crate) fn steps_of<'a>(feature: &'a Feature, rule: Option<&'a Rule>, scenari
     background.chain(&scenario.steps).collect()
 }
 
-/// The boards of a bench that a plan uses.
+/// The boards of a bench that a plan may use.
 #[must_use]
 pub fn boards_of(plan: &Plan, config: &hil_config::Bench) -> BTreeSet<String> {
-    of_scenarios(plan, |steps| boards_named(config, steps))
+    of_scenarios(plan, |steps| plan.wanted(config, steps).into_iter().flat_map(|wanted| wanted.boards).collect())
 }
 
-/// Every board of a plan with each firmware that its steps install on it.
+/// Every board that a plan may use with each firmware that its steps install on it.
 #[must_use]
-pub fn firmware_of(plan: &Plan) -> BTreeSet<(String, String)> {
-    of_scenarios(plan, firmware_named)
+pub fn firmware_of(plan: &Plan, config: &hil_config::Bench) -> BTreeSet<(String, String)> {
+    of_scenarios(plan, |steps| {
+        let wanted = plan.wanted(config, steps);
+        firmware_named(steps).into_iter().flat_map(|(name, firmware)| on_each(&wanted, name, &firmware)).collect()
+    })
+}
+
+/// The names of all firmware that steps of a plan install.
+#[must_use]
+pub fn firmware_names(plan: &Plan) -> BTreeSet<String> {
+    of_scenarios(plan, firmware_named).into_iter().map(|(_, firmware)| firmware).collect()
+}
+
+/// Each board that may be called by a name, with a firmware.
+pub(crate) fn on_each(wanted: &[Wanted], name: String, firmware: &str) -> Vec<(String, String)> {
+    let boards =
+        wanted.iter().find(|wanted| wanted.name == name).map_or_else(|| vec![name], |wanted| wanted.boards.clone());
+    boards.into_iter().map(|board| (board, firmware.to_owned())).collect()
 }
 
 /// Collects what the steps of each scenario of a plan name.
@@ -40,13 +57,22 @@ fn of_scenarios<T: Ord>(plan: &Plan, named: impl Fn(&[&Step]) -> Vec<T>) -> BTre
 /// The boards of the bench that steps name in quotes. A name after the word `firmware` or `update` is not a board. A topic with the
 /// name of a board makes the scenario own that board too: this only reduces overlap.
 pub(crate) fn boards_named(config: &hil_config::Bench, steps: &[&Step]) -> Vec<String> {
-    let quoted = steps.iter().flat_map(|step| quoted(&step.value));
-    let is_image = |before: &str| ["firmware", "update"].iter().any(|word| before.trim_end().ends_with(word));
-    let names = quoted.filter(|(before, _)| !is_image(before)).map(|(_, name)| name);
+    let names = steps.iter().flat_map(|step| names_in(step));
     let mut names: Vec<_> = names.filter(|name| config.board(name).is_some()).collect();
     names.sort();
     names.dedup();
     names
+}
+
+/// The texts in quotes of a step that may name a board or a role.
+pub(super) fn names_in(step: &Step) -> Vec<String> {
+    let quoted = quoted(&step.value).into_iter();
+    quoted.filter(|(before, _)| !names_firmware(before)).map(|(_, name)| name).collect()
+}
+
+/// Whether a text in quotes is the name of a firmware, given the text before it.
+pub(crate) fn names_firmware(before: &str) -> bool {
+    ["firmware", "update"].iter().any(|word| before.trim_end().ends_with(word))
 }
 
 /// Boards with the firmware that steps install on them.
@@ -72,16 +98,15 @@ fn quoted(text: &str) -> Vec<(&str, String)> {
     found
 }
 
-/// What a scenario's tags require but the bench lacks: `@requires:NAME` names a board, a kind of board, a tag of a
-/// board or a kind of broker.
+/// What a scenario's tags require but the bench lacks: `@requires:NAME` names a board, a role that a board can play, a
+/// kind of board, a tag of a board or a kind of broker.
 #[must_use]
 pub fn lacking(bench: &hil_config::Bench, tags: &[String]) -> Option<String> {
     let required = tags.iter().filter_map(|tag| tag.strip_prefix("requires:"));
     let has = |name: &str| {
         bench.broker.kind.word == name
-            || bench.boards.values().any(|board| {
-                board.name.as_str() == name || board.kind.word() == name || board.tags.iter().any(|tag| tag == name)
-            })
+            || !bench.players(name).is_empty()
+            || bench.boards.values().any(|board| board.kind.word() == name || board.tags.iter().any(|tag| tag == name))
     };
     let lacking: Vec<_> = required.filter(|name| !has(name)).map(|name| format!("`{name}`")).collect();
     let what = || format!("{} has no {}, which the scenario requires", bench.title(), lacking.join(", "));

@@ -3,19 +3,28 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cucumber::gherkin::Feature;
-use hil_config::{Bench, Board, BoardKind, BoardName, Broker, FirmwareName, PinDirection, nearest};
+use cucumber::gherkin::{Feature, Rule, Scenario};
+use hil_config::{Bench, BoardName, Broker, FirmwareName, RoleName};
 
 use super::arguments::check_length;
 use super::needs::{lacking, steps_of};
+use super::on_board::{near_or_all, wrong_on};
 use super::problem::{Problem, Wrong};
 use super::reading::reading;
-use super::{each_scenario, tags_of};
+use super::{each_scenario, roles, tags_of};
 use crate::spec::{Ability, Kind, Reading};
 
 /// Everything that is wrong with a feature on a bench. Scenarios that are skipped there are not checked.
 pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {
-    each_reading(feature, bench, |reading| check_reading(reading, bench))
+    let path = feature.path.as_deref().unwrap_or(Path::new(""));
+    let mut problems = each_reading(feature, bench, |reading| check_reading(reading, bench));
+    if !bench.roles.is_empty() {
+        let on = |(rule, scenario): (Option<&_>, &Scenario)| {
+            roles::check(bench, &steps_of(feature, rule, scenario), path, scenario.position.line)
+        };
+        problems.extend(that_run(feature, bench).flat_map(on));
+    }
+    tidied(problems, path)
 }
 
 /// Environment variables for passwords that are not set. They are needed only to run the steps.
@@ -24,20 +33,28 @@ pub(super) fn unset(feature: &Feature, bench: &Bench) -> Vec<Problem> {
         Err(wrong) if wrong.is_unset => Some(Wrong::new(wrong.what, wrong.hint)),
         _ => None,
     };
-    each_reading(feature, bench, |reading| reading.all(Kind::Password).filter_map(wrong).collect())
+    let path = feature.path.as_deref().unwrap_or(Path::new(""));
+    tidied(each_reading(feature, bench, |reading| reading.all(Kind::Password).filter_map(wrong).collect()), path)
+}
+
+/// The scenarios that are not skipped on a bench.
+fn that_run<'f>(feature: &'f Feature, bench: &Bench) -> impl Iterator<Item = (Option<&'f Rule>, &'f Scenario)> {
+    each_scenario(feature).filter(|(rule, scenario)| lacking(bench, &tags_of(feature, *rule, scenario)).is_none())
 }
 
 /// Checks each built-in step that would run on a bench.
 fn each_reading(feature: &Feature, bench: &Bench, check: impl Fn(&Reading) -> Vec<Wrong>) -> Vec<Problem> {
     let path = feature.path.as_deref().unwrap_or(Path::new(""));
-    let runs =
-        each_scenario(feature).filter(|(rule, scenario)| lacking(bench, &tags_of(feature, *rule, scenario)).is_none());
-    let steps = runs.flat_map(|(rule, scenario)| steps_of(feature, rule, scenario));
+    let steps = that_run(feature, bench).flat_map(|(rule, scenario)| steps_of(feature, rule, scenario));
     let wrong = steps.flat_map(|step| {
         let wrong = reading(step).map(|reading| check(&reading)).unwrap_or_default();
         wrong.into_iter().map(|wrong| wrong.at_step(path, step))
     });
-    let mut problems: Vec<_> = wrong.collect();
+    wrong.collect()
+}
+
+/// Problems in the order of the file, each once.
+fn tidied(mut problems: Vec<Problem>, path: &Path) -> Vec<Problem> {
     problems.sort_by_key(|problem| problem.line);
     // A background is checked with each scenario below it.
     let mut seen = BTreeSet::new();
@@ -49,103 +66,48 @@ fn each_reading(feature: &Feature, bench: &Bench, check: impl Fn(&Reading) -> Ve
 
 fn check_reading(reading: &Reading, bench: &Bench) -> Vec<Wrong> {
     let mut wrong: Vec<_> = check_broker(reading.spec.asks, bench).err().into_iter().collect();
-    for (kind, name) in reading.arguments.iter().filter(|(kind, _)| kind.is_board()) {
-        wrong.extend(check_board(*kind, name, bench).err());
+    let mut seen = BTreeSet::new();
+    // What is wrong on the boards of a role depends on the whole scenario.
+    for name in reading.boards().filter(|name| !bench.roles.contains_key(*name) && seen.insert(*name)) {
+        match bench.board(name) {
+            Some(board) => wrong.extend(wrong_on(reading, name, board, bench)),
+            None => wrong.push(unknown_board(name, bench)),
+        }
     }
-    let board = reading.arguments.iter().find(|(kind, _)| kind.is_board()).and_then(|(_, name)| bench.board(name));
-    let firmware = reading.first(Kind::Firmware).map(|name| check_firmware(name, board, bench));
-    let update = reading.first(Kind::Update).map(|name| check_update(name, bench));
-    let pins = [(Kind::Pin, PinDirection::Sense), (Kind::Driven, PinDirection::Drive)];
-    let pins = pins
-        .into_iter()
-        .filter_map(|(kind, direction)| check_pin(reading.first(kind)?, direction, board?, bench).err());
-    let password = reading.first(Kind::Password).map(check_password);
-    wrong.extend(firmware.into_iter().chain(update).chain(password).filter_map(Result::err).chain(pins));
+    wrong.extend(reading.first(Kind::Firmware).and_then(|name| unknown_firmware(name, bench)));
+    wrong.extend(reading.first(Kind::Update).and_then(|name| wrong_update(name, bench)));
+    wrong.extend(reading.first(Kind::Password).and_then(|text| check_password(text).err()));
     wrong
 }
 
-fn check_board(kind: Kind, name: &str, bench: &Bench) -> Result<(), Wrong> {
-    let Some(board) = bench.board(name) else {
-        return Err(unknown("board", name, bench.boards.keys().map(BoardName::as_str), bench));
-    };
-    let is_program = board.kind == BoardKind::Process;
-    match kind {
-        Kind::Railed if board.kind == BoardKind::Esp && board.rails.is_empty() => {
-            let hint = format!("describe what switches its supply in `[[boards.{name}.rails]]`");
-            Err(Wrong::new(
-                format!("{} gives board `{name}` no rail: its power can't be switched", bench.title()),
-                hint,
-            ))
-        }
-        Kind::Wireless if board.kind != BoardKind::Virtual => {
-            let what = format!("the access point of board `{name}` of {} can't go away", bench.title());
-            Err(Wrong::new(what, "the step is for boards of the kind `virtual`, whose access point is a part of `hil`"))
-        }
-        Kind::Resolving if board.kind != BoardKind::Virtual => {
-            let what = format!("the name server of board `{name}` of {} is not the bench's", bench.title());
-            Err(Wrong::new(what, "the step is for boards of the kind `virtual` that execute their firmware"))
-        }
-        Kind::Program if !is_program => {
-            let what =
-                format!("board `{name}` of {} is not a program but of the kind `{}`", bench.title(), board.kind.word());
-            Err(Wrong::new(what, "the step is for boards of the kind `process`"))
-        }
-        Kind::Chip if is_program => {
-            let what = format!("board `{name}` of {} is a program: it has no chip", bench.title());
-            Err(Wrong::new(what, "the step is for boards of the kinds `esp`, `virtual` and `emulator`"))
-        }
-        _ => Ok(()),
+fn unknown_board(name: &str, bench: &Bench) -> Wrong {
+    let known = bench.boards.keys().map(BoardName::as_str).chain(bench.roles.keys().map(RoleName::as_str));
+    let mut wrong = unknown("board", name, known, bench);
+    if !bench.roles.is_empty() {
+        wrong.what = format!("{} has neither a board nor a role `{name}`", bench.title());
     }
+    wrong
 }
 
-fn check_firmware(name: &str, board: Option<&Board>, bench: &Bench) -> Result<(), Wrong> {
-    let Some(firmware) = bench.firmware(name) else {
-        let mut wrong = unknown("firmware", name, bench.firmware.keys().map(FirmwareName::as_str), bench);
-        if let Some(project) = &bench.project {
-            wrong.what = format!("{}, and neither has the project file `{}`", wrong.what, project.name);
-        }
-        return Err(wrong);
-    };
-    let Some(board) = board else { return Ok(()) };
-    match (board.kind == BoardKind::Process, firmware.process.is_some()) {
-        (true, true) | (false, false) => Ok(()),
-        (_, is_program) => {
-            let of = if is_program { "a program" } else { "not a program" };
-            let what =
-                format!("firmware `{name}` is {of}, and board `{}` is of the kind `{}`", board.name, board.kind.word());
-            Err(Wrong::new(what, "programs run on boards of the kind `process`, other firmware on the other kinds"))
-        }
+fn unknown_firmware(name: &str, bench: &Bench) -> Option<Wrong> {
+    if bench.firmware(name).is_some() {
+        return None;
     }
+    let mut wrong = unknown("firmware", name, bench.firmware.keys().map(FirmwareName::as_str), bench);
+    if let Some(project) = &bench.project {
+        wrong.what = format!("{}, and neither has the project file `{}`", wrong.what, project.name);
+    }
+    Some(wrong)
 }
 
-fn check_update(name: &str, bench: &Bench) -> Result<(), Wrong> {
-    check_firmware(name, None, bench)?;
+fn wrong_update(name: &str, bench: &Bench) -> Option<Wrong> {
+    let unknown = unknown_firmware(name, bench);
     let is_program = bench.firmware(name).is_some_and(|firmware| firmware.process.is_some());
-    if is_program {
-        let hint = "an update is the app of an image: `image = \"firmware.bin\"`, an ELF file, or parts";
-        return Err(Wrong::new(format!("firmware `{name}` is a program, and no update that a board could load"), hint));
+    if !is_program {
+        return unknown;
     }
-    Ok(())
-}
-
-fn check_pin(pin: &str, direction: PinDirection, board: &Board, bench: &Bench) -> Result<(), Wrong> {
-    let Some(found) = board.pins.get(pin) else {
-        let known = board.pins.keys().map(String::as_str);
-        let what = format!("{} gives board `{}` no pin `{pin}`", bench.title(), board.name);
-        let none = || match board.kind {
-            BoardKind::Process => "a program has no pins".to_owned(),
-            _ => format!("add `pins = {{ {pin} = {{ line = \"GPIO…\" }} }}` to `[boards.{}]`", board.name),
-        };
-        let hint = near_or_all(pin, known).unwrap_or_else(none);
-        return Err(Wrong::new(what, hint));
-    };
-    if direction == PinDirection::Drive && found.direction == PinDirection::Sense {
-        let what = format!("the bench senses the pin `{pin}` of `{}`: it can't drive it", board.name);
-        let hint =
-            format!("`boards.{}.pins.{pin}` needs `direction = \"drive\"` if the bench may drive it", board.name);
-        return Err(Wrong::new(what, hint));
-    }
-    Ok(())
+    let hint = "an update is the app of an image: `image = \"firmware.bin\"`, an ELF file, or parts";
+    Some(Wrong::new(format!("firmware `{name}` is a program, and no update that a board could load"), hint))
 }
 
 /// Checks a password from the environment; one in the feature is checked without a bench.
@@ -191,16 +153,6 @@ fn check_broker(asks: Ability, bench: &Bench) -> Result<(), Wrong> {
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>, bench: &Bench) -> Wrong {
     let hint = near_or_all(name, known).unwrap_or_else(|| format!("it has no {what} at all"));
     Wrong::new(format!("{} has no {what} `{name}`", bench.title()), hint)
-}
-
-/// A hint with the name that may be meant, or all names; none if there are none.
-fn near_or_all<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let known: Vec<_> = known.collect();
-    match nearest(name, known.iter().copied()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None if known.is_empty() => None,
-        None => Some(format!("there are `{}`", known.join("`, `"))),
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::registry::{STEPS, is_built_in};
 use crate::spec::Reading;
 
 /// Parses a built-in step. The arguments of custom steps are unknown.
-pub(super) fn reading(step: &Step) -> Option<Reading> {
+pub(crate) fn reading(step: &Step) -> Option<Reading> {
     let step = sampled(step);
     match STEPS.find(&step) {
         Ok(Some((_, _, Some(location), _))) if is_built_in(location.path) => forms::read(&step),

@@ -62,6 +62,12 @@ pub(super) fn client_id(id: &str) -> String {
 }
 
 impl Rule {
+    /// The rule that shows the name of a board as that of the role that it plays; none if they are the same.
+    pub(crate) fn role(board: &str, role: &str) -> Option<Self> {
+        let pattern = Regex::new(&format!(r"\b{}\b", regex::escape(board))).ok();
+        pattern.filter(|_| board != role).map(|pattern| Self::Show { pattern, shown: role.to_owned() })
+    }
+
     /// The rule of a step. Patterns of steps match bytes, because payloads are bytes; a trace is text.
     pub(crate) fn show(pattern: &TextPattern, shown: String) -> Result<Self, regex::Error> {
         let pattern = match pattern {
@@ -89,6 +95,9 @@ mod tests {
             (client_id("lamp-f0ef3b"), client_id("lamp"), client_id("lamp-7")),
             ("lamp-[id]".to_owned(), "lamp".to_owned(), "lamp-7".to_owned())
         );
+        let role = Rule::role("lamp-2", "lamp").expect("they differ");
+        assert_eq!(redacted(&[role], "`lamp-2`, lamp-20, a/lamp-2/b"), "`lamp`, lamp-20, a/lamp/b");
+        assert!(Rule::role("lamp", "lamp").is_none());
         let rules = [Rule::LeaveOut { filter: "tele/#".to_owned() }];
         assert!(is_left_out(&rules, "tele/lamp/state") && !is_left_out(&rules, "loger"));
     }

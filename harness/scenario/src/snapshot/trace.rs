@@ -29,8 +29,8 @@ struct Lists {
     open: BTreeMap<Key, usize>,
 }
 
-/// What a board sent and received in these events.
-pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule], mask: &Mask) -> String {
+/// What a board sent and received in these events, under the name of its role.
+pub(crate) fn trace(events: &[Arc<RunEvent>], (board, role): (&str, &str), rules: &[Rule], mask: &Mask) -> String {
     let mut lists = Lists::default();
     for event in events {
         let What::Packet { board: of, connection, direction, disposition, packet, .. } = &event.what else { continue };
@@ -43,7 +43,7 @@ pub(crate) fn trace(events: &[Arc<RunEvent>], board: &str, rules: &[Rule], mask:
     }
     // A broker keeps only the order of messages of one topic and QoS (MQTT 3.1.1 §4.6).
     lists.got.sort_by(|a, b| a.stream.cmp(&b.stream));
-    format!("{board} sends\n{}{board} gets\n{}", shown(&lists.sent, rules, mask), shown(&lists.got, rules, mask))
+    format!("{role} sends\n{}{role} gets\n{}", shown(&lists.sent, rules, mask), shown(&lists.got, rules, mask))
 }
 
 fn shown(exchanges: &[Exchange], rules: &[Rule], mask: &Mask) -> String {
@@ -182,8 +182,8 @@ mod tests {
             packet(false, None, puback(2)),
         ];
         let expected = "lamp sends\n  PUBLISH `{\"a\":2,\"z\":1}` on `log`, QoS 1 → PUBACK\n  PUBLISH `b` on `log`, QoS 1 → PUBACK\nlamp gets\n";
-        assert_eq!(trace(&early, "lamp", &[], &Mask::default()), expected);
-        assert_eq!(trace(&late, "lamp", &[], &Mask::default()), expected);
+        assert_eq!(trace(&early, ("lamp", "lamp"), &[], &Mask::default()), expected);
+        assert_eq!(trace(&late, ("lamp", "lamp"), &[], &Mask::default()), expected);
     }
 
     #[test]
@@ -197,6 +197,6 @@ mod tests {
         ];
         let rules = [Rule::LeaveOut { filter: "tele/#".to_owned() }];
         let expected = "lamp sends\n  PUBLISH `lost` on `log`, QoS 1\nlamp gets\n  PUBLISH `made` on `news`, QoS 0\n";
-        assert_eq!(trace(&events, "lamp", &rules, &Mask::default()), expected);
+        assert_eq!(trace(&events, ("lamp", "lamp"), &rules, &Mask::default()), expected);
     }
 }

@@ -146,12 +146,12 @@ impl Stage {
             let users = users.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
             let message = format!("the serial port of `{board}` is in use by {users}, which takes part of its output");
             let error = StepError::errored(message).with_hint("end that program");
-            return Err(error.transient());
+            return Err(error.transient().about(board));
         }
         if self.boards.get(board).is_some_and(blind) {
             let message = format!("the console of `{board}` is not captured: its silence proves nothing");
             let error = StepError::errored(message).with_hint("its serial port has vanished; check the cable");
-            return Err(error.transient());
+            return Err(error.transient().about(board));
         }
         Ok(())
     }
@@ -210,7 +210,7 @@ impl Stage {
         for (name, _) in self.boards.iter().filter(|(_, board)| !board.is_powered()) {
             if let Err(unmet) = hil_verdict::contradiction(name, &events, self.mark.at, &self.stalls_since(Stamp(0))) {
                 self.record_contradiction(name, &unmet);
-                return Err(unmet.into());
+                return Err(StepError::from(unmet).about(name));
             }
         }
         Ok(())

@@ -149,7 +149,7 @@ async fn does_not_show(world: &mut HilWorld, board: Text, text: Text, span: Span
     }
     if stage.is_powered(&board) && lost_console(stage, &board) {
         let message = format!("the serial port of `{board}` vanished: its output meanwhile is unknown");
-        return Err(StepError::errored(message).with_details(stage.last_words(&board)).transient());
+        return Err(StepError::errored(message).with_details(stage.last_words(&board)).transient().about(&*board));
     }
     stage.check_console(&board)?;
     stage.check_shows_life(&board)

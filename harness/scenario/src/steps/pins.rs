@@ -231,7 +231,7 @@ fn check_gaps(stage: &Stage, board: &str, pin: &str) -> Result<(), StepError> {
     let (changes, were) = if lost == 1 { ("1 change".to_owned(), "was") } else { (format!("{lost} changes"), "were") };
     let message = format!("{changes} of the pin `{pin}` of `{board}` {were} lost: its behaviour is unknown");
     let hint = "the kernel keeps up to 1024 unread changes per line; the program that watches the pin must not stall";
-    Err(StepError::errored(message).with_hint(hint).transient())
+    Err(StepError::errored(message).with_hint(hint).transient().about(board))
 }
 
 fn gap(event: &RunEvent) -> u32 {

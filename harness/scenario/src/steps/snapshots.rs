@@ -75,7 +75,8 @@ async fn matches_snapshot(world: &mut HilWorld, board: Text, name: Text) -> Resu
             StepError::errored(format!("`{board}` sent and received nothing: a snapshot of this would prove nothing"));
         return Err(error.with_details(stage.last_words(&board)));
     }
-    compare(&file, old.as_deref(), &text, &board, update)
+    let names = (&*board, stage.role_of(&board));
+    compare(&file, old.as_deref(), &text, names, update)
 }
 
 fn unusable(file: &SnapshotFile, error: &std::io::Error) -> StepError {
@@ -86,12 +87,19 @@ fn is_same(old: &str, text: &str) -> bool {
     old.trim_end() == text.trim_end()
 }
 
-fn compare(file: &SnapshotFile, old: Option<&str>, text: &str, board: &str, update: Update) -> Result<(), StepError> {
+/// Compares with the snapshot, which calls the board by its role.
+fn compare(
+    file: &SnapshotFile,
+    old: Option<&str>,
+    text: &str,
+    (board, role): (&str, &str),
+    update: Update,
+) -> Result<(), StepError> {
     let path = file.path().display();
     if old.is_some_and(|old| is_same(old, text)) {
         return file.settle().map_err(|error| unusable(file, &error));
     }
-    if file.keep(text, board, old.is_some(), update).map_err(|error| unusable(file, &error))? {
+    if file.keep(text, role, old.is_some(), update).map_err(|error| unusable(file, &error))? {
         return Ok(());
     }
     let hint = match update {
@@ -113,7 +121,10 @@ async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
     const QUIET: Duration = Duration::from_millis(300);
     const MOST: Duration = Duration::from_secs(3);
     let end = stage.recorder().now() + MOST;
-    let mask = stage.mask();
+    let (mask, role) = (stage.mask(), stage.role_of(board));
+    // Whichever board plays the role, the snapshot is the same. Without a firmware that knows the name, a word is a word.
+    let named = Rule::role(board, role).filter(|_| stage.knows_its_name(board));
+    let rules: Vec<_> = stage.snapshot_rules().iter().cloned().chain(named).collect();
     let mut from = stage.recorder().timeline().end();
     let mut patience = QUIET;
     loop {
@@ -130,7 +141,7 @@ async fn settled(stage: &Stage, board: &str, wanted: Option<&str>) -> String {
         }
         // Includes packets that were read only after a stall.
         stage.settle(until).await;
-        let text = trace(&stage.events(), board, stage.snapshot_rules(), &mask);
+        let text = trace(&stage.events(), (board, role), &rules, &mask);
         if until == end || wanted.is_none_or(|wanted| is_same(wanted, &text)) && text.contains("  ") {
             return text;
         }

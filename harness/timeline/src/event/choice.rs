@@ -14,6 +14,9 @@ pub struct Choice {
     /// The seed of the order, if it was shuffled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shuffle: Option<u32>,
+    /// The seed of the choice between boards that fit a role, if one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
     /// Which part of the selected scenarios it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,

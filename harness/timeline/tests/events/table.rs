@@ -25,14 +25,14 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "run-started",
         "The first line of every run.",
         &[
-            r#"{"seq":0,"at":12,"event":"run-started","schema":4,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","project":"hil.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2","host":"pi-a"}],"provenance":{"commit":"1f0c9a7d7a2f4b1e8e1c2d3f4a5b6c7d8e9f0a1b","dirty":true,"branch":"quieter-lamp","base_branch":"main","job_url":"https://github.com/example/lamp/actions/runs/7","host":"pi-3"},"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"],"quarantine":{"reason":"the relay sticks","until":"2026-12-31","issue":"https://example.org/17"}}],"choice":{"repeat":20,"shuffle":4711,"shard":{"index":2,"of":5,"selected":42},"merged":["part-1","part-2"]}}"#,
+            r#"{"seq":0,"at":12,"event":"run-started","schema":4,"version":"0.1.0","unix_ms":1764226108000,"bench":"bench.toml","project":"hil.toml","broker":"embedded","boards":[{"name":"lamp","kind":"virtual","chip":"esp32c3","simulated":true},{"name":"other","kind":"emulator","chip":"esp32","simulated":true,"emulator":"QEMU emulator version 9.2.2","host":"pi-a"}],"provenance":{"commit":"1f0c9a7d7a2f4b1e8e1c2d3f4a5b6c7d8e9f0a1b","dirty":true,"branch":"quieter-lamp","base_branch":"main","job_url":"https://github.com/example/lamp/actions/runs/7","host":"pi-3"},"plan":[{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"],"roles":[{"role":"sensor","boards":["dht-1","dht-2"]}],"quarantine":{"reason":"the relay sticks","until":"2026-12-31","issue":"https://example.org/17"}}],"choice":{"repeat":20,"shuffle":4711,"seed":3,"shard":{"index":2,"of":5,"selected":42},"merged":["part-1","part-2"]}}"#,
         ],
     ),
     event(
         "scenario-started",
         "A scenario has its boards and begins.",
         &[
-            r#"{"seq":1,"at":2100,"scenario":1,"event":"scenario-started","info":{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["lamp"]},"attempt":2,"repetition":3}"#,
+            r#"{"seq":1,"at":2100,"scenario":1,"event":"scenario-started","info":{"feature":"Commands of the lamp","rule":"at night","path":"features/lamp/commands.feature","line":7,"name":"`on` lights the lamp","tags":["smoke"],"boards":["dht-2","lamp"],"roles":[{"role":"sensor","boards":["dht-2"]}]},"attempt":2,"repetition":3}"#,
         ],
     ),
     event(
@@ -265,6 +265,13 @@ pub(crate) const EVENTS: &[EventDoc] = &[
         "The observer lost its connection. What it would have seen from here on is unknown.",
         &[
             r#"{"seq":43,"at":80500,"scenario":1,"event":"observer-lost","observer":"observer","reason":"connection reset"}"#,
+        ],
+    ),
+    event(
+        "set-aside",
+        "A board is set aside for the rest of the run: the bench failed on it again and again.",
+        &[
+            r#"{"seq":45,"at":5800,"event":"set-aside","board":"dht-2","reasons":["board `dht-2` does not answer on /dev/ttyUSB1","the serial port of board `dht-2` vanished"]}"#,
         ],
     ),
     event(

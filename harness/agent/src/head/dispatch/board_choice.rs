@@ -7,15 +7,17 @@ use hil_timeline::{Failure, ScenarioId, Verdict};
 
 use super::super::record::never_ran;
 use super::members::Member;
-use super::{Dispatch, Entry};
+use super::{ANY_HOST_THAT_FITS, Dispatch, Entry};
 use crate::protocol::Fit;
 
 impl Dispatch {
     /// Adds a scenario to those that wait.
-    pub(super) fn add(&mut self, entry: Entry) {
+    pub(super) fn add(&mut self, mut entry: Entry) {
         let planned = &self.planned[entry.scenario];
         let mut job = Job::new().expected(planned.expected).avoiding(entry.avoids.iter().copied());
-        for (role, fits) in self.roles(entry.scenario) {
+        let roles = self.roles(entry.scenario);
+        entry.roles = roles.keys().cloned().collect();
+        for (role, fits) in roles {
             job = job.role(role, fits);
         }
         let id = self.scheduler.add_job(job);
@@ -33,14 +35,16 @@ impl Dispatch {
         let chosen = if full.is_empty() { skipping } else { full };
         let mut roles: BTreeMap<String, Vec<PlaceId>> = BTreeMap::new();
         for (member, fit) in &chosen {
-            for board in &fit.boards {
-                let place = member.places.get(board).copied();
-                roles.entry(board.clone()).or_default().extend(place);
+            let named = fit.boards.iter().map(|board| (board, std::slice::from_ref(board)));
+            let played = fit.roles.iter().map(|role| (&role.role, role.boards.as_slice()));
+            for (name, boards) in named.chain(played) {
+                let places = boards.iter().filter_map(|board| member.places.get(board).copied());
+                roles.entry(name.clone()).or_default().extend(places);
             }
         }
         if roles.is_empty() && chosen.len() < known.len() {
             let spare = chosen.iter().flat_map(|(member, _)| member.spare.iter().copied()).collect();
-            roles.insert("a host that fits".to_owned(), spare);
+            roles.insert(ANY_HOST_THAT_FITS.to_owned(), spare);
         }
         roles
     }

@@ -20,17 +20,21 @@ impl Dispatch {
             self.members[member].record.end(id, verdict, Failure { message, details: Vec::new(), hint: None });
         }
         self.release(&handed, verdict == Verdict::Errored && transient);
-        self.judge(&handed.entry, verdict, transient);
+        let mut entry = handed.entry;
+        if verdict == Verdict::Errored && transient {
+            // The next attempt goes to other boards if there are others.
+            entry.avoids.extend(handed.places);
+        }
+        self.judge(&entry, verdict, transient);
     }
 
     /// Frees the boards of a scenario; a board on which the bench fails again is set aside.
     fn release(&mut self, handed: &Handed, is_fault: bool) {
-        let places = self.places_of(handed);
-        let outcome = if is_fault { Outcome::BenchFault(places) } else { Outcome::Done };
+        let outcome = if is_fault { Outcome::BenchFault(handed.places.clone()) } else { Outcome::Done };
         for place in self.scheduler.release(handed.job, &outcome) {
             let board = self.scheduler.place(place).board.clone();
-            let note = "set aside: the bench failed on it twice; other boards take its scenarios".to_owned();
-            self.members[handed.member].record.note(What::Bench { board, note });
+            let reasons = vec!["the bench failed on it twice; the scenarios say how".to_owned()];
+            self.members[handed.member].record.note(What::SetAside { board, reasons });
         }
     }
 
@@ -43,14 +47,6 @@ impl Dispatch {
         self.scheduler.set_aside(place);
         // Those that wait for this board alone must not get it either.
         self.use_new_boards();
-    }
-
-    /// The boards that a scenario has.
-    fn places_of(&self, handed: &Handed) -> Vec<hil_schedule::PlaceId> {
-        let member = &self.members[handed.member];
-        let key = self.planned[handed.entry.scenario].info.key();
-        let boards = member.fits.get(&key).map(|fit| fit.boards.as_slice()).unwrap_or_default();
-        boards.iter().filter_map(|board| member.places.get(board).copied()).collect()
     }
 
     /// Notes how an attempt ended, and adds the next one if it is retried.

@@ -14,7 +14,7 @@ use hil_agent::{HostSpec, HostsError};
 use hil_config::Fleet;
 use hil_labgrid::CoordinatorAddress;
 use hil_report::{CapturePart, RunSummary, inert, join_captures};
-use hil_timeline::{Choice, Cursor, Epoch, HostName, Mask, SCHEMA, Timeline, What};
+use hil_timeline::{Choice, Cursor, Epoch, HostName, Mask, SCHEMA, ScenarioInfo, Timeline, What};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::lab::Lab;
@@ -23,7 +23,6 @@ use super::{FinishedRun, RunSettings, conclude, finish};
 use crate::args::{HostsArgs, ProjectArgs};
 use crate::choice::{self, Chosen};
 use crate::commands;
-use crate::commands::dry_run::last_time;
 use crate::exit_code::{ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Message, hide, set_up_failed, warn};
@@ -248,8 +247,8 @@ fn planned(
     settings: &RunSettings,
 ) -> Result<Vec<Planned>, ExitCode> {
     let scenarios = check::planned(hosts, chosen.list(None), boards)?;
-    let past = settings.history.read().unwrap_or_default();
-    let planned = |info| Planned { expected: last_time(&info, &past).map(std::time::Duration::from_millis), info };
+    let expected = &settings.options.expected;
+    let planned = |info: ScenarioInfo| Planned { expected: expected.get(&info.key()).copied(), info };
     Ok(choice::in_order(scenarios, &settings.choice).into_iter().map(planned).collect())
 }
 

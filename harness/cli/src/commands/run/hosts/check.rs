@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use hil_agent::head::Host;
 use hil_agent::protocol::Fit;
 use hil_report::inert;
-use hil_timeline::{HostName, ScenarioInfo, ScenarioKey};
+use hil_timeline::{HostName, RoleInfo, ScenarioInfo, ScenarioKey};
 
 use crate::exit_code::ExitCode;
 use crate::output::{Message, set_up_failed};
@@ -34,9 +34,23 @@ pub(super) fn planned(
         let of = fits.get(&scenario.key()).into_iter().flatten().flat_map(|(_, fit)| fit.boards.iter().cloned());
         of.collect::<BTreeSet<_>>().into_iter().collect()
     };
-    let with_boards = scenarios.into_iter().map(|scenario| ScenarioInfo { boards: named(&scenario), ..scenario });
+    let roles = |scenario: &ScenarioInfo| -> Vec<RoleInfo> {
+        let mut roles: BTreeMap<&str, BTreeSet<&String>> = BTreeMap::new();
+        for role in fits.get(&scenario.key()).into_iter().flatten().flat_map(|(_, fit)| &fit.roles) {
+            roles.entry(&role.role).or_default().extend(&role.boards);
+        }
+        let role = |(role, boards): (&str, BTreeSet<&String>)| RoleInfo {
+            role: role.to_owned(),
+            boards: boards.into_iter().cloned().collect(),
+        };
+        roles.into_iter().map(role).collect()
+    };
+    let with_boards = scenarios.into_iter().map(|scenario| {
+        let (boards, roles) = (named(&scenario), roles(&scenario));
+        ScenarioInfo { boards, roles, ..scenario }
+    });
     let is_chosen =
-        |scenario: &ScenarioInfo| boards.is_empty() || scenario.boards.iter().any(|board| boards.contains(board));
+        |scenario: &ScenarioInfo| boards.is_empty() || scenario.possible_boards().any(|board| boards.contains(board));
     let scenarios: Vec<_> = with_boards.filter(is_chosen).collect();
     if scenarios.is_empty() {
         return Err(session::nothing_matches(Some("no scenario names one of the boards of `--board`")));

@@ -52,9 +52,8 @@ impl ProjectFiles {
 
     /// Adds the firmware of the project that scenarios name; the rest is that of the hosts' benches.
     fn add_firmware(&mut self, plan: &Plan) -> Result<(), ExitCode> {
-        let named = hil_scenario::firmware_of(plan).into_iter().map(|(_, firmware)| firmware);
-        let named: std::collections::BTreeSet<_> = named.collect();
-        let mut text = String::new();
+        let named = hil_scenario::firmware_names(plan);
+        let mut text = self.bench.roles_text();
         for name in &named {
             session::check_set(&self.bench, Part::Firmware(name))?;
             let Some(firmware) = self.bench.firmware(name).filter(|firmware| firmware.process.is_none()) else {
