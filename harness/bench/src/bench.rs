@@ -95,7 +95,8 @@ impl Bench {
             let guarded = real.iter().zip(&claims);
             let guarded =
                 guarded.map(|(board, claimed)| Guarded { rails: board.rails.clone(), claimed: claimed.clone() });
-            Some(GuardedKeeper::watch(Arc::new(keeper), guarded.collect(), timeline.clone()))
+            let (secrets, timeline) = (config.secrets.to_vec(), timeline.clone());
+            Some(GuardedKeeper::watch(Arc::new(keeper), guarded.collect(), secrets, timeline))
         };
         let shared = Shared {
             wifi: config.wifi.clone().unwrap_or_default(),

@@ -27,7 +27,7 @@ use crate::error::BenchError;
 use crate::flashing::PortInUse;
 use crate::ladder::Rung;
 use crate::micropython::RawRepl;
-use crate::pins::{PinDriver, Pins};
+use crate::pins::{PinDoubt, PinDriver, Pins};
 use crate::port_errors::{check_users, explain_open};
 use crate::ports::{OpenPort, PortFinder, PortUser};
 use crate::program::ProgramDevice;
@@ -245,6 +245,12 @@ impl Board {
     /// Records every change of a sensed pin that has happened until now: it may be about to be read.
     pub fn catch_up_pins(&self) {
         self.pins.catch_up();
+    }
+
+    /// Why nothing can be concluded from a sensed pin that does not change; none while its changes are reported.
+    #[must_use]
+    pub fn pin_doubt(&self, pin: &str) -> Option<PinDoubt> {
+        self.pins.doubt(pin)
     }
 
     /// Takes the access point of a virtual board away, or brings it back; None if the board is not virtual.

@@ -34,7 +34,7 @@ pub use flashing::{
     Flashed, Probed, check_firmware, check_flasher, elf_of, esptool_program, kinds as flasher_kinds, probe,
 };
 pub use needs::{Needs, needs};
-pub use pins::{Driving, PinDriver, WiredPins};
+pub use pins::{Driving, PinDoubt, PinDriver, WiredPins};
 pub use place_by_mac::place_by_mac;
 pub use program::{ProgramDevice, missing_program};
 pub use reset::{ResetDriver, ResetInto, Resetting};

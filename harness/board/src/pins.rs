@@ -2,6 +2,7 @@
 
 mod edges;
 mod gpio;
+mod level;
 mod program;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,38 @@ pub trait PinDriver: Send + Sync {
 
     /// Records every change until now that is not read yet; nothing to do for drivers without a buffer.
     fn catch_up(&self) {}
+
+    /// Why nothing can be concluded from a sensed pin that does not change; none while its changes are reported.
+    fn doubt(&self, _name: &str) -> Option<PinDoubt> {
+        None
+    }
+}
+
+/// Why a pin may have changed unseen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PinDoubt {
+    /// Its line or its program is gone.
+    #[error("is no longer sensed: {reason}")]
+    NotSensed {
+        /// What happened.
+        reason: String,
+    },
+    /// It changed, and the kernel did not report that.
+    #[error("changes, and its line reports no edges: a change shorter than {} ms is not seen", edges::LOOK.as_millis())]
+    NoEdges,
+}
+
+impl PinDoubt {
+    /// One thing to try.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotSensed { .. } => None,
+            Self::NoEdges => {
+                Some("`gpiomon` shows the edges that the kernel reports; a program can sense the pin: `watch`")
+            }
+        }
+    }
 }
 
 /// The pins of a real board: lines of this machine, and what programs sense and drive.
@@ -78,6 +111,10 @@ impl PinDriver for WiredPins {
     fn catch_up(&self) {
         self.lines.catch_up();
     }
+
+    fn doubt(&self, name: &str) -> Option<PinDoubt> {
+        self.lines.doubt(name).or_else(|| self.programs.doubt(name))
+    }
 }
 
 /// Names and lines of a board's pins.
@@ -105,6 +142,10 @@ impl Pins {
 
     pub(crate) fn catch_up(&self) {
         self.driver.catch_up();
+    }
+
+    pub(crate) fn doubt(&self, name: &str) -> Option<PinDoubt> {
+        self.driver.doubt(name)
     }
 
     pub(crate) async fn drive(&self, name: &str, on: bool) -> Result<(), BenchError> {

@@ -160,7 +160,8 @@ Examples:
   hil lint features/lamp --bench bench.toml
 
 Checks everything that does not depend on a run: steps, topics, topic filters, tables and times.
-With a bench, also checks the names of boards, firmware and pins, and what the broker supports.")]
+With a bench, also checks the names of boards, firmware and pins, and what the broker supports.
+The project file, hil.toml, is checked in any case.")]
 pub(crate) struct LintArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
@@ -192,13 +193,18 @@ Examples:
   hil steps
   hil steps retained                  steps whose text, subject or description has this word
   hil steps publishes json --format json
+  hil steps --features tests/hil      with the composite steps of this folder
 
 Steps are grouped by subject, each with the table or text that it takes. Own steps of a program and composite
-steps of `features/` come last. In JSON each step has a regular expression for editors.")]
+steps of the features come last. In JSON each step has a regular expression for editors.")]
 pub(crate) struct StepsArgs {
     /// Only steps that have all of these words
     #[arg(value_name = "WORD")]
     pub(crate) words: Vec<String>,
+
+    /// Folder of features, or a feature, whose composite steps are listed; can be repeated
+    #[arg(long, value_name = "PATH", default_value = "features")]
+    pub(crate) features: Vec<PathBuf>,
 
     #[command(flatten)]
     pub(crate) format: FormatArgs,

@@ -91,9 +91,6 @@ pub fn test_features(folder: &str) -> std::process::ExitCode {
 }
 
 fn test_in(arguments: &Arguments, folder: &str) -> ExitCode {
-    if arguments.steps {
-        return crate::commands::steps::print_text(&arguments.filter);
-    }
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     // Canonical, so that messages show a path without `..`.
     let features = package.join(folder).canonicalize().unwrap_or_else(|_| package.join(folder));
@@ -103,6 +100,9 @@ fn test_in(arguments: &Arguments, folder: &str) -> ExitCode {
         Ok(()) => features.strip_prefix(workspace).map(Path::to_owned).unwrap_or(features),
         Err(_) => features,
     };
+    if arguments.steps {
+        return crate::commands::steps::print_text(&arguments.filter, &[features]);
+    }
     test(arguments, &features)
 }
 

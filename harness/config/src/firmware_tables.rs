@@ -11,7 +11,8 @@ use crate::unset::{Owner, Unset};
 /// The firmware tables of a file, above those of the bench file if it is a project's.
 pub(crate) struct FirmwareTables<'t, 'c> {
     own: BTreeMap<&'t str, Value<'t, 'c>>,
-    bench: BTreeMap<&'t str, Value<'t, 'c>>,
+    /// None if the bench is unknown: what extends a table of it can't be read then.
+    bench: Option<BTreeMap<&'t str, Value<'t, 'c>>>,
 }
 
 /// Which table: of the file that is read, or of the bench file below it.
@@ -26,7 +27,12 @@ impl<'t, 'c> FirmwareTables<'t, 'c> {
         let tables = |map: Option<&Map<'t, 'c>>| {
             map.into_iter().flat_map(Map::entries).map(|(name, _, value)| (name, value)).collect()
         };
-        Self { own: tables(own), bench: tables(bench) }
+        Self { own: tables(own), bench: Some(tables(bench)) }
+    }
+
+    /// The tables of a project file whose bench is unknown.
+    pub(crate) fn without_bench(own: Option<&Map<'t, 'c>>) -> Self {
+        Self { bench: None, ..Self::new(own, None) }
     }
 
     /// Names of the tables of this file, whether or not they are valid.
@@ -72,8 +78,8 @@ impl<'t, 'c> FirmwareTables<'t, 'c> {
             let Some(extends) = self.value(last).and_then(|table| table.under("extends")) else { return Some(bases) };
             let target = extends.string()?;
             let Some(next) = self.find(last, target) else {
-                if chain.len() == 1 {
-                    self.unknown(&extends, target);
+                if let (1, Some(bench)) = (chain.len(), &self.bench) {
+                    self.unknown(bench, &extends, target);
                 }
                 return None;
             };
@@ -92,15 +98,18 @@ impl<'t, 'c> FirmwareTables<'t, 'c> {
     fn value(&self, at: At<'t>) -> Option<&Value<'t, 'c>> {
         match at {
             At::Own(name) => self.own.get(name),
-            At::Bench(name) => self.bench.get(name),
+            At::Bench(name) => self.bench.as_ref()?.get(name),
         }
     }
 
     /// The table that another one extends. A project's table may extend the bench file's of its own name.
     fn find(&self, from: At<'t>, target: &str) -> Option<At<'t>> {
         let own = self.own.get_key_value(target).map(|(name, _)| At::Own(name));
-        let bench = self.bench.get_key_value(target).map(|(name, _)| At::Bench(name));
+        let bench = self.bench.as_ref().and_then(|bench| bench.get_key_value(target));
+        let bench = bench.map(|(name, _)| At::Bench(name));
         match from {
+            // The bench may have one of the name.
+            At::Own(name) if name == target && self.bench.is_none() => None,
             At::Own(name) if name == target => bench.or(own),
             At::Own(_) => own.or(bench),
             At::Bench(_) => bench,
@@ -117,8 +126,8 @@ impl<'t, 'c> FirmwareTables<'t, 'c> {
         }
     }
 
-    fn unknown(&self, extends: &Value<'_, '_>, target: &str) {
-        let known: BTreeSet<_> = self.own.keys().chain(self.bench.keys()).copied().collect();
+    fn unknown(&self, bench: &BTreeMap<&'t str, Value<'t, 'c>>, extends: &Value<'_, '_>, target: &str) {
+        let known: BTreeSet<_> = self.own.keys().chain(bench.keys()).copied().collect();
         let hint = match nearest(target, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("there are {}", listed(&known.into_iter().collect::<Vec<_>>())),

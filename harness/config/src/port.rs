@@ -104,7 +104,7 @@ impl PortIdentity {
 
     pub(crate) fn read(value: &Value<'_, '_>) -> Option<Self> {
         let mut table = value.table(&PORT)?;
-        let text = |value: Option<Value<'_, '_>>| value.and_then(|v| v.string().map(str::to_owned));
+        let text = |value: Option<Value<'_, '_>>| value.and_then(|v| v.text());
         let usb_serial = text(table.value("usb-serial"));
         let path = text(table.value("path")).map(PathBuf::from);
         let topology = table.value("topology").and_then(|v| {

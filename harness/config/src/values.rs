@@ -53,10 +53,11 @@ impl Value<'_, '_> {
         Err(Missing { is_there: false, what: format!("there is no file `{text}`"), hint })
     }
 
-    /// A program and its arguments: one word or more, the first of which is a program.
+    /// A program and its arguments: one word or more, the first of which is a program. `${NAME}` is taken from the
+    /// environment.
     #[must_use]
     pub fn command_line(&self) -> Option<Vec<String>> {
-        let words: Option<Vec<_>> = self.array()?.iter().map(|word| word.string().map(str::to_owned)).collect();
+        let words: Option<Vec<_>> = self.array()?.iter().map(Value::text).collect();
         let words = words?;
         if words.first().is_none_or(String::is_empty) {
             self.problem("the program is missing", "example: `[\"uhubctl\", \"-a\", \"off\"]`".to_owned());
@@ -80,6 +81,13 @@ impl Value<'_, '_> {
     #[must_use]
     pub fn with_variables(&self) -> Option<String> {
         env_vars::from_environment(self)
+    }
+
+    /// The same for what is there even if a variable is not set, which stops only what uses it.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        let raw = self.string()?;
+        Some(self.with_variables().unwrap_or_else(|| raw.to_owned()))
     }
 
     /// A password, which no report shows.

@@ -149,6 +149,7 @@ fn split(file: File) -> Vec<Record> {
         schema: RECORD_SCHEMA,
         run: run.run,
         unix_ms: run.unix_ms,
+        parts: Vec::new(),
         bench: run.bench,
         provenance: run.provenance,
         broker: run.broker,

@@ -126,10 +126,25 @@ impl History {
         if let (true, Some(Err(source))) = (records.is_empty(), lines.back().map(read)) {
             return Err(RecordError::Malformed { path: self.path.clone(), source });
         }
+        leave_out_parts(&mut records);
         // Runs may have ended in another order than they began: sort by time.
         records.sort_by_key(|record| record.unix_ms);
         Ok(records)
     }
+}
+
+/// Leaves out runs that are in the history again as parts of a merged one: nothing counts twice.
+fn leave_out_parts(records: &mut Vec<Record>) {
+    let is_again = |place: usize, record: &Record| {
+        let others = records.iter().enumerate().filter(|(other, _)| *other != place);
+        // Of two that were merged from the same runs, the newer one stays.
+        others
+            .filter(|(_, other)| record.is_merged_into(other))
+            .any(|(at, other)| at > place || record.parts != other.parts)
+    };
+    let again: Vec<bool> = records.iter().enumerate().map(|(place, record)| is_again(place, record)).collect();
+    let mut again = again.into_iter();
+    records.retain(|_| !again.next().unwrap_or(false));
 }
 
 /// A history is renamed before it is much larger than [`LARGEST`]: a larger file is not a history, and one line of it
@@ -285,6 +300,27 @@ mod tests {
             }
         });
         assert_eq!(history.read().expect("readable").len(), 200);
+    }
+
+    #[test]
+    fn the_parts_of_a_merged_run_count_once() {
+        let folder = tempfile::tempdir().expect("folder");
+        let history = History::at(&folder.path().join("history.jsonl"));
+        let merged = |name: &str, parts: &[u64]| Record { parts: parts.to_vec(), ..record(name, parts[0]) };
+        let names = || history.read().expect("readable").into_iter().map(|record| record.run).collect::<Vec<_>>();
+        for part in [record("part-1", 1), record("part-2", 2), record("other", 3), merged("half", &[1])] {
+            history.append(&part).expect("appended");
+        }
+        assert_eq!(names(), ["half", "part-2", "other"]);
+        history.append(&merged("whole", &[1, 2])).expect("appended");
+        assert_eq!(names(), ["whole", "other"]);
+        history.append(&merged("again", &[1, 2])).expect("appended");
+        assert_eq!(names(), ["again", "other"]);
+        // By chance at the same moment, of other scenarios.
+        let mut twin = record("twin", 2);
+        twin.scenarios = std::iter::once(("other".to_owned(), Verdict::Passed)).collect();
+        history.append(&twin).expect("appended");
+        assert_eq!(names(), ["again", "twin", "other"]);
     }
 
     #[test]

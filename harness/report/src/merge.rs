@@ -66,6 +66,8 @@ impl MergeError {
 /// What a merge found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Merged {
+    /// When the runs began, in milliseconds since 1970: their records are part of the whole's.
+    pub parts: Vec<u64>,
     /// Why the runs are not the whole of what was selected; empty if they are.
     pub incomplete: Vec<String>,
 }
@@ -99,6 +101,7 @@ impl Merge {
 
 fn write(mut sources: Vec<Source>, folder: &Path) -> Result<Merged, MergeError> {
     let runs: Vec<_> = sources.iter().map(|source| source.folder.clone()).collect();
+    let parts = sources.iter().map(|source| source.start.unix_ms).collect();
     let events = folder.join("events.jsonl");
     if events.exists() {
         return Err(MergeError::Taken(folder.to_owned()));
@@ -111,7 +114,7 @@ fn write(mut sources: Vec<Source>, folder: &Path) -> Result<Merged, MergeError> 
     write_events(&events, start, sources, !incomplete.is_empty())?;
     let traffic = folder.join("traffic.pcapng");
     append_captures(&runs, &traffic).map_err(|source| MergeError::Io { path: traffic.clone(), source })?;
-    Ok(Merged { incomplete })
+    Ok(Merged { parts, incomplete })
 }
 
 fn refuse_twice(sources: &[Source]) -> Result<(), MergeError> {

@@ -26,6 +26,9 @@ pub struct Record {
     pub run: String,
     /// Wall clock at its start, milliseconds since 1970.
     pub unix_ms: u64,
+    /// The starts of the runs that were merged into it, in the same unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<u64>,
     /// The bench.
     pub bench: String,
     /// The commit, the job and the computer.
@@ -103,6 +106,13 @@ impl Record {
     #[must_use]
     pub fn id(&self) -> (&str, u64) {
         (&self.run, self.unix_ms)
+    }
+
+    /// Whether another run was merged from all that this one is made of: then both are the same measurements.
+    pub(crate) fn is_merged_into(&self, other: &Self) -> bool {
+        let own = if self.parts.is_empty() { std::slice::from_ref(&self.unix_ms) } else { &self.parts };
+        let is_part = !other.parts.is_empty() && own.iter().all(|start| other.parts.contains(start));
+        is_part && self.scenarios.keys().all(|name| other.scenarios.contains_key(name))
     }
 
     /// Whether its times can be compared with another run: same bench and broker, and the same chip for boards of one

@@ -67,6 +67,7 @@ fn run(dice: &mut Dice, n: usize, noise: Noise, shift: f64) -> Record {
         }],
         firmware: vec![],
         exit_code: Some(0),
+        parts: vec![],
         regressed: false,
         scenarios: [("a".to_owned(), Verdict::Passed)].into(),
         failures: [].into(),

@@ -149,17 +149,13 @@ impl Course {
             && self.counts.lock().allow(ended, self.options.retries)
     }
 
-    /// Notes whether the run has failed: with `--fail-fast` the next scenario must not begin.
-    pub(crate) fn judge(&self, ended: &Ended) {
+    /// Notes that a scenario has ended. If the run has failed with it, no other scenario begins with `--fail-fast`.
+    pub(crate) fn note_end(&self, ended: Ended) {
         let is_bad = matches!(ended.verdict, Verdict::Failed | Verdict::Errored);
-        let is_last = !self.counts.lock().allow(ended, self.options.retries);
+        let is_last = !self.counts.lock().allow(&ended, self.options.retries);
         if is_bad && is_last && !self.options.quarantined.contains(&ended.key) {
             self.has_failed.store(true, Ordering::SeqCst);
         }
-    }
-
-    pub(crate) fn note_end(&self, ended: Ended) {
-        self.judge(&ended);
         self.ended.lock().push(ended);
     }
 

@@ -285,8 +285,6 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
             stage.make_safe().await;
         }
         blame = Blame::of(&scene, stage.troubled());
-        // Noted before the boards are free: the next scenario on them must not begin.
-        scene.course.judge(&blame.ended(&scene));
         // Dropping the stage releases the boards even if it did not close in time.
         let patience = HOOK + stage.slowness();
         if tokio::time::timeout(patience, stage.close()).await.is_err() && scene.verdict == Verdict::Passed {
@@ -301,9 +299,11 @@ async fn after(context: &RunContext, mut scene: Scene, steps: &[&Step]) {
     }
     let ended = blame.ended(&scene);
     blame.settle(&mut scene, &ended);
-    scene.course.note_end(ended);
     let failure = scene.failure.map(|error| error.failure().clone());
     scene.recorder.record(What::ScenarioFinished { verdict: scene.verdict, failure });
+    // What follows from the verdict comes after it in the record. With `--fail-fast` the next scenario must not begin,
+    // so this comes before its boards are free.
+    scene.course.note_end(ended);
     // Only now: a scenario that waits for these boards must not begin before this record.
     drop(scene.turn);
 }

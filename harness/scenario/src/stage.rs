@@ -106,12 +106,13 @@ impl Stage {
         record_broker(&recorder, &*broker, &offers, true);
         let observed = vec!["#".to_owned()];
         let observer = observe(OBSERVER, &offers, &recorder, &observed).await?;
+        // Before the boards enter: they record the levels of their pins, which steps need.
+        let begin = recorder.timeline().end();
         for (name, board) in &boards {
             board.enter(recorder.clone());
             context.network.route(name, &offers, &recorder);
         }
-        let begin = recorder.timeline().end();
-        let mark = Mark { cursor: begin, at: recorder.now() };
+        let mark = Mark { cursor: recorder.timeline().end(), at: recorder.now() };
         let (consumed, last_flash_written) = (BTreeSet::new(), BTreeMap::new());
         Ok(Self {
             context,
@@ -124,7 +125,7 @@ impl Stage {
             observed,
             begin,
             mark,
-            health_judged: begin,
+            health_judged: mark.cursor,
             consumed,
             last_flash_written,
             running: BTreeMap::new(),

@@ -7,6 +7,7 @@ mod boards;
 mod broker;
 mod console;
 mod gauges;
+mod home_assistant;
 mod messages;
 mod network;
 mod packets;
@@ -42,6 +43,7 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Messages that a board sends", &[sent::STEPS, values::STEPS]),
     StepGroup::new("Messages that a board receives", &[received::STEPS, boards::STEPS]),
     StepGroup::new("Wills and retained messages", &[will::STEPS, subscriber::STEPS]),
+    StepGroup::new("Home Assistant", &[home_assistant::STEPS]),
     StepGroup::new("Power", &[power::STEPS]),
     StepGroup::new("Pins", &[pins::STEPS]),
     StepGroup::new("Consoles", &[console::STEPS]),

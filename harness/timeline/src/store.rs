@@ -1,6 +1,6 @@
 //! The events in memory, and the places of those that are only on disk.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub(crate) struct Store {
     past: Queue,
     /// Packets of running scenarios: their steps still look at them.
     running: HashMap<Option<ScenarioId>, Vec<(u64, usize)>>,
+    /// Scenarios whose verdict is recorded.
+    ended: HashSet<ScenarioId>,
     log: Option<EventLog>,
     /// Old events are forgotten even if no file has them.
     forgetful: bool,
@@ -80,6 +82,7 @@ impl Store {
             secret: Queue::new(LINES_KEPT),
             past: Queue::new(usize::MAX),
             running: HashMap::new(),
+            ended: HashSet::new(),
             log: None,
             forgetful: false,
         }
@@ -133,6 +136,12 @@ impl Store {
     }
 
     fn append(&mut self, at: Stamp, scenario: Option<ScenarioId>, all: Vec<What>) -> Vec<Arc<RunEvent>> {
+        // What comes behind the verdict, such as the end of a connection or a line of a broker's log, no longer belongs to
+        // the scenario: its boards may be those of another one by then.
+        let scenario = scenario.filter(|id| !self.ended.contains(id));
+        if all.iter().any(|what| matches!(what, What::ScenarioFinished { .. })) {
+            self.ended.extend(scenario);
+        }
         let numbered = (self.next..).zip(all);
         let events: Vec<_> = numbered.map(|(seq, what)| Arc::new(RunEvent { seq, at, scenario, what })).collect();
         let written = self.log.as_mut().map(|log| log.append_all(events.iter().map(AsRef::as_ref)));

@@ -6,7 +6,7 @@ use hil_config::Pin;
 
 use super::device::EmulatorDevice;
 use crate::error::BenchError;
-use crate::pins::{Driving, PinDriver, WiredPins};
+use crate::pins::{Driving, PinDoubt, PinDriver, WiredPins};
 use crate::scope::Scope;
 
 /// The pins of an emulator that comes and goes.
@@ -47,5 +47,13 @@ impl PinDriver for EmulatorPins {
 
     fn record_levels(&self, scope: &Scope) {
         self.wired.record_levels(scope);
+    }
+
+    fn catch_up(&self) {
+        self.wired.catch_up();
+    }
+
+    fn doubt(&self, name: &str) -> Option<PinDoubt> {
+        self.wired.doubt(name)
     }
 }

@@ -1,61 +1,79 @@
 //! The changes of one line, as the kernel reports them.
 
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use gpiocdev::Request;
-use gpiocdev::line::{EdgeEvent, EdgeKind};
+use gpiocdev::line::{EdgeEvent, Value};
 use hil_timeline::{Edge, Epoch, PinCause, Stamp, What};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::MissedTickBehavior;
 
+use super::PinDoubt;
+use super::level::{Change, Level, Line};
 use crate::scope::Scope;
 
 /// How many changes the kernel keeps until they are read: the most that it allows for one request (Linux,
 /// `drivers/gpio/gpiolib-cdev.c`, `GPIO_V2_LINES_MAX * 16`). At 1000 changes a second they last for a second.
 pub(super) const BUFFERED_EVENTS: u32 = 1024;
 
+/// How often the level of a line is read that has not reported a change yet. Some lines never report one, although the
+/// kernel accepts the request: those of an emulated Raspberry Pi, or of a driver whose interrupt is not connected.
+pub(super) const LOOK: Duration = Duration::from_millis(10);
+
 /// A sensed line, and what is known of it.
 pub(super) struct WatchedLine {
     name: String,
     scope: Scope,
-    request: AsyncFd<Request>,
+    line: AsyncFd<RequestedLine>,
     clock: KernelClock,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// None once the line can't be read any more.
-    on: Option<bool>,
-    numbers: Numbers,
+    state: Mutex<Level>,
 }
 
 impl WatchedLine {
     /// Watches a line that was requested with edges; `on` is its level.
     #[expect(unsafe_code, reason = "tokio has no safe way to wait for a descriptor of another crate")]
-    pub(super) fn new(name: &str, scope: &Scope, request: Request, on: bool) -> std::io::Result<Self> {
+    pub(super) fn new(name: &str, scope: &Scope, line: RequestedLine, on: bool) -> std::io::Result<Self> {
         // SAFETY: the request owns its descriptor, and the `AsyncFd` the request: nothing closes or replaces it before.
-        let request = unsafe { AsyncFd::register_with_interest(request, Interest::READABLE)? };
-        let state = Mutex::new(State { on: Some(on), numbers: Numbers::default() });
+        let line = unsafe { AsyncFd::register_with_interest(line, Interest::READABLE)? };
         let clock = KernelClock::of(scope.recorder().timeline().epoch());
-        Ok(Self { name: name.to_owned(), scope: scope.clone(), request, clock, state })
+        Ok(Self { name: name.to_owned(), scope: scope.clone(), line, clock, state: Mutex::new(Level::new(on)) })
     }
 
     /// Records each change as it comes, for as long as the line can be read.
     pub(super) async fn follow(&self) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let Ok(mut ready) = self.request.readable().await else { return };
+            let mut ready = None;
+            tokio::select! {
+                readable = self.line.readable() => match readable {
+                    Ok(guard) => ready = Some(guard),
+                    Err(_) => return,
+                },
+                // A line that has reported a change reports all of them.
+                _ = looks.tick(), if !self.state.lock().reports_edges() => {}
+            }
             if self.read_all().is_none() {
                 return;
             }
-            ready.clear_ready();
+            if let Some(mut ready) = ready {
+                ready.clear_ready();
+            }
         }
     }
 
     /// Its level, after all changes so far.
     pub(super) fn is_on(&self) -> Option<bool> {
         self.read_all()
+    }
+
+    /// Why nothing can be concluded from a level that does not change.
+    pub(super) fn doubt(&self) -> Option<PinDoubt> {
+        self.state.lock().doubt()
     }
 
     /// Records its level, after all changes so far.
@@ -67,43 +85,23 @@ impl WatchedLine {
     /// Records the changes that the kernel has kept, and returns the level after them. A step that judges what has
     /// happened until now calls it first; the lock keeps the order.
     pub(super) fn read_all(&self) -> Option<bool> {
-        let mut state = self.lock();
-        while state.on.is_some() {
-            let next = match self.request.get_ref().has_edge_event() {
-                Ok(false) => break,
-                Ok(true) => read_one(self.request.get_ref()),
-                Err(error) => Err(error),
-            };
-            match next {
-                Ok(event) => self.note(&mut state, &event),
-                Err(error) => {
-                    state.on = None;
-                    self.record_gap(1);
-                    self.scope.note(format!("the pin `{}` is no longer sensed: {error}", self.name));
-                }
+        self.state.lock().read(self.line.get_ref(), |change| self.record(change))
+    }
+
+    fn record(&self, change: Change) {
+        let (board, pin) = (self.scope.board().to_owned(), self.name.clone());
+        let (what, note) = match change {
+            Change::Edge { on, at, number } => {
+                let edge = Some(Edge { at: self.clock.stamp(at), number });
+                (What::Pin { board, pin, on, cause: PinCause::Sensed, edge }, None)
             }
+            Change::Seen { on } => (What::Pin { board, pin, on, cause: PinCause::Sensed, edge: None }, None),
+            Change::Lost { lost, why } => (What::PinGap { board, pin, lost }, why),
+        };
+        self.scope.recorder().record(what);
+        if let Some(why) = note {
+            self.scope.note(format!("the pin `{}` {why}", self.name));
         }
-        state.on
-    }
-
-    fn note(&self, state: &mut State, event: &EdgeEvent) {
-        let lost = state.numbers.take(event.line_seqno);
-        if lost > 0 {
-            self.record_gap(lost);
-        }
-        let on = event.kind == EdgeKind::Rising;
-        state.on = Some(on);
-        let at = self.clock.stamp(Duration::from_nanos(event.timestamp_ns));
-        let edge = Some(Edge { at, number: event.line_seqno });
-        self.scope.record(|board| What::Pin { board, pin: self.name.clone(), on, cause: PinCause::Sensed, edge });
-    }
-
-    fn record_gap(&self, lost: u32) {
-        self.scope.record(|board| What::PinGap { board, pin: self.name.clone(), lost });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 }
 
@@ -113,29 +111,44 @@ impl std::fmt::Debug for WatchedLine {
     }
 }
 
+/// One line that was requested with edges.
+#[derive(Debug)]
+pub(super) struct RequestedLine {
+    pub(super) request: Request,
+    pub(super) offset: u32,
+}
+
+impl AsRawFd for RequestedLine {
+    fn as_raw_fd(&self) -> RawFd {
+        self.request.as_raw_fd()
+    }
+}
+
+impl Line for RequestedLine {
+    fn next_edge(&self) -> Result<Option<EdgeEvent>, String> {
+        let next = match self.request.has_edge_event() {
+            Ok(false) => Ok(None),
+            Ok(true) => read_one(&self.request).map(Some),
+            Err(error) => Err(error),
+        };
+        next.map_err(|error| error.to_string())
+    }
+
+    fn is_on(&self) -> Result<bool, String> {
+        self.request.value(self.offset).map(|value| value == Value::Active).map_err(|error| error.to_string())
+    }
+
+    fn has_edge_within(&self, patience: Duration) -> Result<bool, String> {
+        self.request.wait_edge_event(patience).map_err(|error| error.to_string())
+    }
+}
+
 /// The next change. `Request::read_edge_event` of gpiocdev 0.8 takes eight from the kernel where only one version of
 /// the kernel's interface is compiled in, and returns the first.
 fn read_one(request: &Request) -> gpiocdev::Result<EdgeEvent> {
     let mut buffer = vec![0; request.edge_event_u64_size()];
     let length = request.read_edge_events_into_slice(&mut buffer)?;
     request.edge_event_from_slice(&buffer[..length])
-}
-
-/// The numbers that the kernel gives to the changes of one line, counted from 1.
-#[derive(Debug, Default)]
-struct Numbers {
-    last: u32,
-}
-
-impl Numbers {
-    /// Takes the number of the next change, and returns how many changes before it were lost: the kernel drops the
-    /// oldest ones where it can keep no more.
-    fn take(&mut self, number: u32) -> u32 {
-        let ahead = number.wrapping_sub(self.last);
-        self.last = number;
-        // A number that goes back is not a gap of four thousand million.
-        if ahead > u32::MAX / 2 { 0 } else { ahead.saturating_sub(1) }
-    }
 }
 
 /// The kernel's monotonic clock beside the run's. Both count from the same oscillator; what they differ in is where
@@ -189,17 +202,6 @@ fn monotonic() -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_that_is_left_out_is_a_lost_change() {
-        let mut numbers = Numbers::default();
-        let lost: Vec<_> = [1, 2, 5, 6, 6, 3].map(|number| numbers.take(number)).into();
-        assert_eq!(lost, [0, 0, 2, 0, 0, 0]);
-        let mut begun_late = Numbers::default();
-        assert_eq!(begun_late.take(4), 3, "the first ones count as well");
-        let mut wraps = Numbers { last: u32::MAX };
-        assert_eq!((wraps.take(0), wraps.take(2)), (0, 1));
-    }
 
     #[test]
     fn a_change_is_stamped_with_when_it_was_and_not_with_when_it_was_read() {

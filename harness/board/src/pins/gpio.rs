@@ -8,8 +8,8 @@ use gpiocdev::line::{Config, EdgeDetection, EventClock, Value};
 use hil_config::{Pin, PinDirection, PinLine};
 use tokio::task::JoinHandle;
 
-use super::edges::{BUFFERED_EVENTS, WatchedLine};
-use super::{Driving, PinDriver};
+use super::edges::{BUFFERED_EVENTS, RequestedLine, WatchedLine};
+use super::{Driving, PinDoubt, PinDriver};
 use crate::error::BenchError;
 use crate::scope::Scope;
 use hil_power::lines::{self, GpioError};
@@ -62,7 +62,8 @@ impl GpioPins {
                     let failed = |error: std::io::Error| {
                         refused(GpioError::Unusable { line: line.to_string(), reason: error.to_string() })
                     };
-                    let watched = WatchedLine::new(name, scope, request, on == Value::Active).map_err(failed)?;
+                    let line = RequestedLine { request, offset: found.offset };
+                    let watched = WatchedLine::new(name, scope, line, on == Value::Active).map_err(failed)?;
                     let watched = Arc::new(watched);
                     let follower = Arc::clone(&watched);
                     let task = tokio::spawn(async move { follower.follow().await });
@@ -119,5 +120,9 @@ impl PinDriver for GpioPins {
         for sensed in self.sensed.values() {
             sensed.watched.read_all();
         }
+    }
+
+    fn doubt(&self, name: &str) -> Option<PinDoubt> {
+        self.sensed.get(name)?.watched.doubt()
     }
 }

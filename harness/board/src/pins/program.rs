@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines, Take}
 use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
 
-use super::{Driving, PinDriver};
+use super::{Driving, PinDoubt, PinDriver};
 use crate::error::BenchError;
 use crate::scope::Scope;
 use hil_power::subprocess::{Complaints, Group, run, start};
@@ -30,8 +30,8 @@ pub(crate) struct ProgramPins {
 }
 
 struct Sensed {
-    /// None once the program has ended.
-    on: Arc<Mutex<Option<bool>>>,
+    /// Or why the level is no longer known: the program has ended.
+    on: Arc<Mutex<Result<bool, PinDoubt>>>,
     task: JoinHandle<()>,
     /// Killed at once when this is dropped, whenever the task is.
     _group: Group,
@@ -87,7 +87,7 @@ async fn watch(name: &str, words: &[String], scope: &Scope) -> Result<Sensed, St
         None => return Err(format!("`{program}` ended without a level{}", complaints.last().await)),
     };
     let level = level(&first).ok_or_else(|| unknown(program, &first))?;
-    let on = Arc::new(Mutex::new(Some(level)));
+    let on = Arc::new(Mutex::new(Ok(level)));
     let follower =
         Follower { name: name.to_owned(), program: program.clone(), scope: scope.clone(), on: Arc::clone(&on) };
     let task = tokio::spawn(async move {
@@ -116,7 +116,7 @@ struct Follower {
     name: String,
     program: String,
     scope: Scope,
-    on: Arc<Mutex<Option<bool>>>,
+    on: Arc<Mutex<Result<bool, PinDoubt>>>,
 }
 
 impl Follower {
@@ -131,15 +131,17 @@ impl Follower {
                 Err(error) => break error.to_string(),
             }
         };
-        *self.on.lock() = None;
+        let doubt = PinDoubt::NotSensed { reason: end };
+        let mut known = self.on.lock();
+        *known = Err(doubt.clone());
         self.scope.record(|board| What::PinGap { board, pin: self.name.clone(), lost: 1 });
-        self.scope.note(format!("the pin `{}` is no longer sensed: {end}", self.name));
+        self.scope.note(format!("the pin `{}` {doubt}", self.name));
     }
 
     fn note(&self, on: bool) {
         let mut known = self.on.lock();
-        if *known != Some(on) {
-            *known = Some(on);
+        if *known != Ok(on) {
+            *known = Ok(on);
             record(&self.scope, &self.name, on);
         }
     }
@@ -159,13 +161,18 @@ impl PinDriver for ProgramPins {
     }
 
     fn is_on(&self, name: &str) -> Option<bool> {
-        *self.sensed.get(name)?.on.lock()
+        self.sensed.get(name)?.on.lock().as_ref().ok().copied()
+    }
+
+    fn doubt(&self, name: &str) -> Option<PinDoubt> {
+        self.sensed.get(name)?.on.lock().as_ref().err().cloned()
     }
 
     fn record_levels(&self, scope: &Scope) {
         for (name, sensed) in &self.sensed {
-            let on = *sensed.on.lock();
-            on.into_iter().for_each(|on| record(scope, name, on));
+            // Locked until it is recorded, so that a change meanwhile comes after it.
+            let on = sensed.on.lock();
+            on.iter().for_each(|on| record(scope, name, *on));
         }
     }
 }

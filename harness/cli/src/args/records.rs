@@ -161,7 +161,8 @@ Example:
   hil report merge part-1 part-2 --out merged
 
 The exit code is that of the whole. If a part is missing, it is 102 or worse.
-Runs are placed on one clock by the wall clocks of their hosts.")]
+Runs are placed on one clock by the wall clocks of their hosts. The whole is appended to the history; parts that are
+in the same history no longer count.")]
 pub(crate) struct MergeArgs {
     /// Run folders
     #[arg(required = true, value_name = "RUN")]
@@ -170,6 +171,10 @@ pub(crate) struct MergeArgs {
     /// Folder of the merged run; must not contain a run [default: a new folder in target/hil]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+
+    /// History file [default: HIL_HISTORY, else target/hil/history.jsonl]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) format: FormatArgs,

@@ -1,12 +1,14 @@
 //! `hil lint`.
 
-use hil_config::Bench;
+use std::path::Path;
+
+use hil_config::{Bench, Project};
 use hil_scenario::{Filter, Plan};
 
 use crate::args::LintArgs;
 use crate::choice;
 use crate::exit_code::ExitCode;
-use crate::output::{say, set_up_failed};
+use crate::output::{say, set_up_failed, warn};
 use crate::{project, session};
 
 pub(crate) fn lint(args: &LintArgs) -> ExitCode {
@@ -22,6 +24,12 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
         Ok(bench) => bench,
         Err(error) => return set_up_failed(&error, None),
     };
+    if let (None, Some(project)) = (&bench, Project::choose(args.project.project.as_deref())) {
+        match Project::check_alone(&project) {
+            Ok(open) => open.iter().for_each(|firmware| warn_of_open(&project, firmware)),
+            Err(error) => return set_up_failed(&error, None),
+        }
+    }
     let everything = filter.tags.is_none() && filter.name.is_none();
     match Plan::read(&paths, &filter, bench.as_ref()) {
         // A file may contain only comments; a filter that matches nothing is a mistake.
@@ -42,4 +50,13 @@ pub(crate) fn lint(args: &LintArgs) -> ExitCode {
         }
         Err(error) => set_up_failed(&error, None),
     }
+}
+
+/// Warns that a firmware of a project file is checked only with its bench.
+fn warn_of_open(project: &Path, firmware: &str) {
+    let firmware = hil_report::inert(firmware);
+    warn(format!(
+        "warning: the firmware `{firmware}` of `{}` extends one of a bench, and is not checked: name it with `--bench`",
+        project.display()
+    ));
 }

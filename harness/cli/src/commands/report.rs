@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hil_report::{
-    Merge, MergeError, Traffic, failure_lines, inert, quarantine_lines, read_run, repetition_lines, scenario_line,
-    set_aside_lines, summary_line, traffic_table,
+    Merge, MergeError, Record, Traffic, failure_lines, inert, quarantine_lines, read_run, repetition_lines,
+    scenario_line, set_aside_lines, summary_line, traffic_table,
 };
 use hil_timeline::read_events;
 
@@ -12,6 +12,7 @@ use crate::args::{Format, MergeArgs, ReportArgs, ReportCommand};
 use crate::exit_code::{self, ExitCode};
 use crate::folder;
 use crate::output::{Message, say, say_json, set_up_failed, warn};
+use crate::records;
 
 pub(crate) fn report(args: &ReportArgs) -> ExitCode {
     if let Some(ReportCommand::Merge(args)) = &args.command {
@@ -20,12 +21,20 @@ pub(crate) fn report(args: &ReportArgs) -> ExitCode {
     if args.traffic {
         return traffic(args);
     }
-    rendered(&args.run, args.format.format)
+    rendered(&args.run, args.format.format).map_or_else(|code| code, |(_, code)| code)
 }
+
+const HISTORY_HINT: &str = "name another file with `--history` or `HIL_HISTORY`";
 
 /// Joins runs and writes the reports of the whole.
 fn merge_runs(args: &MergeArgs) -> ExitCode {
     let failed = |error: MergeError| set_up_failed(&error, Some(error.hint().to_owned()));
+    let history = records::history(args.history.as_ref());
+    if records::is_history_given(args.history.as_ref())
+        && let Err(error) = history.check()
+    {
+        return set_up_failed(&error, Some(HISTORY_HINT.to_owned()));
+    }
     // Opened first: runs that can't be merged leave no folder behind.
     let runs = match Merge::open(&args.runs) {
         Ok(runs) => runs,
@@ -45,7 +54,15 @@ fn merge_runs(args: &MergeArgs) -> ExitCode {
     for why in &merged.incomplete {
         warn(format!("warning: {}", inert(why)));
     }
-    let code = rendered(&out, args.format.format);
+    let (mut record, code) = match rendered(&out, args.format.format) {
+        Ok(rendered) => rendered,
+        Err(code) => return code,
+    };
+    record.parts = merged.parts;
+    // The reports are valid even if the history can't be written.
+    if let Err(error) = history.append(&record) {
+        set_up_failed(&error, Some(HISTORY_HINT.to_owned()));
+    }
     if args.format.format == Format::Text {
         say(format!("reports: {}", out.display()));
     }
@@ -53,12 +70,9 @@ fn merge_runs(args: &MergeArgs) -> ExitCode {
 }
 
 /// Writes the reports of a run folder and prints its scenarios.
-fn rendered(folder: &Path, format: Format) -> ExitCode {
-    let written = read_run(folder).and_then(|read| read.write_reports().map(|()| read.run));
-    let run = match written {
-        Ok(run) => run,
-        Err(error) => return set_up_failed(&error, error.hint().map(str::to_owned)),
-    };
+fn rendered(folder: &Path, format: Format) -> Result<(Record, ExitCode), ExitCode> {
+    let written = read_run(folder).and_then(|read| read.write_reports().map(|()| (read.run, read.record)));
+    let (run, record) = written.map_err(|error| set_up_failed(&error, error.hint().map(str::to_owned)))?;
     match format {
         Format::Json => say_json(&run),
         Format::Text => {
@@ -73,7 +87,7 @@ fn rendered(folder: &Path, format: Format) -> ExitCode {
         }
     }
     // As recorded: the counts do not include rails that could not be made safe.
-    exit_code::of_read(&run)
+    Ok((record, exit_code::of_read(&run)))
 }
 
 fn traffic(args: &ReportArgs) -> ExitCode {

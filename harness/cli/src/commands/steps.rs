@@ -1,6 +1,6 @@
 //! `hil steps`.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use console::Style;
 use hil_scenario::catalogue::{BelowDoc, GROUPS, OwnStep, StepDoc, StepGroup, has_words, own_steps};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Format, StepsArgs};
 use crate::exit_code::ExitCode;
-use crate::output::{Line, say, say_json, warn};
+use crate::output::{Line, Message, say, say_json, set_up_failed, warn};
 
 /// The subject of steps that are not built in.
 const OWN: &str = "Steps of this program";
@@ -17,18 +17,21 @@ const OWN: &str = "Steps of this program";
 /// The subject of steps that `.steps` files define.
 const COMPOSITE: &str = "Composite steps of this project";
 
-/// Where they are looked for.
-const FEATURES: &str = "features";
-
 pub(crate) fn print(args: &StepsArgs) -> ExitCode {
+    // The usual folder need not be there.
+    let usual = [PathBuf::from("features")];
+    if let Some(missing) = args.features.iter().find(|path| args.features != usual && !path.exists()) {
+        let message = Message(format!("there is no folder `{}`", missing.display()));
+        return set_up_failed(&message, Some("`--features` names a folder of features".to_owned()));
+    }
     match args.format.format {
-        Format::Text => print_text(&args.words),
-        Format::Json => print_json(&args.words),
+        Format::Text => print_text(&args.words, &args.features),
+        Format::Json => print_json(&args.words, &args.features),
     }
 }
 
-/// Prints the steps that have these words; all without any.
-pub(crate) fn print_text(words: &[String]) -> ExitCode {
+/// Prints the steps that have these words; all without any. Composite steps are those of some features.
+pub(crate) fn print_text(words: &[String], features: &[PathBuf]) -> ExitCode {
     let mut count = 0;
     for group in GROUPS {
         let steps: Vec<_> = group.steps_with(words).collect();
@@ -37,14 +40,14 @@ pub(crate) fn print_text(words: &[String]) -> ExitCode {
     }
     let own = own(words);
     print_group(OWN, &own, print_own);
-    let composite = composite(words);
+    let composite = composite(words, features);
     print_group(COMPOSITE, &composite, print_composite);
     ended(count + own.len() + composite.len(), words)
 }
 
-fn print_json(words: &[String]) -> ExitCode {
+fn print_json(words: &[String], features: &[PathBuf]) -> ExitCode {
     let of = |group: &'static StepGroup| group.steps_with(words).map(|step| as_json(group, &step));
-    let (own, composite) = (own(words), composite(words));
+    let (own, composite) = (own(words), composite(words, features));
     let mine = own.iter().map(own_as_json).chain(composite.iter().map(composite_as_json));
     let steps: Vec<_> = GROUPS.iter().flat_map(of).chain(mine).collect();
     let count = steps.len();
@@ -66,8 +69,10 @@ fn own(words: &[String]) -> Vec<OwnStep> {
     own
 }
 
-fn composite(words: &[String]) -> Vec<CompositeStep> {
-    let mut composite = composite_steps(Path::new(FEATURES));
+fn composite(words: &[String], features: &[PathBuf]) -> Vec<CompositeStep> {
+    let mut composite: Vec<_> = features.iter().flat_map(|path| composite_steps(path)).collect();
+    composite.sort_by(|a, b| (&a.path, a.line).cmp(&(&b.path, b.line)));
+    composite.dedup();
     composite.retain(|step| has_words(&[COMPOSITE, &step.text, &step.about, &step.parts.join("\n")], words));
     composite
 }

@@ -115,3 +115,35 @@ fn a_file_of_steps_may_be_in_another_language() {
     let outcome = project(feature, steps).hil(&["lint"]);
     assert_eq!(outcome.code, 0, "{outcome:?}");
 }
+
+/// Those of a folder of another name, and those that a feature or a folder below it may use.
+#[test]
+fn hil_steps_lists_the_composite_steps_of_named_features() {
+    let project = Project::new();
+    let step =
+        |name: &str| format!("Step: the lamp {name} is ready\n  Given the board \"lamp\" runs the firmware \"lamp\"\n");
+    project.file("tests/hil/one.steps", &step("one"));
+    project.file("tests/hil/deep/two.steps", &step("two"));
+    project.file("features/three.steps", &step("three"));
+    project.file("features/lamp/four.steps", &step("four"));
+    project.file("features/lamp/a.feature", "Feature: f\n");
+    let listed = |more: &[&str]| {
+        let outcome = project.hil(&[&["steps", "composite", "--format", "json"], more].concat());
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let steps: Vec<serde_json::Value> = serde_json::from_str(&outcome.stdout).expect("JSON");
+        let name = |step: &serde_json::Value| {
+            step["example"].as_str().and_then(|text| text.split(' ').nth(3)).map(str::to_owned)
+        };
+        steps.iter().filter_map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[]), ["four", "three"]);
+    assert_eq!(listed(&["--features", "tests/hil"]), ["two", "one"]);
+    assert_eq!(listed(&["--features", "features/lamp"]), ["four", "three"]);
+    assert_eq!(
+        listed(&["--features", "features/lamp/a.feature", "--features", "tests/hil/deep"]),
+        ["four", "three", "two"]
+    );
+    let missing = project.hil(&["steps", "--features", "nowhere"]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (96, ""), "{missing:?}");
+    assert_snapshot("composite-nowhere", &missing.stderr);
+}

@@ -79,7 +79,6 @@ impl Way {
             let _ = kill_process(process, signal);
         };
         let to_hil = |signal| to(id, signal);
-        let to_keepers = |signal| lab.keepers().into_iter().for_each(|keeper| to(keeper, signal));
         match self {
             Self::Kill => to_hil(Signal::KILL),
             Self::Term => to_hil(Signal::TERM),
@@ -98,9 +97,9 @@ impl Way {
                 std::thread::sleep(Duration::from_secs(1));
                 to_hil(Signal::CONT);
             }
-            Self::KeeperKill => to_keepers(Signal::KILL),
-            Self::KeeperTerm => to_keepers(Signal::TERM),
-            Self::KeeperStop => to_keepers(Signal::STOP),
+            Self::KeeperKill => keepers(lab, hil).into_iter().for_each(|keeper| to(keeper, Signal::KILL)),
+            Self::KeeperTerm => keepers(lab, hil).into_iter().for_each(|keeper| to(keeper, Signal::TERM)),
+            Self::KeeperStop => keepers(lab, hil).into_iter().for_each(|keeper| to(keeper, Signal::STOP)),
             Self::TwiceTerm => {
                 to_hil(Signal::TERM);
                 to_hil(Signal::TERM);
@@ -111,6 +110,19 @@ impl Way {
         if matches!(self, Self::StopCont | Self::ClosedStdin) {
             to_hil(Signal::INT);
         }
+    }
+}
+
+/// Its keepers, once there is one: at an early moment there is none to be ended yet. None of a command that is through.
+fn keepers(lab: &Lab, hil: &mut Child) -> Vec<Pid> {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let keepers = lab.keepers();
+        if !keepers.is_empty() || hil.try_wait().expect("state").is_some() {
+            return keepers;
+        }
+        assert!(Instant::now() < until, "no keeper begins");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

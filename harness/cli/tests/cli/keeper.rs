@@ -406,6 +406,33 @@ fn a_secret_that_a_rail_program_prints_stays_out_of_the_lock() {
     }
 }
 
+/// The same if its keeper is killed, with and without `hil`: what takes over hides it as well.
+#[test]
+fn what_takes_over_from_a_keeper_hides_secrets() {
+    for with_hil in [true, false] {
+        let rig = Rig::new(&Scripts { off: "echo bad password hunter22 >&2; exit 1", ..PLAIN });
+        let bench = rig.project.read("bench.toml");
+        let firmware = "[firmware.f]\nimage = \"builtin:lamp\"\nnvs = { \"a.b\" = \"${secret:PLUG}\" }\n";
+        rig.project.file("bench.toml", &format!("{bench}{firmware}"));
+        let mut hold = rig.command(&["power", "lamp", "on"]);
+        let mut hil = hold.env("PLUG", "hunter22").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+        let mut said = String::new();
+        BufReader::new(hil.stdout.as_mut().expect("piped")).read_line(&mut said).expect("a line");
+        assert_eq!(said, "`lamp` is on\n");
+        let killed: Vec<_> = with_hil.then(|| Pid::from_child(&hil)).into_iter().chain([rig.keeper()]).collect();
+        killed.iter().for_each(|process| signal(*process, Signal::STOP));
+        killed.iter().for_each(|process| signal(*process, Signal::KILL));
+        let held = output(hil);
+        assert!(!format!("{held:?}").contains("hunter22"), "{held:?}");
+        for name in ["--stand-by-the-keeper-now", "--be-the-keeper-now"] {
+            wait_until("the end of what took over", || rig.processes(name).is_empty());
+        }
+        let notes: Vec<_> = rig.notes().iter().map(|note| std::fs::read_to_string(note).expect("note")).collect();
+        assert!(notes.iter().any(|note| note.contains("bad password ••••")), "{notes:?}");
+        assert!(!notes.iter().any(|note| note.contains("hunter22")), "{notes:?}");
+    }
+}
+
 /// A pseudo-terminal as the board's port. It exists as long as its master does.
 fn with_port(rig: &Rig, more: &str) -> std::fs::File {
     use rustix::pty::{OpenptFlags, openpt, ptsname, unlockpt};
@@ -443,6 +470,32 @@ fn a_chip_in_reset_is_released_by_the_keeper() {
     wait_until("the keeper's end", || rig.processes("--be-the-keeper-now").is_empty());
     assert_eq!((rig.project.read("reset").as_str(), rig.rail().as_str()), ("free", "off"));
     rig.assert_safe();
+}
+
+/// `hil` and its keeper are killed at once in the middle of a reset: the standby runs the program that lets the chip run,
+/// after it has switched off rails that were on. A board without rails has a standby for that alone.
+#[test]
+fn a_chip_in_reset_is_released_by_the_standby() {
+    for with_rail in [true, false] {
+        let rig = Rig::new(&PLAIN);
+        let _port = with_port(&rig, &slow_reset(2));
+        if !with_rail {
+            let bench = rig.project.read("bench.toml");
+            let (board, _) = bench.split_once("[[boards.lamp.rails]]").expect("rails");
+            rig.project.file("bench.toml", board);
+        }
+        let mut reset = rig.command(&["reset", "lamp"]);
+        let hil = reset.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+        wait_until("the release", || rig.path("runs").exists());
+        assert_eq!((rig.project.read("reset").as_str(), rig.rail() == "on"), ("held", with_rail));
+        let both = [Pid::from_child(&hil), rig.keeper()];
+        both.into_iter().for_each(|process| signal(process, Signal::STOP));
+        both.into_iter().for_each(|process| signal(process, Signal::KILL));
+        output(hil);
+        wait_until("the standby's end", || rig.processes("--stand-by-the-keeper-now").is_empty());
+        assert_eq!(rig.project.read("reset"), "free", "with a rail: {with_rail}");
+        rig.assert_safe();
+    }
 }
 
 /// A run ends in the middle of a reset, and the release takes longer than the time that its scenario has to end.

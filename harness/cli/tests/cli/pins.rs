@@ -135,6 +135,37 @@ fn a_program_that_watches_a_pin_ends_with_the_run_and_so_do_its_children() {
     );
 }
 
+/// A line that is on before the scenario and never changes has only its level at the begin.
+#[test]
+fn a_pin_that_never_changes_has_the_level_of_the_begin() {
+    let lab = Lab::open(None);
+    let steps = |step: &str| {
+        format!(
+            "  Scenario: {step}\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When I publish \"x\" to \"nowhere\"\n    Then the pin \"led\" of \"lamp\" {step}\n"
+        )
+    };
+    let all = [
+        "stays LEVEL for 200 ms",
+        "is LEVEL within 200 ms",
+        "pulses 0 times within 200 ms",
+        "stays OTHER for 200 ms",
+        "is OTHER within 200 ms",
+    ];
+    for (level, other) in [("on", "off"), ("off", "on")] {
+        watch_the_led_with(&lab, &format!("echo {level}; exec sleep 60"));
+        let feature: String =
+            all.iter().map(|step| steps(&step.replace("LEVEL", level).replace("OTHER", other))).collect();
+        lab.project.file("features/pin.feature", &format!("Feature: f\n{feature}"));
+        let outcome = lab.hil(&["run", "features/pin.feature", "--retries", "0", "--bench-retries", "0"]);
+        assert_eq!(outcome.code, 100, "{outcome:?}");
+        let verdicts: Vec<_> = outcome.verdicts().into_iter().map(|(verdict, _)| verdict).collect();
+        assert_eq!(verdicts, ["passed", "passed", "passed", "failed", "failed"], "{}", outcome.stdout);
+        for said in [format!("was not {other} to begin with"), format!("was not {other} within 0.2 s")] {
+            assert!(outcome.stdout.contains(&said), "{}", outcome.stdout);
+        }
+    }
+}
+
 /// The keys are for real boards, so this is an error of the file.
 #[test]
 fn programs_for_the_pins_of_a_virtual_board_are_refused() {
@@ -164,12 +195,14 @@ fn a_program_that_watches_a_pin_and_prints_something_else_is_a_bench_fault() {
         watch_the_led_with(&lab, &script.replace("IN_STEP", &in_step));
         lab.project.file(
             "features/pin.feature",
-            "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When I publish \"x\" to \"nowhere\"\n    Then the pin \"led\" of \"lamp\" stays off for 3 s\n",
+            "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    And \"lamp\" is connected\n    When I publish \"x\" to \"nowhere\"\n    Then the pin \"led\" of \"lamp\" stays off for 3 s\n\
+             \n  Scenario: its level is no longer known\n    Given the board \"lamp\" runs the firmware \"lamp\"\n    Then the pin \"led\" of \"lamp\" is off within 200 ms\n",
         );
         let outcome = lab.hil(&["run", "features/pin.feature", "--bench-retries", "0", "-vv", "--out", name]);
         assert_eq!(outcome.code, code, "{name}: {outcome:?}");
         let said = [outcome.stdout.as_str(), &outcome.stderr].concat();
         assert!(said.contains(why), "{name}: {said}");
-        assert_eq!(said.contains("of the pin `led` of `lamp` was lost"), code == 102, "{name}: {said}");
+        let doubts = said.matches("error: the pin `led` of `lamp` is no longer sensed: `sh` ").count();
+        assert_eq!(doubts, if code == 102 { 2 } else { 0 }, "{name}: {said}");
     }
 }

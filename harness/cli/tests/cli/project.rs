@@ -143,3 +143,27 @@ fn the_schema_of_a_project_has_firmware_and_roles() {
     let keys: Vec<_> = schema["properties"].as_object().expect("keys").keys().collect();
     assert_eq!(keys, ["firmware", "roles"]);
 }
+
+/// A feature needs no bench to be checked, nor does the project file.
+#[test]
+fn lint_checks_a_project_file_without_a_bench() {
+    let project = Project::with_feature(
+        "Feature: f\n  Scenario: s\n    Given the board \"lamp\" runs the firmware \"app\"\n    Then \"lamp\" connects within 5 s\n",
+    );
+    project.file(
+        "hil.toml",
+        "[firmware.app]\nimage = \"builtin:lamp\"\nraedy = \"up\"\n[boards.lamp]\nkind = \"virtual\"\n",
+    );
+    let wrong = project.hil(&["lint"]);
+    assert_eq!(wrong.code, 96, "{wrong:?}");
+    project.file(
+        "hil.toml",
+        "[firmware.app]\nimage = \"build/app.elf\"\n[firmware.other]\nextends = \"of-the-bench\"\nraedy = \"up\"\n\
+         [firmware.heir]\nextends = \"other\"\n[firmware.of-the-bench]\nextends = \"of-the-bench\"\n",
+    );
+    let open = project.hil(&["lint"]);
+    assert_eq!(open.code, 0, "an image need not be built, and the bench may have the rest: {open:?}");
+    let missing = project.hil(&["lint", "--project", "nowhere.toml"]);
+    assert_eq!(missing.code, 96, "{missing:?}");
+    assert_snapshot("project-lint", &[wrong.stable(), open.stable(), missing.stable()].join("\n"));
+}

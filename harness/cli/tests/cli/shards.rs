@@ -157,3 +157,35 @@ fn what_can_not_be_merged_is_refused() {
     }
     crate::support::assert_snapshot("merge-refused", &text);
 }
+
+/// The whole is appended, and its parts no longer count; nothing is compared with itself.
+#[test]
+fn a_merged_run_is_in_the_history_instead_of_its_parts() {
+    let project = project();
+    let boots = |part: &str| {
+        let ran =
+            project.hil(&["run", "--name", "boots|has no relay", "--shard", part, "--out", &part.replace('/', "-")]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    boots("1/2");
+    boots("2/2");
+    let runs = || {
+        let history = project.hil(&["history", "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&history.stdout).expect("JSON");
+        let runs = json.as_array().expect("runs").clone();
+        runs.iter().map(|run| run["run"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(runs(), ["1-2", "2-2"]);
+    let merged = project.hil(&["report", "merge", "1-2", "2-2", "--out", "whole"]);
+    assert_eq!(merged.code, 0, "{merged:?}");
+    assert_eq!(runs(), ["whole"]);
+    let elsewhere = project.hil(&["report", "merge", "1-2", "2-2", "--out", "again", "--history", "h/other.jsonl"]);
+    assert_eq!((elsewhere.code, runs()), (0, vec!["whole".to_owned()]), "{elsewhere:?}");
+    let line = project.read("h/other.jsonl");
+    assert!(line.lines().count() == 1 && line.contains(r#""run":"again""#), "{line}");
+    // Nothing is left behind where the history can't be written.
+    let refused =
+        project.hil(&["report", "merge", "1-2", "2-2", "--out", "third", "--history", "features/one.feature"]);
+    assert_eq!(refused.code, 96, "{refused:?}");
+    assert!(refused.stderr.contains("it is not a history of `hil`") && !project.path("third").exists(), "{refused:?}");
+}

@@ -9,9 +9,19 @@ use std::time::Duration;
 use rustix::process::Pid;
 use tempfile::TempDir;
 
+use crate::turns::check_runs;
+
 /// A folder with features and bench files, and `hil` in it.
 pub(crate) struct Project {
     folder: TempDir,
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            check_runs(self.folder.path());
+        }
+    }
 }
 
 /// What a run printed and how it ended.

@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use toml::Spanned;
+use toml::de::DeValue;
+
 use crate::bench::{BENCH, Bench, parse};
 use crate::board::BOARD;
 use crate::context::Context;
 use crate::firmware::FIRMWARE;
 use crate::firmware_tables::FirmwareTables;
+use crate::kinds::Kinds;
 use crate::names::FirmwareName;
 use crate::problem::{ConfigError, Source};
 use crate::role::{BoardRole, ROLE};
@@ -52,6 +56,29 @@ impl Project {
             .or_else(|| std::env::var_os(crate::HIL_PROJECT).filter(|value| !value.is_empty()).map(PathBuf::from));
         named.or_else(|| Some(PathBuf::from(USUAL)).filter(|usual| usual.exists()))
     }
+
+    /// Checks a project file whose bench is unknown. Returns the names of firmware that only a bench can complete: they
+    /// extend firmware that is not in the file.
+    ///
+    /// # Errors
+    /// If the file can't be read or has problems; the error lists each with its line.
+    pub fn check_alone(path: &Path) -> Result<Vec<String>, ConfigError> {
+        let nothing = Bench::from_text("", Path::new(""), &Kinds::default())?;
+        let nothing = Bench { name: Bench::BUILTIN.to_owned(), ..nothing };
+        let text = read(path)?;
+        let bench = nothing.with_tables(&text, path, true)?;
+        let document = parse(&text, path)?;
+        let Some(DeValue::Table(described)) = document.get_ref().get("firmware").map(Spanned::get_ref) else {
+            return Ok(Vec::new());
+        };
+        let names = described.iter().map(|(name, _)| name.get_ref().to_string());
+        Ok(names.filter(|name| bench.firmware(name).is_none()).collect())
+    }
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { what: "project file", path: path.to_owned(), source };
+    hil_files::read_text(path, hil_files::Links::Follow).map_err(unreadable)
 }
 
 impl Bench {
@@ -61,16 +88,19 @@ impl Bench {
     /// # Errors
     /// If the file can't be read or has problems; the error lists each with its line.
     pub fn with_project(self, path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Unreadable { what: "project file", path: path.to_owned(), source };
-        let text = hil_files::read_text(path, hil_files::Links::Follow).map_err(unreadable)?;
-        self.with_project_text(&text, path)
+        self.with_project_text(&read(path)?, path)
     }
 
     /// The same, from the text of a project file at `path`.
     ///
     /// # Errors
     /// If it has problems; the error lists each with its line.
-    pub fn with_project_text(mut self, text: &str, path: &Path) -> Result<Self, ConfigError> {
+    pub fn with_project_text(self, text: &str, path: &Path) -> Result<Self, ConfigError> {
+        self.with_tables(text, path, false)
+    }
+
+    /// The same; `is_alone` if this is not the bench of the project, but stands for an unknown one.
+    fn with_tables(mut self, text: &str, path: &Path, is_alone: bool) -> Result<Self, ConfigError> {
         let Source { path: bench_path, text: bench_text } = self.source.clone();
         let folder = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
         let (own_folder, bench_folder) = (folder(path), folder(&bench_path));
@@ -80,7 +110,10 @@ impl Bench {
         let mut below = Table::root(&bench_context, &bench_document, &BENCH);
         let mut root = Table::root(&context, &document, &PROJECT);
         let (own, bench) = (root.map("firmware"), below.map("firmware"));
-        let tables = FirmwareTables::new(own.as_ref(), bench.as_ref());
+        let tables = match is_alone {
+            true => FirmwareTables::without_bench(own.as_ref()),
+            false => FirmwareTables::new(own.as_ref(), bench.as_ref()),
+        };
         for name in tables.described() {
             self.unset.forget_firmware(name);
         }

@@ -303,7 +303,7 @@ impl Keeper {
     }
 
     /// The chip of a board is held in reset: if this process exits before it is released, the keeper runs this program,
-    /// after it has made the rails safe. None once the chip runs.
+    /// after it has made the rails safe, and its standby does if the keeper is killed. None once the chip runs.
     ///
     /// # Errors
     /// If the keeper has exited.
@@ -311,7 +311,8 @@ impl Keeper {
         if program.is_some() {
             self.allow(RELEASE);
         }
-        self.connection.ask(KeeperRequest::Releases { board: board.to_owned(), program }).await.map(drop)
+        let (folder, board) = (self.folder.clone(), board.to_owned());
+        self.connection.ask(KeeperRequest::Releases { folder, board, program }).await.map(drop)
     }
 
     /// Whether a board has supply; none if nothing measures it.

@@ -41,7 +41,8 @@ pub type Failures = Vec<(String, String)>;
 
 impl GuardedKeeper {
     /// Watches a keeper that holds the locks of these boards.
-    pub fn watch(keeper: Arc<Keeper>, boards: Vec<Guarded>, timeline: Timeline) -> Self {
+    /// What takes over from it hides these secrets as well.
+    pub fn watch(keeper: Arc<Keeper>, boards: Vec<Guarded>, secrets: Vec<String>, timeline: Timeline) -> Self {
         let names = boards.iter().map(|board| board.name().to_owned()).collect();
         let watched = Arc::clone(&keeper);
         let rescue = tokio::spawn(async move {
@@ -56,7 +57,7 @@ impl GuardedKeeper {
                 None => {
                     // A keeper that was only stopped would switch a rail when it continues.
                     watched.kill().await;
-                    make_safe(&boards, &timeline).await
+                    make_safe(&boards, &secrets, &timeline).await
                 }
             }
         });
@@ -125,10 +126,10 @@ fn note_end(boards: &[Guarded], failures: &Failures, timeline: &Timeline) {
 /// Makes the rails safe after the keeper was killed: its locks are free and its lines released. Its standby does the
 /// same, so the work is done twice, one after the other. All boards at once: one that does not answer must not delay
 /// another.
-async fn make_safe(boards: &[Guarded], timeline: &Timeline) -> Failures {
+async fn make_safe(boards: &[Guarded], secrets: &[String], timeline: &Timeline) -> Failures {
     let made = boards.iter().map(async |board| {
         let name = board.name().to_owned();
-        let (failure, note) = match make_one_safe(board).await {
+        let (failure, note) = match make_one_safe(board, secrets).await {
             Ok(()) => (None, "the keeper was killed; another keeper has made its rails safe".to_owned()),
             Err(error) => (
                 Some((name.clone(), format!("the keeper was killed; {error}"))),
@@ -141,8 +142,9 @@ async fn make_safe(boards: &[Guarded], timeline: &Timeline) -> Failures {
     join_all(made).await.into_iter().flatten().collect()
 }
 
-async fn make_one_safe(board: &Guarded) -> Result<(), KeeperError> {
+async fn make_one_safe(board: &Guarded, secrets: &[String]) -> Result<(), KeeperError> {
     let keeper = Keeper::start(Arc::new(|_, _| {}))?;
+    keeper.hide(secrets.to_vec()).await?;
     let made_safe = take_and_make_safe(&keeper, board).await;
     // Also after a failure: it tries again, and releases the lock.
     keeper.end().await;

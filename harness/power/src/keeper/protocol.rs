@@ -40,9 +40,10 @@ pub(super) enum KeeperRequest {
     Measure { board: String },
     /// Reports what they are switched to.
     State { board: String },
-    /// The chip is held in reset from now on: this program lets it run, once its rails are safe, if `hil` has not done so.
+    /// The chip of a board whose lock is held in this folder is held in reset from now on: this program lets it run,
+    /// once its rails are safe, if `hil` has not done so.
     /// None once it runs.
-    Releases { board: String, program: Option<Vec<String>> },
+    Releases { folder: PathBuf, board: String, program: Option<Vec<String>> },
     /// Keeps running after `hil` exits, until a request to exit comes in at the socket of one of its locks.
     Detach,
     /// Hides these secrets: a rail's program may print them.

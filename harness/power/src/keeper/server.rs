@@ -90,15 +90,16 @@ struct Server {
     /// Programs that release the chips that are held in reset.
     releases: BTreeMap<String, Vec<String>>,
     locks: Arc<HeldLocks>,
+    secrets: Vec<String>,
     stop: watch::Sender<bool>,
     detached: bool,
     /// Connections of its user's processes that ask it to exit once it is detached.
     exit_requests: mpsc::Receiver<UnixStream>,
     itself: Option<KeeperIdentity>,
-    /// Present once a board has rails.
+    /// Present once a board has rails, or a program holds its chip in reset.
     standby: Option<StandbyLink>,
     /// The boards that the standby watches.
-    watched: Vec<StandbyBoard>,
+    watched: BTreeMap<String, StandbyBoard>,
 }
 
 impl Server {
@@ -114,12 +115,13 @@ impl Server {
             boards,
             releases: BTreeMap::new(),
             locks,
+            secrets: Vec::new(),
             stop,
             detached: false,
             exit_requests,
             itself,
             standby: None,
-            watched: Vec::new(),
+            watched: BTreeMap::new(),
         }
     }
 
@@ -142,15 +144,15 @@ impl Server {
             KeeperRequest::MakeSafe { board } => self.pass(&board, BoardRequest::MakeSafe(id), done),
             KeeperRequest::Measure { board } => self.pass(&board, BoardRequest::Measure(id), done),
             KeeperRequest::State { board } => self.pass(&board, BoardRequest::State(id), done),
-            KeeperRequest::Releases { board, program } => {
-                match program {
-                    Some(program) => drop(self.releases.insert(board, program)),
-                    None => drop(self.releases.remove(&board)),
-                }
-                done(Ok(Answer::Nothing));
+            KeeperRequest::Releases { folder, board, program } => {
+                done(self.note_release(folder, board, program).map(|()| Answer::Nothing));
             }
             KeeperRequest::Detach => done(self.detach().map(|()| Answer::Nothing)),
             KeeperRequest::Hide { secrets } => {
+                if let Some(standby) = &self.standby {
+                    standby.hide(&secrets);
+                }
+                self.secrets.clone_from(&secrets);
                 self.locks.hide(secrets);
                 done(Ok(Answer::Nothing));
             }
@@ -161,23 +163,40 @@ impl Server {
 
     /// Sends the rails to the standby before they can be switched.
     fn open(&mut self, folder: PathBuf, board: String, rails: Vec<Rail>) -> Result<(), Refusal> {
-        let what = self.locks.what();
-        self.watched.push(StandbyBoard { claimed: self.locks.claimed(&board), rails: rails.clone(), folder, what });
-        match (&self.standby, self.watched.last()) {
-            (Some(standby), Some(watched)) => standby.board(watched),
-            _ => self
-                .start_standby()
-                .map_err(|error| Refusal::NoStandby { board: board.clone(), reason: error.to_string() })?,
-        }
+        self.watch(folder, &board, |watched| watched.rails.clone_from(&rails))?;
         let opened = Rails::open(&rails, Path::new("/sys")).map_err(Refusal::Power)?;
         let work = BoardWorker::new(board.clone(), &rails, opened, self.responses.clone(), Arc::clone(&self.locks));
         self.boards.insert(board, BoardHandle::start(work, self.stop.subscribe()));
         Ok(())
     }
 
+    /// Sends the program to the standby before the chip is held.
+    fn note_release(&mut self, folder: PathBuf, board: String, program: Option<Vec<String>>) -> Result<(), Refusal> {
+        // Known here first: without a standby, this process still lets the chip run.
+        match &program {
+            Some(program) => drop(self.releases.insert(board.clone(), program.clone())),
+            None => drop(self.releases.remove(&board)),
+        }
+        self.watch(folder, &board, |watched| watched.release = program)
+    }
+
+    /// Changes what the standby knows of a board; the first board starts it.
+    fn watch(&mut self, folder: PathBuf, board: &str, change: impl FnOnce(&mut StandbyBoard)) -> Result<(), Refusal> {
+        let (claimed, what) = (self.locks.claimed(board), self.locks.what());
+        let watched = self.watched.entry(board.to_owned());
+        let watched = watched.or_insert(StandbyBoard { claimed, rails: Vec::new(), folder, what, release: None });
+        change(watched);
+        if let Some(standby) = &self.standby {
+            standby.board(watched);
+            return Ok(());
+        }
+        let failed = |error: std::io::Error| Refusal::NoStandby { board: board.to_owned(), reason: error.to_string() };
+        self.start_standby().map_err(failed)
+    }
+
     fn start_standby(&mut self) -> std::io::Result<()> {
         if let Some(itself) = &self.itself {
-            self.standby = Some(StandbyLink::start(itself, &self.watched)?);
+            self.standby = Some(StandbyLink::start(itself, &self.secrets, self.watched.values())?);
         }
         Ok(())
     }

@@ -26,6 +26,8 @@ pub(super) struct StandbyBoard {
     pub(super) folder: PathBuf,
     /// What the lock is held for.
     pub(super) what: String,
+    /// The chip is held in reset: this program lets it run.
+    pub(super) release: Option<Vec<String>>,
 }
 
 /// What a keeper sends to its standby: one JSON object per line.
@@ -34,7 +36,10 @@ pub(super) struct StandbyBoard {
 pub(super) enum KeeperMessage {
     /// Which process it is, and the token of the programs that it starts.
     Keeper(KeeperIdentity),
+    /// A board, or what has changed of it.
     Board(Box<StandbyBoard>),
+    /// Hides these secrets: a rail's program may print them.
+    Hide(Vec<String>),
     Heartbeat,
     /// All rails are safe, or a note beside the lock names those that are not.
     ShuttingDown,
@@ -47,20 +52,29 @@ pub(super) struct StandbyLink {
 }
 
 impl StandbyLink {
-    /// Starts a standby for this keeper with some boards.
-    pub(super) fn start(keeper: &KeeperIdentity, boards: &[StandbyBoard]) -> std::io::Result<Self> {
+    /// Starts a standby for this keeper with some boards, which hides these secrets.
+    pub(super) fn start<'a>(
+        keeper: &KeeperIdentity,
+        secrets: &[String],
+        boards: impl Iterator<Item = &'a StandbyBoard>,
+    ) -> std::io::Result<Self> {
         let stream = launch::start_standby()?;
         stream.set_nonblocking(true)?;
         let (messages, received) = mpsc::unbounded_channel();
         let task = tokio::spawn(send_all(UnixStream::from_std(stream)?, received));
         let standby = Self { messages, task };
         standby.send(KeeperMessage::Keeper(keeper.clone()));
-        boards.iter().for_each(|board| standby.board(board));
+        standby.hide(secrets);
+        boards.for_each(|board| standby.board(board));
         Ok(standby)
     }
 
     pub(super) fn board(&self, board: &StandbyBoard) {
         self.send(KeeperMessage::Board(Box::new(board.clone())));
+    }
+
+    pub(super) fn hide(&self, secrets: &[String]) {
+        self.send(KeeperMessage::Hide(secrets.to_vec()));
     }
 
     fn send(&self, message: KeeperMessage) {

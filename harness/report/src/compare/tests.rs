@@ -28,6 +28,7 @@ fn record(run: &str, verdicts: &[(&str, Verdict)]) -> Record {
         boards: vec![board],
         firmware: vec![firmware],
         exit_code: Some(0),
+        parts: Vec::new(),
         regressed: false,
         scenarios: verdicts.iter().map(|(name, verdict)| ((*name).to_owned(), *verdict)).collect(),
         failures: BTreeMap::new(),

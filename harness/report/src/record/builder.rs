@@ -205,6 +205,7 @@ impl RecordBuilder {
             boards: info.map_or(Vec::new(), |info| info.boards.clone()),
             firmware: run.firmware.clone(),
             exit_code: run.exit_code,
+            parts: Vec::new(),
             regressed: false,
             scenarios: verdicts(&names, run),
             failures: names

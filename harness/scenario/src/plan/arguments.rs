@@ -5,7 +5,7 @@ use std::str::FromStr as _;
 
 use hil_config::nearest;
 use hil_timeline::escaped;
-use hil_verdict::{JsonPath, NumberCondition, ResetCause, TextPattern, is_shown};
+use hil_verdict::{COMPONENTS, Component, JsonPath, NumberCondition, ResetCause, TextPattern, is_shown};
 
 use super::problem::Wrong;
 use crate::snapshot::{Rule, SnapshotFile};
@@ -37,6 +37,7 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
         Kind::Count => check_count(text, 0, "is not a number of times"),
         Kind::Times => check_count(text, 1, "times is always true"),
         Kind::Path => check_path(text),
+        Kind::Component => check_component(text),
         Kind::Gauge => check_gauge_name(text),
         Kind::Number => NumberCondition::parse(text).map(drop).map_err(Wrong::from),
         Kind::Period => check_count(text, 2, "time has no period"),
@@ -139,6 +140,18 @@ fn check_cause(text: &str) -> Result<(), Wrong> {
         None => format!("one of `{}`", words.join("`, `")),
     };
     Err(Wrong::new(format!("`{text}` is not a reset cause"), hint))
+}
+
+fn check_component(text: &str) -> Result<(), Wrong> {
+    if Component::named(text).is_some() {
+        return Ok(());
+    }
+    let words: Vec<_> = COMPONENTS.iter().map(|component| component.word).collect();
+    let hint = match nearest(text, words.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("one of `{}`", words.join("`, `")),
+    };
+    Err(Wrong::new(format!("`{text}` is not a component of Home Assistant"), hint))
 }
 
 fn check_snapshot(name: &str, feature: &Path) -> Result<(), Wrong> {

@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     Gauge,
     /// A path in a JSON text.
     Path,
+    /// A component of Home Assistant.
+    Component,
     /// How far a gauge may fall or rise.
     Drift,
     ExitCode,
@@ -95,6 +97,7 @@ impl Kind {
         ("number", Self::Number),
         ("gauge", Self::Gauge),
         ("path", Self::Path),
+        ("component", Self::Component),
         ("drift", Self::Drift),
         ("exit", Self::ExitCode),
         ("qos", Self::Qos),

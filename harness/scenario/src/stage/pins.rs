@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hil_config::PinDirection;
 use hil_timeline::{Cursor, RunEvent, Stamp, What};
 
 use super::Stage;
@@ -13,7 +14,7 @@ impl Stage {
     pub async fn wait_for_pin(&mut self, board: &str, pin: &str, on: bool, within: Duration) -> bool {
         let key = (board.to_owned(), pin.to_owned());
         let from = self.pins_seen.get(&key).copied().unwrap_or(0).max(self.mark.cursor.0);
-        if self.pin_level_before(board, pin, from) == on {
+        if self.pin_level_before(board, pin, from) == Some(on) {
             return true;
         }
         let changed = |event: &RunEvent| {
@@ -48,14 +49,21 @@ impl Stage {
         self.mine(Cursor(from)).iter().find(changed).map(|event| event.seq + 1)
     }
 
-    /// A pin's level at a place in the timeline.
+    /// A pin's level at a place in the timeline; none if it is unknown, since it could not be sensed.
     #[must_use]
-    pub fn pin_level_before(&self, board: &str, pin: &str, seq: u64) -> bool {
+    pub fn pin_level_before(&self, board: &str, pin: &str, seq: u64) -> Option<bool> {
         let level = |event: &Arc<RunEvent>| match &event.what {
-            What::Pin { board: of, pin: name, on, .. } if of == board && name == pin => Some(*on),
+            What::Pin { board: of, pin: name, on, .. } if of == board && name == pin => Some(Some(*on)),
+            // Unless a level follows it, the pin is no longer sensed.
+            What::PinGap { board: of, pin: name, .. } if of == board && name == pin => Some(None),
             _ => None,
         };
-        // Its level at the start of the scenario is among the records.
-        self.events().iter().rev().filter(|event| event.seq < seq).find_map(level).unwrap_or(false)
+        // The level of a sensed pin at the start of the scenario is among the records. A driven one is released then.
+        let at_start = || {
+            let pin = self.boards.get(board).and_then(|board| board.pin(pin));
+            pin.is_some_and(|pin| pin.direction == PinDirection::Drive).then_some(false)
+        };
+        let known = self.events().iter().rev().filter(|event| event.seq < seq).find_map(level);
+        known.unwrap_or_else(at_start)
     }
 }

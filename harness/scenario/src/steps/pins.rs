@@ -56,7 +56,8 @@ async fn is_within(world: &mut HilWorld, pin: Text, board: Text, wanted: OnOff, 
     if stage.wait_for_pin(&board, &pin, wanted.is_on(), within.0).await {
         return Ok(());
     }
-    check_gaps(stage, &board, &pin)?;
+    check_changes_are_seen(stage, &board, &pin)?;
+    known(stage.pin_level_before(&board, &pin, stage.end().0), &board, &pin)?;
     let message = format!("the pin `{pin}` of `{board}` was not {} within {}", word(wanted.is_on()), seconds(within.0));
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
@@ -66,8 +67,9 @@ async fn stays(world: &mut HilWorld, pin: Text, board: Text, wanted: OnOff, span
     let stage = world.stage()?;
     check_pin(stage, &board, &pin)?;
     stage.check_could_speak(&board)?;
+    check_doubt(stage, &board, &pin)?;
     let mark = stage.mark().cursor.0;
-    if stage.pin_level_before(&board, &pin, mark) != wanted.is_on() {
+    if known(stage.pin_level_before(&board, &pin, mark), &board, &pin)? != wanted.is_on() {
         return Err(StepError::failed(format!(
             "the pin `{pin}` of `{board}` was not {} to begin with",
             word(wanted.is_on())
@@ -79,8 +81,7 @@ async fn stays(world: &mut HilWorld, pin: Text, board: Text, wanted: OnOff, span
         stage.watch(until, |event| if is_gap(event, &board, &pin) { Some(None) } else { change(event).map(Some) });
     let seen = seen.await.flatten();
     // A change within the time may be about to be read.
-    stage.board(&board)?.catch_up_pins();
-    check_gaps(stage, &board, &pin)?;
+    check_changes_are_seen(stage, &board, &pin)?;
     let events = stage.events_since_mark();
     let late = |event: &&Arc<RunEvent>| change(event).is_some() && stage.in_time(event, until);
     let changed = seen.or_else(|| events.iter().find(late).and_then(|event| change(event)));
@@ -101,15 +102,15 @@ async fn pulses(world: &mut HilWorld, pin: Text, board: Text, wanted: usize, wit
     let (mark, begin) = (stage.mark(), begun_at(stage));
     let until = mark.at + within.0;
     stage.wait_until(until).await;
-    stage.board(&board)?.catch_up_pins();
-    check_gaps(stage, &board, &pin)?;
+    check_changes_are_seen(stage, &board, &pin)?;
     let events = stage.events_since_mark();
     let in_time = |event: &&Arc<RunEvent>| level(event, &board, &pin).is_some() && stage.in_time(event, until);
     let changes = events.iter().filter(in_time);
     let changes = changes.filter_map(|event| Some((changed_at(event), level(event, &board, &pin)?)));
     // Split by when the line changed, not by when the change was read.
     let (early, levels): (Vec<_>, Vec<_>) = changes.partition(|(at, _)| *at < begin);
-    let before = early.last().map_or_else(|| stage.pin_level_before(&board, &pin, mark.cursor.0), |(_, on)| *on);
+    let before = early.last().map(|(_, on)| *on).or_else(|| stage.pin_level_before(&board, &pin, mark.cursor.0));
+    let before = known(before, &board, &pin)?;
     let counted = count_pulses(before, levels.iter().map(|(_, on)| *on));
     if counted == wanted {
         // A board that does not run makes no pulse either.
@@ -192,11 +193,34 @@ fn begun_at(stage: &Stage) -> Stamp {
     stage.events().iter().rev().find(|event| event.seq < cursor).map_or(stage.mark().at, |event| event.at)
 }
 
+/// A level that a step needs: what is unknown is neither on nor off.
+fn known(level: Option<bool>, board: &str, pin: &str) -> Result<bool, StepError> {
+    let unknown = || StepError::errored(format!("the level of the pin `{pin}` of `{board}` is unknown"));
+    level.ok_or_else(unknown)
+}
+
 fn is_gap(event: &RunEvent, board: &str, pin: &str) -> bool {
     matches!(&event.what, What::PinGap { board: of, pin: name, .. } if of == board && name == pin)
 }
 
-/// Checks that no changes of a pin were lost: otherwise its behaviour is unknown.
+/// Checks that every change of a pin since the mark is recorded: otherwise its behaviour is unknown.
+fn check_changes_are_seen(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
+    stage.board(board)?.catch_up_pins();
+    check_doubt(stage, board, pin)?;
+    check_gaps(stage, board, pin)
+}
+
+/// Checks that the bench sees changes of a pin: otherwise it proves nothing that none was seen.
+fn check_doubt(stage: &mut Stage, board: &str, pin: &str) -> Result<(), StepError> {
+    let Some(doubt) = stage.board(board)?.pin_doubt(pin) else { return Ok(()) };
+    let error = StepError::errored(format!("the pin `{pin}` of `{board}` {doubt}"));
+    Err(match doubt.hint() {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    })
+}
+
+/// Checks that no changes of a pin were lost.
 fn check_gaps(stage: &Stage, board: &str, pin: &str) -> Result<(), StepError> {
     let events = stage.events_since_mark();
     let lost = |event: &&Arc<RunEvent>| is_gap(event, board, pin);

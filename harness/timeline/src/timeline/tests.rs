@@ -250,3 +250,20 @@ fn an_incomplete_last_line_is_left_out() {
     assert_eq!(events[0].scenario, Some(ScenarioId(1)));
     assert!(Timeline::in_file(Epoch::start(), &path).is_err(), "an earlier run is never overwritten");
 }
+
+/// The verdict is the last record of its scenario.
+#[test]
+fn what_is_recorded_behind_a_verdict_belongs_to_no_scenario() {
+    let timeline = Timeline::in_memory(Epoch::start());
+    let id = |number| Some(crate::ScenarioId(number));
+    let line = || What::BrokerLog { line: "closed".to_owned() };
+    let ended = || What::ScenarioFinished { verdict: crate::Verdict::Passed, failure: None };
+    let recorder = timeline.recorder(id(1));
+    let of = [
+        recorder.record(line()).scenario,
+        recorder.record_all(vec![line(), ended()]).pop().and_then(|event| event.scenario),
+        recorder.record(line()).scenario,
+        timeline.record(id(2), line()).scenario,
+    ];
+    assert_eq!(of, [id(1), id(1), None, id(2)]);
+}

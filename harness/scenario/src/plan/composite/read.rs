@@ -56,21 +56,40 @@ pub(in super::super) fn read(feature: &Path) -> Result<Result<Composites, Vec<Pr
     Ok(if problems.is_empty() { Ok(composites) } else { Err(problems) })
 }
 
-/// The composite steps of all `.steps` files in a folder and below it. Files that can't be read are left out: `hil lint`
-/// reports them.
+/// The composite steps that features may use: of all `.steps` files in a folder and below it, and in the folders above it
+/// up to one with the name `features`; or those that one feature may use. Files that can't be read are left out: `hil
+/// lint` reports them.
 #[must_use]
-pub fn composite_steps(folder: &Path) -> Vec<CompositeStep> {
+pub fn composite_steps(features: &Path) -> Vec<CompositeStep> {
+    let is_folder = features.is_dir();
+    // As if there were a feature in the folder.
+    let feature = if is_folder { features.join("any.feature") } else { features.to_owned() };
+    let above = folders(&feature).into_iter().skip(usize::from(is_folder));
+    let mut found: Vec<_> = above.flat_map(|folder| of_folder(&folder)).collect();
+    if is_folder {
+        found.extend(below(features));
+    }
+    found
+}
+
+fn of_folder(folder: &Path) -> Vec<CompositeStep> {
     let mut found = Vec::new();
     for path in files_in(folder).unwrap_or_default() {
         if let Ok(Ok(composites)) = read_file(&path) {
             found.extend(composites.into_iter().map(|(composite, about)| listed(composite, about)));
         }
     }
+    found
+}
+
+/// Those of a folder and of all folders in it.
+fn below(folder: &Path) -> Vec<CompositeStep> {
+    let mut found = of_folder(folder);
     let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut folders: Vec<_> =
         folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path()).collect();
     folders.sort();
-    found.extend(folders.iter().flat_map(|folder| composite_steps(folder)));
+    found.extend(folders.iter().flat_map(|folder| below(folder)));
     found
 }
 
