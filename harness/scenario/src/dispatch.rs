@@ -5,8 +5,8 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use cucumber::codegen::LocalBoxFuture;
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::bound::bound;
 use crate::captured;
+use crate::durations::durations_written;
 use crate::error::{self, StepError};
 use crate::forms;
 use crate::origin::origin_of;
@@ -323,12 +324,6 @@ fn keeper_lost() -> StepError {
 fn durations_in(text: &str) -> Duration {
     let plain = skeleton(text);
     durations_written(&plain).filter_map(|written| hil_config::parse_duration(written).ok()).sum()
-}
-
-/// Each duration as written.
-pub(crate) fn durations_written(text: &str) -> impl Iterator<Item = &str> {
-    static DURATION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b\d+(?:\.\d+)? ?(?:ms|s|min)\b").ok());
-    DURATION.iter().flat_map(move |regex| regex.find_iter(text)).map(|found| found.as_str())
 }
 
 fn from_panic(panic: &(dyn Any + Send)) -> StepError {

@@ -10,6 +10,7 @@ pub mod catalogue;
 mod context;
 mod course;
 mod dispatch;
+mod durations;
 mod error;
 mod expectations;
 mod forms;

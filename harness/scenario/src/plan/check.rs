@@ -9,7 +9,7 @@ use super::problem::{Problem, Wrong};
 use super::reading::reading;
 use super::{arguments, below, captures, scenarios};
 use crate::captured::sampled;
-use crate::dispatch::durations_written;
+use crate::durations::durations_written;
 use crate::quotes::skeleton;
 use crate::registry::{STEPS, is_defined};
 use crate::spec::StepDoc;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Quarantine;
+use super::quarantine::Quarantine;
 
 /// A role of a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
