@@ -327,6 +327,7 @@ impl BenchError {
             | Self::Program { board, .. }
             | Self::Unsupported { board, .. }
             | Self::NoAccessPoint { board, .. }
+            | Self::NoNameServer { board, .. }
             | Self::EmulatorEnded { board, .. }
             | Self::NotTyped { board, .. }
             | Self::NoRepl { board, .. }

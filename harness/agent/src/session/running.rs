@@ -10,7 +10,7 @@ use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use hil_bench::Claim;
 use hil_config::{Bench, Part};
-use hil_mqtt::Capture;
+use hil_capture::Capture;
 use hil_report::{RunSummary, read_run};
 use hil_scenario::{Attempt, AttemptEnd, Limits, RunContext, run_one};
 use hil_timeline::{Choice, Cursor, Mask, Provenance, SCHEMA, ScenarioId, ScenarioKey, Timeline, What};

@@ -6,7 +6,7 @@ use std::path::Path;
 /// use any. Change it together with the drawing.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("access-point", &[]),
-    ("agent", &["bench", "config", "mqtt", "report", "scenario", "schedule", "scratch", "timeline"]),
+    ("agent", &["bench", "capture", "config", "report", "scenario", "schedule", "scratch", "timeline"]),
     ("bench", &["board", "config", "power", "timeline"]),
     ("board", &["config", "power", "scratch", "timeline", "verdict", "virtual-board"]),
     ("capture", &["timeline"]),
