@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_capture::{Capture, CaptureError};
+use hil_capture::Capture;
 use hil_config::{Bench, Part};
 use hil_report::{
     Comparison, History, ReadRun, Record, RunSummary, Trend, WriteError, annotations, compare, host_lines, inert,
