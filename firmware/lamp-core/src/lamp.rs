@@ -391,7 +391,11 @@ mod tests {
             let text = b"{}".to_vec();
             assert_eq!(lamp.handle(1, Input::Received(&bytes)), [Effect::Announced { text, kept }]);
         }
-        assert_eq!(lamp.handle(2, Input::Update("runs 1")), [published("u/state", "runs 1", 3, true)]);
+        assert_eq!(
+            lamp.handle(2, Input::Update("runs 1")),
+            [published("u/state", "runs 1", 1, true)],
+            "the lowest free id"
+        );
         assert_eq!(lamp.handle(3, Input::Leaving), [Effect::Send(vec![0xe0, 0])]);
     }
 

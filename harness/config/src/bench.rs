@@ -388,7 +388,7 @@ mod tests {
     #[test]
     fn the_builtin_bench_is_valid() {
         let bench = Bench::builtin();
-        assert_eq!(bench.boards.len(), 11);
+        assert_eq!(bench.boards.len(), 13);
         assert!(bench.board("lamp").is_some_and(|lamp| lamp.pins["led"].active_low));
         assert_eq!(bench.firmware("lamp").map(|lamp| lamp.nvs.len()), Some(4));
     }

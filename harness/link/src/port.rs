@@ -50,7 +50,8 @@ impl Refusal {
 /// A listening port.
 #[derive(Debug)]
 pub struct Port {
-    /// Keeps the port bound while the listener is closed: no other program can take it.
+    /// Keeps the port bound while the listener is closed: the system gives it to no other program. One that asks for
+    /// this very port with SO_REUSEADDR still gets it.
     _place: TcpSocket,
     address: SocketAddr,
     /// To refuse connections it is closed, so that the system itself refuses.
@@ -164,6 +165,7 @@ mod tests {
         tokio::spawn(async move { port.accept().await.map(drop) });
         refusal.set(true);
         refusal.settled().await;
-        assert!(std::net::TcpListener::bind(address).is_err());
+        let other = TcpSocket::new_v4().expect("a socket");
+        assert!(other.bind(address).is_err());
     }
 }

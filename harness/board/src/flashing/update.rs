@@ -70,10 +70,11 @@ mod tests {
 
     fn bench() -> Bench {
         let text = "[boards.lamp]\nkind = \"virtual\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\n\
-            [firmware.there]\nimage = \"installed\"\n[firmware.client]\nkind = \"process\"\ncommand = [\"true\"]\n";
+            [firmware.there]\nkind = \"micropython\"\nimage = \"installed\"\nscripts = [\"main.py\"]\n[firmware.client]\nkind = \"process\"\ncommand = [\"true\"]\n";
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("bench.toml");
         std::fs::write(&path, text).expect("write");
+        std::fs::write(folder.path().join("main.py"), "").expect("write");
         Bench::from_file(&path, &kinds()).expect("valid")
     }
 

@@ -137,11 +137,11 @@ fn what_does_not_fit_is_shown_with_its_file() {
 }
 
 #[test]
-fn the_schema_of_a_project_has_firmware_and_roles() {
+fn the_schema_of_a_project_has_no_wiring() {
     let schema = Project::new().hil(&["schema", "--project"]);
     let schema: serde_json::Value = serde_json::from_str(&schema.stdout).expect("JSON");
     let keys: Vec<_> = schema["properties"].as_object().expect("keys").keys().collect();
-    assert_eq!(keys, ["firmware", "roles"]);
+    assert_eq!(keys, ["firmware", "fleet", "roles"]);
 }
 
 /// A feature needs no bench to be checked, nor does the project file.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hil_timeline::{RunEvent, ScenarioId, What, read_events};
+use hil_timeline::{HostName, RunEvent, ScenarioId, What, read_events};
 
 /// The records of a scenario: from its start to the last one.
 struct Span {
     name: String,
+    host: Option<HostName>,
     boards: Vec<String>,
     first: u64,
     last: u64,
@@ -54,7 +55,8 @@ fn check(events: &[RunEvent]) -> Result<(), String> {
         if let What::ScenarioStarted { info, .. } = &event.what {
             let (name, boards) = (info.name.clone(), info.boards.clone());
             let (first, last) = (event.seq, event.seq);
-            spans.insert(id, Span { name, boards, first, last, finished: None, has_begun: false });
+            let host = event.host.clone();
+            spans.insert(id, Span { name, host, boards, first, last, finished: None, has_begun: false });
         }
         let Some(span) = spans.get_mut(&id) else { continue };
         span.last = event.seq;
@@ -69,12 +71,14 @@ fn check(events: &[RunEvent]) -> Result<(), String> {
             return Err(format!("`{}` has a record behind its verdict, number {}", span.name, span.last));
         }
     }
-    let mut latest: BTreeMap<&str, &Span> = BTreeMap::new();
+    let mut latest: BTreeMap<(Option<&HostName>, &str), &Span> = BTreeMap::new();
     let mut begun: Vec<_> = spans.values().filter(|span| span.has_begun).collect();
     begun.sort_by_key(|span| span.first);
     for span in begun {
         for board in &span.boards {
-            if let Some(before) = latest.insert(board, span).filter(|before| before.last > span.first) {
+            if let Some(before) =
+                latest.insert((span.host.as_ref(), board), span).filter(|before| before.last > span.first)
+            {
                 let (number, other) = (span.first, &before.name);
                 return Err(format!(
                     "`{}` begins at record {number} on `{board}`, before the end of `{other}`",

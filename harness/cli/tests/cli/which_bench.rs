@@ -38,7 +38,7 @@ fn a_run_and_lint_use_the_bench_of_the_folder() {
     let lint = project.hil(&["lint"]);
     assert_eq!(lint.stdout, "1 scenario, no errors on the bench `bench.toml`\n", "{lint:?}");
     let lint = project.hil(&["lint", "--bench", "builtin"]);
-    assert!(lint.stderr.contains("the built-in virtual bench has no board `here`"), "{lint:?}");
+    assert!(lint.stderr.contains("the built-in virtual bench has neither a board nor a role `here`"), "{lint:?}");
 }
 
 /// It is not passed over: another bench would be used unnoticed.

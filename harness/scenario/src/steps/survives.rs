@@ -29,7 +29,8 @@ pub(super) const STEPS: &[StepSpec] = &[
             "The update is offered, and announced with a message that the broker keeps. Lets the board take it once, to learn \
              when it does what. Then cuts the power at that many moments of it, each time in what the board did after the cut \
              before: it must come back with either firmware, connect, and go on; where it came back with the second one, or \
-             its choice between the two was being written, the first one is flashed again. At the end it must have the second \
+             its choice between the two had begun, it must take the update or start once more, and then the first one is \
+             flashed again. At the end it must have the second \
              one. A virtual board that executes its firmware is cut at exact operations of its flash, other boards at times.",
         )],
     )
@@ -180,11 +181,8 @@ impl Trial<'_> {
 
     /// Waits until the new firmware runs and is connected.
     async fn arrives(&mut self, when: &str) -> Result<(), StepError> {
-        let from = self.stage.mark().cursor;
-        let (new, board) = (&self.shows[1], self.board);
-        let shown = |event: &RunEvent| new.is_shown(event, board).then(|| Cursor::after(event));
-        let Some(shown) = self.stage.watch_all_from(from, self.until, shown).await else {
-            let [_, to] = self.firmware;
+        let (board, [_, to]) = (self.board, self.firmware);
+        let Some(shown) = self.new_is_shown(self.until).await else {
             return Err(self.failed(format!("`{board}` did not take the update to `{to}` {when}")));
         };
         let accepted = |event: &RunEvent| (connects(board, [event]) > 0).then_some(());
@@ -193,6 +191,13 @@ impl Trial<'_> {
             Some(()) => Ok(()),
             None => Err(self.failed(format!("`{board}` did not connect with the new firmware {when}"))),
         }
+    }
+
+    /// Waits until the board shows that it runs the new firmware.
+    async fn new_is_shown(&mut self, until: Stamp) -> Option<Cursor> {
+        let (new, board) = (&self.shows[1], self.board);
+        let shown = |event: &RunEvent| new.is_shown(event, board).then(|| Cursor::after(event));
+        self.stage.watch_all_from(self.stage.mark().cursor, until, shown).await
     }
 
     fn failed(&self, message: String) -> StepError {
@@ -208,23 +213,39 @@ impl Trial<'_> {
             return Err(self.failed(message));
         }
         self.stage.note(self.board, place.clone());
-        match self.disturbance {
-            Disturbance::Cut => {
-                power::cut(self.stage, self.board).await?;
-                let off = self.stage.off_time(self.board);
-                tokio::time::sleep(off).await;
-                power::restore(self.stage, self.board).await?;
-            }
-            Disturbance::Reset => board::reset(self.stage, self.board).await?,
-            Disturbance::Silence => {
-                self.stage.apply_fault(self.board, &Fault::Silence(PathDirection::BOTH.to_vec())).await?;
-                tokio::time::sleep(SILENCE).await;
-                self.stage.end_silence(self.board)?;
-                return Ok(true);
-            }
+        if self.disturbance == Disturbance::Silence {
+            self.stage.apply_fault(self.board, &Fault::Silence(PathDirection::BOTH.to_vec())).await?;
+            tokio::time::sleep(SILENCE).await;
+            self.stage.end_silence(self.board)?;
+            return Ok(true);
         }
+        self.start_again().await?;
         let version = self.comes_back(&place).await?;
+        if version == Version::Old && moment.chooses() {
+            self.stays_whole(&place).await?;
+        }
         Ok(version == Version::New || moment.chooses())
+    }
+
+    async fn start_again(&mut self) -> Result<(), StepError> {
+        if self.disturbance == Disturbance::Reset {
+            return board::reset(self.stage, self.board).await;
+        }
+        power::cut(self.stage, self.board).await?;
+        let off = self.stage.off_time(self.board);
+        tokio::time::sleep(off).await;
+        power::restore(self.stage, self.board).await
+    }
+
+    /// A board that came back with the old firmware need not try the update again, once it had chosen. But if it does,
+    /// that must not destroy it.
+    async fn stays_whole(&mut self, place: &str) -> Result<(), StepError> {
+        let until = (self.stage.recorder().now() + 2 * self.takes).min(self.until);
+        if self.new_is_shown(until).await.is_some() {
+            return Ok(());
+        }
+        self.start_again().await?;
+        self.comes_back(&format!("{place}, and one more start")).await.map(drop)
     }
 
     /// Waits until the board's update has come to a moment; false if it does not come there.

@@ -1,7 +1,6 @@
 //! The answer to a request (RFC 9110).
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use http::header::{
@@ -11,36 +10,52 @@ use http::header::{
 use http::response::Builder;
 use http::{HeaderName, Method, Request, Response, StatusCode};
 
-use super::body::FileBody;
-use super::offer::{Behaviour, Files, MOVED, Offer};
+use super::body::{FileBody, Finish};
+use super::offer::{Behaviour, Files, MOVED, Offer, Stop};
 use super::range::Range;
 
-/// Answers a request. `scheme` is how the board reaches the server; `broken` is set when the connection is to be reset.
+/// How a board has reached the server.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reached {
+    pub(super) scheme: &'static str,
+    pub(super) port: u16,
+}
+
+impl Reached {
+    /// What comes before the path in a URL. Some clients, such as MicroPython's `requests`, leave the port out of `Host`.
+    fn origin(self, host: &str) -> String {
+        let Self { scheme, port } = self;
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if has_port { format!("{scheme}://{host}") } else { format!("{scheme}://{host}:{port}") }
+    }
+}
+
+/// Answers a request; `finish` is how the connection may end.
 pub(super) fn answer<B>(
     files: &Files,
     request: &Request<B>,
-    scheme: &str,
-    broken: &Arc<AtomicBool>,
+    reached: Reached,
+    finish: &Arc<Finish>,
 ) -> Response<FileBody> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return built(
             Response::builder().status(StatusCode::METHOD_NOT_ALLOWED).header(ALLOW, "GET, HEAD"),
             "",
-            broken,
+            finish,
         );
     }
     let path = request.uri().path();
     let Some((offer, is_moved)) = files.at(path) else {
-        return built(Response::builder().status(StatusCode::NOT_FOUND), "there is no such file\n", broken);
+        return built(Response::builder().status(StatusCode::NOT_FOUND), "there is no such file\n", finish);
     };
     let behaviour = offer.next_behaviour();
     if let Some(status) = behaviour.status {
-        return built(Response::builder().status(status), "the bench answers like this\n", broken);
+        return built(Response::builder().status(status), "the bench answers like this\n", finish);
     }
     if behaviour.redirect && !is_moved {
-        let host = header(request, &HOST).map_or(String::new(), |host| format!("{scheme}://{host}"));
+        let host = header(request, &HOST).map_or(String::new(), |host| reached.origin(host));
         let to = Response::builder().status(StatusCode::FOUND).header(LOCATION, format!("{host}{MOVED}{path}"));
-        return built(to, "", broken);
+        return built(to, "", finish);
     }
     let etag = offer.etag();
     let known = header(request, &IF_NONE_MATCH);
@@ -51,11 +66,11 @@ pub(super) fn answer<B>(
             .body(FileBody::default())
             .unwrap_or_default();
     }
-    file(request, &offer, &behaviour, broken)
+    file(request, &offer, &behaviour, finish)
 }
 
 /// The file, or the part of it that is asked for.
-fn file<B>(request: &Request<B>, offer: &Offer, behaviour: &Behaviour, broken: &Arc<AtomicBool>) -> Response<FileBody> {
+fn file<B>(request: &Request<B>, offer: &Offer, behaviour: &Behaviour, finish: &Arc<Finish>) -> Response<FileBody> {
     let (size, etag) = (offer.size(), offer.etag());
     // A range of another version is not what the client wants (RFC 9110 §13.1.5).
     let is_same = header(request, &IF_RANGE).is_none_or(|tag| tag.trim() == etag);
@@ -73,7 +88,7 @@ fn file<B>(request: &Request<B>, offer: &Offer, behaviour: &Behaviour, broken: &
         }
         Range::Beyond => {
             let head = head.status(StatusCode::RANGE_NOT_SATISFIABLE).header(CONTENT_RANGE, format!("bytes */{size}"));
-            return built(head, "", broken);
+            return built(head, "", finish);
         }
     };
     if !behaviour.chunked {
@@ -82,8 +97,10 @@ fn file<B>(request: &Request<B>, offer: &Offer, behaviour: &Behaviour, broken: &
     }
     let end = behaviour.stop.map_or(last, |(percent, _)| (size * u64::from(percent) / 100).clamp(first, last));
     let stop = behaviour.stop.filter(|_| end < last).map(|(_, stop)| stop);
+    // More is announced than there is.
+    let stop = stop.or((behaviour.length_off > 0 && !behaviour.chunked).then_some(Stop::Close));
     let content = offer.content(behaviour).slice(place(first)..place(end));
-    head.body(FileBody::new(content, stop, broken)).unwrap_or_default()
+    head.body(FileBody::new(content, stop, finish)).unwrap_or_default()
 }
 
 fn place(at: u64) -> usize {
@@ -91,9 +108,9 @@ fn place(at: u64) -> usize {
 }
 
 /// A response with a text.
-fn built(head: Builder, text: &'static str, broken: &Arc<AtomicBool>) -> Response<FileBody> {
+fn built(head: Builder, text: &'static str, finish: &Arc<Finish>) -> Response<FileBody> {
     let head = head.header(CONTENT_TYPE, "text/plain").header(CONTENT_LENGTH, text.len());
-    head.body(FileBody::new(Bytes::from_static(text.as_bytes()), None, broken)).unwrap_or_default()
+    head.body(FileBody::new(Bytes::from_static(text.as_bytes()), None, finish)).unwrap_or_default()
 }
 
 fn header<'a, B>(request: &'a Request<B>, name: &HeaderName) -> Option<&'a str> {

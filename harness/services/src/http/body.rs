@@ -9,8 +9,18 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::offer::Stop;
+
+/// How a connection ends: what the responses and the two ends of their connection know together.
+#[derive(Debug, Default)]
+pub(super) struct Finish {
+    /// The connection is to be reset.
+    broken: AtomicBool,
+    /// A response stops once its bytes are sent: until then it waits, since hyper drops what is queued when a body fails.
+    waits: AtomicBool,
+}
 
 /// Bytes that may stop before their end.
 #[derive(Debug, Default)]
@@ -18,8 +28,9 @@ pub(super) struct FileBody {
     rest: Bytes,
     /// What happens after the last of the bytes.
     stop: Option<Stop>,
-    /// Set to have the connection reset.
-    broken: Arc<AtomicBool>,
+    /// The bytes were given out, and the stop waits until they are sent.
+    is_stopping: bool,
+    finish: Arc<Finish>,
 }
 
 /// The response ends before its end, as it was asked to.
@@ -34,8 +45,8 @@ impl From<Infallible> for Stopped {
 }
 
 impl FileBody {
-    pub(super) fn new(bytes: Bytes, stop: Option<Stop>, broken: &Arc<AtomicBool>) -> Self {
-        Self { rest: bytes, stop, broken: Arc::clone(broken) }
+    pub(super) fn new(bytes: Bytes, stop: Option<Stop>, finish: &Arc<Finish>) -> Self {
+        Self { rest: bytes, stop, is_stopping: false, finish: Arc::clone(finish) }
     }
 }
 
@@ -50,48 +61,81 @@ impl Body for FileBody {
             let length = self.rest.len().min(PIECE);
             return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))));
         }
-        match self.stop {
-            None => Poll::Ready(None),
+        let Some(stop) = self.stop else { return Poll::Ready(None) };
+        if stop == Stop::Stall {
             // The connection's end wakes it.
-            Some(Stop::Stall) => Poll::Pending,
-            Some(Stop::Close) => Poll::Ready(Some(Err(Stopped))),
-            Some(Stop::Reset) => {
-                self.broken.store(true, Ordering::Relaxed);
-                Poll::Ready(Some(Err(Stopped)))
-            }
+            return Poll::Pending;
         }
+        if !std::mem::replace(&mut self.is_stopping, true) {
+            self.finish.waits.store(true, Ordering::Relaxed);
+        }
+        if self.finish.waits.load(Ordering::Relaxed) {
+            // The flush that comes next wakes it.
+            return Poll::Pending;
+        }
+        if stop == Stop::Reset {
+            self.finish.broken.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(Some(Err(Stopped)))
     }
 }
 
-/// The server's end of a path: when the server closes it, the path is reset if the response asked for that.
-pub(super) struct ServerEnd<S> {
+/// The link's end of a connection with the server: when the server closes it, it is reset if the response asked for that.
+pub(super) struct FarEnd<S> {
     pub(super) stream: S,
-    pub(super) broken: Arc<AtomicBool>,
+    pub(super) finish: Arc<Finish>,
 }
 
-impl<S: tokio::io::AsyncRead + Unpin> tokio::io::AsyncRead for ServerEnd<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+impl<S: AsyncRead + Unpin> AsyncRead for FarEnd<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         let at_end = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before;
-        if at_end && self.broken.load(Ordering::Relaxed) {
+        if at_end && self.finish.broken.load(Ordering::Relaxed) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         read
     }
 }
 
-impl<S: tokio::io::AsyncWrite + Unpin> tokio::io::AsyncWrite for ServerEnd<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for FarEnd<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// The server's end of it: hyper flushes it once all that it has queued is written.
+pub(super) struct ServerEnd<S> {
+    pub(super) stream: S,
+    pub(super) finish: Arc<Finish>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for ServerEnd<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for ServerEnd<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        // The body is polled by the task that flushes.
+        if matches!(flushed, Poll::Ready(Ok(()))) && self.finish.waits.swap(false, Ordering::Relaxed) {
+            cx.waker().wake_by_ref();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

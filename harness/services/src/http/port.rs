@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hil_capture::{Capture, Interface};
@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{ProtocolVersion, ServerConfig};
 
-use super::answer::answer;
-use super::body::ServerEnd;
+use super::answer::{Reached, answer};
+use super::body::{FarEnd, Finish, ServerEnd};
 use super::offer::Files;
 use super::recorder::ConnectionRecorder;
 use crate::BoardNetwork;
@@ -130,6 +130,7 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<State>) {
     const QUEUED: usize = 16 * 1024;
     let _ = socket2::SockRef::from(&near).set_send_buffer_size(QUEUED);
     let handle = ConnectionHandle::of(&near);
+    let port = near.local_addr().map_or(HTTP, |address| address.port());
     let layered = tokio::select! {
         biased;
         // The scenario has ended.
@@ -143,7 +144,7 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<State>) {
             if let Some(layer) = layer {
                 recorder.record(Exchange::Upgraded { layer });
             }
-            let (far, server) = connect(route.files, scheme);
+            let (far, server) = connect(route.files, Reached { scheme, port });
             let watch = Arc::clone(&recorder) as Arc<dyn Watch>;
             recorder.finish(relay(near, far, &state.network.control, watch).await);
             server.abort();
@@ -209,15 +210,16 @@ async fn layer(
 }
 
 /// A server of its own for one connection, in this process.
-fn connect(files: Files, scheme: &'static str) -> (RelayConnection, JoinHandle<()>) {
+fn connect(files: Files, reached: Reached) -> (RelayConnection, JoinHandle<()>) {
     /// Little is on the way between the server and the link.
     const BUFFER: usize = 8 * 1024;
     let (far, server) = tokio::io::duplex(BUFFER);
-    let broken = Arc::new(AtomicBool::new(false));
-    let end = ServerEnd { stream: far, broken: Arc::clone(&broken) };
+    let finish = Arc::new(Finish::default());
+    let far = FarEnd { stream: far, finish: Arc::clone(&finish) };
+    let server = ServerEnd { stream: server, finish: Arc::clone(&finish) };
     let serving = tokio::spawn(async move {
         let service = service_fn(move |request| {
-            let response = answer(&files, &request, scheme, &broken);
+            let response = answer(&files, &request, reached, &finish);
             async move { Ok::<_, std::convert::Infallible>(response) }
         });
         // It ends with an error when a response stops before its end, or the board sends something else than HTTP.
@@ -227,5 +229,5 @@ fn connect(files: Files, scheme: &'static str) -> (RelayConnection, JoinHandle<(
             .serve_connection(TokioIo::new(server), service)
             .await;
     });
-    (RelayConnection::inside(end), serving)
+    (RelayConnection::inside(far), serving)
 }

@@ -78,6 +78,8 @@ async fn the_server_misbehaves_as_asked() {
         (Behaviour { ranges: false, ..none() }, &["-r", "10-19"], (0, "200 100000")),
         (Behaviour { redirect: true, ..none() }, &[], (0, "302 0")),
         (Behaviour { redirect: true, ..none() }, &["-L"], (0, "200 100000")),
+        // As MicroPython's `requests` does, which leaves the port out.
+        (Behaviour { redirect: true, ..none() }, &["-L", "-H", "Host: 127.0.0.1"], (0, "200 100000")),
         (Behaviour { length_off: 1000, ..none() }, &[], (18, "200 100000")),
         (Behaviour { length_off: -1000, ..none() }, &[], (0, "200 99000")),
         (Behaviour { stop: Some((50, Stop::Close)), ..none() }, &[], (18, "200 50000")),

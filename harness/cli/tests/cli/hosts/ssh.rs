@@ -27,9 +27,8 @@ fn hosts_are_reached_by_ssh_with_its_own_configuration() {
     let mut command = ssh.command(&fleet, "pi-a,nowhere.invalid", &["--out", "never"]);
     let unknown: Outcome = command.output().expect("hil runs").into();
     assert_eq!(unknown.code, 96, "{unknown:?}");
-    assert!(
-        unknown.stderr.contains("host `nowhere.invalid` can't be reached: the connection ended with exit code 255: ")
-    );
+    let unreachable = "host `nowhere.invalid` can't be reached: the connection ended with exit code 255: ";
+    assert!(unknown.stderr.contains(unreachable), "{unknown:?}");
     let mut command = ssh.command(&fleet, "bare", &["--out", "never"]);
     let bare: Outcome = command.output().expect("hil runs").into();
     assert!(bare.code == 96 && bare.stderr.contains("error: host `bare` has no program `hil`"), "{bare:?}");
