@@ -225,6 +225,8 @@ fn connect(files: Files, reached: Reached) -> (RelayConnection, JoinHandle<()>) 
         // It ends with an error when a response stops before its end, or the board sends something else than HTTP.
         let _ = http1::Builder::new()
             .half_close(true)
+            // As most servers write them: clients of devices, such as MicroPython's `requests`, look for `Location:`.
+            .title_case_headers(true)
             .max_buf_size(2 * BUFFER)
             .serve_connection(TokioIo::new(server), service)
             .await;

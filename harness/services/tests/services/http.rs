@@ -10,7 +10,7 @@ use crate::support::{Bench, FILE, curl, curl_output};
 async fn a_file_has_a_length_a_tag_and_ranges() {
     let bench = Bench::new(Behaviour::default());
     let head = curl_output(&["-sI", &bench.url("http")]).await;
-    for line in ["HTTP/1.1 200 OK", "content-length: 100000", "accept-ranges: bytes", "etag: \""] {
+    for line in ["HTTP/1.1 200 OK", "Content-Length: 100000", "Accept-Ranges: bytes", "Etag: \""] {
         assert!(head.contains(line), "{line} in {head}");
     }
     assert_eq!(curl(&["-s", &bench.url("http")]).await.stdout, *FILE);
@@ -22,7 +22,7 @@ async fn a_file_has_a_length_a_tag_and_ranges() {
     }
     let beyond = curl_output(&["-si", "-r", "100000-", &bench.url("http")]).await;
     assert!(
-        beyond.contains("416 Range Not Satisfiable") && beyond.contains("content-range: bytes */100000"),
+        beyond.contains("416 Range Not Satisfiable") && beyond.contains("Content-Range: bytes */100000"),
         "{beyond}"
     );
 }
@@ -47,7 +47,7 @@ async fn a_download_continues_where_it_was_cut() {
 async fn what_is_known_is_not_sent_again() {
     let bench = Bench::new(Behaviour::default());
     let head = curl_output(&["-sI", &bench.url("http")]).await;
-    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("a tag").trim().to_owned();
+    let tag = head.lines().find_map(|line| line.strip_prefix("Etag: ")).expect("a tag").trim().to_owned();
     let status = |headers: Vec<String>| {
         let url = bench.url("http");
         async move {
