@@ -61,8 +61,8 @@ pub struct Stage {
     health_judged: Cursor,
     consumed: BTreeSet<u64>,
     last_flash_written: BTreeMap<String, usize>,
-    /// Which firmware boards run.
-    running: BTreeMap<String, String>,
+    /// Which firmware was put on each board, in order: it runs the last.
+    running: BTreeMap<String, Vec<String>>,
     late_subscribers: u32,
     /// A step stopped or paused the broker, and it has not been started since.
     broker_stopped: bool,
@@ -228,7 +228,7 @@ impl Stage {
 
     /// Whether the firmware that a board runs is given the board's name.
     pub(crate) fn knows_its_name(&self, board: &str) -> bool {
-        let firmware = self.running.get(board).and_then(|name| self.context.bench.config().firmware(name));
+        let firmware = self.flashed(board).and_then(|name| self.context.bench.config().firmware(name));
         firmware.is_some_and(|firmware| firmware.mentions("{board.name}"))
     }
 
@@ -282,14 +282,24 @@ impl Stage {
         self.boards.get(board).map(|board| board.config().off_time).unwrap_or_default()
     }
 
-    /// Notes something about a board, for people.
-    pub(crate) fn note(&self, board: &str, note: String) {
-        self.recorder.record(What::Bench { board: board.to_owned(), note });
+    /// Notes something about a board, or about all of them if it is empty, for people.
+    pub(crate) fn note(&self, board: &str, note: String) -> Effect {
+        Effect::of(&self.recorder.record(What::Bench { board: board.to_owned(), note }))
+    }
+
+    /// All firmware of the bench file, by name.
+    pub(crate) fn firmware_names(&self) -> impl Iterator<Item = &str> {
+        self.context.bench.config().firmware.keys().map(hil_config::FirmwareName::as_str)
     }
 
     /// The firmware that the scenario has flashed on a board.
     pub(crate) fn flashed(&self, board: &str) -> Option<&str> {
-        self.running.get(board).map(String::as_str)
+        self.flashed_all(board).last().map(String::as_str)
+    }
+
+    /// Every firmware that the scenario has flashed on a board, in order.
+    pub(crate) fn flashed_all(&self, board: &str) -> &[String] {
+        self.running.get(board).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Applies a fault to a board's network, and sets the mark to it.
@@ -426,13 +436,13 @@ impl Stage {
 
     /// Remembers which firmware a board runs: its time limits apply.
     pub(crate) fn note_firmware(&mut self, board: &str, firmware: &str) {
-        self.running.insert(board.to_owned(), firmware.to_owned());
+        self.running.entry(board.to_owned()).or_default().push(firmware.to_owned());
     }
 
     /// How long a board may take to connect.
     pub(crate) fn connects_within(&self, board: &str) -> Duration {
         let config = self.context.bench.config();
-        let firmware = self.running.get(board).and_then(|name| config.firmware(name));
+        let firmware = self.flashed(board).and_then(|name| config.firmware(name));
         hil_config::connects_within(config.board(board), firmware)
     }
 
@@ -515,7 +525,7 @@ impl Stage {
     /// How long a board may take from its reset until its app is ready.
     pub(crate) fn ready_within(&self, board: &str) -> Duration {
         let config = self.context.bench.config();
-        let firmware = self.running.get(board).and_then(|name| config.firmware(name));
+        let firmware = self.flashed(board).and_then(|name| config.firmware(name));
         hil_config::ready_within(config.board(board), firmware)
     }
 }

@@ -49,7 +49,7 @@ pub use presence::{
     shows_life, was_started,
 };
 pub use reset_cause::ResetCause;
-pub use running_app::{AppStart, app_starts, app_version, says_version, started_at};
+pub use running_app::{AppStart, app_starts, app_version, ends_app, says_version, started_at};
 pub use session::{End, Session};
 pub use show::{seconds, show, signed};
 pub use stalls::{Side, Stall, Stalled, Stalls, came_through_broker, undecided, undecided_times};

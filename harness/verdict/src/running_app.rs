@@ -18,28 +18,52 @@ pub struct AppStart {
     pub version: Option<String>,
 }
 
+impl AppStart {
+    /// Whether nothing shows what was started.
+    fn is_unknown(&self) -> bool {
+        self.offset.is_none() && self.version.is_none()
+    }
+}
+
 /// All starts of a board, in order. Lines before the first start belong to one of their own.
 #[must_use]
 pub fn app_starts<'a>(board: &str, events: impl IntoIterator<Item = &'a RunEvent>) -> Vec<AppStart> {
     let mut starts = vec![AppStart::default()];
+    // The bench has started it, and its ROM has said nothing yet.
+    let mut is_asked = false;
     for event in events {
-        match &event.what {
-            What::Found { board: of, finding: Finding::Boot, .. } if of == board => {
-                starts.push(AppStart { at: Some(event.at), ..AppStart::default() });
+        if ends_app(event, board) {
+            // Its boot is the start that the bench asked for.
+            if is_asked && starts.last().is_some_and(AppStart::is_unknown) {
+                starts.pop();
             }
-            What::Console { board: of, line } if of == board => {
-                if let Some(start) = starts.last_mut() {
-                    start.offset = started_at(line).or(start.offset);
-                    start.version = app_version(line).or(start.version.take());
-                }
-            }
-            _ => {}
+            is_asked = !matches!(event.what, What::Found { .. });
+            starts.push(AppStart { at: Some(event.at), ..AppStart::default() });
+        }
+        if let (What::Console { board: of, line }, Some(start)) = (&event.what, starts.last_mut())
+            && of == board
+        {
+            start.offset = started_at(line).or(start.offset);
+            start.version = app_version(line).or(start.version.take());
         }
     }
-    if starts[0].offset.is_none() && starts[0].version.is_none() {
+    if starts[0].is_unknown() {
         starts.remove(0);
     }
     starts
+}
+
+/// Whether what ran before a record runs no more: the board boots, is reset, or its rails are switched. Its ROM may print
+/// later than a reset, or never.
+#[must_use]
+pub fn ends_app(event: &RunEvent, board: &str) -> bool {
+    match &event.what {
+        What::Found { board: of, finding: Finding::Boot, .. }
+        | What::Reset { board: of, .. }
+        | What::PowerSwitching { board: of, .. }
+        | What::Power { board: of, on: false, .. } => of == board,
+        _ => false,
+    }
 }
 
 /// The version that a line of an app says.
@@ -72,7 +96,39 @@ pub fn says_version(payload: &str, version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hil_timeline::{Epoch, Timeline};
+
     use super::*;
+
+    fn starts(what: Vec<What>) -> Vec<(Option<u32>, Option<String>)> {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let events = timeline.record_all(None, what);
+        let starts = app_starts("lamp", events.iter().map(AsRef::as_ref));
+        starts.into_iter().map(|start| (start.offset, start.version)).collect()
+    }
+
+    #[test]
+    fn what_ran_before_a_reset_or_a_cut_is_not_what_runs() {
+        let board = || "lamp".to_owned();
+        let says = |line: &str| What::Console { board: board(), line: line.to_owned() };
+        let boot = || What::Found { board: board(), finding: Finding::Boot, detail: String::new() };
+        let runs =
+            || [boot(), says("boot: Loaded app from partition at offset 0x10000"), says("app_init: App version: 1")];
+        let shown = || (Some(0x1_0000), Some("1".to_owned()));
+        let reset = || What::Reset { board: board(), how: String::new() };
+        let switching = |on| What::PowerSwitching { board: board(), on };
+        let power = |on| What::Power { board: board(), rail: String::new(), on };
+        for after in [vec![reset()], vec![switching(false)], vec![power(false)], vec![switching(false), power(false)]] {
+            let all = runs().into_iter().chain(after).collect();
+            assert_eq!(starts(all), [shown(), (None, None)]);
+        }
+        // A boot that the bench asked for is one start, and one of its own another.
+        let cut = [switching(false), power(false), switching(true), power(true)];
+        let all = runs().into_iter().chain(cut).chain(runs()).chain([reset()]).chain(runs()).chain(runs());
+        assert_eq!(starts(all.collect()), [shown(), shown(), shown(), shown()]);
+        let other = What::Reset { board: "other".to_owned(), how: String::new() };
+        assert_eq!(starts(runs().into_iter().chain([other]).collect()), [shown()]);
+    }
 
     #[test]
     fn lines_of_bootloader_and_system_are_read_and_others_are_not() {

@@ -174,6 +174,15 @@ impl Stage {
             .with_hint("check that its ROM prints to this UART, and check `console.boot-baud`"))
     }
 
+    /// Checks that a board has power: otherwise it shows nothing about its firmware.
+    pub(crate) fn check_powered(&self, board: &str) -> Result<(), StepError> {
+        if self.is_powered(board) {
+            return Ok(());
+        }
+        let message = format!("`{board}` has no power: it shows nothing about its firmware");
+        Err(StepError::errored(message).with_hint(format!("first `When the power of \"{board}\" is restored`")))
+    }
+
     /// Checks that a board runs: otherwise its inactivity proves nothing. A board without power is meant to be
     /// inactive.
     ///

@@ -138,17 +138,7 @@ async fn survives(
     firmware: [&str; 2],
     within: Duration,
 ) -> Result<(), StepError> {
-    let shows = [Shows::of(stage, board, firmware[0])?, Shows::of(stage, board, firmware[1])?];
-    if shows[0].version() == shows[1].version() {
-        let [from, to] = firmware;
-        let message = format!(
-            "`{from}` and `{to}` have the same version, `{}`: which of them runs can't be seen",
-            shows[0].version()
-        );
-        return Err(
-            StepError::errored(message).with_hint("`version` in the bench file gives one of them another version")
-        );
-    }
+    let shows = Shows::of_both(stage, board, firmware)?;
     let until = stage.recorder().now() + within;
     let mut trial = Trial { stage, disturbance, board, firmware, shows, until, takes: Duration::ZERO };
     let moments = trial.learn().await?.choose(times);

@@ -1,12 +1,15 @@
 //! What a board runs after an update over the air.
 
+mod shows;
+
 use std::time::Duration;
 
 use cucumber::then;
-use hil_bench::AppFacts;
-use hil_timeline::{Finding, Packet, RunEvent, What};
-use hil_verdict::{app_starts, app_version, says_version, seconds, show};
+use hil_timeline::{Cursor, Finding, FlashPhase, RunEvent, Stamp, What};
+use hil_verdict::{app_starts, seconds, show, started_at};
 
+pub(super) use self::shows::Shows;
+use self::shows::facts;
 use crate::error::StepError;
 use crate::parameters::{Span, Text};
 use crate::spec::{Expects, StepSpec};
@@ -51,74 +54,8 @@ pub(super) const STEPS: &[StepSpec] = &[
     ),
 ];
 
-/// How a board shows which version it runs.
-pub(super) struct Shows {
-    version: String,
-    topic: Option<String>,
-}
-
-impl Shows {
-    /// Of a firmware.
-    pub(super) fn of(stage: &Stage, board: &str, firmware: &str) -> Result<Self, StepError> {
-        let topic = stage.firmware(firmware)?.version_topic;
-        let version = facts(stage, board, firmware)?.version;
-        let version = version.ok_or_else(|| {
-            StepError::errored(format!("the firmware `{firmware}` has no version: it can't be recognised"))
-                .with_hint("the app descriptor has it: set `PROJECT_VER` in the build, or `version` in the bench file")
-        })?;
-        Ok(Self { version, topic })
-    }
-
-    /// The version.
-    pub(super) fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// Where the version is shown, for messages.
-    fn place(&self) -> String {
-        self.topic.as_ref().map_or_else(|| "on its console".to_owned(), |topic| format!("on `{topic}`"))
-    }
-
-    /// The version that a record shows: this one, or another one as far as it is known.
-    fn shown(&self, event: &RunEvent, board: &str) -> Option<Result<(), String>> {
-        let matches = |shown: String, is_it: bool| if is_it { Ok(()) } else { Err(shown) };
-        if let Some(wanted) = &self.topic {
-            let Some((of, _, Packet::Publish { topic, payload, .. })) = event.what.sent_by_board() else { return None };
-            let text = payload.to_string();
-            return (of == board && topic == wanted).then(|| matches(text.clone(), says_version(&text, &self.version)));
-        }
-        match &event.what {
-            What::Console { board: of, line } if of == board => {
-                app_version(line).map(|shown| matches(shown.clone(), shown == self.version))
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether a record shows this version.
-    pub(super) fn is_shown(&self, event: &RunEvent, board: &str) -> bool {
-        self.shown(event, board) == Some(Ok(()))
-    }
-
-    /// What the board's latest start showed.
-    fn latest(&self, stage: &Stage, board: &str) -> Option<Result<(), String>> {
-        let events = stage.events();
-        let start = events.iter().rposition(|event| is_boot(event, board)).unwrap_or(0);
-        events[start..].iter().rev().find_map(|event| self.shown(event, board))
-    }
-}
-
-fn is_boot(event: &RunEvent, board: &str) -> bool {
-    matches!(&event.what, What::Found { board: of, finding: Finding::Boot, .. } if of == board)
-}
-
-fn facts(stage: &Stage, board: &str, firmware: &str) -> Result<AppFacts, StepError> {
-    stage.app_facts(board, firmware)?.ok_or_else(|| {
-        StepError::errored(format!(
-            "the firmware `{firmware}` is no image with an app: what runs can't be compared with it"
-        ))
-    })
-}
+/// How long a step that begins late still looks.
+const SETTLE: Duration = Duration::from_millis(200);
 
 #[then(expr = "{text} runs the firmware {text} within {span}")]
 async fn runs_within(world: &mut HilWorld, board: Text, firmware: Text, within: Span) -> Result<(), StepError> {
@@ -140,8 +77,8 @@ async fn comes_to_run(stage: &mut Stage, board: &str, firmware: &str, within: Du
     {
         return Ok(());
     }
-    stage.check_console(board)?;
-    let wanted = format!("the firmware `{firmware}`, version `{}`, within {}", shows.version, seconds(within));
+    can_show(stage, board)?;
+    let wanted = format!("the firmware `{firmware}`, version `{}`, within {}", shows.version(), seconds(within));
     let message = match shows.latest(stage, board) {
         Some(Err(other)) => format!("`{board}` did not run {wanted}: {} it shows `{other}`", shows.place()),
         _ => format!("`{board}` did not run {wanted}: {} it shows no version", shows.place()),
@@ -149,34 +86,54 @@ async fn comes_to_run(stage: &mut Stage, board: &str, firmware: &str, within: Du
     Err(StepError::failed(message).with_details(stage.last_words(board)))
 }
 
+/// Checks that a board can show what it runs: otherwise nothing is said about its firmware.
+fn can_show(stage: &Stage, board: &str) -> Result<(), StepError> {
+    stage.check_powered(board)?;
+    stage.check_console(board)
+}
+
 #[then(expr = "{text} still runs the firmware {text} for {span}")]
 async fn still_runs(world: &mut HilWorld, board: Text, firmware: Text, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
-    stage.check_console(&board)?;
+    can_show(stage, &board)?;
+    stage.check_boots_are_seen(&board)?;
     let shows = Shows::of(stage, &board, &firmware)?;
-    let until = stage.mark().at + span.0;
-    let reboot = |event: &RunEvent| match &event.what {
-        What::Found { board: of, finding: Finding::Reboot, .. } if *of == *board => Some(event.clone()),
-        _ => None,
-    };
-    let rebooted = stage.watch(until, reboot).await;
-    let at = stage.mark().at;
-    let what = match (rebooted, shows.latest(stage, &board)) {
-        (Some(event), _) => {
-            let message = format!("`{board}` rebooted, and should still run the firmware `{firmware}`");
-            return Err(StepError::failed(message)
-                .with_details(std::iter::once(format!("came: {}", show(&event, at))).chain(stage.last_words(&board))));
-        }
-        (None, Some(Ok(()))) => return Ok(()),
-        (None, Some(Err(other))) => format!("{} it shows `{other}`", shows.place()),
-        (None, None) => {
+    // The time may be over already: what has come until now must be recorded at least.
+    let until = (stage.mark().at + span.0).max(stage.recorder().now() + SETTLE);
+    does_not_change(stage, &board, &firmware, until).await?;
+    can_show(stage, &board)?;
+    stage.check_shows_life(&board)?;
+    let what = match shows.latest(stage, &board) {
+        Some(Ok(())) => return Ok(()),
+        Some(Err(other)) => format!("{} it shows `{other}`", shows.place()),
+        None => {
             let message = format!("`{board}` shows no version {}: what it runs is unknown", shows.place());
             return Err(StepError::errored(message).with_hint("ESP-IDF's start prints it (`CONFIG_BOOTLOADER_LOG_LEVEL`, `CONFIG_LOG_DEFAULT_LEVEL`); `version-topic` names a topic instead"));
         }
     };
-    let message = format!("`{board}` does not run the firmware `{firmware}`, version `{}`: {what}", shows.version);
+    let message = format!("`{board}` does not run the firmware `{firmware}`, version `{}`: {what}", shows.version());
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
+}
+
+/// Checks that a board does not reboot, and that a reboot would be seen.
+async fn does_not_change(stage: &Stage, board: &str, firmware: &str, until: Stamp) -> Result<(), StepError> {
+    let reboot = |event: &RunEvent| match &event.what {
+        What::ConsoleLost { board: of } if of == board => Some(None),
+        What::Found { board: of, finding: Finding::Reboot, .. } if of == board => Some(Some(event.clone())),
+        _ => None,
+    };
+    match stage.watch(until, reboot).await {
+        None => Ok(()),
+        Some(None) => {
+            Err(StepError::errored(format!("the serial port of `{board}` vanished: a reboot would not be seen")))
+        }
+        Some(Some(event)) => {
+            let message = format!("`{board}` rebooted, and should still run the firmware `{firmware}`");
+            let came = format!("came: {}", show(&event, stage.mark().at));
+            Err(StepError::failed(message).with_details(std::iter::once(came).chain(stage.last_words(board))))
+        }
+    }
 }
 
 #[then(expr = "{text} has gone back to the firmware {text} within {span}")]
@@ -184,9 +141,11 @@ async fn has_gone_back(world: &mut HilWorld, board: Text, firmware: Text, within
     let stage = world.stage()?;
     stage.check_started(&board)?;
     let shows = Shows::of(stage, &board, &firmware)?;
-    // In the order of the records: first another version, then this one.
+    let begin = last_flash(stage, &board);
+    // In the order of the records: first another version, then this one. What ran before the flash did not go back by
+    // itself.
     let went_away = |stage: &Stage| {
-        let events = stage.events();
+        let events = stage.mine(begin);
         let away = events.iter().position(|event| matches!(shows.shown(event, &board), Some(Err(_))));
         let back = away.and_then(|away| events[away..].iter().find(|event| shows.is_shown(event, &board)));
         (away.is_some(), back.is_some())
@@ -201,16 +160,16 @@ async fn has_gone_back(world: &mut HilWorld, board: Text, firmware: Text, within
             }
             Ok(()) => away.then_some(()),
         };
-        stage.watch_all_from(stage.mark().cursor, until, pick).await;
+        stage.watch_all_from(stage.mark().cursor.max(begin), until, pick).await;
     }
     let message = match went_away(stage) {
         (true, true) if shows.latest(stage, &board) == Some(Ok(())) => return Ok(()),
         (false, _) => {
-            stage.check_console(&board)?;
+            can_show(stage, &board)?;
             format!("`{board}` has run no other version than that of `{firmware}`: it had nowhere to go back from")
         }
         _ => {
-            stage.check_console(&board)?;
+            can_show(stage, &board)?;
             let other = shows.latest(stage, &board).and_then(Result::err);
             let other = other.map_or_else(String::new, |other| format!(": it runs `{other}`"));
             format!("`{board}` did not go back to the firmware `{firmware}` within {}{other}", seconds(within.0))
@@ -219,8 +178,33 @@ async fn has_gone_back(world: &mut HilWorld, board: Text, firmware: Text, within
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
 
+/// After the latest flash of a board by the bench.
+fn last_flash(stage: &Stage, board: &str) -> Cursor {
+    let flash = stage.events().into_iter().rev().find(
+        |event| matches!(&event.what, What::Flash { board: of, flash: FlashPhase::Finished { .. }, .. } if of == board),
+    );
+    flash.map_or(stage.begin(), |event| Cursor::after(&event))
+}
+
+/// Where the app of a board's latest start is in flash. Its bootloader may not have said it yet.
+async fn started_from(stage: &Stage, board: &str) -> Option<u32> {
+    let latest = |stage: &Stage| app_starts(board, refs(&stage.events())).pop();
+    let from = stage.end();
+    let start = latest(stage)?;
+    if start.offset.is_some() {
+        return start.offset;
+    }
+    let until = start.at? + stage.ready_within(board);
+    let said = |event: &RunEvent| match &event.what {
+        What::Console { board: of, line } if of == board => started_at(line),
+        _ => None,
+    };
+    stage.watch_all_from(from, until, said).await;
+    latest(stage)?.offset
+}
+
 #[then(expr = "the slot of {text} is {text}")]
-fn slot_is(world: &mut HilWorld, board: Text, slot: Text) -> Result<(), StepError> {
+async fn slot_is(world: &mut HilWorld, board: Text, slot: Text) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
     let Some(firmware) = stage.flashed(&board).map(str::to_owned) else {
@@ -233,8 +217,8 @@ fn slot_is(world: &mut HilWorld, board: Text, slot: Text) -> Result<(), StepErro
         let message = format!("the partition table of `{firmware}` has no slot `{}`", &*slot);
         return Err(StepError::errored(message).with_hint(format!("it has {}", known.join(", "))));
     }
-    let events = stage.events();
-    let Some(offset) = app_starts(&board, refs(&events)).last().and_then(|start| start.offset) else {
+    let Some(offset) = started_from(stage, &board).await else {
+        can_show(stage, &board)?;
         let message = format!("the bootloader of `{board}` does not say which app it starts");
         return Err(StepError::errored(message)
             .with_hint("ESP-IDF's does, at the log level `info`: `boot: Loaded app from partition at offset 0x…`"));
