@@ -14,6 +14,10 @@ pub(crate) const BEAT: Duration = Duration::from_secs(2);
 /// How long a side that says nothing is taken to be there.
 pub(crate) const SILENCE: Duration = Duration::from_secs(10);
 
+/// How long an agent that is stopped or hangs keeps its boards: its keeper then makes them safe. The head has given it up
+/// by then.
+pub(crate) const STANDS_STILL: Duration = Duration::from_secs(15);
+
 /// How long an agent may take to say hello: a user may have to type a password first.
 pub(crate) const HELLO: Duration = Duration::from_secs(60);
 

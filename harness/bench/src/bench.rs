@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hil_config::BoardKind;
@@ -33,12 +34,16 @@ pub struct Claim {
     pub traces_unknown: bool,
     /// The boards are held by a detached keeper: they are opened beside it, without locks, and their power is left alone.
     pub joins: bool,
+    /// The rails are made safe and the boards are free once this process has not run for so long, because it was stopped
+    /// or hangs.
+    pub silence: Option<Duration>,
 }
 
 impl Default for Claim {
     fn default() -> Self {
         let (what, waiting): (_, Waiting) = ("hil".to_owned(), Arc::new(|_, _| {}));
-        Self { boards: None, wait: true, what, waiting, ask_person: None, traces_unknown: false, joins: false }
+        let (ask_person, silence) = (None, None);
+        Self { boards: None, wait: true, what, waiting, ask_person, traces_unknown: false, joins: false, silence }
     }
 }
 
@@ -87,6 +92,9 @@ impl Bench {
             check_shared(&real, &claims)?;
             let keeper = Keeper::start(Arc::clone(&claim.waiting))?;
             keeper.hide(config.secrets.to_vec()).await?;
+            if let Some(silence) = claim.silence {
+                keeper.end_when_silent(silence).await?;
+            }
             left_unsafe = keeper.lock(claims.clone(), claim.wait, Holder::this_process(&claim.what)).await?;
             for (board, left) in left_unsafe.clone() {
                 let note = format!("its last user could not leave it safe: {left}");

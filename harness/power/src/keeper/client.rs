@@ -245,6 +245,16 @@ impl Keeper {
         })
     }
 
+    /// Lets the keeper make everything safe, as if this process had ended, once it has heard nothing of this process for
+    /// so long. It hears something every second.
+    ///
+    /// # Errors
+    /// If it has exited.
+    pub async fn end_when_silent(&self, after: Duration) -> Result<(), KeeperError> {
+        let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        self.connection.ask(KeeperRequest::EndWhenSilent { after_ms }).await.map(drop)
+    }
+
     /// Hides these secrets in all that the keeper sends and writes.
     ///
     /// # Errors

@@ -50,6 +50,9 @@ pub(super) enum KeeperRequest {
     Hide { secrets: Vec<String> },
     /// Is answered at once, so that a stopped keeper is noticed.
     Ping,
+    /// Once nothing came for so long, the process that asks is stopped or hangs: everything is made safe as if it had
+    /// ended.
+    EndWhenSilent { after_ms: u64 },
     /// Makes all rails safe and exits.
     End,
 }

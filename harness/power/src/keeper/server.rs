@@ -9,6 +9,7 @@ use hil_config::Rail;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::board_worker::{BoardHandle, BoardRequest, BoardWorker};
 use super::control_sockets;
@@ -39,11 +40,15 @@ pub(super) async fn serve(stream: UnixStream, itself: Option<KeeperIdentity>, en
     let mut end = std::pin::pin!(end);
     let mut connected = true;
     let mut exit_client = None;
+    let mut heard = Instant::now();
     loop {
+        let silence = server.silence.filter(|_| connected && !server.detached);
         tokio::select! {
             () = &mut end => break,
+            () = tokio::time::sleep_until(heard + silence.unwrap_or_default()), if silence.is_some() => break,
             line = lines.next_line(), if connected => match line {
                 Ok(Some(line)) => {
+                    heard = Instant::now();
                     if let Ok(request) = serde_json::from_str::<NumberedRequest>(&line) {
                         if matches!(request.request, KeeperRequest::End) {
                             break;
@@ -93,6 +98,8 @@ struct Server {
     secrets: Vec<String>,
     stop: watch::Sender<bool>,
     detached: bool,
+    /// How long the client may say nothing; any time if there is no limit.
+    silence: Option<Duration>,
     /// Connections of its user's processes that ask it to exit once it is detached.
     exit_requests: mpsc::Receiver<UnixStream>,
     itself: Option<KeeperIdentity>,
@@ -118,6 +125,7 @@ impl Server {
             secrets: Vec::new(),
             stop,
             detached: false,
+            silence: None,
             exit_requests,
             itself,
             standby: None,
@@ -157,6 +165,10 @@ impl Server {
                 done(Ok(Answer::Nothing));
             }
             KeeperRequest::Ping => done(Ok(Answer::Nothing)),
+            KeeperRequest::EndWhenSilent { after_ms } => {
+                self.silence = Some(Duration::from_millis(after_ms));
+                done(Ok(Answer::Nothing));
+            }
             KeeperRequest::End => {}
         }
     }
