@@ -158,8 +158,10 @@ pub enum ToHead {
         id: ScenarioId,
         /// How it ended.
         verdict: Verdict,
-        /// The next attempt may succeed.
+        /// The next attempt may succeed on the same boards.
         transient: bool,
+        /// Its boards that may be the cause of a bench error.
+        suspects: Vec<String>,
     },
     /// The last message: the boards are safe, the locks are free.
     Finished(Finished),

@@ -128,7 +128,9 @@ impl Connection {
     pub(crate) fn error(&self, call: &'static str, status: &Status) -> LabgridError {
         let (address, reason) = (self.address.to_string(), status.message().to_owned());
         match status.code() {
-            Code::Unavailable | Code::Cancelled | Code::Aborted => LabgridError::Gone { address, reason: said(status) },
+            Code::Unavailable | Code::Cancelled | Code::Aborted | Code::ResourceExhausted => {
+                LabgridError::Gone { address, reason: said(status) }
+            }
             Code::FailedPrecondition if reason.contains("valid session") => LabgridError::NoSession { address },
             Code::Unimplemented | Code::Internal => LabgridError::Foreign { address, reason: said(status) },
             // A connection that broke in the middle of a call; a coordinator's own exceptions come as `Unexpected …`.

@@ -78,7 +78,9 @@ enum Stop {
 
 impl From<LabgridError> for Stop {
     fn from(error: LabgridError) -> Self {
-        if error.is_connection() { Self::Lost(error) } else { Self::Failed(error) }
+        // The session has worked: a connection that is closed in the middle of a call may look like another protocol.
+        let is_lost = error.is_connection() || matches!(error, LabgridError::Foreign { .. });
+        if is_lost { Self::Lost(error) } else { Self::Failed(error) }
     }
 }
 

@@ -41,8 +41,8 @@ impl Blame {
     pub(crate) fn ended(&self, scene: &Scene) -> Ended {
         let transient = scene.failure.as_ref().is_some_and(StepError::is_transient);
         let has_others = self.replaceable(scene).next().is_some();
-        let (key, tags) = (scene.key.clone(), scene.tags.clone());
-        Ended { key, tags, verdict: scene.verdict, transient: transient || has_others }
+        let (key, tags, suspects) = (scene.key.clone(), scene.tags.clone(), self.suspects.clone());
+        Ended { key, tags, verdict: scene.verdict, transient: transient || has_others, suspects }
     }
 
     fn replaceable<'a>(&'a self, scene: &'a Scene) -> impl Iterator<Item = &'a String> {

@@ -65,7 +65,7 @@ pub struct RunOptions {
 }
 
 /// How an attempt at a scenario ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     /// Path, line and name.
     pub key: ScenarioKey,
@@ -75,6 +75,8 @@ pub struct Ended {
     pub verdict: Verdict,
     /// After a bench error: the next attempt may succeed.
     pub transient: bool,
+    /// The boards that may be the cause of a bench error; empty if the error says nothing about boards.
+    pub suspects: Vec<String>,
 }
 
 /// How often each scenario was retried, counted separately for bench errors and firmware failures.
@@ -205,9 +207,9 @@ impl Course {
         ended.into_iter().filter_map(|ended| counts.take(&ended, self.options.retries)).collect()
     }
 
-    /// How the scenario that ended last in this attempt did so, and whether the next attempt may succeed.
-    pub(crate) fn last_end(&self) -> Option<(Verdict, bool)> {
-        self.ended.lock().last().map(|ended| (ended.verdict, ended.transient))
+    /// How the scenario that ended last in this attempt did so.
+    pub(crate) fn last_end(&self) -> Option<Ended> {
+        self.ended.lock().last().cloned()
     }
 
     /// Begins a repetition, whose scenarios have all their retries.
@@ -237,13 +239,15 @@ mod tests {
     fn bench_errors_are_retried_once_and_failures_only_on_request() {
         let allowed = |retries: Retries, verdict, tags: &[&str]| {
             let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
-            retries.allowed(&Ended { key: (String::new(), 1, String::new()), tags, verdict, transient: true })
+            let (key, suspects) = ((String::new(), 1, String::new()), Vec::new());
+            retries.allowed(&Ended { key, tags, verdict, transient: true, suspects })
         };
         let stays = Ended {
             key: (String::new(), 1, String::new()),
             tags: vec!["retry(3)".to_owned()],
             verdict: Verdict::Errored,
             transient: false,
+            suspects: Vec::new(),
         };
         assert_eq!(
             Retries { bench: Some(5), product: Some(5) }.allowed(&stays),

@@ -14,12 +14,14 @@ use crate::run::run_attempt;
 use crate::turn::Turns;
 
 /// How an attempt at a scenario ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEnd {
     /// Its verdict.
     pub verdict: Verdict,
-    /// After a bench error: the next attempt may succeed.
+    /// After a bench error: the next attempt may succeed on the same boards.
     pub transient: bool,
+    /// The boards that may be the cause of a bench error; empty if the error says nothing about boards.
+    pub suspects: Vec<String>,
 }
 
 /// Which attempt at a scenario it is.
@@ -50,8 +52,12 @@ pub async fn run_one(context: &Arc<RunContext>, plan: Plan, attempt: Attempt) ->
     let course = Arc::new(course);
     run_attempt(context, &course, plan, Pass { attempt, repetition, id: Some(id) }).await;
     // A scenario that never came to its end was ended from outside.
-    let aborted = AttemptEnd { verdict: Verdict::Aborted, transient: false };
-    course.last_end().map_or(aborted, |(verdict, transient)| AttemptEnd { verdict, transient })
+    let aborted = AttemptEnd { verdict: Verdict::Aborted, transient: false, suspects: Vec::new() };
+    course.last_end().map_or(aborted, |ended| AttemptEnd {
+        verdict: ended.verdict,
+        transient: ended.transient,
+        suspects: ended.suspects,
+    })
 }
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;

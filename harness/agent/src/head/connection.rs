@@ -65,7 +65,7 @@ pub(super) struct Connection {
     /// Ends when the command has.
     reading: JoinHandle<()>,
     /// What measures the clock, once the agent has said hello.
-    unmeasured: Option<(mpsc::Sender<FromHost>, Trips)>,
+    unmeasured: Option<Measuring>,
     /// Ends the command at once.
     kill: Option<oneshot::Sender<()>>,
 }
@@ -114,20 +114,20 @@ impl Connection {
         let (stdin, stdout) = (stdin.ok_or_else(missing)?, stdout.ok_or_else(missing)?);
         let stderr = stderr.ok_or_else(missing)?;
         let ((to, messages), (events, from)) = (mpsc::channel(WAITING), mpsc::channel(WAITING));
+        let (questions, asked) = mpsc::channel(1);
         let (trips, last) = (Trips::new(epoch), Arc::new(Mutex::new(None)));
         let (kill, killed) = oneshot::channel();
-        let tasks = vec![
-            tokio::spawn(write(messages, stdin, trips.clone())),
-            tokio::spawn(hear(stderr, events.clone(), Arc::clone(&last))),
-        ];
-        let reading = tokio::spawn(read(stdout, events.clone(), trips.clone(), Ending { child, last, killed }));
-        let unmeasured = Some((events, trips));
+        let tasks = vec![tokio::spawn(write(messages, asked, stdin, trips.clone()))];
+        let hearing = tokio::spawn(hear(stderr, events.clone(), Arc::clone(&last)));
+        let ending = Ending { child, last, hearing, killed };
+        let reading = tokio::spawn(read(stdout, events.clone(), trips.clone(), ending));
+        let unmeasured = Some(Measuring { questions, events, trips });
         Ok(Self { spec, to, from: Some(from), tasks, reading, unmeasured, kill: Some(kill) })
     }
 
     fn measure(&mut self) {
-        if let Some((events, trips)) = self.unmeasured.take() {
-            self.tasks.push(tokio::spawn(measure(self.to.downgrade(), events, trips)));
+        if let Some(measuring) = self.unmeasured.take() {
+            self.tasks.push(tokio::spawn(measuring.run()));
         }
     }
 
@@ -221,18 +221,25 @@ fn ended(status: Option<ExitStatus>) -> String {
 }
 
 /// Writes messages, and a sign of life now and then.
-async fn write(mut messages: mpsc::Receiver<ToAgent>, mut to: ChildStdin, trips: Trips) {
-    let mut beat = tokio::time::interval(BEAT);
+async fn write(
+    mut messages: mpsc::Receiver<ToAgent>,
+    mut questions: mpsc::Receiver<u64>,
+    mut to: ChildStdin,
+    trips: Trips,
+) {
+    let mut beat = tokio::time::interval_at(tokio::time::Instant::now() + BEAT, BEAT);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let message = tokio::select! {
+            // Many files may wait: neither a sign of life nor a question for the clock waits with them.
             biased;
+            _ = beat.tick() => ToAgent::Ping { n: 0 },
+            Some(n) = questions.recv() => ToAgent::Ping { n },
             message = messages.recv() => match message {
                 Some(message) => message,
                 // Dropping the pipe tells the agent.
                 None => return,
             },
-            _ = beat.tick() => ToAgent::Ping { n: 0 },
         };
         let line = lines::line(&message);
         if let ToAgent::Ping { n } = message {
@@ -264,29 +271,37 @@ async fn hear(from: ChildStderr, events: mpsc::Sender<FromHost>, last: Arc<Mutex
     }
 }
 
-/// Measures the agent's clock, now and every few seconds.
-async fn measure(to: mpsc::WeakSender<ToAgent>, events: mpsc::Sender<FromHost>, trips: Trips) {
-    loop {
-        let mut best = None;
-        for _ in 0..TRIPS {
-            let (n, answer) = trips.ask();
-            // The connection ends when all other senders are gone.
-            let Some(to) = to.upgrade() else { return };
-            if to.send(ToAgent::Ping { n }).await.is_err() {
+/// Measures the agent's clock.
+#[derive(Debug)]
+struct Measuring {
+    /// They pass what else is to be sent.
+    questions: mpsc::Sender<u64>,
+    events: mpsc::Sender<FromHost>,
+    trips: Trips,
+}
+
+impl Measuring {
+    /// Now and every few seconds, until the connection ends.
+    async fn run(self) {
+        loop {
+            let mut best = None;
+            for _ in 0..TRIPS {
+                let (n, answer) = self.trips.ask();
+                if self.questions.send(n).await.is_err() {
+                    return;
+                }
+                if let Ok(Ok(offset)) = timeout(SILENCE, answer).await {
+                    best = Some(offset.better(best));
+                }
+            }
+            self.trips.forget();
+            if let Some(offset) = best
+                && self.events.send(FromHost::Clock(offset)).await.is_err()
+            {
                 return;
             }
-            drop(to);
-            if let Ok(Ok(offset)) = timeout(SILENCE, answer).await {
-                best = Some(offset.better(best));
-            }
+            tokio::time::sleep(EVERY).await;
         }
-        trips.forget();
-        if let Some(offset) = best
-            && events.send(FromHost::Clock(offset)).await.is_err()
-        {
-            return;
-        }
-        tokio::time::sleep(EVERY).await;
     }
 }
 
@@ -294,6 +309,7 @@ async fn measure(to: mpsc::WeakSender<ToAgent>, events: mpsc::Sender<FromHost>, 
 struct Ending {
     child: Child,
     last: Arc<Mutex<Option<String>>>,
+    hearing: JoinHandle<()>,
     killed: oneshot::Receiver<()>,
 }
 
@@ -321,11 +337,20 @@ async fn read(from: ChildStdout, events: mpsc::Sender<FromHost>, trips: Trips, m
         }
     };
     let status = ending.status().await;
-    let said = ending.last.lock().clone();
+    let said = ending.last_line().await;
     let _ = events.send(FromHost::Gone(Gone { why, other, status, said })).await;
 }
 
 impl Ending {
+    /// The last line that was printed for people. What the command has started, such as ssh's master, may keep the stream
+    /// open.
+    async fn last_line(&mut self) -> Option<String> {
+        const PATIENCE: Duration = Duration::from_millis(300);
+        let _ = timeout(PATIENCE, &mut self.hearing).await;
+        self.hearing.abort();
+        self.last.lock().clone()
+    }
+
     /// How the command ended; it has a moment to end by itself.
     async fn status(&mut self) -> Option<ExitStatus> {
         const PATIENCE: Duration = Duration::from_secs(1);

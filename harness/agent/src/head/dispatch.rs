@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hil_scenario::{Course, RunOptions};
+use hil_scenario::{AttemptEnd, Course, RunOptions};
 use hil_schedule::{JobId, PlaceId, Scheduler};
-use hil_timeline::{HostName, ScenarioId, ScenarioInfo, Timeline};
+use hil_timeline::{HostName, ScenarioId, ScenarioInfo, Timeline, What};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -46,6 +46,8 @@ pub struct Running {
     pub joins_within: Duration,
     /// Boards that leave the run while it goes on: what runs on them ends, and nothing else begins there.
     pub leaving: mpsc::Receiver<Leaving>,
+    /// Takes the hosts that are lost while the run goes on, and why.
+    pub lost: mpsc::UnboundedSender<(HostName, String)>,
 }
 
 /// A board that a run may not use any more.
@@ -176,6 +178,7 @@ impl Dispatch {
         // While only parked scenarios are left.
         let mut join_by: Option<Instant> = None;
         loop {
+            self.retire().await;
             self.hand_out().await;
             let is_idle = self.waiting.is_empty() && self.handed.is_empty();
             if is_idle && self.parked.is_empty() {
@@ -220,7 +223,8 @@ impl Dispatch {
             let bound = bound.filter(|(name, _)| name != ANY_HOST_THAT_FITS).collect();
             let (attempt, repetition) = (entry.attempt, self.repetition);
             let order = crate::protocol::Assignment { id, key, attempt, repetition, bound };
-            self.members[member].record.hand(id);
+            let info = self.planned[entry.scenario].info.clone();
+            self.members[member].record.hand(id, (info, attempt, repetition));
             self.handed.insert(id, Handed { job: assignment.job, member, places: assignment.places, entry });
             self.members[member].send(ToAgent::Run(order)).await;
         }
@@ -229,8 +233,13 @@ impl Dispatch {
     /// Takes what comes from a host.
     fn take(&mut self, member: usize, event: FromHost) {
         match event {
-            FromHost::Message(ToHead::Event(event)) => self.members[member].record.take(*event),
-            FromHost::Message(ToHead::Done { id, verdict, transient }) => self.done(member, id, verdict, transient),
+            FromHost::Message(ToHead::Event(event)) => {
+                let may_abort = self.may_abort(member);
+                self.members[member].record.take(*event, may_abort);
+            }
+            FromHost::Message(ToHead::Done { id, verdict, transient, suspects }) => {
+                self.done(member, id, AttemptEnd { verdict, transient, suspects });
+            }
             FromHost::Message(ToHead::Capture(chunk)) => self.members[member].record.capture(&chunk),
             FromHost::Message(ToHead::Finished(finished)) => self.finished(member, finished),
             FromHost::Message(ToHead::Refused(refusal)) => self.lose(member, &refusal.what),
@@ -249,12 +258,8 @@ impl Dispatch {
             self.lose(member, "its agent ended the run: it was sent a signal, or heard nothing for too long");
         }
         self.members[member].end.get_or_insert(HostEnd::Finished(finished.clone()));
-        if let Some(end @ HostEnd::Lost(_)) = &self.members[member].end
-            && !finished.unsafe_rails.is_empty()
-        {
-            let HostEnd::Lost(why) = end.clone() else { return };
-            let rails: Vec<_> = finished.unsafe_rails.iter().map(|(board, why)| format!("{board}: {why}")).collect();
-            self.members[member].end = Some(HostEnd::Lost(format!("{why}; rails not safe: {}", rails.join(", "))));
+        if let Some(HostEnd::Lost { unsafe_rails, .. }) = &mut self.members[member].end {
+            *unsafe_rails = finished.unsafe_rails;
         }
     }
 
@@ -293,13 +298,17 @@ impl Dispatch {
     fn dispatched(self, patience: Duration) -> Dispatched {
         let mut dispatched = Dispatched::default();
         for member in self.members {
-            let silent = || HostEnd::Lost(format!("its agent did not end within {} s", patience.as_secs()));
+            let end = member.end.unwrap_or_else(|| {
+                let reason = format!("its agent did not end within {} s", patience.as_secs());
+                member.record.note(What::HostLost { reason: reason.clone() });
+                HostEnd::lost(reason)
+            });
             dispatched.failure = dispatched.failure.or(member.record.capture_failure());
             let path = member.record.capture_path().to_owned();
             if path.exists() {
                 dispatched.captures.push((member.name.clone(), path, member.capture_shift));
             }
-            dispatched.hosts.push((member.name, member.end.unwrap_or_else(silent)));
+            dispatched.hosts.push((member.name, end));
         }
         dispatched
     }

@@ -226,6 +226,26 @@ async fn send_files(to: mpsc::Sender<ToAgent>, hashes: Vec<String>, project: Pro
 pub enum HostEnd {
     /// In order.
     Finished(Finished),
-    /// It was lost: why.
-    Lost(String),
+    /// It was lost.
+    Lost {
+        /// Why.
+        why: String,
+        /// The boards that its agent could not make safe, and why, if it said so.
+        unsafe_rails: Vec<(String, String)>,
+    },
+}
+
+impl HostEnd {
+    pub(super) fn lost(why: impl Into<String>) -> Self {
+        Self::Lost { why: why.into(), unsafe_rails: Vec::new() }
+    }
+
+    /// The boards that could not be made safe, and why.
+    #[must_use]
+    pub fn unsafe_rails(&self) -> &[(String, String)] {
+        match self {
+            Self::Finished(finished) => &finished.unsafe_rails,
+            Self::Lost { unsafe_rails, .. } => unsafe_rails,
+        }
+    }
 }

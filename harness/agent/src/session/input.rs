@@ -132,6 +132,8 @@ impl Reader {
             }
             ToAgent::Chunk(chunk) => {
                 self.incoming.as_mut().ok_or("the head sent a chunk of no file")?.add(&chunk)?;
+                // A sign of life: on a slow connection, the head's questions come late.
+                self.out.send(&ToHead::Pong { n: 0, at: self.epoch.now().0 });
                 self.finish_file()?;
             }
             // The session may be gone already.

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::check::Plans;
 use super::{Ending, Session, refused, unexpected};
+use crate::lifeline::STANDS_STILL;
 use crate::protocol::{Assignment, Finished, Opened, Refusal, ToAgent, ToHead, Work};
 
 /// How long running scenarios have to end in order.
@@ -95,6 +96,7 @@ impl Session {
             wait: work.wait,
             what: work.what.clone(),
             waiting: Arc::new(waiting),
+            silence: Some(STANDS_STILL),
             ..Claim::default()
         };
         let limits =
@@ -177,8 +179,8 @@ impl Session {
         Err(ending)
     }
 
-    fn done(&self, id: ScenarioId, AttemptEnd { verdict, transient }: AttemptEnd) {
-        self.out.send_after_record(&ToHead::Done { id, verdict, transient });
+    fn done(&self, id: ScenarioId, AttemptEnd { verdict, transient, suspects }: AttemptEnd) {
+        self.out.send_after_record(&ToHead::Done { id, verdict, transient, suspects });
     }
 
     /// Makes the boards safe, releases them, and writes the reports of this host.

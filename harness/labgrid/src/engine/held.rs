@@ -1,14 +1,19 @@
 //! What the run has: kept through restarts of the coordinator, and given back.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Engine, Stop};
 use crate::connection::Connection;
 use crate::lease::LabEvent;
 use crate::problem::{LabgridError, PlaceProblem};
-use crate::reservation::PRESENCE;
+use crate::reservation::{PRESENCE, ReservationState};
 use crate::session::{cancel, release};
 use crate::stale::LeaseNote;
+
+/// How long the coordinator may take to release one place.
+const GIVES_BACK: Duration = Duration::from_secs(8);
 
 impl Engine {
     /// Reserves what no place has: while this reservation waits, everyone can see that the run is alive.
@@ -21,13 +26,21 @@ impl Engine {
     /// Keeps all reservations that wait; forgets those that the coordinator has forgotten.
     pub(super) async fn poll_all(&mut self) -> Result<(), LabgridError> {
         if let Some(token) = self.presence.take() {
-            self.presence = self.session.poll(&token).await?.map(|found| found.token);
+            let found = self.session.poll(&token).await?;
+            // The coordinator keeps one that it has let expire: it would say nothing about this run any more.
+            let expired = found.as_ref().filter(|found| found.state != ReservationState::Waiting);
+            if let Some(expired) = expired {
+                self.session.cancel(&expired.token).await?;
+            }
+            self.presence = found.filter(|found| found.state == ReservationState::Waiting).map(|found| found.token);
         }
         if self.presence.is_none() {
             self.show_presence().await?;
         }
         for (place, token) in self.asked.clone() {
-            if self.session.poll(&token).await?.is_none() {
+            let found = self.session.poll(&token).await?;
+            if !found.is_some_and(|found| !matches!(found.state, ReservationState::Expired | ReservationState::Invalid))
+            {
                 self.asked.remove(&place);
             }
         }
@@ -91,16 +104,19 @@ impl Engine {
         let tokens: Vec<String> = std::mem::take(&mut self.asked).into_values().chain(self.presence.take()).collect();
         if let Ok(connection) = Connection::open(&self.address).await {
             let own = self.owner.to_string();
-            for LeaseNote { place, token, .. } in &all {
-                // What fails here is left to the agents and to later runs.
-                let _ = release(&connection, place, &own).await;
-                if let Some(token) = token {
-                    let _ = cancel(&connection, token).await;
-                }
-            }
+            // First what shows that the run is alive: later runs then free what can't be given back here.
             for token in &tokens {
-                let _ = cancel(&connection, token).await;
+                let _ = tokio::time::timeout(GIVES_BACK, cancel(&connection, token)).await;
             }
+            // All at once: the release of a place whose exporter hangs takes long.
+            let given_back = all.iter().map(async |LeaseNote { place, token, .. }| {
+                // What fails here is left to the agents and to later runs.
+                let _ = tokio::time::timeout(GIVES_BACK, release(&connection, place, &own)).await;
+                if let Some(token) = token {
+                    let _ = tokio::time::timeout(GIVES_BACK, cancel(&connection, token)).await;
+                }
+            });
+            futures::future::join_all(given_back).await;
         }
     }
 }

@@ -25,7 +25,7 @@ impl Dispatch {
     }
 
     /// The boards that a scenario names, each with those of all hosts that fit.
-    fn roles(&self, scenario: usize) -> BTreeMap<String, Vec<PlaceId>> {
+    pub(super) fn roles(&self, scenario: usize) -> BTreeMap<String, Vec<PlaceId>> {
         let key = self.planned[scenario].info.key();
         let known: Vec<_> = self.members.iter().filter(|member| member.is_here()).collect();
         let fit = |member: &&'_ Member| member.fits.get(&key).filter(|fit| fit.problems.is_empty()).cloned();
@@ -86,7 +86,8 @@ impl Dispatch {
         let id = ScenarioId(self.next_id);
         self.next_id += 1;
         never_ran(&self.running.timeline, id, (&info, entry.attempt, self.repetition), (verdict, failure));
-        self.course.note_end(hil_scenario::Ended { key: info.key(), tags: info.tags, verdict, transient: false });
+        let (key, tags) = (info.key(), info.tags);
+        self.course.note_end(hil_scenario::Ended { key, tags, verdict, transient: false, suspects: Vec::new() });
         // It can't be retried either.
         let _ = self.course.take_again();
     }

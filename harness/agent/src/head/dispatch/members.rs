@@ -33,6 +33,8 @@ pub(super) struct Member {
     pub(super) end: Option<HostEnd>,
     /// It was asked to end.
     pub(super) is_ending: bool,
+    /// All of its boards have left the run.
+    pub(super) has_left: bool,
 }
 
 impl Member {
@@ -54,7 +56,7 @@ impl Member {
 
     /// Whether scenarios can run there.
     pub(super) fn is_here(&self) -> bool {
-        self.end.is_none()
+        self.end.is_none() && !self.has_left
     }
 
     /// Closes the connection.
@@ -85,6 +87,7 @@ impl Dispatch {
             capture_shift: capture_shift(timeline, &host, offset),
             end: None,
             is_ending: false,
+            has_left: false,
             name,
             host: None,
         };

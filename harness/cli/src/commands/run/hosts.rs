@@ -7,6 +7,7 @@ mod project;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hil_agent::head::{self, Connecting, Dispatched, Host, HostEnd, HostError, Notice, Planned, Running};
@@ -94,7 +95,7 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
     };
     let OnHosts { hosts, chosen, boards, project } = work;
     let joins_within = match &hosts {
-        Hosts::Named(_) => std::time::Duration::ZERO,
+        Hosts::Named(_) => Duration::ZERO,
         Hosts::Lab(fleet, _) => fleet.wait,
     };
     // What the lab has given is given back, however the preparation ends.
@@ -107,7 +108,7 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
     };
     let source = match hosts {
         Hosts::Named(specs) => Source::Named(specs),
-        Hosts::Lab(..) => Source::Lab(&mut lab),
+        Hosts::Lab(..) => Source::Lab(&mut lab, joins_within),
     };
     // Boards first: a run that can't start leaves no folder behind.
     let ready = tokio::select! {
@@ -153,7 +154,8 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
     // Boards of a lab come and go while the run goes on.
     let ((join, joining), (leave, leaving)) = (mpsc::channel(1), mpsc::channel(1));
     let (over, is_over) = oneshot::channel();
-    let following = lab.map(|lab| tokio::spawn(lab.follow(planned.as_slice().into(), (join, leave), is_over)));
+    let (lost, losses) = mpsc::unbounded_channel();
+    let following = lab.map(|lab| tokio::spawn(lab.follow(planned.as_slice().into(), (join, leave), losses, is_over)));
     let running = Running {
         timeline: timeline.clone(),
         folder: folder.clone(),
@@ -163,6 +165,7 @@ async fn execute_in(work: OnHosts<'_>, settings: &RunSettings) -> Result<Finishe
         joining,
         joins_within,
         leaving,
+        lost,
     };
     let dispatched = head::run(hosts, planned, running).await;
     drop(over);
@@ -187,7 +190,8 @@ struct Ready {
 /// Where hosts come from while a run is prepared.
 enum Source<'a> {
     Named(Vec<HostSpec>),
-    Lab(&'a mut Option<Lab>),
+    /// A lab, and how long to wait for it.
+    Lab(&'a mut Option<Lab>, Duration),
 }
 
 /// Connects to the hosts, sends them the project, finds what can't run before any board is touched, and opens the boards.
@@ -199,8 +203,8 @@ async fn prepared(
 ) -> Result<Ready, ExitCode> {
     let specs = match source {
         Source::Named(specs) => specs,
-        Source::Lab(lab) => match lab {
-            Some(lab) => return prepared_in_lab(lab, (chosen, boards), settings).await,
+        Source::Lab(lab, wait) => match lab {
+            Some(lab) => return prepared_in_lab(lab, wait, (chosen, boards), settings).await,
             None => Vec::new(),
         },
     };
@@ -212,23 +216,43 @@ async fn prepared(
         Ok(planned) => planned,
         Err(code) => return Err(left(hosts, code).await),
     };
-    let opened = join_all(hosts.iter_mut().map(|host| {
-        let boards = head::boards_needed(host, &planned);
-        host.open(boards)
-    }));
-    let opened = opened.await;
+    let opened = opened_in_order(&mut hosts, &planned).await;
     let hosts = all(opened, hosts).await?;
     Ok(Ready { hosts, planned })
+}
+
+/// Opens the boards, one host after the other, in an order that is the same for every run: two runs that each had a host
+/// while they wait for the other's would wait for ever.
+async fn opened_in_order(hosts: &mut [Host], planned: &[Planned]) -> Vec<Result<(), HostError>> {
+    let mut ordered: Vec<&mut Host> = hosts.iter_mut().collect();
+    ordered.sort_by_key(|host| (host.hello().host.clone(), host.hello().bench_hash.clone(), host.name().clone()));
+    let mut opened = Vec::new();
+    for host in ordered {
+        let boards = head::boards_needed(host, planned);
+        opened.push(host.open(boards).await);
+        if opened.last().is_some_and(Result::is_err) {
+            break;
+        }
+    }
+    opened
 }
 
 /// The same with hosts of a lab: those that can't be used are left, and others are tried.
 async fn prepared_in_lab(
     lab: &mut Lab,
+    wait: Duration,
     (chosen, boards): (&Chosen, &[String]),
     settings: &RunSettings,
 ) -> Result<Ready, ExitCode> {
+    // Places that are given, refused by their hosts and given again must not keep a run waiting for ever.
+    let begin_by = tokio::time::Instant::now() + wait;
     loop {
-        let hosts = lab.hosts().await?;
+        let hosts = match tokio::time::timeout_at(begin_by, lab.hosts()).await {
+            Ok(hosts) => hosts?,
+            Err(_) if lab.has_tried() => return Err(none_usable(wait)),
+            // The lab says itself what it lacks.
+            Err(_) => lab.hosts().await?,
+        };
         let planned = match planned(&hosts, (chosen, boards), settings) {
             Ok(planned) => planned,
             Err(code) => return Err(left(hosts, code).await),
@@ -238,6 +262,12 @@ async fn prepared_in_lab(
             return Ok(Ready { hosts, planned });
         }
     }
+}
+
+fn none_usable(wait: Duration) -> ExitCode {
+    let seconds = wait.as_secs();
+    let message = Message(format!("no host of the lab could be used within {seconds} s; the warnings say why"));
+    set_up_failed(&message, Some("`hil fleet` lists its boards; `hil doctor --hosts HOST` checks one".to_owned()))
 }
 
 /// The scenarios that some host can run, in the order of the run.
@@ -319,18 +349,14 @@ fn incomplete(dispatched: &Dispatched) -> Option<String> {
         HostEnd::Finished(finished) => {
             finished.record_failure.as_ref().map(|failure| format!("host `{host}`: {}", inert(failure)))
         }
-        HostEnd::Lost(_) => None,
+        HostEnd::Lost { .. } => None,
     };
     dispatched.failure.clone().or_else(|| dispatched.hosts.iter().find_map(of_host))
 }
 
 fn unsafe_rails(dispatched: &Dispatched) -> impl Iterator<Item = (&HostName, &str, &str)> {
     dispatched.hosts.iter().flat_map(|(host, end)| {
-        let rails = match end {
-            HostEnd::Finished(finished) => finished.unsafe_rails.as_slice(),
-            HostEnd::Lost(_) => &[],
-        };
-        rails.iter().map(move |(board, reason)| (host, board.as_str(), reason.as_str()))
+        end.unsafe_rails().iter().map(move |(board, reason)| (host, board.as_str(), reason.as_str()))
     })
 }
 
@@ -338,7 +364,7 @@ fn unsafe_rails(dispatched: &Dispatched) -> impl Iterator<Item = (&HostName, &st
 fn warn_of(dispatched: &Dispatched, settings: &RunSettings) {
     for (host, end) in &dispatched.hosts {
         match end {
-            HostEnd::Lost(why) => warn(format!("warning: host `{host}` was lost: {}", inert(why))),
+            HostEnd::Lost { why, .. } => warn(format!("warning: host `{host}` was lost: {}", inert(why))),
             HostEnd::Finished(finished) if finished.capture_cut => {
                 let mib = settings.max_record >> 20;
                 warn(format!("warning: the capture of host `{host}` reached {mib} MiB; later packets are not in it"));

@@ -111,6 +111,46 @@ fn a_head_does_not_wait_for_a_silent_agent() {
     fleet.wait_until_safe("after the agent was given up");
 }
 
+/// Behind ssh, the head can end only the client: the keeper of an agent that stands still makes its boards safe.
+#[test]
+fn an_agent_that_stands_still_out_of_reach_has_no_power_and_no_locks() {
+    let fleet = Fleet::new(LONG, &["pi-a"]);
+    let host = fleet.host("pi-a");
+    let mut hil = fleet.project.command(&["run", "-vv", "--out", "run", "--bench-retries", "0", "--hosts"]);
+    // The shell is what the head ends; the agent has a session of its own, so that it gets no SIGHUP.
+    hil.arg(format!("pi-a=sh -c 'setsid {}; true'", host.agent_script().display()));
+    let mut hil = hil.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+    let printed = Printed::by(&mut hil);
+    printed.wait_for(&["lamp <- CONNACK", "lamp-2 <- CONNACK"]);
+    let agent = host.agents().pop().expect("an agent");
+    kill_process(agent, Signal::STOP).expect("it runs");
+    let outcome = ended(hil, printed);
+    assert_eq!(outcome.code, 102, "{outcome:?}");
+    host.wait_until_released(&fleet.project, "while the agent is stopped");
+    kill_process(agent, Signal::KILL).expect("it is stopped");
+    fleet.wait_until_safe("after the agent was killed");
+}
+
+/// The system of a host shuts down: the run was not aborted.
+#[test]
+fn an_agent_that_is_sent_a_signal_is_a_lost_host() {
+    let feature = super::outline(12).replace("300 ms", "1 s");
+    let fleet = Fleet::new(&feature, &["pi-a", "pi-b"]);
+    let mut hil = fleet.run(&["-vv", "--out", "run"]);
+    let mut hil = hil.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
+    let printed = Printed::by(&mut hil);
+    printed.wait_for(&["<- CONNACK"]);
+    printed.wait_for(&[" passed  "]);
+    let agent = fleet.host("pi-a").agents().pop().expect("an agent");
+    kill_process(agent, Signal::TERM).expect("it runs");
+    let outcome = ended(hil, printed);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    fleet.wait_until_safe("after the signal");
+    let all = verdicts(&fleet.project.hil(&["report", "run"]));
+    assert_eq!(all.len(), 12, "{outcome:?}");
+    assert!(all.values().all(|word| ["passed", "flaky"].contains(&word.as_str())), "{all:?}");
+}
+
 /// A host that dies: what ran there is errored, with the evidence; the rest runs elsewhere.
 #[test]
 fn scenarios_of_a_lost_host_run_elsewhere() {
@@ -142,6 +182,28 @@ fn scenarios_of_a_lost_host_run_elsewhere() {
         assert!(report.stdout.contains("; lost: the connection ended"), "{report:?}");
     }
     assert_eq!(fleet.hil(&["--out", "next"]).code, 0, "the next run is as good as any");
+}
+
+/// Each would have one host and wait for the other's.
+#[test]
+fn two_runs_on_the_same_hosts_take_turns() {
+    let fleet = Fleet::new(&super::outline(4), &["pi-a", "pi-b"]);
+    let mut hosts = fleet.piped();
+    let runs: Vec<_> = ["there", "back"]
+        .into_iter()
+        .map(|out| {
+            let mut hil = fleet.project.command(&["run", "--out", out]);
+            for host in &hosts {
+                hil.arg("--hosts").arg(host);
+            }
+            hosts.reverse();
+            hil.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil")
+        })
+        .collect();
+    for run in runs {
+        let outcome: Outcome = run.wait_with_output().expect("ends").into();
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+    }
 }
 
 #[test]

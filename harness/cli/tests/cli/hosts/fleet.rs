@@ -116,7 +116,7 @@ impl LabHost {
         ]
     }
 
-    fn agent_script(&self) -> PathBuf {
+    pub(super) fn agent_script(&self) -> PathBuf {
         self.folder.join("agent")
     }
 
@@ -162,6 +162,11 @@ impl LabHost {
                 assert!(ends(process), "{case}: `{argument}` is left on {}", self.name);
             }
         }
+        self.wait_until_released(project, case);
+    }
+
+    /// Waits until no lock is held, and checks that nothing has power.
+    pub(super) fn wait_until_released(&self, project: &Project, case: &str) {
         for entry in std::fs::read_dir(self.folder.join("locks")).expect("locks").flatten() {
             if let Ok(file) = std::fs::File::open(entry.path()) {
                 rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).expect("free");

@@ -74,6 +74,11 @@ impl Lab {
         }
     }
 
+    /// Whether any place was given.
+    pub(super) fn has_tried(&self) -> bool {
+        !self.places.is_empty()
+    }
+
     /// Opens the boards of hosts that scenarios need, and gives the others back. Hosts that can't are left.
     pub(super) async fn opened(&mut self, hosts: Vec<Host>, planned: &[Planned]) -> Vec<Host> {
         let opened = join_all(hosts.into_iter().map(|host| self.open(host, planned))).await;
@@ -145,7 +150,7 @@ impl Lab {
 
     /// Boards of one host in one group: each has one agent. A host that has one already gets another, with another name.
     fn grouped(&self, leases: Vec<Lease>) -> Vec<Group> {
-        let taken: BTreeSet<_> = self.places.values().map(|(host, _)| host.clone()).collect();
+        let mut taken: BTreeSet<_> = self.places.values().map(|(host, _)| host.clone()).collect();
         let mut groups: Vec<Group> = Vec::new();
         for lease in leases {
             let spec = match spec_of(&lease.host) {
@@ -158,8 +163,11 @@ impl Lab {
             };
             match groups.iter_mut().find(|group| group.spec.reach == spec.reach) {
                 Some(group) => group.leases.push(lease),
-                None => groups
-                    .push(Group { spec: HostSpec { name: unused(&spec.name, &taken), ..spec }, leases: vec![lease] }),
+                None => {
+                    let name = unused(&spec.name, &taken);
+                    taken.insert(name.clone());
+                    groups.push(Group { spec: HostSpec { name, ..spec }, leases: vec![lease] });
+                }
             }
         }
         for group in &mut groups {
@@ -174,12 +182,18 @@ impl Lab {
         mut self,
         planned: Arc<[Planned]>,
         (join, leave): (Sender<Host>, Sender<Leaving>),
+        mut losses: UnboundedReceiver<(HostName, String)>,
         mut over: oneshot::Receiver<()>,
     ) {
         loop {
             let event = tokio::select! {
                 biased;
                 _ = &mut over => break,
+                Some((host, why)) = losses.recv() => {
+                    // Another board may join in place of each; these are given back for whoever can use them.
+                    self.places_of(&host).for_each(|(place, _)| self.leases.refuse(place, &why));
+                    continue;
+                }
                 event = self.events.recv() => event,
             };
             let Some(event) = event else { break };
@@ -198,6 +212,13 @@ impl Lab {
                         biased;
                         _ = &mut over => break,
                         () = joined => {}
+                    }
+                }
+                LabEvent::Failed(error) => {
+                    warn(inert(&format!("warning: {error}")));
+                    // Everything was given back: others may have these boards now.
+                    for (host, board) in self.places.values().cloned().collect::<Vec<_>>() {
+                        let _ = leave.send(Leaving { host, board, why: error.to_string() }).await;
                     }
                 }
                 event => {
