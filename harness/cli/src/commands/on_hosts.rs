@@ -1,9 +1,11 @@
 //! Commands that run on other hosts, by ssh: `hil boards --hosts`, `hil doctor --hosts`, `hil monitor lamp@pi-a`.
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use futures::future::join_all;
 use hil_agent::HostSpec;
 use hil_report::inert;
 use serde_json::{Map, Value};
@@ -12,8 +14,12 @@ use crate::args::Format;
 use crate::commands::run::hosts_named;
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, say_json, set_up_failed, warn};
+use crate::session;
 
-/// Runs a command of `hil` on each host and shows what it prints; the worst exit code counts.
+/// How long a command may take on a host.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs a command of `hil` on each host and shows what it prints; the highest exit code counts.
 pub(crate) fn on_each(lists: &[String], words: &[&str], format: Format) -> ExitCode {
     let hosts = match hosts_named(lists) {
         Ok(hosts) => hosts,
@@ -26,17 +32,23 @@ pub(crate) fn on_each(lists: &[String], words: &[&str], format: Format) -> ExitC
             Err(code) => return code,
         }
     }
-    let started = commands.iter_mut().map(|command| command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn());
     // All at once; shown in their order.
-    let started: Vec<_> = started.collect();
+    let outputs = session::on_runtime(async { Ok(join_all(commands.into_iter().map(output)).await) });
+    let outputs = match outputs {
+        Ok(outputs) => outputs,
+        Err(code) => return code,
+    };
     let (mut worst, mut all) = (ExitCode::Passed, Map::new());
-    for (host, started) in hosts.iter().zip(started) {
-        let output = started.and_then(std::process::Child::wait_with_output);
+    for (host, output) in hosts.iter().zip(outputs) {
+        if let Ok(output) = &output {
+            let said = String::from_utf8_lossy(&output.stderr);
+            said.lines().for_each(|line| warn(format!("{}: {}", host.name, inert(line))));
+        }
         let shown = match format {
             Format::Text => text(host, output),
             Format::Json => json(host, output, &mut all),
         };
-        if shown != ExitCode::Passed {
+        if shown.code() > worst.code() {
             worst = shown;
         }
     }
@@ -46,7 +58,15 @@ pub(crate) fn on_each(lists: &[String], words: &[&str], format: Format) -> ExitC
     worst
 }
 
-fn text(host: &HostSpec, output: std::io::Result<Output>) -> ExitCode {
+/// What a command prints, until it has ended.
+async fn output(command: Command) -> io::Result<Output> {
+    let mut command = tokio::process::Command::from(command);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let limit = || io::Error::other(format!("nothing came back within {} s", PATIENCE.as_secs()));
+    tokio::time::timeout(PATIENCE, command.output()).await.map_err(|_| limit())?
+}
+
+fn text(host: &HostSpec, output: io::Result<Output>) -> ExitCode {
     say(format!("host {}", host.name));
     match output {
         Ok(output) => {
@@ -57,7 +77,7 @@ fn text(host: &HostSpec, output: std::io::Result<Output>) -> ExitCode {
     }
 }
 
-fn json(host: &HostSpec, output: std::io::Result<Output>, all: &mut Map<String, Value>) -> ExitCode {
+fn json(host: &HostSpec, output: io::Result<Output>, all: &mut Map<String, Value>) -> ExitCode {
     match output {
         Ok(output) => {
             if let Ok(value) = serde_json::from_slice(&output.stdout) {
@@ -83,8 +103,8 @@ fn ended(host: &HostSpec, output: &Output) -> ExitCode {
     }
 }
 
-fn not_started(host: &HostSpec, error: &std::io::Error) -> ExitCode {
-    let message = Message(format!("host `{}`: the connection can't be started: {error}", host.name));
+fn not_started(host: &HostSpec, error: &io::Error) -> ExitCode {
+    let message = Message(format!("host `{}` did not answer: {error}", host.name));
     set_up_failed(&message, None)
 }
 
@@ -95,7 +115,7 @@ pub(crate) fn instead(host: &str, words: &[&str]) -> ExitCode {
         Ok(hosts) => hosts,
         Err(code) => return code,
     };
-    let is_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     match hosts.first().map(|host| (host, command(host, words, is_terminal))) {
         Some((host, Ok(mut command))) => not_started(host, &command.exec()),
         Some((_, Err(code))) => code,

@@ -1,12 +1,15 @@
 //! `hil agent --listen`: a process for each head that connects.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
@@ -31,23 +34,69 @@ pub(super) fn listen(path: &Path, bench: Option<&Path>) -> ExitCode {
             }
         };
         say(format!("listening on unix:{}", path.display()));
-        let mut agents = JoinSet::new();
+        let mut agents = Agents::default();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted.and_then(|(head, _)| start(head, bench)) {
-                    Ok(mut agent) => drop(agents.spawn(async move { agent.wait().await })),
+                    Ok(agent) => agents.add(agent),
                     Err(error) => warn(format!("warning: a head could not be served: {error}")),
                 },
-                Some(_) = agents.join_next(), if !agents.is_empty() => {}
+                () = agents.next_end(), if !agents.all.is_empty() => {}
                 _ = abort.wait_for(|abort| *abort) => break,
             }
         }
         let _ = fs::remove_file(path);
-        // They are in this process group or were sent the signal with it; their heads say the rest.
-        agents.detach_all();
+        agents.end().await;
         Ok(ExitCode::Passed)
     });
     served.unwrap_or_else(|code| code)
+}
+
+/// The agents that run.
+#[derive(Default)]
+struct Agents {
+    all: JoinSet<Option<Pid>>,
+    running: HashSet<Pid>,
+}
+
+impl Agents {
+    fn add(&mut self, mut agent: Child) {
+        let pid = agent.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        self.running.extend(pid);
+        self.all.spawn(async move {
+            let _ = agent.wait().await;
+            pid
+        });
+    }
+
+    /// Waits until one has ended.
+    async fn next_end(&mut self) {
+        if let Some(Ok(Some(pid))) = self.all.join_next().await {
+            self.running.remove(&pid);
+        }
+    }
+
+    /// Ends all of them in order. They outlast this process otherwise, or end with it at once: in a container, it is the one
+    /// whose end is the end of all others.
+    async fn end(mut self) {
+        /// For running scenarios, and for rails that must stay off for a while.
+        const PATIENCE: Duration = Duration::from_secs(30);
+        for agent in &self.running {
+            // It may have ended by itself.
+            let _ = kill_process(*agent, Signal::TERM);
+        }
+        let ended = async {
+            while !self.all.is_empty() {
+                self.next_end().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, ended).await.is_err() {
+            warn(format!(
+                "warning: an agent has not ended within {} s; its keeper makes its boards safe",
+                PATIENCE.as_secs()
+            ));
+        }
+    }
 }
 
 /// Binds a socket that only this user may connect to. One that nothing listens on is replaced.

@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::ends::LONG;
 use super::fleet::{Fleet, outline};
 use super::verdicts;
 use crate::support::{Outcome, Printed, ends};
@@ -58,4 +59,28 @@ fn heads_are_served_on_a_socket_that_only_its_user_may_use() {
     agent.wait().expect("ended");
     assert!(!socket.exists());
     fleet.wait_until_safe("after two heads");
+}
+
+/// In a container, the end of the listener is the end of everything: its agents come first.
+#[test]
+fn a_listener_that_is_ended_ends_its_agents_first() {
+    let fleet = Fleet::new(LONG, &["pi-a"]);
+    let socket = fleet.project.path("agent.sock");
+    let name = format!("unix:{}", socket.display());
+    let mut listener = fleet.project.command(&["agent", "--listen", &name]);
+    listener.envs(fleet.host("pi-a").environment()).stdout(Stdio::piped());
+    let mut listener = listener.spawn().expect("hil");
+    Printed::by(&mut listener).wait_for(&["listening on unix:"]);
+    fleet.project.file("connect.py", CONNECT);
+    let python = std::env::var("HIL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let hosts = format!("lab={python} connect.py {}", socket.display());
+    let mut run = fleet.project.command(&["run", "-vv", "--bench-retries", "0", "--out", "run", "--hosts", &hosts]);
+    let mut run = run.stdout(Stdio::piped()).spawn().expect("hil");
+    let printed = Printed::by(&mut run);
+    printed.wait_for(&["lamp <- CONNACK", "lamp-2 <- CONNACK"]);
+    kill_process(Pid::from_child(&listener), Signal::TERM).expect("it runs");
+    listener.wait().expect("ended");
+    assert_eq!(fleet.host("pi-a").agents(), [], "the listener has ended before its agents");
+    fleet.wait_until_safe("after the listener");
+    assert_eq!(run.wait().expect("ends").code(), Some(102), "{}", printed.rest());
 }
