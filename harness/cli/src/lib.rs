@@ -24,6 +24,7 @@ mod commands;
 mod descriptors;
 mod exit_code;
 mod folder;
+mod host_names;
 mod output;
 mod process;
 mod program;

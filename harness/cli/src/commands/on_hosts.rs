@@ -11,17 +11,16 @@ use hil_report::inert;
 use serde_json::{Map, Value};
 
 use crate::args::Format;
-use crate::commands::run::hosts_named;
 use crate::exit_code::ExitCode;
 use crate::output::{Message, say, say_json, set_up_failed, warn};
-use crate::session;
+use crate::{host_names, session};
 
 /// How long a command may take on a host.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs a command of `hil` on each host and shows what it prints; the highest exit code counts.
 pub(crate) fn on_each(lists: &[String], words: &[&str], format: Format) -> ExitCode {
-    let hosts = match hosts_named(lists) {
+    let hosts = match host_names::named(lists) {
         Ok(hosts) => hosts,
         Err(code) => return code,
     };
@@ -111,7 +110,7 @@ fn not_started(host: &HostSpec, error: &io::Error) -> ExitCode {
 /// `hil monitor` on the host of a board that is named `BOARD@HOST`: takes the place of this process. Returns only if it
 /// can't.
 pub(crate) fn instead(host: &str, words: &[&str]) -> ExitCode {
-    let hosts = match hosts_named(&[host.to_owned()]) {
+    let hosts = match host_names::named(&[host.to_owned()]) {
         Ok(hosts) => hosts,
         Err(code) => return code,
     };

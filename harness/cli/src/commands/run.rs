@@ -2,8 +2,6 @@
 
 mod hosts;
 
-pub(crate) use self::hosts::named as hosts_named;
-
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use hil_agent::HostSpec;
 use hil_agent::head::{self, Connecting, Dispatched, Host, HostEnd, HostError, Notice, Planned, Running};
-use hil_agent::{HostSpec, HostsError};
 use hil_config::Fleet;
 use hil_labgrid::CoordinatorAddress;
 use hil_report::{CapturePart, RunSummary, inert, join_captures};
@@ -28,7 +28,7 @@ use crate::exit_code::{ExitCode, RunEnd};
 use crate::folder;
 use crate::output::{Message, hide, set_up_failed, warn};
 use crate::reporter::Reporter;
-use crate::{provenance, session, signals};
+use crate::{host_names, provenance, session, signals};
 
 /// Where the hosts of a run come from.
 pub(super) enum Hosts {
@@ -44,18 +44,7 @@ pub(super) fn chosen(args: &HostsArgs, project: &ProjectArgs) -> Result<Hosts, E
         let (fleet, coordinator) = commands::fleet::of_project(project)?;
         return Ok(Hosts::Lab(fleet, coordinator));
     }
-    named(&args.hosts).map(Hosts::Named)
-}
-
-/// The hosts that `--hosts` names.
-pub(crate) fn named(lists: &[String]) -> Result<Vec<HostSpec>, ExitCode> {
-    HostSpec::parse(lists.iter().map(String::as_str)).map_err(|error| {
-        let hint = match &error {
-            HostsError::Twice(_) => "give one of them another name: `NAME=ssh HOST hil agent --stdio`",
-            _ => "write `--hosts pi-a,user@pi-b`, or `--hosts 'NAME=COMMAND'` for a command that starts an agent",
-        };
-        set_up_failed(&error, Some(hint.to_owned()))
-    })
+    host_names::named(&args.hosts).map(Hosts::Named)
 }
 
 /// What runs on which hosts.
