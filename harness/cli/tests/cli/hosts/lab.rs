@@ -114,6 +114,38 @@ fn a_run_takes_boards_of_the_lab_and_gives_them_back() {
     assert_eq!(verdicts(&one), verdicts(&run));
 }
 
+/// Ignored, since it measures: `ci/bench/hosts`.
+#[test]
+#[ignore = "measures"]
+#[expect(clippy::print_stdout, reason = "the figures are its result")]
+fn two_hosts_of_a_lab_need_little_more_than_half_the_time_of_one() {
+    let Some(all) = HostsInLab::open(&outline(40).replace("300 ms", "600 ms"), "") else { return };
+    let one_host = |out: &str| all.ssh.command(&all.fleet, "pi-a", &["--out", out]);
+    let two_hosts = |out: &str| all.run(&["--out", out]);
+    let run = |mut command: Command, out: &str| {
+        let begun = std::time::Instant::now();
+        let outcome: Outcome = command.output().expect("hil runs").into();
+        let whole = begun.elapsed().as_secs_f64();
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        let recorded = events(&all.fleet.project, out);
+        let begun = recorded.iter().find(|event| event.scenario.is_some()).expect("a scenario").at;
+        (recorded.last().expect("an end").at.since(begun).as_secs_f64(), whole, verdicts(&outcome))
+    };
+    // The firmware is in the caches of both hosts then.
+    for (warm, out) in [(one_host("warm-one"), "warm-one"), (two_hosts("warm-two"), "warm-two")] {
+        let mut warm = warm;
+        warm.args(["--shard", "1/10"]);
+        run(warm, out);
+    }
+    let (one, whole_one, alone) = run(one_host("one"), "one");
+    let (two, whole_two, together) = run(two_hosts("two"), "two");
+    assert_eq!((alone.len(), alone), (40, together));
+    println!("40 scenarios on 2 boards of one host: {one:.1} s, {whole_one:.1} s from command to prompt");
+    println!("on 2 boards each of two hosts of a lab: {two:.1} s, {whole_two:.1} s from command to prompt");
+    println!("ratio: {:.2}", two / one);
+    assert!(two <= 0.6 * one, "{two:.1} s of {one:.1} s");
+}
+
 #[test]
 fn boards_that_become_free_join_a_run() {
     let Some(all) = HostsInLab::open(LONG, "tags = { hil_board = \"lamp(-2)?\" }") else { return };

@@ -57,29 +57,6 @@ fn other_commands(fleet: &Fleet, ssh: &Ssh) {
     assert!(file.code == 96 && file.stderr.contains("`--elf` names a file of this machine"), "{file:?}");
 }
 
-/// The second measurement of each counts: caches are warm then. Ignored, since it measures: `ci/bench/hosts`.
-#[test]
-#[ignore = "measures"]
-#[expect(clippy::print_stdout, reason = "the figures are its result")]
-fn two_hosts_need_little_more_than_half_the_time_of_one() {
-    let fleet = Fleet::new(&outline(40), &["pi-a", "pi-b"]);
-    let Some(ssh) = Ssh::start(&fleet) else { return };
-    let run = |hosts: &str, out: &str| {
-        let outcome: Outcome = ssh.command(&fleet, hosts, &["--out", out]).output().expect("hil runs").into();
-        assert_eq!((outcome.code, verdicts(&outcome).len()), (0, 40), "{outcome:?}");
-        let recorded = events(&fleet.project, out);
-        let begun = recorded.iter().find(|event| event.scenario.is_some()).expect("a scenario").at;
-        (recorded.last().expect("an end").at.since(begun).as_secs_f64(), verdicts(&outcome))
-    };
-    for hosts in ["pi-a", "pi-a,pi-b"] {
-        run(hosts, &format!("warm-{}", hosts.len()));
-    }
-    let ((one, alone), (two, together)) = (run("pi-a", "one"), run("pi-a,pi-b", "two"));
-    assert_eq!(alone, together);
-    println!("40 scenarios on 2 boards in {one:.1} s, on two hosts with 2 boards each in {two:.1} s: {:.2}", two / one);
-    assert!(two <= 0.6 * one, "{two:.1} s of {one:.1} s");
-}
-
 /// What is killed.
 #[derive(Debug, Clone, Copy)]
 enum Victim {
