@@ -318,10 +318,11 @@ impl Board {
     }
 
     /// Lets the supply of a virtual board's flash and processor fall at an exact moment: both stand still until the power is
-    /// cut, which must follow at once. None if the board is not virtual.
+    /// cut, which must follow at once. Counted since [`Board::note_flash`]; none if the moment is over, or the board is not
+    /// virtual.
     #[must_use]
     pub fn fall_at(&self, moment: FlashMoment) -> Option<Fall> {
-        self.executes.as_ref().map(|device| device.fall_at(moment))
+        self.executes.as_ref()?.fall_at(moment)
     }
 
     /// Releases every pin that the bench drives.

@@ -168,7 +168,7 @@ impl VirtualDevice {
     }
 
     /// Lets the supply of flash and processor fall at an exact moment.
-    pub(crate) fn fall_at(&self, moment: FlashMoment) -> Fall {
+    pub(crate) fn fall_at(&self, moment: FlashMoment) -> Option<Fall> {
         self.board.fall_at(moment)
     }
 

@@ -78,9 +78,9 @@ impl VirtualBoard {
     }
 
     /// Lets the supply of the flash and of the processor that uses it fall at an exact moment. The rest of the board loses its
-    /// supply with [`VirtualBoard::set_rail`], which must follow at once.
+    /// supply with [`VirtualBoard::set_rail`], which must follow at once. None if the moment is over.
     #[must_use]
-    pub fn fall_at(&self, moment: FlashMoment) -> Fall {
+    pub fn fall_at(&self, moment: FlashMoment) -> Option<Fall> {
         self.contents.supply().fall_at(moment)
     }
 

@@ -32,7 +32,7 @@ pub struct FlashOperation {
 /// A moment of the flash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlashMoment {
-    /// Which operation, counted from 0 since the moment was set.
+    /// Which operation, counted from 0 since they are noted; if they are not, since the moment was set.
     pub operation: usize,
     /// How much of it is done, in thousandths.
     pub thousandths: u32,
@@ -107,11 +107,14 @@ impl Supply {
         self.state.lock().done.take().unwrap_or_default()
     }
 
-    /// The supply falls at that moment, counted from now.
-    pub(crate) fn fall_at(self: &Arc<Self>, moment: FlashMoment) -> Fall {
-        self.state.lock().moment = Some(moment);
+    /// The supply falls at that moment; none if it is over.
+    pub(crate) fn fall_at(self: &Arc<Self>, moment: FlashMoment) -> Option<Fall> {
+        let mut state = self.state.lock();
+        let done = state.done.as_ref().map_or(0, Vec::len);
+        let operation = moment.operation.checked_sub(done)?;
+        state.moment = Some(FlashMoment { operation, ..moment });
         self.fell.send_replace(false);
-        Fall { fell: self.fell.subscribe(), supply: Arc::clone(self) }
+        Some(Fall { fell: self.fell.subscribe(), supply: Arc::clone(self) })
     }
 
     /// Lets a processor go on that stands still, so that it can be stopped. The flash takes nothing from it.
@@ -190,7 +193,7 @@ mod tests {
     fn cut(operation: usize, thousandths: u32) -> [u32; 2] {
         let flash = Flash::erased(false).expect("flash");
         assert!(flash.program(0, &[0; 2 * SECTOR]));
-        let _fall = flash.supply().fall_at(FlashMoment { operation, thousandths });
+        let _fall = flash.supply().fall_at(FlashMoment { operation, thousandths }).expect("a moment to come");
         assert!(flash.erase(0, 2 * SECTOR) && flash.program(SECTOR, &[0; SECTOR]));
         [ones(&flash, 0), ones(&flash, SECTOR)]
     }
@@ -217,6 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn a_moment_is_counted_since_operations_are_noted() {
+        let flash = Flash::erased(false).expect("flash");
+        flash.supply().note();
+        assert!(flash.program(0, &[0]) && flash.program(1, &[0]));
+        assert!(flash.supply().fall_at(FlashMoment { operation: 1, thousandths: 0 }).is_none(), "it is over");
+        let _fall = flash.supply().fall_at(FlashMoment { operation: 3, thousandths: 0 });
+        assert!(flash.program(2, &[0]) && flash.program(3, &[0]));
+        assert_eq!(flash.read(0, 4), Some(vec![0, 0, 0, 0xff]));
+    }
+
+    #[test]
     fn operations_are_noted_in_their_order() {
         let flash = Flash::erased(false).expect("flash");
         flash.supply().note();
@@ -229,7 +243,7 @@ mod tests {
     #[test]
     fn who_works_at_the_moment_stands_still_until_the_supply_is_really_off() {
         let flash = Flash::erased(false).expect("flash");
-        let mut fall = flash.supply().fall_at(FlashMoment { operation: 0, thousandths: 0 });
+        let mut fall = flash.supply().fall_at(FlashMoment { operation: 0, thousandths: 0 }).expect("a moment to come");
         let worker = std::thread::spawn({
             let flash = flash.clone();
             move || {

@@ -45,24 +45,28 @@ impl fmt::Display for Moment {
     }
 }
 
+/// How much of an operation a cut lets happen, in thousandths: the middle, early, late.
+const IN_PART: &[u32] = &[500, 150, 850];
+
 /// A partition with fewer operations than this holds no app.
 const FEW: usize = 64;
 
 impl Moments {
-    /// As many moments, in order. Half of them, at most, are in what is written seldom: there the firmware is chosen. The
-    /// others are spread evenly.
-    pub(super) fn choose(&self, count: usize) -> Vec<Moment> {
+    /// As many moments, in order; fewer if the flash did less. Half of them, at most, are in what is written seldom: there
+    /// the firmware is chosen. The others are spread evenly. `whole`: the flash ends what it does.
+    pub(super) fn choose(&self, count: usize, whole: bool) -> Vec<Moment> {
         match self {
             Self::OfTime(took) => {
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
                 (0..count).map(|n| Moment::Time(took.mul_f64((f64::from(n) + 0.5) / f64::from(count)))).collect()
             }
-            Self::OfFlash(work) => chosen(work, count),
+            Self::OfFlash(work) => chosen(work, count, if whole { &[1000] } else { IN_PART }),
         }
     }
 }
 
-fn chosen(work: &[FlashWork], count: usize) -> Vec<Moment> {
+/// `parts`: how much of the operations is done, in thousandths, one after the other.
+fn chosen(work: &[FlashWork], count: usize, parts: &[u32]) -> Vec<Moment> {
     let is_rare =
         |one: &FlashWork| work.iter().filter(|other| other.partition == one.partition).take(FEW).count() < FEW;
     let (rare, often): (Vec<usize>, Vec<usize>) = (0..work.len()).partition(|n| is_rare(&work[*n]));
@@ -72,8 +76,7 @@ fn chosen(work: &[FlashWork], count: usize) -> Vec<Moment> {
     let first_choice = rare.first().copied().unwrap_or(usize::MAX);
     let moment = |(n, operation): (usize, &usize)| Moment::Flash {
         operation: *operation,
-        // Early, in the middle, late; never whole, which is the beginning of the next one.
-        thousandths: [500, 150, 850][n % 3],
+        thousandths: parts[n % parts.len()],
         work: work[*operation].clone(),
         chooses: *operation >= first_choice,
     };
@@ -100,7 +103,7 @@ mod tests {
             Moment::Flash { operation, chooses, .. } => (operation, chooses),
             Moment::Time(_) => panic!("a time"),
         };
-        Moments::OfFlash(work.to_vec()).choose(count).into_iter().map(of).collect()
+        Moments::OfFlash(work.to_vec()).choose(count, false).into_iter().map(of).collect()
     }
 
     #[test]
@@ -124,8 +127,19 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_comes_when_an_operation_is_done_and_the_message_says_so() {
+        let moments = |whole| {
+            let moments = Moments::OfFlash(work("app1", 100)).choose(2, whole);
+            moments.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let of = |done, n: usize| format!("{done} % of operation {n} of the flash, programming {n:#x} (`app1`)");
+        assert_eq!(moments(true), [of(100, 0), of(100, 99)]);
+        assert_eq!(moments(false), [of(50, 0), of(15, 99)]);
+    }
+
+    #[test]
     fn times_are_in_the_middle_of_equal_parts() {
-        let times = Moments::OfTime(Duration::from_secs(4)).choose(2);
+        let times = Moments::OfTime(Duration::from_secs(4)).choose(2, false);
         assert_eq!(times, [Moment::Time(Duration::from_secs(1)), Moment::Time(Duration::from_secs(3))]);
     }
 }

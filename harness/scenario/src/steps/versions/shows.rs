@@ -36,6 +36,12 @@ impl Shows {
         Ok(Self { version, topic, others })
     }
 
+    /// One for tests.
+    #[cfg(test)]
+    pub(in crate::steps) fn for_test(version: &str, topic: Option<&str>) -> Self {
+        Self { version: version.to_owned(), topic: topic.map(str::to_owned), others: vec!["1.1.0".to_owned()] }
+    }
+
     /// Those of two firmwares, which must have different versions.
     pub(in crate::steps) fn of_both(stage: &Stage, board: &str, [from, to]: [&str; 2]) -> Result<[Self; 2], StepError> {
         let both = [Self::of(stage, board, from)?, Self::of(stage, board, to)?];
@@ -124,7 +130,7 @@ mod tests {
     use super::*;
 
     fn shows(topic: Option<&str>) -> Shows {
-        Shows { version: "1.0.0".to_owned(), topic: topic.map(str::to_owned), others: vec!["1.1.0".to_owned()] }
+        Shows::for_test("1.0.0", topic)
     }
 
     #[test]
