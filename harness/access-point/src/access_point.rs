@@ -97,7 +97,7 @@ impl AccessPoint {
         }
         let (from, to) = (SocketAddrV4::new(source, ports.src_port), SocketAddrV4::new(target, ports.dst_port));
         let event = if ports.dst_port == NAME_SERVER_PORT && ours {
-            self.dns.receive(&self.config, from, to, datagram.payload(), &mut self.air)
+            self.dns.receive(&self.config, from, to, datagram.payload())
         } else {
             Some(Event::Datagram { from, to, bytes: datagram.payload().to_vec() })
         };

@@ -1,4 +1,4 @@
-//! The name server (RFC 1035): configured names itself, others by way of the embedder.
+//! The name server (RFC 1035). The embedder is asked about every question: it may be silent.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -7,7 +7,7 @@ use smoltcp::wire::{DnsFlags, DnsOpcode, DnsPacket, DnsQueryType, DnsQuestion, D
 
 use crate::air::{Air, udp};
 use crate::config::Config;
-use crate::event::{Answer, Event, QueryId};
+use crate::event::{Answer, Asks, Event, QueryId};
 
 /// How many questions wait for the embedder. The oldest is dropped; clients ask again.
 const MOST_WAITING: usize = 32;
@@ -42,72 +42,61 @@ struct Question {
     opcode: u8,
     /// Name, type and class as they came; empty if they could not be read.
     bytes: Vec<u8>,
+    asks: Asks,
+    known: Known,
+}
+
+/// What is said without the embedder.
+#[derive(Debug)]
+struct Known {
+    code: DnsRcode,
+    addresses: Vec<Ipv4Addr>,
+    /// No embedder knows better.
+    is_final: bool,
+}
+
+impl Known {
+    fn new(addresses: Vec<Ipv4Addr>) -> Self {
+        Self { code: DnsRcode::NoError, addresses, is_final: false }
+    }
+
+    fn wrong(code: DnsRcode) -> Self {
+        Self { code, addresses: Vec::new(), is_final: true }
+    }
 }
 
 impl Dns {
-    /// Answers a question, or hands it to the embedder.
+    /// Hands a question to the embedder.
     pub(crate) fn receive(
         &mut self,
         config: &Config,
         from: SocketAddrV4,
         to: SocketAddrV4,
         message: &[u8],
-        air: &mut Air,
     ) -> Option<Event> {
         let packet = DnsPacket::new_checked(message).ok()?;
         // An answer to an answer would go round for ever.
         if packet.flags().contains(DnsFlags::RESPONSE) {
             return None;
         }
-        let mut question = Question {
+        let (name, asks, known, bytes) = read(config, &packet);
+        let question = Question {
             from,
             to,
             id: packet.transaction_id(),
             recursion_desired: packet.flags().contains(DnsFlags::RECURSION_DESIRED),
             opcode: packet.opcode().into(),
-            bytes: Vec::new(),
+            bytes,
+            asks,
+            known,
         };
-        if packet.opcode() != DnsOpcode::Query {
-            question.say(DnsRcode::NotImp, &[], air);
-            return None;
-        }
-        let Some((rest, asked)) = only_question(&packet) else {
-            question.say(DnsRcode::FormErr, &[], air);
-            return None;
-        };
-        question.bytes = packet.payload()[..packet.payload().len() - rest.len()].to_vec();
-        let Some(name) = name(&packet, &asked) else {
-            question.say(DnsRcode::NXDomain, &[], air);
-            return None;
-        };
-        self.resolve(config, question, name, asked.type_, air)
-    }
-
-    fn resolve(
-        &mut self,
-        config: &Config,
-        question: Question,
-        name: String,
-        kind: DnsQueryType,
-        air: &mut Air,
-    ) -> Option<Event> {
-        // There is no IPv6 here: a name exists, without such an address (RFC 4074 says why not to be silent).
-        if !matches!(kind, DnsQueryType::A | DnsQueryType::Unknown(ANY)) {
-            question.say(DnsRcode::NoError, &[], air);
-            return None;
-        }
-        let addresses = configured(config, &name);
-        if !addresses.is_empty() {
-            question.say(DnsRcode::NoError, &addresses, air);
-            return None;
-        }
         let query = QueryId(self.next);
         self.next += 1;
         if self.waiting.len() == MOST_WAITING {
             self.waiting.pop_front();
         }
         self.waiting.push_back((query, question));
-        Some(Event::Query { query, name })
+        Some(Event::Query { query, name, asks })
     }
 
     /// Answers a question that was handed out. One that is not waiting any more is ignored.
@@ -115,7 +104,11 @@ impl Dns {
         let Some(at) = self.waiting.iter().position(|(waiting, _)| *waiting == query) else { return };
         let Some((_, question)) = self.waiting.remove(at) else { return };
         let reachable = |address: &Ipv4Addr| if address.is_loopback() { config.network.gateway() } else { *address };
+        let Known { code, addresses, is_final } = &question.known;
         match answer {
+            _ if *is_final => question.say(*code, addresses, air),
+            Answer::Known => question.say(*code, addresses, air),
+            Answer::Addresses(_) if question.asks == Asks::Other => question.say(DnsRcode::NoError, &[], air),
             Answer::Addresses(addresses) => {
                 let addresses: Vec<_> = addresses.iter().map(reachable).collect();
                 question.say(DnsRcode::NoError, &addresses, air);
@@ -155,6 +148,27 @@ impl Question {
         }
         air.send_ipv4(&udp(self.to, self.from, &message));
     }
+}
+
+/// The name of a question, what it asks, what is known of it, and its bytes.
+fn read(config: &Config, packet: &DnsPacket<&[u8]>) -> (String, Asks, Known, Vec<u8>) {
+    let wrong = |code, bytes| (String::new(), Asks::Other, Known::wrong(code), bytes);
+    if packet.opcode() != DnsOpcode::Query {
+        return wrong(DnsRcode::NotImp, Vec::new());
+    }
+    let Some((rest, asked)) = only_question(packet) else { return wrong(DnsRcode::FormErr, Vec::new()) };
+    let bytes = packet.payload()[..packet.payload().len() - rest.len()].to_vec();
+    let Some(name) = name(packet, &asked) else { return wrong(DnsRcode::NXDomain, bytes) };
+    // There is no IPv6 here: a name exists, without such an address (RFC 4074 says why not to be silent).
+    if !matches!(asked.type_, DnsQueryType::A | DnsQueryType::Unknown(ANY)) {
+        return (name, Asks::Other, Known::new(Vec::new()), bytes);
+    }
+    let addresses = configured(config, &name);
+    if addresses.is_empty() {
+        let unknown = Known { code: DnsRcode::ServFail, addresses, is_final: false };
+        return (name, Asks::Addresses, unknown, bytes);
+    }
+    (name, Asks::Configured, Known::new(addresses), bytes)
 }
 
 /// The question of a message that has exactly one, and what is after it.

@@ -59,13 +59,27 @@ pub enum Event {
         /// At most 1,472 bytes.
         bytes: Vec<u8>,
     },
-    /// The station asks for the IPv4 addresses of a name that is not configured, and waits for `answer`.
+    /// The station asks the name server something, and waits for `answer`. Without one the server is silent, whatever it
+    /// knows.
     Query {
         /// The question.
         query: QueryId,
-        /// Letters, digits, `-`, `_` and dots, 1 to 253 of them, as asked.
+        /// Letters, digits, `-`, `_` and dots, 1 to 253 of them, as asked; empty if the question has no such name.
         name: String,
+        /// What it asks.
+        asks: Asks,
     },
+}
+
+/// What the station asks the name server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// The IPv4 addresses of a name that is not configured.
+    Addresses,
+    /// The IPv4 addresses of a name that is, or of `localhost`.
+    Configured,
+    /// Something else: another type of record, or what can't be read.
+    Other,
 }
 
 /// What the name server says.
@@ -74,7 +88,10 @@ pub enum Answer {
     /// The addresses of the name: the first 12 are sent. A loopback address, which would be the station itself, is
     /// replaced by the gateway's. None says that the name exists without any.
     Addresses(Vec<Ipv4Addr>),
-    /// There is no such name (NXDOMAIN).
+    /// What is configured; for another type of record, that the name has none; for what can't be read, what is wrong.
+    /// SERVFAIL for [`Asks::Addresses`].
+    Known,
+    /// There is no such name (NXDOMAIN), whatever type of record is asked for.
     NoSuchName,
     /// It can't be said now (SERVFAIL).
     Failed,

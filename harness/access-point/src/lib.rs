@@ -10,7 +10,7 @@
 //! | asks for an address (DHCP, RFC 2131 and 2132) | a lease: mask, router, name server, lease time |
 //! | asks for a MAC (ARP, RFC 826) of the gateway, the name server or a named address on the network | the access point's |
 //! | pings one of these (ICMP, RFC 792) | an echo reply |
-//! | asks for a name (DNS, RFC 1035) | the configured address, or what the embedder answers to [`Event::Query`] |
+//! | asks for a name (DNS, RFC 1035) | what the embedder answers to [`Event::Query`]: also that the configured address holds |
 //! | opens a connection (TCP, RFC 9293) to any address | a SYN-ACK only after [`AccessPoint::accepted`] |
 //! | sends a datagram (UDP, RFC 768) to any address | what the embedder sends with [`AccessPoint::datagram`] |
 //!
@@ -58,4 +58,4 @@ mod icmp;
 
 pub use access_point::AccessPoint;
 pub use config::{Config, Network, NetworkError};
-pub use event::{Answer, Event, FlowId, QueryId};
+pub use event::{Answer, Asks, Event, FlowId, QueryId};

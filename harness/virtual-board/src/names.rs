@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_access_point::Answer;
+use hil_access_point::{Answer, Asks};
 use hil_link::{Control, PathDirection};
 use parking_lot::Mutex;
 
@@ -70,7 +70,7 @@ impl Names {
     }
 
     /// The answer to a question; none if there is none, or it is lost.
-    pub(crate) async fn resolve(self, name: String) -> Option<Answer> {
+    pub(crate) async fn resolve(self, name: String, asks: Asks) -> Option<Answer> {
         let up = self.carries(PathDirection::Upstream)?;
         tokio::time::sleep(up).await;
         let (known, silent, listener) = {
@@ -81,9 +81,11 @@ impl Names {
             _ if silent => None,
             Some(Known::Here) => Some(Answer::Addresses(vec![Ipv4Addr::LOCALHOST])),
             Some(Known::Nothing) => Some(Answer::NoSuchName),
-            None => Some(resolve_here(&name).await),
+            None if asks == Asks::Addresses => Some(resolve_here(&name).await),
+            None => Some(Answer::Known),
         };
-        if let Some(listener) = listener {
+        // A name is asked for once, also by clients that ask for its IPv6 addresses as well.
+        if let Some(listener) = listener.filter(|_| asks != Asks::Other) {
             listener(&name, answer.as_ref().map(words).as_deref());
         }
         let down = self.carries(PathDirection::Downstream)?;
@@ -110,6 +112,8 @@ fn words(answer: &Answer) -> String {
             let seen = addresses.iter().map(|address| if address.is_loopback() { gateway } else { *address });
             seen.map(|address| address.to_string()).collect::<Vec<_>>().join(", ")
         }
+        // Only this machine's names are configured.
+        Answer::Known => gateway.to_string(),
         Answer::NoSuchName => "no such name".to_owned(),
         Answer::Failed => "failed".to_owned(),
     }
@@ -135,7 +139,26 @@ mod tests {
     use super::*;
 
     async fn asked(names: &Names, name: &str) -> Option<Answer> {
-        names.clone().resolve(name.to_owned()).await
+        names.clone().resolve(name.to_owned(), Asks::Addresses).await
+    }
+
+    #[tokio::test]
+    async fn what_else_is_asked_is_answered_only_by_a_server_that_is_not_silent() {
+        let names = Names::default();
+        let other = async |name: &str, asks| names.clone().resolve(name.to_owned(), asks).await;
+        let control = Control::default();
+        names.open(control.clone(), |name, _| assert_eq!(name, "localhost", "others ask for no address"));
+        names.forget("broker.example");
+        assert_eq!(other("broker.example", Asks::Other).await, Some(Answer::NoSuchName));
+        assert_eq!(other("any.example", Asks::Other).await, Some(Answer::Known));
+        assert_eq!(other("localhost", Asks::Configured).await, Some(Answer::Known));
+        let silence = control.silence(&PathDirection::BOTH);
+        assert_eq!(other("", Asks::Other).await, None);
+        control.resume(silence);
+        names.silence();
+        for asks in [Asks::Configured, Asks::Other] {
+            assert_eq!(other("localhost", asks).await, None);
+        }
     }
 
     #[tokio::test]

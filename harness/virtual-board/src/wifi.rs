@@ -133,9 +133,9 @@ impl Network {
                 }
             }
             Event::Datagram { from, to, bytes } => self.send_datagram(from, to, &bytes),
-            Event::Query { query, name } => {
+            Event::Query { query, name, asks } => {
                 let names = self.names.clone();
-                self.pending.push(Box::pin(async move { Answered::Resolved(query, names.resolve(name).await) }));
+                self.pending.push(Box::pin(async move { Answered::Resolved(query, names.resolve(name, asks).await) }));
             }
             // A flow that can be read or written is looked at in any case.
             _ => {}

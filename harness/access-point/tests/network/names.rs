@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use hil_access_point::{AccessPoint, Answer, Config, Event, QueryId};
+use hil_access_point::{AccessPoint, Answer, Asks, Config, Event, QueryId};
 use smoltcp::socket::dns;
 use smoltcp::wire::{DnsQueryType, IpAddress};
 
@@ -38,6 +38,16 @@ fn ask(ap: &mut AccessPoint, message: &[u8]) -> Option<Vec<u8>> {
     reply(ap)
 }
 
+/// The same of a question whose answer is known: the embedder is asked, and may be silent.
+fn known(ap: &mut AccessPoint, message: &[u8]) -> Option<Vec<u8>> {
+    assert_eq!(ask(ap, message), None, "not before the embedder allows it");
+    match ap.next_event() {
+        Some(Event::Query { query, asks: Asks::Configured | Asks::Other, .. }) => ap.answer(query, &Answer::Known),
+        other => panic!("not known: {other:?}"),
+    }
+    reply(ap)
+}
+
 /// The next answer, without its other headers.
 fn reply(ap: &mut AccessPoint) -> Option<Vec<u8>> {
     let frame = ap.next_frame()?;
@@ -67,10 +77,10 @@ fn configured_names_have_their_addresses() {
         ("a.LOCALHOST", &[gateway]),
     ] {
         let question = question(name, A);
-        assert_eq!(ask(&mut ap, &question), Some(answer(&question, 0, addresses)), "{name}");
+        assert_eq!(known(&mut ap, &question), Some(answer(&question, 0, addresses)), "{name}");
         // There are no IPv6 addresses, but the name exists.
         let question = self::question(name, AAAA);
-        assert_eq!(ask(&mut ap, &question), Some(answer(&question, 0, &[])), "{name}");
+        assert_eq!(known(&mut ap, &question), Some(answer(&question, 0, &[])), "{name}");
     }
     assert_eq!(ap.next_event(), None);
 }
@@ -78,7 +88,7 @@ fn configured_names_have_their_addresses() {
 /// The question that was handed out.
 fn handed_out(ap: &mut AccessPoint) -> (QueryId, String) {
     match ap.next_event() {
-        Some(Event::Query { query, name }) => (query, name),
+        Some(Event::Query { query, name, asks: Asks::Addresses }) => (query, name),
         other => panic!("not a question: {other:?}"),
     }
 }
@@ -103,10 +113,24 @@ fn the_embedder_answers_for_other_names() {
         ap.answer(query, &given);
         assert_eq!(reply(&mut ap), None, "once");
     }
-    // For a type that no one has, it is not asked.
+    // A name exists without addresses of a type that no one has.
     let other = self::question("pool.ntp.org", AAAA);
-    assert_eq!(ask(&mut ap, &other), Some(answer(&other, 0, &[])));
+    assert_eq!(known(&mut ap, &other), Some(answer(&other, 0, &[])));
     assert_eq!(ap.next_event(), None);
+}
+
+#[test]
+fn a_name_that_does_not_exist_has_records_of_no_type() {
+    let mut ap = AccessPoint::new(config());
+    for name in ["broker.test", "localhost", "pool.ntp.org"] {
+        for kind in [A, AAAA] {
+            let question = question(name, kind);
+            assert_eq!(ask(&mut ap, &question), None);
+            let Some(Event::Query { query, .. }) = ap.next_event() else { panic!("not asked") };
+            ap.answer(query, &Answer::NoSuchName);
+            assert_eq!(reply(&mut ap), Some(answer(&question, 3, &[])), "{name} {kind}");
+        }
+    }
 }
 
 #[test]
@@ -136,15 +160,15 @@ fn questions_that_can_not_be_answered_are_refused() {
         message[at] = value;
         message
     };
-    assert_eq!(ask(&mut ap, &changed(5, 2)), refused(1), "two questions");
-    assert_eq!(ask(&mut ap, &changed(5, 0)), refused(1), "none");
-    assert_eq!(ask(&mut ap, &question("broker.test", A)[..20]), refused(1), "cut off");
+    assert_eq!(known(&mut ap, &changed(5, 2)), refused(1), "two questions");
+    assert_eq!(known(&mut ap, &changed(5, 0)), refused(1), "none");
+    assert_eq!(known(&mut ap, &question("broker.test", A)[..20]), refused(1), "cut off");
     let mut chaos = question("broker.test", A);
     *chaos.last_mut().expect("a class") = 3;
-    assert_eq!(ask(&mut ap, &chaos), refused(1), "another class");
+    assert_eq!(known(&mut ap, &chaos), refused(1), "another class");
     let mut status = refused(4).expect("an answer");
     status[2] |= 0x10;
-    assert_eq!(ask(&mut ap, &changed(2, 0x11)), Some(status), "a status request, whose operation comes back");
+    assert_eq!(known(&mut ap, &changed(2, 0x11)), Some(status), "a status request, whose operation comes back");
     assert_eq!(ask(&mut ap, &changed(2, 0x81)), None, "an answer");
     assert_eq!(ask(&mut ap, &question("broker.test", A)[..11]), None, "less than a header");
     assert_eq!(ap.next_event(), None);
@@ -155,15 +179,15 @@ fn names_that_no_host_can_have_do_not_exist() {
     let mut ap = AccessPoint::new(config());
     for name in ["a b.test", "ä.test", "a/b", "a\n", ""] {
         let question = question(name, A);
-        assert_eq!(ask(&mut ap, &question), Some(answer(&question, 3, &[])), "{name:?}");
+        assert_eq!(known(&mut ap, &question), Some(answer(&question, 3, &[])), "{name:?}");
     }
     let refused = Some([0xab, 0xcd, 0x81, 0x81, 0, 0, 0, 0, 0, 0, 0, 0].to_vec());
     let long = question(&["abcdefgh"; 31].join("."), A);
-    assert_eq!(ask(&mut ap, &long), refused, "too long");
+    assert_eq!(known(&mut ap, &long), refused, "too long");
     // A label that points at itself.
     let mut message = question("", A);
     message.splice(12..13, [0xc0, 12]);
-    assert_eq!(ask(&mut ap, &message), Some(answer(&message, 3, &[])));
+    assert_eq!(known(&mut ap, &message), Some(answer(&message, 3, &[])));
     assert_eq!(ap.next_event(), None);
 }
 
@@ -175,6 +199,8 @@ fn a_client_resolves_a_name() {
     let (interface, sockets) = lab.station.interface();
     let socket = sockets.get_mut::<dns::Socket<'_>>(handle);
     let query = socket.start_query(interface.context(), "broker.test", DnsQueryType::A).expect("a free slot");
+    let Event::Query { query: asked, asks: Asks::Configured, .. } = lab.event() else { panic!("nothing is asked") };
+    lab.ap.answer(asked, &Answer::Known);
     lab.pass(Duration::from_secs(1));
     let (_, sockets) = lab.station.interface();
     let found = sockets.get_mut::<dns::Socket<'_>>(handle).get_query_result(query).expect("an answer");
