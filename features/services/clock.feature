@@ -38,3 +38,9 @@ Feature: The time
 
   Scenario: without a command the time is not asked for
     Then "pi" does not ask for the time for 500 ms
+
+  Scenario: connections that are refused do not keep questions away
+    When connections of "pi" are refused
+    Then "pi" does not ask for the time for 300 ms
+    When I type "time" at the console of "pi"
+    Then "pi" asks for the time within 5 s

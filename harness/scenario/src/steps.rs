@@ -132,6 +132,7 @@ fn cause(stage: &Stage) -> String {
         What::Broker { running, .. } => format!("the broker being {}", if *running { "up" } else { "down" }),
         What::Typed { text, .. } => format!("typing `{}`", escaped(text.trim_end())),
         What::Pin { pin, on, .. } => format!("driving the pin `{pin}` {}", if *on { "on" } else { "off" }),
+        What::Bench { note, .. } => format!("`{}`", escaped(note)),
         _ => "the mark".to_owned(),
     });
     shown.unwrap_or_else(|| "the mark".to_owned())
@@ -146,6 +147,7 @@ fn is_effect(what: &What) -> bool {
         | What::ResetReleased { .. }
         | What::Broker { .. }
         | What::Typed { .. }
+        | What::Bench { .. }
         | What::Packet { packet: Packet::Publish { .. }, .. } => true,
         What::Pin { cause, .. } => *cause == PinCause::Driven,
         _ => false,

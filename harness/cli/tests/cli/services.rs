@@ -30,6 +30,31 @@ const FAILS: &str = r#"Feature: f
     When the network of "pi" goes silent
     Then "pi" does not request the update "lamp-native" for 300 ms
 
+  Scenario: no request can arrive
+    Given the board "pi" runs the firmware "downloader"
+    And the update "lamp-native" is offered
+    When connections of "pi" are refused
+    Then "pi" requests the update "lamp-native" within 300 ms
+
+  Scenario: nothing can be loaded
+    Given the board "pi" runs the firmware "downloader"
+    And the update "lamp-native" is offered
+    When the power of "pi" is cut
+    Then "pi" loads the update "lamp-native" within 300 ms
+
+  Scenario: no question can arrive
+    Given the board "pi" runs the firmware "downloader"
+    When the network of "pi" goes silent
+    Then "pi" asks for the time within 300 ms
+
+  Scenario: a misbehaviour that nothing meets
+    Given the board "pi" runs the firmware "downloader"
+    And the update "lamp-native" is offered with:
+      | option | value |
+      | ranges | no    |
+    When I type "get ${captured:update_path}" at the console of "pi"
+    Then "pi" loads the update "lamp-native" within 5 s
+
   Scenario: the time is not asked for
     Given the board "pi" runs the firmware "downloader"
     When I type "nothing" at the console of "pi"
@@ -52,6 +77,21 @@ const FAILS: &str = r#"Feature: f
     And the board "pi" runs the firmware "downloader"
     When I type "nothing" at the console of "pi"
     Then "pi" refuses the certificate within 300 ms
+
+  Scenario: the time was asked for before the clock changed
+    Given the board "pi" runs the firmware "downloader"
+    When I type "time" at the console of "pi"
+    Then the console of "pi" shows "time" within 5 s
+    When the clock of the network is silent
+    Then "pi" asks for the time within 300 ms
+
+  Scenario: the certificate before it expired is accepted
+    Given the board "pi" runs the firmware "downloader"
+    And the update "lamp-native" is offered to "pi"
+    When I type "gets ${captured:update_path}" at the console of "pi"
+    Then "pi" loads the update "lamp-native" within 5 s
+    Given the certificate of the server has expired
+    Then "pi" refuses the certificate of the server within 300 ms
 
   Scenario: nothing to close
     Given the board "pi" runs the firmware "downloader"
@@ -98,8 +138,34 @@ fn each_step_can_fail_and_says_why() {
     let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\d+ of \d+ bytes", "N of M bytes");
+    // How far an exchange has come when the message is made depends on the machine.
+    settings.add_filter(r"last exchange with a service: .*", "last exchange with a service: …");
     settings
         .bind(|| assert_snapshot("services-fail", &format!("exit code {}\n{}\n", outcome.code, outcome.in_order())));
+}
+
+/// A board whose firmware is executed reaches this machine at another address than one whose firmware is not.
+#[test]
+fn an_update_is_where_the_firmware_of_its_own_scenario_reaches_it() {
+    let project = Project::with_feature(
+        r#"Feature: f
+  Scenario: one that is executed
+    Given the board "lamp" runs the firmware "executed"
+    Then "lamp" does not reboot for 100 ms
+  Scenario: one that is not
+    Given the update "native" is offered
+    And the board "lamp" runs the firmware "native"
+    Then the console of "lamp" shows "${captured:update_url}" within 300 ms
+"#,
+    );
+    let firmware = |name: &str, image: &str| format!("[firmware.{name}]\nimage = \"builtin:{image}\"\n");
+    let nvs = r#"nvs = { "wifi.ssid" = "{wifi.ssid}", "wifi.password" = "{wifi.password}", "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}" }"#;
+    let (executed, native) = (firmware("executed", "lamp-esp32c3"), firmware("native", "lamp"));
+    project.file("bench.toml", &format!("[boards.lamp]\nkind = \"virtual\"\n{executed}{nvs}\n{native}{nvs}\n"));
+    let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
+    let words: Vec<_> = outcome.verdicts().into_iter().map(|(word, _)| word).collect();
+    assert_eq!(words, ["passed", "failed"], "{outcome:?}");
+    assert!(outcome.stdout.contains("http://127.0.0.1:"), "{outcome:?}");
 }
 
 #[test]
@@ -164,13 +230,13 @@ fn micropython_loads_an_update_with_its_requests() {
     Given the update "app" is offered to "lamp" with:
       | option   | value   |
       | <option> | <value> |
-    And the board "lamp" runs the firmware "loader"
+    And the board "lamp" runs the firmware "<firmware>"
     Then "lamp" loads the update "app" within 20 s
     And the console of "lamp" shows "loaded <status> ${captured:update_size} ${captured:update_sha256}" within 20 s
     Examples:
-      | option    | value | status |
-      | ranges    | no    | 200    |
-      | redirect  | yes   | 200    |
+      | option    | value | status | firmware |
+      | ranges    | no    | 200    | resumer  |
+      | redirect  | yes   | 200    | loader   |
   Scenario: a part
     Given the update "app" is offered to "lamp"
     And the board "lamp" runs the firmware "resumer"

@@ -87,6 +87,67 @@ fn a_step_that_can_not_tell_is_errored_and_what_holds_passes() {
     assert_snapshot("updates-errored", &outcome.stable());
 }
 
+/// The lamp in two versions, the second of which is also known by what it publishes.
+const EXECUTED: &str = r#"[boards.one]
+kind = "virtual"
+
+[boards.two]
+kind = "virtual"
+
+[firmware.app-1]
+image = "builtin:lamp-esp32c3"
+partitions = "builtin:two-slots"
+version = "1.0.0"
+nvs = { "wifi.ssid" = "{wifi.ssid}", "wifi.password" = "{wifi.password}", "mqtt.host" = "{tap.host}", "mqtt.port" = "{tap.port}", "update.topic" = "sooko/update", "update.trial" = 6 }
+ready = "mqtt: starting"
+
+[firmware.app-2]
+extends = "app-1"
+version = "1.1.0"
+
+[firmware.published]
+extends = "app-2"
+version-topic = "sooko/update/state"
+"#;
+
+/// An announced update, disturbed.
+fn disturbed(board: &str, step: &str) -> String {
+    format!(
+        r#"  Scenario: {step}
+    Given the board "{board}" runs the firmware "app-1"
+    And "{board}" has subscribed to "sooko/update"
+    And the update "app-2" is offered
+    When I publish to "sooko/update" with QoS 1, retained the text:
+      """
+      {{"version": "${{captured:update_version}}", "url": "${{captured:update_url}}", "length": ${{captured:update_size}}, "sha256": "${{captured:update_sha256}}"}}
+      """
+    Then "{board}" survives {step}
+"#
+    )
+}
+
+#[test]
+fn an_update_is_disturbed_as_often_as_its_flash_and_the_time_allow() {
+    let (published, to) = (r#"from "app-1" to "published""#, r#"from "app-1" to "app-2""#);
+    let steps = [
+        ("one", format!("2 silences in its update {published} within 200 s")),
+        ("two", format!("90000 resets in its update {to} within 200 s")),
+        ("two", format!("90 power cuts in its update {to} within 25 s")),
+    ];
+    let scenarios: String = steps.iter().map(|(board, step)| disturbed(board, step)).collect();
+    let project = Project::with_feature(&format!("Feature: updates\n{scenarios}"));
+    project.file("bench.toml", EXECUTED);
+    let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
+    let mut verdicts: Vec<_> = outcome.verdicts().into_iter().map(|(word, name)| format!("{word}: {name}")).collect();
+    verdicts.sort();
+    let words = ["errored", "errored", "passed"];
+    assert!(verdicts.len() == 3 && verdicts.iter().zip(words).all(|(it, word)| it.starts_with(word)), "{outcome:?}");
+    for said in ["operations of the flash, too few for 90000 resets", "of 90 power cuts are done and the time is over"]
+    {
+        assert!(outcome.stdout.contains(said), "{said}: {outcome:?}");
+    }
+}
+
 #[test]
 fn a_version_and_a_table_that_do_not_fit_are_refused_before_anything_has_power() {
     let project = Project::with_feature(

@@ -87,7 +87,10 @@ impl Stage {
     /// A failure of the bench although every step of the scenario passed.
     pub(crate) fn bench_fault_at_end(&self) -> Option<StepError> {
         let short = |shortage: Shortage| StepError::errored(shortage.to_string()).with_hint(Shortage::HINT);
-        self.unfired().or_else(|| self.missed_fault()).or_else(|| self.descriptors.refused().map(short))
+        self.unfired()
+            .or_else(|| self.unfired_offer())
+            .or_else(|| self.missed_fault())
+            .or_else(|| self.descriptors.refused().map(short))
     }
 
     fn fault_of(&self, of: impl Fn(&TapPort) -> Option<String>) -> Option<String> {

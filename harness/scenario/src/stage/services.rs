@@ -1,7 +1,9 @@
 //! What the boards of a scenario get besides the broker: files.
 
+use cucumber::gherkin::{Step, StepType};
+use hil_mqtt::TapPort;
 use hil_services::{Behaviour, Files, NetworkClock, Offer};
-use hil_timeline::{Exchange, What};
+use hil_timeline::{Cursor, Exchange, What};
 use hil_tls::CertificateFlaw;
 
 use super::Stage;
@@ -12,6 +14,12 @@ use crate::error::StepError;
 pub(super) struct Services {
     files: Files,
     clock: NetworkClock,
+    /// Each update that was offered, also if another took its place.
+    offers: Vec<(String, Offer)>,
+    /// Since when the taps show a certificate with a flaw.
+    flawed_broker: Option<Cursor>,
+    /// Since when the files come with one.
+    flawed_server: Option<Cursor>,
 }
 
 impl Services {
@@ -44,8 +52,10 @@ impl Stage {
         };
         self.board(&board)?;
         let image = hil_bench::update_image(self.context.bench.config(), &board, firmware)?;
+        // What an earlier scenario has put on it does not matter.
+        let is_flashed = self.flashed(&board).is_some();
         let target = self.board(&board)?;
-        let runs = target.running_as().unwrap_or(image.runs);
+        let runs = target.running_as().filter(|_| is_flashed).unwrap_or(image.runs);
         if let Some(elf) = image.elf {
             target.offer_elf(elf);
         }
@@ -62,8 +72,24 @@ impl Stage {
         for (name, value) in UPDATE_VALUES.iter().zip(values) {
             self.capture(&board, name, &value);
         }
+        self.services.offers.push((firmware.to_owned(), offer.clone()));
         self.services.files.offer(&path, offer);
         Ok(())
+    }
+
+    /// A way in which the server was to misbehave, and never did.
+    pub(super) fn unfired_offer(&self) -> Option<StepError> {
+        let unfired = |(firmware, offer): &(String, Offer)| Some((firmware.clone(), offer.never_happened()?));
+        let (firmware, option) = self.services.offers.iter().find_map(unfired)?;
+        let message = format!(
+            "the option `{option}` of the update `{firmware}` never took effect: the steps that passed prove nothing about it"
+        );
+        let hint = match option {
+            "ranges" => "it needs a request with `Range`",
+            "content" => "the middle of the file must be loaded",
+            _ => "check that the board loads the update, and as much of it",
+        };
+        Some(StepError::errored(message).with_hint(hint))
     }
 
     /// The clock of the scenario's network.
@@ -87,6 +113,7 @@ impl Stage {
             }
             tap.show(tls.clone());
         }
+        self.services.flawed_broker = Some(self.end());
         Ok(())
     }
 
@@ -99,7 +126,22 @@ impl Stage {
         for board in self.boards.keys() {
             self.context.network.serve(board, self.services.offered(), Some(&tls), &self.recorder);
         }
+        self.services.flawed_server = Some(self.end());
         Ok(())
+    }
+
+    /// Since when connections get the certificate that the scenario asked for: earlier ones got another.
+    pub(crate) fn flawed_since(&self, server: bool) -> Cursor {
+        let since = if server { self.services.flawed_server } else { self.services.flawed_broker };
+        since.unwrap_or(self.begin)
+    }
+
+    /// Records what a step has changed for the boards. An action sets the mark to it: what came before is not its effect.
+    pub(crate) fn note_change(&mut self, step: &Step, board: &str) {
+        let effect = self.note(board, step.value.clone());
+        if step.ty == StepType::When {
+            self.took_effect(effect);
+        }
     }
 
     /// Checks that the network would carry a request of a board: otherwise it proves nothing that there is none.
@@ -107,13 +149,23 @@ impl Stage {
     /// # Errors
     /// When the board is off, or its network is silent or refuses connections.
     pub fn check_reachable(&self, board: &str) -> Result<(), StepError> {
-        let why = match self.tap(board) {
-            _ if !self.is_powered(board) => "it has no power",
-            Some(tap) if tap.control().is_silent() => "its network is silent",
-            Some(tap) if tap.is_refusing() => "its connections are refused",
-            _ => return Ok(()),
-        };
-        Err(StepError::errored(format!("no request of `{board}` could arrive: {why}")))
+        self.check_carries(board)?;
+        if self.tap(board).is_some_and(TapPort::is_refusing) {
+            return Err(unreachable(board, "its connections are refused"));
+        }
+        Ok(())
+    }
+
+    /// The same for questions for the time and for names: they need no connection.
+    ///
+    /// # Errors
+    /// When the board is off, or its network is silent.
+    pub fn check_carries(&self, board: &str) -> Result<(), StepError> {
+        match self.tap(board) {
+            _ if !self.is_powered(board) => Err(unreachable(board, "it has no power")),
+            Some(tap) if tap.control().is_silent() => Err(unreachable(board, "its network is silent")),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a connection of a board for files is open.
@@ -142,4 +194,8 @@ impl Stage {
             }
         }
     }
+}
+
+fn unreachable(board: &str, why: &str) -> StepError {
+    StepError::errored(format!("no request of `{board}` could arrive: {why}"))
 }

@@ -1,7 +1,9 @@
 //! Certificates that boards must not accept.
 
-use cucumber::{given, then};
-use hil_timeline::{ConnectionChange, Exchange, RunEvent, What};
+use std::collections::BTreeSet;
+
+use cucumber::{gherkin, given, then};
+use hil_timeline::{ConnectionChange, Cursor, Exchange, RunEvent, What};
 use hil_tls::{CertificateFlaw, is_about_certificate};
 use hil_verdict::seconds;
 
@@ -45,15 +47,19 @@ pub(super) const STEPS: &[StepSpec] = &[
 ];
 
 #[given(expr = "the certificate of the broker {flaw}")]
-async fn of_the_broker(world: &mut HilWorld, words: FlawWords) -> Result<(), StepError> {
+async fn of_the_broker(world: &mut HilWorld, words: FlawWords, #[step] step: &gherkin::Step) -> Result<(), StepError> {
     let flaw = flaw(&words)?;
-    world.stage()?.show_flawed_broker(flaw)
+    world.stage()?.show_flawed_broker(flaw)?;
+    world.stage()?.note_change(step, "");
+    Ok(())
 }
 
 #[given(expr = "the certificate of the server {flaw}")]
-async fn of_the_server(world: &mut HilWorld, words: FlawWords) -> Result<(), StepError> {
+async fn of_the_server(world: &mut HilWorld, words: FlawWords, #[step] step: &gherkin::Step) -> Result<(), StepError> {
     let flaw = flaw(&words)?;
-    world.stage()?.show_flawed_server(flaw)
+    world.stage()?.show_flawed_server(flaw)?;
+    world.stage()?.note_change(step, "");
+    Ok(())
 }
 
 fn flaw(words: &str) -> Result<CertificateFlaw, StepError> {
@@ -73,23 +79,20 @@ enum Handshake {
 
 #[then(expr = "{text} refuses the certificate within {span}")]
 async fn refuses(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
-    judge(world, &board, within, of_tap).await
+    judge(world, &board, within, false).await
 }
 
 #[then(expr = "{text} refuses the certificate of the server within {span}")]
 async fn refuses_of_server(world: &mut HilWorld, board: Text, within: Span) -> Result<(), StepError> {
-    judge(world, &board, within, of_server).await
+    judge(world, &board, within, true).await
 }
 
-async fn judge(
-    world: &mut HilWorld,
-    board: &str,
-    within: Span,
-    handshake: impl Fn(&RunEvent, &str) -> Option<Handshake>,
-) -> Result<(), StepError> {
+async fn judge(world: &mut HilWorld, board: &str, within: Span, server: bool) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(board)?;
-    let found = stage.expect(within.0, |event| handshake(event, board)).await;
+    let mut shown = Shown { board: board.to_owned(), server, since: stage.flawed_since(server), open: BTreeSet::new() };
+    stage.events().iter().filter(|event| event.seq < stage.mark().cursor.0).for_each(|event| drop(shown.next(event)));
+    let found = stage.expect(within.0, |event| shown.next(event)).await;
     let words = stage.last_words(board);
     match found {
         Some(Handshake::Ended(alert)) if is_about_certificate(&alert) => Ok(()),
@@ -113,22 +116,58 @@ async fn judge(
     }
 }
 
-fn of_tap(event: &RunEvent, board: &str) -> Option<Handshake> {
-    let What::Connection { board: of, change, .. } = &event.what else { return None };
-    match change {
-        ConnectionChange::Upgraded { layer } if of == board => completed(layer),
-        ConnectionChange::Refused { reason, alert } if of == board => Some(ended(reason, alert.as_deref())),
-        _ => None,
+/// The connections of a board that get the certificate: those that began after it was set.
+struct Shown {
+    board: String,
+    /// Those for files; otherwise those with the tap.
+    server: bool,
+    since: Cursor,
+    open: BTreeSet<u32>,
+}
+
+impl Shown {
+    /// Takes the next record: how a handshake with the certificate ended.
+    fn next(&mut self, event: &RunEvent) -> Option<Handshake> {
+        let (number, change) = if self.server { self.of_server(event)? } else { self.of_tap(event)? };
+        match change {
+            Change::Opened => {
+                if event.seq >= self.since.0 {
+                    self.open.insert(number);
+                }
+                None
+            }
+            Change::Ended(handshake) => self.open.contains(&number).then_some(handshake),
+        }
+    }
+
+    fn of_tap(&self, event: &RunEvent) -> Option<(u32, Change)> {
+        let What::Connection { board, connection, change, .. } = &event.what else { return None };
+        let change = match change {
+            _ if *board != self.board => return None,
+            ConnectionChange::Opened => Change::Opened,
+            ConnectionChange::Upgraded { layer } => Change::Ended(completed(layer)?),
+            ConnectionChange::Refused { reason, alert } => Change::Ended(ended(reason, alert.as_deref())),
+            _ => return None,
+        };
+        Some((*connection, change))
+    }
+
+    fn of_server(&self, event: &RunEvent) -> Option<(u32, Change)> {
+        let What::Service { board, connection: Some(connection), exchange, .. } = &event.what else { return None };
+        let change = match exchange {
+            _ if *board != self.board => return None,
+            Exchange::Opened { .. } => Change::Opened,
+            Exchange::Upgraded { layer } => Change::Ended(completed(layer)?),
+            Exchange::Refused { reason, alert } => Change::Ended(ended(reason, alert.as_deref())),
+            _ => return None,
+        };
+        Some((*connection, change))
     }
 }
 
-fn of_server(event: &RunEvent, board: &str) -> Option<Handshake> {
-    let What::Service { board: of, exchange, .. } = &event.what else { return None };
-    match exchange {
-        Exchange::Upgraded { layer } if of == board => completed(layer),
-        Exchange::Refused { reason, alert } if of == board => Some(ended(reason, alert.as_deref())),
-        _ => None,
-    }
+enum Change {
+    Opened,
+    Ended(Handshake),
 }
 
 fn completed(layer: &str) -> Option<Handshake> {
@@ -144,9 +183,25 @@ fn ended(reason: &str, alert: Option<&str>) -> Handshake {
 
 #[cfg(test)]
 mod tests {
+    use hil_timeline::{Epoch, Timeline};
     use hil_tls::WITHOUT_ALERT;
 
     use super::*;
+
+    #[test]
+    fn only_a_connection_that_began_after_the_certificate_was_set_is_shown_it() {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let change = |connection, change| {
+            timeline.record(None, What::Connection { board: "lamp".to_owned(), connection, change, peer: None })
+        };
+        let upgraded = || ConnectionChange::Upgraded { layer: "TLS 1.3".to_owned() };
+        let before = [change(1, ConnectionChange::Opened)];
+        let since = timeline.end();
+        let after = [change(2, ConnectionChange::Opened), change(1, upgraded()), change(2, upgraded())];
+        let mut shown = Shown { board: "lamp".to_owned(), server: false, since, open: BTreeSet::new() };
+        let ended = before.iter().chain(&after).filter(|event| shown.next(event).is_some());
+        assert_eq!(ended.map(|event| event.seq).collect::<Vec<_>>(), [after[2].seq]);
+    }
 
     #[test]
     fn the_words_of_the_steps_are_those_of_the_flaws() {

@@ -1,6 +1,7 @@
 //! The time that boards get from the network.
 
-use cucumber::{given, then, when};
+use cucumber::{gherkin, given, then, when};
+use hil_services::NetworkClock;
 use hil_timeline::{Exchange, RunEvent, What};
 use hil_verdict::seconds;
 
@@ -54,32 +55,52 @@ pub(super) const STEPS: &[StepSpec] = &[
 
 #[given(expr = "the clock of the network says {moment}")]
 #[when(expr = "the clock of the network says {moment}")]
-async fn says(world: &mut HilWorld, moment: Moment) -> Result<(), StepError> {
-    world.stage()?.network_clock().set(&moment).map_err(StepError::errored)
+async fn says(world: &mut HilWorld, moment: Moment, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    set(world, step, |clock| clock.set(&moment))
 }
 
 #[given(expr = "the clock of the network is {span} fast")]
-async fn is_fast(world: &mut HilWorld, by: Span) -> Result<(), StepError> {
-    world.stage()?.network_clock().set_off(by.0, true);
-    Ok(())
+async fn is_fast(world: &mut HilWorld, by: Span, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    set(world, step, |clock| {
+        clock.set_off(by.0, true);
+        Ok(())
+    })
 }
 
 #[given(expr = "the clock of the network is {span} slow")]
-async fn is_slow(world: &mut HilWorld, by: Span) -> Result<(), StepError> {
-    world.stage()?.network_clock().set_off(by.0, false);
-    Ok(())
+async fn is_slow(world: &mut HilWorld, by: Span, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    set(world, step, |clock| {
+        clock.set_off(by.0, false);
+        Ok(())
+    })
 }
 
 #[given("the clock of the network is silent")]
 #[when("the clock of the network is silent")]
-async fn is_silent(world: &mut HilWorld) -> Result<(), StepError> {
-    world.stage()?.network_clock().silence();
-    Ok(())
+async fn is_silent(world: &mut HilWorld, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    set(world, step, |clock| {
+        clock.silence();
+        Ok(())
+    })
 }
 
 #[when("the clock of the network is right")]
-async fn is_right(world: &mut HilWorld) -> Result<(), StepError> {
-    world.stage()?.network_clock().set_right();
+async fn is_right(world: &mut HilWorld, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    set(world, step, |clock| {
+        clock.set_right();
+        Ok(())
+    })
+}
+
+/// Sets the clock, and records that.
+fn set(
+    world: &mut HilWorld,
+    step: &gherkin::Step,
+    change: impl FnOnce(&NetworkClock) -> Result<(), String>,
+) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    change(stage.network_clock()).map_err(StepError::errored)?;
+    stage.note_change(step, "");
     Ok(())
 }
 
@@ -90,6 +111,7 @@ async fn asks(world: &mut HilWorld, board: Text, within: Span) -> Result<(), Ste
     if stage.expect(within.0, |event| is_question(event, &board).then_some(())).await.is_some() {
         return Ok(());
     }
+    stage.check_carries(&board)?;
     let (cause, within) = (cause(stage), seconds(within.0));
     let message = format!("`{board}` did not ask for the time within {within} of {cause}");
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
@@ -99,13 +121,14 @@ async fn asks(world: &mut HilWorld, board: Text, within: Span) -> Result<(), Ste
 async fn does_not_ask(world: &mut HilWorld, board: Text, span: Span) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(&board)?;
-    stage.check_reachable(&board)?;
+    stage.check_carries(&board)?;
     let until = stage.mark().at + span.0;
     if stage.watch(until, |event| is_question(event, &board).then_some(())).await.is_some() {
         let message = format!("`{board}` asked for the time");
         return Err(StepError::failed(message).with_details(stage.last_words(&board)));
     }
-    stage.check_reachable(&board)
+    stage.check_carries(&board)?;
+    stage.check_shows_life(&board)
 }
 
 fn is_question(event: &RunEvent, board: &str) -> bool {

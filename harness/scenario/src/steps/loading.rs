@@ -34,6 +34,7 @@ async fn has_loaded(world: &mut HilWorld, board: Text, part: u64, firmware: Text
         stage.took_effect(Effect::of(&event));
         return Ok(());
     }
+    stage.check_reachable(&board)?;
     let events = stage.events_since_mark();
     let most = events.iter().filter_map(|event| sent(event, &board, &path)).max();
     let loaded = most.map_or("nothing".to_owned(), |(sent, of)| format!("{} %", percent(sent, of)));

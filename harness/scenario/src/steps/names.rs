@@ -1,6 +1,6 @@
 //! The names that boards ask the network for.
 
-use cucumber::{given, then, when};
+use cucumber::{gherkin, given, then, when};
 use hil_timeline::{Exchange, RunEvent, What};
 use hil_verdict::seconds;
 
@@ -40,20 +40,31 @@ pub(super) const STEPS: &[StepSpec] = &[
 
 #[given(expr = "the network of {text} knows the name {text}")]
 #[when(expr = "the network of {text} knows the name {text}")]
-async fn knows(world: &mut HilWorld, board: Text, name: Text) -> Result<(), StepError> {
-    world.stage()?.board(&board)?.asked_names()?.know(&name);
+async fn knows(world: &mut HilWorld, board: Text, name: Text, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.board(&board)?.asked_names()?.know(&name);
+    stage.note_change(step, &board);
     Ok(())
 }
 
 #[given(expr = "the network of {text} does not know the name {text}")]
-async fn does_not_know(world: &mut HilWorld, board: Text, name: Text) -> Result<(), StepError> {
-    world.stage()?.board(&board)?.asked_names()?.forget(&name);
+async fn does_not_know(
+    world: &mut HilWorld,
+    board: Text,
+    name: Text,
+    #[step] step: &gherkin::Step,
+) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.board(&board)?.asked_names()?.forget(&name);
+    stage.note_change(step, &board);
     Ok(())
 }
 
 #[given(expr = "the network of {text} answers no questions for names")]
-async fn answers_nothing(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    world.stage()?.board(&board)?.asked_names()?.silence();
+async fn answers_nothing(world: &mut HilWorld, board: Text, #[step] step: &gherkin::Step) -> Result<(), StepError> {
+    let stage = world.stage()?;
+    stage.board(&board)?.asked_names()?.silence();
+    stage.note_change(step, &board);
     Ok(())
 }
 
@@ -65,6 +76,7 @@ async fn asks(world: &mut HilWorld, board: Text, name: Text, within: Span) -> Re
     if stage.expect(within.0, |event| is_question(event, &board, &name).then_some(())).await.is_some() {
         return Ok(());
     }
+    stage.check_carries(&board)?;
     let (cause, within) = (cause(stage), seconds(within.0));
     let message = format!("`{board}` did not ask for the name `{}` within {within} of {cause}", &*name);
     Err(StepError::failed(message).with_details(stage.last_words(&board)))

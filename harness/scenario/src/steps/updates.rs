@@ -164,6 +164,7 @@ async fn requests(world: &mut HilWorld, board: Text, firmware: Text, within: Spa
     if stage.expect(within.0, |event| is_request(event, &board, &path).then_some(())).await.is_some() {
         return Ok(());
     }
+    stage.check_reachable(&board)?;
     let (cause, within) = (cause(stage), seconds(within.0));
     let message = format!("`{board}` did not request the update `{firmware}` within {within} of {cause}");
     Err(StepError::failed(message).with_details(last_exchanges(stage, &board)))
@@ -180,7 +181,8 @@ async fn does_not_request(world: &mut HilWorld, board: Text, firmware: Text, spa
         let message = format!("`{board}` requested the update `{firmware}`");
         return Err(StepError::failed(message).with_details(last_exchanges(stage, &board)));
     }
-    stage.check_reachable(&board)
+    stage.check_reachable(&board)?;
+    stage.check_shows_life(&board)
 }
 
 #[then(expr = "{text} loads the update {text} within {span}")]
@@ -192,6 +194,7 @@ async fn loads(world: &mut HilWorld, board: Text, firmware: Text, within: Span) 
     if stage.expect(within.0, |event| is_whole(event).then_some(())).await.is_some() {
         return Ok(());
     }
+    stage.check_reachable(&board)?;
     let events = stage.events_since_mark();
     let most = events.iter().filter_map(|event| sent(event, &board, &path)).max();
     let loaded = most.map_or("nothing of it".to_owned(), |(sent, of)| {

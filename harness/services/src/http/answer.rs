@@ -11,7 +11,7 @@ use http::response::Builder;
 use http::{HeaderName, Method, Request, Response, StatusCode};
 
 use super::body::{FileBody, Finish};
-use super::offer::{Behaviour, Files, MOVED, Offer, Stop};
+use super::offer::{Act, Behaviour, Files, MOVED, Offer, Stop};
 use super::range::Range;
 
 /// How a board has reached the server.
@@ -48,11 +48,15 @@ pub(super) fn answer<B>(
     let Some((offer, is_moved)) = files.at(path) else {
         return built(Response::builder().status(StatusCode::NOT_FOUND), "there is no such file\n", finish);
     };
+    let _turn = offer.turn();
     let behaviour = offer.next_behaviour();
+    let counts = request.method() == Method::GET;
     if let Some(status) = behaviour.status {
+        happens(&offer, Act::Status, counts);
         return built(Response::builder().status(status), "the bench answers like this\n", finish);
     }
     if behaviour.redirect && !is_moved {
+        happens(&offer, Act::Redirect, counts && behaviour.only_redirects());
         let host = header(request, &HOST).map_or(String::new(), |host| reached.origin(host));
         let to = Response::builder().status(StatusCode::FOUND).header(LOCATION, format!("{host}{MOVED}{path}"));
         return built(to, "", finish);
@@ -69,12 +73,22 @@ pub(super) fn answer<B>(
     file(request, &offer, &behaviour, finish)
 }
 
+/// Something that was asked for happens, and maybe counts as one of `times`.
+fn happens(offer: &Offer, act: Act, counts: bool) {
+    offer.happens(act);
+    if counts {
+        offer.count();
+    }
+}
+
 /// The file, or the part of it that is asked for.
 fn file<B>(request: &Request<B>, offer: &Offer, behaviour: &Behaviour, finish: &Arc<Finish>) -> Response<FileBody> {
     let (size, etag) = (offer.size(), offer.etag());
+    let is_get = request.method() == Method::GET;
     // A range of another version is not what the client wants (RFC 9110 §13.1.5).
     let is_same = header(request, &IF_RANGE).is_none_or(|tag| tag.trim() == etag);
-    let asked = header(request, &RANGE).filter(|_| behaviour.ranges && is_same && request.method() == Method::GET);
+    let range = header(request, &RANGE).filter(|_| is_same && is_get);
+    let asked = range.filter(|_| behaviour.ranges);
     let mut head = Response::builder().header(CONTENT_TYPE, "application/octet-stream").header(ETAG, etag);
     if behaviour.ranges {
         head = head.header(ACCEPT_RANGES, "bytes");
@@ -97,10 +111,26 @@ fn file<B>(request: &Request<B>, offer: &Offer, behaviour: &Behaviour, finish: &
     }
     let end = behaviour.stop.map_or(last, |(percent, _)| (size * u64::from(percent) / 100).clamp(first, last));
     let stop = behaviour.stop.filter(|_| end < last).map(|(_, stop)| stop);
+    let altered = Some(offer.middle()).filter(|middle| behaviour.altered && (first..end).contains(middle));
+    if is_get {
+        let now = [
+            (range.is_some() && !behaviour.ranges, Act::Ranges),
+            (behaviour.chunked, Act::Chunked),
+            (behaviour.length_off != 0 && !behaviour.chunked, Act::Length),
+        ];
+        let now: Vec<_> = now.into_iter().filter(|(happens, _)| *happens).collect();
+        now.iter().for_each(|(_, act)| offer.happens(*act));
+        if !now.is_empty() || stop.is_some() || altered.is_some() {
+            offer.count();
+        }
+    }
     // More is announced than there is.
-    let stop = stop.or((behaviour.length_off > 0 && !behaviour.chunked).then_some(Stop::Close));
+    let closes = stop.or((behaviour.length_off > 0 && !behaviour.chunked).then_some(Stop::Close));
     let content = offer.content(behaviour).slice(place(first)..place(end));
-    head.body(FileBody::new(content, stop, finish)).unwrap_or_default()
+    let body = FileBody::new(content, closes, finish);
+    // A client that asks only for the head gets none of it.
+    let body = if is_get { body.of(offer, altered.map(|at| place(at - first)), stop.is_some()) } else { body };
+    head.body(body).unwrap_or_default()
 }
 
 fn place(at: u64) -> usize {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::offer::Stop;
+use super::offer::{Act, Offer, Stop};
 
 /// How a connection ends: what the responses and the two ends of their connection know together.
 #[derive(Debug, Default)]
@@ -31,6 +31,38 @@ pub(super) struct FileBody {
     /// The bytes were given out, and the stop waits until they are sent.
     is_stopping: bool,
     finish: Arc<Finish>,
+    awaited: Option<Awaited>,
+}
+
+/// What of an offer happens only when so much of the body is given out.
+#[derive(Debug)]
+struct Awaited {
+    offer: Offer,
+    /// Where the altered byte is in what is not given out yet.
+    altered: Option<usize>,
+    /// The stop is one that was asked for.
+    stops: bool,
+}
+
+impl Awaited {
+    /// So many bytes are given out.
+    fn given(&mut self, length: usize) {
+        match self.altered {
+            Some(at) if at < length => {
+                self.altered = None;
+                self.offer.happens(Act::Altered);
+            }
+            Some(at) => self.altered = Some(at - length),
+            None => {}
+        }
+    }
+
+    /// The body stops.
+    fn stops(&mut self) {
+        if std::mem::take(&mut self.stops) {
+            self.offer.happens(Act::Stop);
+        }
+    }
 }
 
 /// The response ends before its end, as it was asked to.
@@ -46,7 +78,12 @@ impl From<Infallible> for Stopped {
 
 impl FileBody {
     pub(super) fn new(bytes: Bytes, stop: Option<Stop>, finish: &Arc<Finish>) -> Self {
-        Self { rest: bytes, stop, is_stopping: false, finish: Arc::clone(finish) }
+        Self { rest: bytes, stop, is_stopping: false, finish: Arc::clone(finish), awaited: None }
+    }
+
+    /// It is one of an offer, which is to know when its altered byte is given out, and when it stops.
+    pub(super) fn of(self, offer: &Offer, altered: Option<usize>, stops: bool) -> Self {
+        Self { awaited: Some(Awaited { offer: offer.clone(), altered, stops }), ..self }
     }
 }
 
@@ -59,9 +96,15 @@ impl Body for FileBody {
         const PIECE: usize = 4096;
         if !self.rest.is_empty() {
             let length = self.rest.len().min(PIECE);
+            if let Some(awaited) = &mut self.awaited {
+                awaited.given(length);
+            }
             return Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))));
         }
         let Some(stop) = self.stop else { return Poll::Ready(None) };
+        if let Some(awaited) = &mut self.awaited {
+            awaited.stops();
+        }
         if stop == Stop::Stall {
             // The connection's end wakes it.
             return Poll::Pending;

@@ -1,11 +1,10 @@
 //! The files that a scenario offers, and how each of them is answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 
 /// How a response ends before its last byte.
@@ -36,7 +35,8 @@ pub struct Behaviour {
     pub altered: bool,
     /// After so many percent of the file (0 to 99) the response stops.
     pub stop: Option<(u8, Stop)>,
-    /// Only so many requests are answered like this, later ones as they should be.
+    /// Only so many GET requests are answered like this, later ones as they should be. One that is answered as it should be
+    /// in any case does not count, nor does the redirection to a file for which more is asked.
     pub times: Option<u32>,
 }
 
@@ -55,14 +55,73 @@ impl Default for Behaviour {
     }
 }
 
+/// What can be asked for, as the steps name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Act {
+    Status,
+    Redirect,
+    Ranges,
+    Chunked,
+    Length,
+    Altered,
+    Stop,
+}
+
+impl Behaviour {
+    /// What it asks for.
+    fn asked(&self) -> impl Iterator<Item = Act> {
+        let all = [
+            (self.status.is_some(), Act::Status),
+            (self.redirect, Act::Redirect),
+            (!self.ranges, Act::Ranges),
+            (self.chunked, Act::Chunked),
+            (self.length_off != 0, Act::Length),
+            (self.altered, Act::Altered),
+            (self.stop.is_some(), Act::Stop),
+        ];
+        all.into_iter().filter(|(asked, _)| *asked).map(|(_, act)| act)
+    }
+
+    /// Whether a redirection is all that it asks for.
+    pub(super) fn only_redirects(&self) -> bool {
+        self.asked().all(|act| act == Act::Redirect)
+    }
+
+    fn word(&self, act: Act) -> &'static str {
+        match act {
+            Act::Status => "status",
+            Act::Redirect => "redirect",
+            Act::Ranges => "ranges",
+            Act::Chunked => "encoding",
+            Act::Length => "length",
+            Act::Altered => "content",
+            Act::Stop => match self.stop {
+                Some((_, Stop::Close)) => "closes at",
+                Some((_, Stop::Reset)) => "resets at",
+                Some((_, Stop::Stall)) | None => "stalls at",
+            },
+        }
+    }
+}
+
 /// A file and how requests for it are answered.
 #[derive(Debug, Clone)]
 pub struct Offer {
     bytes: Bytes,
     sha256: String,
     behaviour: Behaviour,
-    /// How many requests were answered.
-    answered: Arc<AtomicU32>,
+    state: Arc<State>,
+}
+
+/// What all clones of an offer know together.
+#[derive(Debug, Default)]
+struct State {
+    /// Held while a request is answered: of two at the same time, one is the first.
+    turn: Mutex<()>,
+    /// How many requests were not answered as they should be.
+    counted: Mutex<u32>,
+    /// What has happened.
+    happened: Mutex<BTreeSet<Act>>,
 }
 
 impl Offer {
@@ -70,7 +129,7 @@ impl Offer {
     #[must_use]
     pub fn new(bytes: Vec<u8>, behaviour: Behaviour) -> Self {
         let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { bytes: bytes.into(), sha256, behaviour, answered: Arc::default() }
+        Self { bytes: bytes.into(), sha256, behaviour, state: Arc::default() }
     }
 
     /// The SHA-256 of the file, in hex; of the file as it should be, even if it is altered on the way.
@@ -90,13 +149,37 @@ impl Offer {
         format!("\"{}\"", &self.sha256[..16])
     }
 
+    /// Waits until no other request for it is being answered.
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.state.turn.lock()
+    }
+
     /// How the next request is answered.
     pub(super) fn next_behaviour(&self) -> Behaviour {
-        let before = self.answered.fetch_add(1, Ordering::Relaxed);
-        if self.behaviour.times.is_some_and(|times| before >= times) {
-            return Behaviour::default();
-        }
-        self.behaviour.clone()
+        let is_over = self.behaviour.times.is_some_and(|times| *self.state.counted.lock() >= times);
+        if is_over { Behaviour::default() } else { self.behaviour.clone() }
+    }
+
+    /// A request is not answered as it should be.
+    pub(super) fn count(&self) {
+        *self.state.counted.lock() += 1;
+    }
+
+    /// Something that was asked for happens.
+    pub(super) fn happens(&self, act: Act) {
+        self.state.happened.lock().insert(act);
+    }
+
+    /// The first option, as steps name it, that was asked for and has not happened.
+    #[must_use]
+    pub fn never_happened(&self) -> Option<&'static str> {
+        let happened = self.state.happened.lock();
+        self.behaviour.asked().find(|act| !happened.contains(act)).map(|act| self.behaviour.word(act))
+    }
+
+    /// The place of the byte that is altered.
+    pub(super) fn middle(&self) -> u64 {
+        self.size() / 2
     }
 
     /// The bytes that are sent.

@@ -109,6 +109,57 @@ async fn only_the_first_requests_are_answered_wrongly() {
 }
 
 #[tokio::test]
+async fn only_answers_that_are_wrong_are_counted() {
+    let stop = Some((50, Stop::Close));
+    let bench = Bench::new(Behaviour { redirect: true, stop, times: Some(1), ..Behaviour::default() });
+    let url = bench.url("http");
+    let ends = async |more: &[&str]| {
+        let arguments: Vec<_> = ["-s", "-o", "/dev/null", "-L"].iter().chain(more).copied().chain([&*url]).collect();
+        curl(&arguments).await.status.code()
+    };
+    // The head, the redirection, what is before the middle, and what the client has already.
+    assert_eq!(ends(&["-I"]).await, Some(0));
+    assert_eq!(ends(&["-r", "0-9"]).await, Some(0));
+    assert_eq!(ends(&["-H", "If-None-Match: *"]).await, Some(0));
+    assert_eq!(bench.offer.never_happened(), Some("closes at"));
+    assert_eq!(ends(&[]).await, Some(18), "it closes in the middle");
+    assert_eq!(bench.offer.never_happened(), None);
+    assert_eq!(ends(&[]).await, Some(0), "once");
+}
+
+#[tokio::test]
+async fn a_redirection_that_is_all_that_is_asked_for_counts() {
+    let bench = Bench::new(Behaviour { redirect: true, times: Some(1), ..Behaviour::default() });
+    let url = bench.url("http");
+    for status in ["302", "200"] {
+        assert_eq!(curl_output(&["-s", "-o", "/dev/null", "-w", "%{http_code}", &url]).await, status);
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_happened_is_known() {
+    let none = Behaviour::default;
+    for (behaviour, in_vain, then, option) in [
+        (Behaviour { ranges: false, ..none() }, &[][..], &["-r", "10-19"][..], "ranges"),
+        (Behaviour { altered: true, ..none() }, &["-r", "0-9"], &[], "content"),
+        (Behaviour { stop: Some((50, Stop::Reset)), ..none() }, &["-r", "0-9"], &[], "resets at"),
+        (Behaviour { chunked: true, ..none() }, &["-I"], &[], "encoding"),
+        (Behaviour { length_off: 9, ..none() }, &["-I"], &[], "length"),
+        (Behaviour { status: Some(404), ..none() }, &["-X", "POST"], &[], "status"),
+    ] {
+        let bench = Bench::new(behaviour);
+        let url = bench.url("http");
+        let load = async |more: &[&str]| {
+            curl(&["-s", "-o", "/dev/null"].iter().chain(more).copied().chain([&*url]).collect::<Vec<_>>()).await
+        };
+        load(in_vain).await;
+        assert_eq!(bench.offer.never_happened(), Some(option));
+        load(then).await;
+        assert_eq!(bench.offer.never_happened(), None, "{option}");
+    }
+}
+
+#[tokio::test]
 async fn a_reset_is_a_reset() {
     let bench = Bench::new(Behaviour { stop: Some((50, Stop::Reset)), ..Behaviour::default() });
     let got = curl(&["-s", "-o", "/dev/null", &bench.url("http")]).await;

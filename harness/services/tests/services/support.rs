@@ -17,6 +17,8 @@ pub(crate) static FILE: LazyLock<Vec<u8>> =
 pub(crate) struct Bench {
     pub(crate) port: HttpPort,
     pub(crate) timeline: Timeline,
+    /// What is offered.
+    pub(crate) offer: Offer,
     /// The file of the CA.
     pub(crate) ca: String,
     _folder: tempfile::TempDir,
@@ -38,10 +40,11 @@ impl Bench {
         let timeline = Timeline::in_memory(Epoch::start());
         let port = HttpPort::open("lamp", "127.0.0.1:0".parse().expect("address"), network).expect("open");
         let files = Files::default();
-        files.offer("/app.bin", Offer::new(FILE.clone(), behaviour));
+        let offer = Offer::new(FILE.clone(), behaviour);
+        files.offer("/app.bin", offer.clone());
         port.open_route(HttpRoute { files, tls, recorder: timeline.recorder(None), capture: None });
         let ca = at("ca.pem").display().to_string();
-        Self { port, timeline, ca, _folder: folder }
+        Self { port, timeline, offer, ca, _folder: folder }
     }
 
     pub(crate) fn url(&self, scheme: &str) -> String {
