@@ -6,6 +6,7 @@ mod lab;
 mod listen;
 mod refused;
 mod ssh;
+mod suspects;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
