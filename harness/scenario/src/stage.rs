@@ -3,6 +3,7 @@
 mod broker;
 mod captured;
 mod checks;
+mod firmware;
 mod gauges;
 mod health;
 mod judging;
@@ -226,12 +227,6 @@ impl Stage {
         self.binding.name(board)
     }
 
-    /// Whether the firmware that a board runs is given the board's name.
-    pub(crate) fn knows_its_name(&self, board: &str) -> bool {
-        let firmware = self.flashed(board).and_then(|name| self.context.bench.config().firmware(name));
-        firmware.is_some_and(|firmware| firmware.mentions("{board.name}"))
-    }
-
     /// The boards that had problems since their last success.
     pub(crate) fn troubled(&self) -> Vec<String> {
         let troubled = self.boards.iter().filter(|(_, board)| !board.troubles().is_empty());
@@ -258,25 +253,6 @@ impl Stage {
         self.boards.get(name).is_some_and(|board| board.is_capturing())
     }
 
-    /// A firmware of the bench file.
-    ///
-    /// # Errors
-    /// When the bench file has no firmware of that name.
-    pub fn firmware(&self, name: &str) -> Result<hil_config::Firmware, StepError> {
-        let config = self.context.bench.config();
-        let known = || config.firmware.keys().map(hil_config::FirmwareName::as_str);
-        config.firmware(name).cloned().ok_or_else(|| unknown(config, "firmware", name, known()))
-    }
-
-    /// What a firmware is on a board, for steps about updates.
-    ///
-    /// # Errors
-    /// When the bench has no such firmware, or it can't run on that board.
-    pub(crate) fn app_facts(&self, board: &str, firmware: &str) -> Result<Option<hil_bench::AppFacts>, StepError> {
-        self.firmware(firmware)?;
-        Ok(hil_bench::app_facts(self.context.bench.config(), board, firmware)?)
-    }
-
     /// How long the rails of a board stay off.
     pub(crate) fn off_time(&self, board: &str) -> Duration {
         self.boards.get(board).map(|board| board.config().off_time).unwrap_or_default()
@@ -285,21 +261,6 @@ impl Stage {
     /// Notes something about a board, or about all of them if it is empty, for people.
     pub(crate) fn note(&self, board: &str, note: String) -> Effect {
         Effect::of(&self.recorder.record(What::Bench { board: board.to_owned(), note }))
-    }
-
-    /// All firmware of the bench file, by name.
-    pub(crate) fn firmware_names(&self) -> impl Iterator<Item = &str> {
-        self.context.bench.config().firmware.keys().map(hil_config::FirmwareName::as_str)
-    }
-
-    /// The firmware that the scenario has flashed on a board.
-    pub(crate) fn flashed(&self, board: &str) -> Option<&str> {
-        self.flashed_all(board).last().map(String::as_str)
-    }
-
-    /// Every firmware that the scenario has flashed on a board, in order.
-    pub(crate) fn flashed_all(&self, board: &str) -> &[String] {
-        self.running.get(board).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Applies a fault to a board's network, and sets the mark to it.
@@ -434,18 +395,6 @@ impl Stage {
         Some(Effect { cursor: Cursor::after(reset), at: released.at })
     }
 
-    /// Remembers which firmware a board runs: its time limits apply.
-    pub(crate) fn note_firmware(&mut self, board: &str, firmware: &str) {
-        self.running.entry(board.to_owned()).or_default().push(firmware.to_owned());
-    }
-
-    /// How long a board may take to connect.
-    pub(crate) fn connects_within(&self, board: &str) -> Duration {
-        let config = self.context.bench.config();
-        let firmware = self.flashed(board).and_then(|name| config.firmware(name));
-        hil_config::connects_within(config.board(board), firmware)
-    }
-
     /// A note and a hint if no connection of the board has reached the tap since the mark.
     pub(crate) fn unreached(&self, board: &str) -> Option<(String, String)> {
         let address = self.tap_address(board);
@@ -502,17 +451,6 @@ impl Stage {
         !silent && self.is_powered(board) && self.session(board).receives(topic)
     }
 
-    /// Remembers what the latest flash of a board wrote.
-    pub(crate) fn note_flash(&mut self, board: &str, written: usize) {
-        self.last_flash_written.insert(board.to_owned(), written);
-    }
-
-    /// Bytes that the latest flash of a board wrote in this scenario.
-    #[must_use]
-    pub fn last_flash_written(&self, board: &str) -> Option<usize> {
-        self.last_flash_written.get(board).copied()
-    }
-
     fn unknown_board(&self, name: &str) -> StepError {
         unknown(self.context.bench.config(), "board", name, self.boards.keys().map(String::as_str))
     }
@@ -520,13 +458,6 @@ impl Stage {
     /// How messages call the bench.
     pub(crate) fn bench_title(&self) -> String {
         self.context.bench.config().title()
-    }
-
-    /// How long a board may take from its reset until its app is ready.
-    pub(crate) fn ready_within(&self, board: &str) -> Duration {
-        let config = self.context.bench.config();
-        let firmware = self.flashed(board).and_then(|name| config.firmware(name));
-        hil_config::ready_within(config.board(board), firmware)
     }
 }
 
