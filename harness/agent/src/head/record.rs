@@ -28,7 +28,7 @@ pub(super) struct HostRecord {
 #[derive(Debug)]
 enum State {
     /// Nothing yet; this would be the first record.
-    Handed(What),
+    Handed(Box<What>),
     /// It has begun.
     Begun,
     /// It has ended.
@@ -43,7 +43,7 @@ impl HostRecord {
 
     /// Notes that a scenario was handed to the host: its events may come.
     pub(super) fn hand(&mut self, id: ScenarioId, (info, attempt, repetition): (ScenarioInfo, u32, Option<u32>)) {
-        self.handed.insert(id, State::Handed(What::ScenarioStarted { info, attempt, repetition }));
+        self.handed.insert(id, State::Handed(Box::new(What::ScenarioStarted { info, attempt, repetition })));
     }
 
     /// Records something about the host itself, now.
@@ -105,7 +105,7 @@ impl HostRecord {
     /// Ends a scenario that the host can't end any more.
     pub(super) fn end(&mut self, id: ScenarioId, verdict: Verdict, failure: Failure) {
         if let Some(State::Handed(start)) = self.handed.insert(id, State::Ended(verdict)) {
-            self.record(self.timeline.epoch().now(), Some(id), start);
+            self.record(self.timeline.epoch().now(), Some(id), *start);
         }
         let what = What::ScenarioFinished { verdict, failure: Some(failure) };
         self.record(self.timeline.epoch().now(), Some(id), what);

@@ -109,7 +109,7 @@ impl Exchange {
     /// percent, and not the end.
     #[must_use]
     pub fn is_minor(&self) -> bool {
-        matches!(self, Self::Sent { sent, of, .. } if sent != of && percent(*sent, *of) % 10 != 0)
+        matches!(self, Self::Sent { sent, of, .. } if sent != of && !percent(*sent, *of).is_multiple_of(10))
     }
 }
 

@@ -159,12 +159,9 @@ fn boards_that_become_free_join_a_run() {
     all.lab.client(&["-p", "pi-b-lamp", "release"]);
     printed.wait_for(&["lamp <- CONNACK"]);
     assert!(ends(Pid::from_child(&hil)) && hil.wait().expect("ends").success());
-    let joined: Vec<_> = events(&all.fleet.project, "run")
-        .iter()
-        .filter_map(|event| {
-            matches!(event.what, What::HostJoined { .. }).then(|| event.host.clone()?.to_string().into())
-        })
-        .collect::<Vec<Option<String>>>();
+    let recorded = events(&all.fleet.project, "run");
+    let joined = recorded.iter().filter(|event| matches!(event.what, What::HostJoined { .. }));
+    let joined: Vec<_> = joined.map(|event| event.host.as_ref().map(ToString::to_string)).collect();
     assert_eq!(joined, [Some("pi-a".to_owned()), Some("pi-b".to_owned())]);
     for place in ["pi-a-lamp", "pi-b-lamp-2"] {
         all.lab.client(&["-p", place, "release"]);
