@@ -87,7 +87,8 @@ fn a_step_that_can_not_tell_is_errored_and_what_holds_passes() {
     assert_snapshot("updates-errored", &outcome.stable());
 }
 
-/// The lamp in two versions, the second of which is also known by what it publishes.
+/// The lamp in two versions, the second of which is also known by what it publishes: in this topic from the beginning of the
+/// load on, which is enough to see that no further connection is awaited.
 const EXECUTED: &str = r#"[boards.one]
 kind = "virtual"
 
@@ -146,6 +147,44 @@ fn an_update_is_disturbed_as_often_as_its_flash_and_the_time_allow() {
     {
         assert!(outcome.stdout.contains(said), "{said}: {outcome:?}");
     }
+}
+
+/// A client that takes the announcement back once the update was taken.
+const CLEARER: &str = r#"import socket, sys
+def packet(kind, body):
+    return bytes([kind, len(body)]) + body
+def text(words):
+    return len(words).to_bytes(2, "big") + words
+broker = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+broker.sendall(packet(0x10, text(b"MQTT") + bytes([4, 2, 0, 0]) + text(b"clearer")))
+broker.sendall(packet(0x82, bytes([0, 1]) + text(b"sooko/update/state") + bytes([0])))
+print("waiting", flush=True)
+received = b""
+while b"1.1.0 runs" not in received:
+    received += broker.recv(4096)
+broker.sendall(packet(0x31, text(b"sooko/update")))
+print("cleared", flush=True)
+sys.stdin.read()
+"#;
+
+/// The bench keeps the board from its update in the round of the silence: a lamp that hangs in it shows the same.
+#[test]
+fn a_board_that_takes_no_update_after_a_silence_fails_at_that_silence() {
+    let step = r#"1 silences in its update from "app-1" to "app-2" within 100 s"#;
+    let feature = disturbed("one", step).replace("is offered", "is offered to \"one\"").replacen(
+        "Given",
+        "Given the board \"clearer\" runs the firmware \"clearer\"\n    And",
+        1,
+    );
+    let project = Project::with_feature(&format!("Feature: updates\n{feature}"));
+    let clearer = "[boards.clearer]\nkind = \"process\"\n\n[firmware.clearer]\nkind = \"process\"\n\
+                   command = [\"python3\", \"clearer.py\", \"{tap.host}\", \"{tap.port}\"]\nready = \"waiting\"\n";
+    project.file("clearer.py", CLEARER);
+    project.file("bench.toml", &format!("{EXECUTED}\n{clearer}"));
+    let outcome = project.hil(&["run", "--bench", "bench.toml", "--bench-retries", "0"]);
+    assert_eq!(outcome.code, 100, "{outcome:?}");
+    let said = "`one` did not take the update to `app-2` after silence 1 of 1, ";
+    assert!(outcome.stdout.contains(said), "{outcome:?}");
 }
 
 #[test]
