@@ -2,6 +2,7 @@
 
 mod ends;
 mod fleet;
+mod kills;
 mod lab;
 mod listen;
 mod refused;

@@ -15,14 +15,14 @@ use crate::fleet::lab::Lab;
 use crate::support::{Outcome, Printed, ends, wait_for_line};
 
 /// Two hosts with two boards each, published in a lab.
-struct HostsInLab {
-    fleet: Fleet,
-    ssh: Ssh,
-    lab: Lab,
+pub(super) struct HostsInLab {
+    pub(super) fleet: Fleet,
+    pub(super) ssh: Ssh,
+    pub(super) lab: Lab,
 }
 
 impl HostsInLab {
-    fn open(feature: &str, boards: &str) -> Option<Self> {
+    pub(super) fn open(feature: &str, boards: &str) -> Option<Self> {
         let lab = Lab::start()?;
         let fleet = Fleet::new(feature, &["pi-a", "pi-b"]);
         let ssh = Ssh::start(&fleet)?;
@@ -34,7 +34,7 @@ impl HostsInLab {
     }
 
     /// What each host does to be in the lab.
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         for host in ["pi-a", "pi-b"] {
             let published = self.on_host(host, &["fleet", "publish", "--host", host]);
             assert_eq!(published.code, 0, "{published:?}");
@@ -54,7 +54,7 @@ impl HostsInLab {
         command.envs(self.fleet.host(host).environment()).output().expect("hil runs").into()
     }
 
-    fn run(&self, more: &[&str]) -> Command {
+    pub(super) fn run(&self, more: &[&str]) -> Command {
         let mut command = self.ssh.in_lab(&self.fleet);
         command.args(more);
         command
@@ -83,7 +83,7 @@ impl HostsInLab {
     }
 
     /// Nothing of a run is left: no place, no reservation, no lock, no process, no power.
-    fn wait_until_free(&self, case: &str) {
+    pub(super) fn wait_until_free(&self, case: &str) {
         self.until(case, |view| view.places().all(|place| place.holder.is_none()));
         self.fleet.wait_until_safe(case);
     }

@@ -161,13 +161,13 @@ impl Ssh {
     }
 
     /// The process of a host's server.
-    pub(super) fn server(&self, host: &str) -> Pid {
+    pub(in crate::hosts) fn server(&self, host: &str) -> Pid {
         let server = self.servers.iter().find(|server| server.host == host).expect("a server");
         Pid::from_child(&server.process)
     }
 
     /// Starts the server of a host again.
-    pub(super) fn restart(&mut self, host: &str) {
+    pub(in crate::hosts) fn restart(&mut self, host: &str) {
         let at = self.servers.iter().position(|server| server.host == host).expect("a server");
         let _ = self.servers[at].process.wait();
         self.servers[at].process = self.spawn(&self.servers[at].config.clone());
@@ -219,7 +219,7 @@ fn free_port() -> u16 {
 }
 
 /// The processes below a process, children before grandchildren.
-pub(super) fn descendants(of: Pid) -> Vec<Pid> {
+pub(in crate::hosts) fn descendants(of: Pid) -> Vec<Pid> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir("/proc").expect("proc").flatten() {
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
