@@ -1,6 +1,6 @@
 //! Arguments of `hil fleet`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 
 use super::{BenchArgs, FormatArgs, ProjectArgs};
 
@@ -81,11 +81,12 @@ Examples:
   hil fleet release --stale
   hil fleet release --run 20261127T190000Z-4711
 
-A run shows that it is alive by a reservation that it renews. A run that was killed is taken for alive for up to
-75 s more. Places of other users of labgrid are never released.")]
+A run shows that it is alive by a reservation that it renews. A run that was killed is taken
+for alive for up to 75 s more. Places of other users of labgrid are never released.")]
+#[command(group = ArgGroup::new("which").required(true).args(["run", "stale"]))]
 pub(crate) struct ReleaseArgs {
     /// The run, as `hil fleet` shows it, whether it is alive or not
-    #[arg(long, value_name = "ID", required_unless_present = "stale", conflicts_with = "stale")]
+    #[arg(long, value_name = "ID")]
     pub(crate) run: Option<String>,
 
     /// All runs that have ended without giving their boards back

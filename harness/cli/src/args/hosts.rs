@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::BenchArgs;
 
@@ -31,19 +31,20 @@ pub(crate) struct OnHostsArgs {
 #[command(after_help = "\
 Examples:
   hil agent --stdio                         what `hil run --hosts` starts on each host, over ssh
-  hil agent --listen unix:/run/hil.sock     serve heads one after the other, on a socket
+  hil agent --listen unix:/run/hil.sock     serve heads that connect to a socket
   hil run --hosts 'lab=socat - UNIX-CONNECT:/run/hil.sock'
 
-An agent holds no board until a head asks for it. It ends in order when the head is gone: its input ends, or says
-nothing for 10 s. The reports of what ran on this host stay in ~/.local/state/hil/runs, files of projects for the next
-run in ~/.cache/hil/agent.")]
+An agent holds no board until a head asks for it. It ends in order when the head is gone:
+its input ends, or says nothing for 10 s. The reports of what ran on this host stay in
+~/.local/state/hil/runs, files of projects for the next run in ~/.cache/hil/agent.")]
+#[command(group = ArgGroup::new("way").required(true).args(["stdio", "listen"]))]
 pub(crate) struct AgentArgs {
     /// Serve the head that is connected to standard input and output
-    #[arg(long, required_unless_present = "listen")]
+    #[arg(long)]
     pub(crate) stdio: bool,
 
     /// Serve heads that connect to this socket, which only this user may use
-    #[arg(long, value_name = "unix:PATH", conflicts_with = "stdio", value_parser = socket)]
+    #[arg(long, value_name = "unix:PATH", value_parser = socket)]
     pub(crate) listen: Option<PathBuf>,
 
     #[command(flatten)]
