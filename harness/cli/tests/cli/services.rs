@@ -13,7 +13,7 @@ const FAILS: &str = r#"Feature: f
   Scenario: a request that must not be
     Given the board "pi" runs the firmware "downloader"
     And the update "lamp-native" is offered
-    When I type "get ${captured:update_path}" at the console of "pi"
+    When I type "later get ${captured:update_path}" at the console of "pi"
     Then "pi" does not request the update "lamp-native" for 5 s
 
   Scenario: a load that is cut
@@ -62,7 +62,7 @@ const FAILS: &str = r#"Feature: f
 
   Scenario: the time is asked for
     Given the board "pi" runs the firmware "downloader"
-    When I type "time" at the console of "pi"
+    When I type "later time" at the console of "pi"
     Then "pi" does not ask for the time for 5 s
 
   Scenario: a flawed certificate is accepted
