@@ -12,7 +12,6 @@ Feature: An update of the lamp that is disturbed at many moments
       {"version": "${captured:update_version}", "url": "${captured:update_url}", "length": ${captured:update_size}, "sha256": "${captured:update_sha256}"}
       """
 
-  @twenty-cuts
   Scenario: the power is cut at twenty moments
     Then "lamp-ota" survives 20 power cuts in its update from "app-1" to "app-2" within 270 s
 

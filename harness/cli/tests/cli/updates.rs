@@ -1,7 +1,7 @@
 //! Steps about updates: what must fail, and what the bench file may not say. `features/update` has what passes,
 //! `faulty.rs` what faulty firmware does.
 
-use crate::support::{Outcome, Project, assert_snapshot};
+use crate::support::{Outcome, Project, assert_snapshot, workspace};
 
 /// A native lamp in one version, and others that it does not run.
 const BENCH: &str = r#"[boards.lamp]
@@ -39,6 +39,17 @@ fn run(steps: &[(&str, &str)]) -> Outcome {
 
 fn after_a_cut(step: &str) -> String {
     format!("When the power of \"lamp\" is cut\n    Then {step}")
+}
+
+/// The scenario is opt-in, since it takes two minutes; here it runs beside other tests.
+#[test]
+fn an_update_survives_twenty_power_cuts() {
+    let (root, project) = (workspace(), Project::new());
+    let sweep = ["run", "features/update/sweep.feature", "--tags", "@opt-in", "--name", "twenty moments", "--out"];
+    let mut command = project.command(&sweep);
+    let outcome: Outcome = command.arg(project.path("out")).current_dir(root).output().expect("hil runs").into();
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(outcome.stdout.contains("1 passed"), "{outcome:?}");
 }
 
 #[test]
