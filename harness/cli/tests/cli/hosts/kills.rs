@@ -38,7 +38,7 @@ impl Victim {
     fn restore(self, all: &mut HostsInLab) {
         if self == Self::Host {
             all.ssh.restart("pi-a");
-            all.publish();
+            all.publish_on(&["pi-a"]);
         }
     }
 }

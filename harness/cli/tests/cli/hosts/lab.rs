@@ -35,7 +35,12 @@ impl HostsInLab {
 
     /// What each host does to be in the lab.
     pub(super) fn publish(&mut self) {
-        for host in ["pi-a", "pi-b"] {
+        self.publish_on(&["pi-a", "pi-b"]);
+    }
+
+    /// The same for hosts whose exporters do not run.
+    pub(super) fn publish_on(&mut self, hosts: &[&'static str]) {
+        for host in hosts {
             let published = self.on_host(host, &["fleet", "publish", "--host", host]);
             assert_eq!(published.code, 0, "{published:?}");
             let user = if rustix::process::getuid().is_root() { "root".to_owned() } else { whoami() };
