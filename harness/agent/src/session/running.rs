@@ -198,7 +198,7 @@ impl Session {
         let record_failure = failure.or_else(|| timeline.write_failure());
         let capture_cut = capture.is_some_and(Capture::is_cut);
         self.out.send_after_record(&ToHead::Finished(Finished { unsafe_rails, record_failure, capture_cut }));
-        // The head makes the reports of the whole; these are for whoever looks on this host.
+        // The head makes the reports of the whole; these are for users of this host.
         if let Err(error) = read_run(folder).and_then(|run| run.write_reports()) {
             self.agent.surroundings.warn(&format!("the reports on this host could not be written: {error}"));
         }

@@ -84,7 +84,7 @@ impl Dispatch {
         self.use_new_boards();
     }
 
-    /// Ends the agents of hosts that have no board of the run any more: whoever has the boards now needs their locks.
+    /// Ends the agents of hosts that have no board of the run any more: another user has them now, and needs their locks.
     pub(super) async fn retire(&mut self) {
         for number in 0..self.members.len() {
             let member = &mut self.members[number];

@@ -190,7 +190,7 @@ impl Lab {
                 biased;
                 _ = &mut over => break,
                 Some((host, why)) = losses.recv() => {
-                    // Another board may join in place of each; these are given back for whoever can use them.
+                    // Another board may join in place of each; these are given back for others to use.
                     self.places_of(&host).for_each(|(place, _)| self.leases.refuse(place, &why));
                     continue;
                 }
