@@ -56,7 +56,6 @@ pub(crate) struct Engine {
     has_begun: bool,
     /// Whether it said that the run has begun.
     said_begun: bool,
-    is_enough: bool,
     /// Places that it had before the session was lost: the coordinator may have forgotten who has them, or them. The locks
     /// of their hosts count until it says something else.
     unconfirmed: BTreeSet<String>,
@@ -107,7 +106,6 @@ impl Engine {
             said: BTreeSet::new(),
             has_begun: false,
             said_begun: false,
-            is_enough: false,
             unconfirmed: BTreeSet::new(),
             presence: None,
             begin_by,
@@ -219,7 +217,7 @@ impl Engine {
 
     /// How many places more it could use.
     fn missing(&self) -> usize {
-        if self.is_enough { 0 } else { self.want.at_most.saturating_sub(self.leases.len()) }
+        self.want.at_most.saturating_sub(self.leases.len())
     }
 
     fn carry_out(&mut self, command: Option<Command>) -> Result<(), Stop> {
@@ -228,7 +226,6 @@ impl Engine {
             Some(Command::Refuse(place, why)) => {
                 self.returned(&place, Some((Instant::now() + SHUN, PlaceProblem::Host(why))));
             }
-            Some(Command::Enough) => self.is_enough = true,
             Some(Command::End(done)) => return Err(Stop::Asked(Some(done))),
             None => return Err(Stop::Asked(None)),
         }

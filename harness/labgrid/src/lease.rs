@@ -111,6 +111,5 @@ pub enum LabEvent {
 pub(crate) enum Command {
     GiveBack(String),
     Refuse(String, String),
-    Enough,
     End(oneshot::Sender<()>),
 }

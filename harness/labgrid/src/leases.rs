@@ -42,11 +42,6 @@ impl Leases {
         self.ask(Command::Refuse(place.to_owned(), why.to_owned()));
     }
 
-    /// Stops asking for further boards.
-    pub fn enough(&self) {
-        self.ask(Command::Enough);
-    }
-
     /// Gives everything back. Takes up to 20 s if the coordinator does not answer.
     pub async fn end(self) {
         let (done, is_done) = oneshot::channel();
