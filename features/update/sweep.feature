@@ -1,7 +1,7 @@
 @opt-in
 Feature: An update of the lamp that is disturbed at many moments
 
-  Takes some minutes: `hil run features/update/sweep.feature --tags @opt-in`.
+  Takes some minutes: `hil run features/update/sweep.feature`.
 
   Background:
     Given the board "lamp-ota" runs the firmware "app-1"

@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod clock;
 mod net;
 mod nvs;
 mod run;
@@ -16,5 +17,5 @@ pub use esp_nvs::mem_flash::MemFlash;
 pub use lamp_core::{Backoff, Confirms, Variant};
 pub use nvs::{Nvs, NvsError};
 pub use run::{Config, Platform, run};
-pub use settings::{AppSettings, Broker, LampPin, Wifi};
-pub use update::{Layout, Updates};
+pub use settings::{AppSettings, Broker, LampPin, Services, TimeServer, Wifi};
+pub use update::{Layout, Random, Updates};

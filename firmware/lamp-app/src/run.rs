@@ -11,8 +11,8 @@ use embedded_storage::nor_flash::NorFlash;
 use lamp_core::{Effect, Input, Lamp, Settings, Variant};
 
 use crate::net::{Link, Lost};
-use crate::settings::Broker;
-use crate::update::{Announced, Desk, News, Updater, Updates};
+use crate::settings::{Broker, Services};
+use crate::update::{Announced, Desk, News, Random, Reach, Updater, Updates};
 
 /// What the program needs of its chip, besides the network.
 pub trait Platform {
@@ -20,7 +20,8 @@ pub trait Platform {
     fn light(&mut self, lit: bool);
     /// Prints a line: what it is about, and what happened.
     fn log(&mut self, tag: &str, text: &str);
-    /// The main loop is alive: feeds the watchdog. Called at least once a second.
+    /// The main loop is alive: feeds the watchdog. Called at least once a second, but during a TLS
+    /// handshake, which calculates.
     fn alive(&mut self);
     /// Restarts the chip.
     fn restart(&mut self) -> !;
@@ -53,20 +54,24 @@ pub struct Config<F> {
     pub variant: Variant,
     /// What it needs to take updates; none for a lamp that takes none.
     pub updates: Option<Updates<F>>,
+    /// What updates over HTTPS need.
+    pub services: Services,
+    /// Random bytes for keys.
+    pub random: Random,
     /// Spreads the pauses between attempts to connect.
     pub seed: u32,
 }
 
 /// Runs the lamp over this network, forever.
 pub async fn run<P: Platform, F: NorFlash>(stack: Stack<'_>, platform: P, config: Config<F>) -> ! {
-    let Config { broker, settings, variant, updates, seed } = config;
+    let Config { broker, settings, variant, updates, services, random, seed } = config;
     let (mut receive, mut send) = ([0; 1536], [0; 1536]);
     let lamp = Lamp::new(settings, variant, seed);
     let link = Link::new(stack, &mut receive, &mut send);
     let desk = Desk::new();
     let updater = async {
         match updates {
-            Some(updates) => Updater::new(updates, variant, stack, &desk, seed).run().await,
+            Some(updates) => Updater::new(updates, variant, Reach { stack, services, random }, &desk, seed).run().await,
             None => core::future::pending::<()>().await,
         }
     };

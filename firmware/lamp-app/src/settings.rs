@@ -30,6 +30,29 @@ impl Broker {
     pub const PORT: u16 = 1883;
 }
 
+/// Where the time comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeServer {
+    /// Name or IPv4 address (`sntp.host`).
+    pub host: String,
+    /// Port (`sntp.port`).
+    pub port: u16,
+}
+
+impl TimeServer {
+    /// Port without a setting (RFC 4330 §4).
+    pub const PORT: u16 = 123;
+}
+
+/// What the certificate of a server is checked with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Services {
+    /// The CA, as PEM text (`tls.ca`).
+    pub authority: Option<String>,
+    /// Who knows the time: the lamp has no clock.
+    pub time: Option<TimeServer>,
+}
+
 /// How the lamp is wired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LampPin {
@@ -67,6 +90,8 @@ pub struct AppSettings {
     /// How long a new program may take to reach its broker after an update, in milliseconds (`update.trial`, in
     /// seconds).
     pub trial_ms: u64,
+    /// What updates over HTTPS need.
+    pub services: Services,
 }
 
 impl AppSettings {
@@ -88,12 +113,15 @@ impl AppSettings {
         };
         let trial_ms =
             nvs.number::<u32>("update", "trial").map_or(Self::TRIAL_MS, |seconds| u64::from(seconds) * 1_000);
+        let port = nvs.number("sntp", "port").unwrap_or(TimeServer::PORT);
+        let time = nvs.text("sntp", "host").map(|host| TimeServer { host, port });
+        let services = Services { authority: nvs.text("tls", "ca"), time };
         let wired = LampPin::default();
         let pin = LampPin {
             gpio: nvs.number("lamp", "pin").unwrap_or(wired.gpio),
             active_low: nvs.text("lamp", "active_low").and_then(|text| truth(&text)).unwrap_or(wired.active_low),
         };
-        Self { wifi, broker, lamp, pin, trial_ms }
+        Self { wifi, broker, lamp, pin, trial_ms, services }
     }
 }
 

@@ -8,13 +8,19 @@
 //! 3. A new program is on trial until it has confirmed itself; the bootloader takes it back at the next reset otherwise.
 
 mod announcement;
+mod certificate;
 mod desk;
+mod fault;
 mod http;
+mod load;
 mod otadata;
 mod process;
 mod slots;
+mod stream;
+mod tls;
 mod url;
 
 pub(crate) use desk::{Announced, Desk, News};
-pub(crate) use process::Updater;
+pub(crate) use process::{Reach, Updater};
 pub use slots::{Layout, Updates};
+pub use tls::Random;

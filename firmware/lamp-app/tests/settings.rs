@@ -1,7 +1,7 @@
 //! Settings from an NVS partition, as the harness writes it.
 
 use esp_nvs_partition_tool::{DataValue, NvsEntry, NvsPartition};
-use lamp_app::{AppSettings, Broker, LampPin, Nvs, Wifi};
+use lamp_app::{AppSettings, Broker, LampPin, Nvs, Services, TimeServer, Wifi};
 use proptest::prelude::*;
 
 const MAC: [u8; 6] = [0x7c, 0xdf, 0xa1, 0x0a, 0x0b, 0x0c];
@@ -40,6 +40,8 @@ fn strings_are_read() {
         ("mqtt", "keep_alive", text("9")),
         ("lamp", "pin", text("7")),
         ("lamp", "active_low", text("false")),
+        ("tls", "ca", text("-----BEGIN CERTIFICATE-----")),
+        ("sntp", "host", text("192.168.4.3")),
     ]);
     let settings = AppSettings::read(&mut nvs, MAC);
     assert_eq!(settings.wifi, Some(Wifi { ssid: "rumah".into(), password: Some("rahasia123".into()) }));
@@ -47,6 +49,9 @@ fn strings_are_read() {
     assert_eq!((settings.lamp.client_id.as_str(), settings.lamp.user.as_deref()), ("lampu", Some("ibu")));
     assert_eq!((settings.lamp.password.as_deref(), settings.lamp.keep_alive), (Some("x"), 9));
     assert_eq!(settings.pin, LampPin { gpio: 7, active_low: false });
+    let Services { authority, time } = settings.services;
+    assert_eq!(authority.as_deref(), Some("-----BEGIN CERTIFICATE-----"));
+    assert_eq!(time, Some(TimeServer { host: "192.168.4.3".into(), port: 123 }));
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub struct Variant {
     pub confirms: Confirms,
     /// Compares an update with its announced SHA-256.
     pub checks_hash: bool,
+    /// Checks the certificate of a server.
+    pub checks_certificate: bool,
     /// Chooses the new slot after it has written and checked it, and writes to the one that does not run.
     pub switches_last: bool,
 }
@@ -64,6 +66,7 @@ impl Variant {
         subscribes: true,
         confirms: Confirms::Online,
         checks_hash: true,
+        checks_certificate: true,
         switches_last: true,
     };
 }

@@ -29,8 +29,8 @@ use static_cell::StaticCell;
 use crate::board::Board;
 use crate::console::log;
 
-/// DHCP, DNS, the connection to the broker, that of an update, and one in reserve.
-static SOCKETS: StaticCell<StackResources<5>> = StaticCell::new();
+/// DHCP, DNS, the connection to the broker, that of an update, SNTP, and one in reserve.
+static SOCKETS: StaticCell<StackResources<6>> = StaticCell::new();
 
 #[esp_hal::main]
 async fn main(spawner: Spawner) -> ! {
@@ -74,7 +74,16 @@ async fn main(spawner: Spawner) -> ! {
         Some(_) => flash::updates(storage, settings.trial_ms),
         None => None,
     };
-    let config = Config { broker, settings: settings.lamp, variant: variant::chosen(), updates, seed };
+    let config = Config {
+        broker,
+        settings: settings.lamp,
+        variant: variant::chosen(),
+        updates,
+        services: settings.services,
+        // Truly random while the radio is on, and there is no update without it (ESP-IDF, "Random Number Generation").
+        random: |bytes| Rng::new().read(bytes),
+        seed,
+    };
     lamp_app::run(stack, board, config).await
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn chosen() -> Variant {
         "confirms-at-start" => Variant { confirms: Confirms::AtStart, ..built },
         "never-confirms" => Variant { confirms: Confirms::Never, ..built },
         "accepts-any-hash" => Variant { checks_hash: false, ..built },
+        "accepts-any-certificate" => Variant { checks_certificate: false, ..built },
         "switches-first" => Variant { switches_last: false, ..built },
         _ => built,
     }

@@ -60,7 +60,16 @@ async fn main(spawner: Spawner) -> ! {
     let spread = (seed ^ seed >> 32) as u32;
     // Nothing here loads a program from flash.
     let updates = None::<Updates<MemFlash>>;
-    let config = Config { broker, settings: settings.lamp, variant: Variant::GOOD, updates, seed: spread };
+    let config = Config {
+        broker,
+        settings: settings.lamp,
+        variant: Variant::GOOD,
+        updates,
+        services: settings.services,
+        // Only updates need random bytes.
+        random: |bytes| bytes.fill(0),
+        seed: spread,
+    };
     lamp_app::run(stack, board, config).await
 }
 

@@ -12,7 +12,7 @@ pub use hil_board::{
     AppFacts, AppSlot, BenchError, Board, Booted, Driving, Fall, FlashMoment, FlashWork, Flashed, Needs, PinDriver,
     Probed, ResetDriver, ResetInto, Resetting, Scope, Signal, Symbols, TapAddress, TlsFiles, UpdateImage, app_facts,
     check_emulator, check_firmware, check_flasher, claimed, elf_of, esptool_program, missing_program, needs, ports,
-    probe, shared_devices, update_image,
+    probe, shared_devices, update_image, virtual_gateway,
 };
 pub use hil_power::{PowerDriver, PowerError, Switching, keeper, lines::check_line};
 pub use kinds::kinds;

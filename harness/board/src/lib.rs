@@ -34,7 +34,7 @@ pub use flashing::{
     AppFacts, AppSlot, Flashed, Probed, UpdateImage, app_facts, check_firmware, check_flasher, elf_of, esptool_program,
     kinds as flasher_kinds, probe, update_image,
 };
-pub use hil_virtual_board::Names;
+pub use hil_virtual_board::{Names, gateway as virtual_gateway};
 pub use needs::{Needs, needs};
 pub use pins::{Driving, PinDoubt, PinDriver, WiredPins};
 pub use place_by_mac::place_by_mac;

@@ -13,10 +13,9 @@ use hil_config::{BoardKind, TapTls, Wifi};
 use hil_mqtt::{Offers, Route, TapPort, TlsMode};
 use hil_services::{BoardNetwork, Files, HttpPort, HttpRoute, NameRecorder, NetworkClock, SntpPort, SntpRoute};
 use hil_timeline::Recorder;
-use hil_tls::{CertificateFlaw, ServerConfig, TlsIdentity};
+use hil_tls::{ServerConfig, TlsIdentity};
 
 use self::certificates::RunCertificates;
-use crate::error::StepError;
 use crate::setup_error::SetupError;
 
 /// A tap for each board, all with the same certificate.
@@ -153,14 +152,9 @@ impl Network {
         }
     }
 
-    /// What taps show to boards instead of their certificate.
-    pub(crate) fn flawed_tap(&self, flaw: CertificateFlaw) -> Result<TlsMode, StepError> {
-        self.certificates.flawed_tap(flaw)
-    }
-
-    /// What services show to boards instead of their certificate.
-    pub(crate) fn flawed_server(&self, flaw: CertificateFlaw) -> Result<Arc<ServerConfig>, StepError> {
-        self.certificates.flawed_server(flaw)
+    /// The certificates of taps and services.
+    pub(crate) fn certificates(&self) -> &RunCertificates {
+        &self.certificates
     }
 
     /// The identity for a broker that the harness starts: the tap's certificate, and its CA.

@@ -69,6 +69,9 @@ pub(crate) enum Validity {
     Future,
 }
 
+/// Longer than any run.
+const USUAL: Validity = Validity::For(Duration::from_secs(30 * 24 * 3600));
+
 /// A CA with its key.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -108,13 +111,20 @@ impl Authority {
         Ok((certificate.pem(), key.serialize_pem()))
     }
 
+    /// A certificate for a server at these hosts, in two new files of a folder.
+    ///
+    /// # Errors
+    /// When the files exist or can't be written.
+    pub fn good(&self, folder: &Path, hosts: &[String]) -> io::Result<TlsIdentity> {
+        let (cert, key) = self.sign(hosts, "hil test broker", ExtendedKeyUsagePurpose::ServerAuth, USUAL)?;
+        write_identity(folder, "server", &cert, &key)
+    }
+
     /// A certificate for a server at these hosts that has a flaw, in two new files of a folder.
     ///
     /// # Errors
     /// When the files exist or can't be written.
     pub fn flawed(&self, folder: &Path, hosts: &[String], flaw: CertificateFlaw) -> io::Result<TlsIdentity> {
-        /// Longer than any run.
-        const USUAL: Validity = Validity::For(Duration::from_secs(30 * 24 * 3600));
         let server = |ca: &Self, hosts: &[String], validity| {
             ca.sign(hosts, "hil test broker", ExtendedKeyUsagePurpose::ServerAuth, validity)
         };
@@ -130,17 +140,21 @@ impl Authority {
             }
             CertificateFlaw::ChainIncomplete => server(&self.intermediate(USUAL)?, hosts, USUAL)?,
         };
-        let at = |ending: &str| folder.join(format!("{}.{ending}", flaw.file()));
-        let identity = TlsIdentity { cert: at("pem"), key: at("key") };
-        write_new(&identity.cert, &cert, false)?;
-        write_new(&identity.key, &key, true)?;
-        Ok(identity)
+        write_identity(folder, flaw.file(), &cert, &key)
     }
 
     fn intermediate(&self, validity: Validity) -> io::Result<Self> {
         let ca = CertifiedIssuer::signed_by(ca_params("hil test intermediate", validity), key()?, &self.0);
         ca.map(Self).map_err(failed)
     }
+}
+
+fn write_identity(folder: &Path, name: &str, cert: &str, key: &str) -> io::Result<TlsIdentity> {
+    let at = |ending: &str| folder.join(format!("{name}.{ending}"));
+    let identity = TlsIdentity { cert: at("pem"), key: at("key") };
+    write_new(&identity.cert, cert, false)?;
+    write_new(&identity.key, key, true)?;
+    Ok(identity)
 }
 
 fn key() -> io::Result<KeyPair> {

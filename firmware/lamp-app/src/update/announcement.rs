@@ -70,6 +70,9 @@ mod tests {
         assert_eq!(refused("\"length\":5", "\"length\":-5"), "no number `length`");
         assert_eq!(refused("\"length\":5", "\"length\":0"), "no number `length`");
         assert_eq!(refused("HASH", "+HASH"), "`sha256` is not 64 hexadecimal digits");
-        assert_eq!(refused("http://10.0.0.1/a.bin", "https://x/"), "only `http` is supported, not `https://x/`");
+        assert_eq!(
+            refused("http://10.0.0.1/a.bin", "ftp://x/"),
+            "only `http` and `https` are supported, not `ftp://x/`"
+        );
     }
 }

@@ -5,33 +5,18 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use embassy_net::Stack;
-use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, with_timeout};
 
+use super::fault::{Fault, lost};
+use super::stream::Stream;
 use super::url::Url;
-use crate::net;
-
-/// Why a file is not loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Another attempt may succeed.
-    Lost(String),
-    /// It would only fail again.
-    Refused(String),
-}
-
-fn lost<T>(why: &str) -> Result<T, Fault> {
-    Err(Fault::Lost(why.into()))
-}
 
 /// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest head of a response.
 const HEAD: usize = 2048;
-/// Bytes of the receive window.
-pub(super) const WINDOW: usize = 5 * 1460;
-const REDIRECTIONS: usize = 3;
+/// Bytes that are read at once.
+const PIECE: usize = 1460;
 
 /// How the end of a body is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,58 +38,43 @@ enum Head {
     Moved(String),
 }
 
+/// What a server answers.
+pub(super) enum Answer<'a, S> {
+    Body(Body<'a, S>),
+    /// The file is somewhere else.
+    Moved(String),
+}
+
 /// A body that is being received.
-pub(super) struct Body<'a, 's> {
-    socket: &'a mut TcpSocket<'s>,
+pub(super) struct Body<'a, S> {
+    stream: &'a mut S,
     framing: Framing,
     /// Received, and not taken yet.
     rest: Vec<u8>,
 }
 
-/// Asks for a file, and follows redirections.
-pub(super) async fn get<'a, 's>(
-    stack: Stack<'_>,
-    socket: &'a mut TcpSocket<'s>,
-    url: &Url,
-) -> Result<Body<'a, 's>, Fault> {
-    let mut url = url.clone();
-    for _ in 0..=REDIRECTIONS {
-        let (head, rest) = ask(stack, socket, &url).await?;
-        match head {
-            Head::Body(framing) => return Ok(Body { socket, framing, rest }),
-            Head::Moved(to) => url = url.join(&to).map_err(Fault::Refused)?,
-        }
-    }
-    Err(Fault::Refused(format!("more than {REDIRECTIONS} redirections")))
-}
-
-async fn ask(stack: Stack<'_>, socket: &mut TcpSocket<'_>, url: &Url) -> Result<(Head, Vec<u8>), Fault> {
-    socket.abort();
-    let _ = with_timeout(Duration::from_millis(200), socket.flush()).await;
-    let connect = async {
-        let address = net::resolve(stack, &url.host).await.map_err(|_| "its name is not known")?;
-        socket.connect((address, url.port)).await.map_err(|_| "it does not answer")
-    };
-    match with_timeout(PATIENCE, connect).await {
-        Ok(Ok(())) => {}
-        Ok(Err(why)) => return Err(Fault::Lost(format!("{}: {why}", url.host))),
-        Err(_) => return Err(Fault::Lost(format!("{}: it does not answer", url.host))),
-    }
+/// Asks for a file.
+pub(super) async fn get<'a, S: Stream>(stream: &'a mut S, url: &Url) -> Result<Answer<'a, S>, Fault> {
     let request = format!(
         "GET {} HTTP/1.1\r\nHost: {}:{}\r\nAccept: application/octet-stream\r\nConnection: close\r\n\r\n",
         url.path, url.host, url.port
     );
-    send(socket, request.as_bytes()).await?;
+    match with_timeout(PATIENCE, stream.send(request.as_bytes())).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return lost("the connection was reset"),
+        Err(_) => return lost("the server takes no request"),
+    }
     let mut bytes = Vec::new();
     loop {
-        if let Some(length) = receive(socket, &mut bytes).await? {
-            if length == 0 {
-                return lost("the server closed the connection before it answered");
-            }
-            if let Some((head, length)) = head(&bytes)? {
-                bytes.drain(..length);
-                return Ok((head, bytes));
-            }
+        if receive(stream, &mut bytes).await? == 0 {
+            return lost("the server closed the connection before it answered");
+        }
+        if let Some((head, length)) = head(&bytes)? {
+            bytes.drain(..length);
+            return Ok(match head {
+                Head::Body(framing) => Answer::Body(Body { stream, framing, rest: bytes }),
+                Head::Moved(to) => Answer::Moved(to),
+            });
         }
         if bytes.len() > HEAD {
             return Err(Fault::Refused(format!("the head of the answer has more than {HEAD} bytes")));
@@ -146,31 +116,20 @@ fn head(bytes: &[u8]) -> Result<Option<(Head, usize)>, Fault> {
     Ok(Some((head, length)))
 }
 
-async fn send(socket: &mut TcpSocket<'_>, mut bytes: &[u8]) -> Result<(), Fault> {
-    while !bytes.is_empty() {
-        match with_timeout(PATIENCE, socket.write(bytes)).await {
-            Ok(Ok(written)) => bytes = &bytes[written..],
-            Ok(Err(_)) => return lost("the connection was reset"),
-            Err(_) => return lost("the server takes no request"),
-        }
-    }
-    Ok(())
-}
-
-/// Receives some bytes; 0 at the end. None if there was nothing to receive into.
-async fn receive(socket: &mut TcpSocket<'_>, into: &mut Vec<u8>) -> Result<Option<usize>, Fault> {
-    let mut buffer = vec![0; 1460];
-    match with_timeout(PATIENCE, socket.read(&mut buffer)).await {
+/// Receives some bytes; 0 at the end.
+async fn receive<S: Stream>(stream: &mut S, into: &mut Vec<u8>) -> Result<usize, Fault> {
+    let mut buffer = vec![0; PIECE];
+    match with_timeout(PATIENCE, stream.read(&mut buffer)).await {
         Ok(Ok(length)) => {
             into.extend_from_slice(&buffer[..length]);
-            Ok(Some(length))
+            Ok(length)
         }
         Ok(Err(_)) => lost("the connection was reset"),
         Err(_) => Err(Fault::Lost(format!("the server is silent for {} s", PATIENCE.as_secs()))),
     }
 }
 
-impl Body<'_, '_> {
+impl<S: Stream> Body<'_, S> {
     /// How long the body is, if the server says so.
     pub(super) fn length(&self) -> Option<u64> {
         match self.framing {
@@ -187,7 +146,7 @@ impl Body<'_, '_> {
             if self.framing == Framing::Ended {
                 break;
             }
-            if self.rest.is_empty() && receive(self.socket, &mut self.rest).await? == Some(0) {
+            if self.rest.is_empty() && receive(self.stream, &mut self.rest).await? == 0 {
                 match self.framing {
                     Framing::Close => self.framing = Framing::Ended,
                     _ => return lost("the server closed the connection too early"),
@@ -235,7 +194,7 @@ impl Body<'_, '_> {
                     self.framing = Framing::Chunked(Some(size));
                 }
                 Ok(httparse::Status::Partial) if self.rest.len() < HEAD => {
-                    if receive(self.socket, &mut self.rest).await? == Some(0) {
+                    if receive(self.stream, &mut self.rest).await? == 0 {
                         return lost("the server closed the connection too early");
                     }
                 }

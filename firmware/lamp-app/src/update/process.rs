@@ -1,36 +1,41 @@
 //! From an announcement to a confirmed program.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 
 use embassy_futures::select::{Either, select};
-use embassy_futures::yield_now;
 use embassy_net::Stack;
-use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Timer};
 use embedded_storage::nor_flash::NorFlash;
 use lamp_core::{Backoff, Confirms, Variant};
 
 use super::announcement::Announcement;
 use super::desk::{Announced, Desk, News};
-use super::http::{self, Fault};
+use super::fault::Fault;
 use super::otadata::State;
-use super::slots::{Hashing, SECTOR, Updates, Words};
+use super::slots::Updates;
+use super::tls::Random;
+use crate::settings::Services;
+
+/// What an update needs of the network.
+pub(crate) struct Reach<'a> {
+    pub(crate) stack: Stack<'a>,
+    pub(crate) services: Services,
+    pub(crate) random: Random,
+}
 
 /// Takes updates, beside the main loop.
 pub(crate) struct Updater<'a, F> {
-    updates: Updates<F>,
-    variant: Variant,
-    stack: Stack<'a>,
+    pub(super) updates: Updates<F>,
+    pub(super) variant: Variant,
+    pub(super) reach: Reach<'a>,
     desk: &'a Desk,
     backoff: Backoff,
 }
 
 impl<'a, F: NorFlash> Updater<'a, F> {
-    pub(crate) fn new(updates: Updates<F>, variant: Variant, stack: Stack<'a>, desk: &'a Desk, seed: u32) -> Self {
-        Self { updates, variant, stack, desk, backoff: Backoff::new(seed) }
+    pub(crate) fn new(updates: Updates<F>, variant: Variant, reach: Reach<'a>, desk: &'a Desk, seed: u32) -> Self {
+        Self { updates, variant, reach, desk, backoff: Backoff::new(seed) }
     }
 
     pub(crate) async fn run(mut self) -> ! {
@@ -43,7 +48,7 @@ impl<'a, F: NorFlash> Updater<'a, F> {
         }
     }
 
-    async fn say(&self, text: String) {
+    pub(super) async fn say(&self, text: String) {
         self.desk.news.send(News::Said(text)).await;
     }
 
@@ -136,88 +141,6 @@ impl<'a, F: NorFlash> Updater<'a, F> {
             return Some("it was taken back".into());
         }
         (update.length > capacity).then(|| format!("{} bytes, and the slot has {capacity}", update.length))
-    }
-
-    async fn load(&mut self, update: &Announcement) -> Result<(), Fault> {
-        let slot = self.target()?;
-        let (mut receive, mut send) = (vec![0; http::WINDOW], vec![0; 1024]);
-        let mut socket = TcpSocket::new(self.stack, &mut receive, &mut send);
-        let loaded = self.load_into(slot, &mut socket, update).await;
-        socket.abort();
-        loaded?;
-        self.check(slot, update).await?;
-        if self.variant.switches_last {
-            self.updates.choose(slot).map_err(Fault::Lost)?;
-        }
-        Ok(())
-    }
-
-    /// Where to write.
-    fn target(&mut self) -> Result<usize, Fault> {
-        if self.variant.switches_last {
-            return Ok(self.updates.other());
-        }
-        // The fault: it believes what the OTA data say, and changes them before there is an image.
-        let newest = self.updates.otadata().map_err(Fault::Lost)?.newest();
-        let slot = newest.map_or(1, |entry| 1 - entry.slot());
-        self.updates.choose(slot).map_err(Fault::Lost)?;
-        Ok(slot)
-    }
-
-    async fn load_into(&mut self, slot: usize, socket: &mut TcpSocket<'_>, update: &Announcement) -> Result<(), Fault> {
-        let mut body = http::get(self.stack, socket, &update.url).await?;
-        if let Some(length) = body.length().filter(|length| *length != u64::from(update.length)) {
-            return Err(Fault::Refused(format!("the server has {length} bytes, announced are {}", update.length)));
-        }
-        let mut sector = Box::new(Words::<{ SECTOR as usize }>([0xff; SECTOR as usize]));
-        let (mut at, mut tenth) = (0, 0);
-        while at < update.length {
-            let wanted = (update.length - at).min(SECTOR);
-            let filled = body.fill(&mut sector.0[..wanted as usize]).await?;
-            if filled < wanted as usize {
-                return Err(Fault::Refused(format!("the server has fewer than the {} bytes", update.length)));
-            }
-            // The flash takes whole words.
-            let whole = filled.next_multiple_of(4);
-            sector.0[filled..whole].fill(0xff);
-            self.updates.write_image(slot, at, &sector.0[..whole]).map_err(Fault::Lost)?;
-            at += wanted;
-            if u64::from(at) * 10 / u64::from(update.length) > tenth {
-                tenth = u64::from(at) * 10 / u64::from(update.length);
-                self.say(format!("{} % of {} loaded", 10 * tenth, update.version)).await;
-            }
-            // Erasing and writing block: the connection to the broker has its turn.
-            yield_now().await;
-        }
-        match body.fill(&mut [0]).await? {
-            0 => Ok(()),
-            _ => Err(Fault::Refused(format!("the server has more than the {} bytes", update.length))),
-        }
-    }
-
-    /// Compares what is in flash with what was announced.
-    async fn check(&mut self, slot: usize, update: &Announcement) -> Result<(), Fault> {
-        let mut hashing = Hashing::new(&self.updates, slot, update.length);
-        let hash = loop {
-            if let Some(hash) = hashing.go_on(&mut self.updates).map_err(Fault::Lost)? {
-                break hash;
-            }
-            yield_now().await;
-        };
-        if self.variant.checks_hash && hash != update.sha256 {
-            return Err(Fault::Refused("its SHA-256 is not the announced one".into()));
-        }
-        if !self.variant.checks_hash {
-            return Ok(());
-        }
-        let Some(image) = self.updates.image(slot) else { return Err(Fault::Refused("it is no app image".into())) };
-        if (image.chip, &image.project) != (self.updates.chip, &self.updates.project) {
-            return Err(Fault::Refused(format!("it is `{}`, for chip {}", image.project, image.chip)));
-        }
-        if image.version != update.version {
-            return Err(Fault::Refused(format!("the image is {}", image.version)));
-        }
-        Ok(())
     }
 }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Wake, Waker};
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{Ipv4Address, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_time::{Duration, Instant, MockDriver, Timer};
-use lamp_app::{Broker, Config, MemFlash, Platform, Updates, Variant};
+use lamp_app::{Broker, Config, MemFlash, Platform, Services, Updates, Variant};
 
 use crate::cable::{Cable, Device};
 
@@ -85,8 +85,15 @@ impl Room {
             keep_alive: 5,
             update_topic: None,
         };
-        let config =
-            Config { broker: at, settings, variant: Variant::GOOD, updates: None::<Updates<MemFlash>>, seed: 3 };
+        let config = Config {
+            broker: at,
+            settings,
+            variant: Variant::GOOD,
+            updates: None::<Updates<MemFlash>>,
+            services: Services::default(),
+            random: |bytes| bytes.fill(0),
+            seed: 3,
+        };
         room.spawn(async move {
             lamp_app::run(lamp, Chip(seen), config).await;
         });

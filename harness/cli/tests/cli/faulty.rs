@@ -43,6 +43,11 @@ fn a_lamp_that_starts_an_update_with_a_wrong_hash() {
 }
 
 #[test]
+fn a_lamp_that_loads_an_update_from_any_server() {
+    update("accepts-any-certificate", "accepts-any-certificate", "that has expired");
+}
+
+#[test]
 fn a_lamp_that_a_power_cut_in_its_update_destroys() {
     update("switches-first", "switches-first", "in the middle");
 }

@@ -1,6 +1,6 @@
 //! The certificates of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::setup_error::SetupError;
 
 /// Identities of the tap and the boards: from the bench file, or made for this run.
 #[derive(Debug)]
-pub(super) struct RunCertificates {
+pub(crate) struct RunCertificates {
     /// The tap's.
     pub(super) server: TlsIdentity,
     pub(super) ca: PathBuf,
@@ -28,8 +28,8 @@ pub(super) struct RunCertificates {
     authority: Option<Authority>,
     /// Whom the server's certificate is for.
     hosts: Vec<String>,
-    /// Certificates with flaws that were made.
-    flawed: Mutex<BTreeMap<CertificateFlaw, TlsIdentity>>,
+    /// Certificates that were made during the run: the names that they are for besides, and their flaws.
+    made: Mutex<BTreeMap<(BTreeSet<String>, Option<CertificateFlaw>), TlsIdentity>>,
     folder: Scratch,
 }
 
@@ -43,8 +43,11 @@ impl RunCertificates {
         let addresses = [config.tap.address, from_here(config.tap.listen)].map(|address| address.to_string());
         let mut hosts = addresses.to_vec();
         hosts.extend(["127.0.0.1", "localhost"].map(str::to_owned));
+        // As boards that execute their firmware, and guests of emulators, see this machine.
+        hosts.push(hil_bench::virtual_gateway().to_string());
         hosts.extend(config.boards.values().filter_map(guest_host).map(|(_, host)| host));
-        hosts.dedup();
+        let mut seen = BTreeSet::new();
+        hosts.retain(|host| seen.insert(host.clone()));
         let made = Certificates { hosts, clients: clients.clone(), valid: Some(VALID) };
         let hosts = made.hosts.clone();
         let (_, authority) = make_with_authority(folder.path(), &made).map_err(made_here)?;
@@ -63,7 +66,7 @@ impl RunCertificates {
         for path in boards.values().map(|identity| &identity.cert).chain([&server.cert, &ca]) {
             check_validity(path)?;
         }
-        Ok(Self { server, ca, boards, authority, hosts, flawed: Mutex::default(), folder })
+        Ok(Self { server, ca, boards, authority, hosts, made: Mutex::default(), folder })
     }
 
     /// Boards need no certificate of their own for files.
@@ -80,31 +83,45 @@ impl RunCertificates {
         Ok(TlsMode::Terminate { anybody: config(ClientAuth::Asked)?, with_certificate: config(ClientAuth::Required)? })
     }
 
-    /// What taps show to boards instead of their certificate.
-    pub(super) fn flawed_tap(&self, flaw: CertificateFlaw) -> Result<TlsMode, StepError> {
-        self.terminating(&self.flawed(flaw)?).map_err(unusable)
+    /// What taps show to boards instead of their certificate: one with a flaw, or one that is for these names as well.
+    pub(crate) fn tap(&self, names: &BTreeSet<String>, flaw: Option<CertificateFlaw>) -> Result<TlsMode, StepError> {
+        self.terminating(&self.make(names, flaw)?).map_err(unusable)
     }
 
-    /// What services show to boards instead of their certificate.
-    pub(super) fn flawed_server(&self, flaw: CertificateFlaw) -> Result<Arc<ServerConfig>, StepError> {
-        server_config(&self.flawed(flaw)?, None).map_err(unusable)
+    /// The same for services.
+    pub(crate) fn server(
+        &self,
+        names: &BTreeSet<String>,
+        flaw: Option<CertificateFlaw>,
+    ) -> Result<Arc<ServerConfig>, StepError> {
+        server_config(&self.make(names, flaw)?, None).map_err(unusable)
     }
 
-    /// A certificate of a server that no board may accept.
-    fn flawed(&self, flaw: CertificateFlaw) -> Result<TlsIdentity, StepError> {
+    /// Whether certificates can be made during the run.
+    pub(crate) fn can_make(&self) -> bool {
+        self.authority.is_some()
+    }
+
+    fn make(&self, names: &BTreeSet<String>, flaw: Option<CertificateFlaw>) -> Result<TlsIdentity, StepError> {
         let Some(authority) = &self.authority else {
             let hint = "leave out `tap.cert`, `tap.key` and `tap.ca`: `hil` then makes certificates for each run";
             let what = "the bench file brings the certificates, and the key of their CA is not here";
             return Err(StepError::errored(format!("{what}: none with a flaw can be made")).with_hint(hint));
         };
-        let mut known = self.flawed.lock();
-        if let Some(identity) = known.get(&flaw) {
+        let mut made = self.made.lock();
+        let key = (names.clone(), flaw);
+        if let Some(identity) = made.get(&key) {
             return Ok(identity.clone());
         }
-        let made = authority.flawed(self.folder.path(), &self.hosts, flaw);
-        let made = made.map_err(|error| StepError::errored(format!("can't make a certificate: {error}")))?;
-        known.insert(flaw, made.clone());
-        Ok(made)
+        let hosts: Vec<_> = self.hosts.iter().chain(names).cloned().collect();
+        let folder = self.folder.path().join(format!("made-{}", made.len() + 1));
+        let identity = std::fs::create_dir_all(&folder).and_then(|()| match flaw {
+            Some(flaw) => authority.flawed(&folder, &hosts, flaw),
+            None => authority.good(&folder, &hosts),
+        });
+        let identity = identity.map_err(|error| StepError::errored(format!("can't make a certificate: {error}")))?;
+        made.insert(key, identity.clone());
+        Ok(identity)
     }
 }
 

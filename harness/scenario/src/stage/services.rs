@@ -1,5 +1,7 @@
 //! What the boards of a scenario get besides the broker: files.
 
+use std::collections::BTreeSet;
+
 use cucumber::gherkin::{Step, StepType};
 use hil_mqtt::TapPort;
 use hil_services::{Behaviour, Files, NetworkClock, Offer};
@@ -16,10 +18,12 @@ pub(super) struct Services {
     clock: NetworkClock,
     /// Each update that was offered, also if another took its place.
     offers: Vec<(String, Offer)>,
-    /// Since when the taps show a certificate with a flaw.
-    flawed_broker: Option<Cursor>,
-    /// Since when the files come with one.
-    flawed_server: Option<Cursor>,
+    /// What the certificate of the taps has, and since when.
+    flawed_broker: Option<(CertificateFlaw, Cursor)>,
+    /// The same for files.
+    flawed_server: Option<(CertificateFlaw, Cursor)>,
+    /// Names of this machine that the scenario has given to boards: certificates are for them as well.
+    names: BTreeSet<String>,
 }
 
 impl Services {
@@ -30,7 +34,7 @@ impl Services {
 
 /// What a step that offers an update captures, as `${captured:NAME}`.
 pub(crate) const UPDATE_VALUES: &[&str] =
-    &["update_url", "update_https_url", "update_path", "update_sha256", "update_size", "update_version"];
+    &["update_url", "update_https_url", "update_path", "update_port", "update_sha256", "update_size", "update_version"];
 
 /// Where the app of a firmware is offered.
 #[must_use]
@@ -65,6 +69,7 @@ impl Stage {
             format!("{}{path}", address.http_url("http")),
             format!("{}{path}", address.http_url("https")),
             path.clone(),
+            address.http_port.to_string(),
             offer.sha256().to_owned(),
             offer.size().to_string(),
             image.version.unwrap_or_default(),
@@ -103,17 +108,13 @@ impl Stage {
     /// # Errors
     /// When it can't be made, or the taps show none of their own.
     pub fn show_flawed_broker(&mut self, flaw: CertificateFlaw) -> Result<(), StepError> {
-        let tls = self.context.network.flawed_tap(flaw)?;
-        for board in self.boards.keys() {
-            let Some(tap) = self.tap(board) else { continue };
-            if tap.passes_tls() {
-                let message = format!("the TLS of `{board}` passes the tap: the certificate is the broker's own");
-                let hint = "`[tap] tls = \"terminate\"` lets the tap show certificates";
-                return Err(StepError::errored(message).with_hint(hint));
-            }
-            tap.show(tls.clone());
+        if let Some(board) = self.boards.keys().find(|board| self.tap(board).is_some_and(TapPort::passes_tls)) {
+            let message = format!("the TLS of `{board}` passes the tap: the certificate is the broker's own");
+            let hint = "`[tap] tls = \"terminate\"` lets the tap show certificates";
+            return Err(StepError::errored(message).with_hint(hint));
         }
-        self.services.flawed_broker = Some(self.end());
+        self.show_at_taps(Some(flaw))?;
+        self.services.flawed_broker = Some((flaw, self.end()));
         Ok(())
     }
 
@@ -122,18 +123,46 @@ impl Stage {
     /// # Errors
     /// When it can't be made.
     pub fn show_flawed_server(&mut self, flaw: CertificateFlaw) -> Result<(), StepError> {
-        let tls = self.context.network.flawed_server(flaw)?;
+        self.show_with_files(Some(flaw))?;
+        self.services.flawed_server = Some((flaw, self.end()));
+        Ok(())
+    }
+
+    /// From now on the network of a board knows a name of this machine, and the certificates that `hil` makes are for it as
+    /// well.
+    ///
+    /// # Errors
+    /// When the board asks the bench for no names, or a certificate can't be made.
+    pub fn know_name(&mut self, board: &str, name: &str) -> Result<(), StepError> {
+        self.board(board)?.asked_names()?.know(name);
+        let plain = name.trim_end_matches('.').to_ascii_lowercase();
+        // No certificate has a name with other letters: a device asks for its punycode.
+        if !plain.is_ascii() || !self.context.network.certificates().can_make() || !self.services.names.insert(plain) {
+            return Ok(());
+        }
+        self.show_at_taps(self.services.flawed_broker.map(|(flaw, _)| flaw))?;
+        self.show_with_files(self.services.flawed_server.map(|(flaw, _)| flaw))
+    }
+
+    fn show_at_taps(&self, flaw: Option<CertificateFlaw>) -> Result<(), StepError> {
+        let tls = self.context.network.certificates().tap(&self.services.names, flaw)?;
+        let taps = self.boards.keys().filter_map(|board| self.tap(board));
+        taps.filter(|tap| !tap.passes_tls()).for_each(|tap| tap.show(tls.clone()));
+        Ok(())
+    }
+
+    fn show_with_files(&self, flaw: Option<CertificateFlaw>) -> Result<(), StepError> {
+        let tls = self.context.network.certificates().server(&self.services.names, flaw)?;
         for board in self.boards.keys() {
             self.context.network.serve(board, self.services.offered(), Some(&tls), &self.recorder);
         }
-        self.services.flawed_server = Some(self.end());
         Ok(())
     }
 
     /// Since when connections get the certificate that the scenario asked for: earlier ones got another.
     pub(crate) fn flawed_since(&self, server: bool) -> Cursor {
-        let since = if server { self.services.flawed_server } else { self.services.flawed_broker };
-        since.unwrap_or(self.begin)
+        let flawed = if server { self.services.flawed_server } else { self.services.flawed_broker };
+        flawed.map_or(self.begin, |(_, since)| since)
     }
 
     /// Records what a step has changed for the boards. An action sets the mark to it: what came before is not its effect.

@@ -42,7 +42,7 @@ pub(super) const STEPS: &[StepSpec] = &[
 #[when(expr = "the network of {text} knows the name {text}")]
 async fn knows(world: &mut HilWorld, board: Text, name: Text, #[step] step: &gherkin::Step) -> Result<(), StepError> {
     let stage = world.stage()?;
-    stage.board(&board)?.asked_names()?.know(&name);
+    stage.know_name(&board, &name)?;
     stage.note_change(step, &board);
     Ok(())
 }

@@ -21,7 +21,7 @@ pub(super) const STEPS: &[StepSpec] = &[
                 r#"Given the update "lamp-2" is offered"#,
                 "The app of this firmware of the bench file is at `{http.url}/lamp-2.bin` and `{https.url}/lamp-2.bin`. \
                  Later steps write `${captured:update_url}` for where it is, and so `update_https_url`, `update_path`, \
-                 `update_sha256`, `update_size` and `update_version`.",
+                 `update_port`, `update_sha256`, `update_size` and `update_version`.",
             ),
             (
                 r#"Given the update "lamp-2" is offered to "lamp""#,
