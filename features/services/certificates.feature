@@ -10,13 +10,14 @@ Feature: Certificates that must be refused
     And the console of "pi" shows "/^failed after 0 bytes: .*CERTIFICATE_VERIFY_FAILED/" within 5 s
 
     Examples:
-      | flaw                |
-      | has expired         |
-      | is not yet valid    |
-      | is for another name |
-      | is of an unknown CA |
-      | is self-signed      |
-      | lacks its chain     |
+      | flaw                 |
+      | has expired          |
+      | is not yet valid     |
+      | is for another name  |
+      | is of an unknown CA  |
+      | is self-signed       |
+      | lacks its chain      |
+      | has a weak signature |
 
   Scenario Outline: at the broker: it <flaw>
     Given the board "client" runs the firmware "mqtt-client"
@@ -25,13 +26,14 @@ Feature: Certificates that must be refused
     Then "client" refuses the certificate within 10 s
 
     Examples:
-      | flaw                |
-      | has expired         |
-      | is not yet valid    |
-      | is for another name |
-      | is of an unknown CA |
-      | is self-signed      |
-      | lacks its chain     |
+      | flaw                 |
+      | has expired          |
+      | is not yet valid     |
+      | is for another name  |
+      | is of an unknown CA  |
+      | is self-signed       |
+      | lacks its chain      |
+      | has a weak signature |
 
   Scenario: the next scenario has its own certificate again
     Given the board "client" runs the firmware "mqtt-client"

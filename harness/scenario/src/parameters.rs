@@ -87,7 +87,7 @@ word!(
     /// The flaw of a certificate.
     FlawWords,
     "flaw",
-    "has expired|is not yet valid|is for another name|is of an unknown CA|is self-signed|lacks its chain"
+    "has expired|is not yet valid|is for another name|is of an unknown CA|is self-signed|lacks its chain|has a weak signature"
 );
 
 word!(

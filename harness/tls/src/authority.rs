@@ -10,6 +10,7 @@ use rcgen::{
 };
 
 use crate::TlsIdentity;
+use crate::weak;
 use crate::write::write_new;
 
 /// Why a board must refuse the certificate of a server.
@@ -27,6 +28,8 @@ pub enum CertificateFlaw {
     SelfSigned,
     /// The certificate between it and the CA is not sent with it.
     ChainIncomplete,
+    /// The CA has signed it with SHA-1.
+    WeakSignature,
 }
 
 impl CertificateFlaw {
@@ -38,6 +41,7 @@ impl CertificateFlaw {
         ("is of an unknown CA", Self::UnknownCa),
         ("is self-signed", Self::SelfSigned),
         ("lacks its chain", Self::ChainIncomplete),
+        ("has a weak signature", Self::WeakSignature),
     ];
 
     fn file(self) -> &'static str {
@@ -48,6 +52,7 @@ impl CertificateFlaw {
             Self::UnknownCa => "unknown-ca",
             Self::SelfSigned => "self-signed",
             Self::ChainIncomplete => "chain-incomplete",
+            Self::WeakSignature => "weak-signature",
         }
     }
 }
@@ -139,6 +144,12 @@ impl Authority {
                 (params.self_signed(&key).map_err(failed)?.pem(), key.serialize_pem())
             }
             CertificateFlaw::ChainIncomplete => server(&self.intermediate(USUAL)?, hosts, USUAL)?,
+            CertificateFlaw::WeakSignature => {
+                let key = key()?;
+                let params = params(hosts, "hil test broker", ExtendedKeyUsagePurpose::ServerAuth, USUAL)?;
+                let sound = params.signed_by(&key, &self.0).map_err(failed)?;
+                (weak::sign_with_sha1(sound.der(), self.0.key())?, key.serialize_pem())
+            }
         };
         write_identity(folder, flaw.file(), &cert, &key)
     }

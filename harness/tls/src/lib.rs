@@ -4,6 +4,7 @@ mod authority;
 mod files;
 mod handshake;
 mod make;
+mod weak;
 mod write;
 
 pub use authority::{Authority, CertificateFlaw};

@@ -16,7 +16,7 @@ use crate::world::HilWorld;
 /// The steps of this file.
 pub(super) const STEPS: &[StepSpec] = &[
     StepSpec::new(
-        "the certificate of the (?:broker|server) (?:has expired|is not yet valid|is for another name|is of an unknown CA|is self-signed|lacks its chain)",
+        "the certificate of the (?:broker|server) (?:has expired|is not yet valid|is for another name|is of an unknown CA|is self-signed|lacks its chain|has a weak signature)",
         &[
             (
                 r"Given the certificate of the broker has expired",
@@ -31,6 +31,7 @@ pub(super) const STEPS: &[StepSpec] = &[
                 r"Given the certificate of the broker lacks its chain",
                 "A CA between it and the one that the board trusts has signed it, and is not shown.",
             ),
+            (r"Given the certificate of the broker has a weak signature", "The CA has signed it with SHA-1."),
         ],
     ),
     StepSpec::new(

@@ -1,5 +1,6 @@
 //! The services of a stage, with clients of others.
 
+mod certificates;
 mod http;
 mod link;
 mod support;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hil_services::{Behaviour, BoardNetwork, Files, HttpPort, HttpRoute, Offer};
 use hil_timeline::{Cursor, Epoch, Exchange, Timeline, What};
-use hil_tls::{Certificates, TlsIdentity, make_certificates, server_config};
+use hil_tls::{CertificateFlaw, Certificates, TlsIdentity, make_with_authority, server_config};
 use tokio::time::Instant;
 
 /// 100,000 bytes that differ from place to place.
@@ -30,12 +30,24 @@ impl Bench {
     }
 
     pub(crate) fn behind(network: BoardNetwork, behaviour: Behaviour) -> Self {
+        Self::made(network, behaviour, None)
+    }
+
+    /// Its certificate has a flaw.
+    pub(crate) fn flawed(flaw: CertificateFlaw) -> Self {
+        Self::made(BoardNetwork::default(), Behaviour::default(), Some(flaw))
+    }
+
+    fn made(network: BoardNetwork, behaviour: Behaviour, flaw: Option<CertificateFlaw>) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let hosts = vec!["127.0.0.1".to_owned()];
-        let made = Certificates { hosts, clients: Vec::new(), valid: Some(Duration::from_secs(3600)) };
-        make_certificates(folder.path(), &made).expect("certificates");
+        let made = Certificates { hosts: hosts.clone(), clients: Vec::new(), valid: Some(Duration::from_secs(3600)) };
+        let (_, authority) = make_with_authority(folder.path(), &made).expect("certificates");
         let at = |name: &str| folder.path().join(name);
-        let identity = TlsIdentity { cert: at("server.pem"), key: at("server.key") };
+        let identity = match flaw {
+            Some(flaw) => authority.flawed(folder.path(), &hosts, flaw).expect("a certificate"),
+            None => TlsIdentity { cert: at("server.pem"), key: at("server.key") },
+        };
         let tls = Some(server_config(&identity, None).expect("settings"));
         let timeline = Timeline::in_memory(Epoch::start());
         let port = HttpPort::open("lamp", "127.0.0.1:0".parse().expect("address"), network).expect("open");
