@@ -186,4 +186,32 @@ mod tests {
         names.close();
         assert!(matches!(asked(&names, "localhost").await, Some(Answer::Addresses(_))));
     }
+
+    /// As to all datagrams: the table is in `services/tests/services/link.rs`.
+    #[tokio::test(start_paused = true)]
+    async fn faults_act_on_questions_as_on_all_datagrams() {
+        let names = Names::default();
+        let seen = Arc::new(Mutex::new(0));
+        let (control, log) = (Control::default(), Arc::clone(&seen));
+        names.open(control.clone(), move |_, _| *log.lock() += 1);
+        names.know("broker.example");
+        // The server sees a question whose answer is lost.
+        for (direction, sees) in [(PathDirection::Upstream, 0), (PathDirection::Downstream, 1)] {
+            let silence = control.silence(&[direction]);
+            assert_eq!(asked(&names, "broker.example").await, None);
+            control.resume(silence);
+            assert_eq!(std::mem::take(&mut *seen.lock()), sees, "{direction:?}");
+        }
+        let by = Duration::from_millis(150);
+        control.delay(&PathDirection::BOTH, by, Duration::ZERO);
+        let begin = tokio::time::Instant::now();
+        assert!(asked(&names, "broker.example").await.is_some());
+        assert_eq!(begin.elapsed(), 2 * by);
+        control.clear();
+        control.limit(&PathDirection::BOTH, std::num::NonZeroU64::MIN);
+        for ending in [hil_link::Ending::Close, hil_link::Ending::Reset] {
+            control.end(ending);
+            assert!(asked(&names, "broker.example").await.is_some());
+        }
+    }
 }

@@ -1,155 +1,37 @@
-//! Faults of a board's network act on its connections to every service: one suite for MQTT and HTTP.
+//! Faults of a board's network act on all of its services: one suite.
+//!
+//! | fault | connections: MQTT, HTTP, both also over TLS | datagrams: SNTP and DNS |
+//! | --- | --- | --- |
+//! | silence | holds what is sent, and the handshakes of new connections | loses them |
+//! | delay | in both directions | in both directions |
+//! | bandwidth | is not exceeded | none: a few bytes, and no queue to fill |
+//! | close | FIN | none: there is no connection |
+//! | reset | RST | none: there is no connection |
+//! | refusal | RST to new connections | none: there is no connection |
+//! | power cut | is silent | none: what has no connection leaves nothing behind |
+//!
+//! Connections are tested here, SNTP in `datagrams.rs`, and DNS where it is answered: `virtual-board/src/names.rs`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
-use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{Control, PathDirection};
-use hil_mqtt::{Broker, Fault, Route, TapPort, TlsMode};
-use hil_services::{Behaviour, BoardNetwork};
-use hil_timeline::{ConnectionChange, Cursor, Epoch, Exchange, Recorder, Timeline, What};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use hil_link::PathDirection;
+use hil_mqtt::Fault;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
-use crate::support::Bench;
+use crate::network::{A_WHILE, Client, Network, Protocol, SOON};
 
-const SOON: Duration = Duration::from_secs(20);
-/// How long nothing comes while the network is silent: longer than an answer usually takes.
-const A_WHILE: Duration = Duration::from_millis(300);
-
-/// A service that answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Protocol {
-    Mqtt,
-    Http,
-}
-
-/// A board's network with both services.
-struct Network {
-    tap: TapPort,
-    http: Bench,
-    timeline: Timeline,
-    recorder: Recorder,
-    _broker: Box<dyn Broker>,
-}
-
-impl Network {
-    async fn new() -> Self {
-        let mut broker = hil_mqtt::broker::new(&hil_config::Broker::default(), Arc::new(|_| {})).expect("a broker");
-        let offers = broker.start().await.expect("broker");
-        let timeline = Timeline::in_memory(Epoch::start());
-        let recorder = timeline.recorder(None);
-        let tap = TapPort::open("lamp", IpAddr::V4(Ipv4Addr::LOCALHOST), 0, TlsMode::Absent).await.expect("tap");
-        tap.open_route(Route { offers, identity: None, recorder: recorder.clone(), capture: None });
-        let network =
-            BoardNetwork { control: tap.control().clone(), refusal: tap.refusal().clone(), peers: tap.peers().clone() };
-        let http = Bench::behind(network, Behaviour::default());
-        Self { tap, http, timeline, recorder, _broker: broker }
-    }
-
-    fn address(&self, protocol: Protocol) -> SocketAddr {
-        match protocol {
-            Protocol::Mqtt => self.tap.address(),
-            Protocol::Http => self.http.port.address(),
-        }
-    }
-
-    async fn apply(&self, fault: Fault) {
-        self.tap.apply(&fault, &self.recorder).await;
-    }
-
-    fn control(&self) -> &Control {
-        self.tap.control()
-    }
-
-    /// A connection that has been answered once.
-    async fn connect(&self, protocol: Protocol) -> Client {
-        let stream = TcpStream::connect(self.address(protocol)).await.expect("connects");
-        let mut client = Client { stream, protocol, begun: false };
-        client.ask().await;
-        client.answered().await;
-        client
-    }
-
-    /// How a connection ended, as recorded.
-    async fn ended(&self, protocol: Protocol) -> String {
-        self.ended_within(protocol, SOON).await.expect("an end is recorded")
-    }
-
-    async fn ended_within(&self, protocol: Protocol, limit: Duration) -> Option<String> {
-        let deadline = Instant::now() + limit;
-        let timeline = if protocol == Protocol::Mqtt { &self.timeline } else { &self.http.timeline };
-        let found = timeline.wait_for(Cursor::default(), deadline, |event| match &event.what {
-            What::Connection { change: ConnectionChange::Closed { how }, .. }
-            | What::Service { exchange: Exchange::Closed { how }, .. } => Some(how.clone()),
-            _ => None,
-        });
-        found.await.ok()
-    }
-}
-
-struct Client {
-    stream: TcpStream,
-    protocol: Protocol,
-    begun: bool,
-}
-
-impl Client {
-    /// A request: the first one of MQTT is CONNECT, later ones are PINGREQ.
-    async fn ask(&mut self) {
-        let request: &[u8] = match (self.protocol, std::mem::replace(&mut self.begun, true)) {
-            (Protocol::Mqtt, false) => b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01l",
-            (Protocol::Mqtt, true) => b"\xc0\x00",
-            (Protocol::Http, _) => b"HEAD /app.bin HTTP/1.1\r\nHost: h\r\n\r\n",
-        };
-        self.stream.write_all(request).await.expect("sent");
-    }
-
-    /// Reads one answer.
-    async fn answered(&mut self) {
-        timeout(SOON, self.read()).await.expect("an answer").expect("read");
-    }
-
-    async fn read(&mut self) -> std::io::Result<()> {
-        match self.protocol {
-            Protocol::Mqtt => {
-                let mut head = [0; 2];
-                self.stream.read_exact(&mut head).await?;
-                self.stream.read_exact(&mut vec![0; head[1].into()]).await.map(drop)
-            }
-            Protocol::Http => {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(self.stream.read_u8().await?);
-                }
-                assert!(head.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&head));
-                Ok(())
-            }
-        }
-    }
-
-    async fn is_silent(&mut self) -> bool {
-        timeout(A_WHILE, self.stream.read_u8()).await.is_err()
-    }
-
-    /// How the stream ends: `Ok` for FIN.
-    async fn end(&mut self) -> std::io::Result<()> {
-        timeout(SOON, self.stream.read_to_end(&mut Vec::new())).await.expect("an end").map(drop)
-    }
-}
-
-async fn on_both(test: impl AsyncFn(Network, Protocol)) {
-    for protocol in [Protocol::Mqtt, Protocol::Http] {
+async fn on_each(test: impl AsyncFn(Network, Protocol)) {
+    for protocol in Protocol::ALL {
         test(Network::new().await, protocol).await;
     }
 }
 
 /// A client that asks in a silence gets its answer once the silence ends.
-async fn is_held(network: &Network, client: &mut Client) {
+async fn is_held(network: &Network, protocol: Protocol, client: &mut Client) {
     client.ask().await;
-    assert!(client.is_silent().await, "{:?}", client.protocol);
+    assert!(client.is_silent().await, "{protocol:?}");
     network.apply(Fault::Recover).await;
     client.answered().await;
 }
@@ -157,10 +39,10 @@ async fn is_held(network: &Network, client: &mut Client) {
 #[tokio::test]
 async fn a_silence_holds_what_is_sent_until_it_ends() {
     for directions in [PathDirection::BOTH.to_vec(), vec![PathDirection::Downstream]] {
-        on_both(async |network, protocol| {
+        on_each(async |network, protocol| {
             let mut client = network.connect(protocol).await;
             network.apply(Fault::Silence(directions.clone())).await;
-            is_held(&network, &mut client).await;
+            is_held(&network, protocol, &mut client).await;
         })
         .await;
     }
@@ -168,17 +50,20 @@ async fn a_silence_holds_what_is_sent_until_it_ends() {
 
 #[tokio::test]
 async fn a_silence_also_holds_new_connections() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         network.apply(Fault::Silence(PathDirection::BOTH.to_vec())).await;
         let stream = TcpStream::connect(network.address(protocol)).await.expect("the system accepts it");
-        is_held(&network, &mut Client { stream, protocol, begun: false }).await;
+        let mut beginning = std::pin::pin!(network.begin(protocol, stream));
+        assert!(timeout(A_WHILE, &mut beginning).await.is_err(), "{protocol:?}");
+        network.apply(Fault::Recover).await;
+        timeout(SOON, beginning).await.expect("answered");
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_delay_acts_in_both_directions() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         let mut client = network.connect(protocol).await;
         let by = Duration::from_millis(150);
         network.apply(Fault::Delay { by, jitter: Duration::ZERO }).await;
@@ -192,11 +77,11 @@ async fn a_delay_acts_in_both_directions() {
 
 #[tokio::test]
 async fn a_bandwidth_is_not_exceeded() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         let mut client = network.connect(protocol).await;
         network.apply(Fault::Bandwidth(NonZeroU64::new(100).expect("more than 0"))).await;
         let begin = Instant::now();
-        let requests = if protocol == Protocol::Mqtt { 26 } else { 2 };
+        let requests = if protocol.is_mqtt() { 26 } else { 2 };
         for _ in 0..requests {
             client.ask().await;
         }
@@ -211,10 +96,10 @@ async fn a_bandwidth_is_not_exceeded() {
 
 #[tokio::test]
 async fn a_connection_is_closed_with_fin() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         let mut client = network.connect(protocol).await;
         network.apply(Fault::Close).await;
-        client.end().await.expect("FIN");
+        client.end().await.unwrap_or_else(|error| panic!("{protocol:?}: {error}"));
         assert_eq!(network.ended(protocol).await, "closed by the bench");
         network.connect(protocol).await;
     })
@@ -223,7 +108,7 @@ async fn a_connection_is_closed_with_fin() {
 
 #[tokio::test]
 async fn a_connection_is_reset_with_rst() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         let mut client = network.connect(protocol).await;
         network.apply(Fault::Reset).await;
         assert_eq!(client.end().await.expect_err("RST").kind(), std::io::ErrorKind::ConnectionReset);
@@ -235,7 +120,7 @@ async fn a_connection_is_reset_with_rst() {
 
 #[tokio::test]
 async fn new_connections_are_refused_and_open_ones_stay() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         let mut client = network.connect(protocol).await;
         network.apply(Fault::Refuse).await;
         let refused = TcpStream::connect(network.address(protocol)).await.expect_err("refused");
@@ -251,12 +136,12 @@ async fn new_connections_are_refused_and_open_ones_stay() {
 /// A power cut of a program's board is a silence: the program is killed, and its FIN must not be seen.
 #[tokio::test]
 async fn the_end_of_an_abandoned_connection_is_not_seen() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         let client = network.connect(protocol).await;
         network.tap.abandon();
         drop(client);
         assert_eq!(network.ended_within(protocol, A_WHILE).await, None, "{protocol:?}");
-        network.control().end(hil_link::Ending::Reset);
+        network.tap.control().end(hil_link::Ending::Reset);
         assert_eq!(network.ended(protocol).await, "reset by the bench", "{protocol:?}");
     })
     .await;
@@ -264,7 +149,7 @@ async fn the_end_of_an_abandoned_connection_is_not_seen() {
 
 #[tokio::test]
 async fn a_route_that_closes_resets_all() {
-    on_both(async |network, protocol| {
+    on_each(async |network, protocol| {
         let mut client = network.connect(protocol).await;
         network.http.port.close_route();
         network.tap.close_route();

@@ -1,12 +1,12 @@
 //! A port with one file.
 
 use std::process::Output;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use hil_services::{Behaviour, BoardNetwork, Files, HttpPort, HttpRoute, Offer};
 use hil_timeline::{Cursor, Epoch, Exchange, Timeline, What};
-use hil_tls::{CertificateFlaw, Certificates, TlsIdentity, make_with_authority, server_config};
+use hil_tls::{CertificateFlaw, Certificates, ServerConfig, TlsIdentity, make_with_authority, server_config};
 use tokio::time::Instant;
 
 /// 100,000 bytes that differ from place to place.
@@ -19,6 +19,8 @@ pub(crate) struct Bench {
     pub(crate) timeline: Timeline,
     /// What is offered.
     pub(crate) offer: Offer,
+    /// What HTTPS shows.
+    pub(crate) tls: Arc<ServerConfig>,
     /// The file of the CA.
     pub(crate) ca: String,
     _folder: tempfile::TempDir,
@@ -48,15 +50,16 @@ impl Bench {
             Some(flaw) => authority.flawed(folder.path(), &hosts, flaw).expect("a certificate"),
             None => TlsIdentity { cert: at("server.pem"), key: at("server.key") },
         };
-        let tls = Some(server_config(&identity, None).expect("settings"));
+        let tls = server_config(&identity, None).expect("settings");
         let timeline = Timeline::in_memory(Epoch::start());
         let port = HttpPort::open("lamp", "127.0.0.1:0".parse().expect("address"), network).expect("open");
         let files = Files::default();
         let offer = Offer::new(FILE.clone(), behaviour);
         files.offer("/app.bin", offer.clone());
-        port.open_route(HttpRoute { files, tls, recorder: timeline.recorder(None), capture: None });
+        let recorder = timeline.recorder(None);
+        port.open_route(HttpRoute { files, tls: Some(Arc::clone(&tls)), recorder, capture: None });
         let ca = at("ca.pem").display().to_string();
-        Self { port, timeline, offer, ca, _folder: folder }
+        Self { port, timeline, offer, tls, ca, _folder: folder }
     }
 
     pub(crate) fn url(&self, scheme: &str) -> String {
