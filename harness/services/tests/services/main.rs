@@ -5,4 +5,5 @@ mod datagrams;
 mod http;
 mod link;
 mod network;
+mod ota;
 mod support;
