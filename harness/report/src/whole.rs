@@ -25,16 +25,29 @@ impl Whole {
     /// What the event's row does not show; none if it shows all.
     pub(crate) fn of(what: &What) -> Option<Self> {
         match what {
-            What::Packet { packet: Packet::Publish { payload, .. }, .. } => Self::of_payload(payload, true),
-            What::Packet { packet: Packet::Connect { will: Some(will), .. }, .. } => {
-                Self::of_payload(&will.payload, true)
+            What::Packet { packet: Packet::Publish { topic, payload, .. }, .. } => {
+                Self::of_message(topic, payload, true)
             }
-            What::Published { payload, .. } | What::Observed { payload, .. } => Self::of_payload(payload, false),
+            What::Packet { packet: Packet::Connect { will: Some(will), .. }, .. } => {
+                Self::of_message(&will.topic, &will.payload, true)
+            }
+            What::Published { topic, payload, .. } | What::Observed { topic, payload, .. } => {
+                Self::of_message(topic, payload, false)
+            }
             What::Console { line, .. } | What::BrokerLog { line } => Self::of_line(line),
             What::Typed { text, .. } => Self::of_line(text),
             What::Found { detail, .. } => Self::of_line(detail),
             _ => None,
         }
+    }
+
+    /// A payload of Sparkplug B is shown as what it says, however short it is.
+    fn of_message(topic: &str, payload: &Payload, is_traffic: bool) -> Option<Self> {
+        let Some(Ok(json)) = hil_sparkplug::to_json(topic, &payload.0) else {
+            return Self::of_payload(payload, is_traffic);
+        };
+        let text = serde_json::to_string_pretty(&json).unwrap_or_default();
+        Some(Self { text: beginning(&text), bytes: text.len(), is_traffic })
     }
 
     fn of_payload(payload: &Payload, is_traffic: bool) -> Option<Self> {

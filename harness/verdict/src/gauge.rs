@@ -6,7 +6,7 @@ use hil_timeline::{Packet, RunEvent, Stamp, What};
 use serde_json::Value;
 
 use crate::console::{captured, is_shown};
-use crate::json::JsonPath;
+use crate::json::{JsonPath, json_of};
 use crate::messages::Travel;
 use crate::number::Decimal;
 use crate::pattern::TextPattern;
@@ -74,12 +74,13 @@ impl Gauge {
                 captured(pattern, line).into_iter().find(|(name, _)| *name == self.name)?.1
             }
             (GaugeSource::Messages { filter, path }, What::Packet { .. }) => {
-                let Packet::Publish { payload, .. } = Travel::Sent.message(event, &self.board, filter)? else {
+                let Packet::Publish { topic, payload, .. } = Travel::Sent.message(event, &self.board, filter)? else {
                     return None;
                 };
                 match path {
                     None => payload.to_string(),
-                    Some(path) => at_path(path, &payload.0)?,
+                    // A text is not a number, even one of digits.
+                    Some(path) => path.find(&json_of(topic, payload).ok()?).map(Value::to_string)?,
                 }
             }
             _ => return None,
@@ -98,12 +99,6 @@ impl Gauge {
         };
         (&self.board, &self.name, source(self)) == (&other.board, &other.name, source(other))
     }
-}
-
-/// A value in JSON; a text is not a number, even one of digits.
-fn at_path(path: &JsonPath, payload: &[u8]) -> Option<String> {
-    let whole = serde_json::from_slice::<Value>(payload).ok()?;
-    path.find(&whole).map(Value::to_string)
 }
 
 /// The values of a gauge, in order. Several sources may have the same name; a record counts once.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use hil_timeline::Payload;
 use serde_json::{Number, Value};
 
 /// A path in a JSON text: `$.temp[0].value`, `temp.0.value`, `$["a b"]`.
@@ -51,6 +52,20 @@ impl JsonPath {
 impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
+    }
+}
+
+/// A payload as JSON: its text, or what a payload of Sparkplug B on its topic says. Otherwise why it has none, as the end
+/// of a sentence.
+pub(crate) fn json_of(topic: &str, payload: &Payload) -> Result<Value, String> {
+    let error = match serde_json::from_slice(&payload.0) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    match hil_sparkplug::to_json(topic, &payload.0) {
+        Some(Ok(value)) => Ok(value),
+        Some(Err(error)) => Err(format!("is no payload of Sparkplug B: {error}")),
+        None => Err(format!("is not JSON: {error}")),
     }
 }
 

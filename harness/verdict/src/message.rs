@@ -10,7 +10,7 @@ use hil_timeline::{Packet, Payload, Property, escaped};
 use serde_json::Value;
 
 use self::value::{ABSENT, WantedValue, plain};
-use crate::json::{JsonPath, lacking};
+use crate::json::{JsonPath, json_of, lacking};
 use crate::number::NumberCondition;
 use crate::pattern::TextPattern;
 use crate::topic::check_topic;
@@ -133,9 +133,9 @@ impl MessageMatch {
 
     /// How the payload of a message differs; empty if all rows about it hold.
     #[must_use]
-    pub fn wrong_payload(&self, payload: &Payload) -> Vec<String> {
+    pub fn wrong_payload(&self, topic: &str, payload: &Payload) -> Vec<String> {
         let packet = Packet::Publish {
-            topic: String::new(),
+            topic: topic.to_owned(),
             payload: payload.clone(),
             qos: hil_timeline::QoS::AtMostOnce,
             retain: false,
@@ -290,7 +290,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 impl Wanted {
     fn wrong(&self, packet: &Packet) -> Option<String> {
-        let Packet::Publish { payload, .. } = packet else { return Some("it is not a PUBLISH".to_owned()) };
+        let Packet::Publish { topic, payload, .. } = packet else { return Some("it is not a PUBLISH".to_owned()) };
         match self {
             Self::Field { name, pattern } if name == "payload" => {
                 (!pattern.matches(payload)).then(|| format!("payload: expected {pattern}, was `{payload}`"))
@@ -302,12 +302,12 @@ impl Wanted {
                 .then(|| format!("payload: expected `{}`, was `{payload}`", escaped(text))),
             Self::Hex(bytes) => (payload.0 != *bytes)
                 .then(|| format!("hex: expected `{}`, was `{}`", hex::encode(bytes), hex::encode(&payload.0))),
-            Self::Json(wanted) => match serde_json::from_slice::<Value>(&payload.0) {
-                Err(error) => Some(format!("json: the payload `{payload}` is not JSON: {error}")),
+            Self::Json(wanted) => match json_of(topic, payload) {
+                Err(why) => Some(format!("json: the payload `{payload}` {why}")),
                 Ok(found) => lacking(wanted, &found, "$").map(|lack| format!("json: {lack}")),
             },
-            Self::JsonPath { path, value } => match serde_json::from_slice::<Value>(&payload.0) {
-                Err(error) => Some(format!("json {path}: the payload `{payload}` is not JSON: {error}")),
+            Self::JsonPath { path, value } => match json_of(topic, payload) {
+                Err(why) => Some(format!("json {path}: the payload `{payload}` {why}")),
                 Ok(whole) => {
                     let found = path.find(&whole);
                     let shown = found.map_or_else(|| "none".to_owned(), |found| format!("`{found}`"));
@@ -330,14 +330,14 @@ impl Wanted {
     }
 
     fn captures(&self, packet: &Packet) -> Vec<(String, String)> {
-        let Packet::Publish { payload, .. } = packet else { return Vec::new() };
+        let Packet::Publish { topic, payload, .. } = packet else { return Vec::new() };
         match self {
             Self::Field { name, pattern } if name == "payload" => pattern.captures(&payload.0),
             Self::Field { name, pattern } => {
                 field(name, packet).map(|found| pattern.captures(found.as_bytes())).unwrap_or_default()
             }
             Self::JsonPath { path, value: WantedValue::Pattern(pattern) } => {
-                let whole = serde_json::from_slice::<Value>(&payload.0).ok();
+                let whole = json_of(topic, payload).ok();
                 let found = whole.as_ref().and_then(|whole| path.find(whole)).map(plain);
                 found.map(|found| pattern.captures(found.as_bytes())).unwrap_or_default()
             }

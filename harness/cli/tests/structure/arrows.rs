@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("link", &[]),
     ("mqtt", &["capture", "config", "link", "scratch", "timeline", "tls"]),
     ("power", &["config", "scratch", "timeline"]),
-    ("report", &["timeline"]),
+    ("report", &["sparkplug", "timeline"]),
     (
         "scenario",
         &[
@@ -47,9 +47,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("schedule", &[]),
     ("scratch", &[]),
     ("services", &["capture", "link", "timeline", "tls"]),
+    ("sparkplug", &[]),
     ("timeline", &[]),
     ("tls", &[]),
-    ("verdict", &["timeline"]),
+    ("verdict", &["sparkplug", "timeline"]),
     ("virtual-board", &["access-point", "config", "esp-core", "lamp-core", "link"]),
 ];
 

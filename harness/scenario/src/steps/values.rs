@@ -251,7 +251,7 @@ async fn every_on_topic(stage: &mut Stage, topic: &str, span: Span, wanted: &Mes
     stage.observe(topic).await?;
     let on_topic = |event: &RunEvent| match &event.what {
         What::Observed { observer, topic: on, payload, .. } if observer == OBSERVER && topic_matches(topic, on) => {
-            Some(wanted.wrong_payload(payload))
+            Some(wanted.wrong_payload(on, payload))
         }
         _ => None,
     };
