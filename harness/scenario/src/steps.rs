@@ -23,6 +23,7 @@ mod received;
 mod sent;
 mod session;
 mod snapshots;
+mod sparkplug;
 mod subscriber;
 mod subscriptions;
 mod survives;
@@ -51,6 +52,7 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Messages that a board receives", &[received::STEPS, boards::STEPS]),
     StepGroup::new("Wills and retained messages", &[will::STEPS, subscriber::STEPS]),
     StepGroup::new("Home Assistant", &[home_assistant::STEPS]),
+    StepGroup::new("Sparkplug B", &[sparkplug::STEPS]),
     StepGroup::new("Power", &[power::STEPS]),
     StepGroup::new("Pins", &[pins::STEPS]),
     StepGroup::new("Consoles", &[console::STEPS]),
