@@ -22,7 +22,7 @@ Feature: A node of Sparkplug B
 
   Scenario: without power its will says that it is dead
     Given the board "pi" runs the firmware "sparkplug-node"
-    And "pi" publishes to "spBv1.0/plant/NBIRTH/line-1" within 5 s with:
+    Then "pi" publishes to "spBv1.0/plant/NBIRTH/line-1" within 5 s with:
       | json $.seq | 0 |
     When the power of "pi" is cut
     Then the will of "pi" is published on "spBv1.0/plant/NDEATH/line-1"
