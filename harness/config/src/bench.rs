@@ -2,24 +2,27 @@
 
 mod choice;
 mod image_override;
+mod name;
 mod players;
 mod project;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 pub use image_override::{ImageOverride, ImageOverrideError};
+pub(crate) use name::path_from_here;
 pub(crate) use project::PROJECT;
 pub use project::Project;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use self::name::own_name;
+use crate::access_point::{ACCESS_POINT, AccessPoint};
 use crate::board::{BOARD, Board};
 use crate::broker::{BROKER, Broker};
 use crate::builtin;
 use crate::claims::Claims;
 use crate::context::Context;
-use crate::env_vars::from_environment;
 use crate::firmware::{FIRMWARE, Firmware};
 use crate::firmware_tables::FirmwareTables;
 use crate::kinds::Kinds;
@@ -44,6 +47,12 @@ pub(crate) static BENCH: TableSpec = TableSpec {
         Key::optional("broker", Kind::Table(&BROKER), "", "The broker."),
         Key::optional("tap", Kind::Table(&TAP), "", "The recording proxy that the boards connect to."),
         Key::optional("wifi", Kind::Table(&WIFI), "", "The Wi-Fi network of the boards."),
+        Key::optional(
+            "access-point",
+            Kind::Table(&ACCESS_POINT),
+            "",
+            "The access point of this network, if this machine is it and `hil` runs it.",
+        ),
         Key::optional("boards", Kind::Map(&Kind::Table(&BOARD)), "", "The devices under test, by name."),
         Key::optional(
             "roles",
@@ -72,6 +81,8 @@ pub struct Bench {
     pub tap: Tap,
     /// The Wi-Fi network, if the file describes it.
     pub wifi: Option<Wifi>,
+    /// The access point that `hil` runs, if it runs one.
+    pub access_point: Option<AccessPoint>,
     /// Boards by name.
     pub boards: BTreeMap<BoardName, Board>,
     /// Roles by name.
@@ -211,8 +222,12 @@ impl Bench {
         unset.add(&Owner::Broker, 0, context.take_lacking());
         let tap = root.table("tap", &TAP).map(Tap::read).unwrap_or_default();
         unset.add(&Owner::Tap, 0, context.take_lacking());
+        let access_point = root.value("access-point");
+        let has_network = root.has("wifi");
         let wifi = root.table("wifi", &WIFI).and_then(Wifi::read);
         unset.add(&Owner::Wifi, 0, context.take_lacking());
+        let access_point = access_point.and_then(|value| AccessPoint::read(&value, has_network));
+        unset.add(&Owner::AccessPoint, 0, context.take_lacking());
         let roles = BoardRole::read_all(&mut root);
         let own = root.map("firmware");
         let tables = FirmwareTables::new(own.as_ref(), None);
@@ -224,6 +239,7 @@ impl Bench {
             broker,
             tap,
             wifi,
+            access_point,
             boards,
             roles,
             firmware,
@@ -241,7 +257,7 @@ impl Bench {
     /// # Errors
     /// Lists what is lacking, with its place in the file.
     pub fn check_set(&self, part: Part<'_>) -> Result<(), ConfigError> {
-        let wifi = self.mentions(part, "{wifi.").then_some(Owner::Wifi);
+        let wifi = (part == Part::AccessPoint || self.mentions(part, "{wifi.")).then_some(Owner::Wifi);
         self.unset.check(&std::iter::once(part.into()).chain(wifi).collect::<Vec<_>>())
     }
 
@@ -254,7 +270,7 @@ impl Bench {
     /// Whether a placeholder that begins like this is in a text of a part.
     fn mentions(&self, part: Part<'_>, begin: &str) -> bool {
         match part {
-            Part::Broker | Part::Tap => false,
+            Part::Broker | Part::Tap | Part::AccessPoint => false,
             Part::Firmware(name) => self.firmware(name).is_some_and(|firmware| firmware.mentions(begin)),
             Part::Board(name) => {
                 let emulator = self.board(name).and_then(|board| board.emulator.as_ref());
@@ -304,39 +320,8 @@ impl Rail {
     }
 }
 
-/// The name that the file gives its bench. It begins as no path does.
-fn own_name(value: &Value<'_, '_>) -> Option<String> {
-    let name = from_environment(value)?;
-    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let fits = (1..=40).contains(&name.len()) && name.chars().all(is_part) && !name.starts_with('.');
-    if !fits {
-        let hint = "a name consists of 1 to 40 letters, digits, `-`, `_` and `.`, and does not begin with `.`";
-        value.problem(format!("`{name}` is not a name of a bench"), hint.to_owned());
-        return None;
-    }
-    Some(name)
-}
-
 fn blot_variables(variables: &[(String, String)], text: String) -> String {
     variables.iter().fold(text, |text, (_, secret)| text.replace(secret, &"*".repeat(secret.len())))
-}
-
-/// Its path from the working folder, or from the root where they have only that in common: one file has one name.
-pub(crate) fn path_from_here(path: &Path) -> String {
-    let here = std::env::current_dir().and_then(|here| here.canonicalize());
-    match (path.canonicalize(), here) {
-        (Ok(whole), Ok(here)) => from_here(&whole, &here).display().to_string(),
-        _ => path.display().to_string(),
-    }
-}
-
-fn from_here(whole: &Path, here: &Path) -> PathBuf {
-    let shared = whole.components().zip(here.components()).take_while(|(a, b)| a == b).count();
-    if shared < 2 {
-        return whole.to_owned();
-    }
-    let up = here.components().skip(shared).map(|_| Component::ParentDir);
-    up.chain(whole.components().skip(shared)).collect()
 }
 
 /// The firmware that a board names, if no table describes it; a problem of a table that is there is reported there.
@@ -365,14 +350,6 @@ mod tests {
             Ok(bench) => panic!("accepted: {bench:?}"),
             Err(error) => format!("error: {error}"),
         }
-    }
-
-    #[test]
-    fn a_bench_file_is_named_from_the_working_folder() {
-        let name = |whole: &str, here: &str| from_here(Path::new(whole), Path::new(here)).display().to_string();
-        assert_eq!(name("/work/lamp/bench.toml", "/work/lamp"), "bench.toml");
-        assert_eq!(name("/work/lamp/bench.toml", "/work/lamp/firmware"), "../bench.toml");
-        assert_eq!(name("/etc/hil/bench.toml", "/work/lamp"), "/etc/hil/bench.toml");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub const HIL_LOCKS: &str = "HIL_LOCKS";
 pub const HIL_ESPTOOL: &str = "HIL_ESPTOOL";
 /// The `mosquitto` program, if it is not on the path.
 pub const HIL_MOSQUITTO: &str = "HIL_MOSQUITTO";
+/// The `hostapd` program, if it is not on the path.
+pub const HIL_HOSTAPD: &str = "HIL_HOSTAPD";
 /// The `micropython` program (its unix port), if it is not on the path.
 pub const HIL_MICROPYTHON: &str = "HIL_MICROPYTHON";
 

@@ -2,6 +2,7 @@
 //!
 //! Every problem of a file is reported at once, each with its line, column, a caret and what would be valid.
 
+mod access_point;
 mod bench;
 mod board;
 mod board_kind;
@@ -46,6 +47,7 @@ mod values;
 mod wifi;
 mod within;
 
+pub use access_point::AccessPoint;
 pub use bench::{Bench, ImageOverride, ImageOverrideError, Project};
 pub use board::{Board, Misbehaviour};
 pub use board_kind::BoardKind;
@@ -57,9 +59,9 @@ pub use duration::{DurationError, parse_duration};
 pub use emulator::{Emulator, EmulatorReset};
 pub use emulator_preset::{EmulatorConsole, EmulatorPreset, Straps};
 pub use env_vars::{
-    Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_FIRMWARE, HIL_HISTORY, HIL_JOB_URL, HIL_LOCKS,
-    HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, HIL_SSH, LG_COORDINATOR, SHORTEST_SECRET, Unexpanded, expand,
-    lend_variables, variables_in,
+    Expanded, HIL_BENCH, HIL_BRANCH, HIL_COMMIT, HIL_ESPTOOL, HIL_FIRMWARE, HIL_HISTORY, HIL_HOSTAPD, HIL_JOB_URL,
+    HIL_LOCKS, HIL_MICROPYTHON, HIL_MOSQUITTO, HIL_PROJECT, HIL_SSH, LG_COORDINATOR, SHORTEST_SECRET, Unexpanded,
+    expand, lend_variables, variables_in,
 };
 pub use firmware::{Firmware, FirmwareKind, Image, Partitions, Verify};
 pub use firmware_text::NamedFile;

@@ -12,6 +12,8 @@ pub enum Part<'a> {
     Broker,
     /// The tap: for whatever a board connects to.
     Tap,
+    /// The access point: to run it.
+    AccessPoint,
     /// A firmware: to put it on a board.
     Firmware(&'a str),
     /// A board: to open it and to switch its power.
@@ -25,6 +27,7 @@ pub(crate) enum Owner {
     Tap,
     /// The Wi-Fi network: needed by what mentions it.
     Wifi,
+    AccessPoint,
     Firmware(String),
     Board(String),
 }
@@ -34,6 +37,7 @@ impl From<Part<'_>> for Owner {
         match part {
             Part::Broker => Self::Broker,
             Part::Tap => Self::Tap,
+            Part::AccessPoint => Self::AccessPoint,
             Part::Firmware(name) => Self::Firmware(name.to_owned()),
             Part::Board(name) => Self::Board(name.to_owned()),
         }

@@ -9,7 +9,8 @@ use crate::table::Table;
 pub struct Wifi {
     /// Its name, 1 to 32 bytes (IEEE 802.11-2020, 9.4.2.2).
     pub ssid: String,
-    /// Its password, 8 to 63 characters (WPA2); empty for an open network.
+    /// Its password, 8 to 63 printable ASCII characters, or its key, 64 hexadecimal digits (IEEE 802.11-2020, J.4.1);
+    /// empty for an open network.
     pub password: String,
 }
 
@@ -31,7 +32,7 @@ pub(crate) static WIFI: TableSpec = TableSpec {
             "password",
             Kind::Text,
             "an open network",
-            "Its password, 8 to 63 characters, `{wifi.password}`; `\"${secret:NAME}\"` keeps it out of the file.",
+            "Its password, 8 to 63 printable ASCII characters or 64 hexadecimal digits, `{wifi.password}`; `\"${secret:NAME}\"` keeps it out of the file.",
         ),
     ],
 };
@@ -54,18 +55,33 @@ impl Wifi {
         });
         let password = match table.value("password") {
             None => Some(String::new()),
-            Some(v) => password(&v).and_then(|password| {
-                if (8..=63).contains(&password.len()) {
-                    return Some(password);
+            Some(v) => password(&v).filter(|password| {
+                let what = wrong_password(password);
+                if let Some(what) = &what {
+                    v.problem(what.clone(), PASSWORD_HINT.to_owned());
                 }
-                let hint = "8 to 63 characters; leave `password` out for an open network".to_owned();
-                v.problem(format!("a password of {} characters", password.len()), hint);
-                None
+                what.is_none()
             }),
         };
         table.finish();
         Some(Self { ssid: ssid?, password: password? })
     }
+}
+
+const PASSWORD_HINT: &str =
+    "8 to 63 printable ASCII characters, or a key of 64 hexadecimal digits; leave `password` out for an open network";
+
+/// What is wrong with a password, without the password.
+fn wrong_password(password: &str) -> Option<String> {
+    if password.len() == 64 && password.chars().all(|c| c.is_ascii_hexdigit()) {
+        return None;
+    }
+    if !(8..=63).contains(&password.len()) {
+        return Some(format!("a password of {} characters", password.len()));
+    }
+    let is_printable = |c: char| c.is_ascii_graphic() || c == ' ';
+    let place = password.chars().position(|c| !is_printable(c))?;
+    Some(format!("character {} of the password is not printable ASCII", place + 1))
 }
 
 #[cfg(test)]
@@ -79,6 +95,22 @@ mod tests {
         let text = "[wifi]\nssid = \"\"\npassword = \"short\"\n[firmware.lamp]\nimage = \"builtin:lamp\"\nnvs = { \"wifi.ssid\" = \"{wifi.name}\" }\n";
         let error = Bench::from_text(text, Path::new("bench.toml"), &Kinds::default()).expect_err("refused");
         insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_password_that_no_station_can_type_is_refused_and_not_shown() {
+        let wrong = |password: &str| {
+            let text = format!("[wifi]\nssid = \"lab\"\npassword = \"{password}\"\n");
+            Bench::from_text(&text, Path::new("bench.toml"), &Kinds::default()).expect_err("refused").to_string()
+        };
+        let wrong = [wrong("pass\u{fc}word"), wrong(&"g".repeat(64)), wrong(&"0".repeat(65))];
+        assert!(wrong.iter().all(|text| !text.contains("word\n") && !text.contains("gggg")), "{wrong:?}");
+        insta::assert_snapshot!(wrong.join("\n"));
+        for right in ["a space and ~", &"0f".repeat(32)] {
+            let text = format!("[wifi]\nssid = \"lab\"\npassword = \"{right}\"\n");
+            let bench = Bench::from_text(&text, Path::new("bench.toml"), &Kinds::default()).expect("valid");
+            assert_eq!(bench.wifi.expect("described").password, right);
+        }
     }
 
     #[test]
