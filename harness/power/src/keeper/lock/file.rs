@@ -159,10 +159,10 @@ pub(in crate::keeper) fn file_name(key: &str) -> String {
     name.trim_start_matches('.').chars().take(200).collect()
 }
 
-/// A device that this process locks for a moment, without a keeper; dropping it releases the lock.
+/// A device that this process locks without a keeper; dropping it releases the lock.
 #[derive(Debug)]
 pub struct DeviceLock {
-    _lock: LockFile,
+    lock: LockFile,
 }
 
 impl DeviceLock {
@@ -173,15 +173,45 @@ impl DeviceLock {
     pub fn try_take(key: &str, what: &str) -> Result<Self, String> {
         let mut lock = LockFile::open(&folder::path(), key).map_err(|error| error.to_string())?;
         if lock.try_lock().map_err(|error| error.to_string())? {
-            // What was left unsafe stays so until a keeper has made it safe.
-            let (left_unsafe, token) =
-                lock.note().map(|note| (note.holder.left_unsafe, note.holder.token)).unwrap_or_default();
-            let holder = Holder { left_unsafe, token, ..Holder::this_process(what) };
-            lock.write(&holder).map_err(|error| error.to_string())?;
-            return Ok(Self { _lock: lock });
+            return Self::noted(lock, what);
         }
-        Err(lock.holder().map_or_else(|| "in use".to_owned(), |holder| format!("in use by {holder}")))
+        Err(in_use(&lock))
     }
+
+    /// Takes the lock of a key, and waits while another process has it: blocks the thread. `waiting` gets to know who has
+    /// it.
+    ///
+    /// # Errors
+    /// The text says why the lock can't be taken.
+    pub fn take(key: &str, what: &str, waiting: impl FnOnce(&str)) -> Result<Self, String> {
+        let mut lock = LockFile::open(&folder::path(), key).map_err(|error| error.to_string())?;
+        if !lock.try_lock().map_err(|error| error.to_string())? {
+            waiting(&in_use(&lock));
+            lock.lock().map_err(|error| error.to_string())?;
+        }
+        Self::noted(lock, what)
+    }
+
+    /// Its file again. A program that inherits it keeps the lock if this process is killed, until the program ends.
+    ///
+    /// # Errors
+    /// If the process has no free descriptor.
+    pub fn for_program(&self) -> io::Result<File> {
+        self.lock.file.try_clone()
+    }
+
+    /// The lock, with a note of who holds it. What was left unsafe stays so until a keeper has made it safe.
+    fn noted(lock: LockFile, what: &str) -> Result<Self, String> {
+        let (left_unsafe, token) =
+            lock.note().map(|note| (note.holder.left_unsafe, note.holder.token)).unwrap_or_default();
+        let holder = Holder { left_unsafe, token, ..Holder::this_process(what) };
+        lock.write(&holder).map_err(|error| error.to_string())?;
+        Ok(Self { lock })
+    }
+}
+
+fn in_use(lock: &LockFile) -> String {
+    lock.holder().map_or_else(|| "in use".to_owned(), |holder| format!("in use by {holder}"))
 }
 
 /// Who holds one of these keys right now; none if they are free. This takes no lock, so it never blocks another user.
