@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "labgrid",
             "link",
             "mqtt",
+            "radio",
             "report",
             "scenario",
             "timeline",
@@ -36,12 +37,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("link", &[]),
     ("mqtt", &["capture", "config", "link", "scratch", "timeline", "tls"]),
     ("power", &["config", "scratch", "timeline"]),
+    ("radio", &["config", "power", "scratch", "timeline"]),
     ("report", &["sparkplug", "timeline"]),
     (
         "scenario",
         &[
-            "bench", "capture", "config", "gherkin", "link", "mqtt", "schedule", "scratch", "services", "timeline",
-            "tls", "verdict",
+            "bench", "capture", "config", "gherkin", "link", "mqtt", "radio", "schedule", "scratch", "services",
+            "timeline", "tls", "verdict",
         ],
     ),
     ("schedule", &[]),
