@@ -14,3 +14,9 @@ Feature: The lamp and its access point
     Given "lamp" has subscribed to "sooko/lampu"
     When I publish "on" to "sooko/lampu" with QoS 1
     Then "lamp" publishes "saya hidup" to "loger" within 2 s
+
+  Scenario: the access point of all boards is away for a moment
+    When the access point goes away
+    Then the console of "lamp" shows "wifi: disconnected" within 10 s
+    When the access point comes back
+    Then "lamp" connects within 20 s

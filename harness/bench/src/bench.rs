@@ -18,6 +18,9 @@ use crate::drivers::{self, Shared};
 /// A board and the right to use it; dropping it releases the board.
 pub type LockedBoard = OwnedMutexGuard<Board>;
 
+/// Called with what is waited for, and who has it.
+pub type WaitingForRadio = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What of a bench is wanted, and how.
 pub struct Claim {
     /// The boards; all where none are named.
@@ -37,13 +40,24 @@ pub struct Claim {
     /// The rails are made safe and the boards are free once this process has not run for so long, because it was stopped
     /// or hangs.
     pub silence: Option<Duration>,
+    /// The access point of the bench is to run, if it has one: called when another process uses its interface.
+    pub access_point: Option<WaitingForRadio>,
 }
 
 impl Default for Claim {
     fn default() -> Self {
         let (what, waiting): (_, Waiting) = ("hil".to_owned(), Arc::new(|_, _| {}));
-        let (ask_person, silence) = (None, None);
-        Self { boards: None, wait: true, what, waiting, ask_person, traces_unknown: false, joins: false, silence }
+        Self {
+            boards: None,
+            wait: true,
+            what,
+            waiting,
+            ask_person: None,
+            traces_unknown: false,
+            joins: false,
+            silence: None,
+            access_point: None,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod bench;
 mod drivers;
 mod kinds;
 
-pub use bench::{Bench, Claim, LockedBoard};
+pub use bench::{Bench, Claim, LockedBoard, WaitingForRadio};
 pub use hil_board::{
     AppFacts, AppSlot, BenchError, Board, Booted, Driving, Fall, FlashMoment, FlashWork, Flashed, Needs, PinDriver,
     Probed, ResetDriver, ResetInto, Resetting, Scope, Signal, Symbols, TapAddress, TlsFiles, UpdateImage, app_facts,

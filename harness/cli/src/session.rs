@@ -119,6 +119,9 @@ pub(crate) async fn open(
     claim: Claim,
 ) -> Result<Arc<RunContext>, ExitCode> {
     check_set(&bench, Part::Tap)?;
+    if hil_scenario::uses_access_point(&bench, &claim) {
+        check_set(&bench, Part::AccessPoint)?;
+    }
     for board in bench.boards.keys().filter(|name| claim.boards.as_ref().is_none_or(|all| all.contains(name.as_str())))
     {
         check_set(&bench, Part::Board(board.as_str()))?;

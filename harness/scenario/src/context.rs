@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hil_bench::{Bench, Claim, Needs, TapAddress};
+use hil_bench::{Bench, Claim, Needs, TapAddress, keeper::Failures};
 use hil_capture::Capture;
 use hil_mqtt::{Observer, TapPort};
 use hil_timeline::{Mask, ScenarioId, Timeline};
 use tokio::sync::{Mutex, watch};
 
 use crate::network::Network;
+use crate::radio::{Radio, RadioClaim};
 use crate::setup_error::SetupError;
 use crate::stalls::Stalls;
 
@@ -35,6 +36,7 @@ impl Default for Limits {
 pub struct RunContext {
     pub(crate) bench: Bench,
     pub(crate) network: Network,
+    pub(crate) radio: Option<Radio>,
     pub(crate) timeline: Timeline,
     pub(crate) limits: Limits,
     abort: watch::Receiver<bool>,
@@ -60,14 +62,14 @@ impl RunContext {
         claim: Claim,
     ) -> Result<Self, SetupError> {
         // Boards first: their locks protect their tap ports as well.
-        let wanted = claim.boards.clone();
+        let (wanted, radio) = (claim.boards.clone(), RadioClaim::of(&config, &claim));
         let bench = Bench::open(config, &timeline, claim).await?;
-        match open_network(bench.config(), wanted.as_ref(), &timeline).await {
-            Ok(network) => {
+        match open_around(bench.config(), (wanted.as_ref(), &radio), &timeline).await {
+            Ok((network, radio)) => {
                 let (next_scenario, needs) = (AtomicU32::new(1), Mutex::default());
                 let mask = std::sync::OnceLock::new();
                 let stalls = Stalls::watch(timeline.recorder(None));
-                Ok(Self { bench, network, timeline, limits, abort, next_scenario, needs, mask, stalls })
+                Ok(Self { bench, network, radio, timeline, limits, abort, next_scenario, needs, mask, stalls })
             }
             Err(error) => {
                 // Frees the locks for the next run.
@@ -75,6 +77,14 @@ impl RunContext {
                 Err(error)
             }
         }
+    }
+
+    /// Ends the access point, makes all boards safe and releases them. Returns the boards whose rails may not be safe.
+    pub async fn close(&self) -> Failures {
+        if let Some(radio) = &self.radio {
+            radio.stop().await;
+        }
+        self.bench.close().await
     }
 
     /// The bench.
@@ -151,6 +161,16 @@ impl RunContext {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Opens what is around the boards: the taps, and the access point.
+async fn open_around(
+    config: &hil_config::Bench,
+    (wanted, radio): (Option<&BTreeSet<String>>, &RadioClaim),
+    timeline: &Timeline,
+) -> Result<(Network, Option<Radio>), SetupError> {
+    let network = open_network(config, wanted, timeline).await?;
+    Ok((network, Radio::open(config, radio, timeline).await?))
 }
 
 /// Opens the taps of the claimed boards, and checks the broker once: otherwise every scenario would report it.

@@ -5,6 +5,7 @@ use std::fmt;
 
 use hil_bench::BenchError;
 use hil_mqtt::{BrokerError, ObserverError};
+use hil_radio::RadioError;
 use hil_timeline::{Failure, Verdict};
 use hil_verdict::Unmet;
 
@@ -219,6 +220,18 @@ impl From<BenchError> for StepError {
         let mut step = Self::errored(error.to_string());
         step.transient = error.is_transient();
         step.board = error.board().map(str::to_owned);
+        match error.hint() {
+            Some(hint) => step.with_hint(hint),
+            None => step,
+        }
+    }
+}
+
+impl From<RadioError> for StepError {
+    fn from(error: RadioError) -> Self {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        let mut step = Self::errored(format!("{error}{cause}"));
+        step.transient = matches!(error, RadioError::TooSlow { .. });
         match error.hint() {
             Some(hint) => step.with_hint(hint),
             None => step,

@@ -22,6 +22,7 @@ mod parameters;
 mod plan;
 mod queue;
 mod quotes;
+mod radio;
 mod registry;
 mod retry;
 mod run;
@@ -47,6 +48,7 @@ pub use plan::{
     CompositeStep, Filter, Found, Inputs, Plan, PlanError, Problem, boards_of, composite_steps, firmware_names,
     firmware_of, lacking,
 };
+pub use radio::uses_access_point;
 pub use retry::run_with_retries;
 pub use setup_error::SetupError;
 pub use stage::{Mark, Stage};

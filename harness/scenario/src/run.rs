@@ -24,8 +24,9 @@ use crate::dispatch::universal;
 use crate::error::StepError;
 use crate::expectations::Expectations;
 use crate::forms;
-use crate::plan::{Plan, firmware_named, info, steps_of};
+use crate::plan::{Plan, changes_access_point, firmware_named, info, steps_of};
 use crate::queue::{self, Prepared};
+use crate::radio::OnAir;
 use crate::registry::step_info;
 use crate::stage::Stage;
 use crate::turn::Turn;
@@ -204,8 +205,12 @@ async fn set_stage(
         Some(Ok(turn)) => turn,
     };
     let boards = lock(context, turn.boards()).await;
+    let on_air = on_air(context, steps).await;
     begin(started(info, &turn));
-    let stage = open(context, recorder, (boards, turn.binding()), (steps, is_stopped())).await;
+    let stage = match on_air {
+        Ok(on_air) => open(context, recorder, (boards, turn.binding(), on_air), (steps, is_stopped())).await,
+        Err(error) => Err(error),
+    };
     Opened { stage, turn: Some(turn) }
 }
 
@@ -213,7 +218,7 @@ async fn set_stage(
 async fn open(
     context: &Arc<RunContext>,
     recorder: &Recorder,
-    (boards, binding): (BTreeMap<String, LockedBoard>, Binding),
+    (boards, binding, on_air): (BTreeMap<String, LockedBoard>, Binding, OnAir),
     (steps, is_stopped): (&[&Step], bool),
 ) -> Result<Stage, StepError> {
     // Only now: an earlier scenario on its boards may just have failed.
@@ -223,9 +228,19 @@ async fn open(
     let named = firmware_named(steps).into_iter();
     let firmware: Vec<_> = named.map(|(name, firmware)| (binding.board(&name).to_owned(), firmware)).collect();
     met(context, &firmware).await?;
-    let open = Stage::open(Arc::clone(context), recorder.clone(), boards, binding);
+    let open = Stage::open(Arc::clone(context), recorder.clone(), boards, (binding, on_air));
     let late = |_| Err(StepError::errored("the broker of this scenario did not start in time").transient());
     tokio::time::timeout(HOOK, open).await.unwrap_or_else(late)
+}
+
+/// Waits until the scenario may use the access point.
+async fn on_air(context: &RunContext, steps: &[&Step]) -> Result<OnAir, StepError> {
+    let Some(radio) = &context.radio else { return Ok(OnAir::Without) };
+    tokio::select! {
+        biased;
+        () = context.aborted() => Err(StepError::aborted("the run was ended before this scenario began")),
+        turn = radio.turn(changes_access_point(steps)) => Ok(turn?),
+    }
 }
 
 /// A scenario as it starts: on these boards.

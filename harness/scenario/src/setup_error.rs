@@ -2,6 +2,7 @@
 
 use hil_bench::BenchError;
 use hil_mqtt::TapError;
+use hil_radio::RadioError;
 use hil_services::ServiceError;
 use hil_tls::TlsError;
 
@@ -17,6 +18,9 @@ pub enum SetupError {
     /// A service of the boards can't be opened.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The access point does not start.
+    #[error(transparent)]
+    Radio(#[from] RadioError),
     /// The broker is not available.
     #[error(transparent)]
     Broker(#[from] hil_mqtt::BrokerError),
@@ -37,6 +41,7 @@ impl SetupError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Bench(error) => error.hint(),
+            Self::Radio(error) => error.hint(),
             Self::Tap(error) => Some(format!("remove `boards.{}.tap-port`, or set it to a free port", error.board)),
             Self::Service(error) => {
                 Some(format!("remove `boards.{}.{}-port`, or set it to a free port", error.board, error.service))

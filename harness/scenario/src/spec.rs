@@ -18,6 +18,8 @@ pub(crate) struct StepSpec {
     pub(crate) below: Option<&'static BelowDoc>,
     pub(crate) asks: Ability,
     pub(crate) expects: Expects,
+    /// What it changes about the access point.
+    pub(crate) air: Air,
     /// The named groups of its patterns capture what they match, for later steps.
     pub(crate) captures: bool,
     /// Names that it captures in any case.
@@ -33,6 +35,7 @@ impl StepSpec {
             below: None,
             asks: Ability::Serve,
             expects: Expects::Nothing,
+            air: Air::Nothing,
             captures: false,
             gives: &[],
         }
@@ -51,6 +54,11 @@ impl StepSpec {
     /// With what it expects of its boards' health.
     pub(crate) const fn expecting(self, expects: Expects) -> Self {
         Self { expects, ..self }
+    }
+
+    /// With what it changes about the access point of all boards.
+    pub(crate) const fn changing(self, air: Air) -> Self {
+        Self { air, ..self }
     }
 
     /// The named groups of its patterns capture what they match.
@@ -80,6 +88,16 @@ pub(crate) enum Ability {
     Configure,
     Crash,
     Pause,
+}
+
+/// What a step changes about the access point of the boards of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Air {
+    Nothing,
+    /// Whether its network is on air.
+    Presence,
+    Password,
+    Channel,
 }
 
 /// What a step expects of its boards' health; anything else is a fault.

@@ -1,5 +1,6 @@
 //! What a scenario owns while it runs.
 
+mod air;
 mod broker;
 mod captured;
 mod checks;
@@ -30,6 +31,7 @@ pub(crate) use self::services::{UPDATE_VALUES, update_path};
 use crate::binding::Binding;
 use crate::context::RunContext;
 use crate::error::StepError;
+use crate::radio::OnAir;
 use crate::snapshot::Rule;
 
 /// The moment at which the latest Given or When took effect. Only later records match, and deadlines count from it.
@@ -51,6 +53,8 @@ pub struct Stage {
     boards: BTreeMap<String, LockedBoard>,
     /// Which board plays each role.
     binding: Binding,
+    /// Its right to the bench's access point.
+    on_air: OnAir,
     broker: Box<dyn Broker>,
     offers: Offers,
     observer: Observer,
@@ -100,7 +104,7 @@ impl Stage {
         context: Arc<RunContext>,
         recorder: Recorder,
         boards: BTreeMap<String, LockedBoard>,
-        binding: Binding,
+        (binding, on_air): (Binding, OnAir),
     ) -> Result<Self, StepError> {
         let descriptors = ShortageWatch::begin();
         let config = &context.bench.config().broker;
@@ -132,6 +136,7 @@ impl Stage {
             recorder,
             boards,
             binding,
+            on_air,
             broker,
             offers,
             observer,
@@ -180,6 +185,7 @@ impl Stage {
                 board.hold().await;
             }
         }
+        self.on_air.restore().await;
         self.clear_retained().await;
         drop(self.observer);
         self.broker.discard().await;

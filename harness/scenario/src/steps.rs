@@ -1,5 +1,6 @@
 //! The steps, one file for each topic. A file describes its steps beside their functions; [`GROUPS`] lists the files.
 
+mod access_point;
 mod attempts;
 mod below;
 mod board;
@@ -59,6 +60,7 @@ pub const GROUPS: &[StepGroup] = &[
     StepGroup::new("Gauges", &[gauges::STEPS]),
     StepGroup::new("Programs", &[program::STEPS]),
     StepGroup::new("Network faults", &[network::STEPS]),
+    StepGroup::new("The access point", &[access_point::STEPS]),
     StepGroup::new("Packet faults", &[packets::STEPS]),
     StepGroup::new("The broker", &[broker::STEPS]),
     StepGroup::new("Updates over the air", &[updates::STEPS, loading::STEPS, versions::STEPS, survives::STEPS]),

@@ -44,7 +44,7 @@ impl Session {
         let folder = match self.record_in_folder(&timeline, &context, (&work, &mask)) {
             Ok(folder) => folder,
             Err(ending) => {
-                context.bench().close().await;
+                context.close().await;
                 return Err(ending);
             }
         };
@@ -97,8 +97,12 @@ impl Session {
             what: work.what.clone(),
             waiting: Arc::new(waiting),
             silence: Some(STANDS_STILL),
+            access_point: Some(Arc::new(|_| {})),
             ..Claim::default()
         };
+        if hil_scenario::uses_access_point(&bench, &claim) {
+            bench.check_set(Part::AccessPoint).map_err(unset)?;
+        }
         let limits =
             Limits { step: Duration::from_millis(work.step_ms), scenario: Duration::from_millis(work.scenario_ms) };
         let opening = RunContext::open(bench, timeline.clone(), limits, aborted, claim);
@@ -186,7 +190,7 @@ impl Session {
     /// Makes the boards safe, releases them, and writes the reports of this host.
     async fn end(&self, context: &RunContext, timeline: &Timeline, folder: &Path, is_aborted: bool) {
         let counts = RunSummary::of(timeline.since(Cursor::default())).counts();
-        let unsafe_rails = context.bench().close().await;
+        let unsafe_rails = context.close().await;
         for (board, reason) in &unsafe_rails {
             let note = format!("its rails could not be made safe: {reason}");
             timeline.record(None, What::Bench { board: board.clone(), note });

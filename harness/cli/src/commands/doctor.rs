@@ -132,6 +132,12 @@ fn unset(problem: &Problem) -> Check {
     Check::bad(problem.key.clone(), problem.what.clone(), problem.hint.clone().unwrap_or_default())
 }
 
+/// What the access point of the bench needs of this machine.
+fn access_point(bench: &Bench) -> Vec<Check> {
+    let findings = bench.access_point.iter().flat_map(hil_radio::check);
+    findings.map(|finding| Check::of(finding.what, finding.diagnosis)).collect()
+}
+
 async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     if let Some(unknown) = args.power.iter().find(|name| bench.board(name).is_none()) {
         return session::no_such_board(&bench, unknown);
@@ -148,6 +154,7 @@ async fn doctor_in(args: &DoctorArgs, bench: Bench) -> ExitCode {
     note(project::notes(&bench).into_iter().map(|(what, how)| Check::good(what, how)).collect());
     note(bench.unset().into_iter().map(|(_, problem)| unset(problem)).collect());
     note(machine::check(&bench));
+    note(access_point(&bench));
     for board in bench.boards.values() {
         note(boards::check(board).await);
     }

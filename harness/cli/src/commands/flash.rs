@@ -57,7 +57,7 @@ async fn flash_in(args: &FlashArgs, bench: Bench) -> ExitCode {
         board.make_safe().await;
     }
     drop(board);
-    let failures = context.bench().close().await;
+    let failures = context.close().await;
     let code = match &result {
         None if is_lost => ExitCode::Errored,
         None => ExitCode::Aborted,

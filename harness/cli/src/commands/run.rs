@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hil_bench::Claim;
 use hil_capture::Capture;
 use hil_config::{Bench, Part};
 use hil_report::{
@@ -232,6 +233,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     let (timeline, started) = (Timeline::in_memory(Epoch::start()), folder::now());
     // Ports and boards first: a run that can't start leaves no folder behind.
     let claim = session::claim(Some(hil_scenario::boards_of(&plan, &bench)), &settings.what, &settings.wait);
+    let claim = Claim { access_point: Some(Arc::new(|what| warn(format!("waiting for {what}")))), ..claim };
     let context = session::open(bench, &timeline, settings.limits, abort, claim).await?;
     let mut planned = choice::in_order(plan.list(Some(context.bench().config())), &settings.choice);
     for scenario in &mut planned {
@@ -244,7 +246,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
             folder
         }
         Err(code) => {
-            context.bench().close().await;
+            context.close().await;
             return Err(code);
         }
     };
@@ -267,7 +269,7 @@ async fn execute_in(plan: Plan, bench: Bench, settings: &RunSettings) -> Result<
     run_to_the_end(&context, plan, settings.options.clone()).await;
     let so_far = RunSummary::of(timeline.since(Cursor::default()));
     let is_aborted = context.is_aborted();
-    let failures = context.bench().close().await;
+    let failures = context.close().await;
     let end = RunEnd { counts: so_far.counts(), is_aborted, is_unsafe: !failures.is_empty(), flaky: settings.flaky };
     for (board, reason) in &failures {
         let note = format!("its rails could not be made safe: {reason}");

@@ -1,5 +1,6 @@
 //! The real `hil` program on virtual boards: verdicts, exit codes, messages, interruption.
 
+mod access_point;
 mod blocked;
 mod brokers;
 mod cancelled;

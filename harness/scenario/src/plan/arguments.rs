@@ -48,6 +48,10 @@ fn check_one(kind: Kind, text: &str, feature: &Path) -> Result<(), Wrong> {
             Ok(1..=100_u8) => Ok(()),
             _ => Err(Wrong::new(format!("`{text}` percent is out of range"), "from 1 to 100")),
         },
+        Kind::Channel => match text.parse() {
+            Ok(1..=14_u8) => Ok(()),
+            _ => Err(Wrong::new(format!("`{text}` is no channel of the 2.4 GHz band"), "from 1 to 14")),
+        },
         Kind::ExitCode => match text.parse::<u8>() {
             Ok(_) => Ok(()),
             Err(_) => Err(Wrong::new(format!("a program can't end with the code `{text}`"), "from 0 to 255")),

@@ -11,13 +11,17 @@ use super::needs::{lacking, steps_of};
 use super::on_board::{near_or_all, wrong_on};
 use super::problem::{Problem, Wrong};
 use super::reading::reading;
-use super::{each_scenario, roles, tags_of};
+use super::{each_scenario, on_air, roles, tags_of};
 use crate::spec::{Ability, Kind, Reading};
 
 /// Everything that is wrong with a feature on a bench. Scenarios that are skipped there are not checked.
 pub(super) fn check(feature: &Feature, bench: &Bench) -> Vec<Problem> {
     let path = feature.path.as_deref().unwrap_or(Path::new(""));
     let mut problems = each_reading(feature, bench, |reading| check_reading(reading, bench));
+    problems.extend(
+        that_run(feature, bench)
+            .flat_map(|(rule, scenario)| on_air::check(bench, &steps_of(feature, rule, scenario), path)),
+    );
     if !bench.roles.is_empty() {
         let on = |(rule, scenario): (Option<&_>, &Scenario)| {
             roles::check(bench, &steps_of(feature, rule, scenario), path, scenario.position.line)

@@ -249,3 +249,57 @@ fn a_problem_in_a_background_is_shown_once() {
     let expected = ["the bench `bench.toml` has no board `lmap`", "the bench `bench.toml` has no firmware `lmap`"];
     assert_eq!(what, expected);
 }
+
+/// The steps about the access point of all boards, on each kind of bench.
+#[test]
+fn only_an_access_point_of_the_bench_or_of_a_virtual_board_can_change() {
+    const AWAY: &str = "When the access point goes away";
+    const PASSWORD: &str = "When the access point takes another password";
+    const CHANNEL: &str = "When the access point is on channel 11";
+    let boards = "[boards.lamp]\nkind = \"virtual\"\n[boards.real]\nkind = \"esp\"\nchip = \"esp32c3\"\nport = { usb-serial = \"A5\" }\n[roles.any]\nchip = \"esp32c3\"\n";
+    let radio = "[access-point]\ndriver = \"hostapd\"\ninterface = \"wlan0\"\n";
+    let bench = |wifi: &str, radio: &str| {
+        let text = format!("{boards}[wifi]\nssid = \"lab\"\n{wifi}{radio}");
+        Bench::from_text(&text, Path::new("bench.toml"), &crate::kinds()).expect("valid")
+    };
+    let password = "password = \"a good password\"\n";
+    let (plain, with_radio, open) = (bench(password, ""), bench(password, radio), bench("", radio));
+    let problems = |bench: &Bench, name: &str, step: &str| {
+        let reset = format!("When the board \"{name}\" is reset");
+        on_bench::check(&feature("", &[&reset, step]), bench)
+    };
+    let wrong = [
+        problems(&plain, "real", AWAY),
+        problems(&plain, "real", CHANNEL),
+        problems(&plain, "lamp", PASSWORD),
+        problems(&with_radio, "lamp", CHANNEL),
+        problems(&open, "real", PASSWORD),
+        on_bench::check(&feature("", &[AWAY]), &with_radio),
+        on_bench::check(
+            &feature("", &["When the board \"lamp\" is reset", "And the board \"real\" is reset", CHANNEL]),
+            &with_radio,
+        ),
+    ];
+    assert!(wrong.iter().all(|problems| problems.len() == 1), "{wrong:?}");
+    insta::assert_snapshot!(shown(wrong.concat()));
+    for (bench, name, step) in [
+        (&plain, "lamp", AWAY),
+        (&with_radio, "lamp", AWAY),
+        (&with_radio, "real", AWAY),
+        (&with_radio, "real", PASSWORD),
+        (&with_radio, "real", CHANNEL),
+        (&open, "real", CHANNEL),
+        (&with_radio, "any", AWAY),
+    ] {
+        assert_eq!(problems(bench, name, step), Vec::new(), "{name}: {step}");
+    }
+    insta::assert_snapshot!("channels", wrong_channels());
+}
+
+fn wrong_channels() -> String {
+    wrong(&[
+        "When the access point is on channel 0",
+        "When the access point is on channel 15",
+        "Then nothing is retained on \"t\"",
+    ])
+}

@@ -54,6 +54,8 @@ pub(crate) enum Kind {
     /// At least three times.
     Growth,
     Percent,
+    /// A channel of the 2.4 GHz band.
+    Channel,
     /// A condition on a number.
     Number,
     Gauge,
@@ -102,6 +104,7 @@ impl Kind {
         ("period", Self::Period),
         ("growth", Self::Growth),
         ("percent", Self::Percent),
+        ("channel", Self::Channel),
         ("number", Self::Number),
         ("gauge", Self::Gauge),
         ("path", Self::Path),
@@ -123,7 +126,13 @@ impl Kind {
             Self::Direction => FromOrTo::REGEX,
             Self::Number => Condition::REGEX,
             Self::Drift => DriftText::REGEX,
-            Self::Count | Self::Times | Self::Period | Self::Growth | Self::Percent | Self::ExitCode => r"-?\d+",
+            Self::Count
+            | Self::Times
+            | Self::Period
+            | Self::Growth
+            | Self::Percent
+            | Self::Channel
+            | Self::ExitCode => r"-?\d+",
             Self::Qos => "[012]",
             Self::OnOff => OnOff::REGEX,
             _ => QUOTED,

@@ -9,7 +9,6 @@ use hil_verdict::{connects, seconds};
 use crate::error::StepError;
 use crate::parameters::{Rate, Side, Span, Text};
 use crate::spec::StepSpec;
-use crate::stage::Stage;
 use crate::world::HilWorld;
 
 /// The steps of this file.
@@ -76,17 +75,6 @@ pub(super) const STEPS: &[StepSpec] = &[
                  What comes since the first time matches; deadlines count from the last reconnect.",
             ),
             (r#"When the connection of "lamp" is reset 3 times"#, "The same with RST."),
-        ],
-    ),
-    StepSpec::new(
-        "the access point of {wireless} (?:goes away|comes back)",
-        &[
-            (
-                r#"When the access point of "lamp" goes away"#,
-                "The board's Wi-Fi loses its access point; connections stay open and silent. For virtual boards that \
-                 execute their firmware.",
-            ),
-            (r#"When the access point of "lamp" comes back"#, "The board finds it again when it next tries to join."),
         ],
     ),
 ];
@@ -197,24 +185,6 @@ fn nth(number: usize) -> String {
         _ => "th",
     };
     format!("{number}{ending}")
-}
-
-#[when(expr = "the access point of {text} goes away")]
-async fn access_point_goes_away(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    set_access_point(world, &board, false).await
-}
-
-#[when(expr = "the access point of {text} comes back")]
-async fn access_point_comes_back(world: &mut HilWorld, board: Text) -> Result<(), StepError> {
-    set_access_point(world, &board, true).await
-}
-
-async fn set_access_point(world: &mut HilWorld, board: &str, present: bool) -> Result<(), StepError> {
-    let switch = async |stage: &mut Stage| {
-        let effect = stage.board(board)?.set_access_point(present).await?;
-        effect.ok_or_else(|| StepError::errored(format!("`{board}` has no access point that can go away")))
-    };
-    world.stage()?.act(switch).await
 }
 
 async fn end(world: &mut HilWorld, board: &str, fault: &Fault) -> Result<(), StepError> {
