@@ -1,9 +1,10 @@
-//! Against the kernel's own interfaces: gpio-sim for lines, the cp210x driver for a serial port.
+//! Against the kernel's own interfaces: gpio-sim for lines, the cp210x driver for a serial port, mac80211_hwsim for radios.
 //!
 //! They run in a User-Mode Linux kernel, which `ci/uml/build-kernel` builds and which needs no root: this target boots it
 //! and runs itself in there. Without the kernel it says so and passes; with `HIL_REQUIRE_PARTS` it fails.
 
 mod adapter;
+mod air;
 mod board_lines;
 mod lab;
 mod ports;
@@ -23,13 +24,22 @@ const INSIDE: &str = "HIL_INSIDE_KERNEL";
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     if let Ok(group) = std::env::var(INSIDE) {
-        let trials = if group == "ports" { on_ports() } else { on_lines() };
+        let trials = match group.as_str() {
+            "ports" => on_ports(),
+            "air" => on_air(),
+            _ => on_lines(),
+        };
         return libtest_mimic::run(&Arguments { test_threads: Some(1), ..arguments }, trials).exit_code();
     }
-    // Two kernels at once: each has one processor.
+    // Several kernels at once: each has one processor.
     let trials = vec![
         Trial::test("in_a_kernel_with_simulated_lines", || boot("lines")),
         Trial::test("in_a_kernel_with_simulated_ports", || boot("ports")),
+        Trial::test("in_a_kernel_with_simulated_radios", || {
+            let missing = ["hostapd", "wpa_supplicant"].into_iter().find(|part| !air::has_part(part));
+            missing
+                .map_or_else(|| boot("air"), |part| skip(&format!("this needs {part}; `ci/install-parts` installs it")))
+        }),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -55,6 +65,15 @@ fn on_ports() -> Vec<Trial> {
     ]
 }
 
+fn on_air() -> Vec<Trial> {
+    vec![
+        test("changes", air::the_station_notices_every_change),
+        test("killed_on_air", air::nothing_is_left_on_air_after_a_kill),
+        test("hostapd_killed", air::a_hostapd_that_is_killed_is_an_error_of_the_bench),
+        test("channel", air::a_channel_that_is_not_allowed_is_an_error_of_the_bench),
+    ]
+}
+
 /// A test that fails by a panic.
 fn test(name: &str, body: fn()) -> Trial {
     Trial::test(name, move || {
@@ -67,15 +86,16 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace")
 }
 
+fn skip(why: &str) -> Result<(), libtest_mimic::Failed> {
+    if std::env::var_os("HIL_REQUIRE_PARTS").is_some() {
+        return Err(why.into());
+    }
+    writeln!(std::io::stderr(), "skipped: {why}").map_err(|error| error.to_string().into())
+}
+
 fn boot(group: &str) -> Result<(), libtest_mimic::Failed> {
     if !workspace().join("target/parts/uml/linux").is_file() {
-        let hint = "skipped: there is no kernel to boot; `ci/uml/build-kernel` builds it";
-        return if std::env::var_os("HIL_REQUIRE_PARTS").is_some() {
-            Err(hint.into())
-        } else {
-            writeln!(std::io::stderr(), "{hint}").map_err(|error| error.to_string())?;
-            Ok(())
-        };
+        return skip("there is no kernel to boot; `ci/uml/build-kernel` builds it");
     }
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let filter: Vec<_> = std::env::var("HIL_KERNEL_TESTS").into_iter().collect();
