@@ -1,10 +1,10 @@
 //! Certificates that boards must not accept.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use cucumber::{gherkin, given, then};
 use hil_timeline::{ConnectionChange, Cursor, Exchange, RunEvent, What};
-use hil_tls::{CertificateFlaw, is_about_certificate};
+use hil_tls::{CertificateFlaw, WITHOUT_ALERT, is_about_certificate};
 use hil_verdict::seconds;
 
 use super::cause;
@@ -39,8 +39,9 @@ pub(super) const STEPS: &[StepSpec] = &[
         &[
             (
                 r#"Then "lamp" refuses the certificate within 10 s"#,
-                "The board ends a TLS handshake with the tap, with an alert about the certificate or with none. A board that \
-                 completes it has failed; `errored` if it begins none.",
+                "The board ends a TLS handshake with the tap, with an alert about the certificate or with none, or it closes \
+                 the connection right after the handshake: some clients compare the name only then. A board that sends \
+                 anything over it, or leaves it open, has failed; `errored` if it begins no handshake.",
             ),
             (r#"Then "lamp" refuses the certificate of the server within 10 s"#, "The same where it loads files."),
         ],
@@ -70,8 +71,8 @@ fn flaw(words: &str) -> Result<CertificateFlaw, StepError> {
 
 /// How a TLS handshake ended.
 enum Handshake {
-    /// The certificate was accepted.
-    Completed,
+    /// The certificate was accepted: the board has used the connection.
+    Accepted,
     /// By the board, with this alert.
     Ended(String),
     /// Otherwise.
@@ -91,7 +92,7 @@ async fn refuses_of_server(world: &mut HilWorld, board: Text, within: Span) -> R
 async fn judge(world: &mut HilWorld, board: &str, within: Span, server: bool) -> Result<(), StepError> {
     let stage = world.stage()?;
     stage.check_started(board)?;
-    let mut shown = Shown { board: board.to_owned(), server, since: stage.flawed_since(server), open: BTreeSet::new() };
+    let mut shown = Shown { board: board.to_owned(), server, since: stage.flawed_since(server), open: BTreeMap::new() };
     stage.events().iter().filter(|event| event.seq < stage.mark().cursor.0).for_each(|event| drop(shown.next(event)));
     let found = stage.expect(within.0, |event| shown.next(event)).await;
     let words = stage.last_words(board);
@@ -101,12 +102,17 @@ async fn judge(world: &mut HilWorld, board: &str, within: Span, server: bool) ->
             let message = format!("`{board}` ended the TLS handshake with the alert `{alert}`");
             Err(StepError::errored(format!("{message}, which is not about the certificate")).with_details(words))
         }
-        Some(Handshake::Completed) => {
+        Some(Handshake::Accepted) => {
             Err(StepError::failed(format!("`{board}` accepted the certificate")).with_details(words))
         }
         Some(Handshake::Failed(reason)) => {
             let message = format!("whether `{board}` refuses the certificate can't be said: {reason}");
             Err(StepError::errored(message).with_details(words))
+        }
+        None if shown.is_complete() => {
+            let within = seconds(within.0);
+            let message = format!("`{board}` accepted the certificate: it left the connection open for {within}");
+            Err(StepError::failed(message).with_details(words))
         }
         None => {
             let (cause, within) = (cause(stage), seconds(within.0));
@@ -123,32 +129,53 @@ struct Shown {
     /// Those for files; otherwise those with the tap.
     server: bool,
     since: Cursor,
-    open: BTreeSet<u32>,
+    /// Those that are open, and whether their handshake is complete.
+    open: BTreeMap<u32, bool>,
 }
 
 impl Shown {
     /// Takes the next record: how a handshake with the certificate ended.
     fn next(&mut self, event: &RunEvent) -> Option<Handshake> {
         let (number, change) = if self.server { self.of_server(event)? } else { self.of_tap(event)? };
+        if matches!(change, Change::Opened) && event.seq >= self.since.0 {
+            self.open.insert(number, false);
+        }
+        let is_complete = self.open.get_mut(&number)?;
         match change {
-            Change::Opened => {
-                if event.seq >= self.since.0 {
-                    self.open.insert(number);
-                }
+            Change::Opened => None,
+            Change::Completed => {
+                *is_complete = true;
                 None
             }
-            Change::Ended(handshake) => self.open.contains(&number).then_some(handshake),
+            Change::Used => is_complete.then_some(Handshake::Accepted),
+            Change::Ended(handshake) => Some(handshake),
+            Change::Closed(how) => {
+                let was_complete = self.open.remove(&number)?;
+                was_complete.then(|| match how.ends_with("by the board") {
+                    true => Handshake::Ended(WITHOUT_ALERT.to_owned()),
+                    false => Handshake::Failed(format!("the connection was {how} after the handshake")),
+                })
+            }
         }
     }
 
+    /// Whether the board has completed a handshake and not ended the connection.
+    fn is_complete(&self) -> bool {
+        self.open.values().any(|is_complete| *is_complete)
+    }
+
     fn of_tap(&self, event: &RunEvent) -> Option<(u32, Change)> {
+        if let Some((board, connection, _)) = event.what.sent_by_board() {
+            return (board == self.board).then_some((connection, Change::Used));
+        }
         let What::Connection { board, connection, change, .. } = &event.what else { return None };
         let change = match change {
             _ if *board != self.board => return None,
             ConnectionChange::Opened => Change::Opened,
-            ConnectionChange::Upgraded { layer } => Change::Ended(completed(layer)?),
+            ConnectionChange::Upgraded { layer } => upgraded(layer),
             ConnectionChange::Refused { reason, alert } => Change::Ended(ended(reason, alert.as_deref())),
-            _ => return None,
+            ConnectionChange::Closed { how } => Change::Closed(how.clone()),
+            ConnectionChange::Rejected { .. } => return None,
         };
         Some((*connection, change))
     }
@@ -158,8 +185,10 @@ impl Shown {
         let change = match exchange {
             _ if *board != self.board => return None,
             Exchange::Opened { .. } => Change::Opened,
-            Exchange::Upgraded { layer } => Change::Ended(completed(layer)?),
+            Exchange::Upgraded { layer } => upgraded(layer),
             Exchange::Refused { reason, alert } => Change::Ended(ended(reason, alert.as_deref())),
+            Exchange::Closed { how } => Change::Closed(how.clone()),
+            Exchange::Request { .. } => Change::Used,
             _ => return None,
         };
         Some((*connection, change))
@@ -168,11 +197,18 @@ impl Shown {
 
 enum Change {
     Opened,
+    /// The handshake is complete.
+    Completed,
+    /// The board has sent something over it.
+    Used,
     Ended(Handshake),
+    /// How it was closed.
+    Closed(String),
 }
 
-fn completed(layer: &str) -> Option<Handshake> {
-    layer.starts_with("TLS").then_some(Handshake::Completed)
+/// What a layer above TCP says: one above TLS is a use of it.
+fn upgraded(layer: &str) -> Change {
+    if layer.starts_with("TLS") { Change::Completed } else { Change::Used }
 }
 
 fn ended(reason: &str, alert: Option<&str>) -> Handshake {
@@ -185,9 +221,48 @@ fn ended(reason: &str, alert: Option<&str>) -> Handshake {
 #[cfg(test)]
 mod tests {
     use hil_timeline::{Epoch, Timeline};
-    use hil_tls::WITHOUT_ALERT;
 
     use super::*;
+
+    /// What a board does with a connection, and how the step sees it.
+    fn judged(changes: &[(u32, ConnectionChange)]) -> (Vec<String>, bool) {
+        let timeline = Timeline::in_memory(Epoch::start());
+        let mut shown = Shown { board: "lamp".to_owned(), server: false, since: timeline.end(), open: BTreeMap::new() };
+        let mut seen = Vec::new();
+        for (connection, change) in changes {
+            let (board, change) = ("lamp".to_owned(), change.clone());
+            let event = timeline.record(None, What::Connection { board, connection: *connection, change, peer: None });
+            seen.extend(shown.next(&event).map(|handshake| match handshake {
+                Handshake::Accepted => "accepted".to_owned(),
+                Handshake::Ended(alert) => format!("ended: {alert}"),
+                Handshake::Failed(reason) => format!("failed: {reason}"),
+            }));
+        }
+        (seen, shown.is_complete())
+    }
+
+    fn upgrade(layer: &str) -> ConnectionChange {
+        ConnectionChange::Upgraded { layer: layer.to_owned() }
+    }
+
+    fn closed(how: &str) -> ConnectionChange {
+        ConnectionChange::Closed { how: how.to_owned() }
+    }
+
+    #[test]
+    fn only_a_connection_that_is_used_accepts_its_certificate() {
+        let handshake = |number| [(number, ConnectionChange::Opened), (number, upgrade("TLS 1.3"))];
+        let with = |number, change| handshake(number).into_iter().chain([(number, change)]).collect::<Vec<_>>();
+        assert_eq!(judged(&handshake(1)), (vec![], true));
+        assert_eq!(judged(&with(1, upgrade("WebSocket"))).0, ["accepted"]);
+        for how in ["closed by the board", "reset by the board"] {
+            assert_eq!(judged(&with(1, closed(how))), (vec!["ended: none".to_owned()], false));
+        }
+        let by_the_bench = judged(&with(1, closed("reset by the bench"))).0;
+        assert_eq!(by_the_bench, ["failed: the connection was reset by the bench after the handshake"]);
+        // Before the handshake is complete, nothing is known of the certificate.
+        assert_eq!(judged(&[(1, ConnectionChange::Opened), (1, closed("closed by the board"))]), (vec![], false));
+    }
 
     #[test]
     fn only_a_connection_that_began_after_the_certificate_was_set_is_shown_it() {
@@ -195,13 +270,12 @@ mod tests {
         let change = |connection, change| {
             timeline.record(None, What::Connection { board: "lamp".to_owned(), connection, change, peer: None })
         };
-        let upgraded = || ConnectionChange::Upgraded { layer: "TLS 1.3".to_owned() };
         let before = [change(1, ConnectionChange::Opened)];
         let since = timeline.end();
-        let after = [change(2, ConnectionChange::Opened), change(1, upgraded()), change(2, upgraded())];
-        let mut shown = Shown { board: "lamp".to_owned(), server: false, since, open: BTreeSet::new() };
-        let ended = before.iter().chain(&after).filter(|event| shown.next(event).is_some());
-        assert_eq!(ended.map(|event| event.seq).collect::<Vec<_>>(), [after[2].seq]);
+        let after = [change(2, ConnectionChange::Opened), change(1, upgrade("TLS 1.3")), change(2, upgrade("TLS 1.3"))];
+        let mut shown = Shown { board: "lamp".to_owned(), server: false, since, open: BTreeMap::new() };
+        before.iter().chain(&after).for_each(|event| assert!(shown.next(event).is_none()));
+        assert_eq!(shown.open, BTreeMap::from([(2, true)]));
     }
 
     #[test]
