@@ -82,7 +82,7 @@ fn flash_reports_what_it_wrote_and_whose_fault_a_failure_is() {
     let written = outcome.stdout.strip_prefix("`lamp` runs on `lamp`: ").and_then(|text| text.split_once(' '));
     let written = written.expect("text").0.parse::<u32>().expect("bytes");
     // The image of the lamp, with bootloader, partition table and NVS.
-    assert!((600_000..1_000_000).contains(&written), "{outcome:?}");
+    assert!((900_000..1_200_000).contains(&written), "{outcome:?}");
     assert!(outcome.stdout.contains(" bytes written, 0 unchanged"), "{outcome:?}");
     let outcome = project.hil(&["flash", "lamp", "--firmware", "lamp-corrupt"]);
     assert_eq!(outcome.code, 100, "{outcome:?}");
