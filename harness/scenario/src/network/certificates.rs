@@ -17,6 +17,9 @@ use super::{from_here, guest_host};
 use crate::error::StepError;
 use crate::setup_error::SetupError;
 
+/// Names and flaw of a certificate.
+type Made = (BTreeSet<String>, Option<CertificateFlaw>);
+
 /// Identities of the tap and the boards: from the bench file, or made for this run.
 #[derive(Debug)]
 pub(crate) struct RunCertificates {
@@ -29,7 +32,7 @@ pub(crate) struct RunCertificates {
     /// Whom the server's certificate is for.
     hosts: Vec<String>,
     /// Certificates that were made during the run: the names that they are for besides, and their flaws.
-    made: Mutex<BTreeMap<(BTreeSet<String>, Option<CertificateFlaw>), TlsIdentity>>,
+    made: Mutex<BTreeMap<Made, TlsIdentity>>,
     folder: Scratch,
 }
 
