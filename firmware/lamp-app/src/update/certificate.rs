@@ -159,7 +159,9 @@ impl SignatureVerificationAlgorithm for EcdsaP256 {
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, SigningKey as _,
+    };
 
     use super::*;
 
@@ -182,12 +184,16 @@ mod tests {
 
     /// The certificate of a server, valid in the 2020s.
     fn server(by: &Issuer) -> Vec<u8> {
+        server_with(&key(), by)
+    }
+
+    fn server_with(key: &KeyPair, by: &Issuer) -> Vec<u8> {
         let hosts = ["updates.example", "10.0.2.2"].map(String::from);
         let mut params = CertificateParams::new(hosts).expect("hosts");
         params.extended_key_usages = [ExtendedKeyUsagePurpose::ServerAuth].into();
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
         params.not_after = rcgen::date_time_ymd(2030, 1, 1);
-        params.signed_by(&key(), by).expect("signed").der().to_vec()
+        params.signed_by(key, by).expect("signed").der().to_vec()
     }
 
     const IN_TIME: u64 = 1_700_000_000;
@@ -228,6 +234,32 @@ mod tests {
         let same = ca("root", None);
         let not_signed = Err("its certificate is not signed by its CA");
         assert_eq!(check(same.der(), &server(&root), &[], "10.0.2.2", IN_TIME), not_signed);
+    }
+
+    /// The library calls for a signature only if the server sends one.
+    #[test]
+    fn a_certificate_alone_proves_nothing() {
+        let (root, own) = (ca("root", None), key());
+        let der = server_with(&own, &root);
+        let transcript = Sha256::new().chain_update(b"a handshake");
+        let message = [&PADDING[..], CONTEXT, &transcript.clone().finalize()].concat();
+        let proof_of = |signed: Option<&[u8]>| {
+            let mut proof = Proof::default();
+            let mut verifier = Verifier::new(root.der(), "10.0.2.2", IN_TIME, &mut proof);
+            let mut chain = CertificateRef::with_context(&[]);
+            chain.add(CertificateEntryRef::X509(&der)).expect("room");
+            verifier.verify_certificate(&transcript, chain).expect("a good certificate");
+            if let Some(message) = signed {
+                let signature = own.sign(message).expect("a signature");
+                let signature_scheme = SignatureScheme::EcdsaSecp256r1Sha256;
+                let _ = verifier.verify_signature(CertificateVerifyRef { signature_scheme, signature: &signature });
+            }
+            (proof.is_given, proof.refused)
+        };
+        assert_eq!(proof_of(None), (false, None));
+        assert_eq!(proof_of(Some(&message)), (true, None));
+        let other = Some("it does not have the key of its certificate");
+        assert_eq!(proof_of(Some(b"another handshake")), (false, other));
     }
 
     #[test]

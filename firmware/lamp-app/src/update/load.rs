@@ -53,23 +53,15 @@ impl<F: NorFlash> Updater<'_, F> {
         let mut socket = TcpSocket::new(self.reach.stack, &mut receive, &mut send);
         let done = match url.is_secure {
             true => self.over_tls(&mut socket, url, slot, update).await,
-            false => self.over_tcp(&mut socket, url, slot, update).await,
+            false => match self.connect(&mut socket, url).await {
+                Ok(()) => self.transfer(&mut socket, url, slot, update).await,
+                Err(fault) => Err(fault),
+            },
         };
         // Sends the reset; without a network there is nothing to wait for.
         socket.abort();
         let _ = with_timeout(Duration::from_millis(200), socket.flush()).await;
         done
-    }
-
-    async fn over_tcp(
-        &mut self,
-        socket: &mut TcpSocket<'_>,
-        url: &Url,
-        slot: usize,
-        update: &Announcement,
-    ) -> Result<Step, Fault> {
-        self.connect(socket, url).await?;
-        self.transfer(socket, url, slot, update).await
     }
 
     async fn over_tls(
