@@ -8,7 +8,7 @@ mod record;
 mod spec;
 mod trips;
 
-pub use dispatch::{Dispatched, Leaving, Planned, Running, boards_needed, run};
+pub use dispatch::{Dispatched, Joining, Leaving, Planned, Running, boards_needed, run};
 pub use error::{HostError, Why};
 pub use host::{Connecting, Host, HostEnd, Notice, Notices};
 pub use spec::{HostSpec, HostsError, Reach};

@@ -41,13 +41,22 @@ pub struct Running {
     /// Turns true to end the run.
     pub abort: watch::Receiver<bool>,
     /// Hosts that join while the run goes on.
-    pub joining: mpsc::Receiver<Host>,
-    /// How long scenarios that no board fits wait for a host that joins, while nothing else can run.
+    pub joining: mpsc::Receiver<Joining>,
+    /// How long scenarios that no board fits wait for a host that joins, while nothing else can run. What a host needs to
+    /// be connected has limits of its own.
     pub joins_within: Duration,
     /// Boards that leave the run while it goes on: what runs on them ends, and nothing else begins there.
     pub leaving: mpsc::Receiver<Leaving>,
     /// Takes the hosts that are lost while the run goes on, and why.
     pub lost: mpsc::UnboundedSender<(HostName, String)>,
+}
+
+/// How far a host is that joins a run.
+pub enum Joining {
+    /// It is being connected.
+    Begun,
+    /// It can be used now; or not, for a reason that was reported.
+    Ended(Option<Box<Host>>),
 }
 
 /// A board that a run may not use any more.
@@ -113,8 +122,10 @@ pub async fn run(hosts: Vec<Host>, planned: Vec<Planned>, running: Running) -> D
         waiting: BTreeMap::new(),
         parked: Vec::new(),
         may_join: true,
+        connecting: 0,
         handed: BTreeMap::new(),
         lost: BTreeMap::new(),
+        gone: Vec::new(),
         repetition: None,
         next_id: 1,
         events,
@@ -135,9 +146,13 @@ struct Dispatch {
     /// Scenarios that no board fits: one may join.
     parked: Vec<Entry>,
     may_join: bool,
+    /// How many hosts are about to join.
+    connecting: usize,
     handed: BTreeMap<ScenarioId, Handed>,
     /// Hosts that were lost, and why.
     lost: BTreeMap<HostName, String>,
+    /// Boards that have left.
+    gone: Vec<Leaving>,
     repetition: Option<u32>,
     next_id: u32,
     events: mpsc::Sender<(usize, FromHost)>,
@@ -191,10 +206,12 @@ impl Dispatch {
                 // An error is never the reason: the sender lives as long as the program.
                 Ok(_) = abort.wait_for(|abort| *abort) => return Over::Aborted,
                 joined = self.running.joining.recv(), if self.may_join => match joined {
-                    Some(host) => self.join(host),
+                    Some(joining) => self.take_joining(joining),
                     None => self.wait_for_no_host(),
                 },
-                () = tokio::time::sleep_until(join_by.unwrap_or(now)), if join_by.is_some() => self.wait_for_no_host(),
+                () = tokio::time::sleep_until(join_by.unwrap_or(now)), if join_by.is_some() && self.connecting == 0 => {
+                    self.wait_for_no_host();
+                }
                 leaving = self.running.leaving.recv(), if may_leave => match leaving {
                     Some(leaving) => self.leave(&leaving),
                     None => may_leave = false,
@@ -276,8 +293,10 @@ impl Dispatch {
         // What joins now is not needed any more.
         self.running.joining.close();
         let mut late = Vec::new();
-        while let Some(host) = self.running.joining.recv().await {
-            late.push(host.leave());
+        while let Some(joining) = self.running.joining.recv().await {
+            if let Joining::Ended(Some(host)) = joining {
+                late.push(host.leave());
+            }
         }
         let late = tokio::spawn(futures::future::join_all(late));
         let deadline = Instant::now() + patience;

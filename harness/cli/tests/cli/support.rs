@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use rustix::process::Pid;
@@ -174,13 +174,15 @@ pub(crate) struct Printed(Receiver<String>);
 impl Printed {
     pub(crate) fn by(child: &mut Child) -> Self {
         let (send, received) = channel();
-        let stdout = child.stdout.take().expect("piped");
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                // The test may have stopped waiting.
-                let _ = send.send(line);
-            }
-        });
+        read_lines(child.stdout.take().expect("piped"), send);
+        Self(received)
+    }
+
+    /// Both streams, so that a test that waits in vain shows why.
+    pub(crate) fn with_errors(child: &mut Child) -> Self {
+        let (send, received) = channel();
+        read_lines(child.stdout.take().expect("piped"), send.clone());
+        read_lines(child.stderr.take().expect("piped"), send);
         Self(received)
     }
 
@@ -211,6 +213,15 @@ impl Printed {
             printed.push('\n');
         }
     }
+}
+
+fn read_lines(stream: impl std::io::Read + Send + 'static, to: Sender<String>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            // The test may have stopped waiting.
+            let _ = to.send(line);
+        }
+    });
 }
 
 /// Waits until `hil -vv` has printed a line with a text.

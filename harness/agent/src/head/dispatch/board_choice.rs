@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hil_schedule::{Job, PlaceId};
+use hil_schedule::{CannotRun, Job, PlaceId};
 use hil_timeline::{Failure, ScenarioId, Verdict};
 
 use super::super::record::never_ran;
 use super::members::Member;
-use super::{ANY_HOST_THAT_FITS, Dispatch, Entry};
+use super::{ANY_HOST_THAT_FITS, Dispatch, Entry, Leaving};
 use crate::protocol::Fit;
 
 impl Dispatch {
@@ -74,10 +74,46 @@ impl Dispatch {
                 self.parked.push(entry);
                 continue;
             }
-            let details = self.lost.iter().map(|(host, why)| format!("host `{host}` was lost: {why}")).collect();
-            let message = format!("it could not run: {reason}");
+            let lost = self.lost.iter().map(|(host, why)| format!("host `{host}` was lost: {why}"));
+            let details =
+                self.misfits(entry.scenario).into_iter().chain(self.left(entry.scenario)).chain(lost).collect();
+            let message = match &reason {
+                CannotRun::NoBoard { role } if role == ANY_HOST_THAT_FITS => {
+                    "it could not run: no host of this run fits".to_owned()
+                }
+                reason => format!("it could not run: {reason}"),
+            };
             self.ends_without_host(&entry, Verdict::Errored, Failure { message, details, hint: None });
         }
+    }
+
+    /// Why hosts of the run can't run a scenario.
+    fn misfits(&self, scenario: usize) -> Vec<String> {
+        let key = self.planned[scenario].info.key();
+        let here = self.members.iter().filter(|member| member.is_here());
+        let of_host = |member: &Member| -> Vec<String> {
+            let host = format!("host `{}`", member.name);
+            let problems = member.fits.get(&key).into_iter().flat_map(|fit| &fit.problems);
+            let with_host = |problem: &String| {
+                if problem.contains(&host) { problem.clone() } else { format!("{host}: {problem}") }
+            };
+            problems.map(with_host).collect()
+        };
+        here.flat_map(of_host).collect()
+    }
+
+    /// The boards for a scenario that the run had and may not use any more.
+    fn left(&self, scenario: usize) -> Vec<String> {
+        let key = self.planned[scenario].info.key();
+        let fits = |Leaving { host, board, .. }: &&Leaving| {
+            let fit = self.members.iter().find(|member| member.name == *host).and_then(|member| member.fits.get(&key));
+            fit.is_some_and(|fit| {
+                fit.boards.iter().chain(fit.roles.iter().flat_map(|role| &role.boards)).any(|b| b == board)
+            })
+        };
+        let says =
+            |Leaving { host, board, why }: &Leaving| format!("board `{board}` of host `{host}` left the run: {why}");
+        self.gone.iter().filter(fits).map(says).collect()
     }
 
     /// Records a scenario that runs nowhere.

@@ -79,6 +79,7 @@ impl Dispatch {
         member.has_left |= member.places.is_empty();
         let note = format!("the run may not use it any more: {why}");
         member.record.note(What::Bench { board: board.clone(), note });
+        self.gone.push(Leaving { host: host.clone(), board: board.clone(), why: why.clone() });
         self.scheduler.set_aside(place);
         // Those that wait for this board alone must not get it either.
         self.use_new_boards();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use super::super::connection::FromHost;
 use super::super::host::{Host, HostEnd};
 use super::super::record::{HostCapture, HostRecord};
-use super::Dispatch;
+use super::{Dispatch, Joining};
 use crate::clock::Offset;
 use crate::protocol::{Fit, ToAgent};
 
@@ -68,6 +68,18 @@ impl Member {
 }
 
 impl Dispatch {
+    pub(super) fn take_joining(&mut self, joining: Joining) {
+        match joining {
+            Joining::Begun => self.connecting += 1,
+            Joining::Ended(host) => {
+                self.connecting = self.connecting.saturating_sub(1);
+                if let Some(host) = host {
+                    self.join(*host);
+                }
+            }
+        }
+    }
+
     /// A host takes part from now on.
     pub(super) fn join(&mut self, mut host: Host) {
         let name = host.name().clone();

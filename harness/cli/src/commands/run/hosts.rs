@@ -233,15 +233,9 @@ async fn prepared_in_lab(
     (chosen, boards): (&Chosen, &[String]),
     settings: &RunSettings,
 ) -> Result<Ready, ExitCode> {
-    // Places that are given, refused by their hosts and given again must not keep a run waiting for ever.
     let begin_by = tokio::time::Instant::now() + wait;
     loop {
-        let hosts = match tokio::time::timeout_at(begin_by, lab.hosts()).await {
-            Ok(hosts) => hosts?,
-            Err(_) if lab.has_tried() => return Err(none_usable(wait)),
-            // The lab says itself what it lacks.
-            Err(_) => lab.hosts().await?,
-        };
+        let hosts = lab.hosts(begin_by).await?.ok_or_else(|| none_usable(wait))?;
         let planned = match planned(&hosts, (chosen, boards), settings) {
             Ok(planned) => planned,
             Err(code) => return Err(left(hosts, code).await),

@@ -100,7 +100,7 @@ fn whoami() -> String {
 
 fn started(mut command: Command) -> (Child, Printed) {
     let mut hil = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("hil");
-    let printed = Printed::by(&mut hil);
+    let printed = Printed::with_errors(&mut hil);
     (hil, printed)
 }
 
@@ -174,6 +174,33 @@ fn boards_that_become_free_join_a_run() {
     all.wait_until_free("after the run");
 }
 
+/// `wait` is how long to wait for boards; connecting to the host of a board that was given takes as long as it takes.
+#[test]
+fn a_host_that_is_slow_to_connect_is_used_however_short_the_wait() {
+    let Some(all) = HostsInLab::open(LONG, "wait = \"1s\"\ntags = { hil_board = \"lamp(-2)?\" }") else { return };
+    for place in ["pi-a-lamp", "pi-b-lamp", "pi-b-lamp-2"] {
+        all.lab.client(&["-p", place, "acquire"]);
+    }
+    // `lamp-2` waits for a board until nothing else runs.
+    all.fleet.project.file("features/one.feature", &LONG.replace("for 60 s", "for 3 s"));
+    let mut command = all.run(&["-vv", "--out", "run", "--name", "lamp"]);
+    let hold = all.ssh.is_slow(&mut command, Duration::from_secs(2));
+    let (mut hil, printed) = started(command);
+    printed.wait_for(&["lamp-2 <- CONNACK"]);
+    std::fs::write(&hold, "").expect("write");
+    all.lab.client(&["-p", "pi-b-lamp", "release"]);
+    printed.wait_for(&["passed"]);
+    // Not an event: the run's wait for boards passes meanwhile.
+    std::thread::sleep(Duration::from_secs(2));
+    std::fs::remove_file(&hold).expect("remove");
+    printed.wait_for(&["lamp <- CONNACK"]);
+    assert!(ends(Pid::from_child(&hil)) && hil.wait().expect("ends").success());
+    for place in ["pi-a-lamp", "pi-b-lamp-2"] {
+        all.lab.client(&["-p", place, "release"]);
+    }
+    all.wait_until_free("after the run");
+}
+
 /// labgrid would keep its places for ever: the agents give them back, after the boards are safe.
 #[test]
 fn the_places_of_a_killed_run_are_given_back_by_the_agents() {
@@ -226,6 +253,9 @@ fn a_board_that_the_lab_takes_away_gets_nothing_more() {
     let recorded = events(&all.fleet.project, "run");
     let left = recorded.iter().position(|event| matches!(&event.what, What::Bench { board, note } if board == "lamp-2" && note.contains("may not use it")));
     let left = left.expect("it is recorded");
+    let report = all.fleet.project.hil(&["report", "run"]);
+    let why = "board `lamp-2` of host `pi-a` left the run: another session released it";
+    assert!(report.stdout.contains(why), "{report:?}");
     let begun = recorded[left..].iter().filter(|event| matches!(&event.what, What::ScenarioStarted { .. }));
     assert!(begun.count() > 0, "the other board goes on");
     all.lab.client(&["-p", "pi-a-lamp-2", "release"]);

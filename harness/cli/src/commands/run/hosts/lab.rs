@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
-use hil_agent::head::{self, Connecting, Host, HostError, Leaving, Planned};
+use hil_agent::head::{self, Connecting, Host, HostError, Joining, Leaving, Planned};
 use hil_agent::protocol::Work;
 use hil_agent::{HostSpec, Project};
 use hil_config::Fleet;
 use hil_labgrid::{CoordinatorAddress, LabEvent, Lease, Leases, Owner, Place, PlaceProblem, TagFilter, Want};
 use hil_report::inert;
 use hil_timeline::HostName;
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::commands::fleet;
 use crate::exit_code::ExitCode;
@@ -27,6 +29,8 @@ pub(super) struct Lab {
     project: Project,
     /// Where each place is: its host in this run, and its board there.
     places: BTreeMap<String, (HostName, String)>,
+    /// Whether the lab has given what the run needs to begin.
+    has_begun: bool,
 }
 
 /// A host of the lab, and what the run has there.
@@ -49,34 +53,39 @@ impl Lab {
         let (leases, events) = begun.map_err(|error| fleet::failed(&error))?;
         // A board that another process uses, past the lab, is left alone: there are others.
         work.wait = false;
-        Ok(Self { leases, events, connecting, work, project, places: BTreeMap::new() })
+        Ok(Self { leases, events, connecting, work, project, places: BTreeMap::new(), has_begun: false })
     }
 
     /// Hosts with boards of this run; they know what is to run, and have nothing open. At least one.
-    pub(super) async fn hosts(&mut self) -> Result<Vec<Host>, ExitCode> {
-        let (mut joined, mut has_begun) = (Vec::new(), !self.places.is_empty());
+    ///
+    /// Boards that are given, refused by their hosts and given again must not keep a run waiting for ever: after the first
+    /// ones it waits until `begin_by`. Connecting to a host that has been given has limits of its own.
+    pub(super) async fn hosts(&mut self, begin_by: Instant) -> Result<Option<Vec<Host>>, ExitCode> {
+        let mut joined = Vec::new();
         loop {
-            match self.events.recv().await {
+            let event = if self.has_begun {
+                let Ok(event) = tokio::time::timeout_at(begin_by, self.events.recv()).await else { return Ok(None) };
+                event
+            } else {
+                // The lab itself says what it lacks.
+                self.events.recv().await
+            };
+            match event {
                 Some(LabEvent::Joined(lease)) => joined.push(lease),
-                Some(LabEvent::Begun) => has_begun = true,
+                Some(LabEvent::Begun) => self.has_begun = true,
                 Some(LabEvent::Failed(error)) => return Err(fleet::failed(&error)),
                 Some(other) => {
                     say(&other);
                 }
                 None => return Err(ended()),
             }
-            if has_begun && !joined.is_empty() {
+            if self.has_begun && !joined.is_empty() {
                 let hosts = self.connected(std::mem::take(&mut joined)).await;
                 if !hosts.is_empty() {
-                    return Ok(hosts);
+                    return Ok(Some(hosts));
                 }
             }
         }
-    }
-
-    /// Whether any place was given.
-    pub(super) fn has_tried(&self) -> bool {
-        !self.places.is_empty()
     }
 
     /// Opens the boards of hosts that scenarios need, and gives the others back. Hosts that can't are left.
@@ -181,7 +190,7 @@ impl Lab {
     pub(super) async fn follow(
         mut self,
         planned: Arc<[Planned]>,
-        (join, leave): (Sender<Host>, Sender<Leaving>),
+        (join, leave): (Sender<Joining>, Sender<Leaving>),
         mut losses: UnboundedReceiver<(HostName, String)>,
         mut over: oneshot::Receiver<()>,
     ) {
@@ -200,11 +209,12 @@ impl Lab {
             match event {
                 LabEvent::Joined(lease) => {
                     let joined = async {
+                        // The run may be over.
+                        let _ = join.send(Joining::Begun).await;
                         let hosts = self.connected(vec![lease]).await;
-                        for host in self.opened(hosts, &planned).await {
-                            if let Err(late) = join.send(host).await {
-                                late.0.leave().await;
-                            }
+                        let host = self.opened(hosts, &planned).await.pop().map(Box::new);
+                        if let Err(SendError(Joining::Ended(Some(late)))) = join.send(Joining::Ended(host)).await {
+                            late.leave().await;
                         }
                     };
                     // An agent whose connection is dropped ends by itself.

@@ -2,8 +2,10 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::Pid;
 
@@ -145,6 +147,17 @@ impl Ssh {
         let mut command = fleet.project.command(arguments);
         command.env("HIL_SSH", format!("ssh -F {}", self.folder.join("config").display()));
         command
+    }
+
+    /// Lets `hil` wait for each connection, and for as long as a file exists whose path this returns.
+    pub(in crate::hosts) fn is_slow(&self, hil: &mut Command, pause: Duration) -> PathBuf {
+        let [script, hold, config] = ["slow-ssh", "hold", "config"].map(|name| self.folder.join(name));
+        let waits = format!("sleep {}\nwhile [ -e {} ]; do sleep 0.1; done", pause.as_secs(), hold.display());
+        std::fs::write(&script, format!("#!/bin/sh\n{waits}\nexec ssh -F {} \"$@\"\n", config.display()))
+            .expect("write");
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("rights");
+        hil.env("HIL_SSH", script);
+        hold
     }
 
     /// `hil run` on boards of the lab of the project.
