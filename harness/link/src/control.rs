@@ -74,6 +74,14 @@ impl Condition {
     pub(crate) fn is_silent(&self) -> bool {
         self.silences > 0
     }
+
+    /// The delay of what is sent now.
+    pub(crate) fn delayed_by(&self) -> Duration {
+        if self.jitter.is_zero() {
+            return self.delay;
+        }
+        (self.delay + self.jitter.mul_f64(2.0 * fastrand::f64())).saturating_sub(self.jitter)
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -188,8 +196,7 @@ impl Control {
     #[must_use]
     pub fn carries(&self, direction: PathDirection) -> Option<Duration> {
         let condition = self.conditions.borrow().of(direction);
-        let by = condition.jitter.mul_f64(2.0 * fastrand::f64());
-        (!condition.is_silent()).then(|| (condition.delay + by).saturating_sub(condition.jitter))
+        (!condition.is_silent()).then(|| condition.delayed_by())
     }
 
     /// Waits until neither direction is silent.
@@ -199,6 +206,39 @@ impl Control {
         };
         // The sender is `self`: it can't be gone.
         let _ = self.subscribe().wait_for(audible).await;
+    }
+
+    /// Waits until either direction is silent.
+    async fn falls_silent(&self) {
+        let silent =
+            |conditions: &Conditions| PathDirection::BOTH.iter().any(|direction| conditions.of(*direction).is_silent());
+        let _ = self.subscribe().wait_for(silent).await;
+    }
+
+    /// The result of a handshake, if a board needs no longer than `patience` for it. Silences do not count, and a delay
+    /// makes it longer.
+    pub async fn within<T>(&self, patience: Duration, handshake: impl Future<Output = T>) -> Option<T> {
+        /// A handshake of TLS 1.2, and one of WebSocket after it.
+        const FLIGHTS: u32 = 6;
+        let over = async {
+            loop {
+                self.audible().await;
+                let delay = {
+                    let conditions = self.conditions.borrow();
+                    PathDirection::BOTH.map(|one| conditions.of(one).delay + conditions.of(one).jitter)
+                };
+                let late = FLIGHTS * delay.into_iter().max().unwrap_or_default();
+                tokio::select! {
+                    () = tokio::time::sleep(patience + late) => return,
+                    () = self.falls_silent() => {}
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            done = handshake => Some(done),
+            () = over => None,
+        }
     }
 
     /// Waits until the current paths are ended.
@@ -276,5 +316,26 @@ mod tests {
         assert_eq!(is_silent(&control), [false, true]);
         control.resume(later);
         assert_eq!(is_silent(&control), [false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_handshake_may_take_longer_by_its_silences_and_delays() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let takes = async |control: &Control, seconds: u64| {
+            control.within(PATIENCE, tokio::time::sleep(Duration::from_secs(seconds))).await.is_some()
+        };
+        let control = Control::default();
+        assert!(takes(&control, 19).await && !takes(&control, 21).await);
+        control.delay(&[PathDirection::Downstream], Duration::from_secs(1), Duration::ZERO);
+        assert!(takes(&control, 25).await && !takes(&control, 27).await);
+        control.clear();
+        let (in_silence, after_it) = tokio::join!(takes(&control, 70), async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let silence = control.silence(&[PathDirection::Upstream]);
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            control.resume(silence);
+            takes(&control, 21).await
+        });
+        assert_eq!((in_silence, after_it), (true, false));
     }
 }

@@ -7,6 +7,7 @@
 mod connection;
 mod control;
 mod descriptors;
+mod gated;
 mod parked;
 mod peers;
 mod piece;
@@ -18,6 +19,7 @@ mod socket;
 pub use connection::{ByteStream, ConnectionHandle, RelayConnection};
 pub use control::{Control, Ended, Ending, PathDirection, Silence};
 pub use descriptors::{Shortage, ShortageWatch};
+pub use gated::{Gate, Gated};
 pub use parked::Parked;
 pub use peers::Peers;
 pub use piece::{Piece, Watch};

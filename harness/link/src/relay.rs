@@ -269,7 +269,7 @@ async fn read<F: AsyncRead + Unpin>(
         if was_ended && !matches!(read, Ok(1..)) {
             return std::future::pending().await;
         }
-        let due = Instant::now() + jittered(condition.delay, condition.jitter);
+        let due = Instant::now() + condition.delayed_by();
         match read {
             Ok(0) => {
                 finish(direction, watch, &queue, due).await;
@@ -317,14 +317,6 @@ async fn finish(direction: PathDirection, watch: &dyn Watch, queue: &Sender, due
         let _ = queue.send(due, Item::Bytes(piece)).await;
     }
     let _ = queue.send(due, Item::Fin).await;
-}
-
-/// A delay varied by the jitter.
-fn jittered(delay: Duration, jitter: Duration) -> Duration {
-    if jitter.is_zero() {
-        return delay;
-    }
-    (delay + jitter.mul_f64(2.0 * fastrand::f64())).saturating_sub(jitter)
 }
 
 /// Writes what was read when it is due. `Ok` is how the direction ended; `Err` that writing failed.

@@ -108,7 +108,8 @@ async fn connect_path(
         () = broker_speaks(early.as_ref().map(|(_, far)| far)) => FirstBytes::Mqtt,
     };
     let opaque = first == FirstBytes::Tls && matches!(tls, TlsMode::PassThrough);
-    let near = layers::accept(near, first, tls, state.requires_certificate.load(Ordering::Relaxed)).await?;
+    let must_show = state.requires_certificate.load(Ordering::Relaxed);
+    let near = layers::accept(near, first, (tls, must_show), &state.control).await?;
     let endpoint = route.offers.for_boards(near.transport);
     let endpoint = endpoint.ok_or_else(|| "the broker has no endpoint for this transport".to_owned())?;
     if opaque {

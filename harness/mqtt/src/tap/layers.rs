@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hil_link::{ConnectionHandle, RelayConnection};
+use hil_link::{ByteStream, ConnectionHandle, Control, Gated, RelayConnection};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -86,32 +86,39 @@ impl From<String> for Unconnected {
 /// How long a board may take for its handshakes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Answers the handshakes of a board.
+/// Answers the handshakes of a board, under its network's silences and delays.
 pub(super) async fn accept(
     stream: TcpStream,
     first: FirstBytes,
-    tls: &TlsMode,
-    must_show: bool,
+    (tls, must_show): (&TlsMode, bool),
+    control: &Control,
 ) -> Result<BoardConnection, Unconnected> {
-    match tokio::time::timeout(PATIENCE, lay(stream, first, tls, must_show)).await {
-        Ok(laid) => laid,
-        Err(_) => Err("the board did not complete its handshake".to_owned().into()),
+    let has_handshake = match (first, tls) {
+        (FirstBytes::Mqtt, _) | (FirstBytes::Tls, TlsMode::PassThrough) => false,
+        (FirstBytes::Http, _) | (FirstBytes::Tls, TlsMode::Absent | TlsMode::Terminate { .. }) => true,
+    };
+    let handle = ConnectionHandle::of(&stream);
+    if !has_handshake {
+        return lay(stream, handle, first, (tls, must_show)).await;
     }
+    let (stream, gate) = Gated::new(stream, control);
+    let laid = control.within(PATIENCE, lay(stream, handle, first, (tls, must_show))).await;
+    gate.open();
+    laid.unwrap_or_else(|| Err("the board did not complete its handshake".to_owned().into()))
 }
 
 async fn lay(
-    stream: TcpStream,
+    stream: impl ByteStream + 'static,
+    handle: ConnectionHandle,
     first: FirstBytes,
-    tls: &TlsMode,
-    must_show: bool,
+    (tls, must_show): (&TlsMode, bool),
 ) -> Result<BoardConnection, Unconnected> {
-    let handle = ConnectionHandle::of(&stream);
     if must_show && first != FirstBytes::Tls {
         return Err("the board presents no certificate, but one is required".to_owned().into());
     }
     match (first, tls) {
         (FirstBytes::Mqtt, _) => Ok(BoardConnection {
-            connection: RelayConnection::plain(stream),
+            connection: RelayConnection::layered(stream, handle),
             transport: Transport::Tcp,
             layers: Vec::new(),
             has_certificate: false,
@@ -124,7 +131,7 @@ async fn lay(
         (FirstBytes::Tls, TlsMode::PassThrough) => {
             let layers = vec![PASSED_THROUGH.to_owned()];
             Ok(BoardConnection {
-                connection: RelayConnection::plain(stream),
+                connection: RelayConnection::layered(stream, handle),
                 transport: Transport::Tls,
                 layers,
                 has_certificate: false,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hil_capture::{Capture, Interface};
-use hil_link::{ConnectionHandle, Ending, Port, RelayConnection, Shortage, Watch, relay};
+use hil_link::{ConnectionHandle, Ending, Gated, Port, RelayConnection, Shortage, Watch, relay};
 use hil_timeline::{Exchange, Recorder};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -195,8 +195,10 @@ async fn layer(
         return Err(Refused::new("the board starts TLS, but there is no certificate"));
     };
     let handle = ConnectionHandle::of(&near);
-    let secured = tokio::time::timeout(PATIENCE, TlsAcceptor::from(Arc::clone(config)).accept(near)).await;
-    let secured = secured.map_err(|_| Refused::new("the board did not complete its handshake"))?;
+    let (near, gate) = Gated::new(near, &state.network.control);
+    let accepting = TlsAcceptor::from(Arc::clone(config)).accept(near);
+    let secured = state.network.control.within(PATIENCE, accepting).await;
+    let secured = secured.ok_or_else(|| Refused::new("the board did not complete its handshake"))?;
     let stream = secured.map_err(|error| Refused {
         reason: format!("the TLS handshake with the board failed: {error}"),
         alert: hil_tls::ended_by_client(&error),
@@ -206,6 +208,7 @@ async fn layer(
         Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
         _ => "TLS",
     };
+    gate.open();
     Ok((RelayConnection::layered(stream, handle), Some(version.to_owned())))
 }
 

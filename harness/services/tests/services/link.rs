@@ -2,9 +2,9 @@
 //!
 //! | fault | connections: MQTT, HTTP, both also over TLS | datagrams: SNTP and DNS |
 //! | --- | --- | --- |
-//! | silence | holds what is sent, and the handshakes of new connections | loses them |
-//! | delay | in both directions | in both directions |
-//! | bandwidth | is not exceeded | none: a few bytes, and no queue to fill |
+//! | silence | holds what is sent, also in the middle of a handshake | loses them |
+//! | delay | in both directions, of each flight of a handshake too | in both directions |
+//! | bandwidth | is not exceeded, except by the handshake of TLS | none: a few bytes, and no queue to fill |
 //! | close | FIN | none: there is no connection |
 //! | reset | RST | none: there is no connection |
 //! | refusal | RST to new connections | none: there is no connection |
@@ -57,6 +57,39 @@ async fn a_silence_also_holds_new_connections() {
         assert!(timeout(A_WHILE, &mut beginning).await.is_err(), "{protocol:?}");
         network.apply(Fault::Recover).await;
         timeout(SOON, beginning).await.expect("answered");
+    })
+    .await;
+}
+
+/// The board has been accepted, and sends its first byte in the silence.
+#[tokio::test]
+async fn a_silence_holds_the_handshake_of_a_connection_that_is_open() {
+    for directions in [PathDirection::BOTH.to_vec(), vec![PathDirection::Downstream], vec![PathDirection::Upstream]] {
+        for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_over_tls()) {
+            let network = Network::new().await;
+            let stream = TcpStream::connect(network.address(protocol)).await.expect("connects");
+            network.opened(protocol).await;
+            network.apply(Fault::Silence(directions.clone())).await;
+            let mut securing = std::pin::pin!(network.secure(protocol, stream));
+            assert!(timeout(A_WHILE, &mut securing).await.is_err(), "{protocol:?} {directions:?}");
+            network.apply(Fault::Recover).await;
+            let mut client = timeout(SOON, securing).await.expect("secured");
+            client.ask().await;
+            client.answered().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_delay_acts_on_handshakes() {
+    on_each(async |network, protocol| {
+        let by = Duration::from_millis(100);
+        network.apply(Fault::Delay { by, jitter: Duration::ZERO }).await;
+        let begin = Instant::now();
+        network.connect(protocol).await;
+        // TLS 1.3 has one more round trip than the request in it (RFC 8446 §2).
+        let trips = if protocol.is_over_tls() { 2 } else { 1 };
+        assert!(begin.elapsed() >= 2 * trips * by, "{protocol:?}: {:?}", begin.elapsed());
     })
     .await;
 }

@@ -36,7 +36,7 @@ impl Protocol {
         matches!(self, Self::Mqtt | Self::MqttOverTls)
     }
 
-    fn is_over_tls(self) -> bool {
+    pub(crate) fn is_over_tls(self) -> bool {
         matches!(self, Self::MqttOverTls | Self::Https)
     }
 }
@@ -85,6 +85,14 @@ impl Network {
 
     /// The handshake of TLS, if there is one, and the first answer.
     pub(crate) async fn begin(&self, protocol: Protocol, stream: TcpStream) -> Client {
+        let mut client = self.secure(protocol, stream).await;
+        client.ask().await;
+        client.answered().await;
+        client
+    }
+
+    /// The handshake of TLS, if there is one.
+    pub(crate) async fn secure(&self, protocol: Protocol, stream: TcpStream) -> Client {
         let stream: Box<dyn ByteStream> = if protocol.is_over_tls() {
             let config = client_config(Some(self.http.ca.as_ref()), None).expect("settings");
             let name = IpAddr::V4(Ipv4Addr::LOCALHOST).into();
@@ -93,10 +101,18 @@ impl Network {
         } else {
             Box::new(stream)
         };
-        let mut client = Client { stream, protocol, begun: false };
-        client.ask().await;
-        client.answered().await;
-        client
+        Client { stream, protocol, begun: false }
+    }
+
+    /// Waits until a connection is recorded.
+    pub(crate) async fn opened(&self, protocol: Protocol) {
+        let timeline = if protocol.is_mqtt() { &self.timeline } else { &self.http.timeline };
+        let found = timeline.wait_for(Cursor::default(), Instant::now() + SOON, |event| match &event.what {
+            What::Connection { change: ConnectionChange::Opened, .. }
+            | What::Service { exchange: Exchange::Opened { .. }, .. } => Some(()),
+            _ => None,
+        });
+        found.await.expect("a connection is recorded");
     }
 
     /// How a connection ended, as recorded.
