@@ -1,6 +1,7 @@
 //! One end of a path: a TCP connection, with or without layers above it.
 
 use std::fmt;
+use std::net::Shutdown;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -66,6 +67,16 @@ impl ConnectionHandle {
         let _ = stream.set_nodelay(true);
         // Without a free file descriptor the connection can only be closed, not reset.
         Self(socket2::SockRef::from(stream).try_clone().ok())
+    }
+
+    /// Closes this side with FIN, also where bytes were not read: the system would reset the connection for them.
+    pub fn close_in_order(&self) {
+        let Some(socket) = &self.0 else { return };
+        // A socket that refuses is closed already.
+        let _ = socket.shutdown(Shutdown::Write);
+        let mut unread = [std::mem::MaybeUninit::uninit(); 4096];
+        // Never blocks: it is the socket of a task.
+        while socket.recv(&mut unread).is_ok_and(|length| length > 0) {}
     }
 
     /// From now on a close sends RST: a linger time of zero discards what is queued.

@@ -215,21 +215,14 @@ impl Control {
         let _ = self.subscribe().wait_for(silent).await;
     }
 
-    /// The result of a handshake, if a board needs no longer than `patience` for it. Silences do not count, and a delay
-    /// makes it longer.
+    /// The result of a handshake, if a board needs no longer than `patience` for it. A silence does not count, and after it
+    /// the board has the whole time again.
     pub async fn within<T>(&self, patience: Duration, handshake: impl Future<Output = T>) -> Option<T> {
-        /// A handshake of TLS 1.2, and one of WebSocket after it.
-        const FLIGHTS: u32 = 6;
         let over = async {
             loop {
                 self.audible().await;
-                let delay = {
-                    let conditions = self.conditions.borrow();
-                    PathDirection::BOTH.map(|one| conditions.of(one).delay + conditions.of(one).jitter)
-                };
-                let late = FLIGHTS * delay.into_iter().max().unwrap_or_default();
                 tokio::select! {
-                    () = tokio::time::sleep(patience + late) => return,
+                    () = tokio::time::sleep(patience) => return,
                     () = self.falls_silent() => {}
                 }
             }
@@ -319,16 +312,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_handshake_may_take_longer_by_its_silences_and_delays() {
+    async fn silences_do_not_count_as_the_time_of_a_handshake() {
         const PATIENCE: Duration = Duration::from_secs(20);
         let takes = async |control: &Control, seconds: u64| {
             control.within(PATIENCE, tokio::time::sleep(Duration::from_secs(seconds))).await.is_some()
         };
         let control = Control::default();
         assert!(takes(&control, 19).await && !takes(&control, 21).await);
-        control.delay(&[PathDirection::Downstream], Duration::from_secs(1), Duration::ZERO);
-        assert!(takes(&control, 25).await && !takes(&control, 27).await);
-        control.clear();
         let (in_silence, after_it) = tokio::join!(takes(&control, 70), async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             let silence = control.silence(&[PathDirection::Upstream]);

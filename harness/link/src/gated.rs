@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -14,21 +13,22 @@ use tokio::sync::watch;
 
 use crate::control::{Conditions, Control, PathDirection};
 
-type Passing = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// A socket whose silences and delays act on the handshakes of TLS and WebSocket, which [`relay`](crate::relay) does not
-/// see. A bandwidth limit does not: a handshake is a few kilobytes.
+/// A socket whose silences act on the handshakes of TLS and WebSocket, which [`relay`](crate::relay) does not see. Delays
+/// and bandwidth limits do not: they are those of what the board says.
 ///
-/// It is transparent once the [`Gate`] is opened; the relay then does the rest.
+/// Nothing is read in a silence. What is written in one is held, as in the buffer of a socket, so that the handshake goes on
+/// where the other direction is not silent; reading and writing deliver it when the silence ends. Once the [`Gate`] is open
+/// and nothing is held, this is the socket alone.
 pub struct Gated {
     stream: TcpStream,
     conditions: watch::Receiver<Conditions>,
     open: Arc<AtomicBool>,
-    /// Who spoke last: a delay is that of a whole flight, not of each of its packets.
-    turn: Option<PathDirection>,
-    /// What holds bytes upstream and downstream.
-    passing: [Option<Passing>; 2],
+    held: Vec<u8>,
+    /// The ends of silences upstream and downstream, while something waits for them.
+    audible: [Option<Audible>; 2],
 }
+
+type Audible = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Ends the effect of a control on a [`Gated`] socket.
 #[derive(Debug)]
@@ -42,52 +42,58 @@ impl Gate {
 }
 
 impl Gated {
+    /// What is held at most: a server's part of a handshake is a few kilobytes.
+    const MOST_HELD: usize = 64 * 1024;
+
     /// Puts a socket under a control.
     #[must_use]
     pub fn new(stream: TcpStream, control: &Control) -> (Self, Gate) {
         let open = Arc::new(AtomicBool::new(false));
         let gate = Gate(Arc::clone(&open));
-        (Self { stream, conditions: control.subscribe(), open, turn: None, passing: [None, None] }, gate)
+        (Self { stream, conditions: control.subscribe(), open, held: Vec::new(), audible: [None, None] }, gate)
     }
 
-    fn is_open(&self) -> bool {
-        self.open.load(Ordering::Relaxed)
+    fn is_gated(&self) -> bool {
+        !self.open.load(Ordering::Relaxed)
     }
 
-    /// Waits until the direction is not silent, and for its delay if the other direction spoke last.
-    fn poll_pass(&mut self, direction: PathDirection, cx: &mut Context<'_>) -> Poll<()> {
-        let passing = &mut self.passing[usize::from(direction == PathDirection::Downstream)];
-        if passing.is_none() {
-            let condition = self.conditions.borrow().of(direction);
-            let delay = if self.turn == Some(direction) { Duration::ZERO } else { condition.delayed_by() };
-            if !condition.is_silent() && delay.is_zero() {
-                self.turn = Some(direction);
-                return Poll::Ready(());
-            }
-            *passing = Some(Box::pin(passes(direction, delay, self.conditions.clone())));
+    /// Waits until the direction is not silent.
+    fn poll_audible(&mut self, direction: PathDirection, cx: &mut Context<'_>) -> Poll<()> {
+        let is_silent = || self.conditions.borrow().of(direction).is_silent();
+        let audible = &mut self.audible[usize::from(direction == PathDirection::Downstream)];
+        if audible.is_none() && !is_silent() {
+            return Poll::Ready(());
         }
-        if let Some(waiting) = passing {
-            ready!(waiting.as_mut().poll(cx));
-        }
-        *passing = None;
-        self.turn = Some(direction);
+        let conditions = &self.conditions;
+        ready!(audible.get_or_insert_with(|| ends(direction, conditions.clone())).as_mut().poll(cx));
+        *audible = None;
         Poll::Ready(())
+    }
+
+    /// Delivers what is held.
+    fn poll_deliver(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            ready!(self.poll_audible(PathDirection::Downstream, cx));
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.held))?;
+            self.held.drain(..written);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-async fn passes(direction: PathDirection, delay: Duration, mut conditions: watch::Receiver<Conditions>) {
-    tokio::time::sleep(delay).await;
-    // An error means that the control is gone: nothing holds the bytes.
-    let _ = conditions.wait_for(|conditions| !conditions.of(direction).is_silent()).await;
+fn ends(direction: PathDirection, mut conditions: watch::Receiver<Conditions>) -> Audible {
+    Box::pin(async move {
+        // An error means that the control is gone: nothing is silent any more.
+        let _ = conditions.wait_for(|conditions| !conditions.of(direction).is_silent()).await;
+    })
 }
 
 impl AsyncRead for Gated {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.is_open() {
-            // Bytes, FIN and RST alike are held: they must be there before they can be late.
-            let mut first = [0];
-            let _ = ready!(self.stream.poll_peek(cx, &mut ReadBuf::new(&mut first)));
-            ready!(self.poll_pass(PathDirection::Upstream, cx));
+        // Whoever waits for an answer lets what is held be delivered. An error shows when something is written.
+        let _ = self.poll_deliver(cx);
+        if self.is_gated() {
+            ready!(self.poll_audible(PathDirection::Upstream, cx));
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
@@ -95,25 +101,20 @@ impl AsyncRead for Gated {
 
 impl AsyncWrite for Gated {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if !self.is_open() {
-            ready!(self.poll_pass(PathDirection::Downstream, cx));
+        let delivered = self.poll_deliver(cx)?;
+        let is_silent = self.conditions.borrow().of(PathDirection::Downstream).is_silent();
+        if self.is_gated() && (delivered.is_pending() || is_silent) {
+            let taken = bytes.len().min(Self::MOST_HELD.saturating_sub(self.held.len()));
+            if taken > 0 {
+                self.held.extend_from_slice(&bytes[..taken]);
+                return Poll::Ready(Ok(taken));
+            }
+        }
+        ready!(self.poll_deliver(cx))?;
+        if self.is_gated() {
+            ready!(self.poll_audible(PathDirection::Downstream, cx));
         }
         Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if !self.is_open() {
-            ready!(self.poll_pass(PathDirection::Downstream, cx));
-        }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -121,8 +122,9 @@ impl AsyncWrite for Gated {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_open() {
-            ready!(self.poll_pass(PathDirection::Downstream, cx));
+        ready!(self.poll_deliver(cx))?;
+        if self.is_gated() {
+            ready!(self.poll_audible(PathDirection::Downstream, cx));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }

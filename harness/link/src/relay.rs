@@ -303,7 +303,8 @@ async fn read<F: AsyncRead + Unpin>(
                 for piece in watch.flush(direction) {
                     let _ = queue.send(due, Item::Bytes(piece)).await;
                 }
-                // A reset does not get through a silence either.
+                // A reset is as late as bytes, and does not get through a silence either.
+                until(due).await;
                 let _ = audible(direction, &mut conditions).await;
                 return;
             }

@@ -90,6 +90,9 @@ impl From<SocketAddr> for Endpoint {
 
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a broker may take for its handshakes with a board. Longer than a board waits: those of ESP-IDF wait for 10 s
+/// (`network.timeout_ms` of `esp_mqtt_client_config_t`).
+const PATIENCE_FOR_BOARDS: Duration = Duration::from_secs(120);
 
 impl Endpoint {
     /// A broker at an address, on plain TCP.
@@ -127,12 +130,18 @@ impl Endpoint {
     /// What went wrong, as readable text.
     pub async fn connect(&self) -> Result<RelayConnection, String> {
         let stream = self.connect_tcp().await?;
-        self.layer(stream).await
+        self.layer(stream, PATIENCE).await
+    }
+
+    /// Connects with all layers for a board, which has its own limit: it must see a broker that is paused as one.
+    pub(crate) async fn connect_board(&self) -> Result<RelayConnection, String> {
+        let stream = self.connect_tcp().await?;
+        self.layer(stream, PATIENCE_FOR_BOARDS).await
     }
 
     /// Adds the layers to a connection.
-    pub(crate) async fn layer(&self, stream: TcpStream) -> Result<RelayConnection, String> {
-        match tokio::time::timeout(PATIENCE, self.lay(stream)).await {
+    async fn layer(&self, stream: TcpStream, patience: Duration) -> Result<RelayConnection, String> {
+        match tokio::time::timeout(patience, self.lay(stream)).await {
             Ok(laid) => laid,
             Err(_) => Err(format!("the broker does not complete the {} handshake", self.transport.scheme())),
         }
@@ -219,5 +228,27 @@ impl Offers {
     #[must_use]
     pub fn for_boards(&self, transport: Transport) -> Option<&Endpoint> {
         self.boards.iter().find(|endpoint| endpoint.transport == transport).or(self.boards.first())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// The system accepts connections for a broker that is paused, and nothing answers.
+    #[tokio::test(start_paused = true)]
+    async fn a_broker_that_is_paused_lets_boards_wait_longer_than_they_do() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("listens");
+        let endpoint = Endpoint::at(listener.local_addr().expect("address"), Transport::WebSocket);
+        let begin = Instant::now();
+        let error = endpoint.connect().await.expect_err("nothing answers");
+        assert_eq!((error.as_str(), begin.elapsed().as_secs()), ("the broker does not complete the ws handshake", 5));
+        let begin = Instant::now();
+        endpoint.connect_board().await.expect_err("nothing answers");
+        assert!(begin.elapsed() > Duration::from_secs(60), "{:?}", begin.elapsed());
     }
 }

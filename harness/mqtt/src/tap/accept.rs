@@ -58,8 +58,10 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
             return;
         }
         ending = state.control.next_ending() => {
-            if ending == Ending::Reset {
-                handle.close_with_reset();
+            match ending {
+                Ending::Reset => handle.close_with_reset(),
+                Ending::Close => handle.close_in_order(),
+                Ending::Abandon => {}
             }
             let how = if ending == Ending::Reset { "reset by the bench" } else { "closed by the bench" };
             tell(ConnectionChange::Closed { how: how.to_owned() });
@@ -82,8 +84,10 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<TapState>) {
             watch.finish(ended);
         }
         Err(Unconnected { reason, alert }) => {
-            handle.close_with_reset();
             tell(ConnectionChange::Refused { reason, alert });
+            // A reset does not get through a silence.
+            state.control.audible().await;
+            handle.close_with_reset();
         }
     }
 }
@@ -124,7 +128,7 @@ async fn connect_path(
         return Ok((near, endpoint.plain(far)));
     }
     let identity = route.identity.clone().filter(|_| near.has_certificate);
-    let far = endpoint.with_identity(identity).connect().await?;
+    let far = endpoint.with_identity(identity).connect_board().await?;
     Ok((near, far))
 }
 

@@ -149,15 +149,20 @@ async fn serve(near: TcpStream, from: SocketAddr, state: Arc<State>) {
             recorder.finish(relay(near, far, &state.network.control, watch).await);
             server.abort();
         }
-        Err((ending, reason)) => {
-            if ending == Ending::Reset {
-                handle.close_with_reset();
+        Err((ending, None)) => {
+            match ending {
+                Ending::Reset => handle.close_with_reset(),
+                Ending::Close => handle.close_in_order(),
+                Ending::Abandon => {}
             }
             let how = if ending == Ending::Reset { "reset by the bench" } else { "closed by the bench" };
-            recorder.record(match reason {
-                Some(Refused { reason, alert }) => Exchange::Refused { reason, alert },
-                None => Exchange::Closed { how: how.to_owned() },
-            });
+            recorder.record(Exchange::Closed { how: how.to_owned() });
+        }
+        Err((_, Some(Refused { reason, alert }))) => {
+            recorder.record(Exchange::Refused { reason, alert });
+            // A reset does not get through a silence.
+            state.network.control.audible().await;
+            handle.close_with_reset();
         }
     }
 }

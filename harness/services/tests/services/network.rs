@@ -7,7 +7,7 @@ use std::time::Duration;
 use hil_link::ByteStream;
 use hil_mqtt::{Broker, Fault, Route, TapPort, TlsMode};
 use hil_services::{Behaviour, BoardNetwork, NetworkClock, SntpPort, SntpRoute};
-use hil_timeline::{ConnectionChange, Cursor, Epoch, Exchange, Recorder, Service, Timeline, What};
+use hil_timeline::{ConnectionChange, Cursor, Epoch, Exchange, Packet, Recorder, Service, Timeline, What};
 use hil_tls::client_config;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -106,13 +106,33 @@ impl Network {
 
     /// Waits until a connection is recorded.
     pub(crate) async fn opened(&self, protocol: Protocol) {
+        self.recorded(protocol, |what| {
+            matches!(
+                what,
+                What::Connection { change: ConnectionChange::Opened, .. }
+                    | What::Service { exchange: Exchange::Opened { .. }, .. }
+            )
+        })
+        .await;
+    }
+
+    /// Waits until the first request of a board is recorded.
+    pub(crate) async fn asked(&self, protocol: Protocol) {
+        self.recorded(protocol, |what| {
+            matches!(
+                what,
+                What::Packet { packet: Packet::Connect { .. }, .. }
+                    | What::Service { exchange: Exchange::Request { .. }, .. }
+            )
+        })
+        .await;
+    }
+
+    async fn recorded(&self, protocol: Protocol, is_it: impl Fn(&What) -> bool) {
         let timeline = if protocol.is_mqtt() { &self.timeline } else { &self.http.timeline };
-        let found = timeline.wait_for(Cursor::default(), Instant::now() + SOON, |event| match &event.what {
-            What::Connection { change: ConnectionChange::Opened, .. }
-            | What::Service { exchange: Exchange::Opened { .. }, .. } => Some(()),
-            _ => None,
-        });
-        found.await.expect("a connection is recorded");
+        let found =
+            timeline.wait_for(Cursor::default(), Instant::now() + SOON, |event| is_it(&event.what).then_some(()));
+        found.await.expect("it is recorded");
     }
 
     /// How a connection ended, as recorded.
