@@ -51,12 +51,14 @@ pub struct Running {
     pub lost: mpsc::UnboundedSender<(HostName, String)>,
 }
 
-/// How far a host is that joins a run.
+/// News of hosts that join a run.
 pub enum Joining {
-    /// It is being connected.
-    Begun,
-    /// It can be used now; or not, for a reason that was reported.
-    Ended(Option<Box<Host>>),
+    /// Hosts are being connected.
+    Busy,
+    /// One can be used now.
+    Host(Box<Host>),
+    /// No host is being connected any more.
+    Idle,
 }
 
 /// A board that a run may not use any more.
@@ -122,7 +124,8 @@ pub async fn run(hosts: Vec<Host>, planned: Vec<Planned>, running: Running) -> D
         waiting: BTreeMap::new(),
         parked: Vec::new(),
         may_join: true,
-        connecting: 0,
+        is_joining_open: true,
+        is_connecting: false,
         handed: BTreeMap::new(),
         lost: BTreeMap::new(),
         gone: Vec::new(),
@@ -146,8 +149,10 @@ struct Dispatch {
     /// Scenarios that no board fits: one may join.
     parked: Vec<Entry>,
     may_join: bool,
-    /// How many hosts are about to join.
-    connecting: usize,
+    /// Whether there is anything that lets hosts join.
+    is_joining_open: bool,
+    /// Hosts are about to join.
+    is_connecting: bool,
     handed: BTreeMap<ScenarioId, Handed>,
     /// Hosts that were lost, and why.
     lost: BTreeMap<HostName, String>,
@@ -190,8 +195,9 @@ impl Dispatch {
     async fn work_off(&mut self, from: &mut mpsc::Receiver<(usize, FromHost)>) -> Over {
         let mut abort = self.running.abort.clone();
         let mut may_leave = true;
-        // While only parked scenarios are left.
-        let mut join_by: Option<Instant> = None;
+        self.may_join = self.is_joining_open;
+        // For how long it goes on while only parked scenarios are left.
+        let mut patience = self.running.joins_within;
         loop {
             self.retire().await;
             self.hand_out().await;
@@ -199,24 +205,23 @@ impl Dispatch {
             if is_idle && self.parked.is_empty() {
                 return Over::Done;
             }
-            let now = Instant::now();
-            join_by = is_idle.then(|| join_by.unwrap_or(now + self.running.joins_within));
+            let (begin, is_counted) = (Instant::now(), is_idle && !self.is_connecting);
             tokio::select! {
                 biased;
                 // An error is never the reason: the sender lives as long as the program.
                 Ok(_) = abort.wait_for(|abort| *abort) => return Over::Aborted,
-                joined = self.running.joining.recv(), if self.may_join => match joined {
-                    Some(joining) => self.take_joining(joining),
-                    None => self.wait_for_no_host(),
-                },
-                () = tokio::time::sleep_until(join_by.unwrap_or(now)), if join_by.is_some() && self.connecting == 0 => {
-                    self.wait_for_no_host();
-                }
+                joined = self.running.joining.recv(), if self.is_joining_open => self.take_joining(joined),
+                () = tokio::time::sleep(patience), if is_counted => self.wait_for_no_host(),
                 leaving = self.running.leaving.recv(), if may_leave => match leaving {
                     Some(leaving) => self.leave(&leaving),
                     None => may_leave = false,
                 },
                 Some((member, event)) = from.recv() => self.take(member, event),
+            }
+            if is_counted {
+                patience = patience.saturating_sub(begin.elapsed());
+            } else if !is_idle {
+                patience = self.running.joins_within;
             }
         }
     }
@@ -294,7 +299,7 @@ impl Dispatch {
         self.running.joining.close();
         let mut late = Vec::new();
         while let Some(joining) = self.running.joining.recv().await {
-            if let Joining::Ended(Some(host)) = joining {
+            if let Joining::Host(host) = joining {
                 late.push(host.leave());
             }
         }

@@ -68,14 +68,14 @@ impl Member {
 }
 
 impl Dispatch {
-    pub(super) fn take_joining(&mut self, joining: Joining) {
+    pub(super) fn take_joining(&mut self, joining: Option<Joining>) {
         match joining {
-            Joining::Begun => self.connecting += 1,
-            Joining::Ended(host) => {
-                self.connecting = self.connecting.saturating_sub(1);
-                if let Some(host) = host {
-                    self.join(*host);
-                }
+            Some(Joining::Busy) => self.is_connecting = true,
+            Some(Joining::Host(host)) => self.join(*host),
+            Some(Joining::Idle) => self.is_connecting = false,
+            None => {
+                (self.is_joining_open, self.is_connecting) = (false, false);
+                self.wait_for_no_host();
             }
         }
     }

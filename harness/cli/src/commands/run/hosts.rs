@@ -233,9 +233,9 @@ async fn prepared_in_lab(
     (chosen, boards): (&Chosen, &[String]),
     settings: &RunSettings,
 ) -> Result<Ready, ExitCode> {
-    let begin_by = tokio::time::Instant::now() + wait;
     loop {
-        let hosts = lab.hosts(begin_by).await?.ok_or_else(|| none_usable(wait))?;
+        let hosts = lab.hosts().await?.ok_or_else(|| none_usable(wait))?;
+        let begin = tokio::time::Instant::now();
         let planned = match planned(&hosts, (chosen, boards), settings) {
             Ok(planned) => planned,
             Err(code) => return Err(left(hosts, code).await),
@@ -244,6 +244,7 @@ async fn prepared_in_lab(
         if !hosts.is_empty() {
             return Ok(Ready { hosts, planned });
         }
+        lab.tried(begin);
     }
 }
 

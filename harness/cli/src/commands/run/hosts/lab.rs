@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use hil_agent::head::{self, Connecting, Host, HostError, Joining, Leaving, Planned};
@@ -31,6 +32,10 @@ pub(super) struct Lab {
     places: BTreeMap<String, (HostName, String)>,
     /// Whether the lab has given what the run needs to begin.
     has_begun: bool,
+    /// How much longer the run waits for boards to begin with. Connecting to their hosts has limits of its own.
+    patience: Duration,
+    /// Whether all boards that were given last had been given before.
+    are_tried: bool,
 }
 
 /// A host of the lab, and what the run has there.
@@ -53,23 +58,25 @@ impl Lab {
         let (leases, events) = begun.map_err(|error| fleet::failed(&error))?;
         // A board that another process uses, past the lab, is left alone: there are others.
         work.wait = false;
-        Ok(Self { leases, events, connecting, work, project, places: BTreeMap::new(), has_begun: false })
+        let (places, has_begun, are_tried) = (BTreeMap::new(), false, false);
+        Ok(Self { leases, events, connecting, work, project, places, has_begun, patience: fleet.wait, are_tried })
     }
 
-    /// Hosts with boards of this run; they know what is to run, and have nothing open. At least one.
-    ///
-    /// Boards that are given, refused by their hosts and given again must not keep a run waiting for ever: after the first
-    /// ones it waits until `begin_by`. Connecting to a host that has been given has limits of its own.
-    pub(super) async fn hosts(&mut self, begin_by: Instant) -> Result<Option<Vec<Host>>, ExitCode> {
+    /// Hosts with boards of this run; they know what is to run, and have nothing open. None if the wait is over.
+    pub(super) async fn hosts(&mut self) -> Result<Option<Vec<Host>>, ExitCode> {
         let mut joined = Vec::new();
         loop {
-            let event = if self.has_begun {
-                let Ok(event) = tokio::time::timeout_at(begin_by, self.events.recv()).await else { return Ok(None) };
-                event
-            } else {
+            let begin = Instant::now();
+            let event = if !self.has_begun {
                 // The lab itself says what it lacks.
                 self.events.recv().await
+            } else if self.patience.is_zero() {
+                return Ok(None);
+            } else {
+                let Ok(event) = tokio::time::timeout(self.patience, self.events.recv()).await else { return Ok(None) };
+                event
             };
+            self.waited(begin);
             match event {
                 Some(LabEvent::Joined(lease)) => joined.push(lease),
                 Some(LabEvent::Begun) => self.has_begun = true,
@@ -80,11 +87,26 @@ impl Lab {
                 None => return Err(ended()),
             }
             if self.has_begun && !joined.is_empty() {
+                self.are_tried = joined.iter().all(|lease| self.places.contains_key(&lease.note.place));
+                let begin = Instant::now();
                 let hosts = self.connected(std::mem::take(&mut joined)).await;
                 if !hosts.is_empty() {
                     return Ok(Some(hosts));
                 }
+                self.tried(begin);
             }
+        }
+    }
+
+    fn waited(&mut self, since: Instant) {
+        self.patience = self.patience.saturating_sub(since.elapsed());
+    }
+
+    /// Some hosts could not be used. The lab gives their boards again, however often that happens: what was tried before
+    /// counts as waiting.
+    pub(super) fn tried(&mut self, since: Instant) {
+        if self.are_tried {
+            self.waited(since);
         }
     }
 
@@ -194,7 +216,13 @@ impl Lab {
         mut losses: UnboundedReceiver<(HostName, String)>,
         mut over: oneshot::Receiver<()>,
     ) {
+        // Hosts are being connected, or wait for it.
+        let mut is_busy = false;
         loop {
+            if is_busy && self.events.is_empty() {
+                let _ = join.send(Joining::Idle).await;
+                is_busy = false;
+            }
             let event = tokio::select! {
                 biased;
                 _ = &mut over => break,
@@ -210,11 +238,14 @@ impl Lab {
                 LabEvent::Joined(lease) => {
                     let joined = async {
                         // The run may be over.
-                        let _ = join.send(Joining::Begun).await;
+                        let _ = join.send(Joining::Busy).await;
+                        is_busy = true;
                         let hosts = self.connected(vec![lease]).await;
-                        let host = self.opened(hosts, &planned).await.pop().map(Box::new);
-                        if let Err(SendError(Joining::Ended(Some(late)))) = join.send(Joining::Ended(host)).await {
-                            late.leave().await;
+                        for host in self.opened(hosts, &planned).await {
+                            let host = Joining::Host(Box::new(host));
+                            if let Err(SendError(Joining::Host(late))) = join.send(host).await {
+                                late.leave().await;
+                            }
                         }
                     };
                     // An agent whose connection is dropped ends by itself.
