@@ -4,15 +4,22 @@
 //! files by it, and therefore rejects `/`, `\`, `.`, `..`, control characters and ids of more than 128 bytes; `cert:`
 //! is a prefix of its own. On the way to the library such an id is replaced by a name made of its SHA-256. The tap
 //! records and captures what the board sent.
+//!
+//! It also loses messages when a client takes over its id with a clean session, as one does whose power was cut: the handler
+//! of the old connection takes them from the queue of both, and discards them when it learns that it has ended. What follows
+//! the CONNECT therefore waits until the broker has ended the old connection.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 /// The names that replace client ids at one broker; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +30,12 @@ struct KnownIds {
     /// Name and id, the latest last.
     ids: VecDeque<(String, String)>,
     bytes: usize,
+    /// The newest connection of each id; its sender is gone when it has ended.
+    open: HashMap<String, watch::Receiver<()>>,
 }
+
+/// Waits for the end of a connection.
+type Predecessor = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Total bytes of ids to remember; the oldest are forgotten.
 const MAX_REMEMBERED: usize = 16 << 20;
@@ -65,14 +77,29 @@ impl ClientIds {
         found.map_or(name, String::as_str).to_owned()
     }
 
+    /// A connection with this id begins: what shows that it lives, and the one that it takes over from.
+    fn begin(&self, id: &str) -> (watch::Sender<()>, Option<Predecessor>) {
+        /// The broker needs a few milliseconds; its end is not seen while nobody reads the old connection.
+        const PATIENCE: Duration = Duration::from_millis(500);
+        let (life, lives) = watch::channel(());
+        let mut known = self.lock();
+        known.open.retain(|_, lives| lives.has_changed().is_ok());
+        let predecessor = known.open.insert(id.to_owned(), lives).map(|mut lives| {
+            let ended = async move {
+                let _ = tokio::time::timeout(PATIENCE, lives.changed()).await;
+            };
+            Box::pin(ended) as Predecessor
+        });
+        (life, predecessor)
+    }
+
     fn lock(&self) -> MutexGuard<'_, KnownIds> {
         self.0.lock()
     }
 }
 
 /// Replaces the id in the CONNECT that a connection begins with, and nothing else. Holds the beginning of the CONNECT
-/// back up to the end of its id.
-#[derive(Debug)]
+/// back up to the end of its id, and what is written after it while the broker still has an older connection of that id.
 pub(crate) struct ClientIdRewriter<S> {
     stream: S,
     ids: ClientIds,
@@ -81,6 +108,9 @@ pub(crate) struct ClientIdRewriter<S> {
     /// Bytes to write, and how many of them are written.
     out: Vec<u8>,
     written: usize,
+    /// Dropped at the end of the connection.
+    life: Option<watch::Sender<()>>,
+    predecessor: Option<Predecessor>,
 }
 
 /// A CONNECT with more bytes before the end of its id passes unchanged: the longest id, and as much for properties.
@@ -91,14 +121,15 @@ const MAX_HELD: usize = 128 << 10;
 enum ConnectStart {
     /// The id is not complete yet.
     Unfinished,
-    /// The id is not replaced.
-    AsItIs,
-    Changed(Vec<u8>),
+    /// There is no id.
+    None,
+    /// The id, and the bytes with another one if it is replaced.
+    Id(String, Option<Vec<u8>>),
 }
 
 impl<S> ClientIdRewriter<S> {
     pub(crate) fn new(stream: S, ids: ClientIds) -> Self {
-        Self { stream, ids, held: Some(Vec::new()), out: Vec::new(), written: 0 }
+        Self { stream, ids, held: Some(Vec::new()), out: Vec::new(), written: 0, life: None, predecessor: None }
     }
 }
 
@@ -142,16 +173,16 @@ fn find_client_id(bytes: &[u8], ids: &ClientIds) -> ConnectStart {
     /// Protocol name, level, flags and keep alive.
     const FIXED: usize = 10;
     const NAME: &[u8] = b"\x00\x04MQTT";
-    let unfinished = |most: usize| if bytes.len() < most { ConnectStart::Unfinished } else { ConnectStart::AsItIs };
+    let unfinished = |most: usize| if bytes.len() < most { ConnectStart::Unfinished } else { ConnectStart::None };
     if bytes.first().is_some_and(|first| *first != 0x10) {
-        return ConnectStart::AsItIs;
+        return ConnectStart::None;
     }
     let Some((remaining, size)) = bytes.get(1..).and_then(length) else { return unfinished(5) };
     let header = 1 + size;
     let end = header + remaining;
     let body = &bytes[header..];
     if !NAME.starts_with(&body[..body.len().min(NAME.len())]) {
-        return ConnectStart::AsItIs;
+        return ConnectStart::None;
     }
     if body.len() < FIXED {
         return unfinished(end);
@@ -164,22 +195,28 @@ fn find_client_id(bytes: &[u8], ids: &ClientIds) -> ConnectStart {
     let Some(&[high, low]) = bytes.get(at..at + 2) else { return unfinished(end) };
     let id_end = at + 2 + usize::from(u16::from_be_bytes([high, low]));
     if id_end > end {
-        return ConnectStart::AsItIs;
+        return ConnectStart::None;
     }
     let Some(id) = bytes.get(at + 2..id_end) else { return unfinished(end) };
-    let Some(name) = std::str::from_utf8(id).ok().and_then(|id| ids.name(id)) else { return ConnectStart::AsItIs };
+    let Ok(id) = std::str::from_utf8(id) else { return ConnectStart::None };
+    let Some(name) = ids.name(id) else { return ConnectStart::Id(id.to_owned(), None) };
     let mut changed = vec![0x10];
     encode_length(remaining + name.len() - id.len(), &mut changed);
     changed.extend(&bytes[header..at]);
     changed.extend((name.len() as u16).to_be_bytes());
     changed.extend(name.as_bytes());
     changed.extend(&bytes[id_end..]);
-    ConnectStart::Changed(changed)
+    ConnectStart::Id(id.to_owned(), Some(changed))
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ClientIdRewriter<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let (before, room) = (buffer.filled().len(), buffer.remaining() > 0);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        if read.is_err() || (room && buffer.filled().len() == before) {
+            self.life = None;
+        }
+        Poll::Ready(read)
     }
 }
 
@@ -187,13 +224,26 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ClientIdRewriter<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         ready!(this.send(cx))?;
-        let Some(held) = &mut this.held else { return Pin::new(&mut this.stream).poll_write(cx, bytes) };
+        let Some(held) = &mut this.held else {
+            if let Some(predecessor) = &mut this.predecessor {
+                ready!(predecessor.as_mut().poll(cx));
+                this.predecessor = None;
+            }
+            return Pin::new(&mut this.stream).poll_write(cx, bytes);
+        };
         let bytes = &bytes[..bytes.len().min(MAX_HELD + 1 - held.len())];
         held.extend(bytes);
         this.out = match find_client_id(held, &this.ids) {
             ConnectStart::Unfinished if held.len() <= MAX_HELD => return Poll::Ready(Ok(bytes.len())),
-            ConnectStart::Unfinished | ConnectStart::AsItIs => this.held.take().unwrap_or_default(),
-            ConnectStart::Changed(changed) => changed,
+            ConnectStart::Unfinished | ConnectStart::None => this.held.take().unwrap_or_default(),
+            ConnectStart::Id(id, changed) => {
+                // The broker gives each client without an id another one.
+                if !id.is_empty() {
+                    let (life, predecessor) = this.ids.begin(&id);
+                    (this.life, this.predecessor) = (Some(life), predecessor);
+                }
+                changed.unwrap_or_else(|| this.held.take().unwrap_or_default())
+            }
         };
         this.held = None;
         // The next write or flush writes the rest.
@@ -315,6 +365,45 @@ mod tests {
         for sent in cases {
             assert!(arrives(&[sent]).await == sent, "{:02x?}", &sent[..sent.len().min(40)]);
         }
+    }
+
+    /// What arrived by now, of a connection that stays open.
+    async fn so_far(far: &mut tokio::io::DuplexStream) -> Vec<u8> {
+        let mut arrived = vec![0; 1024];
+        let read = tokio::time::timeout(Duration::from_millis(50), far.read(&mut arrived)).await;
+        arrived.truncate(read.map_or(0, |read| read.expect("read")));
+        arrived
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_follows_a_connect_waits_for_the_end_of_the_connection_with_the_same_id() {
+        let ids = ClientIds::default();
+        let open = || {
+            let (near, far) = tokio::io::duplex(1024);
+            (ClientIdRewriter::new(near, ids.clone()), far)
+        };
+        let ((mut old, mut old_far), (mut new, mut new_far), (mut other, mut other_far)) = (open(), open(), open());
+        let (same, another) = (connect(4, b"same", b""), connect(4, b"another", b""));
+        old.write_all(&same).await.expect("written");
+        assert_eq!(so_far(&mut old_far).await, same);
+        new.write_all(&same).await.expect("written");
+        assert_eq!(so_far(&mut new_far).await, same);
+        other.write_all(&another).await.expect("written");
+        other.write_all(b"\xc0\x00").await.expect("at once");
+        assert_eq!(so_far(&mut other_far).await, [&another[..], b"\xc0\x00"].concat());
+        let (written, ()) = tokio::join!(new.write_all(b"\xc0\x00"), async {
+            assert!(so_far(&mut new_far).await.is_empty());
+            drop(old_far);
+            assert_eq!(old.read(&mut [0]).await.expect("an end"), 0);
+        });
+        written.expect("written");
+        assert_eq!(so_far(&mut new_far).await, b"\xc0\x00");
+        // Nobody reads the old connection: the new one does not wait for ever.
+        let ((mut newest, mut newest_far), begin) = (open(), tokio::time::Instant::now());
+        newest.write_all(&same).await.expect("written");
+        newest.write_all(b"\xc0\x00").await.expect("written");
+        assert_eq!(begin.elapsed().as_millis(), 500);
+        assert_eq!(so_far(&mut newest_far).await, [&same[..], b"\xc0\x00"].concat());
     }
 
     #[test]
