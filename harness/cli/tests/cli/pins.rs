@@ -1,7 +1,9 @@
 //! Steps about pins.
 
+use rustix::process::Pid;
+
 use crate::real_bench::Lab;
-use crate::support::{Project, assert_snapshot};
+use crate::support::{Project, assert_snapshot, ends};
 
 const BENCH: &str = r#"
 [boards.lamp]
@@ -128,11 +130,8 @@ fn a_program_that_watches_a_pin_ends_with_the_run_and_so_do_its_children() {
     watch_the_led_with(&lab, "echo off; sleep 1234.5 & echo $! > child; exec sleep 1234.5");
     assert_eq!(lab.hil(&["run", "features/short.feature"]).code, 0);
     let child = lab.project.read("child");
-    assert!(
-        !std::path::Path::new(&format!("/proc/{}/cmdline", child.trim())).exists()
-            || std::fs::read(format!("/proc/{}/cmdline", child.trim())).is_ok_and(|line| line.is_empty()),
-        "{child}"
-    );
+    let pid = child.trim().parse().ok().and_then(Pid::from_raw).expect("a process");
+    assert!(ends(pid), "{child}");
 }
 
 /// A line that is on before the scenario and never changes has only its level at the begin.

@@ -106,7 +106,7 @@ fn scenarios_of_a_role_share_its_boards_and_every_report_shows_which_one_played_
 #[test]
 fn a_fault_of_the_bench_is_retried_on_another_board_and_two_set_a_board_aside() {
     let project = project(MOODY);
-    let deadline = ["--step-deadline", "1s", "--repeat", "3"];
+    let deadline = ["--step-deadline", "4s", "--repeat", "3"];
     let outcome = project.hil(&[&["run", "--bench", "bench.toml", "--out", "run"], &deadline[..]].concat());
     assert_snapshot("pools-set-aside", &outcome.stable());
     assert_eq!(bound(&project), [["a"], ["b"], ["a"], ["b"], ["b"]]);

@@ -47,7 +47,7 @@ fn project() -> Project {
 #[test]
 fn a_failure_is_retried_on_a_recovered_board_and_each_attempt_is_reported() {
     let project = project();
-    let outcome = project.hil(&["run", "--bench", "bench.toml", "--out", "run", "--step-deadline", "1s"]);
+    let outcome = project.hil(&["run", "--bench", "bench.toml", "--out", "run", "--step-deadline", "4s"]);
     assert_snapshot("retries-output", &outcome.stable());
     let xml = project.read("run/junit.xml");
     assert_eq!(xml.matches("<testcase").count(), 4);
@@ -67,7 +67,7 @@ fn a_failure_is_retried_on_a_recovered_board_and_each_attempt_is_reported() {
 fn the_options_override_the_number_of_retries() {
     let run = |arguments: &[&str]| {
         let project = project();
-        let mut all = vec!["run", "--bench", "bench.toml", "--step-deadline", "1s"];
+        let mut all = vec!["run", "--bench", "bench.toml", "--step-deadline", "4s"];
         all.extend(arguments);
         let outcome = project.hil(&all);
         (outcome.code, outcome.stdout.lines().filter(|line| line.contains("one.feature:")).count(), outcome.stdout)
@@ -99,7 +99,7 @@ fn a_retrys_line_shows_its_own_error() {
         "Feature: f\n  Scenario: it gets worse\n    Given the board \"pi\" runs the firmware \"worse\"\n    Then the console of \"pi\" shows \"there\" within 200 ms\n",
     );
     project.file("bench.toml", WORSE);
-    let arguments = ["--bench", "bench.toml", "--out", "run", "--step-deadline", "1s"];
+    let arguments = ["--bench", "bench.toml", "--out", "run", "--step-deadline", "4s"];
     let more = ["--retries", "1", "--bench-retries", "0"];
     let outcome = project.hil(&[&["run"], &arguments[..], &more].concat());
     assert_snapshot("retries-own-error", &outcome.stable());

@@ -144,7 +144,7 @@ fn an_update_is_disturbed_as_often_as_its_flash_and_the_time_allow() {
     let steps = [
         ("one", format!("2 silences in its update {published} within 200 s")),
         ("two", format!("90000 resets in its update {to} within 200 s")),
-        ("two", format!("90 power cuts in its update {to} within 25 s")),
+        ("two", format!("90 power cuts in its update {to} within 60 s")),
     ];
     let scenarios: String = steps.iter().map(|(board, step)| disturbed(board, step)).collect();
     let project = Project::with_feature(&format!("Feature: updates\n{scenarios}"));

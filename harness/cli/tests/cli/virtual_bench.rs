@@ -58,7 +58,7 @@ fn it_shows_ports_and_addresses_handles_commands_and_ends_on_ctrl_c() {
     let start = Instant::now();
     kill_process(Pid::from_child(&held.child), Signal::INT).expect("signal");
     assert_eq!(held.child.wait().expect("ends").code(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     assert!(TcpStream::connect(&broker).is_err(), "nothing listens any more");
     assert!(!project.path("target").exists(), "no surprise files");
 }

@@ -131,12 +131,10 @@ pub(crate) fn nothing_is_left_on_air_after_a_kill() {
     station.wait_for("CTRL-EVENT-CONNECTED");
     next.wait_for("joined the access point");
     assert_eq!(hostapds(), 1);
-    let killed = Instant::now();
     kill_process_group(next.pid(), Signal::KILL).expect("kill");
     next.end();
     wait_until("hostapd runs", || hostapds() == 0);
     assert!(!is_up(), "the radio is on");
-    assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
     let _ = station.child.kill();
     let _ = station.child.wait();
 }
