@@ -160,7 +160,7 @@ async fn does_not_reboot(world: &mut HilWorld, board: Text, span: Span) -> Resul
     let stage = world.stage()?;
     stage.check_started(&board)?;
     stage.check_console(&board)?;
-    stage.check_boots_are_seen(&board)?;
+    stage.check_boots_are_seen(&board).await?;
     let until = stage.mark().at + span.0;
     let pick = |event: &RunEvent| match &event.what {
         What::ConsoleLost { board: of } if *of == board => Some(None),
@@ -191,7 +191,7 @@ async fn reboots_once(world: &mut HilWorld, board: Text, within: Span) -> Result
     let Some(at) = stage.expect(within.0, |event| found(event, &board, Finding::Boot)).await else {
         let message = format!("`{board}` did not reboot within {}", seconds(within.0));
         stage.check_console(&board)?;
-        stage.check_boots_are_seen(&board)?;
+        stage.check_boots_are_seen(&board).await?;
         return Err(StepError::failed(message).with_details(stage.last_words(&board)));
     };
     // A step that starts late also sees what happened before.
@@ -214,7 +214,7 @@ async fn boot_loops(world: &mut HilWorld, board: Text, within: Span) -> Result<(
     if stage.expect(within.0, |event| found(event, &board, Finding::BootLoop)).await.is_some() {
         return Ok(());
     }
-    stage.check_boots_are_seen(&board)?;
+    stage.check_boots_are_seen(&board).await?;
     let message = format!("`{board}` did not boot-loop within {}", seconds(within.0));
     Err(StepError::failed(message).with_details(stage.last_words(&board)))
 }
@@ -242,7 +242,7 @@ async fn reset_cause_is(world: &mut HilWorld, board: Text, cause: Text, within: 
         }
         None => {
             stage.check_console(&board)?;
-            stage.check_boots_are_seen(&board)?;
+            stage.check_boots_are_seen(&board).await?;
             format!("`{board}` did not boot within {} of {}", seconds(within.0), super::cause(stage))
         }
     };

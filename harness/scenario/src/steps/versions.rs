@@ -97,7 +97,7 @@ async fn still_runs(world: &mut HilWorld, board: Text, firmware: Text, span: Spa
     let stage = world.stage()?;
     stage.check_started(&board)?;
     can_show(stage, &board)?;
-    stage.check_boots_are_seen(&board)?;
+    stage.check_boots_are_seen(&board).await?;
     let shows = Shows::of(stage, &board, &firmware)?;
     // The time may be over already: what has come until now must be recorded at least.
     let until = (stage.mark().at + span.0).max(stage.recorder().now() + SETTLE);
