@@ -117,6 +117,24 @@ impl AsyncWrite for Gated {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
+    /// A flight of TLS is one segment, as it is without the gate: clients behave differently if it comes in parts.
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let is_silent = self.conditions.borrow().of(PathDirection::Downstream).is_silent();
+        if self.held.is_empty() && !(self.is_gated() && is_silent) {
+            return Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        }
+        let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
+        self.poll_write(cx, first)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
