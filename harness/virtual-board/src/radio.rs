@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -70,11 +71,28 @@ impl AsyncWrite for Air {
 
 impl Radio {
     pub(crate) async fn connect(&self, host: &str, port: u16) -> io::Result<Socket> {
-        let stream = TcpStream::connect((host, port)).await?;
-        stream.set_nodelay(true)?;
-        let stream = Rc::new(stream);
+        let mut failed = io::Error::from(io::ErrorKind::HostUnreachable);
+        for address in tokio::net::lookup_host((host, port)).await? {
+            match self.connect_to(address).await {
+                Ok(stream) => return Ok(Socket { stream, radio: self.clone() }),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> io::Result<Rc<TcpStream>> {
+        let stream = Rc::new(connecting(address)?);
+        // Known before it is connected: the system may accept it while the supply falls, and dropping it would be a FIN.
         self.open.borrow_mut().push(Rc::clone(&stream));
-        Ok(Socket { stream, radio: self.clone() })
+        stream.writable().await?;
+        match stream.take_error()? {
+            Some(error) => {
+                self.hang_up(&stream);
+                Err(error)
+            }
+            None => Ok(stream),
+        }
     }
 
     /// A connection for further layers, with the handle that ends it.
@@ -101,6 +119,18 @@ impl Radio {
     pub(crate) fn is_back(&self) {
         self.parked.device_restarted();
     }
+}
+
+/// A socket that has begun to connect.
+fn connecting(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => return Err(error),
+        _ => {}
+    }
+    TcpStream::from_std(socket.into())
 }
 
 impl Socket {
@@ -135,5 +165,34 @@ impl Socket {
     /// Ends the connection with FIN, as an app does.
     pub(crate) fn close(self) {
         self.radio.open.borrow_mut().retain(|open| !Rc::ptr_eq(open, &self.stream));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The system has accepted the connection, and the app does not know it yet.
+    #[tokio::test]
+    async fn a_supply_that_falls_while_a_connection_is_opened_sends_nothing() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("listens");
+        let port = listener.local_addr().expect("address").port();
+        let radio = Radio::default();
+        {
+            let mut connecting = Box::pin(radio.connect("127.0.0.1", port));
+            while radio.open.borrow().is_empty() {
+                let poll = std::future::poll_fn(|cx| Poll::Ready(connecting.as_mut().poll(cx).is_pending()));
+                assert!(poll.await, "not known before it is connected");
+                tokio::task::yield_now().await;
+            }
+        }
+        radio.lose_all();
+        let (mut accepted, _) = listener.accept().await.expect("accepted by the system");
+        let silent = tokio::time::timeout(std::time::Duration::from_millis(100), accepted.read(&mut [0])).await;
+        assert!(silent.is_err(), "{silent:?}");
+        radio.is_back();
     }
 }
