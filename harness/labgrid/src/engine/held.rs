@@ -15,6 +15,10 @@ use crate::stale::LeaseNote;
 /// How long the coordinator may take to release one place.
 const GIVES_BACK: Duration = Duration::from_secs(8);
 
+/// How often a release is tried at the end, and the pause between two attempts.
+const RELEASES: usize = 3;
+const BETWEEN_RELEASES: Duration = Duration::from_millis(300);
+
 impl Engine {
     /// Reserves what no place has: while this reservation waits, everyone can see that the run is alive.
     pub(super) async fn show_presence(&mut self) -> Result<(), LabgridError> {
@@ -110,8 +114,15 @@ impl Engine {
             }
             // All at once: the release of a place whose exporter hangs takes long.
             let given_back = all.iter().map(async |LeaseNote { place, token, .. }| {
-                // What fails here is left to the agents and to later runs.
-                let _ = tokio::time::timeout(GIVES_BACK, release(&connection, place, &own)).await;
+                // An exporter that ends or comes back just now makes a release fail. What fails in the end is left to the
+                // agents and to later runs.
+                for _ in 0..RELEASES {
+                    let released = tokio::time::timeout(GIVES_BACK, release(&connection, place, &own)).await;
+                    if !matches!(released, Ok(Err(_))) {
+                        break;
+                    }
+                    tokio::time::sleep(BETWEEN_RELEASES).await;
+                }
                 if let Some(token) = token {
                     let _ = tokio::time::timeout(GIVES_BACK, cancel(&connection, token)).await;
                 }
