@@ -90,7 +90,7 @@ fn ends(direction: PathDirection, mut conditions: watch::Receiver<Conditions>) -
 
 impl AsyncRead for Gated {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        // Whoever waits for an answer lets what is held be delivered. An error shows when something is written.
+        // A reader waits for an answer to what is held: it delivers that first. An error shows at the next write.
         let _ = self.poll_deliver(cx);
         if self.is_gated() {
             ready!(self.poll_audible(PathDirection::Upstream, cx));

@@ -79,7 +79,7 @@ impl ClientIds {
 
     /// A connection with this id begins: what shows that it lives, and the one that it takes over from.
     fn begin(&self, id: &str) -> (watch::Sender<()>, Option<Predecessor>) {
-        /// The broker needs a few milliseconds; its end is not seen while nobody reads the old connection.
+        /// The broker needs a few milliseconds; its end is not seen while the old connection is not read.
         const PATIENCE: Duration = Duration::from_millis(500);
         let (life, lives) = watch::channel(());
         let mut known = self.lock();
@@ -398,7 +398,7 @@ mod tests {
         });
         written.expect("written");
         assert_eq!(so_far(&mut new_far).await, b"\xc0\x00");
-        // Nobody reads the old connection: the new one does not wait for ever.
+        // The old connection is not read: the new one does not wait for ever.
         let ((mut newest, mut newest_far), begin) = (open(), tokio::time::Instant::now());
         newest.write_all(&same).await.expect("written");
         newest.write_all(b"\xc0\x00").await.expect("written");

@@ -33,6 +33,24 @@ impl HostsInLab {
         Some(all)
     }
 
+    /// One board for two scenarios of this length: others have the rest, so that no board can be `lamp`.
+    fn short_of_a_lamp(settings: &str, length: &str) -> Option<Self> {
+        let all = Self::open(LONG, &format!("{settings}tags = {{ hil_board = \"lamp(-2)?\" }}"))?;
+        for place in ["pi-a-lamp", "pi-b-lamp", "pi-b-lamp-2"] {
+            all.lab.client(&["-p", place, "acquire"]);
+        }
+        all.fleet.project.file("features/one.feature", &LONG.replace("60 s", length));
+        Some(all)
+    }
+
+    /// Gives back what others still have, after the run.
+    fn release_others(&self) {
+        for place in ["pi-a-lamp", "pi-b-lamp-2"] {
+            self.lab.client(&["-p", place, "release"]);
+        }
+        self.wait_until_free("after the run");
+    }
+
     /// What each host does to be in the lab.
     pub(super) fn publish(&mut self) {
         self.publish_on(&["pi-a", "pi-b"]);
@@ -153,12 +171,7 @@ fn two_hosts_of_a_lab_need_little_more_than_half_the_time_of_one() {
 
 #[test]
 fn boards_that_become_free_join_a_run() {
-    let Some(all) = HostsInLab::open(LONG, "tags = { hil_board = \"lamp(-2)?\" }") else { return };
-    for place in ["pi-a-lamp", "pi-b-lamp", "pi-b-lamp-2"] {
-        all.lab.client(&["-p", place, "acquire"]);
-    }
-    // One board: its scenario takes a minute, and the other scenario has no board.
-    all.fleet.project.file("features/one.feature", &LONG.replace("for 60 s", "for 4 s"));
+    let Some(all) = HostsInLab::short_of_a_lamp("", "4 s") else { return };
     let (mut hil, printed) = started(all.run(&["-vv", "--out", "run", "--name", "lamp"]));
     printed.wait_for(&["lamp-2 <- CONNACK"]);
     all.lab.client(&["-p", "pi-b-lamp", "release"]);
@@ -168,21 +181,13 @@ fn boards_that_become_free_join_a_run() {
     let joined = recorded.iter().filter(|event| matches!(event.what, What::HostJoined { .. }));
     let joined: Vec<_> = joined.map(|event| event.host.as_ref().map(ToString::to_string)).collect();
     assert_eq!(joined, [Some("pi-a".to_owned()), Some("pi-b".to_owned())]);
-    for place in ["pi-a-lamp", "pi-b-lamp-2"] {
-        all.lab.client(&["-p", place, "release"]);
-    }
-    all.wait_until_free("after the run");
+    all.release_others();
 }
 
 /// `wait` is how long to wait for boards; connecting to the host of a board that was given takes as long as it takes.
 #[test]
 fn a_host_that_is_slow_to_connect_is_used_however_short_the_wait() {
-    let Some(all) = HostsInLab::open(LONG, "wait = \"1s\"\ntags = { hil_board = \"lamp(-2)?\" }") else { return };
-    for place in ["pi-a-lamp", "pi-b-lamp", "pi-b-lamp-2"] {
-        all.lab.client(&["-p", place, "acquire"]);
-    }
-    // `lamp-2` waits for a board until nothing else runs.
-    all.fleet.project.file("features/one.feature", &LONG.replace("for 60 s", "for 8 s"));
+    let Some(all) = HostsInLab::short_of_a_lamp("wait = \"1s\"\n", "8 s") else { return };
     let mut command = all.run(&["-vv", "--out", "run", "--name", "lamp"]);
     let hold = all.ssh.is_slow(&mut command, Duration::from_secs(2));
     let (mut hil, printed) = started(command);
@@ -195,10 +200,7 @@ fn a_host_that_is_slow_to_connect_is_used_however_short_the_wait() {
     std::fs::remove_file(&hold).expect("remove");
     printed.wait_for(&["lamp <- CONNACK"]);
     assert!((0..6).any(|_| ends(Pid::from_child(&hil))) && hil.wait().expect("ends").success());
-    for place in ["pi-a-lamp", "pi-b-lamp-2"] {
-        all.lab.client(&["-p", place, "release"]);
-    }
-    all.wait_until_free("after the run");
+    all.release_others();
 }
 
 /// labgrid would keep its places for ever: the agents give them back, after the boards are safe.
