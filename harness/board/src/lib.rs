@@ -7,6 +7,7 @@ mod board;
 mod claims;
 mod console;
 mod console_port;
+mod delays;
 mod emulator;
 mod error;
 mod flashing;

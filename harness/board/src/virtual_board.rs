@@ -3,15 +3,17 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use hil_config::{Board, Pin, PinDirection, PinLine, Wifi};
-use hil_timeline::{Finding, PinCause, Runs, What};
+use hil_timeline::{Finding, PinCause, Runs, Stamp, What};
 pub use hil_virtual_board::{Fall, FlashMoment};
 use hil_virtual_board::{FlashAction, FlashOperation, Names, Options, Trouble, VirtualBoard, image};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
+use crate::delays::Delays;
 use crate::error::BenchError;
 use crate::pins::{Driving, PinDriver};
 use crate::ports::{PortFinder, PortProblem, PortWatch};
@@ -25,6 +27,7 @@ pub struct VirtualDevice {
     board: Arc<VirtualBoard>,
     sensed: Arc<Sensed>,
     names: Names,
+    delays: Arc<Delays>,
     /// How its latest firmware runs.
     runs: Arc<Mutex<Option<Runs>>>,
 }
@@ -63,7 +66,8 @@ impl VirtualDevice {
             Some(SensedPin { name: name.clone(), gpio, active_low: pin.active_low, high: true })
         });
         let sensed = Arc::new(Sensed(Mutex::new(pins.collect())));
-        let reporting = scope.clone();
+        let delays = Arc::<Delays>::default();
+        let (reporting, delaying) = (scope.clone(), Arc::clone(&delays));
         let (watched, scope, name) = (Arc::clone(&sensed), scope.clone(), config.name.to_string());
         let on_pin = move |gpio: u8, high: bool| {
             for pin in watched.lock().iter_mut().filter(|pin| pin.gpio == gpio) {
@@ -74,27 +78,29 @@ impl VirtualDevice {
         let names = Names::default();
         let options = Options {
             on_pin: Some(Arc::new(on_pin)),
-            on_trouble: Some(Arc::new(move |trouble| report(&reporting, traces, trouble))),
+            on_trouble: Some(Arc::new(move |trouble| report(&reporting, &delaying, traces, trouble))),
             network: wifi.clone(),
             names: names.clone(),
             ..Options::named(&name, &config.misbehaves)
         };
         let board = VirtualBoard::start(options)
             .map_err(|error| BenchError::NotStarted { board: name, reason: error.to_string() })?;
-        Ok(Self { board: Arc::new(board), sensed, names, runs: Arc::default() })
+        Ok(Self { board: Arc::new(board), sensed, names, delays, runs: Arc::default() })
     }
 }
 
 /// Records what a firmware meets that is not its own doing.
-fn report(scope: &Scope, traces: bool, trouble: Trouble) {
+fn report(scope: &Scope, delays: &Delays, traces: bool, trouble: Trouble) {
     match trouble {
         Trouble::Refused(detail) => {
             scope.record(|board| What::Found { board, finding: Finding::Unsupported, detail });
         }
         Trouble::Stalled(behind) => {
             let ms = u64::try_from(behind.as_millis()).unwrap_or(u64::MAX);
-            scope.recorder().record(What::Stalled { ms });
+            let at = scope.recorder().record(What::Stalled { ms }).at;
+            delays.note(at, behind);
         }
+        Trouble::Slow(behind) => delays.note(scope.recorder().now(), behind),
         Trouble::Unknown { .. } if !traces => {}
         Trouble::Unknown { address, write, pc } => {
             let verb = if write { "writes" } else { "reads" };
@@ -125,6 +131,11 @@ impl VirtualDevice {
     /// Whether its firmware is machine code that it executes.
     pub(crate) fn is_executed(&self) -> bool {
         *self.runs.lock() == Some(Runs::Executed)
+    }
+
+    /// How much less time than a chip its firmware got since a moment.
+    pub(crate) fn behind_since(&self, from: Stamp) -> Duration {
+        self.delays.since(from)
     }
 
     /// The names of its network.

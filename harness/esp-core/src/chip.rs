@@ -13,6 +13,7 @@ mod hardware;
 mod image;
 mod interrupts;
 mod machine;
+mod pace;
 mod reset_values;
 mod rom;
 mod rtc;

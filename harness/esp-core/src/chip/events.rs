@@ -71,6 +71,12 @@ pub enum Output {
         /// How late that was.
         behind: Duration,
     },
+    /// While the program computed, the host executed less than 40 million instructions/s, a quarter of what a chip does.
+    /// Said after every 50 ms of that.
+    Slow {
+        /// How much less time that speed would have taken.
+        behind: Duration,
+    },
 }
 
 /// How a run ended.

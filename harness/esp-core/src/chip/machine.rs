@@ -12,6 +12,7 @@ use super::device::Halt;
 use super::events::{End, Input, Output, ResetCause};
 use super::flash::Flash;
 use super::hardware::Hardware;
+use super::pace::Pace;
 use super::rom;
 use super::setup::Retained;
 use super::wifi::{self, Purpose, Wifi};
@@ -59,6 +60,7 @@ pub struct Machine {
     busy: Option<u64>,
     /// When the machine last looked at the clock, or was to wake.
     expected: u64,
+    pace: Pace,
 }
 
 impl Machine {
@@ -77,6 +79,7 @@ impl Machine {
             self.hardware.start_clock();
         }
         self.expected = self.hardware.now();
+        self.pace.waits();
         let last = self.instructions().saturating_add(budget);
         loop {
             let end = self.turn(inputs);
@@ -159,7 +162,12 @@ impl Machine {
         let due = self.hardware.due().min(self.wifi_due()).min(self.busy.or(self.delay).unwrap_or(u64::MAX));
         let behind = now.saturating_sub(due.max(self.expected));
         if behind > STALLED {
+            // It counts once.
+            self.pace.waits();
             self.hardware.output(Output::Stalled { behind: Duration::from_nanos(behind) });
+        }
+        if let Some(behind) = self.pace.look(now, self.cpu.instructions()) {
+            self.hardware.output(Output::Slow { behind });
         }
         self.expected = now;
         self.hardware.advance(now);
@@ -193,6 +201,7 @@ impl Machine {
 
     /// Waits for an input until this time.
     fn sleep(&mut self, now: u64, until: u64, inputs: &Receiver<Input>) -> Option<End> {
+        self.pace.waits();
         let until = until.min(self.console.due()).max(now);
         if until - now < SHORTEST_SLEEP {
             std::hint::spin_loop();

@@ -46,6 +46,18 @@ fn a_program_that_computes_misses_nothing_on_a_late_host() {
 }
 
 #[test]
+fn a_program_that_computes_on_a_host_that_is_too_slow_is_behind() {
+    let ran = on_late_host("slow-computing", PRINT_TWICE);
+    let behind = ran.outputs.iter().filter_map(|output| match output {
+        Output::Slow { behind } => Some(*behind),
+        _ => None,
+    });
+    let behind: Duration = behind.sum();
+    // The host was away for 60 ms; what it executes meanwhile takes it less time than the slowest that counts has.
+    assert!(behind >= Duration::from_millis(50), "{behind:?}: {:?}", ran.outputs);
+}
+
+#[test]
 fn a_timer_that_fires_late_is_said() {
     let armed =
         format!("write 0x60023020, 16*5000\n write 0x60023050, 1\n write 0x60023000, 0xc1000000\n{PRINT_TWICE}");

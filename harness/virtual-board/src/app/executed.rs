@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc as channel;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use hil_esp_core::chip::{BootError, End, Input, Machine, Output, Retained, Setup};
 use tokio::sync::mpsc;
@@ -210,9 +211,18 @@ impl Outputs {
             Output::Pin { gpio, level } => self.pins.drive(gpio, level.unwrap_or(true)),
             // A frame may be lost.
             Output::Frame(frame) => drop(self.air.try_send(frame)),
-            Output::Stalled { behind } => self.report(Trouble::Stalled(behind)),
+            Output::Stalled { behind } => self.report_delay(behind, Trouble::Stalled),
+            Output::Slow { behind } => self.report_delay(behind, Trouble::Slow),
             Output::Unknown { address, write, pc } => self.report(Trouble::Unknown { address, write, pc }),
             Output::Joined { .. } | Output::Left { .. } => {}
+        }
+    }
+
+    /// Without what was the program's own doing: it printed faster than the port takes it.
+    fn report_delay(&self, behind: Duration, trouble: fn(Duration) -> Trouble) {
+        let rest = behind.saturating_sub(self.room.waited());
+        if !rest.is_zero() {
+            self.report(trouble(rest));
         }
     }
 

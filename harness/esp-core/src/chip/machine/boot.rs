@@ -8,6 +8,7 @@ use crate::chip::cache::FLASH_PAGE;
 use crate::chip::console::Console;
 use crate::chip::hardware::{Build, Hardware};
 use crate::chip::image::{Image, Segment};
+use crate::chip::pace::Pace;
 use crate::chip::rom;
 use crate::chip::setup::Setup;
 use crate::chip::wifi::{self, Wifi};
@@ -66,6 +67,7 @@ impl Machine {
         Ok(Self {
             cpu,
             expected: hardware.now(),
+            pace: Pace::default(),
             hardware,
             traps,
             idf,
