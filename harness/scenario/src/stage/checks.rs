@@ -82,7 +82,18 @@ impl Stage {
     /// A failure of the bench that explains the failure of a board.
     pub(crate) fn bench_fault(&self) -> Option<StepError> {
         let short = |shortage: Shortage| StepError::errored(shortage.to_string()).with_hint(Shortage::HINT);
-        self.missed_fault().or_else(|| self.descriptors.suspected().map(short))
+        self.missed_fault().or_else(|| self.descriptors.suspected().map(short)).or_else(|| self.too_slow())
+    }
+
+    /// A board that this machine executes, and that got too little time since the mark.
+    fn too_slow(&self) -> Option<StepError> {
+        let mark = self.mark.at;
+        let of = self.recorder.now().since(mark);
+        self.boards.iter().find_map(|(name, board)| {
+            let unmet = hil_verdict::too_slow(name, board.behind_since(mark), of)?;
+            // The next attempt may have more of this machine.
+            Some(StepError::from(unmet).transient())
+        })
     }
 
     /// A failure of the bench although every step of the scenario passed.
