@@ -121,6 +121,13 @@ async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<()
     }
 }
 
+/// A board that had too little of this machine's time to do what the step waited for.
+fn too_slow(world: &HilWorld, failed: &StepError) -> Option<StepError> {
+    let slow = world.inner.as_ref()?.stage.as_ref().ok()?.too_slow()?;
+    let own = format!("the step itself: {}", failed.failure().message);
+    Some(slow.with_details([own]).with_details(failed.failure().details.clone()))
+}
+
 /// A failure of the bench that explains the failure of a board.
 fn bench_fault(world: &HilWorld) -> Option<StepError> {
     world.inner.as_ref()?.stage.as_ref().ok()?.bench_fault()
@@ -150,7 +157,7 @@ async fn judge_boards(world: &mut HilWorld, result: Result<(), StepError>) -> Re
         }
         (Ok(()), _, Err(trouble)) => Err(trouble),
         (Err(failed), _, Ok(())) if failed.verdict() == Verdict::Failed => {
-            Err(broker(world).err().unwrap_or(failed).with_details(stall(world)))
+            Err(broker(world).err().or_else(|| too_slow(world, &failed)).unwrap_or(failed).with_details(stall(world)))
         }
         (result, _, Ok(())) => result,
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::unmet::Unmet;
 
-/// Less is common on a busy machine, and no firmware should depend on it.
+/// Smaller losses are common on a busy machine, and no deadline should be that close.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Which part of the time may be lost: firmware that needs more than the rest is as good as late.

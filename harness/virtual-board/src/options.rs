@@ -17,7 +17,7 @@ pub enum Trouble {
     Refused(String),
     /// This machine did not run the board for so long.
     Stalled(std::time::Duration),
-    /// This machine took so much longer to execute it than one that is just fast enough.
+    /// This machine took so much time from a program that computes.
     Slow(std::time::Duration),
     /// The program uses a register that the board does not have: it remembers what is written, and does nothing.
     Unknown {

@@ -71,10 +71,10 @@ pub enum Output {
         /// How late that was.
         behind: Duration,
     },
-    /// While the program computed, the host executed less than 40 million instructions/s, a quarter of what a chip does.
-    /// Said after every 50 ms of that.
+    /// The host took time from a program that computes: it did something else, or it executes less than 40 million
+    /// instructions/s, a quarter of what a chip does. Said after every 50 ms of computing.
     Slow {
-        /// How much less time that speed would have taken.
+        /// How much longer the computing took for that reason.
         behind: Duration,
     },
 }

@@ -93,6 +93,7 @@ impl Machine {
             }
             let now = self.hardware.now();
             self.console.pass(&mut self.hardware.effects.outputs, now, outputs);
+            self.pace.elsewhere(self.hardware.now() - now);
             if let Some(end) = end {
                 self.console.flush(outputs);
                 return end;

@@ -46,15 +46,13 @@ fn a_program_that_computes_misses_nothing_on_a_late_host() {
 }
 
 #[test]
-fn a_program_that_computes_on_a_host_that_is_too_slow_is_behind() {
-    let ran = on_late_host("slow-computing", PRINT_TWICE);
+fn what_takes_outputs_takes_no_time_from_a_program_that_computes() {
+    let ran = on_late_host("late-outputs", PRINT_TWICE);
     let behind = ran.outputs.iter().filter_map(|output| match output {
         Output::Slow { behind } => Some(*behind),
         _ => None,
     });
-    let behind: Duration = behind.sum();
-    // The host was away for 60 ms; what it executes meanwhile takes it less time than the slowest that counts has.
-    assert!(behind >= Duration::from_millis(50), "{behind:?}: {:?}", ran.outputs);
+    assert!(behind.sum::<Duration>() < Duration::from_millis(60), "{:?}", ran.outputs);
 }
 
 #[test]

@@ -82,13 +82,17 @@ impl Stage {
     /// A failure of the bench that explains the failure of a board.
     pub(crate) fn bench_fault(&self) -> Option<StepError> {
         let short = |shortage: Shortage| StepError::errored(shortage.to_string()).with_hint(Shortage::HINT);
-        self.missed_fault().or_else(|| self.descriptors.suspected().map(short)).or_else(|| self.too_slow())
+        self.missed_fault().or_else(|| self.descriptors.suspected().map(short))
     }
 
-    /// A board that this machine executes, and that got too little time since the mark.
-    fn too_slow(&self) -> Option<StepError> {
-        let mark = self.mark.at;
-        let of = self.recorder.now().since(mark);
+    /// A board that this machine executes, and that got too little time since the mark, if the step has waited until the end
+    /// of its window: what comes before that is evidence, however late it is.
+    pub(crate) fn too_slow(&self) -> Option<StepError> {
+        let (mark, now) = (self.mark.at, self.recorder.now());
+        if !self.has_waited_until(now) {
+            return None;
+        }
+        let of = now.since(mark);
         self.boards.iter().find_map(|(name, board)| {
             let unmet = hil_verdict::too_slow(name, board.behind_since(mark), of)?;
             // The next attempt may have more of this machine.

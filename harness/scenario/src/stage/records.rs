@@ -192,6 +192,12 @@ impl Stage {
         Arc::clone(&self.waits_until)
     }
 
+    /// Whether the step has waited, and until a moment that is over.
+    pub(super) fn has_waited_until(&self, now: Stamp) -> bool {
+        let until = self.waits_until.load(Ordering::Relaxed);
+        until > 0 && until <= now.0
+    }
+
     /// Takes the time until which the step waited.
     pub(crate) fn take_deadline(&self) -> Option<Stamp> {
         Some(Stamp(self.waits_until.swap(0, Ordering::Relaxed))).filter(|until| until.0 > 0)

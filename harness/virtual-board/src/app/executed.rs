@@ -211,18 +211,18 @@ impl Outputs {
             Output::Pin { gpio, level } => self.pins.drive(gpio, level.unwrap_or(true)),
             // A frame may be lost.
             Output::Frame(frame) => drop(self.air.try_send(frame)),
-            Output::Stalled { behind } => self.report_delay(behind, Trouble::Stalled),
-            Output::Slow { behind } => self.report_delay(behind, Trouble::Slow),
+            Output::Stalled { behind } => self.report_stall(behind),
+            Output::Slow { behind } => self.report(Trouble::Slow(behind)),
             Output::Unknown { address, write, pc } => self.report(Trouble::Unknown { address, write, pc }),
             Output::Joined { .. } | Output::Left { .. } => {}
         }
     }
 
     /// Without what was the program's own doing: it printed faster than the port takes it.
-    fn report_delay(&self, behind: Duration, trouble: fn(Duration) -> Trouble) {
+    fn report_stall(&self, behind: Duration) {
         let rest = behind.saturating_sub(self.room.waited());
         if !rest.is_zero() {
-            self.report(trouble(rest));
+            self.report(Trouble::Stalled(rest));
         }
     }
 

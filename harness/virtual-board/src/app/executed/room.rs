@@ -7,7 +7,7 @@ use parking_lot::{Condvar, Mutex};
 /// Bytes that may wait: about what a UART at 115,200 baud sends in six seconds.
 const MOST: usize = 64 * 1024;
 
-/// Waits that ended longer ago explain no delay of now.
+/// An older wait is not the reason for a new delay.
 const LATELY: Duration = Duration::from_secs(1);
 
 /// Slows a program down that prints faster than its console takes it, as a full FIFO does.
