@@ -41,12 +41,15 @@ fn named_firmware(text: &str) -> Result<String, hil_config::ImageOverrideError> 
 }
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   hil boards                                      list the boards and the state of their ports
   hil boards --hosts pi-a,pi-b                    list those of other hosts
   hil boards discover --probe                     list serial ports with chip and MAC address
-  hil boards discover --probe --write bench.toml  write a first bench file")]
+  hil boards discover --probe --write bench.toml  write a first bench file"
+)]
 pub(crate) struct BoardsArgs {
     #[command(subcommand)]
     pub(crate) command: Option<BoardsCommand>,

@@ -5,13 +5,16 @@ use clap::{ArgGroup, Args, Subcommand};
 use super::{BenchArgs, FormatArgs, ProjectArgs};
 
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   hil fleet                            list the boards of the lab, and who has them
   hil fleet publish                    describe the boards of this host to the lab
   hil fleet release --stale            release what ended runs still have
 
-The coordinator is the one of labgrid: `coordinator` in `[fleet]` of hil.toml, else LG_COORDINATOR.")]
+The coordinator is the one of labgrid: `coordinator` in `[fleet]` of hil.toml, else LG_COORDINATOR."
+)]
 pub(crate) struct FleetArgs {
     #[command(subcommand)]
     pub(crate) command: Option<FleetCommand>,

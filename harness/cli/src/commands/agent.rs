@@ -82,8 +82,17 @@ impl ChosenBench {
             let hint = "correct it on the host; `hil doctor` there checks the whole bench".to_owned();
             Refusal { what: error.to_string(), hint: Some(hint) }
         };
-        let chosen = Bench::choose_from(&self.here, self.flag.clone(), &kinds).map_err(refused)?;
-        Ok(chosen)
+        let chosen = Bench::of_host(&self.here, self.flag.clone(), &kinds).map_err(refused)?;
+        chosen.ok_or_else(|| Refusal {
+            what: format!(
+                "it has no bench file: there is no `{}` and no `/etc/hil/bench.toml`, and `HIL_BENCH` names none",
+                self.here.join("bench.toml").display()
+            ),
+            hint: Some(
+                "write one there, or use its built-in bench of simulated boards: `--hosts 'pi-a=ssh pi-a hil agent --stdio --bench builtin'`"
+                    .to_owned(),
+            ),
+        })
     }
 }
 

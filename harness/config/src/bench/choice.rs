@@ -63,24 +63,26 @@ impl Bench {
         Choice::of(flag, variable(), &files).unwrap_or(Choice::Builtin).read(kinds)
     }
 
-    /// As [`Bench::choose`] from another folder than the current one: the file's path is absolute, its name as seen from
-    /// there.
+    /// The bench of a host that others use, from another folder than the current one; none if nothing names one and there
+    /// is no file, since a run on a host is for its boards, not for simulated ones. A file's path is absolute, its name as
+    /// seen from the folder.
     ///
     /// # Errors
     /// As [`Bench::from_file`].
-    pub fn choose_from(folder: &Path, flag: Option<PathBuf>, kinds: &Kinds) -> Result<Self, ConfigError> {
+    pub fn of_host(folder: &Path, flag: Option<PathBuf>, kinds: &Kinds) -> Result<Option<Self>, ConfigError> {
         let files = [folder.join(OF_FOLDER), PathBuf::from(OF_MACHINE)];
         let files: Vec<_> = files.iter().map(PathBuf::as_path).collect();
-        match Choice::of(flag, variable(), &files).unwrap_or(Choice::Builtin) {
-            Choice::Builtin => Choice::Builtin.read(kinds),
-            Choice::File(path) => {
+        match Choice::of(flag, variable(), &files) {
+            None => Ok(None),
+            Some(Choice::Builtin) => Choice::Builtin.read(kinds).map(Some),
+            Some(Choice::File(path)) => {
                 let path = folder.join(path);
                 let mut bench = Choice::File(path.clone()).read(kinds)?;
                 if bench.name == super::path_from_here(&path) {
                     let seen = path.strip_prefix(folder).unwrap_or(&path);
                     bench.name = seen.display().to_string();
                 }
-                Ok(bench)
+                Ok(Some(bench))
             }
         }
     }

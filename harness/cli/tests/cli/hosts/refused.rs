@@ -71,7 +71,15 @@ fn what_a_bench_lacks_is_reported_with_its_host() {
         let outcome = project.hil(&["run", "--hosts", &agent(bench)]);
         format!("on {bench}, exit code {}\n{}\n", outcome.code, outcome.stderr)
     };
-    let text = (run("builtin") + &run("wrong.toml")).replace(&project.path("").display().to_string(), "/home/pi/");
+    let without = {
+        let (hil, home) = (env!("CARGO_BIN_EXE_hil"), project.path("home").display().to_string());
+        let hosts = format!("pi-a=env -C {home} -u HIL_BENCH HOME={home} {hil} agent --stdio");
+        std::fs::create_dir_all(&home).expect("home");
+        let outcome = project.hil(&["run", "--hosts", &hosts]);
+        format!("without a bench, exit code {}\n{}\n", outcome.code, outcome.stderr)
+    };
+    let text =
+        (run("builtin") + &run("wrong.toml") + &without).replace(&project.path("").display().to_string(), "/home/pi/");
     assert_snapshot("hosts-bench-refused", &text);
     let above = Project::new();
     above.file("features/one.feature", FEATURE);
@@ -81,6 +89,22 @@ fn what_a_bench_lacks_is_reported_with_its_host() {
     let outcome: Outcome = command.current_dir(above.path("sub")).output().expect("hil").into();
     assert_eq!(outcome.code, 96, "{outcome:?}");
     assert_snapshot("hosts-outside-refused", &outcome.stderr);
+}
+
+/// What stands before a subcommand is not its own: it would look at the boards of this machine instead.
+#[test]
+fn options_before_a_subcommand_are_refused() {
+    let project = Project::new();
+    let given: [&[&str]; 3] = [
+        &["boards", "--hosts", "pi-a", "discover", "--probe"],
+        &["fleet", "--coordinator", "lab", "publish"],
+        &["fleet", "--format", "json", "release", "--stale"],
+    ];
+    for arguments in given {
+        let outcome = project.hil(arguments);
+        assert_eq!(outcome.code, 96, "{arguments:?}: {outcome:?}");
+        assert!(outcome.stderr.contains("cannot be used with"), "{arguments:?}: {outcome:?}");
+    }
 }
 
 /// With `--no-wait` a busy bench is an error; otherwise the head says what it waits for.
