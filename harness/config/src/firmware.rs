@@ -133,7 +133,7 @@ pub(crate) static FIRMWARE: TableSpec = TableSpec {
             "version-topic",
             Kind::Text,
             "",
-            "Topic on which the firmware publishes its version, as a word of the payload. Steps about updates look there, and not at the console, where ESP-IDF's start prints `App version`.",
+            "Topic on which the firmware publishes its version, as a word of the payload. Steps about updates look there, and not at the console, where ESP-IDF's start prints `App version`. Nothing else on this topic may name a version.",
         ),
         Key::optional(
             "nvs",

@@ -26,7 +26,7 @@ pub(crate) const LIMIT_KEYS: [Key; 2] = [
         "connects-within",
         Kind::Duration,
         "`\"10s\"`",
-        "How long `is connected` and `has subscribed to` wait: a slow join to Wi-Fi needs more. A value of the firmware overrides the one of the board.",
+        "How long `is connected`, `has subscribed to`, `has loaded … %` and each return after a disturbance may take: a slow join to Wi-Fi or a slow load needs more. A value of the firmware overrides the one of the board.",
     ),
 ];
 

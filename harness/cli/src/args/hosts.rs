@@ -30,9 +30,9 @@ pub(crate) struct OnHostsArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
-  hil agent --stdio                         what `hil run --hosts` starts on each host, over ssh
-  hil agent --listen unix:/run/hil.sock     serve heads that connect to a socket
-  hil run --hosts 'lab=socat - UNIX-CONNECT:/run/hil.sock'
+  hil agent --stdio                                 what `hil run --hosts` starts on each host, over ssh
+  hil agent --listen unix:/run/user/1000/hil.sock   serve heads that connect to a socket
+  hil run --hosts 'lab=socat - UNIX-CONNECT:/run/user/1000/hil.sock'
 
 An agent holds no board until a head asks for it. It ends in order when the head is gone:
 its input ends, or says nothing for 10 s. The reports of what ran on this host stay in

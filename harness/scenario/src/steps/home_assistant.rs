@@ -18,9 +18,9 @@ pub(super) const STEPS: &[StepSpec] = &[StepSpec::new(
             r#"Then "lamp" announces itself to Home Assistant as a "light" within 5 s"#,
             "By MQTT discovery: a retained announcement on `homeassistant/light/…/config`, or as a part of \
              `homeassistant/device/…/config`. It is complete, and the board uses every topic that it names: it is \
-             subscribed to those of commands, has published to those of states, and its availability follows from what it \
-             publishes and from its will. Several announcements of the component must all be right. It may have been \
-             before the mark.",
+             subscribed to those of commands, has published to those of states, and its availability, if it names a topic for \
+             it, follows from what it publishes and from its will. Several announcements of the component must all be \
+             right. They may have been before the mark.",
         ),
         (
             r#"Then "lamp" announces itself to Home Assistant as a "sensor" below "ha" within 5 s"#,

@@ -16,11 +16,11 @@ pub(super) const STEPS: &[StepSpec] = &[StepSpec::new(
     "{board} follows the rules of Sparkplug B for {span}",
     &[(
         r#"Then "edge" follows the rules of Sparkplug B for 5 s"#,
-        "From the begin of the scenario until this time after the mark, the board announces the death of a node with its \
+        "From the beginning of the scenario until this time after the mark, the board announces the death of a node with its \
          CONNECT and then its birth, with the same `bdSeq`, one more than that of the session before. `seq` counts from 0 at \
          each birth. A device is born before it has data, and aliases are those of births. QoS and retain are as they must \
          be. A board that publishes no NBIRTH has failed. Messages name the rule of the specification, without `tck-id-`. \
-         After a reset or without power in between, `bdSeq` may begin again.",
+         After a reset, a reboot or a power cut in between, `bdSeq` may begin again.",
     )],
 )];
 

@@ -85,7 +85,7 @@ fn show(format: Format, rows: &[Row]) {
         say(inert(&row.text(wide, hosts)));
         for port in &row.serial_ports {
             warn(inert(&format!(
-                "warning: `{}` takes {port}: ser2net would hold the port of the board; `labgrid-client -p {} del-match` removes it",
+                "warning: `{}` takes {port}: ser2net would hold the port of the board; `labgrid-client -p {} show` lists its matches, and `del-match` removes one",
                 row.place, row.place
             )));
         }
