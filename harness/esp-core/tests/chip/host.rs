@@ -47,12 +47,17 @@ fn a_program_that_computes_misses_nothing_on_a_late_host() {
 
 #[test]
 fn what_takes_outputs_takes_no_time_from_a_program_that_computes() {
-    let ran = on_late_host("late-outputs", PRINT_TWICE);
+    let ran = run(setup("late-outputs", PRINT_TWICE), |output, inputs| match output {
+        Output::Uart(bytes) if bytes == b"1\n" => std::thread::sleep(Duration::from_secs(2)),
+        Output::Uart(_) => _ = inputs.send(Input::Stop),
+        _ => {}
+    });
     let behind = ran.outputs.iter().filter_map(|output| match output {
         Output::Slow { behind } => Some(*behind),
         _ => None,
     });
-    assert!(behind.sum::<Duration>() < Duration::from_millis(60), "{:?}", ran.outputs);
+    // Far more than a busy machine takes from a program of a millisecond.
+    assert!(behind.sum::<Duration>() < Duration::from_secs(1), "{:?}", ran.outputs);
 }
 
 #[test]
