@@ -89,7 +89,7 @@ impl ChosenBench {
                 self.here.join("bench.toml").display()
             ),
             hint: Some(
-                "write one there, or use its built-in bench of simulated boards: `--hosts 'pi-a=ssh pi-a hil agent --stdio --bench builtin'`"
+                "write one there, or use its built-in bench of simulated boards: `--hosts 'HOST=ssh HOST hil agent --stdio --bench builtin'`"
                     .to_owned(),
             ),
         })
