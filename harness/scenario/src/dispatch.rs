@@ -89,7 +89,7 @@ fn decided(world: &HilWorld, result: Result<(), StepError>) -> Result<(), StepEr
         (Some(doubt), Ok(())) => Err(doubt),
         (Some(doubt), Err(own)) if own.verdict() == Verdict::Failed => match own.own_message() {
             Some(message) => {
-                let message = std::iter::once(format!("the step itself: {message}"));
+                let message = std::iter::once(itself(message));
                 Err(doubt.with_details(message.chain(own.failure().details.clone())))
             }
             // A board's trouble explains more than a deadline.
@@ -114,17 +114,22 @@ async fn listen_on(world: &HilWorld) -> Result<(), StepError> {
 async fn judge(world: &mut HilWorld, result: Result<(), StepError>) -> Result<(), StepError> {
     match judge_boards(world, result).await {
         Err(failed) if failed.verdict() == Verdict::Failed => {
-            let own = format!("the step itself: {}", failed.failure().message);
+            let own = itself(&failed.failure().message);
             Err(bench_fault(world).map_or(failed, |fault| fault.with_details([own])))
         }
         result => result,
     }
 }
 
+/// What the step found, as a detail of what explains more.
+fn itself(message: &str) -> String {
+    format!("the step itself: {message}")
+}
+
 /// A board that had too little of this machine's time to do what the step waited for.
 fn too_slow(world: &HilWorld, failed: &StepError) -> Option<StepError> {
     let slow = world.inner.as_ref()?.stage.as_ref().ok()?.too_slow()?;
-    let own = format!("the step itself: {}", failed.failure().message);
+    let own = itself(&failed.failure().message);
     Some(slow.with_details([own]).with_details(failed.failure().details.clone()))
 }
 
@@ -152,7 +157,7 @@ async fn judge_boards(world: &mut HilWorld, result: Result<(), StepError>) -> Re
         (_, Err(contradicted), _) => Err(contradicted),
         (Err(own), _, Err(trouble)) if own.explains_trouble() => Err(own.with_details(earlier(&trouble))),
         (Err(own), _, Err(trouble)) => {
-            let own = own.own_message().map(|message| format!("the step itself: {message}"));
+            let own = own.own_message().map(itself);
             Err(trouble.with_details(own))
         }
         (Ok(()), _, Err(trouble)) => Err(trouble),
