@@ -27,11 +27,12 @@ pub(super) const STEPS: &[StepSpec] = &[
         &[(
             r#"Then "lamp" survives 20 power cuts in its update from "app-1" to "app-2" within 200 s"#,
             "The update is offered, and announced with a message that the broker keeps. Lets the board take it once, to learn \
-             when it does what. Then cuts the power at that many moments of it, on a virtual board that executes its firmware each time in what \
-             it did after the cut before, on others each time after the first firmware was flashed again: it must come back with either firmware, connect, and go on; where it came back with the second one, or \
+             when it does what. Then cuts the power at that many moments of it: on a virtual board that executes its firmware \
+             each time in what it did after the cut before, on others each time after the first firmware was flashed again. \
+             The board must come back with either firmware, connect, and go on; where it came back with the second one, or \
              its choice between the two had begun, it must take the update or start once more, and then the first one is \
-             flashed again. At the end it must have the second \
-             one. A virtual board that executes its firmware is cut at exact operations of its flash, other boards at times.",
+             flashed again. At the end it must have the second one. A virtual board that executes its firmware is cut at \
+             exact operations of its flash, other boards at times.",
         )],
     )
     .expecting(Expects::Reboot),
