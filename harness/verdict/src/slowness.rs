@@ -5,20 +5,20 @@ use std::time::Duration;
 use crate::unmet::Unmet;
 
 /// Smaller losses are common on a busy machine, and no deadline should be that close.
-const LEAST: Duration = Duration::from_millis(100);
+const LEAST: Duration = Duration::from_secs(1);
 
 /// Which part of the time may be lost: firmware that needs more than the rest is as good as late.
 const PART: u32 = 4;
 
-/// Why the failure of an executed board proves nothing: in the time since the mark, it lost a quarter or more.
+/// Why the failure of an executed board proves nothing: in the time since the mark, it lost a quarter or more, and at least a second.
 ///
 /// # Example
 /// ```
 /// use std::time::Duration;
-/// let (lost, of) = (Duration::from_millis(700), Duration::from_secs(2));
-/// let unmet = hil_verdict::too_slow("lamp", lost, of).expect("a third of the time");
+/// let (lost, of) = (Duration::from_millis(1500), Duration::from_secs(4));
+/// let unmet = hil_verdict::too_slow("lamp", lost, of).expect("more than a third of the time");
 /// assert_eq!(unmet.verdict, hil_timeline::Verdict::Errored);
-/// assert_eq!(hil_verdict::too_slow("lamp", Duration::from_millis(400), of), None);
+/// assert_eq!(hil_verdict::too_slow("lamp", Duration::from_millis(990), of), None);
 /// ```
 #[must_use]
 pub fn too_slow(board: &str, lost: Duration, of: Duration) -> Option<Unmet> {
@@ -42,7 +42,7 @@ mod tests {
         insta::assert_debug_snapshot!(lost(1250, 5000));
         assert_eq!(lost(1249, 5000), None);
         assert_eq!(lost(0, 0), None);
-        assert_eq!(lost(99, 200), None, "less than 0.1 s");
-        assert!(lost(100, 200).is_some());
+        assert_eq!(lost(999, 2000), None, "less than a second");
+        assert!(lost(1000, 2000).is_some());
     }
 }
